@@ -1,0 +1,84 @@
+"""When does an object count as resting?  One rule per task, used everywhere."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.types import Array
+
+
+@dataclass(frozen=True)
+class RestRule:
+    """At rest = moved less than ``speed * window`` during ``window``, at least ``window`` long.
+
+    Attributes:
+        speed: mean speed below which the object rests [m/s].
+        window: time over which the mean is taken [s].
+        period: time between two position samples [s]; simulation and sensors sample like this.
+    """
+
+    speed: float
+    window: float
+    period: float = 0.01
+
+    @property
+    def samples(self) -> int:
+        """Number of sample periods in a window."""
+        return max(1, round(self.window / self.period))
+
+    def first_rest(self, positions: Array, start: int = 0) -> Array:
+        """Return the first resting sample of each trajectory, -1 if there is none.
+
+        Args:
+            positions: ``(N, T, 3)`` [m], one sample every ``period``.
+            start: samples before this index do not count (the object has not been hit yet).
+        """
+        n = self.samples
+        found = np.full(positions.shape[0], -1, dtype=np.int64)
+        if positions.shape[1] <= start + n:
+            return found
+        moved = np.linalg.norm(positions[:, start + n :] - positions[:, start:-n], axis=-1)
+        slow = moved < self.speed * self.window
+        some = slow.any(axis=1)
+        found[some] = slow[some].argmax(axis=1) + start + n
+        return found
+
+
+class RestDetector:
+    """The same rule for a stream of stamped positions."""
+
+    def __init__(self, rule: RestRule) -> None:
+        """Start with an empty history."""
+        self.rule = rule
+        self._history: deque[tuple[float, Array]] = deque(maxlen=4 * rule.samples + 8)
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        self._history.clear()
+
+    def update(self, time: float, position: Array) -> bool:
+        """Take a sample (``time`` [s], ``position`` ``(3,)`` [m]); tell whether it rests.
+
+        A sample that is not newer than the last one is ignored (clock reset: history dropped).
+        """
+        if self._history and time <= self._history[-1][0]:
+            if time < self._history[-1][0] - self.rule.window:
+                self._history.clear()
+            else:
+                return False
+        self._history.append((time, position))
+        reference = self._sample_before(time - self.rule.window + 0.1 * self.rule.period)
+        if reference is None:
+            return False
+        then, where = reference
+        moved = float(np.linalg.norm(position - where))
+        return moved < self.rule.speed * (time - then)
+
+    def _sample_before(self, time: float) -> tuple[float, Array] | None:
+        for stamp, position in reversed(self._history):
+            if stamp <= time:
+                return stamp, position
+        return None

@@ -1,0 +1,105 @@
+"""The task seam: what a dynamic motion is, without saying who executes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike
+
+from icpi_ros.motion.rest import RestRule
+from icpi_ros.motion.trajectory import Motion
+from icpi_ros.space import ParameterSpace
+from icpi_ros.types import Array, ObjectTrajectory
+
+
+class Task(ABC):
+    """One dynamic motion: parameters, goal, motion primitive, error and cost.
+
+    A task is one .py file (this class) and one scene ``sim/<scene>.xml``, registered by one
+    line in :mod:`icpi_ros.tasks`.  All methods are pure.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    scene: ClassVar[str]
+    """File name of the MuJoCo scene in ``sim/``."""
+    object_body: ClassVar[str]
+    """Name of the MuJoCo body that is thrown, slid or swung."""
+    space: ClassVar[ParameterSpace]
+    """Policy parameters theta."""
+    goal_space: ClassVar[ParameterSpace]
+    """Goals that can be reached under every documented physics."""
+    default_goal: ClassVar[Array]
+    physics_space: ClassVar[ParameterSpace]
+    """Hidden physics phi of the simulation: ranges of the training draws."""
+    error_names: ClassVar[tuple[str, ...]]
+    """Names of the relative error features, with unit in brackets."""
+    cost_mask: ClassVar[Array]
+    """``(m,)`` 1 for error dimensions that count in the cost, else 0."""
+    rest: ClassVar[RestRule]
+    """When the object counts as resting; the same rule in simulation and in the graph."""
+    max_duration: ClassVar[float]
+    """Longest time from the start of the strike until the object must be at rest [s]."""
+
+    @abstractmethod
+    def motions(self, thetas: Array) -> list[Motion]:
+        """Return the arm motion of each theta; ``thetas`` is ``(N, d)`` inside the space."""
+
+    def motion(self, theta: Array) -> Motion:
+        """Return the arm motion for one ``(d,)`` theta."""
+        return self.motions(theta[np.newaxis, :])[0]
+
+    @abstractmethod
+    def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
+        """Return the relative error features e ``(m,)`` of an outcome to a goal.
+
+        ICPI section "relative error tokens": e = s_t - tau_g at chosen features.
+
+        Raises:
+            ObservationMissing: the trajectory does not show what is needed.
+        """
+
+    def cost(self, error: Array) -> float:
+        """Return the cost [m]: Euclidean norm of the error dimensions that count."""
+        return float(np.linalg.norm(error * self.cost_mask))
+
+    @abstractmethod
+    def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
+        """Write hidden physics ``(P,)`` into a model of the scene."""
+
+    def sample_physics(self, rng: np.random.Generator) -> Array:
+        """Draw hidden physics ``(P,)`` uniformly from the documented range."""
+        return self.physics_space.sample(rng)
+
+    def check_goal(self, goal: ArrayLike) -> Array:
+        """Return a goal ``(g,)`` that some theta reaches under every documented physics.
+
+        Raises:
+            InvalidValue: wrong length, not finite, or outside the reachable region.
+        """
+        return self.goal_space.validate(goal)
+
+    def definition(self) -> dict[str, Any]:
+        """Return what a data set of this task depends on, JSON-able, for hashing and diffs."""
+        return {
+            "name": self.name,
+            "theta": _box(self.space),
+            "goal": _box(self.goal_space),
+            "physics": _box(self.physics_space),
+            "error": list(self.error_names),
+            "cost_mask": self.cost_mask.tolist(),
+        }
+
+    def definition_hash(self) -> str:
+        """Return a short hash of :meth:`definition`."""
+        text = json.dumps(self.definition(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _box(space: ParameterSpace) -> list[list[Any]]:
+    return [[p.name, p.unit, p.lower, p.upper] for p in space.parameters]

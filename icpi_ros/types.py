@@ -1,0 +1,144 @@
+"""Values that travel between the parts: frozen, SI units, no ROS.
+
+Positions are in the frame ``base`` (the arm's Denavit-Hartenberg base frame, z up, table
+plane z = 0); REP-103 axes and units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ObjectTrajectory:
+    """Where the object was during one trial window.
+
+    Attributes:
+        times: ``(T,)`` float64 [s] since the start of the window, increasing.
+        positions: ``(T, 3)`` float64 [m] in frame ``base``; NaN marks a missing sample (REP-117).
+    """
+
+    times: Array
+    positions: Array
+
+    def __post_init__(self) -> None:
+        """Check the shapes.
+
+        Raises:
+            ValueError: the arrays do not fit together.
+        """
+        if self.times.ndim != 1 or self.positions.shape != (len(self.times), 3):
+            raise ValueError(
+                f"times {self.times.shape} and positions {self.positions.shape} do not fit: "
+                "expected (T,) and (T, 3)"
+            )
+
+    @property
+    def coverage(self) -> float:
+        """Share of samples that are present, 0 to 1."""
+        if len(self.times) == 0:
+            return 0.0
+        return float(np.isfinite(self.positions).all(axis=1).mean())
+
+
+class TrialStatus(str, Enum):
+    """What became of a trial."""
+
+    RUNNING = "running"
+    """Begun, not finished; found in a store after a crash it means half-run."""
+    DONE = "done"
+    """Executed and observed: it has an error and a cost."""
+    UNOBSERVED = "unobserved"
+    """Executed, but perception gave no usable trajectory; never invented."""
+    FAILED = "failed"
+    """The executor refused or aborted it; ``note`` says why."""
+    CANCELLED = "cancelled"
+    """Stopped by the user in the middle."""
+    INTERRUPTED = "interrupted"
+    """Half-run when the process died; marked at resume."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The next theta that an improver answers with.
+
+    Attributes:
+        theta: ``(d,)`` proposed policy parameters, as the improver wrote them (may be out of
+            bounds: the loop projects and records it).
+        provenance: name of the improver that really made it; after a fallback the
+            substitute's name, never the requested one.
+        fallback_reason: why the requested improver did not answer; empty = no fallback.
+        latency: wall time of the proposal [s].
+        predicted_cost: cost that the improver expects [m]; NaN = it makes no prediction.
+        predicted_std: standard deviation of that prediction [m]; NaN = unknown.
+        details: JSON-able extras (prompt, reply, token usage); never a key.
+    """
+
+    theta: Array
+    provenance: str
+    fallback_reason: str = ""
+    latency: float = 0.0
+    predicted_cost: float = float("nan")
+    predicted_std: float = float("nan")
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished trial as improvers see it.
+
+    Attributes:
+        theta: ``(d,)`` executed policy parameters.
+        error: ``(m,)`` relative error features of the outcome to the goal (task.error).
+        cost: task cost [m].
+    """
+
+    theta: Array
+    error: Array
+    cost: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a run, as it is stored and shown.
+
+    Attributes:
+        number: 0 is the common first attempt.
+        theta: ``(d,)`` executed policy parameters.
+        proposal: where theta came from.
+        projected: True if the proposal was out of bounds and theta is its projection.
+        status: see :class:`TrialStatus`.
+        error: ``(m,)`` relative error, or None if not observed.
+        cost: [m]; NaN if not observed.
+        best_cost: lowest cost of the run up to here [m]; NaN if none yet.
+        seconds: wall time of the trial including the proposal [s].
+        trajectory: the observed object trajectory, or None.
+        note: one line, for example why it failed; empty = nothing to say.
+    """
+
+    number: int
+    theta: Array
+    proposal: Proposal
+    projected: bool = False
+    status: TrialStatus = TrialStatus.RUNNING
+    error: Array | None = None
+    cost: float = float("nan")
+    best_cost: float = float("nan")
+    seconds: float = 0.0
+    trajectory: ObjectTrajectory | None = None
+    note: str = ""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The trial as an improver sees it; None unless it was executed and observed."""
+        if self.status is not TrialStatus.DONE or self.error is None:
+            return None
+        return Outcome(theta=self.theta, error=self.error, cost=self.cost)
