@@ -36,6 +36,8 @@ class Arm(ABC):
     name: ClassVar[str]
     joints: ClassVar[tuple[str, ...]]
     limits: ClassVar[ArmLimits]
+    home: ClassVar[Array]
+    """Joint positions ``(n,)`` [rad] at which simulation starts: clear of table and objects."""
 
     @abstractmethod
     def tool_pose(self, q: Array) -> tuple[Array, Array]:

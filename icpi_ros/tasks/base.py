@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,6 +14,9 @@ from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, ObjectTrajectory
+
+if TYPE_CHECKING:
+    import mujoco
 
 
 class Task(ABC):
