@@ -1,0 +1,54 @@
+# `make demo` and `make test` install what they need first.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP_FLAGS ?=
+CORE_VENV ?= .setup/core-venv
+
+.PHONY: help setup demo test test-core lint types fmt lock clean
+
+help:
+	@echo "make demo       set up, then one improvement run through the ROS graph"
+	@echo "make test       set up, then ruff, mypy and all tests"
+	@echo "make setup      install everything into .venv (SETUP_FLAGS=--route=wheels|stock)"
+	@echo "make test-core  unit and contract tests in an environment without any ROS package"
+	@echo "make lint, types, fmt, lock, clean"
+
+setup:
+	@$(PYTHON) tools/setup_env.py $(SETUP_FLAGS)
+
+demo: setup
+	@$(BIN)/icpi demo
+
+test: setup lint types
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup
+	$(BIN)/mypy
+
+fmt: setup
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The core alone: no ROS package is installed, nothing is built.
+test-core:
+	test -x $(CORE_VENV)/bin/python || $(PYTHON) -m venv $(CORE_VENV)
+	$(CORE_VENV)/bin/python -m pip install --quiet --no-deps \
+		-r requirements/runtime.txt -r requirements/dev.txt
+	$(CORE_VENV)/bin/python -m pytest test/unit test/contract
+
+# Exact versions for Python 3.11 to 3.13; run after changing requirements/*.in.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+lock:
+	$(UV_COMPILE) requirements/runtime.in -o requirements/runtime.txt
+	$(UV_COMPILE) requirements/ros.in -c requirements/runtime.txt -o requirements/ros.txt
+	$(UV_COMPILE) requirements/dev.in -c requirements/runtime.txt -c requirements/ros.txt \
+		-o requirements/dev.txt
+
+clean:
+	rm -rf .venv .setup build install log *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find icpi_ros launch test tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,49 @@
+"""ament_python package: Python code, nodes, and the files that go to share/icpi_ros."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "icpi_ros"
+SHARE = f"share/{NAME}"
+NODES = ("executor", "mujoco_arm", "perception", "policy_improver")
+
+
+def files(folder: str, *patterns: str) -> tuple[str, list[str]]:
+    """Return the data_files entry of one shared folder; paths relative to this file."""
+    found = {str(path) for pattern in patterns for path in Path(folder).glob(pattern)}
+    return f"{SHARE}/{folder}", sorted(found)
+
+
+def requirements() -> list[str]:
+    """Return what the core needs at run time."""
+    lines = Path("requirements/runtime.in").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="In-Context Policy Improvement (ICPI, arXiv 2508.15021) for ROS 2",
+    maintainer="icpi_ros maintainers",
+    maintainer_email="maintainers@icpi-ros.invalid",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed", "data/shipped/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (SHARE, ["package.xml"]),
+        files("launch", "*.py"),
+        files("config", "*.yaml", "*.rviz", "*.json"),
+        files("sim", "*.xml"),
+    ],
+    zip_safe=False,
+    install_requires=requirements(),
+    entry_points={
+        "console_scripts": [
+            f"icpi = {NAME}.cli.main:main",
+            *(f"{node} = {NAME}.nodes.{node}:main" for node in NODES),
+        ],
+    },
+)
