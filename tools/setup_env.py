@@ -87,7 +87,7 @@ def set_up(route: str, *, force: bool) -> None:
 
 def _route(asked: str) -> str:
     """Return "wheels" or "stock"; refuse what cannot work on this machine."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (this script meets older interpreters)
         raise SetupError(
             f"Python {platform.python_version()} is too old: 3.11 or newer is needed; "
             "choose one with `make setup PYTHON=python3.12`"
