@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion
 from icpi_ros.space import ParameterSpace
@@ -49,12 +50,16 @@ class Task(ABC):
     """Longest time from the start of the strike until the object must be at rest [s]."""
 
     @abstractmethod
-    def motions(self, thetas: Array) -> list[Motion]:
-        """Return the arm motion of each theta; ``thetas`` is ``(N, d)`` inside the space."""
+    def motions(self, thetas: Array, arm: Arm) -> list[Motion]:
+        """Return the motion of ``arm`` for each theta; ``thetas`` is ``(N, d)`` inside the space.
 
-    def motion(self, theta: Array) -> Motion:
-        """Return the arm motion for one ``(d,)`` theta."""
-        return self.motions(theta[np.newaxis, :])[0]
+        Raises:
+            MotionRefused: a motion leaves the arm's reach.
+        """
+
+    def motion(self, theta: Array, arm: Arm) -> Motion:
+        """Return the motion of ``arm`` for one ``(d,)`` theta."""
+        return self.motions(theta[np.newaxis, :], arm)[0]
 
     @abstractmethod
     def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:

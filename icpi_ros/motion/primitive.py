@@ -1,0 +1,142 @@
+"""Motion primitives: straight strikes and slow rest-to-rest moves, with exact derivatives.
+
+A strike moves the tool point along a straight line with raised-cosine speed ramps.  Joint
+velocities and accelerations at the points come from the Jacobian, not from differences, so the
+controller's quintic interpolation stays on the line; the last velocity is exactly zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.types import Array
+
+POINTS_PER_RAMP = 16
+"""Trajectory points of each speed ramp: interpolation stays within 1e-7 rad of the line."""
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Fixed part of a straight strike in the plane z = const.
+
+    Attributes:
+        start: ``(3,)`` [m] tool point where the strike begins for heading 0, frame ``base``.
+        pivot: ``(3,)`` [m] point on which every strike line lies (the object's centre); the
+            start turns about it with the heading.
+        run_up: distance over which the tool accelerates [m].
+        deceleration: mean deceleration after the run-up [m/s^2].
+    """
+
+    start: Array
+    pivot: Array
+    run_up: float
+    deceleration: float
+
+
+def strike_rotation(heading: Array) -> Array:
+    """Return tool rotations ``(..., 3, 3)``: z down, y along the strike.
+
+    Heading 0 strikes along +y; positive headings turn counter-clockwise seen from above
+    (REP-103).
+    """
+    s, c, zero = np.sin(heading), np.cos(heading), np.zeros_like(heading)
+    along = np.stack([-s, c, zero], axis=-1)
+    down = np.broadcast_to(np.array([0.0, 0.0, -1.0]), along.shape)
+    return np.stack([np.cross(along, down), along, down], axis=-1)
+
+
+def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> list[JointTrajectory]:
+    """Return one strike per peak ``speed`` ``(N,)`` [m/s] and ``heading`` ``(N,)`` [rad].
+
+    Raises:
+        MotionRefused: a point of a strike is out of the arm's reach.
+    """
+    times, distance, rate, acceleration = _speed_profile(strike, speed)
+    rotation = strike_rotation(heading)[:, np.newaxis]
+    along = rotation[..., :, 1]
+    arm_length = float(np.linalg.norm(strike.pivot - strike.start))
+    origin = strike.pivot - arm_length * along
+    position = origin + distance[..., np.newaxis] * along
+    q = arm.inverse(position, np.broadcast_to(rotation, (*position.shape[:2], 3, 3)))
+    if not np.isfinite(q).all():
+        n = int(np.argmax(~np.isfinite(q).all(axis=(1, 2))))
+        raise MotionRefused(
+            f"strike with speed {speed[n]:.3g} m/s and heading {heading[n]:.3g} rad leaves the "
+            f"reach of {arm.name}: move its start or shorten the run-up"
+        )
+    q = np.unwrap(q, axis=1)
+    qd, qdd = _joint_derivatives(
+        arm, q, rate[..., np.newaxis] * along, acceleration[..., np.newaxis] * along
+    )
+    qd[:, [0, -1]] = 0.0
+    qdd[:, [0, -1]] = 0.0
+    return [
+        JointTrajectory(arm.joints, times[i], q[i], qd[i], qdd[i]) for i in range(len(speed))
+    ]
+
+
+def _speed_profile(strike: Strike, speed: Array) -> tuple[Array, Array, Array, Array]:
+    """Return times, distance, speed and acceleration along the line, each ``(N, K)``."""
+    u = np.linspace(0.0, 1.0, POINTS_PER_RAMP + 1)
+    v = speed[:, np.newaxis]
+    up, down = 2.0 * strike.run_up / v, v / strike.deceleration
+    wave, slope = 0.5 * (1.0 - np.cos(np.pi * u)), 0.5 * np.pi * np.sin(np.pi * u)
+    covered = 0.5 * (u - np.sin(np.pi * u) / np.pi)
+    half = slice(1, None)
+    times = np.concatenate([up * u, up + down * u[half]], axis=1)
+    rate = np.concatenate([v * wave, v * (1.0 - wave[half])], axis=1)
+    acceleration = np.concatenate([v / up * slope, -v / down * slope[half]], axis=1)
+    distance = np.concatenate(
+        [v * up * covered, strike.run_up + v * down * (u[half] - covered[half])], axis=1
+    )
+    return times, distance, rate, acceleration
+
+
+def _joint_derivatives(arm: Arm, q: Array, velocity: Array, acceleration: Array) -> tuple[Array, Array]:
+    """Return joint velocity and acceleration for a translating tool that does not turn.
+
+    qd = J^-1 [v, 0];  qdd = J^-1 ([a, 0] - dJ/dt qd), dJ/dt by a central difference along qd.
+    """
+    zeros = np.zeros_like(velocity)
+    jacobian = arm.jacobian(q)
+    qd = _solve(jacobian, np.concatenate([velocity, zeros], axis=-1))
+    step = 1e-5
+    change = (arm.jacobian(q + step * qd) - arm.jacobian(q - step * qd)) / (2.0 * step)
+    bias = (change @ qd[..., np.newaxis])[..., 0]
+    qdd = _solve(jacobian, np.concatenate([acceleration, zeros], axis=-1) - bias)
+    return qd, qdd
+
+
+def _solve(jacobian: Array, twist: Array) -> Array:
+    return np.asarray(np.linalg.solve(jacobian, twist[..., np.newaxis])[..., 0])
+
+
+def point_to_point(
+    arm: Arm, start: Array, goal: Array, speed_scale: float = 0.5, dwell: float = 0.0
+) -> JointTrajectory:
+    """Return a straight joint-space move from rest to rest.
+
+    Position follows the quintic 10 s^3 - 15 s^4 + 6 s^5 (zero velocity and acceleration at both
+    ends), as slow as needed to stay below ``speed_scale`` of the arm's velocity limits and
+    ``speed_scale`` squared of its acceleration limits.
+
+    Args:
+        arm: limits and joint names.
+        start: ``(n,)`` [rad].
+        goal: ``(n,)`` [rad].
+        speed_scale: share of the limits, 0 (exclusive) to 1.
+        dwell: time to hold the goal at the end [s], so that the servos' lag dies out.
+    """
+    travel = np.abs(goal - start)
+    by_speed = 1.875 * travel / (speed_scale * arm.limits.velocity)
+    by_acceleration = np.sqrt(5.7735 * travel / (speed_scale**2 * arm.limits.acceleration))
+    duration = max(float(np.max(by_speed)), float(np.max(by_acceleration)), 0.1)
+    times = [0.0, duration] if dwell <= 0.0 else [0.0, duration, duration + dwell]
+    positions = np.stack([start, goal, goal][: len(times)])
+    zero = np.zeros_like(positions)
+    return JointTrajectory(arm.joints, np.array(times), positions, zero, zero.copy())
