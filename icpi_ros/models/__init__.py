@@ -1,0 +1,1 @@
+"""Clients of sequence models: messages in, text and usage out."""
