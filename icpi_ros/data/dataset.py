@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from icpi_ros.errors import DatasetError
 from icpi_ros.types import Array
 
+if TYPE_CHECKING:
+    from icpi_ros.tasks.base import Task
+
 SCHEMA_VERSION = 1
+_BOUND_TOLERANCE = 1e-9
+"""Share of a range by which theta may lie outside, for rounding."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +52,137 @@ class Dataset:
     def __len__(self) -> int:
         """Number of examples."""
         return int(self.theta.shape[0])
+
+
+def save(dataset: Dataset, path: str | Path, task: Task) -> None:
+    """Write a data set as Parquet; see :mod:`icpi_ros.data.parquet` for the columns.
+
+    The file is whole or not there at all, and the same content gives the same bytes.
+
+    Raises:
+        DatasetError: the examples do not fit the task, or the file cannot be written.
+    """
+    from icpi_ros.data import parquet  # it imports this module
+
+    check(dataset, task, where="the data set")
+    parquet.write(dataset, Path(path), task)
+
+
+def load(path: str | Path, task: Task) -> Dataset:
+    """Read a data set of ``task``.
+
+    Raises:
+        DatasetError: missing, not Parquet, truncated, of another task, of a newer schema, of
+            another definition of the task, or with values that make no sense.
+    """
+    from icpi_ros.data import parquet  # it imports this module
+
+    dataset = parquet.read(Path(path), task)
+    check(dataset, task, where=f"data set {path}")
+    return dataset
+
+
+def shipped(task: Task) -> Dataset:
+    """Read the data set of ``task`` that comes with the package.
+
+    Raises:
+        DatasetError: there is none; the message says how to build one.
+    """
+    return load(shipped_path(task.name), task)
+
+
+def shipped_path(name: str) -> Path:
+    """Return where the package keeps the data set of the task called ``name``."""
+    return Path(__file__).parent / "shipped" / f"{name}.parquet"
+
+
+def empty(task: Task) -> Dataset:
+    """Return a data set without examples, for improvers that need none."""
+    d, m, g = task.space.dim, len(task.error_names), task.goal_space.dim
+    return Dataset(
+        task=task.name,
+        theta=np.empty((0, d)),
+        error=np.empty((0, m)),
+        dtheta=np.empty((0, d)),
+        goal=np.empty((0, g)),
+        cost=np.empty(0),
+        label_cost=np.empty(0),
+        group=np.empty(0, dtype=np.int64),
+    )
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return a short hash of the examples (not of the provenance)."""
+    digest = hashlib.sha256(dataset.task.encode())
+    for array in (dataset.theta, dataset.error, dataset.dtheta, dataset.goal, dataset.cost):
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    digest.update(np.ascontiguousarray(dataset.group, dtype="<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def check_task(dataset: Dataset, task: Task) -> None:
+    """Check that a data set belongs to ``task``.
+
+    Raises:
+        DatasetError: another task, or arrays of the wrong shape.
+    """
+    if dataset.task != task.name:
+        raise DatasetError(f"the data set is of task {dataset.task!r}, not {task.name!r}")
+    n, d, m, g = len(dataset), task.space.dim, len(task.error_names), task.goal_space.dim
+    wanted = {"theta": (n, d), "error": (n, m), "dtheta": (n, d), "goal": (n, g)}
+    wanted |= {"cost": (n,), "label_cost": (n,), "group": (n,)}  # type: ignore[dict-item]
+    for name, shape in wanted.items():
+        found = getattr(dataset, name).shape
+        if found != shape:
+            raise DatasetError(f"{name} of the data set has shape {found}, expected {shape}")
+
+
+def check(dataset: Dataset, task: Task, where: str) -> None:
+    """Check that every example makes sense; ``where`` begins the message.
+
+    Raises:
+        DatasetError: no example, a shape that does not fit, a value that is not finite, or theta
+            out of bounds; the message names the row (from 0), the column and the value.
+    """
+    check_task(dataset, task)
+    if len(dataset) == 0:
+        raise DatasetError(f"{where} holds no example")
+    for kind, names in _vectors(task).items():
+        for name, values in zip(names, getattr(dataset, kind).T, strict=True):
+            _refuse(~np.isfinite(values), values, f"{where}: {kind} {name}", "not finite")
+    _refuse(
+        ~(np.isfinite(dataset.cost) & (dataset.cost >= 0)),
+        dataset.cost,
+        f"{where}: cost",
+        "not a finite number of metres",
+    )
+    label = dataset.label_cost
+    _refuse(np.isinf(label) | (label < 0), label, f"{where}: label_cost", "not a cost in metres")
+    _check_bounds(dataset, task, where)
+
+
+def _vectors(task: Task) -> dict[str, tuple[str, ...]]:
+    names = {"theta": task.space.names, "error": task.error_names}
+    return names | {"dtheta": task.space.names, "goal": task.goal_space.names}
+
+
+def _check_bounds(dataset: Dataset, task: Task, where: str) -> None:
+    slack = _BOUND_TOLERANCE * task.space.half_range
+    outside = (dataset.theta < task.space.lower - slack) | (
+        dataset.theta > task.space.upper + slack
+    )
+    for index, p in enumerate(task.space.parameters):
+        _refuse(
+            outside[:, index],
+            dataset.theta[:, index],
+            f"{where}: theta {p.name}",
+            f"out of bounds, allowed {p.lower:g} to {p.upper:g} {p.unit}",
+        )
+
+
+def _refuse(bad: NDArray[np.bool_], values: Array, what: str, why: str) -> None:
+    """Raise for the first row that is bad ``(N,)`` bool."""
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DatasetError(f"{what} = {values[row]:.6g} in row {row} is {why}")

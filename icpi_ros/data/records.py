@@ -1,0 +1,223 @@
+"""How runs and trials lie in the trial store: tables, rows, and the values they become."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.redact import jsonable, redact, redact_text
+from icpi_ros.types import Array, ObjectTrajectory, Proposal, Trial, TrialStatus
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x49435049  # "ICPI"
+
+TABLES = """
+CREATE TABLE runs (
+    run_id   TEXT PRIMARY KEY,
+    created  TEXT NOT NULL,              -- UTC, ISO 8601
+    task     TEXT NOT NULL,
+    improver TEXT NOT NULL,
+    budget   INTEGER NOT NULL,           -- number of trials
+    config   TEXT NOT NULL,              -- JSON of RunConfig
+    state    TEXT NOT NULL DEFAULT 'open'
+             CHECK (state IN ('open', 'finished', 'failed', 'cancelled')),
+    note     TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE trials (
+    run_id          TEXT NOT NULL REFERENCES runs (run_id),
+    number          INTEGER NOT NULL CHECK (number >= 0),
+    attempt         INTEGER NOT NULL CHECK (attempt >= 1),
+    status          TEXT NOT NULL,       -- types.TrialStatus
+    started         TEXT NOT NULL,       -- UTC, ISO 8601
+    finished        TEXT,
+    theta           BLOB NOT NULL,       -- executed, little-endian float64, (d,)
+    projected       INTEGER NOT NULL,    -- 1: theta is the proposal projected into the bounds
+    proposal_theta  BLOB NOT NULL,       -- as proposed, (d,)
+    provenance      TEXT NOT NULL,
+    fallback_reason TEXT NOT NULL,
+    latency         REAL NOT NULL,       -- [s]
+    predicted_cost  REAL,                -- [m], NULL = no prediction
+    predicted_std   REAL,                -- [m]
+    details         TEXT NOT NULL,       -- JSON: prompt, reply, usage
+    error           BLOB,                -- (m,)
+    cost            REAL,                -- [m], NULL = not observed
+    best_cost       REAL,                -- [m], NULL = none yet
+    seconds         REAL NOT NULL DEFAULT 0,
+    times           BLOB,                -- [s], (T,)
+    positions       BLOB,                -- [m] in frame base, (T, 3) row by row
+    note            TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (run_id, number, attempt)
+) STRICT;
+CREATE UNIQUE INDEX one_running_trial ON trials (run_id) WHERE status = 'running';
+"""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that says what a run is; a stored run is resumed from it.
+
+    Attributes:
+        task: name of the task.
+        improver: name of the improver that was asked for.
+        goal: goal vector [units of the task's goal space].
+        budget: number of trials in all, the first attempt included.
+        target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
+        seed: trial n draws from ``numpy.random.default_rng([seed, n])``.
+        options: settings of the improver, JSON-able; never a key.
+        versions: versions that matter (icpi_ros, numpy, ...).
+        definition_hash: of the task (``Task.definition_hash``).
+        dataset_hash: of the data set (``dataset.fingerprint``); empty = none used.
+    """
+
+    task: str
+    improver: str
+    goal: tuple[float, ...]
+    budget: int
+    target_cost: float = 0.0
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    definition_hash: str = ""
+    dataset_hash: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the configuration as JSON types."""
+        return {name: jsonable(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A stored run: its id, UTC time of creation (ISO 8601), configuration and end.
+
+    ``state`` is ``open`` (under way, or its process died), ``finished``, ``failed`` or
+    ``cancelled``; ``note`` says why in one line.
+    """
+
+    run_id: str
+    created: str
+    config: RunConfig
+    state: str
+    note: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the list of runs; ``best_cost`` [m] is NaN while no trial was observed."""
+
+    run_id: str
+    created: str
+    task: str
+    improver: str
+    budget: int
+    trials: int
+    best_cost: float
+    state: str
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 with microseconds, UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def to_json(value: object) -> str:
+    """Return standard JSON text without any key of the environment, key order fixed."""
+    return json.dumps(redact(jsonable(value)), sort_keys=True, ensure_ascii=False)
+
+
+def config_from_json(text: str) -> RunConfig:
+    """Inverse of :meth:`RunConfig.as_dict` as JSON text."""
+    values = json.loads(text)
+    values["goal"] = tuple(float(g) for g in values["goal"])
+    return RunConfig(**values)
+
+
+def blob(array: Array | None) -> bytes | None:
+    """Return an array as little-endian float64 bytes, row by row; None stays None."""
+    return None if array is None else np.ascontiguousarray(array, dtype="<f8").tobytes()
+
+
+def unblob(data: bytes) -> Array:
+    """Inverse of :func:`blob`, flat."""
+    return np.frombuffer(data, dtype="<f8").astype(np.float64)
+
+
+def begin_row(theta: Array, proposal: Proposal, projected: bool) -> dict[str, Any]:
+    """Return the columns that are known before a trial moves."""
+    return {
+        "status": TrialStatus.RUNNING.value,
+        "started": utc_now(),
+        "theta": blob(theta),
+        "projected": int(projected),
+        "proposal_theta": blob(proposal.theta),
+        "provenance": redact_text(proposal.provenance),
+        "fallback_reason": redact_text(proposal.fallback_reason),
+        "latency": float(proposal.latency),
+        "predicted_cost": float(proposal.predicted_cost),  # SQLite keeps NaN as NULL
+        "predicted_std": float(proposal.predicted_std),
+        "details": to_json(proposal.details),
+    }
+
+
+def finish_row(trial: Trial) -> dict[str, Any]:
+    """Return the columns that the end of a trial fills in."""
+    seen = trial.trajectory
+    return {
+        "status": trial.status.value,
+        "finished": utc_now(),
+        "error": blob(trial.error),
+        "cost": float(trial.cost),
+        "best_cost": float(trial.best_cost),
+        "seconds": float(trial.seconds),
+        "times": None if seen is None else blob(seen.times),
+        "positions": None if seen is None else blob(seen.positions),
+        "note": redact_text(trial.note),
+    }
+
+
+def trial_from_row(row: sqlite3.Row) -> Trial:
+    """Return a stored trial.
+
+    Raises:
+        ValueError: the row is damaged.
+    """
+    return Trial(
+        number=row["number"],
+        theta=unblob(row["theta"]),
+        proposal=_proposal_from_row(row),
+        projected=bool(row["projected"]),
+        status=TrialStatus(row["status"]),
+        error=None if row["error"] is None else unblob(row["error"]),
+        cost=_number(row["cost"]),
+        best_cost=_number(row["best_cost"]),
+        seconds=row["seconds"],
+        trajectory=_trajectory_from_row(row),
+        note=row["note"],
+    )
+
+
+def _proposal_from_row(row: sqlite3.Row) -> Proposal:
+    return Proposal(
+        theta=unblob(row["proposal_theta"]),
+        provenance=row["provenance"],
+        fallback_reason=row["fallback_reason"],
+        latency=row["latency"],
+        predicted_cost=_number(row["predicted_cost"]),
+        predicted_std=_number(row["predicted_std"]),
+        details=json.loads(row["details"]),
+    )
+
+
+def _trajectory_from_row(row: sqlite3.Row) -> ObjectTrajectory | None:
+    if row["times"] is None or row["positions"] is None:
+        return None
+    return ObjectTrajectory(unblob(row["times"]), unblob(row["positions"]).reshape(-1, 3))
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,309 @@
+"""The trial store: every run and trial on disk, in one SQLite file.
+
+A trial on a real robot cannot be had again, so a finished trial must survive a power cut and a
+``kill -9``: the journal is a write-ahead log (readers never block the writer) with
+``synchronous=FULL``, that is, one fsync per commit.  With the common WAL setting NORMAL the last
+commits can be lost at a power cut.  The fsync costs milliseconds, a trial seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from icpi_ros.data.database import Database
+from icpi_ros.data.lease import Lease, RunInUse
+from icpi_ros.data.records import (
+    RunConfig,
+    RunRecord,
+    RunSummary,
+    begin_row,
+    config_from_json,
+    finish_row,
+    trial_from_row,
+    utc_now,
+)
+from icpi_ros.errors import StoreError, UsageError
+from icpi_ros.redact import leaked
+from icpi_ros.types import Array, Proposal, Trial, TrialStatus
+
+__all__ = [
+    "RunConfig",
+    "RunInUse",
+    "RunRecord",
+    "RunSummary",
+    "TrialStore",
+    "UnknownRun",
+    "default_path",
+]
+
+
+class UnknownRun(UsageError):
+    """No run with that id is in the store."""
+
+
+def default_path() -> Path:
+    """Return where trials are stored unless the user says otherwise.
+
+    ``$ICPI_STORE``, else ``$XDG_DATA_HOME/icpi/trials.sqlite``, else
+    ``~/.local/share/icpi/trials.sqlite`` (XDG base directory specification: a relative
+    ``XDG_DATA_HOME`` does not count).
+    """
+    if chosen := os.environ.get("ICPI_STORE"):
+        return Path(chosen).expanduser()
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (data if data.is_absolute() else Path.home() / ".local/share") / "icpi/trials.sqlite"
+
+
+class TrialStore:
+    """Runs and their trials in one file; safe to use from several threads.
+
+    Processes may share a file: each writes its own runs and waits for the others' commits.  A
+    run belongs to the store that writes it (a lease) until :meth:`release` or :meth:`close`.
+
+    Args:
+        path: the file; made, with its directory, if it is not there.  None = `default_path()`.
+        timeout: longest wait for another process's write [s].
+        create: False = the file must exist (looking at runs should not make an empty store).
+
+    Raises:
+        StoreError: read-only, damaged, made by a newer version, or locked for too long.
+    """
+
+    def __init__(
+        self, path: str | Path | None = None, timeout: float = 10.0, create: bool = True
+    ) -> None:
+        """Open the file and bring an empty one up to the current schema."""
+        self.path = Path(path).absolute() if path is not None else default_path().absolute()
+        if not create and not self.path.exists():
+            raise StoreError(f"there is no trial store at {self.path}: give another with --store")
+        self._database = Database(self.path, timeout)
+        self._lock = threading.RLock()
+        self._leases: dict[str, Lease] = {}
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def create_run(self, config: RunConfig) -> str:
+        """Store a new run, take its lease and return its id.
+
+        Ids sort by time of creation [UTC], for example ``20261121-091500-slide-3f2a``.
+
+        Raises:
+            UsageError: an option holds a key.
+            StoreError: the file cannot be written.
+        """
+        if name := leaked(config.as_dict()):
+            raise UsageError(
+                f"the run's options hold the value of {name}: keys are read from the environment "
+                "and never stored; remove the option"
+            )
+        text = json.dumps(config.as_dict(), sort_keys=True)
+        with self._database.transaction("store the run") as db:
+            run_id = self._new_id(db, config.task)
+            db.execute(
+                "INSERT INTO runs (run_id, created, task, improver, budget, config)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, utc_now(), config.task, config.improver, config.budget, text),
+            )
+        self.lease(run_id)
+        return run_id
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return one stored run.
+
+        Raises:
+            UnknownRun: there is none with that id; the message names the latest ones.
+        """
+        with self._database.guard("read the run") as db:
+            row = db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise UnknownRun(self._unknown(db, run_id))
+            config = config_from_json(row["config"])
+            return RunRecord(run_id, row["created"], config, row["state"], row["note"])
+
+    def runs(self) -> list[RunSummary]:
+        """Return a summary of every run, the oldest first."""
+        query = """
+            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state,
+                   COUNT(DISTINCT t.number) AS trials, MIN(t.cost) AS best
+            FROM runs r LEFT JOIN trials t ON t.run_id = r.run_id AND t.status = 'done'
+            GROUP BY r.run_id ORDER BY r.created, r.run_id
+        """
+        with self._database.guard("list the runs") as db:
+            return [
+                RunSummary(
+                    run_id=row["run_id"],
+                    created=row["created"],
+                    task=row["task"],
+                    improver=row["improver"],
+                    budget=row["budget"],
+                    trials=row["trials"],
+                    best_cost=float("nan") if row["best"] is None else row["best"],
+                    state=row["state"],
+                )
+                for row in db.execute(query)
+            ]
+
+    def set_state(self, run_id: str, state: str, note: str = "") -> None:
+        """Say how a run stands: ``open``, ``finished``, ``failed`` or ``cancelled``, and why."""
+        self.lease(run_id)
+        with self._database.transaction("store the end of the run") as db:
+            db.execute(
+                "UPDATE runs SET state = ?, note = ? WHERE run_id = ?", (state, note, run_id)
+            )
+
+    # --- trials -----------------------------------------------------------------------------
+
+    def begin_trial(
+        self, run_id: str, number: int, theta: Array, proposal: Proposal, projected: bool
+    ) -> int:
+        """Write that a trial starts, before anything moves; return its attempt, 1 at first.
+
+        Raises:
+            RunInUse: another process writes this run.
+            StoreError: the file cannot be written; nothing may move then.
+            ValueError: theta is not finite, or the trial is done or another still running.
+        """
+        if not np.isfinite(theta).all():
+            raise ValueError(f"theta of trial {number} is not finite: {theta}")
+        self.lease(run_id)
+        row = begin_row(theta, proposal, projected)
+        with self._database.transaction("store the start of the trial") as db:
+            row |= {"run_id": run_id, "number": number}
+            row["attempt"] = self._next_attempt(db, run_id, number)
+            marks = ", ".join(f":{name}" for name in row)
+            db.execute(f"INSERT INTO trials ({', '.join(row)}) VALUES ({marks})", row)
+        return int(row["attempt"])
+
+    def finish_trial(self, run_id: str, trial: Trial) -> None:
+        """Write what became of the running trial; it is durable when this returns.
+
+        Raises:
+            StoreError: the file cannot be written; the trial stays as running, call again.
+            ValueError: that trial is not running.
+        """
+        self.lease(run_id)
+        row = finish_row(trial)
+        sets = ", ".join(f"{name} = :{name}" for name in row)
+        where = "run_id = :run_id AND number = :number AND status = 'running'"
+        with self._database.transaction("store the trial") as db:
+            changed = db.execute(
+                f"UPDATE trials SET {sets} WHERE {where}",
+                row | {"run_id": run_id, "number": trial.number},
+            )
+            if changed.rowcount != 1:
+                raise ValueError(f"trial {trial.number} of run {run_id} is not running")
+
+    def trials(self, run_id: str, all_attempts: bool = False) -> list[Trial]:
+        """Return the trials of a run by number: the last attempt of each, or all of them.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        query = "SELECT * FROM trials WHERE run_id = ? ORDER BY number, attempt"
+        with self._database.guard("read the trials") as db:
+            rows = db.execute(query, (run_id,)).fetchall()
+        try:
+            found = [trial_from_row(row) for row in rows]
+        except ValueError as exc:
+            raise StoreError(f"a trial of run {run_id} in {self.path} is damaged: {exc}") from exc
+        return found if all_attempts else list({t.number: t for t in found}.values())
+
+    def mark_interrupted(self, run_id: str) -> list[int]:
+        """Mark half-run trials of a run whose process died; return their numbers.
+
+        Raises:
+            RunInUse: the run's process lives.
+        """
+        self.lease(run_id)
+        with self._database.transaction("mark half-run trials") as db:
+            rows = db.execute(
+                "UPDATE trials SET status = ?, finished = ?, note = ?"
+                " WHERE run_id = ? AND status = ? RETURNING number",
+                (
+                    TrialStatus.INTERRUPTED.value,
+                    utc_now(),
+                    "half-run: the process ended in the middle of this trial",
+                    run_id,
+                    TrialStatus.RUNNING.value,
+                ),
+            ).fetchall()
+        return sorted(row["number"] for row in rows)
+
+    # --- leases and life cycle --------------------------------------------------------------
+
+    def lease(self, run_id: str) -> None:
+        """Take the exclusive right to write a run; nothing happens if this store has it.
+
+        Raises:
+            RunInUse: another process has it.
+        """
+        with self._lock:
+            if run_id not in self._leases:
+                self.run(run_id)
+                self._leases[run_id] = Lease(self.path, run_id)
+
+    def holds(self, run_id: str) -> bool:
+        """Tell whether this store has the lease of a run."""
+        with self._lock:
+            return run_id in self._leases
+
+    def release(self, run_id: str) -> None:
+        """Let others write the run."""
+        with self._lock:
+            if run_id in self._leases:
+                self._leases.pop(run_id).release()
+
+    def close(self) -> None:
+        """Release all leases and close the file; closing twice is allowed."""
+        with self._lock:
+            for run_id in list(self._leases):
+                self.release(run_id)
+            self._database.close()
+
+    def __enter__(self) -> TrialStore:
+        """Return the store itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _new_id(self, db: sqlite3.Connection, task: str) -> str:
+        stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{task}"
+        for _ in range(1000):
+            run_id = f"{stem}-{secrets.token_hex(2)}"
+            if not db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone():
+                return run_id
+        raise StoreError(f"no free run id beginning with {stem}: wait a second and try again")
+
+    def _next_attempt(self, db: sqlite3.Connection, run_id: str, number: int) -> int:
+        rows = db.execute(
+            "SELECT number, status FROM trials WHERE run_id = ? AND (number = ? OR status = ?)",
+            (run_id, number, TrialStatus.RUNNING.value),
+        ).fetchall()
+        for row in rows:
+            if row["status"] in (TrialStatus.RUNNING.value, TrialStatus.DONE.value):
+                raise ValueError(f"trial {row['number']} of run {run_id} is {row['status']}")
+        return len(rows) + 1
+
+    def _unknown(self, db: sqlite3.Connection, run_id: str) -> str:
+        query = "SELECT run_id FROM runs ORDER BY created DESC LIMIT 5"
+        latest = ", ".join(row["run_id"] for row in db.execute(query))
+        hint = f"the latest are {latest}" if latest else "the store is empty"
+        return f"no run {run_id!r} in {self.path}: {hint}"

@@ -1,0 +1,77 @@
+"""Ask an improver; if it fails, ask a simpler one and say so."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.redact import redact_text
+from icpi_ros.types import Outcome, Proposal
+
+FALLBACK = "ridge"
+LAST_RESORT = "random"
+
+_log = logging.getLogger(__name__)
+
+
+class Proposer:
+    """The asked improver, then ``ridge``, then a uniform draw; the answer says who made it.
+
+    Args:
+        improver: registered name.
+        context: what improvers may know.
+
+    Raises:
+        UnknownName: no such improver.
+        UsageError: the improver refuses its options or data set.
+    """
+
+    def __init__(self, improver: str, context: Context) -> None:
+        """Build the asked improver now, so that wrong options show before anything moves."""
+        self.improver = improver
+        self.context = context
+        self._built: dict[str, Improver] = {improver: IMPROVERS.get(improver)(context)}
+
+    def propose(self, history: Sequence[Outcome], seed: int, number: int) -> Proposal:
+        """Return a finite proposal for trial ``number``; latency is the wall time of it all [s].
+
+        Every improver that is asked gets its own ``default_rng([seed, number])``, so that a
+        fallback does not depend on how far the failed one came.
+        """
+        start = time.monotonic()
+        failures: list[str] = []
+        proposal = self._first_answer(history, seed, number, failures)
+        reason = redact_text("; ".join(filter(None, [*failures, proposal.fallback_reason])))
+        if reason:
+            _log.warning(
+                "trial %d: %s instead of %s: %s", number, proposal.provenance, self.improver, reason
+            )
+        return replace(proposal, fallback_reason=reason, latency=time.monotonic() - start)
+
+    def _first_answer(
+        self, history: Sequence[Outcome], seed: int, number: int, failures: list[str]
+    ) -> Proposal:
+        for name in dict.fromkeys((self.improver, FALLBACK)):
+            try:
+                return self._ask(name, history, np.random.default_rng([seed, number]))
+            except Exception as exc:  # whatever a model or a plug-in does, the run goes on
+                _log.debug("improver %s failed", name, exc_info=True)
+                failures.append(f"{name}: {_one_line(exc)}")
+        theta = self.context.space.sample(np.random.default_rng([seed, number]))
+        return Proposal(theta=theta, provenance=LAST_RESORT)
+
+    def _ask(self, name: str, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        if name not in self._built:
+            self._built[name] = IMPROVERS.get(name)(self.context)
+        proposal = self._built[name].propose(history, rng)
+        return replace(proposal, theta=self.context.space.as_vector(proposal.theta))
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split()) or type(exc).__name__

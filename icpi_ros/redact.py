@@ -1,0 +1,79 @@
+"""Keep keys out of everything that is stored, logged or shown.
+
+Keys come from the environment and stay there.  An error text of a server ("Incorrect API key
+provided: sk-...") or a prompt can repeat one by accident, so every text passes here before it
+reaches the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+SUFFIXES = ("_API_KEY", "_TOKEN")
+_SUBSTRING_LENGTH = 8
+"""Shorter values ("EMPTY", "none") are placeholders: removed only where they stand alone."""
+
+
+def secrets() -> dict[str, str]:
+    """Return the keys of the environment: variable name to value, longest value first."""
+    found = {k: v for k, v in os.environ.items() if k.upper().endswith(SUFFIXES) and v.strip()}
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def redact_text(text: str) -> str:
+    """Return ``text`` with every key of the environment replaced by the variable's name."""
+    for name, value in secrets().items():
+        if text == value or len(value) >= _SUBSTRING_LENGTH:
+            text = text.replace(value, f"[{name} removed]")
+    return text
+
+
+def redact(value: Json) -> Json:
+    """Return a JSON-able ``value`` with :func:`redact_text` applied to every text in it."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {redact_text(k): redact(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [redact(v) for v in value]
+    return value
+
+
+def leaked(value: Json) -> str:
+    """Return the name of an environment variable whose key a JSON-able ``value`` holds, or ''.
+
+    Placeholders shorter than 8 characters do not count.
+    """
+    if isinstance(value, str):
+        long = (item for item in secrets().items() if len(item[1]) >= _SUBSTRING_LENGTH)
+        return next((name for name, key in long if key in value), "")
+    if isinstance(value, dict):
+        return next(filter(None, (leaked(v) for kv in value.items() for v in kv)), "")
+    if isinstance(value, list):
+        return next(filter(None, map(leaked, value)), "")
+    return ""
+
+
+def jsonable(value: object) -> Json:
+    """Return ``value`` as standard JSON types.
+
+    Arrays become lists, numbers that are not finite become None (JSON has no NaN), anything
+    else unknown becomes its text.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    if isinstance(value, np.generic | np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(v) for v in value]
+    return str(value)

@@ -1,0 +1,79 @@
+"""What a run is made of before its first trial: checked numbers, examples, proposer."""
+
+from __future__ import annotations
+
+import math
+import platform
+
+import numpy as np
+
+from icpi_ros import __version__
+from icpi_ros.data.dataset import Dataset, check_task, empty, fingerprint, shipped
+from icpi_ros.data.records import RunConfig
+from icpi_ros.errors import InvalidValue
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context
+from icpi_ros.proposing import Proposer
+from icpi_ros.tasks.base import Task
+
+MAX_BUDGET = 1000
+MAX_SEED = 2**64 - 1
+
+
+def check_numbers(config: RunConfig) -> None:
+    """Check budget, seed and target cost.
+
+    Raises:
+        InvalidValue: one is not allowed; the message names it, its value and the range.
+    """
+    if not _whole(config.budget, 1, MAX_BUDGET):
+        raise InvalidValue(f"budget = {config.budget} trials is not allowed: 1 to {MAX_BUDGET}")
+    if not _whole(config.seed, 0, MAX_SEED):
+        raise InvalidValue(f"seed = {config.seed} is not allowed: 0 to {MAX_SEED}")
+    if not (math.isfinite(config.target_cost) and config.target_cost >= 0.0):
+        raise InvalidValue(
+            f"target cost = {config.target_cost} m is not allowed: metres, 0 = no target"
+        )
+
+
+def _whole(value: int, lower: int, upper: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lower <= value <= upper
+
+
+def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset:
+    """Return ``dataset``, or the shipped one, or none for an improver that needs none.
+
+    Raises:
+        UnknownName: no such improver.
+        DatasetError: of another task, or none is shipped.
+    """
+    if dataset is not None:
+        check_task(dataset, task)
+        return dataset
+    return shipped(task) if IMPROVERS.get(improver).needs_dataset else empty(task)
+
+
+def examples_hash(dataset: Dataset) -> str:
+    """Return what a stored run remembers of its data set; empty = no example."""
+    return fingerprint(dataset) if len(dataset) else ""
+
+
+def make_proposer(task: Task, config: RunConfig, dataset: Dataset) -> Proposer:
+    """Build the run's improver.
+
+    Raises:
+        UsageError: the improver refuses its options or data set.
+    """
+    context = Context(
+        space=task.space,
+        goal=np.array(config.goal, dtype=np.float64),
+        cost_mask=task.cost_mask,
+        dataset=dataset,
+        options=dict(config.options),
+    )
+    return Proposer(config.improver, context)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on."""
+    return {"icpi_ros": __version__, "numpy": np.__version__, "python": platform.python_version()}
