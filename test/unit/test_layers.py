@@ -1,0 +1,92 @@
+"""Imports point downwards: the core knows nothing of ROS and runs without it."""
+
+import ast
+import pkgutil
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import icpi_ros
+
+PACKAGE = Path(icpi_ros.__file__).resolve().parent
+ROS = re.compile(
+    r"(rclpy|launch|launch_ros|ament_index_python|ros2\w*|tf2_ros|\w+_(msgs|srvs|interfaces))$"
+)
+
+BLOCKED = """
+import importlib, re, sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if re.match({pattern!r}, name.split(".")[0]):
+            raise ModuleNotFoundError("No module named " + repr(name) + " (blocked)", name=name)
+sys.meta_path.insert(0, Blocker())
+for name in {modules!r}:
+    importlib.import_module(name)
+"""
+
+
+def core_files() -> list[Path]:
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if "nodes" not in p.relative_to(PACKAGE).parts]
+
+
+def core_modules() -> list[str]:
+    found = pkgutil.walk_packages([str(PACKAGE)], "icpi_ros.", onerror=lambda name: None)
+    names = [module.name for module in found]
+    return [name for name in names if ".nodes" not in name and not name.endswith("__main__")]
+
+
+def imported(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def test_no_core_module_imports_ros():
+    offenders = {
+        f"{path.relative_to(PACKAGE)}: {module}"
+        for path in core_files()
+        for module in imported(path)
+        if ROS.match(module.split(".")[0])
+    }
+    assert not offenders
+
+
+def test_no_core_module_imports_the_nodes():
+    offenders = {
+        f"{path.relative_to(PACKAGE)}: {module}"
+        for path in core_files()
+        for module in imported(path)
+        if re.match(r"icpi_ros\.nodes(\.|$)", module)
+    }
+    assert not offenders
+
+
+def test_no_relative_imports():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), path
+
+
+def test_every_core_module_imports_where_ros_cannot_be_imported():
+    modules = core_modules()
+    assert len(modules) > 10
+    code = textwrap.dedent(BLOCKED.format(pattern=ROS.pattern, modules=modules))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_root_imports_nothing_heavy():
+    code = "import sys, icpi_ros; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert not loaded & {"numpy", "scipy", "mujoco", "matplotlib", "pyarrow", "openai", "rclpy"}

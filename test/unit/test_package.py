@@ -1,0 +1,109 @@
+"""The package descriptions agree with each other."""
+
+import ast
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import icpi_ros
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def manifest(path: str) -> ElementTree.Element:
+    return ElementTree.parse(REPO / path).getroot()
+
+
+def setup_arguments() -> dict[str, ast.expr]:
+    tree = ast.parse((REPO / "setup.py").read_text())
+    call = next(
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
+    )
+    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+
+
+def test_versions_are_equal_everywhere():
+    versions = {
+        "icpi_ros": icpi_ros.__version__,
+        "setup.py": ast.literal_eval(setup_arguments()["version"]),
+        "package.xml": manifest("package.xml").findtext("version"),
+        "icpi_msgs": manifest("icpi_msgs/package.xml").findtext("version"),
+    }
+    assert len(set(versions.values())) == 1, versions
+    assert re.fullmatch(r"\d+\.\d+\.\d+", icpi_ros.__version__)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "build_type"),
+    [
+        ("package.xml", "icpi_ros", "ament_python"),
+        ("icpi_msgs/package.xml", "icpi_msgs", "ament_cmake"),
+    ],
+)
+def test_manifests(path, name, build_type):
+    root = manifest(path)
+    assert root.get("format") == "3"
+    assert root.findtext("name") == name
+    assert root.findtext("license") == "Apache-2.0"
+    assert root.findtext("export/build_type") == build_type
+
+
+def test_every_interface_file_is_built():
+    built = set(
+        re.findall(
+            r'"((?:msg|srv|action)/\w+\.\w+)"', (REPO / "icpi_msgs/CMakeLists.txt").read_text()
+        )
+    )
+    found = {
+        f"{path.parent.name}/{path.name}"
+        for kind in ("msg", "srv", "action")
+        for path in (REPO / "icpi_msgs" / kind).iterdir()
+    }
+    assert built == found
+
+
+def test_every_field_of_every_interface_says_what_it_is():
+    for path in (REPO / "icpi_msgs").rglob("*"):
+        if path.suffix not in {".msg", ".srv", ".action"}:
+            continue
+        for line in path.read_text().splitlines():
+            field = line.strip()
+            if not field or field.startswith("#") or field == "---" or "=" in field.split("#")[0]:
+                continue
+            assert "#" in field, f"{path.name}: {field}"
+
+
+def test_the_lock_names_no_host_and_no_folder_of_a_machine():
+    for path in (REPO / "requirements").glob("*.txt"):
+        text = path.read_text()
+        assert not re.search(r"https?:|file:|--\w+|@ /", text), path.name
+        pins = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+        assert all(re.match(r"[A-Za-z0-9._\[\],-]+==[\w.+!]+( ;.*)?$", pin) for pin in pins), path
+
+
+def test_the_lock_covers_what_is_asked_for():
+    for source in (REPO / "requirements").glob("*.in"):
+        lock = source.with_suffix(".txt").read_text().lower()
+        for line in source.read_text().splitlines():
+            if line and not line.startswith("#"):
+                name = re.split(r"[\[<>=]", line)[0].lower()
+                assert re.search(rf"^{re.escape(name)}==", lock, re.MULTILINE), (
+                    f"run make lock: {name}"
+                )
+
+
+def test_message_dependencies_of_the_nodes_are_declared():
+    declared = {element.text for element in manifest("package.xml").findall("exec_depend")}
+    used = set()
+    for path in (REPO / "icpi_ros").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            used |= {module.split(".")[0] for module in modules}
+    interfaces = {name for name in used if re.fullmatch(r"\w+_(msgs|srvs|interfaces)", name)}
+    assert interfaces <= declared
