@@ -1,0 +1,312 @@
+"""The one module between core values and ROS messages; nothing else builds or reads messages.
+
+Times: messages carry integer seconds and nanoseconds, core values float seconds since the start
+of a window or motion; stamps stay integer nanoseconds in between, so that nothing is rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, PoseStamped
+from icpi_msgs.msg import ObjectState
+from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
+from icpi_msgs.msg import Proposal as ProposalMsg
+from icpi_msgs.msg import Trial as TrialMsg
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+from trajectory_msgs.msg import JointTrajectoryPoint
+
+from icpi_ros.errors import InvalidValue
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, ObjectTrajectory, Proposal, Trial, TrialStatus
+
+FRAME = "base"
+"""Frame of all positions: the arm's Denavit-Hartenberg base frame."""
+SECOND = 1_000_000_000
+"""Nanoseconds."""
+
+
+def to_ns(stamp: Time | Duration) -> int:
+    """Return a time or duration message as nanoseconds."""
+    return int(stamp.sec) * SECOND + int(stamp.nanosec)
+
+
+def time_msg(ns: int) -> Time:
+    """Return nanoseconds as a time message."""
+    return Time(sec=ns // SECOND, nanosec=ns % SECOND)
+
+
+def header(ns: int, frame: str = FRAME) -> Header:
+    """Return a header stamped ``ns``."""
+    return Header(stamp=time_msg(ns), frame_id=frame)
+
+
+def ns_from_seconds(seconds: float) -> int:
+    """Return seconds as nanoseconds, rounded."""
+    return round(seconds * SECOND)
+
+
+# --- arm --------------------------------------------------------------------------------------
+
+
+def trajectory_msg(trajectory: JointTrajectory, motion: str) -> JointTrajectoryMsg:
+    """Return a trajectory for the controller: "start at once", labelled ``motion``.
+
+    The label travels in ``header.frame_id``, which joint_trajectory_controller ignores; the
+    simulated arm repeats it in its status so that the executor knows which motion is meant.
+    """
+    points = [
+        JointTrajectoryPoint(
+            positions=q, velocities=qd, accelerations=qdd, time_from_start=_duration(t)
+        )
+        for t, q, qd, qdd in zip(
+            trajectory.times.tolist(),
+            trajectory.positions.tolist(),
+            trajectory.velocities.tolist(),
+            trajectory.accelerations.tolist(),
+            strict=True,
+        )
+    ]
+    return JointTrajectoryMsg(
+        header=Header(frame_id=motion), joint_names=list(trajectory.joints), points=points
+    )
+
+
+def stop_msg(motion: str) -> JointTrajectoryMsg:
+    """Return the controller's stop: a trajectory without points."""
+    return JointTrajectoryMsg(header=Header(frame_id=motion))
+
+
+def trajectory_from(msg: JointTrajectoryMsg, joints: Sequence[str]) -> JointTrajectory:
+    """Return the trajectory of a message with its joints in the order of ``joints``.
+
+    Raises:
+        InvalidValue: joints are missing or unknown, or a point lacks values; names them.
+    """
+    order = _joint_order(msg.joint_names, joints)
+    for number, point in enumerate(msg.points):
+        for kind in ("positions", "velocities", "accelerations"):
+            count = len(getattr(point, kind))
+            if count != len(joints):
+                raise InvalidValue(
+                    f"point {number} has {count} {kind}, expected {len(joints)}: "
+                    "every point needs positions, velocities and accelerations"
+                )
+    return JointTrajectory(
+        joints=tuple(joints),
+        times=np.array([to_ns(p.time_from_start) / SECOND for p in msg.points]),
+        positions=np.array([p.positions for p in msg.points], dtype=np.float64)[:, order],
+        velocities=np.array([p.velocities for p in msg.points], dtype=np.float64)[:, order],
+        accelerations=np.array([p.accelerations for p in msg.points], dtype=np.float64)[:, order],
+    )
+
+
+@dataclass(frozen=True)
+class MotionStatus:
+    """What became of a motion that was sent to the arm.
+
+    Attributes:
+        motion: label of the motion.
+        state: ``accepted``, ``rejected``, ``done`` or ``stopped``.
+        ns: when it happened [ns of ROS time]; for ``accepted`` the start of the motion.
+        reason: why it was rejected; empty otherwise.
+    """
+
+    motion: str
+    state: str
+    ns: int
+    reason: str = ""
+
+
+def motion_status_msg(status: MotionStatus) -> DiagnosticStatus:
+    """Return a motion status as a message; standard types only, so any arm can send it."""
+    return DiagnosticStatus(
+        level=DiagnosticStatus.ERROR if status.state == "rejected" else DiagnosticStatus.OK,
+        name=status.motion,
+        message=status.reason,
+        values=[
+            KeyValue(key="state", value=status.state),
+            KeyValue(key="stamp_ns", value=str(status.ns)),
+        ],
+    )
+
+
+def motion_status_from(msg: DiagnosticStatus) -> MotionStatus:
+    """Return the motion status of a message.
+
+    Raises:
+        InvalidValue: it has no state or no stamp.
+    """
+    values = {item.key: item.value for item in msg.values}
+    try:
+        return MotionStatus(msg.name, values["state"], int(values["stamp_ns"]), msg.message)
+    except (KeyError, ValueError) as exc:
+        raise InvalidValue(f"status of motion {msg.name!r} lacks {exc}") from exc
+
+
+def joint_state_msg(ns: int, joints: Sequence[str], q: Array, qd: Array) -> JointState:
+    """Return joint positions [rad] and velocities [rad/s] as a message."""
+    return JointState(
+        header=header(ns, ""), name=list(joints), position=q.tolist(), velocity=qd.tolist()
+    )
+
+
+def joint_state_from(msg: JointState, joints: Sequence[str]) -> tuple[int, Array, Array]:
+    """Return stamp [ns], positions [rad] and velocities [rad/s] in the order of ``joints``.
+
+    Raises:
+        InvalidValue: a joint is missing or has no velocity.
+    """
+    missing = [name for name in joints if name not in msg.name]
+    if missing or len(msg.position) != len(msg.name) or len(msg.velocity) != len(msg.name):
+        raise InvalidValue(
+            f"joint state of {', '.join(msg.name) or 'no joint'} lacks "
+            f"{', '.join(missing) or 'positions or velocities'}"
+        )
+    order = [msg.name.index(name) for name in joints]
+    return to_ns(msg.header.stamp), np.array(msg.position)[order], np.array(msg.velocity)[order]
+
+
+def _joint_order(names: Sequence[str], joints: Sequence[str]) -> list[int]:
+    missing = [name for name in joints if name not in names]
+    unknown = [name for name in names if name not in joints]
+    if missing or unknown or len(names) != len(joints):
+        raise InvalidValue(
+            f"joints {', '.join(names)} are not those of the arm: "
+            f"missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}"
+        )
+    return [list(names).index(name) for name in joints]
+
+
+def _duration(seconds: float) -> Duration:
+    ns = ns_from_seconds(seconds)
+    return Duration(sec=ns // SECOND, nanosec=ns % SECOND)
+
+
+# --- object -----------------------------------------------------------------------------------
+
+
+def pose_msg(ns: int, position: Array, quaternion: Array) -> PoseStamped:
+    """Return a pose; ``position`` ``(3,)`` [m], ``quaternion`` ``(4,)`` w, x, y, z."""
+    msg = PoseStamped(header=header(ns))
+    msg.pose.position = point(position)
+    w, x, y, z = quaternion.tolist()
+    msg.pose.orientation.w, msg.pose.orientation.x = w, x
+    msg.pose.orientation.y, msg.pose.orientation.z = y, z
+    return msg
+
+
+def position_from(msg: PoseStamped) -> tuple[int, Array]:
+    """Return stamp [ns] and position ``(3,)`` [m] of a pose."""
+    p = msg.pose.position
+    return to_ns(msg.header.stamp), np.array([p.x, p.y, p.z])
+
+
+def object_state_msg(ns: int, position: Array, at_rest: bool) -> ObjectState:
+    """Return the state of the tracked object."""
+    return ObjectState(header=header(ns), position=point(position), at_rest=at_rest)
+
+
+def object_trajectory_msg(
+    trial_id: str, start_ns: int, trajectory: ObjectTrajectory, at_rest: bool
+) -> ObjectTrajectoryMsg:
+    """Return the object's trajectory in one trial window that began at ``start_ns``."""
+    return ObjectTrajectoryMsg(
+        header=header(start_ns),
+        trial_id=trial_id,
+        times=trajectory.times.tolist(),
+        positions=[point(p) for p in trajectory.positions],
+        coverage=trajectory.coverage,
+        at_rest=at_rest,
+    )
+
+
+def object_trajectory_from(msg: ObjectTrajectoryMsg) -> ObjectTrajectory:
+    """Return the trajectory of a message.
+
+    Raises:
+        InvalidValue: times and positions do not fit together.
+    """
+    positions = np.array([[p.x, p.y, p.z] for p in msg.positions], dtype=np.float64)
+    try:
+        return ObjectTrajectory(np.array(msg.times), positions.reshape(-1, 3))
+    except ValueError as exc:
+        raise InvalidValue(f"object trajectory of trial {msg.trial_id}: {exc}") from exc
+
+
+def point(position: Iterable[float]) -> Point:
+    """Return ``(3,)`` [m] as a point."""
+    x, y, z = (float(value) for value in position)
+    return Point(x=x, y=y, z=z)
+
+
+# --- trials -----------------------------------------------------------------------------------
+
+
+def trial_msg(ns: int, run_id: str, requested: str, task: Task, goal: Array, trial: Trial) -> TrialMsg:
+    """Return a finished trial of a run; ``requested`` is the improver that was asked for."""
+    return TrialMsg(
+        header=header(ns, ""),
+        run_id=run_id,
+        trial=trial.number,
+        task=task.name,
+        status=trial.status.value,
+        note=trial.note,
+        theta_names=list(task.space.names),
+        theta=trial.theta.tolist(),
+        goal=goal.tolist(),
+        error=[] if trial.error is None else trial.error.tolist(),
+        cost=float(trial.cost),
+        best_cost=float(trial.best_cost),
+        seconds=float(trial.seconds),
+        proposal=proposal_msg(run_id, requested, task, trial),
+    )
+
+
+def proposal_msg(run_id: str, requested: str, task: Task, trial: Trial) -> ProposalMsg:
+    """Return the proposal that a trial executes, after projection into the bounds."""
+    proposal = trial.proposal
+    return ProposalMsg(
+        run_id=run_id,
+        trial=trial.number,
+        requested=requested,
+        provenance=proposal.provenance,
+        fallback_reason=proposal.fallback_reason,
+        theta_names=list(task.space.names),
+        theta=trial.theta.tolist(),
+        projected=trial.projected,
+        latency=float(proposal.latency),
+        predicted_cost=float(proposal.predicted_cost),
+        predicted_std=float(proposal.predicted_std),
+    )
+
+
+def trial_from(msg: TrialMsg) -> Trial:
+    """Return a trial as the client shows it; the object's trajectory is only in the store."""
+    proposal = Proposal(
+        theta=np.array(msg.proposal.theta),
+        provenance=msg.proposal.provenance,
+        fallback_reason=msg.proposal.fallback_reason,
+        latency=msg.proposal.latency,
+        predicted_cost=msg.proposal.predicted_cost,
+        predicted_std=msg.proposal.predicted_std,
+    )
+    return Trial(
+        number=msg.trial,
+        theta=np.array(msg.theta),
+        proposal=proposal,
+        projected=msg.proposal.projected,
+        status=TrialStatus(msg.status),
+        error=np.array(msg.error) if len(msg.error) else None,
+        cost=msg.cost,
+        best_cost=msg.best_cost,
+        seconds=msg.seconds,
+        note=msg.note,
+    )

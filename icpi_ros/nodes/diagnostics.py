@@ -1,0 +1,50 @@
+"""One status on /diagnostics at 1 Hz (REP-107), so that standard tools see every node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+from icpi_ros.nodes.qos import EVENT
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a node is: ``level`` (OK, WARN, ERROR), one line, and values with their units."""
+
+    level: bytes
+    message: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class Diagnostics:
+    """Publishes what ``health`` returns, once a second of steady time (also when /clock stands)."""
+
+    def __init__(self, node: Node, health: Callable[[], Health]) -> None:
+        """Start the timer."""
+        self._node = node
+        self._health = health
+        # Absolute by REP-107: aggregators listen there; the status name carries the namespace.
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", EVENT)
+        node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def publish(self) -> None:
+        """Publish the status now."""
+        health = self._health()
+        status = DiagnosticStatus(
+            level=health.level,
+            name=self._node.get_fully_qualified_name(),
+            message=health.message,
+            hardware_id="",
+            values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(array)

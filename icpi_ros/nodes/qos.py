@@ -1,0 +1,36 @@
+"""Quality of service of every topic, each with its reason."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(reliable: bool, depth: int, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+SENSOR = _profile(reliable=False, depth=10)
+"""Streams out of a sensor: best effort (REP-2003), so that no subscriber can hold up the source."""
+
+SENSOR_EVERY = _profile(reliable=False, depth=1000)
+"""Subscription that wants every sample: a free-running simulation is ahead by up to 10 s."""
+
+SENSOR_LATEST = _profile(reliable=False, depth=1)
+"""Subscription for supervision: only the newest state matters, an old one misleads."""
+
+CLOCK = _profile(reliable=False, depth=1)
+"""/clock as rclpy and rclcpp subscribe to it (ClockQoS)."""
+
+COMMAND = _profile(reliable=True, depth=10)
+"""Commands to the arm: a stop must arrive, and no late joiner may receive an old motion."""
+
+EVENT = _profile(reliable=True, depth=50)
+"""Trial windows, object trajectories, arm status: one message each, none may be lost."""
+
+RECORD = _profile(reliable=True, depth=100, latched=True)
+"""Trials and proposals: reliable, and who joins late still sees the run so far."""

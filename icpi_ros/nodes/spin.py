@@ -1,0 +1,166 @@
+"""Start, spin and end of every node: signals, errors, exit codes, a clean stop of the arm.
+
+rclpy's own signal handler shuts the context down at once, and then nothing can be published
+any more, not even the stop for the arm.  So the signals are handled here: the node is closed
+first, while its executor still spins, and ROS is shut down after that.
+
+Exit codes: 0 stopped by SIGINT, SIGTERM or ROS; 1 failed; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import rclpy
+from rclpy.exceptions import NameValidationException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.nodes.instance import Held, hold_name
+
+PARENT = "ICPI_PARENT_PID"
+"""Environment variable: process whose end stops this node (a graph killed by SIGKILL)."""
+POLL = 0.2
+"""How often the main thread looks at the parent and the context [s]."""
+CLOSE_LIMIT = 5.0
+"""Longest time that a node may take to close [s]; then the process ends anyway."""
+
+
+class IcpiNode(Node):
+    """A node with a name of its own in the domain, an orderly end, and a way to fail."""
+
+    def __init__(self, name: str) -> None:
+        """Create the node and take its name.
+
+        Raises:
+            UsageError: a node of this name runs in this domain and namespace.
+        """
+        super().__init__(name)
+        self.failure: BaseException | None = None
+        self.stopping = threading.Event()
+        self._held: list[Held] = [hold_name(self.get_fully_qualified_name())]
+
+    def hold(self, name: str, what: str) -> None:
+        """Take a further name that only one process of the domain may have."""
+        self._held.append(hold_name(name, what))
+
+    def fail(self, error: BaseException) -> None:
+        """End the process because of ``error``; callable from any thread."""
+        if self.failure is None:
+            self.failure = error
+        self.stopping.set()
+
+    def close(self) -> None:
+        """Stop what moves and end threads; called once, while callbacks still run."""
+
+
+def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> int:
+    """Run one node until a signal, the end of its parent, or an error; return the exit code."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():  # the second one does not wait for a clean end
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    try:
+        return _run(create, argv, stop)
+    except IcpiError as exc:
+        print(f"error: {exc}", file=sys.stderr, flush=True)
+        return exc.exit_code
+
+
+def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threading.Event) -> int:
+    parent = _parent_watch()
+    try:
+        rclpy.init(
+            args=list(argv) if argv is not None else None,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
+    except Exception as exc:
+        raise UsageError(f"ROS could not be started: {_one_line(exc)}") from exc
+    try:
+        try:
+            node = create()
+        except NameValidationException as exc:
+            raise UsageError(_one_line(exc)) from exc
+        try:
+            return _spin(node, stop, parent)
+        finally:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def _spin(node: IcpiNode, stop: threading.Event, parent: int | None) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin_forever, args=(node, executor), daemon=True)
+    spinner.start()
+    while not stop.wait(POLL):
+        if node.stopping.is_set() or not node.context.ok() or _ended(parent):
+            break
+    failure = node.failure
+    if failure is not None:
+        node.get_logger().fatal(f"stopping: {_one_line(failure)}")
+    closer = threading.Thread(target=_close, args=(node,), daemon=True)
+    closer.start()
+    closer.join(CLOSE_LIMIT)
+    executor.shutdown(timeout_sec=1.0)
+    spinner.join(1.0)
+    failure = failure or node.failure
+    if failure is None:
+        return 0
+    return failure.exit_code if isinstance(failure, IcpiError) else 1
+
+
+def _spin_forever(node: IcpiNode, executor: SingleThreadedExecutor) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+    except Exception as exc:
+        node.get_logger().error(f"a callback failed: {_one_line(exc)}")
+        node.fail(exc)
+    finally:
+        node.stopping.set()
+
+
+def _close(node: IcpiNode) -> None:
+    try:
+        node.close()
+    except Exception as exc:
+        node.fail(exc)
+        node.get_logger().error(f"closing failed: {_one_line(exc)}")
+
+
+def _parent_watch() -> int | None:
+    """Return a pidfd of the process that must outlive this one, None if there is none."""
+    text = os.environ.get(PARENT, "")
+    if not text.isdigit():
+        return None
+    try:
+        return os.pidfd_open(int(text))
+    except ProcessLookupError:
+        raise UsageError(f"process {text} named by {PARENT} has ended") from None
+    except OSError:  # a kernel without pidfd: run without the watch
+        return None
+
+
+def _ended(parent: int | None) -> bool:
+    return parent is not None and bool(select.select([parent], [], [], 0)[0])
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, IcpiError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,21 @@
+"""Names of topics, services and actions; relative, so that a namespace moves all of them."""
+
+from __future__ import annotations
+
+CONTROLLER_TRAJECTORY = "joint_trajectory_controller/joint_trajectory"
+"""Motions to the arm, in the dialect of ros2_control's joint_trajectory_controller."""
+CONTROLLER_STATUS = "joint_trajectory_controller/status"
+"""What became of a motion; the simulated arm says it, a real controller need not."""
+JOINT_STATES = "joint_states"
+OBJECT_POSE = "object_pose"
+"""Tracked pose of the object: simulation or motion capture."""
+OBJECT_STATE = "object_state"
+"""Where the object is and whether it rests."""
+OBJECT_TRAJECTORY = "object_trajectory"
+"""The object's path in one trial window."""
+TRIAL_WINDOW = "trial_window"
+TRIALS = "trials"
+PROPOSALS = "proposals"
+RESET_SCENE = "reset_scene"
+EXECUTE_MOTION = "execute_motion"
+IMPROVE = "improve"
