@@ -9,8 +9,11 @@ finds its stamp and does nothing.  Exit codes: 0 done, 1 a step failed, 2 wrong 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import os
 import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -35,6 +38,7 @@ from icpi_ros import system_packages as system  # noqa: E402
 
 VENV = REPO / ".venv"
 STATE = REPO / ".setup"
+UNFINISHED = STATE / "pip-is-writing"
 ROS_DISTRO = "jazzy"
 ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
 LOCKS = tuple(f"requirements/{name}.txt" for name in ("ros", "runtime", "dev"))
@@ -144,40 +148,59 @@ def _system_packages(steps: Steps) -> None:
     lacking = system.missing()
     if not lacking:
         return
-    names = ", ".join(need.name for need in lacking)
     packages = [package for need in lacking for package in need.packages]
     if os.geteuid() == 0 and shutil.which("apt-get"):
         steps.say(f"installing with apt-get: {' '.join(packages)}")
-        apt = {"DEBIAN_FRONTEND": "noninteractive"}
-        steps.run("apt", ["apt-get", "update"], env=apt)
-        install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-        steps.run("apt", install, env=apt)
-        # A package such as python3.11-venv is seen by a fresh import system only.
-        import importlib
-
+        _apt_get(steps, packages, required=any(need.required for need in lacking))
         importlib.invalidate_caches()
         lacking = system.missing()
-    required = [need for need in lacking if need.required]
     advice = f"run `{system.apt_command(packages)}` and then this again"
-    if required:
-        raise SetupError(f"missing: {', '.join(need.name for need in required)}; {advice}")
-    if lacking:
-        steps.say(f"missing, needed for camera images only: {names}; {advice}")
+    if required := [need.name for need in lacking if need.required]:
+        if system.HEADERS.name in required and not sys.base_prefix.startswith("/usr"):
+            advice += f" (apt serves /usr/bin/python3, this is {sys.executable})"
+        raise SetupError(f"missing: {', '.join(required)}; {advice}")
+    for need in lacking:
+        steps.say(f"missing: {need.name} ({need.reason}); {advice}")
+
+
+def _apt_get(steps: Steps, packages: list[str], *, required: bool) -> None:
+    """Install apt packages; a failure counts only if one of them is ``required``."""
+    apt = {"DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    try:
+        steps.run("apt", ["apt-get", "update"], env=apt)
+        steps.run("apt", install, env=apt)
+    except SetupError:
+        if required:
+            raise
 
 
 def _virtual_environment(steps: Steps, *, system_site: bool) -> None:
     """Make `.venv` unless a usable one of this interpreter is there."""
-    if VENV.exists() and not _usable(system_site):
+    if VENV.exists() and (UNFINISHED.exists() or not _usable(system_site)):
         if not (VENV / "pyvenv.cfg").is_file() and any(VENV.iterdir()):
             raise SetupError(f"{VENV} is not a virtual environment: move it away and run again")
-        steps.say("removing the old .venv (other interpreter, other place, or broken)")
+        steps.say("removing the old .venv (other interpreter, other place, or half-installed)")
         shutil.rmtree(VENV)
+        UNFINISHED.unlink(missing_ok=True)
     if not VENV.exists():
         steps.say(f"making .venv with Python {platform.python_version()}")
         flags = ["--system-site-packages"] if system_site else []
         base = os.path.realpath(sys.executable) if sys.prefix != sys.base_prefix else sys.executable
         steps.run("venv", [base, "-m", "venv", *flags, str(VENV)])
     (VENV / "COLCON_IGNORE").touch()
+
+
+@contextlib.contextmanager
+def _unfinished() -> Iterator[None]:
+    """Mark `.venv` while pip writes into it: after a kill, pip takes half a package for whole."""
+    UNFINISHED.touch()
+    try:
+        yield
+    except SetupError:
+        UNFINISHED.unlink()  # pip itself gave up and rolled back
+        raise
+    UNFINISHED.unlink()
 
 
 def _usable(system_site: bool) -> bool:
@@ -202,7 +225,8 @@ def _wheels(steps: Steps, found: dict[str, str], wanted: dict[str, str]) -> None
     if found.get("base") != wanted["base"]:
         steps.say("installing Python packages (about 300 MB at the first time)")
         locks = [part for name in LOCKS for part in ("-r", str(REPO / name))]
-        steps.run("pip", [python, "-m", "pip", "install", "--no-deps", *locks])
+        with _unfinished():
+            steps.run("pip", [python, "-m", "pip", "install", "--no-deps", *locks])
         patched = _mend_cmake_paths(steps, python)
         steps.say(f"corrected header paths in {patched} CMake files of the wheels")
     changed = {key for key, value in wanted.items() if found.get(key) != value}
@@ -223,8 +247,6 @@ def _mend_cmake_paths(steps: Steps, python: str) -> int:
     The wheels name the header folders of the container that they were built in, and CMake
     refuses targets with folders that do not exist.
     """
-    import re
-
     numpy_include = steps.output([python, "-c", "import numpy; print(numpy.get_include())"])
     container = r'/opt/python/[^;"\s)]*'
     headers = (
