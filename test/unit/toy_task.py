@@ -21,6 +21,7 @@ class ToyTask(Task):
     name = "toy-push"
     summary = "push in closed form"
     scene = "none.xml"
+    revision = 1
     object_body = "none"
     space = ParameterSpace(
         (Parameter("push", "m/s", 0.5, 1.5), Parameter("turn", "rad", -0.5, 0.5))
@@ -35,7 +36,7 @@ class ToyTask(Task):
     rest = RestRule(speed=0.005, window=0.2, period=0.02)
     max_duration = 5.0
 
-    def motions(self, thetas):
+    def motions(self, thetas, arm):
         raise NotImplementedError
 
     def apply_physics(self, model, physics):
@@ -72,7 +73,10 @@ def toy_dataset(seed=0, size=60, draws=6):
     group = np.arange(size) % draws
     goal = np.tile(TOY.default_goal, (size, 1))
     error = np.array(
-        [TOY.error(rollout(t, grips[g]), TOY.default_goal) for t, g in zip(theta, group, strict=True)]
+        [
+            TOY.error(rollout(t, grips[g]), TOY.default_goal)
+            for t, g in zip(theta, group, strict=True)
+        ]
     )
     best = np.array([best_theta(TOY.default_goal, grips[g]) for g in group])
     return Dataset(

@@ -1,0 +1,212 @@
+"""A run as a picture: where the object went in every trial, and what each trial cost.
+
+matplotlib is imported at the first call only, and without a display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icpi_ros.errors import UsageError
+from icpi_ros.report.run_text import millimetres
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, Trial, TrialStatus
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GOAL_RADIUS = 0.02
+"""Radius of the circle that is drawn around the goal [m]."""
+_LABELLED = 12
+"""Up to so many trials get their number beside the path's end."""
+_GREY, _RED = "0.35", "tab:red"
+
+
+def save_picture(path: str | Path, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
+    """Draw the trials of a run into a PNG.
+
+    Args:
+        path: file to write.
+        task: of the run; says which plane of frame ``base`` the goal is in.
+        goal: ``(g,)`` goal of the run.
+        trials: at least none; those without a trajectory are only listed.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+    colours = _colours(trials)
+    _draw_paths(left, task, goal, trials, colours)
+    _draw_costs(right, trials, colours)
+    figure.suptitle(_title(task, trials), fontsize=11)
+    _write(figure, Path(path))
+
+
+def _write(figure: Figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, format="png", metadata={"Software": "icpi_ros"})
+    except OSError as exc:
+        raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
+
+
+def _title(task: Task, trials: Sequence[Trial]) -> str:
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    if not done:
+        return f"{task.name}: no trial was observed"
+    best = min(done, key=lambda trial: trial.cost)
+    seen = f"{len(done)} of {len(trials)} trials observed"
+    return f"{task.name}: best {millimetres(best.cost)} in trial {best.number} ({seen})"
+
+
+def _colours(trials: Sequence[Trial]) -> dict[int, Any]:
+    """Return a colour per trial number, from dark (first) to bright (last)."""
+    from matplotlib import colormaps
+
+    shades = colormaps["viridis"](np.linspace(0.0, 0.9, max(len(trials), 2)))
+    return {trial.number: shade for trial, shade in zip(trials, shades, strict=False)}
+
+
+# --- left: paths --------------------------------------------------------------------------------
+
+
+def _draw_paths(
+    axes: Axes, task: Task, goal: Array, trials: Sequence[Trial], colours: dict[int, Any]
+) -> None:
+    plane = _plane(task)
+    ends = []
+    for trial in trials:
+        if trial.trajectory is None:
+            continue
+        path = trial.trajectory.positions[:, plane]
+        path = path[np.isfinite(path).all(axis=1)]
+        if len(path):
+            ends.append((trial.number, path[-1]))
+            axes.plot(*path.T, color=colours[trial.number], linewidth=1.2, alpha=0.8)
+            axes.plot(*path[-1], "o", color=colours[trial.number], markersize=5, zorder=3)
+            axes.plot(*path[0], "s", color=_GREY, markersize=6, zorder=2)
+    if len(goal) == len(plane):
+        _draw_goal(axes, goal)
+        _label_ends(axes, goal, ends, len(trials))
+    _frame(axes, [line.get_xydata() for line in axes.lines])
+    names = [f"{'xyz'[index]} [m]" for index in plane]
+    axes.set(xlabel=names[0], ylabel=names[1], title="object paths, frame base")
+    axes.grid(alpha=0.3)
+    _legend_of_paths(axes)
+
+
+def _frame(axes: Axes, lines: list[Any]) -> None:
+    """Show all points of ``lines`` ``(n, 2)`` [m] in a square with room at its border."""
+    points = np.vstack([np.zeros((0, 2)), *lines])
+    if len(points) == 0:
+        return
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = max(0.58 * float((high - low).max()), 5.0 * GOAL_RADIUS)
+    centre = 0.5 * (low + high)
+    axes.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
+    axes.set_aspect("equal")
+
+
+def _plane(task: Task) -> list[int]:
+    """Return the two coordinates of frame ``base`` that the goal is given in; top view else."""
+    named = ["xyz".index(name) for name in task.goal_space.names if name in ("x", "y", "z")]
+    return named if len(named) == 2 else [0, 1]
+
+
+def _draw_goal(axes: Axes, goal: Array) -> None:
+    from matplotlib.patches import Circle
+
+    circle = Circle((goal[0], goal[1]), GOAL_RADIUS, fill=False, color=_RED, linewidth=1.4)
+    axes.add_patch(circle)
+    axes.plot(*goal, "+", color=_RED, markersize=9, zorder=4)
+
+
+def _label_ends(axes: Axes, goal: Array, ends: list[tuple[int, Array]], count: int) -> None:
+    """Number the final positions that lie apart from the goal, where there is room."""
+    if count > _LABELLED:
+        return
+    for number, end in ends:
+        if np.linalg.norm(end - goal) > 1.5 * GOAL_RADIUS:
+            axes.annotate(
+                str(number), (end[0], end[1]), xytext=(5, 4), textcoords="offset points", fontsize=9
+            )
+
+
+def _legend_of_paths(axes: Axes) -> None:
+    from matplotlib.lines import Line2D
+
+    def mark(marker: str, colour: str, label: str, **more: Any) -> Line2D:
+        return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, **more)
+
+    handles = [
+        mark("s", _GREY, "start"),
+        mark("o", _GREY, "final position"),
+        mark("o", _RED, f"goal, {1000 * GOAL_RADIUS:.0f} mm", markerfacecolor="none"),
+    ]
+    axes.legend(handles=handles, loc="best", fontsize=8)
+
+
+# --- right: costs -------------------------------------------------------------------------------
+
+
+def _draw_costs(axes: Axes, trials: Sequence[Trial], colours: dict[int, Any]) -> None:
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    numbers = [trial.number for trial in done]
+    if done:
+        best = np.minimum.accumulate([1000.0 * trial.cost for trial in done])
+        axes.step(numbers, best, where="post", color=_GREY, linewidth=1.2, label="best so far")
+        _scatter(axes, [t for t in done if not t.proposal.fallback_reason], "o", colours, "trial")
+        _scatter(axes, [t for t in done if t.proposal.fallback_reason], "D", colours, "fallback")
+        axes.set_yscale("log")
+        label = f"{1000 * GOAL_RADIUS:.0f} mm"
+        axes.axhline(1000.0 * GOAL_RADIUS, color=_RED, ls=":", linewidth=1.2, label=label)
+    _mark_missing(axes, [trial for trial in trials if trial.status is not TrialStatus.DONE])
+    _scale_costs(axes, trials, done)
+    axes.set(xlabel="trial", ylabel="cost [mm]", title="cost per trial")
+    axes.grid(alpha=0.3, which="both")
+    if trials:
+        axes.legend(loc="upper right", fontsize=8)
+
+
+def _scatter(
+    axes: Axes, trials: list[Trial], marker: str, colours: dict[int, Any], label: str
+) -> None:
+    if trials:
+        x = [trial.number for trial in trials]
+        y = [1000.0 * trial.cost for trial in trials]
+        shades = [colours[trial.number] for trial in trials]
+        edge = _RED if label == "fallback" else "none"
+        axes.scatter(x, y, c=shades, marker=marker, s=42, edgecolors=edge, zorder=3, label=label)
+
+
+def _mark_missing(axes: Axes, missing: list[Trial]) -> None:
+    """Put a cross with the status at the lower edge for every trial that has no cost."""
+    transform = axes.get_xaxis_transform()
+    for index, trial in enumerate(missing):
+        label = "no cost (unobserved, failed)" if index == 0 else None
+        x = trial.number
+        axes.plot(x, 0.03, "x", color=_RED, transform=transform, label=label, clip_on=False)
+
+
+def _scale_costs(axes: Axes, trials: Sequence[Trial], done: list[Trial]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+    last = max((trial.number for trial in trials), default=0)
+    axes.set_xlim(-0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if done:
+        costs = [1000.0 * GOAL_RADIUS, *(1000.0 * trial.cost for trial in done)]
+        low, high = max(min(costs), 1e-3), max(costs)
+        axes.set_ylim(0.5 * 10.0 ** np.floor(np.log10(low)), 1.5 * 10.0 ** np.ceil(np.log10(high)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_yticks([])

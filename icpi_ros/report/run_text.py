@@ -1,0 +1,86 @@
+"""A run as text: one line per trial while it goes on, and a table at its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from icpi_ros.space import ParameterSpace
+from icpi_ros.types import Proposal, Trial, TrialStatus
+
+_LONGEST_REASON = 60
+
+
+def improver_label(proposal: Proposal) -> str:
+    """Return who really made a proposal: ``ridge (fallback: llm: no answer in 30 s)``."""
+    if not proposal.fallback_reason:
+        return proposal.provenance
+    return f"{proposal.provenance} (fallback: {_shortened(proposal.fallback_reason)})"
+
+
+def millimetres(metres: float) -> str:
+    """Return a length [m] in mm with three digits; ``-`` if there is none."""
+    if not math.isfinite(metres):
+        return "-"
+    value = 1000.0 * metres
+    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{decimals}f} mm"
+
+
+def trial_line(trial: Trial, space: ParameterSpace, budget: int) -> str:
+    """Return one line of progress: number, theta, cost, improver, wall time.
+
+    Trials count from 0 (the common first attempt) wherever they are shown or stored.
+
+    ``trial 3 (4/8)  speed=1.02 m/s heading=-0.13 rad  cost 4.21 mm  ridge  2.6 s``
+    """
+    parts = [
+        f"trial {trial.number:>{len(str(budget - 1))}} ({trial.number + 1}/{budget})",
+        space.describe(trial.theta) + (" (projected)" if trial.projected else ""),
+        _outcome(trial),
+        improver_label(trial.proposal),
+        f"{trial.seconds:.1f} s",
+    ]
+    return "  ".join(parts)
+
+
+def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
+    """Return the table of a run: a row per trial, the best one marked with ``*``."""
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    best = min(done, key=lambda trial: trial.cost, default=None)
+    header = ["trial"] + [f"{p.name} [{p.unit}]" for p in space.parameters]
+    header += ["cost", "best so far", "seconds", "improver"]
+    rows = [header, *(_row(trial, trial is best) for trial in trials)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _row(trial: Trial, is_best: bool) -> list[str]:
+    cost = millimetres(trial.cost) if trial.status is TrialStatus.DONE else trial.status.value
+    return [
+        str(trial.number) + (" *" if is_best else "  "),
+        *(f"{value:.4g}" for value in trial.theta),
+        cost,
+        millimetres(trial.best_cost),
+        f"{trial.seconds:.1f}",
+        improver_label(trial.proposal) + (", projected" if trial.projected else ""),
+    ]
+
+
+def _padded(row: list[str], widths: list[int]) -> list[str]:
+    """Right-align all columns but the last, which is text."""
+    numbers = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+    return [*numbers, row[-1]]
+
+
+def _outcome(trial: Trial) -> str:
+    if trial.status is TrialStatus.DONE:
+        return f"cost {millimetres(trial.cost)}"
+    note = f": {_shortened(trial.note)}" if trial.note else ""
+    return f"{trial.status.value}{note}"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 3] + "..."
