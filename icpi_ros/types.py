@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class ObjectTrajectory:
         return float(np.isfinite(self.positions).all(axis=1).mean())
 
 
-class TrialStatus(str, Enum):
+class TrialStatus(StrEnum):
     """What became of a trial."""
 
     RUNNING = "running"

@@ -41,7 +41,7 @@ class Arm(ABC):
 
     @abstractmethod
     def tool_pose(self, q: Array) -> tuple[Array, Array]:
-        """Return the tool point ``(..., 3)`` [m] and rotation ``(..., 3, 3)`` for ``(..., n)`` q."""
+        """Return tool point ``(..., 3)`` [m] and rotation ``(..., 3, 3)`` for q ``(..., n)``."""
 
     @abstractmethod
     def jacobian(self, q: Array) -> Array:

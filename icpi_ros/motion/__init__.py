@@ -1,0 +1,1 @@
+"""Motions: trajectories, primitives, the safety gate, controlled stop."""

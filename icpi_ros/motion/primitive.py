@@ -75,9 +75,7 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> list[Join
     )
     qd[:, [0, -1]] = 0.0
     qdd[:, [0, -1]] = 0.0
-    return [
-        JointTrajectory(arm.joints, times[i], q[i], qd[i], qdd[i]) for i in range(len(speed))
-    ]
+    return [JointTrajectory(arm.joints, times[i], q[i], qd[i], qdd[i]) for i in range(len(speed))]
 
 
 def _speed_profile(strike: Strike, speed: Array) -> tuple[Array, Array, Array, Array]:
@@ -97,7 +95,9 @@ def _speed_profile(strike: Strike, speed: Array) -> tuple[Array, Array, Array, A
     return times, distance, rate, acceleration
 
 
-def _joint_derivatives(arm: Arm, q: Array, velocity: Array, acceleration: Array) -> tuple[Array, Array]:
+def _joint_derivatives(
+    arm: Arm, q: Array, velocity: Array, acceleration: Array
+) -> tuple[Array, Array]:
     """Return joint velocity and acceleration for a translating tool that does not turn.
 
     qd = J^-1 [v, 0];  qdd = J^-1 ([a, 0] - dJ/dt qd), dJ/dt by a central difference along qd.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.types import Array
+from icpi_ros.types import Array, Indices
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RestRule:
         """Number of sample periods in a window."""
         return max(1, round(self.window / self.period))
 
-    def first_rest(self, positions: Array, start: int = 0) -> Array:
+    def first_rest(self, positions: Array, start: int = 0) -> Indices:
         """Return the first resting sample of each trajectory, -1 if there is none.
 
         Args:

@@ -76,7 +76,9 @@ class SafetyGate:
         if len(t.times) < 2 or not all(
             a.shape == shape for a in (t.positions, t.velocities, t.accelerations)
         ):
-            raise MotionRefused(f"motion needs at least 2 points of {n} joints with all derivatives")
+            raise MotionRefused(
+                f"motion needs at least 2 points of {n} joints with all derivatives"
+            )
         for label, values in (
             ("time", t.times[:, np.newaxis]),
             ("position", t.positions),
@@ -97,7 +99,9 @@ class SafetyGate:
         if np.shape(current) != (len(self._arm.joints),) or not np.isfinite(current).all():
             raise MotionRefused(f"current joint positions are not known: {current}")
         if np.any(t.velocities[0]) or np.any(t.velocities[-1]):
-            raise MotionRefused("a motion starts and ends at rest: first and last velocity must be 0")
+            raise MotionRefused(
+                "a motion starts and ends at rest: first and last velocity must be 0"
+            )
         far = np.abs(t.positions[0] - current)
         worst = int(np.argmax(far))
         if far[worst] > START_TOLERANCE:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.types import Array
+from icpi_ros.types import Array, Indices
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class JointTrajectory:
         Returns:
             Positions [rad], velocities [rad/s] and accelerations [rad/s^2], each ``(S, n)``.
         """
-        index = np.clip(np.searchsorted(self.times, times, side="right") - 1, 0, len(self.times) - 2)
+        index = np.clip(
+            np.searchsorted(self.times, times, side="right") - 1, 0, len(self.times) - 2
+        )
         begin, end = self.times[index], self.times[index + 1]
         h = (end - begin)[:, np.newaxis]
         s = np.clip((times - begin)[:, np.newaxis] / h, 0.0, 1.0)
@@ -55,7 +57,7 @@ class JointTrajectory:
         qdd[outside] = 0.0
         return q, qd, qdd
 
-    def _coefficients(self, index: Array, h: Array) -> tuple[Array, ...]:
+    def _coefficients(self, index: Indices, h: Array) -> tuple[Array, ...]:
         """Quintic Hermite coefficients in s = (t - t_i) / h for segments ``index``."""
         p0, p1 = self.positions[index], self.positions[index + 1]
         v0, v1 = self.velocities[index] * h, self.velocities[index + 1] * h
@@ -82,4 +84,4 @@ class Motion:
     @property
     def start(self) -> Array:
         """Joint positions ``(n,)`` [rad] at which the stroke starts."""
-        return self.stroke.positions[0]
+        return np.asarray(self.stroke.positions[0])

@@ -1,0 +1,1 @@
+"""Simulation in MuJoCo: the world and batched rollouts."""

@@ -17,7 +17,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.motion.trajectory import Motion
 from icpi_ros.sim.world import SimulationUnstable, World
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import Array, Indices, ObjectTrajectory
 
 BATCH = 256
 BLOCK_SAMPLES = 10
@@ -90,14 +90,14 @@ class _Batch:
         mujoco.mj_getState(world.model, world.data, state, spec)
         return state
 
-    def _commands(self, active: NDArray[np.int64], begin: int, count: int) -> Array:
+    def _commands(self, active: Indices, begin: int, count: int) -> Array:
         steps = np.arange(begin * self._steps, (begin + count) * self._steps)
         times = self._world.dt * steps
         return np.stack(
             [self._world.command(*self._motions[i].stroke.sample(times)[:2]) for i in active]
         )
 
-    def _record(self, active: NDArray[np.int64], begin: int, states: Array) -> None:
+    def _record(self, active: Indices, begin: int, states: Array) -> None:
         positions = states[:, self._steps - 1 :: self._steps, self._world.object_state]
         if not np.isfinite(positions).all():
             raise SimulationUnstable("a rollout gave positions that are not finite")
@@ -105,7 +105,7 @@ class _Batch:
             self._paths[:, 0] = self._world.object_position
         self._paths[active, begin + 1 : begin + 1 + positions.shape[1]] = positions
 
-    def _resting(self, active: NDArray[np.int64], until: int) -> NDArray[np.int64]:
+    def _resting(self, active: Indices, until: int) -> Indices:
         """Return the first resting sample of each active rollout, -1 while it moves."""
         found = np.full(len(active), -1)
         for row, i in enumerate(active):
@@ -113,7 +113,7 @@ class _Batch:
             found[row] = self._rest.first_rest(path, start=int(self._stroke_end[i]))[0]
         return found
 
-    def _collect(self, last: NDArray[np.int64]) -> Rollouts:
+    def _collect(self, last: Indices) -> Rollouts:
         rested = last >= 0
         ends = np.where(rested, last, self._limit)
         trajectories = [

@@ -11,7 +11,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.errors import IcpiError
 from icpi_ros.resources import share_path
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
+from icpi_ros.types import Array, Indices
 
 SETTLE_TIME = 0.5
 
@@ -50,7 +50,9 @@ class World:
         self.dt = float(self.model.opt.timestep)
         self._arm = arm
         self._q, self._v, self._u = _joint_addresses(self.model, arm.joints)
-        self._gain = -self.model.actuator_biasprm[self._u, 2] / self.model.actuator_gainprm[self._u, 0]
+        self._gain = (
+            -self.model.actuator_biasprm[self._u, 2] / self.model.actuator_gainprm[self._u, 0]
+        )
         body = self.model.body(task.object_body)
         self._body = body.id
         joint = int(body.jntadr[0])
@@ -71,7 +73,7 @@ class World:
         return ctrl
 
     def reset(self, q: Array | None = None) -> None:
-        """Put the arm at rest at ``q`` ``(n,)`` [rad] (default: home) and the object at its start."""
+        """Put the arm at rest at ``q`` ``(n,)`` [rad] (default home), the object at its start."""
         mujoco.mj_resetData(self.model, self.data)
         pose = self._arm.home if q is None else q
         self.data.qpos[self._q] = pose
@@ -137,7 +139,9 @@ class World:
         return float(data.qpos[self._object_q][2])
 
 
-def _joint_addresses(model: mujoco.MjModel, names: Sequence[str]) -> tuple[Array, Array, Array]:
+def _joint_addresses(
+    model: mujoco.MjModel, names: Sequence[str]
+) -> tuple[Indices, Indices, Indices]:
     """Return addresses of named joints in qpos, qvel and ctrl."""
     q = [int(model.joint(name).qposadr[0]) for name in names]
     v = [int(model.joint(name).dofadr[0]) for name in names]

@@ -31,6 +31,8 @@ class Task(ABC):
     summary: ClassVar[str]
     scene: ClassVar[str]
     """File name of the MuJoCo scene in ``sim/``."""
+    revision: ClassVar[int]
+    """Raised whenever the scene or the motion changes: older data sets and runs no longer fit."""
     object_body: ClassVar[str]
     """Name of the MuJoCo body that is thrown, slid or swung."""
     space: ClassVar[ParameterSpace]
@@ -95,6 +97,7 @@ class Task(ABC):
         """Return what a data set of this task depends on, JSON-able, for hashing and diffs."""
         return {
             "name": self.name,
+            "revision": self.revision,
             "theta": _box(self.space),
             "goal": _box(self.goal_space),
             "physics": _box(self.physics_space),

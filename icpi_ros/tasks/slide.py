@@ -37,6 +37,7 @@ class Slide(Task):
     name: ClassVar[str] = "slide"
     summary: ClassVar[str] = "strike a puck so that it stops at a goal on the table"
     scene: ClassVar[str] = "slide.xml"
+    revision: ClassVar[int] = 1
     object_body: ClassVar[str] = "puck"
     space: ClassVar[ParameterSpace] = ParameterSpace(
         (

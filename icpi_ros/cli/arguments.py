@@ -1,0 +1,92 @@
+"""Argument types and groups that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+
+def whole(low: int, high: int) -> type[int]:
+    """Return an argparse type: an integer from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}: allowed are integers {low} to {high}")
+        return value
+
+    return parse  # type: ignore[return-value]  # argparse takes any callable
+
+
+def number(low: float, high: float = math.inf) -> type[float]:
+    """Return an argparse type: a finite number from ``low`` to ``high``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and low <= value <= high):
+            span = f"{low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+            raise argparse.ArgumentTypeError(f"{text!r}: allowed are numbers {span}")
+        return value
+
+    return parse  # type: ignore[return-value]  # argparse takes any callable
+
+
+def numbers(text: str) -> list[float]:
+    """Parse ``0.6,0.42``; each must be a number, finiteness is checked where it is used."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected numbers with commas between, for example 0.6,0.42"
+        ) from None
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add ``--store``."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="trial store (SQLite); default: $ICPI_STORE, else trials.sqlite in the user's "
+        "data folder",
+    )
+
+
+def add_graph(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how a simulated graph runs."""
+    parser.add_argument("--namespace", default="icpi", help="ROS namespace (default: icpi)")
+    parser.add_argument(
+        "--real-time-factor",
+        type=number(0.0, 100.0),
+        metavar="F",
+        help="simulated seconds per second; 0 = as fast as possible (default: 1)",
+    )
+    parser.add_argument(
+        "--physics",
+        type=numbers,
+        metavar="A,B,..",
+        help="hidden physics of the simulation, see `icpi task describe`; default: drawn by seed",
+    )
+    parser.add_argument("--log-level", choices=("debug", "info", "warn", "error"), default="warn")
+
+
+def checked_output(path: Path) -> Path:
+    """Return ``path`` if a file can be written there.
+
+    Raises:
+        UsageError: its folder does not exist or it is a folder.
+    """
+    from icpi_ros.errors import UsageError
+
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {path}: its folder does not exist")
+    return path

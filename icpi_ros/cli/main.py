@@ -1,0 +1,53 @@
+"""The command ``icpi``: one module per subcommand, loaded without its heavy imports.
+
+Exit code 0: the job was done; 1: it was not; 2: wrong usage; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from icpi_ros import __version__
+from icpi_ros.errors import IcpiError
+
+COMMANDS = ("demo", "run", "up", "task", "dataset", "runs", "doctor")
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except IcpiError as exc:
+        print(f"icpi: error: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        print("icpi: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="icpi",
+        description="In-Context Policy Improvement: a robot that gets better within a few tries.",
+    )
+    parser.add_argument("--version", action="version", version=f"icpi {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"icpi_ros.cli.{name}")
+        help_line = (module.__doc__ or "").splitlines()[0]
+        sub = commands.add_parser(name, help=help_line, description=help_line)
+        module.add_arguments(sub)
+        sub.set_defaults(run=getattr(module, "run", None))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

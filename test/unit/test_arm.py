@@ -1,0 +1,45 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icpi_ros.arms.ur5e import UR5E
+from icpi_ros.motion.primitive import strike_rotation
+from icpi_ros.sim.world import World
+from icpi_ros.tasks.slide import SLIDE
+
+angles = st.lists(st.floats(-3.1, 3.1), min_size=6, max_size=6).map(np.array)
+
+
+@given(st.floats(0.4, 0.7), st.floats(-0.4, 0.4), st.floats(0.01, 0.4), st.floats(-1.5, 1.5))
+def test_inverse_is_exact_where_it_answers(x, y, z, heading):
+    position, rotation = np.array([x, y, z]), strike_rotation(np.array(heading))
+    q = UR5E.inverse(position, rotation)
+    assert np.isfinite(q).all()
+    reached, turned = UR5E.tool_pose(q)
+    np.testing.assert_allclose(reached, position, atol=1e-9)
+    np.testing.assert_allclose(turned, rotation, atol=1e-9)
+
+
+def test_out_of_reach_is_nan_not_a_guess():
+    q = UR5E.inverse(np.array([1.5, 0.0, 0.1]), strike_rotation(np.array(0.0)))
+    assert np.isnan(q).any()
+
+
+@given(angles)
+def test_jacobian_is_the_derivative_of_the_tool_point(q):
+    step = 1e-6
+    for joint in range(6):
+        dq = step * np.eye(6)[joint]
+        moved = (UR5E.tool_pose(q + dq)[0] - UR5E.tool_pose(q - dq)[0]) / (2 * step)
+        np.testing.assert_allclose(UR5E.jacobian(q)[:3, joint], moved, atol=1e-7)
+
+
+def test_kinematics_agree_with_the_simulated_arm():
+    world = World(SLIDE, UR5E, np.array([0.2, 0.2, 0.0]))
+    rng = np.random.default_rng(3)
+    for q in rng.uniform(-2.5, 2.5, (20, 6)):
+        world.reset(q)
+        site = world.data.site("tool")
+        position, rotation = UR5E.tool_pose(q)
+        np.testing.assert_allclose(site.xpos, position, atol=1e-9)
+        np.testing.assert_allclose(site.xmat.reshape(3, 3), rotation, atol=1e-9)
