@@ -1,7 +1,228 @@
-"""Not written yet."""
+"""Run the improvement loop on a task: through the ROS graph, or in process."""
+
+from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.cli.arguments import (
+    add_graph,
+    add_store,
+    checked_output,
+    number,
+    numbers,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from icpi_ros.data.dataset import Dataset
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.loop import ImprovementRun
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.types import Trial
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing yet."""
+    """Add what `icpi run` takes."""
+    parser.add_argument("--task", help="task, see `icpi task list`")
+    parser.add_argument("--improver", help="who proposes: knn, llm, random, ridge (default: ridge)")
+    parser.add_argument(
+        "--trials", type=whole(1, 1000), default=8, metavar="N", help="budget (default: 8)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole(0, 2**62),
+        default=0,
+        help="of the hidden physics, the first attempt and the improver (default: 0)",
+    )
+    parser.add_argument("--goal", type=numbers, metavar="X,Y", help="default: the task's own goal")
+    parser.add_argument(
+        "--target-cost",
+        type=number(0.0),
+        default=0.0,
+        metavar="M",
+        help="stop when a trial costs at most this [m]; default: 0, use the whole budget",
+    )
+    parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
+    parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--in-process", action="store_true", help="simulate here, without ROS")
+    how.add_argument(
+        "--attach", action="store_true", help="use the graph that is up, start none"
+    )
+    parser.add_argument("--model", help="model of the improver llm")
+    parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
+    add_store(parser)
+    add_graph(parser)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked request.  ``resume`` empty = a new run; paths None = not wanted."""
+
+    task: Task
+    improver: str
+    goal: list[float]
+    trials: int
+    target_cost: float
+    seed: int
+    dataset: Dataset | None
+    dataset_path: Path | None
+    options: dict[str, Any]
+    store: Path
+    resume: str
+    json: Path | None
+    picture: Path | None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached."""
+    plan = make_plan(args)
+    run_id = execute(args, plan)
+    return report(plan, run_id)
+
+
+def make_plan(args: argparse.Namespace) -> Plan:
+    """Check everything that can be wrong before anything is started.
+
+    Raises:
+        UsageError: names the argument, the value and what is allowed.
+    """
+    from icpi_ros.data.dataset import load
+    from icpi_ros.data.store import default_path
+    from icpi_ros.errors import UsageError
+    from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+    from icpi_ros.tasks import TASKS
+
+    store = (args.store or default_path()).absolute()
+    config = _stored(args, store)
+    if not args.task and not config:
+        raise UsageError(f"--task is missing: choose one of {', '.join(TASKS.names())}")
+    task = TASKS.get(config.get("task") or args.task)
+    improver = config.get("improver") or args.improver or DEFAULT_IMPROVER
+    IMPROVERS.get(improver)
+    goal = task.default_goal if args.goal is None else args.goal
+    options = {"model": args.model, "base_url": args.base_url}
+    return Plan(
+        task=task,
+        improver=improver,
+        goal=task.check_goal(config.get("goal") or goal).tolist(),
+        trials=config.get("budget") or args.trials,
+        target_cost=config.get("target_cost", args.target_cost),
+        seed=config.get("seed", args.seed),
+        dataset=load(args.dataset, task) if args.dataset else None,
+        dataset_path=args.dataset.absolute() if args.dataset else None,
+        options={key: value for key, value in options.items() if value},
+        store=store,
+        resume=args.resume or "",
+        json=checked_output(args.json) if args.json else None,
+        picture=checked_output(args.picture) if args.picture else None,
+    )
+
+
+def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
+    """Return the configuration of the run to resume; empty for a new run."""
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.errors import UsageError
+
+    if not args.resume:
+        return {}
+    if not store.exists():
+        raise UsageError(f"cannot resume {args.resume}: there is no trial store at {store}")
+    with TrialStore(store) as opened:
+        config = opened.run(args.resume).config.as_dict()
+    for name in ("task", "improver"):
+        asked = getattr(args, name)
+        if asked and asked != config[name]:
+            raise UsageError(f"run {args.resume} is of {name} {config[name]}, not {asked}")
+    return config
+
+
+def execute(args: argparse.Namespace, plan: Plan) -> str:
+    """Carry out the run, printing a line per trial; return its id."""
+    from icpi_ros.report.run_text import trial_line
+
+    def show(trial: Trial) -> None:
+        print(trial_line(trial, plan.task.space, plan.trials), flush=True)
+
+    if args.in_process:
+        return _in_process(plan, show)
+    from icpi_ros.cli.graph_run import through_graph
+
+    return through_graph(args, plan, show)
+
+
+def _in_process(plan: Plan, show: Callable[[Trial], None]) -> str:
+    from icpi_ros.arms import ARMS
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.loop import run_in_process
+    from icpi_ros.sim.rollout import rollout
+
+    arm, physics = ARMS.get("ur5e"), plan.task.seeded_physics(plan.seed)
+    with TrialStore(plan.store) as store:
+        improvement = _open_run(plan, store)
+        announce(improvement.run_id, plan, improvement.resumed_from)
+        run_in_process(
+            improvement,
+            lambda theta: rollout(plan.task, arm, physics, theta[None]).trajectories[0],
+            show,
+        )
+        return improvement.run_id
+
+
+def _open_run(plan: Plan, store: TrialStore) -> ImprovementRun:
+    from icpi_ros.loop import ImprovementRun
+
+    if plan.resume:
+        return ImprovementRun.resume(store, plan.resume, plan.dataset)
+    return ImprovementRun.new(
+        plan.task,
+        plan.improver,
+        plan.dataset,
+        plan.goal,
+        plan.trials,
+        plan.seed,
+        store,
+        plan.target_cost,
+        plan.options,
+    )
+
+
+def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
+    """Say which run begins, or from which trial one continues."""
+    what = f"{plan.task.name} with {plan.improver}, seed {plan.seed}"
+    if resumed_from is None:
+        print(f"run {run_id}: {what}", flush=True)
+    else:
+        print(f"run {run_id}: {what}, continues from trial {resumed_from}", flush=True)
+
+
+def report(plan: Plan, run_id: str) -> int:
+    """Print the final table from the store, write what was asked for; 0 = the run is complete."""
+    import numpy as np
+
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.loop import record_json
+    from icpi_ros.report.run_picture import save_picture
+    from icpi_ros.report.run_text import run_table
+
+    with TrialStore(plan.store) as store:
+        record, trials = store.run(run_id), store.trials(run_id)
+    print(run_table(trials, plan.task.space))
+    if plan.json:
+        text = json.dumps(record_json(run_id, record.config, trials), indent=1)
+        plan.json.write_text(text + "\n", encoding="utf-8")
+    if plan.picture:
+        save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)
+        print(f"picture: {plan.picture.absolute()}")
+    print(f"stored run: {run_id} in {plan.store}")
+    if record.state != "finished":
+        print(f"run {record.state}: {record.note}; continue with: icpi run --resume {run_id}")
+        return 1
+    return 0

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import mujoco
 
 
+_RUN_STREAM = 0x7E57
+"""Second entropy word of run physics; data sets use their draw number, which is smaller."""
+
+
 class Task(ABC):
     """One dynamic motion: parameters, goal, motion primitive, error and cost.
 
@@ -84,6 +88,10 @@ class Task(ABC):
     def sample_physics(self, rng: np.random.Generator) -> Array:
         """Draw hidden physics ``(P,)`` uniformly from the documented range."""
         return self.physics_space.sample(rng)
+
+    def seeded_physics(self, seed: int) -> Array:
+        """Return the physics ``(P,)`` of run ``seed``; its stream is not that of the data sets."""
+        return self.sample_physics(np.random.default_rng([seed, _RUN_STREAM]))
 
     def check_goal(self, goal: ArrayLike) -> Array:
         """Return a goal ``(g,)`` that some theta reaches under every documented physics.
