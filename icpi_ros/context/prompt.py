@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from icpi_ros.context.retrieval import Scale
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import CompletionFailed
+from icpi_ros.errors import CompletionFailed, InvalidValue
 from icpi_ros.models.completer import Message
 from icpi_ros.types import Array, Outcome
 
@@ -30,10 +30,11 @@ MAX_REPLY = 20_000
 """Longest reply that is searched for numbers [characters]."""
 
 _NUMBER = r"[-+\u2212]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-_TOKEN = re.compile(rf"(?<![\w.])(?:{_NUMBER}|[-+]?(?:nan|inf(?:inity)?))(?![\w.]*\w)", re.IGNORECASE)
+_NOT_FINITE = r"[-+\u2212]?(?:nan|inf(?:inity)?)"
+# Atomic (?>...): linear time on any text.
+_TOKEN = re.compile(rf"(?<![\w.])(?>{_NUMBER}|{_NOT_FINITE})(?!\.?\w)", re.IGNORECASE)
 _LIST = re.compile(r"\[([^\[\]]*)\]")
-_LIST_TEXT = re.compile(r"[-+\u2212.0-9eE,;\s\"']*")
-_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
+_ONLY_NUMBERS = re.compile(r"[-+\u2212.0-9eE,;\s\"']*")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class NumberFormat:
 
     digits: int = 3
 
+    def __post_init__(self) -> None:
+        """Refuse formats that a float cannot fill.
+
+        Raises:
+            InvalidValue: digits out of range.
+        """
+        if not 1 <= self.digits <= 9:
+            raise InvalidValue(f"digits = {self.digits} is not allowed: 1 to 9")
+
     @property
     def quantum(self) -> float:
         """Distance of neighbouring representable numbers, in scaled units."""
@@ -62,7 +72,7 @@ class NumberFormat:
 
     def decode(self, numbers: Sequence[float]) -> Array:
         """Return the scaled values ``(n,)`` of integers read from text."""
-        return np.array(numbers, dtype=np.float64) / 10**self.digits
+        return np.asarray(np.array(numbers, dtype=np.float64) / 10**self.digits)
 
 
 @dataclass(frozen=True)
@@ -122,20 +132,18 @@ class PromptWriter:
 def read_numbers(reply: str, count: int) -> list[float]:
     """Find the ``count`` numbers that a reply answers with.
 
-    Looked for, in this order: the last bracketed list of ``count`` numbers; the last line of
-    ``count`` numbers and no words; the whole text.  Reasoning between <think> tags, code
-    fences, quotes and signs in Unicode do not matter.
+    Looked for, in this order: the last bracketed list of ``count`` numbers; the last line, or
+    part of a line after "->", of ``count`` numbers and no words; the whole text.  Reasoning up to
+    </think>, code fences, quotes and signs in Unicode do not matter.
 
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
     if len(reply) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(reply)} characters: more than {MAX_REPLY}")
-    text = _THINKING.sub(" ", reply)
-    candidates = [part for part in _LIST.findall(text) if _LIST_TEXT.fullmatch(part)]
-    candidates = candidates[::-1] + [
-        line for line in reversed(text.splitlines()) if _LIST_TEXT.fullmatch(line)
-    ]
+    text = reply.rpartition("</think>")[2]
+    lines = [line.rpartition("->")[2] for line in text.splitlines()]
+    candidates = filter(_ONLY_NUMBERS.fullmatch, [*_LIST.findall(text)[::-1], *lines[::-1]])
     found = next((f for f in map(_TOKEN.findall, candidates) if len(f) == count), None)
     tokens = _TOKEN.findall(text) if found is None else found
     if len(tokens) != count:

@@ -77,9 +77,7 @@ class Index:
         points: ``(N, d + m)`` the examples in these coordinates.
     """
 
-    def __init__(
-        self, dataset: Dataset, space: ParameterSpace, mask: Array | None = None
-    ) -> None:
+    def __init__(self, dataset: Dataset, space: ParameterSpace, mask: Array | None = None) -> None:
         """Scale the examples and build the tree.
 
         Args:
@@ -93,10 +91,11 @@ class Index:
         from scipy.spatial import cKDTree  # lazily: a third of a second
 
         self.dataset = dataset
+        columns = (dataset.theta, dataset.error, dataset.dtheta)
+        if not all(np.isfinite(column).all() for column in columns):
+            raise DatasetError(f"{describe(dataset)} has examples that are not finite")
         self.scale = Scale.of(dataset, space, mask)
         self.points = self.scale.point(dataset.theta, dataset.error)
-        if not (np.isfinite(self.points).all() and np.isfinite(dataset.dtheta).all()):
-            raise DatasetError(f"{describe(dataset)} has examples that are not finite")
         self._tree = cKDTree(self.points)
 
     def require(self, k: int) -> None:

@@ -9,7 +9,9 @@ Always from the best trial so far, in scaled coordinates (``icpi_ros.context.ret
    error e_i - e_j and needed dtheta = theta_j - theta_i.  dtheta = G e is fitted to these pairs
    and to the neighbours.  Pairs of near trials weigh up to 400 times an example, so close
    to the goal G is the run's own secant, as in Gauss-Newton with hindsight; the neighbours decide
-   the directions in which the run has not moved yet.
+   the directions in which the run has not moved yet.  With every trial that did not improve on
+   the best one the data set loses weight and the step is limited to a smaller neighbourhood, so
+   that wrong labels cannot hold the run up.
 
 The constants were tuned on closed-form slides (test/toy.py) with seeds that no test uses.
 """
@@ -35,10 +37,14 @@ PAIR_SOFTENING = 0.05
 """Scaled distance below which pairs weigh the same; damps the noise of near pairs."""
 PAIR_REACH = 0.3
 """Scaled theta distance from the best trial over which a pair loses its weight."""
+DOUBT = 0.3
+"""Factor on the weight of the data set, and on the step's limit, per trial since the best one."""
 MAX_TRIALS = 20
 """Only the trials nearest to the best one make pairs, so that a long history stays cheap."""
-REPEAT = 1e-6
+REPEAT = 1e-4
 """Scaled distance below which two thetas are the same."""
+MAX_STEP = 2.0
+"""Longest scaled step: the range of one parameter."""
 EXPLORE = 0.05
 """Scaled standard deviation of the step taken instead of a repeat."""
 
@@ -93,14 +99,17 @@ class Ridge(Improver):
         """Return the scaled adjustment ``(d,)`` from neighbours and the run's own pairs."""
         _, points, labels, weights = self._neighbourhood(base)
         errors, steps, trust = self._pairs(base, history)
+        failures = len(history) - 1 - next(n for n, o in enumerate(history) if o is base)
         inputs = np.vstack([points[:, self.context.space.dim :], errors])
         gain = weighted_ridge(
             inputs,
             np.vstack([labels, steps]),
-            np.concatenate([weights, trust]),
-            np.full(inputs.shape[1], PENALTY),
+            np.concatenate([DOUBT**failures * weights, trust]),
+            np.full(inputs.shape[1], DOUBT**failures * PENALTY + 1e-9),
         )
-        return np.asarray(self._index.scale.error(base.error) @ gain)
+        step = np.asarray(self._index.scale.error(base.error) @ gain)
+        length, limit = float(np.linalg.norm(step)), MAX_STEP * DOUBT ** max(failures - 1, 0)
+        return step * min(1.0, limit / max(length, 1e-12))
 
     def _pairs(self, base: Outcome, history: Sequence[Outcome]) -> tuple[Array, Array, Array]:
         """Return scaled errors ``(p, m)``, adjustments ``(p, d)`` and weights of in-run pairs."""

@@ -1,0 +1,53 @@
+"""Answers of a Chat Completions server, good and bad, for pytest-httpserver."""
+
+from __future__ import annotations
+
+import threading
+
+from werkzeug import Response
+
+PATH = "/v1/chat/completions"
+KEY = "sk-marked-0123456789abcdef"
+
+
+def body(content, **extra):
+    """A Chat Completions response with one choice."""
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "toy-model-1",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": content},
+            }
+        ],
+        "usage": {"prompt_tokens": 300, "completion_tokens": 4, "total_tokens": 304},
+    } | extra
+
+
+def stall(released: threading.Event):
+    """A handler that says nothing until ``released``, at most 5 s."""
+
+    def handler(request):
+        released.wait(5.0)
+        return Response("{}", content_type="application/json")
+
+    return handler
+
+
+def drip(released: threading.Event):
+    """A handler that sends a blank every 20 ms until ``released``, at most 5 s."""
+
+    def blanks():
+        for _ in range(250):
+            if released.wait(0.02):
+                return
+            yield " "
+
+    def handler(request):
+        return Response(blanks(), content_type="application/json")
+
+    return handler
