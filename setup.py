@@ -4,6 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 NAME = "icpi_ros"
 SHARE = f"share/{NAME}"
 NODES = ("executor", "mujoco_arm", "perception", "policy_improver")
@@ -11,13 +12,13 @@ NODES = ("executor", "mujoco_arm", "perception", "policy_improver")
 
 def files(folder: str, *patterns: str) -> tuple[str, list[str]]:
     """Return the data_files entry of one shared folder; paths relative to this file."""
-    found = {str(path) for pattern in patterns for path in Path(folder).glob(pattern)}
-    return f"{SHARE}/{folder}", sorted(found)
+    found = (path for pattern in patterns for path in (HERE / folder).glob(pattern))
+    return f"{SHARE}/{folder}", sorted(str(path.relative_to(HERE)) for path in found)
 
 
 def requirements() -> list[str]:
     """Return what the core needs at run time."""
-    lines = Path("requirements/runtime.in").read_text(encoding="utf-8").splitlines()
+    lines = (HERE / "requirements" / "runtime.in").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
