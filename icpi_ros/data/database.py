@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from icpi_ros.data.records import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from icpi_ros.errors import StoreError
+
+_MAGIC = b"SQLite format 3\0"
 
 
 class Database:
@@ -29,6 +32,8 @@ class Database:
         self.path = path
         self.timeout = timeout
         self._lock = threading.RLock()
+        self._opened: os.stat_result | None = None
+        self._refuse_other_files()
         self._connection = self._connect()
         try:
             self._prepare()
@@ -54,6 +59,7 @@ class Database:
     def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
         """Commit everything inside, or nothing."""
         with self.guard(doing) as db:
+            self._require_in_place(doing)
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -79,6 +85,29 @@ class Database:
             raise self._explain(exc, "open the trial store") from exc
         connection.row_factory = sqlite3.Row
         return connection
+
+    def _refuse_other_files(self) -> None:
+        """Leave a short file of another kind alone: SQLite would take it for an empty one."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            if file.read(len(_MAGIC)) not in (b"", _MAGIC):
+                raise StoreError(
+                    f"cannot open the trial store in {self.path}: it is not a trial store; "
+                    "choose another with --store"
+                )
+
+    def _require_in_place(self, doing: str) -> None:
+        """Check that ``path`` is still the opened file: in WAL mode SQLite does not."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            found = None
+        if self._opened is None:
+            self._opened = found
+        if found is None or self._opened is None or not os.path.samestat(found, self._opened):
+            raise StoreError(
+                f"cannot {doing} in {self.path}: the file was moved or deleted while in use; "
+                "put it back, or stop the run and resume it from the moved file with --store"
+            )
 
     def _prepare(self) -> None:
         """Set the journal up and make the tables in an empty file."""

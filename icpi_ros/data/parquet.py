@@ -34,6 +34,7 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
 PREFIX = "icpi."
+_VERIFY = {"page_checksum_verification": True}
 _SCALARS = ("cost", "label_cost")
 
 
@@ -89,7 +90,7 @@ def write(dataset: Dataset, path: Path, task: Task) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     except OSError as exc:
         raise DatasetError(f"cannot write data set {path}: {exc.strerror or exc}") from exc
 
@@ -196,7 +197,7 @@ def _read_table(path: Path, task: Task) -> Any:
             f"there is no data set at {path}: build one with "
             f"`icpi dataset build --task {task.name} --out {path}`"
         )
-    return _guarded(path, lambda pq: pq.ParquetFile(path).read())
+    return _guarded(path, lambda pq: pq.ParquetFile(path, **_VERIFY).read())
 
 
 def _guarded(path: Path, use: Any) -> Any:
