@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 class Proposer:
     """The asked improver, then ``ridge``, then a uniform draw; the answer says who made it.
 
+    ``ridge`` is left out where there is no example to learn from.
+
     Args:
         improver: registered name.
         context: what improvers may know.
@@ -57,7 +59,8 @@ class Proposer:
     def _first_answer(
         self, history: Sequence[Outcome], seed: int, number: int, failures: list[str]
     ) -> Proposal:
-        for name in dict.fromkeys((self.improver, FALLBACK)):
+        substitutes = (FALLBACK,) if len(self.context.dataset) else ()
+        for name in dict.fromkeys((self.improver, *substitutes)):
             try:
                 return self._ask(name, history, np.random.default_rng([seed, number]))
             except Exception as exc:  # whatever a model or a plug-in does, the run goes on

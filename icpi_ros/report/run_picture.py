@@ -161,7 +161,7 @@ def _draw_costs(axes: Axes, trials: Sequence[Trial], colours: dict[int, Any]) ->
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     numbers = [trial.number for trial in done]
     if done:
-        best = np.minimum.accumulate([1000.0 * trial.cost for trial in done])
+        best = np.minimum.accumulate([_millimetres(trial) for trial in done])
         axes.step(numbers, best, where="post", color=_GREY, linewidth=1.2, label="best so far")
         _scatter(axes, [t for t in done if not t.proposal.fallback_reason], "o", colours, "trial")
         _scatter(axes, [t for t in done if t.proposal.fallback_reason], "D", colours, "fallback")
@@ -181,10 +181,15 @@ def _scatter(
 ) -> None:
     if trials:
         x = [trial.number for trial in trials]
-        y = [1000.0 * trial.cost for trial in trials]
+        y = [_millimetres(trial) for trial in trials]
         shades = [colours[trial.number] for trial in trials]
         edge = _RED if label == "fallback" else "none"
         axes.scatter(x, y, c=shades, marker=marker, s=42, edgecolors=edge, zorder=3, label=label)
+
+
+def _millimetres(trial: Trial) -> float:
+    """Return a cost [mm] that a logarithmic axis can show."""
+    return max(1000.0 * trial.cost, 1e-3)
 
 
 def _mark_missing(axes: Axes, missing: list[Trial]) -> None:
@@ -203,8 +208,8 @@ def _scale_costs(axes: Axes, trials: Sequence[Trial], done: list[Trial]) -> None
     axes.set_xlim(-0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if done:
-        costs = [1000.0 * GOAL_RADIUS, *(1000.0 * trial.cost for trial in done)]
-        low, high = max(min(costs), 1e-3), max(costs)
+        costs = [1000.0 * GOAL_RADIUS, *(_millimetres(trial) for trial in done)]
+        low, high = min(costs), max(costs)
         axes.set_ylim(0.5 * 10.0 ** np.floor(np.log10(low)), 1.5 * 10.0 ** np.ceil(np.log10(high)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,435 @@
+import json
+import logging
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_task import TOY, ToyTask, rollout, toy_dataset
+
+from icpi_ros.data.store import RunInUse, TrialStore, UnknownRun
+from icpi_ros.errors import (
+    CompletionFailed,
+    DatasetError,
+    ExecutionCancelled,
+    InvalidValue,
+    MotionRefused,
+    ObservationMissing,
+    StoreError,
+    UnknownName,
+    UsageError,
+)
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Improver
+from icpi_ros.loop import ImprovementRun, run_in_process, run_json
+from icpi_ros.tasks import TASKS
+from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
+
+DATA = toy_dataset()
+NOTHING_SEEN = ObjectTrajectory(np.arange(5.0), np.full((5, 3), np.nan))
+
+
+class Scripted(Improver):
+    """Answers as its option ``answer`` says."""
+
+    name = "scripted"
+    summary = "for tests"
+    needs_dataset = False
+
+    def propose(self, history, rng):
+        answer = self.context.options["answer"]
+        if answer == "raise":
+            raise CompletionFailed("no answer\nwithin 3 s")
+        if answer == "crash":
+            raise ZeroDivisionError
+        if answer == "far":
+            return Proposal(np.array([9.0, rng.uniform(-0.1, 0.1)]), self.name)
+        values = {"nan": [np.nan, 0.0], "short": [1.0], "text": ["fast", "left"]}[answer]
+        return Proposal(np.array(values), self.name)
+
+
+class Walk(Improver):
+    """Depends on the whole history and on the generator."""
+
+    name = "walk"
+    summary = "for tests"
+    needs_dataset = False
+
+    def propose(self, history, rng):
+        centre = np.mean([outcome.theta for outcome in history], axis=0)
+        return Proposal(centre + rng.normal(0.0, 0.3, 2), self.name)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """Register the toy for one test only."""
+    improvers = IMPROVERS._loaded | {"scripted": Scripted, "walk": Walk}
+    monkeypatch.setattr(IMPROVERS, "_loaded", improvers)
+    monkeypatch.setattr(TASKS, "_loaded", TASKS._loaded | {TOY.name: TOY})
+
+
+@pytest.fixture
+def store(tmp_path):
+    with TrialStore(tmp_path / "trials.sqlite") as found:
+        yield found
+
+
+def new(store, improver="walk", dataset=DATA, goal=None, budget=6, seed=1, **more):
+    return ImprovementRun.new(TOY, improver, dataset, goal, budget, seed, store, **more)
+
+
+def thetas(run):
+    return np.array([trial.theta for trial in run.trials])
+
+
+# --- the loop -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("improver", ["walk", "random", "knn", "ridge"])
+def test_a_whole_run(store, improver):
+    run, seen = new(store, improver), []
+    assert run.resumed_from is None
+    run_in_process(run, rollout, seen.append)
+    assert run.finished
+    assert (run.state, run.reason) == ("finished", "all 6 trials used")
+    assert [trial.number for trial in run.trials] == list(range(6))
+    assert seen == run.trials
+    assert [t.proposal.provenance for t in run.trials] == ["first attempt"] + [improver] * 5
+    costs = [trial.cost for trial in run.trials]
+    np.testing.assert_array_equal([t.best_cost for t in run.trials], np.minimum.accumulate(costs))
+    assert run.best.cost == min(costs)
+    assert all(TOY.space.contains(trial.theta) for trial in run.trials)
+    stored = store.trials(run.run_id)
+    np.testing.assert_array_equal([t.theta for t in stored], thetas(run))
+    assert [t.cost for t in stored] == costs
+    assert store.runs()[0].state == "finished"
+
+
+def test_the_first_attempt_is_common_to_all_improvers(store):
+    first = [new(store, name, seed=7).next().theta for name in ("walk", "ridge", "random")]
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[0], first[2])
+    np.testing.assert_array_equal(first[0], TOY.space.sample(np.random.default_rng([7, 0])))
+
+
+def test_ridge_gets_close(store):
+    run = new(store, "ridge", budget=8)
+    run_in_process(run, rollout)
+    assert run.best.cost < 0.02
+
+
+def test_stops_at_the_target(store):
+    run = new(store, "ridge", budget=50, target_cost=0.02)
+    run_in_process(run, rollout)
+    assert len(run.trials) < 50
+    assert run.trials[-1].cost <= 0.02 < min(t.cost for t in run.trials[:-1])
+    assert run.reason.startswith("target reached")
+
+
+def test_on_disk_as_running_before_anything_moves(store):
+    run = new(store)
+    trial = run.next()
+    assert store.trials(run.run_id)[0].status is TrialStatus.RUNNING
+    assert run.trials == []
+    run.tell(rollout(trial.theta))
+    assert store.trials(run.run_id)[0].status is TrialStatus.DONE
+
+
+def test_wrong_order_is_refused(store):
+    run = new(store, budget=1)
+    with pytest.raises(RuntimeError, match="call next"):
+        run.tell(NOTHING_SEEN)
+    trial = run.next()
+    with pytest.raises(RuntimeError, match="not been told"):
+        run.next()
+    run.tell(rollout(trial.theta))
+    with pytest.raises(RuntimeError, match="is finished: all 1 trials used"):
+        run.next()
+
+
+def test_out_of_bounds_is_projected_and_recorded(store):
+    run = new(store, "scripted", options={"answer": "far"})
+    run_in_process(run, rollout)
+    assert [t.projected for t in run.trials] == [False] + [True] * 5
+    assert all(t.theta[0] == 1.5 and t.proposal.theta[0] == 9.0 for t in run.trials[1:])
+    assert all(t.projected for t in store.trials(run.run_id)[1:])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("raise", "scripted: no answer within 3 s"),
+        ("crash", "scripted: ZeroDivisionError"),
+        ("nan", "scripted: theta push = nan is not a finite number"),
+        ("short", "scripted: theta needs 2 values (push, turn), got 1"),
+        ("text", "scripted: theta is not a list of numbers"),
+    ],
+)
+@pytest.mark.parametrize("dataset", [DATA, None])
+def test_a_fallback_is_labelled(store, answer, reason, dataset, caplog):
+    run = new(store, "scripted", dataset, options={"answer": answer}, budget=3)
+    with caplog.at_level(logging.WARNING):
+        run_in_process(run, rollout)
+    used = "ridge" if dataset is not None else "random"
+    for trial in run.trials[1:]:
+        assert trial.proposal.provenance == used
+        assert trial.proposal.fallback_reason.startswith(reason)
+        assert "\n" not in trial.proposal.fallback_reason
+    assert f"{used} instead of scripted: {reason}" in caplog.text
+    stored = store.trials(run.run_id)[-1].proposal
+    assert (stored.provenance, stored.fallback_reason) == (
+        used,
+        run.trials[-1].proposal.fallback_reason,
+    )
+
+
+def test_a_key_in_an_error_is_neither_logged_nor_kept(store, monkeypatch, caplog):
+    monkeypatch.setenv("TEST_API_KEY", "no answer")
+    run = new(store, "scripted", options={"answer": "raise"}, budget=2)
+    with caplog.at_level(logging.WARNING):
+        run_in_process(run, rollout)
+    assert "[TEST_API_KEY removed] within" in run.trials[1].proposal.fallback_reason
+    assert "no answer" not in caplog.text
+
+
+# --- perception, failure, cancel ----------------------------------------------------------------
+
+
+def test_unobserved_is_retried_once_with_the_same_theta(store):
+    run = new(store)
+    run.tell(rollout(run.next().theta))
+    missed = run.next()
+    assert run.unobserved("perception silent for 5 s") is True
+    assert not run.finished
+    assert run.trials[-1].status is TrialStatus.UNOBSERVED
+    assert math.isnan(run.trials[-1].cost)
+    again = run.next()
+    assert again.number == missed.number == 1
+    np.testing.assert_array_equal(again.theta, missed.theta)
+    run.tell(rollout(again.theta))
+    assert [t.status.value for t in run.trials] == ["done", "done"]
+    every = store.trials(run.run_id, all_attempts=True)
+    assert [(t.number, t.status.value) for t in every] == [
+        (0, "done"),
+        (1, "unobserved"),
+        (1, "done"),
+    ]
+    assert every[1].note == "perception silent for 5 s"
+
+
+def test_unobserved_twice_ends_the_run_and_resume_tries_again(store):
+    run = new(store)
+    run.next()
+    run.unobserved("silent")
+    theta = run.next().theta
+    assert run.unobserved("silent") is False
+    assert (run.state, run.reason) == ("failed", "trial 0 was unobserved twice: silent")
+    assert run.history == []
+    again = ImprovementRun.resume(store, run.run_id, DATA)
+    assert again.resumed_from == 0
+    np.testing.assert_array_equal(again.next().theta, theta)
+    again.tell(rollout(theta))
+    assert not again.finished
+
+
+def test_a_trajectory_without_the_object_is_never_invented(store):
+    run = new(store)
+    run.next()
+    with pytest.raises(ObservationMissing):
+        run.tell(NOTHING_SEEN)
+    assert run.unobserved("nothing seen")
+    run = new(store)
+    run_in_process(run, lambda theta: NOTHING_SEEN)
+    assert run.state == "failed"
+    assert len(store.trials(run.run_id, all_attempts=True)) == 2
+
+
+def test_a_cost_that_is_not_finite_counts_as_unobserved(store):
+    run = new(store)
+    run.next()
+    broken = ObjectTrajectory(np.arange(2.0), np.array([[0.0] * 3, [np.inf] * 3]))
+    with pytest.raises(ObservationMissing):
+        run.tell(broken)
+
+
+def test_fail_and_cancel_end_the_run(store):
+    def refuse(theta):
+        raise MotionRefused("joint elbow 3.4 rad/s, limit 3.14")
+
+    run = new(store)
+    run_in_process(run, refuse)
+    assert (run.state, run.reason) == ("failed", "joint elbow 3.4 rad/s, limit 3.14")
+    assert store.trials(run.run_id)[0].status is TrialStatus.FAILED
+
+    def stop(theta):
+        raise ExecutionCancelled("cancelled by the user")
+
+    run = new(store)
+    run_in_process(run, stop)
+    assert store.trials(run.run_id)[0].status is TrialStatus.CANCELLED
+    assert store.run(run.run_id).state == "cancelled"
+    between = new(store)
+    assert between.cancel("enough") is None
+    assert between.finished
+
+
+def test_ctrl_c_is_recorded_and_goes_on_up(store):
+    def interrupt(theta):
+        raise KeyboardInterrupt
+
+    run = new(store)
+    with pytest.raises(KeyboardInterrupt):
+        run_in_process(run, interrupt)
+    assert store.trials(run.run_id)[0].status is TrialStatus.CANCELLED
+
+
+def test_only_done_trials_enter_the_history(store):
+    run = new(store)
+    run.tell(rollout(run.next().theta))
+    run.next()
+    run.unobserved("silent")
+    assert len(run.history) == 1
+    assert len(run.trials) == 2
+
+
+def test_tell_can_be_repeated_when_the_disk_was_full(store, monkeypatch):
+    run = new(store)
+    trial = run.next()
+
+    def full(run_id, trial):
+        raise StoreError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish_trial", full)
+        with pytest.raises(StoreError):
+            run.tell(rollout(trial.theta))
+    assert run.trials == []
+    run.tell(rollout(trial.theta))
+    assert len(run.trials) == 1
+
+
+# --- resume -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**64 - 1),
+    cut=st.integers(0, 5),
+    half=st.booleans(),
+    improver=st.sampled_from(["walk", "ridge", "random"]),
+)
+def test_a_resumed_run_proposes_what_an_uninterrupted_one_would(
+    tmp_path_factory, seed, cut, half, improver
+):
+    path = tmp_path_factory.mktemp("r") / "trials.sqlite"
+    with TrialStore(path) as store:
+        whole = new(store, improver, seed=seed)
+        run_in_process(whole, rollout)
+        broken = new(store, improver, seed=seed)
+        for _ in range(cut):
+            broken.tell(rollout(broken.next().theta))
+        if half:
+            broken.next()
+    with TrialStore(path) as store:  # another process: the lease is free, the trial half-run
+        resumed = ImprovementRun.resume(store, broken.run_id, DATA)
+        assert resumed.resumed_from == cut
+        expected = ["done"] * cut + ["interrupted"] * half
+        assert [t.status.value for t in store.trials(broken.run_id)] == expected
+        run_in_process(resumed, rollout)
+        np.testing.assert_array_equal(thetas(resumed), thetas(whole))
+        assert [t.cost for t in resumed.trials] == [t.cost for t in whole.trials]
+        assert [t.best_cost for t in resumed.trials] == [t.best_cost for t in whole.trials]
+
+
+def test_resume_of_a_finished_run_has_nothing_to_do(store):
+    run = new(store)
+    run_in_process(run, rollout)
+    again = ImprovementRun.resume(store, run.run_id, DATA)
+    assert again.finished
+    assert again.resumed_from == 6
+    assert len(again.trials) == 6
+
+
+def test_a_run_under_way_cannot_be_resumed(store):
+    run = new(store)
+    with pytest.raises(RunInUse, match="under way in this process"):
+        ImprovementRun.resume(store, run.run_id, DATA)
+    with TrialStore(store.path) as other, pytest.raises(RunInUse, match="written by process"):
+        ImprovementRun.resume(other, run.run_id, DATA)
+    run.close()
+    ImprovementRun.resume(store, run.run_id, DATA)
+
+
+def test_resume_refuses_what_would_change_the_run(store, monkeypatch):
+    run = new(store)
+    run.close()
+    with pytest.raises(UsageError, match="began with another data set"):
+        ImprovementRun.resume(store, run.run_id, toy_dataset(seed=5))
+    with pytest.raises(UnknownRun):
+        ImprovementRun.resume(store, "nope", DATA)
+
+    class Changed(ToyTask):
+        revision = 2
+
+    monkeypatch.setitem(TASKS._loaded, TOY.name, Changed())
+    with pytest.raises(UsageError, match="another definition of task toy-push"):
+        ImprovementRun.resume(store, run.run_id, DATA)
+    monkeypatch.setitem(TASKS._loaded, TOY.name, TOY)
+    ImprovementRun.resume(store, run.run_id, DATA)
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"improver": "magic"}, UnknownName, "unknown improver 'magic': choose one of"),
+        ({"goal": [5.0, 0.4]}, InvalidValue, "goal x = 5 m is out of bounds"),
+        ({"goal": [0.5]}, InvalidValue, "goal needs 2 values"),
+        ({"goal": [np.nan, 0.4]}, InvalidValue, "not a finite number"),
+        ({"budget": 0}, InvalidValue, "budget = 0 trials is not allowed: 1 to 1000"),
+        ({"budget": 1001}, InvalidValue, "budget = 1001"),
+        ({"budget": 2.5}, InvalidValue, "budget = 2.5"),
+        ({"seed": -1}, InvalidValue, "seed = -1"),
+        ({"seed": 2**64}, InvalidValue, "seed = "),
+        ({"target_cost": -0.1}, InvalidValue, "target cost = -0.1 m"),
+        ({"target_cost": float("nan")}, InvalidValue, "target cost = nan m"),
+        ({"improver": "ridge", "dataset": None}, DatasetError, "icpi dataset build"),
+    ],
+)
+def test_bad_input_leaves_no_run(store, values, error, message):
+    with pytest.raises(error) as excinfo:
+        new(store, **values)
+    assert message in str(excinfo.value)
+    assert "\n" not in str(excinfo.value)
+    assert store.runs() == []
+
+
+def test_data_set_of_another_task(store):
+    class Other(ToyTask):
+        name = "toy-other"
+
+    with pytest.raises(DatasetError, match="is of task 'toy-push', not 'toy-other'"):
+        ImprovementRun.new(Other(), "ridge", DATA, None, 5, 1, store)
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+def test_run_json_is_standard_json_with_the_agreed_keys(store):
+    run = new(store, "scripted", options={"answer": "raise"}, budget=3)
+    run.tell(rollout(run.next().theta))
+    run.next()
+    run.unobserved("silent")
+    found = json.loads(json.dumps(run_json(run), allow_nan=False))
+    assert set(found) >= {"run_id", "task", "improver", "config", "trials"}
+    assert found["config"]["seed"] == 1
+    first, second = found["trials"]
+    agreed = {"trial", "theta", "goal", "error", "cost", "best_cost", "provenance", "seconds"}
+    assert set(first) >= agreed
+    assert first["theta"] == run.trials[0].theta.tolist()
+    assert (second["cost"], second["error"], second["status"]) == (None, None, "unobserved")
+    assert second["best_cost"] == first["cost"]
+    assert second["fallback_reason"].startswith("scripted: no answer")
