@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from icpi_ros.models.openai_chat import DEFAULT_DEADLINE, DEFAULT_KEY_VARIABLE, 
 from icpi_ros.types import Array, Outcome, Proposal
 
 MAX_DEADLINE = 3600.0
+VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 OPTIONS = {"model": "", "base_url": "", "key_variable": DEFAULT_KEY_VARIABLE}
 """Text options and their defaults; ``deadline`` [s] and ``k`` are numbers."""
 
@@ -99,7 +101,19 @@ def _check_texts(options: Mapping[str, Any]) -> dict[str, str]:
     for name in OPTIONS:
         if not isinstance(options.get(name, ""), str):
             raise InvalidValue(f"option {name} of llm must be a text")
-    return {name: str(options.get(name) or default) for name, default in OPTIONS.items()}
+    texts = {name: str(options.get(name) or default) for name, default in OPTIONS.items()}
+    # Neither message shows the value: it may be the key itself.
+    if not VARIABLE_NAME.fullmatch(texts["key_variable"]):
+        raise InvalidValue(
+            "option key_variable of llm must be the name of an environment variable "
+            "(capitals, digits and _), not the key"
+        )
+    if "@" in texts["base_url"].partition("://")[2].partition("/")[0]:
+        raise InvalidValue(
+            "option base_url of llm must not hold a user name or password: "
+            f"set the key in {texts['key_variable']}"
+        )
+    return texts
 
 
 def _check_numbers(options: Mapping[str, Any]) -> tuple[int, float]:

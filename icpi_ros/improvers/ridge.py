@@ -143,11 +143,15 @@ class Ridge(Improver):
 def weighted_ridge(inputs: Array, targets: Array, weights: Array, penalty: Array) -> Array:
     """Return the coefficients ``(p, q)`` that minimise sum w |y - x C|^2 + sum penalty C^2.
 
+    By least squares on stacked rows, not by normal equations, which lose half the digits.
+
     Args:
         inputs: ``(n, p)`` x.
         targets: ``(n, q)`` y.
         weights: ``(n,)`` w, not negative.
         penalty: ``(p,)`` positive.
     """
-    weighted = inputs.T * weights
-    return np.asarray(np.linalg.solve(weighted @ inputs + np.diag(penalty), weighted @ targets))
+    root = np.sqrt(weights)[:, np.newaxis]
+    rows = np.vstack([root * inputs, np.diag(np.sqrt(penalty))])
+    zeros = np.zeros((len(penalty), targets.shape[1]))
+    return np.asarray(np.linalg.lstsq(rows, np.vstack([root * targets, zeros]), rcond=None)[0])

@@ -60,6 +60,9 @@ HISTORIES = {
     "solved": [Outcome(np.array([1.2, 0.1]), np.zeros(2), 0.0)],
     "solved twice": [Outcome(np.array([1.2, h]), np.zeros(2), 0.0) for h in (0.1, 0.2)],
     "far away": [Outcome(o.theta, o.error * 1e6, o.cost * 1e6) for o in sampled(3)],
+    "getting worse": [
+        Outcome(o.theta, o.error * 10.0**n, 10.0**n) for n, o in enumerate(sampled(9))
+    ],
     "tiny errors": [Outcome(o.theta, o.error * 1e-12, o.cost * 1e-12) for o in sampled(3)],
 }
 

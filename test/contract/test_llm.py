@@ -158,6 +158,16 @@ def test_wrong_options(make, options, words):
         make(**options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"key_variable": "sk-secret99"}, {"base_url": "http://me:secret99@localhost/v1"}],
+)
+def test_keys_in_options_are_refused_without_showing_them(make, options):
+    with pytest.raises(InvalidValue, match="option") as caught:
+        make(**options)
+    assert "secret99" not in str(caught.value)
+
+
 def test_more_examples_asked_for_than_there_are(make):
     with pytest.raises(InvalidValue, match="needs at least 301 examples"):
         make(k=301)
