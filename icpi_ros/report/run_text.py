@@ -39,7 +39,7 @@ def trial_line(trial: Trial, space: ParameterSpace, budget: int) -> str:
         space.describe(trial.theta) + (" (projected)" if trial.projected else ""),
         _outcome(trial),
         improver_label(trial.proposal),
-        f"{trial.seconds:.1f} s",
+        f"{_seconds(trial.seconds)} s",
     ]
     return "  ".join(parts)
 
@@ -63,9 +63,13 @@ def _row(trial: Trial, is_best: bool) -> list[str]:
         *(f"{value:.4g}" for value in trial.theta),
         cost,
         millimetres(trial.best_cost),
-        f"{trial.seconds:.1f}",
+        _seconds(trial.seconds),
         improver_label(trial.proposal) + (", projected" if trial.projected else ""),
     ]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value >= 1.0 else f"{value:.3f}"
 
 
 def _padded(row: list[str], widths: list[int]) -> list[str]:
