@@ -66,13 +66,8 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
         "--real-time-factor",
         type=number(0.0, 100.0),
         metavar="F",
-        help="simulated seconds per second; 0 = as fast as possible (default: 1)",
-    )
-    parser.add_argument(
-        "--physics",
-        type=numbers,
-        metavar="A,B,..",
-        help="hidden physics of the simulation, see `icpi task describe`; default: drawn by seed",
+        default=0.0,
+        help="simulated seconds per second; 0 = as fast as possible (the default)",
     )
     parser.add_argument("--log-level", choices=("debug", "info", "warn", "error"), default="warn")
 

@@ -51,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--in-process", action="store_true", help="simulate here, without ROS")
-    how.add_argument(
-        "--attach", action="store_true", help="use the graph that is up, start none"
-    )
+    how.add_argument("--attach", action="store_true", help="use the graph that is up, start none")
     parser.add_argument("--model", help="model of the improver llm")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")

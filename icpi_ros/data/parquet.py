@@ -180,6 +180,8 @@ def metadata(path: Path) -> dict[str, Json]:
     Raises:
         DatasetError: missing or not Parquet.
     """
+    if not path.is_file():
+        raise DatasetError(f"there is no data set at {path}")
     raw = _guarded(path, lambda pq: pq.read_schema(path).metadata or {})
     texts = {k.decode(): v.decode() for k, v in raw.items()}
     found: dict[str, Json] = {}

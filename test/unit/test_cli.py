@@ -1,0 +1,138 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from icpi_ros.cli.main import main
+from icpi_ros.tasks import TASKS
+
+
+def icpi(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "icpi_ros.cli.main", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "trials.sqlite"
+
+
+def test_a_run_in_process_reaches_the_goal_and_writes_what_was_asked_for(store, tmp_path):
+    json_file, picture = tmp_path / "run.json", tmp_path / "run.png"
+    done = icpi(
+        "run", "--task", "slide", "--in-process", "--seed", 7, "--store", store,
+        "--json", json_file, "--picture", picture,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = json.loads(json_file.read_text())
+    assert set(run) >= {"run_id", "task", "improver", "config", "trials"}
+    wanted = {"trial", "theta", "goal", "error", "cost", "best_cost", "provenance", "seconds"}
+    assert all(set(trial) >= wanted for trial in run["trials"])
+    assert [trial["trial"] for trial in run["trials"]] == list(range(8))
+    assert min(trial["cost"] for trial in run["trials"]) < 0.020
+    assert run["run_id"] in done.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    listed = icpi("runs", "--store", store)
+    assert run["run_id"] in listed.stdout
+
+
+def test_the_same_seed_gives_the_same_run_and_a_finished_run_stays_finished(store, tmp_path):
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    for file in files:
+        icpi("run", "--task", "slide", "--in-process", "--trials", 3, "--seed", 5,
+             "--store", store, "--json", file)  # fmt: skip
+    first, second = (json.loads(file.read_text()) for file in files)
+    assert [t["theta"] for t in first["trials"]] == [t["theta"] for t in second["trials"]]
+    again = icpi("run", "--in-process", "--resume", first["run_id"], "--store", store)
+    assert again.returncode == 0
+    assert "continues from trial 3" in again.stdout
+
+
+BAD = {
+    "unknown task": (["run", "--task", "juggle"], ["unknown task 'juggle'", "slide"]),
+    "no task": (["run"], ["--task is missing", "slide"]),
+    "unknown improver": (
+        ["run", "--task", "slide", "--improver", "magic"],
+        ["unknown improver 'magic'", "knn", "llm", "random", "ridge"],
+    ),
+    "goal out of reach": (
+        ["run", "--task", "slide", "--goal", "0.6,1.9"],
+        ["goal y = 1.9 m", "0.38 to 0.45 m"],
+    ),
+    "goal too short": (["run", "--task", "slide", "--goal", "0.6"], ["goal needs 2 values"]),
+    "goal not finite": (["run", "--task", "slide", "--goal", "nan,0.4"], ["goal x = nan"]),
+    "no trials": (["run", "--task", "slide", "--trials", "0"], ["1 to 1000"]),
+    "data set missing": (
+        ["run", "--task", "slide", "--dataset", "none.parquet"],
+        ["none.parquet", "icpi dataset build"],
+    ),
+    "json into nowhere": (
+        ["run", "--task", "slide", "--json", "nowhere/run.json"],
+        ["nowhere/run.json", "folder does not exist"],
+    ),
+    "unknown run": (["run", "--resume", "nothing"], ["nothing"]),
+    "show nothing": (["dataset", "show", "none.parquet"], ["none.parquet"]),
+    "unknown command": (["fly"], ["invalid choice: 'fly'"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD.values(), ids=BAD.keys())
+def test_bad_input_gets_one_clear_line_and_exit_code_2(
+    arguments, words, store, monkeypatch, capsys
+):
+    monkeypatch.setenv("ICPI_STORE", str(store))
+    try:
+        code = main(arguments)
+    except SystemExit as stop:  # argparse ends the process
+        code = stop.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    for word in words:
+        assert word in err.splitlines()[-1]
+
+
+def test_a_store_that_cannot_be_written_stops_before_anything_moves(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    done = icpi("run", "--task", "slide", "--in-process", "--store", blocked / "t.sqlite")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(blocked) in done.stderr
+    assert "trial 0" not in done.stdout
+
+
+def test_tasks_are_listed_and_described():
+    listed = icpi("task", "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == TASKS.names()
+    described = icpi("task", "describe", "slide").stdout
+    for word in ("speed", "0.6 to 1.6 m/s", "friction", "goal", "cost [m]"):
+        assert word in described
+
+
+def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path):
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for file in files:
+        done = icpi("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
+                    "--seed", 3, "--out", file)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert files[0].read_bytes() == files[1].read_bytes()
+    shown = icpi("dataset", "show", files[0]).stdout
+    for word in ("4 examples of slide", "seed: 3", "label: brute"):
+        assert word in shown
+
+
+def test_help_names_every_command():
+    text = icpi("--help").stdout
+    for command in ("demo", "run", "up", "task", "dataset", "runs", "doctor"):
+        assert f"  {command} " in text
