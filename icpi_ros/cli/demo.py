@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from icpi_ros.cli.arguments import add_graph, add_store, whole
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     plan = run_command.make_plan(full)
     run_id = run_command.execute(full, plan)
     picture = plan.store.parent / f"{run_id}.png"
-    code = run_command.report(run_command.replace(plan, picture=picture), run_id)
+    code = run_command.report(replace(plan, picture=picture), run_id)
     with TrialStore(plan.store) as store:
         best = min((trial.cost for trial in store.trials(run_id)), default=float("inf"))
     print(f"best: {1e3 * best:.1f} mm from the goal")
