@@ -157,8 +157,7 @@ def read(path: Path, task: Task) -> Dataset:
         DatasetError: missing, damaged, or not a data set of this task, schema and definition.
     """
     table = _read_table(path, task)
-    texts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    provenance = _check_metadata(texts, path, task)
+    provenance = _check_metadata(_texts(table.schema.metadata), path, task)
     parts: dict[str, list[Array]] = {"theta": [], "error": [], "dtheta": [], "goal": []}
     for column in columns(task):
         parts[column.field].append(_column(table, column.name, path))
@@ -182,15 +181,20 @@ def metadata(path: Path) -> dict[str, Json]:
     """
     if not path.is_file():
         raise DatasetError(f"there is no data set at {path}")
-    raw = _guarded(path, lambda pq: pq.read_schema(path).metadata or {})
-    texts = {k.decode(): v.decode() for k, v in raw.items()}
+    raw = _guarded(path, lambda pq: pq.read_schema(path).metadata)
     found: dict[str, Json] = {}
-    for key, text in texts.items():
+    for key, text in _texts(raw).items():
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX)
             is_json = name in ("definition", "units", "provenance")
             found[name] = _parse(text, key, path) if is_json else text
     return found
+
+
+def _texts(raw: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """Decode metadata; damaged bytes become replacement characters and fail the checks."""
+    decoded = (raw or {}).items()
+    return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in decoded}
 
 
 def _read_table(path: Path, task: Task) -> Any:
@@ -222,10 +226,12 @@ def _column(table: Any, name: str, path: Path) -> Array:
         raise DatasetError(
             f"data set {path} has no column {name!r}: it has {', '.join(table.column_names)}"
         )
+    if table.column_names.count(name) > 1:
+        raise DatasetError(f"data set {path} has column {name!r} more than once")
     try:
         values = table.column(name).to_numpy()
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, NotImplementedError) as exc:
         raise DatasetError(f"data set {path}: column {name!r} does not hold numbers") from exc
 
 

@@ -174,6 +174,20 @@ def test_text_in_a_number_column(file):
         load(file, TOY)
 
 
+def test_metadata_that_is_not_text(file):
+    table = pq.read_table(file)
+    new = dict(table.schema.metadata) | {b"\xe9x": b"\xff", b"icpi.task": b"\xe9"}
+    pq.write_table(table.replace_schema_metadata(new), file)
+    with pytest.raises(DatasetError, match="is of task"):
+        load(file, TOY)
+
+
+def test_a_column_twice(file):
+    rewrite(file, lambda table: table.append_column("cost", table.column("cost")))
+    with pytest.raises(DatasetError, match="column 'cost' more than once"):
+        load(file, TOY)
+
+
 def test_damaged_metadata(file):
     rewrite(file, definition="{oops")
     with pytest.raises(DatasetError, match=r"metadata icpi\.definition is damaged"):
