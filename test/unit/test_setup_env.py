@@ -143,3 +143,54 @@ def test_wrong_usage_has_exit_code_2():
     )
     assert done.returncode == 2
     assert "wheels" in done.stderr
+
+
+def fake_apt_get(folder: Path, monkeypatch, *, code: int) -> Path:
+    """Put an apt-get on the path that notes its arguments and ends with ``code``."""
+    calls = folder / "calls"
+    program = folder / "apt-get"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {calls}\nexit {code}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(setup_env.os, "geteuid", lambda: 0)
+    return calls
+
+
+def needs(monkeypatch, *, required: bool, installed_by: Path | None = None) -> None:
+    def present() -> bool:
+        if installed_by is None or not installed_by.exists():
+            return False
+        return "install" in installed_by.read_text()
+
+    need = setup_env.system.SystemNeed("thing", ("libthing",), "shows", required, present)
+    monkeypatch.setattr(setup_env.system, "missing", lambda: [n for n in [need] if not n.present()])
+
+
+def test_root_gets_missing_packages_installed(monkeypatch, tmp_path):
+    calls = fake_apt_get(tmp_path, monkeypatch, code=0)
+    needs(monkeypatch, required=True, installed_by=calls)
+    setup_env._system_packages(Steps(tmp_path / "state", setup_env._environment("wheels")))
+    lines = calls.read_text().splitlines()
+    assert lines == ["update", "install -y --no-install-recommends libthing"]
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_apt_without_network_stops_only_for_required_packages(
+    monkeypatch, tmp_path, capsys, required
+):
+    fake_apt_get(tmp_path, monkeypatch, code=100)
+    needs(monkeypatch, required=required)
+    steps = Steps(tmp_path / "state", setup_env._environment("wheels"))
+    if required:
+        with pytest.raises(SetupError, match="'apt' failed"):
+            setup_env._system_packages(steps)
+    else:
+        setup_env._system_packages(steps)
+        assert "missing: thing (shows)" in capsys.readouterr().out
+
+
+def test_others_are_told_the_command(monkeypatch, tmp_path):
+    needs(monkeypatch, required=True)
+    monkeypatch.setattr(setup_env.os, "geteuid", lambda: 1000)
+    with pytest.raises(SetupError, match="sudo apt-get install -y libthing"):
+        setup_env._system_packages(Steps(tmp_path / "state", {}))
