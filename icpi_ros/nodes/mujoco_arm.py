@@ -13,7 +13,6 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from icpi_msgs.srv import ResetScene
@@ -152,7 +151,8 @@ class MujocoArm(IcpiNode):
             now = self._sim.snapshot.ns
             if kind == "start":
                 self._start(item, now)
-            elif kind == "stop" and self._sim.stop():
+            elif kind == "stop":
+                self._sim.stop()
                 self._report(item, "stopped", now)
             elif kind == "reset":
                 self._sim.reset_object()
@@ -188,7 +188,7 @@ def physics_of(task: Task, values: dict[str, Any]) -> Array:
     """Return the hidden physics that the parameters ask for, drawn or given."""
     if values["physics"]:
         return task.physics_space.validate(values["physics"])
-    return task.sample_physics(np.random.default_rng(values["physics_seed"]))
+    return task.seeded_physics(values["physics_seed"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,124 @@
+"""Node ``perception``: where the object is, whether it rests, and its path in a trial window.
+
+Out: ``object_state`` for every measurement; ``object_trajectory`` when a trial window closes,
+cut to it.  When nothing was seen in a window it says so in the log and sends nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+
+from icpi_ros.motion.rest import RestDetector
+from icpi_ros.nodes import convert, diagnostics, qos
+from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.sources import SOURCES
+from icpi_ros.nodes.spin import IcpiNode, run
+from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
+from icpi_ros.nodes.window import ObjectHistory
+from icpi_ros.tasks import TASKS
+from icpi_ros.types import Array
+
+PARAMETERS = (
+    Spec("task", "slide", "task whose object is observed", choices=TASKS.names()),
+    Spec("source", "tracked_pose", "where positions come from", choices=tuple(SOURCES)),
+    Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, 600.0),
+    Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
+)
+WAIT_FOR_LAST = 2.0
+"""Longest steady time to wait for the last sample of a closed window [s]."""
+
+
+@dataclass(frozen=True)
+class ClosedWindow:
+    """A window whose last sample may still be on its way; ``deadline`` in steady time [s]."""
+
+    trial_id: str
+    start: int
+    stop: int
+    deadline: float
+
+
+class Perception(IcpiNode):
+    """See the module; single-threaded, callbacks only."""
+
+    def __init__(self) -> None:
+        """Subscribe to the source and to trial windows."""
+        super().__init__("perception")
+        values = declare(self, PARAMETERS)
+        rule = TASKS.get(values["task"]).rest
+        self._silent_after: float = values["silent_after"]
+        self._history = ObjectHistory(rule, values["history"])
+        self._detector = RestDetector(rule)
+        self._at_rest = False
+        self._arrival = -np.inf
+        self._closed: list[ClosedWindow] = []
+        self._state_out = self.create_publisher(ObjectState, OBJECT_STATE, qos.SENSOR)
+        self._path_out = self.create_publisher(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
+        self.create_subscription(TrialWindow, TRIAL_WINDOW, self._on_window, qos.EVENT)
+        SOURCES[values["source"]]().start(self, self._on_sample)
+        # Steady: a window must also end when the source, and with it simulated time, stands.
+        self.create_timer(0.2, self._send_due, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        diagnostics.Diagnostics(self, self._health)
+
+    def _on_sample(self, ns: int, position: Array) -> None:
+        if not np.isfinite(position).all() or not self._history.add(ns, position):
+            return
+        self._arrival = time.monotonic()
+        self._at_rest = self._detector.update(ns / convert.SECOND, position)
+        self._state_out.publish(convert.object_state_msg(ns, position, self._at_rest))
+        if self._closed:
+            self._send_due()
+
+    def _on_window(self, msg: TrialWindow) -> None:
+        if msg.state == TrialWindow.CLOSED:
+            deadline = time.monotonic() + WAIT_FOR_LAST
+            window = ClosedWindow(
+                msg.trial_id, convert.to_ns(msg.start), convert.to_ns(msg.stop), deadline
+            )
+            self._closed.append(window)
+            self._send_due()
+
+    def _send_due(self) -> None:
+        newest, now = self._history.newest, time.monotonic()
+        for window in list(self._closed):
+            if (newest is not None and newest >= window.stop) or now > window.deadline:
+                self._closed.remove(window)
+                self._send(window)
+
+    def _send(self, window: ClosedWindow) -> None:
+        trajectory = self._history.cut(window.start, window.stop)
+        if trajectory is None:
+            self.get_logger().error(
+                f"trial {window.trial_id}: the object was not seen between "
+                f"{window.start / convert.SECOND:.2f} s and {window.stop / convert.SECOND:.2f} s"
+            )
+            return
+        self._path_out.publish(
+            convert.object_trajectory_msg(
+                window.trial_id, window.start, trajectory, self._at_rest
+            )
+        )
+
+    def _health(self) -> diagnostics.Health:
+        silent = time.monotonic() - self._arrival
+        if silent > self._silent_after:
+            since = f"for {silent:.1f} s" if np.isfinite(silent) else "since start"
+            return diagnostics.Health(diagnostics.ERROR, f"no measurement {since}")
+        return diagnostics.Health(diagnostics.OK, "at rest" if self._at_rest else "moving")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the node."""
+    return run(Perception, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
