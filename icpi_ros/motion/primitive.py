@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.motion.trajectory import JointTrajectory, TrajectoryBatch
 from icpi_ros.types import Array
 
 POINTS_PER_RAMP = 16
@@ -50,7 +50,7 @@ def strike_rotation(heading: Array) -> Array:
     return np.stack([np.cross(along, down), along, down], axis=-1)
 
 
-def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> list[JointTrajectory]:
+def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> TrajectoryBatch:
     """Return one strike per peak ``speed`` ``(N,)`` [m/s] and ``heading`` ``(N,)`` [rad].
 
     Raises:
@@ -75,7 +75,7 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> list[Join
     )
     qd[:, [0, -1]] = 0.0
     qdd[:, [0, -1]] = 0.0
-    return [JointTrajectory(arm.joints, times[i], q[i], qd[i], qdd[i]) for i in range(len(speed))]
+    return TrajectoryBatch(arm.joints, times, q, qd, qdd)
 
 
 def _speed_profile(strike: Strike, speed: Array) -> tuple[Array, Array, Array, Array]:

@@ -29,21 +29,23 @@ class RestRule:
         """Number of sample periods in a window."""
         return max(1, round(self.window / self.period))
 
-    def first_rest(self, positions: Array, start: int = 0) -> Indices:
+    def first_rest(self, positions: Array, start: Indices | int = 0) -> Indices:
         """Return the first resting sample of each trajectory, -1 if there is none.
 
         Args:
             positions: ``(N, T, 3)`` [m], one sample every ``period``.
-            start: samples before this index do not count (the object has not been hit yet).
+            start: ``(N,)`` or one number: samples before this index do not count (the object
+                has not been hit yet).
         """
         n = self.samples
         found = np.full(positions.shape[0], -1, dtype=np.int64)
-        if positions.shape[1] <= start + n:
+        if positions.shape[1] <= n:
             return found
-        moved = np.linalg.norm(positions[:, start + n :] - positions[:, start:-n], axis=-1)
-        slow = moved < self.speed * self.window
+        moved = np.linalg.norm(positions[:, n:] - positions[:, :-n], axis=-1)
+        counts = np.arange(moved.shape[1]) >= np.reshape(start, (-1, 1))
+        slow = (moved < self.speed * self.window) & counts
         some = slow.any(axis=1)
-        found[some] = slow[some].argmax(axis=1) + start + n
+        found[some] = slow[some].argmax(axis=1) + n
         return found
 
 

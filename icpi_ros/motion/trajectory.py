@@ -42,26 +42,108 @@ class JointTrajectory:
         Returns:
             Positions [rad], velocities [rad/s] and accelerations [rad/s^2], each ``(S, n)``.
         """
-        index = np.clip(
-            np.searchsorted(self.times, times, side="right") - 1, 0, len(self.times) - 2
+        single = TrajectoryBatch(
+            self.joints,
+            self.times[np.newaxis],
+            self.positions[np.newaxis],
+            self.velocities[np.newaxis],
+            self.accelerations[np.newaxis],
         )
-        begin, end = self.times[index], self.times[index + 1]
-        h = (end - begin)[:, np.newaxis]
-        s = np.clip((times - begin)[:, np.newaxis] / h, 0.0, 1.0)
-        c = self._coefficients(index, h)
-        q = c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5]))))
-        qd = (c[1] + s * (2 * c[2] + s * (3 * c[3] + s * (4 * c[4] + s * 5 * c[5])))) / h
+        s, c, h = single.pieces(times)
+        q, qd = single.follow(s, c, h)
         qdd = (2 * c[2] + s * (6 * c[3] + s * (12 * c[4] + s * 20 * c[5]))) / h**2
         outside = (times < self.times[0]) | (times > self.times[-1])
-        qd[outside] = 0.0
-        qdd[outside] = 0.0
-        return q, qd, qdd
+        qdd[0, outside] = 0.0
+        return q[0], qd[0], qdd[0]
 
-    def _coefficients(self, index: Indices, h: Array) -> tuple[Array, ...]:
-        """Quintic Hermite coefficients in s = (t - t_i) / h for segments ``index``."""
-        p0, p1 = self.positions[index], self.positions[index + 1]
-        v0, v1 = self.velocities[index] * h, self.velocities[index + 1] * h
-        a0, a1 = self.accelerations[index] * h**2, self.accelerations[index + 1] * h**2
+
+@dataclass(frozen=True)
+class TrajectoryBatch:
+    """``N`` joint trajectories of ``K`` points each, interpolated together.
+
+    Attributes:
+        joints: names, ``n`` of them.
+        times: ``(N, K)`` float64 [s], each row first 0 and strictly increasing.
+        positions, velocities, accelerations: ``(N, K, n)`` float64, as in a single trajectory.
+    """
+
+    joints: tuple[str, ...]
+    times: Array
+    positions: Array
+    velocities: Array
+    accelerations: Array
+
+    def __len__(self) -> int:
+        """Number of trajectories."""
+        return len(self.times)
+
+    def __getitem__(self, row: int) -> JointTrajectory:
+        """Return one of them."""
+        return JointTrajectory(
+            self.joints,
+            self.times[row],
+            self.positions[row],
+            self.velocities[row],
+            self.accelerations[row],
+        )
+
+    def rows(self, rows: Indices | slice) -> TrajectoryBatch:
+        """Return some of them as a batch."""
+        return TrajectoryBatch(
+            self.joints,
+            self.times[rows],
+            self.positions[rows],
+            self.velocities[rows],
+            self.accelerations[rows],
+        )
+
+    @property
+    def durations(self) -> Array:
+        """``(N,)`` [s]."""
+        return np.asarray(self.times[:, -1])
+
+    def sample(self, times: Array) -> tuple[Array, Array]:
+        """Return positions [rad] and velocities [rad/s] at ``times`` ``(S,)``, ``(N, S, n)``.
+
+        Bitwise what :meth:`JointTrajectory.sample` gives for each of them.
+        """
+        return self.follow(*self.pieces(times))
+
+    def pieces(self, times: Array) -> tuple[Array, tuple[Array, ...], Array]:
+        """Return s in [0, 1] and quintic coefficients of the segments at ``times``, and widths.
+
+        Hermite coefficients in s = (t - t_i) / h; shapes ``(N, S, 1)``, six of ``(N, S, n)``,
+        ``(N, S, 1)``.  Outside the trajectory the segment is a constant.
+        """
+        inner = self.times[:, np.newaxis, 1:-1] <= times[np.newaxis, :, np.newaxis]
+        index = inner.sum(axis=2)
+        row = np.arange(len(self.times))[:, np.newaxis]
+        begin, end = self.times[row, index], self.times[row, index + 1]
+        h = (end - begin)[..., np.newaxis]
+        s = np.clip((times - begin)[..., np.newaxis] / h, 0.0, 1.0)
+        outside = (times < self.times[:, :1]) | (times > self.times[:, -1:])
+        table = self._coefficients()
+        found = tuple(part[row, index] for part in table)
+        if outside.any():
+            hold = np.where(times < self.times[:, :1], 0, -1)[outside]
+            held = self.positions[np.nonzero(outside)[0], hold]
+            for power, part in enumerate(found):
+                part[outside] = held if power == 0 else 0.0
+        return s, found, h
+
+    @staticmethod
+    def follow(s: Array, c: tuple[Array, ...], h: Array) -> tuple[Array, Array]:
+        """Evaluate position and velocity of quintic pieces."""
+        q = c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5]))))
+        qd = (c[1] + s * (2 * c[2] + s * (3 * c[3] + s * (4 * c[4] + s * 5 * c[5])))) / h
+        return q, qd
+
+    def _coefficients(self) -> tuple[Array, ...]:
+        """Coefficients of every segment, six of ``(N, K - 1, n)``."""
+        h = np.diff(self.times, axis=1)[..., np.newaxis]
+        p0, p1 = self.positions[:, :-1], self.positions[:, 1:]
+        v0, v1 = self.velocities[:, :-1] * h, self.velocities[:, 1:] * h
+        a0, a1 = self.accelerations[:, :-1] * h**2, self.accelerations[:, 1:] * h**2
         d = p1 - p0
         c3 = 10 * d - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1
         c4 = -15 * d + 8 * v0 + 7 * v1 + 1.5 * a0 - a1

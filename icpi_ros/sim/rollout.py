@@ -1,11 +1,13 @@
 """Batched rollouts of a task in simulation, without ROS.
 
 The same model, commands and rest rule as the node ``mujoco_arm`` and the graph: a theta ends at
-the same place in both.  Results do not depend on the batch size or the number of threads.
+the same place in both.  Results do not depend on batch size, block size or number of threads.
 """
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import mujoco
@@ -14,13 +16,14 @@ from mujoco.rollout import Rollout
 from numpy.typing import NDArray
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.motion.trajectory import Motion
-from icpi_ros.sim.world import SimulationUnstable, World
+from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Indices, ObjectTrajectory
 
-BATCH = 256
+BATCH = 64
+"""Rollouts that one thread advances together; bounds memory however many are asked for."""
 BLOCK_SAMPLES = 10
+"""Samples between two looks at who rests."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,26 @@ class Rollouts:
 def rollout(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int = 1) -> Rollouts:
     """Simulate ``(N, d)`` thetas under hidden ``physics`` ``(P,)``.
 
+    Every thread advances batches of its own, one MuJoCo thread each: what Python does for one
+    batch overlaps with the simulation of the others.
+
     Raises:
         SimulationUnstable: a state is not finite.
     """
     world = World(task, arm, physics)
-    parts = [
-        _Batch(task, arm, world, thetas[i : i + BATCH]).run(threads)
-        for i in range(0, len(thetas), BATCH)
-    ]
+    begins = range(0, len(thetas), BATCH)
+    local = threading.local()
+
+    def advance(begin: int) -> Rollouts:
+        if not hasattr(local, "data"):
+            local.data = mujoco.MjData(world.model)
+        return _Batch(task, arm, world, thetas[begin : begin + BATCH]).run(local.data)
+
+    if threads <= 1 or len(begins) == 1:
+        parts = [advance(begin) for begin in begins]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(advance, begins))
     trajectories = [trajectory for part in parts for trajectory in part.trajectories]
     return Rollouts(trajectories, np.concatenate([part.rested for part in parts]))
 
@@ -57,65 +72,55 @@ class _Batch:
     def __init__(self, task: Task, arm: Arm, world: World, thetas: Array) -> None:
         self._rest, self._world = task.rest, world
         self._steps = round(task.rest.period / world.dt)
-        self._motions = task.motions(thetas, arm)
+        self._strokes = task.strokes(thetas, arm)
         self._limit = round(task.max_duration / task.rest.period)
-        self._paths = np.full((len(thetas), self._limit + 1, 3), np.nan)
-        ends = np.array([motion.stroke.duration for motion in self._motions])
-        self._stroke_end = np.ceil(ends / task.rest.period - 1e-9).astype(int)
+        self._paths = np.full((len(thetas), self._limit, 3), np.nan)
+        ends = self._strokes.durations / task.rest.period
+        self._stroke_end = np.ceil(ends - 1e-9).astype(np.int64)
 
-    def run(self, threads: int) -> Rollouts:
+    def run(self, data: mujoco.MjData) -> Rollouts:
         """Simulate until every object rests or the time limit is reached."""
-        state = np.stack([self._initial_state(motion) for motion in self._motions])
-        active = np.arange(len(self._motions))
-        last = np.full(len(self._motions), -1)
-        model = self._world.model
-        datas = [mujoco.MjData(model) for _ in range(max(1, threads))]
-        with Rollout(nthread=threads if threads > 1 else 0) as pool:
+        state = self._world.initial_states(self._strokes.positions[:, 0])
+        active = np.arange(len(self._strokes))
+        last = np.full(len(self._strokes), -1)
+        with Rollout(nthread=0) as pool:
             for begin in range(0, self._limit, BLOCK_SAMPLES):
                 count = min(BLOCK_SAMPLES, self._limit - begin)
-                states, _ = pool.rollout(model, datas, state, self._commands(active, begin, count))
-                self._record(active, begin, states)
+                controls = self._commands(active, begin, count)
+                states, sensors = pool.rollout(
+                    self._world.model, data, state, controls, nstep=count * self._steps
+                )
+                self._paths[active, begin : begin + count] = sensors[
+                    :, :: self._steps, self._world.object_sensor
+                ]
                 state = states[:, -1]
-                last[active] = self._resting(active, begin + count)
+                self._world.check_finite(state)
+                last[active] = self._resting(active, begin, begin + count)
                 moving = last[active] < 0
                 active, state = active[moving], state[moving]
                 if len(active) == 0:
                     break
         return self._collect(last)
 
-    def _initial_state(self, motion: Motion) -> Array:
-        world, spec = self._world, mujoco.mjtState.mjSTATE_FULLPHYSICS
-        world.reset(motion.start)
-        state = np.empty(mujoco.mj_stateSize(world.model, spec))
-        mujoco.mj_getState(world.model, world.data, state, spec)
-        return state
-
     def _commands(self, active: Indices, begin: int, count: int) -> Array:
-        steps = np.arange(begin * self._steps, (begin + count) * self._steps)
-        times = self._world.dt * steps
-        return np.stack(
-            [self._world.command(*self._motions[i].stroke.sample(times)[:2]) for i in active]
-        )
+        times = self._world.dt * np.arange(begin * self._steps, (begin + count) * self._steps)
+        strokes = self._strokes.rows(active)
+        if times[0] > strokes.durations.max():
+            q = np.broadcast_to(strokes.positions[:, -1:], (len(active), 1, len(strokes.joints)))
+            return self._world.command(q, np.zeros_like(q))
+        return self._world.command(*strokes.sample(times))
 
-    def _record(self, active: Indices, begin: int, states: Array) -> None:
-        positions = states[:, self._steps - 1 :: self._steps, self._world.object_state]
-        if not np.isfinite(positions).all():
-            raise SimulationUnstable("a rollout gave positions that are not finite")
-        if begin == 0:
-            self._paths[:, 0] = self._world.object_position
-        self._paths[active, begin + 1 : begin + 1 + positions.shape[1]] = positions
-
-    def _resting(self, active: Indices, until: int) -> Indices:
+    def _resting(self, active: Indices, begin: int, until: int) -> Indices:
         """Return the first resting sample of each active rollout, -1 while it moves."""
-        found = np.full(len(active), -1)
-        for row, i in enumerate(active):
-            path = self._paths[i : i + 1, : until + 1]
-            found[row] = self._rest.first_rest(path, start=int(self._stroke_end[i]))[0]
-        return found
+        first = max(0, begin - self._rest.samples)
+        found = self._rest.first_rest(
+            self._paths[active, first:until], start=self._stroke_end[active] - first
+        )
+        return np.where(found >= 0, found + first, -1)
 
     def _collect(self, last: Indices) -> Rollouts:
         rested = last >= 0
-        ends = np.where(rested, last, self._limit)
+        ends = np.where(rested, last, self._limit - 1)
         trajectories = [
             ObjectTrajectory(self._rest.period * np.arange(end + 1), path[: end + 1].copy())
             for end, path in zip(ends, self._paths, strict=True)

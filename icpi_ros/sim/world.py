@@ -14,6 +14,8 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Indices
 
 SETTLE_TIME = 0.5
+OBJECT = "object"
+FREE = mujoco.mjtJoint.mjJNT_FREE
 
 
 class SimulationUnstable(IcpiError):
@@ -53,14 +55,13 @@ class World:
         self._gain = (
             -self.model.actuator_biasprm[self._u, 2] / self.model.actuator_gainprm[self._u, 0]
         )
-        body = self.model.body(task.object_body)
-        self._body = body.id
-        joint = int(body.jntadr[0])
-        self._object_q = slice(self.model.jnt_qposadr[joint], self.model.jnt_qposadr[joint] + 7)
-        self._object_v = slice(self.model.jnt_dofadr[joint], self.model.jnt_dofadr[joint] + 6)
+        self._site = self.model.site(OBJECT).id
+        self._object_q, self._object_v = _subtree(self.model, self.model.body(task.object_body).id)
         self._object_start = self.model.qpos0[self._object_q].copy()
-        self._object_start[2] = self._settled_height()
+        if self.model.jnt_type[self.model.body(task.object_body).jntadr[0]] == FREE:
+            self._object_start[2] = self._settled_height()
         self.reset()
+        self._start_state = self._full_state()
 
     def command(self, q: Array, qd: Array) -> Array:
         """Return servo commands for wanted ``(..., n)`` positions [rad] and velocities [rad/s].
@@ -100,6 +101,52 @@ class World:
                 "check the scene and the physics parameters"
             )
 
+    def initial_states(self, q: Array) -> Array:
+        """Return full-physics states ``(N, s)``: arm at rest at ``q`` ``(N, n)``, object at start."""
+        self.reset()
+        spec = mujoco.mjtState.mjSTATE_FULLPHYSICS
+        state = np.empty(mujoco.mj_stateSize(self.model, spec))
+        mujoco.mj_getState(self.model, self.data, state, spec)
+        states = np.tile(state, (len(q), 1))
+        states[:, 1 + self._q] = q
+        return states
+
+    @property
+    def object_sensor(self) -> slice:
+        """Where the tracked point ``(3,)`` lies in the sensor data."""
+        first = int(self.model.sensor(OBJECT).adr[0])
+        return slice(first, first + 3)
+
+    def check_finite(self, states: Array) -> None:
+        """Check simulated states.
+
+        Raises:
+            SimulationUnstable: one is not finite.
+        """
+        if not np.isfinite(states).all():
+            raise SimulationUnstable("a rollout gave a state that is not finite: check the physics")
+
+    def initial_states(self, q: Array) -> Array:
+        """Return full-physics states ``(N, s)``: arm at rest at ``q`` ``(N, n)``, object at start."""
+        states = np.tile(self._start_state, (len(q), 1))
+        states[:, 1 + self._q] = q
+        return states
+
+    @property
+    def object_sensor(self) -> slice:
+        """Where the tracked point ``(3,)`` lies in the sensor data."""
+        first = int(self.model.sensor(OBJECT).adr[0])
+        return slice(first, first + 3)
+
+    def check_finite(self, states: Array) -> None:
+        """Check simulated states.
+
+        Raises:
+            SimulationUnstable: one is not finite.
+        """
+        if not np.isfinite(states).all():
+            raise SimulationUnstable("a rollout gave a state that is not finite: check the physics")
+
     @property
     def time(self) -> float:
         """Simulated time [s]."""
@@ -117,19 +164,23 @@ class World:
 
     @property
     def object_position(self) -> Array:
-        """``(3,)`` [m], frame ``base``."""
-        return np.array(self.data.qpos[self._object_q][:3])
+        """Tracked point of the object ``(3,)`` [m], frame ``base``."""
+        mujoco.mj_kinematics(self.model, self.data)
+        return np.array(self.data.site_xpos[self._site])
 
     @property
     def object_quaternion(self) -> Array:
-        """``(4,)`` w, x, y, z."""
-        return np.array(self.data.qpos[self._object_q][3:])
+        """Orientation of the tracked point ``(4,)`` w, x, y, z."""
+        mujoco.mj_kinematics(self.model, self.data)
+        quaternion = np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, self.data.site_xmat[self._site])
+        return quaternion
 
-    @property
-    def object_state(self) -> slice:
-        """Where the object's position ``(3,)`` lies in a full-physics state vector."""
-        first = 1 + int(self._object_q.start)
-        return slice(first, first + 3)
+    def _full_state(self) -> Array:
+        spec = mujoco.mjtState.mjSTATE_FULLPHYSICS
+        state = np.empty(mujoco.mj_stateSize(self.model, spec))
+        mujoco.mj_getState(self.model, self.data, state, spec)
+        return state
 
     def _settled_height(self) -> float:
         """Let the object sink into its soft contact once; return its resting height [m]."""
@@ -137,6 +188,19 @@ class World:
         data.qpos[self._q] = data.ctrl[self._u] = self._arm.home
         mujoco.mj_step(self.model, data, nstep=round(SETTLE_TIME / self.dt))
         return float(data.qpos[self._object_q][2])
+
+
+def _subtree(model: mujoco.MjModel, root: int) -> tuple[slice, slice]:
+    """Return where the joints of a body and of all bodies below it lie in qpos and qvel."""
+    inside = {root}
+    for body in range(root + 1, model.nbody):  # children come after their parents
+        if int(model.body_parentid[body]) in inside:
+            inside.add(body)
+    joints = [j for j in range(model.njnt) if int(model.jnt_bodyid[j]) in inside]
+    dofs = [d for d in range(model.nv) if int(model.dof_bodyid[d]) in inside]
+    begin, last = int(model.jnt_qposadr[joints[0]]), joints[-1]
+    width = 7 if model.jnt_type[last] == FREE else 1
+    return slice(begin, int(model.jnt_qposadr[last]) + width), slice(dofs[0], dofs[-1] + 1)
 
 
 def _joint_addresses(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.motion.trajectory import Motion
+from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, ObjectTrajectory
 
@@ -37,8 +37,11 @@ class Task(ABC):
     """File name of the MuJoCo scene in ``sim/``."""
     revision: ClassVar[int]
     """Raised whenever the scene or the motion changes: older data sets and runs no longer fit."""
+    arm: ClassVar[str] = "ur5e"
+    """Name of the arm (with its tool) that is part of the scene."""
     object_body: ClassVar[str]
-    """Name of the MuJoCo body that is thrown, slid or swung."""
+    """MuJoCo body that is thrown, slid or swung (its first body: all joints below count).  The
+    scene's site and framepos sensor ``object`` mark the point that is tracked."""
     space: ClassVar[ParameterSpace]
     """Policy parameters theta."""
     goal_space: ClassVar[ParameterSpace]
@@ -56,16 +59,20 @@ class Task(ABC):
     """Longest time from the start of the strike until the object must be at rest [s]."""
 
     @abstractmethod
-    def motions(self, thetas: Array, arm: Arm) -> list[Motion]:
-        """Return the motion of ``arm`` for each theta; ``thetas`` is ``(N, d)`` inside the space.
+    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Return the stroke of ``arm`` for each theta; ``thetas`` is ``(N, d)`` in the space.
 
         Raises:
-            MotionRefused: a motion leaves the arm's reach.
+            MotionRefused: a stroke leaves the arm's reach.
         """
 
+    @abstractmethod
+    def ready(self, theta: Array, arm: Arm) -> Array:
+        """Return the pose ``(n,)`` [rad] clear of the object from which a stroke is approached."""
+
     def motion(self, theta: Array, arm: Arm) -> Motion:
-        """Return the motion of ``arm`` for one ``(d,)`` theta."""
-        return self.motions(theta[np.newaxis, :], arm)[0]
+        """Return the whole motion of ``arm`` for one ``(d,)`` theta."""
+        return Motion(self.ready(theta, arm), self.strokes(theta[np.newaxis, :], arm)[0])
 
     @abstractmethod
     def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:

@@ -14,7 +14,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.errors import ObservationMissing
 from icpi_ros.motion.primitive import Strike, strike_rotation, strikes
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.motion.trajectory import Motion
+from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
@@ -74,14 +74,17 @@ class Slide(Task):
         deceleration=8.0,
     )
 
-    def motions(self, thetas: Array, arm: Arm) -> list[Motion]:
-        """Straight strikes through the puck's centre; see :meth:`Task.motions`."""
-        strokes = strikes(arm, self.strike, thetas[:, 0], thetas[:, 1])
-        rotation = strike_rotation(thetas[:, 1])
-        start = self.strike.pivot - rotation[:, :, 1] * (self.strike.pivot - self.strike.start)[1]
-        above = start - READY_BACK * rotation[:, :, 1] + np.array([0.0, 0.0, READY_HEIGHT])
-        ready = arm.inverse(above, rotation)
-        return [Motion(ready[i], stroke) for i, stroke in enumerate(strokes)]
+    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Straight strikes through the puck's centre; see :meth:`Task.strokes`."""
+        return strikes(arm, self.strike, thetas[:, 0], thetas[:, 1])
+
+    def ready(self, theta: Array, arm: Arm) -> Array:
+        """Behind and above the start of the strike; see :meth:`Task.ready`."""
+        rotation = strike_rotation(theta[1])
+        along = rotation[:, 1]
+        back = READY_BACK + float(np.linalg.norm(self.strike.pivot - self.strike.start))
+        above = self.strike.pivot - back * along + np.array([0.0, 0.0, READY_HEIGHT])
+        return arm.inverse(above, rotation)
 
     def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
         """Relative error ``(2,)`` [m]: last seen position of the puck minus the goal.
