@@ -102,32 +102,7 @@ class World:
             )
 
     def initial_states(self, q: Array) -> Array:
-        """Return full-physics states ``(N, s)``: arm at rest at ``q`` ``(N, n)``, object at start."""
-        self.reset()
-        spec = mujoco.mjtState.mjSTATE_FULLPHYSICS
-        state = np.empty(mujoco.mj_stateSize(self.model, spec))
-        mujoco.mj_getState(self.model, self.data, state, spec)
-        states = np.tile(state, (len(q), 1))
-        states[:, 1 + self._q] = q
-        return states
-
-    @property
-    def object_sensor(self) -> slice:
-        """Where the tracked point ``(3,)`` lies in the sensor data."""
-        first = int(self.model.sensor(OBJECT).adr[0])
-        return slice(first, first + 3)
-
-    def check_finite(self, states: Array) -> None:
-        """Check simulated states.
-
-        Raises:
-            SimulationUnstable: one is not finite.
-        """
-        if not np.isfinite(states).all():
-            raise SimulationUnstable("a rollout gave a state that is not finite: check the physics")
-
-    def initial_states(self, q: Array) -> Array:
-        """Return full-physics states ``(N, s)``: arm at rest at ``q`` ``(N, n)``, object at start."""
+        """Return full states ``(N, s)``: arm at rest at ``q`` ``(N, n)``, object at its start."""
         states = np.tile(self._start_state, (len(q), 1))
         states[:, 1 + self._q] = q
         return states
