@@ -103,7 +103,8 @@ class _Batch:
         return self._collect(last)
 
     def _commands(self, active: Indices, begin: int, count: int) -> Array:
-        times = self._world.dt * np.arange(begin * self._steps, (begin + count) * self._steps)
+        steps = np.arange(begin * self._steps, (begin + count) * self._steps, dtype=np.float64)
+        times = self._world.dt * steps
         strokes = self._strokes.rows(active)
         if times[0] > strokes.durations.max():
             q = np.broadcast_to(strokes.positions[:, -1:], (len(active), 1, len(strokes.joints)))

@@ -48,7 +48,9 @@ class Task(ABC):
     """Goals that can be reached under every documented physics."""
     default_goal: ClassVar[Array]
     physics_space: ClassVar[ParameterSpace]
-    """Hidden physics phi of the simulation: ranges of the training draws."""
+    """Hidden physics phi of the simulation: range of the training and of the test draws."""
+    shifted_space: ClassVar[ParameterSpace]
+    """A wider range, to measure what happens outside the data; see :meth:`sample_shifted`."""
     error_names: ClassVar[tuple[str, ...]]
     """Names of the relative error features, with unit in brackets."""
     cost_mask: ClassVar[Array]
@@ -99,6 +101,22 @@ class Task(ABC):
     def seeded_physics(self, seed: int) -> Array:
         """Return the physics ``(P,)`` of run ``seed``; its stream is not that of the data sets."""
         return self.sample_physics(np.random.default_rng([seed, _RUN_STREAM]))
+
+    def sample_shifted(self, rng: np.random.Generator) -> Array:
+        """Draw physics ``(P,)`` from the wider range, at least one quantity outside the data's."""
+        physics = self.shifted_space.sample(rng)
+        if not self.physics_space.contains(physics):
+            return physics
+        i = int(rng.integers(len(physics)))
+        inner, outer = self.physics_space.parameters[i], self.shifted_space.parameters[i]
+        below, above = inner.lower - outer.lower, outer.upper - inner.upper
+        u = rng.uniform(0.0, below + above)
+        physics[i] = outer.lower + u if u < below else inner.upper + (u - below)
+        return physics
+
+    def sample_goal(self, rng: np.random.Generator) -> Array:
+        """Draw a goal ``(g,)`` for training or test; a task with a fixed goal always gives that."""
+        return self.default_goal.copy()
 
     def check_goal(self, goal: ArrayLike) -> Array:
         """Return a goal ``(g,)`` that some theta reaches under every documented physics.

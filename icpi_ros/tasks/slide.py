@@ -61,6 +61,14 @@ class Slide(Task):
         ),
         label="physics",
     )
+    shifted_space: ClassVar[ParameterSpace] = ParameterSpace(
+        (
+            Parameter("friction", "1", 0.08, 0.45, "sliding friction puck on table"),
+            Parameter("mass", "kg", 0.05, 0.8, "mass of the puck"),
+            Parameter("tilt", "deg", -2.5, 2.5, "table tilt about y; positive pulls towards +x"),
+        ),
+        label="shifted physics",
+    )
     error_names: ClassVar[tuple[str, ...]] = ("x [m]", "y [m]")
     cost_mask: ClassVar[Array] = np.ones(2)
     rest: ClassVar[RestRule] = RestRule(speed=0.01, window=0.1)
