@@ -108,4 +108,6 @@ def reserve_domain() -> tuple[int, Held]:
         held = try_hold(f"domain-{domain}.reserved")
         if isinstance(held, Held):
             return domain, held
-    raise UsageError("all ROS domains from 1 to 101 are reserved: stop a graph that you do not need")
+    raise UsageError(
+        "all ROS domains from 1 to 101 are reserved: stop a graph that you do not need"
+    )

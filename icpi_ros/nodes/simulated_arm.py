@@ -92,7 +92,9 @@ class SimulatedArm:
         self._check_end(trajectory)
         now = self.snapshot
         if now.active:
-            raise MotionRefused("another motion runs: stop it (empty trajectory) or wait for its end")
+            raise MotionRefused(
+                "another motion runs: stop it (empty trajectory) or wait for its end"
+            )
         checked = self._gate.check(trajectory, now.q)
         return LoadedMotion.sampled(label, checked.trajectory, self._world.dt)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import TrialWindow
-
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.motion.primitive import point_to_point
@@ -230,9 +230,7 @@ class TrialExecution:
         reply = self._settings.reply
 
         def unanswered() -> TrialEnded:
-            return TrialEnded(
-                Code.ARM_SILENT, f"the controller took no motion within {reply:g} s"
-            )
+            return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
 
         def answered() -> bool:
             return self._port.status(label, "accepted", "rejected") is not None
