@@ -24,10 +24,9 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
 
-PARENT = "ICPI_PARENT_PID"
-"""Environment variable: process whose end ends a node or a graph."""
 START_LIMIT = 20.0
 STOP_LIMIT = 15.0
 
@@ -55,8 +54,8 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
     0 after SIGINT or SIGTERM when all nodes ended cleanly; otherwise the code of the node that
     ended first (1 where that was 0 or a signal), named on stderr.
     """
-    env = {**environment(), PARENT: str(os.getpid())}
-    _end_with_parent()
+    env = {**environment(), parent.VARIABLE: str(os.getpid())}
+    _end_with(parent.Parent())
     manager = _Manager(_Printer(sys.stdout))
     for spec in specs:
         manager.add_process(spec.name, "exec " + shlex.join(spec.command()), env=env)
@@ -64,7 +63,7 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
     return manager.verdict()
 
 
-class _Printer(Printer):
+class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
     """Prints lines; honcho also prints in its signal handler, which must not re-enter a print."""
 
     def __init__(self, output: IO[str]) -> None:
@@ -86,7 +85,7 @@ class _Printer(Printer):
             self._printing = False
 
 
-class _Manager(Manager):
+class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
     """honcho's manager with the changes that the module names."""
 
     def __init__(self, printer: Printer) -> None:
@@ -139,23 +138,12 @@ class _Manager(Manager):
         super().terminate()
 
 
-def _end_with_parent() -> None:
-    """Stop this graph when the process that ICPI_PARENT_PID names has ended."""
-    text = os.environ.get(PARENT, "")
-    if not text.isdigit():
-        return
-    try:
-        parent = os.pidfd_open(int(text))
-    except ProcessLookupError:
-        raise UsageError(f"process {text} named by {PARENT} has ended") from None
-    except OSError:  # a kernel without pidfd: run without the watch
-        return
+def _end_with(starter: parent.Parent) -> None:
+    """Stop this graph when its parent has ended."""
 
     def watch() -> None:
-        import select
-
-        select.select([parent], [], [])
-        os.kill(os.getpid(), signal.SIGTERM)
+        if starter.wait():
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -183,7 +171,7 @@ class BackgroundGraph:
         self.log = log
         self._command = [sys.executable, "-m", "icpi_ros.graph.processes", name]
         self._command += [f"{key}:={value}" for key, value in texts.items()]
-        self._env = {**environment(), **(env or {}), PARENT: str(os.getpid())}
+        self._env = {**environment(), **(env or {}), parent.VARIABLE: str(os.getpid())}
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> BackgroundGraph:

@@ -164,7 +164,10 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
     if goal.task != task.name:
         try:
             TASKS.get(goal.task)
-            reason = f"this graph executes task {task.name!r}, not {goal.task!r}: start it with task:={goal.task}"
+            reason = (
+                f"this graph executes task {task.name!r}, not {goal.task!r}: "
+                f"start it with task:={goal.task}"
+            )
         except UnknownName as exc:
             reason = str(exc)
         raise TrialEnded(Code.UNKNOWN_TASK, reason)
@@ -182,7 +185,7 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
         raise TrialEnded(Code.INVALID_THETA, str(exc)) from exc
 
 
-def result_msg(code: int, message: str, execution: TrialExecution | None = None) -> Code:
+def result_msg(code: int, message: str, execution: TrialExecution | None = None) -> Any:
     """Return a result; ``execution`` gives what is known of the motion."""
     result = Code(error_code=code, error_msg=message)
     if execution is not None:

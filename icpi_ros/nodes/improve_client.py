@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -16,7 +17,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from icpi_msgs.action import Improve
-from icpi_ros.errors import ExecutionFailed, IcpiError
+from icpi_ros.errors import ExecutionFailed
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.topics import IMPROVE
 from icpi_ros.types import Trial
@@ -203,10 +204,8 @@ class ImproveClient:
             self._changed.notify_all()
 
     def _spin(self) -> None:
-        try:
+        with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
-        except (ExternalShutdownException, IcpiError):
-            pass
 
 
 class _Shown:

@@ -34,7 +34,7 @@ State = Improve.Feedback
 
 @dataclass(frozen=True)
 class Setup:
-    """What runs of this node share; ``dataset`` None = the shipped one, ``store`` None = default."""
+    """What runs of this node share; ``dataset``, ``store`` None = the shipped, the default one."""
 
     task: Task
     improver: str
@@ -145,7 +145,7 @@ class ImprovementJob:
 
     def _attempt(self, run: ImprovementRun, trial: Trial) -> None:
         self._attempts += 1
-        # The attempt is part of the id: a late trajectory of the first must not pass for the second.
+        # With the attempt in the id, a late path of the first cannot pass for the second's.
         trial_id = f"{run.run_id}/{trial.number}.{self._attempts}"
         trajectory = self._motions.execute(trial_id, trial.theta)
         self._publish(run, run.tell(trajectory))
@@ -166,7 +166,7 @@ class ImprovementJob:
             self._tell.finished(run, trial)
             self._tell.feedback(State.FINISHED_TRIAL, run, trial.number + 1, trial)
 
-    def _result(self, code: int, message: str) -> Code:
+    def _result(self, code: int, message: str) -> Any:
         result = result_msg(code, message)
         if self._run is not None:
             best = self._run.best
@@ -181,7 +181,7 @@ class WrongTask(IcpiError):
     """The graph is set up for another task."""
 
 
-def result_msg(code: int, message: str) -> Code:
+def result_msg(code: int, message: str) -> Any:
     """Return a result of a run that has nothing to show."""
     return Code(error_code=code, error_msg=message, best_cost=math.nan)
 

@@ -70,7 +70,7 @@ class MotionClient:
             raise ExecutionFailed(result.error_msg or f"executor error {result.error_code}")
         return self._path(trial_id)
 
-    def _result(self, trial_id: str, theta: Array) -> Code:
+    def _result(self, trial_id: str, theta: Array) -> Any:
         self._wait(
             self._client.server_is_ready,
             self._deadlines.connect,

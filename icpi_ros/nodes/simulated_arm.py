@@ -49,7 +49,7 @@ class LoadedMotion:
     def sampled(cls, label: str, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
         """Sample a trajectory at every step, exactly as in-process rollouts do."""
         steps = int(np.ceil(trajectory.duration / dt)) + 1
-        q, qd, _ = trajectory.sample(dt * np.arange(steps))
+        q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
         return cls(label, trajectory, q, qd)
 
 
@@ -171,7 +171,7 @@ class SimulatedArm:
         for joint, velocity in zip(trajectory.joints, trajectory.velocities[-1], strict=True):
             if velocity != 0.0:
                 raise MotionRefused(
-                    f"{joint} ends with velocity {velocity:.3g} rad/s: the last point must be at rest"
+                    f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
                 )
 
 
