@@ -29,6 +29,8 @@ from icpi_ros.types import Array
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
+DWELL = 0.3
+"""Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
 
@@ -146,7 +148,8 @@ class TrialExecution:
     def _move_to(self, goal: Array, name: str) -> None:
         here = self._state.q
         if np.abs(goal - here).max() > 1e-3:
-            self._follow(point_to_point(self._arm, here, goal, self._settings.speed_scale), name)
+            scale = self._settings.speed_scale
+            self._follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
 
     def _reset_scene(self) -> None:
         failed, limit = Code.RESET_FAILED, self._settings.reply
@@ -215,7 +218,7 @@ class TrialExecution:
         while not self._arrived(trajectory, end):
             self._look(0.05)
             self._check_tracking(trajectory, start, name)
-            if self.now > watchdog:
+            if self.now > watchdog and not self._arrived(trajectory, end):
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
