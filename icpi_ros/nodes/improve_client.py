@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from icpi_msgs.action import Improve
 from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.topics import IMPROVE
 from icpi_ros.types import Trial
@@ -77,6 +78,7 @@ class ImproveClient:
 
     def __init__(self, namespace: str = "") -> None:
         """Open the client; nothing is waited for."""
+        os.environ.update(environment())  # the client must speak as the nodes do
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(

@@ -215,15 +215,17 @@ class TrialExecution:
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)
-        while not self._arrived(trajectory, end):
-            self._look(0.05)
-            self._check_tracking(trajectory, start, name)
-            if self.now > watchdog and not self._arrived(trajectory, end):
+        # One state per round: a newer one may come in the middle, and it may have arrived.
+        while not self._arrived(state := self._state, trajectory, end):
+            self._check_tracking(state, trajectory, start, name)
+            if state.ns > watchdog:
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
-                    f"(1.2 x its duration + 0.5 s): {self._distance(trajectory.positions[-1])}",
+                    f"(1.2 x its duration + 0.5 s): "
+                    f"{self._distance(state, trajectory.positions[-1])}",
                 )
+            self._look(0.05)
         return start
 
     def _started(self, label: str) -> int:
@@ -245,25 +247,25 @@ class TrialExecution:
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
-    def _arrived(self, trajectory: JointTrajectory, end: int) -> bool:
-        state = self._state
+    def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
 
-    def _check_tracking(self, trajectory: JointTrajectory, start: int, name: str) -> None:
-        state = self._state
+    def _check_tracking(
+        self, state: ArmState, trajectory: JointTrajectory, start: int, name: str
+    ) -> None:
         if state.ns < start:
             return
         wanted, _, _ = trajectory.sample(np.array([(state.ns - start) / SECOND]))
         if np.abs(state.q - wanted[0]).max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(wanted[0])}, "
+                f"{name} left its path: {self._distance(state, wanted[0])}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
 
-    def _distance(self, wanted: Array) -> str:
-        off = np.abs(self._state.q - wanted)
+    def _distance(self, state: ArmState, wanted: Array) -> str:
+        off = np.abs(state.q - wanted)
         worst = int(np.argmax(off))
         return f"{self._arm.joints[worst]} is {off[worst]:.3f} rad away"
 
