@@ -147,8 +147,8 @@ class ImprovementJob:
         self._attempts += 1
         # With the attempt in the id, a late path of the first cannot pass for the second's.
         trial_id = f"{run.run_id}/{trial.number}.{self._attempts}"
-        trajectory = self._motions.execute(trial_id, trial.theta)
-        self._publish(run, run.tell(trajectory))
+        trajectory, moving = self._motions.execute(trial_id, trial.theta)
+        self._publish(run, run.tell(trajectory, moving))
 
     def _unobserved(self, run: ImprovementRun, trial: Trial, reason: str) -> bool:
         again = run.unobserved(reason)

@@ -53,8 +53,8 @@ class MotionClient:
         self._cancelled.set()
         self._wake()
 
-    def execute(self, trial_id: str, theta: Array) -> ObjectTrajectory:
-        """Execute theta and return what was seen.
+    def execute(self, trial_id: str, theta: Array) -> tuple[ObjectTrajectory, float]:
+        """Execute theta; return what was seen and how long things moved [s].
 
         Raises:
             ExecutionCancelled: cancelled from here or there; the arm stands.
@@ -68,7 +68,7 @@ class MotionClient:
             raise ExecutionCancelled(result.error_msg)
         if result.error_code != Code.NONE:
             raise ExecutionFailed(result.error_msg or f"executor error {result.error_code}")
-        return self._path(trial_id)
+        return self._path(trial_id), result.motion_duration + result.settling_duration
 
     def _result(self, trial_id: str, theta: Array) -> Any:
         self._wait(

@@ -128,7 +128,8 @@ class SimulatedArm:
         ended = None
         for _ in range(self._steps):
             self._world.step(*self._command())
-            if self._motion is not None and self._step >= len(self._motion.positions):
+            # The last command is what is held afterwards, so the motion is over before it.
+            if self._motion is not None and self._step >= len(self._motion.positions) - 1:
                 self._hold = self._motion.positions[-1]
                 ended, self._motion, self._stopping = self._motion, None, False
         self.snapshot = self._look(before.ns + self._steps * self._step_ns)

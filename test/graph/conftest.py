@@ -1,5 +1,6 @@
 """Real graphs of real processes, each in a ROS domain that no other graph on this machine uses."""
 
+import contextlib
 import os
 import re
 import signal
@@ -44,10 +45,8 @@ class RunningGraph:
 
     def __exit__(self, *exc):
         for pid in self.pids().values():  # a test may have left one stopped
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
         self.process.stop()
 
     def text(self):
