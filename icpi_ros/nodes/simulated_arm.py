@@ -48,7 +48,7 @@ class LoadedMotion:
     @classmethod
     def sampled(cls, label: str, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
         """Sample a trajectory at every step, exactly as in-process rollouts do."""
-        steps = int(np.ceil(trajectory.duration / dt)) + 1
+        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
         q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
         return cls(label, trajectory, q, qd)
 
@@ -128,7 +128,8 @@ class SimulatedArm:
         ended = None
         for _ in range(self._steps):
             self._world.step(*self._command())
-            # The last command is what is held afterwards, so the motion is over before it.
+            # The last command is what is held afterwards: who sees a state stamped with the
+            # motion's end may send the next motion at once.
             if self._motion is not None and self._step >= len(self._motion.positions) - 1:
                 self._hold = self._motion.positions[-1]
                 ended, self._motion, self._stopping = self._motion, None, False

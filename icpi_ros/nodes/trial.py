@@ -216,7 +216,7 @@ class TrialExecution:
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
-        while not self._arrived(state := self._state, trajectory, end, label):
+        while not self._arrived(state := self._state, trajectory, end):
             self._check_tracking(state, trajectory, start, name)
             if state.ns > watchdog:
                 raise TrialEnded(
@@ -247,11 +247,7 @@ class TrialExecution:
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
-    def _arrived(
-        self, state: ArmState, trajectory: JointTrajectory, end: int, label: str
-    ) -> bool:
-        if self._port.reports_status and self._port.status(label, "done") is None:
-            return False  # it would reject the next motion
+    def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
 
@@ -271,7 +267,10 @@ class TrialExecution:
     def _distance(self, state: ArmState, wanted: Array) -> str:
         off = np.abs(state.q - wanted)
         worst = int(np.argmax(off))
-        return f"{self._arm.joints[worst]} is {off[worst]:.3f} rad away"
+        speed = float(np.abs(state.qd).max())
+        return (
+            f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away, moving at {speed:.3f} rad/s"
+        )
 
     # --- waiting and watching -------------------------------------------------------------
 

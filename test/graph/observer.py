@@ -10,6 +10,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from icpi_msgs.action import ExecuteMotion
+from icpi_ros.nodes.calls import call
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 
 LIMIT = 20.0
@@ -77,9 +78,14 @@ class Observer:
                 self.feedback.append(msg.feedback.state)
                 self.changed.notify_all()
 
-        handle = self.reply(self.motions.send_goal_async(goal, feedback_callback=keep))
+        handle = self.reply(
+            call(self.executor, lambda: self.motions.send_goal_async(goal, feedback_callback=keep))
+        )
         assert handle.accepted
-        return handle, handle.get_result_async()
+        return handle, call(self.executor, handle.get_result_async)
+
+    def cancel(self, handle):
+        return self.reply(call(self.executor, handle.cancel_goal_async))
 
     def execute(self, theta, **fields):
         _, future = self.start(theta, **fields)
