@@ -269,7 +269,7 @@ class TrialExecution:
         worst = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
         return (
-            f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away, moving at {speed:.3f} rad/s"
+            f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
         )
 
     # --- waiting and watching -------------------------------------------------------------
