@@ -98,7 +98,7 @@ class TrialExecution:
         self._gate = SafetyGate(arm)
         self._cancelled = threading.Event()
         self._window_open = False
-        self._sent = 0
+        self._sent = False
         self._trial_id = ""
         self.report = Report()
 
@@ -204,8 +204,8 @@ class TrialExecution:
     ) -> int:
         """Send a motion, supervise it to its end, return the stamp of its start [ns]."""
         checked = self._gate.check(trajectory, self._state.q)
-        self._sent += 1
-        label = f"{self._trial_id}/{name}/{self._sent}"
+        self._sent = True
+        label = self._port.label(f"{self._trial_id}/{name}")
         self.report.motion += trajectory.duration
         if self._cancelled.is_set():
             raise self._cancellation()
@@ -268,9 +268,7 @@ class TrialExecution:
         off = np.abs(state.q - wanted)
         worst = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
-        return (
-            f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
-        )
+        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
 
     # --- waiting and watching -------------------------------------------------------------
 
@@ -317,7 +315,7 @@ class TrialExecution:
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it does."""
-        label = f"{self._trial_id}/stop"
+        label = self._port.label(f"{self._trial_id}/stop")
         reports = self._port.reports_status
         self._port.stop(label)
         deadline = time.monotonic() + self._settings.stop_limit
