@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,8 @@ PARAMETERS = (
         upper=100.0,
     ),
 )
+BRAKING, SEEN = 1.0, 0.2
+"""At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
 INBOX = 16
 """Commands that may wait for the next tick."""
 
@@ -91,7 +94,13 @@ class MujocoArm(IcpiNode):
         self.create_service(ResetScene, RESET_SCENE, self._on_reset)
 
     def close(self) -> None:
-        """Stop the arm and the simulation."""
+        """Stop the arm, let an executor that ends too see it stand, end the simulation."""
+        if self._sim.snapshot.active:
+            self._put("stop", "close")
+            deadline = time.monotonic() + BRAKING
+            while self._sim.snapshot.active and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(SEEN)
         self._end.set()
         self._wake.set()
         self._thread.join(2.0)

@@ -308,7 +308,7 @@ class TrialExecution:
         """Stop the arm and abort the window, whatever happened."""
         self._on_phase(Phase.STOPPING)
         if self._sent and not self.stop_arm():
-            self._on_problem(f"the arm does not stand {self._settings.stop_limit:g} s after a stop")
+            self._on_problem("the arm was stopped, but it was not seen to stand")
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self.now)
@@ -324,8 +324,10 @@ class TrialExecution:
             with self._changed:
                 self._changed.wait(0.05)
             state = self._port.state
+            if state is None or time.monotonic() - state.arrival > self._settings.silence:
+                return False  # nobody is left who could say that it stands
             braking = not reports or self._port.status(label, "stopped") is not None
-            if state is None or not braking or not state.stands:
+            if not braking or not state.stands:
                 since = None
             elif since is None:
                 since = state.ns
