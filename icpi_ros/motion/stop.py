@@ -40,7 +40,7 @@ def controlled_stop(
     if not 0.0 <= elapsed < np.inf:
         raise ValueError(f"elapsed = {elapsed} s is not a time of the motion")
     count = int(np.ceil(max(trajectory.duration - elapsed, 0.0) / STEP)) + 2
-    _, qd, qdd = trajectory.sample(elapsed + STEP * np.arange(count))
+    _, qd, qdd = trajectory.sample(elapsed + STEP * np.arange(count, dtype=np.float64))
     energy = np.empty(count)
     energy[0] = 0.5
     end = count - 1  # where nothing brakes in time the motion comes to rest by itself
