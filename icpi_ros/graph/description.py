@@ -125,11 +125,13 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
         },
     }
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
+    # The source of /clock would only listen to itself.
+    clocks = {name: {} if name == "mujoco_arm" else use_sim_time for name in parameters}
     return [
         NodeSpec(
             executable=name,
             namespace="/" + values["namespace"].strip("/"),
-            parameters={**own, **use_sim_time},
+            parameters={**own, **clocks[name]},
             params_file=values["params_file"],
             log_level=values["log_level"],
         )

@@ -2,7 +2,8 @@
 
 In: ``joint_trajectory_controller/joint_trajectory`` (an empty one stops the arm), service
 ``reset_scene``.  Out: ``joint_states``, ``object_pose``, ``/clock``, each 100 Hz of simulated
-time, and ``joint_trajectory_controller/status``: what became of each motion, and why.
+time (/clock not more than 250 Hz of real time), and ``joint_trajectory_controller/status``: what
+became of each motion, and why.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ PARAMETERS = (
 )
 BRAKING, SEEN = 1.0, 0.2
 """At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
+CLOCK_PERIOD = 0.004
+"""Shortest real time between two /clock messages [s]: every node pays for each of them."""
 INBOX = 16
 """Commands that may wait for the next tick."""
 
@@ -78,8 +81,9 @@ class MujocoArm(IcpiNode):
         self._wake = threading.Event()
         self._end = threading.Event()
         self._closing = False
+        self._clock_sent = 0.0
         self._open_topics()
-        diagnostics.Diagnostics(self, self._health)
+        diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         self._thread.start()
         self.get_logger().info(f"simulating {task.name} with {self._arm.name}")
@@ -178,7 +182,10 @@ class MujocoArm(IcpiNode):
 
     def _publish(self) -> None:
         now = self._sim.snapshot
-        self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
+        real = time.monotonic()
+        if real - self._clock_sent >= CLOCK_PERIOD:
+            self._clock_sent = real
+            self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
         self._joints_out.publish(convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd))
         self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
 

@@ -31,6 +31,8 @@ Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
+LAG = 10.0
+"""Longest steady time to wait for a perception that works, but behind the present [s]."""
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
 
@@ -293,15 +295,20 @@ class TrialExecution:
 
     def _require_sight(self, since: int) -> None:
         """Never strike blind: a state of the object that is newer than ``since`` is needed."""
-        self._wait(
-            lambda: self._scene.seen is not None and self._scene.seen.ns >= since,
-            self._settings.blindness,
-            self._blind,
-        )
+        begin = time.monotonic()
+        while self._scene.seen is None or self._scene.seen.ns < since:
+            self._look(0.05)
+            self._check_sight(begin)
+            if time.monotonic() - begin > LAG:
+                raise TrialEnded(
+                    Code.PERCEPTION_SILENT, f"perception lags behind by more than {LAG:g} s"
+                )
 
-    def _check_sight(self) -> None:
+    def _check_sight(self, begin: float = 0.0) -> None:
+        """End if nothing was seen for too long, counted from ``begin`` [s, steady] at the most."""
         seen = self._scene.seen
-        if seen is None or time.monotonic() - seen.arrival > self._settings.blindness:
+        last = begin if seen is None else max(begin, seen.arrival)
+        if time.monotonic() - last > self._settings.blindness:
             raise self._blind()
 
     def _give_up(self) -> None:
