@@ -1,6 +1,6 @@
 """The simulated arm and its controller without ROS: takes motions, advances by ticks.
 
-A tick is one sensor period.  Motions and resets take effect at tick boundaries only, so that the
+A tick is one sensor period of the task.  Motions and resets take effect at tick boundaries only, so that the
 samples of the object fall on the same grid after the start of a stroke as in a rollout.
 """
 
@@ -22,8 +22,6 @@ from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
-TICK = 0.01
-"""Sensor period [s]."""
 STILL = 1e-5
 """An object that moves less than this in a tick counts as still [m]."""
 MAX_LAG = 0.1
@@ -72,7 +70,7 @@ class SimulatedArm:
         """Hold the arm where it is."""
         self._world, self._arm, self._task = world, arm, task
         self._gate = SafetyGate(arm)
-        self._steps = round(TICK / world.dt)
+        self._steps = round(task.rest.period / world.dt)
         self._step_ns = ns_from_seconds(world.dt)
         self._hold = world.joint_positions
         self._rest = np.zeros_like(self._hold)

@@ -73,7 +73,7 @@ class _Batch:
         self._rest, self._world = task.rest, world
         self._steps = round(task.rest.period / world.dt)
         self._strokes = task.strokes(thetas, arm)
-        self._limit = round(task.max_duration / task.rest.period)
+        self._limit = round(task.max_duration / task.rest.period) + 1
         self._paths = np.full((len(thetas), self._limit, 3), np.nan)
         ends = self._strokes.durations / task.rest.period
         self._stroke_end = np.ceil(ends - 1e-9).astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -23,8 +24,15 @@ class SimulationUnstable(IcpiError):
 
 
 def load_model(task: Task, physics: Array) -> mujoco.MjModel:
-    """Return the MuJoCo model of a task's scene with hidden ``physics`` ``(P,)`` applied."""
-    model = mujoco.MjModel.from_xml_path(str(share_path("sim", task.scene)))
+    """Return the MuJoCo model of a task's scene with hidden ``physics`` ``(P,)`` applied.
+
+    A scene anywhere may include the arms that come with the package by their file names.
+    """
+    path = Path(task.scene)
+    path = path if path.is_absolute() else share_path("sim", task.scene)
+    shared = share_path("sim", "ur5e.xml").parent
+    arms = {file.name: file.read_bytes() for file in shared.glob("ur5e*.xml")}
+    model = mujoco.MjModel.from_xml_path(str(path), arms)
     task.apply_physics(model, physics)
     mujoco.mj_setConst(model, mujoco.MjData(model))
     return model
