@@ -95,6 +95,7 @@ class _Batch:
                 ]
                 state = states[:, -1]
                 self._world.check_finite(state)
+                self._world.check_time(state, (begin + count) * self._steps)
                 last[active] = self._resting(active, begin, begin + count)
                 moving = last[active] < 0
                 active, state = active[moving], state[moving]

@@ -130,6 +130,15 @@ class World:
         if not np.isfinite(states).all():
             raise SimulationUnstable("a rollout gave a state that is not finite: check the physics")
 
+    def check_time(self, states: Array, steps: int) -> None:
+        """Check that no state was reset: MuJoCo does that silently when it becomes unstable.
+
+        Raises:
+            SimulationUnstable: one is not ``steps`` steps after the start.
+        """
+        if np.abs(states[:, 0] - steps * self.dt).max(initial=0.0) > 0.5 * self.dt:
+            raise SimulationUnstable("a rollout became unstable: check the scene and the physics")
+
     @property
     def time(self) -> float:
         """Simulated time [s]."""

@@ -64,12 +64,12 @@ class RopeSwing(Task):
     )
     goal_space: ClassVar[ParameterSpace] = ParameterSpace(
         (
-            Parameter("x", "m", 0.6, 1.2, "target of the rope's tip, frame base"),
-            Parameter("z", "m", 0.3, 1.1, "target of the rope's tip, frame base"),
+            Parameter("x", "m", 0.6, 1.0, "target of the rope's tip, frame base"),
+            Parameter("z", "m", 0.5, 1.1, "target of the rope's tip, frame base"),
         ),
         label="goal",
     )
-    default_goal: ClassVar[Array] = np.array([0.9, 0.7])
+    default_goal: ClassVar[Array] = np.array([0.85, 0.8])
     physics_space: ClassVar[ParameterSpace] = ParameterSpace(
         (
             Parameter("length", "m", 0.4, 0.7, "length of the rope"),
@@ -81,10 +81,10 @@ class RopeSwing(Task):
     )
     shifted_space: ClassVar[ParameterSpace] = ParameterSpace(
         (
-            Parameter("length", "m", 0.35, 0.8, "length of the rope"),
-            Parameter("density", "kg/m", 0.015, 0.2, "mass per length"),
-            Parameter("stiffness", "N m/rad", 0.0005, 0.03, "of every bending joint"),
-            Parameter("damping", "N m s/rad", 0.0002, 0.004, "of every joint"),
+            Parameter("length", "m", 0.35, 0.75, "length of the rope"),
+            Parameter("density", "kg/m", 0.015, 0.18, "mass per length"),
+            Parameter("stiffness", "N m/rad", 0.0007, 0.03, "of every bending joint"),
+            Parameter("damping", "N m s/rad", 0.0003, 0.004, "of every joint"),
         ),
         label="shifted physics",
     )
