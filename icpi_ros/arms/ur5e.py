@@ -107,7 +107,7 @@ class Ur5e(Arm):
         return np.asarray(self.home + np.remainder(q - self.home + np.pi, 2 * np.pi) - np.pi)
 
     def _frames(self, q: Array) -> list[Array]:
-        """Base frame and the frame after each joint (the last: tool point), seven ``(..., 4, 4)``."""
+        """Base frame, frame after each joint (the last at the tool point): 7 ``(..., 4, 4)``."""
         frame = np.broadcast_to(np.eye(4), (*q.shape[:-1], 4, 4))
         frames = [frame]
         lengths = (*(d for _, _, d in _DH[:-1]), D6 + self.tool_length)

@@ -1,7 +1,8 @@
 """The simulated arm and its controller without ROS: takes motions, advances by ticks.
 
-A tick is one sensor period of the task.  Motions and resets take effect at tick boundaries only, so that the
-samples of the object fall on the same grid after the start of a stroke as in a rollout.
+A tick is one sensor period of the task.  Motions and resets take effect at tick boundaries only,
+so that the samples of the object fall on the same grid after the start of a stroke as in a
+rollout.
 """
 
 from __future__ import annotations

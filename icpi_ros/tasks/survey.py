@@ -109,8 +109,7 @@ def survey(
         SimulationUnstable: a rollout is not finite.
     """
     rng = np.random.default_rng([plan.seed, _STREAM])
-    physics = np.stack([task.sample_physics(rng) for _ in range(plan.draws)])
-    goals = np.stack([task.sample_goal(rng) for _ in range(plan.draws)])
+    physics, goals = survey_draws(task, plan)
     thetas = _spread(task, plan)
     best_theta, best_cost, noise, paths = [], [], [], []
     for draw in range(plan.draws):
@@ -132,6 +131,14 @@ def survey(
         first_cost=np.array([costs[i, i].mean() for i in range(plan.draws)]),
         noise=np.array(noise),
     )
+
+
+def survey_draws(task: Task, plan: SurveyPlan) -> tuple[Array, Array]:
+    """Return the physics ``(D, P)`` and the goals ``(D, g)`` of a survey."""
+    rng = np.random.default_rng([plan.seed, _STREAM, 3])
+    physics = [task.sample_physics(rng) for _ in range(plan.draws)]
+    goals = [task.sample_goal(rng) for _ in range(plan.draws)]
+    return np.stack(physics), np.stack(goals)
 
 
 def landscape(
