@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs.add_parser("list", help="names and one line each").set_defaults(run=list_tasks)
     describe = verbs.add_parser(
         "describe",
-        help="parameters, goals, hidden physics, cost; then, measured, whether it is worth iterating",
+        help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
     )
     describe.add_argument("name", help="task, see `icpi task list`")
     describe.add_argument("--quick", action="store_true", help="measure nothing")
@@ -100,7 +100,11 @@ def _measure(task: Task, plan: SurveyPlan) -> None:
 
     hidden = not sys.stderr.isatty()
     with tqdm(total=plan.draws, unit="draw", disable=hidden, leave=False) as bar:
-        found = survey(task, ARMS.get(task.arm), plan, lambda: bar.update() and None)
+
+        def advance() -> None:
+            bar.update()
+
+        found = survey(task, ARMS.get(task.arm), plan, advance)
     goals = " and goals" if task.goal_varies else ""
     print(f"measured over {plan.draws} draws of physics{goals}, seed {plan.seed} [mm]:")
     _print_row("best reachable cost", found.best_cost, "median", "max")
@@ -113,8 +117,8 @@ def _measure(task: Task, plan: SurveyPlan) -> None:
 def _print_row(label: str, values: NDArray[np.float64], *kinds: str) -> None:
     import numpy as np
 
-    figures = {"median": np.median, "max": np.max, "mean": np.mean}
-    texts = (f"{kind} {_millimetres(float(figures[kind](values)))}" for kind in kinds)
+    found = {"median": np.median(values), "max": np.max(values), "mean": np.mean(values)}
+    texts = (f"{kind} {_millimetres(float(found[kind]))}" for kind in kinds)
     print(f"  {label:36s} {', '.join(texts)}")
 
 
@@ -134,12 +138,10 @@ def _draw(task: Task, plan: SurveyPlan, path: Path) -> None:
     with tqdm(
         total=PICTURED, unit="landscape", disable=not sys.stderr.isatty(), leave=False
     ) as bar:
-        shown = landscape(
-            task,
-            ARMS.get(task.arm),
-            physics[:PICTURED],
-            plan,
-            on_draw=lambda: bar.update() and None,
-        )
+
+        def advance() -> None:
+            bar.update()
+
+        shown = landscape(task, ARMS.get(task.arm), physics[:PICTURED], plan, on_draw=advance)
     save_landscape(path, task, shown)
     print(f"picture: {path.absolute()}")

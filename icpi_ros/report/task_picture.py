@@ -38,9 +38,7 @@ def save_landscape(path: str | Path, task: Task, landscape: Landscape) -> None:
     count = len(landscape.cost)
     figure = Figure(figsize=(1.2 + 4.9 * count, 5.0), dpi=120, layout="constrained")
     panels = figure.subplots(1, count, sharex=True, sharey=True, squeeze=False)[0]
-    shades = None
-    for draw, axes in enumerate(panels):
-        shades = _draw_panel(axes, task, landscape, draw)
+    shades = [_draw_panel(axes, task, landscape, draw) for draw, axes in enumerate(panels)]
     panels[0].set_ylabel(_axis(task.space.parameters[landscape.axes[1]]))
     figure.colorbar(
         shades, ax=list(panels), label="cost [mm]", ticks=_ticks(landscape), format="%g"
@@ -71,28 +69,26 @@ def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> Any:
         landscape.x, landscape.y, cost, levels=levels[::2], colors="k", linewidths=0.4, alpha=0.5
     )
     first, second = landscape.axes
-    for other, theta in enumerate(landscape.best_theta):
-        own = other == draw
-        label = f"optimum, {1e3 * landscape.best_cost[draw]:.1f} mm" if own else "optimum elsewhere"
-        axes.plot(
-            theta[first],
-            theta[second],
-            "*" if own else "o",
-            markersize=15 if own else 8,
-            markerfacecolor=_RED if own else "none",
-            markeredgecolor="white" if own else _RED,
-            markeredgewidth=1.0 if own else 1.8,
-            linestyle="",
-            label=label
-            if own or other == min(o for o in range(len(landscape.cost)) if o != draw)
-            else None,
-            clip_on=False,
-            zorder=4,
-        )
+    _mark_optima(axes, landscape, draw)
     axes.set(xlabel=_axis(task.space.parameters[first]))
     axes.set_title(_physics(task, landscape, draw), fontsize=9)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=8, frameon=False)
     return shades
+
+
+def _mark_optima(axes: Axes, landscape: Landscape, draw: int) -> None:
+    """Mark this draw's optimum with a star, those of the others with rings."""
+    points = landscape.best_theta[:, landscape.axes]
+    others = np.delete(points, draw, axis=0)
+    axes.plot(
+        *points[draw], "*", markersize=15, color=_RED, markeredgecolor="white", clip_on=False,
+        zorder=5, label=f"optimum, {1e3 * landscape.best_cost[draw]:.1f} mm",
+    )  # fmt: skip
+    if len(others):
+        axes.plot(
+            *others.T, "o", markersize=8, markerfacecolor="none", markeredgecolor=_RED,
+            markeredgewidth=1.8, clip_on=False, zorder=4, label="optimum under the other physics",
+        )  # fmt: skip
 
 
 def _range(landscape: Landscape) -> tuple[float, float]:
@@ -104,7 +100,7 @@ def _range(landscape: Landscape) -> tuple[float, float]:
 
 def _ticks(landscape: Landscape) -> list[float]:
     low, high = _range(landscape)
-    round_numbers = [m * 10.0**k for k in range(0, 5) for m in (1, 2, 5)]
+    round_numbers = [m * 10.0**k for k in range(5) for m in (1, 2, 5)]
     return [value for value in round_numbers if low <= value <= high]
 
 

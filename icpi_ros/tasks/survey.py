@@ -146,7 +146,7 @@ def landscape(
     arm: Arm,
     physics: Array,
     plan: SurveyPlan,
-    size: int = 24,
+    size: int = 32,
     axes: tuple[int, int] = (0, 1),
     on_draw: Callable[[], None] = lambda: None,
 ) -> Landscape:
