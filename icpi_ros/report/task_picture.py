@@ -6,7 +6,7 @@ matplotlib is imported at the first call only, and without a display.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from icpi_ros.tasks.survey import Landscape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.contour import QuadContourSet
 
 _LEVELS = 13
 _RED = "tab:red"
@@ -41,7 +42,7 @@ def save_landscape(path: str | Path, task: Task, landscape: Landscape) -> None:
     shades = [_draw_panel(axes, task, landscape, draw) for draw, axes in enumerate(panels)]
     panels[0].set_ylabel(_axis(task.space.parameters[landscape.axes[1]]))
     figure.colorbar(
-        shades, ax=list(panels), label="cost [mm]", ticks=_ticks(landscape), format="%g"
+        shades[0], ax=list(panels), label="cost [mm]", ticks=_ticks(landscape), format="%g"
     )
     figure.suptitle(_title(task, landscape), fontsize=11)
     try:
@@ -50,7 +51,7 @@ def save_landscape(path: str | Path, task: Task, landscape: Landscape) -> None:
         raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
 
 
-def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> Any:
+def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> QuadContourSet:
     """Draw one physics draw; return what the colour bar needs."""
     from matplotlib.colors import LogNorm
 
@@ -68,9 +69,8 @@ def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> Any:
     axes.contour(
         landscape.x, landscape.y, cost, levels=levels[::2], colors="k", linewidths=0.4, alpha=0.5
     )
-    first, second = landscape.axes
     _mark_optima(axes, landscape, draw)
-    axes.set(xlabel=_axis(task.space.parameters[first]))
+    axes.set(xlabel=_axis(task.space.parameters[landscape.axes[0]]))
     axes.set_title(_physics(task, landscape, draw), fontsize=9)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=8, frameon=False)
     return shades

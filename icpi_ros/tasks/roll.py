@@ -39,7 +39,7 @@ class RollGc(StrikeTask):
     object_body: ClassVar[str] = "ball"
     space: ClassVar[ParameterSpace] = ParameterSpace(
         (
-            Parameter("speed", "m/s", 0.45, 1.15, "peak speed of the blade"),
+            Parameter("speed", "m/s", 0.42, 1.25, "peak speed of the blade"),
             Parameter("heading", "rad", -0.3, 0.3, "strike direction from +y, positive towards -x"),
         )
     )
@@ -66,7 +66,7 @@ class RollGc(StrikeTask):
     )
     # 10 mm/s would stop the clock up to 13 mm early: a ball is slow for a long time.
     rest: ClassVar[RestRule] = RestRule(speed=0.002, window=0.1)
-    max_duration: ClassVar[float] = 8.0
+    max_duration: ClassVar[float] = 10.0
     strike: ClassVar[Strike] = strike_at(OBJECT_RADIUS)
 
     def __init__(self, observation: Observation = PERFECT) -> None:
