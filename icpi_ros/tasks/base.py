@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.errors import ObservationMissing
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
 from icpi_ros.space import ParameterSpace
@@ -90,6 +91,18 @@ class Task(ABC):
         Raises:
             ObservationMissing: the trajectory does not show what is needed.
         """
+
+    def last_seen(self, trajectory: ObjectTrajectory) -> Array:
+        """Return the last position ``(3,)`` [m] of a trajectory: where the object came to rest.
+
+        Raises:
+            ObservationMissing: the last sample is missing.
+        """
+        if len(trajectory.times) == 0 or not np.isfinite(trajectory.positions[-1]).all():
+            raise ObservationMissing(
+                f"the {self.object_body} was not seen at the end of the trial window"
+            )
+        return np.array(trajectory.positions[-1])
 
     @property
     def raw_names(self) -> tuple[str, ...]:

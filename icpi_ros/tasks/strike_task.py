@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import ObservationMissing
 from icpi_ros.motion.primitive import Strike, strike_rotation, strikes
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.space import Parameter, ParameterSpace
@@ -75,11 +74,7 @@ class StrikeTask(Task):
         Raises:
             ObservationMissing: the last sample of the trajectory is missing.
         """
-        if len(trajectory.times) == 0 or not np.isfinite(trajectory.positions[-1, :2]).all():
-            raise ObservationMissing(
-                f"the {self.object_body} was not seen at the end of the trial window"
-            )
-        return np.asarray(trajectory.positions[-1, :2] - goal)
+        return np.asarray(self.last_seen(trajectory)[:2] - goal)
 
 
 def set_mass(model: mujoco.MjModel, name: str, mass: float) -> None:
