@@ -92,6 +92,21 @@ class Task(ABC):
             ObservationMissing: the trajectory does not show what is needed.
         """
 
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array | None:
+        """Return the goal ``(g,)`` that this outcome reaches, for hindsight labels (ICPI).
+
+        ``cost(error(trajectory, goal))`` must be 0 (to rounding); the goal may lie outside the
+        goal space.  None: the task has no such goal, brute-force labels only.
+
+        Raises:
+            ObservationMissing: the trajectory does not show what is needed.
+        """
+        return None
+
+    def cost(self, error: Array) -> float:
+        """Return the cost [m]: Euclidean norm of the error dimensions that count."""
+        return float(np.linalg.norm(error * self.cost_mask))
+
     def last_seen(self, trajectory: ObjectTrajectory) -> Array:
         """Return the last position ``(3,)`` [m] of a trajectory: where the object came to rest.
 
@@ -120,10 +135,6 @@ class Task(ABC):
             ObservationMissing: as :meth:`error`.
         """
         return np.concatenate([self.error(trajectory, goal) + goal, goal])
-
-    def cost(self, error: Array) -> float:
-        """Return the cost [m]: Euclidean norm of the error dimensions that count."""
-        return float(np.linalg.norm(error * self.cost_mask))
 
     @abstractmethod
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:

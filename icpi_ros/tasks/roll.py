@@ -40,7 +40,9 @@ class RollGc(StrikeTask):
     space: ClassVar[ParameterSpace] = ParameterSpace(
         (
             Parameter("speed", "m/s", 0.42, 1.25, "peak speed of the blade"),
-            Parameter("heading", "rad", -0.3, 0.3, "strike direction from +y, positive towards -x"),
+            Parameter(
+                "heading", "rad", -0.38, 0.38, "strike direction from +y, positive towards -x"
+            ),
         )
     )
     goal_space: ClassVar[ParameterSpace] = goal_box(0.40, 0.70, "the ball's")

@@ -111,6 +111,13 @@ class RopeSwing(Task):
         """
         return closest_approach(trajectory, goal).position - goal
 
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
+        """The tip's nearest point to the default target; see :meth:`Task.outcome_goal`.
+
+        Every point of the path is a target that was met; this one lies near the goal region.
+        """
+        return closest_approach(trajectory, self.default_goal).position
+
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set length, mass, stiffness and damping; see :meth:`Task.apply_physics`."""
         length, density, stiffness, damping = physics

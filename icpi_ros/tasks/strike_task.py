@@ -74,7 +74,11 @@ class StrikeTask(Task):
         Raises:
             ObservationMissing: the last sample of the trajectory is missing.
         """
-        return np.asarray(self.last_seen(trajectory)[:2] - goal)
+        return self.outcome_goal(trajectory) - goal
+
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
+        """Where the object was last seen; see :meth:`Task.outcome_goal`."""
+        return self.last_seen(trajectory)[:2]
 
 
 def set_mass(model: mujoco.MjModel, name: str, mass: float) -> None:
