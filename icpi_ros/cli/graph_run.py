@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.run import Plan, announce
 from icpi_ros.errors import ExecutionFailed, IcpiError
+from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
 
 if TYPE_CHECKING:
     from icpi_ros.graph.processes import BackgroundGraph
     from icpi_ros.types import Trial
 
-CONNECT_LIMIT = 30.0
+START_LIMIT = 30.0
+ATTACH_LIMIT = 5.0
 
 
 def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], None]) -> str:
@@ -30,10 +33,15 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         raise IcpiError("ROS 2 is not installed here: run `make setup`, or use --in-process")
     from icpi_ros.nodes.improve_client import Callbacks, ImproveClient
 
+    domain_id()
     with ExitStack() as stack:
-        graph = None if args.attach else stack.enter_context(_graph(args, plan))
+        graph = None
+        if not args.attach:
+            stack.enter_context(_domain())
+            graph = stack.enter_context(_graph(args, plan))
         client = stack.enter_context(ImproveClient(args.namespace))
-        client.connect(CONNECT_LIMIT, lambda: _death(graph))
+        limit = ATTACH_LIMIT if graph is None else START_LIMIT
+        client.connect(limit, lambda: _death(graph))
         calls = Callbacks(
             on_run=lambda run_id, trial: announce(run_id, plan, trial if plan.resume else None),
             on_trial=show,
@@ -63,11 +71,26 @@ def _request(plan: Plan) -> Any:
     )
 
 
+@contextmanager
+def _domain() -> Iterator[None]:
+    """Take a ROS domain of our own unless ROS_DOMAIN_ID names one: runs side by side are fine."""
+    if os.environ.get("ROS_DOMAIN_ID"):
+        yield
+        return
+    domain, held = reserve_domain()
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    print(f"ROS_DOMAIN_ID={domain}", flush=True)
+    try:
+        yield
+    finally:
+        del os.environ["ROS_DOMAIN_ID"]
+        held.release()
+
+
 def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     """Return the simulated graph for a plan, not started yet; its output goes to a log."""
-    import os
-
     from icpi_ros.data.store import TrialStore
+    from icpi_ros.graph.description import graph
     from icpi_ros.graph.processes import BackgroundGraph
 
     with TrialStore(plan.store):
@@ -84,7 +107,9 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "log_level": args.log_level,
         **plan.options,
     }
-    return BackgroundGraph("sim", arguments, plan.store.parent / f"graph-{os.getpid()}.log")
+    texts = {name: str(value) for name, value in arguments.items()}
+    ensure_free([f"{spec.namespace.rstrip('/')}/{spec.name}" for spec in graph("sim", texts)])
+    return BackgroundGraph("sim", texts, plan.store.parent / f"graph-{os.getpid()}.log")
 
 
 def _death(graph: BackgroundGraph | None) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -96,6 +97,16 @@ def hold_name(full_name: str, what: str = "node") -> Held:
         f"{what} {full_name} already runs in ROS domain {domain} (process {held or 'unknown'}): "
         "stop it, or set another ROS_DOMAIN_ID, or choose another namespace"
     )
+
+
+def ensure_free(full_names: Sequence[str]) -> None:
+    """Check that nobody has one of these names now.
+
+    Raises:
+        UsageError: another process has one; says which and what to change.
+    """
+    for name in full_names:
+        hold_name(name).release()
 
 
 def reserve_domain() -> tuple[int, Held]:

@@ -26,7 +26,9 @@ from honcho.printer import Message, Printer
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
+from icpi_ros.resources import share_path
 
+DISCOVERY = "FASTRTPS_DEFAULT_PROFILES_FILE"
 START_LIMIT = 20.0
 STOP_LIMIT = 15.0
 
@@ -45,6 +47,8 @@ def environment() -> dict[str, str]:
             "set LOCALHOST or SUBNET, or unset it"
         )
     env["PYTHONUNBUFFERED"] = "1"
+    with contextlib.suppress(IcpiError):  # only found later, 3 s at worst, without it
+        env.setdefault(DISCOVERY, str(share_path("config", "fastdds.xml")))
     return env
 
 
@@ -117,6 +121,7 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
             message = self.events.get(timeout=START_LIMIT)
             if message.type == "start":
                 self._processes[message.name]["pid"] = message.data["pid"]
+                self._system_print(f"{message.name} started (pid={message.data['pid']})\n")
             elif message.type == "line":
                 self._printer.write(message)
             else:

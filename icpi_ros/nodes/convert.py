@@ -268,6 +268,7 @@ def trial_msg(
         cost=float(trial.cost),
         best_cost=float(trial.best_cost),
         seconds=float(trial.seconds),
+        moving=float(trial.moving),
         proposal=proposal_msg(run_id, requested, task, trial),
     )
 
@@ -310,5 +311,6 @@ def trial_from(msg: TrialMsg) -> Trial:
         cost=msg.cost,
         best_cost=msg.best_cost,
         seconds=msg.seconds,
+        moving=msg.moving,
         note=msg.note,
     )

@@ -15,10 +15,13 @@ from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from icpi_msgs.action import Improve
 from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import convert
+from icpi_ros.nodes.calls import call
 from icpi_ros.nodes.topics import IMPROVE
 from icpi_ros.types import Trial
 
@@ -77,6 +80,7 @@ class ImproveClient:
 
     def __init__(self, namespace: str = "") -> None:
         """Open the client; nothing is waited for."""
+        os.environ.update(environment())  # the client must speak as the nodes do
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(
@@ -137,7 +141,9 @@ class ImproveClient:
         self._feedback.clear()
         try:
             handle = self._wait(
-                self._client.send_goal_async(_goal(request), self._on_feedback), calls, 10.0
+                self._call(lambda: self._client.send_goal_async(_goal(request), self._on_feedback)),
+                calls,
+                10.0,
             )
             if not handle.accepted:
                 raise ExecutionFailed("the graph rejected the goal without a reason")
@@ -146,12 +152,12 @@ class ImproveClient:
             self._feedback.clear()
 
     def _finish(self, handle: Any, calls: Callbacks) -> Result:
-        future = handle.get_result_async()
+        future = self._call(handle.get_result_async)
         shown = _Shown(calls)
         try:
             answer = self._wait(future, calls, None, shown)
         except KeyboardInterrupt:
-            handle.cancel_goal_async()
+            self._call(handle.cancel_goal_async)
             answer = self._wait(future, calls, CANCEL_LIMIT, shown)
         self._show(shown)
         result = answer.result
@@ -163,6 +169,9 @@ class ImproveClient:
             best_theta=list(result.best_theta),
             best_cost=float(result.best_cost),
         )
+
+    def _call(self, send: Callable[[], Future]) -> Future:
+        return call(self._executor, send)
 
     def _wait(
         self, future: Any, calls: Callbacks, limit: float | None, shown: _Shown | None = None

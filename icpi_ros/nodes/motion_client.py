@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rclpy.action import ActionClient
 from rclpy.node import Node
+from rclpy.task import Future
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_ros.errors import ExecutionCancelled, ExecutionFailed, IcpiError, ObservationMissing
 from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes.calls import call
 from icpi_ros.nodes.topics import EXECUTE_MOTION, OBJECT_TRAJECTORY
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
@@ -36,7 +39,7 @@ class MotionClient:
 
     def __init__(self, node: Node, task: Task, deadlines: Deadlines) -> None:
         """Open the action client and the trajectory subscription."""
-        self._task, self._deadlines = task, deadlines
+        self._node, self._task, self._deadlines = node, task, deadlines
         self._changed = threading.Condition()
         self._cancelled = threading.Event()
         self._heard = 0.0
@@ -53,8 +56,8 @@ class MotionClient:
         self._cancelled.set()
         self._wake()
 
-    def execute(self, trial_id: str, theta: Array) -> ObjectTrajectory:
-        """Execute theta and return what was seen.
+    def execute(self, trial_id: str, theta: Array) -> tuple[ObjectTrajectory, float]:
+        """Execute theta; return what was seen and how long things moved [s].
 
         Raises:
             ExecutionCancelled: cancelled from here or there; the arm stands.
@@ -68,7 +71,7 @@ class MotionClient:
             raise ExecutionCancelled(result.error_msg)
         if result.error_code != Code.NONE:
             raise ExecutionFailed(result.error_msg or f"executor error {result.error_code}")
-        return self._path(trial_id)
+        return self._path(trial_id), result.motion_duration + result.settling_duration
 
     def _result(self, trial_id: str, theta: Array) -> Any:
         self._wait(
@@ -83,11 +86,18 @@ class MotionClient:
             theta=theta.tolist(),
         )
         self._heard = time.monotonic()
-        accepted = self._client.send_goal_async(goal, feedback_callback=self._on_feedback)
+        accepted = self._call(
+            lambda: self._client.send_goal_async(goal, feedback_callback=self._on_feedback)
+        )
         handle = self._await(accepted, None)
         if not handle.accepted:
             raise ExecutionFailed("the executor rejected the goal without a reason")
-        return self._await(handle.get_result_async(), handle).result
+        return self._await(self._call(handle.get_result_async), handle).result
+
+    def _call(self, send: Callable[[], Future]) -> Future:
+        if self._node.executor is None:
+            raise ExecutionFailed("the node does not spin")
+        return call(self._node.executor, send)
 
     def _await(self, future: Any, handle: Any) -> Any:
         """Wait for a reply while the executor gives signs of life; pass a cancellation on."""
@@ -95,7 +105,7 @@ class MotionClient:
         asked = False
         while not future.done():
             if self._cancelled.is_set() and handle is not None and not asked:
-                handle.cancel_goal_async()
+                self._call(handle.cancel_goal_async)
                 asked = True
             if time.monotonic() - self._heard > self._deadlines.heartbeat:
                 raise ExecutionFailed(

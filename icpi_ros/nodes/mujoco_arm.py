@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import ARMS
-from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.parameters import Spec, declare
@@ -53,6 +54,8 @@ PARAMETERS = (
         upper=100.0,
     ),
 )
+BRAKING, SEEN = 1.0, 0.2
+"""At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
 INBOX = 16
 """Commands that may wait for the next tick."""
 
@@ -75,6 +78,7 @@ class MujocoArm(IcpiNode):
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
         self._end = threading.Event()
+        self._closing = False
         self._open_topics()
         diagnostics.Diagnostics(self, self._health)
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -92,7 +96,13 @@ class MujocoArm(IcpiNode):
         self.create_service(ResetScene, RESET_SCENE, self._on_reset)
 
     def close(self) -> None:
-        """Stop the arm and the simulation."""
+        """Stop the arm, let an executor that ends too see it stand, end the simulation."""
+        self._closing = True
+        self._put("stop", "close")
+        deadline = time.monotonic() + BRAKING
+        while self._sim.snapshot.active and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(SEEN)
         self._end.set()
         self._wake.set()
         self._thread.join(2.0)
@@ -105,6 +115,8 @@ class MujocoArm(IcpiNode):
             if not msg.points:
                 self._put("stop", label)
                 return
+            if self._closing:
+                raise MotionRefused("the simulation is ending")
             trajectory = convert.trajectory_from(msg, self._arm.joints)
             self._put("start", self._sim.prepare(label, trajectory))
         except IcpiError as exc:

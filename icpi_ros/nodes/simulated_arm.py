@@ -47,7 +47,7 @@ class LoadedMotion:
     @classmethod
     def sampled(cls, label: str, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
         """Sample a trajectory at every step, exactly as in-process rollouts do."""
-        steps = int(np.ceil(trajectory.duration / dt)) + 1
+        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
         q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
         return cls(label, trajectory, q, qd)
 
@@ -127,7 +127,9 @@ class SimulatedArm:
         ended = None
         for _ in range(self._steps):
             self._world.step(*self._command())
-            if self._motion is not None and self._step >= len(self._motion.positions):
+            # The last command is what is held afterwards: who sees a state stamped with the
+            # motion's end may send the next motion at once.
+            if self._motion is not None and self._step >= len(self._motion.positions) - 1:
                 self._hold = self._motion.positions[-1]
                 ended, self._motion, self._stopping = self._motion, None, False
         self.snapshot = self._look(before.ns + self._steps * self._step_ns)

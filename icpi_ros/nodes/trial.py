@@ -29,6 +29,8 @@ from icpi_ros.types import Array
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
+DWELL = 0.3
+"""Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
 
@@ -96,7 +98,7 @@ class TrialExecution:
         self._gate = SafetyGate(arm)
         self._cancelled = threading.Event()
         self._window_open = False
-        self._sent = 0
+        self._sent = False
         self._trial_id = ""
         self.report = Report()
 
@@ -146,7 +148,8 @@ class TrialExecution:
     def _move_to(self, goal: Array, name: str) -> None:
         here = self._state.q
         if np.abs(goal - here).max() > 1e-3:
-            self._follow(point_to_point(self._arm, here, goal, self._settings.speed_scale), name)
+            scale = self._settings.speed_scale
+            self._follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
 
     def _reset_scene(self) -> None:
         failed, limit = Code.RESET_FAILED, self._settings.reply
@@ -201,8 +204,8 @@ class TrialExecution:
     ) -> int:
         """Send a motion, supervise it to its end, return the stamp of its start [ns]."""
         checked = self._gate.check(trajectory, self._state.q)
-        self._sent += 1
-        label = f"{self._trial_id}/{name}/{self._sent}"
+        self._sent = True
+        label = self._port.label(f"{self._trial_id}/{name}")
         self.report.motion += trajectory.duration
         if self._cancelled.is_set():
             raise self._cancellation()
@@ -212,15 +215,17 @@ class TrialExecution:
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)
-        while not self._arrived(trajectory, end):
-            self._look(0.05)
-            self._check_tracking(trajectory, start, name)
-            if self.now > watchdog:
+        # One state per round: a newer one may come in the middle, and it may have arrived.
+        while not self._arrived(state := self._state, trajectory, end):
+            self._check_tracking(state, trajectory, start, name)
+            if state.ns > watchdog:
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
-                    f"(1.2 x its duration + 0.5 s): {self._distance(trajectory.positions[-1])}",
+                    f"(1.2 x its duration + 0.5 s): "
+                    f"{self._distance(state, trajectory.positions[-1])}",
                 )
+            self._look(0.05)
         return start
 
     def _started(self, label: str) -> int:
@@ -242,27 +247,28 @@ class TrialExecution:
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
-    def _arrived(self, trajectory: JointTrajectory, end: int) -> bool:
-        state = self._state
+    def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
 
-    def _check_tracking(self, trajectory: JointTrajectory, start: int, name: str) -> None:
-        state = self._state
+    def _check_tracking(
+        self, state: ArmState, trajectory: JointTrajectory, start: int, name: str
+    ) -> None:
         if state.ns < start:
             return
         wanted, _, _ = trajectory.sample(np.array([(state.ns - start) / SECOND]))
         if np.abs(state.q - wanted[0]).max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(wanted[0])}, "
+                f"{name} left its path: {self._distance(state, wanted[0])}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
 
-    def _distance(self, wanted: Array) -> str:
-        off = np.abs(self._state.q - wanted)
+    def _distance(self, state: ArmState, wanted: Array) -> str:
+        off = np.abs(state.q - wanted)
         worst = int(np.argmax(off))
-        return f"{self._arm.joints[worst]} is {off[worst]:.3f} rad away"
+        speed = float(np.abs(state.qd).max())
+        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
 
     # --- waiting and watching -------------------------------------------------------------
 
@@ -302,14 +308,14 @@ class TrialExecution:
         """Stop the arm and abort the window, whatever happened."""
         self._on_phase(Phase.STOPPING)
         if self._sent and not self.stop_arm():
-            self._on_problem(f"the arm does not stand {self._settings.stop_limit:g} s after a stop")
+            self._on_problem("the arm was stopped, but it was not seen to stand")
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self.now)
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it does."""
-        label = f"{self._trial_id}/stop"
+        label = self._port.label(f"{self._trial_id}/stop")
         reports = self._port.reports_status
         self._port.stop(label)
         deadline = time.monotonic() + self._settings.stop_limit
@@ -318,8 +324,10 @@ class TrialExecution:
             with self._changed:
                 self._changed.wait(0.05)
             state = self._port.state
+            if state is None or time.monotonic() - state.arrival > self._settings.silence:
+                return False  # nobody is left who could say that it stands
             braking = not reports or self._port.status(label, "stopped") is not None
-            if state is None or not braking or not state.stands:
+            if not braking or not state.stands:
                 since = None
             elif since is None:
                 since = state.ns
