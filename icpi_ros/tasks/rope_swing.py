@@ -136,6 +136,8 @@ class RopeSwing(Task):
                 [piece**2 / 12.0, piece**2 / 12.0, 0.5 * ROPE_RADIUS**2]
             )
         model.site("object").pos[2] = piece
+        payload = model.body("payload").id
+        model.body_gravcomp[payload] = 1.0 + length * density / model.body_mass[payload]
 
 
 class RopeSwingGc(RopeSwing):
