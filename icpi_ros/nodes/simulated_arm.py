@@ -115,7 +115,7 @@ class SimulatedArm:
 
     def reset_object(self) -> None:
         """Put the object back at its start, at rest."""
-        self._world.reset_object()
+        self._world.reset_object(self._hold if self._motion is None else None)
 
     def tick(self) -> LoadedMotion | None:
         """Advance by one tick; return the motion that ended in it, if one did.

@@ -89,8 +89,15 @@ class World:
         self.data.ctrl[self._u] = pose
         self.reset_object()
 
-    def reset_object(self) -> None:
-        """Put the object back at its start, at rest; the arm is not touched."""
+    def reset_object(self, q: Array | None = None) -> None:
+        """Put the object back at its start, at rest; the arm is not touched.
+
+        Args:
+            q: ``(n,)`` [rad] where an arm that stands is held: it is put there exactly and at
+                rest (a rope that hangs from it shakes it a little).
+        """
+        if q is not None:
+            self.data.qpos[self._q], self.data.qvel[self._v] = q, 0.0
         self.data.qpos[self._object_q] = self._object_start
         self.data.qvel[self._object_v] = 0.0
         mujoco.mj_forward(self.model, self.data)
