@@ -16,16 +16,13 @@ from icpi_ros.arms.base import Arm, ArmLimits
 from icpi_ros.types import Array
 
 D1, A2, A3, D4, D5, D6 = 0.1625, -0.425, -0.3922, 0.1333, 0.0997, 0.0996
-TOOL_LENGTH = 0.15
-"""Distance from the flange to the blade's centre along the flange's z axis [m]."""
-
 _DH = (  # a [m], alpha [rad], d [m]
     (0.0, np.pi / 2, D1),
     (A2, 0.0, 0.0),
     (A3, 0.0, 0.0),
     (0.0, np.pi / 2, D4),
     (0.0, -np.pi / 2, D5),
-    (0.0, 0.0, D6 + TOOL_LENGTH),
+    (0.0, 0.0, D6),
 )
 
 
@@ -33,6 +30,8 @@ class Ur5e(Arm):
     """UR5e; branch of the inverse: elbow up, wrist 2 at -90 deg when the tool points down."""
 
     name: ClassVar[str] = "ur5e"
+    tool_length: ClassVar[float] = 0.15
+    """Distance from the flange to the tool point along the flange's z axis [m]."""
     joints: ClassVar[tuple[str, ...]] = (
         "shoulder_pan_joint",
         "shoulder_lift_joint",
@@ -72,7 +71,7 @@ class Ur5e(Arm):
 
     def inverse(self, position: Array, rotation: Array) -> Array:
         """See :meth:`Arm.inverse`."""
-        flange = position - TOOL_LENGTH * rotation[..., :, 2]
+        flange = position - self.tool_length * rotation[..., :, 2]
         wrist = flange - D6 * rotation[..., :, 2]
         with np.errstate(invalid="ignore"):
             q1 = (
@@ -108,10 +107,11 @@ class Ur5e(Arm):
         return np.asarray(self.home + np.remainder(q - self.home + np.pi, 2 * np.pi) - np.pi)
 
     def _frames(self, q: Array) -> list[Array]:
-        """Base frame and the frame after each joint, seven ``(..., 4, 4)``."""
+        """Base frame, frame after each joint (the last at the tool point): 7 ``(..., 4, 4)``."""
         frame = np.broadcast_to(np.eye(4), (*q.shape[:-1], 4, 4))
         frames = [frame]
-        for joint, (a, alpha, d) in enumerate(_DH):
+        lengths = (*(d for _, _, d in _DH[:-1]), D6 + self.tool_length)
+        for joint, ((a, alpha, _), d) in enumerate(zip(_DH, lengths, strict=True)):
             frame = frame @ _dh(q[..., joint], a, alpha, d)
             frames.append(frame)
         return frames

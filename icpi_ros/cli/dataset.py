@@ -47,7 +47,7 @@ def build_dataset(args: argparse.Namespace) -> int:
         def advance(_done: int) -> None:
             bar.update()
 
-        dataset = build(task, ARMS.get("ur5e"), plan, on_draw=advance)
+        dataset = build(task, ARMS.get(task.arm), plan, on_draw=advance)
     save(dataset, out, task)
     print(f"{len(dataset)} examples of {task.name}: {out}")
     return 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from icpi_ros.data.store import TrialStore
     from icpi_ros.loop import ImprovementRun
     from icpi_ros.tasks.base import Task
-    from icpi_ros.types import Trial
+    from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 
 TRIALS = 8
@@ -181,20 +181,26 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
 
 
 def _in_process(plan: Plan, show: Callable[[Trial], None]) -> str:
+    import numpy as np
+
     from icpi_ros.arms import ARMS
     from icpi_ros.data.store import TrialStore
     from icpi_ros.loop import run_in_process
     from icpi_ros.sim.rollout import rollout
+    from icpi_ros.tasks.observation import OBSERVE_STREAM, observe
 
-    arm, physics = ARMS.get("ur5e"), plan.task.seeded_physics(plan.seed)
+    task, physics = plan.task, plan.task.seeded_physics(plan.seed)
+    arm = ARMS.get(task.arm)
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store)
         announce(improvement.run_id, plan, improvement.resumed_from)
-        run_in_process(
-            improvement,
-            lambda theta: rollout(plan.task, arm, physics, theta[None]).trajectories[0],
-            show,
-        )
+
+        def execute(theta: Array) -> ObjectTrajectory:
+            rng = np.random.default_rng([plan.seed, len(improvement.history), OBSERVE_STREAM])
+            true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
+            return observe(true, task.observation, rng)
+
+        run_in_process(improvement, execute, show)
         return improvement.run_id
 
 

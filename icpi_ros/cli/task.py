@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icpi_ros.cli.arguments import checked_output, whole
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from icpi_ros.space import ParameterSpace
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.tasks.survey import SurveyPlan
+
+PICTURED = 2
+"""Physics draws in the picture."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``list`` and ``describe``."""
     verbs = parser.add_subparsers(required=True, metavar="list|describe")
     verbs.add_parser("list", help="names and one line each").set_defaults(run=list_tasks)
-    describe = verbs.add_parser("describe", help="parameters, goals, hidden physics, cost")
+    describe = verbs.add_parser(
+        "describe",
+        help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
+    )
     describe.add_argument("name", help="task, see `icpi task list`")
+    describe.add_argument("--quick", action="store_true", help="measure nothing")
+    describe.add_argument(
+        "--picture", type=Path, metavar="FILE", help="PNG of the cost landscape for two draws"
+    )
+    describe.add_argument(
+        "--draws", type=whole(1, 1000), default=8, metavar="N", help="physics draws (default: 8)"
+    )
+    describe.add_argument(
+        "--seed", type=whole(0, 2**62), default=0, help="of the draws (default: 0)"
+    )
     describe.set_defaults(run=describe_task)
 
 
@@ -28,22 +53,95 @@ def list_tasks(_args: argparse.Namespace) -> int:
 
 
 def describe_task(args: argparse.Namespace) -> int:
-    """Print what a task's parameters, goals, physics, error and cost are."""
+    """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
+    import os
+
     from icpi_ros.tasks import TASKS
+    from icpi_ros.tasks.survey import SurveyPlan
 
     task = TASKS.get(args.name)
+    picture = checked_output(args.picture) if args.picture else None
+    plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
+    _print_definition(task)
+    if not args.quick:
+        _measure(task, plan)
+    if picture:
+        _draw(task, plan, picture)
+    return 0
+
+
+def _print_definition(task: Task) -> None:
     print(f"{task.name}: {task.summary}")
+    print(f"arm: {task.arm}")
     _print_space("theta", task.space)
     _print_space("goal", task.goal_space)
-    print(f"  default goal {', '.join(f'{v:g}' for v in task.default_goal)}")
+    varies = "goals are drawn from this region" if task.goal_varies else "fixed unless asked for"
+    print(f"  default {', '.join(f'{v:g}' for v in task.default_goal)}; {varies}")
     _print_space("hidden physics (simulation only)", task.physics_space)
+    _print_space("shifted physics, to measure what happens outside the data", task.shifted_space)
     counted = [n for n, m in zip(task.error_names, task.cost_mask, strict=True) if m > 0]
     print(f"error: {', '.join(task.error_names)}")
+    print(f"raw form: {', '.join(task.raw_names)}")
     print(f"cost [m]: Euclidean norm of {', '.join(counted)}")
-    return 0
 
 
 def _print_space(label: str, space: ParameterSpace) -> None:
     print(f"{label}:")
     for p in space.parameters:
         print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.unit:4s} {p.description}")
+
+
+def _measure(task: Task, plan: SurveyPlan) -> None:
+    """Print the figures of a survey."""
+    from tqdm import tqdm
+
+    from icpi_ros.arms import ARMS
+    from icpi_ros.tasks.survey import survey
+
+    hidden = not sys.stderr.isatty()
+    with tqdm(total=plan.draws, unit="draw", disable=hidden, leave=False) as bar:
+
+        def advance() -> None:
+            bar.update()
+
+        found = survey(task, ARMS.get(task.arm), plan, advance)
+    goals = " and goals" if task.goal_varies else ""
+    print(f"measured over {plan.draws} draws of physics{goals}, seed {plan.seed} [mm]:")
+    _print_row("best reachable cost", found.best_cost, "median", "max")
+    if plan.draws > 1:
+        _print_row("cost of another draw's best theta", found.other_cost, "mean")
+    _print_row("first-attempt cost of a random theta", found.first_cost, "mean")
+    _print_row("fine-scale noise, rms on a line", found.noise, "median", "max")
+
+
+def _print_row(label: str, values: NDArray[np.float64], *kinds: str) -> None:
+    import numpy as np
+
+    found = {"median": np.median(values), "max": np.max(values), "mean": np.mean(values)}
+    texts = (f"{kind} {_millimetres(float(found[kind]))}" for kind in kinds)
+    print(f"  {label:36s} {', '.join(texts)}")
+
+
+def _millimetres(metres: float) -> str:
+    return f"{1e3 * metres:.2f}" if metres < 0.01 else f"{1e3 * metres:.0f}"
+
+
+def _draw(task: Task, plan: SurveyPlan, path: Path) -> None:
+    """Draw the landscapes of the survey's first draws."""
+    from tqdm import tqdm
+
+    from icpi_ros.arms import ARMS
+    from icpi_ros.report.task_picture import save_landscape
+    from icpi_ros.tasks.survey import landscape, survey_draws
+
+    physics, _ = survey_draws(task, plan)
+    with tqdm(
+        total=PICTURED, unit="landscape", disable=not sys.stderr.isatty(), leave=False
+    ) as bar:
+
+        def advance() -> None:
+            bar.update()
+
+        shown = landscape(task, ARMS.get(task.arm), physics[:PICTURED], plan, on_draw=advance)
+    save_landscape(path, task, shown)
+    print(f"picture: {path.absolute()}")

@@ -14,6 +14,9 @@ from icpi_ros.types import Array, Indices
 class RestRule:
     """At rest = moved less than ``speed * window`` during ``window``, at least ``window`` long.
 
+    With speed 0 (:meth:`never`) nothing ever rests: the trial window ends at the task's
+    ``max_duration`` after the start of the stroke, in simulation and in the graph alike.
+
     Attributes:
         speed: mean speed below which the object rests [m/s].
         window: time over which the mean is taken [s].
@@ -23,6 +26,11 @@ class RestRule:
     speed: float
     window: float
     period: float = 0.01
+
+    @classmethod
+    def never(cls, period: float) -> RestRule:
+        """Return the rule of a task whose window has a fixed length; ``period`` in [s]."""
+        return cls(speed=0.0, window=period, period=period)
 
     @property
     def samples(self) -> int:

@@ -32,7 +32,7 @@ Code = ExecuteMotion.Result
 DEFAULT = Settings()
 PARAMETERS = (
     Spec("task", "slide", "task that is executed", choices=TASKS.names()),
-    Spec("arm", "ur5e", "arm that executes it", choices=ARMS.names()),
+    Spec("arm", "", "arm that executes it; empty = the task's", choices=("", *ARMS.names())),
     Spec(
         "speed_scale",
         DEFAULT.speed_scale,
@@ -115,7 +115,7 @@ class Executor(IcpiNode):
         super().__init__("executor")
         values = declare(self, PARAMETERS)
         self.task: Task = TASKS.get(values["task"])
-        self.arm: Arm = ARMS.get(values["arm"])
+        self.arm: Arm = ARMS.get(values["arm"] or self.task.arm)
         self.settings = Settings(
             speed_scale=values["speed_scale"],
             goal_tolerance=values["goal_tolerance"],

@@ -44,7 +44,7 @@ from icpi_ros.types import Array
 
 PARAMETERS = (
     Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
-    Spec("arm", "ur5e", "arm that is simulated", choices=ARMS.names()),
+    Spec("arm", "", "arm that is simulated; empty = the task's", choices=("", *ARMS.names())),
     Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),
     Spec("physics_seed", 0, "seed of the hidden physics", lower=0, upper=2**62),
     Spec(
@@ -73,7 +73,8 @@ class MujocoArm(IcpiNode):
         if 0.0 < values["real_time_factor"] < 0.05:
             raise UsageError("mujoco_arm: parameter real_time_factor: 0, or 0.05 to 100")
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")
-        self._arm, task = ARMS.get(values["arm"]), TASKS.get(values["task"])
+        task = TASKS.get(values["task"])
+        self._arm = ARMS.get(values["arm"] or task.arm)
         world = World(task, self._arm, physics_of(task, values))
         self._sim = SimulatedArm(world, self._arm, task)
         self._pacer = Pacer(values["real_time_factor"])

@@ -1,7 +1,8 @@
 """The simulated arm and its controller without ROS: takes motions, advances by ticks.
 
-A tick is one sensor period.  Motions and resets take effect at tick boundaries only, so that the
-samples of the object fall on the same grid after the start of a stroke as in a rollout.
+A tick is one sensor period of the task.  Motions and resets take effect at tick boundaries only,
+so that the samples of the object fall on the same grid after the start of a stroke as in a
+rollout.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
-TICK = 0.01
-"""Sensor period [s]."""
 STILL = 1e-5
 """An object that moves less than this in a tick counts as still [m]."""
 MAX_LAG = 0.1
@@ -73,7 +72,7 @@ class SimulatedArm:
         """Hold the arm where it is."""
         self._world, self._arm, self._task = world, arm, task
         self._gate = SafetyGate(arm)
-        self._steps = round(TICK / world.dt)
+        self._steps = round(task.rest.period / world.dt)
         self._step_ns = ns_from_seconds(world.dt)
         self._hold = world.joint_positions
         self._rest = np.zeros_like(self._hold)
@@ -124,7 +123,7 @@ class SimulatedArm:
 
     def reset_object(self) -> None:
         """Put the object back at its start, at rest."""
-        self._world.reset_object()
+        self._world.reset_object(self._hold if self._motion is None else None)
 
     def tick(self) -> LoadedMotion | None:
         """Advance by one tick; return the motion that ended in it, if one did.

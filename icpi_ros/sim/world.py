@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -23,8 +24,15 @@ class SimulationUnstable(IcpiError):
 
 
 def load_model(task: Task, physics: Array) -> mujoco.MjModel:
-    """Return the MuJoCo model of a task's scene with hidden ``physics`` ``(P,)`` applied."""
-    model = mujoco.MjModel.from_xml_path(str(share_path("sim", task.scene)))
+    """Return the MuJoCo model of a task's scene with hidden ``physics`` ``(P,)`` applied.
+
+    A scene anywhere may include the arms that come with the package by their file names.
+    """
+    path = Path(task.scene)
+    path = path if path.is_absolute() else share_path("sim", task.scene)
+    shared = share_path("sim", "ur5e.xml").parent
+    arms = {file.name: file.read_bytes() for file in shared.glob("ur5e*.xml")}
+    model = mujoco.MjModel.from_xml_path(str(path), arms)
     task.apply_physics(model, physics)
     mujoco.mj_setConst(model, mujoco.MjData(model))
     return model
@@ -81,8 +89,15 @@ class World:
         self.data.ctrl[self._u] = pose
         self.reset_object()
 
-    def reset_object(self) -> None:
-        """Put the object back at its start, at rest; the arm is not touched."""
+    def reset_object(self, q: Array | None = None) -> None:
+        """Put the object back at its start, at rest; the arm is not touched.
+
+        Args:
+            q: ``(n,)`` [rad] where an arm that stands is held: it is put there exactly and at
+                rest (a rope that hangs from it shakes it a little).
+        """
+        if q is not None:
+            self.data.qpos[self._q], self.data.qvel[self._v] = q, 0.0
         self.data.qpos[self._object_q] = self._object_start
         self.data.qvel[self._object_v] = 0.0
         mujoco.mj_forward(self.model, self.data)
@@ -113,14 +128,17 @@ class World:
         first = int(self.model.sensor(OBJECT).adr[0])
         return slice(first, first + 3)
 
-    def check_finite(self, states: Array) -> None:
-        """Check simulated states.
+    def check_states(self, states: Array, time: float) -> None:
+        """Check full states ``(N, s)`` that were simulated until ``time`` [s].
+
+        MuJoCo resets a simulation that diverges, clock included, and goes on: a state that looks
+        sound may be one of those.
 
         Raises:
-            SimulationUnstable: one is not finite.
+            SimulationUnstable: one is not finite or was reset.
         """
-        if not np.isfinite(states).all():
-            raise SimulationUnstable("a rollout gave a state that is not finite: check the physics")
+        if not np.isfinite(states).all() or (states[:, 0] < time - 0.5 * self.dt).any():
+            raise SimulationUnstable("a rollout became unstable: check the scene and the physics")
 
     @property
     def time(self) -> float:

@@ -8,6 +8,10 @@ from icpi_ros.tasks.base import Task
 TASKS: Registry[Task] = Registry(
     "task",
     {
+        "roll-gc": "icpi_ros.tasks.roll:ROLL_GC",
+        "rope-swing": "icpi_ros.tasks.rope_swing:ROPE_SWING",
+        "rope-swing-gc": "icpi_ros.tasks.rope_swing:ROPE_SWING_GC",
         "slide": "icpi_ros.tasks.slide:SLIDE",
+        "slide-gc": "icpi_ros.tasks.slide:SLIDE_GC",
     },
 )

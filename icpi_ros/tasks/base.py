@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.errors import ObservationMissing
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
 from icpi_ros.space import ParameterSpace
+from icpi_ros.tasks.observation import PERFECT, Observation
 from icpi_ros.types import Array, ObjectTrajectory
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Task(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     scene: ClassVar[str]
-    """File name of the MuJoCo scene in ``sim/``."""
+    """File name of the MuJoCo scene in ``sim/``, or the absolute path of a scene elsewhere."""
     revision: ClassVar[int]
     """Raised whenever the scene or the motion changes: older data sets and runs no longer fit."""
     arm: ClassVar[str] = "ur5e"
@@ -47,6 +49,8 @@ class Task(ABC):
     goal_space: ClassVar[ParameterSpace]
     """Goals that can be reached under every documented physics."""
     default_goal: ClassVar[Array]
+    goal_varies: ClassVar[bool] = False
+    """True: data sets and benchmarks draw goals from ``goal_space``; else always the default."""
     physics_space: ClassVar[ParameterSpace]
     """Hidden physics phi of the simulation: range of the training and of the test draws."""
     shifted_space: ClassVar[ParameterSpace]
@@ -58,7 +62,9 @@ class Task(ABC):
     rest: ClassVar[RestRule]
     """When the object counts as resting; the same rule in simulation and in the graph."""
     max_duration: ClassVar[float]
-    """Longest time from the start of the strike until the object must be at rest [s]."""
+    """Longest trial window from the start of the stroke [s]; always reached if nothing rests."""
+    observation: Observation = PERFECT
+    """What the sensor does to the object's path; simulation only, perfect unless set."""
 
     @abstractmethod
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
@@ -86,9 +92,49 @@ class Task(ABC):
             ObservationMissing: the trajectory does not show what is needed.
         """
 
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array | None:
+        """Return the goal ``(g,)`` that this outcome reaches, for hindsight labels (ICPI).
+
+        ``cost(error(trajectory, goal))`` must be 0 (to rounding); the goal may lie outside the
+        goal space.  None: the task has no such goal, brute-force labels only.
+
+        Raises:
+            ObservationMissing: the trajectory does not show what is needed.
+        """
+        return None
+
     def cost(self, error: Array) -> float:
         """Return the cost [m]: Euclidean norm of the error dimensions that count."""
         return float(np.linalg.norm(error * self.cost_mask))
+
+    def last_seen(self, trajectory: ObjectTrajectory) -> Array:
+        """Return the last position ``(3,)`` [m] of a trajectory: where the object came to rest.
+
+        Raises:
+            ObservationMissing: the last sample is missing.
+        """
+        if len(trajectory.times) == 0 or not np.isfinite(trajectory.positions[-1]).all():
+            raise ObservationMissing(
+                f"the {self.object_body} was not seen at the end of the trial window"
+            )
+        return np.array(trajectory.positions[-1])
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        """Names of the raw form, with unit in brackets."""
+        goals = (f"goal {p.name} [{p.unit}]" for p in self.goal_space.parameters)
+        return (*self.error_names, *goals)
+
+    def raw(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
+        """Return the raw form (s_t, tau_g) ``(r,)``: state, then goal, nothing subtracted.
+
+        ICPI's ablation compares it with :meth:`error`; it looks at the same instant.  This
+        default fits tasks whose error is a position minus the goal; others override it.
+
+        Raises:
+            ObservationMissing: as :meth:`error`.
+        """
+        return np.concatenate([self.error(trajectory, goal) + goal, goal])
 
     @abstractmethod
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
@@ -116,7 +162,7 @@ class Task(ABC):
 
     def sample_goal(self, rng: np.random.Generator) -> Array:
         """Draw a goal ``(g,)`` for training or test; a task with a fixed goal always gives that."""
-        return self.default_goal.copy()
+        return self.goal_space.sample(rng) if self.goal_varies else self.default_goal.copy()
 
     def check_goal(self, goal: ArrayLike) -> Array:
         """Return a goal ``(g,)`` that some theta reaches under every documented physics.
@@ -131,11 +177,16 @@ class Task(ABC):
         return {
             "name": self.name,
             "revision": self.revision,
+            "arm": self.arm,
             "theta": _box(self.space),
             "goal": _box(self.goal_space),
+            "default_goal": self.default_goal.tolist(),
+            "goal_varies": self.goal_varies,
             "physics": _box(self.physics_space),
             "error": list(self.error_names),
             "cost_mask": self.cost_mask.tolist(),
+            "rest": [self.rest.speed, self.rest.window, self.rest.period],
+            "max_duration": self.max_duration,
         }
 
     def definition_hash(self) -> str:

@@ -10,28 +10,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import ObservationMissing
-from icpi_ros.motion.primitive import Strike, strike_rotation, strikes
+from icpi_ros.motion.primitive import Strike
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.space import Parameter, ParameterSpace
-from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.tasks.strike_task import StrikeTask, goal_box, set_mass, strike_at, tilt_table
+from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     import mujoco
 
-GRAVITY = 9.81
-PUCK_RADIUS = 0.03
-BLADE_HALF_THICKNESS = 0.004
-GAP = 0.002
-PUCK_START = np.array([0.6, -0.15, 0.01])
 BLADE_HEIGHT = 0.010
-READY_BACK, READY_HEIGHT = 0.15, 0.20
 
 
-class Slide(Task):
+class Slide(StrikeTask):
     """Puck on a table, fixed goal; theta = (speed, heading)."""
 
     name: ClassVar[str] = "slide"
@@ -45,13 +36,7 @@ class Slide(Task):
             Parameter("heading", "rad", -0.4, 0.4, "strike direction from +y, positive towards -x"),
         )
     )
-    goal_space: ClassVar[ParameterSpace] = ParameterSpace(
-        (
-            Parameter("x", "m", 0.5, 0.7, "goal of the puck's centre, frame base"),
-            Parameter("y", "m", 0.38, 0.45, "goal of the puck's centre, frame base"),
-        ),
-        label="goal",
-    )
+    goal_space: ClassVar[ParameterSpace] = goal_box(0.38, 0.45, "the puck's")
     default_goal: ClassVar[Array] = np.array([0.6, 0.42])
     physics_space: ClassVar[ParameterSpace] = ParameterSpace(
         (
@@ -69,50 +54,25 @@ class Slide(Task):
         ),
         label="shifted physics",
     )
-    error_names: ClassVar[tuple[str, ...]] = ("x [m]", "y [m]")
-    cost_mask: ClassVar[Array] = np.ones(2)
     rest: ClassVar[RestRule] = RestRule(speed=0.01, window=0.1)
     max_duration: ClassVar[float] = 6.0
-    strike: ClassVar[Strike] = Strike(
-        start=np.array(
-            [0.6, PUCK_START[1] - PUCK_RADIUS - GAP - BLADE_HALF_THICKNESS, BLADE_HEIGHT]
-        ),
-        pivot=np.array([PUCK_START[0], PUCK_START[1], BLADE_HEIGHT]),
-        run_up=0.22,
-        deceleration=8.0,
-    )
-
-    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
-        """Straight strikes through the puck's centre; see :meth:`Task.strokes`."""
-        return strikes(arm, self.strike, thetas[:, 0], thetas[:, 1])
-
-    def ready(self, theta: Array, arm: Arm) -> Array:
-        """Behind and above the start of the strike; see :meth:`Task.ready`."""
-        rotation = strike_rotation(theta[1])
-        along = rotation[:, 1]
-        back = READY_BACK + float(np.linalg.norm(self.strike.pivot - self.strike.start))
-        above = self.strike.pivot - back * along + np.array([0.0, 0.0, READY_HEIGHT])
-        return arm.inverse(above, rotation)
-
-    def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
-        """Relative error ``(2,)`` [m]: last seen position of the puck minus the goal.
-
-        Raises:
-            ObservationMissing: the last sample of the trajectory is missing.
-        """
-        if len(trajectory.times) == 0 or not np.isfinite(trajectory.positions[-1, :2]).all():
-            raise ObservationMissing("the puck was not seen at the end of the trial window")
-        return np.asarray(trajectory.positions[-1, :2] - goal)
+    strike: ClassVar[Strike] = strike_at(BLADE_HEIGHT)
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set friction, mass and tilt; see :meth:`Task.apply_physics`."""
         friction, mass, tilt = physics
         model.pair("puck_table").friction[:2] = friction
-        puck = model.body("puck")
-        puck.inertia[:] *= mass / puck.mass[0]
-        puck.mass[0] = mass
-        angle = np.deg2rad(tilt)
-        model.opt.gravity[:] = GRAVITY * np.array([np.sin(angle), 0.0, -np.cos(angle)])
+        set_mass(model, "puck", mass)
+        tilt_table(model, tilt)
+
+
+class SlideGc(Slide):
+    """The same with a goal that varies over the goal region."""
+
+    name: ClassVar[str] = "slide-gc"
+    summary: ClassVar[str] = "slide with a goal that varies"
+    goal_varies: ClassVar[bool] = True
 
 
 SLIDE = Slide()
+SLIDE_GC = SlideGc()

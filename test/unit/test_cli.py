@@ -115,9 +115,18 @@ def test_a_store_that_cannot_be_written_stops_before_anything_moves(tmp_path):
 def test_tasks_are_listed_and_described():
     listed = icpi("task", "list")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == TASKS.names()
-    described = icpi("task", "describe", "slide").stdout
+    described = icpi("task", "describe", "slide", "--quick").stdout
     for word in ("speed", "0.6 to 1.6 m/s", "friction", "goal", "cost [m]"):
         assert word in described
+
+
+def test_describe_measures_unless_told_to_be_quick():
+    measured = icpi("task", "describe", "slide", "--draws", 1)
+    assert measured.returncode == 0, measured.stderr
+    assert measured.stderr == ""  # no progress bar in a pipe
+    for word in ("best reachable cost", "first-attempt cost", "fine-scale noise"):
+        assert word in measured.stdout
+        assert word not in icpi("task", "describe", "slide", "--quick").stdout
 
 
 def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path):

@@ -42,7 +42,7 @@ def test_the_command_line_keeps_text_text():
     ("given", "words"),
     [
         ({"tusk": "slide"}, "unknown argument 'tusk': choose from task"),
-        ({"task": "juggle"}, "one of slide"),
+        ({"task": "juggle"}, "rope-swing, rope-swing-gc, slide, slide-gc"),
         ({"real_time_factor": "fast"}, "a number"),
         ({"real_time_factor": ""}, "a number"),
         ({"physics": "0.2;0.3"}, "numbers with commas"),

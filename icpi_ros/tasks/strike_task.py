@@ -1,0 +1,94 @@
+"""What the tasks have in common in which the blade strikes an object on a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.motion.primitive import Strike, strike_rotation, strikes
+from icpi_ros.motion.trajectory import TrajectoryBatch
+from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, ObjectTrajectory
+
+if TYPE_CHECKING:
+    import mujoco
+
+GRAVITY = 9.81
+OBJECT_RADIUS = 0.03
+"""Radius of the puck and of the ball [m]."""
+GAP = 0.002
+BLADE_HALF_THICKNESS = 0.004
+START = np.array([0.6, -0.15])
+"""Where the object waits, frame base [m]."""
+READY_BACK, READY_HEIGHT = 0.15, 0.20
+
+
+def strike_at(height: float) -> Strike:
+    """Return the strike of the object at START with the blade's centre at ``height`` [m]."""
+    behind = START[1] - OBJECT_RADIUS - GAP - BLADE_HALF_THICKNESS
+    return Strike(
+        start=np.array([START[0], behind, height]),
+        pivot=np.array([*START, height]),
+        run_up=0.22,
+        deceleration=8.0,
+    )
+
+
+def goal_box(y_lower: float, y_upper: float, what: str) -> ParameterSpace:
+    """Return the goals ``what`` on the table with x from 0.5 to 0.7 m and the given y [m]."""
+    meaning = f"goal of {what} centre, frame base"
+    return ParameterSpace(
+        (Parameter("x", "m", 0.5, 0.7, meaning), Parameter("y", "m", y_lower, y_upper, meaning)),
+        label="goal",
+    )
+
+
+class StrikeTask(Task):
+    """A straight strike along +y, turned by a heading; theta = (speed, heading).
+
+    The error is where the object stops minus the goal; both coordinates count in the cost.
+    """
+
+    strike: ClassVar[Strike]
+    error_names: ClassVar[tuple[str, ...]] = ("x [m]", "y [m]")
+    cost_mask: ClassVar[Array] = np.ones(2)
+
+    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Straight strikes through the object's centre; see :meth:`Task.strokes`."""
+        return strikes(arm, self.strike, thetas[:, 0], thetas[:, 1])
+
+    def ready(self, theta: Array, arm: Arm) -> Array:
+        """Behind and above the start of the strike; see :meth:`Task.ready`."""
+        rotation = strike_rotation(theta[1])
+        along = rotation[:, 1]
+        back = READY_BACK + float(np.linalg.norm(self.strike.pivot - self.strike.start))
+        above = self.strike.pivot - back * along + np.array([0.0, 0.0, READY_HEIGHT])
+        return arm.inverse(above, rotation)
+
+    def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
+        """Relative error ``(2,)`` [m]: last seen position of the object minus the goal.
+
+        Raises:
+            ObservationMissing: the last sample of the trajectory is missing.
+        """
+        return self.outcome_goal(trajectory) - goal
+
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
+        """Where the object was last seen; see :meth:`Task.outcome_goal`."""
+        return self.last_seen(trajectory)[:2]
+
+
+def set_mass(model: mujoco.MjModel, name: str, mass: float) -> None:
+    """Give body ``name`` a mass [kg] and the inertia that goes with its shape."""
+    body = model.body(name)
+    body.inertia[:] *= mass / body.mass[0]
+    body.mass[0] = mass
+
+
+def tilt_table(model: mujoco.MjModel, towards_x: float, towards_y: float = 0.0) -> None:
+    """Turn gravity as a table does that falls off by these angles [deg] along +x and +y."""
+    slope = np.sin(np.deg2rad([towards_x, towards_y]))
+    model.opt.gravity[:] = GRAVITY * np.array([*slope, -np.sqrt(1.0 - slope @ slope)])

@@ -1,0 +1,80 @@
+"""docs/own_task.md is what it says: its code blocks are written to files and used here."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from icpi_ros.arms import ARMS
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.store import TrialStore
+from icpi_ros.loop import ImprovementRun, run_in_process
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.survey import SurveyPlan, survey
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "own_task.md"
+
+
+def block(language):
+    (found,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    return found
+
+
+@pytest.fixture
+def push(tmp_path, monkeypatch):
+    monkeypatch.setattr(TASKS, "_loaded", dict(TASKS._loaded))  # forgotten after the test
+    (tmp_path / "push.xml").write_text(block("xml"))
+    (tmp_path / "push.py").write_text(block("python"))
+    spec = importlib.util.spec_from_file_location("push", tmp_path / "push.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return TASKS.get("push")
+
+
+def test_a_task_is_under_60_lines():
+    assert len((block("xml") + block("python")).splitlines()) < 60
+
+
+def test_it_is_registered_beside_the_others(push):
+    assert {"push", "slide"} <= set(TASKS.names())
+    arm = ARMS.get(push.arm)
+    for theta in np.linspace(push.space.lower, push.space.upper, 9):
+        motion = push.motion(theta, arm)
+        SafetyGate(arm).check(motion.stroke, motion.start)
+
+
+def test_it_is_worth_iterating(push):
+    found = survey(push, ARMS.get(push.arm), SurveyPlan(draws=2, samples=16, local=4, line=9))
+    assert found.best_cost.max() < 0.005
+    assert found.first_cost.mean() > 0.03
+
+
+def test_three_trials_improve_it(push, tmp_path):
+    arm, physics = ARMS.get(push.arm), push.seeded_physics(3)
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        run = ImprovementRun.new(push, "ridge", examples(push, arm), [0.3], 3, 1, store)
+        run_in_process(run, lambda theta: rollout(push, arm, physics, theta[None]).trajectories[0])
+        assert run.state == "finished"
+        costs = [trial.cost for trial in run.trials]
+    assert len(costs) == 3
+    assert costs[0] > 0.02
+    assert min(costs) < 0.01
+
+
+def examples(task, arm, draws=3, count=12):
+    """Brute-force examples: the best of some theta under the same physics is the label."""
+    rng, parts = np.random.default_rng(0), []
+    for group in range(draws):
+        thetas = task.space.sample(rng, count)
+        paths = rollout(task, arm, task.sample_physics(rng), thetas).trajectories
+        errors = np.array([task.error(path, task.default_goal) for path in paths])
+        best = thetas[np.argmin(np.abs(errors[:, 0]))]
+        parts.append((thetas, errors, best - thetas, np.full(count, group)))
+    theta, error, dtheta, group = (np.concatenate(column) for column in zip(*parts, strict=True))
+    cost = np.abs(error[:, 0])
+    unknown = np.full(len(theta), np.nan)
+    goal = np.tile(task.default_goal, (len(theta), 1))
+    return Dataset(task.name, theta, error, dtheta, goal, cost, unknown, group)
