@@ -46,7 +46,7 @@ def rollout(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int = 
     batch overlaps with the simulation of the others.
 
     Raises:
-        SimulationUnstable: a state is not finite.
+        SimulationUnstable: a rollout diverged.
     """
     world = World(task, arm, physics)
     begins = range(0, len(thetas), BATCH)
@@ -94,7 +94,8 @@ class _Batch:
                     :, :: self._steps, self._world.object_sensor
                 ]
                 state = states[:, -1]
-                self._world.check_finite(state)
+                until = (begin + count) * self._steps * self._world.dt
+                self._world.check_states(state, until)
                 last[active] = self._resting(active, begin, begin + count)
                 moving = last[active] < 0
                 active, state = active[moving], state[moving]

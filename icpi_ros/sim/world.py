@@ -113,14 +113,17 @@ class World:
         first = int(self.model.sensor(OBJECT).adr[0])
         return slice(first, first + 3)
 
-    def check_finite(self, states: Array) -> None:
-        """Check simulated states.
+    def check_states(self, states: Array, time: float) -> None:
+        """Check full states ``(N, s)`` that were simulated until ``time`` [s].
+
+        MuJoCo resets a simulation that diverges, clock included, and goes on: a state that looks
+        sound may be one of those.
 
         Raises:
-            SimulationUnstable: one is not finite.
+            SimulationUnstable: one is not finite or was reset.
         """
-        if not np.isfinite(states).all():
-            raise SimulationUnstable("a rollout gave a state that is not finite: check the physics")
+        if not np.isfinite(states).all() or (states[:, 0] < time - 0.5 * self.dt).any():
+            raise SimulationUnstable("a rollout became unstable: check the scene and the physics")
 
     @property
     def time(self) -> float:
