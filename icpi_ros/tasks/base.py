@@ -86,6 +86,17 @@ class Task(ABC):
             ObservationMissing: the trajectory does not show what is needed.
         """
 
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array | None:
+        """Return the goal ``(g,)`` that this outcome reaches, for hindsight labels (ICPI).
+
+        ``cost(error(trajectory, goal))`` must be 0 (to rounding); the goal may lie outside the
+        goal space.  None: the task has no such goal, brute-force labels only.
+
+        Raises:
+            ObservationMissing: the trajectory does not show what is needed.
+        """
+        return None
+
     def cost(self, error: Array) -> float:
         """Return the cost [m]: Euclidean norm of the error dimensions that count."""
         return float(np.linalg.norm(error * self.cost_mask))

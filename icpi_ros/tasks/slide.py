@@ -100,9 +100,13 @@ class Slide(Task):
         Raises:
             ObservationMissing: the last sample of the trajectory is missing.
         """
+        return self.outcome_goal(trajectory) - goal
+
+    def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
+        """Where the puck was last seen; see :meth:`Task.outcome_goal`."""
         if len(trajectory.times) == 0 or not np.isfinite(trajectory.positions[-1, :2]).all():
             raise ObservationMissing("the puck was not seen at the end of the trial window")
-        return np.asarray(trajectory.positions[-1, :2] - goal)
+        return trajectory.positions[-1, :2].copy()
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set friction, mass and tilt; see :meth:`Task.apply_physics`."""
