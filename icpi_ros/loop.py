@@ -244,8 +244,12 @@ class ImprovementRun:
 
     # --- tell -------------------------------------------------------------------------------
 
-    def tell(self, trajectory: ObjectTrajectory) -> Trial:
+    def tell(self, trajectory: ObjectTrajectory, moving: float = math.nan) -> Trial:
         """Take the outcome of the trial under way; it is durable when this returns.
+
+        Args:
+            trajectory: of the object.
+            moving: time of the arm's motions and of settling [s]; NaN = not known.
 
         Raises:
             ObservationMissing: the trajectory does not show what the task needs; the trial is
@@ -262,6 +266,7 @@ class ImprovementRun:
             error=error,
             cost=cost,
             best_cost=float(np.fmin(cost, pending.best_cost)),
+            moving=moving,
             trajectory=trajectory,
         )
         self._record(trial)

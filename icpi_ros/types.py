@@ -121,6 +121,8 @@ class Trial:
         cost: [m]; NaN if not observed.
         best_cost: lowest cost of the run up to here [m]; NaN if none yet.
         seconds: wall time of the trial including the proposal [s].
+        moving: time of all arm motions and of settling, in the arm's own time [s]; NaN = not
+            known.
         trajectory: the observed object trajectory, or None.
         note: one line, for example why it failed; empty = nothing to say.
     """
@@ -134,6 +136,7 @@ class Trial:
     cost: float = float("nan")
     best_cost: float = float("nan")
     seconds: float = 0.0
+    moving: float = float("nan")
     trajectory: ObjectTrajectory | None = None
     note: str = ""
 

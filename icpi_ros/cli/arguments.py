@@ -61,7 +61,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def add_graph(parser: argparse.ArgumentParser) -> None:
     """Add what decides how a simulated graph runs."""
-    parser.add_argument("--namespace", default="icpi", help="ROS namespace (default: icpi)")
+    parser.add_argument("--namespace", default="", help="ROS namespace (default: the root)")
     parser.add_argument(
         "--real-time-factor",
         type=number(0.0, 100.0),

@@ -13,7 +13,7 @@ from importlib import import_module
 from icpi_ros import __version__
 from icpi_ros.errors import IcpiError
 
-COMMANDS = ("demo", "run", "up", "task", "dataset", "runs", "doctor")
+COMMANDS = ("demo", "run", "up", "task", "dataset", "bench-sim", "bench-graph", "runs", "doctor")
 INTERRUPTED = 130
 
 
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"icpi {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = import_module(f"icpi_ros.cli.{name}")
+        module = import_module(f"icpi_ros.cli.{name.replace('-', '_')}")
         help_line = (module.__doc__ or "").splitlines()[0]
         sub = commands.add_parser(name, help=help_line, description=help_line)
         module.add_arguments(sub)

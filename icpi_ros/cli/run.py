@@ -51,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--in-process", action="store_true", help="simulate here, without ROS")
-    how.add_argument("--attach", action="store_true", help="use the graph that is up, start none")
+    how.add_argument(
+        "--attach",
+        action="store_true",
+        help="use the graph that is up (with the same --store), start none",
+    )
     parser.add_argument("--model", help="model of the improver llm")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
@@ -221,6 +225,7 @@ def report(plan: Plan, run_id: str) -> int:
         print(f"picture: {plan.picture.absolute()}")
     print(f"stored run: {run_id} in {plan.store}")
     if record.state != "finished":
-        print(f"run {record.state}: {record.note}; continue with: icpi run --resume {run_id}")
+        why = f"{record.state}: {record.note}" if record.note else "not finished"
+        print(f"run {why}; continue with: icpi run --resume {run_id}")
         return 1
     return 0

@@ -1,7 +1,42 @@
-"""Not written yet."""
+"""Start a graph of nodes without ros2 launch; Ctrl-C ends it."""
+
+from __future__ import annotations
 
 import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing yet."""
+    """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
+    parser.add_argument("graph", help="which graph: sim")
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="name:=value",
+        help="launch arguments; `icpi up sim --show-args` lists them",
+    )
+    parser.add_argument("-s", "--show-args", action="store_true", help="list the arguments")
+    parser.add_argument("--task", help="short for task:=TASK")
+    parser.add_argument("--namespace", help="short for namespace:=NAMESPACE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the graph in the foreground; 0 after Ctrl-C."""
+    from icpi_ros.errors import UsageError
+    from icpi_ros.graph.description import GRAPHS, graph
+    from icpi_ros.graph.processes import run_graph
+
+    if args.graph not in GRAPHS:
+        raise UsageError(f"unknown graph {args.graph!r}: choose one of {', '.join(GRAPHS)}")
+    if args.show_args:
+        for argument in GRAPHS[args.graph]:
+            choices = f" One of {', '.join(argument.choices)}." if argument.choices else ""
+            print(f"{argument.name}:={argument.default}\n    {argument.description}.{choices}")
+        return 0
+    given = {name: getattr(args, name) for name in ("task", "namespace")}
+    values = {name: value for name, value in given.items() if value is not None}
+    for word in args.arguments:
+        name, separator, value = word.partition(":=")
+        if not separator:
+            raise UsageError(f"{word!r} is not a launch argument: write name:=value")
+        values[name] = value
+    return run_graph(graph(args.graph, values))

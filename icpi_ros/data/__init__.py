@@ -1,0 +1,1 @@
+"""Data sets, labelling and the trial store."""

@@ -49,6 +49,7 @@ CREATE TABLE trials (
     cost            REAL,                -- [m], NULL = not observed
     best_cost       REAL,                -- [m], NULL = none yet
     seconds         REAL NOT NULL DEFAULT 0,
+    moving          REAL,                -- [s], NULL = not known
     times           BLOB,                -- [s], (T,)
     positions       BLOB,                -- [m] in frame base, (T, 3) row by row
     note            TEXT NOT NULL DEFAULT '',
@@ -174,6 +175,7 @@ def finish_row(trial: Trial) -> dict[str, Any]:
         "cost": float(trial.cost),
         "best_cost": float(trial.best_cost),
         "seconds": float(trial.seconds),
+        "moving": float(trial.moving),
         "times": None if seen is None else blob(seen.times),
         "positions": None if seen is None else blob(seen.positions),
         "note": redact_text(trial.note),
@@ -196,6 +198,7 @@ def trial_from_row(row: sqlite3.Row) -> Trial:
         cost=_number(row["cost"]),
         best_cost=_number(row["best_cost"]),
         seconds=row["seconds"],
+        moving=_number(row["moving"]),
         trajectory=_trajectory_from_row(row),
         note=row["note"],
     )

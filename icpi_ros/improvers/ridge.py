@@ -46,7 +46,8 @@ REPEAT = 1e-4
 MAX_STEP = 2.0
 """Longest scaled step: the range of one parameter."""
 EXPLORE = 0.05
-"""Scaled standard deviation of the step taken instead of a repeat."""
+"""Scaled standard deviation of the step taken instead of a repeat, far from the goal; it shrinks
+with the scaled error, so that a run that has arrived stays near."""
 
 
 class Ridge(Improver):
@@ -135,7 +136,9 @@ class Ridge(Improver):
     def _explore(self, base: Outcome, rng: np.random.Generator) -> Array:
         """Return a small random step from the best trial, inside the space, instead of a repeat."""
         space = self.context.space
-        scaled = space.normalise(base.theta) + EXPLORE * rng.standard_normal(space.dim)
+        left = float(np.linalg.norm(self._index.scale.error(base.error)))
+        size = max(EXPLORE * min(left, 1.0), 2.0 * REPEAT)
+        scaled = space.normalise(base.theta) + size * rng.standard_normal(space.dim)
         inward = np.where(np.abs(scaled) > 1.0, 2.0 * np.sign(scaled) - scaled, scaled)
         return space.denormalise(np.clip(inward, -1.0, 1.0))
 

@@ -1,0 +1,1 @@
+"""Thin ROS nodes; the only package here that imports ROS."""

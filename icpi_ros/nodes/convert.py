@@ -13,15 +13,15 @@ import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PoseStamped
-from icpi_msgs.msg import ObjectState
-from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
-from icpi_msgs.msg import Proposal as ProposalMsg
-from icpi_msgs.msg import Trial as TrialMsg
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
+from icpi_msgs.msg import ObjectState
+from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
+from icpi_msgs.msg import Proposal as ProposalMsg
+from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.errors import InvalidValue
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.tasks.base import Task
@@ -250,7 +250,9 @@ def point(position: Iterable[float]) -> Point:
 # --- trials -----------------------------------------------------------------------------------
 
 
-def trial_msg(ns: int, run_id: str, requested: str, task: Task, goal: Array, trial: Trial) -> TrialMsg:
+def trial_msg(
+    ns: int, run_id: str, requested: str, task: Task, goal: Array, trial: Trial
+) -> TrialMsg:
     """Return a finished trial of a run; ``requested`` is the improver that was asked for."""
     return TrialMsg(
         header=header(ns, ""),
@@ -266,6 +268,7 @@ def trial_msg(ns: int, run_id: str, requested: str, task: Task, goal: Array, tri
         cost=float(trial.cost),
         best_cost=float(trial.best_cost),
         seconds=float(trial.seconds),
+        moving=float(trial.moving),
         proposal=proposal_msg(run_id, requested, task, trial),
     )
 
@@ -308,5 +311,6 @@ def trial_from(msg: TrialMsg) -> Trial:
         cost=msg.cost,
         best_cost=msg.best_cost,
         seconds=msg.seconds,
+        moving=msg.moving,
         note=msg.note,
     )

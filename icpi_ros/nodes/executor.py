@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from icpi_msgs.action import ExecuteMotion
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
+from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue, UnknownName
@@ -33,11 +33,29 @@ DEFAULT = Settings()
 PARAMETERS = (
     Spec("task", "slide", "task that is executed", choices=TASKS.names()),
     Spec("arm", "ur5e", "arm that executes it", choices=ARMS.names()),
-    Spec("speed_scale", DEFAULT.speed_scale, "share of the arm's limits for slow moves", "", 0.05, 1.0),
+    Spec(
+        "speed_scale",
+        DEFAULT.speed_scale,
+        "share of the arm's limits for slow moves",
+        "",
+        0.05,
+        1.0,
+    ),
     Spec("goal_tolerance", DEFAULT.goal_tolerance, "joint distance at the end", "rad", 0.001, 0.1),
-    Spec("tracking_tolerance", DEFAULT.tracking_tolerance, "joint distance underway", "rad", 0.01, 0.5),
-    Spec("joint_state_timeout", DEFAULT.silence, "steady time without joint states", "s", 0.05, 10.0),
-    Spec("object_state_timeout", DEFAULT.blindness, "steady time without perception", "s", 0.05, 60.0),
+    Spec(
+        "tracking_tolerance",
+        DEFAULT.tracking_tolerance,
+        "joint distance underway",
+        "rad",
+        0.01,
+        0.5,
+    ),
+    Spec(
+        "joint_state_timeout", DEFAULT.silence, "steady time without joint states", "s", 0.05, 10.0
+    ),
+    Spec(
+        "object_state_timeout", DEFAULT.blindness, "steady time without perception", "s", 0.05, 60.0
+    ),
     Spec("reply_timeout", DEFAULT.reply, "steady time for arm and scene to answer", "s", 0.1, 60.0),
 )
 
@@ -110,7 +128,9 @@ class Executor(IcpiNode):
         self.port = ArmPort(self, self.arm, self.changed)
         self.scene = ScenePort(self, self.changed)
         self._job: MotionJob | None = None
-        self._server = OneGoalServer(self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg)
+        self._server = OneGoalServer(
+            self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
+        )
         # Steady: the heartbeat must not stand still with simulated time.
         self.create_timer(0.5, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.Diagnostics(self, self._health)
@@ -144,7 +164,10 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
     if goal.task != task.name:
         try:
             TASKS.get(goal.task)
-            reason = f"this graph executes task {task.name!r}, not {goal.task!r}: start it with task:={goal.task}"
+            reason = (
+                f"this graph executes task {task.name!r}, not {goal.task!r}: "
+                f"start it with task:={goal.task}"
+            )
         except UnknownName as exc:
             reason = str(exc)
         raise TrialEnded(Code.UNKNOWN_TASK, reason)
@@ -162,7 +185,7 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
         raise TrialEnded(Code.INVALID_THETA, str(exc)) from exc
 
 
-def result_msg(code: int, message: str, execution: TrialExecution | None = None) -> Code:
+def result_msg(code: int, message: str, execution: TrialExecution | None = None) -> Any:
     """Return a result; ``execution`` gives what is known of the motion."""
     result = Code(error_code=code, error_msg=message)
     if execution is not None:

@@ -15,12 +15,12 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
-from icpi_msgs.srv import ResetScene
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.nodes import convert, diagnostics, qos
@@ -167,9 +167,7 @@ class MujocoArm(IcpiNode):
     def _publish(self) -> None:
         now = self._sim.snapshot
         self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
-        self._joints_out.publish(
-            convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd)
-        )
+        self._joints_out.publish(convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd))
         self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
 
     def _report(self, label: str, state: str, ns: int, reason: str = "") -> None:

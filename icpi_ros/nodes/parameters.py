@@ -60,7 +60,9 @@ class Spec:
         )
         if self.lower is not None and self.upper is not None:
             if isinstance(self.default, float):
-                limits = FloatingPointRange(from_value=float(self.lower), to_value=float(self.upper))
+                limits = FloatingPointRange(
+                    from_value=float(self.lower), to_value=float(self.upper)
+                )
                 descriptor.floating_point_range = [limits]
             else:
                 whole = IntegerRange(from_value=int(self.lower), to_value=int(self.upper))

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
+from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.motion.rest import RestDetector
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.parameters import Spec, declare
@@ -102,9 +102,7 @@ class Perception(IcpiNode):
             )
             return
         self._path_out.publish(
-            convert.object_trajectory_msg(
-                window.trial_id, window.start, trajectory, self._at_rest
-            )
+            convert.object_trajectory_msg(window.trial_id, window.start, trajectory, self._at_rest)
         )
 
     def _health(self) -> diagnostics.Health:

@@ -6,15 +6,13 @@ import threading
 import time
 from dataclasses import dataclass
 
-
-from icpi_msgs.msg import ObjectState, TrialWindow
-from icpi_msgs.srv import ResetScene
 from rclpy.node import Node
 from rclpy.task import Future
 
+from icpi_msgs.msg import ObjectState, TrialWindow
+from icpi_msgs.srv import ResetScene
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.topics import OBJECT_STATE, RESET_SCENE, TRIAL_WINDOW
-
 
 
 @dataclass(frozen=True)

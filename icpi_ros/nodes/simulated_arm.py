@@ -48,8 +48,8 @@ class LoadedMotion:
     @classmethod
     def sampled(cls, label: str, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
         """Sample a trajectory at every step, exactly as in-process rollouts do."""
-        steps = int(np.ceil(trajectory.duration / dt)) + 1
-        q, qd, _ = trajectory.sample(dt * np.arange(steps))
+        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
+        q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
         return cls(label, trajectory, q, qd)
 
 
@@ -92,7 +92,9 @@ class SimulatedArm:
         self._check_end(trajectory)
         now = self.snapshot
         if now.active:
-            raise MotionRefused("another motion runs: stop it (empty trajectory) or wait for its end")
+            raise MotionRefused(
+                "another motion runs: stop it (empty trajectory) or wait for its end"
+            )
         checked = self._gate.check(trajectory, now.q)
         return LoadedMotion.sampled(label, checked.trajectory, self._world.dt)
 
@@ -126,7 +128,9 @@ class SimulatedArm:
         ended = None
         for _ in range(self._steps):
             self._world.step(*self._command())
-            if self._motion is not None and self._step >= len(self._motion.positions):
+            # The last command is what is held afterwards: who sees a state stamped with the
+            # motion's end may send the next motion at once.
+            if self._motion is not None and self._step >= len(self._motion.positions) - 1:
                 self._hold = self._motion.positions[-1]
                 ended, self._motion, self._stopping = self._motion, None, False
         self.snapshot = self._look(before.ns + self._steps * self._step_ns)
@@ -169,7 +173,7 @@ class SimulatedArm:
         for joint, velocity in zip(trajectory.joints, trajectory.velocities[-1], strict=True):
             if velocity != 0.0:
                 raise MotionRefused(
-                    f"{joint} ends with velocity {velocity:.3g} rad/s: the last point must be at rest"
+                    f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
                 )
 
 

@@ -10,7 +10,6 @@ Exit codes: 0 stopped by SIGINT, SIGTERM or ROS; 1 failed; 2 wrong usage.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import threading
@@ -24,10 +23,9 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.nodes.instance import Held, hold_name
+from icpi_ros.graph.instance import Held, hold_name
+from icpi_ros.graph.parent import Parent
 
-PARENT = "ICPI_PARENT_PID"
-"""Environment variable: process whose end stops this node (a graph killed by SIGKILL)."""
 POLL = 0.2
 """How often the main thread looks at the parent and the context [s]."""
 CLOSE_LIMIT = 5.0
@@ -81,7 +79,7 @@ def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> in
 
 
 def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threading.Event) -> int:
-    parent = _parent_watch()
+    parent = Parent()
     try:
         rclpy.init(
             args=list(argv) if argv is not None else None,
@@ -102,13 +100,13 @@ def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threa
         rclpy.try_shutdown()
 
 
-def _spin(node: IcpiNode, stop: threading.Event, parent: int | None) -> int:
+def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     spinner = threading.Thread(target=_spin_forever, args=(node, executor), daemon=True)
     spinner.start()
     while not stop.wait(POLL):
-        if node.stopping.is_set() or not node.context.ok() or _ended(parent):
+        if node.stopping.is_set() or not node.context.ok() or parent.ended:
             break
     failure = node.failure
     if failure is not None:
@@ -142,23 +140,6 @@ def _close(node: IcpiNode) -> None:
     except Exception as exc:
         node.fail(exc)
         node.get_logger().error(f"closing failed: {_one_line(exc)}")
-
-
-def _parent_watch() -> int | None:
-    """Return a pidfd of the process that must outlive this one, None if there is none."""
-    text = os.environ.get(PARENT, "")
-    if not text.isdigit():
-        return None
-    try:
-        return os.pidfd_open(int(text))
-    except ProcessLookupError:
-        raise UsageError(f"process {text} named by {PARENT} has ended") from None
-    except OSError:  # a kernel without pidfd: run without the watch
-        return None
-
-
-def _ended(parent: int | None) -> bool:
-    return parent is not None and bool(select.select([parent], [], [], 0)[0])
 
 
 def _one_line(error: BaseException) -> str:

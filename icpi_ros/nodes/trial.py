@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import TrialWindow
-
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.motion.primitive import point_to_point
@@ -29,6 +29,8 @@ from icpi_ros.types import Array
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
+DWELL = 0.3
+"""Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
 
@@ -146,7 +148,8 @@ class TrialExecution:
     def _move_to(self, goal: Array, name: str) -> None:
         here = self._state.q
         if np.abs(goal - here).max() > 1e-3:
-            self._follow(point_to_point(self._arm, here, goal, self._settings.speed_scale), name)
+            scale = self._settings.speed_scale
+            self._follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
 
     def _reset_scene(self) -> None:
         failed, limit = Code.RESET_FAILED, self._settings.reply
@@ -212,15 +215,17 @@ class TrialExecution:
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)
-        while not self._arrived(trajectory, end):
-            self._look(0.05)
-            self._check_tracking(trajectory, start, name)
-            if self.now > watchdog:
+        # One state per round: a newer one may come in the middle, and it may have arrived.
+        while not self._arrived(state := self._state, trajectory, end):
+            self._check_tracking(state, trajectory, start, name)
+            if state.ns > watchdog:
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
-                    f"(1.2 x its duration + 0.5 s): {self._distance(trajectory.positions[-1])}",
+                    f"(1.2 x its duration + 0.5 s): "
+                    f"{self._distance(state, trajectory.positions[-1])}",
                 )
+            self._look(0.05)
         return start
 
     def _started(self, label: str) -> int:
@@ -230,9 +235,7 @@ class TrialExecution:
         reply = self._settings.reply
 
         def unanswered() -> TrialEnded:
-            return TrialEnded(
-                Code.ARM_SILENT, f"the controller took no motion within {reply:g} s"
-            )
+            return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
 
         def answered() -> bool:
             return self._port.status(label, "accepted", "rejected") is not None
@@ -244,27 +247,30 @@ class TrialExecution:
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
-    def _arrived(self, trajectory: JointTrajectory, end: int) -> bool:
-        state = self._state
+    def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
 
-    def _check_tracking(self, trajectory: JointTrajectory, start: int, name: str) -> None:
-        state = self._state
+    def _check_tracking(
+        self, state: ArmState, trajectory: JointTrajectory, start: int, name: str
+    ) -> None:
         if state.ns < start:
             return
         wanted, _, _ = trajectory.sample(np.array([(state.ns - start) / SECOND]))
         if np.abs(state.q - wanted[0]).max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(wanted[0])}, "
+                f"{name} left its path: {self._distance(state, wanted[0])}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
 
-    def _distance(self, wanted: Array) -> str:
-        off = np.abs(self._state.q - wanted)
+    def _distance(self, state: ArmState, wanted: Array) -> str:
+        off = np.abs(state.q - wanted)
         worst = int(np.argmax(off))
-        return f"{self._arm.joints[worst]} is {off[worst]:.3f} rad away"
+        speed = float(np.abs(state.qd).max())
+        return (
+            f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away, moving at {speed:.3f} rad/s"
+        )
 
     # --- waiting and watching -------------------------------------------------------------
 

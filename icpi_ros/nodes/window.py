@@ -54,7 +54,7 @@ class ObjectHistory:
         Grid times without a sample have NaN positions (REP-117).  None if nothing was seen.
         """
         count = max(0, stop - start) // self._period + 1
-        times = np.arange(count) * (self._period / SECOND)
+        times = np.arange(count, dtype=np.float64) * (self._period / SECOND)
         positions = np.full((count, 3), np.nan)
         off = np.full(count, np.inf)
         for ns, position in self._samples:

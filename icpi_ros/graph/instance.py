@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -98,6 +99,16 @@ def hold_name(full_name: str, what: str = "node") -> Held:
     )
 
 
+def ensure_free(full_names: Sequence[str]) -> None:
+    """Check that nobody has one of these names now.
+
+    Raises:
+        UsageError: another process has one; says which and what to change.
+    """
+    for name in full_names:
+        hold_name(name).release()
+
+
 def reserve_domain() -> tuple[int, Held]:
     """Return a ROS domain that no other graph of this user on this machine reserved.
 
@@ -108,4 +119,6 @@ def reserve_domain() -> tuple[int, Held]:
         held = try_hold(f"domain-{domain}.reserved")
         if isinstance(held, Held):
             return domain, held
-    raise UsageError("all ROS domains from 1 to 101 are reserved: stop a graph that you do not need")
+    raise UsageError(
+        "all ROS domains from 1 to 101 are reserved: stop a graph that you do not need"
+    )

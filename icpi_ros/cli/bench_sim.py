@@ -1,0 +1,69 @@
+"""Time our simulation path against raw mujoco.rollout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from icpi_ros.cli.arguments import checked_output, whole
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the benchmark lets one change."""
+    parser.add_argument("--tasks", metavar="T,..", help="default: all")
+    parser.add_argument("--rollouts", type=whole(1, 1_000_000), default=512, metavar="N")
+    parser.add_argument("--threads", metavar="N,..", help="default: 1 and one per processor")
+    parser.add_argument("--repeats", type=whole(1, 100), default=3)
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line per task and number of threads."""
+    import os
+
+    from icpi_ros.arms import ARMS
+    from icpi_ros.bench.sim_speed import measure, peak_memory
+    from icpi_ros.tasks import TASKS
+
+    names = args.tasks.split(",") if args.tasks else TASKS.names()
+    tasks = [TASKS.get(name) for name in names]
+    out = checked_output(args.json) if args.json else None
+    counts = _threads(args.threads, len(os.sched_getaffinity(0)))
+    rows = []
+    print(f"{'task':16s} threads   steps  raw us/step  ours us/step  ours/raw  speed-up")
+    for task in tasks:
+        first = 0.0
+        for threads in counts:
+            row = measure(task, ARMS.get(task.arm), args.rollouts, threads, args.repeats, args.seed)
+            first = first or row.ours_seconds
+            raw, ours = (1e6 * t / row.steps for t in (row.raw_seconds, row.ours_seconds))
+            print(
+                f"{task.name:16s} {threads:7d} {row.steps:7d} {raw:12.2f} {ours:13.2f} "
+                f"{row.ratio:9.3f} {first / row.ours_seconds:9.2f}",
+                flush=True,
+            )
+            rows.append(row)
+    print(f"peak memory {peak_memory():.0f} MB")
+    if out:
+        keys = ("task", "threads", "raw_seconds", "ours_seconds", "ratio", "steps", "rollouts")
+        text = json.dumps([{key: getattr(row, key) for key in keys} for row in rows], indent=1)
+        out.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+def _threads(text: str | None, processors: int) -> list[int]:
+    """Return the thread counts to measure.
+
+    Raises:
+        UsageError: one is not a number from 1 to 256.
+    """
+    from icpi_ros.errors import UsageError
+
+    if text is None:
+        return sorted({1, processors})
+    counts = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
+    if not all(1 <= count <= 256 for count in counts):
+        raise UsageError(f"--threads {text}: allowed are integers 1 to 256 with commas between")
+    return counts

@@ -1,0 +1,119 @@
+"""Carry out a run through a ROS graph: one that is started here, or one that is up."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.cli.run import Plan, announce
+from icpi_ros.errors import ExecutionFailed, IcpiError
+from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
+
+if TYPE_CHECKING:
+    from icpi_ros.graph.processes import BackgroundGraph
+    from icpi_ros.types import Trial
+
+START_LIMIT = 30.0
+ATTACH_LIMIT = 5.0
+
+
+def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], None]) -> str:
+    """Run ``plan`` and call ``show`` after each trial; return the id of the stored run.
+
+    Raises:
+        ExecutionFailed: the graph does not start or dies, or the run never begins.
+        IcpiError: ROS is not installed.
+    """
+    if find_spec("rclpy") is None or find_spec("icpi_msgs") is None:
+        raise IcpiError("ROS 2 is not installed here: run `make setup`, or use --in-process")
+    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient
+
+    domain_id()
+    with ExitStack() as stack:
+        graph = None
+        if not args.attach:
+            stack.enter_context(_domain())
+            graph = stack.enter_context(_graph(args, plan))
+        client = stack.enter_context(ImproveClient(args.namespace))
+        limit = ATTACH_LIMIT if graph is None else START_LIMIT
+        client.connect(limit, lambda: _death(graph))
+        calls = Callbacks(
+            on_run=lambda run_id, trial: announce(run_id, plan, trial if plan.resume else None),
+            on_trial=show,
+            alive=lambda: _death(graph),
+        )
+        result = client.improve(_request(plan), calls)
+    if not result.run_id:
+        raise ExecutionFailed(result.error_msg)
+    if graph is not None:
+        graph.log.unlink(missing_ok=True)
+    if result.error_code:
+        print(f"icpi: error: {result.error_msg}", file=sys.stderr)
+    return result.run_id
+
+
+def _request(plan: Plan) -> Any:
+    from icpi_ros.nodes.improve_client import Request
+
+    return Request(
+        task=plan.task.name,
+        improver=plan.improver,
+        goal=plan.goal,
+        budget=plan.trials,
+        target_cost=plan.target_cost,
+        seed=plan.seed,
+        resume_run_id=plan.resume,
+    )
+
+
+@contextmanager
+def _domain() -> Iterator[None]:
+    """Take a ROS domain of our own unless ROS_DOMAIN_ID names one: runs side by side are fine."""
+    if os.environ.get("ROS_DOMAIN_ID"):
+        yield
+        return
+    domain, held = reserve_domain()
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    print(f"ROS_DOMAIN_ID={domain}", flush=True)
+    try:
+        yield
+    finally:
+        del os.environ["ROS_DOMAIN_ID"]
+        held.release()
+
+
+def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
+    """Return the simulated graph for a plan, not started yet; its output goes to a log."""
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.graph.description import graph
+    from icpi_ros.graph.processes import BackgroundGraph
+
+    with TrialStore(plan.store):
+        pass  # a store that cannot be written is reported before anything starts
+    physics = plan.task.seeded_physics(plan.seed)
+    arguments = {
+        "task": plan.task.name,
+        "improver": plan.improver,
+        "namespace": args.namespace,
+        "real_time_factor": args.real_time_factor,
+        "physics": ",".join(repr(float(value)) for value in physics),
+        "store": plan.store,
+        "dataset": plan.dataset_path or "",
+        "log_level": args.log_level,
+        **plan.options,
+    }
+    texts = {name: str(value) for name, value in arguments.items()}
+    ensure_free([f"{spec.namespace.rstrip('/')}/{spec.name}" for spec in graph("sim", texts)])
+    return BackgroundGraph("sim", texts, plan.store.parent / f"graph-{os.getpid()}.log")
+
+
+def _death(graph: BackgroundGraph | None) -> str:
+    """Return why a graph that was started here is dead; empty while it lives."""
+    if graph is None or graph.alive:
+        return ""
+    return f"{graph.reason()} (log: {graph.log})"

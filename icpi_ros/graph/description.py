@@ -1,0 +1,191 @@
+"""Which nodes make a graph, with which parameters; imports neither ROS nor launch.
+
+``launch/*_launch.py`` turn it into launch actions, :mod:`icpi_ros.graph.processes` into
+processes, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.tasks import TASKS
+
+PACKAGE = "icpi_ros"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument; values are text, as on a command line."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node: module ``icpi_ros.nodes.<executable>``, installed as the same executable.
+
+    Attributes:
+        executable: name of the executable and of the node.
+        namespace: absolute, "/" = the root.
+        parameters: values by name.
+        params_file: YAML file whose values win over ``parameters``; empty = none.
+        log_level: debug, info, warn, error or fatal.
+        remappings: pairs of topic names.
+    """
+
+    executable: str
+    namespace: str
+    parameters: Mapping[str, Any]
+    params_file: str = ""
+    log_level: str = "info"
+    remappings: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """Name of the node."""
+        return self.executable
+
+    def command(self) -> list[str]:
+        """Return the command line that starts the node with this interpreter."""
+        command = [sys.executable, "-m", f"{PACKAGE}.nodes.{self.executable}", "--ros-args"]
+        command += ["--log-level", self.log_level]
+        if self.namespace != "/":
+            command += ["-r", f"__ns:={self.namespace}"]
+        for old, new in self.remappings:
+            command += ["-r", f"{old}:={new}"]
+        for name, value in self.parameters.items():
+            # JSON is YAML: it keeps text text and numbers their type.
+            command += ["-p", f"{name}:={json.dumps(value)}"]
+        if self.params_file:  # last: what the file says wins
+            command += ["--params-file", self.params_file]
+        return command
+
+
+SIM_ARGUMENTS = (
+    Argument("task", "slide", "task to improve", tuple(TASKS.names())),
+    Argument(
+        "improver",
+        DEFAULT_IMPROVER,
+        "improver of goals that name none",
+        tuple(IMPROVERS.names()),
+    ),
+    Argument("namespace", "", "ROS namespace of all nodes and topics; empty = the root"),
+    Argument("use_sim_time", "true", "node clocks follow /clock", ("true", "false")),
+    Argument("params_file", "", "YAML file of parameters; its values win over these arguments"),
+    Argument("log_level", "info", "log level", ("debug", "info", "warn", "error", "fatal")),
+    Argument("real_time_factor", "1.0", "simulated per real time; 0 = as fast as possible"),
+    Argument("physics_seed", "0", "seed of the hidden physics of the simulation"),
+    Argument("physics", "", "hidden physics, numbers with commas; empty = draw from physics_seed"),
+    Argument("store", "", "file of the trial store; empty = the user's default"),
+    Argument("dataset", "", "file of examples; empty = the shipped set"),
+    Argument("model", "", "model of the improver llm; empty = its default"),
+    Argument("base_url", "", "OpenAI-compatible endpoint of the improver llm"),
+    Argument("key_variable", "", "environment variable that holds the key of the improver llm"),
+)
+
+GRAPHS: Mapping[str, tuple[Argument, ...]] = {"sim": SIM_ARGUMENTS}
+
+
+def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
+    """Return the nodes of the simulated graph.
+
+    Args:
+        given: argument values by name; what is left out has its default.
+
+    Raises:
+        UsageError: an unknown argument or a value that is not allowed.
+    """
+    values = checked(SIM_ARGUMENTS, given)
+    task = {"task": values["task"]}
+    physics = _numbers("physics", values["physics"])
+    parameters: dict[str, dict[str, Any]] = {
+        "mujoco_arm": {
+            **task,
+            "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
+            "physics_seed": _whole("physics_seed", values["physics_seed"]),
+            **({"physics": physics} if physics else {}),
+        },
+        "perception": task,
+        "executor": task,
+        "policy_improver": {
+            **task,
+            **{
+                name: values[name]
+                for name in ("improver", "store", "dataset", "model", "base_url", "key_variable")
+            },
+        },
+    }
+    use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
+    return [
+        NodeSpec(
+            executable=name,
+            namespace="/" + values["namespace"].strip("/"),
+            parameters={**own, **use_sim_time},
+            params_file=values["params_file"],
+            log_level=values["log_level"],
+        )
+        for name, own in parameters.items()
+    ]
+
+
+def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
+    """Return the nodes of a graph by name.
+
+    Raises:
+        UsageError: an unknown graph or argument, or a value that is not allowed.
+    """
+    if name not in GRAPHS:
+        raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
+    return sim_graph(given)
+
+
+def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str, str]:
+    """Return all values by name, defaults filled in.
+
+    Raises:
+        UsageError: an unknown argument, or a value that is not one of the choices.
+    """
+    names = [argument.name for argument in arguments]
+    for name in given:
+        if name not in names:
+            raise UsageError(f"unknown argument {name!r}: choose from {', '.join(names)}")
+    values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
+    for argument in arguments:
+        value = values[argument.name]
+        if argument.choices and value not in argument.choices:
+            raise UsageError(
+                f"argument {argument.name} = {value!r} is not allowed: "
+                f"one of {', '.join(argument.choices)}"
+            )
+    return values
+
+
+def _number(name: str, text: str) -> float:
+    return _numbers(name, text, count=1)[0]
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.strip().isdigit():
+        raise InvalidValue(f"argument {name} = {text!r} is not allowed: a whole number from 0")
+    return int(text)
+
+
+def _numbers(name: str, text: str, count: int | None = None) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")] if text.strip() else []
+    except ValueError:
+        values = []
+        count = -1
+    if count is not None and len(values) != count:
+        wanted = "a number" if count == 1 else "numbers with commas between"
+        raise InvalidValue(f"argument {name} = {text!r} is not allowed: {wanted}")
+    return values

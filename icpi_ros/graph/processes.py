@@ -1,0 +1,254 @@
+"""Start a graph as processes without ROS launch, stop it cleanly, end with its first dead node.
+
+The processes are managed by honcho.  Three things are changed for a robot: Ctrl-C is a normal
+end (exit code 0); a Ctrl-C while nodes are still being started is not lost; nodes watch this
+process and end with it, even if it is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.graph import parent
+from icpi_ros.graph.description import NodeSpec, graph
+from icpi_ros.resources import share_path
+
+DISCOVERY = "FASTRTPS_DEFAULT_PROFILES_FILE"
+START_LIMIT = 20.0
+STOP_LIMIT = 15.0
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of nodes: this one's, discovery on this machine unless set.
+
+    Raises:
+        UsageError: discovery is switched off; the nodes would never find each other.
+    """
+    env = dict(os.environ)
+    scope = env.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    if scope == "OFF":
+        raise UsageError(
+            "ROS_AUTOMATIC_DISCOVERY_RANGE = OFF keeps nodes from finding each other: "
+            "set LOCALHOST or SUBNET, or unset it"
+        )
+    env["PYTHONUNBUFFERED"] = "1"
+    with contextlib.suppress(IcpiError):  # only found later, 3 s at worst, without it
+        env.setdefault(DISCOVERY, str(share_path("config", "fastdds.xml")))
+    return env
+
+
+def run_graph(specs: Sequence[NodeSpec]) -> int:
+    """Run all nodes in the foreground until a signal or until one ends; return the exit code.
+
+    0 after SIGINT or SIGTERM when all nodes ended cleanly; otherwise the code of the node that
+    ended first (1 where that was 0 or a signal), named on stderr.
+    """
+    env = {**environment(), parent.VARIABLE: str(os.getpid())}
+    _end_with(parent.Parent())
+    manager = _Manager(_Printer(sys.stdout))
+    for spec in specs:
+        manager.add_process(spec.name, "exec " + shlex.join(spec.command()), env=env)
+    manager.loop()
+    return manager.verdict()
+
+
+class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
+    """Prints lines; honcho also prints in its signal handler, which must not re-enter a print."""
+
+    def __init__(self, output: IO[str]) -> None:
+        super().__init__(output)
+        self._waiting: list[Message] = []
+        self._printing = False
+
+    def write(self, message: Message) -> None:
+        self._waiting.append(message)
+        if self._printing:
+            return
+        self._printing = True
+        try:
+            while self._waiting:
+                super().write(self._waiting.pop(0))
+        except OSError:  # whoever read the output is gone
+            self._waiting.clear()
+        finally:
+            self._printing = False
+
+
+class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
+    """honcho's manager with the changes that the module names."""
+
+    def __init__(self, printer: Printer) -> None:
+        super().__init__(printer)
+        self._asked = False
+        self._first: tuple[str, int] | None = None
+        self._started = False
+
+    def verdict(self) -> int:
+        """Return the exit code of the graph; say which node failed."""
+        codes = {name: process.get("returncode", 1) for name, process in self._processes.items()}
+        signalled = self.returncode in (130, 143)
+        # A node that was told to stop while Python still started ends by the signal itself.
+        bad = {name: code for name, code in codes.items() if code not in (0, -signal.SIGTERM)}
+        if signalled and not bad:
+            return 0
+        name, code = next(iter(bad.items())) if signalled else self._first_ended(codes)
+        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        print(f"error: node {name} ended {how}: the graph is stopped", file=sys.stderr, flush=True)
+        return code if code > 0 else 1
+
+    def _first_ended(self, codes: Mapping[str, int]) -> tuple[str, int]:
+        return self._first or next(iter(codes.items()))
+
+    def _start(self) -> None:
+        super()._start()
+        deadline = time.monotonic() + START_LIMIT
+        while not self._all_started() and time.monotonic() < deadline:
+            message = self.events.get(timeout=START_LIMIT)
+            if message.type == "start":
+                self._processes[message.name]["pid"] = message.data["pid"]
+                self._system_print(f"{message.name} started (pid={message.data['pid']})\n")
+            elif message.type == "line":
+                self._printer.write(message)
+            else:
+                self.events.put(message)  # a stop: honcho's loop deals with it
+        self._started = True
+        if self._asked:  # the signal came before there was anything to stop
+            self.terminate()
+
+    def terminate(self) -> None:
+        """Stop all nodes, once all of them run."""
+        self._asked = True
+        if not self._started:
+            return
+        if self._first is None and self.returncode is not None:
+            self._first = next(
+                ((n, p["returncode"]) for n, p in self._processes.items() if "returncode" in p),
+                None,
+            )
+        super().terminate()
+
+
+def _end_with(starter: parent.Parent) -> None:
+    """Stop this graph when its parent has ended."""
+
+    def watch() -> None:
+        if starter.wait():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class BackgroundGraph:
+    """A graph in a process of its own, for `icpi run`, the demo and tests; a context manager.
+
+    Args:
+        name: which graph, for example ``sim``.
+        arguments: launch arguments by name.
+        log: file that takes all output of the nodes.
+        env: further environment variables, for example ROS_DOMAIN_ID.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Check the arguments; nothing is started yet."""
+        texts = {key: str(value) for key, value in arguments.items()}
+        graph(name, texts)
+        self.log = log
+        self._command = [sys.executable, "-m", "icpi_ros.graph.processes", name]
+        self._command += [f"{key}:={value}" for key, value in texts.items()]
+        self._env = {**environment(), **(env or {}), parent.VARIABLE: str(os.getpid())}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> BackgroundGraph:
+        """Start the graph."""
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self._command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C goes to us; we stop the graph in order
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the graph."""
+        self.stop()
+
+    @property
+    def alive(self) -> bool:
+        """True while the graph runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> int:
+        """Stop the graph and return its exit code; nothing is left running."""
+        if self.process is None:
+            return 0
+        if self.alive:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # the nodes notice and end
+            return self.process.wait()
+
+    def reason(self) -> str:
+        """Return the last line of the log that says what went wrong, or the last line."""
+        lines: list[str] = []
+        with contextlib.suppress(OSError):
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [
+            line for line in lines if "error: " in line and "the graph is stopped" not in line
+        ]
+        line = (errors or lines or ["the log is empty"])[-1]
+        return line.split("error: ", 1)[-1]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``GRAPH name:=value ...`` in the foreground."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not words:
+            raise UsageError("which graph? usage: GRAPH [argument:=value ...]")
+        given = dict(_pair(word) for word in words[1:])
+        return run_graph(graph(words[0], given))
+    except IcpiError as exc:
+        print(f"error: {exc}", file=sys.stderr, flush=True)
+        return exc.exit_code
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, separator, value = word.partition(":=")
+    if not separator:
+        raise UsageError(f"{word!r} is not an argument: write name:=value")
+    return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""Blocking client of the action Improve: what `icpi run` talks to a graph with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from icpi_msgs.action import Improve
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph.processes import environment
+from icpi_ros.nodes import convert
+from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.topics import IMPROVE
+from icpi_ros.types import Trial
+
+GONE = 3.0
+"""Time without the server in the ROS graph after which it counts as dead [s]."""
+CANCEL_LIMIT = 20.0
+"""Longest time for a cancelled run to end [s]."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A goal of Improve; see its definition for units."""
+
+    task: str
+    improver: str = ""
+    goal: list[float] = field(default_factory=list)
+    budget: int = 8
+    target_cost: float = 0.0
+    seed: int = 0
+    resume_run_id: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: ``error_code`` 0 = its job is done."""
+
+    run_id: str
+    error_code: int
+    error_msg: str
+    trials: int
+    best_theta: list[float]
+    best_cost: float
+
+    @property
+    def cancelled(self) -> bool:
+        """True if the run ended because it was cancelled."""
+        return self.error_code == Improve.Result.CANCELLED
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Called in the caller's thread: a run is known (id, first trial), a trial has finished."""
+
+    on_run: Callable[[str, int], None] = lambda run_id, trial: None
+    on_trial: Callable[[Trial], None] = lambda trial: None
+    alive: Callable[[], str] = lambda: ""
+    """Returns why the graph is dead, empty while it lives."""
+
+
+class ImproveClient:
+    """Connects to one graph; a context manager.
+
+    Args:
+        namespace: of the graph; empty = the root.
+    """
+
+    def __init__(self, namespace: str = "") -> None:
+        """Open the client; nothing is waited for."""
+        os.environ.update(environment())  # the client must speak as the nodes do
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node(
+            f"icpi_run_{os.getpid()}",
+            namespace="/" + namespace.strip("/"),
+            context=self._context,
+            use_global_arguments=False,
+            start_parameter_services=False,
+        )
+        self._client = ActionClient(self._node, Improve, IMPROVE)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._changed = threading.Condition()
+        self._feedback: list[Improve.Feedback] = []
+        self._spinner = threading.Thread(target=self._spin, daemon=True)
+        self._spinner.start()
+
+    def __enter__(self) -> ImproveClient:
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the client."""
+        self.close()
+
+    def close(self) -> None:
+        """End the client's thread and node."""
+        self._executor.shutdown(timeout_sec=1.0)
+        self._spinner.join(1.0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def connect(self, limit: float, alive: Callable[[], str] = lambda: "") -> None:
+        """Wait until the graph serves Improve.
+
+        Raises:
+            ExecutionFailed: it does not within ``limit`` [s], or ``alive`` says why it is dead.
+        """
+        deadline = time.monotonic() + limit
+        while not self._client.server_is_ready():
+            if reason := alive():
+                raise ExecutionFailed(f"the graph did not start: {reason}")
+            if time.monotonic() > deadline:
+                raise ExecutionFailed(
+                    f"no policy_improver serves {self._node.get_namespace().rstrip('/')}/{IMPROVE} "
+                    f"after {limit:g} s: start one with `icpi up sim`, or check namespace and "
+                    f"ROS_DOMAIN_ID (here {os.environ.get('ROS_DOMAIN_ID', '0')})"
+                )
+            time.sleep(0.02)
+
+    def improve(self, request: Request, calls: Callbacks | None = None) -> Result:
+        """Run one improvement run to its end; Ctrl-C cancels it and waits for the clean end.
+
+        Raises:
+            ExecutionFailed: the graph died or does not answer.
+        """
+        calls = calls or Callbacks()
+        self._feedback.clear()
+        try:
+            handle = self._wait(
+                self._call(lambda: self._client.send_goal_async(_goal(request), self._on_feedback)),
+                calls,
+                10.0,
+            )
+            if not handle.accepted:
+                raise ExecutionFailed("the graph rejected the goal without a reason")
+            return self._finish(handle, calls)
+        finally:
+            self._feedback.clear()
+
+    def _finish(self, handle: Any, calls: Callbacks) -> Result:
+        future = self._call(handle.get_result_async)
+        shown = _Shown(calls)
+        try:
+            answer = self._wait(future, calls, None, shown)
+        except KeyboardInterrupt:
+            self._call(handle.cancel_goal_async)
+            answer = self._wait(future, calls, CANCEL_LIMIT, shown)
+        self._show(shown)
+        result = answer.result
+        return Result(
+            run_id=result.run_id,
+            error_code=int(result.error_code),
+            error_msg=result.error_msg,
+            trials=int(result.trials),
+            best_theta=list(result.best_theta),
+            best_cost=float(result.best_cost),
+        )
+
+    def _call(self, send: Callable[[], Future]) -> Future:
+        return call(self._executor, send)
+
+    def _wait(
+        self, future: Any, calls: Callbacks, limit: float | None, shown: _Shown | None = None
+    ) -> Any:
+        """Wait for a reply, showing feedback meanwhile; a dead graph ends the wait."""
+        future.add_done_callback(lambda _: self._wake())
+        deadline = None if limit is None else time.monotonic() + limit
+        seen = time.monotonic()
+        while not future.done():
+            with self._changed:
+                self._changed.wait(0.1)
+            self._show(shown)
+            now = time.monotonic()
+            seen = now if self._client.server_is_ready() else seen
+            reason = calls.alive()
+            if not reason and now - seen > GONE:
+                reason = "policy_improver left the ROS graph"
+            if reason:
+                raise ExecutionFailed(f"the graph ended: {reason}")
+            if deadline is not None and now > deadline:
+                raise ExecutionFailed(f"the graph did not answer within {limit:g} s")
+        return future.result()
+
+    def _show(self, shown: _Shown | None) -> None:
+        if shown is None:
+            return
+        with self._changed:
+            new, self._feedback = self._feedback, []
+        for feedback in new:
+            shown.show(feedback)
+
+    def _on_feedback(self, msg: Any) -> None:
+        with self._changed:
+            self._feedback.append(msg.feedback)
+            self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+
+class _Shown:
+    """Passes feedback on to the callbacks, the run only once."""
+
+    def __init__(self, calls: Callbacks) -> None:
+        self._calls = calls
+        self._run_id = ""
+
+    def show(self, feedback: Improve.Feedback) -> None:
+        if feedback.run_id != self._run_id:
+            self._run_id = feedback.run_id
+            self._calls.on_run(feedback.run_id, int(feedback.next_trial))
+        if feedback.state == Improve.Feedback.FINISHED_TRIAL:
+            self._calls.on_trial(convert.trial_from(feedback.trial))
+
+
+def _goal(request: Request) -> Improve.Goal:
+    return Improve.Goal(
+        task=request.task,
+        improver=request.improver,
+        goal=[float(value) for value in request.goal],
+        budget=request.budget,
+        target_cost=float(request.target_cost),
+        seed=request.seed,
+        resume_run_id=request.resume_run_id,
+    )

@@ -1,0 +1,204 @@
+"""One Improve goal: drives the loop of :mod:`icpi_ros.loop` through the graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rclpy.action.server import ServerGoalHandle
+
+from icpi_msgs.action import Improve
+from icpi_ros.data.dataset import Dataset, load
+from icpi_ros.data.store import TrialStore, UnknownRun
+from icpi_ros.errors import (
+    DatasetError,
+    ExecutionCancelled,
+    IcpiError,
+    InvalidValue,
+    ObservationMissing,
+    StoreError,
+    UnknownName,
+    UsageError,
+)
+from icpi_ros.loop import ImprovementRun
+from icpi_ros.nodes.motion_client import MotionClient
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Trial
+
+Code = Improve.Result
+State = Improve.Feedback
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What runs of this node share; ``dataset``, ``store`` None = the shipped, the default one."""
+
+    task: Task
+    improver: str
+    store: Path | None
+    dataset: Path | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Whom a run tells: every feedback, every finished trial, every proposal, every log line."""
+
+    feedback: Callable[[int, ImprovementRun, int, Trial | None], None]
+    finished: Callable[[ImprovementRun, Trial], None]
+    proposed: Callable[[ImprovementRun, Trial], None]
+    log: Callable[[str], None]
+
+
+class ImprovementJob:
+    """See the module; a :class:`icpi_ros.nodes.serving.Job`."""
+
+    def __init__(
+        self, setup: Setup, handle: ServerGoalHandle, motions: MotionClient, tell: Listener
+    ) -> None:
+        """Prepare; nothing is stored yet."""
+        self.handle = handle
+        self._setup, self._motions, self._tell = setup, motions, tell
+        self._goal = handle.request
+        self._run: ImprovementRun | None = None
+        self._attempts = 0
+        self._cancelled = False
+        motions.arm()
+
+    def cancel(self) -> None:
+        """See :class:`Job`."""
+        self._cancelled = True
+        self._motions.cancel()
+
+    def run(self) -> Any:
+        """See :class:`Job`."""
+        code, message = Code.NONE, ""
+        try:
+            with TrialStore(self._setup.store) as store:
+                self._run = self._open(store)
+                self._say_where(self._run)
+                try:
+                    code, message = self._loop(self._run)
+                finally:
+                    self._run.close()
+        except IcpiError as exc:
+            code, message = error_code(exc), str(exc)
+        if message:
+            self._tell.log(message)
+        return self._result(code, message)
+
+    def _open(self, store: TrialStore) -> ImprovementRun:
+        goal, task = self._goal, self._setup.task
+        if goal.task != task.name:
+            raise WrongTask(
+                f"this graph improves task {task.name!r}, not {goal.task!r}: "
+                f"start it with another task argument, or ask for {task.name!r}"
+            )
+        dataset: Dataset | None = None
+        if self._setup.dataset is not None:
+            dataset = load(self._setup.dataset, task)
+        if goal.resume_run_id:
+            return ImprovementRun.resume(store, goal.resume_run_id, dataset)
+        return ImprovementRun.new(
+            task,
+            goal.improver or self._setup.improver,
+            dataset,
+            list(goal.goal) or None,
+            int(goal.budget),
+            int(goal.seed),
+            store,
+            float(goal.target_cost),
+            self._setup.options,
+        )
+
+    def _say_where(self, run: ImprovementRun) -> None:
+        if run.resumed_from is None:
+            self._tell.log(f"run {run.run_id} begins: {run.task.name} with {run.config.improver}")
+        else:
+            self._tell.log(f"run {run.run_id} continues from trial {run.resumed_from}")
+
+    def _loop(self, run: ImprovementRun) -> tuple[int, str]:
+        while not run.finished:
+            number = len(run.history)
+            if self._cancelled:
+                return self._cancel(run)
+            self._tell.feedback(State.PROPOSING, run, number, None)
+            trial = run.next()
+            self._tell.proposed(run, trial)
+            self._tell.feedback(State.EXECUTING, run, trial.number, None)
+            try:
+                self._attempt(run, trial)
+            except ExecutionCancelled:
+                return self._cancel(run)
+            except ObservationMissing as exc:
+                if not self._unobserved(run, trial, str(exc)):
+                    return Code.UNOBSERVED, run.reason
+            except StoreError:
+                raise
+            except IcpiError as exc:
+                self._publish(run, run.fail(str(exc)))
+                return Code.EXECUTION_FAILED, f"trial {trial.number}: {exc}"
+        return Code.NONE, ""
+
+    def _attempt(self, run: ImprovementRun, trial: Trial) -> None:
+        self._attempts += 1
+        # With the attempt in the id, a late path of the first cannot pass for the second's.
+        trial_id = f"{run.run_id}/{trial.number}.{self._attempts}"
+        trajectory, moving = self._motions.execute(trial_id, trial.theta)
+        self._publish(run, run.tell(trajectory, moving))
+
+    def _unobserved(self, run: ImprovementRun, trial: Trial, reason: str) -> bool:
+        again = run.unobserved(reason)
+        what = "it is tried once more" if again else "the run ends"
+        self._tell.log(f"trial {trial.number} was not observed ({reason}): {what}")
+        return again
+
+    def _cancel(self, run: ImprovementRun) -> tuple[int, str]:
+        reason = "cancelled by the client"
+        self._publish(run, run.cancel(reason))
+        return Code.CANCELLED, reason
+
+    def _publish(self, run: ImprovementRun, trial: Trial | None) -> None:
+        if trial is not None:
+            self._tell.finished(run, trial)
+            self._tell.feedback(State.FINISHED_TRIAL, run, trial.number + 1, trial)
+
+    def _result(self, code: int, message: str) -> Any:
+        result = result_msg(code, message)
+        if self._run is not None:
+            best = self._run.best
+            result.run_id = self._run.run_id
+            result.trials = len(self._run.history)
+            result.best_theta = best.theta.tolist() if best is not None else []
+            result.best_cost = float(best.cost) if best is not None else math.nan
+        return result
+
+
+class WrongTask(IcpiError):
+    """The graph is set up for another task."""
+
+
+def result_msg(code: int, message: str) -> Any:
+    """Return a result of a run that has nothing to show."""
+    return Code(error_code=code, error_msg=message, best_cost=math.nan)
+
+
+def error_code(error: IcpiError) -> int:
+    """Return the error code of Improve that an error of the core stands for."""
+    if isinstance(error, UnknownName):
+        return int(Code.UNKNOWN_TASK if error.kind == "task" else Code.UNKNOWN_IMPROVER)
+    if isinstance(error, InvalidValue):
+        words = ("budget", "seed", "target cost")
+        about_goal = not str(error).startswith(words)
+        return int(Code.INVALID_GOAL if about_goal else Code.INVALID_BUDGET)
+    table: tuple[tuple[type[IcpiError], int], ...] = (
+        (WrongTask, Code.UNKNOWN_TASK),
+        (UnknownRun, Code.UNKNOWN_RUN),
+        (DatasetError, Code.DATASET),
+        (StoreError, Code.STORE),
+        (UsageError, Code.UNKNOWN_RUN),  # a stored run that does not fit what is here now
+    )
+    return next((int(code) for kind, code in table if isinstance(error, kind)), Code.INTERNAL)

@@ -1,0 +1,152 @@
+"""The improver's side of a trial: ask the executor, collect what perception saw."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from rclpy.task import Future
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
+from icpi_ros.errors import ExecutionCancelled, ExecutionFailed, IcpiError, ObservationMissing
+from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.topics import EXECUTE_MOTION, OBJECT_TRAJECTORY
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, ObjectTrajectory
+
+Code = ExecuteMotion.Result
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Steady times [s]: until the executor is there, between its signs of life, for the path."""
+
+    connect: float = 10.0
+    heartbeat: float = 5.0
+    observation: float = 5.0
+
+
+class MotionClient:
+    """Executes one theta at a time; callbacks write, the worker thread waits."""
+
+    def __init__(self, node: Node, task: Task, deadlines: Deadlines) -> None:
+        """Open the action client and the trajectory subscription."""
+        self._node, self._task, self._deadlines = node, task, deadlines
+        self._changed = threading.Condition()
+        self._cancelled = threading.Event()
+        self._heard = 0.0
+        self._paths: deque[ObjectTrajectoryMsg] = deque(maxlen=8)
+        self._client = ActionClient(node, ExecuteMotion, EXECUTE_MOTION)
+        node.create_subscription(ObjectTrajectoryMsg, OBJECT_TRAJECTORY, self._on_path, qos.EVENT)
+
+    def arm(self) -> None:
+        """Forget an earlier cancellation; called at the start of a run."""
+        self._cancelled.clear()
+
+    def cancel(self) -> None:
+        """End the motion under way; from any thread."""
+        self._cancelled.set()
+        self._wake()
+
+    def execute(self, trial_id: str, theta: Array) -> tuple[ObjectTrajectory, float]:
+        """Execute theta; return what was seen and how long things moved [s].
+
+        Raises:
+            ExecutionCancelled: cancelled from here or there; the arm stands.
+            ExecutionFailed: refused or aborted; the message is the executor's.
+            ObservationMissing: executed, but nothing usable was seen.
+        """
+        result = self._result(trial_id, theta)
+        if result.error_code == Code.PERCEPTION_SILENT:
+            raise ObservationMissing(result.error_msg)
+        if result.error_code == Code.CANCELLED:
+            raise ExecutionCancelled(result.error_msg)
+        if result.error_code != Code.NONE:
+            raise ExecutionFailed(result.error_msg or f"executor error {result.error_code}")
+        return self._path(trial_id), result.motion_duration + result.settling_duration
+
+    def _result(self, trial_id: str, theta: Array) -> Any:
+        self._wait(
+            self._client.server_is_ready,
+            self._deadlines.connect,
+            ExecutionFailed(f"no executor serves execute_motion ({self._deadlines.connect:g} s)"),
+        )
+        goal = ExecuteMotion.Goal(
+            task=self._task.name,
+            trial_id=trial_id,
+            theta_names=list(self._task.space.names),
+            theta=theta.tolist(),
+        )
+        self._heard = time.monotonic()
+        accepted = self._call(
+            lambda: self._client.send_goal_async(goal, feedback_callback=self._on_feedback)
+        )
+        handle = self._await(accepted, None)
+        if not handle.accepted:
+            raise ExecutionFailed("the executor rejected the goal without a reason")
+        return self._await(self._call(handle.get_result_async), handle).result
+
+    def _call(self, send: Callable[[], Future]) -> Future:
+        if self._node.executor is None:
+            raise ExecutionFailed("the node does not spin")
+        return call(self._node.executor, send)
+
+    def _await(self, future: Any, handle: Any) -> Any:
+        """Wait for a reply while the executor gives signs of life; pass a cancellation on."""
+        future.add_done_callback(lambda _: self._wake())
+        asked = False
+        while not future.done():
+            if self._cancelled.is_set() and handle is not None and not asked:
+                self._call(handle.cancel_goal_async)
+                asked = True
+            if time.monotonic() - self._heard > self._deadlines.heartbeat:
+                raise ExecutionFailed(
+                    f"the executor gave no sign of life for {self._deadlines.heartbeat:g} s: "
+                    "is it still running?"
+                )
+            with self._changed:
+                self._changed.wait(0.05)
+        return future.result()
+
+    def _path(self, trial_id: str) -> ObjectTrajectory:
+        def found() -> ObjectTrajectoryMsg | None:
+            return next((m for m in list(self._paths) if m.trial_id == trial_id), None)
+
+        missing = ObservationMissing(
+            f"perception sent no trajectory within {self._deadlines.observation:g} s"
+        )
+        self._wait(lambda: found() is not None, self._deadlines.observation, missing)
+        msg = found()
+        if msg is None:
+            raise missing
+        return convert.object_trajectory_from(msg)
+
+    def _wait(self, done: Any, limit: float, failure: IcpiError) -> None:
+        deadline = time.monotonic() + limit
+        while not done():
+            if self._cancelled.is_set():
+                raise ExecutionCancelled("cancelled by the client")
+            if time.monotonic() > deadline:
+                raise failure
+            with self._changed:
+                self._changed.wait(0.02)
+
+    def _on_feedback(self, msg: Any) -> None:
+        self._heard = time.monotonic()
+
+    def _on_path(self, msg: ObjectTrajectoryMsg) -> None:
+        with self._changed:
+            self._paths.append(msg)
+            self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

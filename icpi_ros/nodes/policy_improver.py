@@ -1,0 +1,113 @@
+"""Node ``policy_improver``: serves Improve; every finished trial is on disk before the next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rclpy.action.server import ServerGoalHandle
+
+from icpi_msgs.action import Improve
+from icpi_msgs.msg import Proposal as ProposalMsg
+from icpi_msgs.msg import Trial as TrialMsg
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.loop import ImprovementRun
+from icpi_ros.nodes import convert, diagnostics, qos
+from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg
+from icpi_ros.nodes.motion_client import Deadlines, MotionClient
+from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.serving import OneGoalServer
+from icpi_ros.nodes.spin import IcpiNode, run
+from icpi_ros.nodes.topics import IMPROVE, PROPOSALS, TRIALS
+from icpi_ros.tasks import TASKS
+from icpi_ros.types import Trial
+
+PARAMETERS = (
+    Spec("task", "slide", "task that is improved", choices=TASKS.names()),
+    Spec(
+        "improver", DEFAULT_IMPROVER, "improver of goals that name none", choices=IMPROVERS.names()
+    ),
+    Spec("store", "", "file of the trial store; empty = the user's default"),
+    Spec("dataset", "", "file of examples; empty = the shipped set"),
+    Spec("model", "", "model of the improver llm; empty = its default"),
+    Spec("base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default"),
+    Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
+    Spec(
+        "deadline", 0.0, "deadline of one completion; 0 = the improver's default", "s", 0.0, 3600.0
+    ),
+    Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
+    Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
+    Spec("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),
+)
+
+
+class PolicyImprover(IcpiNode):
+    """See the module."""
+
+    def __init__(self) -> None:
+        """Open topics, the client of the executor, and serve."""
+        super().__init__("policy_improver")
+        values = declare(self, PARAMETERS)
+        names = ("model", "base_url", "key_variable", "deadline")
+        self._setup = Setup(
+            task=TASKS.get(values["task"]),
+            improver=values["improver"],
+            store=Path(values["store"]).expanduser() if values["store"] else None,
+            dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
+            options={name: values[name] for name in names if values[name]},
+        )
+        deadlines = Deadlines(
+            values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]
+        )
+        self._motions = MotionClient(self, self._setup.task, deadlines)
+        self._trials = self.create_publisher(TrialMsg, TRIALS, qos.RECORD)
+        self._proposals = self.create_publisher(ProposalMsg, PROPOSALS, qos.RECORD)
+        self._server = OneGoalServer(self, Improve, IMPROVE, self._make_job, result_msg)
+        self._last = "no run yet"
+        diagnostics.Diagnostics(self, self._health)
+
+    def close(self) -> None:
+        """Cancel the run under way; the executor stops the arm."""
+        self._server.close(4.0)
+
+    def _make_job(self, handle: ServerGoalHandle) -> ImprovementJob:
+        def feedback(state: int, run: ImprovementRun, number: int, trial: Trial | None) -> None:
+            msg = Improve.Feedback(state=state, run_id=run.run_id, next_trial=number)
+            if trial is not None:
+                msg.trial = self._trial_msg(run, trial)
+            handle.publish_feedback(msg)
+
+        tell = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
+        return ImprovementJob(self._setup, handle, self._motions, tell)
+
+    def _publish_trial(self, run: ImprovementRun, trial: Trial) -> None:
+        self._trials.publish(self._trial_msg(run, trial))
+        cost = "" if trial.error is None else f", cost {1e3 * trial.cost:.1f} mm"
+        self._log(f"run {run.run_id} trial {trial.number}: {trial.status.value}{cost}")
+
+    def _publish_proposal(self, run: ImprovementRun, trial: Trial) -> None:
+        self._proposals.publish(
+            convert.proposal_msg(run.run_id, run.config.improver, run.task, trial)
+        )
+
+    def _trial_msg(self, run: ImprovementRun, trial: Trial) -> TrialMsg:
+        now = self.get_clock().now().nanoseconds
+        return convert.trial_msg(now, run.run_id, run.config.improver, run.task, run.goal, trial)
+
+    def _log(self, line: str) -> None:
+        self._last = line
+        self.get_logger().info(line)
+
+    def _health(self) -> diagnostics.Health:
+        state = "running" if self._server.busy else "ready"
+        return diagnostics.Health(diagnostics.OK, state, {"last": self._last})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the node."""
+    return run(PolicyImprover, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

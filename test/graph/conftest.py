@@ -1,0 +1,108 @@
+"""Real graphs of real processes, each in a ROS domain that no other graph on this machine uses."""
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from icpi_ros.graph.instance import reserve_domain
+from icpi_ros.graph.processes import BackgroundGraph, environment
+
+NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
+NAMESPACE = "test"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def domain():
+    """One domain for the session; tests that run side by side reserve different ones."""
+    number, held = reserve_domain()
+    os.environ.update(environment())
+    os.environ["ROS_DOMAIN_ID"] = str(number)
+    yield number
+    held.release()
+
+
+class RunningGraph:
+    """A graph with its store, its log and the pids of its nodes."""
+
+    def __init__(self, folder, **arguments):
+        self.store = folder / "trials.sqlite"
+        self.log = folder / "graph.log"
+        given = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0} | arguments
+        self.process = BackgroundGraph("sim", given, self.log)
+
+    def __enter__(self):
+        self.process.__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        for pid in self.pids().values():  # a test may have left one stopped
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self.process.stop()
+
+    def text(self):
+        return self.log.read_text() if self.log.exists() else ""
+
+    def pids(self):
+        return {n: int(p) for n, p in re.findall(r"(\w+) started \(pid=(\d+)\)", self.text())}
+
+    def alive(self):
+        return "" if self.process.alive else self.process.reason()
+
+    def wait_until_ended(self, limit=15.0):
+        return self.process.process.wait(limit)
+
+
+def running(pid):
+    """Tell whether a process exists and is not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_gone(pids, limit):
+    deadline = time.monotonic() + limit
+    while left := [pid for pid in pids if running(pid)]:
+        assert time.monotonic() < deadline, f"processes {left} live after {limit} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory, domain):
+    """A free-running graph for the tests of one module."""
+    with RunningGraph(tmp_path_factory.mktemp("fast")) as graph:
+        yield graph
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory, domain):
+    """A graph at real time for the tests of one module."""
+    with RunningGraph(tmp_path_factory.mktemp("timed"), real_time_factor=1) as graph:
+        yield graph
+
+
+@pytest.fixture
+def observer():
+    from observer import Observer
+
+    node = Observer("/" + NAMESPACE)
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def client():
+    from icpi_ros.nodes.improve_client import ImproveClient
+
+    with ImproveClient(NAMESPACE) as opened:
+        yield opened

@@ -1,0 +1,92 @@
+"""A node of the tests: records topics, sends motions, waits for events with deadlines."""
+
+import threading
+import time
+
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.topics import EXECUTE_MOTION
+
+LIMIT = 20.0
+
+
+class Observer:
+    def __init__(self, namespace):
+        self.context = Context()
+        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(
+            "observer", namespace=namespace, context=self.context, start_parameter_services=False
+        )
+        self.changed = threading.Condition()
+        self.feedback = []
+        self.motions = ActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.thread = threading.Thread(target=self.executor.spin, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.executor.shutdown(timeout_sec=2.0)
+        self.thread.join(2.0)
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def record(self, kind, topic, qos):
+        found = []
+
+        def keep(msg):
+            with self.changed:
+                found.append(msg)
+                self.changed.notify_all()
+
+        self.node.create_subscription(kind, topic, keep, qos)
+        return found
+
+    def wait(self, condition, what="the event", limit=LIMIT):
+        deadline = time.monotonic() + limit
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {limit} s for {what}"
+            with self.changed:
+                self.changed.wait(0.02)
+
+    def reply(self, future, limit=LIMIT):
+        self.wait(future.done, "a reply", limit)
+        return future.result()
+
+    def start(self, theta, trial_id="test/0", **fields):
+        """Send a motion; return its goal handle and the future of its result."""
+        self.wait(self.motions.server_is_ready, "execute_motion")
+        self.feedback.clear()
+        goal = ExecuteMotion.Goal(
+            **{
+                "task": "slide",
+                "trial_id": trial_id,
+                "theta_names": ["speed", "heading"],
+                "theta": theta,
+                **fields,
+            }
+        )
+
+        def keep(msg):
+            with self.changed:
+                self.feedback.append(msg.feedback.state)
+                self.changed.notify_all()
+
+        handle = self.reply(
+            call(self.executor, lambda: self.motions.send_goal_async(goal, feedback_callback=keep))
+        )
+        assert handle.accepted
+        return handle, call(self.executor, handle.get_result_async)
+
+    def cancel(self, handle):
+        return self.reply(call(self.executor, handle.cancel_goal_async))
+
+    def execute(self, theta, **fields):
+        _, future = self.start(theta, **fields)
+        return self.reply(future).result

@@ -1,0 +1,164 @@
+"""Cancelling and refusing while the simulated arm moves at real time."""
+
+import time
+
+import numpy as np
+import pytest
+from action_msgs.msg import GoalStatus
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import TrialWindow
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.convert import to_ns
+from icpi_ros.nodes.improve_client import Callbacks, Request
+
+State = ExecuteMotion.Feedback
+Code = ExecuteMotion.Result
+FAST = [1.5, 0.0]
+
+
+def speed(state):
+    return np.abs(state.velocity).max()
+
+
+def stamp(message):
+    return to_ns(message.header.stamp) / 1e9
+
+
+def cancel_at_full_speed(observer, joints, trial_id):
+    """Start a stroke, cancel it in its middle; return result, status and stamp of the cancel."""
+    handle, future = observer.start(FAST, trial_id=trial_id)
+    observer.wait(lambda: State.STROKING in observer.feedback, "the stroke")
+    observer.wait(lambda: speed(joints[-1]) > 1.5, "full speed")
+    at = stamp(joints[-1])
+    observer.cancel(handle)
+    answer = observer.reply(future)
+    return answer.result, answer.status, at
+
+
+def test_cancel_in_a_stroke_stops_the_arm_within_100_ms(timed, observer):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_EVERY)
+    windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
+    result, status, at = cancel_at_full_speed(observer, joints, "cancel/0")
+    assert (result.error_code, status) == (Code.CANCELLED, GoalStatus.STATUS_CANCELED)
+    moving = [stamp(state) for state in joints if speed(state) > 0.05]
+    assert moving[-1] - at < 0.1
+    ours = [w.state for w in windows if w.trial_id == "cancel/0"]
+    assert ours == [TrialWindow.OPEN, TrialWindow.ABORTED]
+    after = observer.execute(FAST, trial_id="cancel/1")
+    assert (after.error_code, after.error_msg) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "phase", [State.RETREATING, State.APPROACHING, State.STROKING, State.SETTLING]
+)
+def test_cancel_in_any_phase_leaves_the_arm_standing(timed, observer, phase):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+    handle, future = observer.start([1.0, 0.0], trial_id=f"phase/{phase}")
+    observer.wait(lambda: phase in observer.feedback, "the phase")
+    observer.cancel(handle)
+    assert observer.reply(future).result.error_code == Code.CANCELLED
+    assert observer.feedback[-1] == State.STOPPING
+    count = len(joints)
+    observer.wait(lambda: len(joints) > count + 2, "joint states")
+    assert speed(joints[-1]) < 0.05
+
+
+def test_a_goal_while_a_motion_runs_is_refused_and_disturbs_nothing(timed, observer):
+    _, first = observer.start([1.0, 0.0], trial_id="busy/0")
+    second = observer.execute([1.0, 0.0], trial_id="busy/1")
+    assert second.error_code == Code.BUSY
+    assert "under way" in second.error_msg
+    assert observer.reply(first).result.error_code == 0
+
+
+def test_a_trial_takes_its_motion_and_settling_time(timed, observer):
+    def overhead(number):
+        begin = time.monotonic()
+        result = observer.execute([1.2, 0.1], trial_id=f"time/{number}")
+        assert result.error_code == 0
+        wall = time.monotonic() - begin
+        return wall / (result.motion_duration + result.settling_duration)
+
+    overhead(0)
+    assert min(overhead(number) for number in (1, 2)) < 1.10
+
+
+def test_cancelling_a_run_keeps_its_trials_and_the_graph(timed, client, observer):
+    client.connect(20.0, timed.alive)
+    shown = []
+
+    def interrupt_in_the_second(trial):
+        shown.append(trial)
+        if len(shown) == 1:
+            observer.wait(lambda: State.STROKING in phases, "the next stroke")
+            raise KeyboardInterrupt
+
+    phases, resumed = [], []
+    action = ExecuteMotion.Impl.FeedbackMessage
+    observer.node.create_subscription(
+        action,
+        "execute_motion/_action/feedback",
+        lambda message: phases.append(message.feedback.state) if shown else None,
+        qos.EVENT,
+    )
+    result = client.improve(
+        Request("slide", "random", budget=3), Callbacks(on_trial=interrupt_in_the_second)
+    )
+    assert result.cancelled
+    assert result.trials == 1
+    assert [trial.status.value for trial in shown] == ["done", "cancelled"]
+    again = client.improve(
+        Request("slide", resume_run_id=result.run_id, budget=5),
+        Callbacks(on_run=lambda run_id, trial: resumed.append((run_id, trial))),
+    )
+    assert resumed == [(result.run_id, 1)]
+    assert (again.error_code, again.trials) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda m: m.points[-1].velocities.__setitem__(2, 0.5),
+            "elbow_joint ends with velocity 0.5",
+        ),
+        (lambda m: m.points[1].positions.__setitem__(0, float("nan")), "not finite"),
+        (lambda m: m.joint_names.__setitem__(0, "tail_joint"), "tail_joint"),
+        (
+            lambda m: setattr(m.points[1], "time_from_start", m.points[0].time_from_start),
+            "increase",
+        ),
+        (
+            lambda m: [p.positions.__setitem__(1, 0.0) for p in m.points],
+            "shoulder_lift_joint is at",
+        ),
+        (lambda m: m.points[1].positions.__setitem__(1, 9.0), "shoulder_lift_joint"),
+    ],
+)
+def test_the_arm_refuses_what_a_controller_would(timed, observer, change, words):
+    """Whoever publishes on the controller's topic meets the same gate."""
+    from diagnostic_msgs.msg import DiagnosticStatus
+
+    from icpi_ros.arms import ARMS
+    from icpi_ros.motion.primitive import point_to_point
+    from icpi_ros.nodes import convert
+    from icpi_ros.nodes.topics import CONTROLLER_STATUS, CONTROLLER_TRAJECTORY
+
+    arm = ARMS.get("ur5e")
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+    statuses = observer.record(DiagnosticStatus, CONTROLLER_STATUS, qos.EVENT)
+    out = observer.node.create_publisher(JointTrajectory, CONTROLLER_TRAJECTORY, qos.COMMAND)
+    observer.wait(lambda: joints and speed(joints[-1]) < 0.01, "an arm at rest")
+    observer.wait(lambda: out.get_subscription_count() > 0, "the arm")
+    observer.wait(lambda: observer.node.count_publishers(f"/test/{CONTROLLER_STATUS}"), "status")
+    here = np.array(joints[-1].position)
+    message = convert.trajectory_msg(point_to_point(arm, here, here + 0.1, 0.3), "probe")
+    change(message)
+    out.publish(message)
+    observer.wait(lambda: any(s.name == "probe" for s in statuses), "the arm's answer")
+    status = convert.motion_status_from(next(s for s in statuses if s.name == "probe"))
+    assert status.state == "rejected"
+    assert words in status.reason

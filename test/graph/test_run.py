@@ -1,0 +1,139 @@
+"""A whole improvement run through a free-running graph."""
+
+import time
+
+import numpy as np
+import pytest
+
+from icpi_msgs.action import ExecuteMotion, Improve
+from icpi_msgs.msg import Trial as TrialMsg
+from icpi_ros.arms import ARMS
+from icpi_ros.data.store import TrialStore
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks import TASKS
+
+from .conftest import NODES
+
+TRIALS = 3
+
+
+@pytest.fixture(scope="module")
+def finished(fast):
+    """One run of three trials: result, trials as they were shown, wall time."""
+    from icpi_ros.nodes.improve_client import ImproveClient
+
+    shown, runs = [], []
+    with ImproveClient("test") as client:
+        client.connect(20.0, fast.alive)
+        calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.alive)
+        begin = time.monotonic()
+        result = client.improve(Request("slide", "ridge", budget=TRIALS, seed=3), calls)
+        return result, shown, runs, time.monotonic() - begin
+
+
+def test_a_run_improves_and_every_trial_is_shown(finished):
+    result, shown, runs, _ = finished
+    assert (result.error_code, result.error_msg, result.trials) == (0, "", TRIALS)
+    assert runs == [(result.run_id, 0)]
+    assert [trial.number for trial in shown] == [0, 1, 2]
+    assert result.best_cost == min(trial.cost for trial in shown) < shown[0].cost
+
+
+def test_the_store_holds_what_was_shown(finished, fast):
+    result, shown, _, _ = finished
+    with TrialStore(fast.store) as store:
+        stored = store.trials(result.run_id)
+        assert store.run(result.run_id).state == "finished"
+    for there, here in zip(stored, shown, strict=True):
+        np.testing.assert_array_equal(there.theta, here.theta)
+        assert there.cost == here.cost
+        assert there.proposal.provenance == here.proposal.provenance
+        assert there.trajectory.coverage == 1.0
+
+
+def test_graph_and_rollout_end_at_the_same_place(finished, fast):
+    result, _, _, _ = finished
+    task, arm = TASKS.get("slide"), ARMS.get("ur5e")
+    with TrialStore(fast.store) as store:
+        trials = store.trials(result.run_id)
+    thetas = np.array([trial.theta for trial in trials])
+    inside = rollout(task, arm, task.seeded_physics(0), thetas).trajectories
+    for trial, other in zip(trials, inside, strict=True):
+        apart = np.linalg.norm(trial.trajectory.positions[-1] - other.positions[-1])
+        assert apart < 1e-3
+
+
+def test_free_running_is_five_times_real_time(fast, observer):
+    observer.execute([1.0, 0.1], trial_id="speed/0")  # the first one pays for discovery
+
+    def ratio(number):
+        begin = time.monotonic()
+        result = observer.execute([1.0, 0.1], trial_id=f"speed/{number}")
+        assert result.error_code == 0
+        simulated = result.motion_duration + result.settling_duration
+        return simulated / (time.monotonic() - begin)
+
+    # The best of some: tests share the machine with others.
+    assert max(ratio(number) for number in range(1, 5)) > 5.0
+
+
+def test_who_joins_late_sees_the_trials(finished, observer):
+    result, _, _, _ = finished
+    trials = observer.record(TrialMsg, "trials", qos.RECORD)
+    observer.wait(lambda: len(trials) >= TRIALS, "latched trials")
+    assert {trial.run_id for trial in trials} == {result.run_id}
+    assert trials[-1].theta_names == ["speed", "heading"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "words"),
+    [
+        ({"theta": [1.0]}, "INVALID_THETA", "2 values"),
+        ({"theta": [float("nan"), 0.0]}, "INVALID_THETA", "speed = nan"),
+        ({"theta": [5.0, 0.0]}, "INVALID_THETA", "allowed 0.6 to 1.6 m/s"),
+        ({"theta_names": ["heading", "speed"]}, "INVALID_THETA", "expected speed, heading"),
+        ({"task": "juggle"}, "UNKNOWN_TASK", "choose one of"),
+        ({"trial_id": ""}, "INVALID_THETA", "trial_id"),
+    ],
+)
+def test_a_bad_motion_is_refused_with_its_reason(fast, observer, fields, code, words):
+    result = observer.execute(fields.pop("theta", [1.0, 0.0]), **fields)
+    assert result.error_code == getattr(ExecuteMotion.Result, code)
+    assert words in result.error_msg
+    assert "\n" not in result.error_msg
+    assert result.motion_duration == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "words"),
+    [
+        ({"task": "juggle"}, "UNKNOWN_TASK", "slide"),
+        ({"improver": "magic"}, "UNKNOWN_IMPROVER", "ridge"),
+        ({"goal": [9.0, 9.0]}, "INVALID_GOAL", "allowed"),
+        ({"goal": [0.6]}, "INVALID_GOAL", "2 values"),
+        ({"budget": 0}, "INVALID_BUDGET", "1 to 1000"),
+        ({"target_cost": float("nan")}, "INVALID_BUDGET", "target cost"),
+        ({"resume_run_id": "nothing"}, "UNKNOWN_RUN", "nothing"),
+    ],
+)
+def test_a_bad_run_is_refused_with_its_reason(fast, client, fields, code, words):
+    client.connect(20.0, fast.alive)
+    result = client.improve(Request(**({"task": "slide"} | fields)))
+    assert result.error_code == getattr(Improve.Result, code)
+    assert words in result.error_msg
+    assert result.run_id == ""
+
+
+def test_every_node_reports_its_health(fast, observer):
+    from diagnostic_msgs.msg import DiagnosticArray
+
+    reports = observer.record(DiagnosticArray, "/diagnostics", qos.EVENT)
+    names = {f"/test/{node}" for node in NODES}
+
+    def latest():
+        return {status.name: status for report in list(reports) for status in report.status}
+
+    observer.wait(lambda: names <= set(latest()), "diagnostics of all nodes", 5.0)
+    assert all(latest()[name].level == b"\x00" for name in names)
