@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from icpi_ros.data.build import Progress
     from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.plan import Plan
+    from icpi_ros.data.workers import Workers
     from icpi_ros.tasks.base import Task
 
 MAX_EXAMPLES = 1_000_000
@@ -39,7 +40,9 @@ def _add_build(make: argparse.ArgumentParser) -> None:
         help="brute: search for the best theta; hindsight: relabel pairs of executions",
     )
     make.add_argument("--examples", type=whole(1, MAX_EXAMPLES), default=300, metavar="N")
-    make.add_argument("--draws", type=whole(1, 30_000), default=30, help="physics draws (30)")
+    make.add_argument(
+        "--draws", type=whole(1, 30_000), metavar="N", help="physics draws; default: 30 or fewer"
+    )
     make.add_argument(
         "--goals-per-draw", type=whole(1, 1000), metavar="N", help="default: 5 if the goal varies"
     )
@@ -114,6 +117,7 @@ def named_range(text: str) -> tuple[str, tuple[float, float]]:
 def build_dataset(args: argparse.Namespace) -> int:
     """Build and write; the same arguments give the same file, and continue a broken build."""
     from icpi_ros.context.retrieval import DEFAULT_K
+    from icpi_ros.data.build import kept
     from icpi_ros.data.workers import Workers
     from icpi_ros.tasks import TASKS
 
@@ -123,7 +127,7 @@ def build_dataset(args: argparse.Namespace) -> int:
     try:
         dataset = _build(task, plan, out, Workers(processes, args.dask), args.threads)
     except KeyboardInterrupt:
-        print(f"icpi: interrupted; {_kept(out, plan)}", file=sys.stderr)
+        print(f"icpi: interrupted; {kept(out, plan)}", file=sys.stderr)
         return INTERRUPTED
     return _report(dataset, plan, task, out)
 
@@ -134,7 +138,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     return Plan(
         label=args.label,
         examples=args.examples,
-        draws=args.draws,
+        draws=args.draws or min(Plan.draws, args.examples),
         goals_per_draw=args.goals_per_draw,
         label_noise=args.label_noise,
         physics=args.physics,
@@ -156,15 +160,12 @@ def _ranges(
     return dict(sorted(pairs))
 
 
-def _build(task: Task, plan: Plan, out: Path, workers: object, threads: int) -> Dataset:
-    """Build with a progress bar; an error says what is kept and how to go on."""
+def _build(task: Task, plan: Plan, out: Path, workers: Workers, threads: int) -> Dataset:
+    """Build with a progress bar."""
     from tqdm import tqdm
 
     from icpi_ros.data.build import build_file
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.errors import IcpiError
 
-    assert isinstance(workers, Workers)
     with tqdm(total=plan.draws, unit="draw", disable=not sys.stderr.isatty()) as bar:
 
         def advance(progress: Progress) -> None:
@@ -172,23 +173,7 @@ def _build(task: Task, plan: Plan, out: Path, workers: object, threads: int) -> 
             if progress.dropped:
                 bar.set_postfix(dropped=progress.dropped)
 
-        try:
-            return build_file(task, plan, out, workers, threads, advance)
-        except IcpiError as exc:
-            if out.with_name(f"{out.name}.parts").is_dir() and _finished(out):
-                exc.args = (f"{exc}; {_kept(out, plan)}",)
-            raise
-
-
-def _finished(out: Path) -> int:
-    return len(list(out.with_name(f"{out.name}.parts").glob("draw-*.parquet")))
-
-
-def _kept(out: Path, plan: Plan) -> str:
-    return (
-        f"{_finished(out)} of {plan.draws} draws are kept in {out}.parts: "
-        "run the same command again to continue"
-    )
+        return build_file(task, plan, out, workers, threads, advance)
 
 
 def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:

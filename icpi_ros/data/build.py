@@ -13,7 +13,7 @@ import numpy as np
 from icpi_ros.data import search
 from icpi_ros.data.dataset import Dataset, save
 from icpi_ros.data.labelling import label_draw, versions
-from icpi_ros.data.parts import Parts
+from icpi_ros.data.parts import PART_FILES, Parts, parts_folder
 from icpi_ros.data.plan import GLOBAL_SAMPLES, Plan
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import DatasetError, IcpiError
@@ -79,14 +79,27 @@ def build_file(
     """Build into a Parquet file by way of ``out.parts/``; the same call continues a broken one.
 
     Raises:
-        IcpiError: see :func:`build` and :class:`Parts`; finished draws are kept.
+        IcpiError: see :func:`build` and :class:`Parts`; says how many draws are kept.
     """
-    manifest = _provenance(task, plan)
-    with Parts(out, task, manifest) as parts:
-        dataset = build(task, plan, workers, threads, parts, on_draw)
-        save(dataset, out, task)
+    with Parts(out, task, _provenance(task, plan)) as parts:
+        try:
+            dataset = build(task, plan, workers, threads, parts, on_draw)
+            save(dataset, out, task)
+        except IcpiError as exc:
+            exc.args = (f"{exc}; {kept(out, plan)}",)
+            raise
         parts.remove()
     return dataset
+
+
+def kept(out: Path, plan: Plan) -> str:
+    """Say what of a broken build is kept, and how to go on."""
+    folder = parts_folder(out)
+    count = len(list(folder.glob(PART_FILES)))
+    return (
+        f"{count} of {plan.draws} draws are kept in {folder}: run the same command again to "
+        "continue"
+    )
 
 
 def _join(task: Task, plan: Plan, parts: list[Dataset]) -> Dataset:

@@ -23,6 +23,12 @@ from icpi_ros.tasks.base import Task
 
 MANIFEST = "plan.json"
 LOCK = "lock"
+PART_FILES = "draw-*.parquet"
+
+
+def parts_folder(out: Path) -> Path:
+    """Return the side folder of a build into ``out``."""
+    return out.with_name(f"{out.name}.parts")
 
 
 class Parts:
@@ -39,7 +45,7 @@ class Parts:
 
     def __init__(self, out: Path, task: Task, manifest: dict[str, Any]) -> None:
         """Make the folder, or take up the one that is there."""
-        self.folder = out.with_name(f"{out.name}.parts")
+        self.folder = parts_folder(out)
         self._out, self._task = out, task
         self._manifest: dict[str, Any] = json.loads(json.dumps(manifest))
         try:
@@ -69,15 +75,11 @@ class Parts:
     def done(self) -> dict[int, Dataset]:
         """Return the finished draws; a damaged file counts as not finished."""
         found = {}
-        for path in sorted(self.folder.glob("draw-*.parquet")):
+        for path in sorted(self.folder.glob(PART_FILES)):
             number = path.stem.removeprefix("draw-")
             with contextlib.suppress(DatasetError):
                 found[int(number)] = parquet.read(path, self._task)
         return found
-
-    def count(self) -> int:
-        """Return how many draws are kept."""
-        return len(list(self.folder.glob("draw-*.parquet")))
 
     def add(self, draw: int, dataset: Dataset) -> None:
         """Keep one finished draw; it is on disk when this returns.
@@ -90,7 +92,7 @@ class Parts:
     def remove(self) -> None:
         """Delete the folder: the output is complete."""
         with contextlib.suppress(OSError):
-            for path in (*self.folder.glob("draw-*.parquet"), *self.folder.glob(".draw-*.tmp")):
+            for path in (*self.folder.glob(PART_FILES), *self.folder.glob(".draw-*.tmp")):
                 path.unlink()
             (self.folder / MANIFEST).unlink(missing_ok=True)
             (self.folder / LOCK).unlink()
@@ -121,6 +123,8 @@ class Parts:
             there = None
         if there == self._manifest:
             return
+        if isinstance(there, dict):
+            there["command"] = self._manifest.get("command")  # its parts are named one by one
         changes = "; ".join(list(parquet.differences(there, self._manifest))[:3])
         raise DatasetError(
             f"{self.folder} holds the finished draws of another build ({changes}): "

@@ -6,7 +6,11 @@ on a cluster the scheduler runs the work of a lost worker again elsewhere.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
+import os
+import queue
+import select
 import signal
 import threading
 import time
@@ -21,6 +25,8 @@ CONNECT_TIMEOUT = 15.0
 """Longest wait for the scheduler to answer, and for its first worker [s]."""
 LOST_TIMEOUT = 60.0
 """A cluster without any worker for so long is given up [s]."""
+POLL = 2.0
+"""Time between two looks at whether the cluster has workers [s]."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +68,35 @@ def _in_processes(
         yield from pool(delayed(_numbered)(work, item) for item in items)
     except TerminatedWorkerError as exc:
         raise IcpiError(
-            "a worker process died (killed, or out of memory?): run the same command again to "
-            "continue, with fewer --workers if memory is short"
+            "a worker process died (killed, or out of memory?): take fewer --workers if memory is "
+            "short"
         ) from exc
 
 
 def _numbered(work: Callable[[int], T], item: int) -> tuple[int, T]:
-    """Do one piece of work in a process of joblib's; Ctrl-C is for its parent to handle."""
-    in_child = multiprocessing.parent_process() is not None
-    if in_child and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Do one piece of work in a process of joblib's."""
+    _prepare_process()
     return item, work(item)
+
+
+@functools.cache
+def _prepare_process() -> None:
+    """Leave Ctrl-C to the parent of this process, and end when the parent was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None or parent.pid is None:
+        return
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        handle = os.pidfd_open(parent.pid)
+    except OSError:  # an old kernel: joblib ends idle processes after five minutes
+        return
+
+    def watch() -> None:
+        select.select([handle], [], [])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
 # --- Dask ---------------------------------------------------------------------------------------
@@ -86,16 +110,15 @@ def _on_cluster(
 
     from distributed import KilledWorker
 
-    again = "run the same command again to continue"
     try:
         futures = {client.submit(work, item, pure=False): item for item in items}
         for future in _finished(client, list(futures), address):
             yield futures[future], future.result()
             future.release()
     except KilledWorker as exc:
-        raise IcpiError(f"workers at {address} died again and again (memory?): {again}") from exc
+        raise IcpiError(f"workers at {address} died again and again (memory?)") from exc
     except CancelledError as exc:
-        raise IcpiError(f"lost the Dask scheduler at {address}: {again}") from exc
+        raise IcpiError(f"lost the Dask scheduler at {address}") from exc
     finally:
         client.close(timeout=5)
 
@@ -122,23 +145,25 @@ def _connect(address: str) -> Any:
 
 def _finished(client: Any, futures: list[Any], address: str) -> Iterator[Any]:
     """Yield futures as they finish; give up a cluster that has no worker left."""
-    from distributed import wait
-
+    ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ready.put)
     lost_since = None
-    while futures:
-        try:
-            done = wait(futures, timeout=2.0, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            done = set()
-        yield from done
-        futures = [future for future in futures if future not in done]
-        alive = client.status == "running" and client.scheduler_info(n_workers=-1)["workers"]
-        if done or alive:
-            lost_since = None
-            continue
-        lost_since = lost_since or time.monotonic()
-        if time.monotonic() - lost_since > LOST_TIMEOUT:
-            raise IcpiError(
-                f"the Dask cluster at {address} has had no worker for {LOST_TIMEOUT:.0f} s: "
-                "start some and run the same command again to continue"
-            )
+    for _ in futures:
+        while True:
+            try:
+                done = ready.get(timeout=POLL)
+                break
+            except queue.Empty:
+                alive = _has_workers(client)
+            lost_since = None if alive else lost_since or time.monotonic()
+            if lost_since and time.monotonic() - lost_since > LOST_TIMEOUT:
+                raise IcpiError(
+                    f"the Dask cluster at {address} has had no worker for {LOST_TIMEOUT:.0f} s: "
+                    "start some"
+                )
+        yield done
+
+
+def _has_workers(client: Any) -> bool:
+    return client.status == "running" and bool(client.scheduler_info(n_workers=-1)["workers"])

@@ -36,7 +36,10 @@ class ToyTask(Task):
     rest = RestRule(speed=0.005, window=0.2, period=0.02)
     max_duration = 5.0
 
-    def motions(self, thetas, arm):
+    def strokes(self, thetas, arm):
+        raise NotImplementedError
+
+    def ready(self, theta, arm):
         raise NotImplementedError
 
     def apply_physics(self, model, physics):
