@@ -36,7 +36,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
         files("launch", "*.py"),
-        files("config", "*.yaml", "*.rviz", "*.json"),
+        files("config", "*.xml", "*.yaml", "*.rviz", "*.json"),
         files("sim", "*.xml"),
     ],
     zip_safe=False,

@@ -25,9 +25,9 @@ from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.store import RunConfig, RunInUse, TrialStore
 from icpi_ros.errors import (
     ExecutionCancelled,
-    ExecutionFailed,
-    MotionRefused,
+    IcpiError,
     ObservationMissing,
+    StoreError,
     UsageError,
 )
 from icpi_ros.proposing import Proposer
@@ -290,8 +290,15 @@ class ImprovementRun:
         return False
 
     def fail(self, reason: str) -> Trial | None:
-        """End the run: the executor refused or aborted the trial under way, which is returned."""
-        return self._stop(TrialStatus.FAILED, "failed", reason)
+        """End the run: the executor refused or aborted the trial under way, which is returned.
+
+        The run's ``reason`` adds what resuming would do; the trial's note is ``reason`` alone.
+        """
+        hint = (
+            f"; resuming repeats trial {len(self.history)} with the same theta (only a language "
+            "model may propose another): if it can never be executed, start a new run"
+        )
+        return self._stop(TrialStatus.FAILED, "failed", reason, hint)
 
     def cancel(self, reason: str) -> Trial | None:
         """End the run at the user's wish; return the trial that was under way, None if none."""
@@ -314,15 +321,23 @@ class ImprovementRun:
 
     def _record(self, trial: Trial) -> None:
         self.store.finish_trial(self.run_id, trial)
+        self._note(trial)
+
+    def _note(self, trial: Trial) -> None:
         self.trials = [t for t in self.trials if t.number != trial.number] + [trial]
         self._pending = None
 
-    def _stop(self, status: TrialStatus, state: str, reason: str) -> Trial | None:
-        trial = self._ended(status, reason) if self._pending is not None else None
-        if trial is not None:
-            self._record(trial)
+    def _stop(self, status: TrialStatus, state: str, reason: str, hint: str = "") -> Trial | None:
+        trial = None
+        if self._pending is not None:
+            stored = self.store.trials(self.run_id)[-1]
+            if stored.status is TrialStatus.RUNNING:
+                trial = self._ended(status, reason)
+                self._record(trial)
+            else:  # an interrupt came between the commit of its end and our note of it
+                self._note(stored)
         if not self.finished:
-            self._end(state, reason)
+            self._end(state, reason + (hint if trial is not None else ""))
         return trial
 
     def _end_if_complete(self) -> None:
@@ -347,33 +362,38 @@ def run_in_process(
 
     Args:
         run: new or resumed.
-        rollout: theta ``(d,)`` to the object's trajectory; may raise ObservationMissing,
-            MotionRefused, ExecutionFailed or ExecutionCancelled.
+        rollout: theta ``(d,)`` to the object's trajectory; after ObservationMissing the trial
+            is unobserved, after ExecutionCancelled the run cancelled, after any other IcpiError
+            failed.
         on_trial: called with every trial after it is stored, unobserved ones included.
+
+    Raises:
+        StoreError: a trial cannot be written.
+        KeyboardInterrupt: the run is cancelled if it came in ``rollout``; anywhere else the run
+            stays open.  It can be resumed either way.
     """
     while not run.finished:
         trial = run.next()
         try:
-            run.tell(rollout(trial.theta))
+            try:
+                trajectory = rollout(trial.theta)
+            except KeyboardInterrupt:
+                run.cancel("interrupted by the user")
+                raise
+            run.tell(trajectory)
         except ObservationMissing as exc:
             run.unobserved(str(exc))
-        except (MotionRefused, ExecutionFailed) as exc:
-            run.fail(str(exc))
         except ExecutionCancelled as exc:
             run.cancel(str(exc))
-        except KeyboardInterrupt:
-            run.cancel("interrupted by the user")
+        except StoreError:
             raise
+        except IcpiError as exc:
+            run.fail(str(exc))
         on_trial(run.trials[-1])
 
 
-def run_json(run: ImprovementRun) -> dict[str, Json]:
-    """Return a run in the form that ``icpi run --json`` writes; standard JSON, no NaN."""
-    return record_json(run.run_id, run.config, run.trials)
-
-
 def record_json(run_id: str, config: RunConfig, trials: list[Trial]) -> dict[str, Json]:
-    """As :func:`run_json`, for a stored run."""
+    """Return a run in the form that ``icpi run --json`` writes; standard JSON, no NaN."""
     return {
         "run_id": run_id,
         "task": config.task,

@@ -16,21 +16,35 @@ import numpy as np
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 SUFFIXES = ("_API_KEY", "_TOKEN")
-_SUBSTRING_LENGTH = 8
-"""Shorter values ("EMPTY", "none") are placeholders: removed only where they stand alone."""
+MIN_LENGTH = 8
+"""Shorter values ("EMPTY", "none", "user") are placeholders or words, never taken for keys."""
+_watched: set[str] = set()
+
+
+def watch(variable: object) -> None:
+    """Treat one more environment variable as a key from now on; anything but a name is ignored."""
+    if isinstance(variable, str):
+        _watched.add(variable)
 
 
 def secrets() -> dict[str, str]:
-    """Return the keys of the environment: variable name to value, longest value first."""
-    found = {k: v for k, v in os.environ.items() if k.upper().endswith(SUFFIXES) and v.strip()}
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+    """Return the keys of the environment: variable name to value, longest value first.
+
+    Values come without surrounding blanks, as clients send them.
+    """
+    found = {
+        name: value.strip()
+        for name, value in os.environ.items()
+        if name.upper().endswith(SUFFIXES) or name in _watched
+    }
+    long = [item for item in found.items() if len(item[1]) >= MIN_LENGTH]
+    return dict(sorted(long, key=lambda item: -len(item[1])))
 
 
 def redact_text(text: str) -> str:
     """Return ``text`` with every key of the environment replaced by the variable's name."""
     for name, value in secrets().items():
-        if text == value or len(value) >= _SUBSTRING_LENGTH:
-            text = text.replace(value, f"[{name} removed]")
+        text = text.replace(value, f"[{name} removed]")
     return text
 
 
@@ -46,13 +60,9 @@ def redact(value: Json) -> Json:
 
 
 def leaked(value: Json) -> str:
-    """Return the name of an environment variable whose key a JSON-able ``value`` holds, or ''.
-
-    Placeholders shorter than 8 characters do not count.
-    """
+    """Return the name of an environment variable whose key a JSON-able ``value`` holds, or ''."""
     if isinstance(value, str):
-        long = (item for item in secrets().items() if len(item[1]) >= _SUBSTRING_LENGTH)
-        return next((name for name, key in long if key in value), "")
+        return next((name for name, key in secrets().items() if key in value), "")
     if isinstance(value, dict):
         return next(filter(None, (leaked(v) for kv in value.items() for v in kv)), "")
     if isinstance(value, list):

@@ -23,7 +23,7 @@ class ObjectTrajectory:
     """Where the object was during one trial window.
 
     Attributes:
-        times: ``(T,)`` float64 [s] since the start of the window, increasing.
+        times: ``(T,)`` float64 [s] since the start of the window, finite, increasing.
         positions: ``(T, 3)`` float64 [m] in frame ``base``; NaN marks a missing sample (REP-117).
     """
 
@@ -31,16 +31,18 @@ class ObjectTrajectory:
     positions: Array
 
     def __post_init__(self) -> None:
-        """Check the shapes.
+        """Check shapes and times.
 
         Raises:
-            ValueError: the arrays do not fit together.
+            ValueError: the arrays do not fit together, or time does not go forward.
         """
         if self.times.ndim != 1 or self.positions.shape != (len(self.times), 3):
             raise ValueError(
                 f"times {self.times.shape} and positions {self.positions.shape} do not fit: "
                 "expected (T,) and (T, 3)"
             )
+        if not (np.isfinite(self.times).all() and (np.diff(self.times) > 0.0).all()):
+            raise ValueError("times are not finite and strictly increasing")
 
     @property
     def coverage(self) -> float:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from icpi_ros.types import Array
 
 
@@ -28,6 +30,27 @@ class ArmLimits:
     workspace_lower: Array
     workspace_upper: Array
     tool_speed: float
+
+    def __post_init__(self) -> None:
+        """Refuse limits that limit nothing.
+
+        Raises:
+            ValueError: one is not finite, not positive, reversed, or has another shape.
+        """
+        n = len(self.lower)
+        for name in ("lower", "upper", "velocity", "acceleration"):
+            values = getattr(self, name)
+            if values.shape != (n,) or not np.isfinite(values).all():
+                raise ValueError(f"{name} must be {n} finite numbers, is {values}")
+        if not (self.lower < self.upper).all():
+            raise ValueError("lower joint limits must be below the upper ones")
+        if not ((self.velocity > 0).all() and (self.acceleration > 0).all()):
+            raise ValueError("velocity and acceleration limits must be positive")
+        box = self.workspace_upper - self.workspace_lower
+        if box.shape != (3,) or not (np.isfinite(box).all() and (box > 0).all()):
+            raise ValueError("the workspace must be a finite box of three positive sides")
+        if not 0.0 < self.tool_speed < np.inf:
+            raise ValueError(f"tool_speed must be positive and finite, is {self.tool_speed}")
 
 
 class Arm(ABC):

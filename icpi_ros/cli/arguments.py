@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from pathlib import Path
 
 
@@ -84,4 +85,6 @@ def checked_output(path: Path) -> Path:
         raise UsageError(f"{path} is a folder: name a file in it")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"cannot write {path}: its folder does not exist")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UsageError(f"cannot write {path}: no permission")
     return path

@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     picture = plan.store.parent / f"{run_id}.png"
     code = run_command.report(replace(plan, picture=picture), run_id)
     with TrialStore(plan.store) as store:
-        best = min((trial.cost for trial in store.trials(run_id)), default=float("inf"))
+        done = [trial.cost for trial in store.trials(run_id) if trial.outcome is not None]
+    best = min(done, default=float("inf"))
     print(f"best: {1e3 * best:.1f} mm from the goal")
     return code if best <= NEAR else 1

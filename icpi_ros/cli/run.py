@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,24 +27,30 @@ if TYPE_CHECKING:
     from icpi_ros.types import Trial
 
 
+TRIALS = 8
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi run` takes."""
     parser.add_argument("--task", help="task, see `icpi task list`")
     parser.add_argument("--improver", help="who proposes: knn, llm, random, ridge (default: ridge)")
     parser.add_argument(
-        "--trials", type=whole(1, 1000), default=8, metavar="N", help="budget (default: 8)"
+        "--trials", type=whole(1, 1000), metavar="N", help=f"budget (default: {TRIALS})"
     )
     parser.add_argument(
         "--seed",
         type=whole(0, 2**62),
-        default=0,
         help="of the hidden physics, the first attempt and the improver (default: 0)",
     )
-    parser.add_argument("--goal", type=numbers, metavar="X,Y", help="default: the task's own goal")
+    parser.add_argument(
+        "--goal",
+        type=numbers,
+        metavar="X,Y",
+        help="default: the task's own (--goal=-0.1,0.4 for a leading minus)",
+    )
     parser.add_argument(
         "--target-cost",
         type=number(0.0),
-        default=0.0,
         metavar="M",
         help="stop when a trial costs at most this [m]; default: 0, use the whole budget",
     )
@@ -115,9 +122,9 @@ def make_plan(args: argparse.Namespace) -> Plan:
         task=task,
         improver=improver,
         goal=task.check_goal(config.get("goal") or goal).tolist(),
-        trials=config.get("budget") or args.trials,
-        target_cost=config.get("target_cost", args.target_cost),
-        seed=config.get("seed", args.seed),
+        trials=config.get("budget") or args.trials or TRIALS,
+        target_cost=config.get("target_cost", args.target_cost or 0.0),
+        seed=config.get("seed", args.seed or 0),
         dataset=load(args.dataset, task) if args.dataset else None,
         dataset_path=args.dataset.absolute() if args.dataset else None,
         options={key: value for key, value in options.items() if value},
@@ -133,16 +140,29 @@ def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     from icpi_ros.data.store import TrialStore
     from icpi_ros.errors import UsageError
 
-    if not args.resume:
+    if args.resume is None:
         return {}
     if not store.exists():
         raise UsageError(f"cannot resume {args.resume}: there is no trial store at {store}")
     with TrialStore(store) as opened:
         config = opened.run(args.resume).config.as_dict()
-    for name in ("task", "improver"):
-        asked = getattr(args, name)
-        if asked and asked != config[name]:
-            raise UsageError(f"run {args.resume} is of {name} {config[name]}, not {asked}")
+    asked = {
+        "task": args.task,
+        "improver": args.improver,
+        "budget": args.trials,
+        "seed": args.seed,
+        "goal": args.goal,
+        "target_cost": args.target_cost,
+    }
+    for name, value in asked.items():
+        found = list(config[name]) if name == "goal" else config[name]
+        if value is not None and value != found:
+            raise UsageError(
+                f"run {args.resume} began with {name} {found}, not {value}: "
+                "leave it out to go on, or start a new run"
+            )
+    if args.model or args.base_url:
+        raise UsageError("a resumed run keeps its model and endpoint: leave them out")
     return config
 
 
@@ -205,6 +225,13 @@ def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
         print(f"run {run_id}: {what}, continues from trial {resumed_from}", flush=True)
 
 
+def _resume_command(plan: Plan, run_id: str) -> str:
+    words = ["icpi", "run", "--resume", run_id, "--store", str(plan.store)]
+    if plan.dataset_path:
+        words += ["--dataset", str(plan.dataset_path)]
+    return shlex.join(words)
+
+
 def report(plan: Plan, run_id: str) -> int:
     """Print the final table from the store, write what was asked for; 0 = the run is complete."""
     import numpy as np
@@ -217,15 +244,15 @@ def report(plan: Plan, run_id: str) -> int:
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
     print(run_table(trials, plan.task.space))
+    print(f"stored run: {run_id} in {plan.store}")
     if plan.json:
         text = json.dumps(record_json(run_id, record.config, trials), indent=1)
         plan.json.write_text(text + "\n", encoding="utf-8")
     if plan.picture:
         save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)
         print(f"picture: {plan.picture.absolute()}")
-    print(f"stored run: {run_id} in {plan.store}")
     if record.state != "finished":
         why = f"{record.state}: {record.note}" if record.note else "not finished"
-        print(f"run {why}; continue with: icpi run --resume {run_id}")
+        print(f"run {why}; continue with: {_resume_command(plan, run_id)}")
         return 1
     return 0

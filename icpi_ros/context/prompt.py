@@ -27,12 +27,13 @@ INSTRUCTION = (
     "Answer with its output integers only, separated by spaces: no words, no explanation."
 )
 MAX_REPLY = 20_000
-"""Longest reply that is searched for numbers [characters]."""
+"""Longest answer, after the thinking, that is searched for numbers [characters]."""
 
 _NUMBER = r"[-+\u2212]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = r"[-+\u2212]?(?:nan|inf(?:inity)?)"
 # Atomic (?>...): linear time on any text.
 _TOKEN = re.compile(rf"(?<![\w.])(?>{_NUMBER}|{_NOT_FINITE})(?!\.?\w)", re.IGNORECASE)
+_INTEGER = re.compile(r"[-+\u2212]?[0-9]+\.?(?:[eE]\+?[0-9]+)?")  # "." ends a sentence
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ONLY_NUMBERS = re.compile(r"[-+\u2212.0-9eE,;\s\"']*")
 
@@ -120,7 +121,7 @@ class PromptWriter:
         """Read the adjustment ``(d,)`` [units of the space] from a model's reply.
 
         Raises:
-            CompletionFailed: the reply does not hold exactly d finite numbers.
+            CompletionFailed: the reply does not hold exactly d integers.
         """
         numbers = read_numbers(reply, self.scale.space.dim)
         dtheta = self.scale.unscale_dtheta(self.numbers.decode(numbers))
@@ -130,18 +131,19 @@ class PromptWriter:
 
 
 def read_numbers(reply: str, count: int) -> list[float]:
-    """Find the ``count`` numbers that a reply answers with.
+    """Find the ``count`` integers that a reply answers with.
 
     Looked for, in this order: the last bracketed list of ``count`` numbers; the last line, or
     part of a line after "->", of ``count`` numbers and no words; the whole text.  Reasoning up to
     </think>, code fences, quotes and signs in Unicode do not matter.
+    Decimals are refused: 0.512 would be taken for 0.000512.
 
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
-    if len(reply) > MAX_REPLY:
-        raise CompletionFailed(f"the reply has {len(reply)} characters: more than {MAX_REPLY}")
     text = reply.rpartition("</think>")[2]
+    if len(text) > MAX_REPLY:
+        raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
     lines = [line.rpartition("->")[2] for line in text.splitlines()]
     candidates = filter(_ONLY_NUMBERS.fullmatch, [*_LIST.findall(text)[::-1], *lines[::-1]])
     found = next((f for f in map(_TOKEN.findall, candidates) if len(f) == count), None)
@@ -153,6 +155,8 @@ def read_numbers(reply: str, count: int) -> list[float]:
     values = [float(token.replace("\u2212", "-")) for token in tokens]
     if not np.isfinite(values).all():
         raise CompletionFailed(f"the reply holds a number that is not finite: {excerpt(reply)!r}")
+    if not all(map(_INTEGER.fullmatch, tokens)):
+        raise CompletionFailed(f"the reply holds a number that is no integer: {excerpt(reply)!r}")
     return values
 
 

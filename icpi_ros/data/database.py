@@ -60,13 +60,13 @@ class Database:
         """Commit everything inside, or nothing."""
         with self.guard(doing) as db:
             self._require_in_place(doing)
-            db.execute("BEGIN IMMEDIATE")
             try:
+                db.execute("BEGIN IMMEDIATE")
                 yield db
                 db.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
-                    db.execute("ROLLBACK")  # after a full disk SQLite may have done it itself
+                    db.execute("ROLLBACK")  # not begun, or undone by SQLite after a full disk
                 raise
 
     def _connect(self) -> sqlite3.Connection:
@@ -131,6 +131,7 @@ class Database:
         while True:
             try:
                 with self.guard("open the trial store") as db:
+                    self._refuse_foreign(db)
                     mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
                 break
             except StoreError as exc:
@@ -143,9 +144,13 @@ class Database:
                 "choose a local one with --store"
             )
 
-    def _create_tables(self, db: sqlite3.Connection) -> None:
-        if db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
+    def _refuse_foreign(self, db: sqlite3.Connection) -> None:
+        """Leave the data base of another program as it is."""
+        ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        if not ours and db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
             raise StoreError(f"{self.path} is not an ICPI trial store: choose another with --store")
+
+    def _create_tables(self, db: sqlite3.Connection) -> None:
         for statement in TABLES.split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")

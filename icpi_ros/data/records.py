@@ -132,10 +132,16 @@ def to_json(value: object) -> str:
 
 
 def config_from_json(text: str) -> RunConfig:
-    """Inverse of :meth:`RunConfig.as_dict` as JSON text."""
-    values = json.loads(text)
-    values["goal"] = tuple(float(g) for g in values["goal"])
-    return RunConfig(**values)
+    """Inverse of :meth:`RunConfig.as_dict` as JSON text.
+
+    Raises:
+        ValueError: the text is damaged, or has fields that are unknown here.
+    """
+    try:
+        values = json.loads(text)
+        return RunConfig(**values | {"goal": tuple(float(g) for g in values["goal"])})
+    except (TypeError, LookupError) as exc:
+        raise ValueError(f"{type(exc).__name__}: {exc}") from exc
 
 
 def blob(array: Array | None) -> bytes | None:
@@ -156,7 +162,7 @@ def begin_row(theta: Array, proposal: Proposal, projected: bool) -> dict[str, An
         "theta": blob(theta),
         "projected": int(projected),
         "proposal_theta": blob(proposal.theta),
-        "provenance": redact_text(proposal.provenance),
+        "provenance": proposal.provenance,
         "fallback_reason": redact_text(proposal.fallback_reason),
         "latency": float(proposal.latency),
         "predicted_cost": float(proposal.predicted_cost),  # SQLite keeps NaN as NULL

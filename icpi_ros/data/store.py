@@ -32,7 +32,7 @@ from icpi_ros.data.records import (
     utc_now,
 )
 from icpi_ros.errors import StoreError, UsageError
-from icpi_ros.redact import leaked
+from icpi_ros.redact import leaked, watch
 from icpi_ros.types import Array, Proposal, Trial, TrialStatus
 
 __all__ = [
@@ -72,19 +72,14 @@ class TrialStore:
     Args:
         path: the file; made, with its directory, if it is not there.  None = `default_path()`.
         timeout: longest wait for another process's write [s].
-        create: False = the file must exist (looking at runs should not make an empty store).
 
     Raises:
         StoreError: read-only, damaged, made by a newer version, or locked for too long.
     """
 
-    def __init__(
-        self, path: str | Path | None = None, timeout: float = 10.0, create: bool = True
-    ) -> None:
+    def __init__(self, path: str | Path | None = None, timeout: float = 10.0) -> None:
         """Open the file and bring an empty one up to the current schema."""
         self.path = Path(path).absolute() if path is not None else default_path().absolute()
-        if not create and not self.path.exists():
-            raise StoreError(f"there is no trial store at {self.path}: give another with --store")
         self._database = Database(self.path, timeout)
         self._lock = threading.RLock()
         self._leases: dict[str, Lease] = {}
@@ -100,6 +95,7 @@ class TrialStore:
             UsageError: an option holds a key.
             StoreError: the file cannot be written.
         """
+        watch(config.options.get("key_variable"))
         if name := leaked(config.as_dict()):
             raise UsageError(
                 f"the run's options hold the value of {name}: keys are read from the environment "
@@ -121,12 +117,19 @@ class TrialStore:
 
         Raises:
             UnknownRun: there is none with that id; the message names the latest ones.
+            StoreError: its configuration cannot be read.
         """
         with self._database.guard("read the run") as db:
             row = db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
                 raise UnknownRun(self._unknown(db, run_id))
-            config = config_from_json(row["config"])
+            try:
+                config = config_from_json(row["config"])
+            except ValueError as exc:
+                raise StoreError(
+                    f"the configuration of run {run_id} in {self.path} is damaged or of a newer "
+                    f"icpi_ros ({exc}): upgrade, or start a new run"
+                ) from exc
             return RunRecord(run_id, row["created"], config, row["state"], row["note"])
 
     def runs(self) -> list[RunSummary]:
@@ -248,7 +251,7 @@ class TrialStore:
         """
         with self._lock:
             if run_id not in self._leases:
-                self.run(run_id)
+                watch(self.run(run_id).config.options.get("key_variable"))
                 self._leases[run_id] = Lease(self.path, run_id)
 
     def holds(self, run_id: str) -> bool:

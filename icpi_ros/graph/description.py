@@ -125,11 +125,13 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
         },
     }
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
+    # The source of /clock would only listen to itself.
+    clocks = {name: {} if name == "mujoco_arm" else use_sim_time for name in parameters}
     return [
         NodeSpec(
             executable=name,
             namespace="/" + values["namespace"].strip("/"),
-            parameters={**own, **use_sim_time},
+            parameters={**own, **clocks[name]},
             params_file=values["params_file"],
             log_level=values["log_level"],
         )
@@ -170,7 +172,10 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
 
 
 def _number(name: str, text: str) -> float:
-    return _numbers(name, text, count=1)[0]
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidValue(f"argument {name} = {text!r} is not allowed: a number") from None
 
 
 def _whole(name: str, text: str) -> int:
@@ -179,13 +184,10 @@ def _whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _numbers(name: str, text: str, count: int | None = None) -> list[float]:
+def _numbers(name: str, text: str) -> list[float]:
     try:
-        values = [float(part) for part in text.split(",")] if text.strip() else []
+        return [float(part) for part in text.split(",")] if text.strip() else []
     except ValueError:
-        values = []
-        count = -1
-    if count is not None and len(values) != count:
-        wanted = "a number" if count == 1 else "numbers with commas between"
-        raise InvalidValue(f"argument {name} = {text!r} is not allowed: {wanted}")
-    return values
+        raise InvalidValue(
+            f"argument {name} = {text!r} is not allowed: numbers with commas between"
+        ) from None

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from icpi_ros.context.retrieval import DEFAULT_K, Index
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, Outcome, Proposal
@@ -55,6 +56,20 @@ class Improver(ABC):
         The proposal may lie out of bounds: the loop projects it and records that it did.  It is
         always finite, ``(d,)``.
         """
+
+
+class IndexedImprover(Improver):
+    """An improver that retrieves examples; a base for others."""
+
+    def __init__(self, context: Context, k: int = DEFAULT_K) -> None:
+        """Index the data set.
+
+        Raises:
+            InvalidValue: it has fewer than ``k`` examples.
+        """
+        super().__init__(context)
+        self._index = Index(context.dataset, context.space, context.cost_mask)
+        self._index.require(k)
 
 
 def best(history: Sequence[Outcome]) -> Outcome:

@@ -8,15 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.context.retrieval import DEFAULT_K, Index
-from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.context.retrieval import DEFAULT_K
+from icpi_ros.improvers.base import IndexedImprover
 from icpi_ros.types import Outcome, Proposal
 
 _SOFTENING = 1e-6
 """Added to squared distances, so that an exact hit has a finite weight."""
 
 
-class Knn(Improver):
+class Knn(IndexedImprover):
     """Weighted mean of the adjustments of the 20 nearest examples to the latest trial.
 
     Kernel: inverse squared distance in scaled (theta, error) coordinates, w = 1 / (r^2 + 1e-6).
@@ -26,16 +26,6 @@ class Knn(Improver):
 
     name: ClassVar[str] = "knn"
     summary: ClassVar[str] = "distance-weighted mean adjustment of the 20 nearest examples"
-
-    def __init__(self, context: Context) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: it has fewer than 20 examples.
-        """
-        super().__init__(context)
-        self._index = Index(context.dataset, context.space, context.cost_mask)
-        self._index.require(DEFAULT_K)
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return latest theta + mean adjustment; see :meth:`Improver.propose`."""

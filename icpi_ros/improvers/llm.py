@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from icpi_ros.context.prompt import PromptWriter
-from icpi_ros.context.retrieval import DEFAULT_K, Index
+from icpi_ros.context.retrieval import DEFAULT_K
 from icpi_ros.errors import CompletionFailed, InvalidValue
-from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.base import Context, IndexedImprover
 from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.models.completer import Completer, Message
 from icpi_ros.models.openai_chat import DEFAULT_DEADLINE, DEFAULT_KEY_VARIABLE, OpenAIChat
@@ -26,7 +26,7 @@ OPTIONS = {"model": "", "base_url": "", "key_variable": DEFAULT_KEY_VARIABLE}
 """Text options and their defaults; ``deadline`` [s] and ``k`` are numbers."""
 
 
-class Llm(Improver):
+class Llm(IndexedImprover):
     """Retrieves k examples for the latest trial, asks a model, adds its dtheta to the trial.
 
     The latest trial and not the best one, as ICPI states it: theta_{i+1} = theta_i + dtheta_i.
@@ -49,11 +49,9 @@ class Llm(Improver):
         Raises:
             InvalidValue: a wrong option, or a data set with too few examples.
         """
-        super().__init__(context)
         self._k, deadline = _check_numbers(context.options)
         texts = _check_texts(context.options)
-        self._index = Index(context.dataset, context.space, context.cost_mask)
-        self._index.require(self._k)
+        super().__init__(context, self._k)
         self._writer = PromptWriter(self._index.scale)
         self._fallback = Ridge(context)
         self._completer = completer or OpenAIChat(**texts, deadline=deadline)
@@ -111,6 +109,11 @@ def _check_texts(options: Mapping[str, Any]) -> dict[str, str]:
     if "@" in texts["base_url"].partition("://")[2].partition("/")[0]:
         raise InvalidValue(
             "option base_url of llm must not hold a user name or password: "
+            f"set the key in {texts['key_variable']}"
+        )
+    if {"?", "#"} & set(texts["base_url"]):
+        raise InvalidValue(
+            "option base_url of llm must not hold a query (?) or fragment (#): "
             f"set the key in {texts['key_variable']}"
         )
     return texts

@@ -24,8 +24,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.context.retrieval import DEFAULT_K, Index
-from icpi_ros.improvers.base import Context, Improver, best
+from icpi_ros.improvers.base import Context, IndexedImprover, best
 from icpi_ros.types import Array, Outcome, Proposal
 
 NEIGHBOURS = 40
@@ -50,7 +49,7 @@ EXPLORE = 0.05
 with the scaled error, so that a run that has arrived stays near."""
 
 
-class Ridge(Improver):
+class Ridge(IndexedImprover):
     """Query-centred ridge on near examples and in-run pairs; see the module's text."""
 
     name: ClassVar[str] = "ridge"
@@ -63,8 +62,6 @@ class Ridge(Improver):
             InvalidValue: it has fewer than 20 examples.
         """
         super().__init__(context)
-        self._index = Index(context.dataset, context.space, context.cost_mask)
-        self._index.require(DEFAULT_K)
         self._neighbours = min(NEIGHBOURS, len(context.dataset))
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:

@@ -56,6 +56,7 @@ class RestDetector:
         """Start with an empty history."""
         self.rule = rule
         self._history: deque[tuple[float, Array]] = deque(maxlen=4 * rule.samples + 8)
+        """Samples at least half a period apart, so that it spans the window at any rate."""
 
     def reset(self) -> None:
         """Forget everything seen."""
@@ -71,7 +72,8 @@ class RestDetector:
                 self._history.clear()
             else:
                 return False
-        self._history.append((time, position))
+        if not self._history or time >= self._history[-1][0] + 0.5 * self.rule.period:
+            self._history.append((time, position))
         reference = self._sample_before(time - self.rule.window + 0.1 * self.rule.period)
         if reference is None:
             return False

@@ -20,7 +20,11 @@ from icpi_ros.types import Array
 START_TOLERANCE = 0.02
 """Largest distance of a joint from the first point of a motion [rad]."""
 CHECK_PERIOD = 0.002
-"""Limits are checked on the interpolated motion this finely [s]; points are always included."""
+"""Limits are checked on the interpolated motion this finely [s], points included."""
+CHECKS_PER_SEGMENT = 8
+"""And at least this often between two points, however near in time they are."""
+MAX_POINTS = 2000
+"""Most points of a motion that is accepted."""
 MAX_DURATION = 30.0
 """Longest motion that is accepted [s]."""
 
@@ -68,6 +72,20 @@ class SafetyGate:
         self._check_tool(q, qd)
         return CheckedTrajectory(_frozen_copy(trajectory), _PASS)
 
+    def check_stop(self, stop: JointTrajectory) -> CheckedTrajectory:
+        """Return a controlled stop as checked: as :meth:`check`, but it starts in motion.
+
+        Raises:
+            MotionRefused: names what is wrong.
+        """
+        self._check_form(stop)
+        if np.any(stop.velocities[-1]):
+            raise MotionRefused("a stop ends at rest: the last velocity must be 0")
+        q, qd, qdd = self._dense(stop)
+        self._check_joints(q, qd, qdd)
+        self._check_tool(q, qd)
+        return CheckedTrajectory(_frozen_copy(stop), _PASS)
+
     def _check_form(self, t: JointTrajectory) -> None:
         n = len(self._arm.joints)
         if t.joints != self._arm.joints:
@@ -90,6 +108,10 @@ class SafetyGate:
                 raise MotionRefused(f"{label} of point {point} is not finite")
         if t.times[0] != 0.0 or not (np.diff(t.times) > 0.0).all():
             raise MotionRefused("times of a motion start at 0 and increase strictly")
+        if len(t.times) > MAX_POINTS:
+            raise MotionRefused(
+                f"motion has {len(t.times)} points: allowed are at most {MAX_POINTS}"
+            )
         if t.duration > MAX_DURATION:
             raise MotionRefused(
                 f"motion lasts {t.duration:.3g} s: allowed are at most {MAX_DURATION:g} s"
@@ -111,9 +133,11 @@ class SafetyGate:
             )
 
     def _dense(self, t: JointTrajectory) -> tuple[Array, Array, Array]:
-        """Sample finely, the points and both ends of every segment's acceleration included."""
+        """Sample finely, inside every segment too; the points' own values are added."""
         count = max(2, int(np.ceil(t.duration / CHECK_PERIOD)) + 1)
-        times = np.union1d(np.linspace(0.0, t.duration, count), t.times)
+        parts = np.linspace(0.0, 1.0, CHECKS_PER_SEGMENT, endpoint=False)
+        inside = t.times[:-1, np.newaxis] + np.diff(t.times)[:, np.newaxis] * parts
+        times = np.union1d(np.linspace(0.0, t.duration, count), inside.ravel())
         q, qd, qdd = t.sample(times)
         return (
             np.concatenate([q, t.positions]),
@@ -140,7 +164,7 @@ class SafetyGate:
                 f"{limits.workspace_lower[axis]:g} to {limits.workspace_upper[axis]:g} m"
             )
         speed = np.linalg.norm((self._arm.jacobian(q)[:, :3] @ qd[..., np.newaxis])[..., 0], axis=1)
-        if speed.max() > limits.tool_speed:
+        if not speed.max() <= limits.tool_speed:
             raise MotionRefused(
                 f"tool speed reaches {speed.max():.3f} m/s: allowed {limits.tool_speed:g} m/s"
             )

@@ -9,10 +9,9 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.types import Array
 
 POINTS = 25
-GRID = 400
-LOOK_AHEAD = 0.4
-"""Longest stretch of the motion that a stop may still cover, in the motion's own time [s]."""
-MARGIN = 0.94
+STEP = 0.001
+"""Step of the motion's own time in which braking is planned [s]."""
+MARGIN = 0.9
 """Share of the acceleration limits that a stop uses; the rest is for interpolation."""
 MIN_STOP = 0.02
 """Shortest stop [s]: a motion that hardly moves is not stopped harder than this."""
@@ -34,20 +33,23 @@ def controlled_stop(
         trajectory: the motion under way.
         elapsed: its time now [s].
         limits: acceleration limits of the arm.
+
+    Raises:
+        ValueError: ``elapsed`` is negative or not finite.
     """
-    clock = elapsed + np.linspace(0.0, LOOK_AHEAD, GRID)
-    step = LOOK_AHEAD / (GRID - 1)
-    _, qd, qdd = trajectory.sample(clock)
-    energy = np.empty(GRID)
+    if not 0.0 <= elapsed < np.inf:
+        raise ValueError(f"elapsed = {elapsed} s is not a time of the motion")
+    count = int(np.ceil(max(trajectory.duration - elapsed, 0.0) / STEP)) + 2
+    _, qd, qdd = trajectory.sample(elapsed + STEP * np.arange(count, dtype=np.float64))
+    energy = np.empty(count)
     energy[0] = 0.5
-    end = GRID - 1
-    for i in range(GRID - 1):
-        energy[i + 1] = energy[i] + step * _braking(qd[i], qdd[i], 2.0 * energy[i], limits)
+    end = count - 1  # where nothing brakes in time the motion comes to rest by itself
+    for i in range(count - 1):
+        energy[i + 1] = energy[i] + STEP * _braking(qd[i], qdd[i], 2.0 * energy[i], limits)
         if energy[i + 1] <= 0.0:
             end = i + 1
             break
-    braking = np.diff(energy[: end + 1]) / step
-    return _stop_points(trajectory, elapsed, step, braking)
+    return _stop_points(trajectory, elapsed, STEP, np.diff(energy[: end + 1]) / STEP)
 
 
 def _braking(qd: Array, qdd: Array, rate_squared: float, limits: ArmLimits) -> float:

@@ -6,6 +6,7 @@ FollowJointTrajectory action) is another class with these methods.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -51,10 +52,15 @@ class ArmPort:
         """Open the topics."""
         self._node, self._arm, self._changed = node, arm, changed
         self.state: ArmState | None = None
+        self._count = itertools.count(1)
         self._statuses: deque[MotionStatus] = deque(maxlen=32)
         self._out = node.create_publisher(JointTrajectoryMsg, CONTROLLER_TRAJECTORY, qos.COMMAND)
         node.create_subscription(JointState, JOINT_STATES, self._on_state, qos.SENSOR_LATEST)
         node.create_subscription(DiagnosticStatus, CONTROLLER_STATUS, self._on_status, qos.EVENT)
+
+    def label(self, name: str) -> str:
+        """Return a label that no other motion has: a client may repeat its trial ids."""
+        return f"{name}/{next(self._count)}"
 
     def send(self, motion: CheckedTrajectory, label: str) -> None:
         """Start a checked motion now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -27,9 +28,12 @@ class Health:
 class Diagnostics:
     """Publishes what ``health`` returns, once a second of steady time (also when /clock stands)."""
 
-    def __init__(self, node: Node, health: Callable[[], Health]) -> None:
-        """Start the timer."""
+    def __init__(
+        self, node: Node, health: Callable[[], Health], now: Callable[[], Time] | None = None
+    ) -> None:
+        """Start the timer; ``now`` gives the stamps where the node's own clock does not."""
         self._node = node
+        self._now = now or (lambda: node.get_clock().now().to_msg())
         self._health = health
         # Absolute by REP-107: aggregators listen there; the status name carries the namespace.
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", EVENT)
@@ -46,5 +50,5 @@ class Diagnostics:
             values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
         )
         array = DiagnosticArray(status=[status])
-        array.header.stamp = self._node.get_clock().now().to_msg()
+        array.header.stamp = self._now()
         self._publisher.publish(array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,6 @@ class ImprovementJob:
         self._setup, self._motions, self._tell = setup, motions, tell
         self._goal = handle.request
         self._run: ImprovementRun | None = None
-        self._attempts = 0
         self._cancelled = False
         motions.arm()
 
@@ -144,9 +144,8 @@ class ImprovementJob:
         return Code.NONE, ""
 
     def _attempt(self, run: ImprovementRun, trial: Trial) -> None:
-        self._attempts += 1
-        # With the attempt in the id, a late path of the first cannot pass for the second's.
-        trial_id = f"{run.run_id}/{trial.number}.{self._attempts}"
+        # No two attempts share an id, so a late path of the first cannot pass for the second's.
+        trial_id = f"{run.run_id}/{trial.number}-{secrets.token_hex(3)}"
         trajectory, moving = self._motions.execute(trial_id, trial.theta)
         self._publish(run, run.tell(trajectory, moving))
 

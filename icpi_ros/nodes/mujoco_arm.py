@@ -2,7 +2,8 @@
 
 In: ``joint_trajectory_controller/joint_trajectory`` (an empty one stops the arm), service
 ``reset_scene``.  Out: ``joint_states``, ``object_pose``, ``/clock``, each 100 Hz of simulated
-time, and ``joint_trajectory_controller/status``: what became of each motion, and why.
+time (/clock not more than 250 Hz of real time), and ``joint_trajectory_controller/status``: what
+became of each motion, and why.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +24,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import ARMS
-from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.parameters import Spec, declare
@@ -53,6 +55,10 @@ PARAMETERS = (
         upper=100.0,
     ),
 )
+BRAKING, SEEN = 1.0, 0.2
+"""At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
+CLOCK_PERIOD = 0.004
+"""Shortest real time between two /clock messages [s]: every node pays for each of them."""
 INBOX = 16
 """Commands that may wait for the next tick."""
 
@@ -74,8 +80,10 @@ class MujocoArm(IcpiNode):
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
         self._end = threading.Event()
+        self._closing = False
+        self._clock_sent = 0.0
         self._open_topics()
-        diagnostics.Diagnostics(self, self._health)
+        diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         self._thread.start()
         self.get_logger().info(f"simulating {task.name} with {self._arm.name}")
@@ -91,7 +99,13 @@ class MujocoArm(IcpiNode):
         self.create_service(ResetScene, RESET_SCENE, self._on_reset)
 
     def close(self) -> None:
-        """Stop the arm and the simulation."""
+        """Stop the arm, let an executor that ends too see it stand, end the simulation."""
+        self._closing = True
+        self._put("stop", "close")
+        deadline = time.monotonic() + BRAKING
+        while self._sim.snapshot.active and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(SEEN)
         self._end.set()
         self._wake.set()
         self._thread.join(2.0)
@@ -104,6 +118,8 @@ class MujocoArm(IcpiNode):
             if not msg.points:
                 self._put("stop", label)
                 return
+            if self._closing:
+                raise MotionRefused("the simulation is ending")
             trajectory = convert.trajectory_from(msg, self._arm.joints)
             self._put("start", self._sim.prepare(label, trajectory))
         except IcpiError as exc:
@@ -166,7 +182,10 @@ class MujocoArm(IcpiNode):
 
     def _publish(self) -> None:
         now = self._sim.snapshot
-        self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
+        real = time.monotonic()
+        if real - self._clock_sent >= CLOCK_PERIOD:
+            self._clock_sent = real
+            self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
         self._joints_out.publish(convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd))
         self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
 

@@ -1,6 +1,6 @@
 """Node ``perception``: where the object is, whether it rests, and its path in a trial window.
 
-Out: ``object_state`` for every measurement; ``object_trajectory`` when a trial window closes,
+Out: ``object_state``, up to 500 Hz; ``object_trajectory`` when a trial window closes,
 cut to it.  When nothing was seen in a window it says so in the log and sends nothing.
 """
 
@@ -32,6 +32,8 @@ PARAMETERS = (
     Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, 600.0),
     Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
 )
+STATE_PERIOD = 0.002
+"""Shortest real time between two object states [s]; a change of rest is sent at once."""
 WAIT_FOR_LAST = 2.0
 """Longest steady time to wait for the last sample of a closed window [s]."""
 
@@ -59,6 +61,7 @@ class Perception(IcpiNode):
         self._detector = RestDetector(rule)
         self._at_rest = False
         self._arrival = -np.inf
+        self._sent = -np.inf
         self._closed: list[ClosedWindow] = []
         self._state_out = self.create_publisher(ObjectState, OBJECT_STATE, qos.SENSOR)
         self._path_out = self.create_publisher(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
@@ -72,8 +75,11 @@ class Perception(IcpiNode):
         if not np.isfinite(position).all() or not self._history.add(ns, position):
             return
         self._arrival = time.monotonic()
+        was_at_rest = self._at_rest
         self._at_rest = self._detector.update(ns / convert.SECOND, position)
-        self._state_out.publish(convert.object_state_msg(ns, position, self._at_rest))
+        if self._at_rest != was_at_rest or self._arrival - self._sent >= STATE_PERIOD:
+            self._sent = self._arrival
+            self._state_out.publish(convert.object_state_msg(ns, position, self._at_rest))
         if self._closed:
             self._send_due()
 

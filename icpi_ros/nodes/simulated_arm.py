@@ -6,6 +6,7 @@ samples of the object fall on the same grid after the start of a stroke as in a 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -105,13 +106,20 @@ class SimulatedArm:
         self._may_move_until = self.snapshot.ns + ns_from_seconds(seconds)
 
     def stop(self) -> bool:
-        """Brake on the path of the motion under way; tell whether there was one to stop."""
+        """Brake on the path of the motion under way; tell whether there was one to stop.
+
+        A stop passes the gate like every motion.  One that does not is not sent: the motion
+        under way was checked and ends at rest by itself.
+        """
         if self._motion is None or self._stopping:
             return False
         elapsed = self._step * self._world.dt
         braking = controlled_stop(self._motion.trajectory, elapsed, self._arm.limits)
-        self._motion = LoadedMotion.sampled(self._motion.label, braking, self._world.dt)
-        self._step, self._stopping = 0, True
+        self._stopping = True
+        with contextlib.suppress(MotionRefused):
+            checked = self._gate.check_stop(braking).trajectory
+            self._motion = LoadedMotion.sampled(self._motion.label, checked, self._world.dt)
+            self._step = 0
         return True
 
     def reset_object(self) -> None:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -28,6 +29,8 @@ from icpi_ros.graph.parent import Parent
 
 POLL = 0.2
 """How often the main thread looks at the parent and the context [s]."""
+PATIENCE = 2.0
+"""A terminal and a launcher both pass one Ctrl-C on: signals within this time are one [s]."""
 CLOSE_LIMIT = 5.0
 """Longest time that a node may take to close [s]; then the process ends anyway."""
 
@@ -61,13 +64,20 @@ class IcpiNode(Node):
 
 
 def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> int:
-    """Run one node until a signal, the end of its parent, or an error; return the exit code."""
+    """Run one node until a signal, the end of its parent, or an error; return the exit code.
+
+    Called once, from the main thread: it keeps the signals for the rest of the process.
+    """
     stop = threading.Event()
+    first = 0.0
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():  # the second one does not wait for a clean end
+        nonlocal first
+        if not stop.is_set():
+            first = time.monotonic()
+            stop.set()
+        elif time.monotonic() - first > PATIENCE:  # asked again: do not wait for a clean end
             os._exit(1)
-        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
@@ -76,6 +86,9 @@ def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> in
     except IcpiError as exc:
         print(f"error: {exc}", file=sys.stderr, flush=True)
         return exc.exit_code
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left that they could stop
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threading.Event) -> int:

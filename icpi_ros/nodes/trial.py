@@ -31,6 +31,8 @@ Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
+LAG = 10.0
+"""Longest steady time to wait for a perception that works, but behind the present [s]."""
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
 
@@ -98,7 +100,7 @@ class TrialExecution:
         self._gate = SafetyGate(arm)
         self._cancelled = threading.Event()
         self._window_open = False
-        self._sent = 0
+        self._sent = False
         self._trial_id = ""
         self.report = Report()
 
@@ -204,8 +206,8 @@ class TrialExecution:
     ) -> int:
         """Send a motion, supervise it to its end, return the stamp of its start [ns]."""
         checked = self._gate.check(trajectory, self._state.q)
-        self._sent += 1
-        label = f"{self._trial_id}/{name}/{self._sent}"
+        self._sent = True
+        label = self._port.label(f"{self._trial_id}/{name}")
         self.report.motion += trajectory.duration
         if self._cancelled.is_set():
             raise self._cancellation()
@@ -268,9 +270,7 @@ class TrialExecution:
         off = np.abs(state.q - wanted)
         worst = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
-        return (
-            f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away, moving at {speed:.3f} rad/s"
-        )
+        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
 
     # --- waiting and watching -------------------------------------------------------------
 
@@ -295,29 +295,34 @@ class TrialExecution:
 
     def _require_sight(self, since: int) -> None:
         """Never strike blind: a state of the object that is newer than ``since`` is needed."""
-        self._wait(
-            lambda: self._scene.seen is not None and self._scene.seen.ns >= since,
-            self._settings.blindness,
-            self._blind,
-        )
+        begin = time.monotonic()
+        while self._scene.seen is None or self._scene.seen.ns < since:
+            self._look(0.05)
+            self._check_sight(begin)
+            if time.monotonic() - begin > LAG:
+                raise TrialEnded(
+                    Code.PERCEPTION_SILENT, f"perception lags behind by more than {LAG:g} s"
+                )
 
-    def _check_sight(self) -> None:
+    def _check_sight(self, begin: float = 0.0) -> None:
+        """End if nothing was seen for too long, counted from ``begin`` [s, steady] at the most."""
         seen = self._scene.seen
-        if seen is None or time.monotonic() - seen.arrival > self._settings.blindness:
+        last = begin if seen is None else max(begin, seen.arrival)
+        if time.monotonic() - last > self._settings.blindness:
             raise self._blind()
 
     def _give_up(self) -> None:
         """Stop the arm and abort the window, whatever happened."""
         self._on_phase(Phase.STOPPING)
         if self._sent and not self.stop_arm():
-            self._on_problem(f"the arm does not stand {self._settings.stop_limit:g} s after a stop")
+            self._on_problem("the arm was stopped, but it was not seen to stand")
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self.now)
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it does."""
-        label = f"{self._trial_id}/stop"
+        label = self._port.label(f"{self._trial_id}/stop")
         reports = self._port.reports_status
         self._port.stop(label)
         deadline = time.monotonic() + self._settings.stop_limit
@@ -326,8 +331,10 @@ class TrialExecution:
             with self._changed:
                 self._changed.wait(0.05)
             state = self._port.state
+            if state is None or time.monotonic() - state.arrival > self._settings.silence:
+                return False  # nobody is left who could say that it stands
             braking = not reports or self._port.status(label, "stopped") is not None
-            if state is None or not braking or not state.stands:
+            if not braking or not state.stands:
                 since = None
             elif since is None:
                 since = state.ns

@@ -85,7 +85,8 @@ def test_k_is_an_option(make):
 
 
 @pytest.mark.parametrize(
-    "reply", ["two", "", "+0050", "1 2 3", "NaN 5", "Infinity 1", "1e999 0", "[null, 5]"]
+    "reply",
+    ["two", "", "+0050", "1 2 3", "NaN 5", "Infinity 1", "1e999 0", "[null, 5]", "0.512 -0.031"],
 )
 def test_malformed_numbers(make, httpserver, caplog, data, reply):
     httpserver.expect_request(PATH).respond_with_json(http_models.body(reply))
@@ -160,7 +161,12 @@ def test_wrong_options(make, options, words):
 
 @pytest.mark.parametrize(
     "options",
-    [{"key_variable": "sk-secret99"}, {"base_url": "http://me:secret99@localhost/v1"}],
+    [
+        {"key_variable": "sk-secret99"},
+        {"base_url": "http://me:secret99@localhost/v1"},
+        {"base_url": "http://localhost/v1?key=secret99"},
+        {"base_url": "http://localhost/v1#secret99"},
+    ],
 )
 def test_keys_in_options_are_refused_without_showing_them(make, options):
     with pytest.raises(InvalidValue, match="option") as caught:

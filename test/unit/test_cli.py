@@ -136,3 +136,22 @@ def test_help_names_every_command():
     text = icpi("--help").stdout
     for command in ("demo", "run", "up", "task", "dataset", "runs", "doctor"):
         assert f"  {command} " in text
+
+
+def test_a_resumed_run_refuses_to_be_changed(store, monkeypatch, capsys):
+    done = icpi("run", "--task", "slide", "--in-process", "--trials", 2, "--store", store)
+    run_id = done.stdout.split()[1].rstrip(":")
+    monkeypatch.setenv("ICPI_STORE", str(store))
+    for extra in (["--seed", "9"], ["--trials", "5"], ["--goal", "0.6,0.4"], ["--model", "x"]):
+        assert main(["run", "--in-process", "--resume", run_id, *extra]) == 2
+        assert "leave" in capsys.readouterr().err
+    assert main(["run", "--in-process", "--resume", ""]) == 2
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_the_run_is_still_named(store):
+    done = icpi("run", "--task", "slide", "--in-process", "--trials", 2, "--store", store,
+                "--json", "/dev/full")  # fmt: skip
+    assert done.returncode == 1
+    assert "stored run: " in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr

@@ -1,8 +1,11 @@
 """The doctor tells what is there, what is not, and the exact command that mends it."""
 
+import importlib.metadata
 import os
 import sys
 
+import mujoco
+import numpy as np
 import pytest
 
 from icpi_ros import doctor, system_packages
@@ -133,7 +136,15 @@ def test_this_machine_gets_a_complete_report():
     assert sys.executable in python.detail
 
 
+def test_environment_says_what_is_not_installed(monkeypatch):
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    assert doctor.environment()["rclpy"] == "not installed"
+
+
 def test_environment_names_versions():
     found = doctor.environment()
-    assert found["mujoco"] != ""
+    assert (found["mujoco"], found["numpy"]) == (mujoco.__version__, np.__version__)
     assert found["python"].startswith("3.")

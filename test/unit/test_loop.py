@@ -1,6 +1,7 @@
 import json
 import logging
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_task import TOY, ToyTask, rollout, toy_dataset
 
+from icpi_ros import loop
+from icpi_ros.data import database
+from icpi_ros.data import store as store_module
 from icpi_ros.data.store import RunInUse, TrialStore, UnknownRun
 from icpi_ros.errors import (
     CompletionFailed,
@@ -22,7 +26,8 @@ from icpi_ros.errors import (
 )
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
-from icpi_ros.loop import ImprovementRun, run_in_process, run_json
+from icpi_ros.loop import ImprovementRun, record_json, run_in_process
+from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
 
@@ -259,8 +264,16 @@ def test_fail_and_cancel_end_the_run(store):
 
     run = new(store)
     run_in_process(run, refuse)
-    assert (run.state, run.reason) == ("failed", "joint elbow 3.4 rad/s, limit 3.14")
-    assert store.trials(run.run_id)[0].status is TrialStatus.FAILED
+    assert run.state == "failed"
+    assert run.reason.startswith("joint elbow 3.4 rad/s, limit 3.14; resuming repeats trial 0 ")
+    assert "same theta" in run.reason
+    assert "start a new run" in run.reason
+    assert store.run(run.run_id).note == run.reason
+    stored = store.trials(run.run_id)[0]
+    assert (stored.status, stored.note) == (
+        TrialStatus.FAILED,
+        "joint elbow 3.4 rad/s, limit 3.14",
+    )
 
     def stop(theta):
         raise ExecutionCancelled("cancelled by the user")
@@ -274,6 +287,31 @@ def test_fail_and_cancel_end_the_run(store):
     assert between.finished
 
 
+@pytest.mark.parametrize("error", [SimulationUnstable, InvalidValue])
+def test_any_error_of_the_rollout_ends_the_run(store, error):
+    def explode(theta):
+        raise error("a state is not finite")
+
+    run = new(store)
+    run_in_process(run, explode)
+    assert run.state == store.run(run.run_id).state == "failed"
+    assert run.trials[0].note == "a state is not finite"
+    assert store.trials(run.run_id)[0].status is TrialStatus.FAILED
+    assert not store.holds(run.run_id)
+
+
+def test_a_refused_theta_is_what_a_resumed_run_proposes(store):
+    def refuse(theta):
+        raise MotionRefused("too fast")
+
+    run = new(store, "ridge")
+    run.tell(rollout(run.next().theta))
+    run_in_process(run, refuse)
+    again = ImprovementRun.resume(store, run.run_id, DATA)
+    np.testing.assert_array_equal(again.next().theta, run.trials[-1].theta)
+    assert "resuming repeats trial 1 with the same theta" in run.reason
+
+
 def test_ctrl_c_is_recorded_and_goes_on_up(store):
     def interrupt(theta):
         raise KeyboardInterrupt
@@ -282,6 +320,72 @@ def test_ctrl_c_is_recorded_and_goes_on_up(store):
     with pytest.raises(KeyboardInterrupt):
         run_in_process(run, interrupt)
     assert store.trials(run.run_id)[0].status is TrialStatus.CANCELLED
+
+
+def test_ctrl_c_after_the_commit_of_a_trial(store, monkeypatch):
+    finish = store.finish_trial
+
+    def finish_and_interrupt(run_id, trial):
+        finish(run_id, trial)
+        raise KeyboardInterrupt
+
+    run = new(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish_trial", finish_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_in_process(run, rollout)
+    assert store.run(run.run_id).state == "open"
+    assert run.cancel("enough") is None
+    assert [t.status for t in run.trials] == [TrialStatus.DONE]
+    assert store.trials(run.run_id)[0].status is TrialStatus.DONE
+    assert store.run(run.run_id).state == "cancelled"
+
+
+INTERRUPTIBLE = {module.__file__ for module in (loop, store_module, database)}
+
+
+def interrupt_at(count):
+    """Raise KeyboardInterrupt before the count-th line of the loop, the store or the data base."""
+    left = count
+
+    def trace(frame, event, argument):
+        nonlocal left
+        if frame.f_code.co_filename not in INTERRUPTIBLE:
+            return None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_ctrl_c_anywhere_leaves_a_run_that_can_be_resumed(tmp_path):
+    path, budget = tmp_path / "trials.sqlite", 2
+    with TrialStore(path) as store:
+        whole = new(store, budget=budget)
+        run_in_process(whole, rollout)
+    before, interrupts = sys.gettrace(), 0
+    for count in range(1, 10_000, 5):
+        with TrialStore(path) as store:
+            run, interrupted = new(store, budget=budget), False
+            sys.settrace(interrupt_at(count))
+            try:
+                run_in_process(run, rollout)
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                sys.settrace(before)
+        if not interrupted:
+            break
+        interrupts += 1
+        with TrialStore(path) as store:
+            resumed = ImprovementRun.resume(store, run.run_id, DATA)
+            run_in_process(resumed, rollout)
+            assert resumed.state == "finished"
+            np.testing.assert_array_equal(thetas(resumed), thetas(whole))
+    assert interrupts > 50
 
 
 def test_only_done_trials_enter_the_history(store):
@@ -418,12 +522,12 @@ def test_data_set_of_another_task(store):
 # --- JSON ---------------------------------------------------------------------------------------
 
 
-def test_run_json_is_standard_json_with_the_agreed_keys(store):
+def test_record_json_is_standard_json_with_the_agreed_keys(store):
     run = new(store, "scripted", options={"answer": "raise"}, budget=3)
     run.tell(rollout(run.next().theta))
     run.next()
     run.unobserved("silent")
-    found = json.loads(json.dumps(run_json(run), allow_nan=False))
+    found = json.loads(json.dumps(record_json(run.run_id, run.config, run.trials), allow_nan=False))
     assert set(found) >= {"run_id", "task", "improver", "config", "trials"}
     assert found["config"]["seed"] == 1
     first, second = found["trials"]

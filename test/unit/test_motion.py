@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.primitive import Strike, point_to_point, strikes
 from icpi_ros.motion.rest import RestDetector, RestRule
+from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.tasks.slide import SLIDE
 
@@ -74,6 +77,7 @@ def test_stop_brakes_on_the_path_within_the_limits(speed, heading, share):
     motion = stroke(speed, heading)
     elapsed = share * motion.duration
     stop = controlled_stop(motion, elapsed, UR5E.limits)
+    SafetyGate(UR5E).check_stop(stop)
     q, qd, qdd = stop.sample(np.linspace(0.0, stop.duration, 300))
     start, velocity, _ = motion.sample(np.array([elapsed]))
     np.testing.assert_allclose(q[0], start[0], atol=1e-9)
@@ -83,6 +87,27 @@ def test_stop_brakes_on_the_path_within_the_limits(speed, heading, share):
     assert (np.abs(qdd) <= UR5E.limits.acceleration).all()
     height = UR5E.tool_pose(q)[0][:, 2]
     np.testing.assert_allclose(height, SLIDE.strike.pivot[2], atol=1e-4)
+
+
+def test_an_arm_too_weak_to_brake_early_still_ends_at_rest_on_the_path():
+    motion = stroke(1.6, 0.0)
+    weak = replace(UR5E.limits, acceleration=np.full(6, 2.0))
+    stop = controlled_stop(motion, 0.2, weak)
+    own = np.abs(motion.sample(np.linspace(0.2, motion.duration, 400))[2]).max()
+    assert np.abs(stop.sample(np.linspace(0.0, stop.duration, 400))[2]).max() <= 1.1 * own
+    np.testing.assert_allclose(stop.positions[-1], motion.positions[-1], atol=1e-3)
+
+
+@pytest.mark.parametrize("elapsed", [np.nan, np.inf, -0.1])
+def test_a_stop_at_no_time_of_the_motion_is_an_error(elapsed):
+    with pytest.raises(ValueError, match="not a time"):
+        controlled_stop(stroke(1.0, 0.0), elapsed, UR5E.limits)
+
+
+@pytest.mark.parametrize("rate", [60.0, 100.0, 240.0, 1000.0])
+def test_rest_is_found_at_any_sample_rate(rate):
+    detector = RestDetector(RULE)
+    assert any(detector.update(i / rate, np.zeros(3)) for i in range(int(rate)))
 
 
 RULE = RestRule(speed=0.01, window=0.1)

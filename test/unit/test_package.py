@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import icpi_ros
+from icpi_ros.resources import FOLDERS
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -107,3 +108,14 @@ def test_message_dependencies_of_the_nodes_are_declared():
             used |= {module.split(".")[0] for module in modules}
     interfaces = {name for name in used if re.fullmatch(r"\w+_(msgs|srvs|interfaces)", name)}
     assert interfaces <= declared
+
+
+def test_every_shared_file_is_installed():
+    """setup.py names shared files by pattern: a new kind of file must not be forgotten."""
+    text = (REPO / "setup.py").read_text()
+    patterns = dict(re.findall(r'files\("(\w+)", ([^)]*)\)', text))
+    for folder in FOLDERS:
+        wanted = re.findall(r'"([^"]+)"', patterns[folder])
+        for path in (REPO / folder).iterdir():
+            if path.is_file():
+                assert any(path.match(pattern) for pattern in wanted), path

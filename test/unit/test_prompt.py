@@ -65,7 +65,8 @@ def test_reply_in_the_prompts_own_format_is_read_back(scaled):
         "+0100 -0200 | +0300 +0400 -> +0050 -0020",
         "-> +0050 -0020",
         "<think>perhaps 1 2 3 [7, 8]</think>\n+0050 -0020",
-        "50.0 -2e1",
+        "+5e1 -2E+1",
+        "<think>" + "1 2 " * 6_000 + "</think>\n+0050 -0020",
         "50 \u221220",
         "+50\n-20",
     ],
@@ -95,6 +96,11 @@ def test_replies_that_are_understood(reply):
         ("null", "0 numbers"),
         ("[50, ", "1 numbers"),
         ("x" * (MAX_REPLY + 1), "characters"),
+        ("<think>1</think>" + "x" * (MAX_REPLY + 1), "characters"),
+        ("0.512 -0.031", "no integer"),
+        ("+0050 -.5", "no integer"),
+        ("[1.0, -1.0]", "no integer"),
+        ("5e-1 3", "no integer"),
     ],
 )
 def test_replies_that_are_not(reply, words):

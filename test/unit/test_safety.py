@@ -38,6 +38,47 @@ def poked(name, row, column, value):
     return changed(**{name: array})
 
 
+def jump(times, row):
+    """Points at rest with a jump of 1 rad from ``row`` on, in at most 2 ms."""
+    positions = np.tile(MOTION.ready, (len(times), 1))
+    positions[row:, 0] += 1.0
+    zero = np.zeros_like(positions)
+    return replace(
+        STROKE, times=np.array(times), positions=positions, velocities=zero, accelerations=zero
+    )
+
+
+def test_a_jump_between_two_checks_is_refused():
+    for trajectory in (jump([0.0, 0.001], 1), jump([0.0, 0.0101, 0.0119, 0.02], 2)):
+        with pytest.raises(MotionRefused, match="shoulder_pan_joint"):
+            GATE.check(trajectory, MOTION.ready)
+
+
+def test_a_motion_of_very_many_points_is_refused_before_it_costs_anything():
+    times = np.linspace(0.0, 29.0, 1_000_000)
+    zero = np.zeros((len(times), 6))
+    still = replace(
+        STROKE, times=times, positions=MOTION.ready + zero, velocities=zero, accelerations=zero
+    )
+    with pytest.raises(MotionRefused, match="at most 2000"):
+        GATE.check(still, MOTION.ready)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tool_speed": np.nan},
+        {"velocity": np.full(6, np.inf)},
+        {"acceleration": np.zeros(6)},
+        {"upper": UR5E.limits.lower},
+        {"workspace_lower": np.full(3, -np.inf)},
+    ],
+)
+def test_limits_that_limit_nothing_cannot_be_made(change):
+    with pytest.raises(ValueError, match="must be"):
+        replace(UR5E.limits, **change)
+
+
 REFUSED = {
     "nan position": (poked("positions", 5, 2, np.nan), "position of point 5 is not finite"),
     "infinite velocity": (poked("velocities", 3, 0, np.inf), "velocity of point 3"),

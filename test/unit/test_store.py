@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_task import TOY, rollout
 
+from icpi_ros import redact
 from icpi_ros.data.store import RunConfig, RunInUse, TrialStore, UnknownRun, default_path
 from icpi_ros.errors import StoreError, UsageError
 from icpi_ros.types import ObjectTrajectory, Proposal, Trial, TrialStatus
@@ -89,7 +91,7 @@ def same(a, b):
     np.testing.assert_array_equal(a.error, b.error)
     np.testing.assert_array_equal(a.trajectory.times, b.trajectory.times)
     np.testing.assert_array_equal(a.trajectory.positions, b.trajectory.positions)
-    for name in ("number", "status", "cost", "best_cost", "seconds", "projected", "note"):
+    for name in ("number", "status", "cost", "best_cost", "seconds", "moving", "projected", "note"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     assert a.proposal.details == b.proposal.details
     for name in ("provenance", "fallback_reason", "latency", "predicted_cost"):
@@ -112,7 +114,7 @@ text = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), m
 def test_trial_round_trip(tmp_path_factory, theta, positions, cost, predicted, note, details):
     proposal = Proposal(theta, "knn", note, 0.25, predicted, 0.5, details)
     trial = Trial(
-        0, theta, proposal, True, TrialStatus.DONE, theta, cost, cost, 2.0,
+        0, theta, proposal, True, TrialStatus.DONE, theta, cost, cost, 2.0, 1.5,
         ObjectTrajectory(np.arange(4.0), positions), note,
     )  # fmt: skip
     path = tmp_path_factory.mktemp("s") / "deep" / "trials.sqlite"
@@ -120,7 +122,7 @@ def test_trial_round_trip(tmp_path_factory, theta, positions, cost, predicted, n
         run_id = store.create_run(CONFIG)
         store.begin_trial(run_id, 0, theta, proposal, projected=True)
         store.finish_trial(run_id, trial)
-    with TrialStore(path, create=False) as store:
+    with TrialStore(path) as store:
         same(store.trials(run_id)[0], trial)
 
 
@@ -203,7 +205,7 @@ def test_keys_never_reach_the_disk(store, monkeypatch):
     store.finish_trial(run_id, done(0, note=f"said {key}"))
     trial = store.trials(run_id)[0]
     assert trial.proposal.details["headers"] == ["Bearer [TEST_API_KEY removed]"]
-    assert trial.proposal.details["x"] == "[OTHER_TOKEN removed]"
+    assert trial.proposal.details["x"] == "EMPTY"
     assert trial.proposal.details["y"] == "EMPTY list"
     options = {"nested": [{"api_key": key}]}
     with pytest.raises(UsageError, match=r"TEST_API_KEY.*never stored"):
@@ -211,6 +213,49 @@ def test_keys_never_reach_the_disk(store, monkeypatch):
     store.close()
     files = list(store.path.parent.iterdir())
     assert all(key.encode() not in file.read_bytes() for file in files)
+
+
+@pytest.mark.parametrize("ending", [" ", "\n"])
+def test_a_key_with_blanks_around_it_is_still_a_key(store, monkeypatch, ending):
+    monkeypatch.setenv("TEST_API_KEY", f" sk-0123456789{ending}")
+    options = {"base_url": "http://h/v1?key=sk-0123456789"}
+    with pytest.raises(UsageError, match="TEST_API_KEY"):
+        store.create_run(RunConfig("toy-push", "llm", (0.0,), 3, options=options))
+
+
+def test_the_variable_that_the_run_names_holds_a_key(store, monkeypatch):
+    key = "plain-0123456789"
+    monkeypatch.setenv("MYKEY", key)
+    monkeypatch.setattr(redact, "_watched", set())
+    options = {"key_variable": "MYKEY"}
+    run_id = store.create_run(RunConfig("toy-push", "llm", (0.0,), 3, options=options))
+    leaky = options | {"model": key}
+    with pytest.raises(UsageError, match="MYKEY"):
+        store.create_run(RunConfig("toy-push", "llm", (0.0,), 3, options=leaky))
+    store.close()
+    monkeypatch.setattr(redact, "_watched", set())  # as in a process that resumes the run
+    with TrialStore(store.path) as again:
+        again.mark_interrupted(run_id)
+        proposal = Proposal(THETA, "ridge", f"llm: bad key {key}", details={"reply": key})
+        again.begin_trial(run_id, 0, THETA, proposal, projected=False)
+        found = again.trials(run_id)[0].proposal
+    assert found.fallback_reason == "llm: bad key [MYKEY removed]"
+    assert found.details["reply"] == "[MYKEY removed]"
+
+
+def test_words_in_the_environment_are_no_keys(store, monkeypatch):
+    monkeypatch.setenv("FOO_TOKEN", "user")
+    monkeypatch.setenv("X_TOKEN", "ridge")
+    monkeypatch.setenv("Y_TOKEN", "improver-9")
+    run_id = store.create_run(CONFIG)
+    details = {"messages": [{"role": "user", "content": "user"}]}
+    for number, name in enumerate(("ridge", "improver-9")):
+        proposal = Proposal(THETA, name, details=details)
+        store.begin_trial(run_id, number, THETA, proposal, projected=False)
+        store.finish_trial(run_id, done(number))
+    found = [trial.proposal for trial in store.trials(run_id)]
+    assert [proposal.provenance for proposal in found] == ["ridge", "improver-9"]
+    assert found[0].details == details
 
 
 # --- death --------------------------------------------------------------------------------------
@@ -250,6 +295,30 @@ def test_kill_9_loses_no_finished_trial(tmp_path, after):
         for trial in store.trials(run_id)[:number]:
             expected = TOY.space.sample(np.random.default_rng([0, trial.number]))
             np.testing.assert_array_equal(trial.theta, expected)
+
+
+class Interrupted:
+    """A connection at which Ctrl-C comes right after a transaction has begun."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def execute(self, statement, *args):
+        done = self.connection.execute(statement, *args)
+        if statement == "BEGIN IMMEDIATE":
+            raise KeyboardInterrupt
+        return done
+
+
+def test_ctrl_c_after_begin_leaves_no_transaction_open(store, monkeypatch):
+    run_id = store.create_run(CONFIG)
+    connection = store._database._connection
+    with monkeypatch.context() as patch:
+        patch.setattr(store._database, "_connection", Interrupted(connection))
+        with pytest.raises(KeyboardInterrupt):
+            add(store, run_id, 0)
+    assert not connection.in_transaction
+    add(store, run_id, 0)
 
 
 # --- several processes --------------------------------------------------------------------------
@@ -356,6 +425,19 @@ def test_a_data_base_of_somebody_else(tmp_path):
         TrialStore(path)
 
 
+def test_a_versioned_data_base_of_somebody_else_stays_as_it_is(tmp_path):
+    path = tmp_path / "t.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE a (b)")
+        other.execute("PRAGMA user_version = 1")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as excinfo:
+        TrialStore(path)
+    assert "is not an ICPI trial store: choose another with --store" in line(excinfo)
+    assert path.read_bytes() == before
+
+
 def test_newer_schema(store):
     store._database._connection.execute("PRAGMA user_version = 9")
     store.close()
@@ -383,10 +465,25 @@ def test_damaged_row(store):
         store.trials(run_id)
 
 
-def test_missing_file_is_not_made_for_a_look(tmp_path):
-    with pytest.raises(StoreError, match="there is no trial store at"):
-        TrialStore(tmp_path / "none.sqlite", create=False)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:-9],
+        lambda text: "[]",
+        lambda text: "{}",
+        lambda text: "null",
+        lambda text: json.dumps(json.loads(text) | {"colour": "red"}),
+        lambda text: json.dumps(json.loads(text) | {"goal": [None]}),
+    ],
+)
+def test_damaged_configuration(store, change):
+    run_id = store.create_run(CONFIG)
+    connection = store._database._connection
+    text = connection.execute("SELECT config FROM runs").fetchone()[0]
+    connection.execute("UPDATE runs SET config = ?", (change(text),))
+    with pytest.raises(StoreError) as excinfo:
+        store.run(run_id)
+    assert f"the configuration of run {run_id}" in line(excinfo)
 
 
 def test_a_directory_in_the_way(tmp_path):

@@ -1,0 +1,179 @@
+"""What happens to a graph when its processes are killed, stopped, doubled or misused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from icpi_msgs.action import ExecuteMotion, Improve
+from icpi_ros.data.store import TrialStore
+from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.types import TrialStatus
+
+from .conftest import NAMESPACE, NODES, RunningGraph, running, wait_gone
+
+State = ExecuteMotion.Feedback
+CODES = Improve.Result
+
+
+def run(graph, request, **calls):
+    """Carry out a run with a client of its own."""
+    with ImproveClient(NAMESPACE) as client:
+        client.connect(20.0, graph.alive)
+        return client.improve(request, Callbacks(alive=graph.alive, **calls))
+
+
+@pytest.mark.parametrize("victim", NODES)
+def test_kill_9_of_any_node_loses_no_finished_trial(tmp_path, domain, victim):
+    shown, run_ids = [], []
+
+    with RunningGraph(tmp_path) as graph:
+
+        def kill_in_the_second(trial):
+            shown.append(trial)
+            if len(shown) == 1:
+                os.kill(graph.pids()[victim], signal.SIGKILL)
+
+        try:
+            run(
+                graph,
+                Request("slide", "random", budget=3, seed=5),
+                on_run=lambda run_id, trial: run_ids.append(run_id),
+                on_trial=kill_in_the_second,
+            )
+        except Exception as exc:
+            assert victim in str(exc) or "graph ended" in str(exc)  # noqa: PT017
+        assert graph.wait_until_ended() != 0
+        assert f"node {victim} ended by signal SIGKILL" in graph.text()
+        wait_gone(graph.pids().values(), 5.0)
+        assert "Traceback" not in graph.text()
+
+    with TrialStore(graph.store) as store:
+        before = [t for t in store.trials(run_ids[0]) if t.status is TrialStatus.DONE]
+    assert before[0].theta.tolist() == shown[0].theta.tolist()
+
+    started = []
+    with RunningGraph(tmp_path) as graph:
+        result = run(
+            graph,
+            Request("slide", resume_run_id=run_ids[0], budget=3),
+            on_run=lambda run_id, trial: started.append((run_id, trial)),
+        )
+    assert (result.error_code, result.trials) == (0, 3)
+    assert started == [(run_ids[0], len(before))]
+    with TrialStore(graph.store) as store:
+        trials = store.trials(run_ids[0])
+        every = store.trials(run_ids[0], all_attempts=True)
+    assert [trial.status for trial in trials] == [TrialStatus.DONE] * 3
+    assert not [trial for trial in every if trial.status is TrialStatus.RUNNING]
+
+
+def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, domain):
+    with RunningGraph(tmp_path) as graph:
+        with ImproveClient(NAMESPACE) as client:
+            client.connect(20.0, graph.alive)
+            os.kill(graph.pids()["perception"], signal.SIGSTOP)
+            result = client.improve(Request("slide", "random", budget=3))
+            assert result.error_code == CODES.UNOBSERVED
+            assert "perception" in result.error_msg
+            assert result.trials == 0
+            with TrialStore(graph.store) as store:
+                attempts = store.trials(result.run_id, all_attempts=True)
+            assert [t.status for t in attempts] == [TrialStatus.UNOBSERVED] * 2
+            assert all(t.trajectory is None and t.error is None for t in attempts)
+            assert (attempts[0].theta == attempts[1].theta).all()
+            os.kill(graph.pids()["perception"], signal.SIGCONT)
+            again = client.improve(Request("slide", resume_run_id=result.run_id, budget=3))
+        assert (again.error_code, again.trials) == (0, 3)
+
+
+def test_a_silent_arm_ends_the_trial_with_its_reason(tmp_path, domain, observer):
+    with RunningGraph(tmp_path, real_time_factor=1) as graph:
+        _, future = observer.start([1.0, 0.0])
+        observer.wait(lambda: State.RETREATING in observer.feedback, "a motion")
+        os.kill(graph.pids()["mujoco_arm"], signal.SIGSTOP)
+        result = observer.reply(future).result
+        assert result.error_code == ExecuteMotion.Result.ARM_SILENT
+        assert "no joint state" in result.error_msg
+
+
+@pytest.mark.parametrize("moment", ["early", "idle", "stroke"])
+def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, moment):
+    with RunningGraph(tmp_path, real_time_factor=1) as graph:
+        if moment == "early":
+            observer.wait(lambda: len(graph.pids()) > 0, "the first process")
+        else:
+            observer.wait(observer.motions.server_is_ready, "the executor")
+        if moment == "stroke":
+            observer.start([1.0, 0.0])
+            observer.wait(lambda: State.STROKING in observer.feedback, "the stroke")
+        graph.process.process.send_signal(signal.SIGINT)
+        assert graph.wait_until_ended() == 0
+        wait_gone(graph.pids().values(), 1.0)
+        assert "Traceback" not in graph.text()
+        if moment == "stroke":
+            assert "cancelled" in graph.text()
+            assert "not seen to stand" not in graph.text()
+
+
+def test_nodes_end_when_the_manager_is_killed(tmp_path, domain, observer):
+    with RunningGraph(tmp_path) as graph:
+        observer.wait(observer.motions.server_is_ready, "the executor")
+        pids = list(graph.pids().values())
+        assert len(pids) == len(NODES)
+        graph.process.process.kill()
+        wait_gone(pids, 8.0)
+
+
+def test_a_second_graph_of_the_same_name_is_refused(tmp_path, domain, observer):
+    (tmp_path / "second").mkdir()
+    with RunningGraph(tmp_path) as first:
+        observer.wait(observer.motions.server_is_ready, "the first graph")
+        with RunningGraph(tmp_path / "second") as second:
+            assert second.wait_until_ended() == 2
+            reason = second.process.reason()
+            assert f"already runs in ROS domain {domain}" in reason
+            assert f"/{NAMESPACE}/" in reason
+            assert "ROS_DOMAIN_ID" in reason
+        assert first.process.alive
+
+
+def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(tmp_path, domain, observer):
+    (tmp_path / "second").mkdir()
+    with RunningGraph(tmp_path):
+        observer.wait(observer.motions.server_is_ready, "the first graph")
+        with RunningGraph(tmp_path / "second", namespace="other") as second:
+            assert second.wait_until_ended() == 2
+            assert "/clock already runs" in second.process.reason()
+
+
+@pytest.mark.parametrize(
+    ("node", "parameter", "words"),
+    [
+        ("mujoco_arm", "real_time_factor:=-1.0", "from 0 to 100"),
+        ("mujoco_arm", "physics:=[0.2]", "3 values"),
+        ("executor", "arm:=tentacle", "one of ur5e"),
+        ("perception", "task:=juggle", "one of"),
+        ("policy_improver", "improver:=magic", "ridge"),
+    ],
+)
+def test_a_bad_parameter_is_one_clear_line_and_exit_code_2(domain, node, parameter, words):
+    command = [sys.executable, "-m", f"icpi_ros.nodes.{node}", "--ros-args", "-p", parameter]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+
+
+def test_an_interrupted_node_ends_cleanly_by_itself(domain):
+    command = [sys.executable, "-m", "icpi_ros.nodes.perception"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.0)  # no event tells from outside that a node spins
+        assert running(process.pid)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # terminal and ros2 launch both send one
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")

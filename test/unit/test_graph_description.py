@@ -1,0 +1,67 @@
+"""The description of a graph: arguments, nodes, command lines; no ROS needed."""
+
+import json
+
+import pytest
+
+from icpi_ros.errors import UsageError
+from icpi_ros.graph.description import GRAPHS, SIM_ARGUMENTS, checked, graph, sim_graph
+
+
+def by_name(**arguments):
+    return {spec.name: spec for spec in sim_graph(arguments)}
+
+
+def test_the_sim_graph_has_its_four_nodes_in_one_namespace():
+    nodes = by_name(namespace="lab/")
+    assert set(nodes) == {"mujoco_arm", "perception", "executor", "policy_improver"}
+    assert {spec.namespace for spec in nodes.values()} == {"/lab"}
+    assert all(spec.parameters["task"] == "slide" for spec in nodes.values())
+    followers = set(nodes) - {"mujoco_arm"}
+    assert all(nodes[name].parameters["use_sim_time"] is True for name in followers)
+    assert "use_sim_time" not in nodes["mujoco_arm"].parameters
+
+
+def test_values_get_the_types_of_the_parameters():
+    arm = by_name(real_time_factor="0", physics="0.2,0.3,1", physics_seed="7")["mujoco_arm"]
+    assert arm.parameters["real_time_factor"] == 0.0
+    assert isinstance(arm.parameters["real_time_factor"], float)
+    assert arm.parameters["physics"] == [0.2, 0.3, 1.0]
+    assert arm.parameters["physics_seed"] == 7
+    assert "physics" not in by_name()["mujoco_arm"].parameters
+
+
+def test_the_command_line_keeps_text_text():
+    spec = by_name(store="/tmp/1.5", params_file="my.yaml")["policy_improver"]
+    command = spec.command()
+    assert f"store:={json.dumps('/tmp/1.5')}" in command
+    assert command[-2:] == ["--params-file", "my.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"tusk": "slide"}, "unknown argument 'tusk': choose from task"),
+        ({"task": "juggle"}, "one of slide"),
+        ({"real_time_factor": "fast"}, "a number"),
+        ({"real_time_factor": ""}, "a number"),
+        ({"physics": "0.2;0.3"}, "numbers with commas"),
+        ({"physics_seed": "-1"}, "a whole number"),
+    ],
+)
+def test_a_bad_argument_is_named(given, words):
+    with pytest.raises(UsageError, match=words):
+        sim_graph(given)
+
+
+def test_an_unknown_graph_is_named():
+    with pytest.raises(UsageError, match="choose one of sim"):
+        graph("moon", {})
+
+
+def test_every_argument_has_a_description_and_a_valid_default():
+    for arguments in GRAPHS.values():
+        checked(arguments, {})
+        assert all(argument.description for argument in arguments)
+    asked = {"task", "improver", "namespace", "use_sim_time", "params_file", "log_level"}
+    assert asked <= {argument.name for argument in SIM_ARGUMENTS}
