@@ -41,6 +41,7 @@ setup(
     ],
     zip_safe=False,
     install_requires=requirements(),
+    extras_require={"dask": ["dask[distributed]"]},
     entry_points={
         "console_scripts": [
             f"icpi = {NAME}.cli.main:main",

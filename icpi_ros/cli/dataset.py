@@ -1,79 +1,244 @@
-"""Build a data set of examples in simulation, or show one."""
+"""Build a data set of examples in simulation, make one from stored trials, or show one."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import add_store, checked_output, number, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.data.build import Progress
+    from icpi_ros.data.dataset import Dataset
+    from icpi_ros.data.plan import Plan
+    from icpi_ros.data.workers import Workers
+    from icpi_ros.tasks.base import Task
+
+MAX_EXAMPLES = 1_000_000
+INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``build`` and ``show``."""
-    verbs = parser.add_subparsers(required=True, metavar="build|show")
-    make = verbs.add_parser("build", help="label examples by brute-force search in simulation")
-    make.add_argument("--task", required=True, help="task, see `icpi task list`")
-    make.add_argument("--label", choices=("brute",), default="brute", help="how to label")
-    make.add_argument("--examples", type=whole(1, 100_000), default=300, metavar="N")
-    make.add_argument(
-        "--draws", type=whole(1, 10_000), default=30, help="physics draws (default 30)"
-    )
-    make.add_argument("--seed", type=whole(0, 2**63), default=0)
-    make.add_argument("--threads", type=whole(1, 256), help="default: one per processor")
-    make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
-    make.set_defaults(run=build_dataset)
-    show = verbs.add_parser("show", help="provenance and ranges of a data set")
+    """Add ``build``, ``import`` and ``show``."""
+    verbs = parser.add_subparsers(required=True, metavar="build|import|show")
+    _add_build(verbs.add_parser("build", help="label examples in simulation; resumable"))
+    _add_import(verbs.add_parser("import", help="make examples from stored trials"))
+    show = verbs.add_parser("show", help="provenance, ranges and coverage of a data set")
     show.add_argument("file", type=Path)
+    show.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG")
     show.set_defaults(run=show_dataset)
 
 
-def build_dataset(args: argparse.Namespace) -> int:
-    """Build and write; the same arguments give the same file."""
-    import os
+def _add_build(make: argparse.ArgumentParser) -> None:
+    make.add_argument("--task", required=True, help="task, see `icpi task list`")
+    make.add_argument(
+        "--label",
+        default="brute",
+        help="brute: search for the best theta; hindsight: relabel pairs of executions",
+    )
+    make.add_argument("--examples", type=whole(1, MAX_EXAMPLES), default=300, metavar="N")
+    make.add_argument(
+        "--draws", type=whole(1, 30_000), metavar="N", help="physics draws; default: 30 or fewer"
+    )
+    make.add_argument(
+        "--goals-per-draw", type=whole(1, 1000), metavar="N", help="default: 5 if the goal varies"
+    )
+    make.add_argument(
+        "--label-noise",
+        type=number(0.0, 2.0),
+        default=0.0,
+        metavar="STD",
+        help="noise on dtheta as a share of theta's half-range (sensitivity studies)",
+    )
+    make.add_argument(
+        "--physics", default="train", help="train: the documented range; shifted: the wider one"
+    )
+    for what in ("physics", "goal"):
+        make.add_argument(
+            f"--{what}-range",
+            type=named_range,
+            action="append",
+            default=[],
+            metavar="NAME=LOW:HIGH",
+            help=f"narrower range of one {what} parameter; repeatable",
+        )
+    make.add_argument("--seed", type=whole(0, 2**63), default=0)
+    make.add_argument(
+        "--k", type=whole(1, 1000), metavar="N", help="refuse fewer examples than this (20)"
+    )
+    who = make.add_mutually_exclusive_group()
+    who.add_argument("--workers", type=whole(1, 256), help="processes; default: one per processor")
+    who.add_argument(
+        "--dask", default="", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:8786"
+    )
+    make.add_argument("--threads", type=whole(1, 256), default=1, help="per worker (default 1)")
+    make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    make.set_defaults(run=build_dataset)
 
+
+def _add_import(make: argparse.ArgumentParser) -> None:
+    make.add_argument("--task", required=True, help="task of the runs")
+    add_store(make)
+    make.add_argument(
+        "--run",
+        dest="runs",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN",
+        help="runs, each one physics, see `icpi runs`; default: all of the task that are usable",
+    )
+    make.add_argument(
+        "--examples", type=whole(1, MAX_EXAMPLES), metavar="N", help="at most; default: all pairs"
+    )
+    make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
+    make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    make.set_defaults(run=import_dataset)
+
+
+def named_range(text: str) -> tuple[str, tuple[float, float]]:
+    """Parse ``friction=0.1:0.2``."""
+    name, _, span = text.partition("=")
+    try:
+        low, high = (float(part) for part in span.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected NAME=LOW:HIGH, for example friction=0.1:0.2"
+        ) from None
+    return name.strip(), (low, high)
+
+
+# --- build --------------------------------------------------------------------------------------
+
+
+def build_dataset(args: argparse.Namespace) -> int:
+    """Build and write; the same arguments give the same file, and continue a broken build."""
+    from icpi_ros.context.retrieval import DEFAULT_K
+    from icpi_ros.data.build import kept
+    from icpi_ros.data.workers import Workers
+    from icpi_ros.tasks import TASKS
+
+    task, out, plan = TASKS.get(args.task), checked_output(args.out), _plan(args)
+    plan.check(task, DEFAULT_K if args.k is None else args.k)
+    processes = args.workers or len(os.sched_getaffinity(0))
+    try:
+        dataset = _build(task, plan, out, Workers(processes, args.dask), args.threads)
+    except KeyboardInterrupt:
+        print(f"icpi: interrupted; {kept(out, plan)}", file=sys.stderr)
+        return INTERRUPTED
+    return _report(dataset, plan, task, out)
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    from icpi_ros.data.plan import Plan
+
+    return Plan(
+        label=args.label,
+        examples=args.examples,
+        draws=args.draws or min(Plan.draws, args.examples),
+        goals_per_draw=args.goals_per_draw,
+        label_noise=args.label_noise,
+        physics=args.physics,
+        physics_range=_ranges("physics", args.physics_range),
+        goal_range=_ranges("goal", args.goal_range),
+        seed=args.seed,
+    )
+
+
+def _ranges(
+    what: str, pairs: list[tuple[str, tuple[float, float]]]
+) -> dict[str, tuple[float, float]]:
+    from icpi_ros.errors import InvalidValue
+
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidValue(f"--{what}-range {name} is given more than once: give one range")
+    return dict(sorted(pairs))
+
+
+def _build(task: Task, plan: Plan, out: Path, workers: Workers, threads: int) -> Dataset:
+    """Build with a progress bar."""
     from tqdm import tqdm
 
-    from icpi_ros.arms import ARMS
+    from icpi_ros.data.build import build_file
+
+    with tqdm(total=plan.draws, unit="draw", disable=not sys.stderr.isatty()) as bar:
+
+        def advance(progress: Progress) -> None:
+            bar.update(progress.done - bar.n)
+            if progress.dropped:
+                bar.set_postfix(dropped=progress.dropped)
+
+        return build_file(task, plan, out, workers, threads, advance)
+
+
+def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
+    """Print the result, and what was dropped; 1 if examples are missing for it."""
+    counts = dataset.provenance["counts"]
+    if counts["dropped"]:
+        print(
+            f"icpi: {counts['dropped']} of {counts['rollouts']} rollouts were dropped: unstable, "
+            "or the object was not seen",
+            file=sys.stderr,
+        )
+    print(f"{len(dataset)} examples of {task.name}: {out}")
+    if counts["missing"]:
+        print(
+            f"icpi: error: {counts['missing']} of {plan.examples} examples are missing, too many "
+            "rollouts were dropped",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+# --- import and show ----------------------------------------------------------------------------
+
+
+def import_dataset(args: argparse.Namespace) -> int:
+    """Make hindsight examples of stored trials and write them."""
     from icpi_ros.data.dataset import save
-    from icpi_ros.data.labelling import BruteForce, build
+    from icpi_ros.data.importing import import_runs
+    from icpi_ros.data.store import TrialStore, default_path
+    from icpi_ros.errors import StoreError
     from icpi_ros.tasks import TASKS
 
     task, out = TASKS.get(args.task), checked_output(args.out)
-    threads = args.threads or len(os.sched_getaffinity(0))
-    plan = BruteForce(args.examples, args.draws, args.seed, threads)
-    with tqdm(total=args.draws, unit="draw", disable=not sys.stderr.isatty()) as bar:
-
-        def advance(_done: int) -> None:
-            bar.update()
-
-        dataset = build(task, ARMS.get(task.arm), plan, on_draw=advance)
-    save(dataset, out, task)
-    print(f"{len(dataset)} examples of {task.name}: {out}")
+    path = args.store or default_path()
+    if not path.exists():
+        raise StoreError(f"there is no trial store at {path}: name one with --store")
+    with TrialStore(path) as store:
+        found = import_runs(store, task, args.runs, args.examples, args.seed)
+    for line in found.left_out:
+        print(f"icpi: left out: {line}", file=sys.stderr)
+    save(found.dataset, out, task)
+    runs = len(found.dataset.provenance["runs"])
+    print(f"{len(found.dataset)} examples of {task.name} from {runs} runs: {out}")
     return 0
 
 
 def show_dataset(args: argparse.Namespace) -> int:
-    """Print what a data set holds and how it was made."""
-    import numpy as np
-
+    """Print what a data set holds, what it covers and how it was made."""
     from icpi_ros.data.dataset import load
     from icpi_ros.data.parquet import metadata
+    from icpi_ros.errors import DatasetError
+    from icpi_ros.report.dataset_picture import save_dataset_picture
+    from icpi_ros.report.dataset_text import describe_dataset
     from icpi_ros.tasks import TASKS
 
-    task = TASKS.get(str(metadata(args.file).get("task", "")))
+    picture = checked_output(args.picture) if args.picture else None
+    name = metadata(args.file).get("task")
+    if not isinstance(name, str):
+        raise DatasetError(f"{args.file} is a Parquet file, but not a data set of icpi_ros")
+    task = TASKS.get(name)
     dataset = load(args.file, task)
-    print(f"{args.file}: {len(dataset)} examples of {task.name}")
-    print(f"physics draws: {len(np.unique(dataset.group))}")
-    for label, values, names in (
-        ("theta", dataset.theta, task.space.names),
-        ("dtheta", dataset.dtheta, task.space.names),
-        ("error", dataset.error, task.error_names),
-    ):
-        for name, column in zip(names, values.T, strict=True):
-            print(f"{label} {name}: {column.min():.4g} to {column.max():.4g}")
-    print(f"cost: mean {1e3 * dataset.cost.mean():.1f} mm")
-    print(f"cost after the label: mean {1e3 * np.nanmean(dataset.label_cost):.2f} mm")
-    for key, value in dataset.provenance.items():
-        print(f"{key}: {value}")
+    for line in describe_dataset(dataset, task, str(args.file)):
+        print(line)
+    if picture:
+        save_dataset_picture(picture, dataset, task)
+        print(f"picture: {picture.absolute()}")
     return 0

@@ -129,9 +129,14 @@ class Index:
         point = self.scale.point(theta, error)
         if not np.isfinite(point).all():
             raise InvalidValue(f"cannot retrieve for theta {theta}, error {error}: not finite")
-        reach = float(np.max(self._tree.query(point, k)[0]))
-        found = np.sort(self._tree.query_ball_point(point, reach * (1.0 + _TIE)))
-        near = np.asarray(found, dtype=np.intp)
+        distances, found = self._tree.query(point, min(k + 1, len(self.dataset)))
+        distances, found = np.atleast_1d(distances), np.atleast_1d(found)
+        limit = float(distances[k - 1]) * (1.0 + _TIE)
+        if len(found) > k and distances[k] <= limit:  # a tie for the last place: get all of them
+            found = self._tree.query_ball_point(point, limit)
+        else:
+            found = found[:k]
+        near = np.sort(np.asarray(found, dtype=np.intp))
         order = np.argsort(self.distances(point, near), kind="stable")
         return near[order[:k]]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.errors import DatasetError
-from icpi_ros.types import Array
+from icpi_ros.types import Array, Indices
 
 if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
@@ -46,7 +46,7 @@ class Dataset:
     goal: Array
     cost: Array
     label_cost: Array
-    group: Array
+    group: Array | Indices
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -1,123 +1,117 @@
-"""Labels by brute-force search: simulate many theta under one physics, keep the best.
+"""Labelled examples of one physics draw: the unit of work of a data-set build.
 
-ICPI, arXiv 2508.15021, "brute-force search": theta* is the best of many simulated theta under
-the same hidden physics, the label of any other theta is dtheta = theta* - theta.  A grid alone
-leaves 2 to 10 mm, so the best quasi-random point is refined by shrinking local searches.
+ICPI, arXiv 2508.15021: triplets (theta, state, dtheta) labelled by brute-force search
+(:mod:`icpi_ros.data.search`) or by hindsight (:mod:`icpi_ros.data.hindsight`).  A draw depends on
+the task, the plan and its own number only, so draws can be made anywhere and in any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
+from icpi_ros import __version__
+from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import InvalidValue
-from icpi_ros.sim.rollout import rollout
+from icpi_ros.data.dataset import Dataset, empty
+from icpi_ros.data.hindsight import choose_pairs, relabel
+from icpi_ros.data.plan import Plan
+from icpi_ros.data.search import Executions, explore, search
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
-GLOBAL_SAMPLES = 256
-LOCAL_SAMPLES = 32
-LOCAL_RADII = (0.10, 0.03, 0.01, 0.003)
-"""Half-widths of the successive local searches, as a share of the half-range of theta."""
+_NOISE_STREAM = 0x401
+"""Label noise has a generator of its own: with and without it the examples are the same."""
 
 
-@dataclass(frozen=True)
-class BruteForce:
-    """What to build.
-
-    Attributes:
-        examples: number of triplets in all.
-        draws: number of physics draws they are spread over.
-        seed: of physics, samples and choice of examples.
-        threads: simulation threads; the result does not depend on it.
-    """
-
-    examples: int = 300
-    draws: int = 30
-    seed: int = 0
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that cannot be built."""
-        if not 1 <= self.draws <= self.examples:
-            raise InvalidValue(
-                f"draws = {self.draws} does not fit examples = {self.examples}: "
-                "allowed are 1 to the number of examples"
-            )
-        most = self.draws * GLOBAL_SAMPLES
-        if self.examples > most:
-            raise InvalidValue(f"{self.draws} draws give at most {most} examples: raise draws")
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions that examples depend on: icpi_ros, numpy and ``packages``."""
+    found = {"icpi_ros": __version__, "numpy": np.__version__}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
 
 
-def build(
-    task: Task, arm: Arm, plan: BruteForce, on_draw: Callable[[int], None] = lambda _: None
-) -> Dataset:
-    """Return a labelled data set; the same plan gives the same data set.
+def label_draw(task: Task, plan: Plan, draw: int, threads: int = 1) -> Dataset:
+    """Label the examples of physics draw number ``draw``; its number is their group.
+
+    The provenance holds ``rollouts``, how many of them were ``dropped``, and the ``versions``
+    of who made it.  Where too many were dropped there are fewer examples than planned, even none.
 
     Args:
-        task: what to simulate; the goal of all examples is its default goal.
-        arm: which arm executes it.
-        plan: sizes and seed.
-        on_draw: called with the number of finished draws.
+        task: what to execute, by its own arm.
+        plan: see :class:`Plan`; already checked.
+        draw: 0 to plan.draws - 1.
+        threads: simulation threads; the result does not depend on it.
     """
-    counts = np.full(plan.draws, plan.examples // plan.draws)
-    counts[: plan.examples % plan.draws] += 1
-    parts = []
-    for draw in range(plan.draws):
-        parts.append(_label_draw(task, arm, plan, draw, int(counts[draw])))
-        on_draw(draw + 1)
-    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    return Dataset(
-        task=task.name,
-        goal=np.tile(task.default_goal, (plan.examples, 1)),
-        group=np.repeat(np.arange(plan.draws), counts),
-        provenance={
-            "label": "brute",
-            "examples": plan.examples,
-            "draws": plan.draws,
-            "seed": plan.seed,
-            "arm": arm.name,
-            "global_samples": GLOBAL_SAMPLES,
-            "local_samples": LOCAL_SAMPLES,
-            "local_radii": list(LOCAL_RADII),
-        },
-        **columns,
-    )
-
-
-def _label_draw(task: Task, arm: Arm, plan: BruteForce, draw: int, count: int) -> dict[str, Array]:
-    """Label ``count`` examples under one physics draw."""
-    rng = np.random.default_rng([plan.seed, draw])
-    physics = task.sample_physics(rng)
-    sobol = qmc.Sobol(task.space.dim, rng=rng)
-    thetas = task.space.denormalise(2.0 * sobol.random(GLOBAL_SAMPLES) - 1.0)
-    errors, costs = _outcomes(task, arm, physics, thetas, plan.threads)
-    best, best_cost = thetas[np.argmin(costs)], float(np.min(costs))
-    for radius in LOCAL_RADII:
-        step = radius * task.space.half_range * rng.uniform(-1, 1, (LOCAL_SAMPLES, task.space.dim))
-        near = np.clip(best + step, task.space.lower, task.space.upper)
-        _, near_costs = _outcomes(task, arm, physics, near, plan.threads)
-        if near_costs.min() < best_cost:
-            best, best_cost = near[np.argmin(near_costs)], float(near_costs.min())
-    chosen = rng.choice(GLOBAL_SAMPLES, count, replace=False)
-    return {
-        "theta": thetas[chosen],
-        "error": errors[chosen],
-        "dtheta": best - thetas[chosen],
-        "cost": costs[chosen],
-        "label_cost": np.full(count, best_cost),
+    arm, rng, count = ARMS.get(task.arm), plan.rng(draw), plan.counts()[draw]
+    physics = plan.sample_physics(task, rng)
+    label = _hindsight if plan.label == "hindsight" else _brute
+    dataset, made = label(task, arm, plan, physics, count, rng, threads)
+    if plan.label_noise > 0.0:
+        dataset = _noisy(dataset, task, plan.label_noise, plan.rng(draw, _NOISE_STREAM))
+    facts = {
+        "rollouts": len(made.thetas) + made.dropped,
+        "dropped": made.dropped,
+        "versions": versions("mujoco"),
     }
+    group = np.full(len(dataset), draw, dtype=np.int64)
+    return replace(dataset, group=group, provenance=facts)
 
 
-def _outcomes(
-    task: Task, arm: Arm, physics: Array, thetas: Array, threads: int
-) -> tuple[Array, Array]:
-    """Return errors ``(N, m)`` and costs ``(N,)`` [m] to the task's default goal."""
-    trajectories = rollout(task, arm, physics, thetas, threads).trajectories
-    errors = np.stack([task.error(trajectory, task.default_goal) for trajectory in trajectories])
-    return errors, np.array([task.cost(error) for error in errors])
+def _brute(
+    task: Task,
+    arm: Arm,
+    plan: Plan,
+    physics: Array,
+    count: int,
+    rng: np.random.Generator,
+    threads: int,
+) -> tuple[Dataset, Executions]:
+    """Label ``count`` quasi-random executions, spread evenly over the draw's goals."""
+    goals = plan.sample_goals(task, rng)
+    found = search(task, arm, physics, goals, rng, threads)
+    if found.first == 0:
+        return empty(task), found.executions
+    chosen = rng.choice(found.first, min(count, found.first), replace=False)
+    goal = np.arange(len(chosen)) * len(goals) // max(len(chosen), 1)
+    thetas, best = found.executions.thetas, found.best
+    dataset = Dataset(
+        task=task.name,
+        theta=thetas[chosen],
+        error=found.errors[goal, chosen],
+        dtheta=thetas[best[goal]] - thetas[chosen],
+        goal=goals[goal],
+        cost=found.costs[goal, chosen],
+        label_cost=found.costs[goal, best[goal]],
+        group=np.zeros(len(chosen), dtype=np.int64),
+    )
+    return dataset, found.executions
+
+
+def _hindsight(
+    task: Task,
+    arm: Arm,
+    plan: Plan,
+    physics: Array,
+    count: int,
+    rng: np.random.Generator,
+    threads: int,
+) -> tuple[Dataset, Executions]:
+    """Relabel pairs of ``count + 1`` executions: as many trials as a robot would spend."""
+    made = explore(task, arm, physics, count + 1, rng, threads)
+    pairs = choose_pairs(len(made.thetas), count, rng)
+    return relabel(task, made.thetas, made.trajectories, pairs, group=0), made
+
+
+def _noisy(dataset: Dataset, task: Task, std: float, rng: np.random.Generator) -> Dataset:
+    """Disturb the labels; nobody measured what the disturbed ones cost."""
+    noise: Any = std * task.space.half_range * rng.standard_normal(dataset.dtheta.shape)
+    unknown = np.full(len(dataset), np.nan)
+    return replace(dataset, dtheta=dataset.dtheta + noise, label_cost=unknown)

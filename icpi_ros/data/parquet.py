@@ -251,7 +251,7 @@ def _check_metadata(found: Mapping[str, str], path: Path, task: Task) -> dict[st
     definition = _parse(found.get(f"{PREFIX}definition", ""), "icpi.definition", path)
     now = json.loads(json.dumps(task.definition()))
     if definition != now:
-        changes = "; ".join(list(_differences(definition, now))[:3])
+        changes = "; ".join(list(differences(definition, now))[:3])
         raise DatasetError(
             f"data set {path} was made with another definition of task {name} ({changes}): "
             f"build it again with `icpi dataset build --task {name} --out {path}`"
@@ -268,15 +268,15 @@ def _parse(text: str, key: str, path: Path) -> Json:
     return value
 
 
-def _differences(old: Json, new: Json, where: str = "") -> Iterator[str]:
+def differences(old: Json, new: Json, where: str = "") -> Iterator[str]:
     """Yield one text per difference of two JSON values: where, in the file, now."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             inner = f"{where}.{key}" if where else key
-            yield from _differences(old.get(key), new.get(key), inner)
+            yield from differences(old.get(key), new.get(key), inner)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(a, b, f"{where}[{_label(a, b, index)}]")
+            yield from differences(a, b, f"{where}[{_label(a, b, index)}]")
     elif old != new:
         yield f"{where}: {json.dumps(old)} in the file, {json.dumps(new)} now"
 

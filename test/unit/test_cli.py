@@ -133,7 +133,7 @@ def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path):
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for file in files:
         done = icpi("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
-                    "--seed", 3, "--out", file)  # fmt: skip
+                    "--seed", 3, "--k", 1, "--out", file)  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert files[0].read_bytes() == files[1].read_bytes()
     shown = icpi("dataset", "show", files[0]).stdout

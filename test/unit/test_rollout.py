@@ -1,9 +1,6 @@
 import numpy as np
-import pytest
 
 from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.data.labelling import BruteForce, build
-from icpi_ros.errors import InvalidValue
 from icpi_ros.sim import rollout as rollout_module
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
@@ -78,24 +75,3 @@ def test_servo_follows_the_hardest_strike():
         world.step(q[i], qd[i])
         worst = max(worst, float(np.abs(world.joint_positions - q[i + 1]).max()))
     assert worst < 0.008
-
-
-def test_labels_solve_their_examples_and_a_plan_is_repeatable():
-    plan = BruteForce(examples=7, draws=2, seed=5)
-    done: list[int] = []
-    first, again = build(SLIDE, UR5E, plan, done.append), build(SLIDE, UR5E, plan)
-    assert done == [1, 2]
-    assert len(first) == 7
-    np.testing.assert_array_equal(first.dtheta, again.dtheta)
-    assert first.label_cost.max() < 0.002
-    solved = first.theta + first.dtheta
-    physics = SLIDE.sample_physics(np.random.default_rng([5, 0]))
-    trajectory = rollout(SLIDE, UR5E, physics, solved[:1]).trajectories[0]
-    cost = SLIDE.cost(SLIDE.error(trajectory, SLIDE.default_goal))
-    assert cost == pytest.approx(first.label_cost[0], abs=1e-3)
-
-
-@pytest.mark.parametrize(("examples", "draws"), [(5, 6), (5, 0), (1000, 1)])
-def test_plans_that_cannot_be_built(examples, draws):
-    with pytest.raises(InvalidValue):
-        BruteForce(examples, draws)

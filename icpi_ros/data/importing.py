@@ -1,0 +1,134 @@
+"""Data sets from stored trials: a robot's own runs become examples, without any simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from icpi_ros import __version__
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.hindsight import all_pairs, outcome_goal, relabel
+from icpi_ros.data.store import RunRecord, TrialStore
+from icpi_ros.errors import DatasetError, InvalidValue, ObservationMissing
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Trial
+
+LEAST_TRIALS = 2
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A data set, and one line for every run that gave nothing to it."""
+
+    dataset: Dataset
+    left_out: tuple[str, ...]
+
+
+def import_runs(
+    store: TrialStore,
+    task: Task,
+    run_ids: Sequence[str] = (),
+    examples: int | None = None,
+    seed: int = 0,
+) -> Imported:
+    """Relabel the trials of stored runs by hindsight.
+
+    Each run counts as one physics: its trials must have been made under the same conditions.
+
+    Args:
+        store: where the runs are.
+        task: of the runs.
+        run_ids: which runs, in this order; none = every run of the task that is usable.
+        examples: at most so many, chosen at random; None = every pair of trials.
+        seed: of that choice.
+
+    Raises:
+        UsageError: a named run is not usable, or no run is.
+    """
+    ids = list(run_ids) or [run.run_id for run in store.runs() if run.task == task.name]
+    if len(set(ids)) != len(ids):
+        raise InvalidValue(f"a run is named twice: {', '.join(ids)}")
+    if not ids:
+        raise DatasetError(f"{store.path} holds no run of task {task.name}: see `icpi runs`")
+    parts: list[Dataset] = []
+    used, left_out = [], []
+    for run_id in ids:
+        try:
+            parts.append(_relabel_run(store, task, run_id, group=len(parts)))
+            used.append(run_id)
+        except DatasetError as exc:
+            if run_ids:
+                raise
+            left_out.append(str(exc))
+    if not parts:
+        raise DatasetError(f"no run of task {task.name} is usable: {left_out[-1]}")
+    dataset = _choose(_join(task, parts), examples, seed)
+    made = _provenance(task, used, examples, seed)
+    return Imported(replace(dataset, provenance=made), tuple(left_out))
+
+
+def _relabel_run(store: TrialStore, task: Task, run_id: str, group: int) -> Dataset:
+    _check_run(store.run(run_id), task)
+    trials = [t for t in store.trials(run_id) if t.outcome is not None and _shows(task, t)]
+    if len(trials) < LEAST_TRIALS:
+        raise DatasetError(
+            f"run {run_id} has {len(trials)} finished trials with a trajectory, hindsight needs "
+            f"at least {LEAST_TRIALS}: continue it with `icpi run --resume {run_id}`"
+        )
+    trajectories = [t.trajectory for t in trials if t.trajectory is not None]
+    thetas = np.stack([t.theta for t in trials])
+    return relabel(task, thetas, trajectories, all_pairs(len(trials)), group)
+
+
+def _check_run(run: RunRecord, task: Task) -> None:
+    config = run.config
+    if config.task != task.name:
+        raise DatasetError(f"run {run.run_id} is of task {config.task!r}, not {task.name!r}")
+    if config.definition_hash not in ("", task.definition_hash()):
+        raise DatasetError(
+            f"run {run.run_id} was made with another definition of task {task.name} "
+            f"({config.definition_hash}, now {task.definition_hash()}): its trials do not fit"
+        )
+
+
+def _shows(task: Task, trial: Trial) -> bool:
+    """Tell whether the trial's trajectory shows what became of the object."""
+    if trial.trajectory is None:
+        return False
+    try:
+        return bool(np.isfinite(outcome_goal(task, trial.trajectory)).all())
+    except ObservationMissing:
+        return False
+
+
+def _join(task: Task, parts: list[Dataset]) -> Dataset:
+    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
+    columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
+    return Dataset(task=task.name, **columns)
+
+
+def _choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:
+    if examples is None or examples >= len(dataset):
+        return dataset
+    rows = np.sort(np.random.default_rng(seed).choice(len(dataset), examples, replace=False))
+    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
+    return replace(dataset, **{name: getattr(dataset, name)[rows] for name in names})
+
+
+def _provenance(
+    task: Task, run_ids: Sequence[str], examples: int | None, seed: int
+) -> dict[str, Any]:
+    command = f"icpi dataset import --task {task.name} --run {' '.join(run_ids)}"
+    if examples is not None:
+        command += f" --examples {examples} --seed {seed}"
+    return {
+        "label": "hindsight",
+        "source": "stored trials",
+        "command": command,
+        "runs": list(run_ids),
+        "definition_hash": task.definition_hash(),
+        "versions": {"icpi_ros": __version__, "numpy": np.__version__},
+    }

@@ -1,0 +1,125 @@
+"""A data set as a picture: where its examples lie, where labels lead, what remains.
+
+matplotlib is imported at the first call only, and without a display.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.errors import UsageError
+from icpi_ros.space import ParameterSpace
+from icpi_ros.tasks.base import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ARROWS = 40
+"""At most so many examples get an arrow: more hide each other."""
+PANELS = 4
+_LOWEST = 1e-3
+"""Label costs below this are drawn at it [mm]: a logarithmic axis has no zero."""
+
+
+def save_dataset_picture(path: str | Path, dataset: Dataset, task: Task) -> None:
+    """Draw theta with its labels, the errors, and what the labels cost, into a PNG.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    pairs = list(combinations(range(task.space.dim), 2))[:PANELS] or [(0, 0)]
+    count = len(pairs) + 2
+    rows, columns = (1, count) if count < 4 else (2, (count + 1) // 2)
+    figure = Figure(figsize=(5.0 * columns, 4.6 * rows), dpi=110, layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
+    for panel, (first, second) in zip(axes, pairs, strict=False):
+        _draw_theta(panel, dataset, task.space, first, second)
+    shades = _draw_errors(axes[len(pairs)], dataset, task)
+    figure.colorbar(shades, ax=axes[len(pairs)], label="cost of the executed theta [mm]")
+    _draw_label_costs(axes[len(pairs) + 1], dataset)
+    for panel in axes[count:]:
+        panel.set_axis_off()
+    label = dataset.provenance.get("label", "?")
+    draws = len(np.unique(dataset.group))
+    figure.suptitle(
+        f"{task.name}: {len(dataset)} examples, {draws} physics draws, label {label}", fontsize=11
+    )
+    try:
+        figure.savefig(path, format="png", metadata={"Software": "icpi_ros"})
+    except OSError as exc:
+        raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
+
+
+def _draw_theta(
+    axes: Axes, dataset: Dataset, space: ParameterSpace, first: int, second: int
+) -> None:
+    """Dots where theta was executed, arrows to theta + dtheta for some of them."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+
+    pair = [first, second]
+    start, step = dataset.theta[:, pair], dataset.dtheta[:, pair]
+    low, high = space.lower[pair], space.upper[pair]
+    axes.add_patch(Rectangle((low[0], low[1]), *(high - low), fill=False, color="0.6"))
+    axes.plot(*start.T, ".", color="tab:blue", markersize=4, alpha=0.6)
+    some = np.unique(np.linspace(0, len(start) - 1, ARROWS).astype(np.int64))
+    axes.quiver(
+        *start[some].T, *step[some].T, angles="xy", scale_units="xy", scale=1.0, width=0.0028,
+        headwidth=7.0, headlength=9.0, headaxislength=8.0, color="0.35", alpha=0.7,
+    )  # fmt: skip
+    target = start + step
+    axes.plot(*target.T, ".", color="tab:orange", markersize=5)
+    points = np.vstack([start, target, low, high])
+    margin = 0.04 * np.ptp(points, axis=0) + 1e-9
+    axes.set_xlim(points[:, 0].min() - margin[0], points[:, 0].max() + margin[0])
+    axes.set_ylim(points[:, 1].min() - margin[1], points[:, 1].max() + margin[1])
+    names = [f"{space.names[i]} [{space.units[i]}]" for i in pair]
+    axes.set(xlabel=names[0], ylabel=names[1], title="policy parameters")
+    marks: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
+    handles = [
+        Line2D([], [], color="tab:blue", label="executed theta", **marks),
+        Line2D([], [], color="tab:orange", label="theta + dtheta", **marks),
+        Line2D([], [], color="0.35", label=f"dtheta, {len(some)} of {len(start)}"),
+    ]
+    axes.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=8,
+        frameon=False, handletextpad=0.3,
+    )  # fmt: skip
+
+
+def _draw_errors(axes: Axes, dataset: Dataset, task: Task) -> Any:
+    """Scatter of the first two error dimensions that count in the cost."""
+    counted = [int(i) for i in np.flatnonzero(task.cost_mask)][:2]
+    x = dataset.error[:, counted[0]]
+    y = dataset.error[:, counted[1]] if len(counted) > 1 else np.zeros(len(x))
+    shades = axes.scatter(x, y, c=1e3 * dataset.cost, s=10, cmap="viridis")
+    axes.plot(0.0, 0.0, "+", color="tab:red", markersize=14, markeredgewidth=2)
+    axes.set(xlabel=f"error {task.error_names[counted[0]]}", title="relative errors (+ = goal)")
+    axes.set_ylabel(f"error {task.error_names[counted[1]]}" if len(counted) > 1 else "")
+    axes.grid(alpha=0.3)
+    return shades
+
+
+def _draw_label_costs(axes: Axes, dataset: Dataset) -> None:
+    """Histogram of what theta + dtheta cost, one count per example."""
+    axes.set(xlabel="cost of theta + dtheta [mm]", ylabel="examples", title="quality of the labels")
+    known = 1e3 * dataset.label_cost[np.isfinite(dataset.label_cost)]
+    if len(known) == 0:
+        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+        return
+    shown = np.maximum(known, _LOWEST)
+    low, high = np.log10(shown.min()), np.log10(shown.max())
+    edges = np.logspace(np.floor(low), max(np.ceil(high), np.floor(low) + 1.0), 25)
+    axes.hist(shown, bins=list(edges), color="tab:orange", edgecolor="white")
+    axes.set_xscale("log")
+    axes.axvline(
+        float(np.median(shown)), color="0.3", ls=":", label=f"median {np.median(known):.3g} mm"
+    )
+    axes.legend(fontsize=8)
