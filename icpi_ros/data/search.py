@@ -3,7 +3,7 @@
 One set of quasi-random rollouts per physics serves all its goals.  Then, per goal, a few rounds
 around the best point so far: a Gauss-Newton step from a local linear fit of the error through
 the nearest points, and random points in a shrinking box.  Every rollout counts for every goal.
-A grid or the quasi-random set alone leaves 10 to 30 mm on slide.
+A grid or the quasi-random set alone leaves 3 to 23 mm on slide (12 draws), the whole search 0.2 mm.
 """
 
 from __future__ import annotations
