@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("rclpy")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from icpi_ros.graph.instance import reserve_domain

@@ -197,7 +197,8 @@ def test_results_of_other_versions_are_refused():
 
 @pytest.fixture(scope="module")
 def cluster():
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as running:
@@ -241,7 +242,8 @@ def test_the_work_of_a_lost_worker_is_done_elsewhere(cluster):
 
 
 def test_a_cluster_without_workers_is_a_clear_error(monkeypatch):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     monkeypatch.setattr("icpi_ros.data.workers.CONNECT_TIMEOUT", 1.0)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=":0") as idle,
@@ -260,7 +262,8 @@ def test_a_cluster_reports_the_error_of_the_work(cluster):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://"])
 def test_a_scheduler_that_is_not_there(address, monkeypatch):
-    pytest.importorskip("distributed")
+    import distributed  # noqa: F401 (a missing install step must fail)
+
     monkeypatch.setattr("icpi_ros.data.workers.CONNECT_TIMEOUT", 1.0)
     with pytest.raises(UsageError, match="cannot reach a Dask scheduler at"):
         list(Workers(dask=address).run(abs, [1]))
