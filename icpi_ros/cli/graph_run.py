@@ -50,10 +50,11 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         result = client.improve(_request(plan), calls)
     if not result.run_id:
         raise ExecutionFailed(result.error_msg)
-    if graph is not None:
-        graph.log.unlink(missing_ok=True)
     if result.error_code:
-        print(f"icpi: error: {result.error_msg}", file=sys.stderr)
+        log = f" (log: {graph.log})" if graph is not None else ""
+        print(f"icpi: error: {result.error_msg}{log}", file=sys.stderr)
+    elif graph is not None:
+        graph.log.unlink(missing_ok=True)
     return result.run_id
 
 

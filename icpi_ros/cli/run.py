@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         type=whole(0, 2**62),
-        help="of the hidden physics, the first attempt and the improver (default: 0)",
+        help="of the first attempt, the improver and the hidden physics; with --attach the "
+        "physics is the graph's (default: 0)",
     )
     parser.add_argument(
         "--goal",

@@ -63,7 +63,7 @@ class Plan:
             )
         if not (math.isfinite(self.label_noise) and 0.0 <= self.label_noise <= MAX_NOISE):
             raise InvalidValue(
-                f"label noise = {self.label_noise:g} of the half-range: allowed 0 to {MAX_NOISE:g}"
+                f"label noise = {self.label_noise!r} of the half-range: allowed 0 to {MAX_NOISE:g}"
             )
         if self.label == "hindsight" and (self.goals_per_draw is not None or self.goal_range):
             raise InvalidValue(
@@ -140,7 +140,7 @@ class Plan:
         parts.append(f"--examples {self.examples} --draws {self.draws} --seed {self.seed}")
         if self.label == "brute":
             parts.append(f"--goals-per-draw {self.goals(task)}")
-        parts.append(f"--label-noise {self.label_noise:g} --physics {self.physics}")
+        parts.append(f"--label-noise {self.label_noise!r} --physics {self.physics}")
         for option, ranges in (("physics", self.physics_range), ("goal", self.goal_range)):
             parts += [f"--{option}-range {n}={a!r}:{b!r}" for n, (a, b) in sorted(ranges.items())]
         return " ".join(parts)

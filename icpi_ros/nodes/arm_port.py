@@ -93,6 +93,8 @@ class ArmPort:
         if not (np.isfinite(q).all() and np.isfinite(qd).all()):
             return  # not known: staleness is what the executor supervises
         with self._changed:
+            if self.state is not None and ns == self.state.ns:
+                return  # a repeated stamp is no news: silence is what the executor supervises
             self.state = ArmState(ns, q, qd, time.monotonic())
             self._changed.notify_all()
 

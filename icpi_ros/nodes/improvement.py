@@ -101,6 +101,12 @@ class ImprovementJob:
         if self._setup.dataset is not None:
             dataset = load(self._setup.dataset, task)
         if goal.resume_run_id:
+            stored = store.run(goal.resume_run_id).config.task
+            if stored != task.name:
+                raise WrongTask(
+                    f"run {goal.resume_run_id} is of task {stored!r}, this graph improves "
+                    f"{task.name!r}: start it with task {stored!r}"
+                )
             return ImprovementRun.resume(store, goal.resume_run_id, dataset)
         return ImprovementRun.new(
             task,

@@ -178,8 +178,13 @@ class MujocoArm(IcpiNode):
                     self.executor.wake()
 
     def _start(self, motion: LoadedMotion, now: int) -> None:
-        self._sim.start(motion)
-        self._report(motion.label, "accepted", now)
+        try:
+            self._sim.start(motion)
+        except MotionRefused as exc:
+            self.get_logger().error(f"motion {motion.label!r} rejected: {exc}")
+            self._report(motion.label, "rejected", now, str(exc))
+        else:
+            self._report(motion.label, "accepted", now)
 
     def _publish(self) -> None:
         now = self._sim.snapshot

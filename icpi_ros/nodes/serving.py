@@ -54,6 +54,7 @@ class OneGoalServer:
         self._make_job, self._failed = make_job, failed
         self._job: Job | None = None
         self._worker: threading.Thread | None = None
+        self._closing = False
         self._server = ActionServer(
             node,
             action,
@@ -71,6 +72,7 @@ class OneGoalServer:
 
     def close(self, limit: float) -> bool:
         """Cancel the work and wait for its end, at most ``limit`` [s]; tell whether it ended."""
+        self._closing = True
         job, worker = self._job, self._worker
         if job is None or worker is None:
             return True
@@ -89,6 +91,8 @@ class OneGoalServer:
             codes = self._action.Result
             return self._failed(codes.BUSY, "another goal is under way: wait for it or cancel it")
         job = self._job = self._make_job(handle)
+        if self._closing or handle.is_cancel_requested:
+            job.cancel()  # the request came before there was a job to tell
         done = Future()
         self._worker = threading.Thread(target=self._work, args=(job, done), daemon=True)
         self._worker.start()

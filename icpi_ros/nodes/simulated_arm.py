@@ -16,7 +16,7 @@ import numpy as np
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.safety import START_TOLERANCE, SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.convert import ns_from_seconds
@@ -99,7 +99,16 @@ class SimulatedArm:
         return LoadedMotion.sampled(label, checked.trajectory, self._world.dt)
 
     def start(self, motion: LoadedMotion) -> None:
-        """Begin a prepared motion at the present tick."""
+        """Begin a prepared motion at the present tick.
+
+        Raises:
+            MotionRefused: since it was prepared another motion began, or the arm moved.
+        """
+        now = self.snapshot
+        if now.active:
+            raise MotionRefused("another motion began first: wait for its end")
+        if not np.abs(now.q - motion.positions[0]).max() <= START_TOLERANCE:
+            raise MotionRefused("the arm has moved since the motion was checked: send it again")
         self._motion, self._step, self._stopping = motion, 0, False
         seconds = motion.trajectory.duration + self._task.max_duration
         self._may_move_until = self.snapshot.ns + ns_from_seconds(seconds)

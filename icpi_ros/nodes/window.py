@@ -17,6 +17,10 @@ MATCH = 0.6
 """A sample belongs to a grid time if it is this share of the period away at most."""
 
 
+MOST_SAMPLES = 100_000
+"""Bound on memory, whatever the rate of the source."""
+
+
 class ObjectHistory:
     """Stamped positions of the last ``length`` seconds.
 
@@ -28,7 +32,8 @@ class ObjectHistory:
     def __init__(self, rule: RestRule, length: float) -> None:
         """Start empty."""
         self._period = ns_from_seconds(rule.period)
-        self._samples: deque[tuple[int, Array]] = deque(maxlen=int(length / rule.period) + 1)
+        self._length = ns_from_seconds(length)
+        self._samples: deque[tuple[int, Array]] = deque(maxlen=MOST_SAMPLES)
 
     @property
     def newest(self) -> int | None:
@@ -46,6 +51,8 @@ class ObjectHistory:
                 return False
             self._samples.clear()
         self._samples.append((ns, position))
+        while ns - self._samples[0][0] > self._length:
+            self._samples.popleft()
         return True
 
     def cut(self, start: int, stop: int) -> ObjectTrajectory | None:
