@@ -22,6 +22,7 @@ from icpi_ros.errors import ExecutionFailed
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.spin import TEAR_DOWN_LIMIT, within
 from icpi_ros.nodes.topics import IMPROVE
 from icpi_ros.types import Trial
 
@@ -107,7 +108,10 @@ class ImproveClient:
         self.close()
 
     def close(self) -> None:
-        """End the client's thread and node."""
+        """End the client's thread and node; a middleware that hangs is left behind."""
+        within(TEAR_DOWN_LIMIT, self._tear_down)
+
+    def _tear_down(self) -> None:
         self._executor.shutdown(timeout_sec=1.0)
         self._spinner.join(1.0)
         self._node.destroy_node()

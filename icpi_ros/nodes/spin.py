@@ -31,6 +31,8 @@ POLL = 0.2
 """How often the main thread looks at the parent and the context [s]."""
 PATIENCE = 2.0
 """A terminal and a launcher both pass one Ctrl-C on: signals within this time are one [s]."""
+TEAR_DOWN_LIMIT = 2.0
+"""Longest time for the middleware to let go [s]."""
 CLOSE_LIMIT = 5.0
 """Longest time that a node may take to close [s]; then the process ends anyway."""
 
@@ -101,16 +103,26 @@ def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threa
     except Exception as exc:
         raise UsageError(f"ROS could not be started: {_one_line(exc)}") from exc
     try:
-        try:
-            node = create()
-        except NameValidationException as exc:
-            raise UsageError(_one_line(exc)) from exc
-        try:
-            return _spin(node, stop, parent)
-        finally:
-            node.destroy_node()
-    finally:
+        node = create()
+    except NameValidationException as exc:
+        raise UsageError(_one_line(exc)) from exc
+    code = _spin(node, stop, parent)
+
+    def tear_down() -> None:
+        node.destroy_node()
         rclpy.try_shutdown()
+
+    if not within(TEAR_DOWN_LIMIT, tear_down):
+        os._exit(code)  # the middleware hangs, for example on a lock of a killed peer
+    return code
+
+
+def within(limit: float, action: Callable[[], None]) -> bool:
+    """Run ``action`` in a thread for at most ``limit`` [s]; tell whether it came to its end."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(limit)
+    return not thread.is_alive()
 
 
 def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
@@ -124,9 +136,7 @@ def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
     failure = node.failure
     if failure is not None:
         node.get_logger().fatal(f"stopping: {_one_line(failure)}")
-    closer = threading.Thread(target=_close, args=(node,), daemon=True)
-    closer.start()
-    closer.join(CLOSE_LIMIT)
+    within(CLOSE_LIMIT, lambda: _close(node))
     executor.shutdown(timeout_sec=1.0)
     spinner.join(1.0)
     failure = failure or node.failure

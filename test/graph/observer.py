@@ -11,6 +11,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.spin import within
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 
 LIMIT = 20.0
@@ -32,6 +33,9 @@ class Observer:
         self.thread.start()
 
     def close(self):
+        assert within(5.0, self._tear_down)
+
+    def _tear_down(self):
         self.executor.shutdown(timeout_sec=2.0)
         self.thread.join(2.0)
         self.node.destroy_node()
