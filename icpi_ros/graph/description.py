@@ -92,6 +92,9 @@ SIM_ARGUMENTS = (
     Argument("key_variable", "", "environment variable that holds the key of the improver llm"),
 )
 
+SIM_PATIENCE = {"joint_state_timeout": 2.0, "object_state_timeout": 2.0, "reply_timeout": 5.0}
+"""Deadlines [s] of a simulated arm on a busy machine; the executor's own suit a real arm."""
+
 GRAPHS: Mapping[str, tuple[Argument, ...]] = {"sim": SIM_ARGUMENTS}
 
 
@@ -115,7 +118,7 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
             **({"physics": physics} if physics else {}),
         },
         "perception": task,
-        "executor": task,
+        "executor": {**task, **SIM_PATIENCE},
         "policy_improver": {
             **task,
             **{

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from icpi_msgs.action import Improve
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.spin import TEAR_DOWN_LIMIT, within
 from icpi_ros.nodes.topics import IMPROVE
 from icpi_ros.types import Trial
@@ -91,7 +89,7 @@ class ImproveClient:
             use_global_arguments=False,
             start_parameter_services=False,
         )
-        self._client = ActionClient(self._node, Improve, IMPROVE)
+        self._client = SafeActionClient(self._node, Improve, IMPROVE)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._changed = threading.Condition()
@@ -124,7 +122,7 @@ class ImproveClient:
             ExecutionFailed: it does not within ``limit`` [s], or ``alive`` says why it is dead.
         """
         deadline = time.monotonic() + limit
-        while not self._client.server_is_ready():
+        while not self._client.ready():
             if reason := alive():
                 raise ExecutionFailed(f"the graph did not start: {reason}")
             if time.monotonic() > deadline:
@@ -144,11 +142,8 @@ class ImproveClient:
         calls = calls or Callbacks()
         self._feedback.clear()
         try:
-            handle = self._wait(
-                self._call(lambda: self._client.send_goal_async(_goal(request), self._on_feedback)),
-                calls,
-                10.0,
-            )
+            sent = self._client.send(_goal(request), self._on_feedback)
+            handle = self._wait(sent, calls, 10.0)
             if not handle.accepted:
                 raise ExecutionFailed("the graph rejected the goal without a reason")
             return self._finish(handle, calls)
@@ -156,12 +151,12 @@ class ImproveClient:
             self._feedback.clear()
 
     def _finish(self, handle: Any, calls: Callbacks) -> Result:
-        future = self._call(handle.get_result_async)
+        future = self._client.result(handle)
         shown = _Shown(calls)
         try:
             answer = self._wait(future, calls, None, shown)
         except KeyboardInterrupt:
-            self._call(handle.cancel_goal_async)
+            self._client.cancel(handle)
             answer = self._wait(future, calls, CANCEL_LIMIT, shown)
         self._show(shown)
         result = answer.result
@@ -174,22 +169,18 @@ class ImproveClient:
             best_cost=float(result.best_cost),
         )
 
-    def _call(self, send: Callable[[], Future]) -> Future:
-        return call(self._executor, send)
-
     def _wait(
         self, future: Any, calls: Callbacks, limit: float | None, shown: _Shown | None = None
     ) -> Any:
         """Wait for a reply, showing feedback meanwhile; a dead graph ends the wait."""
-        future.add_done_callback(lambda _: self._wake())
         deadline = None if limit is None else time.monotonic() + limit
         seen = time.monotonic()
         while not future.done():
             with self._changed:
-                self._changed.wait(0.1)
+                self._changed.wait(0.02)
             self._show(shown)
             now = time.monotonic()
-            seen = now if self._client.server_is_ready() else seen
+            seen = now if self._client.present else seen
             reason = calls.alive()
             if not reason and now - seen > GONE:
                 reason = "policy_improver left the ROS graph"
@@ -210,10 +201,6 @@ class ImproveClient:
     def _on_feedback(self, msg: Any) -> None:
         with self._changed:
             self._feedback.append(msg.feedback)
-            self._changed.notify_all()
-
-    def _wake(self) -> None:
-        with self._changed:
             self._changed.notify_all()
 
     def _spin(self) -> None:

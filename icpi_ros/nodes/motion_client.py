@@ -5,19 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.action import ActionClient
 from rclpy.node import Node
-from rclpy.task import Future
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_ros.errors import ExecutionCancelled, ExecutionFailed, IcpiError, ObservationMissing
 from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.topics import EXECUTE_MOTION, OBJECT_TRAJECTORY
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
@@ -39,12 +36,12 @@ class MotionClient:
 
     def __init__(self, node: Node, task: Task, deadlines: Deadlines) -> None:
         """Open the action client and the trajectory subscription."""
-        self._node, self._task, self._deadlines = node, task, deadlines
+        self._task, self._deadlines = task, deadlines
         self._changed = threading.Condition()
         self._cancelled = threading.Event()
         self._heard = 0.0
         self._paths: deque[ObjectTrajectoryMsg] = deque(maxlen=8)
-        self._client = ActionClient(node, ExecuteMotion, EXECUTE_MOTION)
+        self._client = SafeActionClient(node, ExecuteMotion, EXECUTE_MOTION)
         node.create_subscription(ObjectTrajectoryMsg, OBJECT_TRAJECTORY, self._on_path, qos.EVENT)
 
     def arm(self) -> None:
@@ -74,10 +71,12 @@ class MotionClient:
         return self._path(trial_id), result.motion_duration + result.settling_duration
 
     def _result(self, trial_id: str, theta: Array) -> Any:
+        limit = self._deadlines.connect
+        self._client.forget()
         self._wait(
-            self._client.server_is_ready,
-            self._deadlines.connect,
-            ExecutionFailed(f"no executor serves execute_motion ({self._deadlines.connect:g} s)"),
+            self._client.ready,
+            limit,
+            ExecutionFailed(f"nobody serves execute_motion ({limit:g} s)"),
         )
         goal = ExecuteMotion.Goal(
             task=self._task.name,
@@ -85,46 +84,27 @@ class MotionClient:
             theta_names=list(self._task.space.names),
             theta=theta.tolist(),
         )
-        if self._cancelled.is_set():
-            raise ExecutionCancelled("cancelled by the client")
         self._heard = time.monotonic()
-        accepted = self._call(
-            lambda: self._client.send_goal_async(goal, feedback_callback=self._on_feedback)
-        )
-        handle = self._await(accepted, None)
+        handle = self._await(self._client.send(goal, self._on_feedback), None)
         if not handle.accepted:
             raise ExecutionFailed("the executor rejected the goal without a reason")
-        return self._await(self._call(handle.get_result_async), handle).result
-
-    def _call(self, send: Callable[[], Future]) -> Future:
-        if self._node.executor is None:
-            raise ExecutionFailed("the node does not spin")
-        return call(self._node.executor, send)
+        return self._await(self._client.result(handle), handle).result
 
     def _await(self, future: Any, handle: Any) -> Any:
         """Wait for a reply while the executor gives signs of life; pass a cancellation on."""
-        future.add_done_callback(lambda _: self._wake())
         asked = False
         while not future.done():
             if self._cancelled.is_set() and handle is not None and not asked:
-                self._call(handle.cancel_goal_async)
+                self._client.cancel(handle)
                 asked = True
             if time.monotonic() - self._heard > self._deadlines.heartbeat:
-                self._abandon(future, handle)
                 raise ExecutionFailed(
                     f"the executor gave no sign of life for {self._deadlines.heartbeat:g} s: "
                     "is it still running?"
                 )
             with self._changed:
-                self._changed.wait(0.05)
+                self._changed.wait(0.01)
         return future.result()
-
-    def _abandon(self, future: Any, handle: Any) -> None:
-        """Ask a silent executor to cancel, now or when it accepts: nothing moves unattended."""
-        if handle is not None:
-            self._call(handle.cancel_goal_async)
-        else:
-            future.add_done_callback(lambda reply: reply.result().cancel_goal_async())
 
     def _path(self, trial_id: str) -> ObjectTrajectory:
         def found() -> ObjectTrajectoryMsg | None:
@@ -147,7 +127,7 @@ class MotionClient:
             if time.monotonic() > deadline:
                 raise failure
             with self._changed:
-                self._changed.wait(0.02)
+                self._changed.wait(0.01)
 
     def _on_feedback(self, msg: Any) -> None:
         self._heard = time.monotonic()

@@ -114,16 +114,14 @@ class TrialExecution:
         """Execute all phases and return when the object rests or the time limit is reached.
 
         Raises:
-            TrialEnded: refused, failed or cancelled; the window is aborted and the arm stands,
-                or the message says that it was not seen to.
+            TrialEnded: refused, failed or cancelled; the arm stands, the window is aborted.
         """
         self._trial_id = trial_id
         try:
             self._phases(theta)
         except MotionRefused as exc:
-            raise TrialEnded(Code.MOTION_REFUSED, str(exc) + self._give_up()) from exc
-        except TrialEnded as exc:
-            raise TrialEnded(exc.code, str(exc) + self._give_up()) from exc
+            self._give_up()
+            raise TrialEnded(Code.MOTION_REFUSED, str(exc)) from exc
         except BaseException:
             self._give_up()
             raise
@@ -151,7 +149,7 @@ class TrialExecution:
 
     def _move_to(self, goal: Array, name: str) -> None:
         here = self._state.q
-        if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
+        if np.abs(goal - here).max() > 1e-3:
             scale = self._settings.speed_scale
             self._follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
 
@@ -162,13 +160,21 @@ class TrialExecution:
             return TrialEnded(failed, f"nobody serves reset_scene: waited {limit:g} s")
 
         def silent() -> TrialEnded:
-            self._scene.forget(future)
+            for future in futures:
+                self._scene.forget(future)
             return TrialEnded(failed, f"reset_scene did not answer within {limit:g} s")
 
         self._wait(lambda: self._scene.can_reset, limit, missing)
-        future = self._scene.reset(self._trial_id)
-        self._wait(lambda: bool(future.done()), limit, silent)
-        answer = future.result()
+        futures = [self._scene.reset(self._trial_id)]
+        asked = time.monotonic()
+
+        def answered() -> bool:
+            if len(futures) == 1 and time.monotonic() - asked > 0.5 * limit:
+                futures.append(self._scene.reset(self._trial_id))  # the reply may have got lost
+            return any(future.done() for future in futures)
+
+        self._wait(answered, limit, silent)
+        answer = next(future.result() for future in futures if future.done())
         if not answer.success:
             raise TrialEnded(failed, f"the scene could not be reset: {answer.message}")
 
@@ -313,17 +319,14 @@ class TrialExecution:
         if time.monotonic() - last > self._settings.blindness:
             raise self._blind()
 
-    def _give_up(self) -> str:
-        """Stop the arm, abort the window; return what is to be added to the reason."""
+    def _give_up(self) -> None:
+        """Stop the arm and abort the window, whatever happened."""
         self._on_phase(Phase.STOPPING)
-        more = ""
         if self._sent and not self.stop_arm():
-            more = "; the arm was stopped, but it was not seen to stand"
-            self._on_problem(more.removeprefix("; "))
+            self._on_problem("the arm was stopped, but it was not seen to stand")
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self.now)
-        return more
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it does."""

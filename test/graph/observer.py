@@ -4,13 +4,12 @@ import threading
 import time
 
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.spin import within
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 
@@ -26,7 +25,7 @@ class Observer:
         )
         self.changed = threading.Condition()
         self.feedback = []
-        self.motions = ActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
+        self.motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.thread = threading.Thread(target=self.executor.spin, daemon=True)
@@ -65,7 +64,8 @@ class Observer:
 
     def start(self, theta, trial_id="test/0", **fields):
         """Send a motion; return its goal handle and the future of its result."""
-        self.wait(self.motions.server_is_ready, "execute_motion")
+        self.motions.forget()
+        self.wait(self.motions.ready, "execute_motion")
         self.feedback.clear()
         goal = ExecuteMotion.Goal(
             **{
@@ -82,14 +82,17 @@ class Observer:
                 self.feedback.append(msg.feedback.state)
                 self.changed.notify_all()
 
-        handle = self.reply(
-            call(self.executor, lambda: self.motions.send_goal_async(goal, feedback_callback=keep))
-        )
+        handle = self.reply(self.motions.send(goal, keep))
         assert handle.accepted
-        return handle, call(self.executor, handle.get_result_async)
+        return handle, self.motions.result(handle)
+
+    def until(self, phase, result):
+        """Wait for a phase of the motion whose result is still to come."""
+        self.wait(lambda: phase in self.feedback or result.done(), f"phase {phase}")
+        assert phase in self.feedback, result.result()
 
     def cancel(self, handle):
-        return self.reply(call(self.executor, handle.cancel_goal_async))
+        return self.reply(self.motions.cancel(handle))
 
     def execute(self, theta, **fields):
         _, future = self.start(theta, **fields)

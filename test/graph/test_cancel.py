@@ -30,7 +30,7 @@ def stamp(message):
 def cancel_at_full_speed(observer, joints, trial_id):
     """Start a stroke, cancel it in its middle; return result, status and stamp of the cancel."""
     handle, future = observer.start(FAST, trial_id=trial_id)
-    observer.wait(lambda: State.STROKING in observer.feedback, "the stroke")
+    observer.until(State.STROKING, future)
     observer.wait(lambda: speed(joints[-1]) > 1.5, "full speed")
     at = stamp(joints[-1])
     observer.cancel(handle)
@@ -61,7 +61,7 @@ def test_cancel_in_a_stroke_stops_the_arm_within_100_ms(timed, observer):
 def test_cancel_in_any_phase_leaves_the_arm_standing(timed, observer, phase):
     joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
     handle, future = observer.start([1.0, 0.0], trial_id=f"phase/{phase}")
-    observer.wait(lambda: phase in observer.feedback, "the phase")
+    observer.until(phase, future)
     observer.cancel(handle)
     assert observer.reply(future).result.error_code == Code.CANCELLED
     assert observer.feedback[-1] == State.STOPPING

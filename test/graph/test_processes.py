@@ -93,7 +93,7 @@ def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, d
 def test_a_silent_arm_ends_the_trial_with_its_reason(tmp_path, domain, observer):
     with RunningGraph(tmp_path, real_time_factor=1) as graph:
         _, future = observer.start([1.0, 0.0])
-        observer.wait(lambda: State.RETREATING in observer.feedback, "a motion")
+        observer.until(State.RETREATING, future)
         os.kill(graph.pids()["mujoco_arm"], signal.SIGSTOP)
         result = observer.reply(future).result
         assert result.error_code == ExecuteMotion.Result.ARM_SILENT
@@ -106,10 +106,10 @@ def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, m
         if moment == "early":
             observer.wait(lambda: len(graph.pids()) > 0, "the first process")
         else:
-            observer.wait(observer.motions.server_is_ready, "the executor")
+            observer.wait(observer.motions.ready, "the executor")
         if moment == "stroke":
-            observer.start([1.0, 0.0])
-            observer.wait(lambda: State.STROKING in observer.feedback, "the stroke")
+            _, future = observer.start([1.0, 0.0])
+            observer.until(State.STROKING, future)
         graph.process.process.send_signal(signal.SIGINT)
         assert graph.wait_until_ended() == 0
         wait_gone(graph.pids().values(), 1.0)
@@ -121,7 +121,7 @@ def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, m
 
 def test_nodes_end_when_the_manager_is_killed(tmp_path, domain, observer):
     with RunningGraph(tmp_path) as graph:
-        observer.wait(observer.motions.server_is_ready, "the executor")
+        observer.wait(observer.motions.ready, "the executor")
         pids = list(graph.pids().values())
         assert len(pids) == len(NODES)
         graph.process.process.kill()
@@ -131,7 +131,7 @@ def test_nodes_end_when_the_manager_is_killed(tmp_path, domain, observer):
 def test_a_second_graph_of_the_same_name_is_refused(tmp_path, domain, observer):
     (tmp_path / "second").mkdir()
     with RunningGraph(tmp_path) as first:
-        observer.wait(observer.motions.server_is_ready, "the first graph")
+        observer.wait(observer.motions.ready, "the first graph")
         with RunningGraph(tmp_path / "second") as second:
             assert second.wait_until_ended() == 2
             reason = second.process.reason()
@@ -144,7 +144,7 @@ def test_a_second_graph_of_the_same_name_is_refused(tmp_path, domain, observer):
 def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(tmp_path, domain, observer):
     (tmp_path / "second").mkdir()
     with RunningGraph(tmp_path):
-        observer.wait(observer.motions.server_is_ready, "the first graph")
+        observer.wait(observer.motions.ready, "the first graph")
         with RunningGraph(tmp_path / "second", namespace="other") as second:
             assert second.wait_until_ended() == 2
             assert "/clock already runs" in second.process.reason()
@@ -155,7 +155,7 @@ def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(tmp_path, do
     [
         ("mujoco_arm", "real_time_factor:=-1.0", "from 0 to 100"),
         ("mujoco_arm", "physics:=[0.2]", "3 values"),
-        ("executor", "arm:=tentacle", "ur5e_stick"),
+        ("executor", "arm:=tentacle", "ur5e"),
         ("perception", "task:=juggle", "one of"),
         ("policy_improver", "improver:=magic", "ridge"),
     ],
