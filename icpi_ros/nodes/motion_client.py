@@ -84,6 +84,8 @@ class MotionClient:
             theta_names=list(self._task.space.names),
             theta=theta.tolist(),
         )
+        if self._cancelled.is_set():
+            raise ExecutionCancelled("cancelled by the client")
         self._heard = time.monotonic()
         handle = self._await(self._client.send(goal, self._on_feedback), None)
         if not handle.accepted:
@@ -98,6 +100,7 @@ class MotionClient:
                 self._client.cancel(handle)
                 asked = True
             if time.monotonic() - self._heard > self._deadlines.heartbeat:
+                self._abandon(future, handle)
                 raise ExecutionFailed(
                     f"the executor gave no sign of life for {self._deadlines.heartbeat:g} s: "
                     "is it still running?"
@@ -105,6 +108,13 @@ class MotionClient:
             with self._changed:
                 self._changed.wait(0.01)
         return future.result()
+
+    def _abandon(self, future: Any, handle: Any) -> None:
+        """Ask a silent executor to cancel, now or when it accepts: nothing moves unattended."""
+        if handle is not None:
+            self._client.cancel(handle)
+        else:
+            future.add_done_callback(lambda reply: reply.result().cancel_goal_async())
 
     def _path(self, trial_id: str) -> ObjectTrajectory:
         def found() -> ObjectTrajectoryMsg | None:

@@ -136,7 +136,8 @@ def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
     failure = node.failure
     if failure is not None:
         node.get_logger().fatal(f"stopping: {_one_line(failure)}")
-    within(CLOSE_LIMIT, lambda: _close(node))
+    if not within(CLOSE_LIMIT, lambda: _close(node)):
+        node.fail(IcpiError(f"{node.get_name()} did not close within {CLOSE_LIMIT:g} s"))
     executor.shutdown(timeout_sec=1.0)
     spinner.join(1.0)
     failure = failure or node.failure

@@ -114,14 +114,16 @@ class TrialExecution:
         """Execute all phases and return when the object rests or the time limit is reached.
 
         Raises:
-            TrialEnded: refused, failed or cancelled; the arm stands, the window is aborted.
+            TrialEnded: refused, failed or cancelled; the window is aborted and the arm stands,
+                or the message says that it was not seen to.
         """
         self._trial_id = trial_id
         try:
             self._phases(theta)
         except MotionRefused as exc:
-            self._give_up()
-            raise TrialEnded(Code.MOTION_REFUSED, str(exc)) from exc
+            raise TrialEnded(Code.MOTION_REFUSED, str(exc) + self._give_up()) from exc
+        except TrialEnded as exc:
+            raise TrialEnded(exc.code, str(exc) + self._give_up()) from exc
         except BaseException:
             self._give_up()
             raise
@@ -149,7 +151,7 @@ class TrialExecution:
 
     def _move_to(self, goal: Array, name: str) -> None:
         here = self._state.q
-        if np.abs(goal - here).max() > 1e-3:
+        if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
             scale = self._settings.speed_scale
             self._follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
 
@@ -319,14 +321,17 @@ class TrialExecution:
         if time.monotonic() - last > self._settings.blindness:
             raise self._blind()
 
-    def _give_up(self) -> None:
-        """Stop the arm and abort the window, whatever happened."""
+    def _give_up(self) -> str:
+        """Stop the arm, abort the window; return what is to be added to the reason."""
         self._on_phase(Phase.STOPPING)
+        more = ""
         if self._sent and not self.stop_arm():
-            self._on_problem("the arm was stopped, but it was not seen to stand")
+            more = "; the arm was stopped, but it was not seen to stand"
+            self._on_problem(more.removeprefix("; "))
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self.now)
+        return more
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it does."""

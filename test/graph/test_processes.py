@@ -155,7 +155,7 @@ def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(tmp_path, do
     [
         ("mujoco_arm", "real_time_factor:=-1.0", "from 0 to 100"),
         ("mujoco_arm", "physics:=[0.2]", "3 values"),
-        ("executor", "arm:=tentacle", "ur5e"),
+        ("executor", "arm:=tentacle", "ur5e_stick"),
         ("perception", "task:=juggle", "one of"),
         ("policy_improver", "improver:=magic", "ridge"),
     ],
