@@ -140,7 +140,7 @@ class Plan:
         parts.append(f"--examples {self.examples} --draws {self.draws} --seed {self.seed}")
         if self.label == "brute":
             parts.append(f"--goals-per-draw {self.goals(task)}")
-        parts.append(f"--label-noise {self.label_noise!r} --physics {self.physics}")
+        parts.append(f"--label-noise {_shortest(self.label_noise)} --physics {self.physics}")
         for option, ranges in (("physics", self.physics_range), ("goal", self.goal_range)):
             parts += [f"--{option}-range {n}={a!r}:{b!r}" for n, (a, b) in sorted(ranges.items())]
         return " ".join(parts)
@@ -189,3 +189,9 @@ def _redraw(
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InvalidValue(f"unknown {what} {value!r}: choose one of {', '.join(allowed)}")
+
+
+def _shortest(value: float) -> str:
+    """Return the shortest text that gives ``value`` back."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
