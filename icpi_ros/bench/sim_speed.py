@@ -17,7 +17,7 @@ import numpy as np
 from mujoco.rollout import Rollout
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.sim.rollout import BLOCK_SAMPLES, rollout
+from icpi_ros.sim.rollout import block_samples, rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -66,9 +66,10 @@ def measure(task: Task, arm: Arm, count: int, threads: int, repeats: int, seed: 
     world = World(task, arm, physics)
     lengths = _score(task, arm, physics, thetas, threads)
     per_sample = round(task.rest.period / world.dt)
-    blocks = np.ceil(lengths / BLOCK_SAMPLES).astype(np.int64)
+    block = block_samples(task.rest)
+    blocks = np.ceil(lengths / block).astype(np.int64)
     longest = round(task.max_duration / task.rest.period) * per_sample
-    steps = np.minimum(blocks * BLOCK_SAMPLES * per_sample, longest)
+    steps = np.minimum(blocks * block * per_sample, longest)
     parts = _raw_parts(task, arm, world, thetas, steps)
     raw, ours = [], []
     for _ in range(repeats):

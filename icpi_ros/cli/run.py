@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from icpi_ros.data.store import TrialStore
     from icpi_ros.loop import ImprovementRun
     from icpi_ros.tasks.base import Task
+    from icpi_ros.tasks.observation import Observation
     from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 
@@ -64,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the graph that is up (with the same --store), start none",
     )
+    parser.add_argument(
+        "--noise", type=number(0.0), metavar="M", help="sensor noise, std [m]; with --in-process"
+    )
+    parser.add_argument(
+        "--latency", type=number(0.0), metavar="S", help="sensor latency [s]; with --in-process"
+    )
     parser.add_argument("--model", help="model of the improver llm")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
@@ -78,6 +85,7 @@ class Plan:
 
     task: Task
     improver: str
+    observation: Observation
     goal: list[float]
     trials: int
     target_cost: float
@@ -122,6 +130,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     return Plan(
         task=task,
         improver=improver,
+        observation=_observation(args, task),
         goal=task.check_goal(config.get("goal") or goal).tolist(),
         trials=config.get("budget") or args.trials or TRIALS,
         target_cost=config.get("target_cost", args.target_cost or 0.0),
@@ -134,6 +143,19 @@ def make_plan(args: argparse.Namespace) -> Plan:
         json=checked_output(args.json) if args.json else None,
         picture=checked_output(args.picture) if args.picture else None,
     )
+
+
+def _observation(args: argparse.Namespace, task: Task) -> Observation:
+    """Return what the simulated sensor does: as asked for, else the task's own."""
+    from dataclasses import replace
+
+    from icpi_ros.errors import UsageError
+
+    asked = {"noise": args.noise, "latency": args.latency}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if given and not args.in_process:
+        raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
+    return replace(task.observation, **given)
 
 
 def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
@@ -199,7 +221,7 @@ def _in_process(plan: Plan, show: Callable[[Trial], None]) -> str:
         def execute(theta: Array) -> ObjectTrajectory:
             rng = np.random.default_rng([plan.seed, len(improvement.history), OBSERVE_STREAM])
             true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
-            return observe(true, task.observation, rng)
+            return observe(true, plan.observation, rng)
 
         run_in_process(improvement, execute, show)
         return improvement.run_id

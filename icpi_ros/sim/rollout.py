@@ -16,14 +16,15 @@ from mujoco.rollout import Rollout
 from numpy.typing import NDArray
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.motion.rest import RestRule
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Indices, ObjectTrajectory
 
 BATCH = 64
 """Rollouts that one thread advances together; bounds memory however many are asked for."""
-BLOCK_SAMPLES = 10
-"""Samples between two looks at who rests."""
+BLOCK_TIME = 0.1
+"""Simulated time between two looks at who rests [s]; five times that where nothing ever does."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ def rollout(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int = 
     return Rollouts(trajectories, np.concatenate([part.rested for part in parts]))
 
 
+def block_samples(rest: RestRule) -> int:
+    """Return the number of samples between two looks at who rests."""
+    time = BLOCK_TIME if rest.speed > 0.0 else 5.0 * BLOCK_TIME
+    return max(1, round(time / rest.period))
+
+
 class _Batch:
     """One batch: advance all rollouts block by block, drop those that rest."""
 
@@ -83,9 +90,10 @@ class _Batch:
         state = self._world.initial_states(self._strokes.positions[:, 0])
         active = np.arange(len(self._strokes))
         last = np.full(len(self._strokes), -1)
+        block = block_samples(self._rest)
         with Rollout(nthread=0) as pool:
-            for begin in range(0, self._limit, BLOCK_SAMPLES):
-                count = min(BLOCK_SAMPLES, self._limit - begin)
+            for begin in range(0, self._limit, block):
+                count = min(block, self._limit - begin)
                 controls = self._commands(active, begin, count)
                 states, sensors = pool.rollout(
                     self._world.model, data, state, controls, nstep=count * self._steps

@@ -24,7 +24,7 @@ def test_results_do_not_depend_on_threads_batch_or_block(monkeypatch):
     assert_same(reference, paths(threads=2))
     assert_same(reference[3:4], paths(THETAS[3:4]))
     monkeypatch.setattr(rollout_module, "BATCH", 2)
-    monkeypatch.setattr(rollout_module, "BLOCK_SAMPLES", 7)
+    monkeypatch.setattr(rollout_module, "BLOCK_TIME", 0.07)
     assert_same(reference, paths())
 
 
