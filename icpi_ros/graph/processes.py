@@ -216,7 +216,7 @@ class BackgroundGraph:
             return self.process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
             self.process.kill()  # the nodes notice and end
-            return self.process.wait()
+            return self.process.wait(STOP_LIMIT)
 
     def reason(self) -> str:
         """Return the last line of the log that says what went wrong, or the last line."""
