@@ -161,8 +161,11 @@ def test_a_unit_that_was_cut_off_by_a_crash_is_done_again_once(small, out, tmp_p
     units = tmp_path / "small.json.parts" / "units.jsonl"
     units.write_bytes(units.read_bytes()[:-20])
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=stop_after(3))
-    assert untimed(run(SMALL, out=out)) == untimed(small)
+        run(SMALL, out=out, on_unit=stop_after(4))
+    seen = []
+    found = run(SMALL, out=out, on_unit=lambda progress: seen.append(progress.done))
+    assert seen[0] == 4
+    assert untimed(found) == untimed(small)
 
 
 def test_parts_of_another_benchmark_are_refused_with_the_difference(out):
