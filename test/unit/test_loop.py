@@ -112,7 +112,9 @@ def test_a_whole_run(store, improver):
 
 
 def test_the_first_attempt_is_common_to_all_improvers(store):
-    first = [new(store, name, seed=7).next().theta for name in ("walk", "ridge-hindsight", "random")]
+    first = [
+        new(store, name, seed=7).next().theta for name in ("walk", "ridge-hindsight", "random")
+    ]
     np.testing.assert_array_equal(first[0], first[1])
     np.testing.assert_array_equal(first[0], first[2])
     np.testing.assert_array_equal(first[0], TOY.space.sample(np.random.default_rng([7, 0])))
