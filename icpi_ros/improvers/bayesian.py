@@ -1,7 +1,10 @@
 """Bayesian optimisation of the cost: a Gaussian process over theta and expected improvement.
 
 Library ``bayesian-optimization`` (its acquisition functions and search) on the Gaussian process
-of scikit-learn.  ``bo`` knows the run's costs only, as those who tune parameters do it today.
+of scikit-learn.  ``bo`` knows the run's costs only, as those who tune parameters use it today.
+``bo-warm`` takes the first step of ``ridge`` and has prior observations: the costs that the
+data set's executions have to the run's goal, under those physics draws that explain the run's
+outcomes best; the less likely a draw, the noisier.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from icpi_ros.context.draws import Draws
 from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.types import Array, Outcome, Proposal
 
 if TYPE_CHECKING:
@@ -24,6 +29,8 @@ MAX_TRIALS = 60
 """Only the cheapest trials are kept, so that a long history stays cheap."""
 FLOOR = 1e-4
 """Costs below it count as equal [m]: contact noise is as large."""
+MAX_NOISE = 10.0
+"""Largest noise of a prior observation; it says next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +41,46 @@ class BayesianSettings:
         logarithm: model the logarithm of the cost instead of the cost.
         length: scaled length of the Matern 5/2 kernel.
         fitted: fit the length (0.1 to 10) by marginal likelihood, starting there.
-        noise: variance of the observations, as a share of the variance of all of them.
-        xi: margin of the expected improvement, in standard deviations of the observations.
+        initial: this many first proposals are uniform draws.
+        draws: of the data set whose costs are prior observations (``bo-warm``).
+        prior_noise: variance of those of the likeliest draw, as a share of that of all.
+        noise: variance of the run's observations, as a share of that of all.
         candidates: random points among which the search begins.
-        searches: of the best candidates that are refined by L-BFGS-B.
+        searches: best candidates that are refined by L-BFGS-B.
     """
 
     logarithm: bool = True
     length: float = 0.5
     fitted: bool = False
+    initial: int = 0
+    draws: int = 0
+    prior_noise: float = 0.1
     noise: float = 1e-4
-    xi: float = 0.0
     candidates: int = 500
     searches: int = 2
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the Gaussian process is fitted to.
+
+    Attributes:
+        points: ``(n, d)`` scaled thetas.
+        targets: ``(n,)`` what is maximised there.
+        noise: ``(n,)`` variances, as a share of the variance of all targets.
+    """
+
+    points: Array
+    targets: Array
+    noise: Array
+
+    def __add__(self, other: Observations) -> Observations:
+        """Put two sets together."""
+        return Observations(
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.targets, other.targets]),
+            np.concatenate([self.noise, other.noise]),
+        )
 
 
 class Bayesian(Improver):
@@ -55,6 +89,7 @@ class Bayesian(Improver):
     name: ClassVar[str] = "bo"
     summary: ClassVar[str] = "Bayesian optimisation of the cost, from the run's trials alone"
     needs_dataset: ClassVar[bool] = False
+    settings: ClassVar[BayesianSettings] = BayesianSettings(initial=2)
 
     def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
         """Keep the settings.
@@ -63,61 +98,89 @@ class Bayesian(Improver):
             InvalidValue: an option is given; it has none.
         """
         super().__init__(context)
-        self._settings = settings or BayesianSettings()
+        self._settings = settings or self.settings
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the most promising theta; see :meth:`Improver.propose`."""
         start = time.perf_counter()
-        points, targets = self._observations(history)
-        spread = float(np.std(targets))
-        targets = (targets - targets.mean()) / (spread if spread > 1e-9 else 1.0)
-        scaled = maximise(self._model(points, targets), points, targets, self._settings, rng)
-        theta = self.context.space.denormalise(scaled)
+        theta = self._next(history, rng)
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
 
-    def _observations(self, history: Sequence[Outcome]) -> tuple[Array, Array]:
-        """Return scaled points ``(n, d)`` in the box and what to maximise ``(n,)``."""
+    def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        if len(history) <= self._settings.initial:
+            return self.context.space.sample(rng)
+        scaled = _maximise(self._observed(history), self._prior(history), self._settings, rng)
+        return self.context.space.denormalise(scaled)
+
+    def _observed(self, history: Sequence[Outcome]) -> Observations:
+        """Return the run's own observations, each theta once."""
         kept: dict[bytes, tuple[Array, float]] = {}
         for trial in sorted(history, key=lambda trial: trial.cost)[:MAX_TRIALS]:
             point = np.clip(self.context.space.normalise(trial.theta), -1.0, 1.0)
-            kept.setdefault(point.tobytes(), (point, self.target(trial.cost)))
-        points, targets = zip(*kept.values(), strict=True)
-        return np.array(points), np.array(targets)
+            kept.setdefault(point.tobytes(), (point, trial.cost))
+        points, costs = zip(*kept.values(), strict=True)
+        noise = np.full(len(points), self._settings.noise)
+        return Observations(np.array(points), self._target(np.array(costs)), noise)
 
-    def target(self, cost: Array | float) -> Any:
+    def _prior(self, history: Sequence[Outcome]) -> Observations:
+        """Return prior observations; here none."""
+        return Observations(np.empty((0, self.context.space.dim)), np.empty(0), np.empty(0))
+
+    def _target(self, cost: Array) -> Array:
         """Return what is maximised, for costs [m]."""
         floored = np.maximum(cost, FLOOR)
         return -np.log(floored) if self._settings.logarithm else -floored
 
-    def _model(self, points: Array, targets: Array) -> GaussianProcessRegressor:
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import Matern
 
-        chosen = self._settings
-        bounds = (0.1, 10.0) if chosen.fitted and len(points) > 1 else "fixed"
-        model = GaussianProcessRegressor(
-            Matern(chosen.length, bounds, nu=2.5), alpha=chosen.noise, random_state=0
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a length at its bound is no news
-            return model.fit(points, targets)
+class BayesianWarm(Bayesian):
+    """The same with a first step and prior observations from the data set."""
+
+    name: ClassVar[str] = "bo-warm"
+    summary: ClassVar[str] = "Bayesian optimisation, first step and prior from the data set"
+    needs_dataset: ClassVar[bool] = True
+    settings: ClassVar[BayesianSettings] = BayesianSettings(length=0.3, draws=3)
+
+    def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
+        """Model the draws of the data set.
+
+        Raises:
+            InvalidValue: an option is given, it has none; or too few examples.
+        """
+        super().__init__(context, settings)
+        self._ridge = Ridge(context)
+        self._draws = Draws(context.dataset, context.space, context.goal, context.cost_mask)
+
+    def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        if len(history) == 1:
+            return self._ridge.propose(history, rng).theta
+        return super()._next(history, rng)
+
+    def _prior(self, history: Sequence[Outcome]) -> Observations:
+        recent = history[-MAX_TRIALS:]
+        thetas = np.array([trial.theta for trial in recent])
+        errors = np.array([trial.error for trial in recent])
+        prior, chosen = super()._prior(history), self._settings
+        for points, costs, likely in self._draws.alike(thetas, errors, chosen.draws):
+            noise = min(chosen.prior_noise / max(likely, 1e-9), MAX_NOISE)
+            prior += Observations(points, self._target(costs), np.full(len(points), noise))
+        return prior
 
 
-def maximise(
-    model: GaussianProcessRegressor,
-    points: Array,
-    targets: Array,
-    settings: BayesianSettings,
-    rng: np.random.Generator,
+def _maximise(
+    own: Observations, prior: Observations, settings: BayesianSettings, rng: np.random.Generator
 ) -> Array:
-    """Return the scaled theta ``(d,)`` of largest expected improvement over ``targets``."""
+    """Return the scaled theta ``(d,)`` with the largest expected improvement on ``own``."""
     from bayes_opt import TargetSpace
     from bayes_opt.acquisition import ExpectedImprovement
 
-    space = TargetSpace(None, {str(n): (-1.0, 1.0) for n in range(points.shape[1])})
-    for point, target in zip(points, targets, strict=True):
-        space.register(point, float(target))
-    found = ExpectedImprovement(settings.xi).suggest(
+    seen = own + prior
+    middle, spread = float(np.mean(seen.targets)), float(np.std(seen.targets))
+    spread = spread if spread > 1e-9 else 1.0
+    model = _fitted(seen.points, (seen.targets - middle) / spread, seen.noise, settings)
+    space = TargetSpace(None, {str(n): (-1.0, 1.0) for n in range(own.points.shape[1])})
+    for point, target in zip(own.points, own.targets, strict=True):
+        space.register(point, (float(target) - middle) / spread)
+    found = ExpectedImprovement(0.0).suggest(
         model,
         space,
         n_random=settings.candidates,
@@ -128,8 +191,14 @@ def maximise(
     return np.asarray(found, dtype=np.float64)
 
 
-class BayesianWarm(Bayesian):
-    """TODO"""
+def _fitted(
+    points: Array, targets: Array, noise: Array, settings: BayesianSettings
+) -> GaussianProcessRegressor:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import Matern
 
-    name: ClassVar[str] = "bo-warm"
-    summary: ClassVar[str] = "TODO"
+    bounds: Any = (0.1, 10.0) if settings.fitted and len(points) > 1 else "fixed"
+    kernel = Matern(settings.length, bounds, nu=2.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a length at its bound is no news
+        return GaussianProcessRegressor(kernel, alpha=noise, random_state=0).fit(points, targets)

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.base import Context, Improver, best
 from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.types import Array, Outcome, Proposal
 
@@ -28,13 +28,13 @@ class CmaSettings:
 
     Attributes:
         sigma: first standard deviation, as a share of the half-range.
-        population: trials per update; the library's default of 6 or 7 would hardly update once.
-        around_best: sample around the best trial of the unfinished population, if that is
-            better than the mean was.
+        population: trials per update, at least 4; the library's default is 6 or 7.
+        from_best: before the first update, sample around the best trial so far.
     """
 
-    sigma: float = 0.3
+    sigma: float = 0.5
     population: int = 4
+    from_best: bool = False
 
 
 class Cma(Improver):
@@ -72,6 +72,9 @@ class Cma(Improver):
         from cmaes import CMA
 
         size, dim = self._settings.population, self.context.space.dim
+        told = told[-MAX_TRIALS:]
+        if self._settings.from_best and len(told) < size:
+            mean = self._scaled(best(told).theta)
         optimizer = CMA(
             mean,
             self._settings.sigma,
@@ -79,7 +82,6 @@ class Cma(Improver):
             seed=int(rng.integers(2**31)),
             population_size=size,
         )
-        told = told[-MAX_TRIALS:]
         for begin in range(0, len(told) - size + 1, size):
             optimizer.tell([(self._scaled(o.theta), o.cost) for o in told[begin : begin + size]])
         return np.asarray(optimizer.ask(), dtype=np.float64)
@@ -91,7 +93,7 @@ class CmaWarm(Cma):
     name: ClassVar[str] = "cma-warm"
     summary: ClassVar[str] = "CMA-ES around the first suggestion of ridge"
     needs_dataset: ClassVar[bool] = True
-    settings: ClassVar[CmaSettings] = CmaSettings(sigma=0.1, population=3)
+    settings: ClassVar[CmaSettings] = CmaSettings(sigma=0.1)
 
     def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:
         """Index the data set.

@@ -204,7 +204,6 @@ def ranked(data):
     [
         ("ridge-hindsight", "knn", 3, 5.0),
         ("knn", "random", 3, 2.0),
-        ("knn", "knn-copy", 1, 1.0),
         ("ridge", "knn", 1, 1.2),
         ("ridge-hindsight", "ridge", 5, 2.0),
         ("gauss-newton", "ridge", 3, 5.0),
@@ -215,7 +214,7 @@ def ranked(data):
         ("cma-warm", "cma", 3, 3.0),
         ("cma-warm", "random", 3, 3.0),
         ("bo", "random", 7, 1.1),
-        ("cma", "random", 7, 1.0),
+        ("cma-warm", "cma", 7, 3.0),
     ],
 )
 def test_ranking(ranked, better, worse, adjustments, factor):
