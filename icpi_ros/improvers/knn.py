@@ -42,8 +42,9 @@ class KnnSettings:
 class Knn(IndexedImprover):
     """Weighted mean of the adjustments of the k nearest examples to the latest trial.
 
-    Kernel: w = 1 / (r^2 + 1e-6)^2 of the distance r in scaled (theta, error) coordinates.  The latest trial and not the best one, as in ICPI: from an unchanged
-    best trial it would repeat itself.
+    Kernel: w = 1 / (r^2 + 1e-6)^2 of the distance r in scaled (theta, error) coordinates.  The
+    latest trial and not the best one, as in ICPI: from an unchanged best trial it would repeat
+    itself.
     """
 
     name: ClassVar[str] = "knn"
