@@ -2,9 +2,9 @@
 
 Broyden, *A class of methods for solving nonlinear simultaneous equations*, 1965 ("good" update).
 The first step is that of ``ridge``, the first Jacobian that of ``gauss-newton`` around the first
-attempt, from the data set alone.  Every later trial that moved by s from the best trial before it and changed the error
-by y corrects it by (y - J s) s' / |s|^2, so that J s = y.  Steps start from the best trial so far;
-one that does not improve on it is halved.
+attempt, from the data set alone.  Every later trial that moved by s from the best
+trial before it and changed the error by y corrects it by (y - J s) s' / |s|^2, so that J s = y.
+Steps start from the best trial so far; one that does not improve on it is halved.
 """
 
 from __future__ import annotations
