@@ -132,6 +132,7 @@ class TaskSummary:
         condition, task: names.
         default: label that the ratios refer to.
         threshold: best cost that counts as success [m].
+        seed: of the run; fixes the resamples.
         block: the rows behind it.
         improvers: summaries in the order of the run.
     """
@@ -140,6 +141,7 @@ class TaskSummary:
     task: str
     default: str
     threshold: float
+    seed: int
     block: Block
     improvers: tuple[ImproverSummary, ...]
 
@@ -185,13 +187,18 @@ def ratio(
         InvalidValue: there are no such rows, or they are not paired.
     """
     found = block(results, task, condition)
+    return block_ratio(found, numerator, denominator, trial, int(results.config["seed"]))
+
+
+def block_ratio(found: Block, numerator: str, denominator: str, trial: int, seed: int) -> Estimate:
+    """As :func:`ratio`, for one condition and task at hand; ``seed`` is the run's."""
     if not 0 <= trial < found.trials:
         raise InvalidValue(f"trial {trial}: allowed are 0 to {found.trials - 1}")
     _require_instances(found)
     pair = [found.row_of(numerator), found.row_of(denominator)]
     chosen = found.best[pair, :, trial]
     means = chosen.mean(axis=1)
-    resampled = resampled_means(chosen.T, int(results.config["seed"]))
+    resampled = resampled_means(chosen.T, seed)
     low, high = _interval(_divided(resampled[:, 0], resampled[:, 1]))
     return Estimate(float(_divided(means[0], means[1])), float(low), float(high))
 
@@ -293,6 +300,7 @@ def _task_summary(found: Block, default: str, threshold: float, seed: int) -> Ta
         task=found.task,
         default=reference,
         threshold=threshold,
+        seed=seed,
         block=found,
         improvers=tuple(
             _improver_summary(found, i, threshold, bands) for i in range(len(found.improvers))
