@@ -419,5 +419,6 @@ def _trial_json(trial: Trial, config: RunConfig) -> Json:
             "projected": trial.projected,
             "fallback_reason": trial.proposal.fallback_reason,
             "predicted_cost": trial.proposal.predicted_cost,
+            "predicted_std": trial.proposal.predicted_std,
         }
     )

@@ -13,7 +13,18 @@ from importlib import import_module
 from icpi_ros import __version__
 from icpi_ros.errors import IcpiError
 
-COMMANDS = ("demo", "run", "up", "task", "dataset", "bench-sim", "bench-graph", "runs", "doctor")
+COMMANDS = (
+    "demo",
+    "run",
+    "up",
+    "task",
+    "dataset",
+    "bench-sim",
+    "bench-graph",
+    "report",
+    "runs",
+    "doctor",
+)
 INTERRUPTED = 130
 
 

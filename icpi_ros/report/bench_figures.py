@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PNG_DPI = 200
-_WIDE = (560, 400)
+_WIDE = (430, 360)
 """Size of a plot with names at its right [px]."""
-_WIDE_EDGES = (54, 128, 46, 8)
+_WIDE_EDGES = (50, 118, 40, 8)
 """Room for labels at the left, right, bottom and top [px]."""
 _PANEL = (206, 200)
 _PANEL_EDGES = (44, 6, 38, 6)
+_PLAIN = (460, 400)
+_PLAIN_EDGES = (58, 10, 44, 26)
 _COLUMNS = 4
 _SETTINGS = {
     "font.size": 10.5,
@@ -47,6 +49,12 @@ def panel_svg(draw: Draw, key: str, label: str) -> str:
     """Return one small square plot as an inline SVG."""
     with _settings():
         return inline_svg(_single(draw, _PANEL, _PANEL_EDGES), key, label)
+
+
+def plain_svg(draw: Draw, key: str, label: str) -> str:
+    """Return one plot without names beside it as an inline SVG."""
+    with _settings():
+        return inline_svg(_single(draw, _PLAIN, _PLAIN_EDGES), key, label)
 
 
 def curve_draws(found: TaskSummary) -> list[Draw]:

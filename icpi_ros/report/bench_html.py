@@ -20,6 +20,7 @@ from icpi_ros.report.bench_words import (
     ratio_text,
     shown_trials,
     significant,
+    threshold_text,
     title,
 )
 from icpi_ros.report.page import Cell, Column, paragraph, table
@@ -36,16 +37,18 @@ def task_table(found: TaskSummary) -> str:
             )
             for n in shown_trials(trials)
         ),
-        Column(f"≤ {mm(found.threshold)} mm", "share of instances within the threshold at the end"),
-        Column("steps", "median adjustments to the threshold"),
-        Column("got there", "share of instances that reached the threshold at some time"),
+        Column(
+            f"≤ {threshold_text(found.threshold)}",
+            "share of instances within the threshold at the end",
+        ),
+        Column("steps", "median adjustments to the threshold; share of instances that got there"),
         *(
             Column(f"ratio at {n}", f"mean cost as a multiple of {found.default}'s, 95 % interval")
             for n in key_trials(trials)
         ),
         Column("ms", "mean wall time of a proposal"),
         Column("failed", "trials that failed"),
-        Column("fallbacks", "proposals that another improver made"),
+        Column("fell back", "proposals that another improver made"),
     ]
     rows = [_row(line, found) for line in found.improvers]
     marked = [found.block.row_of(found.default)]
@@ -62,8 +65,7 @@ def _row(line: ImproverSummary, found: TaskSummary) -> list[Cell]:
             for n in shown_trials(trials)
         ),
         Cell(percent(line.success[-1]), float(line.success[-1])),
-        Cell(line.steps.text, steps),
-        Cell(percent(line.steps.reached), line.steps.reached),
+        Cell(line.steps.text, steps, percent(line.steps.reached)),
         *(_ratio_cell(line, n) for n in key_trials(trials)),
         Cell(milliseconds(line.proposal_seconds), line.proposal_seconds),
         _count_cell(float(line.failures.sum())),
@@ -151,7 +153,7 @@ def trouble_table(found: TaskSummary) -> str:
         Column("improver", numeric=False),
         Column("what", numeric=False),
         Column("trials"),
-        Column("why", numeric=False),
+        Column("why", numeric=False, wraps=True),
     ]
     return table(columns, rows, f"{title(found)}: failures and fallbacks")
 

@@ -23,9 +23,9 @@ from icpi_ros.report.bench_html import calibration_table, overview, task_table, 
 from icpi_ros.report.bench_words import (
     instances_text,
     key_trials,
-    mm,
     percent,
     significant,
+    threshold_text,
     title,
 )
 from icpi_ros.report.page import (
@@ -78,6 +78,7 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
 
 
 def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
+    threshold = threshold_text(float(config["threshold_m"]))
     tasks, conditions = len(config["tasks"]), len(config["conditions"])
     words = [
         _number(tasks, "task"),
@@ -92,8 +93,8 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
         paragraph(f"{', '.join(words)}. Seed {config['seed']}.", "lead"),
         paragraph(
             f"Default improver: {config['default']}. Success: best cost at most "
-            f"{mm(float(config['threshold_m']))} mm. Improvers whose name ends in “oracle” know "
-            "the hidden physics: they mark the practical limit and are no rivals.",
+            f"{threshold}. Improvers whose name ends in “oracle” know the hidden physics: they "
+            "mark the practical limit and are no rivals.",
             "lead",
         ),
         paragraph("The command that repeats it:"),
@@ -190,8 +191,8 @@ def _curves(key: str, one: TaskSummary) -> str:
         f"Mean over {len(one.block.instances)} instances of the best cost so far. {band} A mean "
         "is ruled by the hard instances.",
         f"Median over instances of the best cost so far: the typical instance. {band}",
-        f"Share of instances with a best cost of {mm(one.threshold)} mm or less and no failed "
-        "trial so far. Higher is better.",
+        f"Share of instances with a best cost of {threshold_text(one.threshold)} or less and no "
+        "failed trial so far. Higher is better.",
     )
     names = ("mean cost", "median cost", "success")
     drawn = zip(curve_draws(one), captions, names, strict=True)
@@ -272,10 +273,10 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> str:
             "cost of the best trial so far. With sensor noise, the best trial is the one that "
             "looked best to the improver, so its true cost can also rise.",
             f"“n / m” is mean / 95th percentile over instances, in mm. Success counts instances "
-            f"within {mm(float(config['threshold_m']))} mm without a failed trial.",
+            f"within {threshold_text(float(config['threshold_m']))} without a failed trial.",
             "Steps is the median number of adjustments until the best cost is within that "
             "threshold; instances that never got there count as longer than all others, and "
-            "“> n” says that more than half never did.",
+            "“> n” says that more than half never did. The share beside it did.",
             "A ratio is the improver's mean best cost divided by the default's, on the same "
             "instances: above 1 means worse than the default. The interval in brackets is its "
             f"95 % percentile interval over {RESAMPLES} bootstrap resamples of instances, the "

@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_ros.bench.statistics import Calibration, TaskSummary
 from icpi_ros.report.bench_style import Style, plain, styles
-from icpi_ros.report.bench_words import mm
+from icpi_ros.report.bench_words import threshold_text
 from icpi_ros.types import Array
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def draw_success(axes: Axes, found: TaskSummary) -> None:
     _frame(
         axes,
         "adjustments after the common first attempt",
-        f"instances at {mm(found.threshold)} mm or less [%]",
+        f"instances at {threshold_text(found.threshold)} or less [%]",
     )
     _whole_steps(axes, found.block.trials)
     ends = [100.0 * float(line.success[-1]) for line in found.improvers]
@@ -234,7 +234,7 @@ def _mark_threshold(axes: Axes, threshold: float) -> None:
         return
     axes.axhline(value, color=_GREY, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
     axes.annotate(
-        f"{value:g} mm", (0.0, value), xycoords=("axes fraction", "data"), xytext=(4, 2),
+        threshold_text(threshold), (0.0, value), xycoords=("axes fraction", "data"), xytext=(4, 2),
         textcoords="offset points", fontsize=9, color=_GREY,
     )  # fmt: skip
 

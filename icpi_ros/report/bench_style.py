@@ -19,7 +19,7 @@ markers tell relatives apart."""
 _KNOWN = ("knn", "ridge", "gauss", "random", "bo", "broyden", "cma", "llm")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "v")
-_LONGEST = 22
+_LONGEST = 18
 
 
 @dataclass(frozen=True)

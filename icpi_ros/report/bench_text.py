@@ -12,10 +12,10 @@ from icpi_ros.report.bench_words import (
     instances_text,
     key_trials,
     milliseconds,
-    mm,
     percent,
     ratio_text,
     shown_trials,
+    threshold_text,
     title,
 )
 
@@ -42,7 +42,7 @@ def task_table(found: TaskSummary) -> str:
     header = [
         "improver",
         *(f"after {n}" for n in shown_trials(trials)),
-        f"<= {mm(found.threshold)} mm",
+        f"<= {threshold_text(found.threshold)}",
         "steps",
         *(f"ratio at {n} [95 %]" for n in key_trials(trials)),
         "ms",

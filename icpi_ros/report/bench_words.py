@@ -41,6 +41,11 @@ def significant(value: float) -> str:
     return f"{value:.{decimals}f}"
 
 
+def threshold_text(metres: float) -> str:
+    """Return the threshold [m] as it was set: ``5 mm``."""
+    return f"{1000.0 * metres:g} mm"
+
+
 def percent(share: float) -> str:
     """Return a share in percent, rounded so that only all is 100 and only none is 0."""
     if not math.isfinite(share):

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -37,11 +38,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column: a text, and what it means (shown on pointing at it)."""
+    """The head of a column.
+
+    Attributes:
+        text: short.
+        meaning: what it stands for, shown on pointing at it.
+        numeric: aligned at the right.
+        wraps: long texts go over several lines.
+    """
 
     text: str
     meaning: str = ""
     numeric: bool = True
+    wraps: bool = False
 
 
 def table(
@@ -89,7 +98,7 @@ def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:
     parts = []
     for n, (column, cell) in enumerate(zip(columns, row, strict=True)):
         words = ["num"] if column.numeric else ["text"]
-        words += [cell.tone] if cell.tone else []
+        words += [word for word in (cell.tone, "long" if column.wraps else "") if word]
         value = f' data-v="{cell.sort:.9g}"' if not math.isnan(cell.sort) else ""
         small = f" <small>{escape(cell.small)}</small>" if cell.small else ""
         tag = 'th scope="row"' if n == 0 else "td"
@@ -100,7 +109,7 @@ def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:
 
 def figure(picture: str, caption: str) -> str:
     """Return a figure: ``picture`` is markup (an inline SVG, an image), ``caption`` a text."""
-    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure>{picture}<figcaption>{_prose(caption)}</figcaption></figure>"
 
 
 def figures(found: Iterable[str], small: bool = False) -> str:
@@ -116,7 +125,12 @@ def png_image(data: bytes, label: str) -> str:
 
 def paragraph(text: str, kind: str = "") -> str:
     """Return a paragraph of escaped text; ``kind`` is a class of the style sheet."""
-    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+    return f'<p class="{kind}">{_prose(text)}</p>' if kind else f"<p>{_prose(text)}</p>"
+
+
+def _prose(text: str) -> str:
+    """Escape a text and keep numbers and their units on one line."""
+    return re.sub(r"(?<=\d) (?=%|mm\b)", "\u00a0", escape(text))
 
 
 def preformatted(text: str) -> str:
@@ -126,7 +140,7 @@ def preformatted(text: str) -> str:
 
 def items(texts: Iterable[str]) -> str:
     """Return a list of escaped texts."""
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
+    return f"<ul>{''.join(f'<li>{_prose(text)}</li>' for text in texts)}</ul>"
 
 
 def folded(summary: str, markup: str, is_open: bool = False) -> str:
@@ -199,8 +213,10 @@ ul{margin:6px 0 10px;padding-left:20px;max-width:100ch}
 .lead,.note{color:var(--quiet)}
 .bad{color:#a5200d}.good{color:#14632f}.quiet{color:var(--quiet)}
 nav a{display:inline-block;margin:2px 14px 2px 0;color:var(--blue)}
-.scroll{overflow-x:auto;max-width:100%;margin:8px 0 12px}
-pre{background:var(--soft);padding:10px 12px;border-radius:6px;
+.scroll{overflow-x:auto;max-width:100%;margin:8px 0 12px;
+background:linear-gradient(90deg,transparent,#fff 70%) right/40px 100% local no-repeat,
+linear-gradient(90deg,transparent,rgba(20,30,45,.18)) right/14px 100% scroll no-repeat}
+pre,pre.scroll{background:var(--soft);padding:10px 12px;border-radius:6px;
 font:13px/1.45 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 10px;white-space:nowrap;border-bottom:1px solid var(--line);text-align:right}
@@ -218,7 +234,7 @@ th button::after{content:"";display:inline-block;width:.8em}
 th[aria-sort=ascending] button::after{content:" \\2191"}
 th[aria-sort=descending] button::after{content:" \\2193"}
 .figures{display:grid;gap:18px 26px;align-items:start;margin:10px 0;
-grid-template-columns:repeat(auto-fill,minmax(min(100%,520px),1fr))}
+grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}
 .figures.small{gap:12px 14px;grid-template-columns:repeat(auto-fill,minmax(min(46%,190px),1fr))}
 figure{margin:0;min-width:0}
 figure svg{display:block;width:100%;height:auto}
