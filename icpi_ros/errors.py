@@ -40,6 +40,10 @@ class DatasetError(UsageError):
     """A data set that is missing, truncated, of another task, or of a newer schema."""
 
 
+class ResultsError(UsageError):
+    """A results file of a benchmark that is missing, damaged, of another format or newer."""
+
+
 class StoreError(IcpiError):
     """The trial store cannot be opened or written (read-only, full disk, newer schema)."""
 

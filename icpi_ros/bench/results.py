@@ -1,60 +1,147 @@
-"""What a benchmark leaves behind: one JSON file with everything needed to repeat and judge it."""
+"""The results file of ``icpi bench``: one JSON object with everything needed to repeat it.
+
+``config`` says what was run, ``instances`` what each number stands for, ``rows`` what each trial
+of each improver came to.  Costs in metres, times in seconds; a value that does not exist is null.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.errors import UsageError
+from icpi_ros.data.atomic import replacing
+from icpi_ros.errors import ResultsError
 
 FORMAT = "icpi-bench"
 VERSION = 1
+CONFIG_KEYS = (
+    "command",
+    "preset",
+    "seed",
+    "instances",
+    "trials",
+    "time_limit",
+    "threshold_m",
+    "tasks",
+    "improvers",
+    "default",
+    "conditions",
+    "versions",
+    "definitions",
+    "datasets",
+)
+INSTANCE_KEYS = ("task", "condition", "instance", "physics", "goal", "theta")
+ROW_KEYS = (
+    "condition",
+    "task",
+    "instance",
+    "improver",
+    "trial",
+    "cost",
+    "best_cost",
+    "seconds",
+    "provenance",
+    "fallback_reason",
+    "failure",
+    "predicted_cost",
+    "predicted_std",
+    "projected",
+    "theta",
+)
 
 
 @dataclass(frozen=True)
 class Results:
-    """A finished benchmark; see the keys in the docs."""
+    """A finished benchmark.
+
+    Attributes:
+        config: :data:`CONFIG_KEYS`; ``improvers`` and ``tasks`` in the order of the report,
+            ``default`` is the improver that the others are compared with.
+        instances: :data:`INSTANCE_KEYS` of each (condition, task, instance).
+        rows: :data:`ROW_KEYS` of each trial, by condition, task, instance, improver, trial.
+            ``cost`` [m] is None where the trial failed; ``failure`` says why.
+    """
 
     config: Mapping[str, Any]
     instances: list[dict[str, Any]]
     rows: list[dict[str, Any]]
 
 
+def write(results: Results, path: str | Path) -> None:
+    """Write a results file: whole or not at all, one row per line.
+
+    Raises:
+        ResultsError: it cannot be written.
+    """
+    path = Path(path)
+    try:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.writelines(_lines(results))
+    except OSError as exc:
+        raise ResultsError(f"cannot write {path}: {exc.strerror or exc}") from exc
+
+
+def _lines(results: Results) -> Iterator[str]:
+    yield f'{{"format": "{FORMAT}", "version": {VERSION},\n'
+    yield f'"config": {json.dumps(results.config, indent=1, allow_nan=False)},\n'
+    yield '"instances": [\n'
+    yield from _entries(results.instances)
+    yield '],\n"rows": [\n'
+    yield from _entries(results.rows)
+    yield "]}\n"
+
+
+def _entries(entries: list[dict[str, Any]]) -> Iterator[str]:
+    for index, entry in enumerate(entries):
+        comma = "," if index + 1 < len(entries) else ""
+        yield json.dumps(entry, allow_nan=False) + comma + "\n"
+
+
 def read(path: str | Path) -> Results:
     """Read a results file.
 
     Raises:
-        UsageError: it is not there, not JSON, cut off, of another format or version.
+        ResultsError: missing, cut off, not of ``icpi bench``, of a newer version, or with
+            something missing in it.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror or exc}") from exc
-    except ValueError as exc:
-        raise UsageError(f"{path} is not JSON, or cut off ({exc})") from exc
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise UsageError(f"{path} is not a file of icpi bench: expected format {FORMAT}")
-    if data.get("version") != VERSION:
-        raise UsageError(f"{path} has version {data.get('version')}, known is {VERSION}: upgrade")
-    if missing := {"config", "instances", "rows"} - data.keys():
-        raise UsageError(f"{path} lacks {', '.join(sorted(missing))}")
-    return Results(data["config"], data["instances"], data["rows"])
+        raise ResultsError(f"cannot read {path}: {exc.strerror or exc}") from exc
+    except ValueError as exc:  # UnicodeDecodeError is one, too
+        raise ResultsError(
+            f"{path} is not JSON, or was cut off ({exc}): run the benchmark that made it again"
+        ) from exc
+    _check(content, str(path))
+    return Results(content["config"], content["instances"], content["rows"])
 
 
-def write(results: Results, path: str | Path) -> None:
-    """Write a results file, all or nothing."""
-    path = Path(path)
-    data = {
-        "format": FORMAT,
-        "version": VERSION,
-        "config": results.config,
-        "instances": results.instances,
-        "rows": results.rows,
-    }
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(data), encoding="utf-8")
-    os.replace(part, path)
+def _check(content: Any, path: str) -> None:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ResultsError(f"{path} is not a results file of `icpi bench` (format {FORMAT})")
+    version = content.get("version")
+    if not isinstance(version, int) or version < 1:
+        raise ResultsError(f"{path} has version {version!r}: known is {VERSION}")
+    if version > VERSION:
+        raise ResultsError(
+            f"{path} has version {version}, this icpi_ros knows {VERSION}: install a newer one"
+        )
+    _require(content, ("config", "instances", "rows"), path)
+    _require(content["config"], CONFIG_KEYS, f"{path}: config")
+    for name, keys in (("instances", INSTANCE_KEYS), ("rows", ROW_KEYS)):
+        entries = content[name]
+        if not isinstance(entries, list):
+            raise ResultsError(f"{path}: {name} is not a list")
+        for index, entry in enumerate(entries):
+            _require(entry, keys, f"{path}: {name}[{index}]")
+
+
+def _require(value: Any, keys: Iterable[str], where: str) -> None:
+    if not isinstance(value, dict):
+        raise ResultsError(f"{where} is not an object")
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise ResultsError(f"{where} lacks {', '.join(missing)}: the file is damaged")

@@ -19,9 +19,9 @@ COMMANDS = (
     "up",
     "task",
     "dataset",
+    "bench",
     "bench-sim",
     "bench-graph",
-    "report",
     "runs",
     "doctor",
 )

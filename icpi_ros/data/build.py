@@ -13,8 +13,9 @@ import numpy as np
 from icpi_ros.data import search
 from icpi_ros.data.dataset import Dataset, save
 from icpi_ros.data.labelling import label_draw, versions
-from icpi_ros.data.parts import PART_FILES, Parts, parts_folder
+from icpi_ros.data.parts import PART_FILES, Parts
 from icpi_ros.data.plan import GLOBAL_SAMPLES, Plan
+from icpi_ros.data.side_folder import side_folder
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import DatasetError, IcpiError
 from icpi_ros.tasks.base import Task
@@ -94,7 +95,7 @@ def build_file(
 
 def kept(out: Path, plan: Plan) -> str:
     """Say what of a broken build is kept, and how to go on."""
-    folder = parts_folder(out)
+    folder = side_folder(out)
     count = len(list(folder.glob(PART_FILES)))
     return (
         f"{count} of {plan.draws} draws are kept in {folder}: run the same command again to "

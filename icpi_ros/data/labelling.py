@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 
@@ -54,15 +53,16 @@ def label_draw(task: Task, plan: Plan, draw: int, threads: int = 1) -> Dataset:
     physics = plan.sample_physics(task, rng)
     label = _hindsight if plan.label == "hindsight" else _brute
     dataset, made = label(task, arm, plan, physics, count, rng, threads)
-    if plan.label_noise > 0.0:
-        dataset = _noisy(dataset, task, plan.label_noise, plan.rng(draw, _NOISE_STREAM))
     facts = {
         "rollouts": len(made.thetas) + made.dropped,
         "dropped": made.dropped,
         "versions": versions("mujoco"),
     }
     group = np.full(len(dataset), draw, dtype=np.int64)
-    return replace(dataset, group=group, provenance=facts)
+    dataset = replace(dataset, group=group, provenance=facts)
+    if plan.label_noise > 0.0:
+        dataset = with_label_noise(dataset, task, plan.label_noise, plan.seed)
+    return dataset
 
 
 def _brute(
@@ -110,8 +110,22 @@ def _hindsight(
     return relabel(task, made.thetas, made.trajectories, pairs, group=0), made
 
 
-def _noisy(dataset: Dataset, task: Task, std: float, rng: np.random.Generator) -> Dataset:
-    """Disturb the labels; nobody measured what the disturbed ones cost."""
-    noise: Any = std * task.space.half_range * rng.standard_normal(dataset.dtheta.shape)
+def with_label_noise(dataset: Dataset, task: Task, std: float, seed: int) -> Dataset:
+    """Disturb the labels; nobody measured what the disturbed ones cost.
+
+    A data set of seed ``seed`` becomes what a build with this noise would have made of it.
+
+    Args:
+        dataset: groups are numbers of physics draws.
+        task: of the examples.
+        std: of white noise on dtheta, as a share of the half-range of each parameter.
+        seed: of the build.
+    """
+    noise = np.empty_like(dataset.dtheta)
+    for draw in np.unique(dataset.group):
+        rows = np.flatnonzero(dataset.group == draw)
+        rng = np.random.default_rng([seed, int(draw), _NOISE_STREAM])
+        noise[rows] = rng.standard_normal((len(rows), noise.shape[1]))
     unknown = np.full(len(dataset), np.nan)
-    return replace(dataset, dtheta=dataset.dtheta + noise, label_cost=unknown)
+    disturbed = dataset.dtheta + std * task.space.half_range * noise
+    return replace(dataset, dtheta=disturbed, label_cost=unknown)

@@ -16,9 +16,7 @@ The unit is also in the metadata of each column.  pyarrow is imported at the fir
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.data.atomic import replacing
 from icpi_ros.data.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.errors import DatasetError
 from icpi_ros.redact import Json, jsonable
@@ -89,7 +88,7 @@ def write(dataset: Dataset, path: Path, task: Task) -> None:
     table = _table(dataset, task)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     except OSError as exc:
         raise DatasetError(f"cannot write data set {path}: {exc.strerror or exc}") from exc
@@ -124,27 +123,6 @@ def _metadata(dataset: Dataset, task: Task, units: Mapping[str, str]) -> dict[st
         f"{PREFIX}units": text(units),
         f"{PREFIX}provenance": text(dataset.provenance),
     }
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place, durably, if all goes well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 # --- reading ------------------------------------------------------------------------------------

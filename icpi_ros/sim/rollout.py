@@ -40,23 +40,39 @@ class Rollouts:
     rested: NDArray[np.bool_]
 
 
-def rollout(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int = 1) -> Rollouts:
+def rollout(
+    task: Task,
+    arm: Arm,
+    physics: Array,
+    thetas: Array,
+    threads: int = 1,
+    world: World | None = None,
+) -> Rollouts:
     """Simulate ``(N, d)`` thetas under hidden ``physics`` ``(P,)``.
 
     Every thread advances batches of its own, one MuJoCo thread each: what Python does for one
     batch overlaps with the simulation of the others.
 
+    Args:
+        task: what to execute.
+        arm: its arm.
+        physics: hidden physics.
+        thetas: in the task's space.
+        threads: simulation threads; the result does not depend on it.
+        world: ``World(task, arm, physics)`` to use again, since making one takes as long as a
+            rollout; None = make one.
+
     Raises:
         SimulationUnstable: a rollout diverged.
     """
-    world = World(task, arm, physics)
+    scene = world or World(task, arm, physics)
     begins = range(0, len(thetas), BATCH)
     local = threading.local()
 
     def advance(begin: int) -> Rollouts:
         if not hasattr(local, "data"):
-            local.data = mujoco.MjData(world.model)
-        return _Batch(task, arm, world, thetas[begin : begin + BATCH]).run(local.data)
+            local.data = mujoco.MjData(scene.model)
+        return _Batch(task, arm, scene, thetas[begin : begin + BATCH]).run(local.data)
 
     if threads <= 1 or len(begins) == 1:
         parts = [advance(begin) for begin in begins]

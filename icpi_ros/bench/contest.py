@@ -1,0 +1,253 @@
+"""One instance of a benchmark: all improvers, trial by trial, under the same circumstances.
+
+All take their trial n before any takes trial n + 1, so that the thetas of one trial are simulated
+together.  What one improver does changes nothing for the others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.bench.conditions import Condition
+from icpi_ros.bench.deadline import Deadline, TookTooLong
+from icpi_ros.bench.entrants import Entrant
+from icpi_ros.bench.instances import Instance, proposal_rng
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.errors import ObservationMissing
+from icpi_ros.improvers.base import Improver
+from icpi_ros.redact import jsonable, redact_text
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal
+
+FIRST = "first attempt"
+"""Provenance of trial 0."""
+Simulate = Callable[[Array], list[ObjectTrajectory | str]]
+"""From thetas ``(N, d)`` to the object's paths; a text says why there is none."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for every instance.
+
+    Attributes:
+        seed: of instances, proposals and noise.
+        trials: per improver, the common first attempt included.
+        time_limit: of one proposal [s].
+    """
+
+    seed: int
+    trials: int
+    time_limit: float
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A trial that was executed and observed: what the improver sees, and what is true [m]."""
+
+    seen: Outcome
+    cost: float
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of asking an improver; without ``theta`` because of ``failure``."""
+
+    theta: Array | None = None
+    proposal: Proposal | None = None
+    projected: bool = False
+    seconds: float = 0.0
+    failure: str | None = None
+
+
+class Bench:
+    """Executes thetas under the physics of one instance, each theta once, and observes them."""
+
+    def __init__(
+        self, task: Task, instance: Instance, noise: float, seed: int, simulate: Simulate
+    ) -> None:
+        """Remember the circumstances; ``noise`` is the sensor's standard deviation [m]."""
+        self._task, self._instance, self._simulate = task, instance, simulate
+        self._observation, self._seed = Observation(noise), seed
+        self._paths: dict[bytes, ObjectTrajectory | str] = {}
+
+    @property
+    def simulated(self) -> int:
+        """Number of rollouts so far."""
+        return len(self._paths)
+
+    def execute(self, thetas: Sequence[Array], trial: int) -> list[_Result | str]:
+        """Return a result for each ``(d,)`` theta, or why there is none."""
+        new = {theta.tobytes(): theta for theta in thetas if theta.tobytes() not in self._paths}
+        if new:
+            paths = self._simulate(np.array(list(new.values())))
+            self._paths.update(zip(new, paths, strict=True))
+        return [self._result(theta, trial) for theta in thetas]
+
+    def _result(self, theta: Array, trial: int) -> _Result | str:
+        path = self._paths[theta.tobytes()]
+        if isinstance(path, str):
+            return path
+        task, goal = self._task, self._instance.goal
+        rng = np.random.default_rng([self._seed, self._instance.number, trial, OBSERVE_STREAM])
+        try:
+            cost = task.cost(task.error(path, goal))
+            error = task.error(observe(path, self._observation, rng), goal)
+        except ObservationMissing as exc:
+            return str(exc)
+        if not np.isfinite(cost):
+            return f"the cost is {cost}"
+        seen = Outcome(theta.copy(), error, task.cost(error))
+        for array in (seen.theta, seen.error):
+            array.setflags(write=False)  # improvers may share it
+        return _Result(seen, cost)
+
+
+class _Player:
+    """One improver in one instance."""
+
+    def __init__(self, entrant: Entrant, build: Callable[[], Improver], rules: Rules) -> None:
+        self.label = entrant.label
+        self.rows: list[Row] = []
+        self._build, self._deadline = build, Deadline(rules.time_limit)
+        self._improver: Improver | None = None
+        self._history: list[Outcome] = []
+        self._best: _Result | None = None
+        self._out = ""
+
+    def propose(self, trial: int, rng: np.random.Generator) -> _Attempt:
+        """Ask for the next theta; whatever the improver does, there is an answer."""
+        if not self._history:
+            return _Attempt(failure="not asked: the first attempt failed")
+        if self._out:
+            return _Attempt(failure=f"not asked again: {self._out}")
+        begin = time.perf_counter()
+        try:
+            if self._improver is None:
+                self._improver = self._deadline.call(self._build)
+            ask = partial(_timed, self._improver, tuple(self._history), rng)
+            proposal, seconds = self._deadline.call(ask)
+            return self._checked(proposal, seconds)
+        except TookTooLong as exc:
+            self._out = f"trial {trial} {exc}"
+            reason = str(exc)
+        except Exception as exc:  # whatever an improver does, the others go on
+            reason = f"{type(exc).__name__}: {exc}"
+        return _Attempt(seconds=time.perf_counter() - begin, failure=_one_line(reason))
+
+    def record(self, trial: int, attempt: _Attempt, result: _Result | str) -> None:
+        """Note what came of an attempt; ``result`` is a text if it was not executed."""
+        failure = attempt.failure
+        if isinstance(result, _Result):
+            self._history.append(result.seen)
+            if self._best is None or result.seen.cost < self._best.seen.cost:
+                self._best = result
+        else:
+            failure = failure or _one_line(result)
+        proposal = attempt.proposal
+        self.rows.append(
+            {
+                "trial": trial,
+                "cost": result.cost if isinstance(result, _Result) else None,
+                "best_cost": self._best.cost if self._best else None,
+                "seconds": round(attempt.seconds, 7),
+                "provenance": proposal.provenance if proposal else self.label,
+                "fallback_reason": _one_line(proposal.fallback_reason) if proposal else "",
+                "failure": failure,
+                "predicted_cost": jsonable(proposal.predicted_cost) if proposal else None,
+                "predicted_std": jsonable(proposal.predicted_std) if proposal else None,
+                "projected": attempt.projected,
+                "theta": None if attempt.theta is None else attempt.theta.tolist(),
+            }
+        )
+
+    def close(self) -> None:
+        self._deadline.close()
+
+    def _checked(self, proposal: Proposal, seconds: float) -> _Attempt:
+        """Return a proposal inside the space; raises if it is no vector of it."""
+        assert self._improver is not None
+        space = self._improver.context.space
+        theta, projected = space.project(space.as_vector(proposal.theta))
+        return _Attempt(theta, proposal, projected, seconds)
+
+
+def play(
+    task: Task,
+    condition: Condition,
+    instance: Instance,
+    entrants: Sequence[Entrant],
+    dataset: Dataset,
+    rules: Rules,
+    bench: Bench,
+) -> list[Row]:
+    """Return the rows of one instance: by improver, then by trial.
+
+    A proposal that is not a vector of the space, raises, or takes too long, and a theta whose
+    rollout fails, is a row without cost; that trial is not in the improver's history.  Who took
+    too long is not asked again.
+
+    Args:
+        task: what to execute.
+        condition: gives its name and options.
+        instance: the problem.
+        entrants: who takes part.
+        dataset: examples for all of them.
+        rules: seed, trials, time limit.
+        bench: executes the thetas.
+    """
+
+    def player(entrant: Entrant) -> _Player:
+        chosen = entrant.under(condition.options)
+        make = partial(chosen.build, task, instance.goal, instance.physics, dataset)
+        return _Player(entrant, make, rules)
+
+    players = [player(entrant) for entrant in entrants]
+    try:
+        _play_first(players, instance, bench)
+        for trial in range(1, rules.trials):
+            _play_trial(players, instance, rules, bench, trial)
+    finally:
+        for each in players:
+            each.close()
+    where = {"condition": condition.name, "task": task.name, "instance": instance.number}
+    return [{**where, "improver": p.label, **row} for p in players for row in p.rows]
+
+
+def _play_first(players: list[_Player], instance: Instance, bench: Bench) -> None:
+    (result,) = bench.execute([instance.theta], 0)
+    attempt = _Attempt(instance.theta, Proposal(instance.theta, FIRST))
+    for player in players:
+        player.record(0, attempt, result)
+
+
+def _play_trial(
+    players: list[_Player], instance: Instance, rules: Rules, bench: Bench, trial: int
+) -> None:
+    attempts = [
+        player.propose(trial, proposal_rng(rules.seed, instance.number, trial, player.label))
+        for player in players
+    ]
+    results = iter(bench.execute([a.theta for a in attempts if a.theta is not None], trial))
+    for player, attempt in zip(players, attempts, strict=True):
+        player.record(trial, attempt, "" if attempt.theta is None else next(results))
+
+
+def _timed(
+    improver: Improver, history: tuple[Outcome, ...], rng: np.random.Generator
+) -> tuple[Proposal, float]:
+    """Return a proposal and the wall time it took [s]."""
+    begin = time.perf_counter()
+    proposal = improver.propose(history, rng)
+    return proposal, time.perf_counter() - begin
+
+
+def _one_line(text: str) -> str:
+    return redact_text(" ".join(text.split()))

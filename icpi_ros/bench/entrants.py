@@ -1,0 +1,88 @@
+"""Who takes part in a benchmark: improvers by name, with options, and the oracles."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from icpi_ros.bench.oracles import ORACLES
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.errors import InvalidValue, UnknownName
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array
+
+_OPTION = re.compile(r":(?=[a-z_]+=)")
+"""Where an option begins; the colon of a URL is none."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One improver with its options.
+
+    Attributes:
+        label: as written by the user, ``NAME[:KEY=VALUE...]``; its name in results.
+        kind: class of the improver.
+        options: see :attr:`Context.options`.
+        informed: True for an oracle, which is told task and hidden physics.
+    """
+
+    label: str
+    kind: type[Any]
+    options: Mapping[str, Any]
+    informed: bool = False
+
+    def under(self, options: Mapping[str, Any]) -> Entrant:
+        """Return it under a condition's ``options``: those that it has and does not set itself."""
+        known: Collection[str] = getattr(self.kind, "option_names", ())
+        shared = {key: value for key, value in options.items() if key in known}
+        return replace(self, options=shared | dict(self.options))
+
+    def build(self, task: Task, goal: Array, physics: Array, dataset: Dataset) -> Improver:
+        """Return a new improver for one instance.
+
+        Raises:
+            UsageError: it refuses its options or the data set.
+        """
+        context = Context(task.space, goal, task.cost_mask, dataset, dict(self.options))
+        extra = (task, physics) if self.informed else ()
+        improver: Improver = self.kind(context, *extra)
+        return improver
+
+
+def entrants(labels: Sequence[str]) -> list[Entrant]:
+    """Return the improvers that ``labels`` name.
+
+    Raises:
+        UnknownName: no such improver or oracle.
+        InvalidValue: none, or one given twice.
+    """
+    if not labels:
+        raise InvalidValue("a benchmark needs at least one improver")
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InvalidValue(f"improver {label!r} is given more than once")
+    return [_entrant(label) for label in labels]
+
+
+def _entrant(label: str) -> Entrant:
+    name, *parts = _OPTION.split(label)
+    options = dict(_option(part) for part in parts)
+    if name in IMPROVERS:
+        return Entrant(label, IMPROVERS.get(name), options)
+    if name in ORACLES:
+        return Entrant(label, ORACLES.get(name), options, informed=True)
+    raise UnknownName("improver", name, [*IMPROVERS, *ORACLES])
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Parse ``k=20``: JSON if it can be read as such, else text."""
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value

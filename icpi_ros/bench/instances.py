@@ -1,0 +1,62 @@
+"""Instances of a benchmark: hidden physics, goal and first attempt, the same for all improvers.
+
+An instance depends on the task, the draws, the seed and its number only.  No stream of random
+numbers here is one of a data set or of a run.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.errors import InvalidValue
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array
+
+STREAMS = {"test": 0x7E51, "shifted": 0x5B1F, "train": 0x7A13}
+"""Third entropy word of each kind of draws.  Data sets have 2 words or 0x401 as the third."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One problem to solve.
+
+    Attributes:
+        number: from 0.
+        physics: ``(P,)`` hidden physics.
+        goal: ``(g,)``.
+        theta: ``(d,)`` first attempt.
+    """
+
+    number: int
+    physics: Array
+    goal: Array
+    theta: Array
+
+
+def draw_instance(task: Task, draws: str, seed: int, number: int) -> Instance:
+    """Draw instance ``number``: physics, goal and first theta, in this order.
+
+    Args:
+        task: whose spaces to draw from.
+        draws: ``test``; ``shifted``, physics outside the documented range; or ``train``, like
+            ``test`` but other instances, for tuning.
+        seed: of the benchmark.
+        number: from 0.
+
+    Raises:
+        InvalidValue: unknown ``draws``.
+    """
+    if draws not in STREAMS:
+        raise InvalidValue(f"unknown draws {draws!r}: choose one of {', '.join(STREAMS)}")
+    rng = np.random.default_rng([seed, number, STREAMS[draws]])
+    physics = task.sample_shifted(rng) if draws == "shifted" else task.sample_physics(rng)
+    goal = task.sample_goal(rng)
+    return Instance(number, physics, goal, task.space.sample(rng))
+
+
+def proposal_rng(seed: int, number: int, trial: int, label: str) -> np.random.Generator:
+    """Return the generator of one proposal; every improver has its own."""
+    return np.random.default_rng([seed, number, trial, zlib.crc32(label.encode())])

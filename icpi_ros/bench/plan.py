@@ -1,0 +1,135 @@
+"""What a benchmark is to run: tasks, improvers, conditions, sizes, seed."""
+
+from __future__ import annotations
+
+import math
+import platform
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from icpi_ros.bench.conditions import Condition
+from icpi_ros.bench.contest import Rules
+from icpi_ros.bench.entrants import entrants
+from icpi_ros.data.labelling import versions
+from icpi_ros.errors import InvalidValue
+from icpi_ros.tasks.base import Task
+
+DEFAULT_TIME_LIMIT = 30.0
+"""Of one proposal [s]."""
+DEFAULT_THRESHOLD = 0.005
+"""Cost from which on an instance counts as solved [m]."""
+REFERENCE = "embedded"
+"""The improver that others are compared with, where it takes part."""
+OPTIONAL = ("bayesian-optimization", "scikit-learn", "cmaes", "openai")
+"""Packages whose versions matter to some improvers, if they are installed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A benchmark; the same plan gives the same rows, times apart.
+
+    Attributes:
+        tasks: in the order of the report.
+        improvers: labels ``NAME[:KEY=VALUE...]`` in the order of the report.
+        conditions: at least one, with different names.
+        instances: per task and condition.
+        trials: per instance and improver, the common first attempt included.
+        seed: of everything random.
+        time_limit: of one proposal [s].
+        threshold: cost from which on an instance counts as solved [m].
+        preset: name, for the record.
+        draws: as asked for on the command line; empty = as the preset says.
+    """
+
+    tasks: tuple[Task, ...]
+    improvers: tuple[str, ...]
+    conditions: tuple[Condition, ...] = (Condition(),)
+    instances: int = 200
+    trials: int = 6
+    seed: int = 0
+    time_limit: float = DEFAULT_TIME_LIMIT
+    threshold: float = DEFAULT_THRESHOLD
+    preset: str = "main"
+    draws: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            UnknownName: no such improver.
+            InvalidValue: nothing to run, or a name that is there twice.
+        """
+        for name in ("instances", "trials"):
+            if getattr(self, name) < 1:
+                raise InvalidValue(f"{name} = {getattr(self, name)}: must be at least 1")
+        if self.seed < 0:
+            raise InvalidValue(f"seed = {self.seed}: must not be negative")
+        for name in ("time_limit", "threshold"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0.0):
+                raise InvalidValue(f"{name} = {value}: must be a positive number")
+        _once("task", [task.name for task in self.tasks])
+        _once("condition", [condition.name for condition in self.conditions])
+        entrants(self.improvers)
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for every instance."""
+        return Rules(self.seed, self.trials, self.time_limit)
+
+    @property
+    def units(self) -> int:
+        """Number of (condition, task, instance)."""
+        return len(self.tasks) * len(self.conditions) * self.instances
+
+    def command(self, out: str = "") -> str:
+        """Return the command that repeats it, with results into a file called ``out``."""
+        parts = ["icpi", "bench", "--preset", self.preset]
+        parts += ["--tasks", ",".join(task.name for task in self.tasks)]
+        parts += ["--improvers", ",".join(self.improvers)]
+        parts += ["--draws", self.draws] if self.draws else []
+        parts += ["--instances", str(self.instances), "--trials", str(self.trials)]
+        parts += ["--seed", str(self.seed), "--time-limit", f"{self.time_limit!r}"]
+        parts += ["--threshold", f"{self.threshold!r}"]
+        parts += ["--json", out] if out else []
+        return shlex.join(parts)
+
+    def config(self) -> dict[str, Any]:
+        """Return what the results file says about the plan; without command and data sets."""
+        default = REFERENCE if REFERENCE in self.improvers else self.improvers[0]
+        return {
+            "preset": self.preset,
+            "seed": self.seed,
+            "instances": self.instances,
+            "trials": self.trials,
+            "time_limit": self.time_limit,
+            "threshold_m": self.threshold,
+            "tasks": [task.name for task in self.tasks],
+            "improvers": list(self.improvers),
+            "default": default,
+            "conditions": [condition.as_dict() for condition in self.conditions],
+            "versions": all_versions(),
+            "definitions": {task.name: task.definition_hash() for task in self.tasks},
+        }
+
+
+def all_versions() -> dict[str, str]:
+    """Return the versions of everything that rows may depend on."""
+    found = {"python": platform.python_version(), **versions("scipy", "mujoco")}
+    for name in OPTIONAL:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _once(what: str, names: Sequence[str]) -> None:
+    if not names:
+        raise InvalidValue(f"a benchmark needs at least one {what}")
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidValue(f"{what} {name!r} is given more than once")

@@ -1,0 +1,217 @@
+"""Run a benchmark: resumable, anywhere, the same rows every time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from icpi_ros.bench import datasets
+from icpi_ros.bench.conditions import Condition
+from icpi_ros.bench.deadline import Deadline
+from icpi_ros.bench.entrants import Entrant, entrants
+from icpi_ros.bench.instances import draw_instance
+from icpi_ros.bench.plan import Plan, all_versions
+from icpi_ros.bench.results import Results, write
+from icpi_ros.bench.unit import TaskWork, Unit
+from icpi_ros.bench.unit_log import Key, UnitLog, kept
+from icpi_ros.data.build import Progress as BuildProgress
+from icpi_ros.data.dataset import Dataset, fingerprint, shipped
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.redact import redact
+from icpi_ros.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a benchmark is: ``done`` of ``total`` instances, now at ``task``.
+
+    ``rollouts`` counts the trials that were simulated since this process began.
+    """
+
+    done: int
+    total: int
+    task: str
+    rollouts: int = 0
+
+
+OnUnit = Callable[[Progress], None]
+OnDraw = Callable[[str, BuildProgress], None]
+
+
+def run(
+    plan: Plan,
+    workers: Workers | None = None,
+    out: Path | None = None,
+    on_unit: OnUnit = lambda _: None,
+    on_draw: OnDraw = lambda _task, _progress: None,
+) -> Results:
+    """Return the results of a benchmark, and write them.
+
+    Args:
+        plan: what to run.
+        workers: who does it; None = this process.  Rows do not depend on it, times apart.
+        out: results file, by way of ``out.parts/``: the same call continues a broken one.  None =
+            nothing is kept.
+        on_unit: told after every instance, and once before the first of each task.
+        on_draw: told how far the data set of a task is, where a larger one than the shipped is
+            needed.
+
+    Raises:
+        UsageError: an improver refuses its options or data set, or ``out`` belongs to another
+            benchmark.
+        IcpiError: a worker failed, or the disk is full; says what is kept.
+    """
+    check(plan)
+    manifest = plan.config() | {
+        "command": plan.command(),
+        "datasets": {task.name: fingerprint(shipped(task)) for task in plan.tasks},
+    }
+    with ExitStack() as stack:
+        if out is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            return _Benchmark(plan, workers, folder, None, on_unit, on_draw).run(plan.command())
+        log = stack.enter_context(UnitLog(out, manifest))
+        try:
+            benchmark = _Benchmark(plan, workers, log.folder, log, on_unit, on_draw)
+            results = benchmark.run(plan.command(out.name))
+            write(results, out)
+        except IcpiError as exc:
+            exc.args = (f"{exc}; {kept(out, plan.units)}",)
+            raise
+        log.remove()
+    return results
+
+
+def check(plan: Plan) -> None:
+    """Build every improver once under every condition, so that wrong options show at once.
+
+    Raises:
+        UsageError: one refuses; the message names it, the task and the condition.
+    """
+    for task in plan.tasks:
+        for condition in plan.conditions:
+            count = min(condition.examples or len(shipped(task)), len(shipped(task)))
+            dataset = datasets.first(shipped(task), count)
+            for entrant in entrants(plan.improvers):
+                _check_entrant(entrant, task, condition, dataset, plan)
+
+
+def _check_entrant(
+    entrant: Entrant, task: Task, condition: Condition, dataset: Dataset, plan: Plan
+) -> None:
+    instance = draw_instance(task, condition.draws, plan.seed, 0)
+    chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit)
+    try:
+        deadline.call(lambda: chosen.build(task, instance.goal, instance.physics, dataset))
+    except UsageError as exc:
+        where = f"{task.name}, {condition.name}" if condition.name else task.name
+        exc.args = (f"improver {entrant.label} on {where}: {exc}",)
+        raise
+    except Exception:
+        pass  # a failure of that improver: its rows will say so
+    finally:
+        deadline.close()
+
+
+class _Benchmark:
+    """One run of a plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        workers: Workers | None,
+        folder: Path,
+        log: UnitLog | None,
+        on_unit: OnUnit,
+        on_draw: OnDraw,
+    ) -> None:
+        self._plan, self._workers = plan, workers or Workers()
+        self._folder, self._log = folder, log
+        self._on_unit, self._on_draw = on_unit, on_draw
+        self._units: dict[Key, Unit] = log.take_up() if log else {}
+        self._fingerprints: dict[str, str] = {}
+        self._rollouts = 0
+
+    def run(self, command: str) -> Results:
+        """Do what is missing."""
+        for task in self._plan.tasks:
+            self._run_task(task)
+        units = [self._units[key] for key in self._keys()]
+        config = {"command": command, **self._plan.config(), "datasets": self._fingerprints}
+        return Results(
+            redact(config),  # type: ignore[arg-type]  # a dict stays one
+            [unit.instance for unit in units],
+            [row for unit in units for row in unit.rows],
+        )
+
+    def _keys(self) -> Iterator[Key]:
+        """Yield all units in the order of the results."""
+        for condition in self._plan.conditions:
+            for task in self._plan.tasks:
+                for number in range(self._plan.instances):
+                    yield task.name, condition.name, number
+
+    def _run_task(self, task: Task) -> None:
+        self._tell(task)
+        work = self._work(task)
+        items = [
+            index * self._plan.instances + number
+            for index, condition in enumerate(self._plan.conditions)
+            for number in range(self._plan.instances)
+            if (task.name, condition.name, number) not in self._units
+        ]
+        for item, unit in self._workers.run(work, items):
+            _check_versions(unit)
+            if self._log:
+                self._log.add(unit)
+            index, number = divmod(item, self._plan.instances)
+            self._units[task.name, self._plan.conditions[index].name, number] = unit
+            self._rollouts += unit.rollouts
+            self._tell(task)
+
+    def _work(self, task: Task) -> TaskWork:
+        plan, whole = self._plan, self._large(task)
+        made: dict[tuple[Any, ...], Dataset] = {}
+        for condition in plan.conditions:
+            kind = (condition.examples, condition.label_noise)
+            if kind not in made:
+                made[kind] = datasets.under(condition, task, whole)
+            name = f"{task.name}/{condition.name}"
+            self._fingerprints[name] = fingerprint(made[kind])
+        found = tuple(made[c.examples, c.label_noise] for c in plan.conditions)
+        who = tuple(entrants(plan.improvers))
+        return TaskWork(task, plan.conditions, plan.instances, who, found, plan.rules)
+
+    def _large(self, task: Task) -> Dataset | None:
+        most = max(condition.examples or 0 for condition in self._plan.conditions)
+        if most <= len(shipped(task)):
+            return None
+
+        def on_draw(progress: BuildProgress) -> None:
+            self._on_draw(task.name, progress)
+
+        return datasets.large(task, self._folder, self._workers, on_draw)
+
+    def _tell(self, task: Task) -> None:
+        done = len(self._units)
+        self._on_unit(Progress(done, self._plan.units, task.name, self._rollouts))
+
+
+def _check_versions(unit: Unit) -> None:
+    """Refuse rows of a worker that runs other versions than this process."""
+    here = all_versions()
+    names = sorted({*here, *unit.versions})
+    other = [
+        f"{name} {unit.versions.get(name, 'missing')}, here {here.get(name, 'missing')}"
+        for name in names
+        if unit.versions.get(name) != here.get(name)
+    ]
+    if other:
+        raise IcpiError(
+            f"a worker runs other versions ({'; '.join(other)}): install the same ones there"
+        )

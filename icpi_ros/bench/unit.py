@@ -1,0 +1,110 @@
+"""One unit of a benchmark's work: an instance of a task under a condition, in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.arms import ARMS
+from icpi_ros.bench.conditions import Condition
+from icpi_ros.bench.contest import Bench, Row, Rules, Simulate, play
+from icpi_ros.bench.entrants import Entrant
+from icpi_ros.bench.instances import draw_instance
+from icpi_ros.bench.plan import all_versions
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.errors import IcpiError
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.sim.world import World
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, ObjectTrajectory
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one unit of work came to, JSON-able.
+
+    Attributes:
+        instance: its entry in the results.
+        rows: by improver, then by trial.
+        rollouts: number of simulated trials; what oracles simulate inside is not counted.
+        versions: of who did it.
+    """
+
+    instance: dict[str, Any]
+    rows: list[Row]
+    rollouts: int
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TaskWork:
+    """All units of one task; called with the number of a unit.
+
+    Unit ``c * instances + n`` is instance n under condition c.  A unit depends on nothing but
+    this and its number.
+
+    Attributes:
+        task: of all units.
+        conditions: in order.
+        instances: per condition.
+        entrants: who takes part.
+        datasets: one per condition.
+        rules: seed, trials, time limit.
+    """
+
+    task: Task
+    conditions: tuple[Condition, ...]
+    instances: int
+    entrants: tuple[Entrant, ...]
+    datasets: tuple[Dataset, ...]
+    rules: Rules
+
+    def __call__(self, number: int) -> Unit:
+        """Play one unit, single-threaded."""
+        import scipy.linalg  # noqa: F401  before the limit, which acts on what is loaded
+        from threadpoolctl import threadpool_limits
+
+        index, instance = divmod(number, self.instances)
+        with threadpool_limits(1):
+            return self._play(self.conditions[index], self.datasets[index], instance)
+
+    def _play(self, condition: Condition, dataset: Dataset, number: int) -> Unit:
+        instance = draw_instance(self.task, condition.draws, self.rules.seed, number)
+        simulate = simulator(self.task, instance.physics)
+        bench = Bench(self.task, instance, condition.noise, self.rules.seed, simulate)
+        rows = play(self.task, condition, instance, self.entrants, dataset, self.rules, bench)
+        entry = {
+            "task": self.task.name,
+            "condition": condition.name,
+            "instance": number,
+            "physics": instance.physics.tolist(),
+            "goal": instance.goal.tolist(),
+            "theta": instance.theta.tolist(),
+        }
+        return Unit(entry, rows, bench.simulated, all_versions())
+
+
+def simulator(task: Task, physics: Array) -> Simulate:
+    """Return what executes thetas under ``physics`` ``(P,)``, all in one scene.
+
+    A batch in which one diverges is repeated one by one, so that only that one fails.
+    """
+    arm, worlds = ARMS.get(task.arm), list[World]()
+
+    def run(thetas: Array) -> list[ObjectTrajectory]:
+        if not worlds:
+            worlds.append(World(task, arm, physics))
+        return rollout(task, arm, physics, thetas, world=worlds[0]).trajectories
+
+    def simulate(thetas: Array) -> list[ObjectTrajectory | str]:
+        try:
+            return list(run(thetas))
+        except IcpiError as exc:
+            if len(thetas) == 1:
+                return [str(exc) or type(exc).__name__]
+        return [simulate(theta[np.newaxis])[0] for theta in thetas]
+
+    return simulate

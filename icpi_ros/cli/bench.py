@@ -1,0 +1,204 @@
+"""Compare improvers on the same instances of the tasks, in simulation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.bench.conditions import DRAWS, PRESETS
+from icpi_ros.cli.arguments import checked_output, number, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.bench.plan import Plan
+    from icpi_ros.bench.results import Results
+    from icpi_ros.bench.run import Progress
+    from icpi_ros.data.build import Progress as BuildProgress
+
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what to run, what to keep, and who runs it."""
+    presets = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
+    parser.add_argument(
+        "--preset", default="main", metavar="P", help=f"what to run (default main). {presets}"
+    )
+    parser.add_argument("--tasks", metavar="T,..", help="instead of the preset's")
+    parser.add_argument(
+        "--improvers",
+        metavar="I,..",
+        help="instead of the preset's; with options NAME:KEY=VALUE, for example ridge:k=10",
+    )
+    parser.add_argument(
+        "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
+    )
+    parser.add_argument(
+        "--trials",
+        type=whole(1, 1000),
+        metavar="K",
+        help="per instance, the common first attempt included (preset: 6)",
+    )
+    parser.add_argument("--seed", type=whole(0, 2**63), default=0)
+    parser.add_argument(
+        "--draws",
+        choices=DRAWS,
+        help="hidden physics, goal and first attempt: test (default), shifted (physics outside "
+        "the data), or train (for tuning)",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=number(0.001, 86_400.0),
+        metavar="S",
+        default=30.0,
+        help="of one proposal [s] (default 30); an improver that exceeds it has failed",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=number(1e-6, 100.0),
+        metavar="M",
+        default=0.005,
+        help="cost that counts as success [m] (default 0.005)",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="results; resumable. Without it nothing is kept"
+    )
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--workers", type=whole(1, 256), help="processes; default: one per processor")
+    who.add_argument(
+        "--dask", default="", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:8786"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, keep and print; the same arguments give the same rows, and continue a broken run."""
+    from icpi_ros.bench.run import run as run_plan
+    from icpi_ros.bench.unit_log import kept
+    from icpi_ros.data.workers import Workers
+
+    out = checked_output(args.json) if args.json else None
+    plan = _plan(args)
+    workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
+    try:
+        with _Display(plan.units) as display:
+            results = run_plan(plan, workers, out, display.on_unit, display.on_draw)
+    except KeyboardInterrupt:
+        rest = kept(out, plan.units) if out else "nothing is kept without --json"
+        print(f"icpi: interrupted; {rest}", file=sys.stderr)
+        return INTERRUPTED
+    for line in _tables(results):
+        print(line)
+    print(display.speed())
+    if out:
+        print(f"results: {out}")
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    from icpi_ros.bench.conditions import preset
+    from icpi_ros.bench.plan import Plan
+    from icpi_ros.tasks import TASKS
+
+    chosen = preset(args.preset)
+    if args.draws:
+        chosen = chosen.with_draws(args.draws)
+    tasks = _names(args.tasks) or chosen.tasks or tuple(TASKS.names())
+    return Plan(
+        tasks=tuple(TASKS.get(name) for name in tasks),
+        improvers=_names(args.improvers) or chosen.improvers,
+        conditions=chosen.conditions,
+        instances=args.instances or chosen.instances,
+        trials=args.trials or chosen.trials,
+        seed=args.seed,
+        time_limit=args.time_limit,
+        threshold=args.threshold,
+        preset=args.preset,
+        draws=args.draws or "",
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
+class _Display:
+    """Progress bars on a terminal, nothing in a pipe; and how fast it went."""
+
+    def __init__(self, total: int) -> None:
+        from tqdm import tqdm
+
+        self._tqdm, self._silent = tqdm, not sys.stderr.isatty()
+        self._bar = tqdm(total=total, unit="instance", disable=self._silent, smoothing=0.05)
+        self._draws: Any = None
+        self._begin = time.monotonic()
+        self._done, self._first, self._rollouts, self._seconds = 0, -1, 0, 0.0
+
+    def __enter__(self) -> _Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_draws()
+        self._bar.close()
+
+    def on_unit(self, progress: Progress) -> None:
+        """Show how many instances are done; those of an earlier process do not count as speed."""
+        self._close_draws()
+        if self._first < 0:
+            self._first = self._done = progress.done
+            self._bar.initial = self._bar.n = progress.done
+        self._bar.set_description(progress.task, refresh=False)
+        self._bar.update(progress.done - self._done)
+        self._done, self._rollouts = progress.done, progress.rollouts
+        self._seconds = time.monotonic() - self._begin
+
+    def on_draw(self, task: str, progress: BuildProgress) -> None:
+        """Show how far a data set is."""
+        if self._draws is None:
+            self._draws = self._tqdm(
+                total=progress.draws,
+                unit="draw",
+                desc=f"data set of {task}",
+                disable=self._silent,
+                leave=False,
+            )
+        self._draws.update(progress.done - self._draws.n)
+
+    def speed(self) -> str:
+        """Say how much was done in which time."""
+        new, rate = self._done - max(self._first, 0), self._rollouts / max(self._seconds, 1e-9)
+        return (
+            f"{new} instances, {self._rollouts} rollouts in {self._seconds:.1f} s: "
+            f"{rate:.0f} rollouts/s"
+        )
+
+    def _close_draws(self) -> None:
+        if self._draws is not None:
+            self._draws.close()
+            self._draws = None
+
+
+def _tables(results: Results) -> list[str]:
+    """Return the lines of a table per task and condition: mean best cost by trial [mm]."""
+    lines = []
+    trials = range(results.config["trials"])
+    cells: dict[tuple[str, str, str, int], list[float | None]] = {}
+    for row in results.rows:
+        key = (row["condition"], row["task"], row["improver"], row["trial"])
+        cells.setdefault(key, []).append(row["best_cost"])
+    for condition in results.config["conditions"]:
+        for task in results.config["tasks"]:
+            title = f"{task}, {condition['name']}" if condition["name"] else task
+            lines.append(f"{title}: mean best cost [mm] after n adjustments")
+            lines.append(" " * 18 + "".join(f"{trial:9d}" for trial in trials))
+            for improver in results.config["improvers"]:
+                found = (cells[condition["name"], task, improver, trial] for trial in trials)
+                lines.append(f"{improver:18s}" + "".join(f"{_mean(c):9.2f}" for c in found))
+    return lines
+
+
+def _mean(costs: list[float | None]) -> float:
+    known = [1e3 * cost for cost in costs if cost is not None]
+    return sum(known) / len(known) if known else float("nan")
