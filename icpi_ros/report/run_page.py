@@ -71,7 +71,8 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
         else "No trial was observed."
     )
     return paragraph(
-        f"Run {record.run_id}, begun {record.created[:19]} UTC. State: {end}. Goal: {aim}. Seed {record.config.seed}.",
+        f"Run {record.run_id}, begun {record.created[:19]} UTC. State: {end}. Goal: {aim}. "
+        f"Seed {record.config.seed}.",
         "lead",
     ) + paragraph(result)
 
