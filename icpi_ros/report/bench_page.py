@@ -20,6 +20,7 @@ from icpi_ros.report.bench_figures import (
     wide_svg,
 )
 from icpi_ros.report.bench_html import calibration_table, overview, task_table, trouble_table
+from icpi_ros.report.bench_plots import MOST_DOTS
 from icpi_ros.report.bench_words import (
     instances_text,
     key_trials,
@@ -125,7 +126,8 @@ def _contents(tasks: dict[str, list[TaskSummary]]) -> str:
 
 def _overview(found: Sequence[TaskSummary]) -> str:
     trial = key_trials(min(one.block.trials for one in found))[0]
-    return overview(found, trial) + paragraph(
+    ordered = [one for ones in by_task(found).values() for one in ones]
+    return overview(ordered, trial) + paragraph(
         f"Mean best cost after {trial} adjustments with its 95 % interval. The best other "
         "improver is the one of lowest mean on the same instances, oracles not counted; being "
         "picked so flatters it a little. Ratios below 1 say that the default is better than it; "
@@ -225,8 +227,9 @@ def _pairs(key: str, one: TaskSummary) -> str:
     text = (
         f"Each dot is one instance: best cost of {one.default} across, of the other improver up, "
         f"{when}. Dots above the line: {one.default} is better there. The shares below each "
-        f"plot count instances after {_number(trials[-1], 'adjustment')}."
+        f"plot count all instances after {_number(trials[-1], 'adjustment')}."
     )
+    text += _thinned(len(one.block.instances))
     return "<h3>Instance by instance</h3>" + paragraph(text, "note") + figures(panels, small=True)
 
 
@@ -253,12 +256,21 @@ def _calibrations(key: str, one: TaskSummary) -> str:
         "lie within one predicted standard deviation and 95 % within two, and the median |z| "
         "would be 0.67."
     )
+    known_lines = [line.calibration for line in one.improvers if line.calibration]
+    text += _thinned(max(int((known.trial > 1).sum()) for known in known_lines))
     return (
         heading
         + paragraph(text, "note")
         + figures(panels, small=True)
         + folded("Calibration as a table", calibration_table(one))
     )
+
+
+def _thinned(dots: int) -> str:
+    """Say that not all dots are drawn, if so."""
+    if dots <= MOST_DOTS:
+        return ""
+    return f" At most {MOST_DOTS} dots of a colour are drawn, evenly chosen; all are counted."
 
 
 # --- foot ---------------------------------------------------------------------------------------

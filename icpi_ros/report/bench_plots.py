@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FLOOR_MM = 1e-3
 """Costs below this are drawn at it: a logarithmic axis has no zero."""
+MOST_DOTS = 300
+"""Dots of one colour in one plot."""
 _GREY, _FAINT = "#555555", "#d7dade"
 _EARLY, _LATE = "#d97706", "#0b4fa8"
 _LABEL_GAP = 11.5
@@ -240,6 +242,9 @@ def _mark_threshold(axes: Axes, threshold: float) -> None:
 
 
 def _dots(axes: Axes, x: Array, y: Array, colour: str) -> None:
+    """Draw at most :data:`MOST_DOTS` dots, evenly chosen: more would only fill the page."""
+    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_DOTS)).astype(np.int64))
+    x, y = x[shown], y[shown]
     axes.plot(
         x, y, "o", color=colour, markersize=2.6, markeredgewidth=0, alpha=0.55, linestyle="None"
     )
