@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,22 @@ from icpi_ros.types import Array
 
 Flags = NDArray[np.bool_]
 Row = Mapping[str, Any]
+
+_TEXT, _WHOLE, _NUMBER = (
+    (str, "a text"),
+    (int, "a whole number from 0"),
+    (int | float | None, "a number or null"),
+)
+_KINDS: tuple[tuple[str, Any, str], ...] = (
+    ("task", *_TEXT),
+    ("improver", *_TEXT),
+    ("instance", *_WHOLE),
+    ("trial", *_WHOLE),
+    *(
+        (name, *_NUMBER)
+        for name in ("cost", "best_cost", "seconds", "predicted_cost", "predicted_std")
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,7 @@ def blocks(results: Results) -> list[Block]:
         InvalidValue: the design is not paired: a row is missing or there twice, an improver has
             no first trial in common with the others, or a best cost is missing after one.
     """
+    _check(results.rows)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in results.rows:
         groups.setdefault((row.get("condition") or "", row["task"]), []).append(row)
@@ -104,6 +122,7 @@ def block(results: Results, task: str, condition: str = "") -> Block:
     Raises:
         InvalidValue: there is none, or it is not paired.
     """
+    _check(results.rows)
     rows = [
         row
         for row in results.rows
@@ -114,6 +133,24 @@ def block(results: Results, task: str, condition: str = "") -> Block:
         names = ", ".join(f"{name} ({where})" if where else name for name, where in found)
         raise InvalidValue(f"no rows of task {task!r}, condition {condition!r}: there are {names}")
     return _block((condition, task), rows, results.config["improvers"])
+
+
+def _check(rows: Sequence[Row]) -> None:
+    """Check the values that arrays are made of.
+
+    Raises:
+        InvalidValue: there are no rows, or one holds something else than it should.
+    """
+    if not rows:
+        raise InvalidValue("the results have no rows: run the benchmark again")
+    for index, row in enumerate(rows):
+        for name, kinds, wanted in _KINDS:
+            value = row.get(name)
+            if not isinstance(value, kinds) or (kinds is int and value < 0):
+                raise InvalidValue(
+                    f"rows[{index}]: {name} = {value!r} is not {wanted}: the results are damaged, "
+                    "run the benchmark again"
+                )
 
 
 def _order(results: Results) -> dict[tuple[str, str], int]:
@@ -132,10 +169,10 @@ def _block(key: tuple[str, str], rows: Sequence[Row], labels: Sequence[str]) -> 
     trials = 1 + max(row["trial"] for row in rows)
     shape = (len(improvers), len(instances), trials)
     where = f"task {task}" + (f", condition {condition}" if condition else "")
-    if len(rows) != int(np.prod(shape)):
+    if len(rows) != prod(shape):
         raise InvalidValue(
             f"{where}: {len(rows)} rows, but {shape[0]} improvers on {shape[1]} instances in "
-            f"{shape[2]} trials need {int(np.prod(shape))}: run the benchmark again"
+            f"{shape[2]} trials need {prod(shape)}: run the benchmark again"
         )
     place_i = {label: i for i, label in enumerate(improvers)}
     place_n = {number: n for n, number in enumerate(instances)}
