@@ -22,7 +22,15 @@ _TEXT, _WHOLE, _NUMBER = (
     (int, "a whole number from 0"),
     (int | float | None, "a number or null"),
 )
-_KINDS: tuple[tuple[str, Any, str], ...] = (
+_CONFIG: tuple[tuple[str, Any, str], ...] = (
+    *((name, *_WHOLE) for name in ("seed", "instances", "trials")),
+    ("threshold_m", int | float, "a number"),
+    *((name, list, "a list") for name in ("tasks", "improvers", "conditions")),
+    *((name, dict, "an object") for name in ("versions", "definitions", "datasets")),
+    ("default", *_TEXT),
+)
+_ROW: tuple[tuple[str, Any, str], ...] = (
+    ("condition", str | None, "a text or null"),
     ("task", *_TEXT),
     ("improver", *_TEXT),
     ("instance", *_WHOLE),
@@ -107,7 +115,7 @@ def blocks(results: Results) -> list[Block]:
         InvalidValue: the design is not paired: a row is missing or there twice, an improver has
             no first trial in common with the others, or a best cost is missing after one.
     """
-    _check(results.rows)
+    check(results)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in results.rows:
         groups.setdefault((row.get("condition") or "", row["task"]), []).append(row)
@@ -122,7 +130,7 @@ def block(results: Results, task: str, condition: str = "") -> Block:
     Raises:
         InvalidValue: there is none, or it is not paired.
     """
-    _check(results.rows)
+    check(results)
     rows = [
         row
         for row in results.rows
@@ -135,22 +143,33 @@ def block(results: Results, task: str, condition: str = "") -> Block:
     return _block((condition, task), rows, results.config["improvers"])
 
 
-def _check(rows: Sequence[Row]) -> None:
-    """Check the values that arrays are made of.
+def check(results: Results) -> None:
+    """Check the kinds of values that a summary and a report build on.
 
     Raises:
-        InvalidValue: there are no rows, or one holds something else than it should.
+        InvalidValue: there are no rows, or something is not what it should be.
     """
-    if not rows:
+    for name, kinds, wanted in _CONFIG:
+        _require(results.config.get(name), kinds, wanted, f"config: {name}")
+    for condition in results.config["conditions"]:
+        label = condition.get("name") if isinstance(condition, dict) else None
+        _require(label, *_TEXT, "config: name of a condition")
+    for label in (*results.config["tasks"], *results.config["improvers"]):
+        _require(label, *_TEXT, "config: name of a task or improver")
+    if not results.rows:
         raise InvalidValue("the results have no rows: run the benchmark again")
-    for index, row in enumerate(rows):
-        for name, kinds, wanted in _KINDS:
+    for index, row in enumerate(results.rows):
+        for name, kinds, wanted in _ROW:
             value = row.get(name)
             if not isinstance(value, kinds) or (kinds is int and value < 0):
-                raise InvalidValue(
-                    f"rows[{index}]: {name} = {value!r} is not {wanted}: the results are damaged, "
-                    "run the benchmark again"
-                )
+                _require(value, kinds, wanted, f"rows[{index}]: {name}")
+
+
+def _require(value: object, kinds: Any, wanted: str, where: str) -> None:
+    if not isinstance(value, kinds) or (kinds is int and int(str(value)) < 0):
+        raise InvalidValue(
+            f"{where} = {value!r} is not {wanted}: the results are damaged, run the benchmark again"
+        )
 
 
 def _order(results: Results) -> dict[tuple[str, str], int]:

@@ -160,9 +160,9 @@ def summarise(results: Results) -> list[TaskSummary]:
     Raises:
         InvalidValue: rows are missing or there twice, or no instance has a first outcome.
     """
-    config = results.config
+    found, config = blocks(results), results.config
     threshold, seed = float(config["threshold_m"]), int(config["seed"])
-    return [_task_summary(one, config["default"], threshold, seed) for one in blocks(results)]
+    return [_task_summary(one, config["default"], threshold, seed) for one in found]
 
 
 def ratio(

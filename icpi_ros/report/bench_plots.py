@@ -143,7 +143,7 @@ def condition_places(names: Sequence[str]) -> tuple[Array, str]:
     """
     keys = {name.partition("=")[0] for name in names}
     name = keys.pop() if len(keys) == 1 else "condition"
-    found = [re.fullmatch(r"([\d.]+)([a-z%]*)", value_text(one)) for one in names]
+    found = [re.fullmatch(r"(\d+(?:\.\d+)?)([a-z%]*)", value_text(one)) for one in names]
     matched = [one for one in found if one]
     side_by_side = np.arange(len(names), dtype=np.float64)
     if len(matched) < len(names) or len({one[2] for one in matched}) > 1:

@@ -51,7 +51,7 @@ def percent(share: float) -> str:
     if not math.isfinite(share):
         return "-"
     if 0.0 < share < 1.0:
-        share = min(max(share, 0.005), 0.994)
+        share = min(max(share, 0.01), 0.99)
     return f"{100.0 * share:.0f} %"
 
 
