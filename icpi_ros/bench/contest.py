@@ -98,8 +98,10 @@ class Bench:
         task, goal = self._task, self._instance.goal
         rng = np.random.default_rng([self._seed, self._instance.number, trial, OBSERVE_STREAM])
         try:
-            cost = task.cost(task.error(path, goal))
-            error = task.error(observe(path, self._observation, rng), goal)
+            error = task.error(path, goal)
+            cost, seen_path = task.cost(error), observe(path, self._observation, rng)
+            if seen_path is not path:
+                error = task.error(seen_path, goal)
         except ObservationMissing as exc:
             return str(exc)
         if not np.isfinite(cost):
@@ -138,7 +140,7 @@ class _Player:
         except TookTooLong as exc:
             self._out = f"trial {trial} {exc}"
             reason = str(exc)
-        except Exception as exc:  # whatever an improver does, the others go on
+        except (Exception, SystemExit) as exc:  # whatever an improver does, the others go on
             reason = f"{type(exc).__name__}: {exc}"
         return _Attempt(seconds=time.perf_counter() - begin, failure=_one_line(reason))
 
@@ -250,4 +252,4 @@ def _timed(
 
 
 def _one_line(text: str) -> str:
-    return redact_text(" ".join(text.split()))
+    return redact_text(" ".join(text.split())) if text else ""

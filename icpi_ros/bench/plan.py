@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import Any
 
 from icpi_ros.bench.conditions import Condition
@@ -111,20 +114,19 @@ class Plan:
             "improvers": list(self.improvers),
             "default": default,
             "conditions": [condition.as_dict() for condition in self.conditions],
-            "versions": all_versions(),
+            "versions": dict(all_versions()),
             "definitions": {task.name: task.definition_hash() for task in self.tasks},
         }
 
 
-def all_versions() -> dict[str, str]:
+@functools.cache
+def all_versions() -> Mapping[str, str]:
     """Return the versions of everything that rows may depend on."""
     found = {"python": platform.python_version(), **versions("scipy", "mujoco")}
     for name in OPTIONAL:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return MappingProxyType(found)  # looked up once: reading them takes as long as two rollouts
 
 
 def _once(what: str, names: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ def _check_entrant(
         where = f"{task.name}, {condition.name}" if condition.name else task.name
         exc.args = (f"improver {entrant.label} on {where}: {exc}",)
         raise
-    except Exception:
+    except (Exception, SystemExit):
         pass  # a failure of that improver: its rows will say so
     finally:
         deadline.close()

@@ -84,7 +84,7 @@ class TaskWork:
             "goal": instance.goal.tolist(),
             "theta": instance.theta.tolist(),
         }
-        return Unit(entry, rows, bench.simulated, all_versions())
+        return Unit(entry, rows, bench.simulated, dict(all_versions()))
 
 
 def simulator(task: Task, physics: Array) -> Simulate:

@@ -44,8 +44,8 @@ class Improver(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     needs_dataset: ClassVar[bool] = True
-    option_names: ClassVar[frozenset[str]] = frozenset()
-    """Keys of ``Context.options`` that it takes; it refuses others with InvalidValue."""
+    option_names: ClassVar[tuple[str, ...]] = ()
+    """Keys of ``context.options`` that it takes; others are refused."""
 
     def __init__(self, context: Context) -> None:
         """Keep the context; may precompute (an index over the data set)."""

@@ -38,7 +38,7 @@ class Llm(IndexedImprover):
 
     name: ClassVar[str] = "llm"
     summary: ClassVar[str] = "language model behind any OpenAI-compatible endpoint (ICPI)"
-    option_names: ClassVar[frozenset[str]] = frozenset({*OPTIONS, "deadline", "k"})
+    option_names: ClassVar[tuple[str, ...]] = (*OPTIONS, "deadline", "k")
 
     def __init__(self, context: Context, completer: Completer | None = None) -> None:
         """Index the data set and set up the client; no network yet.
