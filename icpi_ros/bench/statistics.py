@@ -134,7 +134,7 @@ class TaskSummary:
         threshold: best cost that counts as success [m].
         seed: of the run; fixes the resamples.
         block: the rows behind it.
-        improvers: summaries in the order of the run.
+        improvers: summaries in the order of the run; none if no instance has a first outcome.
     """
 
     condition: str
@@ -151,14 +151,16 @@ class TaskSummary:
         Raises:
             InvalidValue: it has no rows here.
         """
-        return self.improvers[self.block.row_of(improver)]
+        place = self.block.row_of(improver)
+        _require_instances(self.block)
+        return self.improvers[place]
 
 
 def summarise(results: Results) -> list[TaskSummary]:
     """Return the summary of every condition and task that has rows, in the order of the run.
 
     Raises:
-        InvalidValue: rows are missing or there twice, or no instance has a first outcome.
+        InvalidValue: rows are missing, there twice, or hold something else than numbers.
     """
     found, config = blocks(results), results.config
     threshold, seed = float(config["threshold_m"]), int(config["seed"])
@@ -281,8 +283,9 @@ def _require_instances(found: Block) -> None:
 
 
 def _task_summary(found: Block, default: str, threshold: float, seed: int) -> TaskSummary:
-    _require_instances(found)
     reference = default if default in found.improvers else found.improvers[0]
+    if not found.instances:
+        return TaskSummary(found.condition, found.task, reference, threshold, seed, found, ())
     by_instance = np.moveaxis(found.best, 1, 0)
     means = resampled_means(by_instance, seed)
     mean = found.best.mean(axis=1)

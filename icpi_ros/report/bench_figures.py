@@ -145,7 +145,7 @@ def _settings() -> Iterator[None]:
 def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield file name (unique) and figure, one after the other: they are large."""
     with _settings():
-        for task, conditions in by_task(found).items():
+        for task, conditions in by_task([one for one in found if one.improvers]).items():
             if len(conditions) > 1:
                 yield f"{slug(task)}-study", _grid(study_draws(conditions), _WIDE, _WIDE_EDGES, 2)
             for n, one in enumerate(conditions):

@@ -24,6 +24,7 @@ from icpi_ros.report.bench_plots import MOST_DOTS
 from icpi_ros.report.bench_words import (
     instances_text,
     key_trials,
+    nothing_text,
     percent,
     significant,
     threshold_text,
@@ -125,8 +126,10 @@ def _contents(tasks: dict[str, list[TaskSummary]]) -> str:
 
 
 def _overview(found: Sequence[TaskSummary]) -> str:
-    trial = key_trials(min(one.block.trials for one in found))[0]
-    ordered = [one for ones in by_task(found).values() for one in ones]
+    ordered = [one for ones in by_task(found).values() for one in ones if one.improvers]
+    if not ordered:
+        return paragraph("Nothing can be compared: no first attempt had an outcome.", "bad")
+    trial = key_trials(min(one.block.trials for one in ordered))[0]
     return overview(ordered, trial) + paragraph(
         f"Mean best cost after {trial} adjustments with its 95 % interval. The best other "
         "improver is the one of lowest mean on the same instances, oracles not counted; being "
@@ -141,8 +144,9 @@ def _overview(found: Sequence[TaskSummary]) -> str:
 
 def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: bool) -> str:
     key, parts = f"task-{number}", []
-    if len(ones) > 1:
-        parts.append(_study(key, ones))
+    shown = [one for one in ones if one.improvers]
+    if len(shown) > 1:
+        parts.append(_study(key, shown))
     for n, one in enumerate(ones):
         markup = _condition(f"{key}-{n}", one, detailed)
         if len(ones) > 1:
@@ -174,6 +178,8 @@ def _study(key: str, ones: list[TaskSummary]) -> str:
 
 
 def _condition(key: str, one: TaskSummary, detailed: bool) -> str:
+    if nothing := nothing_text(one):
+        return paragraph(f"{nothing.capitalize()}.", "bad")
     parts = [
         paragraph(f"{instances_text(one)}; ratios to {one.default}."),
         task_table(one),

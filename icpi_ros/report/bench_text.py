@@ -12,6 +12,7 @@ from icpi_ros.report.bench_words import (
     instances_text,
     key_trials,
     milliseconds,
+    nothing_text,
     percent,
     ratio_text,
     shown_trials,
@@ -38,6 +39,8 @@ def bench_tables(results: Results) -> list[str]:
 
 def task_table(found: TaskSummary) -> str:
     """Return the table of one condition and task."""
+    if nothing := nothing_text(found):
+        return f"{title(found)}: {nothing}"
     trials = found.block.trials
     header = [
         "improver",

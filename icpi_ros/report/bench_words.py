@@ -90,6 +90,16 @@ def instances_text(found: TaskSummary) -> str:
     return text
 
 
+def nothing_text(found: TaskSummary) -> str:
+    """Say why a condition and task have no figures at all; empty if they have."""
+    if found.improvers:
+        return ""
+    return (
+        f"nothing can be compared: the common first attempt failed in all "
+        f"{len(found.block.left_out)} instances"
+    )
+
+
 def count_text(values: tuple[tuple[str, int], ...]) -> str:
     """Return reasons with their numbers, one line: ``3 x diverged; 1 x time limit``."""
     return "; ".join(f"{number} x {reason}" for reason, number in values)

@@ -184,6 +184,23 @@ def test_unusual_results_have_a_page_tables_and_figures(results, tmp_path):
     assert "nan" not in table.lower().split()
 
 
+def test_a_task_without_any_first_outcome_is_named_and_the_others_shown():
+    results = realistic(tasks=("slide", "roll-gc"), improvers=("embedded", "knn"), instances=3)
+    nothing = {"cost": None, "best_cost": None, "failure": "diverged"}
+    rows = [dict(row, **nothing) if row["task"] == "slide" else row for row in results.rows]
+    lost = replace(results, rows=rows)
+    slide, roll = bench_tables(lost)
+    assert slide == (
+        "slide: nothing can be compared: the common first attempt failed in all 3 instances"
+    )
+    assert "embedded *" in roll
+    page = Page(bench_page(lost))
+    assert "failed in all 3 instances" in page.text
+    assert "3 instances left out for all improvers alike" in page.text
+    everything = replace(results, rows=[dict(row, **nothing) for row in results.rows])
+    assert "no first attempt had an outcome" in Page(bench_page(everything)).text
+
+
 def test_a_study_shows_cost_over_conditions_and_a_table_for_each():
     names = ("examples=100", "examples=25", "examples=500")
     conditions = [condition(name, examples=int(name[9:])) for name in names]

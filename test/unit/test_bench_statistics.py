@@ -150,8 +150,12 @@ def test_an_instance_without_a_first_outcome_is_left_out_for_all_alike():
     assert found.block.instances == (0, 2)
     assert found.block.left_out == (1,)
     assert found.of("embedded").mean[1] == pytest.approx(0.02)
+    lost = results_of({"embedded": [[nan, nan]]})
+    assert one(lost).improvers == ()
     with pytest.raises(InvalidValue, match="first attempt failed in all 1 instances"):
-        summarise(results_of({"embedded": [[nan, nan]]}))
+        ratio(lost, "slide", "embedded", "embedded", 0)
+    with pytest.raises(InvalidValue, match="first attempt failed in all 1 instances"):
+        one(lost).of("embedded")
 
 
 def test_fallbacks_are_counted_with_their_reasons_and_predict_for_nobody():
