@@ -24,11 +24,14 @@ _WIDE = (430, 360)
 """Size of a plot with names at its right [px]."""
 _WIDE_EDGES = (50, 118, 40, 8)
 """Room for labels at the left, right, bottom and top [px]."""
-_PANEL = (206, 200)
-_PANEL_EDGES = (44, 6, 38, 6)
+_PANEL = (222, 206)
+_PANEL_EDGES = (52, 14, 38, 6)
 _PLAIN = (460, 400)
 _PLAIN_EDGES = (58, 10, 44, 26)
 _COLUMNS = 4
+_TITLE, _NOTE = 14, 22
+"""Room for a title above a panel and for a line below all of them [px]."""
+CALIBRATION_COLOURS = "orange: first adjustment, blue: later ones"
 _SETTINGS = {
     "font.size": 10.5,
     "axes.linewidth": 0.8,
@@ -75,6 +78,15 @@ def pair_draws(found: TaskSummary) -> dict[str, Draw]:
         return lambda axes: plots.draw_pairs(axes, found, improver, trials, span)
 
     return {name: draw(name) for name in found.block.improvers if name != found.default}
+
+
+def pair_colours(trials: int) -> str:
+    """Say what the colours of the per-instance plots mean."""
+    shown = key_trials(trials)
+    return ", ".join(
+        f"{colour}: after {trial} adjustment{'' if trial == 1 else 's'}"
+        for trial, colour in zip(shown, ("orange", "blue")[-len(shown) :], strict=True)
+    )
 
 
 def calibration_draws(found: TaskSummary) -> dict[str, Draw]:
@@ -151,17 +163,29 @@ def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
             for n, one in enumerate(conditions):
                 stem = slug(title(one)) + (f"-{n}" if len(conditions) > 1 else "")
                 yield f"{stem}-curves", _grid(curve_draws(one), _WIDE, _WIDE_EDGES, 3)
-                for kind, panels in (
-                    ("pairs", pair_draws(one)),
-                    ("calibration", calibration_draws(one)),
+                for kind, panels, note in (
+                    ("pairs", pair_draws(one), pair_colours(one.block.trials)),
+                    ("calibration", calibration_draws(one), CALIBRATION_COLOURS),
                 ):
                     if panels:
-                        grid = _grid(list(panels.values()), _PANEL, _PANEL_EDGES, _COLUMNS, panels)
-                        yield f"{stem}-{kind}", grid
+                        yield f"{stem}-{kind}", _panels(panels, note)
 
 
 def _single(draw: Draw, size: tuple[int, int], edges: tuple[int, int, int, int]) -> Figure:
     return _grid([draw], size, edges, 1)
+
+
+def _panels(panels: dict[str, Draw], note: str) -> Figure:
+    """Return small plots with their names above, and a line below all of them."""
+    from icpi_ros.report.bench_style import plain
+
+    left, right, bottom, top = _PANEL_EDGES
+    size, edges = (_PANEL[0], _PANEL[1] + _TITLE), (left, right, bottom, top + _TITLE)
+    figure = _grid(list(panels.values()), size, edges, _COLUMNS, below=_NOTE)
+    for axes, name in zip(figure.axes, panels, strict=True):
+        axes.set_title(plain(name), fontsize=10.5, pad=4)
+    figure.text(0.01, 0.3 * _NOTE / 72 / figure.get_figheight(), note, fontsize=9.5)
+    return figure
 
 
 def _grid(
@@ -169,30 +193,31 @@ def _grid(
     size: tuple[int, int],
     edges: tuple[int, int, int, int],
     columns: int,
-    titles: Sequence[str] | dict[str, Draw] = (),
+    below: int = 0,
 ) -> Figure:
-    """Return a figure of equal plots, ``columns`` in a row, at 72 dots per inch."""
-    from matplotlib.figure import Figure
+    """Return a figure of equal plots, ``columns`` in a row, at 72 dots per inch.
 
-    from icpi_ros.report.bench_style import plain
+    Args:
+        draws: one each.
+        size: of a plot with its labels [px].
+        edges: room for labels at the left, right, bottom and top [px].
+        columns: most in a row.
+        below: room below all plots [px].
+    """
+    from matplotlib.figure import Figure
 
     columns = min(columns, len(draws))
     rows = ceil(len(draws) / columns)
-    left, right, bottom, top = edges
-    top += 14 if titles else 0
-    width, height = size[0], size[1] + (14 if titles else 0)
-    whole = (width * columns, height * rows)
+    (width, height), (left, right, bottom, top) = size, edges
+    whole = (width * columns, height * rows + below)
     figure = Figure(figsize=(whole[0] / 72, whole[1] / 72), dpi=72)
     for n, draw in enumerate(draws):
-        x, y = width * (n % columns), height * (rows - 1 - n // columns)
+        x, y = width * (n % columns), below + height * (rows - 1 - n // columns)
         box = (
             (x + left) / whole[0],
             (y + bottom) / whole[1],
             (width - left - right) / whole[0],
             (height - bottom - top) / whole[1],
         )
-        axes = figure.add_axes(box)
-        draw(axes)
-        if titles:
-            axes.set_title(plain(list(titles)[n]), fontsize=10.5, pad=4)
+        draw(figure.add_axes(box))
     return figure

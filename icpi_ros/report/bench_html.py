@@ -11,6 +11,7 @@ from icpi_ros.bench.statistics import (
     TaskSummary,
     block_ratio,
 )
+from icpi_ros.report.bench_style import plain
 from icpi_ros.report.bench_words import (
     is_oracle,
     key_trials,
@@ -24,6 +25,10 @@ from icpi_ros.report.bench_words import (
     title,
 )
 from icpi_ros.report.page import Cell, Column, paragraph, table
+
+_MOST_REASONS = 10
+"""Rows per improver in the table of failures; the rest is summed up."""
+_LONGEST_REASON = 300
 
 
 def task_table(found: TaskSummary) -> str:
@@ -147,10 +152,7 @@ def trouble_table(found: TaskSummary) -> str:
             ("failed", line.failure_reasons),
             ("fell back", line.fallback_reasons),
         ):
-            rows += [
-                [Cell(line.improver), Cell(kind, tone="bad"), Cell(str(count), count), Cell(reason)]
-                for reason, count in reasons
-            ]
+            rows += _reason_rows(line.improver, kind, reasons)
     if not rows:
         return paragraph("No trial failed and no improver was replaced by another.", "note")
     columns = [
@@ -160,6 +162,18 @@ def trouble_table(found: TaskSummary) -> str:
         Column("why", numeric=False, wraps=True),
     ]
     return table(columns, rows, f"{title(found)}: failures and fallbacks")
+
+
+def _reason_rows(improver: str, kind: str, reasons: Sequence[tuple[str, int]]) -> list[list[Cell]]:
+    """Return a row per reason, the most frequent ones; the rest in one."""
+
+    def row(count: int, why: str) -> list[Cell]:
+        return [Cell(improver), Cell(kind, tone="bad"), Cell(str(count), count), Cell(why)]
+
+    rows = [row(count, plain(why, _LONGEST_REASON)) for why, count in reasons[:_MOST_REASONS]]
+    if rest := reasons[_MOST_REASONS:]:
+        rows.append(row(sum(count for _, count in rest), f"{len(rest)} other reasons"))
+    return rows
 
 
 def calibration_table(found: TaskSummary) -> str:

@@ -11,9 +11,11 @@ from icpi_ros.bench.results import Results
 from icpi_ros.bench.statistics import RESAMPLES, TaskSummary, summarise
 from icpi_ros.redact import redact_text
 from icpi_ros.report.bench_figures import (
+    CALIBRATION_COLOURS,
     by_task,
     calibration_draws,
     curve_draws,
+    pair_colours,
     pair_draws,
     panel_svg,
     study_draws,
@@ -212,11 +214,6 @@ def _curves(key: str, one: TaskSummary) -> str:
 
 def _pairs(key: str, one: TaskSummary) -> str:
     trials = key_trials(one.block.trials)
-    colours = ("orange", "blue")[-len(trials) :]
-    when = " and ".join(
-        f"after {_number(trial, 'adjustment')} ({colour})"
-        for trial, colour in zip(trials, colours, strict=True)
-    )
     panels = []
     for n, (name, draw) in enumerate(pair_draws(one).items()):
         block = one.block
@@ -231,9 +228,9 @@ def _pairs(key: str, one: TaskSummary) -> str:
     if not panels:
         return ""
     text = (
-        f"Each dot is one instance: best cost of {one.default} across, of the other improver up, "
-        f"{when}. Dots above the line: {one.default} is better there. The shares below each "
-        f"plot count all instances after {_number(trials[-1], 'adjustment')}."
+        f"Each dot is one instance: best cost of {one.default} across, of the other improver up "
+        f"({pair_colours(one.block.trials)}). Dots above the line: {one.default} is better there. "
+        f"The shares below each plot count all instances after {_number(trials[-1], 'adjustment')}."
     )
     text += _thinned(len(one.block.instances))
     return "<h3>Instance by instance</h3>" + paragraph(text, "note") + figures(panels, small=True)
@@ -257,7 +254,7 @@ def _calibrations(key: str, one: TaskSummary) -> str:
         )
     text = (
         "Each dot is one adjustment: the cost that the improver predicted across, what came out "
-        "up; the first adjustment in orange, later ones in blue. Dots on the line are right, above "
+        f"up ({CALIBRATION_COLOURS}). Dots on the line are right, above "
         "it too hopeful. If outcomes were normally distributed around the prediction, 68 % would "
         "lie within one predicted standard deviation and 95 % within two, and the median |z| "
         "would be 0.67."

@@ -123,6 +123,19 @@ def test_failures_and_fallbacks_are_named(main_page):
     assert "llm: no answer in 30 s" in main_page.text
 
 
+def test_many_different_reasons_stay_a_short_table():
+    results = realistic(tasks=("slide",), improvers=("embedded", "bo"), instances=40)
+    rows = [
+        dict(row, failure=f"diverged at {n} s " + 900 * "x", cost=None)
+        if row["trial"] == 2 and row["improver"] == "bo" else dict(row, failure=None)
+        for n, row in enumerate(results.rows)
+    ]  # fmt: skip
+    page = Page(bench_page(replace(results, rows=rows)))
+    assert page.cells.count("failed") == 11 + 1  # rows, and the head of the other table's column
+    assert "30 other reasons" in page.text
+    assert 400 * "x" not in page.text
+
+
 def test_every_instance_is_a_dot(main_text):
     (panel,) = re.findall(r'aria-label="slide: random against embedded".*?</svg>', main_text)
     dots = [path.count("h0") for path in re.findall(r' d="((?:M[\d. ]+h0)+)"', panel)]
