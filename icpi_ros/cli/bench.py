@@ -133,7 +133,7 @@ class _Display:
         self._tqdm, self._silent = tqdm, not sys.stderr.isatty()
         self._bar = tqdm(total=total, unit="instance", disable=self._silent, smoothing=0.05)
         self._draws: Any = None
-        self._begin = time.monotonic()
+        self._begin, self._away = time.monotonic(), 0.0
         self._done, self._first, self._rollouts, self._seconds = 0, -1, 0, 0.0
 
     def __enter__(self) -> _Display:
@@ -155,8 +155,9 @@ class _Display:
         self._seconds = time.monotonic() - self._begin
 
     def on_draw(self, task: str, progress: BuildProgress) -> None:
-        """Show how far a data set is."""
+        """Show how far a data set is; the time it takes does not count as speed."""
         if self._draws is None:
+            self._away = time.monotonic()
             self._draws = self._tqdm(
                 total=progress.draws,
                 unit="draw",
@@ -178,3 +179,4 @@ class _Display:
         if self._draws is not None:
             self._draws.close()
             self._draws = None
+            self._begin += time.monotonic() - self._away
