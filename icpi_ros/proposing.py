@@ -10,20 +10,20 @@ from dataclasses import replace
 import numpy as np
 
 from icpi_ros.improvers import IMPROVERS
-from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.redact import redact_text
 from icpi_ros.types import Outcome, Proposal
 
-FALLBACK = "ridge"
+FALLBACK = "ridge-hindsight"
 LAST_RESORT = "random"
 
 _log = logging.getLogger(__name__)
 
 
 class Proposer:
-    """The asked improver, then ``ridge``, then a uniform draw; the answer says who made it.
+    """The asked improver, then ``ridge-hindsight``, then a uniform draw; the answer says who.
 
-    ``ridge`` is left out where there is no example to learn from.
+    ``ridge-hindsight`` is left out where there is no example to learn from, and gets no options.
 
     Args:
         improver: registered name.
@@ -71,7 +71,7 @@ class Proposer:
 
     def _ask(self, name: str, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         if name not in self._built:
-            self._built[name] = IMPROVERS.get(name)(self.context)
+            self._built[name] = IMPROVERS.get(name)(without_options(self.context))
         proposal = self._built[name].propose(history, rng)
         return replace(proposal, theta=self.context.space.as_vector(proposal.theta))
 

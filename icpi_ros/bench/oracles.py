@@ -1,9 +1,155 @@
-"""Improvers that know the hidden physics: bounds to compare with, never offered in a run."""
+"""Improvers that know the hidden physics: bounds to compare with, never offered in a run.
+
+Gauss-Newton whose Jacobian comes from the true simulator under the true physics, always from the
+best trial so far.  The rollouts that the Jacobian takes are not counted as trials: what it shows
+is how fast a method could be that had learned the local behaviour perfectly.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
+
+from icpi_ros.arms import ARMS
+from icpi_ros.context.regression import damped_step, shortened
+from icpi_ros.errors import ExecutionFailed, ObservationMissing
+from icpi_ros.improvers.base import Context, Improver, best, failures
+from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.registry import Registry
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, Outcome, Proposal
 
-ORACLES: Registry[Any] = Registry("oracle", {})
+ORACLES: Registry[type[Oracle]] = Registry(
+    "oracle",
+    {
+        "oracle": "icpi_ros.bench.oracles:Oracle",
+        "ridge-oracle": "icpi_ros.bench.oracles:RidgeOracle",
+    },
+)
+
+
+@dataclass(frozen=True)
+class OracleSettings:
+    """Measured on training draws, see docs/baselines.md.
+
+    Attributes:
+        offset: of the central differences, in scaled theta; so large that contact noise of 0.1 to
+            1.5 mm hardly counts.
+        damping: of the step, as a share of the largest singular value.
+        max_step: longest scaled step.
+        shrink: factor on the step per trial since the best one, none of which improved on it.
+    """
+
+    offset: float = 0.03
+    damping: float = 0.03
+    max_step: float = 2.0
+    shrink: float = 0.5
+
+
+class Oracle(Improver):
+    """Gauss-Newton with the true simulator's Jacobian, from the first attempt on."""
+
+    name: ClassVar[str] = "oracle"
+    summary: ClassVar[str] = "Gauss-Newton with the true simulator's Jacobian"
+    needs_dataset: ClassVar[bool] = False
+
+    def __init__(
+        self, context: Context, task: Task, physics: Array, settings: OracleSettings | None = None
+    ) -> None:
+        """Remember task and hidden physics ``(P,)``.
+
+        Raises:
+            InvalidValue: an option is given; it has none.
+        """
+        super().__init__(context)
+        self._task, self._arm, self._physics = task, ARMS.get(task.arm), physics
+        self._settings = settings or OracleSettings()
+        self._known: dict[bytes, Array] = {}
+
+    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return best theta + Gauss-Newton step, in the box; see :meth:`Improver.propose`.
+
+        Raises:
+            ExecutionFailed: too few thetas around the best one give an outcome.
+        """
+        start = time.perf_counter()
+        theta = self._step(history, rng)
+        return Proposal(theta, self.name, latency=time.perf_counter() - start)
+
+    def _step(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        base, chosen, space = best(history), self._settings, self.context.space
+        jacobian = self._jacobian(base.theta)
+        step = damped_step(jacobian, base.error * self.context.cost_mask, chosen.damping)
+        step = chosen.shrink ** failures(history) * shortened(step, chosen.max_step)
+        return space.project(base.theta + step * space.half_range)[0]
+
+    def _jacobian(self, theta: Array) -> Array:
+        """Return the Jacobian ``(m, d)`` of the masked error in scaled theta.
+
+        By a linear fit, because at the border of the space the differences are one-sided.
+        """
+        key = theta.tobytes()
+        if key not in self._known:
+            self._known = {key: self._differences(theta)}
+        return self._known[key]
+
+    def _differences(self, theta: Array) -> Array:
+        space = self.context.space
+        centre = space.normalise(theta)
+        offsets = self._settings.offset * np.vstack([np.eye(space.dim), -np.eye(space.dim)])
+        points = np.clip(np.vstack([centre + offsets, centre]), -1.0, 1.0)
+        thetas = np.clip(space.denormalise(points), space.lower, space.upper)
+        errors = self._errors(thetas)
+        seen = np.isfinite(errors).all(axis=1)
+        if seen.sum() <= space.dim:
+            raise ExecutionFailed("the oracle has no Jacobian: rollouts around the trial failed")
+        inputs = np.column_stack([np.ones(seen.sum()), points[seen] - centre])
+        fit = np.linalg.lstsq(inputs, errors[seen] * self.context.cost_mask, rcond=None)[0]
+        return np.asarray(fit[1:].T)
+
+    def _errors(self, thetas: Array) -> Array:
+        """Return the errors ``(N, m)`` of ``(N, d)`` thetas; NaN where there is no outcome."""
+        from icpi_ros.sim.rollout import rollout
+        from icpi_ros.sim.world import SimulationUnstable
+
+        try:
+            paths = rollout(self._task, self._arm, self._physics, thetas).trajectories
+        except SimulationUnstable:
+            if len(thetas) == 1:
+                return np.full((1, len(self.context.cost_mask)), np.nan)
+            return np.vstack([self._errors(theta[np.newaxis]) for theta in thetas])
+        errors = np.full((len(thetas), len(self.context.cost_mask)), np.nan)
+        for row, path in zip(errors, paths, strict=True):
+            try:
+                row[:] = self._task.error(path, self.context.goal)
+            except ObservationMissing:
+                continue
+        return errors
+
+
+class RidgeOracle(Oracle):
+    """The first step of ``ridge``, then the oracle."""
+
+    name: ClassVar[str] = "ridge-oracle"
+    summary: ClassVar[str] = "first step of ridge, then the oracle"
+    needs_dataset: ClassVar[bool] = True
+
+    def __init__(
+        self, context: Context, task: Task, physics: Array, settings: OracleSettings | None = None
+    ) -> None:
+        """Remember task and hidden physics ``(P,)``; index the data set.
+
+        Raises:
+            InvalidValue: an option is given, it has none; or too few examples.
+        """
+        super().__init__(context, task, physics, settings)
+        self._ridge = Ridge(context)
+
+    def _step(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        if len(history) == 1:
+            return self._ridge.propose(history, rng).theta
+        return super()._step(history, rng)

@@ -34,7 +34,9 @@ TRIALS = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi run` takes."""
     parser.add_argument("--task", help="task, see `icpi task list`")
-    parser.add_argument("--improver", help="who proposes; a wrong name lists all (default: ridge)")
+    parser.add_argument(
+        "--improver", help="who proposes; a wrong name lists all (default: ridge-hindsight)"
+    )
     parser.add_argument(
         "--trials", type=whole(1, 1000), metavar="N", help=f"budget (default: {TRIALS})"
     )
@@ -116,6 +118,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     from icpi_ros.data.store import default_path
     from icpi_ros.errors import UsageError
     from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+    from icpi_ros.improvers.base import check_options
     from icpi_ros.tasks import TASKS
 
     store = (args.store or default_path()).absolute()
@@ -124,9 +127,11 @@ def make_plan(args: argparse.Namespace) -> Plan:
         raise UsageError(f"--task is missing: choose one of {', '.join(TASKS.names())}")
     task = TASKS.get(config.get("task") or args.task)
     improver = config.get("improver") or args.improver or DEFAULT_IMPROVER
-    IMPROVERS.get(improver)
+    kind = IMPROVERS.get(improver)
     goal = task.default_goal if args.goal is None else args.goal
     options = {"model": args.model, "base_url": args.base_url}
+    options = {key: value for key, value in options.items() if value}
+    check_options(kind, options)
     return Plan(
         task=task,
         improver=improver,
@@ -137,7 +142,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         seed=config.get("seed", args.seed or 0),
         dataset=load(args.dataset, task) if args.dataset else None,
         dataset_path=args.dataset.absolute() if args.dataset else None,
-        options={key: value for key, value in options.items() if value},
+        options=options,
         store=store,
         resume=args.resume or "",
         json=checked_output(args.json) if args.json else None,

@@ -8,11 +8,21 @@ from icpi_ros.registry import Registry
 IMPROVERS: Registry[type[Improver]] = Registry(
     "improver",
     {
+        "bo": "icpi_ros.improvers.bayesian:Bayesian",
+        "bo-warm": "icpi_ros.improvers.bayesian:BayesianWarm",
+        "broyden": "icpi_ros.improvers.broyden:Broyden",
+        "cma": "icpi_ros.improvers.cma:Cma",
+        "cma-warm": "icpi_ros.improvers.cma:CmaWarm",
+        "gauss-newton": "icpi_ros.improvers.gauss_newton:GaussNewton",
         "knn": "icpi_ros.improvers.knn:Knn",
+        "knn-copy": "icpi_ros.improvers.knn:KnnCopy",
+        "knn-copy-hindsight": "icpi_ros.improvers.knn:KnnCopyHindsight",
+        "knn-hindsight": "icpi_ros.improvers.knn:KnnHindsight",
         "llm": "icpi_ros.improvers.llm:Llm",
         "random": "icpi_ros.improvers.random:Random",
         "ridge": "icpi_ros.improvers.ridge:Ridge",
+        "ridge-hindsight": "icpi_ros.improvers.ridge:RidgeHindsight",
     },
 )
 
-DEFAULT_IMPROVER = "ridge"
+DEFAULT_IMPROVER = "ridge-hindsight"

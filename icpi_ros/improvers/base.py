@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from icpi_ros.context.features import Features
 from icpi_ros.context.retrieval import DEFAULT_K, Index
 from icpi_ros.data.dataset import Dataset
+from icpi_ros.errors import InvalidValue
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, Outcome, Proposal
+
+MAX_K = 1000
+"""Most examples in context that may be asked for."""
+REPEAT = 1e-4
+"""Scaled distance below which two thetas are the same."""
+EXPLORE = 0.05
+"""Scaled standard deviation of the step taken instead of a repeat, far from the goal; it shrinks
+with the scaled error, so that a run that has arrived stays near."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,12 @@ class Improver(ABC):
     """Keys of ``context.options`` that it takes; others are refused."""
 
     def __init__(self, context: Context) -> None:
-        """Keep the context; may precompute (an index over the data set)."""
+        """Keep the context; may precompute (an index over the data set).
+
+        Raises:
+            InvalidValue: an unknown option.
+        """
+        check_options(type(self), context.options)
         self.context = context
 
     @abstractmethod
@@ -61,19 +76,104 @@ class Improver(ABC):
 
 
 class IndexedImprover(Improver):
-    """An improver that retrieves examples; a base for others."""
+    """An improver that retrieves examples; a base for others.
+
+    Options: ``k``, the number of examples; ``features``, see :mod:`icpi_ros.context.features`.
+    """
+
+    option_names: ClassVar[tuple[str, ...]] = ("features", "k")
 
     def __init__(self, context: Context, k: int = DEFAULT_K) -> None:
         """Index the data set.
 
+        Args:
+            context: what is known about the run.
+            k: examples to retrieve unless the options say otherwise; as many as there are if the
+                data set is smaller, but at least 20.
+
         Raises:
-            InvalidValue: it has fewer than ``k`` examples.
+            InvalidValue: a wrong option, or a data set with too few examples.
         """
         super().__init__(context)
-        self._index = Index(context.dataset, context.space, context.cost_mask)
-        self._index.require(k)
+        asked = "k" in context.options
+        k = whole_option(context.options, "k", k, MAX_K)
+        features = context.options.get("features", "error")
+        self._features = Features.of(features, context.dataset, context.goal)
+        examples, mask = self._features.examples(context.dataset), self._features.mask
+        self._index = Index(examples, context.space, mask(context.cost_mask))
+        self._index.require(k if asked else DEFAULT_K)
+        self._k = min(k, len(context.dataset))
+
+    def _seen(self, trial: Outcome) -> Array:
+        """Return the features ``(f,)`` of a trial."""
+        return self._features.trial(trial.error)
+
+    def _error(self, error: Array) -> Array:
+        """Scale relative errors ``(..., m)``; 1 is the RMS in the data set."""
+        rms = np.sqrt(np.mean(np.square(self.context.dataset.error), axis=0))
+        return np.asarray(error / np.where(rms > 0.0, rms, 1.0) * self.context.cost_mask)
+
+    def _fresh(
+        self, theta: Array, base: Outcome, history: Sequence[Outcome], rng: np.random.Generator
+    ) -> Array:
+        """Return ``theta``, or a small step from ``base`` if it was tried or is not finite."""
+        if np.isfinite(theta).all() and not self._tried(theta, history):
+            return theta
+        return self._explore(base, rng)
+
+    def _tried(self, theta: Array, history: Sequence[Outcome]) -> bool:
+        """Tell whether ``theta``, projected into the space, was executed before."""
+        space = self.context.space
+        scaled = space.normalise(space.project(theta)[0])
+        done = space.normalise(np.array([outcome.theta for outcome in history]))
+        return bool(np.any(np.max(np.abs(done - scaled), axis=1) < REPEAT))
+
+    def _explore(self, base: Outcome, rng: np.random.Generator) -> Array:
+        """Return a small random step from a trial, inside the space."""
+        space = self.context.space
+        left = float(np.linalg.norm(self._error(base.error)))
+        size = max(EXPLORE * min(left, 1.0), 2.0 * REPEAT)
+        scaled = space.normalise(base.theta) + size * rng.standard_normal(space.dim)
+        inward = np.where(np.abs(scaled) > 1.0, 2.0 * np.sign(scaled) - scaled, scaled)
+        return space.denormalise(np.clip(inward, -1.0, 1.0))
 
 
 def best(history: Sequence[Outcome]) -> Outcome:
     """Return the outcome of lowest cost, the earliest if several are equal."""
     return min(history, key=lambda outcome: outcome.cost)
+
+
+def failures(history: Sequence[Outcome]) -> int:
+    """Return how many trials came after the best one and did not improve on it."""
+    base = best(history)
+    return len(history) - 1 - next(n for n, outcome in enumerate(history) if outcome is base)
+
+
+def without_options(context: Context) -> Context:
+    """Return the context for an improver that stands in for another one."""
+    return replace(context, options={})
+
+
+def check_options(kind: type[Improver], options: Mapping[str, Any]) -> None:
+    """Check that an improver has all ``options``.
+
+    Raises:
+        InvalidValue: it does not; names the option and what is allowed.
+    """
+    unknown = sorted(set(options) - set(kind.option_names))
+    if unknown:
+        allowed = ", ".join(sorted(kind.option_names))
+        advice = f"choose from {allowed}" if allowed else "it has no options"
+        raise InvalidValue(f"unknown option {unknown[0]!r} of {kind.name}: {advice}")
+
+
+def whole_option(options: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    """Return an option that is a whole number from 1 to ``most``.
+
+    Raises:
+        InvalidValue: it is something else.
+    """
+    value = options.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidValue(f"option {name} = {value!r} is not allowed: a whole number, 1 to {most}")
+    return value

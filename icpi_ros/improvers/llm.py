@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from icpi_ros.context.prompt import PromptWriter
-from icpi_ros.context.retrieval import DEFAULT_K
 from icpi_ros.errors import CompletionFailed, InvalidValue
-from icpi_ros.improvers.base import Context, IndexedImprover
-from icpi_ros.improvers.ridge import Ridge
+from icpi_ros.improvers.base import Context, IndexedImprover, check_options, without_options
+from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.models.completer import Completer, Message
 from icpi_ros.models.openai_chat import DEFAULT_DEADLINE, DEFAULT_KEY_VARIABLE, OpenAIChat
 from icpi_ros.types import Array, Outcome, Proposal
@@ -30,8 +29,8 @@ class Llm(IndexedImprover):
     """Retrieves k examples for the latest trial, asks a model, adds its dtheta to the trial.
 
     The latest trial and not the best one, as ICPI states it: theta_{i+1} = theta_i + dtheta_i.
-    Whenever the model gives no usable answer, ``ridge`` proposes instead and the proposal says
-    so.
+    Whenever the model gives no usable answer, ``ridge-hindsight`` proposes instead and the
+    proposal says so.
 
     Options: ``model``, ``base_url``, ``key_variable``, ``deadline`` [s], ``k``.
     """
@@ -50,11 +49,12 @@ class Llm(IndexedImprover):
         Raises:
             InvalidValue: a wrong option, or a data set with too few examples.
         """
-        self._k, deadline = _check_numbers(context.options)
+        check_options(Llm, context.options)
+        deadline = _check_deadline(context.options)
         texts = _check_texts(context.options)
-        super().__init__(context, self._k)
+        super().__init__(context)
         self._writer = PromptWriter(self._index.scale)
-        self._fallback = Ridge(context)
+        self._fallback = RidgeHindsight(without_options(context))
         self._completer = completer or OpenAIChat(**texts, deadline=deadline)
 
     def messages(self, history: Sequence[Outcome]) -> list[Message]:
@@ -93,10 +93,6 @@ class Llm(IndexedImprover):
 
 def _check_texts(options: Mapping[str, Any]) -> dict[str, str]:
     """Return the text options, defaults filled in."""
-    unknown = sorted(set(options) - {*OPTIONS, "deadline", "k"})
-    if unknown:
-        allowed = ", ".join(sorted({*OPTIONS, "deadline", "k"}))
-        raise InvalidValue(f"unknown option {unknown[0]!r} of llm: choose from {allowed}")
     for name in OPTIONS:
         if not isinstance(options.get(name, ""), str):
             raise InvalidValue(f"option {name} of llm must be a text")
@@ -120,20 +116,15 @@ def _check_texts(options: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _check_numbers(options: Mapping[str, Any]) -> tuple[int, float]:
-    """Return ``k`` and ``deadline`` [s], defaults filled in."""
+def _check_deadline(options: Mapping[str, Any]) -> float:
+    """Return ``deadline`` [s], the default if it is not there."""
     try:
-        k, deadline = (
-            int(options.get("k", DEFAULT_K)),
-            float(options.get("deadline", DEFAULT_DEADLINE)),
-        )
+        deadline = float(options.get("deadline", DEFAULT_DEADLINE))
     except (TypeError, ValueError, OverflowError):
-        raise InvalidValue("options k and deadline of llm must be numbers") from None
-    if not 1 <= k <= 1000:
-        raise InvalidValue(f"option k = {k} of llm is not allowed: 1 to 1000 examples")
+        raise InvalidValue("option deadline of llm must be a number") from None
     if not (math.isfinite(deadline) and 0.0 < deadline <= MAX_DEADLINE):
         raise InvalidValue(
             f"option deadline = {deadline:g} s of llm is not allowed: "
             f"above 0, up to {MAX_DEADLINE:g} s"
         )
-    return k, deadline
+    return deadline

@@ -24,6 +24,7 @@ from icpi_ros.errors import (
     UnknownName,
     UsageError,
 )
+from icpi_ros.improvers import IMPROVERS
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes.motion_client import MotionClient
 from icpi_ros.tasks.base import Task
@@ -42,6 +43,7 @@ class Setup:
     store: Path | None
     dataset: Path | None
     options: Mapping[str, Any] = field(default_factory=dict)
+    """Of whichever improver a goal asks for: each gets those that it has."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +110,18 @@ class ImprovementJob:
                     f"{task.name!r}: start it with task {stored!r}"
                 )
             return ImprovementRun.resume(store, goal.resume_run_id, dataset)
+        improver = goal.improver or self._setup.improver
+        taken = IMPROVERS.get(improver).option_names
         return ImprovementRun.new(
             task,
-            goal.improver or self._setup.improver,
+            improver,
             dataset,
             list(goal.goal) or None,
             int(goal.budget),
             int(goal.seed),
             store,
             float(goal.target_cost),
-            self._setup.options,
+            {key: value for key, value in self._setup.options.items() if key in taken},
         )
 
     def _say_where(self, run: ImprovementRun) -> None:

@@ -15,7 +15,7 @@ from http_models import KEY, PATH
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.ridge import Ridge
+from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.models import failures
 
 PHYSICS = np.array([0.2, 0.8])
@@ -57,8 +57,8 @@ def propose(improver, caplog):
 
 
 def assert_fallback(proposal, data, *words):
-    expected = Ridge(toy.context(data)).propose(HISTORY, np.random.default_rng(3))
-    assert proposal.provenance == "ridge"
+    expected = RidgeHindsight(toy.context(data)).propose(HISTORY, np.random.default_rng(3))
+    assert proposal.provenance == "ridge-hindsight"
     assert proposal.fallback_reason.startswith("llm: ")
     assert "\n" not in proposal.fallback_reason
     assert all(word in proposal.fallback_reason for word in words)
@@ -148,7 +148,7 @@ def test_no_key(make, caplog, data, monkeypatch, httpserver):
     [
         ({"modell": "x"}, "unknown option 'modell' of llm: choose from base_url, deadline, k"),
         ({"k": 0}, "k = 0"),
-        ({"k": "many"}, "must be numbers"),
+        ({"k": "many"}, "k = .many. is not allowed: a whole number"),
         ({"deadline": float("nan")}, "deadline = nan"),
         ({"deadline": -1}, "deadline = -1"),
         ({"model": 3}, "model of llm must be a text"),

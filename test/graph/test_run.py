@@ -29,7 +29,7 @@ def finished(fast):
         client.connect(20.0, fast.alive)
         calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.alive)
         begin = time.monotonic()
-        result = client.improve(Request("slide", "ridge", budget=TRIALS, seed=3), calls)
+        result = client.improve(Request("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls)
         return result, shown, runs, time.monotonic() - begin
 
 
@@ -110,7 +110,7 @@ def test_a_bad_motion_is_refused_with_its_reason(fast, observer, fields, code, w
     ("fields", "code", "words"),
     [
         ({"task": "juggle"}, "UNKNOWN_TASK", "slide"),
-        ({"improver": "magic"}, "UNKNOWN_IMPROVER", "ridge"),
+        ({"improver": "magic"}, "UNKNOWN_IMPROVER", "ridge-hindsight"),
         ({"goal": [9.0, 9.0]}, "INVALID_GOAL", "allowed"),
         ({"goal": [0.6]}, "INVALID_GOAL", "2 values"),
         ({"budget": 0}, "INVALID_BUDGET", "1 to 1000"),

@@ -91,7 +91,7 @@ def thetas(run):
 # --- the loop -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("improver", ["walk", "random", "knn", "ridge"])
+@pytest.mark.parametrize("improver", ["walk", "random", "knn", "ridge-hindsight"])
 def test_a_whole_run(store, improver):
     run, seen = new(store, improver), []
     assert run.resumed_from is None
@@ -112,20 +112,22 @@ def test_a_whole_run(store, improver):
 
 
 def test_the_first_attempt_is_common_to_all_improvers(store):
-    first = [new(store, name, seed=7).next().theta for name in ("walk", "ridge", "random")]
+    first = [
+        new(store, name, seed=7).next().theta for name in ("walk", "ridge-hindsight", "random")
+    ]
     np.testing.assert_array_equal(first[0], first[1])
     np.testing.assert_array_equal(first[0], first[2])
     np.testing.assert_array_equal(first[0], TOY.space.sample(np.random.default_rng([7, 0])))
 
 
 def test_ridge_gets_close(store):
-    run = new(store, "ridge", budget=8)
+    run = new(store, "ridge-hindsight", budget=8)
     run_in_process(run, rollout)
     assert run.best.cost < 0.02
 
 
 def test_stops_at_the_target(store):
-    run = new(store, "ridge", budget=50, target_cost=0.02)
+    run = new(store, "ridge-hindsight", budget=50, target_cost=0.02)
     run_in_process(run, rollout)
     assert len(run.trials) < 50
     assert run.trials[-1].cost <= 0.02 < min(t.cost for t in run.trials[:-1])
@@ -176,7 +178,7 @@ def test_a_fallback_is_labelled(store, answer, reason, dataset, caplog):
     run = new(store, "scripted", dataset, options={"answer": answer}, budget=3)
     with caplog.at_level(logging.WARNING):
         run_in_process(run, rollout)
-    used = "ridge" if dataset is not None else "random"
+    used = "ridge-hindsight" if dataset is not None else "random"
     for trial in run.trials[1:]:
         assert trial.proposal.provenance == used
         assert trial.proposal.fallback_reason.startswith(reason)
@@ -304,7 +306,7 @@ def test_a_refused_theta_is_what_a_resumed_run_proposes(store):
     def refuse(theta):
         raise MotionRefused("too fast")
 
-    run = new(store, "ridge")
+    run = new(store, "ridge-hindsight")
     run.tell(rollout(run.next().theta))
     run_in_process(run, refuse)
     again = ImprovementRun.resume(store, run.run_id, DATA)
@@ -421,7 +423,7 @@ def test_tell_can_be_repeated_when_the_disk_was_full(store, monkeypatch):
     seed=st.integers(0, 2**64 - 1),
     cut=st.integers(0, 5),
     half=st.booleans(),
-    improver=st.sampled_from(["walk", "ridge", "random"]),
+    improver=st.sampled_from(["walk", "ridge-hindsight", "random"]),
 )
 def test_a_resumed_run_proposes_what_an_uninterrupted_one_would(
     tmp_path_factory, seed, cut, half, improver
@@ -500,7 +502,7 @@ def test_resume_refuses_what_would_change_the_run(store, monkeypatch):
         ({"seed": 2**64}, InvalidValue, "seed = "),
         ({"target_cost": -0.1}, InvalidValue, "target cost = -0.1 m"),
         ({"target_cost": float("nan")}, InvalidValue, "target cost = nan m"),
-        ({"improver": "ridge", "dataset": None}, DatasetError, "icpi dataset build"),
+        ({"improver": "ridge-hindsight", "dataset": None}, DatasetError, "icpi dataset build"),
     ],
 )
 def test_bad_input_leaves_no_run(store, values, error, message):
@@ -516,7 +518,7 @@ def test_data_set_of_another_task(store):
         name = "toy-other"
 
     with pytest.raises(DatasetError, match="is of task 'toy-push', not 'toy-other'"):
-        ImprovementRun.new(Other(), "ridge", DATA, None, 5, 1, store)
+        ImprovementRun.new(Other(), "ridge-hindsight", DATA, None, 5, 1, store)
 
 
 # --- JSON ---------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_it_is_worth_iterating(push):
 def test_three_trials_improve_it(push, tmp_path):
     arm, physics = ARMS.get(push.arm), push.seeded_physics(3)
     with TrialStore(tmp_path / "trials.sqlite") as store:
-        run = ImprovementRun.new(push, "ridge", examples(push, arm), [0.3], 3, 1, store)
+        run = ImprovementRun.new(push, "ridge-hindsight", examples(push, arm), [0.3], 3, 1, store)
         run_in_process(run, lambda theta: rollout(push, arm, physics, theta[None]).trajectories[0])
         assert run.state == "finished"
         costs = [trial.cost for trial in run.trials]

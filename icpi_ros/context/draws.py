@@ -1,0 +1,105 @@
+"""Which physics draws of a data set look like the run, and what they say about its cost.
+
+The examples of one draw share their hidden physics, so a Gaussian process over theta models the
+error under it from few of them.  Draws that explain the run's outcomes well look alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.space import ParameterSpace
+from icpi_ros.types import Array
+
+LENGTH = 1.2
+"""Scaled length of the squared-exponential part of the kernel."""
+LINEAR = 0.2
+"""Variance of its linear part."""
+NOISE = 3e-3
+"""Variance of scaled errors that the model does not explain (findings, section 9: all three)."""
+MISMATCH = 0.05
+"""Standard deviation of scaled errors between draws that look alike."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Executions under one physics, from its examples and their labels.
+
+    Attributes:
+        points: ``(n, d)`` scaled thetas.
+        errors: ``(n, m)`` errors to the run's goal, over ``rms``.
+        factor: ``(n, n)`` Cholesky factor of the kernel matrix.
+    """
+
+    points: Array
+    errors: Array
+    factor: Array
+
+    def evidence(self, points: Array, errors: Array) -> float:
+        """Return the log density of other executions ``(k, d)``, ``(k, m)`` under this draw."""
+        cross = _kernel(points, self.points)
+        white = np.linalg.solve(self.factor, cross.T)
+        mean = white.T @ np.linalg.solve(self.factor, self.errors)
+        own = 1.0 + LINEAR * (1.0 + np.sum(points**2, axis=1))
+        variance = np.maximum(own - np.sum(white**2, axis=0), 0.0) + NOISE + MISMATCH**2
+        density = np.sum((errors - mean) ** 2, axis=1) / variance
+        return float(-0.5 * np.sum(density + errors.shape[1] * np.log(variance)))
+
+
+class Draws:
+    """The physics draws of a run's data set.
+
+    Where errors are states minus goals they are taken to the run's goal; else they stay.
+    """
+
+    def __init__(self, dataset: Dataset, space: ParameterSpace, goal: Array, mask: Array) -> None:
+        """Model every draw for a run with ``goal`` ``(g,)`` and cost mask ``(m,)``."""
+        rms = np.sqrt(np.mean(np.square(dataset.error), axis=0))
+        self._rms = np.where(rms > 0.0, rms, 1.0)
+        self._space, self._mask = space, mask
+        alike = dataset.error.shape[1] == len(goal)
+        shift = dataset.goal - goal if alike else np.zeros_like(dataset.error)
+        thetas = np.concatenate([dataset.theta, dataset.theta + dataset.dtheta])
+        points = np.clip(space.normalise(thetas), -1.0, 1.0)
+        errors = np.concatenate([dataset.error + shift, shift]) / self._rms
+        group = np.concatenate([dataset.group, dataset.group])
+        self._draws = [_model(points[group == n], errors[group == n]) for n in np.unique(group)]
+
+    def alike(self, thetas: Array, errors: Array, count: int) -> list[tuple[Array, Array, float]]:
+        """Return the ``count`` draws that explain executions best, the best one first.
+
+        Args:
+            thetas: ``(k, d)`` executed in the run.
+            errors: ``(k, m)`` of them.
+            count: draws; fewer if there are not so many.
+
+        Returns:
+            Scaled thetas ``(n, d)``, their costs ``(n,)`` [m] to the run's goal, and how likely
+            the draw is compared with the best one, 0 to 1.
+        """
+        points, scaled = self._space.normalise(thetas), errors / self._rms
+        evidence = np.array([draw.evidence(points, scaled) for draw in self._draws])
+        best = np.argsort(-evidence, kind="stable")[:count]
+        return [
+            (self._draws[n].points, self._costs(n), float(np.exp(evidence[n] - evidence[best[0]])))
+            for n in best
+        ]
+
+    def _costs(self, number: int) -> Array:
+        errors = self._draws[number].errors * self._rms * self._mask
+        return np.asarray(np.linalg.norm(errors, axis=1))
+
+
+def _model(points: Array, errors: Array) -> Draw:
+    """Model one draw; a theta that occurs several times (a common label) counts once."""
+    unique, first = np.unique(points, axis=0, return_index=True)
+    covariance = _kernel(unique, unique) + NOISE * np.eye(len(unique))
+    return Draw(unique, errors[first], np.asarray(np.linalg.cholesky(covariance), np.float64))
+
+
+def _kernel(a: Array, b: Array) -> Array:
+    squared = np.sum((a[:, np.newaxis] - b) ** 2, axis=-1)
+    return np.asarray(np.exp(-0.5 * squared / LENGTH**2) + LINEAR * (1.0 + a @ b.T))

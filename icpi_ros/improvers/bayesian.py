@@ -1,0 +1,204 @@
+"""Bayesian optimisation of the cost: a Gaussian process over theta and expected improvement.
+
+Library ``bayesian-optimization`` (its acquisition functions and search) on the Gaussian process
+of scikit-learn.  ``bo`` knows the run's costs only, as those who tune parameters use it today.
+``bo-warm`` takes the first step of ``ridge`` and has prior observations: the costs that the
+data set's executions have to the run's goal, under those physics draws that explain the run's
+outcomes best; the less likely a draw, the noisier.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.context.draws import Draws
+from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.ridge import Ridge
+from icpi_ros.types import Array, Outcome, Proposal
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+MAX_TRIALS = 60
+"""Only the cheapest trials are kept, so that a long history stays cheap."""
+FLOOR = 1e-4
+"""Costs below it count as equal [m]: contact noise is as large."""
+MAX_NOISE = 10.0
+"""Largest noise of a prior observation; it says next to nothing."""
+
+
+@dataclass(frozen=True)
+class BayesianSettings:
+    """Tuned on training draws, see docs/baselines.md.
+
+    Attributes:
+        logarithm: model the logarithm of the cost instead of the cost.
+        length: scaled length of the Matern 5/2 kernel.
+        fitted: fit the length (0.1 to 10) by marginal likelihood, starting there.
+        initial: this many first proposals are uniform draws.
+        draws: of the data set whose costs are prior observations (``bo-warm``).
+        prior_noise: variance of those of the likeliest draw, as a share of that of all.
+        noise: variance of the run's observations, as a share of that of all.
+        candidates: random points among which the search begins.
+        searches: best candidates that are refined by L-BFGS-B.
+    """
+
+    logarithm: bool = True
+    length: float = 0.5
+    fitted: bool = False
+    initial: int = 0
+    draws: int = 0
+    prior_noise: float = 0.1
+    noise: float = 1e-4
+    candidates: int = 500
+    searches: int = 2
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the Gaussian process is fitted to.
+
+    Attributes:
+        points: ``(n, d)`` scaled thetas.
+        targets: ``(n,)`` what is maximised there.
+        noise: ``(n,)`` variances, as a share of the variance of all targets.
+    """
+
+    points: Array
+    targets: Array
+    noise: Array
+
+    def __add__(self, other: Observations) -> Observations:
+        """Put two sets together."""
+        return Observations(
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.targets, other.targets]),
+            np.concatenate([self.noise, other.noise]),
+        )
+
+
+class Bayesian(Improver):
+    """Maximises the expected improvement, from the run's own trials alone."""
+
+    name: ClassVar[str] = "bo"
+    summary: ClassVar[str] = "Bayesian optimisation of the cost, from the run's trials alone"
+    needs_dataset: ClassVar[bool] = False
+    settings: ClassVar[BayesianSettings] = BayesianSettings(initial=2)
+
+    def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
+        """Keep the settings.
+
+        Raises:
+            InvalidValue: an option is given; it has none.
+        """
+        super().__init__(context)
+        self._settings = settings or self.settings
+
+    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return the most promising theta; see :meth:`Improver.propose`."""
+        start = time.perf_counter()
+        theta = self._next(history, rng)
+        return Proposal(theta, self.name, latency=time.perf_counter() - start)
+
+    def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        if len(history) <= self._settings.initial:
+            return self.context.space.sample(rng)
+        scaled = _maximise(self._observed(history), self._prior(history), self._settings, rng)
+        return self.context.space.denormalise(scaled)
+
+    def _observed(self, history: Sequence[Outcome]) -> Observations:
+        """Return the run's own observations, each theta once."""
+        kept: dict[bytes, tuple[Array, float]] = {}
+        for trial in sorted(history, key=lambda trial: trial.cost)[:MAX_TRIALS]:
+            point = np.clip(self.context.space.normalise(trial.theta), -1.0, 1.0)
+            kept.setdefault(point.tobytes(), (point, trial.cost))
+        points, costs = zip(*kept.values(), strict=True)
+        noise = np.full(len(points), self._settings.noise)
+        return Observations(np.array(points), self._target(np.array(costs)), noise)
+
+    def _prior(self, history: Sequence[Outcome]) -> Observations:
+        """Return prior observations; here none."""
+        return Observations(np.empty((0, self.context.space.dim)), np.empty(0), np.empty(0))
+
+    def _target(self, cost: Array) -> Array:
+        """Return what is maximised, for costs [m]."""
+        floored = np.maximum(cost, FLOOR)
+        return -np.log(floored) if self._settings.logarithm else -floored
+
+
+class BayesianWarm(Bayesian):
+    """The same with a first step and prior observations from the data set."""
+
+    name: ClassVar[str] = "bo-warm"
+    summary: ClassVar[str] = "Bayesian optimisation, first step and prior from the data set"
+    needs_dataset: ClassVar[bool] = True
+    settings: ClassVar[BayesianSettings] = BayesianSettings(length=0.3, draws=3)
+
+    def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
+        """Model the draws of the data set.
+
+        Raises:
+            InvalidValue: an option is given, it has none; or too few examples.
+        """
+        super().__init__(context, settings)
+        self._ridge = Ridge(context)
+        self._draws = Draws(context.dataset, context.space, context.goal, context.cost_mask)
+
+    def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        if len(history) == 1:
+            return self._ridge.propose(history, rng).theta
+        return super()._next(history, rng)
+
+    def _prior(self, history: Sequence[Outcome]) -> Observations:
+        recent = history[-MAX_TRIALS:]
+        thetas = np.array([trial.theta for trial in recent])
+        errors = np.array([trial.error for trial in recent])
+        prior, chosen = super()._prior(history), self._settings
+        for points, costs, likely in self._draws.alike(thetas, errors, chosen.draws):
+            noise = min(chosen.prior_noise / max(likely, 1e-9), MAX_NOISE)
+            prior += Observations(points, self._target(costs), np.full(len(points), noise))
+        return prior
+
+
+def _maximise(
+    own: Observations, prior: Observations, settings: BayesianSettings, rng: np.random.Generator
+) -> Array:
+    """Return the scaled theta ``(d,)`` with the largest expected improvement on ``own``."""
+    from bayes_opt import TargetSpace
+    from bayes_opt.acquisition import ExpectedImprovement
+
+    seen = own + prior
+    middle, spread = float(np.mean(seen.targets)), float(np.std(seen.targets))
+    spread = spread if spread > 1e-9 else 1.0
+    model = _fitted(seen.points, (seen.targets - middle) / spread, seen.noise, settings)
+    space = TargetSpace(None, {str(n): (-1.0, 1.0) for n in range(own.points.shape[1])})
+    for point, target in zip(own.points, own.targets, strict=True):
+        space.register(point, (float(target) - middle) / spread)
+    found = ExpectedImprovement(0.0).suggest(
+        model,
+        space,
+        n_random=settings.candidates,
+        n_smart=settings.searches,
+        fit_gp=False,
+        random_state=np.random.RandomState(int(rng.integers(2**31))),
+    )
+    return np.asarray(found, dtype=np.float64)
+
+
+def _fitted(
+    points: Array, targets: Array, noise: Array, settings: BayesianSettings
+) -> GaussianProcessRegressor:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import Matern
+
+    bounds: Any = (0.1, 10.0) if settings.fitted and len(points) > 1 else "fixed"
+    kernel = Matern(settings.length, bounds, nu=2.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a length at its bound is no news
+        return GaussianProcessRegressor(kernel, alpha=noise, random_state=0).fit(points, targets)

@@ -1,0 +1,112 @@
+"""CMA-ES (library ``cmaes``): samples from a normal distribution that follows what was good.
+
+Stateless: each call builds the optimiser anew and tells it the run's trials, population by
+population.  ``cma`` begins around the first attempt.  ``cma-warm`` begins where ``ridge`` would
+go from the first attempt; its first adjustment is that point itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from icpi_ros.improvers.base import Context, Improver, best
+from icpi_ros.improvers.ridge import Ridge
+from icpi_ros.types import Array, Outcome, Proposal
+
+MAX_TRIALS = 200
+"""Only the latest trials are told, so that a long history stays cheap."""
+
+
+@dataclass(frozen=True)
+class CmaSettings:
+    """Tuned on training draws, see docs/baselines.md.
+
+    Attributes:
+        sigma: first standard deviation, as a share of the half-range.
+        population: trials per update, at least 4; the library's default is 6 or 7.
+        from_best: before the first update, sample around the best trial so far.
+    """
+
+    sigma: float = 0.5
+    population: int = 4
+    from_best: bool = False
+
+
+class Cma(Improver):
+    """CMA-ES from the first attempt."""
+
+    name: ClassVar[str] = "cma"
+    summary: ClassVar[str] = "CMA-ES around the first attempt"
+    needs_dataset: ClassVar[bool] = False
+    settings: ClassVar[CmaSettings] = CmaSettings()
+
+    def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:
+        """Keep the settings.
+
+        Raises:
+            InvalidValue: an option is given; it has none.
+        """
+        super().__init__(context)
+        self._settings = settings or self.settings
+
+    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return the next sample; see :meth:`Improver.propose`."""
+        start = time.perf_counter()
+        scaled = self._next(history, rng)
+        theta = self.context.space.denormalise(scaled)
+        return Proposal(theta, self.name, latency=time.perf_counter() - start)
+
+    def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        return self._sample(self._scaled(history[0].theta), history, rng)
+
+    def _scaled(self, theta: Array) -> Array:
+        return np.clip(self.context.space.normalise(theta), -1.0, 1.0)
+
+    def _sample(self, mean: Array, told: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        """Return a scaled sample ``(d,)`` after the full populations among ``told``."""
+        from cmaes import CMA
+
+        size, dim = self._settings.population, self.context.space.dim
+        told = told[-MAX_TRIALS:]
+        if self._settings.from_best and len(told) < size:
+            mean = self._scaled(best(told).theta)
+        optimizer = CMA(
+            mean,
+            self._settings.sigma,
+            bounds=np.tile([-1.0, 1.0], (dim, 1)),
+            seed=int(rng.integers(2**31)),
+            population_size=size,
+        )
+        for begin in range(0, len(told) - size + 1, size):
+            optimizer.tell([(self._scaled(o.theta), o.cost) for o in told[begin : begin + size]])
+        return np.asarray(optimizer.ask(), dtype=np.float64)
+
+
+class CmaWarm(Cma):
+    """CMA-ES from where ``ridge`` would go first."""
+
+    name: ClassVar[str] = "cma-warm"
+    summary: ClassVar[str] = "CMA-ES around the first suggestion of ridge"
+    needs_dataset: ClassVar[bool] = True
+    settings: ClassVar[CmaSettings] = CmaSettings(sigma=0.1)
+
+    def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:
+        """Index the data set.
+
+        Raises:
+            InvalidValue: an option is given, it has none; or too few examples.
+        """
+        super().__init__(context, settings)
+        self._ridge = Ridge(context)
+
+    def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        suggested = self._ridge.propose(history[:1], rng).theta
+        mean = self._scaled(self.context.space.project(suggested)[0])
+        if len(history) == 1:
+            return mean
+        return self._sample(mean, history[1:], rng)
