@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy as np
 from icpi_ros.context.outcome_model import OutcomeModel
 from icpi_ros.types import Array
 
-NOISE = 0.003
-"""Standard deviation of one trial, scaled error: contact noise, 0.3 to 1 mm on the tasks."""
+NOISES = (0.003, 0.01, 0.03, 0.1)
+"""Standard deviations of one trial, scaled error: contact noise, 0.3 to 1 mm on the tasks, or that
+of a sensor; the run's trials decide."""
+NOISE_SPREAD = 1.0
+"""Standard deviation of the prior on the noise's natural logarithm, around the smallest."""
 RESIDUAL_LENGTH = 0.5
 """Longest length scale of the residual, scaled theta; else half the model's own."""
 DOUBLINGS = (0.5, 1.0, 2.0, 4.0)
 """Factors on the model's residual; the run's trials decide, so that shifted physics is noticed."""
-DOUBLING_SPREAD = 0.7
+DOUBLING_SPREAD = 0.35
 """Standard deviation of the prior on the factor's natural logarithm."""
 
 
@@ -33,6 +37,7 @@ class Posterior:
         basis: ``(n m, q)`` of the trials.
         lengths: ``(d,)`` of the residual.
         residual: its standard deviation, scaled error.
+        noise: standard deviation of a trial, scaled error.
         factor: ``(n m, n m)`` inverse of the Cholesky factor of the trials' covariance.
         solved: ``(n m,)`` covariance^-1 (errors - mean).
     """
@@ -42,6 +47,7 @@ class Posterior:
     basis: Array
     lengths: Array
     residual: float
+    noise: float
     factor: Array
     solved: Array
 
@@ -60,16 +66,17 @@ class Posterior:
         basis = basis.reshape(len(missed), -1)
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
         near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
-        shared = basis @ basis.T + NOISE**2 * np.eye(len(missed))
+        shared = basis @ basis.T
         best = -np.inf
-        for doubling in DOUBLINGS:
+        for doubling, noise in itertools.product(DOUBLINGS, NOISES):
             residual = doubling * model.residual
-            factor = _inverse_root(shared + residual**2 * near)
+            factor = _inverse_root(shared + residual**2 * near + noise**2 * np.eye(len(missed)))
             white = factor @ missed
             likely = float(np.log(np.diag(factor)).sum() - 0.5 * white @ white)
             likely -= 0.5 * (np.log(doubling) / DOUBLING_SPREAD) ** 2
+            likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_SPREAD) ** 2
             if likely > best:
-                best, found = likely, (residual, factor, factor.T @ white)
+                best, found = likely, (residual, noise, factor, factor.T @ white)
         return cls(model, thetas, basis, lengths, *found)
 
     def predict(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:

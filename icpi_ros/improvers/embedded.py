@@ -22,7 +22,7 @@ from typing import ClassVar
 import numpy as np
 
 from icpi_ros.context.outcome_model import outcome_model
-from icpi_ros.context.outcome_posterior import NOISE, Posterior
+from icpi_ros.context.outcome_posterior import Posterior
 from icpi_ros.improvers.base import Context, IndexedImprover, best
 from icpi_ros.types import Array, Outcome, Proposal
 
@@ -133,7 +133,7 @@ class Embedded(IndexedImprover):
         point = np.clip(scaled, -1.0, 1.0)[np.newaxis]
         mean, variance = posterior.predict(point, self._model.predict(self._inputs(point)))
         mean = mean + self._model.offset(self.context.goal)
-        spread = np.sqrt(variance + NOISE**2)
+        spread = np.sqrt(variance + posterior.noise**2)
         draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, mean.shape[1]))
         costs = np.linalg.norm((mean + spread * draws) * self._model.unit, axis=1)
         return float(costs.mean()), float(costs.std())

@@ -13,7 +13,7 @@ _LONGEST_REASON = 60
 
 
 def improver_label(proposal: Proposal) -> str:
-    """Return who really made a proposal: ``ridge-hindsight (fallback: llm: no answer)``."""
+    """Return who really made a proposal: ``embedded (fallback: llm: no answer)``."""
     if not proposal.fallback_reason:
         return proposal.provenance
     return f"{proposal.provenance} (fallback: {_shortened(proposal.fallback_reason)})"
