@@ -17,7 +17,7 @@ NOISE_SPREAD = 1.0
 """Standard deviation of the prior on the noise's natural logarithm, around the smallest."""
 RESIDUAL_LENGTH = 0.5
 """Longest length scale of the residual, scaled theta; else half the model's own."""
-DOUBLINGS = (0.5, 1.0, 2.0, 4.0)
+DOUBLINGS = (0.5, 1.0, 2.0)
 """Factors on the model's residual; the run's trials decide, so that shifted physics is noticed."""
 DOUBLING_SPREAD = 0.35
 """Standard deviation of the prior on the factor's natural logarithm."""
