@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from icpi_ros.arms import ARMS
-from icpi_ros.context.regression import damped_step, shortened
+from icpi_ros.context.regression import boxed_step
 from icpi_ros.errors import ExecutionFailed, ObservationMissing
 from icpi_ros.improvers.base import Context, Improver, best, failures
 from icpi_ros.improvers.ridge import Ridge
@@ -40,13 +40,11 @@ class OracleSettings:
         offset: of the central differences, in scaled theta; so large that contact noise of 0.1 to
             1.5 mm hardly counts.
         damping: of the step, as a share of the largest singular value.
-        max_step: longest scaled step.
         shrink: factor on the step per trial since the best one, none of which improved on it.
     """
 
-    offset: float = 0.03
+    offset: float = 0.06
     damping: float = 0.03
-    max_step: float = 2.0
     shrink: float = 0.5
 
 
@@ -83,8 +81,9 @@ class Oracle(Improver):
     def _step(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
         base, chosen, space = best(history), self._settings, self.context.space
         jacobian = self._jacobian(base.theta)
-        step = damped_step(jacobian, base.error * self.context.cost_mask, chosen.damping)
-        step = chosen.shrink ** failures(history) * shortened(step, chosen.max_step)
+        here, error = space.normalise(base.theta), base.error * self.context.cost_mask
+        step = boxed_step(jacobian, error, chosen.damping, -1.0 - here, 1.0 - here)
+        step *= chosen.shrink ** failures(history)
         return space.project(base.theta + step * space.half_range)[0]
 
     def _jacobian(self, theta: Array) -> Array:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.context.executions import Executions
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array
@@ -50,23 +51,18 @@ class Draw:
 
 
 class Draws:
-    """The physics draws of a run's data set.
-
-    Where errors are states minus goals they are taken to the run's goal; else they stay.
-    """
+    """The physics draws of a run's data set."""
 
     def __init__(self, dataset: Dataset, space: ParameterSpace, goal: Array, mask: Array) -> None:
         """Model every draw for a run with ``goal`` ``(g,)`` and cost mask ``(m,)``."""
         rms = np.sqrt(np.mean(np.square(dataset.error), axis=0))
         self._rms = np.where(rms > 0.0, rms, 1.0)
         self._space, self._mask = space, mask
-        alike = dataset.error.shape[1] == len(goal)
-        shift = dataset.goal - goal if alike else np.zeros_like(dataset.error)
-        thetas = np.concatenate([dataset.theta, dataset.theta + dataset.dtheta])
-        points = np.clip(space.normalise(thetas), -1.0, 1.0)
-        errors = np.concatenate([dataset.error + shift, shift]) / self._rms
-        group = np.concatenate([dataset.group, dataset.group])
-        self._draws = [_model(points[group == n], errors[group == n]) for n in np.unique(group)]
+        done = Executions.of(dataset, space, goal)
+        self._draws = [
+            _model(done.points[done.draw == n], done.errors[done.draw == n] / self._rms)
+            for n in range(done.draw.max() + 1)
+        ]
 
     def alike(self, thetas: Array, errors: Array, count: int) -> list[tuple[Array, Array, float]]:
         """Return the ``count`` draws that explain executions best, the best one first.
@@ -94,10 +90,8 @@ class Draws:
 
 
 def _model(points: Array, errors: Array) -> Draw:
-    """Model one draw; a theta that occurs several times (a common label) counts once."""
-    unique, first = np.unique(points, axis=0, return_index=True)
-    covariance = _kernel(unique, unique) + NOISE * np.eye(len(unique))
-    return Draw(unique, errors[first], np.asarray(np.linalg.cholesky(covariance), np.float64))
+    covariance = _kernel(points, points) + NOISE * np.eye(len(points))
+    return Draw(points, errors, np.asarray(np.linalg.cholesky(covariance), np.float64))
 
 
 def _kernel(a: Array, b: Array) -> Array:

@@ -60,3 +60,29 @@ def damped_step(jacobian: Array, error: Array, damping: float) -> Array:
 def shortened(step: Array, limit: float) -> Array:
     """Return ``step`` ``(d,)``, or one of length ``limit`` in its direction if it is longer."""
     return step * min(1.0, limit / max(float(np.linalg.norm(step)), 1e-12))
+
+
+def boxed_step(jacobian: Array, error: Array, damping: float, lower: Array, upper: Array) -> Array:
+    """Return the step ``(d,)`` in a box that brings a linear error ``(m,)`` near zero.
+
+    Minimises |e + J s|^2 + (damping s_max)^2 |s|^2 (Levenberg-Marquardt), s_max the largest
+    singular value.  Clipping the free minimum instead would lose what the other parameters can
+    make up for.
+
+    Args:
+        jacobian: ``(m, d)`` change of the error with the step.
+        error: ``(m,)`` before the step.
+        damping: positive.
+        lower: ``(d,)`` least step.
+        upper: ``(d,)`` largest step.
+    """
+    from scipy.optimize import lsq_linear  # lazily: a third of a second
+
+    free = damped_step(jacobian, error, damping)
+    if np.all((lower <= free) & (free <= upper)):
+        return free
+    largest = float(np.linalg.norm(jacobian, 2))
+    rows = np.vstack([jacobian, damping * largest * np.eye(len(free))])
+    goal = np.concatenate([-error, np.zeros(len(free))])
+    upper = np.maximum(upper, lower + 1e-12)
+    return np.asarray(lsq_linear(rows, goal, (lower, upper), method="bvls").x)

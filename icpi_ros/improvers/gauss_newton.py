@@ -1,13 +1,16 @@
 """Gauss-Newton with in-run hindsight: a local Jacobian, and the step that zeroes the error.
 
-The Jacobian J of the error in theta is fitted, in scaled coordinates around the best trial so far,
+The Jacobian J of the error in theta is fitted, in scaled coordinates, to differences between
+executions under the same physics, e_j - e_i = J (theta_j - theta_i):
 
-* to the nearest examples: a label says that the error e goes to zero along dtheta, e = -J dtheta;
-* to all pairs of the run's own trials: e_j - e_i = J (theta_j - theta_i), exact under the run's
-  hidden physics, so they weigh more, and the more the nearer the two are.
+* pairs of the data set (examples and labels of one draw), the more the nearer the pair's middle
+  is to the best trial so far in theta and in error;
+* all pairs of the run's own trials, the more the nearer they are to the best one.
 
-The step has least norm (tasks may have more parameters than errors).  The first one is that of
-``ridge``: from a single trial the examples tell the adjustment better than a Jacobian.
+Both weigh less the farther i and j lie apart.  With every trial that did not improve on the best
+one the data set loses weight and the step is halved.  Steps have least norm, because a task may
+have more parameters than errors, and stay in the space.  The first step is that of ``ridge``: after a single trial the
+labels tell more than a Jacobian.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.context.regression import damped_step, ordered_pairs, shortened, weighted_ridge
+from icpi_ros.context.executions import Executions
+from icpi_ros.context.regression import boxed_step, weighted_ridge
 from icpi_ros.improvers.base import Context, best, failures
-from icpi_ros.improvers.ridge import Ridge, RidgeSettings
+from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.types import Array, Outcome
 
 MAX_TRIALS = 20
@@ -32,85 +36,101 @@ class GaussNewtonSettings:
     """Tuned on training draws, see docs/baselines.md.
 
     Attributes:
-        ridge_first: take the first step of ``ridge``.
-        label_softening: scaled length of an adjustment below which examples weigh the same; the
-            longer ones say less about the local Jacobian.
-        pair_weight: of a pair, over its squared scaled distance.
-        softening: scaled distance below which pairs weigh the same.
-        reach: scaled distance from the best trial over which a pair loses its weight.
+        executions: of the data set that make pairs, nearest to the best trial.
+        near_theta: scaled distance of theta over which a pair of the data set loses its weight.
+        near_error: the same for the scaled error.
+        pair_softening: scaled distance below which pairs of the data set weigh the same.
+        own_weight: of a pair of the run's own; one of the data set has 1.
+        own_softening: as ``pair_softening``, for the run's own; damps contact noise.
+        own_reach: scaled distance from the best trial over which an own pair loses its weight.
         penalty: ridge on the Jacobian.
         damping: of the step, as a share of the largest singular value.
-        max_step: longest scaled step.
         shrink: factor on the step per trial since the best one, none of which improved on it.
-        doubt: factor on the weight of the examples per trial that did not improve.
+        doubt: factor on the weight of the data set per such trial.
+        ridge_first: take the first step of ``ridge``.
     """
 
-    ridge_first: bool = True
-    label_softening: float = 0.5
-    pair_weight: float = 5.0
-    softening: float = 0.05
-    reach: float = 0.5
+    executions: int = 100
+    near_theta: float = 0.4
+    near_error: float = 0.3
+    pair_softening: float = 0.2
+    own_weight: float = 5.0
+    own_softening: float = 0.05
+    own_reach: float = 0.5
     penalty: float = 0.03
     damping: float = 0.3
-    max_step: float = 2.0
     shrink: float = 0.5
     doubt: float = 0.1
+    ridge_first: bool = True
 
 
 class GaussNewton(Ridge):
     """Steps from the best trial by a fitted Jacobian; see the module's text."""
 
     name: ClassVar[str] = "gauss-newton"
-    summary: ClassVar[str] = "Gauss-Newton, Jacobian from near examples and the run's own pairs"
-    option_names: ClassVar[tuple[str, ...]] = ("k",)
-    local: ClassVar[RidgeSettings] = RidgeSettings(k=15, penalty=0.005, bandwidth=1.0)
+    summary: ClassVar[str] = "Gauss-Newton, Jacobian from the data set and the run's own pairs"
+    option_names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self,
-        context: Context,
-        settings: GaussNewtonSettings | None = None,
-        local: RidgeSettings | None = None,
-    ) -> None:
+    def __init__(self, context: Context, settings: GaussNewtonSettings | None = None) -> None:
         """Index the data set.
 
         Raises:
-            InvalidValue: a wrong option, or too few examples.
+            InvalidValue: an option is given, it has none; or too few examples.
         """
-        super().__init__(context, local)
+        super().__init__(context)
         self._settings = settings or GaussNewtonSettings()
+        self._done = Executions.of(context.dataset, context.space, context.goal)
+        self._errors = self._index.scale.error(self._done.errors)
 
     def _step(self, history: Sequence[Outcome]) -> tuple[Outcome, Array]:
         base, chosen = best(history), self._settings
         if len(history) == 1 and chosen.ridge_first:
             return base, self._local_step(base)
         jacobian = self._jacobian(base, history)
-        step = damped_step(jacobian, self._index.scale.error(base.error), chosen.damping)
-        return base, chosen.shrink ** failures(history) * shortened(step, chosen.max_step)
+        return base, chosen.shrink ** failures(history) * self._newton(jacobian, base)
+
+    def _newton(self, jacobian: Array, base: Outcome) -> Array:
+        """Return the scaled step ``(d,)`` from ``base`` that zeroes its error, in the space."""
+        here, chosen = self._index.scale.theta(base.theta), self._settings
+        error = self._index.scale.error(base.error)
+        return boxed_step(jacobian, error, chosen.damping, -1.0 - here, 1.0 - here)
 
     def _jacobian(self, base: Outcome, history: Sequence[Outcome]) -> Array:
         """Return the scaled Jacobian ``(m, d)`` of the error around ``base``."""
-        chosen = self._settings
-        _, points, labels, weights = self._neighbourhood(base)
-        steps, changes, trust = self._pairs(base, history)
-        length = np.linalg.norm(labels, axis=1) / chosen.label_softening
-        examples = chosen.doubt ** failures(history) * weights / (1.0 + length**2)
+        steps, changes, weights = self._data_pairs(base)
+        own_steps, own_changes, own_weights = self._own_pairs(base, history)
+        doubted = self._settings.doubt ** failures(history) * weights
         return weighted_ridge(
-            np.vstack([labels, steps]),
-            np.vstack([-points[:, self.context.space.dim :], changes]),
-            np.concatenate([examples, trust]),
-            np.full(labels.shape[1], chosen.penalty),
+            np.vstack([steps, own_steps]),
+            np.vstack([changes, own_changes]),
+            np.concatenate([doubted, own_weights]),
+            np.full(steps.shape[1], self._settings.penalty),
         ).T
 
-    def _pairs(self, base: Outcome, history: Sequence[Outcome]) -> tuple[Array, Array, Array]:
-        """Return scaled adjustments ``(p, d)``, error changes ``(p, m)``, weights of pairs."""
+    def _data_pairs(self, base: Outcome) -> tuple[Array, Array, Array]:
+        """Return scaled steps ``(p, d)``, error changes ``(p, m)``, weights ``(p,)``."""
+        chosen, scale = self._settings, self._index.scale
+        theta = (self._done.points - scale.theta(base.theta)) / chosen.near_theta
+        error = (self._errors - scale.error(base.error)) / chosen.near_error
+        away = np.concatenate([theta, error], axis=1)
+        squared = np.sum(away**2, axis=1)
+        near = np.argsort(squared, kind="stable")[: chosen.executions]
+        i, j = self._done.pairs(near)
+        steps = self._done.points[j] - self._done.points[i]
+        middle = np.sum((0.5 * (away[i] + away[j])) ** 2, axis=1)
+        weights = np.exp(-0.5 * (middle - middle.min(initial=np.inf)))
+        weights /= np.sum(steps**2, axis=1) + chosen.pair_softening**2
+        return steps, self._errors[j] - self._errors[i], weights
+
+    def _own_pairs(self, base: Outcome, history: Sequence[Outcome]) -> tuple[Array, Array, Array]:
+        """Return the same of the run's own pairs."""
         scale, chosen = self._index.scale, self._settings
         thetas = scale.theta(np.array([outcome.theta for outcome in history]))
         errors = scale.error(np.array([outcome.error for outcome in history]))
         away = np.linalg.norm(thetas - scale.theta(base.theta), axis=1)
         near = np.argsort(away, kind="stable")[:MAX_TRIALS]
-        i, j = (near[ends] for ends in ordered_pairs(len(near)))
-        i, j = i[i < j], j[i < j]
+        i, j = (near[ends] for ends in np.triu_indices(len(near), 1))
         steps = thetas[j] - thetas[i]
-        weights = chosen.pair_weight / (np.sum(steps**2, axis=1) + chosen.softening**2)
-        weights *= np.exp(-0.5 * (np.maximum(away[i], away[j]) / chosen.reach) ** 2)
+        weights = chosen.own_weight / (np.sum(steps**2, axis=1) + chosen.own_softening**2)
+        weights *= np.exp(-0.5 * (np.maximum(away[i], away[j]) / chosen.own_reach) ** 2)
         return steps, errors[j] - errors[i], weights

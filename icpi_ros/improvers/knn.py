@@ -34,17 +34,17 @@ class KnnSettings:
         from_best: start from the best trial so far instead of the latest.
     """
 
-    k: int = 20
-    power: float = 2.0
+    k: int = 5
+    power: float = 4.0
     from_best: bool = False
 
 
 class Knn(IndexedImprover):
     """Weighted mean of the adjustments of the k nearest examples to the latest trial.
 
-    Kernel: a power of the distance r in scaled (theta, error) coordinates, 2 unless tuned:
-    w = 1 / (r^2 + 1e-6).  The latest trial and not the best one, as in ICPI: from an unchanged
-    best trial it would repeat itself.
+    Kernel: w = 1 / (r^2 + 1e-6)^2 of the distance r in scaled (theta, error) coordinates.  The
+    latest trial and not the best one, as in ICPI: from an unchanged best trial it would repeat
+    itself.
     """
 
     name: ClassVar[str] = "knn"
