@@ -1,6 +1,6 @@
 """The improvement loop, ask and tell, without ROS: who executes a trial is the caller's affair.
 
-    run = ImprovementRun.new(task, "ridge-hindsight", None, goal, budget=8, seed=1, store=store)
+    run = ImprovementRun.new(task, "embedded", None, goal, budget=8, seed=1, store=store)
     while not run.finished:
         trial = run.next()              # on disk as running before anything moves
         run.tell(rollout(trial.theta))  # on disk as done before the next one starts
@@ -419,5 +419,6 @@ def _trial_json(trial: Trial, config: RunConfig) -> Json:
             "projected": trial.projected,
             "fallback_reason": trial.proposal.fallback_reason,
             "predicted_cost": trial.proposal.predicted_cost,
+            "predicted_std": trial.proposal.predicted_std,
         }
     )

@@ -9,21 +9,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.redact import redact_text
 from icpi_ros.types import Outcome, Proposal
 
-FALLBACK = "ridge-hindsight"
 LAST_RESORT = "random"
 
 _log = logging.getLogger(__name__)
 
 
 class Proposer:
-    """The asked improver, then ``ridge-hindsight``, then a uniform draw; the answer says who.
+    """The asked improver, then ``embedded``, then a uniform draw; the answer says who made it.
 
-    ``ridge-hindsight`` is left out where there is no example to learn from, and gets no options.
+    ``embedded`` is left out where there is no example to learn from, and gets no options.
 
     Args:
         improver: registered name.
@@ -59,7 +58,7 @@ class Proposer:
     def _first_answer(
         self, history: Sequence[Outcome], seed: int, number: int, failures: list[str]
     ) -> Proposal:
-        substitutes = (FALLBACK,) if len(self.context.dataset) else ()
+        substitutes = (DEFAULT_IMPROVER,) if len(self.context.dataset) else ()
         for name in dict.fromkeys((self.improver, *substitutes)):
             try:
                 return self._ask(name, history, np.random.default_rng([seed, number]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,6 @@ from icpi_ros.cli.arguments import checked_output, number, whole
 
 if TYPE_CHECKING:
     from icpi_ros.bench.plan import Plan
-    from icpi_ros.bench.results import Results
     from icpi_ros.bench.run import Progress
     from icpi_ros.data.build import Progress as BuildProgress
 
@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.bench.run import run as run_plan
     from icpi_ros.bench.unit_log import kept
     from icpi_ros.data.workers import Workers
+    from icpi_ros.report.bench_text import bench_tables
 
     out = checked_output(args.json) if args.json else None
     plan = _plan(args)
@@ -89,11 +90,10 @@ def run(args: argparse.Namespace) -> int:
         rest = kept(out, plan.units) if out else "nothing is kept without --json"
         print(f"icpi: interrupted; {rest}", file=sys.stderr)
         return INTERRUPTED
-    for line in _tables(results):
-        print(line)
+    print("\n\n".join(bench_tables(results)))
     print(display.speed())
     if out:
-        print(f"results: {out}")
+        print(f"results: {out}; as a page: icpi report {shlex.quote(str(out))} --html FILE")
     return 0
 
 
@@ -180,27 +180,3 @@ class _Display:
             self._draws.close()
             self._draws = None
             self._begin += time.monotonic() - self._away
-
-
-def _tables(results: Results) -> list[str]:
-    """Return the lines of a table per task and condition: mean best cost by trial [mm]."""
-    lines = []
-    trials = range(results.config["trials"])
-    cells: dict[tuple[str, str, str, int], list[float | None]] = {}
-    for row in results.rows:
-        key = (row["condition"], row["task"], row["improver"], row["trial"])
-        cells.setdefault(key, []).append(row["best_cost"])
-    for condition in results.config["conditions"]:
-        for task in results.config["tasks"]:
-            title = f"{task}, {condition['name']}" if condition["name"] else task
-            lines.append(f"{title}: mean best cost [mm] after n adjustments")
-            lines.append(" " * 18 + "".join(f"{trial:9d}" for trial in trials))
-            for improver in results.config["improvers"]:
-                found = (cells[condition["name"], task, improver, trial] for trial in trials)
-                lines.append(f"{improver:18s}" + "".join(f"{_mean(c):9.2f}" for c in found))
-    return lines
-
-
-def _mean(costs: list[float | None]) -> float:
-    known = [1e3 * cost for cost in costs if cost is not None]
-    return sum(known) / len(known) if known else float("nan")

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi run` takes."""
     parser.add_argument("--task", help="task, see `icpi task list`")
     parser.add_argument(
-        "--improver", help="who proposes; a wrong name lists all (default: ridge-hindsight)"
+        "--improver", help="who proposes; a wrong name lists all (default: embedded)"
     )
     parser.add_argument(
         "--trials", type=whole(1, 1000), metavar="N", help=f"budget (default: {TRIALS})"

@@ -13,6 +13,7 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "broyden": "icpi_ros.improvers.broyden:Broyden",
         "cma": "icpi_ros.improvers.cma:Cma",
         "cma-warm": "icpi_ros.improvers.cma:CmaWarm",
+        "embedded": "icpi_ros.improvers.embedded:Embedded",
         "gauss-newton": "icpi_ros.improvers.gauss_newton:GaussNewton",
         "knn": "icpi_ros.improvers.knn:Knn",
         "knn-copy": "icpi_ros.improvers.knn:KnnCopy",
@@ -25,4 +26,4 @@ IMPROVERS: Registry[type[Improver]] = Registry(
     },
 )
 
-DEFAULT_IMPROVER = "ridge-hindsight"
+DEFAULT_IMPROVER = "embedded"

@@ -14,7 +14,7 @@ import numpy as np
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.errors import CompletionFailed, InvalidValue
 from icpi_ros.improvers.base import Context, IndexedImprover, check_options, without_options
-from icpi_ros.improvers.ridge import RidgeHindsight
+from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.models.completer import Completer, Message
 from icpi_ros.models.openai_chat import DEFAULT_DEADLINE, DEFAULT_KEY_VARIABLE, OpenAIChat
 from icpi_ros.types import Array, Outcome, Proposal
@@ -29,8 +29,8 @@ class Llm(IndexedImprover):
     """Retrieves k examples for the latest trial, asks a model, adds its dtheta to the trial.
 
     The latest trial and not the best one, as ICPI states it: theta_{i+1} = theta_i + dtheta_i.
-    Whenever the model gives no usable answer, ``ridge-hindsight`` proposes instead and the
-    proposal says so.
+    Whenever the model gives no usable answer, ``embedded`` proposes instead and the proposal
+    says so.
 
     Options: ``model``, ``base_url``, ``key_variable``, ``deadline`` [s], ``k``.
     """
@@ -54,7 +54,7 @@ class Llm(IndexedImprover):
         texts = _check_texts(context.options)
         super().__init__(context)
         self._writer = PromptWriter(self._index.scale)
-        self._fallback = RidgeHindsight(without_options(context))
+        self._fallback = Embedded(without_options(context))
         self._completer = completer or OpenAIChat(**texts, deadline=deadline)
 
     def messages(self, history: Sequence[Outcome]) -> list[Message]:
@@ -64,7 +64,7 @@ class Llm(IndexedImprover):
         return self._writer.messages(self.context.dataset, nearest, latest)
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
-        """Return latest theta + the model's dtheta, or ridge's; see :meth:`Improver.propose`.
+        """Return latest theta + the model's dtheta, or embedded's; see :meth:`Improver.propose`.
 
         ``details`` holds ``messages`` and, as far as there was an answer, ``reply``, ``usage``,
         ``model`` and ``model_latency`` [s].

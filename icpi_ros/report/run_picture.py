@@ -24,7 +24,9 @@ GOAL_RADIUS = 0.02
 """Radius of the circle that is drawn around the goal [m]."""
 _LABELLED = 12
 """Up to so many trials get their number beside the path's end."""
-_GREY, _RED = "0.35", "tab:red"
+_GREY, _RED, _BLUE = "0.35", "tab:red", "tab:blue"
+_FLOOR = 1e-3
+"""Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
 
 
 def save_picture(path: str | Path, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
@@ -43,9 +45,8 @@ def save_picture(path: str | Path, task: Task, goal: Array, trials: Sequence[Tri
 
     figure = Figure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
-    colours = _colours(trials)
-    _draw_paths(left, task, goal, trials, colours)
-    _draw_costs(right, trials, colours)
+    draw_paths(left, task, goal, trials)
+    draw_costs(right, trials)
     figure.suptitle(_title(task, trials), fontsize=11)
     _write(figure, Path(path))
 
@@ -78,10 +79,9 @@ def _colours(trials: Sequence[Trial]) -> dict[int, Any]:
 # --- left: paths --------------------------------------------------------------------------------
 
 
-def _draw_paths(
-    axes: Axes, task: Task, goal: Array, trials: Sequence[Trial], colours: dict[int, Any]
-) -> None:
-    plane = _plane(task)
+def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
+    """Draw where the object went in every trial; arguments as in :func:`save_picture`."""
+    colours, plane = _colours(trials), _plane(task)
     ends = []
     for trial in trials:
         if trial.trajectory is None:
@@ -157,12 +157,15 @@ def _legend_of_paths(axes: Axes) -> None:
 # --- right: costs -------------------------------------------------------------------------------
 
 
-def _draw_costs(axes: Axes, trials: Sequence[Trial], colours: dict[int, Any]) -> None:
+def draw_costs(axes: Axes, trials: Sequence[Trial]) -> None:
+    """Draw what every trial cost [mm], and what was predicted if anything was."""
+    colours = _colours(trials)
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     numbers = [trial.number for trial in done]
     if done:
         best = np.minimum.accumulate([_millimetres(trial) for trial in done])
         axes.step(numbers, best, where="post", color=_GREY, linewidth=1.2, label="best so far")
+        _draw_predictions(axes, done)
         _scatter(axes, [t for t in done if not t.proposal.fallback_reason], "o", colours, "trial")
         _scatter(axes, [t for t in done if t.proposal.fallback_reason], "D", colours, "fallback")
         axes.set_yscale("log")
@@ -174,6 +177,25 @@ def _draw_costs(axes: Axes, trials: Sequence[Trial], colours: dict[int, Any]) ->
     axes.grid(alpha=0.3, which="both")
     if trials:
         axes.legend(loc="upper right", fontsize=8)
+
+
+def _draw_predictions(axes: Axes, done: list[Trial]) -> None:
+    """Draw each predicted cost as a dash, its standard deviation as a bar."""
+    label: str | None = "predicted, ±1 std"
+    for trial in done:
+        low, middle, high = _predicted(trial)
+        if np.isfinite(middle):
+            axes.vlines(trial.number, low, high, color=_BLUE, linewidth=5.0, alpha=0.25)
+            axes.plot(trial.number, middle, "_", color=_BLUE, markersize=13, label=label)
+            label = None
+
+
+def _predicted(trial: Trial) -> Array:
+    """Return low end, middle and high end of a prediction [mm]; NaN = there is none."""
+    middle, std = trial.proposal.predicted_cost, trial.proposal.predicted_std
+    std = std if np.isfinite(std) else 0.0
+    found: Array = np.maximum(1000.0 * np.array([middle - std, middle, middle + std]), _FLOOR)
+    return found
 
 
 def _scatter(
@@ -189,7 +211,7 @@ def _scatter(
 
 def _millimetres(trial: Trial) -> float:
     """Return a cost [mm] that a logarithmic axis can show."""
-    return max(1000.0 * trial.cost, 1e-3)
+    return max(1000.0 * trial.cost, _FLOOR)
 
 
 def _mark_missing(axes: Axes, missing: list[Trial]) -> None:
@@ -209,7 +231,8 @@ def _scale_costs(axes: Axes, trials: Sequence[Trial], done: list[Trial]) -> None
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if done:
         costs = [1000.0 * GOAL_RADIUS, *(_millimetres(trial) for trial in done)]
-        low, high = min(costs), max(costs)
+        costs += [float(value) for trial in done for value in _predicted(trial)[1:]]
+        low, high = np.nanmin(costs), np.nanmax(costs)
         axes.set_ylim(0.5 * 10.0 ** np.floor(np.log10(low)), 1.5 * 10.0 ** np.ceil(np.log10(high)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())

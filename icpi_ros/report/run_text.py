@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from icpi_ros.data.records import RunRecord
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
@@ -12,7 +13,7 @@ _LONGEST_REASON = 60
 
 
 def improver_label(proposal: Proposal) -> str:
-    """Return who really made a proposal: ``ridge-hindsight (fallback: llm: no answer)``."""
+    """Return who really made a proposal: ``embedded (fallback: llm: no answer)``."""
     if not proposal.fallback_reason:
         return proposal.provenance
     return f"{proposal.provenance} (fallback: {_shortened(proposal.fallback_reason)})"
@@ -44,23 +45,52 @@ def trial_line(trial: Trial, space: ParameterSpace, budget: int) -> str:
     return "  ".join(parts)
 
 
+def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpace) -> str:
+    """Return a stored run as text: what it was, its table, what went wrong."""
+    config = record.config
+    end = f"{record.state}: {record.note}" if record.note else record.state
+    lines = [
+        f"run {record.run_id}: {config.task} with {config.improver}, seed {config.seed}, {end}",
+        run_table(trials, space),
+    ]
+    lines += [
+        f"! trial {trial.number} {trial.status.value}: {trial.note or 'no reason given'}"
+        for trial in trials
+        if trial.status is not TrialStatus.DONE
+    ]
+    return "\n".join(lines)
+
+
 def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
-    """Return the table of a run: a row per trial, the best one marked with ``*``."""
+    """Return the table of a run: a row per trial, the best one marked with ``*``.
+
+    If any improver predicted a cost, it stands beside what came out.
+    """
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
     header = ["trial"] + [f"{p.name} [{p.unit}]" for p in space.parameters]
+    predicts = any(math.isfinite(trial.proposal.predicted_cost) for trial in trials)
+    header += ["predicted"] if predicts else []
     header += ["cost", "best so far", "seconds", "improver"]
-    rows = [header, *(_row(trial, trial is best) for trial in trials)]
+    rows = [header, *(_row(trial, trial is best, predicts) for trial in trials)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def _row(trial: Trial, is_best: bool) -> list[str]:
+def prediction(proposal: Proposal) -> str:
+    """Return the predicted cost with its standard deviation: ``4.2 mm ± 1.0 mm``; ``-`` if none."""
+    std = proposal.predicted_std
+    spread = f" ± {millimetres(std)}" if math.isfinite(std) else ""
+    return millimetres(proposal.predicted_cost) + spread
+
+
+def _row(trial: Trial, is_best: bool, predicts: bool) -> list[str]:
     cost = millimetres(trial.cost) if trial.status is TrialStatus.DONE else trial.status.value
     return [
         str(trial.number) + (" *" if is_best else "  "),
         *(f"{value:.4g}" for value in trial.theta),
+        *([prediction(trial.proposal)] if predicts else []),
         cost,
         millimetres(trial.best_cost),
         _seconds(trial.seconds),

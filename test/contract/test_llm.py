@@ -14,8 +14,8 @@ import toy
 from http_models import KEY, PATH
 
 from icpi_ros.errors import InvalidValue
+from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.models import failures
 
 PHYSICS = np.array([0.2, 0.8])
@@ -57,8 +57,8 @@ def propose(improver, caplog):
 
 
 def assert_fallback(proposal, data, *words):
-    expected = RidgeHindsight(toy.context(data)).propose(HISTORY, np.random.default_rng(3))
-    assert proposal.provenance == "ridge-hindsight"
+    expected = Embedded(toy.context(data)).propose(HISTORY, np.random.default_rng(3))
+    assert proposal.provenance == "embedded"
     assert proposal.fallback_reason.startswith("llm: ")
     assert "\n" not in proposal.fallback_reason
     assert all(word in proposal.fallback_reason for word in words)

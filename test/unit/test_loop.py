@@ -540,3 +540,4 @@ def test_record_json_is_standard_json_with_the_agreed_keys(store):
     assert (second["cost"], second["error"], second["status"]) == (None, None, "unobserved")
     assert second["best_cost"] == first["cost"]
     assert second["fallback_reason"].startswith("scripted: no answer")
+    assert {"predicted_cost", "predicted_std"} <= set(second)

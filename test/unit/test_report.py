@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import matplotlib.image
@@ -5,9 +6,12 @@ import numpy as np
 import pytest
 from toy_task import TOY, rollout
 
+from icpi_ros.cli.main import main
+from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.report.run_picture import save_picture
 from icpi_ros.report.run_text import improver_label, millimetres, run_table, trial_line
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
 
@@ -42,6 +46,81 @@ def test_picture(tmp_path, count, missing):
     assert image[..., :3].std() > 0.01
     edge = np.concatenate([image[:2].ravel(), image[-2:].ravel()])
     assert (edge == 1.0).all()  # nothing is cut off at the top and the bottom
+
+
+def predicting(found):
+    """The same trials with predictions, the second without a spread."""
+    spreads = [0.5, float("nan"), *[0.01] * (len(found) - 2)]
+    return [
+        replace(t, proposal=replace(t.proposal, predicted_cost=0.8 * t.cost, predicted_std=spread))
+        for t, spread in zip(found, spreads, strict=True)
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_predictions_stand_beside_outcomes(tmp_path):
+    rows = trials(4, (2,))
+    plain, told = tmp_path / "plain.png", tmp_path / "told.png"
+    save_picture(plain, TOY, TOY.default_goal, rows)
+    save_picture(told, TOY, TOY.default_goal, predicting(rows))
+    assert plain.read_bytes() != told.read_bytes()
+    assert "predicted" not in run_table(rows, TOY.space)
+    text = run_table(predicting(rows), TOY.space).splitlines()
+    assert "predicted" in text[0]
+    assert f"{millimetres(0.8 * rows[0].cost)} ± 500 mm" in text[2]
+    assert f"{millimetres(0.8 * rows[1].cost)} " in text[3]
+    assert "±" not in text[3]
+
+
+def stored(path, rows, note="done"):
+    config = RunConfig("toy-push", "ridge", tuple(TOY.default_goal), len(rows))
+    with TrialStore(path) as store:
+        run_id = store.create_run(config)
+        for trial in rows:
+            store.begin_trial(run_id, trial.number, trial.theta, trial.proposal, trial.projected)
+            store.finish_trial(run_id, trial)
+        store.set_state(run_id, "finished", note)
+    return run_id
+
+
+@pytest.fixture
+def toy_registered(monkeypatch):
+    monkeypatch.setattr(TASKS, "get", lambda name: TOY)
+
+
+@pytest.mark.usefixtures("toy_registered")
+def test_report_of_a_run_as_text_page_and_picture(tmp_path, capsys):
+    rows = predicting(trials(5, (3,)))
+    hostile = "<script>alert(1)</script>"
+    rows[2] = replace(rows[2], proposal=replace(rows[2].proposal, fallback_reason=hostile))
+    store, page = tmp_path / "trials.sqlite", tmp_path / "run.html"
+    run_id = stored(store, rows, hostile)
+    assert main(["report", run_id, "--store", str(store)]) == 0
+    text = capsys.readouterr().out
+    assert run_id in text
+    assert "! trial 3 unobserved: perception silent" in text
+    order = ["report", run_id, "--store", str(store), "--html", str(page), "--png", str(tmp_path)]
+    assert main(order) == 0
+    assert (tmp_path / f"{run_id}.png").read_bytes().startswith(b"\x89PNG")
+    markup = page.read_text(encoding="utf-8")
+    assert markup.count("<script") == 1
+    assert markup.count("&lt;script&gt;alert(1)") >= 3
+    assert markup.count("<svg") == 2
+    assert not re.search(r"https?://", markup)
+    for wanted in (run_id, "perception silent", f"{millimetres(rows[4].cost)}", "|z|", "icpi run"):
+        assert wanted in markup
+
+
+@pytest.mark.usefixtures("toy_registered")
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", [[], trials(1), trials(2, (0, 1))], ids=["none", "one", "lost"])
+def test_report_of_a_run_with_little_to_show(tmp_path, rows, capsys):
+    store, page = tmp_path / "trials.sqlite", tmp_path / "run.html"
+    run_id = stored(store, rows)
+    assert main(["report", run_id, "--store", str(store), "--html", str(page)]) == 0
+    assert "does not predict the cost" in page.read_text(encoding="utf-8")
+    assert main(["report", "other", "--store", str(store)]) == 2
+    assert run_id in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("error")

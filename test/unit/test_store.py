@@ -94,7 +94,7 @@ def same(a, b):
     for name in ("number", "status", "cost", "best_cost", "seconds", "moving", "projected", "note"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     assert a.proposal.details == b.proposal.details
-    for name in ("provenance", "fallback_reason", "latency", "predicted_cost"):
+    for name in ("provenance", "fallback_reason", "latency", "predicted_cost", "predicted_std"):
         np.testing.assert_array_equal(getattr(a.proposal, name), getattr(b.proposal, name))
 
 

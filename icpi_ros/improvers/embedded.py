@@ -1,0 +1,139 @@
+"""The default improver: learns the run's hidden physics in context and plans with it.
+
+At every step, from the data set and from all trials of the run:
+
+1. :mod:`icpi_ros.context.outcome_model` says how outcomes vary with theta, and how that varies
+   with a few latent numbers which stand for the hidden physics (fitted once per data set).
+2. :mod:`icpi_ros.context.outcome_posterior` conditions it on the run's trials (in-run hindsight).
+3. The theta of lowest expected squared cost, |mean|^2 + variance, is searched among quasi-random
+   candidates, all labels of the data set and Gauss-Newton steps, then refined (the planning of
+   DICP, arXiv 2502.19009, with a closed-form model in place of a transformer).
+
+Forward, then invert: averaging labels fails where there are several solutions (rope), predicting
+outcomes does not.  No weights are stored, no network is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from icpi_ros.context.outcome_model import outcome_model
+from icpi_ros.context.outcome_posterior import Posterior
+from icpi_ros.improvers.base import Context, IndexedImprover, best
+from icpi_ros.types import Array, Outcome, Proposal
+
+SPREAD_CANDIDATES = 256
+"""Quasi-random candidates over the whole box."""
+MAX_LABELS = 256
+RADII = (0.15, 0.04, 0.01)
+"""Scaled standard deviation of the random candidates of each refinement."""
+AROUND = 32
+KEPT = 3
+"""Candidates that go into the next refinement, each with a Gauss-Newton step of its own."""
+NEWTON_REACH = 0.3
+NEWTON_OFFSET = 1e-3
+"""Scaled half-width of the central differences of the predicted error."""
+SMALLEST_SLOPE = 1e-2
+"""Singular values of the slope below this share of the largest are not inverted."""
+MAX_TRIALS = 30
+"""Only the cheapest trials count, so that a long history stays cheap."""
+PREDICTION_DRAWS = 256
+
+
+class Embedded(IndexedImprover):
+    """Latent-physics outcome model and planning; see the module's text."""
+
+    name: ClassVar[str] = "embedded"
+    summary: ClassVar[str] = "learns the hidden physics in context and plans with it; no key needed"
+    option_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, context: Context) -> None:
+        """Fit the data set (seconds, once per process) and lay out candidates.
+
+        Raises:
+            InvalidValue: an option, or fewer than 20 examples.
+        """
+        super().__init__(context)
+        self._model = outcome_model(context.dataset, context.space, context.cost_mask)
+        self._candidates = self._lay_out()
+        self._prior = self._model.predict(self._inputs(self._candidates))
+
+    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return the best theta found, predicted cost and its std; see :meth:`Improver.propose`."""
+        start = time.perf_counter()
+        space = self.context.space
+        trials = sorted(history, key=lambda trial: trial.cost)[:MAX_TRIALS]
+        thetas = space.normalise(np.array([trial.theta for trial in trials]))
+        errors = np.array([trial.error for trial in trials])
+        posterior = Posterior.of(self._model, thetas, errors, self.context.goal)
+        scaled = self._search(posterior, thetas[0], rng)
+        theta = self._fresh(space.denormalise(scaled), best(history), history, rng)
+        cost, std = self._forecast(posterior, space.normalise(theta))
+        latency = time.perf_counter() - start
+        return Proposal(theta, self.name, latency=latency, predicted_cost=cost, predicted_std=std)
+
+    def _lay_out(self) -> Array:
+        """Return scaled thetas ``(c, d)``: quasi-random ones and the data set's labels."""
+        from scipy.stats import qmc
+
+        space, data = self.context.space, self.context.dataset
+        spread = qmc.Sobol(space.dim, rng=np.random.default_rng(0)).random(SPREAD_CANDIDATES)
+        labels = np.unique(space.normalise(data.theta + data.dtheta).round(6), axis=0)
+        every = max(1, -(-len(labels) // MAX_LABELS))
+        candidates = np.concatenate([2.0 * spread - 1.0, labels[::every]])
+        return np.asarray(np.clip(candidates, -1.0, 1.0))
+
+    def _inputs(self, scaled: Array) -> Array:
+        return self._model.inputs(scaled, self.context.goal)
+
+    # --- planning -------------------------------------------------------------------------------
+
+    def _search(self, posterior: Posterior, base: Array, rng: np.random.Generator) -> Array:
+        """Return the scaled theta ``(d,)`` of lowest expected squared cost found."""
+        found = self._squared_costs(posterior, self._candidates, self._prior)
+        order = np.argsort(found, kind="stable")[: KEPT - 1]
+        kept = np.concatenate([self._candidates[order], np.clip(base, -1.0, 1.0)[np.newaxis]])
+        for radius in RADII:
+            around = kept[0] + radius * rng.standard_normal((AROUND, len(base)))
+            stepped = self._newton(posterior, kept)
+            points = np.clip(np.concatenate([kept, stepped, around]), -1.0, 1.0)
+            prior = self._model.predict(self._inputs(points))
+            costs = self._squared_costs(posterior, points, prior)
+            kept = points[np.argsort(costs, kind="stable")[:KEPT]]
+        return np.asarray(kept[0])
+
+    def _squared_costs(
+        self, posterior: Posterior, points: Array, prior: tuple[Array, Array]
+    ) -> Array:
+        """Return the expected squared cost ``(n,)`` [m^2] of scaled thetas ``(n, d)``."""
+        mean, variance = posterior.predict(points, prior)
+        mean = mean + self._model.offset(self.context.goal)
+        return np.asarray((mean**2 + variance) @ self._model.unit**2)
+
+    def _newton(self, posterior: Posterior, points: Array) -> Array:
+        """Return scaled thetas ``(n, d)`` one Gauss-Newton step on from ``points``."""
+        n, d = points.shape
+        shifts = NEWTON_OFFSET * np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d)])
+        probes = (points[:, np.newaxis] + shifts).reshape(-1, d)
+        prior = self._model.predict(self._inputs(probes))
+        means = posterior.predict(probes, prior)[0] + self._model.offset(self.context.goal)
+        values = (means * self._model.unit).reshape(n, 2 * d + 1, -1)
+        slopes = (values[:, 1 : d + 1] - values[:, d + 1 :]) / (2.0 * NEWTON_OFFSET)
+        inverse = np.linalg.pinv(slopes, rcond=SMALLEST_SLOPE)
+        steps = -np.einsum("nm,nmd->nd", values[:, 0], inverse)
+        length = np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
+        return np.asarray(points + steps * np.minimum(1.0, NEWTON_REACH / length))
+
+    def _forecast(self, posterior: Posterior, scaled: Array) -> tuple[float, float]:
+        """Return mean and standard deviation [m] of the cost of one scaled theta ``(d,)``."""
+        point = np.clip(scaled, -1.0, 1.0)[np.newaxis]
+        mean, variance = posterior.predict(point, self._model.predict(self._inputs(point)))
+        mean = mean + self._model.offset(self.context.goal)
+        spread = np.sqrt(variance + posterior.noise**2)
+        draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, mean.shape[1]))
+        costs = np.linalg.norm((mean + spread * draws) * self._model.unit, axis=1)
+        return float(costs.mean()), float(costs.std())

@@ -1,0 +1,201 @@
+"""A stored run as one HTML page: its table, its pictures, predictions, and its configuration."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from html import escape
+
+from icpi_ros.data.records import RunRecord
+from icpi_ros.redact import redact_text
+from icpi_ros.report.bench_figures import plain_svg
+from icpi_ros.report.page import (
+    Cell,
+    Column,
+    document,
+    figure,
+    figures,
+    items,
+    navigation,
+    paragraph,
+    preformatted,
+    section,
+    table,
+)
+from icpi_ros.report.run_picture import draw_costs, draw_paths
+from icpi_ros.report.run_text import millimetres, prediction
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, Trial, TrialStatus
+
+
+def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> str:
+    """Return the page of one run.
+
+    Args:
+        record: the stored run.
+        task: of the run.
+        trials: last attempt of each, by number.
+        goal: ``(g,)`` goal of the run.
+    """
+    config = record.config
+    heading = f"{config.task} with {config.improver}"
+    parts = [
+        f"<h1>{escape(heading)}</h1>",
+        _lead(record, task, trials, goal),
+        navigation(
+            [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
+             ("repeat", "Everything needed to repeat it")]
+        ),
+        section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
+        section("predictions", "Predictions against outcomes", _predictions(trials)),
+        section("notes", "Fallbacks and failures", _notes(trials)),
+        section("repeat", "Everything needed to repeat it", _repeat(record)),
+    ]  # fmt: skip
+    return redact_text(document(f"{heading}: {record.run_id}", "".join(parts)))
+
+
+def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> str:
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    best = min(done, key=lambda trial: trial.cost, default=None)
+    aim = ", ".join(
+        f"{p.name} {value:g} {p.unit}"
+        for p, value in zip(task.goal_space.parameters, goal, strict=True)
+    )
+    end = f"{record.state}: {record.note}" if record.note else record.state
+    result = (
+        f"Best cost {millimetres(best.cost)} in trial {best.number}; {len(done)} of "
+        f"{record.config.budget} trials observed."
+        if best
+        else "No trial was observed."
+    )
+    return paragraph(
+        f"Run {record.run_id}, begun {record.created[:19]} UTC. State: {end}. Goal: {aim}. "
+        f"Seed {record.config.seed}.",
+        "lead",
+    ) + paragraph(result)
+
+
+def _trials(task: Task, trials: Sequence[Trial]) -> str:
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    best = min(done, key=lambda trial: trial.cost, default=None)
+    columns = [
+        Column("trial"),
+        *(Column(f"{p.name} [{p.unit}]", p.description) for p in task.space.parameters),
+        Column("cost"),
+        Column("best so far"),
+        Column("seconds", "wall time of the trial"),
+        Column("improver", "who really proposed", numeric=False),
+        Column("why", "why it failed, or why somebody else proposed", numeric=False, wraps=True),
+    ]
+    rows = [
+        [
+            Cell(str(trial.number), trial.number),
+            *(Cell(f"{value:.4g}", float(value)) for value in trial.theta),
+            _cost_cell(trial),
+            Cell(millimetres(trial.best_cost), trial.best_cost),
+            Cell(f"{trial.seconds:.2f}", trial.seconds),
+            Cell(trial.proposal.provenance + (", projected" if trial.projected else "")),
+            Cell("; ".join(filter(None, (trial.proposal.fallback_reason, trial.note))), tone="bad"),
+        ]
+        for trial in trials
+    ]
+    marked = [n for n, trial in enumerate(trials) if trial is best]
+    return table(columns, rows, "trials", marked)
+
+
+def _cost_cell(trial: Trial) -> Cell:
+    if trial.status is TrialStatus.DONE:
+        return Cell(millimetres(trial.cost), trial.cost)
+    return Cell(trial.status.value, tone="bad")
+
+
+def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> str:
+    drawn = [
+        figure(
+            plain_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
+            "Where the object went in every trial, dark for the first to bright for the last; "
+            "the red circle is the goal.",
+        ),
+        figure(
+            plain_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
+            "Cost of every trial and the lowest so far; a blue dash is what the improver "
+            "predicted, with one standard deviation.",
+        ),
+    ]
+    return figures(drawn)
+
+
+def _predictions(trials: Sequence[Trial]) -> str:
+    columns = [
+        Column("trial"),
+        Column("predicted"),
+        Column("outcome"),
+        Column("|z|", "miss in predicted standard deviations"),
+        Column("improver", numeric=False),
+    ]
+    rows = []
+    for trial in trials:
+        proposal = trial.proposal
+        if not math.isfinite(proposal.predicted_cost):
+            continue
+        z = _z(trial)
+        rows.append(
+            [
+                Cell(str(trial.number), trial.number),
+                Cell(prediction(proposal), proposal.predicted_cost),
+                _cost_cell(trial),
+                Cell(f"{z:.1f}" if math.isfinite(z) else "-", z),
+                Cell(proposal.provenance),
+            ]
+        )
+    if not rows:
+        return paragraph("The improver of this run does not predict the cost.", "note")
+    return table(columns, rows, "predictions") + paragraph(
+        "|z| is the distance between outcome and prediction in predicted standard deviations; "
+        "values above 2 should be rare.",
+        "note",
+    )
+
+
+def _z(trial: Trial) -> float:
+    std = trial.proposal.predicted_std
+    if not std > 0.0:  # NaN too
+        return math.nan
+    return abs(trial.cost - trial.proposal.predicted_cost) / std
+
+
+def _notes(trials: Sequence[Trial]) -> str:
+    found = [
+        f"trial {trial.number}: proposed by {trial.proposal.provenance} because "
+        f"{trial.proposal.fallback_reason}"
+        for trial in trials
+        if trial.proposal.fallback_reason
+    ]
+    found += [
+        f"trial {trial.number}: {trial.status.value}" + (f", {trial.note}" if trial.note else "")
+        for trial in trials
+        if trial.status is not TrialStatus.DONE
+    ]
+    if not found:
+        return paragraph("No improver was replaced by another and no trial failed.", "note")
+    return items(found)
+
+
+def _repeat(record: RunRecord) -> str:
+    config = record.config
+    words = ["icpi", "run", "--task", config.task, "--improver", config.improver]
+    words += ["--trials", str(config.budget), "--seed", str(config.seed)]
+    words += [f"--goal={','.join(f'{value!r}' for value in config.goal)}"]
+    words += ["--target-cost", repr(config.target_cost)] if config.target_cost else []
+    text = json.dumps(config.as_dict(), indent=1, ensure_ascii=False, sort_keys=True)
+    return (
+        paragraph(
+            "The same goal, seed and improver; the arm and the sensors are those of the set-up "
+            "that it is started in (add --in-process to simulate without ROS), and the data set "
+            "and options below are given with --dataset and the improver's own options."
+        )
+        + preformatted(shlex.join(words))
+        + preformatted(text)
+    )
