@@ -51,16 +51,16 @@ class GaussNewtonSettings:
     """
 
     executions: int = 100
-    near_theta: float = 0.4
-    near_error: float = 0.3
+    near_theta: float = 0.2
+    near_error: float = 0.2
     pair_softening: float = 0.2
-    own_weight: float = 5.0
+    own_weight: float = 15.0
     own_softening: float = 0.05
     own_reach: float = 0.5
     penalty: float = 0.03
-    damping: float = 0.3
+    damping: float = 0.2
     shrink: float = 0.5
-    doubt: float = 0.1
+    doubt: float = 0.3
     ridge_first: bool = True
 
 
