@@ -41,8 +41,9 @@ class Executions:
         draw = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
         errors = np.concatenate([dataset.error + shift, shift])
         draw = np.concatenate([draw, draw])
-        # One solution may be the label of many examples.
-        first = np.unique(np.column_stack([draw, points]), axis=0, return_index=True)[1]
+        # One solution may be the label of many examples, equal but for rounding.
+        rows = np.column_stack([draw, points.round(9)])
+        first = np.unique(rows, axis=0, return_index=True)[1]
         first = np.sort(first)
         return cls(points[first], errors[first], draw[first].astype(np.int64))
 

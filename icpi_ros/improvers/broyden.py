@@ -1,10 +1,10 @@
 """Broyden's method: a Jacobian from the examples, then one rank-one correction per trial.
 
 Broyden, *A class of methods for solving nonlinear simultaneous equations*, 1965 ("good" update).
-The first step is that of ``ridge``, the first Jacobian that of ``gauss-newton`` around the first
-attempt, from the data set alone.  Every later trial that moved by s from the best trial before it and changed the error
-by y corrects it by (y - J s) s' / |s|^2, so that J s = y.  Steps start from the best trial so far;
-one that does not improve on it is halved.
+The first step is that of ``ridge``.  The first Jacobian is that of ``gauss-newton`` from the data
+set alone, around the better one of the first two trials.  Every later trial that moved by s from
+the best trial before it and changed the error by y corrects it by (y - J s) s' / |s|^2, so that
+J s = y.  Steps start from the best trial so far; one that does not improve on it is halved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.improvers.base import Context
+from icpi_ros.improvers.base import Context, best
 from icpi_ros.improvers.gauss_newton import GaussNewton, GaussNewtonSettings
 from icpi_ros.types import Array, Outcome
 
@@ -30,7 +30,7 @@ class BroydenSettings:
     """
 
     softening: float = 0.01
-    damping: float = 0.1
+    damping: float = 0.03
 
 
 class Broyden(GaussNewton):
@@ -49,13 +49,10 @@ class Broyden(GaussNewton):
         super().__init__(context, GaussNewtonSettings(damping=self._secant.damping))
 
     def _jacobian(self, base: Outcome, history: Sequence[Outcome]) -> Array:
-        first = super()._jacobian(history[0], history[:1])
-        return self._corrected(first, history)
-
-    def _corrected(self, jacobian: Array, history: Sequence[Outcome]) -> Array:
         """Return the scaled Jacobian ``(m, d)`` after the corrections of all trials."""
-        scale, before = self._index.scale, history[0]
-        for trial in history[1:]:
+        scale, before = self._index.scale, best(history[:2])
+        jacobian = super()._jacobian(before, [before])
+        for trial in history[2:]:
             step = scale.theta(trial.theta) - scale.theta(before.theta)
             change = scale.error(trial.error) - scale.error(before.error)
             length = float(step @ step) + self._secant.softening**2

@@ -93,7 +93,7 @@ class CmaWarm(Cma):
     name: ClassVar[str] = "cma-warm"
     summary: ClassVar[str] = "CMA-ES around the first suggestion of ridge"
     needs_dataset: ClassVar[bool] = True
-    settings: ClassVar[CmaSettings] = CmaSettings(sigma=0.1)
+    settings: ClassVar[CmaSettings] = CmaSettings(sigma=0.1, from_best=True)
 
     def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:
         """Index the data set.

@@ -9,8 +9,8 @@ executions under the same physics, e_j - e_i = J (theta_j - theta_i):
 
 Both weigh less the farther i and j lie apart.  With every trial that did not improve on the best
 one the data set loses weight and the step is halved.  Steps have least norm, because a task may
-have more parameters than errors, and stay in the space.  The first step is that of ``ridge``: after a single trial the
-labels tell more than a Jacobian.
+have more parameters than errors, and stay in the space.  The first step is that of ``ridge``:
+after a single trial the labels tell more than a Jacobian.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ class GaussNewtonSettings:
     """
 
     executions: int = 100
-    near_theta: float = 0.4
-    near_error: float = 0.3
+    near_theta: float = 0.2
+    near_error: float = 0.2
     pair_softening: float = 0.2
-    own_weight: float = 5.0
+    own_weight: float = 15.0
     own_softening: float = 0.05
     own_reach: float = 0.5
     penalty: float = 0.03
-    damping: float = 0.3
+    damping: float = 0.2
     shrink: float = 0.5
-    doubt: float = 0.1
+    doubt: float = 0.3
     ridge_first: bool = True
 
 

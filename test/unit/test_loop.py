@@ -39,6 +39,7 @@ class Scripted(Improver):
     """Answers as its option ``answer`` says."""
 
     name = "scripted"
+    option_names = ("answer",)
     summary = "for tests"
     needs_dataset = False
 
