@@ -138,7 +138,7 @@ class BayesianWarm(Bayesian):
     name: ClassVar[str] = "bo-warm"
     summary: ClassVar[str] = "Bayesian optimisation, first step and prior from the data set"
     needs_dataset: ClassVar[bool] = True
-    settings: ClassVar[BayesianSettings] = BayesianSettings(length=0.3, draws=3)
+    settings: ClassVar[BayesianSettings] = BayesianSettings(length=0.2, draws=3)
 
     def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
         """Model the draws of the data set.
