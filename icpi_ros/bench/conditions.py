@@ -95,9 +95,9 @@ PRESETS: dict[str, Preset] = {
     "main": Preset("which improver is best, on all tasks", ALL),
     "smoke": Preset(
         "is the ranking as it should be? under a minute",
-        ALL,
+        (*_DATA, "cma-warm", "ridge-oracle"),
         tasks=("slide", "rope-swing-gc"),
-        instances=24,
+        instances=16,
         trials=4,
     ),
     "data-size": Preset(

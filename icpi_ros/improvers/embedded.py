@@ -5,9 +5,10 @@ At every step, from the data set and from all trials of the run:
 1. :mod:`icpi_ros.context.outcome_model` says how outcomes vary with theta, and how that varies
    with a few latent numbers which stand for the hidden physics (fitted once per data set).
 2. :mod:`icpi_ros.context.outcome_posterior` conditions it on the run's trials (in-run hindsight).
-3. The theta of lowest expected squared cost, |mean|^2 + variance, is searched among quasi-random
-   candidates, all labels of the data set and Gauss-Newton steps, then refined (the planning of
-   DICP, arXiv 2502.19009, with a closed-form model in place of a transformer).
+3. The theta after which the best cost of the run is expected to be lowest (expected improvement,
+   Mockus 1975) is searched among quasi-random candidates, all labels of the data set and
+   Gauss-Newton steps, then refined (the planning of DICP, arXiv 2502.19009, with a closed-form
+   model in place of a transformer).
 
 Forward, then invert: averaging labels fails where there are several solutions (rope), predicting
 outcomes does not.  No weights are stored, no network is asked.
@@ -42,6 +43,9 @@ SMALLEST_SLOPE = 1e-2
 MAX_TRIALS = 30
 """Only the cheapest trials count, so that a long history stays cheap."""
 PREDICTION_DRAWS = 256
+PLANNING_DRAWS = 64
+MEAN_SHARE = 1e-3
+"""Weight of the plain expected cost: decides where no candidate promises an improvement."""
 
 
 class Embedded(IndexedImprover):
@@ -61,6 +65,7 @@ class Embedded(IndexedImprover):
         self._model = outcome_model(context.dataset, context.space, context.cost_mask)
         self._candidates = self._lay_out()
         self._prior = self._model.predict(self._inputs(self._candidates))
+        self._draws = _normal_draws(len(self._model.counted))
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the best theta found, predicted cost and its std; see :meth:`Improver.propose`."""
@@ -70,7 +75,7 @@ class Embedded(IndexedImprover):
         thetas = space.normalise(np.array([trial.theta for trial in trials]))
         errors = np.array([trial.error for trial in trials])
         posterior = Posterior.of(self._model, thetas, errors, self.context.goal)
-        scaled = self._search(posterior, thetas[0], rng)
+        scaled = self._search(posterior, thetas[0], trials[0].cost, rng)
         theta = self._fresh(space.denormalise(scaled), best(history), history, rng)
         cost, std = self._forecast(posterior, space.normalise(theta))
         latency = time.perf_counter() - start
@@ -92,9 +97,11 @@ class Embedded(IndexedImprover):
 
     # --- planning -------------------------------------------------------------------------------
 
-    def _search(self, posterior: Posterior, base: Array, rng: np.random.Generator) -> Array:
-        """Return the scaled theta ``(d,)`` of lowest expected squared cost found."""
-        found = self._squared_costs(posterior, self._candidates, self._prior)
+    def _search(
+        self, posterior: Posterior, base: Array, lowest: float, rng: np.random.Generator
+    ) -> Array:
+        """Return the scaled theta ``(d,)`` that promises most; ``base`` cost ``lowest`` [m]."""
+        found = self._promise(posterior, self._candidates, self._prior, lowest)
         order = np.argsort(found, kind="stable")[: KEPT - 1]
         kept = np.concatenate([self._candidates[order], np.clip(base, -1.0, 1.0)[np.newaxis]])
         for radius in RADII:
@@ -102,17 +109,26 @@ class Embedded(IndexedImprover):
             stepped = self._newton(posterior, kept)
             points = np.clip(np.concatenate([kept, stepped, around]), -1.0, 1.0)
             prior = self._model.predict(self._inputs(points))
-            costs = self._squared_costs(posterior, points, prior)
+            costs = self._promise(posterior, points, prior, lowest)
             kept = points[np.argsort(costs, kind="stable")[:KEPT]]
         return np.asarray(kept[0])
 
-    def _squared_costs(
-        self, posterior: Posterior, points: Array, prior: tuple[Array, Array]
+    def _promise(
+        self, posterior: Posterior, points: Array, prior: tuple[Array, Array], lowest: float
     ) -> Array:
-        """Return the expected squared cost ``(n,)`` [m^2] of scaled thetas ``(n, d)``."""
+        """Return the run's expected best cost ``(n,)`` [m] after trying scaled thetas ``(n, d)``.
+
+        The mean over fixed draws of min(cost, lowest); low is good.
+        """
         mean, variance = posterior.predict(points, prior)
         mean = mean + self._model.offset(self.context.goal)
-        return np.asarray((mean**2 + variance) @ self._model.unit**2)
+        squares = np.zeros((len(points), PLANNING_DRAWS))
+        for k, unit in enumerate(self._model.unit):
+            spread = np.sqrt(variance[:, k : k + 1]) * self._draws[:, k]
+            squares += (unit * (mean[:, k : k + 1] + spread)) ** 2
+        costs = np.sqrt(squares)
+        best_so_far = np.minimum(costs, lowest).mean(axis=1)
+        return np.asarray(best_so_far + MEAN_SHARE * costs.mean(axis=1))
 
     def _newton(self, posterior: Posterior, points: Array) -> Array:
         """Return scaled thetas ``(n, d)`` one Gauss-Newton step on from ``points``."""
@@ -137,3 +153,11 @@ class Embedded(IndexedImprover):
         draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, mean.shape[1]))
         costs = np.linalg.norm((mean + spread * draws) * self._model.unit, axis=1)
         return float(costs.mean()), float(costs.std())
+
+
+def _normal_draws(dim: int) -> Array:
+    """Return PLANNING_DRAWS quasi-random standard normal draws ``(n, dim)``, always the same."""
+    from scipy.stats import norm, qmc
+
+    uniform = qmc.Sobol(dim, rng=np.random.default_rng(1)).random(PLANNING_DRAWS)
+    return np.asarray(norm.ppf(0.999 * uniform + 0.0005))

@@ -202,6 +202,9 @@ def ranked(data):
 @pytest.mark.parametrize(
     ("better", "worse", "adjustments", "factor"),
     [
+        ("embedded", "gauss-newton", 1, 5.0),
+        ("embedded", "ridge-hindsight", 2, 5.0),
+        ("embedded", "bo-warm", 3, 20.0),
         ("ridge-hindsight", "knn", 3, 5.0),
         ("knn", "random", 3, 2.0),
         ("ridge", "knn", 1, 1.2),
