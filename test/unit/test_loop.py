@@ -24,10 +24,9 @@ from icpi_ros.errors import (
     UnknownName,
     UsageError,
 )
-from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.loop import ImprovementRun, record_json, run_in_process
-from icpi_ros.proposing import FALLBACK, LAST_RESORT
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
@@ -180,7 +179,7 @@ def test_a_fallback_is_labelled(store, answer, reason, dataset, caplog):
     run = new(store, "scripted", dataset, options={"answer": answer}, budget=3)
     with caplog.at_level(logging.WARNING):
         run_in_process(run, rollout)
-    used = FALLBACK if dataset is not None else LAST_RESORT
+    used = DEFAULT_IMPROVER if dataset is not None else "random"
     for trial in run.trials[1:]:
         assert trial.proposal.provenance == used
         assert trial.proposal.fallback_reason.startswith(reason)
