@@ -44,7 +44,7 @@ class OracleSettings:
     """
 
     offset: float = 0.06
-    damping: float = 0.1
+    damping: float = 0.03
     shrink: float = 0.5
 
 
