@@ -98,11 +98,11 @@ def run(improver: Improver, physics, rng, adjustments, goal=GOAL, noise=0.0):
     return history
 
 
-def best_costs(improver, instances, adjustments, seed, noise=0.0):
+def best_costs(improver, instances, adjustments, seed, noise=0.0, goal=GOAL):
     """Best cost so far [m], (instances, adjustments + 1), on physics drawn from ``seed``."""
     rows = []
     for child in np.random.SeedSequence(seed).spawn(instances):
         rng = np.random.default_rng(child)
-        history = run(improver, PHYSICS.sample(rng), rng, adjustments, noise=noise)
+        history = run(improver, PHYSICS.sample(rng), rng, adjustments, goal, noise)
         rows.append(np.minimum.accumulate([trial.cost for trial in history]))
     return np.array(rows)

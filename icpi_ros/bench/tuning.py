@@ -160,6 +160,8 @@ def measure(
     seconds = dict.fromkeys(costs, 0.0)
     for _, unit in Workers(processes).run(work, range(instances)):
         for row in unit.rows:
+            if row["best_cost"] is None:  # the first attempt of this instance failed
+                continue
             costs[row["improver"]][row["trial"]] += row["best_cost"] / instances
             seconds[row["improver"]] += row["seconds"] / (instances * max(trials - 1, 1))
     return {label: (costs[label], seconds[label]) for label in costs}

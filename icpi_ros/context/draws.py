@@ -25,6 +25,10 @@ MISMATCH = 0.05
 """Standard deviation of scaled errors between draws that look alike."""
 
 
+MAX_EXECUTIONS = 200
+"""Of one draw; more would cost memory and time without telling much."""
+
+
 @dataclass(frozen=True)
 class Draw:
     """Executions under one physics, from its examples and their labels.
@@ -59,10 +63,8 @@ class Draws:
         self._rms = np.where(rms > 0.0, rms, 1.0)
         self._space, self._mask = space, mask
         done = Executions.of(dataset, space, goal)
-        self._draws = [
-            _model(done.points[done.draw == n], done.errors[done.draw == n] / self._rms)
-            for n in range(done.draw.max() + 1)
-        ]
+        members = [np.flatnonzero(done.draw == n)[:MAX_EXECUTIONS] for n in np.unique(done.draw)]
+        self._draws = [_model(done.points[m], done.errors[m] / self._rms) for m in members]
 
     def alike(self, thetas: Array, errors: Array, count: int) -> list[tuple[Array, Array, float]]:
         """Return the ``count`` draws that explain executions best, the best one first.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.dataset import Dataset, trusted_labels
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, Indices
 
@@ -15,8 +15,9 @@ from icpi_ros.types import Array, Indices
 class Executions:
     """Thetas and their outcomes; those of one draw differ in nothing else.
 
-    A label counts as an execution that met its goal.  Where errors are states minus goals they
-    are taken to the run's goal; else examples of different goals belong to different draws.
+    A label counts as an execution that met its goal, unless it may be wrong.  Where errors are
+    states minus goals they are taken to the run's goal; else examples of different goals belong
+    to different draws.
 
     Attributes:
         points: ``(n, d)`` scaled thetas.
@@ -31,7 +32,8 @@ class Executions:
     @classmethod
     def of(cls, dataset: Dataset, space: ParameterSpace, goal: Array) -> Executions:
         """Return the executions of a data set for a run with ``goal`` ``(g,)``."""
-        thetas = np.concatenate([dataset.theta, dataset.theta + dataset.dtheta])
+        good = trusted_labels(dataset)
+        thetas = np.concatenate([dataset.theta, (dataset.theta + dataset.dtheta)[good]])
         points = np.clip(space.normalise(thetas), -1.0, 1.0)
         none = np.zeros_like(dataset.error)
         movable = dataset.error.shape[1] == len(goal)
@@ -39,8 +41,8 @@ class Executions:
         apart = dataset.goal[:, :0] if movable else dataset.goal
         key = np.column_stack([dataset.group, apart])
         draw = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
-        errors = np.concatenate([dataset.error + shift, shift])
-        draw = np.concatenate([draw, draw])
+        errors = np.concatenate([dataset.error + shift, shift[good]])
+        draw = np.concatenate([draw, draw[good]])
         # One solution may be the label of many examples, equal but for rounding.
         rows = np.column_stack([draw, points.round(9)])
         first = np.unique(rows, axis=0, return_index=True)[1]

@@ -78,7 +78,7 @@ class Fit:
     latent: Array
 
 
-def fit(rows: Rows, latent_dim: int, iterations: int = ITERATIONS) -> Fit:
+def fit(rows: Rows, latent_dim: int) -> Fit:
     """Return the most likely hyperparameters and latent vectors; deterministic."""
     from scipy.optimize import minimize
 
@@ -87,7 +87,7 @@ def fit(rows: Rows, latent_dim: int, iterations: int = ITERATIONS) -> Fit:
     latent = LATENT_START * np.random.default_rng(0).standard_normal((rows.groups, latent_dim))
     start = np.concatenate([np.log(length), SCALE_START, latent.ravel()])
     objective = _Objective(rows, latent_dim)
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
     return objective.unpack(found.x)
 
 

@@ -24,16 +24,20 @@ from numpy.typing import NDArray
 
 from icpi_ros.context.outcome_fit import Fit, Rows, covariance, fit
 from icpi_ros.context.retrieval import Scale
-from icpi_ros.data.dataset import Dataset, fingerprint
+from icpi_ros.data.dataset import Dataset, fingerprint, trusted_labels
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, Indices
 
 LATENT_DIM = 4
 """Numbers that stand for the hidden physics; 3 did as well on some tasks, 1 and 2 did not."""
 MAX_ROWS = 600
-"""The fit takes time cubic in the rows; whole physics draws are left out of larger data sets."""
-TRUSTED = 0.05
-"""A label is trusted whose measured cost is at most this share of the data set's mean cost."""
+"""The fit takes time cubic in the rows; of larger data sets a part is used."""
+MIN_ROWS = 10
+"""Rows per physics draw; where there are too many draws, some are left out."""
+VARIES = 0.05
+"""A goal coordinate varies if its standard deviation is above this share of the error's RMS."""
+UNTOLD_RESIDUAL = 0.1
+"""Residual where fewer than three draws cannot tell it; the run finds out, see the posterior."""
 MIN_RESIDUAL = 0.005
 """Smallest standard deviation of what the model gets wrong, scaled error."""
 
@@ -76,12 +80,18 @@ class OutcomeModel:
     def offset(self, goal: Array) -> Array:
         """Return ``(m,)``: scaled error minus this is what the model describes.
 
-        Zero where the goal is an input.  A data set of one goal says nothing about others; there
-        the error is taken to be a position minus the goal if their dimensions agree.
+        Zero where the goal is an input.  A coordinate that is the same in all examples says nothing
+        about others; the error is then taken to be a position minus the goal if their dimensions
+        agree.
         """
-        if (self.goal_scale > 0.0).any() or len(goal) != len(self.scale.rms):
-            return np.zeros(len(self.counted))
-        return np.asarray(((self.goal_mean - goal) / self.scale.rms)[self.counted])
+        return np.asarray(self.offsets(goal[np.newaxis])[0])
+
+    def offsets(self, goals: Array) -> Array:
+        """Return :meth:`offset` of goals ``(n, g)``, ``(n, m)``."""
+        if goals.shape[1] != len(self.scale.rms):
+            return np.zeros((len(goals), len(self.counted)))
+        shift = np.where(self.goal_scale > 0.0, 0.0, (self.goal_mean - goals) / self.scale.rms)
+        return np.asarray(shift[:, self.counted])
 
     def errors(self, error: Array) -> Array:
         """Scale errors ``(n, all)`` and keep those that count ``(n, m)``."""
@@ -139,8 +149,10 @@ def _cached(source: _Source) -> OutcomeModel:
 def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel:
     scale = Scale.of(dataset, space, mask)
     counted = np.flatnonzero(mask).astype(np.int64)
-    spread = np.where(np.ptp(dataset.goal, axis=0) > 0.0, dataset.goal.std(axis=0), 0.0)
-    mean = dataset.goal.mean(axis=0)
+    mean, spread = dataset.goal.mean(axis=0), dataset.goal.std(axis=0)
+    least = VARIES * scale.rms if len(mean) == len(scale.rms) else 1e-6 * np.abs(mean)
+    spread = np.where(spread > least, spread, 0.0)
+    mean = np.where(spread > 0.0, mean, np.median(dataset.goal, axis=0))  # exact if all are equal
     empty = np.empty((0, 0))
     model = OutcomeModel(scale, counted, mean, spread, np.ones(0), empty, empty, empty, 0.0)
     rows = _rows(dataset, model)
@@ -169,7 +181,7 @@ def _conditioned(model: OutcomeModel, rows: Rows, found: Fit) -> OutcomeModel:
         rows.inputs / found.length,
         weights.reshape(len(rows.errors), -1),
         found.scales.linear**2 * np.vstack([alpha.sum(axis=0), slope]),
-        max(_left_out(rows, inverse, alpha), MIN_RESIDUAL),
+        max(_left_out(rows, inverse, alpha), MIN_RESIDUAL) if q > 1 else UNTOLD_RESIDUAL,
     )
 
 
@@ -197,10 +209,10 @@ def _rows(dataset: Dataset, model: OutcomeModel) -> Rows:
     goals = np.concatenate([dataset.goal, goal])
     varies = model.goal_scale > 0.0
     offsets = (goals - model.goal_mean)[:, varies] / model.goal_scale[varies]
-    errors = np.concatenate([model.errors(dataset.error), zeros])
+    errors = np.concatenate([model.errors(dataset.error), zeros]) - model.offsets(goals)
     groups = np.concatenate([np.asarray(dataset.group, dtype=np.int64), group])
     doubt = np.concatenate([np.zeros(len(dataset), dtype=np.bool_), doubtful])
-    kept = _thinned(groups)
+    kept = _thinned(groups, np.arange(len(groups)) >= len(dataset))
     return Rows(
         np.concatenate([thetas, offsets], axis=1)[kept],
         errors[kept],
@@ -218,7 +230,7 @@ def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]
     """
     solved = dataset.theta + dataset.dtheta
     group = np.asarray(dataset.group, dtype=np.int64)
-    good = dataset.label_cost <= TRUSTED * float(np.mean(dataset.cost))
+    good = trusted_labels(dataset)
     key = np.column_stack([group, dataset.goal, np.where(good[:, np.newaxis], solved, np.inf)])
     first, which = np.unique(key.round(9), axis=0, return_index=True, return_inverse=True)[1:]
     which = which.reshape(-1)
@@ -228,12 +240,16 @@ def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]
     return mean / counts, dataset.goal[first], group[first], ~good[first]
 
 
-def _thinned(group: Indices) -> Indices:
-    """Return the rows to keep: whole draws as far as MAX_ROWS goes, rows of the last one."""
+def _thinned(group: Indices, label: NDArray[np.bool_]) -> Indices:
+    """Return at most MAX_ROWS rows: of as many draws as can have MIN_ROWS each, labels first."""
     if len(group) <= MAX_ROWS:
         return np.arange(len(group))
-    names = np.random.default_rng(0).permutation(np.unique(group))
-    rank = np.empty(len(names), dtype=np.int64)
-    rank[np.searchsorted(np.unique(group), names)] = np.arange(len(names))
-    order = np.argsort(rank[np.searchsorted(np.unique(group), group)], kind="stable")
-    return np.sort(order[:MAX_ROWS])
+    rng = np.random.default_rng(0)
+    names, draw = np.unique(group, return_inverse=True)
+    chosen = rng.permutation(len(names))[: MAX_ROWS // MIN_ROWS]
+    shuffled = rng.permutation(len(group))
+    shuffled = shuffled[np.isin(draw[shuffled], chosen)]
+    shuffled = shuffled[np.lexsort((~label[shuffled], draw[shuffled]))]
+    starts = np.searchsorted(draw[shuffled], draw[shuffled])
+    turn = np.arange(len(shuffled)) - starts  # how many of its draw come before a row
+    return np.sort(shuffled[np.argsort(turn, kind="stable")[:MAX_ROWS]])

@@ -17,9 +17,11 @@ NOISE_SPREAD = 1.0
 """Standard deviation of the prior on the noise's natural logarithm, around the smallest."""
 RESIDUAL_LENGTH = 0.5
 """Longest length scale of the residual, scaled theta; else half the model's own."""
-DOUBLINGS = (0.5, 1.0, 2.0)
-"""Factors on the model's residual; the run's trials decide, so that shifted physics is noticed."""
-DOUBLING_SPREAD = 0.35
+FACTORS = (0.5, 1.0, 2.0)
+"""On the model's residual; the run's trials decide, so that shifted physics is noticed."""
+WIDE_FACTORS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""The same for data of one or two draws, which do not tell how physics varies."""
+FACTOR_SPREAD = 0.35
 """Standard deviation of the prior on the factor's natural logarithm."""
 
 
@@ -67,16 +69,19 @@ class Posterior:
         lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
         near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
         shared = basis @ basis.T
+        factors = FACTORS if basis.shape[1] > 1 else WIDE_FACTORS
         best = -np.inf
-        for doubling, noise in itertools.product(DOUBLINGS, NOISES):
-            residual = doubling * model.residual
+        found: tuple[float, float, Array, Array] | None = None
+        for share, noise in itertools.product(factors, NOISES):
+            residual = share * model.residual
             factor = _inverse_root(shared + residual**2 * near + noise**2 * np.eye(len(missed)))
             white = factor @ missed
             likely = float(np.log(np.diag(factor)).sum() - 0.5 * white @ white)
-            likely -= 0.5 * (np.log(doubling) / DOUBLING_SPREAD) ** 2
+            likely -= 0.5 * (np.log(share) / FACTOR_SPREAD) ** 2
             likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_SPREAD) ** 2
-            if likely > best:
+            if found is None or likely > best:
                 best, found = likely, (residual, noise, factor, factor.T @ white)
+        assert found is not None  # the first one is always taken
         return cls(model, thetas, basis, lengths, *found)
 
     def predict(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
 
 SCHEMA_VERSION = 1
+_TRUSTED = 0.05
 _BOUND_TOLERANCE = 1e-9
 """Share of a range by which theta may lie outside, for rounding."""
 
@@ -94,6 +95,14 @@ def shipped(task: Task) -> Dataset:
 def shipped_path(name: str) -> Path:
     """Return where the package keeps the data set of the task called ``name``."""
     return Path(__file__).parent / "shipped" / f"{name}.parquet"
+
+
+def trusted_labels(dataset: Dataset) -> NDArray[np.bool_]:
+    """Return which labels ``(N,)`` are measured to solve their example, nearly.
+
+    A label whose cost nobody measured, or above 5 % of the mean cost, may be wrong.
+    """
+    return np.asarray(dataset.label_cost <= _TRUSTED * float(np.mean(dataset.cost)))
 
 
 def empty(task: Task) -> Dataset:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from icpi_ros.context.features import Features
-from icpi_ros.context.retrieval import DEFAULT_K, Index
+from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.errors import InvalidValue
 from icpi_ros.space import ParameterSpace
@@ -99,6 +99,7 @@ class IndexedImprover(Improver):
         k = whole_option(context.options, "k", k, MAX_K)
         features = context.options.get("features", "error")
         self._features = Features.of(features, context.dataset, context.goal)
+        self._scale = Scale.of(context.dataset, context.space, context.cost_mask)
         examples, mask = self._features.examples(context.dataset), self._features.mask
         self._index = Index(examples, context.space, mask(context.cost_mask))
         self._index.require(k if asked else DEFAULT_K)
@@ -110,8 +111,7 @@ class IndexedImprover(Improver):
 
     def _error(self, error: Array) -> Array:
         """Scale relative errors ``(..., m)``; 1 is the RMS in the data set."""
-        rms = np.sqrt(np.mean(np.square(self.context.dataset.error), axis=0))
-        return np.asarray(error / np.where(rms > 0.0, rms, 1.0) * self.context.cost_mask)
+        return self._scale.error(error)
 
     def _fresh(
         self, theta: Array, base: Outcome, history: Sequence[Outcome], rng: np.random.Generator

@@ -116,7 +116,7 @@ class Bayesian(Improver):
         """Return the run's own observations, each theta once."""
         kept: dict[bytes, tuple[Array, float]] = {}
         for trial in sorted(history, key=lambda trial: trial.cost)[:MAX_TRIALS]:
-            point = np.clip(self.context.space.normalise(trial.theta), -1.0, 1.0)
+            point = np.clip(self.context.space.normalise(trial.theta), -1.0, 1.0) + 0.0  # no -0
             kept.setdefault(point.tobytes(), (point, trial.cost))
         points, costs = zip(*kept.values(), strict=True)
         noise = np.full(len(points), self._settings.noise)

@@ -73,7 +73,8 @@ class Knn(IndexedImprover):
             distances, labels = distances[near], labels[near]
         weights = (distances**2 + SOFTENING) ** (-0.5 * self._settings.power)
         theta = base.theta + weights @ labels / weights.sum()
-        if self._settings.from_best:
+        if self._settings.from_best or (self.hindsight and self._k == 1):
+            # A copied pair of the run's own would lead back to a trial that was executed.
             theta = self._fresh(theta, base, history, rng)
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
 

@@ -54,7 +54,6 @@ class Llm(IndexedImprover):
         texts = _check_texts(context.options)
         super().__init__(context)
         self._writer = PromptWriter(self._index.scale)
-        self._fallback = Embedded(without_options(context))
         self._completer = completer or OpenAIChat(**texts, deadline=deadline)
 
     def messages(self, history: Sequence[Outcome]) -> list[Message]:
@@ -74,7 +73,7 @@ class Llm(IndexedImprover):
         try:
             proposal = Proposal(self._ask(history[-1], details), self.name)
         except CompletionFailed as exc:
-            proposal = self._fallback.propose(history, rng)
+            proposal = Embedded(without_options(self.context)).propose(history, rng)
             proposal = replace(proposal, fallback_reason=f"{self.name}: {exc}")
         return replace(proposal, latency=time.perf_counter() - start, details=details)
 

@@ -1,12 +1,12 @@
 """Local ridge regression in context, without and with the run's own trials as examples.
 
-``ridge``: dtheta = b + A (x - q) is fitted to the 40 nearest examples x = (theta, e) around the
+``ridge``: dtheta = b + A (x - q) is fitted to the 10 nearest examples x = (theta, e) around the
 query q; the adjustment is b.
 
 ``ridge-hindsight``, always from the best trial so far, in scaled coordinates
 (``icpi_ros.context.retrieval.Scale``):
 
-1. While the run has one outcome it does the same.
+1. While the run has one outcome it does the same with 40 examples.
 2. From the second outcome on, every ordered pair (i, j) of the run's trials is an exact example
    under the run's hidden physics: had j's outcome been the goal, trial i would have had the
    error e_i - e_j and needed dtheta = theta_j - theta_i.  dtheta = G e is fitted to these pairs

@@ -117,21 +117,54 @@ def test_labels_that_nobody_measured_are_doubted(data):
     assert costs[:, 2].mean() < 0.005
 
 
-def test_large_data_sets_are_thinned_to_whole_draws():
-    large = toy.dataset(draws=100, size=1000)
+@pytest.mark.parametrize(("draws", "size"), [(100, 1000), (10, 3000)])
+def test_large_data_sets_are_thinned_but_keep_their_variety(draws, size):
+    large = toy.dataset(draws=draws, size=size)
     model = outcome_model(large, toy.SPACE, toy.MASK)
     assert len(model.centres) == MAX_ROWS
     costs = toy.best_costs(Embedded(toy.context(large)), 16, 2, seed=6)
     assert costs[:, 2].mean() < 0.003
 
 
-def test_one_draw_has_no_latent_numbers():
-    single = toy.dataset(draws=1, size=20)
-    model = outcome_model(single, toy.SPACE, toy.MASK)
-    assert model.predict(np.zeros((1, 2)))[1].shape == (1, 2, 0)
-    assert outcome_model(toy.dataset(), toy.SPACE, toy.MASK).predict(np.zeros((1, 2)))[1].shape == (
-        1, 2, LATENT_DIM,
-    )  # fmt: skip
+@pytest.mark.parametrize("draws", [1, 2, 3])
+def test_few_draws_still_help_a_run_of_the_same_physics(draws):
+    """A robot's own trials, relabelled, are data of one draw."""
+    few = toy.dataset(draws=draws, size=60)
+    physics = toy.PHYSICS.sample(np.random.default_rng(0))  # the first draw of the data set
+    improver, costs = Embedded(toy.context(few)), []
+    for seed in range(12):
+        history = toy.run(improver, physics, np.random.default_rng([7, seed]), 3)
+        costs.append(best(history).cost)
+    assert np.mean(costs) < 0.003
+    assert improver._model.predict(np.zeros((1, 2)))[1].shape == (1, 2, min(draws - 1, LATENT_DIM))
+
+
+def test_few_draws_still_help_a_run_of_other_physics():
+    few = toy.dataset(draws=1, size=60)
+    costs = toy.best_costs(Embedded(toy.context(few)), 24, 5, seed=8)
+    assert costs[:, 5].mean() < 0.05 * costs[:, 0].mean()
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1e-12, 1e-3])
+def test_goals_that_hardly_vary_count_as_one(data, jitter):
+    """Other goal than the data set's, whose goals differ by rounding or measurement."""
+    moved = jitter * np.random.default_rng(1).standard_normal(data.goal.shape)
+    near = replace(data, goal=data.goal + moved, error=data.error - moved)
+    goal = np.add(toy.GOAL, [0.04, -0.05])
+    improver = Embedded(replace(toy.context(near), goal=goal))
+    costs = toy.best_costs(improver, 12, 2, seed=5, goal=goal)
+    assert costs[:, 2].mean() < 0.004
+
+
+def test_goal_that_varies_in_one_coordinate_only():
+    rng = np.random.default_rng(3)
+    data = toy.dataset()
+    shift = np.column_stack([rng.uniform(-0.1, 0.1, len(data)), np.zeros(len(data))])
+    varied = replace(data, goal=data.goal + shift, error=data.error - shift)
+    unknown = replace(varied, label_cost=np.full(len(data), np.nan), dtheta=0.0 * data.dtheta)
+    goal = np.add(toy.GOAL, [0.03, 0.05])
+    improver = Embedded(replace(toy.context(unknown), goal=goal))
+    assert toy.best_costs(improver, 12, 3, seed=5, goal=goal)[:, 3].mean() < 0.004
 
 
 def test_model_is_fitted_once_per_data_set(data):
