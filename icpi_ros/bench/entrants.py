@@ -65,7 +65,8 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
         raise InvalidValue("a benchmark needs at least one improver")
     for label in labels:
         if labels.count(label) > 1:
-            raise InvalidValue(f"improver {label!r} is given more than once")
+            name = label.split(":")[0]  # an option may hold a key
+            raise InvalidValue(f"improver {name!r} is given more than once")
     return [_entrant(label) for label in labels]
 
 

@@ -26,7 +26,7 @@ from icpi_ros.data.build import build
 from icpi_ros.data.dataset import fingerprint, shipped
 from icpi_ros.data.labelling import label_draw, with_label_noise
 from icpi_ros.data.workers import Workers
-from icpi_ros.errors import InvalidValue, ResultsError, UnknownName
+from icpi_ros.errors import InvalidValue, ResultsError, UnknownName, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.tasks import TASKS
@@ -247,6 +247,15 @@ def test_results_of_other_versions_are_not_mixed(monkeypatch):
         run(replace(SMALL, tasks=(SLIDE,), instances=1))
 
 
+def test_a_key_in_an_option_is_refused_before_anything_is_written(out, monkeypatch):
+    monkeypatch.setenv("TOY_API_KEY", "sk-live-0815")
+    plan = replace(SMALL, improvers=("llm:model=sk-live-0815",), tasks=(SLIDE,), instances=1)
+    with pytest.raises(UsageError, match="hold the value of TOY_API_KEY") as caught:
+        run(plan, out=out)
+    assert "0815" not in str(caught.value)
+    assert list(out.parent.iterdir()) == []
+
+
 # --- conditions ---------------------------------------------------------------------------------
 
 
@@ -441,7 +450,7 @@ BAD = {
     "nowhere": (["--improvers", "knn", "--json", "none/x.json"], "its folder does not exist"),
     "option": (
         ["--improvers", "llm:modl=x", "--tasks", "slide"],
-        "improver llm:modl=x on slide: unknown option 'modl' of llm: choose from base_url",
+        "improver llm on slide: unknown option 'modl' of llm: choose from base_url",
     ),
     "time limit": (["--time-limit", "0"], "argument --time-limit"),
     "cluster": (
