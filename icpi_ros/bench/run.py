@@ -11,7 +11,7 @@ from typing import Any
 
 from icpi_ros.bench import datasets
 from icpi_ros.bench.conditions import Condition
-from icpi_ros.bench.deadline import Deadline
+from icpi_ros.bench.deadline import Deadline, build_limit
 from icpi_ros.bench.entrants import Entrant, entrants
 from icpi_ros.bench.instances import draw_instance
 from icpi_ros.bench.plan import Plan, all_versions
@@ -118,9 +118,10 @@ def _check_entrant(
     entrant: Entrant, task: Task, condition: Condition, dataset: Dataset, plan: Plan
 ) -> None:
     instance = draw_instance(task, condition.draws, plan.seed, 0)
-    chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit)
+    most = build_limit(plan.time_limit)
+    chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit, entrant.label)
     try:
-        deadline.call(lambda: chosen.build(task, instance.goal, instance.physics, dataset))
+        deadline.call(lambda: chosen.build(task, instance.goal, instance.physics, dataset), most)
     except UsageError as exc:
         where = f"{task.name}, {condition.name}" if condition.name else task.name
         exc.args = (f"improver {entrant.label.split(':')[0]} on {where}: {exc}",)
