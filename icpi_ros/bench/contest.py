@@ -185,7 +185,7 @@ class _Player:
             raise TypeError(f"provenance and fallback reason must be texts, not {told!r}")
         checked = replace(
             proposal,
-            provenance=redact_text(proposal.provenance),
+            provenance=_one_line(proposal.provenance),
             fallback_reason=_one_line(proposal.fallback_reason),
             predicted_cost=float(proposal.predicted_cost),
             predicted_std=float(proposal.predicted_std),
@@ -267,4 +267,6 @@ def _timed(
 
 
 def _one_line(text: str) -> str:
-    return redact_text(" ".join(text.split())) if text else ""
+    """Return a text without line ends, keys and halves of surrogate pairs (not writable)."""
+    written = " ".join(text.split()).encode(errors="replace").decode()
+    return redact_text(written)

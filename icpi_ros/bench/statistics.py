@@ -44,7 +44,7 @@ class StepsToThreshold:
 
     Attributes:
         median: over instances, those that never got there counted as longer than all;
-            infinite = more than half never got there.
+            infinite = at least half never got there.
         reached: share of instances that got there, 0 to 1.
         limit: adjustments that were allowed.
     """
@@ -233,16 +233,16 @@ def median_interval(values: Array) -> Array:
     The bootstrap distribution of a (lower) median is known in closed form, so nothing is drawn:
     a resample of N has it at most at the k-th smallest value if at least half of its draws are
     among the k smallest, a binomial probability with p = k/N (Efron, *The Jackknife, the
-    Bootstrap and Other Resampling Plans*, 1982, section 10.3).
+    Bootstrap and Other Resampling Plans*, 1982, section 10.3).  The upper end is that of the
+    upper median, the mirror image; for odd N both medians are the same.
 
     Args:
         values: ``(N, ...)``.
     """
     count = len(values)
     at_least_half = _binomial_tail(count, (count + 1) // 2)
-    ends = (0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL)
-    ranks = np.searchsorted(at_least_half, ends)
-    return np.asarray(np.sort(values, axis=0)[np.minimum(ranks, count - 1)])
+    rank = int(np.searchsorted(at_least_half, 0.5 - 0.5 * LEVEL))
+    return np.asarray(np.sort(values, axis=0)[[rank, count - 1 - rank]])
 
 
 def _binomial_tail(count: int, half: int) -> Array:

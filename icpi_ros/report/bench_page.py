@@ -291,7 +291,7 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> str:
             f"within {threshold_text(float(config['threshold_m']))} without a failed trial.",
             "Steps is the median number of adjustments until the best cost is within that "
             "threshold; instances that never got there count as longer than all others, and "
-            "“> n” says that more than half never did. The share beside it did.",
+            "“> n” says that at least half never did. The share beside it did.",
             "A ratio is the improver's mean best cost divided by the default's, on the same "
             "instances: above 1 means worse than the default. The interval in brackets is its "
             f"95 % percentile interval over {RESAMPLES} bootstrap resamples of instances, the "

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
 
 
@@ -188,12 +188,10 @@ def save(path: Path, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as exc:
-        part.unlink(missing_ok=True)
         raise UsageError(f"cannot write the page {path}: {exc.strerror or exc}") from exc
 
 

@@ -177,6 +177,12 @@ def test_parts_of_another_benchmark_are_refused_with_the_difference(out):
         run(replace(SMALL, trials=4), out=out)
 
 
+def test_parts_of_the_same_benchmark_by_another_command_are_taken_up(out, small):
+    with pytest.raises(Stop):
+        run(SMALL, out=out, on_unit=stop_after(1))
+    assert untimed(run(replace(SMALL, draws="test"), out=out)) == untimed(small)
+
+
 def test_two_processes_do_not_write_the_same_file(out):
     def another(_):
         with pytest.raises(ResultsError, match="another process is running the benchmark for"):
@@ -434,6 +440,10 @@ def test_files_that_are_no_results_at_all(out):
     out.write_bytes(b"PAR1\xff\xfe")
     with pytest.raises(ResultsError, match="not JSON"):
         results.read(out)
+    for text in (200_000 * "[", '{"cost": 1' + 400 * "0" + "}", r'{"label": "\ud800"}'):
+        out.write_text(text)
+        with pytest.raises(ResultsError, match="not JSON"):
+            results.read(out)
     out.write_text("[1, 2]")
     with pytest.raises(ResultsError, match="not a results file"):
         results.read(out)

@@ -227,6 +227,17 @@ def test_a_study_shows_cost_over_conditions_and_a_table_for_each():
     assert len(bench_tables(results)) == 3
 
 
+@pytest.mark.filterwarnings("error")
+def test_control_characters_in_a_condition_do_not_spoil_the_figures(tmp_path):
+    conditions = [condition("a\x07\n=1"), condition("a\x07\n=2")]
+    results = realistic(
+        tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=3
+    )
+    assert save_pngs(tmp_path, summarise(results))
+    (figure, *_) = re.findall(r"<svg.*?</svg>", bench_page(results), re.DOTALL)
+    assert "\x07" not in figure
+
+
 def test_a_page_with_many_conditions_leaves_plots_out_and_says_so():
     conditions = [condition(f"k={k}") for k in range(1, 13)]
     results = realistic(
@@ -369,5 +380,9 @@ def test_what_cannot_be_found_or_written_is_said(file, tmp_path, capsys):
     assert "there is no trial store" in capsys.readouterr().err
     assert main(["report", str(file), "--html", str(tmp_path / "no" / "p.html")]) == 2
     assert "its folder does not exist" in capsys.readouterr().err
+    before = file.read_bytes()
+    assert main(["report", str(file), "--html", str(file)]) == 2
+    assert "is the results file itself" in capsys.readouterr().err
+    assert file.read_bytes() == before
     assert main(["report", str(file), "--png", str(file)]) == 2
     assert "name a folder" in capsys.readouterr().err
