@@ -59,7 +59,7 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
 
     Raises:
         UnknownName: no such improver or oracle.
-        InvalidValue: none, or one given twice.
+        InvalidValue: none, or one or an option of one given twice.
     """
     if not labels:
         raise InvalidValue("a benchmark needs at least one improver")
@@ -72,6 +72,10 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
 
 def _entrant(label: str) -> Entrant:
     name, *parts = _OPTION.split(label)
+    keys = [part.partition("=")[0] for part in parts]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InvalidValue(f"improver {name!r}: option {key!r} is given more than once")
     options = dict(_option(part) for part in parts)
     if name in IMPROVERS:
         return Entrant(label, IMPROVERS.get(name), options)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,8 +92,7 @@ class ImproverSummary:
         ratio, ratio_low, ratio_high: mean best cost as a multiple of the default's on the same
             instances, with its paired 95 % interval; exactly 1 for the default itself.
         failures, fallbacks: number of trials.
-        seconds_mean, seconds_median, seconds_p95: wall time of the proposals [s]; NaN = none.
-        proposal_seconds: mean over all adjustments [s].
+        proposal_seconds: mean wall time of a proposal over all adjustments [s]; NaN = none.
         steps: adjustments to the threshold.
         calibration: predictions against outcomes; None = it predicts nothing.
         failure_reasons, fallback_reasons: reason and how often, the most frequent first.
@@ -114,9 +112,6 @@ class ImproverSummary:
     ratio_high: Array
     failures: Array
     fallbacks: Array
-    seconds_mean: Array
-    seconds_median: Array
-    seconds_p95: Array
     proposal_seconds: float
     steps: StepsToThreshold
     calibration: Calibration | None
@@ -326,9 +321,6 @@ def _improver_summary(
         success=((best <= threshold) & untroubled).mean(axis=0),
         failures=found.failed[i].sum(axis=0).astype(np.float64),
         fallbacks=found.fell_back[i].sum(axis=0).astype(np.float64),
-        seconds_mean=_over_known(seconds, lambda known: known.mean()),
-        seconds_median=_over_known(seconds, np.median),
-        seconds_p95=_over_known(seconds, lambda known: np.quantile(known, 0.95)),
         proposal_seconds=float(later.mean()) if len(later) else math.nan,
         steps=steps_to_threshold(best, threshold),
         calibration=_calibration(found, i),
@@ -354,12 +346,6 @@ def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
         reached=float(np.isfinite(steps).mean()),
         limit=best.shape[1] - 1,
     )
-
-
-def _over_known(seconds: Array, statistic: Callable[[Array], float]) -> Array:
-    """Return ``statistic`` of the finite entries of every column; NaN where there are none."""
-    known = [column[np.isfinite(column)] for column in seconds.T]
-    return np.array([statistic(column) if len(column) else math.nan for column in known])
 
 
 def _calibration(found: Block, i: int) -> Calibration | None:

@@ -101,8 +101,7 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
             "mark the practical limit and are no rivals.",
             "lead",
         ),
-        paragraph("The command that repeats it:"),
-        preformatted(str(config["command"])),
+        _command(config, "The command that repeats it:"),
     ]
     lost = sum(len(one.block.left_out) for one in found)
     if lost:
@@ -114,6 +113,13 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
             )
         )
     return "".join(lines)
+
+
+def _command(config: Any, before: str = "") -> str:
+    """Return the command behind a line of text, or say that there is none."""
+    if not config["command"]:
+        return paragraph("Conditions of one's own choice: no command repeats it.")
+    return (paragraph(before) if before else "") + preformatted(str(config["command"]))
 
 
 def _number(count: int, word: str) -> str:
@@ -314,7 +320,7 @@ def _repeat(config: Any) -> str:
         return table(columns, rows, name, sortable=False)
 
     return (
-        preformatted(str(config["command"]))
+        _command(config)
         + pairs("software", "version", config["versions"])
         + pairs("task", "definition", config["definitions"])
         + pairs("data set (task/condition)", "fingerprint", config["datasets"])

@@ -145,6 +145,7 @@ def test_a_broken_run_continues_and_gives_the_same_rows(small, out, tmp_path):
         run(SMALL, out=out, on_unit=stop_after(4))
     units = tmp_path / "small.json.parts" / "units.jsonl"
     assert units.read_text().count("\n") == 4
+    (units.parent / ".slide-500.parquet.77.tmp").write_bytes(b"PAR1")
     with units.open("a") as file:
         file.write('[{"task": "slide-gc", "condit')
     seen = []
@@ -460,6 +461,8 @@ BAD = {
     "draws": (["--draws", "best"], "choose from"),
     "draws that are compared": (["--preset", "shift", "--draws", "train"], "compares draws"),
     "twice": (["--improvers", "knn,knn"], "improver 'knn' is given more than once"),
+    "no task": (["--tasks", ""], "--tasks: a name is empty"),
+    "no improver": (["--improvers", "knn,"], "--improvers: a name is empty"),
     "nowhere": (["--improvers", "knn", "--json", "none/x.json"], "its folder does not exist"),
     "option": (
         ["--improvers", "llm:modl=x", "--tasks", "slide"],
@@ -528,6 +531,14 @@ def _mean_after_three(found: Results):
         if row["trial"] == 3:
             tables.setdefault((row["task"], row["improver"]), []).append(row["best_cost"])
     return {key: np.mean(costs) for key, costs in tables.items()}
+
+
+def test_no_command_is_claimed_for_conditions_of_ones_own():
+    own = replace(SMALL, conditions=(Condition("a", noise=0.001),))
+    assert own.command("x.json") == own.config()["preset"] == ""
+    shifted = preset("main").with_draws("shifted").conditions
+    assert "--draws shifted" in replace(SMALL, conditions=shifted, draws="shifted").command()
+    assert replace(SMALL, conditions=shifted).command() == ""
 
 
 def test_a_task_name_gives_its_task_in_the_command_that_repeats_it():

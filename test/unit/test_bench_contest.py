@@ -463,3 +463,5 @@ def test_names_that_are_wrong():
         entrants(["ridge", "magic:k=2"])
     with pytest.raises(InvalidValue, match="'knn' is given more than once"):
         entrants(["knn", "ridge", "knn"])
+    with pytest.raises(InvalidValue, match="'ridge': option 'k' is given more than once"):
+        entrants(["ridge:k=1:k=2"])

@@ -118,6 +118,12 @@ def test_the_page_says_how_to_repeat_it(main_page):
         assert text in main_page.text.replace("\xa0", " "), text
 
 
+def test_a_page_without_a_command_says_so():
+    page = Page(bench_page(results_of({"embedded": [[0.1, 0.05]]}, command="", preset="")))
+    assert "icpi bench: own choice" in page.text
+    assert "no command repeats it" in page.text
+
+
 def test_failures_and_fallbacks_are_named(main_page):
     assert "the kernel matrix is singular" in main_page.text
     assert "llm: no answer in 30 s" in main_page.text
