@@ -94,7 +94,10 @@ class Plan:
         if self.preset not in PRESETS:
             return False
         named = PRESETS[self.preset]
-        return self.conditions == (named.with_draws(self.draws) if self.draws else named).conditions
+        try:
+            return self.conditions == named.with_draws(self.draws or "test").conditions
+        except InvalidValue:  # it compares draws
+            return not self.draws and self.conditions == named.conditions
 
     def command(self, out: str = "") -> str:
         """Return the command that repeats it, with results into a file called ``out``.

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.bench.blocks import Block, block, blocks
+from icpi_ros.bench.entrants import without
 from icpi_ros.bench.results import Results
 from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array, Indices
@@ -130,6 +133,7 @@ class TaskSummary:
         seed: of the run; fixes the resamples.
         block: the rows behind it.
         improvers: summaries in the order of the run; none if no instance has a first outcome.
+        unused: option that the condition sets, to the labels of those who do not take it.
     """
 
     condition: str
@@ -139,6 +143,7 @@ class TaskSummary:
     seed: int
     block: Block
     improvers: tuple[ImproverSummary, ...]
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, improver: str) -> ImproverSummary:
         """Return one improver's summary.
@@ -159,7 +164,19 @@ def summarise(results: Results) -> list[TaskSummary]:
     """
     found, config = blocks(results), results.config
     threshold, seed = float(config["threshold_m"]), int(config["seed"])
-    return [_task_summary(one, config["default"], threshold, seed) for one in found]
+    unused = {one["name"]: _unused(one, config["improvers"]) for one in config["conditions"]}
+    return [
+        replace(
+            _task_summary(one, config["default"], threshold, seed), unused=unused[one.condition]
+        )
+        for one in found
+    ]
+
+
+def _unused(condition: Mapping[str, Any], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    options = condition.get("options")
+    found = {key: without(key, labels) for key in options} if isinstance(options, dict) else {}
+    return {key: names for key, names in found.items() if names}
 
 
 def ratio(

@@ -31,6 +31,7 @@ from icpi_ros.report.bench_words import (
     significant,
     threshold_text,
     title,
+    unused_text,
 )
 from icpi_ros.report.page import (
     Cell,
@@ -173,12 +174,13 @@ def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: boo
 
 def _study(key: str, ones: list[TaskSummary]) -> str:
     trials = key_trials(min(one.block.trials for one in ones))
+    unused = "".join(f" {text}." for text in dict.fromkeys(map(unused_text, ones)) if text)
     drawn = [
         figure(
             wide_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions"),
             f"Mean best cost after {trial} adjustments under each condition; vertical bars are "
             "95 % intervals. Points are shifted sideways a little so that bars can be told apart. "
-            "Lower is better.",
+            f"Lower is better.{unused}",
         )
         for n, (trial, draw) in enumerate(zip(trials, study_draws(ones), strict=True))
     ]
@@ -191,6 +193,7 @@ def _condition(key: str, one: TaskSummary, detailed: bool) -> str:
     parts = [
         paragraph(f"{instances_text(one)}; ratios to {one.default}."),
         task_table(one),
+        *([paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
         _curves(key, one),
         "<h3>Failures and fallbacks</h3>",
         trouble_table(one),

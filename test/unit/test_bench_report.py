@@ -118,6 +118,18 @@ def test_the_page_says_how_to_repeat_it(main_page):
         assert text in main_page.text.replace("\xa0", " "), text
 
 
+def test_who_does_not_take_the_option_that_a_study_varies_is_named():
+    conditions = [condition(f"k={k}", options={"k": k}) for k in (1, 5)]
+    results = realistic(
+        tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=3
+    )
+    text = "embedded does not use the condition's k"
+    assert all(text in table for table in bench_tables(results))
+    page = Page(bench_page(results)).text
+    assert page.count(text) >= 4  # below two tables and in the captions of the study
+    assert "knn does not use" not in page
+
+
 def test_a_page_without_a_command_says_so():
     page = Page(bench_page(results_of({"embedded": [[0.1, 0.05]]}, command="", preset="")))
     assert "icpi bench: own choice" in page.text
