@@ -105,23 +105,30 @@ class Block:
     @property
     def where(self) -> str:
         """Condition and task in words, for messages."""
-        return f"task {self.task}" + (f", condition {self.condition}" if self.condition else "")
+        return _where(self.condition, self.task)
 
 
 def blocks(results: Results) -> list[Block]:
     """Return one block per condition and task that has rows, in the order of the run.
 
     Raises:
-        InvalidValue: the design is not paired: a row is missing or there twice, an improver has
-            no first trial in common with the others, or a best cost is missing after one.
+        InvalidValue: the rows are not those that ``config`` asks for: one is missing, there twice
+            or of something else, or a best cost is missing after the first trial.
     """
     check(results)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in results.rows:
         groups.setdefault((row.get("condition") or "", row["task"]), []).append(row)
-    order = _order(results)
-    keys = sorted(groups, key=lambda key: order.get(key, len(order)))
-    return [_block(key, groups[key], results.config["improvers"]) for key in keys]
+    keys = [
+        (condition["name"], task)
+        for condition in results.config["conditions"]
+        for task in results.config["tasks"]
+    ]
+    for key in (*keys, *groups):
+        if key not in groups or key not in keys:
+            fault = "has no rows" if key in keys else "has rows, but is not in config"
+            raise InvalidValue(f"{_where(*key)} {fault}: run the benchmark again")
+    return [_block(key, groups[key], results.config) for key in keys]
 
 
 def block(results: Results, task: str, condition: str = "") -> Block:
@@ -140,7 +147,7 @@ def block(results: Results, task: str, condition: str = "") -> Block:
         found = sorted({(row["task"], row.get("condition") or "") for row in results.rows})
         names = ", ".join(f"{name} ({where})" if where else name for name, where in found)
         raise InvalidValue(f"no rows of task {task!r}, condition {condition!r}: there are {names}")
-    return _block((condition, task), rows, results.config["improvers"])
+    return _block((condition, task), rows, results.config)
 
 
 def check(results: Results) -> None:
@@ -172,30 +179,30 @@ def _require(value: object, kinds: Any, wanted: str, where: str) -> None:
         )
 
 
-def _order(results: Results) -> dict[tuple[str, str], int]:
-    conditions = [condition.get("name", "") for condition in results.config["conditions"]]
-    keys = [(name, task) for name in conditions for task in results.config["tasks"]]
-    return {key: place for place, key in enumerate(keys)}
+def _where(condition: str, task: str) -> str:
+    return f"task {task}" + (f", condition {condition}" if condition else "")
 
 
-def _block(key: tuple[str, str], rows: Sequence[Row], labels: Sequence[str]) -> Block:
-    """Put rows in their places and check that none is missing."""
+def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any]) -> Block:
+    """Put rows in their places and check that they are the ones that ``config`` asks for."""
     condition, task = key
-    present = {row["improver"] for row in rows}
-    improvers = [label for label in labels if label in present]
-    improvers += sorted(present.difference(labels))
-    instances = sorted({row["instance"] for row in rows})
-    trials = 1 + max(row["trial"] for row in rows)
-    shape = (len(improvers), len(instances), trials)
-    where = f"task {task}" + (f", condition {condition}" if condition else "")
+    improvers = tuple(config["improvers"])
+    shape = (len(improvers), config["instances"], config["trials"])
+    where = _where(condition, task)
     if len(rows) != prod(shape):
         raise InvalidValue(
             f"{where}: {len(rows)} rows, but {shape[0]} improvers on {shape[1]} instances in "
             f"{shape[2]} trials need {prod(shape)}: run the benchmark again"
         )
     place_i = {label: i for i, label in enumerate(improvers)}
-    place_n = {number: n for n, number in enumerate(instances)}
-    index = np.array([(place_i[r["improver"]], place_n[r["instance"]], r["trial"]) for r in rows])
+    for row in rows:
+        place = (row["improver"], row["instance"], row["trial"])
+        if place[0] not in place_i or place[1] >= shape[1] or place[2] >= shape[2]:
+            raise InvalidValue(
+                f"{where}: a row of improver {place[0]!r}, instance {place[1]}, trial {place[2]} "
+                "is not one that config asks for: run the benchmark again"
+            )
+    index = np.array([(place_i[r["improver"]], r["instance"], r["trial"]) for r in rows])
     flat = np.ravel_multi_index((index[:, 0], index[:, 1], index[:, 2]), shape)
     if len(np.unique(flat)) != len(rows):
         raise InvalidValue(f"{where}: a row is there twice, another is missing")
@@ -212,11 +219,11 @@ def _block(key: tuple[str, str], rows: Sequence[Row], labels: Sequence[str]) -> 
 
     best = numbers("best_cost")
     kept = _with_first_outcome(best, where)
-    numbers_of = np.array(instances)
+    numbers_of = np.arange(shape[1])
     return Block(
         condition=condition,
         task=task,
-        improvers=tuple(improvers),
+        improvers=improvers,
         instances=tuple(numbers_of[kept].tolist()),
         left_out=tuple(numbers_of[~kept].tolist()),
         best=best[:, kept],

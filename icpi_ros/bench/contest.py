@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from icpi_ros.bench.conditions import Condition
-from icpi_ros.bench.deadline import Deadline, TookTooLong
+from icpi_ros.bench.deadline import Deadline, TookTooLong, build_limit, still_busy
 from icpi_ros.bench.entrants import Entrant
 from icpi_ros.bench.instances import Instance, proposal_rng
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.dataset import Dataset, freeze
 from icpi_ros.errors import ObservationMissing
 from icpi_ros.improvers.base import Improver
 from icpi_ros.redact import jsonable, redact_text
@@ -40,7 +40,7 @@ class Rules:
     Attributes:
         seed: of instances, proposals and noise.
         trials: per improver, the common first attempt included.
-        time_limit: of one proposal [s].
+        time_limit: of one proposal [s]; building has its own, more generous one.
     """
 
     seed: int
@@ -115,25 +115,27 @@ class Bench:
 class _Player:
     """One improver in one instance."""
 
-    def __init__(self, entrant: Entrant, build: Callable[[], Improver], rules: Rules) -> None:
+    def __init__(
+        self, entrant: Entrant, build: Callable[[], Improver], rules: Rules, out: str = ""
+    ) -> None:
         self.label = entrant.label
         self.rows: list[Row] = []
-        self._build, self._deadline = build, Deadline(rules.time_limit)
+        self._build, self._deadline = build, Deadline(rules.time_limit, entrant.label)
         self._improver: Improver | None = None
         self._history: list[Outcome] = []
         self._best: _Result | None = None
-        self._out = ""
+        self._out = out
 
     def propose(self, trial: int, rng: np.random.Generator) -> _Attempt:
         """Ask for the next theta; whatever the improver does, there is an answer."""
         if not self._history:
             return _Attempt(failure="not asked: the first attempt failed")
         if self._out:
-            return _Attempt(failure=f"not asked again: {self._out}")
+            return _Attempt(failure=_one_line(f"not asked again: {self._out}"))
         begin = time.perf_counter()
         try:
             if self._improver is None:
-                self._improver = self._deadline.call(self._build)
+                self._improver = self._deadline.call(self._build, build_limit(self._deadline.limit))
             ask = partial(_timed, self._improver, tuple(self._history), rng)
             proposal, seconds = self._deadline.call(ask)
             return self._checked(proposal, seconds)
@@ -161,7 +163,7 @@ class _Player:
                 "best_cost": self._best.cost if self._best else None,
                 "seconds": round(attempt.seconds, 7),
                 "provenance": proposal.provenance if proposal else self.label,
-                "fallback_reason": _one_line(proposal.fallback_reason) if proposal else "",
+                "fallback_reason": proposal.fallback_reason if proposal else "",
                 "failure": failure,
                 "predicted_cost": jsonable(proposal.predicted_cost) if proposal else None,
                 "predicted_std": jsonable(proposal.predicted_std) if proposal else None,
@@ -178,7 +180,17 @@ class _Player:
         assert self._improver is not None
         space = self._improver.context.space
         theta, projected = space.project(space.as_vector(proposal.theta))
-        return _Attempt(theta, proposal, projected, seconds)
+        told = (proposal.provenance, proposal.fallback_reason)
+        if not all(isinstance(text, str) for text in told):
+            raise TypeError(f"provenance and fallback reason must be texts, not {told!r}")
+        checked = replace(
+            proposal,
+            provenance=_one_line(proposal.provenance),
+            fallback_reason=_one_line(proposal.fallback_reason),
+            predicted_cost=float(proposal.predicted_cost),
+            predicted_std=float(proposal.predicted_std),
+        )
+        return _Attempt(theta, checked, projected, seconds)
 
 
 def play(
@@ -194,7 +206,7 @@ def play(
 
     A proposal that is not a vector of the space, raises, or takes too long, and a theta whose
     rollout fails, is a row without cost; that trial is not in the improver's history.  Who took
-    too long is not asked again.
+    too long is not asked again, in later instances neither while that call goes on.
 
     Args:
         task: what to execute.
@@ -205,11 +217,14 @@ def play(
         rules: seed, trials, time limit.
         bench: executes the thetas.
     """
+    freeze(dataset)
+    busy = still_busy(rules.time_limit)
 
     def player(entrant: Entrant) -> _Player:
         chosen = entrant.under(condition.options)
         make = partial(chosen.build, task, instance.goal, instance.physics, dataset)
-        return _Player(entrant, make, rules)
+        out = "its call in an earlier instance still goes on" if entrant.label in busy else ""
+        return _Player(entrant, make, rules, out)
 
     players = [player(entrant) for entrant in entrants]
     try:
@@ -252,4 +267,6 @@ def _timed(
 
 
 def _one_line(text: str) -> str:
-    return redact_text(" ".join(text.split())) if text else ""
+    """Return a text without line ends, keys and halves of surrogate pairs (not writable)."""
+    written = " ".join(text.split()).encode(errors="replace").decode()
+    return redact_text(written)

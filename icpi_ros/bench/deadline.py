@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+BUILD_FACTOR, LEAST_BUILD_LIMIT = 10.0, 120.0
+LONGEST_WAIT = 30.0
+"""For calls that were given up [s]."""
+_GIVEN_UP = "given up: "
+"""Begins the names of their threads: the list of threads is what this process knows of them."""
 
 
 class TookTooLong(Exception):
@@ -22,16 +28,22 @@ class Deadline:
 
     Args:
         limit: of each call [s], wall time.
+        label: of who is called.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, label: str) -> None:
         """Set the limit; the thread starts with the first call."""
-        self.limit = limit
+        self.limit, self._label = limit, label
+        self._thread: threading.Thread | None = None
         self._todo: queue.SimpleQueue[Callable[[], Any] | None] | None = None
         self._done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
-    def call(self, function: Callable[[], T]) -> T:
+    def call(self, function: Callable[[], T], limit: float | None = None) -> T:
         """Return ``function()``; what it raises is raised here.
+
+        Args:
+            function: what to call.
+            limit: [s], instead of the usual one.
 
         Raises:
             TookTooLong: it did not return in time.
@@ -39,12 +51,15 @@ class Deadline:
         if self._todo is None:
             self._start()
         assert self._todo is not None
+        assert self._thread is not None
+        limit = self.limit if limit is None else limit
         self._todo.put(function)
         try:
-            result, error = self._done.get(timeout=self.limit)
+            result, error = self._done.get(timeout=limit)
         except queue.Empty:
+            self._thread.name = _GIVEN_UP + self._label
             self.close()
-            raise TookTooLong(f"took longer than {self.limit:g} s") from None
+            raise TookTooLong(f"took longer than {limit:g} s") from None
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]
@@ -57,9 +72,31 @@ class Deadline:
 
     def _start(self) -> None:
         self._todo, self._done = queue.SimpleQueue(), queue.SimpleQueue()
-        threading.Thread(
+        self._thread = threading.Thread(
             target=_work, args=(self._todo, self._done), daemon=True, name="proposals"
-        ).start()
+        )
+        self._thread.start()
+
+
+def build_limit(limit: float) -> float:
+    """Return how long building may take [s] whose proposals may take ``limit`` [s].
+
+    The first of a kind in a process may fit a model or load one.
+    """
+    return max(BUILD_FACTOR * limit, LEAST_BUILD_LIMIT)
+
+
+def still_busy(limit: float) -> set[str]:
+    """Wait for the calls of this process that were given up; return the labels of those that go on.
+
+    What goes on slows everybody down, so there is a wait, of ``limit`` [s] and at most
+    :data:`LONGEST_WAIT` for all of them together.
+    """
+    end = time.monotonic() + min(limit, LONGEST_WAIT)
+    found = [each for each in threading.enumerate() if each.name.startswith(_GIVEN_UP)]
+    for thread in found:
+        thread.join(max(end - time.monotonic(), 0.0))
+    return {each.name.removeprefix(_GIVEN_UP) for each in found if each.is_alive()}
 
 
 def _work(

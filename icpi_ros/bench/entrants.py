@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from icpi_ros.bench.oracles import ORACLES
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import InvalidValue, UnknownName
+from icpi_ros.errors import IcpiError, InvalidValue, UnknownName
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
 from icpi_ros.tasks.base import Task
@@ -36,10 +37,14 @@ class Entrant:
     options: Mapping[str, Any]
     informed: bool = False
 
-    def under(self, options: Mapping[str, Any]) -> Entrant:
-        """Return it under a condition's ``options``: those that it has and does not set itself."""
+    def takes(self, option: str) -> bool:
+        """Whether a condition can set ``option``: it has it and does not set it itself."""
         known: Collection[str] = getattr(self.kind, "option_names", ())
-        shared = {key: value for key, value in options.items() if key in known}
+        return option in known and option not in self.options
+
+    def under(self, options: Mapping[str, Any]) -> Entrant:
+        """Return it under a condition's ``options``: those that it takes."""
+        shared = {key: value for key, value in options.items() if self.takes(key)}
         return replace(self, options=shared | dict(self.options))
 
     def build(self, task: Task, goal: Array, physics: Array, dataset: Dataset) -> Improver:
@@ -59,18 +64,36 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
 
     Raises:
         UnknownName: no such improver or oracle.
-        InvalidValue: none, or one given twice.
+        InvalidValue: none, or one or an option of one given twice.
     """
     if not labels:
         raise InvalidValue("a benchmark needs at least one improver")
     for label in labels:
         if labels.count(label) > 1:
-            raise InvalidValue(f"improver {label!r} is given more than once")
+            name = label.split(":")[0]  # an option may hold a key
+            raise InvalidValue(f"improver {name!r} is given more than once")
     return [_entrant(label) for label in labels]
+
+
+def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``labels`` that do not take a condition's ``option``.
+
+    Who is not known here, as in results of another version, is left out.
+    """
+    found = []
+    for label in labels:
+        with contextlib.suppress(IcpiError):
+            if not _entrant(label).takes(option):
+                found.append(label)
+    return tuple(found)
 
 
 def _entrant(label: str) -> Entrant:
     name, *parts = _OPTION.split(label)
+    keys = [part.partition("=")[0] for part in parts]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InvalidValue(f"improver {name!r}: option {key!r} is given more than once")
     options = dict(_option(part) for part in parts)
     if name in IMPROVERS:
         return Entrant(label, IMPROVERS.get(name), options)

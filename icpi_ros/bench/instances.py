@@ -28,12 +28,21 @@ class Instance:
         physics: ``(P,)`` hidden physics.
         goal: ``(g,)``.
         theta: ``(d,)`` first attempt.
+
+    The arrays are read-only: all improvers share them.
     """
 
     number: int
     physics: Array
     goal: Array
     theta: Array
+
+    def __post_init__(self) -> None:
+        """Keep copies that nobody can write to."""
+        for name in ("physics", "goal", "theta"):
+            array = np.array(getattr(self, name))
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
 
 def draw_instance(task: Task, draws: str, seed: int, number: int) -> Instance:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
-from icpi_ros.bench.conditions import Condition
+from icpi_ros.bench.conditions import PRESETS, Condition
 from icpi_ros.bench.contest import Rules
 from icpi_ros.bench.entrants import entrants
 from icpi_ros.data.labelling import versions
@@ -43,7 +43,7 @@ class Plan:
         seed: of everything random.
         time_limit: of one proposal [s].
         threshold: cost from which on an instance counts as solved [m].
-        preset: name, for the record.
+        preset: name, for the record; says nothing where the conditions are not its own.
         draws: as asked for on the command line; empty = as the preset says.
     """
 
@@ -88,8 +88,24 @@ class Plan:
         """Number of (condition, task, instance)."""
         return len(self.tasks) * len(self.conditions) * self.instances
 
+    @property
+    def has_command(self) -> bool:
+        """Whether a command can repeat it: the conditions are those of its preset."""
+        if self.preset not in PRESETS:
+            return False
+        named = PRESETS[self.preset]
+        try:
+            return self.conditions == named.with_draws(self.draws or "test").conditions
+        except InvalidValue:  # it compares draws
+            return not self.draws and self.conditions == named.conditions
+
     def command(self, out: str = "") -> str:
-        """Return the command that repeats it, with results into a file called ``out``."""
+        """Return the command that repeats it, with results into a file called ``out``.
+
+        Empty if there is none: conditions of one's own have no option.
+        """
+        if not self.has_command:
+            return ""
         parts = ["icpi", "bench", "--preset", self.preset]
         parts += ["--tasks", ",".join(task.name for task in self.tasks)]
         parts += ["--improvers", ",".join(self.improvers)]
@@ -104,7 +120,7 @@ class Plan:
         """Return what the results file says about the plan; without command and data sets."""
         default = REFERENCE if REFERENCE in self.improvers else self.improvers[0]
         return {
-            "preset": self.preset,
+            "preset": self.preset if self.has_command else "",
             "seed": self.seed,
             "instances": self.instances,
             "trials": self.trials,

@@ -7,6 +7,7 @@ of each improver came to.  Costs in metres, times in seconds; a value that does 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,15 +109,29 @@ def read(path: str | Path) -> Results:
             something missing in it.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = _parsed(Path(path).read_text(encoding="utf-8"))
     except OSError as exc:
         raise ResultsError(f"cannot read {path}: {exc.strerror or exc}") from exc
-    except ValueError as exc:  # UnicodeDecodeError is one, too
+    except (ValueError, RecursionError) as exc:  # wrong Unicode is a ValueError, too
         raise ResultsError(
             f"{path} is not JSON, or was cut off ({exc}): run the benchmark that made it again"
         ) from exc
     _check(content, str(path))
     return Results(content["config"], content["instances"], content["rows"])
+
+
+def _parsed(text: str) -> Any:
+    """Return what a text of JSON holds; raises ValueError for what no summary can work with."""
+    content = json.loads(text, parse_int=_whole)
+    if r"\ud" in text.lower():  # perhaps half of a pair, which cannot be written again
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
+
+
+def _whole(digits: str) -> int:
+    if math.isinf(float(digits)):
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _check(content: Any, path: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from icpi_ros.bench import datasets
 from icpi_ros.bench.conditions import Condition
-from icpi_ros.bench.deadline import Deadline
+from icpi_ros.bench.deadline import Deadline, build_limit
 from icpi_ros.bench.entrants import Entrant, entrants
 from icpi_ros.bench.instances import draw_instance
 from icpi_ros.bench.plan import Plan, all_versions
@@ -22,7 +22,7 @@ from icpi_ros.data.build import Progress as BuildProgress
 from icpi_ros.data.dataset import Dataset, fingerprint, shipped
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.redact import redact
+from icpi_ros.redact import jsonable, leaked, watch
 from icpi_ros.tasks.base import Task
 
 
@@ -91,8 +91,10 @@ def check(plan: Plan) -> None:
     """Build every improver once under every condition, so that wrong options show at once.
 
     Raises:
-        UsageError: one refuses; the message names it, the task and the condition.
+        UsageError: one refuses, or an option holds a key; the message names the improver, the
+            task and the condition, but no option, which may be a key.
     """
+    _refuse_keys(plan)
     for task in plan.tasks:
         for condition in plan.conditions:
             count = min(condition.examples or len(shipped(task)), len(shipped(task)))
@@ -101,16 +103,28 @@ def check(plan: Plan) -> None:
                 _check_entrant(entrant, task, condition, dataset, plan)
 
 
+def _refuse_keys(plan: Plan) -> None:
+    """Refuse a plan that would write a key of the environment into the results."""
+    for entrant in entrants(plan.improvers):
+        watch(entrant.options.get("key_variable"))
+    if name := leaked(jsonable(plan.config() | {"command": plan.command()})):
+        raise UsageError(
+            f"the benchmark's options hold the value of {name}: keys are read from the "
+            "environment and never stored; remove the option"
+        )
+
+
 def _check_entrant(
     entrant: Entrant, task: Task, condition: Condition, dataset: Dataset, plan: Plan
 ) -> None:
     instance = draw_instance(task, condition.draws, plan.seed, 0)
-    chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit)
+    most = build_limit(plan.time_limit)
+    chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit, entrant.label)
     try:
-        deadline.call(lambda: chosen.build(task, instance.goal, instance.physics, dataset))
+        deadline.call(lambda: chosen.build(task, instance.goal, instance.physics, dataset), most)
     except UsageError as exc:
         where = f"{task.name}, {condition.name}" if condition.name else task.name
-        exc.args = (f"improver {entrant.label} on {where}: {exc}",)
+        exc.args = (f"improver {entrant.label.split(':')[0]} on {where}: {exc}",)
         raise
     except (Exception, SystemExit):
         pass  # a failure of that improver: its rows will say so
@@ -144,7 +158,7 @@ class _Benchmark:
         units = [self._units[key] for key in self._keys()]
         config = {"command": command, **self._plan.config(), "datasets": self._fingerprints}
         return Results(
-            redact(config),  # type: ignore[arg-type]  # a dict stays one
+            config,
             [unit.instance for unit in units],
             [row for unit in units for row in unit.rows],
         )

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.bench.blocks import Block, block, blocks
+from icpi_ros.bench.entrants import without
 from icpi_ros.bench.results import Results
 from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array, Indices
@@ -44,7 +46,7 @@ class StepsToThreshold:
 
     Attributes:
         median: over instances, those that never got there counted as longer than all;
-            infinite = more than half never got there.
+            infinite = at least half never got there.
         reached: share of instances that got there, 0 to 1.
         limit: adjustments that were allowed.
     """
@@ -93,8 +95,7 @@ class ImproverSummary:
         ratio, ratio_low, ratio_high: mean best cost as a multiple of the default's on the same
             instances, with its paired 95 % interval; exactly 1 for the default itself.
         failures, fallbacks: number of trials.
-        seconds_mean, seconds_median, seconds_p95: wall time of the proposals [s]; NaN = none.
-        proposal_seconds: mean over all adjustments [s].
+        proposal_seconds: mean wall time of a proposal over all adjustments [s]; NaN = none.
         steps: adjustments to the threshold.
         calibration: predictions against outcomes; None = it predicts nothing.
         failure_reasons, fallback_reasons: reason and how often, the most frequent first.
@@ -114,9 +115,6 @@ class ImproverSummary:
     ratio_high: Array
     failures: Array
     fallbacks: Array
-    seconds_mean: Array
-    seconds_median: Array
-    seconds_p95: Array
     proposal_seconds: float
     steps: StepsToThreshold
     calibration: Calibration | None
@@ -135,6 +133,7 @@ class TaskSummary:
         seed: of the run; fixes the resamples.
         block: the rows behind it.
         improvers: summaries in the order of the run; none if no instance has a first outcome.
+        unused: option that the condition sets, to the labels of those who do not take it.
     """
 
     condition: str
@@ -144,6 +143,7 @@ class TaskSummary:
     seed: int
     block: Block
     improvers: tuple[ImproverSummary, ...]
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, improver: str) -> ImproverSummary:
         """Return one improver's summary.
@@ -164,7 +164,19 @@ def summarise(results: Results) -> list[TaskSummary]:
     """
     found, config = blocks(results), results.config
     threshold, seed = float(config["threshold_m"]), int(config["seed"])
-    return [_task_summary(one, config["default"], threshold, seed) for one in found]
+    unused = {one["name"]: _unused(one, config["improvers"]) for one in config["conditions"]}
+    return [
+        replace(
+            _task_summary(one, config["default"], threshold, seed), unused=unused[one.condition]
+        )
+        for one in found
+    ]
+
+
+def _unused(condition: Mapping[str, Any], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    options = condition.get("options")
+    found = {key: without(key, labels) for key in options} if isinstance(options, dict) else {}
+    return {key: names for key, names in found.items() if names}
 
 
 def ratio(
@@ -233,16 +245,16 @@ def median_interval(values: Array) -> Array:
     The bootstrap distribution of a (lower) median is known in closed form, so nothing is drawn:
     a resample of N has it at most at the k-th smallest value if at least half of its draws are
     among the k smallest, a binomial probability with p = k/N (Efron, *The Jackknife, the
-    Bootstrap and Other Resampling Plans*, 1982, section 10.3).
+    Bootstrap and Other Resampling Plans*, 1982, section 10.3).  The upper end is that of the
+    upper median, the mirror image; for odd N both medians are the same.
 
     Args:
         values: ``(N, ...)``.
     """
     count = len(values)
     at_least_half = _binomial_tail(count, (count + 1) // 2)
-    ends = (0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL)
-    ranks = np.searchsorted(at_least_half, ends)
-    return np.asarray(np.sort(values, axis=0)[np.minimum(ranks, count - 1)])
+    rank = int(np.searchsorted(at_least_half, 0.5 - 0.5 * LEVEL))
+    return np.asarray(np.sort(values, axis=0)[[rank, count - 1 - rank]])
 
 
 def _binomial_tail(count: int, half: int) -> Array:
@@ -326,9 +338,6 @@ def _improver_summary(
         success=((best <= threshold) & untroubled).mean(axis=0),
         failures=found.failed[i].sum(axis=0).astype(np.float64),
         fallbacks=found.fell_back[i].sum(axis=0).astype(np.float64),
-        seconds_mean=_over_known(seconds, lambda known: known.mean()),
-        seconds_median=_over_known(seconds, np.median),
-        seconds_p95=_over_known(seconds, lambda known: np.quantile(known, 0.95)),
         proposal_seconds=float(later.mean()) if len(later) else math.nan,
         steps=steps_to_threshold(best, threshold),
         calibration=_calibration(found, i),
@@ -354,12 +363,6 @@ def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
         reached=float(np.isfinite(steps).mean()),
         limit=best.shape[1] - 1,
     )
-
-
-def _over_known(seconds: Array, statistic: Callable[[Array], float]) -> Array:
-    """Return ``statistic`` of the finite entries of every column; NaN where there are none."""
-    known = [column[np.isfinite(column)] for column in seconds.T]
-    return np.array([statistic(column) if len(column) else math.nan for column in known])
 
 
 def _calibration(found: Block, i: int) -> Calibration | None:

@@ -13,6 +13,7 @@ from icpi_ros.errors import IcpiError, ResultsError
 
 UNITS = "units.jsonl"
 DATASETS = "*.parquet"
+LEFTOVERS = ".*.tmp"
 Key = tuple[str, str, int]
 """Task, condition, instance."""
 
@@ -69,8 +70,8 @@ class UnitLog(SideFolder):
             raise self.refused(exc) from exc
 
     def pieces(self) -> list[Path]:
-        """Return the file of units and the data sets that were built for them."""
-        return [*self.folder.glob(UNITS), *self.folder.glob(DATASETS)]
+        """Return the file of units, the data sets built for them, and what a crash left behind."""
+        return [path for kind in (UNITS, DATASETS, LEFTOVERS) for path in self.folder.glob(kind)]
 
 
 def kept(out: Path, total: int) -> str:

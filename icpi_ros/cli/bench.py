@@ -105,10 +105,10 @@ def _plan(args: argparse.Namespace) -> Plan:
     chosen = preset(args.preset)
     if args.draws:
         chosen = chosen.with_draws(args.draws)
-    tasks = _names(args.tasks) or chosen.tasks or tuple(TASKS.names())
+    tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.names())
     return Plan(
         tasks=tuple(TASKS.get(name) for name in tasks),
-        improvers=_names(args.improvers) or chosen.improvers,
+        improvers=_names("--improvers", args.improvers) or chosen.improvers,
         conditions=chosen.conditions,
         instances=args.instances or chosen.instances,
         trials=args.trials or chosen.trials,
@@ -120,8 +120,18 @@ def _plan(args: argparse.Namespace) -> Plan:
     )
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",")) if text else ()
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    """Return the names in a list with commas; none if the option is not given.
+
+    Raises:
+        UsageError: a name is empty.
+    """
+    from icpi_ros.errors import UsageError
+
+    names = () if text is None else tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise UsageError(f"{option}: a name is empty: give names with commas between")
+    return names
 
 
 class _Display:

@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     page = checked_output(args.html) if args.html else None
     folder = _checked_folder(args.png) if args.png else None
     path = Path(args.what)
+    if page:
+        _refuse_same(page, path)
     if path.is_file() or path.suffix == ".json" or len(path.parts) > 1:
         from icpi_ros.bench.results import read
 
@@ -40,6 +42,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         _report_run(args.what, args.store, page, folder)
     return 0
+
+
+def _refuse_same(page: Path, path: Path) -> None:
+    """Refuse to write the page over the file that it is made of."""
+    from icpi_ros.errors import UsageError
+
+    if page.exists() and path.exists() and page.samefile(path):
+        raise UsageError(f"--html {page} is the results file itself: name another file")
 
 
 def _checked_folder(path: Path) -> Path:

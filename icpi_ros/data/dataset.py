@@ -120,6 +120,13 @@ def empty(task: Task) -> Dataset:
     )
 
 
+def freeze(dataset: Dataset) -> None:
+    """Make the arrays read-only, for users who share them."""
+    for array in vars(dataset).values():
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+
+
 def fingerprint(dataset: Dataset) -> str:
     """Return a short hash of the examples (not of the provenance)."""
     digest = hashlib.sha256(dataset.task.encode())

@@ -48,7 +48,7 @@ class SideFolder:
     option: ClassVar[str] = "--out"
     """The option that names the output."""
     unimportant: ClassVar[tuple[str, ...]] = ("command",)
-    """Keys of the manifest that are not shown as differences: others say the same in parts."""
+    """Keys of the manifest that may differ: what matters in them is there in parts."""
 
     def __init__(self, out: Path, manifest: dict[str, Any]) -> None:
         """Make the folder, or take up the one that is there."""
@@ -119,11 +119,12 @@ class SideFolder:
             there: Json = json.loads(text)
         except ValueError:
             there = None
-        if there == self._manifest:
-            return
+        now = {key: value for key, value in self._manifest.items() if key not in self.unimportant}
         if isinstance(there, dict):
-            there |= {key: self._manifest.get(key) for key in self.unimportant}
-        changes = "; ".join(list(differences(there, self._manifest))[:3])
+            there = {key: value for key, value in there.items() if key not in self.unimportant}
+        if there == now:
+            return
+        changes = "; ".join(list(differences(there, now))[:3])
         raise self.error(
             f"{self.folder} holds {self.holds} ({changes}): give the same arguments to continue "
             f"it, delete the folder, or name another {self.option}"

@@ -31,6 +31,7 @@ from icpi_ros.report.bench_words import (
     significant,
     threshold_text,
     title,
+    unused_text,
 )
 from icpi_ros.report.page import (
     Cell,
@@ -101,8 +102,7 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
             "mark the practical limit and are no rivals.",
             "lead",
         ),
-        paragraph("The command that repeats it:"),
-        preformatted(str(config["command"])),
+        _command(config, "The command that repeats it:"),
     ]
     lost = sum(len(one.block.left_out) for one in found)
     if lost:
@@ -114,6 +114,13 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
             )
         )
     return "".join(lines)
+
+
+def _command(config: Any, before: str = "") -> str:
+    """Return the command behind a line of text, or say that there is none."""
+    if not config["command"]:
+        return paragraph("Conditions of one's own choice: no command repeats it.")
+    return (paragraph(before) if before else "") + preformatted(str(config["command"]))
 
 
 def _number(count: int, word: str) -> str:
@@ -167,12 +174,13 @@ def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: boo
 
 def _study(key: str, ones: list[TaskSummary]) -> str:
     trials = key_trials(min(one.block.trials for one in ones))
+    unused = "".join(f" {text}." for text in dict.fromkeys(map(unused_text, ones)) if text)
     drawn = [
         figure(
             wide_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions"),
             f"Mean best cost after {trial} adjustments under each condition; vertical bars are "
             "95 % intervals. Points are shifted sideways a little so that bars can be told apart. "
-            "Lower is better.",
+            f"Lower is better.{unused}",
         )
         for n, (trial, draw) in enumerate(zip(trials, study_draws(ones), strict=True))
     ]
@@ -185,6 +193,7 @@ def _condition(key: str, one: TaskSummary, detailed: bool) -> str:
     parts = [
         paragraph(f"{instances_text(one)}; ratios to {one.default}."),
         task_table(one),
+        *([paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
         _curves(key, one),
         "<h3>Failures and fallbacks</h3>",
         trouble_table(one),
@@ -291,7 +300,7 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> str:
             f"within {threshold_text(float(config['threshold_m']))} without a failed trial.",
             "Steps is the median number of adjustments until the best cost is within that "
             "threshold; instances that never got there count as longer than all others, and "
-            "“> n” says that more than half never did. The share beside it did.",
+            "“> n” says that at least half never did. The share beside it did.",
             "A ratio is the improver's mean best cost divided by the default's, on the same "
             "instances: above 1 means worse than the default. The interval in brackets is its "
             f"95 % percentile interval over {RESAMPLES} bootstrap resamples of instances, the "
@@ -314,7 +323,7 @@ def _repeat(config: Any) -> str:
         return table(columns, rows, name, sortable=False)
 
     return (
-        preformatted(str(config["command"]))
+        _command(config)
         + pairs("software", "version", config["versions"])
         + pairs("task", "definition", config["definitions"])
         + pairs("data set (task/condition)", "fingerprint", config["datasets"])

@@ -128,7 +128,7 @@ def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
         axes.plot(x, mean, **look.line)
     axes.set_yscale("log")
     _mark_threshold(axes, found[0].threshold)
-    _frame(axes, name, f"mean best cost after {trial} [mm]")
+    _frame(axes, plain(name), f"mean best cost after {trial} [mm]")
     _log_ticks(axes, "y")
     axes.set_xticks(places, [plain(value_text(one.condition), 14) for one in found])
     axes.set_xlim(*_widened(places, 0.04))

@@ -18,6 +18,7 @@ from icpi_ros.report.bench_words import (
     shown_trials,
     threshold_text,
     title,
+    unused_text,
 )
 
 _LONGEST = 100
@@ -54,7 +55,8 @@ def task_table(found: TaskSummary) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([_heading(found), *lines, *_troubles(found.improvers)])
+    notes = [unused] if (unused := unused_text(found)) else []
+    return "\n".join([_heading(found), *lines, *notes, *_troubles(found.improvers)])
 
 
 def _heading(found: TaskSummary) -> str:

@@ -100,6 +100,14 @@ def nothing_text(found: TaskSummary) -> str:
     )
 
 
+def unused_text(found: TaskSummary) -> str:
+    """Say who does not take what the condition sets: ``embedded does not use k``; else empty."""
+    return "; ".join(
+        f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the condition's {option}"
+        for option, names in found.unused.items()
+    )
+
+
 def count_text(values: tuple[tuple[str, int], ...]) -> str:
     """Return reasons with their numbers, one line: ``3 x diverged; 1 x time limit``."""
     return "; ".join(f"{number} x {reason}" for reason, number in values)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
 
 
@@ -108,19 +108,13 @@ def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:
 
 
 def figure(picture: str, caption: str) -> str:
-    """Return a figure: ``picture`` is markup (an inline SVG, an image), ``caption`` a text."""
+    """Return a figure: ``picture`` is markup (an inline SVG), ``caption`` a text."""
     return f"<figure>{picture}<figcaption>{_prose(caption)}</figcaption></figure>"
 
 
 def figures(found: Iterable[str], small: bool = False) -> str:
     """Return figures side by side as far as the window allows."""
     return f'<div class="figures{" small" if small else ""}">{"".join(found)}</div>'
-
-
-def png_image(data: bytes, label: str) -> str:
-    """Return an image element that carries a PNG in itself."""
-    encoded = base64.b64encode(data).decode("ascii")
-    return f'<img alt="{escape(label)}" src="data:image/png;base64,{encoded}">'
 
 
 def paragraph(text: str, kind: str = "") -> str:
@@ -169,7 +163,7 @@ def document(title: str, body: str) -> str:
     """
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode("ascii")
     policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        "default-src 'none'; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     return (
@@ -188,12 +182,10 @@ def save(path: Path, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as exc:
-        part.unlink(missing_ok=True)
         raise UsageError(f"cannot write the page {path}: {exc.strerror or exc}") from exc
 
 
@@ -238,7 +230,6 @@ grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}
 .figures.small{gap:12px 14px;grid-template-columns:repeat(auto-fill,minmax(min(46%,190px),1fr))}
 figure{margin:0;min-width:0}
 figure svg{display:block;width:100%;height:auto}
-figure img{display:block;max-width:100%;height:auto}
 svg *{stroke-linejoin:round}
 svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif}
 figcaption{font-size:13px;color:var(--quiet);max-width:70ch;margin-top:2px}

@@ -53,7 +53,8 @@ def results_of(costs, **more):
                 values = [None if np.isnan(value) else float(value) for value in (cost, low)]
                 failure = "diverged" if np.isnan(cost) else None
                 rows.append(row(improver, instance, trial, *values, failure=failure))
-    return Results(config(improvers=tuple(costs), **more), [], rows)
+    sizes = dict(zip(("instances", "trials"), np.shape(next(iter(costs.values()))), strict=True))
+    return Results(config(improvers=tuple(costs), **sizes, **more), [], rows)
 
 
 def realistic(tasks=TASKS, improvers=tuple(RATES), conditions=None, instances=20, trials=6, seed=0):

@@ -26,7 +26,7 @@ from icpi_ros.data.build import build
 from icpi_ros.data.dataset import fingerprint, shipped
 from icpi_ros.data.labelling import label_draw, with_label_noise
 from icpi_ros.data.workers import Workers
-from icpi_ros.errors import InvalidValue, ResultsError, UnknownName
+from icpi_ros.errors import InvalidValue, ResultsError, UnknownName, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.tasks import TASKS
@@ -145,6 +145,7 @@ def test_a_broken_run_continues_and_gives_the_same_rows(small, out, tmp_path):
         run(SMALL, out=out, on_unit=stop_after(4))
     units = tmp_path / "small.json.parts" / "units.jsonl"
     assert units.read_text().count("\n") == 4
+    (units.parent / ".slide-500.parquet.77.tmp").write_bytes(b"PAR1")
     with units.open("a") as file:
         file.write('[{"task": "slide-gc", "condit')
     seen = []
@@ -175,6 +176,12 @@ def test_parts_of_another_benchmark_are_refused_with_the_difference(out):
         ResultsError, match=r"another benchmark \(trials: 3 in the file, 4 now\).* --json"
     ):
         run(replace(SMALL, trials=4), out=out)
+
+
+def test_parts_of_the_same_benchmark_by_another_command_are_taken_up(out, small):
+    with pytest.raises(Stop):
+        run(SMALL, out=out, on_unit=stop_after(1))
+    assert untimed(run(replace(SMALL, draws="test"), out=out)) == untimed(small)
 
 
 def test_two_processes_do_not_write_the_same_file(out):
@@ -232,7 +239,10 @@ def test_an_improver_that_fails_is_in_the_file_and_the_others_go_on(out, more_im
     }
     assert reasons["raising"] == {"RuntimeError: no idea"}
     assert "not a finite number" in reasons["nan"].pop()
-    assert reasons["slow"] == {"took longer than 0.3 s"}
+    assert reasons["slow"] == {
+        "took longer than 0.3 s",
+        "not asked again: its call in an earlier instance still goes on",
+    }
     assert reasons["ridge"] == reasons["random"] == {None}
     others = [r for r in untimed(found) if r["improver"] in ("ridge", "random")]
     assert others == [r for r in untimed(small) if r["task"] == "slide" and r["instance"] < 2]
@@ -245,6 +255,15 @@ def test_results_of_other_versions_are_not_mixed(monkeypatch):
     monkeypatch.setattr(run_module, "all_versions", lambda: {"mujoco": "0.1"})
     with pytest.raises(IcpiError, match=r"a worker runs other versions.*mujoco .*, here 0\.1"):
         run(replace(SMALL, tasks=(SLIDE,), instances=1))
+
+
+def test_a_key_in_an_option_is_refused_before_anything_is_written(out, monkeypatch):
+    monkeypatch.setenv("TOY_API_KEY", "sk-live-0815")
+    plan = replace(SMALL, improvers=("llm:model=sk-live-0815",), tasks=(SLIDE,), instances=1)
+    with pytest.raises(UsageError, match="hold the value of TOY_API_KEY") as caught:
+        run(plan, out=out)
+    assert "0815" not in str(caught.value)
+    assert list(out.parent.iterdir()) == []
 
 
 # --- conditions ---------------------------------------------------------------------------------
@@ -422,6 +441,10 @@ def test_files_that_are_no_results_at_all(out):
     out.write_bytes(b"PAR1\xff\xfe")
     with pytest.raises(ResultsError, match="not JSON"):
         results.read(out)
+    for text in (200_000 * "[", '{"cost": 1' + 400 * "0" + "}", r'{"label": "\ud800"}'):
+        out.write_text(text)
+        with pytest.raises(ResultsError, match="not JSON"):
+            results.read(out)
     out.write_text("[1, 2]")
     with pytest.raises(ResultsError, match="not a results file"):
         results.read(out)
@@ -438,10 +461,12 @@ BAD = {
     "draws": (["--draws", "best"], "choose from"),
     "draws that are compared": (["--preset", "shift", "--draws", "train"], "compares draws"),
     "twice": (["--improvers", "knn,knn"], "improver 'knn' is given more than once"),
+    "no task": (["--tasks", ""], "--tasks: a name is empty"),
+    "no improver": (["--improvers", "knn,"], "--improvers: a name is empty"),
     "nowhere": (["--improvers", "knn", "--json", "none/x.json"], "its folder does not exist"),
     "option": (
         ["--improvers", "llm:modl=x", "--tasks", "slide"],
-        "improver llm:modl=x on slide: unknown option 'modl' of llm: choose from base_url",
+        "improver llm on slide: unknown option 'modl' of llm: choose from base_url",
     ),
     "time limit": (["--time-limit", "0"], "argument --time-limit"),
     "cluster": (
@@ -506,6 +531,14 @@ def _mean_after_three(found: Results):
         if row["trial"] == 3:
             tables.setdefault((row["task"], row["improver"]), []).append(row["best_cost"])
     return {key: np.mean(costs) for key, costs in tables.items()}
+
+
+def test_no_command_is_claimed_for_conditions_of_ones_own():
+    own = replace(SMALL, conditions=(Condition("a", noise=0.001),))
+    assert own.command("x.json") == own.config()["preset"] == ""
+    shifted = preset("main").with_draws("shifted").conditions
+    assert "--draws shifted" in replace(SMALL, conditions=shifted, draws="shifted").command()
+    assert replace(SMALL, conditions=shifted).command() == ""
 
 
 def test_a_task_name_gives_its_task_in_the_command_that_repeats_it():

@@ -267,6 +267,85 @@ def test_who_takes_too_long_is_given_up_and_the_others_go_on():
     assert all(row["failure"] is None for row in found["random"])
 
 
+def test_who_still_computes_in_the_next_instance_is_not_asked_until_it_is_done():
+    wake, calls = threading.Event(), []
+
+    def answer(history, rng):
+        calls.append(len(history))
+        if len(calls) == 1:
+            wake.wait(LIMIT)
+        return history[-1].theta
+
+    kinds = {"stuck": scripted(answer), "random": Random}
+    contest(kinds, limit=0.2, trials=2)
+    second = contest(kinds, number=1, limit=0.2, trials=2)
+    reason = "not asked again: its call in an earlier instance still goes on"
+    assert second["stuck"][1]["failure"] == reason
+    assert second["random"][1]["failure"] is None
+    assert calls == [1]
+    wake.set()
+    assert contest(kinds, number=2, limit=0.2, trials=2)["stuck"][1]["failure"] is None
+
+
+def test_an_abandoned_call_is_waited_for_before_the_next_instance_begins():
+    done = threading.Event()
+
+    def answer(history, rng):
+        if not done.is_set():
+            threading.Event().wait(0.3)
+            done.set()
+        return history[-1].theta
+
+    kinds = {"late": scripted(answer)}
+    contest(kinds, limit=0.2, trials=2)
+    assert not done.is_set()
+    contest({"random": Random}, number=1, limit=0.2, trials=1)
+    assert done.is_set()
+
+
+def test_the_time_to_build_an_improver_is_not_that_of_a_proposal():
+    class Loading(Random):
+        def __init__(self, context):
+            super().__init__(context)
+            threading.Event().wait(0.4)
+
+    rows = contest({"loading": Loading}, limit=0.2, trials=2)["loading"]
+    assert rows[1]["failure"] is None
+
+
+def test_an_improver_cannot_change_the_problem_or_the_examples():
+    class Vandal(Script):
+        def propose(self, history, rng):
+            for array in (self.context.goal, self.context.dataset.theta):
+                with pytest.raises(ValueError, match="read-only"):
+                    array[:] = 0.0
+            return Proposal(history[-1].theta, "vandal")
+
+    assert contest({"vandal": Vandal}, trials=2)["vandal"][1]["failure"] is None
+    instance = draw_instance(SLIDE, "test", 0, 0)
+    for array in (instance.goal, instance.physics, instance.theta):
+        assert not array.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("fallback_reason", 3),
+        ("provenance", None),
+        ("predicted_cost", np.ones(2)),
+        ("predicted_std", "much"),
+    ],
+)
+def test_a_malformed_proposal_is_a_failure_of_that_trial(field, value):
+    class Malformed(Script):
+        def propose(self, history, rng):
+            return Proposal(**{"theta": history[-1].theta, "provenance": "x", field: value})
+
+    found = contest({"malformed": Malformed, "random": Random}, trials=2)
+    assert "Error: " in found["malformed"][1]["failure"]
+    assert found["random"][1]["failure"] is None
+
+
 def test_a_theta_that_cannot_be_simulated_is_a_failure_and_not_shown_to_the_improver():
     kind = scripted(lambda history, rng: [1.4 if len(history) == 2 else 0.8, 0.1])
     rows = contest({"a": kind}, above=1.3, theta=np.array([0.7, 0.0]))["a"]
@@ -384,3 +463,5 @@ def test_names_that_are_wrong():
         entrants(["ridge", "magic:k=2"])
     with pytest.raises(InvalidValue, match="'knn' is given more than once"):
         entrants(["knn", "ridge", "knn"])
+    with pytest.raises(InvalidValue, match="'ridge': option 'k' is given more than once"):
+        entrants(["ridge:k=1:k=2"])

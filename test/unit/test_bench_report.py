@@ -118,6 +118,24 @@ def test_the_page_says_how_to_repeat_it(main_page):
         assert text in main_page.text.replace("\xa0", " "), text
 
 
+def test_who_does_not_take_the_option_that_a_study_varies_is_named():
+    conditions = [condition(f"k={k}", options={"k": k}) for k in (1, 5)]
+    results = realistic(
+        tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=3
+    )
+    text = "embedded does not use the condition's k"
+    assert all(text in table for table in bench_tables(results))
+    page = Page(bench_page(results)).text
+    assert page.count(text) >= 4  # below two tables and in the captions of the study
+    assert "knn does not use" not in page
+
+
+def test_a_page_without_a_command_says_so():
+    page = Page(bench_page(results_of({"embedded": [[0.1, 0.05]]}, command="", preset="")))
+    assert "icpi bench: own choice" in page.text
+    assert "no command repeats it" in page.text
+
+
 def test_failures_and_fallbacks_are_named(main_page):
     assert "the kernel matrix is singular" in main_page.text
     assert "llm: no answer in 30 s" in main_page.text
@@ -225,6 +243,17 @@ def test_a_study_shows_cost_over_conditions_and_a_table_for_each():
     for name in names:
         assert f"slide, {name}: improvers" in page.values("aria-label")
     assert len(bench_tables(results)) == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_control_characters_in_a_condition_do_not_spoil_the_figures(tmp_path):
+    conditions = [condition("a\x07\n=1"), condition("a\x07\n=2")]
+    results = realistic(
+        tasks=("slide",), improvers=("embedded", "knn"), conditions=conditions, instances=3
+    )
+    assert save_pngs(tmp_path, summarise(results))
+    (figure, *_) = re.findall(r"<svg.*?</svg>", bench_page(results), re.DOTALL)
+    assert "\x07" not in figure
 
 
 def test_a_page_with_many_conditions_leaves_plots_out_and_says_so():
@@ -369,5 +398,9 @@ def test_what_cannot_be_found_or_written_is_said(file, tmp_path, capsys):
     assert "there is no trial store" in capsys.readouterr().err
     assert main(["report", str(file), "--html", str(tmp_path / "no" / "p.html")]) == 2
     assert "its folder does not exist" in capsys.readouterr().err
+    before = file.read_bytes()
+    assert main(["report", str(file), "--html", str(file)]) == 2
+    assert "is the results file itself" in capsys.readouterr().err
+    assert file.read_bytes() == before
     assert main(["report", str(file), "--png", str(file)]) == 2
     assert "name a folder" in capsys.readouterr().err

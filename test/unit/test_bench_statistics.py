@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench_data import config, realistic, results_of, row
+from bench_data import condition, config, realistic, results_of, row
 
 from icpi_ros.bench.results import Results
 from icpi_ros.bench.statistics import (
@@ -39,7 +39,7 @@ def test_the_interval_of_a_median_is_what_resampling_gives(count):
     values = np.random.default_rng(2).lognormal(0.0, 1.0, count)
     rng = np.random.default_rng(3)
     resampled = np.sort(values[rng.integers(count, size=(20_000, count))], axis=1)
-    drawn = resampled[:, (count + 1) // 2 - 1]  # the lower median
+    drawn = np.median(resampled, axis=1)
     low, high = median_interval(values)
     # at most one order statistic apart: the drawn ones have sampling error
     ranks = np.searchsorted(np.sort(values), [low, high])
@@ -47,7 +47,9 @@ def test_the_interval_of_a_median_is_what_resampling_gives(count):
         np.sort(values), np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
     )
     assert np.abs(ranks - wanted).max() <= 1
-    assert low <= np.median(values) <= high or count == 2
+    assert low <= np.median(values) <= high
+    mirrored = -median_interval(-values)[::-1]
+    np.testing.assert_array_equal(mirrored, [low, high])
 
 
 def test_a_large_sample_does_not_overflow_the_median_interval():
@@ -170,7 +172,7 @@ def test_fallbacks_are_counted_with_their_reasons_and_predict_for_nobody():
         trial(4, 0.06, predicted_cost=0.06, predicted_std=None),
         trial(5, 0.05, predicted_cost=0.05, predicted_std=0.1, fallback_reason="no answer"),
     ]
-    line = one(Results(config(improvers=("embedded",)), [], rows)).of("embedded")
+    line = one(Results(config(improvers=("embedded",), instances=1), [], rows)).of("embedded")
     assert line.fallback_reasons == (("no answer", 1),)
     known = line.calibration
     np.testing.assert_array_equal(known.trial, [1, 2, 3, 4])
@@ -190,7 +192,11 @@ def test_the_shares_of_a_well_calibrated_predictor_are_the_normal_ones():
         rows.append(row("embedded", instance, 0, 2.0, 2.0))
         more = {"predicted_cost": 1.0, "predicted_std": 0.1}
         rows.append(row("embedded", instance, 1, float(cost), float(cost), **more))
-    known = one(Results(config(improvers=("embedded",)), [], rows)).of("embedded").calibration
+    known = (
+        one(Results(config(improvers=("embedded",), instances=len(rows) // 2, trials=2), [], rows))
+        .of("embedded")
+        .calibration
+    )
     assert known.within_1 == pytest.approx(0.683, abs=0.03)
     assert known.within_2 == pytest.approx(0.954, abs=0.015)
     assert known.median_z == pytest.approx(0.674, abs=0.05)
@@ -202,9 +208,10 @@ def test_times_are_of_proposals_and_failed_ones_without_a_time_do_not_count():
         row("embedded", 0, 1, 0.1, 0.1, seconds=0.002),
         row("embedded", 0, 2, None, 0.1, seconds=None, failure="not asked again"),
     ]
-    line = one(Results(config(improvers=("embedded",)), [], rows)).of("embedded")
+    line = one(Results(config(improvers=("embedded",), instances=1, trials=3), [], rows)).of(
+        "embedded"
+    )
     assert line.proposal_seconds == pytest.approx(0.002)
-    assert np.isnan(line.seconds_p95[2])
 
 
 def test_the_order_of_rows_does_not_matter():
@@ -233,15 +240,35 @@ def broken(change):
         (lambda rows: rows[1].update(best_cost="cheap"), "best_cost.*not a number"),
         (lambda rows: rows[1].update(trial="last"), "not a whole number"),
         (lambda rows: rows[1].update(trial=-1), "not a whole number"),
-        (lambda rows: rows[1].update(trial=10**12), "rows, but"),
+        (lambda rows: rows[1].update(trial=10**12), "not one that config asks for"),
         (lambda rows: rows[1].update(instance=[1]), "not a whole number"),
         (lambda rows: rows[1].update(improver=None), "not a text"),
+        (lambda rows: rows[1].update(instance=1), "instance 1, trial 1 is not one that"),
+        (lambda rows: rows[1].update(improver="bo"), "improver 'bo'.* is not one that config"),
+        (lambda rows: rows[1].update(task="roll"), "task roll has rows, but is not in config"),
+        (lambda rows: rows.__delitem__(slice(2, 4)), "2 rows, but 2 improvers on 1 instances"),
         (lambda rows: rows.clear(), "no rows"),
     ],
 )
 def test_a_design_that_is_not_paired_is_refused(change, message):
     with pytest.raises(InvalidValue, match=message):
         summarise(broken(change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tasks": ["slide", "roll-gc"]}, "task roll-gc has no rows"),
+        ({"conditions": [condition(), condition("k=3")]}, "task slide, condition k=3 has no rows"),
+        ({"instances": 2}, "4 rows, but 2 improvers on 2 instances in 2 trials need 8"),
+        ({"trials": 3}, "4 rows, but 2 improvers on 1 instances in 3 trials need 6"),
+        ({"improvers": ["embedded", "other", "bo"]}, "4 rows, but 3 improvers"),
+    ],
+)
+def test_rows_that_the_config_asks_for_and_are_not_there_are_missed(change, message):
+    results = results_of({"embedded": [[0.1, 0.05]], "other": [[0.1, 0.05]]})
+    with pytest.raises(InvalidValue, match=message):
+        summarise(replace(results, config={**results.config, **change}))
 
 
 def test_a_ratio_names_what_there_is():
