@@ -103,8 +103,11 @@ def _work(
     todo: queue.SimpleQueue[Callable[[], Any] | None],
     done: queue.SimpleQueue[tuple[Any, BaseException | None]],
 ) -> None:
-    while (function := todo.get()) is not None:
-        try:
-            done.put((function(), None))
-        except BaseException as exc:  # SystemExit, too, belongs to the caller
-            done.put((None, exc))
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="openmp"):  # OpenMP's limit is one of the thread
+        while (function := todo.get()) is not None:
+            try:
+                done.put((function(), None))
+            except BaseException as exc:  # SystemExit, too, belongs to the caller
+                done.put((None, exc))

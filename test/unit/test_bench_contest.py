@@ -406,6 +406,7 @@ def test_one_unstable_rollout_does_not_spoil_its_batch(monkeypatch):
 
 
 def test_a_unit_runs_on_one_thread():
+    import sklearn.utils._openmp_helpers  # noqa: F401  # loads OpenMP, as bo does
     from threadpoolctl import threadpool_info
 
     threads = []
