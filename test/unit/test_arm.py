@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from icpi_ros.arms.ur5e import UR5E
@@ -7,6 +7,8 @@ from icpi_ros.motion.primitive import strike_rotation
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.slide import SLIDE
 
+SURE_REACH = 0.85
+"""Every pose this near to the base is within reach [m]; farther ones may be."""
 angles = st.lists(st.floats(-3.1, 3.1), min_size=6, max_size=6).map(np.array)
 
 
@@ -14,6 +16,8 @@ angles = st.lists(st.floats(-3.1, 3.1), min_size=6, max_size=6).map(np.array)
 def test_inverse_is_exact_where_it_answers(x, y, z, heading):
     position, rotation = np.array([x, y, z]), strike_rotation(np.array(heading))
     q = UR5E.inverse(position, rotation)
+    if np.linalg.norm(position) > SURE_REACH:
+        assume(np.isfinite(q).all())
     assert np.isfinite(q).all()
     reached, turned = UR5E.tool_pose(q)
     np.testing.assert_allclose(reached, position, atol=1e-9)
