@@ -40,7 +40,7 @@ NEWTON_OFFSET = 1e-3
 """Scaled half-width of the central differences of the predicted error."""
 SMALLEST_SLOPE = 1e-2
 """Singular values of the slope below this share of the largest are not inverted."""
-MAX_TRIALS = 16
+MAX_TRIALS = 12
 """Only the cheapest trials count, so that a long history stays cheap."""
 PREDICTION_DRAWS = 256
 PLANNING_DRAWS = 64
