@@ -18,6 +18,7 @@ from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.deadline import Deadline, TookTooLong, build_limit, still_busy
 from icpi_ros.bench.entrants import Entrant
 from icpi_ros.bench.instances import Instance, proposal_rng
+from icpi_ros.bench.simulator import Simulate
 from icpi_ros.data.dataset import Dataset, freeze
 from icpi_ros.errors import ObservationMissing
 from icpi_ros.improvers.base import Improver
@@ -28,8 +29,6 @@ from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal
 
 FIRST = "first attempt"
 """Provenance of trial 0."""
-Simulate = Callable[[Array], list[ObjectTrajectory | str]]
-"""From thetas ``(N, d)`` to the object's paths; a text says why there is none."""
 Row = dict[str, Any]
 
 

@@ -7,6 +7,7 @@ is how fast a method could be that had learned the local behaviour perfectly.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
+from icpi_ros.bench.simulator import simulator
 from icpi_ros.context.regression import boxed_step
 from icpi_ros.errors import ExecutionFailed, ObservationMissing
 from icpi_ros.improvers.base import Context, Improver, best, failures
@@ -64,7 +65,7 @@ class Oracle(Improver):
             InvalidValue: an option is given; it has none.
         """
         super().__init__(context)
-        self._task, self._arm, self._physics = task, ARMS.get(task.arm), physics
+        self._task, self._simulate = task, simulator(task, physics)
         self._settings = settings or OracleSettings()
         self._known: dict[bytes, Array] = {}
 
@@ -112,21 +113,11 @@ class Oracle(Improver):
 
     def _errors(self, thetas: Array) -> Array:
         """Return the errors ``(N, m)`` of ``(N, d)`` thetas; NaN where there is no outcome."""
-        from icpi_ros.sim.rollout import rollout
-        from icpi_ros.sim.world import SimulationUnstable
-
-        try:
-            paths = rollout(self._task, self._arm, self._physics, thetas).trajectories
-        except SimulationUnstable:
-            if len(thetas) == 1:
-                return np.full((1, len(self.context.cost_mask)), np.nan)
-            return np.vstack([self._errors(theta[np.newaxis]) for theta in thetas])
         errors = np.full((len(thetas), len(self.context.cost_mask)), np.nan)
-        for row, path in zip(errors, paths, strict=True):
-            try:
-                row[:] = self._task.error(path, self.context.goal)
-            except ObservationMissing:
-                continue
+        for row, path in zip(errors, self._simulate(thetas), strict=True):
+            if not isinstance(path, str):
+                with contextlib.suppress(ObservationMissing):
+                    row[:] = self._task.error(path, self.context.goal)
         return errors
 
 

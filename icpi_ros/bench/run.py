@@ -20,7 +20,7 @@ from icpi_ros.bench.unit import TaskWork, Unit
 from icpi_ros.bench.unit_log import Key, UnitLog, kept
 from icpi_ros.data.build import Progress as BuildProgress
 from icpi_ros.data.dataset import Dataset, fingerprint, shipped
-from icpi_ros.data.workers import Workers
+from icpi_ros.data.workers import Workers, require_versions
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.redact import jsonable, leaked, watch
 from icpi_ros.tasks.base import Task
@@ -180,7 +180,7 @@ class _Benchmark:
             if (task.name, condition.name, number) not in self._units
         ]
         for item, unit in self._workers.run(work, items):
-            _check_versions(unit)
+            require_versions(unit.versions, all_versions())
             if self._log:
                 self._log.add(unit)
             index, number = divmod(item, self._plan.instances)
@@ -214,18 +214,3 @@ class _Benchmark:
     def _tell(self, task: Task) -> None:
         done = len(self._units)
         self._on_unit(Progress(done, self._plan.units, task.name, self._rollouts))
-
-
-def _check_versions(unit: Unit) -> None:
-    """Refuse rows of a worker that runs other versions than this process."""
-    here = all_versions()
-    names = sorted({*here, *unit.versions})
-    other = [
-        f"{name} {unit.versions.get(name, 'missing')}, here {here.get(name, 'missing')}"
-        for name in names
-        if unit.versions.get(name) != here.get(name)
-    ]
-    if other:
-        raise IcpiError(
-            f"a worker runs other versions ({'; '.join(other)}): install the same ones there"
-        )

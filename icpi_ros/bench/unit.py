@@ -6,20 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from icpi_ros.arms import ARMS
 from icpi_ros.bench.conditions import Condition
-from icpi_ros.bench.contest import Bench, Row, Rules, Simulate, play
+from icpi_ros.bench.contest import Bench, Row, Rules, play
 from icpi_ros.bench.entrants import Entrant
 from icpi_ros.bench.instances import draw_instance
 from icpi_ros.bench.plan import all_versions
+from icpi_ros.bench.simulator import simulator
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import IcpiError
-from icpi_ros.sim.rollout import rollout
-from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
 
 
 @dataclass(frozen=True)
@@ -85,26 +79,3 @@ class TaskWork:
             "theta": instance.theta.tolist(),
         }
         return Unit(entry, rows, bench.simulated, dict(all_versions()))
-
-
-def simulator(task: Task, physics: Array) -> Simulate:
-    """Return what executes thetas under ``physics`` ``(P,)``, all in one scene.
-
-    A batch in which one diverges is repeated one by one, so that only that one fails.
-    """
-    arm, worlds = ARMS.get(task.arm), list[World]()
-
-    def run(thetas: Array) -> list[ObjectTrajectory]:
-        if not worlds:
-            worlds.append(World(task, arm, physics))
-        return rollout(task, arm, physics, thetas, world=worlds[0]).trajectories
-
-    def simulate(thetas: Array) -> list[ObjectTrajectory | str]:
-        try:
-            return list(run(thetas))
-        except IcpiError as exc:
-            if len(thetas) == 1:
-                return [str(exc) or type(exc).__name__]
-        return [simulate(theta[np.newaxis])[0] for theta in thetas]
-
-    return simulate

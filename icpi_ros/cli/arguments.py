@@ -60,6 +60,15 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers`` and ``--dask``: who does the work."""
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--workers", type=whole(1, 256), help="processes; default: one per processor")
+    who.add_argument(
+        "--dask", default="", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:8786"
+    )
+
+
 def add_graph(parser: argparse.ArgumentParser) -> None:
     """Add what decides how a simulated graph runs."""
     parser.add_argument("--namespace", default="", help="ROS namespace (default: the root)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.bench.conditions import DRAWS, PRESETS
-from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.cli.arguments import add_workers, checked_output, number, whole
 
 if TYPE_CHECKING:
     from icpi_ros.bench.plan import Plan
@@ -66,11 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="results; resumable. Without it nothing is kept"
     )
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--workers", type=whole(1, 256), help="processes; default: one per processor")
-    who.add_argument(
-        "--dask", default="", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:8786"
-    )
+    add_workers(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_store, checked_output, number, whole
+from icpi_ros.cli.arguments import add_store, add_workers, checked_output, number, whole
 
 if TYPE_CHECKING:
     from icpi_ros.data.build import Progress
@@ -69,11 +69,7 @@ def _add_build(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--k", type=whole(1, 1000), metavar="N", help="refuse fewer examples than this (20)"
     )
-    who = make.add_mutually_exclusive_group()
-    who.add_argument("--workers", type=whole(1, 256), help="processes; default: one per processor")
-    who.add_argument(
-        "--dask", default="", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:8786"
-    )
+    add_workers(make)
     make.add_argument("--threads", type=whole(1, 256), default=1, help="per worker (default 1)")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
     make.set_defaults(run=build_dataset)

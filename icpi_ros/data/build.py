@@ -16,7 +16,7 @@ from icpi_ros.data.labelling import label_draw, versions
 from icpi_ros.data.parts import PART_FILES, Parts
 from icpi_ros.data.plan import GLOBAL_SAMPLES, Plan
 from icpi_ros.data.side_folder import side_folder
-from icpi_ros.data.workers import Workers
+from icpi_ros.data.workers import Workers, require_versions
 from icpi_ros.errors import DatasetError, IcpiError
 from icpi_ros.tasks.base import Task
 
@@ -142,9 +142,4 @@ def _provenance(task: Task, plan: Plan) -> dict[str, Any]:
 
 def _check_versions(found: Mapping[str, str]) -> None:
     """Refuse results of a worker that runs other versions than this process."""
-    here = versions("mujoco")
-    other = [f"{name} {found.get(name)}, here {here[name]}" for name in here]
-    if dict(found) != here:
-        raise IcpiError(
-            f"a worker runs other versions ({'; '.join(other)}): install the same ones there"
-        )
+    require_versions(found, versions("mujoco"))

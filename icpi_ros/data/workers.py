@@ -14,7 +14,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,6 +55,23 @@ class Workers:
         if min(self.processes, len(items)) == 1:
             return ((item, work(item)) for item in items)
         return _in_processes(min(self.processes, len(items)), work, items)
+
+
+def require_versions(found: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Refuse the work of a worker that runs other versions than this process.
+
+    Raises:
+        IcpiError: ``found`` there differ; names them and those ``here``.
+    """
+    other = [
+        f"{name} {found.get(name, 'missing')}, here {here.get(name, 'missing')}"
+        for name in sorted({*here, *found})
+        if found.get(name) != here.get(name)
+    ]
+    if other:
+        raise IcpiError(
+            f"a worker runs other versions ({'; '.join(other)}): install the same ones there"
+        )
 
 
 def _in_processes(

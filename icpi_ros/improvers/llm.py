@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import time
@@ -73,9 +74,14 @@ class Llm(IndexedImprover):
         try:
             proposal = Proposal(self._ask(history[-1], details), self.name)
         except CompletionFailed as exc:
-            proposal = Embedded(without_options(self.context)).propose(history, rng)
+            proposal = self._substitute.propose(history, rng)
             proposal = replace(proposal, fallback_reason=f"{self.name}: {exc}")
         return replace(proposal, latency=time.perf_counter() - start, details=details)
+
+    @functools.cached_property
+    def _substitute(self) -> Embedded:
+        """Built at the first failure: it fits the data set, which takes seconds."""
+        return Embedded(without_options(self.context))
 
     def _ask(self, latest: Outcome, details: dict[str, Any]) -> Array:
         """Return the model's theta ``(d,)``; fills ``details`` as far as it comes."""

@@ -9,13 +9,14 @@ import pytest
 import toy_task
 from pushing_task import PUSHING_GOALS
 
-from icpi_ros.bench import unit as unit_module
+from icpi_ros.bench import simulator as simulator_module
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Bench, Rules, play
 from icpi_ros.bench.entrants import Entrant, entrants
 from icpi_ros.bench.instances import Instance, draw_instance
 from icpi_ros.bench.results import ROW_KEYS
-from icpi_ros.bench.unit import TaskWork, simulator
+from icpi_ros.bench.simulator import simulator
+from icpi_ros.bench.unit import TaskWork
 from icpi_ros.data.dataset import shipped
 from icpi_ros.errors import InvalidValue, UnknownName
 from icpi_ros.improvers.base import Improver
@@ -397,8 +398,8 @@ def test_one_unstable_rollout_does_not_spoil_its_batch(monkeypatch):
         paths = [toy_task.rollout(theta, grip=physics[0]) for theta in thetas]
         return Rollouts(paths, np.ones(len(thetas), dtype=bool))
 
-    monkeypatch.setattr(unit_module, "rollout", rollout)
-    monkeypatch.setattr(unit_module, "World", lambda *_: "world")
+    monkeypatch.setattr(simulator_module, "rollout", rollout)
+    monkeypatch.setattr(simulator_module, "World", lambda *_: "world")
     simulate = simulator(SLIDE, np.array([0.5]))
     found = simulate(np.array([[0.8, 0.0], [1.3, 0.0], [1.0, 0.0]]))
     assert [isinstance(path, str) for path in found] == [False, True, False]

@@ -104,7 +104,7 @@ def test_unstable_physics_end_in_one_clear_line(monkeypatch):
     def diverge(*args, **kwargs):
         raise SimulationUnstable("it diverged")
 
-    monkeypatch.setattr("icpi_ros.sim.rollout.rollout", diverge)
+    monkeypatch.setattr("icpi_ros.bench.simulator.rollout", diverge)
     with pytest.raises(ExecutionFailed, match="the oracle has no Jacobian"):
         oracle.propose(history, np.random.default_rng(0))
 
