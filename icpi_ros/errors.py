@@ -66,3 +66,7 @@ class ExecutionCancelled(IcpiError):
 
 class CompletionFailed(IcpiError):
     """A sequence model gave no usable answer (network, refusal, malformed reply)."""
+
+
+class BudgetSpent(IcpiError):
+    """A run's model has used up a limit that its user set: the run ends, it has not failed."""
