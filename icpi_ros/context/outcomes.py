@@ -1,0 +1,79 @@
+"""Patterns that foretell outcomes: ``theta | error | dtheta -> error after it``.
+
+The planning of DICP (arXiv 2502.19009): the model that completes adjustments completes outcomes,
+too.  Every two executions under one physics are an example: from trial i, stepping to theta_j
+leads to e_j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from icpi_ros.context.executions import Executions
+from icpi_ros.context.pattern import Lines, Pattern
+from icpi_ros.context.regression import ordered_pairs
+from icpi_ros.context.retrieval import Scale
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.types import Array, Indices, Outcome
+
+MAX_STEPS = 20_000
+"""Most examples of the data set that are searched, evenly chosen."""
+MAX_TRIALS = 6
+"""The latest trials of a run make pairs: at most 30 lines."""
+
+
+class Outcomes:
+    """Outcome patterns of one run.
+
+    Args:
+        dataset: the examples.
+        scale: of theta and of errors (not of other features).
+        goal: ``(g,)`` of the run.
+    """
+
+    def __init__(self, dataset: Dataset, scale: Scale, goal: Array) -> None:
+        """Arrange all steps between executions of one draw."""
+        from scipy.spatial import cKDTree  # lazily: a third of a second
+
+        self._scale = scale
+        done = Executions.of(dataset, scale.space, goal)
+        i, j = _steps(done.draw)
+        errors = done.errors / scale.rms
+        self._lines = Lines((done.points[i], errors[i], done.points[j] - done.points[i]), errors[j])
+        self._tree = cKDTree(self._lines.joined)
+
+    def pattern(self, history: Sequence[Outcome], base: Outcome, theta: Array, k: int) -> Pattern:
+        """Return what asks for the scaled error after a step from ``base`` to ``theta`` ``(d,)``.
+
+        Args:
+            history: trials of the run, oldest first.
+            base: the trial to start from.
+            theta: where to.
+            k: examples of the data set.
+        """
+        scale = self._scale
+        start = scale.theta(base.theta)
+        query = (start, base.error / scale.rms, scale.theta(theta) - start)
+        found = self._tree.query(np.concatenate(query), min(k, len(self._lines)))[1]
+        near = np.atleast_1d(np.asarray(found, dtype=np.intp))
+        return Pattern(self._lines.take(near[::-1]), self._own(history[-MAX_TRIALS:]), query)
+
+    def _own(self, trials: Sequence[Outcome]) -> Lines:
+        points = self._scale.theta(np.array([trial.theta for trial in trials]))
+        errors = np.array([trial.error for trial in trials]) / self._scale.rms
+        i, j = ordered_pairs(len(trials))
+        return Lines((points[i], errors[i], points[j] - points[i]), errors[j])
+
+
+def _steps(draw: Indices) -> tuple[Indices, Indices]:
+    """Return from where to where: pairs of executions ``(n,)`` of one draw, both ways."""
+    found = [np.empty((2, 0), dtype=np.int64)]
+    for number in np.unique(draw):
+        members = np.flatnonzero(draw == number)
+        i, j = ordered_pairs(len(members))
+        found.append(np.stack([members[i], members[j]]))
+    steps = np.concatenate(found, axis=1)
+    every = max(1, -(-steps.shape[1] // MAX_STEPS))
+    return steps[0, ::every], steps[1, ::every]
