@@ -91,7 +91,7 @@ class _Rows:
         )
 
     def score(self, missed: Array) -> float:
-        """Return how badly lines were foretold, by squared misses ``(n,)``; outliers count little."""
+        """Return how badly lines were foretold, from squared misses ``(n,)``."""
         weights = 1.0 + (OWN_WEIGHT - 1.0) * self.own
         return float(weights @ np.log1p(missed / TOLERANCE**2))
 

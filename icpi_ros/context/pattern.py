@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.types import Array
 
@@ -29,7 +30,7 @@ class Lines:
         """Number of lines."""
         return len(self.outputs)
 
-    def take(self, order: Array) -> Lines:
+    def take(self, order: NDArray[np.intp]) -> Lines:
         """Return the lines ``order`` ``(k,)``, in that order."""
         return Lines(tuple(group[order] for group in self.inputs), self.outputs[order])
 
