@@ -24,12 +24,14 @@ from numpy.typing import ArrayLike
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.store import RunConfig, RunInUse, TrialStore
 from icpi_ros.errors import (
+    BudgetSpent,
     ExecutionCancelled,
     IcpiError,
     ObservationMissing,
     StoreError,
     UsageError,
 )
+from icpi_ros.models.budget import spent_on
 from icpi_ros.proposing import Proposer
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.run_setup import (
@@ -162,7 +164,8 @@ class ImprovementRun:
                 f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
                 "give that one with --dataset, or start a new run"
             )
-        run = cls(store, run_id, task, config, make_proposer(task, config, examples))
+        spent = spent_on(store.trials(run_id, all_attempts=True))
+        run = cls(store, run_id, task, config, make_proposer(task, config, examples, spent))
         try:
             run._take_over()
         except BaseException:
@@ -211,6 +214,7 @@ class ImprovementRun:
 
         Raises:
             StoreError: the start cannot be written; nothing may move then.
+            BudgetSpent: what may be spent on the model is used up; the run is finished now.
             RuntimeError: the run is finished, or the last trial has not been told.
         """
         if self.finished:
@@ -240,7 +244,11 @@ class ImprovementRun:
         if number == 0:
             rng = np.random.default_rng([self.config.seed, 0])
             return Proposal(theta=self.task.space.sample(rng), provenance="first attempt")
-        return self._proposer.propose(history, self.config.seed, number)
+        try:
+            return self._proposer.propose(history, self.config.seed, number)
+        except BudgetSpent as exc:
+            self._end("finished", str(exc))
+            raise
 
     # --- tell -------------------------------------------------------------------------------
 
@@ -373,7 +381,10 @@ def run_in_process(
             stays open.  It can be resumed either way.
     """
     while not run.finished:
-        trial = run.next()
+        try:
+            trial = run.next()
+        except BudgetSpent:
+            return
         try:
             try:
                 trajectory = rollout(trial.theta)
@@ -399,6 +410,7 @@ def record_json(run_id: str, config: RunConfig, trials: list[Trial]) -> dict[str
         "task": config.task,
         "improver": config.improver,
         "config": jsonable(config.as_dict()),
+        "spent": spent_on(trials).as_dict(),
         "trials": [_trial_json(trial, config) for trial in trials],
     }
 
@@ -420,5 +432,7 @@ def _trial_json(trial: Trial, config: RunConfig) -> Json:
             "fallback_reason": trial.proposal.fallback_reason,
             "predicted_cost": trial.proposal.predicted_cost,
             "predicted_std": trial.proposal.predicted_std,
+            "spread": trial.proposal.details.get("spread"),
+            "spent": trial.proposal.details.get("spent"),
         }
     )

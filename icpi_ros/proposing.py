@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from icpi_ros.errors import BudgetSpent
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.redact import redact_text
@@ -42,6 +43,9 @@ class Proposer:
     def propose(self, history: Sequence[Outcome], seed: int, number: int) -> Proposal:
         """Return a finite proposal for trial ``number``; latency is the wall time of it all [s].
 
+        Raises:
+            BudgetSpent: the run has used up what it may spend on its model.
+
         Every improver that is asked gets its own ``default_rng([seed, number])``, so that a
         fallback does not depend on how far the failed one came.
         """
@@ -62,6 +66,8 @@ class Proposer:
         for name in dict.fromkeys((self.improver, *substitutes)):
             try:
                 return self._ask(name, history, np.random.default_rng([seed, number]))
+            except BudgetSpent:
+                raise
             except Exception as exc:  # whatever a model or a plug-in does, the run goes on
                 _log.debug("improver %s failed", name, exc_info=True)
                 failures.append(f"{name}: {_one_line(exc)}")

@@ -13,6 +13,7 @@ from icpi_ros.data.records import RunConfig
 from icpi_ros.errors import InvalidValue
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
+from icpi_ros.models.budget import Spending
 from icpi_ros.proposing import Proposer
 from icpi_ros.tasks.base import Task
 
@@ -58,8 +59,10 @@ def examples_hash(dataset: Dataset) -> str:
     return fingerprint(dataset) if len(dataset) else ""
 
 
-def make_proposer(task: Task, config: RunConfig, dataset: Dataset) -> Proposer:
-    """Build the run's improver.
+def make_proposer(
+    task: Task, config: RunConfig, dataset: Dataset, spent: Spending | None = None
+) -> Proposer:
+    """Build the run's improver; ``spent`` is what a resumed run has paid for its model.
 
     Raises:
         UsageError: the improver refuses its options or data set.
@@ -70,6 +73,7 @@ def make_proposer(task: Task, config: RunConfig, dataset: Dataset) -> Proposer:
         cost_mask=task.cost_mask,
         dataset=dataset,
         options=dict(config.options),
+        spent=spent or Spending(),
     )
     return Proposer(config.improver, context)
 

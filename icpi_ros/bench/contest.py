@@ -166,6 +166,7 @@ class _Player:
                 "failure": failure,
                 "predicted_cost": jsonable(proposal.predicted_cost) if proposal else None,
                 "predicted_std": jsonable(proposal.predicted_std) if proposal else None,
+                "spent": jsonable(proposal.details.get("spent")) if proposal else None,
                 "projected": attempt.projected,
                 "theta": None if attempt.theta is None else attempt.theta.tolist(),
             }

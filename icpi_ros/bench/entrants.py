@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from icpi_ros.data.dataset import Dataset
 from icpi_ros.errors import IcpiError, InvalidValue, UnknownName
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.options import parse_option
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
@@ -94,18 +94,9 @@ def _entrant(label: str) -> Entrant:
     for key in keys:
         if keys.count(key) > 1:
             raise InvalidValue(f"improver {name!r}: option {key!r} is given more than once")
-    options = dict(_option(part) for part in parts)
+    options = dict(map(parse_option, parts))
     if name in IMPROVERS:
         return Entrant(label, IMPROVERS.get(name), options)
     if name in ORACLES:
         return Entrant(label, ORACLES.get(name), options, informed=True)
     raise UnknownName("improver", name, [*IMPROVERS, *ORACLES])
-
-
-def _option(text: str) -> tuple[str, Any]:
-    """Parse ``k=20``: JSON if it can be read as such, else text."""
-    key, _, value = text.partition("=")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value

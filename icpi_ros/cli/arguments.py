@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 
 def whole(low: int, high: int) -> type[int]:
@@ -58,6 +59,47 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         help="trial store (SQLite); default: $ICPI_STORE, else trials.sqlite in the user's "
         "data folder",
     )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add what the improver llm and its variants take."""
+    parser.add_argument(
+        "--model", help="model of the improver llm: an entry of models.yaml, or its name"
+    )
+    parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
+    parser.add_argument(
+        "--cassette",
+        type=Path,
+        metavar="FILE",
+        help="replay the model's answers from FILE; what is missing is asked and recorded",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any option of the improver, for example digits=3; may be repeated",
+    )
+
+
+def model_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the improver's options that were given.
+
+    Raises:
+        UsageError: not KEY=VALUE, or an option is given twice.
+    """
+    from icpi_ros.errors import UsageError
+    from icpi_ros.improvers.options import parse_option
+
+    cassette = str(args.cassette.absolute()) if args.cassette else ""
+    named = {"model": args.model, "base_url": args.base_url, "cassette": cassette}
+    pairs = [(key, value) for key, value in named.items() if value]
+    pairs += [parse_option(text) for text in args.option]
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise UsageError(f"option {key!r} is given more than once")
+    return dict(pairs)
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:

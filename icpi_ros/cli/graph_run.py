@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -106,7 +107,7 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "store": plan.store,
         "dataset": plan.dataset_path or "",
         "log_level": args.log_level,
-        **plan.options,
+        "options": json.dumps(plan.options) if plan.options else "",
     }
     texts = {name: str(value) for name, value in arguments.items()}
     ensure_free([f"{spec.namespace.rstrip('/')}/{spec.name}" for spec in graph("sim", texts)])

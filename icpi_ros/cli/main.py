@@ -22,6 +22,7 @@ COMMANDS = (
     "bench",
     "bench-sim",
     "bench-graph",
+    "prompt",
     "report",
     "runs",
     "doctor",

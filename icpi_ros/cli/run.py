@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import (
     add_graph,
+    add_model,
     add_store,
     checked_output,
+    model_options,
     number,
     numbers,
     whole,
@@ -73,8 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency", type=number(0.0), metavar="S", help="sensor latency [s]; with --in-process"
     )
-    parser.add_argument("--model", help="model of the improver llm")
-    parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
+    add_model(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
     add_store(parser)
@@ -129,8 +130,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     improver = config.get("improver") or args.improver or DEFAULT_IMPROVER
     kind = IMPROVERS.get(improver)
     goal = task.default_goal if args.goal is None else args.goal
-    options = {"model": args.model, "base_url": args.base_url}
-    options = {key: value for key, value in options.items() if value}
+    options = model_options(args)
     check_options(kind, options)
     return Plan(
         task=task,
@@ -189,8 +189,8 @@ def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
                 f"run {args.resume} began with {name} {found}, not {value}: "
                 "leave it out to go on, or start a new run"
             )
-    if args.model or args.base_url:
-        raise UsageError("a resumed run keeps its model and endpoint: leave them out")
+    if model_options(args):
+        raise UsageError("a resumed run keeps the options of its improver: leave them out")
     return config
 
 
@@ -272,12 +272,16 @@ def report(plan: Plan, run_id: str) -> int:
 
     from icpi_ros.data.store import TrialStore
     from icpi_ros.loop import record_json
+    from icpi_ros.models.budget import spent_on
     from icpi_ros.report.run_picture import save_picture
-    from icpi_ros.report.run_text import run_table
+    from icpi_ros.report.run_text import run_table, spending_line
 
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
     print(run_table(trials, plan.task.space))
+    spent = spent_on(trials)
+    if spent.calls:
+        print(f"model: {spending_line(spent)}")
     print(f"stored run: {run_id} in {plan.store}")
     if plan.json:
         text = json.dumps(record_json(run_id, record.config, trials), indent=1)
@@ -289,4 +293,6 @@ def report(plan: Plan, run_id: str) -> int:
         why = f"{record.state}: {record.note}" if record.note else "not finished"
         print(f"run {why}; continue with: {_resume_command(plan, run_id)}")
         return 1
+    if len(trials) < plan.trials:
+        print(f"run finished: {record.note}")
     return 0

@@ -90,7 +90,11 @@ SIM_ARGUMENTS = (
     Argument("model", "", "model of the improver llm; empty = its default"),
     Argument("base_url", "", "OpenAI-compatible endpoint of the improver llm"),
     Argument("key_variable", "", "environment variable that holds the key of the improver llm"),
+    Argument("options", "", 'more options of the improver, a JSON object such as {"digits": 3}'),
 )
+
+MODEL_ARGUMENTS = ("model", "base_url", "key_variable", "options")
+"""Arguments about the improver llm and its variants."""
 
 SIM_PATIENCE = {"joint_state_timeout": 2.0, "object_state_timeout": 2.0, "reply_timeout": 5.0}
 """Deadlines [s] of a simulated arm on a busy machine; the executor's own suit a real arm."""
@@ -121,10 +125,7 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
         "executor": {**task, **SIM_PATIENCE},
         "policy_improver": {
             **task,
-            **{
-                name: values[name]
-                for name in ("improver", "store", "dataset", "model", "base_url", "key_variable")
-            },
+            **{name: values[name] for name in ("improver", "store", "dataset", *MODEL_ARGUMENTS)},
         },
     }
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}

@@ -13,6 +13,7 @@ from icpi_ros.context.features import Features
 from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.errors import InvalidValue
+from icpi_ros.models.budget import Spending
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, Outcome, Proposal
 
@@ -35,6 +36,7 @@ class Context:
         cost_mask: ``(m,)`` 1 for error dimensions that count in the cost.
         dataset: examples (theta, error, dtheta) of this task.
         options: settings of one improver, for example the model of ``llm``.
+        spent: what a resumed run has spent on its model already.
     """
 
     space: ParameterSpace
@@ -42,6 +44,7 @@ class Context:
     cost_mask: Array
     dataset: Dataset
     options: dict[str, Any] = field(default_factory=dict)
+    spent: Spending = field(default_factory=Spending)
 
 
 class Improver(ABC):

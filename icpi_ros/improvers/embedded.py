@@ -71,15 +71,25 @@ class Embedded(IndexedImprover):
         """Return the best theta found, predicted cost and its std; see :meth:`Improver.propose`."""
         start = time.perf_counter()
         space = self.context.space
-        trials = sorted(history, key=lambda trial: trial.cost)[:MAX_TRIALS]
-        thetas = space.normalise(np.array([trial.theta for trial in trials]))
-        errors = np.array([trial.error for trial in trials])
-        posterior = Posterior.of(self._model, thetas, errors, self.context.goal)
-        scaled = self._search(posterior, thetas[0], trials[0].cost, rng)
+        trials = _cheapest(history)
+        posterior = self._posterior(trials)
+        first = space.normalise(trials[0].theta)
+        scaled = self._search(posterior, first, trials[0].cost, rng)
         theta = self._fresh(space.denormalise(scaled), best(history), history, rng)
-        cost, std = self._forecast(posterior, space.normalise(theta))
+        costs, stds = self._forecast(posterior, theta[np.newaxis])
         latency = time.perf_counter() - start
-        return Proposal(theta, self.name, latency=latency, predicted_cost=cost, predicted_std=std)
+        predicted = float(costs[0]), float(stds[0])
+        return Proposal(theta, self.name, "", latency, *predicted)
+
+    def forecast(self, history: Sequence[Outcome], thetas: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation ``(n,)`` [m] of the costs of thetas ``(n, d)``."""
+        return self._forecast(self._posterior(_cheapest(history)), thetas)
+
+    def _posterior(self, trials: Sequence[Outcome]) -> Posterior:
+        """Condition the model on trials of the run."""
+        thetas = self.context.space.normalise(np.array([trial.theta for trial in trials]))
+        errors = np.array([trial.error for trial in trials])
+        return Posterior.of(self._model, thetas, errors, self.context.goal)
 
     def _lay_out(self) -> Array:
         """Return scaled thetas ``(c, d)``: quasi-random ones and the data set's labels."""
@@ -144,15 +154,18 @@ class Embedded(IndexedImprover):
         length = np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
         return np.asarray(points + steps * np.minimum(1.0, NEWTON_REACH / length))
 
-    def _forecast(self, posterior: Posterior, scaled: Array) -> tuple[float, float]:
-        """Return mean and standard deviation [m] of the cost of one scaled theta ``(d,)``."""
-        point = np.clip(scaled, -1.0, 1.0)[np.newaxis]
-        mean, variance = posterior.predict(point, self._model.predict(self._inputs(point)))
+    def _forecast(self, posterior: Posterior, thetas: Array) -> tuple[Array, Array]:
+        points = np.clip(self.context.space.normalise(thetas), -1.0, 1.0)
+        mean, variance = posterior.predict(points, self._model.predict(self._inputs(points)))
         mean = mean + self._model.offset(self.context.goal)
         spread = np.sqrt(variance + posterior.noise**2)
-        draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, mean.shape[1]))
-        costs = np.linalg.norm((mean + spread * draws) * self._model.unit, axis=1)
-        return float(costs.mean()), float(costs.std())
+        draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, 1, mean.shape[1]))
+        costs = np.linalg.norm((mean + spread * draws) * self._model.unit, axis=2)
+        return costs.mean(axis=0), costs.std(axis=0)
+
+
+def _cheapest(history: Sequence[Outcome]) -> list[Outcome]:
+    return sorted(history, key=lambda trial: trial.cost)[:MAX_TRIALS]
 
 
 def _normal_draws(dim: int) -> Array:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from icpi_ros.errors import BudgetSpent, InvalidValue
+from icpi_ros.types import Trial
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Spending:
     def __add__(self, other: Spending) -> Spending:
         """Return the sum; unknown money stays unknown."""
         return Spending(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __sub__(self, other: Spending) -> Spending:
+        """Return what came on top of ``other``; unknown money stays unknown."""
+        return Spending(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
     @property
     def tokens(self) -> int:
@@ -80,6 +85,20 @@ class Budget:
             value = getattr(self, f.name)
             if math.isnan(value) or value <= 0.0:
                 raise InvalidValue(f"budget of {f.name} = {value:g}: must be above 0")
+
+
+def spent_on(trials: Iterable[Trial]) -> Spending:
+    """Return what the proposals of all attempts of a run's trials cost.
+
+    An attempt that repeats a proposal did not pay for it again.
+    """
+    paid: dict[tuple[int, str], Spending] = {}
+    for trial in trials:
+        spent = trial.proposal.details.get("spent")
+        if isinstance(spent, Mapping):
+            made = f"{trial.proposal.theta.tolist()} {sorted(spent.items())}"
+            paid[trial.number, made] = Spending.from_dict(spent)
+    return sum(paid.values(), Spending())
 
 
 class Meter:

@@ -15,6 +15,7 @@ from icpi_msgs.action import Improve
 from icpi_ros.data.dataset import Dataset, load
 from icpi_ros.data.store import TrialStore, UnknownRun
 from icpi_ros.errors import (
+    BudgetSpent,
     DatasetError,
     ExecutionCancelled,
     IcpiError,
@@ -136,7 +137,11 @@ class ImprovementJob:
             if self._cancelled:
                 return self._cancel(run)
             self._tell.feedback(State.PROPOSING, run, number, None)
-            trial = run.next()
+            try:
+                trial = run.next()
+            except BudgetSpent as exc:
+                self._tell.log(f"run {run.run_id} ends: {exc}")
+                break
             self._tell.proposed(run, trial)
             self._tell.feedback(State.EXECUTING, run, trial.number, None)
             try:

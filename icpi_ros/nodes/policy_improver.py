@@ -12,6 +12,7 @@ from icpi_msgs.action import Improve
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg
@@ -36,6 +37,7 @@ PARAMETERS = (
     Spec(
         "deadline", 0.0, "deadline of one completion; 0 = the improver's default", "s", 0.0, 3600.0
     ),
+    Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
     Spec("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),
@@ -55,7 +57,8 @@ class PolicyImprover(IcpiNode):
             improver=values["improver"],
             store=Path(values["store"]).expanduser() if values["store"] else None,
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
-            options={name: values[name] for name in names if values[name]},
+            options=parse_options(values["options"])
+            | {name: values[name] for name in names if values[name]},
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]

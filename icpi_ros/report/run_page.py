@@ -24,6 +24,7 @@ from icpi_ros.report.page import (
     section,
     table,
 )
+from icpi_ros.report.run_model import model_section
 from icpi_ros.report.run_picture import draw_costs, draw_paths
 from icpi_ros.report.run_text import millimetres, prediction
 from icpi_ros.tasks.base import Task
@@ -46,11 +47,12 @@ def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array
         _lead(record, task, trials, goal),
         navigation(
             [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
-             ("repeat", "Everything needed to repeat it")]
+             ("model", "Model"), ("repeat", "Everything needed to repeat it")]
         ),
         section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
         section("predictions", "Predictions against outcomes", _predictions(trials)),
         section("notes", "Fallbacks and failures", _notes(trials)),
+        section("model", "What the model was asked", model_section(trials)),
         section("repeat", "Everything needed to repeat it", _repeat(record)),
     ]  # fmt: skip
     return redact_text(document(f"{heading}: {record.run_id}", "".join(parts)))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from icpi_ros.data.records import RunRecord
+from icpi_ros.models.budget import Spending
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
@@ -83,6 +84,16 @@ def prediction(proposal: Proposal) -> str:
     std = proposal.predicted_std
     spread = f" ± {millimetres(std)}" if math.isfinite(std) else ""
     return millimetres(proposal.predicted_cost) + spread
+
+
+def spending_line(spent: Spending) -> str:
+    """Return what a run's model cost: ``5 calls, 4210 tokens (0 cached), 3.2 s, money unknown``."""
+    estimated = f", {spent.estimated} calls estimated" if spent.estimated else ""
+    money = "money unknown" if math.isnan(spent.money) else f"money {spent.money:.6g}"
+    return (
+        f"{spent.calls} calls, {spent.tokens} tokens ({spent.cached_tokens} cached{estimated}), "
+        f"{_seconds(spent.seconds)} s, {money}"
+    )
 
 
 def _row(trial: Trial, is_best: bool, predicts: bool) -> list[str]:

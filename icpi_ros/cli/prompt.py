@@ -1,0 +1,135 @@
+"""Print the prompt that a language model would get, without sending it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.cli.arguments import add_model, add_store, model_options, numbers, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.improvers.llm import Llm
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.types import Array, Outcome
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `icpi prompt` takes."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--task", help="task; its trials are simulated, later ones by ridge")
+    which.add_argument("--run-id", metavar="RUN", help="a stored run, see `icpi runs`")
+    parser.add_argument(
+        "--trial",
+        type=whole(1, 1000),
+        metavar="N",
+        help="the trial that is asked for (default: 1; of a stored run: its next one)",
+    )
+    parser.add_argument("--improver", help="llm or a variant (default: llm, or the run's own)")
+    parser.add_argument("--goal", type=numbers, metavar="X,Y", help="default: the task's own")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of simulated trials")
+    parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
+    parser.add_argument("--json", action="store_true", help="print the messages as JSON")
+    add_model(parser)
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``icpi prompt``."""
+    from icpi_ros.context.token_count import count_tokens
+
+    improver, history = _stored(args) if args.run_id else _simulated(args)
+    messages = improver.messages(history)
+    if args.json:
+        print(json.dumps(list(messages), indent=1))
+    else:
+        print("\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages))
+    tokens = sum(count_tokens(message["content"]) for message in messages)
+    characters = sum(len(message["content"]) for message in messages)
+    print(f"about {tokens} tokens (estimated), {characters} characters", file=sys.stderr)
+    return 0
+
+
+def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
+    """Return the improver and history of a stored run."""
+    from icpi_ros.data.store import TrialStore, default_path
+    from icpi_ros.errors import UsageError
+    from icpi_ros.tasks import TASKS
+
+    path = (args.store or default_path()).absolute()
+    if not path.exists():
+        raise UsageError(f"there is no trial store at {path}")
+    with TrialStore(path) as store:
+        config, trials = store.run(args.run_id).config, store.trials(args.run_id)
+    if args.goal is not None:
+        raise UsageError("--goal is that of the stored run: leave it out")
+    history = [trial.outcome for trial in trials if trial.outcome is not None]
+    count = len(history) if args.trial is None else args.trial
+    if not 1 <= count <= len(history):
+        raise UsageError(
+            f"--trial {count}: run {args.run_id} has {len(history)} observed trials, "
+            "a prompt needs at least one before it"
+        )
+    own = str(config.improver).startswith("llm")
+    name = args.improver or (config.improver if own else "llm")
+    options = dict(config.options) if name == config.improver else {}
+    improver = _improver(
+        TASKS.get(config.task), list(config.goal), name, options | model_options(args), args
+    )
+    return improver, history[:count]
+
+
+def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
+    """Return the improver and simulated trials of a task."""
+    from icpi_ros.tasks import TASKS
+
+    task = TASKS.get(args.task)
+    goal = task.check_goal(task.default_goal if args.goal is None else args.goal)
+    improver = _improver(task, goal.tolist(), args.improver or "llm", model_options(args), args)
+    return improver, _simulate(task, improver, goal, args.seed, args.trial or 1)
+
+
+def _improver(
+    task: Task, goal: list[float], name: str, options: dict[str, Any], args: argparse.Namespace
+) -> Llm:
+    import numpy as np
+
+    from icpi_ros.data.dataset import load
+    from icpi_ros.errors import UsageError
+    from icpi_ros.improvers import IMPROVERS
+    from icpi_ros.improvers.base import Context
+    from icpi_ros.improvers.llm import Llm
+    from icpi_ros.run_setup import find_examples
+
+    kind = IMPROVERS.get(name)
+    if not issubclass(kind, Llm):
+        known = ", ".join(n for n in IMPROVERS if n.startswith("llm"))
+        raise UsageError(f"--improver {name} sends no prompt: choose one of {known}")
+    dataset = find_examples(task, name, load(args.dataset, task) if args.dataset else None)
+    context = Context(task.space, np.array(goal), task.cost_mask, dataset, options)
+    return kind(context, proposes=False)
+
+
+def _simulate(task: Task, improver: Llm, goal: Array, seed: int, count: int) -> list[Outcome]:
+    """Return the first attempt of a seed, and ridge's further trials."""
+    import numpy as np
+
+    from icpi_ros.arms import ARMS
+    from icpi_ros.improvers.base import without_options
+    from icpi_ros.improvers.ridge import Ridge
+    from icpi_ros.sim.rollout import rollout
+    from icpi_ros.types import Outcome
+
+    ridge, physics = Ridge(without_options(improver.context)), task.seeded_physics(seed)
+    history: list[Outcome] = []
+    theta = task.space.sample(np.random.default_rng([seed, 0]))
+    for number in range(1, count + 1):
+        path = rollout(task, ARMS.get(task.arm), physics, theta[np.newaxis]).trajectories[0]
+        error = task.error(path, goal)
+        history.append(Outcome(theta, error, task.cost(error)))
+        proposal = ridge.propose(history, np.random.default_rng([seed, number]))
+        theta = task.space.project(proposal.theta)[0]
+    return history

@@ -1,0 +1,48 @@
+"""A short description of the task, for prompts that are not task-agnostic."""
+
+from __future__ import annotations
+
+from icpi_ros.context.retrieval import Scale
+from icpi_ros.space import ParameterSpace
+
+
+def describe(task: str, space: ParameterSpace, scale: Scale, unit: str) -> str:
+    """Return lines that say what the groups of an adjustment pattern mean.
+
+    Args:
+        task: its name.
+        space: policy parameters.
+        scale: of errors.
+        unit: how 1 is written, for example ``+01000``.
+    """
+    parameters = ", ".join(
+        f"{p.name} [{p.unit}] (0 is {0.5 * (p.lower + p.upper):.4g}, {unit} is {half:.4g} more)"
+        for p, half in zip(space.parameters, space.half_range, strict=True)
+    )
+    errors = ", ".join(f"{unit} is {rms:.3g}" for rms in scale.rms)
+    return (
+        f"A robot repeats the motion of task {task} with policy parameters: {parameters}.\n"
+        "Input: the parameters of an attempt | the error of its outcome, outcome minus goal "
+        f"({errors}, in SI units). Output: the change of the parameters that makes the error 0."
+    )
+
+
+def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -> str:
+    """Return lines that say what a pattern ``cost -> parameters`` means.
+
+    Args:
+        task: its name.
+        space: policy parameters.
+        unit: how 1 is written.
+        metres: cost of one unit [m].
+    """
+    parameters = ", ".join(
+        f"{p.name} [{p.unit}] (-{unit[1:]} is {p.lower:.4g}, {unit} is {p.upper:.4g})"
+        for p in space.parameters
+    )
+    return (
+        f"A robot repeats the motion of task {task} with policy parameters: {parameters}.\n"
+        f"Input: the cost of an attempt, its distance from the goal ({unit} is {metres:.3g} m). "
+        "Output: the parameters of that attempt. Attempts come worst to best; give parameters "
+        "that have not been tried and whose cost is 0."
+    )

@@ -1,0 +1,60 @@
+"""(theta, cost) pairs of the run alone, in the manner of OPRO and Prompted Policy Search.
+
+Yang et al., *Large Language Models as Optimizers*, 2023, section 2: the best 20 pairs, worst to
+best.  The pair is turned around, "cost -> theta", so that the model completes a theta of cost 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.context.description import describe_costs
+from icpi_ros.context.pattern import Lines, Pattern
+from icpi_ros.context.prompt import PromptWriter
+from icpi_ros.context.tokens import NumberFormat
+from icpi_ros.improvers.asking import Asker
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.types import Array, Outcome, Proposal
+
+MAX_PAIRS = 20
+
+
+class LlmOpro(Llm):
+    """Optimises from costs; neither errors nor the data set are shown."""
+
+    name: ClassVar[str] = "llm-opro"
+    summary: ClassVar[str] = "language model that sees (theta, cost) pairs only (OPRO, ProPS)"
+    defaults: ClassVar[LlmOptions] = LlmOptions(describe=True, temperature=1.0)
+
+    def pattern(self, history: Sequence[Outcome]) -> Pattern:
+        """Return the best trials as ``cost -> theta``, worst first, then cost 0 to complete."""
+        best = sorted(history, key=lambda trial: trial.cost)[:MAX_PAIRS][::-1]
+        costs = np.array([[trial.cost] for trial in best]) / self._unit
+        thetas = self._index.scale.theta(np.array([trial.theta for trial in best]))
+        none = Lines((np.empty((0, 1)),), np.empty((0, thetas.shape[1])))
+        return Pattern(none, Lines((costs,), thetas), (np.zeros(1),))
+
+    @property
+    def _unit(self) -> float:
+        """Cost [m] that is written as 1: its RMS in the data set."""
+        return float(np.sqrt(np.mean(self.context.dataset.cost**2))) or 1.0
+
+    def _make_writer(self, numbers: NumberFormat) -> PromptWriter:
+        if not self.options.describe:
+            return PromptWriter(numbers)
+        name, space = self.context.dataset.task, self.context.space
+        unit = numbers.encode(np.ones(1))
+        return PromptWriter(numbers, describe_costs(name, space, unit, self._unit))
+
+    def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
+        base = self._base(history)
+        scaled = self._index.scale.theta(base.theta)
+
+        def accept(outputs: Array) -> Array:
+            return self._accepted(base, outputs - scaled, history)
+
+        return Proposal(asker.outputs(self.pattern(history), "theta", accept)[0], self.name)

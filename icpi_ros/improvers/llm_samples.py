@@ -1,0 +1,55 @@
+"""Several samples per step, fused robustly; their spread is the uncertainty.
+
+Robust fusion of samples: Robust Instant Policy (Student-t); self-consistency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.context.fusion import fuse
+from icpi_ros.improvers.asking import Asker
+from icpi_ros.improvers.base import IndexedImprover
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.types import Array, Outcome, Proposal
+
+
+@dataclass(frozen=True)
+class SampleOptions(LlmOptions):
+    """One more option: ``fuse``, ``median`` or ``student-t``."""
+
+    samples: int = 8
+    temperature: float = 0.7
+    fuse: str = "median"
+
+
+class LlmSamples(Llm):
+    """Fuses ``samples`` answers; ``details`` gets ``samples`` and ``spread`` [units of theta]."""
+
+    name: ClassVar[str] = "llm-samples"
+    summary: ClassVar[str] = "language model, several samples per step fused robustly"
+    defaults: ClassVar[SampleOptions] = SampleOptions()
+    option_names: ClassVar[tuple[str, ...]] = (
+        *IndexedImprover.option_names,
+        *(f.name for f in fields(SampleOptions)),
+    )
+    options: SampleOptions
+
+    def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
+        base = self._base(history)
+        scale = self._index.scale
+
+        def accept(outputs: Array) -> Array:  # a repeat is judged after the fusion
+            self._require_near(outputs)
+            return outputs
+
+        found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
+        place, spread = fuse(found, self.options.fuse)
+        details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
+        details["spread"] = scale.unscale_dtheta(spread).tolist()
+        return Proposal(self._accepted(base, place, history), self.name)

@@ -1,0 +1,97 @@
+"""Proposals outside the region that good examples support are rejected and asked for again.
+
+The ideas of ICPO (*Think Outside the Policy*, 2025) at inference; ``icpi_ros.context.region`` has
+the rule and the schedule by which trust moves from the data set to the run's own trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.context.pattern import Pattern
+from icpi_ros.context.region import Region, shown
+from icpi_ros.data.dataset import trusted_labels
+from icpi_ros.errors import CompletionFailed
+from icpi_ros.improvers.asking import Asker
+from icpi_ros.improvers.base import IndexedImprover
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.types import Array, Outcome, Proposal
+
+LEAST_EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class SteeredOptions(LlmOptions):
+    """Two more options.
+
+    Attributes:
+        asks: questions per proposal, the first one included.
+        decay: factor on the trust in the data set per trial.
+    """
+
+    history: bool = True
+    start: str = "best"
+    temperature: float = 0.7
+    asks: int = 4
+    decay: float = 0.6
+
+
+class LlmSteered(Llm):
+    """Rejects what the examples do not support; ``details`` gets ``trust`` and ``rejected``."""
+
+    name: ClassVar[str] = "llm-steered"
+    summary: ClassVar[str] = "language model held to the region of good examples (ICPO)"
+    defaults: ClassVar[SteeredOptions] = SteeredOptions()
+    option_names: ClassVar[tuple[str, ...]] = (
+        *IndexedImprover.option_names,
+        *(f.name for f in fields(SteeredOptions)),
+    )
+    options: SteeredOptions
+
+    def pattern(self, history: Sequence[Outcome]) -> Pattern:
+        """Return what is asked: with every trial fewer retrieved examples, at least 4."""
+        k = shown(self._k, self.options.decay ** (len(history) - 1), LEAST_EXAMPLES)
+        return self._adjustments.pattern(history, self._base(history), k, self.options.history)
+
+    def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
+        base, region = self._base(history), self.region(history)
+        rejected: list[list[float]] = []
+        details |= {"trust": region.trust, "rejected": rejected}
+
+        def accept(outputs: Array) -> Array:
+            theta = self._accepted(base, outputs, history)
+            excess = region.excess(self.context.space.normalise(theta))
+            if excess > 1.0:
+                rejected.append(theta.tolist())
+                raise CompletionFailed(
+                    f"the answer lies {excess:.3g} times as far out as good examples support"
+                )
+            return theta
+
+        for left in reversed(range(self.options.asks)):
+            try:
+                return Proposal(
+                    asker.outputs(self.pattern(history), "adjustment", accept)[0], self.name
+                )
+            except CompletionFailed:
+                if left == 0 or not asker.answered:  # asking again is for rejected answers only
+                    raise
+        raise AssertionError("asks is at least 1")
+
+    def region(self, history: Sequence[Outcome]) -> Region:
+        """Return where proposals for ``history`` may lie."""
+        base, scale, data = self._base(history), self._index.scale, self.context.dataset
+        near = self._index.query(base.theta, self._seen(base), self._k)
+        near = near[trusted_labels(data)[near]]
+        trials = sorted(history, key=lambda trial: trial.cost)
+        return Region.of(
+            scale.theta(data.theta[near] + data.dtheta[near]),
+            scale.theta(np.array([trial.theta for trial in trials])),
+            self._scale.error(np.array([trial.error for trial in trials])),
+            self.options.decay,
+        )

@@ -1,0 +1,23 @@
+"""The in-weights baseline of ICPI: the task is described, no example is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from icpi_ros.context.pattern import Pattern
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.types import Outcome
+
+
+class LlmZero(Llm):
+    """Asks for the adjustment of a trial without examples: only what the model knows already."""
+
+    name: ClassVar[str] = "llm-zero"
+    summary: ClassVar[str] = "language model without examples (in-weights baseline of ICPI)"
+    defaults: ClassVar[LlmOptions] = LlmOptions(describe=True)
+
+    def pattern(self, history: Sequence[Outcome]) -> Pattern:
+        """Return the query alone, with the run's own pairs if the option history says so."""
+        return self._adjustments.pattern(history, self._base(history), 0, self.options.history)

@@ -1,0 +1,109 @@
+"""What improvers that complete a pattern of examples share: context, acceptance, fallback."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.context.adjustments import Adjustments
+from icpi_ros.context.pattern import Pattern
+from icpi_ros.errors import CompletionFailed
+from icpi_ros.improvers.base import Context, IndexedImprover, best, without_options
+from icpi_ros.improvers.embedded import Embedded
+from icpi_ros.improvers.options import PatternOptions
+from icpi_ros.types import Array, Outcome, Proposal
+
+FARTHEST = 2.0
+"""Longest accepted adjustment of a parameter, in half ranges: from one border to the other."""
+
+
+class PatternImprover(IndexedImprover):
+    """Retrieves k examples for a trial, has the pattern completed, adds dtheta to the trial.
+
+    Rules for what a model answers: an adjustment beyond a parameter's whole range is refused; a
+    theta that was tried is refused unless the options allow it; a theta out of bounds is projected
+    by the loop, which records it.  What is refused, or did not come, is replaced by ``embedded``'s
+    proposal, and the proposal says so.
+    """
+
+    defaults: ClassVar[PatternOptions] = PatternOptions()
+    option_names: ClassVar[tuple[str, ...]] = (
+        *IndexedImprover.option_names,
+        *(f.name for f in fields(PatternOptions)),
+    )
+
+    def __init__(self, context: Context, proposes: bool = True) -> None:
+        """Index the data set, fit ``embedded`` (seconds, once per process).
+
+        The substitute is fitted now because a proposal has no seconds to spare.
+
+        Args:
+            context: what is known about the run.
+            proposes: False = only patterns and prompts are wanted; nothing is fitted.
+
+        Raises:
+            InvalidValue: a wrong option, or too few examples.
+        """
+        super().__init__(context)
+        self.options = type(self.defaults).of(context.options, self.name, self.defaults)
+        self._adjustments = Adjustments(
+            context.dataset, self._features, self._index, self.options.order
+        )
+        if proposes:
+            self._substitute = Embedded(without_options(context))
+
+    def pattern(self, history: Sequence[Outcome]) -> Pattern:
+        """Return what a proposal for ``history`` asks to complete."""
+        base = self._base(history)
+        return self._adjustments.pattern(history, base, self._k, self.options.history)
+
+    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return base + the completed dtheta, or embedded's; see :meth:`Improver.propose`."""
+        start = time.perf_counter()
+        details: dict[str, Any] = {}
+        try:
+            proposal = self._answer(history, rng, details)
+        except CompletionFailed as exc:
+            proposal = self._substitute.propose(history, rng)
+            proposal = replace(proposal, fallback_reason=f"{self.name}: {exc}")
+        return replace(proposal, latency=time.perf_counter() - start, details=details)
+
+    @abstractmethod
+    def _answer(
+        self, history: Sequence[Outcome], rng: np.random.Generator, details: dict[str, Any]
+    ) -> Proposal:
+        """Return the model's proposal; ``details`` takes what is to be stored with it.
+
+        Raises:
+            CompletionFailed: there is none.
+        """
+
+    def _base(self, history: Sequence[Outcome]) -> Outcome:
+        """Return the trial to adjust."""
+        return best(history) if self.options.start == "best" else history[-1]
+
+    def _accepted(self, base: Outcome, scaled: Array, history: Sequence[Outcome]) -> Array:
+        """Return base + a scaled adjustment ``(d,)``, perhaps out of bounds, always finite.
+
+        Raises:
+            CompletionFailed: it is refused; the message says why.
+        """
+        self._require_near(scaled)
+        theta = base.theta + self._index.scale.unscale_dtheta(scaled)
+        if self.options.repeats == "refuse" and self._tried(theta, history):
+            raise CompletionFailed("the answer repeats a theta that was tried")
+        return np.asarray(theta)
+
+    def _require_near(self, scaled: Array) -> None:
+        """Refuse a scaled adjustment ``(d,)`` that no theta in the box needs.
+
+        Raises:
+            CompletionFailed: it is not finite, or beyond a parameter's whole range.
+        """
+        if not np.all(np.abs(scaled) <= FARTHEST):  # NaN is refused, too
+            raise CompletionFailed("the adjustment is longer than a parameter's whole range")

@@ -1,0 +1,71 @@
+"""The section of a run's page about its language model: cost, questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from icpi_ros.models.budget import Spending, spent_on
+from icpi_ros.report.page import Cell, Column, folded, paragraph, preformatted, table
+from icpi_ros.report.run_text import spending_line
+from icpi_ros.types import Trial
+
+
+def model_section(trials: Sequence[Trial]) -> str:
+    """Return what a run asked of its model, as markup; one sentence if it asked none."""
+    asked = [trial for trial in trials if trial.proposal.details.get("exchanges")]
+    if not asked:
+        return paragraph("The improver of this run asks no language model.", "note")
+    return (
+        paragraph(f"In all: {spending_line(spent_on(trials))}.")
+        + _spending(asked)
+        + "".join(_questions(trial) for trial in asked)
+    )
+
+
+def _spending(trials: Sequence[Trial]) -> str:
+    columns = [
+        Column("trial"),
+        Column("calls", "HTTP requests, retries included"),
+        Column("prompt tokens"),
+        Column("reply tokens"),
+        Column("cached", "part of the prompt tokens"),
+        Column("seconds", "waiting for the model"),
+        Column("money", "by the price table in models.yaml"),
+        Column("spread", "of several answers, per parameter"),
+        Column("model", numeric=False),
+    ]
+    rows = [_row(trial) for trial in trials]
+    return table(columns, rows, "what the model cost")
+
+
+def _row(trial: Trial) -> list[Cell]:
+    details = trial.proposal.details
+    spent = Spending.from_dict(details.get("spent", {}))
+    known = spent.money == spent.money
+    counts = (spent.calls, spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens)
+    spread = ", ".join(f"{value:.3g}" for value in details.get("spread", ()))
+    return [
+        Cell(str(trial.number), trial.number),
+        *(Cell(str(count), count) for count in counts),
+        Cell(f"{spent.seconds:.3f}", spent.seconds),
+        Cell(f"{spent.money:.6g}", spent.money) if known else Cell("unknown"),
+        Cell(spread or "-"),
+        Cell(str(details.get("model", "")) or "-"),
+    ]
+
+
+def _questions(trial: Trial) -> str:
+    exchanges: Sequence[Mapping[str, Any]] = trial.proposal.details["exchanges"]
+    told = "\n\n".join(map(_told, exchanges))
+    return folded(f"Trial {trial.number}: prompts and replies", preformatted(told))
+
+
+def _told(exchange: Mapping[str, Any]) -> str:
+    replayed = " (from a cassette)" if exchange.get("replayed") else ""
+    parts = [f"[{exchange.get('purpose')}]{replayed}"]
+    parts += [f"{m['role']}: {m['content']}" for m in exchange.get("messages", ())]
+    parts += [f"reply: {text}" for text in exchange.get("replies", ())]
+    parts += [f"refused: {why}" for why in exchange.get("refused", ())]
+    parts += [f"on the way: {why}" for why in exchange.get("tries", ())]
+    return "\n".join(parts)
