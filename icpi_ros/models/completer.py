@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from icpi_ros.models.budget import Spending
@@ -46,7 +46,7 @@ class Completion:
     """
 
     texts: tuple[str, ...]
-    spent: Spending = Spending()
+    spent: Spending = field(default_factory=Spending)
     model: str = ""
     format: str = "text"
     tries: tuple[str, ...] = ()
