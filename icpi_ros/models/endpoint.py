@@ -83,16 +83,13 @@ class Endpoint:
         types through.
         """
         import httpx2
-        from openai import AsyncOpenAI
 
-        client = AsyncOpenAI(
-            api_key=self._key(),
-            base_url=self.base_url,
-            max_retries=0,
-            timeout=None,
-            http_client=wire().http,
+        response = await wire().client(self.base_url).post(
+            "/chat/completions",
+            body=fields,
+            cast_to=httpx2.Response,
+            options={"headers": {"Authorization": f"Bearer {self._key()}"}},
         )
-        response = await client.post("/chat/completions", body=fields, cast_to=httpx2.Response)
         return bytes(response.content)
 
     def fields(self, request: Request, rung: str, n: int, offset: int) -> dict[str, Any]:

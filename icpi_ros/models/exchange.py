@@ -30,7 +30,7 @@ class Exchange:
         self._allowed = until - time.monotonic()
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
-        self._choices = 0
+        self._asked = self._choices = 0
         self._model = endpoint.profile.model
         self._rung = LADDER[-1]
         self._tries: list[str] = []
@@ -92,11 +92,10 @@ class Exchange:
 
     async def _round(self, sizes: list[int]) -> None:
         """Make several calls, a few at a time, that ask for ``sizes`` choices."""
-        offset = self._choices
         async with asyncio.TaskGroup() as group:
             for size in sizes:
-                group.create_task(self._call(size, offset))
-                offset += size
+                group.create_task(self._call(size, self._asked))
+                self._asked += size
 
     async def _call(self, n: int, offset: int) -> None:
         async with self._gate:

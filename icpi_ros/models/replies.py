@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 _LONGEST_NAME = 200
 
@@ -111,6 +111,6 @@ def _read_usage(usage: Any) -> Tokens | None:
     return Tokens(prompt, completion, min(cached, prompt) if _is_count(cached) else 0)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     """Tell whether a value is a believable number of tokens."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
