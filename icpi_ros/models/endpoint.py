@@ -84,11 +84,15 @@ class Endpoint:
         """
         import httpx2
 
-        response = await wire().client(self.base_url).post(
-            "/chat/completions",
-            body=fields,
-            cast_to=httpx2.Response,
-            options={"headers": {"Authorization": f"Bearer {self._key()}"}},
+        response = (
+            await wire()
+            .client(self.base_url)
+            .post(
+                "/chat/completions",
+                body=fields,
+                cast_to=httpx2.Response,
+                options={"headers": {"Authorization": f"Bearer {self._key()}"}},
+            )
         )
         return bytes(response.content)
 
