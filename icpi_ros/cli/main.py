@@ -24,6 +24,7 @@ COMMANDS = (
     "bench-graph",
     "report",
     "runs",
+    "serve",
     "doctor",
 )
 INTERRUPTED = 130
