@@ -25,6 +25,7 @@ COMMANDS = (
     "prompt",
     "report",
     "runs",
+    "serve",
     "doctor",
 )
 INTERRUPTED = 130
