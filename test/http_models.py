@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 
 from werkzeug import Response
 
+from icpi_ros.models.completer import Request
+
 PATH = "/v1/chat/completions"
 KEY = "sk-marked-0123456789abcdef"
+MESSAGES = [{"role": "user", "content": "+0001 ->"}]
+REQUEST = Request(tuple(MESSAGES), numbers=2)
+
+
+def ask(completer, seconds=5.0, **changes):
+    """The completion of :data:`REQUEST`, changed, within ``seconds``."""
+    return completer.complete(replace(REQUEST, **changes), time.monotonic() + seconds)
 
 
 def body(content, **extra):
@@ -26,6 +37,22 @@ def body(content, **extra):
         ],
         "usage": {"prompt_tokens": 300, "completion_tokens": 4, "total_tokens": 304},
     } | extra
+
+
+def choices(*contents):
+    """The choices of a response."""
+    message = {"role": "assistant", "finish_reason": "stop"}
+    return [
+        {"index": i, "message": message | {"content": content}}
+        for i, content in enumerate(contents)
+    ]
+
+
+def usage(prompt, completion, **extra):
+    """What a server tells about tokens."""
+    total = prompt + completion
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+    return counts | extra
 
 
 def stall(released: threading.Event):

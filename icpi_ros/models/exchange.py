@@ -58,7 +58,7 @@ class Exchange:
 
     def _too_late(self) -> str:
         last = f" (last: {self._tries[-1]})" if self._tries else ""
-        return f"no answer from {self._endpoint.shown} within {self._allowed:.3g} s{last}"
+        return f"no answer from {self._endpoint.shown} within {self._allowed:.1f} s{last}"
 
     def _result(self) -> Completion | IcpiError:
         texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
@@ -135,7 +135,7 @@ class Exchange:
         broken = failure.status == 0 and failed == 1
         seconds = 0.0 if broken else pause(failed - 1, failure.retry_after)
         if time.monotonic() + seconds > self._until:
-            line = f"{failure.line}; a retry would miss the deadline of {self._allowed:.3g} s"
+            line = f"{failure.line}; a retry would miss the deadline of {self._allowed:.1f} s"
             self._stop = CompletionFailed(line)
             return False
         await asyncio.sleep(seconds)

@@ -83,7 +83,7 @@ class OpenAIChat:
             return wire().run(self._exchange(request, until), until)
         except TimeoutError:  # the loop itself hangs or is overrun
             seconds = max(until - start, 0.0)
-            return CompletionFailed(f"no answer from {self.endpoint} within {seconds:.3g} s")
+            return CompletionFailed(f"no answer from {self.endpoint} within {seconds:.1f} s")
 
     async def _exchange(self, request: Request, until: float) -> Completion | IcpiError:
         tab = Tab(self.meter, self.profile, self._estimate)

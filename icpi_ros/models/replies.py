@@ -71,6 +71,8 @@ def _document(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
+        if not body.strip():
+            raise Unreadable("answered with an empty response") from None
         if body.lstrip()[:1] in (b"{", b"["):
             raise Unreadable("answered with unreadable JSON (cut off or broken)") from None
         why = "answered with text that is not JSON: is the base URL right (most end in /v1)?"

@@ -1,20 +1,27 @@
 """The client against a real HTTP server: every fault is one clear line, within the deadline."""
 
 import logging
+import math
+import re
+import socket
 import threading
 import time
 import traceback
+from dataclasses import replace
 
 import http_models
 import pytest
-from http_models import KEY, PATH
+from http_models import KEY, MESSAGES, PATH, ask
 
 from icpi_ros.errors import CompletionFailed
 from icpi_ros.models import failures
+from icpi_ros.models.budget import Meter
+from icpi_ros.models.formats import experience
 from icpi_ros.models.openai_chat import OpenAIChat
+from icpi_ros.models.profile import Price, Profile
 
-MESSAGES = [{"role": "user", "content": "+0001 ->"}]
 SLACK = 0.5
+NOTHING = Profile("toy-model", "toy-model", formats=("text",))
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +30,7 @@ def quick_and_isolated(monkeypatch):
     for name in ("OPENAI_BASE_URL", "ICPI_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.02)
+    experience().forget()
 
 
 @pytest.fixture
@@ -33,32 +41,52 @@ def released():
 
 
 @pytest.fixture
-def chat(httpserver):
-    return OpenAIChat("toy-model", httpserver.url_for("/v1"), deadline=5.0)
+def make(httpserver):
+    """A client of the test's server with settings that differ from those of an unknown model."""
+
+    def build(meter=None, **settings):
+        profile = replace(NOTHING, base_url=httpserver.url_for("/v1"))
+        return OpenAIChat(replace(profile, **settings), meter or Meter())
+
+    return build
 
 
-def failure(client):
+@pytest.fixture
+def chat(make):
+    return make()
+
+
+def failure(client, seconds=5.0, kind=CompletionFailed, **changes):
     """The message of the failure; the key is nowhere in the exception or its traceback."""
     start = time.monotonic()
-    with pytest.raises(CompletionFailed) as caught:
-        client.complete(MESSAGES)
-    assert time.monotonic() - start < client.deadline + SLACK
-    text = "".join(traceback.format_exception(caught.value))
-    assert KEY not in text
+    with pytest.raises(kind) as caught:
+        ask(client, seconds, **changes)
+    assert time.monotonic() - start < seconds + SLACK
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert KEY not in "".join(shown.format())
     assert "\n" not in str(caught.value)
     assert caught.value.__context__ is None or KEY not in repr(caught.value.__context__)
     return str(caught.value)
+
+
+def sent(httpserver):
+    """The bodies of all requests."""
+    return [request.json for request, _ in httpserver.log]
 
 
 def test_good_reply(chat, httpserver):
     httpserver.expect_oneshot_request(PATH, method="POST").respond_with_json(
         http_models.body("+0050 -0020")
     )
-    completion = chat.complete(MESSAGES)
-    assert completion.text == "+0050 -0020"
-    assert completion.usage == {"prompt_tokens": 300, "completion_tokens": 4}
-    assert completion.model == "toy-model-1"
-    assert 0.0 < completion.latency < 5.0
+    completion = ask(chat)
+    assert completion.texts == ("+0050 -0020",)
+    spent = completion.spent
+    assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (1, 300, 4)
+    assert (spent.cached_tokens, spent.estimated, math.isnan(spent.money)) == (0, 0, True)
+    assert 0.0 < spent.seconds < 5.0
+    assert repr(chat.meter.spent) == repr(spent)
+    assert (completion.model, completion.format) == ("toy-model-1", "text")
+    assert (completion.tries, completion.replayed) == ((), False)
     request, _ = httpserver.log[0]
     assert request.headers["Authorization"] == f"Bearer {KEY}"
     assert request.json == {"messages": MESSAGES, "model": "toy-model"}
@@ -68,21 +96,77 @@ def test_missing_usage_and_model(chat, httpserver):
     reply = http_models.body("1 2")
     del reply["usage"], reply["model"]
     httpserver.expect_request(PATH).respond_with_json(reply)
-    completion = chat.complete(MESSAGES)
-    assert (completion.usage, completion.model) == ({}, "toy-model")
+    completion = ask(chat)
+    assert completion.model == "toy-model"
+    spent = completion.spent
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == (3, 1, 1)
 
 
-def test_cached_tokens(chat, httpserver):
-    usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 7}}
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        7,
+        [],
+        {"prompt_tokens": 9},
+        {"prompt_tokens": True, "completion_tokens": 1},
+        {"prompt_tokens": -9, "completion_tokens": 1},
+        {"prompt_tokens": "9", "completion_tokens": 1},
+        {"prompt_tokens": 9.0, "completion_tokens": 1},
+        {"prompt_tokens": 10**40, "completion_tokens": 1},
+    ],
+)
+def test_nonsense_usage_is_estimated(chat, httpserver, usage):
     httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2", usage=usage))
-    assert chat.complete(MESSAGES).usage == {"prompt_tokens": 9, "cached_tokens": 7}
+    spent = ask(chat).spent
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == (3, 1, 1)
+
+
+@pytest.mark.parametrize(("told", "counted"), [(7, 7), (700, 9), (-1, 0), ("7", 0), (None, 0)])
+def test_cached_tokens_and_money(make, httpserver, told, counted):
+    usage = http_models.usage(9, 2, prompt_tokens_details={"cached_tokens": told})
+    httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2", usage=usage))
+    spent = ask(make(price=Price(2.0, 10.0, 0.5))).spent
+    assert spent.cached_tokens == counted
+    assert spent.money == pytest.approx(((9 - counted) * 2.0 + counted * 0.5 + 20.0) / 1e6)
+
+
+def test_only_what_the_profile_allows_is_sent(make, httpserver):
+    httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2"))
+    ask(make(), temperature=0.7, seed=3)
+    capable = {"temperature": True, "seed": True, "samples": True, "effort": "low"}
+    limit = {"token_limit": "max_completion_tokens", "max_tokens": 40}
+    ask(make(model="wire-name", **capable, **limit), temperature=0.7, seed=3)
+    ask(make(**capable))
+    careful, everything, unasked = sent(httpserver)
+    assert set(careful) == {"model", "messages"}
+    extra = {"temperature": 0.7, "seed": 3, "reasoning_effort": "low", "max_completion_tokens": 40}
+    assert everything == {"model": "wire-name", "messages": MESSAGES} | extra
+    assert set(unasked) == {"model", "messages", "reasoning_effort"}
+
+
+def test_reply_with_json_schema(make, httpserver):
+    httpserver.expect_request(PATH).respond_with_json(http_models.body('{"output": [1, 2]}'))
+    completion = ask(make(formats=("json_schema", "json_object", "text")))
+    assert completion.format == "json_schema"
+    asked = sent(httpserver)[0]["response_format"]
+    assert asked["type"] == "json_schema"
+    assert asked["json_schema"]["strict"] is True
+    schema = asked["json_schema"]["schema"]
+    assert schema["properties"]["output"] == {
+        "type": "array",
+        "items": {"type": "integer"},
+        "minItems": 2,
+        "maxItems": 2,
+    }
+    assert (schema["required"], schema["additionalProperties"]) == (["output"], False)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
 def test_passing_faults_are_retried(chat, httpserver, status):
     httpserver.expect_ordered_request(PATH).respond_with_data("busy", status=status)
     httpserver.expect_ordered_request(PATH).respond_with_json(http_models.body("1 2"))
-    assert chat.complete(MESSAGES).text == "1 2"
+    assert ask(chat).texts == ("1 2",)
     assert len(httpserver.log) == 2
 
 
@@ -100,6 +184,7 @@ def test_retries_are_bounded(chat, httpserver):
         (403, "OPENAI_API_KEY was not accepted"),
         (404, "base URL"),
         (422, "not worth a retry"),
+        (302, "redirects are not followed"),
     ],
 )
 def test_lasting_faults_are_not_retried(chat, httpserver, status, advice):
@@ -123,7 +208,7 @@ def test_retry_after_is_honoured(chat, httpserver):
         "slow down", status=429, headers={"Retry-After": "0.4"}
     )
     httpserver.expect_ordered_request(PATH).respond_with_json(http_models.body("1 2"))
-    assert chat.complete(MESSAGES).latency > 0.4
+    assert ask(chat).spent.seconds > 0.4
 
 
 def test_retry_after_beyond_the_deadline_gives_up_at_once(chat, httpserver):
@@ -131,28 +216,27 @@ def test_retry_after_beyond_the_deadline_gives_up_at_once(chat, httpserver):
         "slow down", status=429, headers={"Retry-After": "120"}
     )
     start = time.monotonic()
-    assert "HTTP 429; a retry would miss the deadline of 5 s" in failure(chat)
+    assert "HTTP 429; a retry would miss the deadline of 5.0 s" in failure(chat)
     assert time.monotonic() - start < 2.0
 
 
 @pytest.mark.parametrize("fault", [http_models.stall, http_models.drip])
-def test_deadline_holds(httpserver, released, fault):
+def test_deadline_holds(chat, httpserver, released, fault):
     httpserver.expect_request(PATH).respond_with_handler(fault(released))
-    client = OpenAIChat("toy-model", httpserver.url_for("/v1"), deadline=0.4)
-    line = failure(client)
+    line = failure(chat, 0.4)
     assert "within 0.4 s" in line
     assert httpserver.url_for("/v1") in line
 
 
-def test_nobody_listens(unused_port):
-    client = OpenAIChat("toy-model", f"http://127.0.0.1:{unused_port}/v1", deadline=5.0)
+def test_nobody_listens(make, unused_port):
+    client = make(base_url=f"http://127.0.0.1:{unused_port}/v1")
     assert "cannot reach http://127.0.0.1" in failure(client)
+    spent = client.meter.spent
+    assert (spent.calls, spent.tokens, spent.estimated) == (5, 0, 0)
 
 
 @pytest.fixture
 def unused_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -161,7 +245,7 @@ def unused_port():
 MALFORMED = {
     "HTML": ("<html>Welcome</html>", "text/html", "not JSON"),
     "truncated JSON": ('{"choices": [{"mess', "application/json", "unreadable"),
-    "empty": ("", "application/json", "unreadable"),
+    "empty": ("", "application/json", "empty response"),
     "empty object": ("{}", "application/json", "without choices"),
     "a list": ("[1, 2]", "application/json", ""),
     "a number": ("7", "application/json", ""),
@@ -197,57 +281,77 @@ def test_malformed_responses(chat, httpserver, case):
     httpserver.expect_request(PATH).respond_with_data(data, content_type=kind)
     line = failure(chat)
     assert line.count(httpserver.url_for("/v1")) == 1
+    assert chat.meter.spent.calls == 1
     if words:
-        import re
-
         assert re.search(words, line)
 
 
-def test_settings_that_are_missing(monkeypatch, httpserver):
-    url = httpserver.url_for("/v1")
-    assert "no model: set the option model or ICPI_MODEL" in failure(OpenAIChat("", url))
-    assert "must start with http" in failure(OpenAIChat("m", "localhost:8000/v1"))
-    assert "no API key: set MY_KEY" in failure(OpenAIChat("m", url, key_variable="MY_KEY"))
+def test_settings_that_are_missing(monkeypatch, make, httpserver):
+    assert "no model: set the option model or ICPI_MODEL" in failure(make(model=""))
+    assert "must start with http" in failure(make(base_url="localhost:8000/v1"))
+    assert "no API key: set MY_KEY" in failure(make(key_variable="MY_KEY"))
     monkeypatch.setenv("OPENAI_API_KEY", "schl\u00fcssel-0123456789")
-    assert "not printable ASCII" in failure(OpenAIChat("m", url))
+    assert "not printable ASCII" in failure(make())
     monkeypatch.delenv("OPENAI_API_KEY")
-    assert "no API key: set OPENAI_API_KEY" in failure(OpenAIChat("m", url))
+    client = make()
+    assert "no API key: set OPENAI_API_KEY" in failure(client)
+    assert client.meter.spent.calls == 0
     assert httpserver.log == []
 
 
-def test_settings_from_the_environment(monkeypatch):
-    monkeypatch.setenv("ICPI_MODEL", "from-environment")
+def test_server_that_needs_no_key(make, httpserver, monkeypatch):
+    httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2"))
+    client = make(key_variable="LOCAL_SERVER_PASS", needs_key=False)
+    ask(client)
+    monkeypatch.setenv("LOCAL_SERVER_PASS", "now-there-is-one")
+    ask(client)
+    keys = [request.headers["Authorization"] for request, _ in httpserver.log]
+    assert keys == ["Bearer none", "Bearer now-there-is-one"]
+
+
+def test_url_from_the_environment(monkeypatch):
+    assert OpenAIChat(NOTHING, Meter()).base_url == "https://api.openai.com/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
-    client = OpenAIChat()
-    assert (client.model, client.base_url) == ("from-environment", "http://localhost:1/v1")
-    chosen = OpenAIChat("m", "http://localhost:2/v1")
-    assert (chosen.model, chosen.base_url) == ("m", "http://localhost:2/v1")
+    assert OpenAIChat(NOTHING, Meter()).base_url == "http://localhost:1/v1"
+    chosen = replace(NOTHING, base_url="http://localhost:2/v1")
+    assert OpenAIChat(chosen, Meter()).base_url == "http://localhost:2/v1"
 
 
-def test_password_in_the_url_is_not_shown():
-    client = OpenAIChat("m", "http://user:hunter2@localhost:9/v1?token=hunter2", deadline=5.0)
-    assert client.endpoint == "http://localhost:9/v1"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:hunter2@localhost:9/v1?token=hunter2", "http://localhost:9/v1"),
+        ("http://[::1]:9/v1", "http://[::1]:9/v1"),
+        ("http://localhost:99999/v1", "an invalid URL"),
+    ],
+)
+def test_password_in_the_url_is_not_shown(make, url, shown):
+    client = make(base_url=url)
+    assert client.endpoint == shown
     assert "hunter2" not in failure(client)
 
 
-def test_echoed_key_is_taken_out(chat, httpserver, caplog):
+def test_echoed_key_is_taken_out(make, httpserver, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("ODD_NAME", KEY)
+    client = make(key_variable="ODD_NAME")
     reply = http_models.body(f"your key is {KEY}", model=KEY)
     httpserver.expect_request(PATH).respond_with_json(reply)
-    completion = chat.complete(MESSAGES)
+    completion = ask(client)
     assert KEY not in repr(completion)
     assert KEY not in caplog.text
-    assert KEY not in repr(vars(chat))
+    assert KEY not in repr(vars(client))
 
 
 def test_works_inside_a_running_event_loop(chat, httpserver):
     import asyncio
 
     async def notebook():
-        return chat.complete(MESSAGES)
+        return ask(chat)
 
     httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2"))
-    assert asyncio.run(notebook()).text == "1 2"
+    assert asyncio.run(notebook()).texts == ("1 2",)
 
 
 @pytest.mark.parametrize(
