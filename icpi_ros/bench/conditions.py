@@ -87,7 +87,7 @@ ALL = (
     "oracle",
     "ridge-oracle",
 )
-"""All but ``llm``, which needs a server."""
+"""All that need no server."""
 _DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm", "random")
 _RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
 
@@ -131,6 +131,54 @@ PRESETS: dict[str, Preset] = {
         "what if the physics lie outside the data?",
         _DATA,
         (Condition("test"), Condition("shifted", draws="shifted")),
+    ),
+    "tokens": Preset(
+        "what does text cost? the same examples as text and as numbers (needs `icpi serve`)",
+        (
+            "in-context:history=true:repeats=allow",
+            *(f"llm:history=true:repeats=allow:digits={digits}" for digits in (2, 3, 4)),
+        ),
+        instances=100,
+    ),
+    "llm": Preset(
+        "which way to ask a language model? (needs a server: --model)",
+        (
+            "embedded",
+            "in-context",
+            "llm",
+            "llm:history=true",
+            "llm-zero",
+            "llm-opro",
+            "llm-samples",
+            "llm-steered",
+            "llm-plan",
+            "llm-plan:predictor=llm",
+        ),
+        instances=50,
+    ),
+    "llm-context": Preset(
+        "what should a language model be shown? (needs a server: --model)",
+        ("llm",),
+        (
+            Condition("plain"),
+            *(
+                Condition(f"{name}={value}".lower(), options={name: value})
+                for name, value in (
+                    ("features", "raw"),
+                    ("history", True),
+                    ("describe", True),
+                    ("k", 5),
+                    ("k", 10),
+                    ("k", 40),
+                    ("order", "nearest-first"),
+                    ("order", "best-last"),
+                    ("order", "random"),
+                    ("digits", 2),
+                    ("digits", 3),
+                )
+            ),
+        ),
+        instances=50,
     ),
     "noise": Preset(
         "what does a noisy sensor cost?",

@@ -7,6 +7,8 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--improvers",
         metavar="I,..",
         help="instead of the preset's; with options NAME:KEY=VALUE, for example ridge:k=10",
+    )
+    parser.add_argument(
+        "--model",
+        help="model of the improvers llm..., an entry of models.yaml (default: ICPI_MODEL, else "
+        "icpi-in-context, which is `icpi serve`)",
+    )
+    parser.add_argument(
+        "--cassette",
+        type=Path,
+        metavar="FILE",
+        help="replay the model's answers from FILE; what is missing is asked and recorded",
     )
     parser.add_argument(
         "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
@@ -104,7 +117,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.names())
     return Plan(
         tasks=tuple(TASKS.get(name) for name in tasks),
-        improvers=_names("--improvers", args.improvers) or chosen.improvers,
+        improvers=_with_model(_names("--improvers", args.improvers) or chosen.improvers, args),
         conditions=chosen.conditions,
         instances=args.instances or chosen.instances,
         trials=args.trials or chosen.trials,
@@ -114,6 +127,32 @@ def _plan(args: argparse.Namespace) -> Plan:
         preset=args.preset,
         draws=args.draws or "",
     )
+
+
+def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, ...]:
+    """Return improvers with the model and cassette that they are asked with, as options.
+
+    Raises:
+        UsageError: a server of this machine that is needed does not answer.
+    """
+    from icpi_ros.bench.entrants import entrants
+    from icpi_ros.models.connect import LOCAL_MODEL, ModelChoice, require_reachable
+
+    model = args.model or os.environ.get("ICPI_MODEL", "").strip() or LOCAL_MODEL
+    found = []
+    for entrant in entrants(labels):
+        label = entrant.label
+        if entrant.takes("model"):
+            label += f":model={model}"
+        if args.cassette and entrant.takes("cassette"):
+            label += f":cassette={args.cassette.absolute()}"
+        found.append(label)
+    for entrant in entrants(found):
+        if "model" in entrant.options:
+            names = {f.name for f in fields(ModelChoice)}
+            given = {key: value for key, value in entrant.options.items() if key in names}
+            require_reachable(ModelChoice(**given))
+    return tuple(found)
 
 
 def _names(option: str, text: str | None) -> tuple[str, ...]:

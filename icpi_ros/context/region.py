@@ -10,7 +10,6 @@ with every trial.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,11 @@ from icpi_ros.types import Array
 
 LEAST_RADIUS = 0.05
 """Scaled; about the scatter of labels of one physics."""
-SLACK = 2.0
-"""Radii are this many times what the examples, or the run, suggest."""
+PLACES_SLACK = 1.2
+"""On the largest gap between neighbouring places: 95 % of the labels of the shipped sets lie within
+that radius of where the 20 nearest examples of other physics lead."""
+REACH_SLACK = 2.0
+"""On the step that the run's own trials suggest."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +72,21 @@ def shown(k: int, trust: float, least: int) -> int:
 
 
 def _radius(places: Array) -> float:
-    """Return SLACK times the median distance of a place to its nearest other one."""
+    """Return PLACES_SLACK times the largest distance of a place to its nearest other one."""
     if len(places) < 2:
         return LEAST_RADIUS
     gaps = np.linalg.norm(places[:, np.newaxis] - places, axis=2)
     np.fill_diagonal(gaps, np.inf)
-    return max(SLACK * float(np.median(gaps.min(axis=1))), LEAST_RADIUS)
+    return max(PLACES_SLACK * float(np.max(gaps.min(axis=1))), LEAST_RADIUS)
 
 
-def _reach(thetas: Sequence[Array] | Array, errors: Array) -> float:
-    """Return SLACK times the step that the best trial's error needs, by the run's own pairs."""
+def _reach(thetas: Array, errors: Array) -> float:
+    """Return REACH_SLACK times the step that the run says its best trial needs."""
     i, j = ordered_pairs(len(thetas))
-    steps = np.linalg.norm(np.asarray(thetas)[j] - np.asarray(thetas)[i], axis=1)
+    steps = np.linalg.norm(thetas[j] - thetas[i], axis=1)
     changes = np.linalg.norm(errors[j] - errors[i], axis=1)
     told = changes > 1e-9
     if not told.any():
         return np.inf
     gain = float(np.median(steps[told] / changes[told]))
-    return max(SLACK * gain * float(np.linalg.norm(errors[0])), LEAST_RADIUS)
+    return max(REACH_SLACK * gain * float(np.linalg.norm(errors[0])), LEAST_RADIUS)

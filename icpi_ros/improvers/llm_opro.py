@@ -51,10 +51,8 @@ class LlmOpro(Llm):
         return PromptWriter(numbers, describe_costs(name, space, unit, self._unit))
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
-        base = self._base(history)
-        scaled = self._index.scale.theta(base.theta)
-
         def accept(outputs: Array) -> Array:
-            return self._accepted(base, outputs - scaled, history)
+            self._require_near(outputs)  # of the middle of the box
+            return self._untried(self.context.space.denormalise(outputs), history)
 
         return Proposal(asker.outputs(self.pattern(history), "theta", accept)[0], self.name)

@@ -94,13 +94,20 @@ class PatternImprover(IndexedImprover):
             CompletionFailed: it is refused; the message says why.
         """
         self._require_near(scaled)
-        theta = base.theta + self._index.scale.unscale_dtheta(scaled)
+        return self._untried(base.theta + self._index.scale.unscale_dtheta(scaled), history)
+
+    def _untried(self, theta: Array, history: Sequence[Outcome]) -> Array:
+        """Return a theta ``(d,)``.
+
+        Raises:
+            CompletionFailed: it was tried, and the options do not allow that.
+        """
         if self.options.repeats == "refuse" and self._tried(theta, history):
             raise CompletionFailed("the answer repeats a theta that was tried")
-        return np.asarray(theta)
+        return theta
 
     def _require_near(self, scaled: Array) -> None:
-        """Refuse a scaled adjustment ``(d,)`` that no theta in the box needs.
+        """Refuse a scaled vector ``(d,)`` that leads from no theta in the box to another.
 
         Raises:
             CompletionFailed: it is not finite, or beyond a parameter's whole range.

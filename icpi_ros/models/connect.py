@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from icpi_ros.errors import UsageError
 from icpi_ros.models.budget import Meter
 from icpi_ros.models.cassette import Cassette, RecordedCompleter
 from icpi_ros.models.catalogue import find_profile
 from icpi_ros.models.completer import Completer
 from icpi_ros.models.openai_chat import OpenAIChat
+from icpi_ros.models.profile import Profile
+
+LOCAL_MODEL = "icpi-in-context"
+"""The model of `icpi serve`."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PATIENCE = 1.0
+"""Time for a server of this machine to accept [s]."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,38 @@ def connect(choice: ModelChoice, meter: Meter) -> Completer:
     Raises:
         UsageError: a file that cannot be used, or a budget that cannot be kept.
     """
-    name = choice.model or os.environ.get("ICPI_MODEL", "").strip()
-    profile = find_profile(name, Path(choice.models) if choice.models else None)
-    given = {"base_url": choice.base_url, "key_variable": choice.key_variable}
-    profile = replace(profile, **{key: value for key, value in given.items() if value})
+    profile = _profile(choice)
     client = OpenAIChat(profile, meter)
     if not choice.cassette:
         return client
     cassette = Cassette(Path(choice.cassette), choice.cassette_mode)
     return RecordedCompleter(client, cassette, profile.model, meter)
+
+
+def require_reachable(choice: ModelChoice) -> None:
+    """Check that somebody listens, if the model is on this machine and no cassette stands in.
+
+    Raises:
+        UsageError: nobody does.
+    """
+    url = urlsplit(_profile(choice).base_url)
+    if choice.cassette or url.hostname not in LOOPBACK:
+        return
+    address = (url.hostname, url.port or 80)
+    try:
+        socket.create_connection(address, PATIENCE).close()
+    except OSError:
+        start = "`icpi serve`" if choice.model == LOCAL_MODEL else "its server"
+        raise UsageError(
+            f"model {choice.model}: nobody listens at {url.hostname}:{address[1]}, "
+            f"start {start} first"
+        ) from None
+
+
+def _profile(choice: ModelChoice) -> Profile:
+    profile = find_profile(choice.model, Path(choice.models) if choice.models else None)
+    return replace(
+        profile,
+        base_url=choice.base_url or profile.base_url,
+        key_variable=choice.key_variable or profile.key_variable,
+    )
