@@ -85,6 +85,9 @@ def read_numbers(reply: str, count: int) -> list[float]:
     text = reply.rpartition("</think>")[2]
     if len(text) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
+    if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
+        # The last number of a reply that was cut off would be a wrong one.
+        raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
     tokens = _tokens(text, count)
     if len(tokens) != count:
         raise CompletionFailed(

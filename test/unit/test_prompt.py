@@ -1,18 +1,18 @@
-"""Numbers as text and back; replies of every kind end in numbers or CompletionFailed."""
+"""Patterns as prompts; replies of every kind end in numbers or CompletionFailed."""
 
 import re
 
 import numpy as np
 import pytest
-import toy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.context.prompt import MAX_REPLY, NumberFormat, PromptWriter, excerpt, read_numbers
-from icpi_ros.context.retrieval import Index, Scale
+from icpi_ros.context.pattern import Lines, Pattern
+from icpi_ros.context.prompt import PromptWriter
+from icpi_ros.context.tokens import MAX_REPLY, NumberFormat, excerpt, read_numbers
 from icpi_ros.errors import CompletionFailed, InvalidValue
 
-WRITER = PromptWriter(Scale.of(toy.dataset(), toy.SPACE))
+WRITER = PromptWriter(NumberFormat(3))
 finite = st.floats(-1e6, 1e6)
 
 
@@ -26,9 +26,11 @@ def test_encoding_is_exact_to_half_a_quantum(values, digits):
 
 @given(st.lists(st.floats(-9.99, 9.99), min_size=1, max_size=6), st.integers(1, 9))
 def test_numbers_have_one_width(values, digits):
-    words = NumberFormat(digits).encode(np.array(values)).split(" ")
-    assert all(re.fullmatch(rf"[+-][0-9]{{{digits + 1},{digits + 2}}}", word) for word in words)
-    assert all(len(w) == digits + 2 for w, v in zip(words, values, strict=True) if abs(v) < 9.9)
+    numbers = NumberFormat(digits)
+    words = numbers.encode(np.array(values)).split(" ")
+    assert all(re.fullmatch(r"[+-][0-9]+", word) for word in words)
+    for word, value in zip(words, values, strict=True):
+        assert len(word) in {numbers.width, numbers.width + (abs(value) > 9.9)}
 
 
 @pytest.mark.parametrize("digits", [0, 10])
@@ -37,27 +39,21 @@ def test_digits_out_of_range(digits):
         NumberFormat(digits)
 
 
-@given(st.tuples(st.floats(-3, 3), st.floats(-3, 3)))
-def test_reply_in_the_prompts_own_format_is_read_back(scaled):
-    step = WRITER.scale.unscale_dtheta(np.array(scaled))
-    reply = WRITER.numbers.encode(WRITER.scale.dtheta(step))
-    np.testing.assert_allclose(
-        WRITER.dtheta(reply),
-        step,
-        atol=0.500001 * WRITER.numbers.quantum * toy.SPACE.half_range.max(),
-    )
-
-
 @pytest.mark.parametrize(
     "reply",
     [
+        '{"output": [50, -20]}',
+        '{"output": ["+0050", "-0020"], "confidence": 0.8}',
+        '{"output": "+0050 -0020", "steps": 3}',
+        '{"pattern": [1, 2], "output": [50, -20]}',
+        'Here it is: {"output": [50, -20]} as the 20 examples suggest [1, 2].',
+        '{"output": [1, 2]} no, rather {"output": [50, -20]}',
+        '```json\n{\n  "output": [\n    50,\n    -20\n  ]\n}\n```',
         "+0050 -0020",
         "  +0050, -0020\n",
         "50 -20",
         "```\n+0050 -0020\n```",
         "```json\n[50, -20]\n```",
-        '{"output": [50, -20]}',
-        '{"output": ["+0050", "-0020"], "confidence": 0.8}',
         '{"speed": 50, "heading": -20}',
         "The 2 numbers are [50, -20].",
         "The output is +0050 and -0020.",
@@ -65,6 +61,7 @@ def test_reply_in_the_prompts_own_format_is_read_back(scaled):
         "+0100 -0200 | +0300 +0400 -> +0050 -0020",
         "-> +0050 -0020",
         "<think>perhaps 1 2 3 [7, 8]</think>\n+0050 -0020",
+        '<think>{"output": [7, 8]}</think>{"output": [50, -20]}',
         "+5e1 -2E+1",
         "<think>" + "1 2 " * 6_000 + "</think>\n+0050 -0020",
         "50 \u221220",
@@ -81,6 +78,17 @@ def test_replies_that_are_understood(reply):
         ("", "0 numbers instead of 2"),
         ("I cannot do that.", "0 numbers"),
         ("plus fifty, minus twenty", "0 numbers"),
+        ('{"output": ["fifty", "minus twenty"]}', "0 numbers"),
+        ('{"output": null}', "0 numbers"),
+        ('{"output": [50, null]}', "1 numbers"),
+        ('{"output": [50, -20, 3]}', "3 numbers"),
+        ('{"output": [50]}', "1 numbers"),
+        ('{"output": [NaN, Infinity]}', "not finite"),
+        ('{"output": [1e999, 2]}', "not finite"),
+        ('{"output": [0.512, -0.031]}', "no integer"),
+        ('{"output": [50, -2', "cut off"),
+        ("[50, -2", "cut off"),
+        ('{"output": [50, -20]', "cut off"),
         ("+0050", "1 numbers"),
         ("[1, 2, 3]", "3 numbers"),
         ("1 2 3", "3 numbers"),
@@ -94,7 +102,7 @@ def test_replies_that_are_understood(reply):
         ("0x10 0x20", "0 numbers"),
         ("1.2.3 4", "1 numbers"),
         ("null", "0 numbers"),
-        ("[50, ", "1 numbers"),
+        ("[50, ", "cut off"),
         ("x" * (MAX_REPLY + 1), "characters"),
         ("<think>1</think>" + "x" * (MAX_REPLY + 1), "characters"),
         ("0.512 -0.031", "no integer"),
@@ -111,7 +119,7 @@ def test_replies_that_are_not(reply, words):
 
 
 NUMBERS = ["+0050", "-1", "nan", "Infinity", "1e999", "null", "e", "E5", "two", "\u2212", "\u0664"]
-MARKS = ["[", "]", "{", "}", "->", "|", ",", ".", "--", '"', "\n", " ", "\x00"]
+MARKS = ["[", "]", "{", "}", "->", "|", ",", ".", "--", '"', "\n", " ", "\x00", '{"output": ', ":"]
 pieces = st.sampled_from([*NUMBERS, *MARKS, "```", "<think>", "</think>"])
 
 
@@ -119,6 +127,8 @@ pieces = st.sampled_from([*NUMBERS, *MARKS, "```", "<think>", "</think>"])
 @given(st.one_of(st.text(max_size=80), st.lists(pieces, max_size=40).map("".join)))
 @example("9" * 19_999 + "x")
 @example("[" * 20_000)
+@example("{" * 20_000)
+@example('{"output":' * 2_000)
 @example("[a" * 9_000)
 @example("<think>" * 2_800)
 @example("1e" * 10_000)
@@ -126,34 +136,47 @@ pieces = st.sampled_from([*NUMBERS, *MARKS, "```", "<think>", "</think>"])
 def test_any_text_gives_finite_numbers_or_completion_failed(reply):
     message = ""
     try:
-        dtheta = WRITER.dtheta(reply)
+        outputs = WRITER.outputs(reply, 2)
     except CompletionFailed as exc:
         message = str(exc)
     else:
-        assert dtheta.shape == (2,)
-        assert np.isfinite(dtheta).all()
+        assert outputs.shape == (2,)
+        assert np.isfinite(outputs).all()
     assert "\n" not in message
 
 
-def test_prompt_has_prefix_then_examples_nearest_last_then_query():
-    data = toy.dataset()
-    query = toy.outcome(np.array([1.0, 0.1]), np.array([0.2, 0.5]))
-    nearest = Index(data, toy.SPACE).query(query.theta, query.error)
-    system, user = WRITER.messages(data, nearest, query)
+def pattern(shared=3, own=2):
+    rng = np.random.default_rng(4)
+
+    def lines(count):
+        return Lines(
+            (rng.normal(size=(count, 2)), rng.normal(size=(count, 2))), np.ones((count, 2))
+        )
+
+    return Pattern(lines(shared), lines(own), (np.array([0.1, -0.2]), np.array([0.5, 20.0])))
+
+
+def test_prompt_has_prefix_then_examples_then_query():
+    system, user = WRITER.messages(pattern())
     assert (system["role"], user["role"]) == ("system", "user")
     lines = user["content"].splitlines()
-    assert len(lines) == 21
-    assert lines[-1] == f"{WRITER.input_text(query.theta, query.error)} ->"
-    number = r"[+-][0-9]{4,}"
-    pair = rf"{number} {number}"
-    assert all(re.fullmatch(rf"{pair} \| {pair} -> {pair}", line) for line in lines[:-1])
-    closest = nearest[0]
-    assert lines[-2].startswith(WRITER.input_text(data.theta[closest], data.error[closest]))
-    np.testing.assert_allclose(
-        WRITER.dtheta(lines[-2]), data.dtheta[closest], atol=0.6e-3 * toy.SPACE.half_range.max()
-    )
-    other = toy.outcome(np.array([0.7, -0.3]), np.array([0.3, -0.5]))
-    assert WRITER.messages(data, nearest, other)[0] == system
+    assert [n for n, line in enumerate(lines) if line.endswith(":")] == [0, 4]
+    assert (lines[0], lines[4]) == ("other systems:", "this system:")
+    assert lines[-1] == "+0100 -0200 | +0500 +20000 ->"  # nothing is clipped
+    pair = r"[+-][0-9]{4,} [+-][0-9]{4,}"
+    examples = [*lines[1:4], *lines[5:7]]
+    assert all(re.fullmatch(rf"{pair} \| {pair} -> \+1000 \+1000", line) for line in examples)
+    assert WRITER.messages(pattern(shared=7))[0] == system  # a prefix that servers can cache
+
+
+def test_without_examples_there_is_no_empty_heading():
+    lines = WRITER.messages(pattern(shared=0, own=0))[1]["content"].splitlines()
+    assert lines == ["this system:", "+0100 -0200 | +0500 +20000 ->"]
+
+
+def test_the_description_comes_before_the_examples():
+    text = PromptWriter(NumberFormat(3), "what this is about").messages(pattern())[1]["content"]
+    assert text.startswith("what this is about\nother systems:\n")
 
 
 def test_excerpt_is_one_short_line():
