@@ -108,4 +108,3 @@ async def _http_error(request: Request, exc: Exception) -> Response:
 
 async def _broken(_request: Request, _exc: Exception) -> Response:
     return JSONResponse(Refused("the server failed: see its log", status=500).body, 500)
-

@@ -2,15 +2,16 @@
 
 import http.client
 import json
-import os
 import re
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import numpy as np
 import openai
 import pytest
@@ -21,6 +22,7 @@ from icpi_ros.context.pattern import Lines, Pattern
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.reading import read_prompt
 from icpi_ros.context.token_count import count_chat, count_tokens
+from icpi_ros.serve import app
 from icpi_ros.serve.answering import MAX_COUNT
 from icpi_ros.serve.request import MODEL
 
@@ -336,6 +338,65 @@ def test_requests_side_by_side_get_their_own_answers(client):
         assert json.loads(texts(reply)[0]) == {"output": expected(chat)}
 
 
+SCOPE = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [],
+         "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http"}  # fmt: skip
+
+
+async def call(application, receive):
+    """Ask the application without a socket; return the status."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    await application(dict(SCOPE), receive, send)
+    return sent[0]["status"]
+
+
+def test_a_body_that_does_not_arrive(monkeypatch):
+    monkeypatch.setattr(app, "BODY_DEADLINE", 0.05)
+
+    async def scenario():
+        with anyio.fail_after(PATIENCE):
+            return await call(app.create_app(), anyio.sleep_forever)
+
+    assert anyio.run(scenario) == 408
+
+
+def test_only_so_many_are_answered_at_once(monkeypatch):
+    busy, most, full, lock = [0], [0], threading.Event(), threading.Lock()
+
+    def respond(_body):
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+            if busy[0] == app.AT_ONCE:
+                full.set()
+        assert full.wait(PATIENCE)
+        with lock:
+            busy[0] -= 1
+        return {}
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def scenario():
+        application, statuses = app.create_app(), []
+
+        async def one():
+            statuses.append(await call(application, receive))
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5 * app.AT_ONCE):
+                    tasks.start_soon(one)
+        return statuses
+
+    monkeypatch.setattr(app, "respond", respond)
+    assert anyio.run(scenario) == [200] * 5 * app.AT_ONCE
+    assert most[0] == app.AT_ONCE
+
+
 def test_sigterm_ends_it_cleanly_with_a_connection_open():
     process = start("--port", 0, "--log-level", "info")
     connection = None
@@ -389,7 +450,6 @@ def test_help_does_not_import_the_server():
         text=True,
         timeout=PATIENCE,
         check=True,
-        env={**os.environ},
     )
     assert "--port" in done.stdout
     assert not set(done.stderr.split()) & {"numpy", "starlette", "uvicorn", "openai", "anyio"}
