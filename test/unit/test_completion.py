@@ -67,10 +67,11 @@ def test_two_solutions_are_not_averaged():
     """Lines lead to one of two places, left and right: an answer between them is wrong."""
     rng = np.random.default_rng(RNG_SEED)
     theta, error = rng.uniform(-0.5, 0.5, (40, 2)), rng.uniform(-0.5, 0.5, (40, 2))
-    places = np.array([[0.8, 0.1], [-0.8, 0.1]])[np.arange(40) % 2]
-    guess = complete(Pattern(lines(theta, error, places - theta), none(), ASKED))
-    reached = ASKED[0] + guess.mean
-    assert min(np.linalg.norm(reached - [side * 0.8, 0.1]) for side in (1, -1)) < 0.1
+    places = np.array([[0.8, 0.1], [-0.8, 0.1]])
+    many = lines(theta, error, places[np.arange(40) % 2] - theta)
+    for query in rng.uniform(-0.5, 0.5, (20, 2, 2)):
+        guess = complete(Pattern(many, none(), (query[0], query[1])))
+        assert np.linalg.norm(query[0] + guess.mean - places, axis=1).min() < 0.05
 
 
 def test_no_lines_give_zeros_and_the_prior():

@@ -364,7 +364,8 @@ def test_a_body_that_does_not_arrive(monkeypatch):
 
 
 def test_only_so_many_are_answered_at_once(monkeypatch):
-    busy, most, full, lock = [0], [0], threading.Event(), threading.Lock()
+    busy, most, lock = [0], [0], threading.Lock()
+    full, over = threading.Event(), threading.Event()
 
     def respond(_body):
         with lock:
@@ -372,7 +373,10 @@ def test_only_so_many_are_answered_at_once(monkeypatch):
             most[0] = max(most[0], busy[0])
             if busy[0] == app.AT_ONCE:
                 full.set()
+            if busy[0] > app.AT_ONCE:
+                over.set()
         assert full.wait(PATIENCE)
+        over.wait(0.1)  # time for one too many to arrive
         with lock:
             busy[0] -= 1
         return {}
