@@ -35,6 +35,8 @@ TOLERANCE = 0.03
 """Miss of a left-out line that counts as large."""
 PRIOR = 0.5
 """Standard deviation of outputs where there is no line to learn from."""
+JITTER = 1e-10
+"""Share of the largest variance that keeps the covariance invertible, whatever the numbers."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def _smooth(rows: _Rows) -> tuple[Guess, Array]:
     alone = (1.0 - own) * (np.diag(apart) + SHARED_NOISE**2)
     noise = NOISE**2 + SHARE**2 * np.sum(rows.outputs**2, axis=1)
     among = _kernel(rows.inputs, rows.inputs) + np.outer(own, own) * apart
-    among[np.diag_indices_from(among)] += alone + noise
+    jitter = JITTER * (np.diag(among) + alone).max()
+    among[np.diag_indices_from(among)] += alone + noise + jitter
     asked, first, last = (a[np.newaxis] for a in (rows.asked, rows.asked_first, rows.asked_last))
     towards = _kernel(asked, rows.inputs)[0]
     towards = towards + own * _deviation(first, last, rows.first, rows.last)[0]
@@ -138,7 +141,7 @@ def _copying(rows: _Rows) -> tuple[Guess, Array]:
     missed = _popular(near, agree, places)[0] - places
     weights = trust / (_squares(rows.asked[np.newaxis], rows.inputs) + SOFTENING**2)
     place, spread = _popular(weights, agree, places)
-    guess = Guess(place[0] - rows.asked_first, float(spread[0]))
+    guess = Guess(place[0] - rows.asked_first, max(float(spread[0]), NOISE))
     return guess, np.sum(missed**2, axis=1)
 
 
@@ -154,5 +157,8 @@ def _popular(weights: Array, agree: Array, places: Array) -> tuple[Array, Array]
 
 
 def _squares(a: Array, b: Array) -> Array:
-    """Return squared distances ``(n, k)``."""
-    return np.asarray(np.sum((a[:, np.newaxis] - b) ** 2, axis=2))
+    """Return squared distances ``(n, k)``; column by column, which takes less memory."""
+    total = np.zeros((len(a), len(b)))
+    for left, right in zip(a.T, b.T, strict=True):
+        total += (left[:, np.newaxis] - right) ** 2
+    return total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array
 
 MAX_LINES = 2000
-"""Most lines of a prompt that are read."""
+"""Most lines of a prompt."""
 _GROUP = r"[-+][0-9]{2,300}(?: +[-+][0-9]{2,300})*"
 _LINE = re.compile(rf"({_GROUP}(?: *\| *{_GROUP})*) *->(?: *({_GROUP}))? *")
 
@@ -27,7 +26,8 @@ def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
     """Return the pattern that a prompt asks to complete, and the format of its numbers.
 
     Lines that are no examples are skipped, as headings and descriptions are.  The quantum follows
-    from the width of the numbers, as fixed-width integers are written (``+0512``: 3 digits).
+    from the width of the shortest number, as fixed-width integers are written (``+0512``: 3
+    digits); it is wrong if all numbers are beyond +-10.
 
     Raises:
         InvalidValue: there is no query, or a line does not fit the others; says which.
@@ -35,7 +35,10 @@ def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
     shared, own = list[_Row](), list[_Row]()
     into, query = shared, None
     headings = {SHARED: shared, OWN: own}
-    for number, line in enumerate(text.splitlines()[:MAX_LINES], 1):
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        raise InvalidValue(f"the prompt has {len(lines)} lines: allowed are at most {MAX_LINES}")
+    for number, line in enumerate(lines, 1):
         found = _LINE.fullmatch(line.strip())
         if found is None:
             into = headings.get(line.strip(), into)
@@ -43,14 +46,13 @@ def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
         if query is not None:
             raise InvalidValue(f"line {number} comes after the line to complete")
         row = _row(found)
+        _require_alike(row, shared[:1] or own[:1], number)
         if row[1]:
-            _require_alike(row, [*shared, *own][:1], number)
             into.append(row)
         else:
             query = row
     if query is None:
         raise InvalidValue('no line to complete: the last line must end with "->"')
-    _require_alike(query, [*shared, *own][:1], number)
     return _pattern(shared, own, query)
 
 
@@ -80,9 +82,8 @@ def _pattern(shared: list[_Row], own: list[_Row], query: _Row) -> tuple[Pattern,
 
 
 def _format(rows: list[_Row]) -> NumberFormat:
-    """Return the format of the most frequent width; the shorter one of two."""
-    widths = Counter(len(n) for groups, out in rows for part in (*groups, out) for n in part)
-    width = max(widths, key=lambda w: (widths[w], -w))
+    """Return the format of the shortest number: numbers beyond +-10 are longer than the others."""
+    width = min(len(n) for groups, out in rows for part in (*groups, out) for n in part)
     return NumberFormat(min(max(width - 2, 1), 9))
 
 

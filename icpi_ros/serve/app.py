@@ -15,6 +15,7 @@ from icpi_ros import __version__
 from icpi_ros.serve.answering import DESCRIPTION, model_card, respond
 from icpi_ros.serve.request import MODEL, Refused, unknown_model
 
+_CHAT = "/v1/chat/completions"
 MAX_BODY = 2_000_000
 """Longest request [bytes]."""
 DRAINED = 8 * MAX_BODY
@@ -33,7 +34,7 @@ def create_app() -> Starlette:
         Route("/health", _health),
         Route("/v1/models", _models),
         Route("/v1/models/{model:path}", _model),
-        Route("/v1/chat/completions", endpoint.chat, methods=["POST"]),
+        Route(_CHAT, endpoint.chat, methods=["POST"]),
     ]
     handlers = {Refused: _refused, HTTPException: _http_error, Exception: _broken}
     return Starlette(routes=routes, exception_handlers=handlers)
@@ -98,7 +99,7 @@ async def _refused(_request: Request, exc: Exception) -> Response:
 async def _http_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     messages = {
-        404: "no such path: this server has /v1/models and POST /v1/chat/completions",
+        404: f"no such path: this server has GET /v1/models and POST {_CHAT}",
         405: f"{request.method} is not allowed here: POST {_CHAT}, GET for the other paths",
     }
     refused = Refused(messages.get(exc.status_code, exc.detail), status=exc.status_code)
@@ -107,6 +108,3 @@ async def _http_error(request: Request, exc: Exception) -> Response:
 
 async def _broken(_request: Request, _exc: Exception) -> Response:
     return JSONResponse(Refused("the server failed: see its log", status=500).body, 500)
-
-
-_CHAT = "/v1/chat/completions"

@@ -1,0 +1,459 @@
+"""``icpi serve`` as a process behind a socket, asked by the openai client."""
+
+import http.client
+import json
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import numpy as np
+import openai
+import pytest
+
+from icpi_ros import __version__
+from icpi_ros.context.completion import complete
+from icpi_ros.context.pattern import Lines, Pattern
+from icpi_ros.context.prompt import PromptWriter
+from icpi_ros.context.reading import read_prompt
+from icpi_ros.context.token_count import count_chat, count_tokens
+from icpi_ros.serve import app
+from icpi_ros.serve.answering import MAX_COUNT
+from icpi_ros.serve.request import MODEL
+
+PATIENCE = 20.0
+WRITER = PromptWriter()
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "icpi_ros.cli.main", "serve", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def first_line(process):
+    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+    assert ready, "the server says nothing"
+    return process.stdout.readline()
+
+
+def end(process, number=signal.SIGINT):
+    """Stop a server and return its exit code and what it said."""
+    try:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+    return process.returncode, out, err
+
+
+def failed(*arguments):
+    """Start a server that cannot start; return its exit code and what it said."""
+    process = start(*arguments)
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def port():
+    process = start("--port", 0)
+    try:
+        line = first_line(process)
+        found = re.fullmatch(
+            rf"icpi serve: http://127\.0\.0\.1:(\d+)/v1, model {MODEL} "
+            r"\(not a language model: it completes number patterns\)\n",
+            line,
+        )
+        assert found, line
+        yield int(found[1])
+    finally:
+        code, out, err = end(process)
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
+@pytest.fixture(scope="module")
+def client(port):
+    url = f"http://127.0.0.1:{port}/v1"
+    with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=PATIENCE) as client:
+        yield client
+
+
+def messages(seed=0, shared=20, own=4):
+    rng = np.random.default_rng(seed)
+
+    def lines(n):
+        inputs = rng.uniform(-1, 1, (n, 4))
+        outputs = inputs @ np.array([[0.4, 0.1], [-0.2, 0.3], [0.5, -0.2], [0.1, 0.6]])
+        return Lines((inputs[:, :2], inputs[:, 2:]), outputs)
+
+    query = rng.uniform(-1, 1, 4)
+    return WRITER.messages(Pattern(lines(shared), lines(own), (query[:2], query[2:])))
+
+
+def ask(client, chat=None, **extra):
+    return client.chat.completions.create(model=MODEL, messages=chat or messages(), **extra)
+
+
+def texts(reply):
+    return [choice.message.content for choice in reply.choices]
+
+
+def expected(chat):
+    """The integers that the model itself answers."""
+    pattern, numbers = read_prompt(chat[1]["content"])
+    return [round(float(v) * 10**numbers.digits) for v in complete(pattern).mean]
+
+
+def schema(key="output", least=2, most=2):
+    items = {"type": "array", "items": {"type": "integer"}, "minItems": least, "maxItems": most}
+    inner = {"type": "object", "properties": {key: items}, "required": [key]}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": inner}}
+
+
+def post(port, body, path="/v1/chat/completions", method="POST"):
+    """Return the status and the parsed answer of a raw request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def error_of(port, fields, **where):
+    body = fields if isinstance(fields, bytes) else json.dumps(fields)
+    status, text = post(port, body, **where)
+    error = json.loads(text)["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert "\n" not in error["message"]
+    return status, error
+
+
+def test_the_model_says_what_it_is(client, port):
+    (model,) = client.models.list().data
+    assert (model.id, model.owned_by) == (MODEL, "icpi_ros")
+    assert "not a language model" in model.description
+    assert client.models.retrieve(MODEL) == model
+    status, text = post(port, None, "/", "GET")
+    assert status == 200
+    assert "not a language model" in text
+    status, text = post(port, None, "/health", "GET")
+    assert (status, json.loads(text)["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_served_is_what_the_model_completes(client, seed):
+    chat = messages(seed)
+    assert json.loads(texts(ask(client, chat))[0]) == {"output": expected(chat)}
+    np.testing.assert_allclose(
+        WRITER.outputs(texts(ask(client, chat))[0], 2),
+        complete(read_prompt(chat[1]["content"])[0]).mean,
+        atol=0.500001 * WRITER.numbers.quantum,
+    )
+
+
+def test_the_reply_has_openais_shape_and_honest_counts(client):
+    reply = ask(client, user="me", metadata={"a": "b"}, extra_body={"no such field": [1]})
+    assert reply.id.startswith("chatcmpl-")
+    assert (reply.object, reply.model) == ("chat.completion", MODEL)
+    assert reply.system_fingerprint == f"icpi_ros-{__version__}"
+    (choice,) = reply.choices
+    assert (choice.index, choice.finish_reason) == (0, "stop")
+    assert (choice.message.role, choice.message.refusal) == ("assistant", None)
+    usage = reply.usage
+    assert usage.prompt_tokens == count_chat(messages())
+    assert usage.completion_tokens == count_tokens(choice.message.content)
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+    assert usage.prompt_tokens_details.cached_tokens == 0
+
+
+def test_every_response_format(client):
+    wanted = expected(messages())
+    for form in (None, {"type": "text"}, {"type": "json_object"}, schema()):
+        (text,) = texts(ask(client, response_format=form or openai.omit))
+        assert json.loads(text) == {"output": wanted}
+    (text,) = texts(ask(client, response_format=schema("steps")))
+    assert json.loads(text) == {"steps": wanted}
+
+
+@pytest.mark.parametrize("system", [None, "Complete the last line."])
+def test_without_the_word_json_the_answer_is_written_as_the_prompt_is(client, system):
+    chat = [messages()[1]]
+    if system:
+        chat.insert(0, {"role": "system", "content": system})
+    (text,) = texts(ask(client, chat))
+    assert re.fullmatch(r"[-+]\d{5} [-+]\d{5}", text)
+    assert [int(word) for word in text.split()] == expected(messages())
+
+
+def test_without_lines_the_schema_says_how_many_outputs(client):
+    chat = [{"role": "user", "content": "this system:\n+0100 +0200 | +0300 ->"}]
+    assert texts(ask(client, chat)) == ["+0000 +0000"]
+    (text,) = texts(ask(client, chat, response_format=schema(least=3, most=3)))
+    assert json.loads(text) == {"output": [0, 0, 0]}
+
+
+def test_parts_of_text_and_the_last_user_message_count(client):
+    system, user = messages()
+    part = {"type": "text", "text": user["content"]}
+    early = {"role": "user", "content": "+0100 -> +0100\n+0100 ->"}
+    chat = [system, early, {"role": "assistant", "content": None}, {**user, "content": [part]}]
+    assert json.loads(texts(ask(client, chat))[0]) == {"output": expected(messages())}
+
+
+def test_draws_follow_temperature_and_seed(client):
+    drawn = texts(ask(client, n=8, temperature=1.0, seed=5))
+    assert len(set(drawn)) == 8
+    assert texts(ask(client, n=8, temperature=1.0, seed=5)) == drawn
+    assert texts(ask(client, n=3, temperature=1.0, seed=5)) == drawn[:3]
+    assert texts(ask(client, n=8, temperature=1.0, seed=-5)) != drawn
+    unseeded = texts(ask(client, n=8, temperature=1.0))
+    assert unseeded != drawn
+    assert texts(ask(client, n=8, temperature=1.0)) == unseeded
+    assert len(set(texts(ask(client, n=8)))) == 1
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_draws_are_spread_about_the_mean_as_the_model_is_unsure(client, temperature):
+    reply = texts(ask(client, n=128, temperature=temperature, seed=1))
+    drawn = np.array([WRITER.outputs(text, 2) for text in reply])
+    guess = complete(read_prompt(messages()[1]["content"])[0])
+    spread = temperature * guess.std
+    np.testing.assert_allclose(drawn.mean(axis=0), guess.mean, atol=4.0 * spread / 128**0.5)
+    np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.3)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_token_limit_cuts_the_text(client, name):
+    whole = texts(ask(client))[0]
+    reply = ask(client, n=2, **{name: 4})
+    for choice in reply.choices:
+        assert choice.finish_reason == "length"
+        assert whole.startswith(choice.message.content)
+        assert count_tokens(choice.message.content) <= 4
+    assert reply.usage.completion_tokens <= 8
+    enough = ask(client, **{name: 1000}).choices[0]
+    assert (enough.finish_reason, enough.message.content) == ("stop", whole)
+
+
+GOOD = {"model": MODEL, "messages": list(messages())}
+QUERY = {"role": "user", "content": "+0100 ->"}
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "words"),
+    [
+        ({"model": None}, "model", "missing"),
+        ({"messages": None}, "messages", "messages is missing"),
+        ({"messages": []}, "messages", "messages is missing"),
+        ({"messages": "hello"}, "messages", "messages is missing"),
+        ({"messages": ["hello"]}, "messages[0]", "role"),
+        ({"messages": [{"role": "user", "content": 3}]}, "messages[0]", "not text"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, None, "not text"),
+        ({"messages": [{"role": "system", "content": "+0100 ->"}]}, "messages", '"user"'),
+        ({"messages": [{"role": "user", "content": "Hello?"}]}, "messages", "no line to complete"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages", "no line to complete"),
+        ({"messages": [{**QUERY, "content": "+0100 " * 1001 + "->"}]}, "messages", "1001 outputs"),
+        ({"n": 0}, "n", "1 to 128"),
+        ({"n": 129}, "n", "1 to 128"),
+        ({"n": 1.5}, "n", "1 to 128"),
+        ({"n": True}, "n", "1 to 128"),
+        ({"temperature": -0.1}, "temperature", "0 to 2"),
+        ({"temperature": 2.1}, "temperature", "0 to 2"),
+        ({"temperature": float("nan")}, "temperature", "0 to 2"),
+        ({"temperature": "hot"}, "temperature", "0 to 2"),
+        ({"seed": "x"}, "seed", "integers"),
+        ({"max_tokens": 0}, "max_tokens", "integers 1"),
+        ({"stream": True}, "stream", "not offered"),
+        ({"response_format": "json"}, "response_format", "json_object"),
+        ({"response_format": {"type": ["text"]}}, "response_format", "json_object"),
+        ({"response_format": {"type": "json_schema"}}, "response_format", "schema is missing"),
+        ({"response_format": schema(least=3, most=3)}, "response_format", "2 outputs"),
+        ({"messages": [QUERY], "response_format": schema(least=2**30)}, "messages", "at most 1000"),
+    ],
+)
+def test_requests_that_are_refused(port, change, param, words):
+    status, error = error_of(port, GOOD | change)
+    assert (status, error["type"]) == (400, "invalid_request_error")
+    assert param is None or error["param"] == param
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"n": ' + b"9" * 5000 + b"}"]
+)
+def test_bodies_that_are_no_json_objects(port, body):
+    status, error = error_of(port, body)
+    assert status == 400
+    assert "not" in error["message"]
+
+
+def test_unknown_models_paths_and_methods(port, client):
+    status, error = error_of(port, GOOD | {"model": "gpt-\n5"})
+    assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
+    with pytest.raises(openai.NotFoundError, match="gpt-5"):
+        client.models.retrieve("gpt-5")
+    assert error_of(port, GOOD, path="/v1/embeddings")[0] == 404
+    assert error_of(port, GOOD, path="/v1/models")[0] == 405
+    assert error_of(port, b"", path="/v1/chat/completions", method="GET")[0] == 405
+
+
+def test_a_body_over_the_limit(port):
+    status, error = error_of(port, GOOD | {"user": "x" * 2_000_000})
+    assert status == 413
+    assert "2000000 bytes" in error["message"]
+
+
+def test_numbers_of_any_size_are_answered_or_refused(port):
+    for digits in (15, 100, 150, 160, 300):
+        nine = "+" + "9" * digits
+        content = f"{nine} | {nine} -> {nine}\n+0100 | -0200 -> {nine}\n{nine} | -0100 ->"
+        fields = GOOD | {"messages": [{"role": "user", "content": content}], "temperature": 2}
+        status, text = post(port, json.dumps(fields))
+        if status == 200:
+            number = json.loads(text)["choices"][0]["message"]["content"]
+            assert abs(int(number)) <= MAX_COUNT
+        else:
+            assert status == 500
+            assert "numerically" in json.loads(text)["error"]["message"]
+    assert status == 500
+
+
+def test_requests_side_by_side_get_their_own_answers(client):
+    chats = [messages(seed, shared=200) for seed in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda chat: ask(client, chat), chats, timeout=PATIENCE))
+    for chat, reply in zip(chats, replies, strict=True):
+        assert json.loads(texts(reply)[0]) == {"output": expected(chat)}
+
+
+SCOPE = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [],
+         "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http"}  # fmt: skip
+
+
+async def call(application, receive):
+    """Ask the application without a socket; return the status."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    await application(dict(SCOPE), receive, send)
+    return sent[0]["status"]
+
+
+def test_a_body_that_does_not_arrive(monkeypatch):
+    monkeypatch.setattr(app, "BODY_DEADLINE", 0.05)
+
+    async def scenario():
+        with anyio.fail_after(PATIENCE):
+            return await call(app.create_app(), anyio.sleep_forever)
+
+    assert anyio.run(scenario) == 408
+
+
+def test_only_so_many_are_answered_at_once(monkeypatch):
+    busy, most, lock = [0], [0], threading.Lock()
+    full, over = threading.Event(), threading.Event()
+
+    def respond(_body):
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+            if busy[0] == app.AT_ONCE:
+                full.set()
+            if busy[0] > app.AT_ONCE:
+                over.set()
+        assert full.wait(PATIENCE)
+        over.wait(0.1)  # time for one too many to arrive
+        with lock:
+            busy[0] -= 1
+        return {}
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def scenario():
+        application, statuses = app.create_app(), []
+
+        async def one():
+            statuses.append(await call(application, receive))
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5 * app.AT_ONCE):
+                    tasks.start_soon(one)
+        return statuses
+
+    monkeypatch.setattr(app, "respond", respond)
+    assert anyio.run(scenario) == [200] * 5 * app.AT_ONCE
+    assert most[0] == app.AT_ONCE
+
+
+def test_sigterm_ends_it_cleanly_with_a_connection_open():
+    process = start("--port", 0, "--log-level", "info")
+    connection = None
+    try:
+        port = int(re.search(r":(\d+)/v1", first_line(process))[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+    finally:
+        code, out, err = end(process, signal.SIGTERM)
+        if connection:
+            connection.close()
+    assert (code, out) == (0, "")  # the log goes to stderr
+    assert "GET /health" in err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = failed("--port", port)
+    assert (code, out) == (1, "")
+    assert re.fullmatch(rf"icpi: error: port {port} of 127\.0\.0\.1 is taken: .*--port.*\n", err)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "no such host"])
+def test_only_loopback_unless_told_otherwise(host):
+    code, out, err = failed("--host", host, "--port", 0)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"icpi: error: --host .*\n", err)
+
+
+def test_remote_addresses_when_told():
+    process = start("--host", "0.0.0.0", "--port", 0, "--allow-remote")
+    try:
+        assert "http://0.0.0.0:" in first_line(process)
+    finally:
+        code, _, _ = end(process)
+    assert code == 0
+
+
+def test_help_does_not_import_the_server():
+    code = (
+        "import sys\nfrom icpi_ros.cli.main import main\n"
+        "try:\n    main(['serve', '--help'])\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert "--port" in done.stdout
+    assert not set(done.stderr.split()) & {"numpy", "starlette", "uvicorn", "openai", "anyio"}
