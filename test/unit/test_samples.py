@@ -295,4 +295,3 @@ def test_split(total, size):
     assert sum(parts) == total
     assert all(0 < part <= size for part in parts)
     assert len(parts) == -(-total // size)
-

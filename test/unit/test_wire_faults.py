@@ -202,6 +202,12 @@ def test_deadline_that_is_over(server, chat):
     assert server.requests == chat.meter.spent.calls == 0
 
 
+def test_no_sample_asked_for(server, chat):
+    with pytest.raises(CompletionFailed, match="samples must be 1 or more"):
+        ask(chat, samples=0)
+    assert server.requests == 0
+
+
 def test_requests_of_several_threads_overlap(server):
     barrier = threading.Barrier(4)
 
@@ -269,6 +275,17 @@ def test_a_forked_child_has_its_own_loop(server, chat):
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert ask(chat).texts == ("1 2",)
+
+
+@pytest.mark.parametrize("proxy", ["hunter2", "socks5://me:hunter2@localhost:1"])
+def test_proxy_that_cannot_be(server, monkeypatch, proxy):
+    wire._wire.cache_clear()
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    chat = client(server)
+    with pytest.raises(CompletionFailed, match="check the environment .*ALL_PROXY") as caught:
+        ask(chat)
+    assert "hunter2" not in str(caught.value)
+    assert server.requests == 0
 
 
 def test_key_is_kept_nowhere(server, chat, monkeypatch):
