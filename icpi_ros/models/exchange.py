@@ -43,6 +43,8 @@ class Exchange:
         """
         try:
             self._endpoint.check()
+            if self._request.samples < 1:
+                raise CompletionFailed("no sample was asked for: samples must be 1 or more")
             if self._allowed <= 0.0:
                 raise CompletionFailed("the deadline is over: the model was not asked")
             async with asyncio.timeout(self._until - time.monotonic()):

@@ -85,7 +85,7 @@ def wire() -> Wire:
     Two threads that are first at the same time may make one each; both work.
 
     Raises:
-        CompletionFailed: the packages that speak the wire cannot be imported.
+        CompletionFailed: a package is missing or the environment's proxy or TLS settings are wrong.
     """
     return _wire(os.getpid())  # threads do not survive a fork: a child needs its own
 
@@ -97,7 +97,11 @@ def _wire(pid: int) -> Wire:
     except ImportError as exc:
         why = f"the openai package cannot be imported ({exc}): install openai>=3,<4"
         raise CompletionFailed(why) from None
-    return Wire()
+    try:
+        return Wire()
+    except (ImportError, OSError, ValueError) as exc:  # its text can hold a proxy's password
+        why = f"the HTTP client cannot be made ({type(exc).__name__}): check the environment"
+        raise CompletionFailed(f"{why} (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE)") from None
 
 
 def _http_client() -> Any:
