@@ -22,6 +22,7 @@ COMMANDS = (
     "bench",
     "bench-sim",
     "bench-graph",
+    "bench-llm",
     "prompt",
     "report",
     "runs",
