@@ -1,7 +1,7 @@
 """What a proposal of the improver llm costs besides the model: retrieval, prompt, parsing, store.
 
-A server in a process of its own answers at once; a proposal, its start and its end in the trial
-store are timed against a bare HTTP round trip of the same bytes to the same server, in turn.
+A server in a process of its own answers at once; a proposal and its write to the trial store are
+timed against a bare HTTP round trip of the same bytes to the same server, in turn.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory, Outcome, Trial, TrialStatus
+from icpi_ros.types import Outcome, Trial, TrialStatus
 
 PATH = "/v1/chat/completions"
 TRIALS = 6
 """Length of the history that proposals are made for."""
 WARM_UP = 20
+_Write = Callable[[Trial], None]
 
 
 @dataclass(frozen=True)
 class OverheadRow:
-    """Medians of one task [s]: a bare round trip, a proposal, its two writes to the store."""
+    """Medians of one task [s]: a bare round trip, a proposal, its write to the store."""
 
     task: str
     count: int
@@ -56,7 +57,7 @@ def measure(task: Task, count: int, folder: Path, **options: Any) -> OverheadRow
         folder: where the store is made.
         options: of the improver.
     """
-    with _server() as port, _store(task, folder) as write:
+    with _server() as port, _store(task, folder) as store:
         os.environ.setdefault("ICPI_BENCH_KEY", "none")
         given = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "canned", **options}
         given["key_variable"] = "ICPI_BENCH_KEY"
@@ -64,7 +65,7 @@ def measure(task: Task, count: int, folder: Path, **options: Any) -> OverheadRow
         improver, history = Llm(context), _history(task)
         body = json.dumps({"model": "canned", "messages": improver.messages(history)})
         round_trip = _bare(port, body.encode())
-        times = [_once(improver, history, round_trip, write, n) for n in range(WARM_UP + count)]
+        times = [_once(improver, history, round_trip, store, n) for n in range(WARM_UP + count)]
     bare, proposal, stored = np.array(times[WARM_UP:]).T
     over = (proposal + stored - np.median(bare)).tolist()
     return OverheadRow(
@@ -82,7 +83,7 @@ def _once(
     improver: Llm,
     history: list[Outcome],
     round_trip: Callable[[], None],
-    write: Callable[[Trial], None],
+    store: tuple[_Write, _Write],
     number: int,
 ) -> tuple[float, float, float]:
     """Return the times of one round trip, one proposal, and its writes [s]."""
@@ -93,8 +94,12 @@ def _once(
     proposed = time.perf_counter()
     if proposal.fallback_reason:
         raise AssertionError(f"the canned reply was refused: {proposal.fallback_reason}")
-    write(Trial(number, proposal.theta, proposal))
-    return bare - start, proposed - bare, time.perf_counter() - proposed
+    trial = Trial(number, proposal.theta, proposal)
+    begin, end = store
+    begin(trial)
+    stored = time.perf_counter()
+    end(trial)  # not part of the proposal
+    return bare - start, proposed - bare, stored - proposed
 
 
 def _history(task: Task) -> list[Outcome]:
@@ -106,20 +111,19 @@ def _history(task: Task) -> list[Outcome]:
 
 
 @contextmanager
-def _store(task: Task, folder: Path) -> Iterator[Callable[[Trial], None]]:
+def _store(task: Task, folder: Path) -> Iterator[tuple[_Write, _Write]]:
     """Yield what writes the start and the end of a trial."""
     goal = tuple(task.default_goal.tolist())
-    path = ObjectTrajectory(np.linspace(0.0, 1.0, 100), np.zeros((100, 3)))
     with TrialStore(folder / "overhead.sqlite") as store:
         run = store.create_run(RunConfig(task.name, "llm", goal, 1000))
 
         def write(trial: Trial) -> None:
             store.begin_trial(run, trial.number, trial.theta, trial.proposal, False)
-            error = np.zeros(len(task.error_names))
-            done = replace(trial, status=TrialStatus.DONE, error=error, cost=0.0, trajectory=path)
-            store.finish_trial(run, done)
 
-        yield write
+        def end(trial: Trial) -> None:
+            store.finish_trial(run, replace(trial, status=TrialStatus.FAILED))
+
+        yield write, end
 
 
 def _bare(port: int, body: bytes) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ _TOKEN = re.compile(rf"(?<![\w.])(?>{_NUMBER}|{_NOT_FINITE})(?!\.?\w)", re.IGNOR
 _INTEGER = re.compile(r"[-+\u2212]?[0-9]+\.?(?:[eE]\+?[0-9]+)?")  # "." ends a sentence
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _OBJECT = re.compile(r"\{[^{}]*\}")
+_BETWEEN = re.compile(r"[\s,;\"']*(?:and)?[\s,;\"']*")
+"""What may stand between the numbers of an answer in prose."""
 _ONLY_NUMBERS = re.compile(r"[-+\u2212.0-9eE,;\s\"']*")
 
 
@@ -63,8 +66,8 @@ class NumberFormat:
 
     def encode(self, values: Array) -> str:
         """Write scaled, finite ``(n,)`` values, separated by spaces."""
-        counts = (round(float(v) * 10**self.digits) for v in values)
-        return " ".join(f"{count:+0{self.width}d}" for count in counts)
+        form = f"%+0{self.width}d"
+        return " ".join([form % round(count) for count in (values * 10**self.digits).tolist()])
 
     def decode(self, numbers: Sequence[float]) -> Array:
         """Return the scaled values ``(n,)`` of integers read from text."""
@@ -76,8 +79,9 @@ def read_numbers(reply: str, count: int) -> list[float]:
 
     Looked for, in this order: the last JSON object with ``output``; the last bracketed list of
     ``count`` numbers; the last line, or part of a line after "->", of ``count`` numbers and no
-    words; the whole text.  Reasoning up to </think>, code fences, quotes and signs in Unicode do
-    not matter.  Decimals are refused: 0.512 would be taken for 0.000512.
+    words; the only numbers of the text, side by side.  Reasoning up to </think>, code fences,
+    quotes and signs in Unicode do not matter.  Decimals are refused: 0.512 would be taken for
+    0.000512.
 
     Raises:
         CompletionFailed: anything else; the message is one line.
@@ -109,19 +113,43 @@ def _tokens(text: str, count: int) -> list[str]:
     lines = [line.rpartition("->")[2] for line in text.splitlines()]
     candidates = filter(_ONLY_NUMBERS.fullmatch, [*_LIST.findall(text)[::-1], *lines[::-1]])
     found = next((f for f in map(_TOKEN.findall, candidates) if len(f) == count), None)
-    return _TOKEN.findall(text) if found is None else found
+    return _side_by_side(text) if found is None else found
+
+
+def _side_by_side(text: str) -> list[str]:
+    """Return all numbers of a text.
+
+    Raises:
+        CompletionFailed: words stand between them: they may mean anything.
+    """
+    tokens = list(_TOKEN.finditer(text))
+    for one, other in itertools.pairwise(tokens):
+        if not _BETWEEN.fullmatch(text, one.end(), other.start()):
+            raise CompletionFailed(f"the reply has words between its numbers: {excerpt(text)!r}")
+    return [token[0] for token in tokens]
 
 
 def _answer(text: str) -> str | None:
-    """Return what the last JSON object says under ``output``, as text; None if there is none."""
-    for written in reversed(_OBJECT.findall(text)):
-        try:
-            value = json.loads(written, parse_int=str, parse_float=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            continue
+    """Return what the last JSON object with ``output`` says there, as text; None without objects.
+
+    Raises:
+        CompletionFailed: there are objects, and none has ``output``.
+    """
+    objects = [value for value in map(_parsed, _OBJECT.findall(text)) if value is not None]
+    for value in reversed(objects):
         if ANSWER in value:
             return _joined(value[ANSWER])
+    if objects:
+        raise CompletionFailed(f"the reply's JSON has no {ANSWER!r}: {excerpt(text)!r}")
     return None
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _joined(value: Any) -> str:

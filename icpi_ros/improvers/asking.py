@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ class Asker:
         writer: of prompts.
         options: deadline, samples, temperature.
         meter: of the run.
-        rng: of the proposal; seeds of sampling are drawn from a copy of it.
+        rng: of the proposal; seeds of sampling follow from its state, which stays as it is.
 
     Attributes:
         answered: whether the last question got a reply, usable or not.
@@ -52,7 +52,7 @@ class Asker:
             meter,
         )
         self._until = time.monotonic() + options.deadline
-        self._seeds = copy.deepcopy(rng)
+        self._seeds = np.random.default_rng(zlib.crc32(repr(rng.bit_generator.state).encode()))
         self._before = meter.spent
         self._model = ""
         self.answered = False
