@@ -43,19 +43,27 @@ def secrets() -> dict[str, str]:
 
 def redact_text(text: str) -> str:
     """Return ``text`` with every key of the environment replaced by the variable's name."""
-    for name, value in secrets().items():
+    return _without(secrets(), text)
+
+
+def _without(keys: Mapping[str, str], text: str) -> str:
+    for name, value in keys.items():
         text = text.replace(value, f"[{name} removed]")
     return text
 
 
 def redact(value: Json) -> Json:
     """Return a JSON-able ``value`` with :func:`redact_text` applied to every text in it."""
+    return _redacted(secrets(), value)
+
+
+def _redacted(keys: Mapping[str, str], value: Json) -> Json:
     if isinstance(value, str):
-        return redact_text(value)
+        return _without(keys, value)
     if isinstance(value, dict):
-        return {redact_text(k): redact(v) for k, v in value.items()}
+        return {_without(keys, k): _redacted(keys, v) for k, v in value.items()}
     if isinstance(value, list):
-        return [redact(v) for v in value]
+        return [_redacted(keys, v) for v in value]
     return value
 
 
