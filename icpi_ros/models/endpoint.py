@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Endpoint:
         own = os.environ.get("OPENAI_BASE_URL", "").strip()
         return cls(profile, profile.base_url or own or DEFAULT_BASE_URL)
 
-    @property
+    @functools.cached_property
     def shown(self) -> str:
         """The base URL without user name, password and query, for messages and records."""
         try:
@@ -76,6 +77,9 @@ class Endpoint:
             raise CompletionFailed(f"the value of {variable} is not printable ASCII")
         return key
 
+    def _client(self) -> Any:
+        return wire().client(self.base_url)
+
     async def send(self, fields: dict[str, Any]) -> bytes:
         """Post one request and return the body of the response; raises what ``openai`` raises.
 
@@ -84,15 +88,11 @@ class Endpoint:
         """
         import httpx2
 
-        response = (
-            await wire()
-            .client(self.base_url)
-            .post(
-                "/chat/completions",
-                body=fields,
-                cast_to=httpx2.Response,
-                options={"headers": {"Authorization": f"Bearer {self._key()}"}},
-            )
+        response = await self._client().post(
+            "/chat/completions",
+            body=fields,
+            cast_to=httpx2.Response,
+            options={"headers": {"Authorization": f"Bearer {self._key()}"}},
         )
         return bytes(response.content)
 

@@ -115,7 +115,7 @@ class Exchange:
             outcome = await self._ask(n, offset, rungs[0])
             if isinstance(outcome, Reply):
                 return self._keep(outcome, n, offset, rungs[0])
-            if outcome.status in FALL_STATUS and len(rungs) > 1 and len(self._rungs()) > 1:
+            if outcome.status in FALL_STATUS and self._may_fall(rungs):
                 self._tries.append(f"{rungs.pop(0)}: {outcome.line}")
                 continue
             failed += 1
@@ -126,6 +126,10 @@ class Exchange:
     def _rungs(self) -> tuple[str, ...]:
         profile = self._endpoint.profile
         return experience().rungs(self._endpoint.shown, profile.model, profile.formats)
+
+    def _may_fall(self, rungs: list[str]) -> bool:
+        """Tell whether there is a lower rung and this one has not worked for another call."""
+        return len(rungs) > 1 and self._rungs() != (rungs[0],)
 
     async def _wait(self, failure: Failure, failed: int, tries: int) -> bool:
         """Wait as long as a failure asks for; False = do not try again."""

@@ -38,6 +38,8 @@ class Server:
         self.bodies, self.fail_from, self.status = [], 10**9, 401
         self.busy = self.busiest = 0
         self.contents = None
+        self.fail_once = 0  # status
+        self.hold = None  # the first request waits for this event
         self._lock = threading.Lock()
         self.url = httpserver.url_for("/v1")
         httpserver.expect_request(PATH).respond_with_handler(self.answer)
@@ -49,11 +51,16 @@ class Server:
             self.busy += 1
             self.busiest = max(self.busiest, self.busy)
         time.sleep(self.pause)
+        if number == 1 and self.hold:
+            self.hold.wait(5.0)
         with self._lock:
             self.busy -= 1
         return self.response(request.json, number)
 
     def response(self, body, number):
+        if self.fail_once:
+            code, self.fail_once = self.fail_once, 0
+            return Response("no", status=code)
         if number >= self.fail_from:
             return Response("no", status=self.status)
         if asked_format(body) not in self.supports:
@@ -245,6 +252,32 @@ def test_server_error_of_a_format_that_works_is_retried(serve):
     server.fail_from, server.status = 2, 500
     with pytest.raises(CompletionFailed, match=r"HTTP 500 \(5 tries\)"):
         ask(chat)
+    assert {asked_format(b) for b in server.bodies} == {"json_schema"}
+
+
+def ask_twice_at_once(server, meanwhile):
+    """The completion of a call whose first response comes after another whole completion."""
+    server.hold, done = threading.Event(), []
+    slow = threading.Thread(target=lambda: done.append(ask(client(server, formats=LADDER))))
+    slow.start()
+    while not server.bodies:
+        time.sleep(0.01)
+    ask(client(server, formats=LADDER))
+    meanwhile()
+    server.hold.set()
+    slow.join()
+    return done[0]
+
+
+def test_calls_that_climb_down_at_once(serve):
+    server = serve(supports=["text"])
+    assert ask_twice_at_once(server, lambda: None).format == "text"
+
+
+def test_format_that_worked_for_another_call_is_not_given_up(serve):
+    server = serve()
+    slow = ask_twice_at_once(server, lambda: setattr(server, "fail_once", 500))
+    assert (slow.format, slow.spent.calls) == ("json_schema", 2)
     assert {asked_format(b) for b in server.bodies} == {"json_schema"}
 
 

@@ -277,12 +277,12 @@ def test_a_forked_child_has_its_own_loop(server, chat):
     assert ask(chat).texts == ("1 2",)
 
 
-@pytest.mark.parametrize("proxy", ["hunter2", "socks5://me:hunter2@localhost:1"])
+@pytest.mark.parametrize("proxy", ["ftp://me:hunter2@localhost", "socks5://me:hunter2@localhost:1"])
 def test_proxy_that_cannot_be(server, monkeypatch, proxy):
     wire._wire.cache_clear()
     monkeypatch.setenv("ALL_PROXY", proxy)
     chat = client(server)
-    with pytest.raises(CompletionFailed, match="check the environment .*ALL_PROXY") as caught:
+    with pytest.raises(CompletionFailed, match=r"check the environment .*ALL_PROXY") as caught:
         ask(chat)
     assert "hunter2" not in str(caught.value)
     assert server.requests == 0
