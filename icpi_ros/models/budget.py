@@ -35,7 +35,15 @@ class Spending:
 
     def __add__(self, other: Spending) -> Spending:
         """Return the sum; unknown money stays unknown."""
-        return Spending(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Spending(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.estimated + other.estimated,
+            self.money + other.money,
+            self.seconds + other.seconds,
+        )
 
     def __sub__(self, other: Spending) -> Spending:
         """Return what came on top of ``other``; unknown money stays unknown."""

@@ -12,7 +12,7 @@ from icpi_ros.models.failures import Failure, classify, pause
 from icpi_ros.models.formats import FALL_STATUS, LADDER, experience
 from icpi_ros.models.replies import Reply, Unreadable, read_reply
 from icpi_ros.models.tab import Tab
-from icpi_ros.redact import redact_text
+from icpi_ros.redact import redact_texts
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead down the ladder not counted."""
@@ -67,10 +67,11 @@ class Exchange:
         if not texts:
             return self._stop or CompletionFailed(self._tries[-1])
         end = [str(self._stop)] if self._stop and str(self._stop) not in self._tries else []
+        model, *clean = redact_texts([self._model, *texts])
         return Completion(
-            texts=tuple(map(redact_text, texts)),
+            texts=tuple(clean),
             spent=self._tab.spent,
-            model=redact_text(self._model),
+            model=model,
             format=self._rung,
             tries=tuple(self._tries + end),
         )
@@ -94,10 +95,14 @@ class Exchange:
 
     async def _round(self, sizes: list[int]) -> None:
         """Make several calls, a few at a time, that ask for ``sizes`` choices."""
+        if len(sizes) == 1:  # a group takes longer than the rest of our own work
+            self._asked += sizes[0]
+            return await self._call(sizes[0], self._asked - sizes[0])
         async with asyncio.TaskGroup() as group:
             for size in sizes:
                 group.create_task(self._call(size, self._asked))
                 self._asked += size
+        return None
 
     async def _call(self, n: int, offset: int) -> None:
         async with self._gate:
