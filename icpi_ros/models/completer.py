@@ -39,8 +39,8 @@ class Completion:
         texts: the replies, at least one; at most as many as samples were asked for.
         spent: what all calls for it cost, failed ones included.
         model: the model that answered, as the server calls it.
-        format: rung of the ladder that it was asked in: ``json_schema``, ``json_object``,
-            ``text``.
+        format: rung of the ladder that it was asked in: ``json_schema``,
+            ``json_object+schema``, ``json_object``, ``text``.
         tries: what went wrong on the way, one line each.
         replayed: True if it comes from a cassette.
     """

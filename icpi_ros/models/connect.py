@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from icpi_ros.errors import UsageError
 from icpi_ros.models.budget import Meter
-from icpi_ros.models.cassette import Cassette, RecordedCompleter
+from icpi_ros.models.cassette import AUTO, Cassette, RecordedCompleter
 from icpi_ros.models.catalogue import find_profile
 from icpi_ros.models.completer import Completer
 from icpi_ros.models.openai_chat import OpenAIChat
@@ -51,11 +51,11 @@ def connect(choice: ModelChoice, meter: Meter) -> Completer:
         UsageError: a file that cannot be used, or a budget that cannot be kept.
     """
     profile = _profile(choice)
-    client = OpenAIChat(profile, meter)
     if not choice.cassette:
-        return client
+        return OpenAIChat(profile, meter)
     cassette = Cassette(Path(choice.cassette), choice.cassette_mode)
-    return RecordedCompleter(client, cassette, profile.model, meter)
+    inner = OpenAIChat(profile, meter) if choice.cassette_mode == AUTO else None
+    return RecordedCompleter(inner, cassette, profile.model, meter)
 
 
 def require_reachable(choice: ModelChoice) -> None:

@@ -1,4 +1,4 @@
-"""The ladder of reply formats: json_schema, json_object, text.
+"""The ladder of reply formats, from a JSON schema down to plain text.
 
 Servers differ in what they can be held to and tell so with any of several statuses, so the best
 format is tried first and what worked is remembered for the rest of the process.
@@ -10,8 +10,8 @@ import functools
 import threading
 from typing import Any
 
-LADDER = ("json_schema", "json_object", "text")
-"""Formats of a reply, best first."""
+LADDER = ("json_schema", "json_object+schema", "json_object", "text")
+"""Formats of a reply, best first; the second is how llama.cpp spells the first."""
 FALL_STATUS = frozenset({400, 404, 415, 422, 500, 501})
 """What servers say to a format that they do not know."""
 
@@ -21,6 +21,8 @@ def response_format(rung: str, numbers: int) -> dict[str, Any]:
     if rung == "json_schema":
         schema = {"name": "output", "strict": True, "schema": reply_schema(numbers)}
         return {"response_format": {"type": rung, "json_schema": schema}}
+    if rung == "json_object+schema":
+        return {"response_format": {"type": "json_object", "schema": reply_schema(numbers)}}
     return {"response_format": {"type": rung}} if rung == "json_object" else {}
 
 

@@ -1,5 +1,6 @@
 """The client against a real HTTP server: every fault is one clear line, within the deadline."""
 
+import json
 import logging
 import math
 import re
@@ -19,6 +20,7 @@ from icpi_ros.models.budget import Meter
 from icpi_ros.models.formats import experience
 from icpi_ros.models.openai_chat import OpenAIChat
 from icpi_ros.models.profile import Price, Profile
+from icpi_ros.models.replies import read_reply
 
 SLACK = 0.5
 NOTHING = Profile("toy-model", "toy-model", formats=("text",))
@@ -371,3 +373,18 @@ def test_pauses_grow_and_are_bounded(monkeypatch):
     monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.5)
     assert all(0.25 <= failures.pause(0, None) <= 0.5 for _ in range(100))
     assert all(4.0 <= failures.pause(30, None) <= 8.0 for _ in range(100))
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ('{"output": [50, -20]}\nFor example', True),
+        ("+0050 -002", False),
+        ("+0050", False),
+    ],
+)
+def test_a_text_cut_off_at_the_token_limit_may_lack_digits(content, kept):
+    choice = {"finish_reason": "length", "message": {"content": content}}
+    reply = read_reply(json.dumps({"choices": [choice]}).encode())
+    assert reply.texts == ((content,) if kept else ())
+    assert kept or "token limit" in reply.faults[0]
