@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.bench.run import run as run_plan
     from icpi_ros.bench.unit_log import kept
     from icpi_ros.data.workers import Workers
-    from icpi_ros.report.bench_text import bench_tables
+    from icpi_ros.report.bench_text import bench_spending, bench_tables
 
     out = checked_output(args.json) if args.json else None
     plan = _plan(args)
@@ -100,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"icpi: interrupted; {rest}", file=sys.stderr)
         return INTERRUPTED
     print("\n\n".join(bench_tables(results)))
+    if spending := bench_spending(results):
+        print(f"\n{spending}\n")
     print(display.speed())
     if out:
         print(f"results: {out}; as a page: icpi report {shlex.quote(str(out))} --html FILE")

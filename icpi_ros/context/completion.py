@@ -9,6 +9,8 @@ a robust score):
 - *copying*: outputs lead from the first group to a place that many near lines agree on; the most
   popular place is taken.  Right where there are several solutions, which a mean would fall between.
 
+The constants were chosen on training draws of the tasks.
+
 Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 2.7 and 5.4.2.
 """
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from icpi_ros.bench.results import Results
 from icpi_ros.bench.statistics import ImproverSummary, TaskSummary, summarise
+from icpi_ros.models.budget import Spending
 from icpi_ros.report.bench_words import (
     cost_text,
     count_text,
@@ -20,6 +21,7 @@ from icpi_ros.report.bench_words import (
     title,
     unused_text,
 )
+from icpi_ros.report.run_text import spending_line
 
 _LONGEST = 100
 
@@ -36,6 +38,16 @@ def bench_tables(results: Results) -> list[str]:
         InvalidValue: rows are missing or there twice.
     """
     return [task_table(found) for found in summarise(results)]
+
+
+def bench_spending(results: Results) -> str:
+    """Return a line per improver that asked a model: what all its proposals cost; "" if none."""
+    spent: dict[str, Spending] = {}
+    for row in results.rows:
+        if isinstance(row.get("spent"), dict):
+            before = spent.get(row["improver"], Spending())
+            spent[row["improver"]] = before + Spending.from_dict(row["spent"])
+    return "\n".join(f"{name}: {spending_line(total)}" for name, total in spent.items())
 
 
 def task_table(found: TaskSummary) -> str:

@@ -184,6 +184,7 @@ def test_bench_with_a_model_is_repeatable_from_its_cassette(capsys, url, httpser
     ]  # fmt: skip
     files = [tmp_path / "a.json", tmp_path / "b.json"]
     assert main([*command, "--workers", "1", "--json", str(files[0])]) == 0
+    assert "4 calls, 1216 tokens" in capsys.readouterr().out
     asked = len(httpserver.log)
     assert main([*command, "--workers", "2", "--json", str(files[1])]) == 0
     assert len(httpserver.log) == asked == 4
