@@ -94,12 +94,19 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     cassette = str(args.cassette.absolute()) if args.cassette else ""
     named = {"model": args.model, "base_url": args.base_url, "cassette": cassette}
     pairs = [(key, value) for key, value in named.items() if value]
-    pairs += [parse_option(text) for text in args.option]
+    pairs += [_absolute(*parse_option(text)) for text in args.option]
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
             raise UsageError(f"option {key!r} is given more than once")
     return dict(pairs)
+
+
+def _absolute(key: str, value: Any) -> tuple[str, Any]:
+    """Return an option; a file by its whole path, since a node may run elsewhere."""
+    if key in ("cassette", "models") and isinstance(value, str) and value:
+        return key, os.path.abspath(os.path.expanduser(value))
+    return key, value
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -51,11 +51,21 @@ class Llm(PatternImprover):
             UsageError: a wrong option, a file that cannot be used, or too few examples.
         """
         check_options(type(self), context.options)
-        options = type(self.defaults).of(context.options, self.name, self.defaults)
+        options = self.chosen(context.options)
         self._meter = Meter(options.budget, context.spent)
-        self._completer = completer or connect(options.choice, self._meter)
+        if completer or proposes:
+            self._completer = completer or connect(options.choice, self._meter)
         super().__init__(context, proposes)
         self._writer = self._make_writer(NumberFormat(options.digits))
+
+    @classmethod
+    def chosen(cls, options: Mapping[str, Any]) -> LlmOptions:
+        """Return checked options with this variant's defaults.
+
+        Raises:
+            InvalidValue: a value is not allowed.
+        """
+        return type(cls.defaults).of(options, cls.name, cls.defaults)
 
     def messages(self, history: Sequence[Outcome]) -> tuple[Message, ...]:
         """Return the chat messages that a proposal for ``history`` sends first."""
@@ -65,7 +75,9 @@ class Llm(PatternImprover):
         if not self.options.describe:
             return PromptWriter(numbers)
         context, unit = self.context, numbers.encode(np.ones(1))
-        text = describe(context.dataset.task, context.space, self._index.scale, unit)
+        text = describe(
+            context.dataset.task, context.space, self._index.scale, unit, self._features.raw
+        )
         return PromptWriter(numbers, text)
 
     def _answer(

@@ -83,7 +83,7 @@ class LlmPlan(Llm):
         """Return the cost [m] that the model foretells for a theta ``(d,)``; NaN if it does not."""
         pattern = self._outcomes.pattern(history, base, theta, self._k)
         try:
-            error = np.median(asker.outputs(pattern, "outcome", lambda o: o, samples=1), axis=0)
+            (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, described=False)
         except CompletionFailed:
             return float("nan")
         return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))

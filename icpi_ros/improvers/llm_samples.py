@@ -16,6 +16,7 @@ from icpi_ros.improvers.asking import Asker
 from icpi_ros.improvers.base import IndexedImprover
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.redact import jsonable
 from icpi_ros.types import Array, Outcome, Proposal
 
 
@@ -51,5 +52,5 @@ class LlmSamples(Llm):
         found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
         place, spread = fuse(found, self.options.fuse)
         details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
-        details["spread"] = scale.unscale_dtheta(spread).tolist()
+        details["spread"] = jsonable(scale.unscale_dtheta(spread))
         return Proposal(self._accepted(base, place, history), self.name)

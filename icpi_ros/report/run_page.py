@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from icpi_ros.data.records import RunRecord
+from icpi_ros.models.budget import Spending
 from icpi_ros.redact import redact_text
 from icpi_ros.report.bench_figures import plain_svg
 from icpi_ros.report.page import (
@@ -31,7 +32,9 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
 
 
-def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> str:
+def run_page(
+    record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array, spent: Spending
+) -> str:
     """Return the page of one run.
 
     Args:
@@ -39,6 +42,7 @@ def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array
         task: of the run.
         trials: last attempt of each, by number.
         goal: ``(g,)`` goal of the run.
+        spent: on its model, by all attempts.
     """
     config = record.config
     heading = f"{config.task} with {config.improver}"
@@ -52,7 +56,7 @@ def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array
         section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
         section("predictions", "Predictions against outcomes", _predictions(trials)),
         section("notes", "Fallbacks and failures", _notes(trials)),
-        section("model", "What the model was asked", model_section(trials)),
+        section("model", "What the model was asked", model_section(trials, spent)),
         section("repeat", "Everything needed to repeat it", _repeat(record)),
     ]  # fmt: skip
     return redact_text(document(f"{heading}: {record.run_id}", "".join(parts)))
