@@ -67,18 +67,23 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model", help="model of the improver llm: an entry of models.yaml, or its name"
     )
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
-    parser.add_argument(
-        "--cassette",
-        type=Path,
-        metavar="FILE",
-        help="replay the model's answers from FILE; what is missing is asked and recorded",
-    )
+    add_cassette(parser)
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="any option of the improver, for example digits=3; may be repeated",
+    )
+
+
+def add_cassette(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cassette``."""
+    parser.add_argument(
+        "--cassette",
+        type=Path,
+        metavar="FILE",
+        help="replay the model's answers from FILE; what is missing is asked and recorded",
     )
 
 

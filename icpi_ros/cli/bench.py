@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.bench.conditions import DRAWS, PRESETS
-from icpi_ros.cli.arguments import add_workers, checked_output, number, whole
+from icpi_ros.cli.arguments import add_cassette, add_workers, checked_output, number, whole
 
 if TYPE_CHECKING:
     from icpi_ros.bench.plan import Plan
@@ -43,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model of the improvers llm..., an entry of models.yaml (default: ICPI_MODEL, else "
         "icpi-in-context, which is `icpi serve`)",
     )
-    parser.add_argument(
-        "--cassette",
-        type=Path,
-        metavar="FILE",
-        help="replay the model's answers from FILE; what is missing is asked and recorded",
-    )
+    add_cassette(parser)
     parser.add_argument(
         "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ from icpi_ros.context.description import describe
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.tokens import NumberFormat
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import Context, IndexedImprover, check_options
+from icpi_ros.improvers.base import Context, check_options
 from icpi_ros.improvers.options import LlmOptions
 from icpi_ros.improvers.pattern import PatternImprover
 from icpi_ros.models.budget import Meter
@@ -31,10 +30,6 @@ class Llm(PatternImprover):
     name: ClassVar[str] = "llm"
     summary: ClassVar[str] = "language model behind any OpenAI-compatible endpoint (ICPI)"
     defaults: ClassVar[LlmOptions] = LlmOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(LlmOptions)),
-    )
     options: LlmOptions
 
     def __init__(

@@ -6,14 +6,13 @@ Robust fusion of samples: Robust Instant Policy (Student-t); self-consistency.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from icpi_ros.context.fusion import fuse
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import IndexedImprover
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.improvers.options import LlmOptions
 from icpi_ros.redact import jsonable
@@ -35,10 +34,6 @@ class LlmSamples(Llm):
     name: ClassVar[str] = "llm-samples"
     summary: ClassVar[str] = "language model, several samples per step fused robustly"
     defaults: ClassVar[SampleOptions] = SampleOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(SampleOptions)),
-    )
     options: SampleOptions
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:

@@ -32,10 +32,14 @@ class PatternImprover(IndexedImprover):
     """
 
     defaults: ClassVar[PatternOptions] = PatternOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(PatternOptions)),
-    )
+    unused: ClassVar[tuple[str, ...]] = ()
+    """Options of the defaults that make no sense for a subclass: refused."""
+
+    def __init_subclass__(cls) -> None:
+        """Take the names of the options from the defaults."""
+        super().__init_subclass__()
+        names = (*IndexedImprover.option_names, *(f.name for f in fields(cls.defaults)))
+        cls.option_names = tuple(name for name in names if name not in cls.unused)
 
     def __init__(self, context: Context, proposes: bool = True) -> None:
         """Index the data set, fit ``embedded`` (seconds, once per process).
