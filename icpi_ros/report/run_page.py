@@ -195,12 +195,14 @@ def _repeat(record: RunRecord) -> str:
     words += ["--trials", str(config.budget), "--seed", str(config.seed)]
     words += [f"--goal={','.join(f'{value!r}' for value in config.goal)}"]
     words += ["--target-cost", repr(config.target_cost)] if config.target_cost else []
+    for key, value in config.options.items():
+        words += ["--option", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     text = json.dumps(config.as_dict(), indent=1, ensure_ascii=False, sort_keys=True)
     return (
         paragraph(
             "The same goal, seed and improver; the arm and the sensors are those of the set-up "
-            "that it is started in (add --in-process to simulate without ROS), and the data set "
-            "and options below are given with --dataset and the improver's own options."
+            "that it is started in (add --in-process to simulate without ROS), and a data set of "
+            "one's own is given with --dataset."
         )
         + preformatted(shlex.join(words))
         + preformatted(text)
