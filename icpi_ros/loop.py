@@ -31,7 +31,7 @@ from icpi_ros.errors import (
     StoreError,
     UsageError,
 )
-from icpi_ros.models.budget import spent_on
+from icpi_ros.models.budget import Spending, spent_on
 from icpi_ros.proposing import Proposer
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.run_setup import (
@@ -403,14 +403,16 @@ def run_in_process(
         on_trial(run.trials[-1])
 
 
-def record_json(run_id: str, config: RunConfig, trials: list[Trial]) -> dict[str, Json]:
+def record_json(
+    run_id: str, config: RunConfig, trials: list[Trial], spent: Spending
+) -> dict[str, Json]:
     """Return a run in the form that ``icpi run --json`` writes; standard JSON, no NaN."""
     return {
         "run_id": run_id,
         "task": config.task,
         "improver": config.improver,
         "config": jsonable(config.as_dict()),
-        "spent": spent_on(trials).as_dict(),
+        "spent": spent.as_dict(),
         "trials": [_trial_json(trial, config) for trial in trials],
     }
 

@@ -7,6 +7,8 @@ reaches the disk.
 
 from __future__ import annotations
 
+import html
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
@@ -54,8 +56,19 @@ def redact_texts(texts: Sequence[str]) -> list[str]:
 
 def _without(keys: Mapping[str, str], text: str) -> str:
     for name, value in keys.items():
-        text = text.replace(value, f"[{name} removed]")
+        for form in _forms(value):
+            text = text.replace(form, f"[{name} removed]")
     return text
+
+
+def _forms(key: str) -> Sequence[str]:
+    """Return how a key may stand in a text: as it is, in JSON, in JSON within JSON, in HTML."""
+    if key.isalnum():
+        return (key,)
+    once = json.dumps(key)[1:-1]
+    plain = json.dumps(key, ensure_ascii=False)[1:-1]
+    forms = {key, once, plain, json.dumps(once)[1:-1], html.escape(key), html.escape(once)}
+    return sorted(forms, key=len, reverse=True)
 
 
 def redact(value: Json) -> Json:
@@ -76,7 +89,8 @@ def _redacted(keys: Mapping[str, str], value: Json) -> Json:
 def leaked(value: Json) -> str:
     """Return the name of an environment variable whose key a JSON-able ``value`` holds, or ''."""
     if isinstance(value, str):
-        return next((name for name, key in secrets().items() if key in value), "")
+        held = (n for n, key in secrets().items() if any(f in value for f in _forms(key)))
+        return next(held, "")
     if isinstance(value, dict):
         return next(filter(None, (leaked(v) for kv in value.items() for v in kv)), "")
     if isinstance(value, list):

@@ -117,7 +117,7 @@ class _Player:
     def __init__(
         self, entrant: Entrant, build: Callable[[], Improver], rules: Rules, out: str = ""
     ) -> None:
-        self.label = entrant.label
+        self.label, self.stream = entrant.label, entrant.stream
         self.rows: list[Row] = []
         self._build, self._deadline = build, Deadline(rules.time_limit, entrant.label)
         self._improver: Improver | None = None
@@ -249,7 +249,7 @@ def _play_trial(
     players: list[_Player], instance: Instance, rules: Rules, bench: Bench, trial: int
 ) -> None:
     attempts = [
-        player.propose(trial, proposal_rng(rules.seed, instance.number, trial, player.label))
+        player.propose(trial, proposal_rng(rules.seed, instance.number, trial, player.stream))
         for player in players
     ]
     results = iter(bench.execute([a.theta for a in attempts if a.theta is not None], trial))

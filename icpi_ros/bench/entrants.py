@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,13 @@ _OPTION = re.compile(r":(?=[a-z_]+=)")
 """Where an option begins; the colon of a URL is none."""
 
 
+TRANSPORT = frozenset(
+    {"base_url", "cassette", "cassette_mode", "deadline", "key_variable", "models"}
+    | {"max_calls", "max_money", "max_seconds", "max_tokens"}
+)
+"""Options that say how and for how long a model is asked, not what."""
+
+
 @dataclass(frozen=True)
 class Entrant:
     """One improver with its options.
@@ -36,6 +44,16 @@ class Entrant:
     kind: type[Any]
     options: Mapping[str, Any]
     informed: bool = False
+
+    @property
+    def stream(self) -> str:
+        """The label without what cannot change an answer: names its random numbers.
+
+        So a benchmark draws the same ones wherever its cassette lies.
+        """
+        name, *parts = _OPTION.split(self.label)
+        kept = [part for part in parts if part.partition("=")[0] not in TRANSPORT]
+        return ":".join([name, *kept])
 
     def takes(self, option: str) -> bool:
         """Whether a condition can set ``option``: it has it and does not set it itself."""
@@ -100,3 +118,15 @@ def _entrant(label: str) -> Entrant:
     if name in ORACLES:
         return Entrant(label, ORACLES.get(name), options, informed=True)
     raise UnknownName("improver", name, [*IMPROVERS, *ORACLES])
+
+
+def option_text(key: str, value: str) -> str:
+    """Return an option as it is written in a label, so that it is read back as this text.
+
+    Raises:
+        InvalidValue: the text holds what would begin another option.
+    """
+    written = f"{key}={value}"
+    if len(_OPTION.split(written)) > 1:
+        raise InvalidValue(f"{key} must not hold ':', a word in small letters, and '=' in a row")
+    return written if parse_option(written)[1] == value else f"{key}={json.dumps(value)}"

@@ -101,6 +101,7 @@ def check(plan: Plan) -> None:
             dataset = datasets.first(shipped(task), count)
             for entrant in entrants(plan.improvers):
                 _check_entrant(entrant, task, condition, dataset, plan)
+    _refuse_keys(plan)  # by now the variables that models.yaml names are known, too
 
 
 def _refuse_keys(plan: Plan) -> None:

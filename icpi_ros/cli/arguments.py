@@ -67,18 +67,23 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model", help="model of the improver llm: an entry of models.yaml, or its name"
     )
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the improver llm")
-    parser.add_argument(
-        "--cassette",
-        type=Path,
-        metavar="FILE",
-        help="replay the model's answers from FILE; what is missing is asked and recorded",
-    )
+    add_cassette(parser)
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="any option of the improver, for example digits=3; may be repeated",
+    )
+
+
+def add_cassette(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cassette``."""
+    parser.add_argument(
+        "--cassette",
+        type=Path,
+        metavar="FILE",
+        help="replay the model's answers from FILE; what is missing is asked and recorded",
     )
 
 
@@ -94,12 +99,19 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     cassette = str(args.cassette.absolute()) if args.cassette else ""
     named = {"model": args.model, "base_url": args.base_url, "cassette": cassette}
     pairs = [(key, value) for key, value in named.items() if value]
-    pairs += [parse_option(text) for text in args.option]
+    pairs += [_absolute(*parse_option(text)) for text in args.option]
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
             raise UsageError(f"option {key!r} is given more than once")
     return dict(pairs)
+
+
+def _absolute(key: str, value: Any) -> tuple[str, Any]:
+    """Return an option; a file by its whole path, since a node may run elsewhere."""
+    if key in ("cassette", "models") and isinstance(value, str) and value:
+        return key, os.path.abspath(os.path.expanduser(value))
+    return key, value
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:

@@ -8,12 +8,11 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.bench.conditions import DRAWS, PRESETS
-from icpi_ros.cli.arguments import add_workers, checked_output, number, whole
+from icpi_ros.cli.arguments import add_cassette, add_workers, checked_output, number, whole
 
 if TYPE_CHECKING:
     from icpi_ros.bench.plan import Plan
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from icpi_ros.data.build import Progress as BuildProgress
 
 INTERRUPTED = 130
+
+
+SPARE = 5.0
+"""Time beyond a model's own deadline [s]."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model of the improvers llm..., an entry of models.yaml (default: ICPI_MODEL, else "
         "icpi-in-context, which is `icpi serve`)",
     )
-    parser.add_argument(
-        "--cassette",
-        type=Path,
-        metavar="FILE",
-        help="replay the model's answers from FILE; what is missing is asked and recorded",
-    )
+    add_cassette(parser)
     parser.add_argument(
         "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
     )
@@ -66,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--time-limit",
         type=number(0.001, 86_400.0),
         metavar="S",
-        default=30.0,
-        help="of one proposal [s] (default 30); an improver that exceeds it has failed",
+        help="of one proposal [s]; an improver that exceeds it has failed (default: 30, with "
+        "language models their deadline and 5 s)",
     )
     parser.add_argument(
         "--threshold",
@@ -117,14 +115,15 @@ def _plan(args: argparse.Namespace) -> Plan:
     if args.draws:
         chosen = chosen.with_draws(args.draws)
     tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.names())
+    improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
     return Plan(
         tasks=tuple(TASKS.get(name) for name in tasks),
-        improvers=_with_model(_names("--improvers", args.improvers) or chosen.improvers, args),
+        improvers=improvers,
         conditions=chosen.conditions,
         instances=args.instances or chosen.instances,
         trials=args.trials or chosen.trials,
         seed=args.seed,
-        time_limit=args.time_limit,
+        time_limit=_time_limit(improvers, args),
         threshold=args.threshold,
         preset=args.preset,
         draws=args.draws or "",
@@ -135,26 +134,47 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
     """Return improvers with the model and cassette that they are asked with, as options.
 
     Raises:
-        UsageError: a server of this machine that is needed does not answer.
+        UsageError: a wrong option, or a server of this machine that is needed does not answer.
     """
-    from icpi_ros.bench.entrants import entrants
-    from icpi_ros.models.connect import LOCAL_MODEL, ModelChoice, require_reachable
+    from icpi_ros.bench.entrants import entrants, option_text
+    from icpi_ros.improvers.llm import Llm
+    from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
 
     model = args.model or os.environ.get("ICPI_MODEL", "").strip() or LOCAL_MODEL
+    tape = str(args.cassette.absolute()) if args.cassette else ""
     found = []
     for entrant in entrants(labels):
-        label = entrant.label
-        if entrant.takes("model"):
-            label += f":model={model}"
-        if args.cassette and entrant.takes("cassette"):
-            label += f":cassette={args.cassette.absolute()}"
-        found.append(label)
+        given = {"model": model, "cassette": tape}
+        extra = [option_text(k, v) for k, v in given.items() if v and entrant.takes(k)]
+        found.append(":".join([entrant.label, *extra]))
     for entrant in entrants(found):
-        if "model" in entrant.options:
-            names = {f.name for f in fields(ModelChoice)}
-            given = {key: value for key, value in entrant.options.items() if key in names}
-            require_reachable(ModelChoice(**given))
+        entrant.kind.check(entrant.options)
+        if issubclass(entrant.kind, Llm):
+            require_reachable(entrant.kind.chosen(entrant.options).choice)
     return tuple(found)
+
+
+def _time_limit(labels: Sequence[str], args: argparse.Namespace) -> float:
+    """Return the limit of one proposal [s]: a model must have time to miss its own deadline.
+
+    Raises:
+        UsageError: the limit that was given is too short for that.
+    """
+    from icpi_ros.bench.entrants import entrants
+    from icpi_ros.bench.plan import DEFAULT_TIME_LIMIT
+    from icpi_ros.errors import UsageError
+    from icpi_ros.improvers.llm import Llm
+
+    kinds = [(e, e.kind) for e in entrants(labels) if issubclass(e.kind, Llm)]
+    longest = max((kind.chosen(e.options).deadline for e, kind in kinds), default=0.0)
+    if args.time_limit is None:
+        return max(DEFAULT_TIME_LIMIT, longest + SPARE)
+    if args.time_limit < longest + 1.0:
+        raise UsageError(
+            f"--time-limit {args.time_limit:g}: a language model has a deadline of {longest:g} s, "
+            f"allow {longest + 1.0:g} s or more, or lower its option deadline"
+        )
+    return float(args.time_limit)
 
 
 def _names(option: str, text: str | None) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi prompt``."""
-    from icpi_ros.context.token_count import count_tokens
+    from icpi_ros.models.token_count import count_tokens
 
     improver, history = _stored(args) if args.run_id else _simulated(args)
     messages = improver.messages(history)
@@ -57,6 +57,7 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and history of a stored run."""
     from icpi_ros.data.store import TrialStore, default_path
     from icpi_ros.errors import UsageError
+    from icpi_ros.run_setup import examples_hash
     from icpi_ros.tasks import TASKS
 
     path = (args.store or default_path()).absolute()
@@ -79,6 +80,10 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     improver = _improver(
         TASKS.get(config.task), list(config.goal), name, options | model_options(args), args
     )
+    if config.dataset_hash != examples_hash(improver.context.dataset):
+        raise UsageError(
+            f"run {args.run_id} began with another data set: give that one with --dataset"
+        )
     return improver, history[:count]
 
 

@@ -89,6 +89,7 @@ def _report_run(run_id: str, store: Path | None, page: Path | None, folder: Path
 
     from icpi_ros.data.store import TrialStore, default_path
     from icpi_ros.errors import UsageError
+    from icpi_ros.models.budget import spent_on
     from icpi_ros.tasks import TASKS
 
     path = store or default_path()
@@ -99,12 +100,13 @@ def _report_run(run_id: str, store: Path | None, page: Path | None, folder: Path
         )
     with TrialStore(path) as opened:
         record, trials = opened.run(run_id), opened.trials(run_id)
+        spent = spent_on(opened.trials(run_id, all_attempts=True))
     task, goal = TASKS.get(record.config.task), np.array(record.config.goal)
     if page:
         from icpi_ros.report.page import save
         from icpi_ros.report.run_page import run_page
 
-        save(page, run_page(record, task, trials, goal))
+        save(page, run_page(record, task, trials, goal, spent))
         _say_page(page)
     if folder:
         from icpi_ros.report.run_picture import save_picture

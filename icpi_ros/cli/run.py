@@ -119,7 +119,6 @@ def make_plan(args: argparse.Namespace) -> Plan:
     from icpi_ros.data.store import default_path
     from icpi_ros.errors import UsageError
     from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-    from icpi_ros.improvers.base import check_options
     from icpi_ros.tasks import TASKS
 
     store = (args.store or default_path()).absolute()
@@ -131,7 +130,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     kind = IMPROVERS.get(improver)
     goal = task.default_goal if args.goal is None else args.goal
     options = model_options(args)
-    check_options(kind, options)
+    kind.check(options)
     return Plan(
         task=task,
         improver=improver,
@@ -278,13 +277,13 @@ def report(plan: Plan, run_id: str) -> int:
 
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
+        spent = spent_on(store.trials(run_id, all_attempts=True))
     print(run_table(trials, plan.task.space))
-    spent = spent_on(trials)
     if spent.calls:
         print(f"model: {spending_line(spent)}")
     print(f"stored run: {run_id} in {plan.store}")
     if plan.json:
-        text = json.dumps(record_json(run_id, record.config, trials), indent=1)
+        text = json.dumps(record_json(run_id, record.config, trials, spent), indent=1)
         plan.json.write_text(text + "\n", encoding="utf-8")
     if plan.picture:
         save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)

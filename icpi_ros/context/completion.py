@@ -117,7 +117,9 @@ def _smooth(rows: _Rows) -> tuple[Guess, Array]:
     variance = _kernel(asked, asked)[0, 0] + _deviation(first, last, first, last)[0, 0]
     variance -= towards @ inverse @ towards
     missed = solved / np.diag(inverse)[:, np.newaxis]
-    std = float(np.sqrt(max(variance, NOISE**2)))
+    # How far left-out lines miss, in standard deviations, is how far this one may.
+    strange = float(np.mean(solved**2 / np.diag(inverse)[:, np.newaxis]))
+    std = float(np.sqrt(max(strange * variance, NOISE**2)))
     return Guess(np.asarray(towards @ solved), std), np.sum(missed**2, axis=1)
 
 

@@ -6,7 +6,7 @@ from icpi_ros.context.retrieval import Scale
 from icpi_ros.space import ParameterSpace
 
 
-def describe(task: str, space: ParameterSpace, scale: Scale, unit: str) -> str:
+def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:
     """Return lines that say what the groups of an adjustment pattern mean.
 
     Args:
@@ -14,7 +14,10 @@ def describe(task: str, space: ParameterSpace, scale: Scale, unit: str) -> str:
         space: policy parameters.
         scale: of errors.
         unit: how 1 is written, for example ``+01000``.
+        raw: state and goal are shown, not the error.
     """
+    seen = "state and then the goal" if raw else "error, outcome minus goal"
+    wanted = "brings the state to the goal" if raw else "makes the error 0"
     parameters = ", ".join(
         f"{p.name} [{p.unit}] (0 is {0.5 * (p.lower + p.upper):.4g}, {unit} is {half:.4g} more)"
         for p, half in zip(space.parameters, space.half_range, strict=True)
@@ -22,8 +25,8 @@ def describe(task: str, space: ParameterSpace, scale: Scale, unit: str) -> str:
     errors = ", ".join(f"{unit} is {rms:.3g}" for rms in scale.rms)
     return (
         f"A robot repeats the motion of task {task} with policy parameters: {parameters}.\n"
-        "Input: the parameters of an attempt | the error of its outcome, outcome minus goal "
-        f"({errors}, in SI units). Output: the change of the parameters that makes the error 0."
+        f"Input: the parameters of an attempt | its outcome as {seen} ({errors}, in SI units). "
+        f"Output: the change of the parameters that {wanted}."
     )
 
 

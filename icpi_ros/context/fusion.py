@@ -17,7 +17,7 @@ def fuse(samples: Array, how: str) -> tuple[Array, Array]:
     """Return location ``(d,)`` and spread ``(d,)`` of samples ``(n, d)``.
 
     The spread is 1.4826 times the median absolute deviation: that of one sample, not of the
-    location; 0 for one sample.
+    location; NaN for one sample, which has none.
 
     Args:
         samples: at least one.
@@ -26,6 +26,8 @@ def fuse(samples: Array, how: str) -> tuple[Array, Array]:
     """
     middle = np.median(samples, axis=0)
     spread = MAD_TO_STD * np.median(np.abs(samples - middle), axis=0)
+    if len(samples) == 1:
+        return middle, np.full_like(middle, np.nan)
     if how == "student-t":
         return _student_t(samples, middle, spread), spread
     return middle, spread

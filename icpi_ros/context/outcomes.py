@@ -21,7 +21,7 @@ from icpi_ros.types import Array, Indices, Outcome
 MAX_STEPS = 20_000
 """Most examples of the data set that are searched, evenly chosen."""
 MAX_TRIALS = 6
-"""The latest trials of a run make pairs: at most 30 lines."""
+"""The nearest trials of a run make pairs: at most 30 lines."""
 
 
 class Outcomes:
@@ -42,7 +42,7 @@ class Outcomes:
         i, j = _steps(done.draw)
         errors = done.errors / scale.rms
         self._lines = Lines((done.points[i], errors[i], done.points[j] - done.points[i]), errors[j])
-        self._tree = cKDTree(self._lines.joined)
+        self._tree = cKDTree(self._lines.joined) if len(self._lines) else None
 
     def pattern(self, history: Sequence[Outcome], base: Outcome, theta: Array, k: int) -> Pattern:
         """Return what asks for the scaled error after a step from ``base`` to ``theta`` ``(d,)``.
@@ -56,15 +56,25 @@ class Outcomes:
         scale = self._scale
         start = scale.theta(base.theta)
         query = (start, base.error / scale.rms, scale.theta(theta) - start)
-        found = self._tree.query(np.concatenate(query), min(k, len(self._lines)))[1]
-        near = np.atleast_1d(np.asarray(found, dtype=np.intp))
-        return Pattern(self._lines.take(near[::-1]), self._own(history[-MAX_TRIALS:]), query)
+        return Pattern(self._nearest(query, k), self._own(history, query), query)
 
-    def _own(self, trials: Sequence[Outcome]) -> Lines:
-        points = self._scale.theta(np.array([trial.theta for trial in trials]))
-        errors = np.array([trial.error for trial in trials]) / self._scale.rms
-        i, j = ordered_pairs(len(trials))
-        return Lines((points[i], errors[i], points[j] - points[i]), errors[j])
+    def _nearest(self, query: tuple[Array, ...], k: int) -> Lines:
+        """Return the data set's ``k`` nearest steps, nearest last."""
+        if self._tree is None:  # no two executions under one physics
+            return self._lines
+        found = self._tree.query(np.concatenate(query), min(k, len(self._lines)))[1]
+        return self._lines.take(np.atleast_1d(np.asarray(found, dtype=np.intp))[::-1])
+
+    def _own(self, history: Sequence[Outcome], query: tuple[Array, ...]) -> Lines:
+        """Return the steps between the trials nearest to the query's start, nearest last."""
+        points = self._scale.theta(np.array([trial.theta for trial in history]))
+        near = np.argsort(np.linalg.norm(points - query[0], axis=1), kind="stable")[:MAX_TRIALS]
+        errors = np.array([trial.error for trial in history])[near] / self._scale.rms
+        points = points[near]
+        i, j = ordered_pairs(len(near))
+        lines = Lines((points[i], errors[i], points[j] - points[i]), errors[j])
+        far = np.linalg.norm(lines.joined - np.concatenate(query), axis=1)
+        return lines.take(np.argsort(-far, kind="stable"))
 
 
 def _steps(draw: Indices) -> tuple[Indices, Indices]:

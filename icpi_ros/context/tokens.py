@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -20,16 +19,14 @@ MAX_REPLY = 20_000
 ANSWER = "output"
 """Key of the answer in a JSON reply."""
 
-_NUMBER = r"[-+\u2212]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-_NOT_FINITE = r"[-+\u2212]?(?:nan|inf(?:inity)?)"
-# Atomic (?>...): linear time on any text.
-_TOKEN = re.compile(rf"(?<![\w.])(?>{_NUMBER}|{_NOT_FINITE})(?!\.?\w)", re.IGNORECASE)
-_INTEGER = re.compile(r"[-+\u2212]?[0-9]+\.?(?:[eE]\+?[0-9]+)?")  # "." ends a sentence
-_LIST = re.compile(r"\[([^\[\]]*)\]")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,300}(?:[eE]\+?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]*\}")
-_BETWEEN = re.compile(r"[\s,;\"']*(?:and)?[\s,;\"']*")
-"""What may stand between the numbers of an answer in prose."""
-_ONLY_NUMBERS = re.compile(r"[-+\u2212.0-9eE,;\s\"']*")
+_MARK = re.compile(r"(?:->|\boutputs?\b(?:\s+(?:is|are))?)\s*[:=]?", re.IGNORECASE)
+"""What announces an answer in prose; the last one of a line counts."""
+_SIGNED = re.compile(r"(?<![\w.+-])(?:\+|(-))?0*([0-9]+)(?![\w.])")
+_FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
+_THOUSANDS = re.compile(r"\d,\d")
 
 
 @dataclass(frozen=True)
@@ -75,85 +72,105 @@ class NumberFormat:
 
 
 def read_numbers(reply: str, count: int) -> list[float]:
-    """Find the ``count`` integers that a reply answers with.
+    """Find the ``count`` integers that a reply answers with, or nothing: no guess reaches an arm.
 
-    Looked for, in this order: the last JSON object with ``output``; the last bracketed list of
-    ``count`` numbers; the last line, or part of a line after "->", of ``count`` numbers and no
-    words; the only numbers of the text, side by side.  Reasoning up to </think>, code fences,
-    quotes and signs in Unicode do not matter.  Decimals are refused: 0.512 would be taken for
-    0.000512.
+    Understood are, after reasoning up to </think>: a JSON object whose ``output`` is a list, or a
+    text, of just these integers; numbers alone in the text, or on one line, in brackets or not; the
+    rest of a line after "->" or "output is".  If the text begins with the numbers and goes on with
+    lines of its own invention ("... ->"), the first line counts.  Refused are replies that hold
+    several different answers, decimals (0.512 would be taken for 0.000512), and what was cut off.
 
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
-    text = reply.rpartition("</think>")[2]
+    text = reply.rpartition("</think>")[2].replace("\u2212", "-")
     if len(text) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
     if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
         # The last number of a reply that was cut off would be a wrong one.
         raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
-    tokens = _tokens(text, count)
-    if len(tokens) != count:
+    words = _words(text, count, reply)
+    if len(words) != count:
         raise CompletionFailed(
-            f"the reply holds {len(tokens)} numbers instead of {count}: {excerpt(reply)!r}"
+            f"the reply holds {len(words)} numbers instead of {count}: {excerpt(reply)!r}"
         )
-    values = [float(token.replace("\u2212", "-")) for token in tokens]
+    if not all(map(_INTEGER.fullmatch, words)):
+        raise CompletionFailed(f"the reply holds what is no integer: {excerpt(reply)!r}")
+    values = [float(word) for word in words]
     if not np.isfinite(values).all():
         raise CompletionFailed(f"the reply holds a number that is not finite: {excerpt(reply)!r}")
-    if not all(map(_INTEGER.fullmatch, tokens)):
-        raise CompletionFailed(f"the reply holds a number that is no integer: {excerpt(reply)!r}")
     return values
 
 
-def _tokens(text: str, count: int) -> list[str]:
-    """Return the numbers that answer, as written; any number of them if none fits."""
-    answer = _answer(text)
-    if answer is not None:
-        return _TOKEN.findall(answer)
-    lines = [line.rpartition("->")[2] for line in text.splitlines()]
-    candidates = filter(_ONLY_NUMBERS.fullmatch, [*_LIST.findall(text)[::-1], *lines[::-1]])
-    found = next((f for f in map(_TOKEN.findall, candidates) if len(f) == count), None)
-    return _side_by_side(text) if found is None else found
-
-
-def _side_by_side(text: str) -> list[str]:
-    """Return all numbers of a text.
+def _words(text: str, count: int, reply: str) -> list[str]:
+    """Return the numbers of the answer, as written.
 
     Raises:
-        CompletionFailed: words stand between them: they may mean anything.
+        CompletionFailed: there are several answers, or objects without any.
     """
-    tokens = list(_TOKEN.finditer(text))
-    for one, other in itertools.pairwise(tokens):
-        if not _BETWEEN.fullmatch(text, one.end(), other.start()):
-            raise CompletionFailed(f"the reply has words between its numbers: {excerpt(text)!r}")
-    return [token[0] for token in tokens]
+    answers = _answers(text)
+    if answers is None:
+        answers = _lines(_FENCE.sub("", text), count)
+    if not answers:
+        raise CompletionFailed(f"the reply holds no answer: {excerpt(reply)!r}")
+    if any(answer != answers[0] for answer in answers):
+        raise CompletionFailed(f"the reply holds several answers: {excerpt(reply)!r}")
+    return answers[0]
 
 
-def _answer(text: str) -> str | None:
-    """Return what the last JSON object with ``output`` says there, as text; None without objects.
-
-    Raises:
-        CompletionFailed: there are objects, and none has ``output``.
-    """
+def _answers(text: str) -> list[list[str]] | None:
+    """Return what JSON objects say under ``output``; None if there are no objects."""
     objects = [value for value in map(_parsed, _OBJECT.findall(text)) if value is not None]
-    for value in reversed(objects):
-        if ANSWER in value:
-            return _joined(value[ANSWER])
-    if objects:
-        raise CompletionFailed(f"the reply's JSON has no {ANSWER!r}: {excerpt(text)!r}")
-    return None
+    if not objects:
+        return None
+    return [_entries(value[ANSWER]) for value in objects if ANSWER in value]
+
+
+def _entries(value: Any) -> list[str]:
+    """Return the entries of a list, or the words of a text; what is no number stays what it is."""
+    if isinstance(value, list):
+        return [entry.strip() if isinstance(entry, str) else repr(entry) for entry in value]
+    return _split(value) if isinstance(value, str) else [repr(value)]
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    """Return a JSON object; numbers written as in the prompt (+0050) are no JSON, but meant."""
+    for written in (text, _SIGNED.sub(r"\1\2", text)):
+        try:
+            value = json.loads(written, parse_int=str, parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError):
+            continue
+        return value if isinstance(value, dict) else None
+    return None
 
 
-def _joined(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _lines(text: str, count: int) -> list[list[str]]:
+    """Return the answers of a text without objects: all of it, or its lines of numbers."""
+    whole = _numbers(text)
+    if len(whole) == count:
+        return [whole]
+    lines = [line for line in text.splitlines() if line.strip()]
+    first = _numbers(lines[0]) if lines else []
+    if len(first) == count and all("->" in line for line in lines[1:]):
+        return [first]  # it went on with a pattern of its own
+    found = [_numbers(_MARK.split(line)[-1]) for line in lines]
+    return [words for words in found if len(words) == count] or ([whole] if whole else [])
+
+
+def _numbers(text: str) -> list[str]:
+    """Return the words of a text that holds numbers and nothing else; [] otherwise."""
+    bare = text.strip().removesuffix(".").rstrip()
+    if "[" not in bare and _THOUSANDS.search(bare):
+        return []  # 1,234 is one number or two
+    if bare[:1] == "[" and bare[-1:] == "]":
+        bare = bare[1:-1]
+    words = _split(bare)
+    return words if all(map(_NUMBER.fullmatch, words)) else []
+
+
+def _split(text: str) -> list[str]:
+    """Return the words of a text, without separators and quotes around them."""
+    return [word.strip("\"'") for word in re.split(r"[\s,;]+|\band\b", text) if word.strip("\"'")]
 
 
 def excerpt(text: str, length: int = 60) -> str:

@@ -64,6 +64,7 @@ class Asker:
         purpose: str,
         accept: Callable[[Array], T],
         samples: int | None = None,
+        described: bool = True,
     ) -> list[T]:
         """Return what ``accept`` makes of the scaled outputs ``(q,)`` of every usable reply.
 
@@ -72,12 +73,14 @@ class Asker:
             purpose: for the record.
             accept: may raise CompletionFailed to refuse a reply.
             samples: replies wanted; None = as the options say.
+            described: whether the description of the task, if any, belongs to it.
 
         Raises:
             CompletionFailed: no reply is usable; says why.
             BudgetSpent: the budget was used up before this proposal's first call.
         """
-        messages = self._writer.messages(pattern)
+        writer = self._writer if described else PromptWriter(self._writer.numbers)
+        messages = writer.messages(pattern)
         exchange: dict[str, Any] = {"purpose": purpose, "messages": list(messages)}
         self._exchanges.append(exchange)
         self.answered = False

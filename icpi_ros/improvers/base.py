@@ -69,6 +69,15 @@ class Improver(ABC):
         check_options(type(self), context.options)
         self.context = context
 
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Check options as far as it goes without a data set.
+
+        Raises:
+            UsageError: an unknown option, or a value that is not allowed.
+        """
+        check_options(cls, options)
+
     @abstractmethod
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the next theta for a non-empty ``history`` (oldest first).

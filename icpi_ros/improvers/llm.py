@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ from icpi_ros.context.description import describe
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.tokens import NumberFormat
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import Context, IndexedImprover, check_options
+from icpi_ros.improvers.base import Context, check_options
 from icpi_ros.improvers.options import LlmOptions
 from icpi_ros.improvers.pattern import PatternImprover
 from icpi_ros.models.budget import Meter
@@ -31,10 +30,6 @@ class Llm(PatternImprover):
     name: ClassVar[str] = "llm"
     summary: ClassVar[str] = "language model behind any OpenAI-compatible endpoint (ICPI)"
     defaults: ClassVar[LlmOptions] = LlmOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(LlmOptions)),
-    )
     options: LlmOptions
 
     def __init__(
@@ -51,11 +46,21 @@ class Llm(PatternImprover):
             UsageError: a wrong option, a file that cannot be used, or too few examples.
         """
         check_options(type(self), context.options)
-        options = type(self.defaults).of(context.options, self.name, self.defaults)
+        options = self.chosen(context.options)
         self._meter = Meter(options.budget, context.spent)
-        self._completer = completer or connect(options.choice, self._meter)
+        if completer or proposes:
+            self._completer = completer or connect(options.choice, self._meter)
         super().__init__(context, proposes)
         self._writer = self._make_writer(NumberFormat(options.digits))
+
+    @classmethod
+    def chosen(cls, options: Mapping[str, Any]) -> LlmOptions:
+        """Return checked options with this variant's defaults.
+
+        Raises:
+            InvalidValue: a value is not allowed.
+        """
+        return type(cls.defaults).of(options, cls.name, cls.defaults)
 
     def messages(self, history: Sequence[Outcome]) -> tuple[Message, ...]:
         """Return the chat messages that a proposal for ``history`` sends first."""
@@ -65,7 +70,9 @@ class Llm(PatternImprover):
         if not self.options.describe:
             return PromptWriter(numbers)
         context, unit = self.context, numbers.encode(np.ones(1))
-        text = describe(context.dataset.task, context.space, self._index.scale, unit)
+        text = describe(
+            context.dataset.task, context.space, self._index.scale, unit, self._features.raw
+        )
         return PromptWriter(numbers, text)
 
     def _answer(

@@ -29,11 +29,7 @@ class LlmOpro(Llm):
     name: ClassVar[str] = "llm-opro"
     summary: ClassVar[str] = "language model that sees (theta, cost) pairs only (OPRO, ProPS)"
     defaults: ClassVar[LlmOptions] = LlmOptions(describe=True, temperature=1.0)
-    option_names: ClassVar[tuple[str, ...]] = tuple(
-        name
-        for name in Llm.option_names
-        if name not in ("k", "order", "history", "start", "features")
-    )
+    unused: ClassVar[tuple[str, ...]] = ("k", "order", "history", "start", "features")
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return the best trials as ``cost -> theta``, worst first, then cost 0 to complete."""

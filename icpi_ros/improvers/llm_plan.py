@@ -7,7 +7,7 @@ outcome model of ``embedded``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,7 +16,6 @@ import numpy as np
 from icpi_ros.context.outcomes import Outcomes
 from icpi_ros.errors import CompletionFailed
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import IndexedImprover
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.improvers.options import LlmOptions
 from icpi_ros.redact import jsonable
@@ -40,10 +39,6 @@ class LlmPlan(Llm):
     name: ClassVar[str] = "llm-plan"
     summary: ClassVar[str] = "language model that foretells what its proposals lead to (DICP)"
     defaults: ClassVar[PlanOptions] = PlanOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(PlanOptions)),
-    )
     options: PlanOptions
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
@@ -83,7 +78,7 @@ class LlmPlan(Llm):
         """Return the cost [m] that the model foretells for a theta ``(d,)``; NaN if it does not."""
         pattern = self._outcomes.pattern(history, base, theta, self._k)
         try:
-            error = np.median(asker.outputs(pattern, "outcome", lambda o: o, samples=1), axis=0)
+            (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, described=False)
         except CompletionFailed:
             return float("nan")
         return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))

@@ -6,16 +6,16 @@ Robust fusion of samples: Robust Instant Policy (Student-t); self-consistency.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from icpi_ros.context.fusion import fuse
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import IndexedImprover
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.redact import jsonable
 from icpi_ros.types import Array, Outcome, Proposal
 
 
@@ -34,10 +34,6 @@ class LlmSamples(Llm):
     name: ClassVar[str] = "llm-samples"
     summary: ClassVar[str] = "language model, several samples per step fused robustly"
     defaults: ClassVar[SampleOptions] = SampleOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(SampleOptions)),
-    )
     options: SampleOptions
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
@@ -51,5 +47,5 @@ class LlmSamples(Llm):
         found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
         place, spread = fuse(found, self.options.fuse)
         details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
-        details["spread"] = scale.unscale_dtheta(spread).tolist()
+        details["spread"] = jsonable(scale.unscale_dtheta(spread))
         return Proposal(self._accepted(base, place, history), self.name)

@@ -7,7 +7,7 @@ the rule and the schedule by which trust moves from the data set to the run's ow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,6 @@ from icpi_ros.context.region import Region, shown
 from icpi_ros.data.dataset import trusted_labels
 from icpi_ros.errors import CompletionFailed
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import IndexedImprover
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.improvers.options import LlmOptions
 from icpi_ros.types import Array, Outcome, Proposal
@@ -47,10 +46,6 @@ class LlmSteered(Llm):
     name: ClassVar[str] = "llm-steered"
     summary: ClassVar[str] = "language model held to the region of good examples (ICPO)"
     defaults: ClassVar[SteeredOptions] = SteeredOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(SteeredOptions)),
-    )
     options: SteeredOptions
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:

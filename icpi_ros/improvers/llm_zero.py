@@ -17,9 +17,7 @@ class LlmZero(Llm):
     name: ClassVar[str] = "llm-zero"
     summary: ClassVar[str] = "language model without examples (in-weights baseline of ICPI)"
     defaults: ClassVar[LlmOptions] = LlmOptions(describe=True)
-    option_names: ClassVar[tuple[str, ...]] = tuple(
-        name for name in Llm.option_names if name not in ("k", "order")
-    )
+    unused: ClassVar[tuple[str, ...]] = ("k", "order")
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return the query alone, with the run's own pairs if the option history says so."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -13,14 +12,17 @@ from icpi_ros.context.adjustments import ORDERS
 from icpi_ros.context.tokens import DEFAULT_DIGITS
 from icpi_ros.errors import InvalidValue
 from icpi_ros.models.budget import Budget
+from icpi_ros.models.cassette import MODES
 from icpi_ros.models.connect import ModelChoice
+from icpi_ros.models.profile import VARIABLE_NAME, is_plain_url
 
 S = TypeVar("S", bound="PatternOptions")
 
 DEFAULT_DEADLINE = 30.0
 """Wall time of one proposal, all calls and retries included [s]."""
 MAX_DEADLINE = 3600.0
-VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
+HUGE = 1e15
+"""Larger numbers are mistakes; infinity, which JSON does not have, means no limit."""
 _RANGES: Mapping[str, tuple[float, float]] = {
     "digits": (1, 9),
     "deadline": (1e-3, MAX_DEADLINE),
@@ -39,7 +41,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "repeats": ("refuse", "allow"),
     "fuse": ("median", "student-t"),
     "predictor": ("embedded", "llm"),
-    "cassette_mode": ("auto", "replay"),
+    "cassette_mode": MODES,
 }
 
 
@@ -68,7 +70,7 @@ class PatternOptions:
         Raises:
             InvalidValue: a value is not allowed; names it and what is.
         """
-        values = {f.name: getattr(defaults, f.name) for f in fields(cls)}
+        values: dict[str, Any] = {f.name: getattr(defaults, f.name) for f in fields(cls)}
         for key in values.keys() & given.keys():
             values[key] = _checked(key, given[key], values[key], name)
         return cls(**values)
@@ -171,9 +173,10 @@ def _number(key: str, value: Any, default: float, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise InvalidValue(f"{where} must be {wanted}")
     low, high = _RANGES[key]
-    if not low <= value <= high:
+    if not (low <= value <= high and abs(value) < HUGE):
         span = f"{low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
-        raise InvalidValue(f"{where}: {value:g} is not allowed: {wanted}, {span}")
+        shown = "so large a number" if abs(value) >= HUGE else f"{value:g}"
+        raise InvalidValue(f"{where}: {shown} is not allowed: {wanted}, {span}")
     return value if whole else float(value)
 
 
@@ -187,17 +190,9 @@ def _text(key: str, value: Any, where: str) -> str:
             f"{where} must be the name of an environment variable (capitals, digits and _), "
             "not the key"
         )
-    if key == "base_url":
-        _check_url(value, where)
+    if key == "base_url" and value and not is_plain_url(value):
+        raise InvalidValue(
+            f"{where} must be a URL http://... or https://... without user name, password and "
+            "query: set the key in the environment"
+        )
     return value
-
-
-def _check_url(url: str, where: str) -> None:
-    if "@" in url.partition("://")[2].partition("/")[0]:
-        raise InvalidValue(
-            f"{where} must not hold a user name or password: set the key in the environment"
-        )
-    if {"?", "#"} & set(url):
-        raise InvalidValue(
-            f"{where} must not hold a query (?) or fragment (#): set the key in the environment"
-        )

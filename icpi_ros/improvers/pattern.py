@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from icpi_ros.context.adjustments import Adjustments
 from icpi_ros.context.pattern import Pattern
-from icpi_ros.errors import CompletionFailed
+from icpi_ros.errors import BudgetSpent, CompletionFailed
 from icpi_ros.improvers.base import Context, IndexedImprover, best, without_options
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.options import PatternOptions
@@ -32,10 +32,14 @@ class PatternImprover(IndexedImprover):
     """
 
     defaults: ClassVar[PatternOptions] = PatternOptions()
-    option_names: ClassVar[tuple[str, ...]] = (
-        *IndexedImprover.option_names,
-        *(f.name for f in fields(PatternOptions)),
-    )
+    unused: ClassVar[tuple[str, ...]] = ()
+    """Options of the defaults that make no sense for a subclass: refused."""
+
+    def __init_subclass__(cls) -> None:
+        """Take the names of the options from the defaults."""
+        super().__init_subclass__()
+        names = (*IndexedImprover.option_names, *(f.name for f in fields(cls.defaults)))
+        cls.option_names = tuple(name for name in names if name not in cls.unused)
 
     def __init__(self, context: Context, proposes: bool = True) -> None:
         """Index the data set, fit ``embedded`` (seconds, once per process).
@@ -57,6 +61,12 @@ class PatternImprover(IndexedImprover):
         if proposes:
             self._substitute = Embedded(without_options(context))
 
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Check names and values; see :meth:`Improver.check`."""
+        super().check(options)
+        type(cls.defaults).of(options, cls.name, cls.defaults)
+
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return what a proposal for ``history`` asks to complete."""
         base = self._base(history)
@@ -68,9 +78,12 @@ class PatternImprover(IndexedImprover):
         details: dict[str, Any] = {}
         try:
             proposal = self._answer(history, rng, details)
-        except CompletionFailed as exc:
+        except BudgetSpent:
+            raise
+        except Exception as exc:  # here the record of what was asked is kept, further up it is not
+            why = str(exc) if isinstance(exc, CompletionFailed) else f"{type(exc).__name__}: {exc}"
             proposal = self._substitute.propose(history, rng)
-            proposal = replace(proposal, fallback_reason=f"{self.name}: {exc}")
+            proposal = replace(proposal, fallback_reason=" ".join(f"{self.name}: {why}".split()))
         return replace(proposal, latency=time.perf_counter() - start, details=details)
 
     @abstractmethod

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import math
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -65,11 +64,13 @@ class Cassette:
         try:
             with path.open("ab" if self.mode == AUTO else "rb"):
                 pass
-        except OSError as exc:
+        except (OSError, ValueError) as exc:
             what = "cannot read the cassette"
             if self.mode == AUTO:
-                what = "cannot write the cassette (mode replay only reads it)"
-            raise UsageError(f"{what} {path}: {exc.strerror}") from None
+                what = "cannot write the cassette"
+            why = exc.strerror if isinstance(exc, OSError) else "not a file name"
+            advice = " (cassette_mode=replay would only read it)" if self.mode == AUTO else ""
+            raise UsageError(f"{what} {path}: {why}{advice}") from None
 
 
 class RecordedCompleter:
@@ -143,7 +144,7 @@ class RecordedCompleter:
         try:
             completion = inner.complete(request, until)
         except (CompletionFailed, BudgetSpent) as exc:
-            spent = _difference(self._meter.spent, before)
+            spent = self._meter.spent - before
             # A call that the budget forbade left nothing to repeat: it will forbid it again.
             if spent.calls or isinstance(exc, CompletionFailed):
                 self._record(place, request, _failure_content(exc, spent))
@@ -186,12 +187,3 @@ def _completion_content(completion: Completion) -> dict[str, Any]:
 
 def _failure_content(exc: IcpiError, spent: Spending) -> dict[str, Any]:
     return {"error": type(exc).__name__, "line": str(exc), "spent": spent.as_dict()}
-
-
-def _difference(after: Spending, before: Spending) -> Spending:
-    """Return what was spent in between; unknown money stays unknown."""
-    names = [field.name for field in dataclasses.fields(Spending)]
-    difference = {name: getattr(after, name) - getattr(before, name) for name in names}
-    if math.isnan(before.money):
-        difference["money"] = math.nan
-    return Spending(**difference)

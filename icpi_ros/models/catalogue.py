@@ -9,22 +9,19 @@ from __future__ import annotations
 import functools
 import math
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.models.formats import LADDER
-from icpi_ros.models.profile import Price, Profile
+from icpi_ros.models.profile import VARIABLE_NAME, Price, Profile, is_plain_url
 from icpi_ros.redact import redact_text
 from icpi_ros.resources import share_path
 
 FILE_VARIABLE = "ICPI_MODELS"
 """Environment variable with the path of the user's own file."""
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _Read = Callable[[Any], Any]
 
 
@@ -154,20 +151,13 @@ def _flag(value: Any) -> bool:
 
 
 def _variable(value: Any) -> str:
-    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
-        raise _Wrong("the name of an environment variable (never the key itself)")
+    if not isinstance(value, str) or not VARIABLE_NAME.fullmatch(value):
+        raise _Wrong("the name of an environment variable, in capitals (never the key itself)")
     return value
 
 
 def _url(value: Any) -> str:
-    try:
-        parts = urlsplit(_text(value))
-        plain = not (parts.username or parts.password or parts.query or parts.fragment)
-        good = plain and parts.scheme in ("http", "https") and bool(parts.hostname)
-        good = good and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good:
+    if not is_plain_url(_text(value).strip()):
         raise _Wrong("a URL http://... or https://... without user name, password, query")
     return str(value).strip()
 

@@ -12,6 +12,7 @@ from icpi_ros.models.budget import Meter
 from icpi_ros.models.cassette import AUTO, Cassette, RecordedCompleter
 from icpi_ros.models.catalogue import find_profile
 from icpi_ros.models.completer import Completer
+from icpi_ros.models.endpoint import Endpoint
 from icpi_ros.models.openai_chat import OpenAIChat
 from icpi_ros.models.profile import Profile
 
@@ -64,7 +65,7 @@ def require_reachable(choice: ModelChoice) -> None:
     Raises:
         UsageError: nobody does.
     """
-    url = urlsplit(_profile(choice).base_url)
+    url = urlsplit(Endpoint.of(_profile(choice)).base_url)
     if choice.cassette or url.hostname not in LOOPBACK:
         return
     address = (url.hostname, url.port or 80)
@@ -79,7 +80,9 @@ def require_reachable(choice: ModelChoice) -> None:
 
 
 def _profile(choice: ModelChoice) -> Profile:
-    profile = find_profile(choice.model, Path(choice.models) if choice.models else None)
+    profile = find_profile(
+        choice.model, Path(choice.models).expanduser() if choice.models else None
+    )
     return replace(
         profile,
         base_url=choice.base_url or profile.base_url,

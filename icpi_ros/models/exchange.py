@@ -9,7 +9,7 @@ from icpi_ros.errors import BudgetSpent, CompletionFailed, IcpiError
 from icpi_ros.models.completer import Completion, Request
 from icpi_ros.models.endpoint import Endpoint
 from icpi_ros.models.failures import Failure, classify, pause
-from icpi_ros.models.formats import FALL_STATUS, LADDER, experience
+from icpi_ros.models.formats import FALL_STATUS, LADDER, PASSING, experience
 from icpi_ros.models.replies import Reply, Unreadable, read_reply
 from icpi_ros.models.tab import Tab
 from icpi_ros.redact import redact_texts
@@ -114,14 +114,17 @@ class Exchange:
 
     async def _attempts(self, n: int, offset: int) -> None:
         """Ask until there is a reply, and keep it, or no hope."""
-        rungs, failed, tries = list(self._rungs()), 0, 0
+        rungs, failed, tries, doubted = list(self._rungs()), 0, 0, False
         while True:
             tries += 1
             outcome = await self._ask(n, offset, rungs[0])
             if isinstance(outcome, Reply):
                 return self._keep(outcome, n, offset, rungs[0])
             if outcome.status in FALL_STATUS and self._may_fall(rungs):
-                self._tries.append(f"{rungs.pop(0)}: {outcome.line}")
+                self._tries.append(f"{rungs[0]}: {outcome.line}")
+                doubted = outcome.status == PASSING and not doubted
+                if not doubted:
+                    rungs.pop(0)
                 continue
             failed += 1
             self._tries.append(outcome.line)

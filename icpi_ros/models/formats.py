@@ -12,8 +12,9 @@ from typing import Any
 
 LADDER = ("json_schema", "json_object+schema", "json_object", "text")
 """Formats of a reply, best first; the second is how llama.cpp spells the first."""
-FALL_STATUS = frozenset({400, 404, 415, 422, 500, 501})
-"""What servers say to a format that they do not know."""
+FALL_STATUS = frozenset({400, 415, 422, 500, 501})
+"""What servers say to a format that they do not know; 500 can also pass, so it must come twice."""
+PASSING = 500
 
 
 def response_format(rung: str, numbers: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from icpi_ros.models.completer import Completion, Request
 from icpi_ros.models.endpoint import Endpoint
 from icpi_ros.models.exchange import Exchange
 from icpi_ros.models.profile import Profile
-from icpi_ros.models.tab import Estimate, Tab, estimate_tokens
+from icpi_ros.models.tab import Tab
 from icpi_ros.models.wire import wire
 from icpi_ros.redact import watch
 
@@ -31,15 +31,12 @@ class OpenAIChat:
         base_url: of the server.
     """
 
-    def __init__(
-        self, profile: Profile, meter: Meter, estimate: Estimate = estimate_tokens
-    ) -> None:
+    def __init__(self, profile: Profile, meter: Meter) -> None:
         """Import the client and start its loop, so that no call pays for it.
 
         Args:
             profile: the model, and what may be sent to it.
             meter: what has been spent, and may be.
-            estimate: text to tokens, for servers that do not tell.
 
         Raises:
             InvalidValue: a budget of money is set and the price is unknown.
@@ -50,7 +47,7 @@ class OpenAIChat:
                 "add `price:` to its entry in models.yaml, or limit calls or tokens instead"
             )
         self.profile, self.meter = profile, meter
-        self._endpoint, self._estimate = Endpoint.of(profile), estimate
+        self._endpoint = Endpoint.of(profile)
         self._missing = ""
         watch(profile.key_variable)
         try:
@@ -86,5 +83,5 @@ class OpenAIChat:
             return CompletionFailed(f"no answer from {self.endpoint} within {seconds:.1f} s")
 
     async def _exchange(self, request: Request, until: float) -> Completion | IcpiError:
-        tab = Tab(self.meter, self.profile, self._estimate)
+        tab = Tab(self.meter, self.profile)
         return await Exchange(self._endpoint, request, until, tab).run()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from icpi_ros.models.formats import LADDER
 
+VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
+"""Of an environment variable that holds a key; keys themselves mostly have small letters."""
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 _PER = 1e6
 """Prices are per this many tokens."""
@@ -83,3 +87,14 @@ class Profile:
         fresh = prompt_tokens - cached_tokens
         total = fresh * price.input + cached_tokens * cached + completion_tokens * price.output
         return total / _PER
+
+
+def is_plain_url(text: str) -> bool:
+    """Tell whether a text is an http URL without anything in it that may be secret."""
+    try:
+        parts = urlsplit(text)
+        port_is_one = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    secret = parts.username or parts.password or {"?", "#"} & set(text)
+    return not secret and parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_one

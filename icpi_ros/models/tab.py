@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from icpi_ros.models.budget import Meter, Spending
 from icpi_ros.models.completer import Message
 from icpi_ros.models.profile import Profile
 from icpi_ros.models.replies import Reply, Tokens
-
-Estimate = Callable[[str], int]
-"""Text to about how many tokens it has."""
-
-
-def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a text of numbers has: three characters each."""
-    return math.ceil(len(text) / 3)
+from icpi_ros.models.token_count import count_tokens
 
 
 class Tab:
@@ -27,10 +19,10 @@ class Tab:
         spent: by this completion so far.
     """
 
-    def __init__(self, meter: Meter, profile: Profile, estimate: Estimate) -> None:
+    def __init__(self, meter: Meter, profile: Profile) -> None:
         """Begin to count the time."""
         self.spent = Spending()
-        self._meter, self._profile, self._estimate = meter, profile, estimate
+        self._meter, self._profile = meter, profile
         self._counted = time.monotonic()
 
     def begin(self) -> None:
@@ -62,8 +54,8 @@ class Tab:
         self._charge(Spending())
 
     def _guess(self, messages: Sequence[Message], reply: Reply | None) -> Tokens:
-        prompt = sum(self._estimate(message.get("content", "")) for message in messages)
-        return Tokens(prompt, sum(map(self._estimate, reply.texts)) if reply else 0)
+        prompt = sum(count_tokens(message.get("content", "")) for message in messages)
+        return Tokens(prompt, sum(map(count_tokens, reply.texts)) if reply else 0)
 
     def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
         return Spending(

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from icpi_ros.models.budget import Spending, spent_on
+from icpi_ros.models.budget import Spending
 from icpi_ros.report.page import Cell, Column, folded, paragraph, preformatted, table
 from icpi_ros.report.run_text import spending_line
 from icpi_ros.types import Trial
 
 
-def model_section(trials: Sequence[Trial]) -> str:
-    """Return what a run asked of its model, as markup; one sentence if it asked none."""
+def model_section(trials: Sequence[Trial], spent: Spending) -> str:
+    """Return what a run asked of its model, as markup; one sentence if it asked none.
+
+    Args:
+        trials: last attempt of each.
+        spent: by all attempts.
+    """
     asked = [trial for trial in trials if trial.proposal.details.get("exchanges")]
     if not asked:
         return paragraph("The improver of this run asks no language model.", "note")
     return (
-        paragraph(f"In all: {spending_line(spent_on(trials))}.")
+        paragraph(f"In all: {spending_line(spent)}.")
         + _spending(asked)
         + "".join(_questions(trial) for trial in asked)
     )
@@ -44,7 +49,8 @@ def _row(trial: Trial) -> list[Cell]:
     spent = Spending.from_dict(details.get("spent", {}))
     known = spent.money == spent.money
     counts = (spent.calls, spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens)
-    spread = ", ".join(f"{value:.3g}" for value in details.get("spread", ()))
+    known_spread = [value for value in details.get("spread", ()) if value is not None]
+    spread = ", ".join(f"{value:.3g}" for value in known_spread)
     return [
         Cell(str(trial.number), trial.number),
         *(Cell(str(count), count) for count in counts),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from icpi_ros.data.records import RunRecord
+from icpi_ros.models.budget import Spending
 from icpi_ros.redact import redact_text
 from icpi_ros.report.bench_figures import plain_svg
 from icpi_ros.report.page import (
@@ -31,7 +32,9 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
 
 
-def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> str:
+def run_page(
+    record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array, spent: Spending
+) -> str:
     """Return the page of one run.
 
     Args:
@@ -39,6 +42,7 @@ def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array
         task: of the run.
         trials: last attempt of each, by number.
         goal: ``(g,)`` goal of the run.
+        spent: on its model, by all attempts.
     """
     config = record.config
     heading = f"{config.task} with {config.improver}"
@@ -52,7 +56,7 @@ def run_page(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array
         section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
         section("predictions", "Predictions against outcomes", _predictions(trials)),
         section("notes", "Fallbacks and failures", _notes(trials)),
-        section("model", "What the model was asked", model_section(trials)),
+        section("model", "What the model was asked", model_section(trials, spent)),
         section("repeat", "Everything needed to repeat it", _repeat(record)),
     ]  # fmt: skip
     return redact_text(document(f"{heading}: {record.run_id}", "".join(parts)))
@@ -191,12 +195,14 @@ def _repeat(record: RunRecord) -> str:
     words += ["--trials", str(config.budget), "--seed", str(config.seed)]
     words += [f"--goal={','.join(f'{value!r}' for value in config.goal)}"]
     words += ["--target-cost", repr(config.target_cost)] if config.target_cost else []
+    for key, value in config.options.items():
+        words += ["--option", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     text = json.dumps(config.as_dict(), indent=1, ensure_ascii=False, sort_keys=True)
     return (
         paragraph(
             "The same goal, seed and improver; the arm and the sensors are those of the set-up "
-            "that it is started in (add --in-process to simulate without ROS), and the data set "
-            "and options below are given with --dataset and the improver's own options."
+            "that it is started in (add --in-process to simulate without ROS), and a data set of "
+            "one's own is given with --dataset."
         )
         + preformatted(shlex.join(words))
         + preformatted(text)

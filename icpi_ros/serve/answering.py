@@ -15,9 +15,9 @@ from icpi_ros import __version__
 from icpi_ros.context.completion import Guess, complete
 from icpi_ros.context.pattern import Lines, Pattern
 from icpi_ros.context.reading import read_prompt
-from icpi_ros.context.token_count import count_chat, count_tokens, cut
 from icpi_ros.context.tokens import NumberFormat
 from icpi_ros.errors import InvalidValue
+from icpi_ros.models.token_count import count_chat, count_tokens, cut
 from icpi_ros.serve.request import MODEL, ChatRequest, Form, Refused
 from icpi_ros.types import Array
 

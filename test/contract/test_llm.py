@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from icpi_ros.context.completion import complete
 from icpi_ros.context.reading import read_prompt
-from icpi_ros.errors import BudgetSpent, CompletionFailed, InvalidValue
+from icpi_ros.errors import BudgetSpent, CompletionFailed, InvalidValue, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm import Llm
@@ -185,8 +185,10 @@ def test_deadline(make, httpserver, caplog, data, fault, name):
 
 def test_no_key(make, caplog, data, monkeypatch, httpserver):
     monkeypatch.delenv("OPENAI_API_KEY")
-    assert_fallback(propose(make(), caplog), data, "no API key: set OPENAI_API_KEY")
-    assert httpserver.log == []
+    improver = make(base_url=httpserver.url_for("/unasked/v1"))
+    assert_fallback(propose(improver, caplog), data, "no API key: set OPENAI_API_KEY")
+    # A request that another test gave up may still come in.
+    assert not [request for request, _ in httpserver.log if "unasked" in request.path]
 
 
 # --- rules --------------------------------------------------------------------------------------
@@ -307,6 +309,32 @@ def test_samples_are_fused_and_their_spread_kept(data, caplog):
     assert 0.0 < proposal.details["spread"][0] < 0.01
 
 
+def test_one_sample_has_no_spread(data, caplog):
+    improver, _ = scripted("llm-samples", data, lambda *_: ['{"output": [1000, 0]}'])
+    assert propose(improver, caplog).details["spread"] == [None, None]
+
+
+def test_an_error_of_ours_keeps_the_record_of_what_was_paid_for(data, caplog, monkeypatch):
+    def broken(self, *arguments):
+        raise ZeroDivisionError("ours")
+
+    improver, _ = scripted("llm-plan", data)
+    monkeypatch.setattr(type(improver), "_distinct", broken)
+    proposal = propose(improver, caplog)
+    assert_fallback(proposal, data, "ZeroDivisionError: ours", name="llm-plan")
+    assert len(proposal.details["exchanges"][0]["replies"]) == 8
+
+
+def test_descriptions_fit_what_is_shown(data):
+    raw, _ = scripted("llm-zero", data, features="raw")
+    assert "state and then the goal" in raw.messages(HISTORY)[1]["content"]
+    plan, model = scripted("llm-plan", data, describe=True, predictor="llm")
+    plan.propose(HISTORY, np.random.default_rng(0))
+    told = [request.messages[1]["content"] for request in model.requests]
+    assert "change of the parameters" in told[0]
+    assert all(text.startswith("other systems:") for text in told[1:])
+
+
 def test_some_bad_samples_are_left_out_and_named(data, caplog):
     replies = ["no", '{"output": [1000, 0]}', '{"output": [99999, 0]}', "nan nan"]
     improver, _ = scripted("llm-samples", data, lambda *_: replies, samples=4)
@@ -410,6 +438,11 @@ def test_a_resumed_run_goes_on_with_what_was_spent(data):
         ({"k": 0}, "k = 0"),
         ({"k": "many"}, "k = .many. is not allowed: a whole number"),
         ({"deadline": float("nan")}, "deadline of llm: nan is not allowed"),
+        ({"max_calls": float("inf")}, "max_calls of llm: so large a number is not allowed"),
+        ({"digits": 10**400}, "digits of llm: so large a number is not allowed"),
+        ({"cassette": "a\x00b"}, "not a file name"),
+        ({"base_url": "http://localhost:99999/v1"}, "base_url of llm must be a URL"),
+        ({"base_url": "http://[::1/v1"}, "base_url of llm must be a URL"),
         ({"deadline": -1}, "deadline of llm: -1 is not allowed: a number, 0.001 to 3600"),
         ({"model": 3}, "model of llm must be a text"),
         ({"digits": 0}, "digits of llm: 0 is not allowed: a whole number, 1 to 9"),
@@ -422,7 +455,7 @@ def test_a_resumed_run_goes_on_with_what_was_spent(data):
     ],
 )
 def test_wrong_options(make, options, words):
-    with pytest.raises(InvalidValue, match=words):
+    with pytest.raises(UsageError, match=words):
         make(**options)
 
 

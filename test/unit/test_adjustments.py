@@ -87,6 +87,25 @@ def test_raw_features_show_state_and_goal(data):
     np.testing.assert_allclose(gaps, wanted, atol=1e-12)
 
 
+def test_outcome_lines_come_nearest_last_and_from_the_nearest_trials(data):
+    scale = Scale.of(data, toy.SPACE, toy.MASK)
+    rng = np.random.default_rng(1)
+    many = [toy.outcome(theta, PHYSICS) for theta in toy.SPACE.sample(rng, 20)]
+    found = Outcomes(data, scale, toy.GOAL).pattern(many, many[3], np.array([1.0, 0.1]), 10)
+    for lines in (found.shared, found.own):
+        far = np.linalg.norm(lines.joined - found.asked, axis=1)
+        assert (np.diff(far) <= 1e-12).all()
+    starts = np.abs(found.own.inputs[0] - toy.SPACE.normalise(many[3].theta)).max(axis=1)
+    assert starts.min() == 0.0
+
+
+def test_outcomes_of_data_without_two_executions_of_one_physics(data):
+    apart = replace(data, group=np.arange(len(data)), label_cost=np.full(len(data), np.nan))
+    scale = Scale.of(apart, toy.SPACE, toy.MASK)
+    found = Outcomes(apart, scale, toy.GOAL).pattern(TRIALS, TRIALS[0], np.array([1.0, 0.1]), 10)
+    assert (len(found.shared), len(found.own), found.width) == (0, 6, 2)
+
+
 def test_outcome_lines_are_true_steps_of_one_system(data):
     scale = Scale.of(data, toy.SPACE, toy.MASK)
     found = Outcomes(data, scale, toy.GOAL).pattern(TRIALS, TRIALS[0], np.array([1.0, 0.1]), 30)
@@ -110,7 +129,8 @@ def test_fused_samples_lie_between_them(values, how):
     samples = np.array(values)[:, np.newaxis]
     place, spread = fuse(samples, how)
     assert samples.min() - 1e-9 <= place[0] <= samples.max() + 1e-9
-    assert 0.0 <= spread[0] <= 1.4826 * 6.0
+    assert np.isnan(spread[0]) == (len(values) == 1)
+    assert not spread[0] > 1.4826 * 6.0
 
 
 @pytest.mark.parametrize("how", ["median", "student-t"])
@@ -121,10 +141,10 @@ def test_one_wild_sample_hardly_counts(how):
     assert spread[0] < 0.02
 
 
-def test_one_sample_is_itself():
+def test_one_sample_is_itself_and_has_no_spread():
     place, spread = fuse(np.array([[0.3, -0.4]]), "student-t")
     np.testing.assert_array_equal(place, [0.3, -0.4])
-    np.testing.assert_array_equal(spread, [0.0, 0.0])
+    assert np.isnan(spread).all()
 
 
 PLACES = np.array([[0.0, 0.0], [0.2, 0.0], [0.0, 0.2]])

@@ -27,6 +27,7 @@ from icpi_ros.errors import (
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.loop import ImprovementRun, record_json, run_in_process
+from icpi_ros.models.budget import Spending
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
@@ -530,7 +531,9 @@ def test_record_json_is_standard_json_with_the_agreed_keys(store):
     run.tell(rollout(run.next().theta))
     run.next()
     run.unobserved("silent")
-    found = json.loads(json.dumps(record_json(run.run_id, run.config, run.trials), allow_nan=False))
+    found = json.loads(
+        json.dumps(record_json(run.run_id, run.config, run.trials, Spending()), allow_nan=False)
+    )
     assert set(found) >= {"run_id", "task", "improver", "config", "trials"}
     assert found["config"]["seed"] == 1
     first, second = found["trials"]

@@ -16,7 +16,7 @@ from werkzeug import Response
 from icpi_ros.errors import BudgetSpent, CompletionFailed
 from icpi_ros.models import exchange, failures
 from icpi_ros.models.budget import Budget, Meter
-from icpi_ros.models.formats import FALL_STATUS, LADDER, Experience, experience
+from icpi_ros.models.formats import FALL_STATUS, LADDER, PASSING, Experience, experience
 from icpi_ros.models.openai_chat import OpenAIChat
 from icpi_ros.models.profile import Price, Profile
 
@@ -33,7 +33,7 @@ def quick_and_isolated(monkeypatch):
 class Server:
     """Answers as many choices as ``most`` allows; counts and records the requests."""
 
-    def __init__(self, httpserver, most=100, supports=LADDER, refusal=500, pause=0.0):
+    def __init__(self, httpserver, most=100, supports=LADDER, refusal=422, pause=0.0):
         self.most, self.supports, self.refusal, self.pause = most, supports, refusal, pause
         self.bodies, self.fail_from, self.status = [], 10**9, 401
         self.busy = self.busiest = 0
@@ -220,13 +220,15 @@ def test_ladder(serve, status, works):
     chat = client(server, meter, formats=LADDER)
     completion = ask(chat)
     steps = LADDER.index(works)
+    each = 2 if status == PASSING else 1  # a 500 may pass: it is asked once more
     assert completion.format == works
-    assert [asked_format(b) for b in server.bodies] == list(LADDER[: steps + 1])
-    assert [line.split(":")[0] for line in completion.tries] == list(LADDER[:steps])
+    down = [rung for rung in LADDER[:steps] for _ in range(each)]
+    assert [asked_format(b) for b in server.bodies] == [*down, works]
+    assert [line.split(":")[0] for line in completion.tries] == down
     assert all(f"HTTP {status}" in line for line in completion.tries)
-    assert meter.spent.calls == steps + 1
+    assert meter.spent.calls == each * steps + 1
     assert ask(chat).format == works
-    assert len(server.bodies) == steps + 2, "what worked must be remembered"
+    assert len(server.bodies) == each * steps + 2, "what worked must be remembered"
 
 
 def test_what_works_is_remembered_per_model(serve):
@@ -282,7 +284,14 @@ def test_format_that_worked_for_another_call_is_not_given_up(serve):
     assert {asked_format(b) for b in server.bodies} == {"json_schema"}
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_server_error_that_passes_costs_no_format(serve):
+    server = serve()
+    server.fail_once = 500
+    assert ask(client(server, formats=LADDER)).format == "json_schema"
+    assert {asked_format(b) for b in server.bodies} == {"json_schema"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
 def test_other_statuses_do_not_lead_down(serve, status):
     server = serve(supports=[], refusal=status)
     with pytest.raises(CompletionFailed, match=f"HTTP {status}"):
@@ -290,7 +299,7 @@ def test_other_statuses_do_not_lead_down(serve, status):
     assert {asked_format(b) for b in server.bodies} == {"json_schema"}
 
 
-@pytest.mark.parametrize(("status", "calls"), [(400, 4), (404, 4), (500, 3 + 5)])
+@pytest.mark.parametrize(("status", "calls"), [(400, 4), (422, 4), (500, 2 * 3 + 5)])
 def test_bottom_of_the_ladder(serve, status, calls):
     server = serve(supports=[], refusal=status)
     with pytest.raises(CompletionFailed, match=rf"HTTP {status}.*\({calls} tries\)"):

@@ -21,7 +21,7 @@ from icpi_ros.context.completion import complete
 from icpi_ros.context.pattern import Lines, Pattern
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.reading import read_prompt
-from icpi_ros.context.token_count import count_chat, count_tokens
+from icpi_ros.models.token_count import count_chat, count_tokens
 from icpi_ros.serve import app
 from icpi_ros.serve.answering import MAX_COUNT
 from icpi_ros.serve.request import MODEL

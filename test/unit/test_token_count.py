@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icpi_ros.context.prompt import INSTRUCTION
-from icpi_ros.context.token_count import PER_MESSAGE, PER_REPLY, count_chat, count_tokens, cut
+from icpi_ros.models.token_count import PER_MESSAGE, PER_REPLY, count_chat, count_tokens, cut
 
 LINE = "+0512 -0031 | +0512 -1207 -> +0001 +12345"
 
