@@ -1,0 +1,122 @@
+"""Pictures of a scene without a display: MuJoCo's rasteriser on an EGL context of its own.
+
+``mujoco.Renderer`` takes the kind of context from ``MUJOCO_GL`` as it was when mujoco was first
+imported, which a node cannot rely on; and it copies every image once more.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from icpi_ros import system_packages
+from icpi_ros.errors import IcpiError
+from icpi_ros.types import Array
+
+Image = NDArray[np.uint8]
+MAX_GEOMS = 1000
+SAMPLES = 4
+"""Samples per pixel at edges: the centre of a small object depends on them."""
+AMBIENT, FROM_CAMERA, FROM_LIGHTS = 0.5, 0.3, 0.2
+"""Shares of the light; together 1, so that no colour is overexposed at gain 1."""
+
+
+class CameraUnavailable(IcpiError):
+    """This machine cannot render images; the message says what to install."""
+
+
+class Offscreen:
+    """One camera's picture as MuJoCo draws it: ideal pinhole, no shadows, no reflections.
+
+    Everything is a copy: the model that is given may be simulated by another thread meanwhile.
+    All calls, the constructor's too, must come from the same thread (OpenGL).
+    """
+
+    def __init__(
+        self, model: mujoco.MjModel, camera: int, width: int, height: int, fovy: float
+    ) -> None:
+        """Open a context.
+
+        Args:
+            model: the scene.
+            camera: number of the camera in the model, which gives the pose.
+            width: of the picture [px].
+            height: of the picture [px].
+            fovy: vertical field of view [rad], whatever the model says.
+
+        Raises:
+            CameraUnavailable: no EGL, or it cannot render.
+        """
+        self._model = copy.copy(model)
+        _light(self._model)
+        self._model.cam_fovy[camera] = np.rad2deg(fovy)
+        self._model.cam_sensorsize[camera] = 0.0
+        visual = self._model.vis
+        visual.quality.offsamples = SAMPLES
+        visual.global_.offwidth, visual.global_.offheight = width, height
+        self.data = mujoco.MjData(self._model)
+        self._rect = mujoco.MjrRect(0, 0, width, height)
+        self._image = np.empty((height, width, 3), np.uint8)
+        self._option = mujoco.MjvOption()
+        self._scene = mujoco.MjvScene(self._model, maxgeom=MAX_GEOMS)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = False
+        self._camera = mujoco.MjvCamera()
+        self._camera.type, self._camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, camera
+        self._open(width, height)
+
+    def _open(self, width: int, height: int) -> None:
+        try:
+            # Imported here: without the EGL library the import itself fails.
+            from mujoco.egl import GLContext
+
+            self._gl = GLContext(width, height)
+            self._gl.make_current()
+            self._context = mujoco.MjrContext(
+                self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value
+            )
+        except Exception as exc:  # OpenGL and EGL raise classes of their own, AttributeError too
+            reason = " ".join(str(exc).split()) or type(exc).__name__
+            remedy = system_packages.apt_command(system_packages.EGL.packages)
+            raise CameraUnavailable(
+                f"camera images cannot be rendered: {reason[:200]}; {remedy}, then `icpi doctor`"
+            ) from exc
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+
+    def place(self, qpos: Array) -> None:
+        """Put everything at ``qpos`` ``(nq,)``; positions in :attr:`data` follow."""
+        self.data.qpos[:] = qpos
+        mujoco.mj_kinematics(self._model, self.data)
+
+    def draw(self) -> Image:
+        """Return the picture ``(h, w, 3)``, lowest row first; the next call overwrites it."""
+        mujoco.mj_camlight(self._model, self.data)
+        self._gl.make_current()
+        mujoco.mjv_updateScene(
+            self._model,
+            self.data,
+            self._option,
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL.value,
+            self._scene,
+        )
+        mujoco.mjr_render(self._rect, self._scene, self._context)
+        mujoco.mjr_readPixels(self._image, None, self._rect, self._context)
+        return self._image
+
+    def close(self) -> None:
+        """Give the context back; afterwards nothing can be drawn."""
+        self._gl.make_current()
+        self._context.free()
+        self._gl.free()
+
+
+def _light(model: mujoco.MjModel) -> None:
+    head = model.vis.headlight
+    head.ambient[:], head.diffuse[:], head.specular[:] = AMBIENT, FROM_CAMERA, 0.0
+    model.light_ambient[:] = model.light_specular[:] = 0.0
+    model.light_diffuse[:] = FROM_LIGHTS / max(1, model.nlight)
