@@ -29,10 +29,8 @@ __all__ = (
     "true_camera",
 )
 
-MAX_INSTANTS = 8
-"""Most pictures that one image is averaged from."""
-SHARP = 0.25
-"""Motion during an exposure that is too small to be drawn [px]."""
+INSTANTS, FAST_INSTANTS, FAST = 4, 8, 3.0
+"""Pictures that an image is the mean of; more where something moves further than ``FAST`` [px]."""
 NOISE_FRAMES = 4
 """Images' worth of noise that is drawn once; every image begins at another place of it."""
 _NOISE, _PLACES = 0x2015E, 0x91ACE
@@ -126,23 +124,20 @@ class SimulatedCamera:
     def render(self, data: mujoco.MjData) -> Image:
         """Return an image ``(h, w, 3)`` rgb of the present state, without motion blur."""
         self._rendered += 1
-        return self._develop(self._look(data.qpos), self._rendered)
+        return self._develop([snapshot(data)] * INSTANTS, self._rendered)
 
     def expose(self, exposure: Exposure) -> Image:
         """Return the image ``(h, w, 3)`` rgb of an exposure.
 
-        Motion blur is the mean of pictures about a pixel of motion apart, at most
-        ``MAX_INSTANTS``; where nothing moves, one picture is the same and takes less time.
+        Motion blur is the mean of pictures at equal intervals: about a pixel of motion apart,
+        further where something moves more than 8 px.
         """
-        count = self._instants(exposure)
-        if count == 1:
-            image = self._look(self._state(exposure, exposure.ns))
-            return self._develop(image, exposure.number)
-        total = np.zeros((self.settings.height, self.settings.width, 3), np.float32)
-        for ns in exposure.instants(count):
-            cv2.accumulate(self._look(self._state(exposure, ns)), total)
-        mean = cv2.convertScaleAbs(total, alpha=1.0 / count)
-        return self._develop(np.asarray(mean, dtype=np.uint8), exposure.number)
+        if exposure.length == 0 or exposure.still:
+            states = [self._state(exposure, exposure.ns)] * INSTANTS
+        else:
+            instants = exposure.instants(self._count(exposure))
+            states = [self._state(exposure, ns) for ns in instants]
+        return self._develop(states, exposure.number)
 
     def close(self) -> None:
         """Give the rendering context back."""
@@ -161,18 +156,13 @@ class SimulatedCamera:
         """Close."""
         self.close()
 
-    def _look(self, qpos: Array) -> Image:
-        self._drawing.place(qpos)
-        picture = self._drawing.draw()
-        if self._lens is not None:
-            return self._lens.bend(picture)
-        return np.ascontiguousarray(picture[::-1])
-
-    def _develop(self, image: Image, number: int) -> Image:
+    def _develop(self, states: list[Array], number: int) -> Image:
+        picture = self._drawing.average(states)
+        image = cv2.flip(picture, 0) if self._lens is None else self._lens.bend(picture)
         if self.settings.gain != 1.0:
-            image = np.asarray(cv2.convertScaleAbs(image, alpha=self.settings.gain), np.uint8)
+            image = cv2.convertScaleAbs(image, alpha=self.settings.gain)
         if self._noise is None:
-            return image
+            return np.asarray(image, dtype=np.uint8)
         places = np.random.default_rng([self.settings.seed, _PLACES, number])
         begin = int(places.integers(len(self._noise) - image.size))
         grain = self._noise[begin : begin + image.size].reshape(image.shape)
@@ -186,14 +176,11 @@ class SimulatedCamera:
         mujoco.mj_integratePos(self._model, state, change, share)
         return state
 
-    def _instants(self, exposure: Exposure) -> int:
-        if exposure.length == 0 or exposure.still:
-            return 1
+    def _count(self, exposure: Exposure) -> int:
         ends = (exposure.ns - 0.5 * exposure.length, exposure.ns + 0.5 * exposure.length)
         first, last = (self._marks(self._state(exposure, ns)) for ns in ends)
         motion = np.linalg.norm(last - first, axis=1)
-        pixels = float(np.nanmax(motion, initial=0.0))
-        return 1 if pixels < SHARP else min(MAX_INSTANTS, 1 + int(np.ceil(pixels)))
+        return FAST_INSTANTS if float(np.nanmax(motion, initial=0.0)) > FAST else INSTANTS
 
     def _marks(self, qpos: Array) -> Array:
         """Return where the middles of all geoms and sites are in the image ``(n, 2)`` [px]."""
