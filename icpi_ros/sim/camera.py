@@ -124,7 +124,7 @@ class SimulatedCamera:
     def render(self, data: mujoco.MjData) -> Image:
         """Return an image ``(h, w, 3)`` rgb of the present state, without motion blur."""
         self._rendered += 1
-        return self._develop([snapshot(data)] * INSTANTS, self._rendered)
+        return self._develop(self._drawing.picture(snapshot(data)), self._rendered)
 
     def expose(self, exposure: Exposure) -> Image:
         """Return the image ``(h, w, 3)`` rgb of an exposure.
@@ -133,11 +133,11 @@ class SimulatedCamera:
         further where something moves more than 8 px.
         """
         if exposure.length == 0 or exposure.still:
-            states = [self._state(exposure, exposure.ns)] * INSTANTS
+            picture = self._drawing.picture(self._state(exposure, exposure.ns))
         else:
             instants = exposure.instants(self._count(exposure))
-            states = [self._state(exposure, ns) for ns in instants]
-        return self._develop(states, exposure.number)
+            picture = self._drawing.average([self._state(exposure, ns) for ns in instants])
+        return self._develop(picture, exposure.number)
 
     def close(self) -> None:
         """Give the rendering context back."""
@@ -156,8 +156,7 @@ class SimulatedCamera:
         """Close."""
         self.close()
 
-    def _develop(self, states: list[Array], number: int) -> Image:
-        picture = self._drawing.average(states)
+    def _develop(self, picture: Image, number: int) -> Image:
         image = cv2.flip(picture, 0) if self._lens is None else self._lens.bend(picture)
         if self.settings.gain != 1.0:
             image = cv2.convertScaleAbs(image, alpha=self.settings.gain)
