@@ -23,6 +23,12 @@ SENSOR_EVERY = _profile(reliable=False, depth=1000)
 SENSOR_LATEST = _profile(reliable=False, depth=1)
 """Subscription for supervision: only the newest state matters, an old one misleads."""
 
+IMAGE = _profile(reliable=True, depth=5)
+"""Images and their calibration.  An image is several UDP datagrams, and best effort loses it with
+any one of them: reliable sends that one again.  Best-effort subscribers are served as well.  Five
+images: with "keep last" a subscriber that stands still costs itself images, never the camera time.
+"""
+
 CLOCK = _profile(reliable=False, depth=1)
 """/clock as rclpy and rclcpp subscribe to it (ClockQoS)."""
 
