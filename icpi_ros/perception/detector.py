@@ -8,6 +8,7 @@ pixels.  What was found is compared with the outline that the camera must see th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ COARSE_RADIUS = 2.5
 """Radius of the target in the coarse look [px]; a third of its area may be hidden."""
 MARGIN = 4.0
 """Pixels around the outline that the fine look sees."""
+_FAR = 1e5
 SUBPIXEL = 4
 """Binary places of polygon corners in cv2.fillConvexPoly."""
 
@@ -88,8 +90,8 @@ class Detector:
         """See the class."""
         self.target, self.camera, self.plane = target, camera, plane
         self.settings = settings or DetectorSettings()
-        self._focal = float(np.sqrt(camera.intrinsics.matrix[0, 0] * camera.intrinsics.matrix[1, 1]))
         self._membership = Membership(target)
+        self._scale = _scale(target, camera, plane)
 
     def detect(self, frame: Frame, around: Array | None = None, reach: float = 0.0) -> list[Detection]:
         """Return what looks like the target, best first.
@@ -128,9 +130,8 @@ class Detector:
 
     def _radius_at(self, pixel: Array) -> float:
         """Return about how large the target looks there [px]; NaN where the plane is not seen."""
-        point = self.camera.on_plane(pixel[np.newaxis], self.plane.normal, self.plane.offset)[0]
-        depth = self.camera.rotation[2] @ point + self.camera.translation[2]
-        return float(self._focal * self.target.radius / depth)
+        radius = float(self._scale[:2] @ pixel + self._scale[2])
+        return radius if radius > 0.0 else float("nan")
 
     def _blobs(self, frame: Frame, box: Box, radius: float) -> list[Array]:
         """Return centres ``(2,)`` [px] of blobs of the target's colour, largest first."""
@@ -217,12 +218,29 @@ def _overlap(weights: Array, shape: Array, expected: float) -> float:
     corners = np.rint(shape * (1 << SUBPIXEL)).astype(np.int32)
     cv2.fillConvexPoly(model, corners, 255, cv2.LINE_AA, SUBPIXEL)
     both = float(cv2.min(weights, model.astype(np.float32) * np.float32(1.0 / 255.0)).sum())
-    return both / (float(weights.sum()) + expected - both)
+    return min(1.0, both / (float(weights.sum()) + expected - both))
 
 
 def _square(frame: Frame, centre: Array, reach: float) -> Box:
     """Return the pixels within ``reach`` [px] of ``centre``, as far as they are in the image."""
-    low, high = np.floor(centre - reach), np.ceil(centre + reach) + 1.0
-    limit = 1e6
-    corners = np.clip(np.concatenate([low, high]), -limit, limit).astype(int)
-    return frame.clip(Box(*(int(c) for c in corners)))
+    u, v = centre.tolist()
+    reach = min(reach, _FAR)
+    if not (abs(u) < _FAR and abs(v) < _FAR):
+        return Box(0, 0, 0, 0)
+    return frame.clip(
+        Box(floor(u - reach), floor(v - reach), ceil(u + reach) + 1, ceil(v + reach) + 1)
+    )
+
+
+def _scale(target: Target, camera: Camera, plane: Plane) -> Array:
+    """Return s ``(3,)``: a target at pixel (u, v) looks about ``s @ (u, v, 1)`` pixels large.
+
+    The reciprocal depth of a plane is linear in the pixel; distortion is left out.
+    """
+    matrix = camera.intrinsics.matrix
+    normal = camera.rotation @ plane.normal
+    distance = plane.offset - float(plane.normal @ camera.position)
+    if abs(distance) < target.radius:
+        raise InvalidValue(f"the camera is {abs(distance):.3f} m from the plane of {target.name}")
+    focal = float(np.sqrt(matrix[0, 0] * matrix[1, 1]))
+    return np.asarray(focal * target.radius * normal @ np.linalg.inv(matrix) / distance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Plane:
         # x cross z is -y.
         return cls(np.eye(3)[[0, 2]], -y)
 
-    @property
+    @cached_property
     def normal(self) -> Array:
         """``(3,)`` unit normal."""
         return np.cross(self.axes[0], self.axes[1])
@@ -55,4 +56,8 @@ class Plane:
 
     def lift(self, flat: Array) -> Array:
         """Return the points ``(..., 3)`` [m] at coordinates ``(..., 2)``."""
-        return np.asarray(flat @ self.axes + self.offset * self.normal)
+        return np.asarray(flat @ self.axes + self._foot)
+
+    @cached_property
+    def _foot(self) -> Array:
+        return self.offset * self.normal

@@ -110,9 +110,12 @@ def _limb(centre: Array, radius: float, eye: Array) -> Array:
     sight = centre - eye
     squared = float(sight @ sight)
     sine = min(radius * radius / squared, 0.99)
-    across = np.cross(sight, np.eye(3)[int(np.abs(sight).argmin())])
-    across /= np.linalg.norm(across)
-    other = np.cross(sight, across) / np.sqrt(squared)
+    x, y, z = sight.tolist()
+    across = np.array([-y, x, 0.0]) if abs(z) < abs(x) + abs(y) else np.array([0.0, -z, y])
+    across /= np.sqrt(across @ across)
+    a, b, c = across.tolist()
+    # numpy.cross takes ten times as long, and this runs in every frame.
+    other = np.array([y * c - z * b, z * a - x * c, x * b - y * a]) / np.sqrt(squared)
     middle = centre - sine * sight
     return np.asarray(middle + radius * np.sqrt(1.0 - sine) * _CIRCLE @ np.stack([across, other]))
 

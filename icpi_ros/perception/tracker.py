@@ -1,0 +1,316 @@
+"""Follow one object from image to image: a Kalman filter on its plane, behind a gate.
+
+Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).  A state is
+only ever given for a frame in which the object was seen; in between there is no position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.detector import Detection
+from icpi_ros.perception.plane import Plane
+from icpi_ros.types import Array
+
+SECOND = 1_000_000_000
+
+
+class Rejected(StrEnum):
+    """Why a frame gave no position."""
+
+    NO = ""
+    """It gave one."""
+    NOTHING = "nothing looks like the object"
+    JUMP = "too far from where the object can be"
+    DOUBTFUL = "looks too little like the object to start or resume a track"
+    AMBIGUOUS = "several candidates look equally good"
+    ORDER = "frame out of order"
+    CLOCK = "clock jumped backwards: track dropped"
+    FUTURE = "frame from the future"
+    DARK = "image is black"
+    WHITE = "image is saturated"
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """How the object may move and what starts a track.
+
+    Attributes:
+        power: power density of the acceleration [m^2/s^3]; covers a strike.
+        gate: largest Mahalanobis distance of a measurement.
+        most_speed: faster is a jump [m/s].
+        lost_after: time without a measurement after which the track is dropped [s].
+        doubt_after: time without a measurement after which a candidate must look as good as for
+            a new track [s]: by then the gate is wide.
+        acquire_score: least score of a candidate for a new track.
+        clear_by: lead in score over the next candidate for a new track.
+        separation: candidates closer than this are one object [m].
+        restart: a stamp that goes back further than this is a restarted clock [s].
+        ahead: a stamp may be this far ahead of the clock [s].
+    """
+
+    power: float = 40.0
+    gate: float = 4.0
+    most_speed: float = 4.0
+    lost_after: float = 0.5
+    doubt_after: float = 0.1
+    acquire_score: float = 0.6
+    clear_by: float = 0.05
+    separation: float = 0.04
+    restart: float = 1.0
+    ahead: float = 0.1
+
+
+@dataclass(frozen=True)
+class TrackState:
+    """What one frame says about the object.
+
+    Attributes:
+        stamp_ns: of the image [ns].
+        position: ``(3,)`` of the object's centre in ``base`` [m]; NaN unless measured.
+        velocity: ``(3,)`` [m/s]; NaN unless measured.
+        covariance: ``(4, 4)`` of position [m] and velocity [m/s] along the plane's axes; NaN
+            unless measured.
+        measured: the object was seen in this very frame.
+        rejected: why not; empty if it was.
+        detection: what was seen, or None.
+        point: ``(2,)`` measured on the plane [m], not filtered; NaN unless measured.
+        std: standard deviation of ``point`` per axis [m]; NaN unless measured.
+    """
+
+    stamp_ns: int
+    position: Array
+    velocity: Array
+    covariance: Array
+    measured: bool
+    rejected: Rejected
+    detection: Detection | None
+    point: Array
+    std: float
+
+
+def unseen(stamp_ns: int, why: Rejected) -> TrackState:
+    """Return the state of a frame that gave no position."""
+    nothing = np.full(3, np.nan)
+    covariance = np.full((4, 4), np.nan)
+    return TrackState(
+        stamp_ns, nothing, nothing, covariance, False, why, None, nothing[:2], float("nan")
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A detection on the plane: ``point`` ``(2,)`` [m], ``covariance`` ``(2, 2)`` [m^2]."""
+
+    detection: Detection
+    point: Array
+    covariance: Array
+
+
+@dataclass(frozen=True)
+class _Track:
+    """Filter state ``(4,)`` and covariance ``(4, 4)`` at ``stamp`` [ns], the last measurement."""
+
+    state: Array
+    covariance: Array
+    stamp: int
+    metres_per_pixel: float
+
+    def at(self, stamp: int, power: float) -> tuple[Array, Array]:
+        """Return the prediction for ``stamp``."""
+        dt = (stamp - self.stamp) / SECOND
+        state, old = self.state.copy(), self.covariance
+        state[:2] += dt * state[2:]
+        b, c = old[:2, 2:], old[2:, 2:]
+        ahead = old.copy()
+        ahead[:2, :2] += dt * (b + b.T) + dt * dt * c + power * dt**3 / 3.0 * _EYE
+        ahead[:2, 2:] += dt * c + 0.5 * power * dt * dt * _EYE
+        ahead[2:, :2] = ahead[:2, 2:].T
+        ahead[2:, 2:] += power * dt * _EYE
+        return state, ahead
+
+
+_EYE = np.eye(2)
+_EYE.setflags(write=False)
+
+
+class Tracker:
+    """Follows one object; not thread-safe.
+
+    Args:
+        camera: that took the images.
+        plane: that holds the object's centre.
+        settings: see there.
+    """
+
+    def __init__(
+        self, camera: Camera, plane: Plane, settings: TrackerSettings | None = None
+    ) -> None:
+        """Start without a track."""
+        self.camera, self.plane = camera, plane
+        self.settings = settings or TrackerSettings()
+        self._newest: int | None = None
+        self.reset()
+
+    def reset(self, near: Array | None = None) -> None:
+        """Drop the track, for example because the scene was reset.
+
+        Args:
+            near: ``(3,)`` where the object is expected [m]; decides between equal candidates.
+        """
+        self._track: _Track | None = None
+        self._last: tuple[int, Array] | None = None
+        self._others: list[Array] = []
+        self._near = None if near is None else self.plane.flat(near)
+
+    def expected(self, stamp_ns: int) -> tuple[Array, float] | None:
+        """Return the pixel ``(2,)`` and reach [px] to look in at ``stamp_ns``; None = everywhere."""
+        track, limits = self._track, self.settings
+        if track is None or not 0 < stamp_ns - track.stamp <= limits.lost_after * SECOND:
+            return None
+        state, ahead = track.at(stamp_ns, limits.power)
+        reach = limits.gate * float(np.sqrt(max(ahead[0, 0], ahead[1, 1])))
+        pixel = self.camera.project(self.plane.lift(state[:2])[np.newaxis])[0]
+        if not np.isfinite(pixel).all():
+            return None
+        return pixel, reach / track.metres_per_pixel
+
+    def check(self, stamp_ns: int, now_ns: int | None = None) -> Rejected:
+        """Return why a frame of ``stamp_ns`` cannot be used, before looking at it.
+
+        Args:
+            stamp_ns: of the image [ns].
+            now_ns: the same clock now [ns]; None = unknown, the future is not recognised.
+        """
+        limits, newest = self.settings, self._newest
+        if now_ns is not None and stamp_ns > now_ns + limits.ahead * SECOND:
+            return Rejected.FUTURE
+        if newest is not None and stamp_ns <= newest:
+            if newest - stamp_ns <= limits.restart * SECOND:
+                return Rejected.ORDER
+            self.reset()
+            self._newest = stamp_ns
+            return Rejected.CLOCK
+        return Rejected.NO
+
+    def update(
+        self, stamp_ns: int, detections: Sequence[Detection], now_ns: int | None = None
+    ) -> TrackState:
+        """Take a frame's detections, best first; see :meth:`check` for the stamps."""
+        why = self.check(stamp_ns, now_ns)
+        if why is not Rejected.NO:
+            return unseen(stamp_ns, why)
+        self._newest = stamp_ns
+        seen = [s for s in map(self._on_plane, detections) if s is not None]
+        if self._track and stamp_ns - self._track.stamp > self.settings.lost_after * SECOND:
+            self._track = None
+        if not seen:
+            return unseen(stamp_ns, Rejected.NOTHING)
+        return self._start(stamp_ns, seen) if self._track is None else self._follow(stamp_ns, seen)
+
+    def _on_plane(self, detection: Detection) -> _Seen | None:
+        pixels = detection.pixel + _STENCIL
+        points = self.camera.on_plane(pixels, self.plane.normal, self.plane.offset)
+        flat = self.plane.flat(points)
+        slope = (flat[1:] - flat[0]).T
+        covariance = detection.std**2 * (slope @ slope.T)
+        if not np.isfinite(flat).all():
+            return None
+        return _Seen(detection, flat[0], covariance)
+
+    def _start(self, stamp: int, seen: list[_Seen]) -> TrackState:
+        """Begin or resume a track with the best candidate, if it is clear which one that is."""
+        limits = self.settings
+        fresh = [s for s in seen if not self._is_other(s.point)]
+        good = [s for s in fresh if s.detection.score >= limits.acquire_score]
+        if not good:
+            return unseen(stamp, Rejected.DOUBTFUL)
+        if self._last is not None:
+            then, where = self._last
+            reach = limits.most_speed * (stamp - then) / SECOND + limits.separation
+            good = [s for s in good if np.linalg.norm(s.point - where) <= reach]
+            if not good:
+                return unseen(stamp, Rejected.JUMP)
+        if self._near is not None:
+            near = self._near
+            good.sort(key=lambda s: float(np.linalg.norm(s.point - near)))
+        elif len(good) > 1:
+            if good[0].detection.score - good[1].detection.score < limits.clear_by:
+                return unseen(stamp, Rejected.AMBIGUOUS)
+        best = good[0]
+        covariance = np.zeros((4, 4))
+        covariance[:2, :2] = best.covariance
+        covariance[2:, 2:] = limits.most_speed**2 / 4.0 * _EYE
+        state = np.concatenate([best.point, np.zeros(2)])
+        return self._accept(stamp, best, state, covariance, seen)
+
+    def _follow(self, stamp: int, seen: list[_Seen]) -> TrackState:
+        """Update the track with the nearest candidate inside the gate."""
+        limits, track = self.settings, self._track
+        assert track is not None
+        state, ahead = track.at(stamp, limits.power)
+        gap = (stamp - track.stamp) / SECOND
+        if gap > limits.doubt_after:
+            seen = [s for s in seen if not self._is_other(s.point)]
+        gated = []
+        for s in seen:
+            off = s.point - state[:2]
+            inside = float(off @ np.linalg.solve(ahead[:2, :2] + s.covariance, off))
+            moved = float(np.linalg.norm(s.point - track.state[:2]))
+            slack = limits.most_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
+            if inside <= limits.gate**2 and moved <= slack:
+                gated.append((inside, s))
+        if not gated:
+            return unseen(stamp, Rejected.JUMP)
+        if gap > limits.doubt_after:
+            gated = [g for g in gated if g[1].detection.score >= limits.acquire_score]
+            if not gated:
+                return unseen(stamp, Rejected.DOUBTFUL)
+        best = min(gated, key=lambda g: g[0])[1]
+        gain = np.linalg.solve(ahead[:2, :2] + best.covariance, ahead[:2]).T
+        state = state + gain @ (best.point - state[:2])
+        covariance = ahead - gain @ ahead[:2]
+        return self._accept(stamp, best, state, 0.5 * (covariance + covariance.T), seen)
+
+    def _accept(
+        self, stamp: int, best: _Seen, state: Array, covariance: Array, seen: list[_Seen]
+    ) -> TrackState:
+        std = float(np.sqrt(0.5 * best.covariance.trace()))
+        self._track = _Track(state, covariance, stamp, std / best.detection.std)
+        self._last, self._near = (stamp, best.point), None
+        self._remember_others(best, seen)
+        velocity = state[2:] @ self.plane.axes
+        return TrackState(
+            stamp,
+            self.plane.lift(state[:2]),
+            velocity,
+            covariance,
+            True,
+            Rejected.NO,
+            best.detection,
+            best.point,
+            std,
+        )
+
+    def _is_other(self, point: Array) -> bool:
+        limit = 0.5 * self.settings.separation
+        return any(float(np.linalg.norm(point - other)) < limit for other in self._others)
+
+    def _remember_others(self, best: _Seen, seen: list[_Seen]) -> None:
+        """Keep where look-alikes stand while the object is seen elsewhere; they are not it."""
+        apart = self.settings.separation
+        self._others = [o for o in self._others if np.linalg.norm(o - best.point) >= apart]
+        for s in seen:
+            away = float(np.linalg.norm(s.point - best.point)) >= apart
+            if away and not self._is_other(s.point) and len(self._others) < _MOST_OTHERS:
+                self._others.append(s.point)
+
+
+_MOST_OTHERS = 16
+_STENCIL = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+_STENCIL.setflags(write=False)
