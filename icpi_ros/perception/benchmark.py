@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -57,26 +57,18 @@ def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timi
     detector: list[float] = []
     both: list[float] = []
     missed = 0
-    find = tracker.detector.detect
-
-    def timed(frame: Frame, around: Array | None = None, reach: float = 0.0) -> list:  # type: ignore[type-arg]
-        begun = time.perf_counter()
-        found = find(frame, around, reach)
-        detector.append(1e3 * (time.perf_counter() - begun))
-        return found
-
-    _replace(tracker, timed)
     with one_core():
         for k in range(frames):
+            stamp, frame = (k + 1) * SECOND // RATE, film[k % LAP]
+            region = tracker.tracker.expected(stamp) or (None, 0.0)
             begun = time.perf_counter()
-            state = tracker.update((k + 1) * SECOND // RATE, film[k % LAP])
-            both.append(1e3 * (time.perf_counter() - begun))
+            tracker.detector.detect(frame, *region)
+            between = time.perf_counter()
+            state = tracker.update(stamp, frame)
+            both.append(1e3 * (time.perf_counter() - between))
+            detector.append(1e3 * (between - begun))
             missed += not state.measured
     return Timing(np.array(detector), np.array(both), missed)
-
-
-def _replace(tracker: ImageTracker, detect: Callable[..., object]) -> None:
-    vars(tracker.detector)["detect"] = detect
 
 
 def _frame(watched: Watch, width: int, height: int, k: int) -> Frame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import hypot
 
 import numpy as np
 
@@ -124,19 +125,13 @@ class _Track:
     def at(self, stamp: int, power: float) -> tuple[Array, Array]:
         """Return the prediction for ``stamp``."""
         dt = (stamp - self.stamp) / SECOND
-        state, old = self.state.copy(), self.covariance
-        state[:2] += dt * state[2:]
-        b, c = old[:2, 2:], old[2:, 2:]
-        ahead = old.copy()
-        ahead[:2, :2] += dt * (b + b.T) + dt * dt * c + power * dt**3 / 3.0 * _EYE
-        ahead[:2, 2:] += dt * c + 0.5 * power * dt * dt * _EYE
-        ahead[2:, :2] = ahead[:2, 2:].T
-        ahead[2:, 2:] += power * dt * _EYE
-        return state, ahead
-
-
-_EYE = np.eye(2)
-_EYE.setflags(write=False)
+        step = np.array([[1.0, 0.0, dt, 0.0], [0.0, 1.0, 0.0, dt], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+        near, far = 0.5 * power * dt * dt, power * dt**3 / 3.0
+        fast = power * dt
+        noise = np.array(
+            [[far, 0.0, near, 0.0], [0.0, far, 0.0, near], [near, 0, fast, 0], [0, near, 0, fast]]
+        )
+        return step @ self.state, step @ self.covariance @ step.T + noise
 
 
 class Tracker:
@@ -166,6 +161,7 @@ class Tracker:
         self._track: _Track | None = None
         self._last: tuple[int, Array] | None = None
         self._others: list[Array] = []
+        self._predicted: tuple[int, int, tuple[Array, Array]] | None = None
         self._near = None if near is None else self.plane.flat(near)
 
     def expected(self, stamp_ns: int) -> tuple[Array, float] | None:
@@ -173,7 +169,7 @@ class Tracker:
         track, limits = self._track, self.settings
         if track is None or not 0 < stamp_ns - track.stamp <= limits.lost_after * SECOND:
             return None
-        state, ahead = track.at(stamp_ns, limits.power)
+        state, ahead = self._ahead(stamp_ns)
         reach = limits.gate * float(np.sqrt(max(ahead[0, 0], ahead[1, 1])))
         pixel = self.camera.project(self.plane.lift(state[:2])[np.newaxis])[0]
         if not np.isfinite(pixel).all():
@@ -233,19 +229,19 @@ class Tracker:
         if self._last is not None:
             then, where = self._last
             reach = limits.most_speed * (stamp - then) / SECOND + limits.separation
-            good = [s for s in good if np.linalg.norm(s.point - where) <= reach]
+            good = [s for s in good if _length(s.point - where) <= reach]
             if not good:
                 return unseen(stamp, Rejected.JUMP)
         if self._near is not None:
             near = self._near
-            good.sort(key=lambda s: float(np.linalg.norm(s.point - near)))
+            good.sort(key=lambda s: _length(s.point - near))
         elif len(good) > 1:
             if good[0].detection.score - good[1].detection.score < limits.clear_by:
                 return unseen(stamp, Rejected.AMBIGUOUS)
         best = good[0]
         covariance = np.zeros((4, 4))
         covariance[:2, :2] = best.covariance
-        covariance[2:, 2:] = limits.most_speed**2 / 4.0 * _EYE
+        covariance[2:, 2:] = limits.most_speed**2 / 4.0 * np.eye(2)
         state = np.concatenate([best.point, np.zeros(2)])
         return self._accept(stamp, best, state, covariance, seen)
 
@@ -253,15 +249,15 @@ class Tracker:
         """Update the track with the nearest candidate inside the gate."""
         limits, track = self.settings, self._track
         assert track is not None
-        state, ahead = track.at(stamp, limits.power)
+        state, ahead = self._ahead(stamp)
         gap = (stamp - track.stamp) / SECOND
         if gap > limits.doubt_after:
             seen = [s for s in seen if not self._is_other(s.point)]
         gated = []
         for s in seen:
             off = s.point - state[:2]
-            inside = float(off @ np.linalg.solve(ahead[:2, :2] + s.covariance, off))
-            moved = float(np.linalg.norm(s.point - track.state[:2]))
+            inside = float(off @ _inverse(ahead[:2, :2] + s.covariance) @ off)
+            moved = _length(s.point - track.state[:2])
             slack = limits.most_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
             if inside <= limits.gate**2 and moved <= slack:
                 gated.append((inside, s))
@@ -272,7 +268,7 @@ class Tracker:
             if not gated:
                 return unseen(stamp, Rejected.DOUBTFUL)
         best = min(gated, key=lambda g: g[0])[1]
-        gain = np.linalg.solve(ahead[:2, :2] + best.covariance, ahead[:2]).T
+        gain = ahead[:, :2] @ _inverse(ahead[:2, :2] + best.covariance)
         state = state + gain @ (best.point - state[:2])
         covariance = ahead - gain @ ahead[:2]
         return self._accept(stamp, best, state, 0.5 * (covariance + covariance.T), seen)
@@ -297,18 +293,36 @@ class Tracker:
             std,
         )
 
+    def _ahead(self, stamp: int) -> tuple[Array, Array]:
+        """Return the track's prediction for ``stamp``; once per frame, it is asked for twice."""
+        track = self._track
+        assert track is not None
+        if self._predicted is None or self._predicted[:2] != (stamp, track.stamp):
+            self._predicted = (stamp, track.stamp, track.at(stamp, self.settings.power))
+        return self._predicted[2]
+
     def _is_other(self, point: Array) -> bool:
         limit = 0.5 * self.settings.separation
-        return any(float(np.linalg.norm(point - other)) < limit for other in self._others)
+        return any(_length(point - other) < limit for other in self._others)
 
     def _remember_others(self, best: _Seen, seen: list[_Seen]) -> None:
         """Keep where look-alikes stand while the object is seen elsewhere; they are not it."""
         apart = self.settings.separation
-        self._others = [o for o in self._others if np.linalg.norm(o - best.point) >= apart]
+        self._others = [o for o in self._others if _length(o - best.point) >= apart]
         for s in seen:
-            away = float(np.linalg.norm(s.point - best.point)) >= apart
+            away = _length(s.point - best.point) >= apart
             if away and not self._is_other(s.point) and len(self._others) < _MOST_OTHERS:
                 self._others.append(s.point)
+
+
+def _inverse(m: Array) -> Array:
+    """Return the inverse of a ``(2, 2)``; three times as fast as numpy's."""
+    (a, b), (c, d) = m.tolist()
+    return np.array([[d, -b], [-c, a]]) / (a * d - b * c)
+
+
+def _length(v: Array) -> float:
+    return hypot(v[0], v[1])
 
 
 _MOST_OTHERS = 16
