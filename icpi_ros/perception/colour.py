@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,14 @@ Weights = NDArray[np.float32]
 DEPTH = 255.0
 HUE_STEPS = 2.0
 """Degrees per step of OpenCV's 8-bit hue."""
-EMPTY, FULL = 0.1, 0.6
-"""Shares of the object's own chroma at which a pixel counts as empty and as full: the shaded
-limb of a ball is full, a neighbour with a trace of colour is empty."""
+EMPTY, FULL = 0.05, 0.95
+"""Shares at which a pixel counts as empty and as full; cut off, because they are mostly noise."""
+SHADE = 2.5
+"""A pixel whose chroma is more than one over this of the mean may be the object in the shade."""
+LEAST = 10.0
+"""Least contrast to the surroundings, of 255."""
+DARK = 25.0
+"""Surroundings with less light besides the object's colour count as black, of 255."""
 _NEAR = np.ones((5, 5), np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -71,17 +78,18 @@ class Membership:
         if blob is None:
             return None
         near = cv2.dilate(blob, _NEAR)
-        level = patch if patch.ndim == 2 else _chroma(patch, blob)
-        level = level.astype(np.float32)
         away = cv2.bitwise_not(near)
-        inside, outside = cv2.mean(level, blob)[0], cv2.mean(level, away)[0]
-        if cv2.countNonZero(away) == 0 or abs(inside - outside) < 1.0:
+        if cv2.countNonZero(away) == 0:
             return None
-        scale = np.float32(1.0 / ((inside - outside) * (FULL - EMPTY)))
-        level *= scale
-        level -= np.float32(outside * scale + EMPTY / (FULL - EMPTY))
+        inside, outside = cv2.mean(patch, blob), cv2.mean(patch, away)
+        rows = _contrast(inside[0], outside[0]) if patch.ndim == 2 else _unmixing(inside, outside)
+        if rows is None:
+            return None
+        share = cv2.transform(patch.astype(np.float32), rows)
+        if share.ndim == 3:
+            share = cv2.min(*cv2.split(share))
         # OpenCV's limits: numpy.clip and masks take five times as long on a small patch.
-        share = cv2.threshold(level, 0.0, 1.0, cv2.THRESH_TOZERO)[1]
+        share = cv2.threshold(share, 0.0, 1.0, cv2.THRESH_TOZERO)[1]
         share = cv2.threshold(share, 1.0, 1.0, cv2.THRESH_TRUNC)[1]
         share = cv2.min(share, near.astype(np.float32))
         # A highlight has no colour, but lies inside.
@@ -89,12 +97,44 @@ class Membership:
         return np.asarray(cv2.max(share, core.astype(np.float32)), dtype=np.float32)
 
 
-def _chroma(patch: Bytes, blob: Bytes) -> Weights:
-    """Return how much of the blob's own colour each pixel has; grey of any brightness has none."""
-    colour = np.array(cv2.mean(patch, blob)[:3])
-    away = colour - colour.mean()
-    axis = (away / max(float(np.linalg.norm(away)), 1e-6)).astype(np.float32)
-    return np.asarray(cv2.transform(patch.astype(np.float32), axis[np.newaxis]), dtype=np.float32)
+def _contrast(inside: float, outside: float) -> Weights | None:
+    """Return an affine map ``(1, 2)`` from level to share; None if there is no contrast."""
+    step = inside - outside
+    return None if abs(step) < LEAST else _soft(np.array([[1.0 / step, -outside / step]]))
+
+
+def _unmixing(inside: Sequence[float], outside: Sequence[float]) -> Weights | None:
+    """Return affine maps ``(2, 4)`` from RGB to two bounds of the share; None without contrast.
+
+    A pixel is ``share * shade * inside + (1 - share) * outside`` with unknown shading.  The part
+    of ``outside`` in it gives the share whatever the shade, but takes a dark occluder for the
+    object; the chroma of ``inside`` in it does not, but shrinks with the shade.
+    """
+    object_, around = np.array(inside[:3]), np.array(outside[:3])
+    chroma = object_ - object_.mean()
+    chroma /= max(_length(chroma), 1.0)
+    step = float(chroma @ (object_ - around))
+    if step < LEAST:
+        return None
+    clear = np.append(chroma, -float(chroma @ around)) / step
+    across = around - object_ * float(object_ @ around) / float(object_ @ object_)
+    reach = _length(across)
+    if reach < DARK:
+        # Next to black, shading and covering look the same.
+        return _soft(clear[np.newaxis] * SHADE)
+    covered = np.append(-across / reach**2, 1.0)
+    return _soft(np.stack([SHADE * clear, covered]))
+
+
+def _soft(rows: NDArray[np.float64]) -> Weights:
+    """Return maps to the share with its noisy ends cut off."""
+    rows = rows.copy()
+    rows[:, -1] -= EMPTY
+    return np.asarray(rows / (FULL - EMPTY), dtype=np.float32)
+
+
+def _length(v: NDArray[np.float64]) -> float:
+    return float(np.sqrt(v @ v))
 
 
 def _blob_at(mask: Bytes, seed: NDArray[np.float64]) -> Bytes | None:

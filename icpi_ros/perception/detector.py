@@ -93,7 +93,9 @@ class Detector:
         self._membership = Membership(target)
         self._scale = _scale(target, camera, plane)
 
-    def detect(self, frame: Frame, around: Array | None = None, reach: float = 0.0) -> list[Detection]:
+    def detect(
+        self, frame: Frame, around: Array | None = None, reach: float = 0.0
+    ) -> list[Detection]:
         """Return what looks like the target, best first.
 
         Args:
@@ -182,7 +184,12 @@ class Detector:
         return shape if np.isfinite(shape).all() else None
 
     def _judge(
-        self, weights: Array, moments: dict[str, float], centroid: Array, shape: Array, corner: Array
+        self,
+        weights: Array,
+        moments: dict[str, float],
+        centroid: Array,
+        shape: Array,
+        corner: Array,
     ) -> Detection | None:
         limits = self.settings
         area = moments["m00"]

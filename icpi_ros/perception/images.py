@@ -173,7 +173,9 @@ def decode(
     if width < 1 or height < 1:
         raise InvalidValue(f"image of {width} x {height} px: must be positive")
     if step < width * depth:
-        raise InvalidValue(f"image step {step} B: a row of {width} px {encoding} needs {width * depth} B")
+        raise InvalidValue(
+            f"image step {step} B: a row of {width} px {encoding} needs {width * depth} B"
+        )
     flat = np.frombuffer(data, dtype=np.uint8)
     if flat.size != step * height:
         raise InvalidValue(

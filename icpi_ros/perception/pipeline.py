@@ -141,7 +141,9 @@ class ImageTracker:
             InvalidValue: the window or the period is not positive.
         """
         if stop_ns < start_ns or (period is not None and not period > 0.0):
-            raise InvalidValue(f"window {start_ns} to {stop_ns} ns, period {period} s: must be positive")
+            raise InvalidValue(
+                f"window {start_ns} to {stop_ns} ns, period {period} s: must be positive"
+            )
         length = (stop_ns - start_ns) / SECOND
         path = self.smoothed(start_ns, stop_ns)
         if period is None:

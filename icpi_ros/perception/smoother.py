@@ -146,7 +146,9 @@ def _forward(
     u = v = 0.0
     means, spreads = [(x, y, u, v)], [(a, b, c)]
     ahead, ahead_spreads = [(x, y, u, v)], [(a, b, c)]
-    steps = zip(spans.tolist(), points[1:].tolist(), noise[1:].tolist(), power.tolist(), strict=True)
+    steps = zip(
+        spans.tolist(), points[1:].tolist(), noise[1:].tolist(), power.tolist(), strict=True
+    )
     for dt, (zx, zy), r, q in steps:
         x, y = x + dt * u, y + dt * v
         a += dt * (2.0 * b + dt * c) + q * dt**3 / 3.0
@@ -187,9 +189,7 @@ def _backward(
             u + g10 * ex + g11 * eu,
             v + g10 * ey + g11 * ev,
         )
-        across.append(
-            (g00 * a + g01 * b, g00 * b + g01 * c, g10 * a + g11 * b, g10 * b + g11 * c)
-        )
+        across.append((g00 * a + g01 * b, g00 * b + g01 * c, g10 * a + g11 * b, g10 * b + g11 * c))
         da, db, dc = a - pa, b - pb, c - pc
         h00, h01 = g00 * da + g01 * db, g00 * db + g01 * dc
         h10, h11 = g10 * da + g11 * db, g10 * db + g11 * dc

@@ -17,7 +17,9 @@ FOVY = np.deg2rad(45.0)
 _BITS = 4
 
 
-def overhead(width: int, height: int, position: tuple[float, float, float] = (0.6, 0.25, 1.5)) -> Camera:
+def overhead(
+    width: int, height: int, position: tuple[float, float, float] = (0.6, 0.25, 1.5)
+) -> Camera:
     """Return the ideal camera of the scenes: looks down from ``position`` [m], 45 deg."""
     rotation = np.diag([1.0, -1.0, -1.0])
     return Camera(Intrinsics.pinhole(width, height, float(FOVY)), rotation, -rotation @ position)
