@@ -93,8 +93,8 @@ class Membership:
         share = cv2.threshold(share, 1.0, 1.0, cv2.THRESH_TRUNC)[1]
         share = cv2.min(share, near.astype(np.float32))
         # A highlight has no colour, but lies inside.
-        core = cv2.erode(blob, _CROSS, borderValue=0) & 1
-        return np.asarray(cv2.max(share, core.astype(np.float32)), dtype=np.float32)
+        core = cv2.erode(blob, _CROSS, borderValue=0).astype(np.float32)
+        return np.asarray(cv2.max(share, cv2.min(core, 1.0)), dtype=np.float32)
 
 
 def _contrast(inside: float, outside: float) -> Weights | None:

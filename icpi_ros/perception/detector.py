@@ -15,7 +15,7 @@ import numpy as np
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.colour import Membership
+from icpi_ros.perception.colour import Membership, Weights
 from icpi_ros.perception.images import Box, Frame
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.targets import Target, outline
@@ -91,6 +91,8 @@ class Detector:
         self.target, self.camera, self.plane = target, camera, plane
         self.settings = settings or DetectorSettings()
         self._membership = Membership(target)
+        inside = camera.intrinsics
+        self._middle = np.array([0.5 * (inside.width - 1), 0.5 * (inside.height - 1)])
         self._scale = _scale(target, camera, plane)
 
     def detect(
@@ -107,7 +109,7 @@ class Detector:
             InvalidValue: the frame's size is not the camera's.
         """
         self._check_size(frame)
-        radius = self._radius_at(self._middle() if around is None else around)
+        radius = self._radius_at(self._middle if around is None else around)
         if not np.isfinite(radius):
             return []
         box = frame.box
@@ -125,10 +127,6 @@ class Detector:
                 f"image of {box.right} x {box.bottom} px, but the camera is calibrated for "
                 f"{inside.width} x {inside.height} px"
             )
-
-    def _middle(self) -> Array:
-        inside = self.camera.intrinsics
-        return np.array([0.5 * (inside.width - 1), 0.5 * (inside.height - 1)])
 
     def _radius_at(self, pixel: Array) -> float:
         """Return about how large the target looks there [px]; NaN where the plane is not seen."""
@@ -157,7 +155,7 @@ class Detector:
         ]
 
     def _look(self, frame: Frame, centre: Array) -> Detection | None:
-        """Return the target near ``centre`` ``(2,)`` [px], or None if the blob is something else."""
+        """Return the target near ``centre`` ``(2,)`` [px]; None if the blob is something else."""
         radius = self._radius_at(centre)
         if not np.isfinite(radius):
             return None
@@ -185,7 +183,7 @@ class Detector:
 
     def _judge(
         self,
-        weights: Array,
+        weights: Weights,
         moments: dict[str, float],
         centroid: Array,
         shape: Array,
@@ -219,7 +217,7 @@ class Detector:
         return float(np.sqrt(self.settings.std**2 + 0.02 / radius**2 + hidden**2 + blurred**2))
 
 
-def _overlap(weights: Array, shape: Array, expected: float) -> float:
+def _overlap(weights: Weights, shape: Array, expected: float) -> float:
     """Return intersection over union of a blob ``(h, w)`` and a convex outline ``(k, 2)``."""
     model = np.zeros(weights.shape, dtype=np.uint8)
     corners = np.rint(shape * (1 << SUBPIXEL)).astype(np.int32)

@@ -15,14 +15,8 @@ from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.quality import Quality, QualitySettings, judge
 from icpi_ros.perception.smoother import Smoothed, SmootherSettings, smooth
 from icpi_ros.perception.targets import Target
-from icpi_ros.perception.tracker import (
-    SECOND,
-    Rejected,
-    Tracker,
-    TrackerSettings,
-    TrackState,
-    unseen,
-)
+from icpi_ros.perception.tracker import Tracker
+from icpi_ros.perception.tracking import SECOND, Rejected, TrackerSettings, TrackState, unseen
 from icpi_ros.types import Array, ObjectTrajectory
 
 DARK, WHITE = 8.0, 250.0
@@ -150,8 +144,8 @@ class ImageTracker:
             inside = np.empty(0) if path is None else path.times
             times = inside[(inside >= 0.0) & (inside <= length)]
         else:
-            times = period * np.arange(int(length / period + 1e-6) + 1)
-        positions = np.full((len(times), 3), np.nan)
+            times = np.asarray(period * np.arange(int(length / period + 1e-6) + 1))
+        positions: Array = np.full((len(times), 3), np.nan)
         residual = rate = float("nan")
         if path is not None:
             known = _bracketed(times, path.times, self.settings.bridge, MATCH * (period or 0.0))

@@ -185,10 +185,8 @@ def _backward(
         g10, g11 = (m10 * pc - m11 * pb) * scale, (m11 * pa - m10 * pb) * scale
         x, y, u, v = means[k]
         ex, ey, eu, ev = (now - then for now, then in zip(mean, ahead[k + 1], strict=True))
-        mean = (x + g00 * ex + g01 * eu, y + g00 * ey + g01 * ev) + (
-            u + g10 * ex + g11 * eu,
-            v + g10 * ey + g11 * ev,
-        )
+        x, y = x + g00 * ex + g01 * eu, y + g00 * ey + g01 * ev
+        mean = (x, y, u + g10 * ex + g11 * eu, v + g10 * ey + g11 * ev)
         across.append((g00 * a + g01 * b, g00 * b + g01 * c, g10 * a + g11 * b, g10 * b + g11 * c))
         da, db, dc = a - pa, b - pb, c - pc
         h00, h01 = g00 * da + g01 * db, g00 * db + g01 * dc
