@@ -94,7 +94,8 @@ class Membership:
         share = cv2.min(share, near.astype(np.float32))
         # A highlight has no colour, but lies inside.
         core = cv2.erode(blob, _CROSS, borderValue=0).astype(np.float32)
-        return np.asarray(cv2.max(share, cv2.min(core, 1.0)), dtype=np.float32)
+        core *= np.float32(1.0 / DEPTH)
+        return np.asarray(cv2.max(share, core), dtype=np.float32)
 
 
 def _contrast(inside: float, outside: float) -> Weights | None:

@@ -26,6 +26,8 @@ COARSE_RADIUS = 2.5
 MARGIN = 4.0
 """Pixels around the outline that the fine look sees."""
 _FAR = 1e5
+SPILL = 0.6
+"""Pixels by which cv2.fillConvexPoly with LINE_AA draws a polygon too large."""
 SUBPIXEL = 4
 """Binary places of polygon corners in cv2.fillConvexPoly."""
 
@@ -200,12 +202,14 @@ class Detector:
         if circularity < limits.least_circularity:
             return None
         middle = np.array([expected["m10"], expected["m01"]]) / expected["m00"]
-        overlap = _overlap(weights, shape + (centroid - middle) - corner, expected["m00"])
+        radius = float(np.sqrt(expected["m00"] / np.pi))
+        drawn = (shape - middle) * max(0.0, 1.0 - SPILL / radius) + (centroid - corner)
+        overlap = _overlap(weights, drawn, expected["m00"])
         if overlap < limits.least_score:
             return None
         # The outline's centroid is not where its centre projects to: perspective, height, lens.
         pixel = 2.0 * centroid - middle
-        std = self._std(ratio, moments, np.sqrt(expected["m00"] / np.pi))
+        std = self._std(ratio, moments, radius)
         return Detection(pixel, area, circularity, overlap, std)
 
     def _std(self, ratio: float, moments: dict[str, float], radius: float) -> float:
@@ -213,7 +217,7 @@ class Detector:
         hidden = max(0.0, 0.92 - ratio) * radius
         spread = np.hypot(moments["mu20"] - moments["mu02"], 2.0 * moments["mu11"])
         blur = np.sqrt(12.0 * spread / moments["m00"])
-        blurred = 0.1 * max(0.0, blur - 0.4 * radius)
+        blurred = 0.03 * max(0.0, blur - 0.4 * radius)
         return float(np.sqrt(self.settings.std**2 + 0.02 / radius**2 + hidden**2 + blurred**2))
 
 

@@ -133,12 +133,14 @@ PUCK = Target("puck", RED, 0.03, Shape.DISC, height=0.02, colour=(0.9, 0.1, 0.1)
 BALL = Target("ball", ((90.0, 150.0),), 0.03, colour=(0.1, 0.8, 0.1))
 TIP = Target("rope tip", ((280.0, 320.0),), 0.02, colour=(0.9, 0.1, 0.9))
 _PUCK, _BALL = Watch(PUCK, Plane.level(0.01)), Watch(BALL, Plane.level(0.03))
+_TIP = Watch(TIP, Plane.upright(0.1333))
 WATCHES = MappingProxyType(
     {
         "slide": _PUCK,
         "slide-gc": _PUCK,
         "roll-gc": _BALL,
-        "rope-swing": Watch(TIP, Plane.upright(0.1333)),
+        "rope-swing": _TIP,
+        "rope-swing-gc": _TIP,
     }
 )
 """What to look for, by task."""

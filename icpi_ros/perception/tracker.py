@@ -213,7 +213,8 @@ class Tracker:
         assert track is not None
         if self._predicted is None or self._predicted[:2] != (stamp, track.stamp):
             self._predicted = (stamp, track.stamp, track.at(stamp, self.settings.power))
-        return self._predicted[2]
+        state, covariance = self._predicted[2]
+        return state, covariance
 
     def _is_other(self, point: Array) -> bool:
         limit = 0.5 * self.settings.separation
