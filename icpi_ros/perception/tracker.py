@@ -116,13 +116,16 @@ class Tracker:
         why = self.check(stamp_ns, now_ns)
         if why is not Rejected.NO:
             return unseen(stamp_ns, why)
+        unbroken = self._track is not None and self._track.stamp == self._newest
         self._newest = stamp_ns
         seen = [s for s in map(self._on_plane, detections) if s is not None]
         if self._track and stamp_ns - self._track.stamp > self.settings.lost_after * SECOND:
             self._track = None
         if not seen:
             return unseen(stamp_ns, Rejected.NOTHING)
-        return self._start(stamp_ns, seen) if self._track is None else self._follow(stamp_ns, seen)
+        if self._track is None:
+            return self._start(stamp_ns, seen)
+        return self._follow(stamp_ns, seen, unbroken)
 
     def _on_plane(self, detection: Detection) -> _Seen | None:
         pixels = detection.pixel + _STENCIL
@@ -159,16 +162,16 @@ class Tracker:
         state = np.concatenate([best.point, np.zeros(2)])
         return self._accept(stamp, best, state, covariance, seen)
 
-    def _follow(self, stamp: int, seen: list[_Seen]) -> TrackState:
+    def _follow(self, stamp: int, seen: list[_Seen], unbroken: bool) -> TrackState:
         """Update the track with the nearest candidate inside the gate."""
         limits, track = self.settings, self._track
         assert track is not None
         state, ahead = self._ahead(stamp)
         gap = (stamp - track.stamp) / SECOND
-        if gap > limits.doubt_after:
-            seen = [s for s in seen if not self._is_other(s.point)]
+        # In an unbroken track the gate is narrow, and a look-alike may since have gone away.
+        fresh = [s for s in seen if unbroken or not self._is_other(s.point)]
         gated = []
-        for s in seen:
+        for s in fresh:
             off = s.point - state[:2]
             inside = float(off @ _inverse(ahead[:2, :2] + s.covariance) @ off)
             moved = _length(s.point - track.state[:2])
