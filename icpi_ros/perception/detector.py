@@ -7,7 +7,6 @@ pixels.  What was found is compared with the outline that the camera must see th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, floor
 
 import cv2
@@ -16,6 +15,7 @@ import numpy as np
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.colour import Membership, Weights
+from icpi_ros.perception.detection import Detection, DetectorSettings
 from icpi_ros.perception.images import Box, Frame
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.targets import Target, outline
@@ -30,46 +30,6 @@ SPILL = 0.6
 """Pixels by which cv2.fillConvexPoly with LINE_AA draws a polygon too large."""
 SUBPIXEL = 4
 """Binary places of polygon corners in cv2.fillConvexPoly."""
-
-
-@dataclass(frozen=True)
-class DetectorSettings:
-    """What still counts as the target.
-
-    Attributes:
-        least_area: seen area over expected area; less is hidden too far or another object.
-        most_area: more is another object, or one that touches it.
-        least_circularity: of the blob; a long one is another object or far too blurred.
-        least_score: overlap with the expected outline.
-        std: of the centroid of a whole, sharp object [px].
-        most_candidates: blobs that get a fine look, largest first.
-    """
-
-    least_area: float = 0.35
-    most_area: float = 1.7
-    least_circularity: float = 0.6
-    least_score: float = 0.35
-    std: float = 0.05
-    most_candidates: int = 6
-
-
-@dataclass(frozen=True)
-class Detection:
-    """A place in an image that looks like the target.
-
-    Attributes:
-        pixel: ``(2,)`` where the target's centre projects to (not the blob's centroid).
-        area: seen [px].
-        circularity: 1 for a disc, less for long or hollow blobs.
-        score: overlap of blob and expected outline, 0 to 1.
-        std: standard deviation of each coordinate of ``pixel`` [px].
-    """
-
-    pixel: Array
-    area: float
-    circularity: float
-    score: float
-    std: float
 
 
 class Detector:

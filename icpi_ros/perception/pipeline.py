@@ -9,7 +9,8 @@ import numpy as np
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.detector import Detector, DetectorSettings
+from icpi_ros.perception.detection import DetectorSettings
+from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.quality import Quality, QualitySettings, judge

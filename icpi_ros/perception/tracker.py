@@ -7,46 +7,16 @@ only ever given for a frame in which the object was seen; in between there is no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
 
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.detector import Detection
+from icpi_ros.perception.detection import Detection
 from icpi_ros.perception.plane import Plane
+from icpi_ros.perception.track import Seen, Track, inverse
 from icpi_ros.perception.tracking import SECOND, Rejected, TrackerSettings, TrackState, unseen
 from icpi_ros.types import Array
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A detection on the plane: ``point`` ``(2,)`` [m], ``covariance`` ``(2, 2)`` [m^2]."""
-
-    detection: Detection
-    point: Array
-    covariance: Array
-
-
-@dataclass(frozen=True)
-class _Track:
-    """Filter state ``(4,)`` and covariance ``(4, 4)`` at ``stamp`` [ns], the last measurement."""
-
-    state: Array
-    covariance: Array
-    stamp: int
-    metres_per_pixel: float
-
-    def at(self, stamp: int, power: float) -> tuple[Array, Array]:
-        """Return the prediction for ``stamp``."""
-        dt = (stamp - self.stamp) / SECOND
-        step = np.array([[1.0, 0.0, dt, 0.0], [0.0, 1.0, 0.0, dt], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
-        near, far = 0.5 * power * dt * dt, power * dt**3 / 3.0
-        fast = power * dt
-        noise = np.array(
-            [[far, 0.0, near, 0.0], [0.0, far, 0.0, near], [near, 0, fast, 0], [0, near, 0, fast]]
-        )
-        return step @ self.state, step @ self.covariance @ step.T + noise
 
 
 class Tracker:
@@ -73,7 +43,7 @@ class Tracker:
         Args:
             near: ``(3,)`` where the object is expected [m]; decides between equal candidates.
         """
-        self._track: _Track | None = None
+        self._track: Track | None = None
         self._last: tuple[int, Array] | None = None
         self._others: list[Array] = []
         self._predicted: tuple[int, int, tuple[Array, Array]] | None = None
@@ -127,7 +97,7 @@ class Tracker:
             return self._start(stamp_ns, seen)
         return self._follow(stamp_ns, seen, unbroken)
 
-    def _on_plane(self, detection: Detection) -> _Seen | None:
+    def _on_plane(self, detection: Detection) -> Seen | None:
         pixels = detection.pixel + _STENCIL
         points = self.camera.on_plane(pixels, self.plane.normal, self.plane.offset)
         flat = self.plane.flat(points)
@@ -135,9 +105,9 @@ class Tracker:
         covariance = detection.std**2 * (slope @ slope.T)
         if not np.isfinite(flat).all():
             return None
-        return _Seen(detection, flat[0], covariance)
+        return Seen(detection, flat[0], covariance)
 
-    def _start(self, stamp: int, seen: list[_Seen]) -> TrackState:
+    def _start(self, stamp: int, seen: list[Seen]) -> TrackState:
         """Begin or resume a track with the best candidate, if it is clear which one that is."""
         limits = self.settings
         fresh = [s for s in seen if not self._is_other(s.point)]
@@ -162,7 +132,7 @@ class Tracker:
         state = np.concatenate([best.point, np.zeros(2)])
         return self._accept(stamp, best, state, covariance, seen)
 
-    def _follow(self, stamp: int, seen: list[_Seen], unbroken: bool) -> TrackState:
+    def _follow(self, stamp: int, seen: list[Seen], unbroken: bool) -> TrackState:
         """Update the track with the nearest candidate inside the gate."""
         limits, track = self.settings, self._track
         assert track is not None
@@ -173,7 +143,7 @@ class Tracker:
         gated = []
         for s in fresh:
             off = s.point - state[:2]
-            inside = float(off @ _inverse(ahead[:2, :2] + s.covariance) @ off)
+            inside = float(off @ inverse(ahead[:2, :2] + s.covariance) @ off)
             moved = _length(s.point - track.state[:2])
             slack = limits.most_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
             if inside <= limits.gate**2 and moved <= slack:
@@ -185,16 +155,16 @@ class Tracker:
             if not gated:
                 return unseen(stamp, Rejected.DOUBTFUL)
         best = min(gated, key=lambda g: g[0])[1]
-        gain = ahead[:, :2] @ _inverse(ahead[:2, :2] + best.covariance)
+        gain = ahead[:, :2] @ inverse(ahead[:2, :2] + best.covariance)
         state = state + gain @ (best.point - state[:2])
         covariance = ahead - gain @ ahead[:2]
         return self._accept(stamp, best, state, 0.5 * (covariance + covariance.T), seen)
 
     def _accept(
-        self, stamp: int, best: _Seen, state: Array, covariance: Array, seen: list[_Seen]
+        self, stamp: int, best: Seen, state: Array, covariance: Array, seen: list[Seen]
     ) -> TrackState:
         std = float(np.sqrt(0.5 * best.covariance.trace()))
-        self._track = _Track(state, covariance, stamp, std / best.detection.std)
+        self._track = Track(state, covariance, stamp, std / best.detection.std)
         self._last, self._near = (stamp, best.point), None
         self._remember_others(best, seen)
         velocity = state[2:] @ self.plane.axes
@@ -216,14 +186,13 @@ class Tracker:
         assert track is not None
         if self._predicted is None or self._predicted[:2] != (stamp, track.stamp):
             self._predicted = (stamp, track.stamp, track.at(stamp, self.settings.power))
-        state, covariance = self._predicted[2]
-        return state, covariance
+        return self._predicted[2]
 
     def _is_other(self, point: Array) -> bool:
         limit = 0.5 * self.settings.separation
         return any(_length(point - other) < limit for other in self._others)
 
-    def _remember_others(self, best: _Seen, seen: list[_Seen]) -> None:
+    def _remember_others(self, best: Seen, seen: list[Seen]) -> None:
         """Keep where look-alikes stand while the object is seen elsewhere; they are not it."""
         apart = self.settings.separation
         self._others = [o for o in self._others if _length(o - best.point) >= apart]
@@ -233,17 +202,11 @@ class Tracker:
                 self._others.append(s.point)
 
 
-def _inverse(m: Array) -> Array:
-    """Return the inverse of a ``(2, 2)``; three times as fast as numpy's."""
-    (a, b), (c, d) = m.tolist()
-    return np.array([[d, -b], [-c, a]]) / (a * d - b * c)
-
-
 def _length(v: Array) -> float:
     return hypot(float(v[0]), float(v[1]))
 
 
-def _lead(seen: list[_Seen]) -> float:
+def _lead(seen: list[Seen]) -> float:
     """Return by how much the first candidate scores higher than the second."""
     return seen[0].detection.score - seen[1].detection.score
 

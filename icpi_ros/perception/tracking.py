@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from icpi_ros.perception.detector import Detection
+from icpi_ros.perception.detection import Detection
 from icpi_ros.types import Array
 
 SECOND = 1_000_000_000

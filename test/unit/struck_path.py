@@ -6,7 +6,9 @@ import numpy as np
 class StruckPath:
     """Position and velocity on the table at any time; it stands still before ``begin`` [s]."""
 
-    def __init__(self, speed=1.4, push=0.2, begin=0.5, slowing=2.0, start=(0.6, -0.15), heading=0.2):
+    def __init__(
+        self, speed=1.4, push=0.2, begin=0.5, slowing=2.0, start=(0.6, -0.15), heading=0.2
+    ):
         self.times = np.arange(0.0, 6.0, 1e-4)
         since = self.times - begin
         pushed = speed * 0.5 * (1.0 - np.cos(np.pi * np.clip(since / push, 0.0, 1.0)))

@@ -150,7 +150,7 @@ def test_a_search_around_a_prediction_finds_the_same(x, y, du, dv):
     frame = Frame(expose(draw(camera, watched.target, watched.plane, place)), "rgb8")
     detector = Detector(watched.target, camera, watched.plane)
     pixel = camera.project(place[np.newaxis])[0]
-    near = detector.detect(frame, pixel + [du, dv], 12.0)
+    near = detector.detect(frame, pixel + np.array([du, dv]), 12.0)
     everywhere = detector.detect(frame)
     assert len(near) == len(everywhere) == 1
     np.testing.assert_allclose(near[0].pixel, everywhere[0].pixel, atol=0.02)
@@ -240,7 +240,7 @@ def test_a_prediction_outside_the_image_finds_nothing(at):
 
 def test_a_wrong_size_a_camera_on_the_table_and_a_wrong_target_are_refused():
     detector = Detector(PUCK, SIZES[240], Plane.level(0.01))
-    with pytest.raises(InvalidValue, match="640 x 480 px.*320 x 240 px"):
+    with pytest.raises(InvalidValue, match=r"640 x 480 px.*320 x 240 px"):
         detector.detect(Frame(np.zeros((480, 640, 3), np.uint8), "rgb8"))
     with pytest.raises(InvalidValue, match=r"0\.000 m from the plane"):
         Detector(PUCK, SIZES[240], Plane.level(1.5))

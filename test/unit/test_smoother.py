@@ -46,7 +46,9 @@ def test_covariances_tell_the_truth():
         path, times = StruckPath(), stamps(rng)
         points = path.at(times) + NOISE * rng.standard_normal((len(times), 2))
         result = smooth(times, points, np.full(len(times), NOISE))
-        ratios.append(np.mean((result.positions - path.at(times)) ** 2 / result.covariances[:, :1, 0]))
+        ratios.append(
+            np.mean((result.positions - path.at(times)) ** 2 / result.covariances[:, :1, 0])
+        )
         eigenvalues = np.linalg.eigvalsh(result.covariances)
         assert (eigenvalues > 0.0).all()
     assert 0.5 < np.mean(ratios) < 1.6
@@ -67,7 +69,9 @@ def test_a_gaussian_path_is_the_least_squares_solution():
     rng = np.random.default_rng(3)
     times = np.cumsum(rng.uniform(0.01, 0.05, 12))
     points, std, power = rng.standard_normal((12, 2)), 0.3, 2.0
-    options = SmootherSettings(quiet=power, process_freedom=1e12, measurement_freedom=1e12, passes=1)
+    options = SmootherSettings(
+        quiet=power, process_freedom=1e12, measurement_freedom=1e12, passes=1
+    )
     result = smooth(times, points, np.full(12, std), options)
     rows, right = [], []
     for k in range(12):

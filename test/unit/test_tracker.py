@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from struck_path import StruckPath
 
-from icpi_ros.perception.detector import Detection
+from icpi_ros.perception.detection import Detection
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.synthetic import overhead
 from icpi_ros.perception.tracker import Tracker
