@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -140,7 +140,7 @@ class Board:
     def _marker_rectangles(self) -> list[Rectangle]:
         family, found = dictionary(self.family), list[Rectangle]()
         places = self._charuco.getObjPoints()
-        for number, place in zip(self._charuco.getIds().ravel(), places, strict=True):
+        for number, place in zip(np.asarray(self._charuco.getIds()).ravel(), places, strict=True):
             left, top = float(place[0][0]), float(place[0][1])
             black = modules(family, int(number))
             step = self.marker / len(black)
@@ -169,7 +169,8 @@ class Board:
         A chessboard is seen whole or not at all; a ChArUco board may be partly hidden.
         """
         if self.kind == "charuco":
-            corners, ids = self._detector.detectBoard(image)[:2]
+            # OpenCV's stubs do not say that there may be nothing.
+            corners, ids = cast("tuple[Any, Any]", self._detector.detectBoard(image)[:2])
             if ids is None or corners is None:
                 return np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
             return _pixels(corners), np.asarray(ids, dtype=np.int64).ravel()

@@ -1,4 +1,4 @@
-"""Intrinsics of a camera from views of a printed board (Zhang's method, ``cv2.calibrateCamera``)."""
+"""Intrinsics of a camera from views of a printed board: Zhang's method, by OpenCV."""
 
 from __future__ import annotations
 

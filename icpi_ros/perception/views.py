@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -54,7 +55,7 @@ def see(board: Board, image: Gray, name: str) -> View | None:
     flat = board.corners[ids, :2]
     if np.ptp(flat, axis=0).min() < 0.5 * board.square:  # one row: no homography
         return None
-    homography = cv2.findHomography(flat, pixels)[0]
+    homography: Any = cv2.findHomography(flat, pixels)[0]  # None if there is none
     if homography is None:
         return None
     height, width = image.shape

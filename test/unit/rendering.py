@@ -61,7 +61,9 @@ def poses(board, intrinsics, number, rng, tilt=35.0):
     found = []
     while len(found) < number:
         turn = rotation(*rng.uniform(-tilt, tilt, 2), rng.uniform(-15, 15))
-        distance = rng.uniform(0.9, 1.6) * board.size[0] * intrinsics.matrix[0, 0] / intrinsics.width
+        distance = (
+            rng.uniform(0.9, 1.6) * board.size[0] * intrinsics.matrix[0, 0] / intrinsics.width
+        )
         side = rng.uniform(-0.32, 0.32, 2) * distance
         centre = np.array([side[0], side[1] * 0.75, distance])
         found.append(Camera(intrinsics, turn, centre - turn @ middle))
