@@ -16,6 +16,8 @@ MIN_CORNERS = 8
 """A view with fewer corners says little and its pose is uncertain."""
 NEW_PLACE = 0.04
 """Views whose outlines differ by less than this share of the image's diagonal are the same."""
+STILL = 0.004
+"""A board whose outline moves by less between two frames is held still [diagonals]."""
 GRID = 8, 6
 """Cells of the image, across and down, in which coverage is counted."""
 
@@ -98,3 +100,22 @@ def cells(views: Sequence[View]) -> Array:
 def coverage(views: Sequence[View]) -> float:
     """Return the share of the image's cells that hold a corner of some view, 0 to 1."""
     return float((cells(views) > 0).mean())
+
+
+class Collector:
+    """Takes a view of a live stream whenever the board is held still at a new place."""
+
+    def __init__(self) -> None:
+        """Begin with no views."""
+        self.views: list[View] = []
+        self._last: View | None = None
+
+    def offer(self, view: View | None) -> bool:
+        """Look at the newest view, None if the board is not seen; tell whether it was taken."""
+        last, self._last = self._last, view
+        if view is None or last is None or view.distance(last) > STILL:
+            return False
+        if not is_new(view, self.views):
+            return False
+        self.views.append(view)
+        return True
