@@ -59,7 +59,7 @@ def _add_board(parser: argparse.ArgumentParser) -> None:
         help="side of a square [m], measured on the print (default: 0.035)",
     )  # fmt: skip
     parser.add_argument(
-        "--marker", type=number(0.0005, 1.0), default=None, metavar="M", dest="marker_size",
+        "--marker-size", type=number(0.0005, 1.0), default=None, metavar="M",
         help="side of a marker [m] (charuco; default: 26/35 of a square)",
     )  # fmt: skip
     _add_dictionary(parser)
@@ -118,7 +118,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 def _board(args: argparse.Namespace) -> Board:
     from icpi_ros.errors import UsageError
-    from icpi_ros.perception.board import Board, Gray
+    from icpi_ros.perception.board import Board
 
     across, _, down = args.squares.lower().partition("x")
     if not (across.isdecimal() and down.isdecimal()):

@@ -20,6 +20,8 @@ from icpi_ros.perception.known_points import KnownPoints
 from icpi_ros.perception.markers import Marker, find_markers
 
 POINT = "U,V,X,Y,Z"
+MAX_IMAGES = 40
+"""Further images of --images are not read: the corners are a median."""
 MARKER = "ID,SIZE,X,Y,Z[,YAW]"
 
 
@@ -58,7 +60,7 @@ def known_points(args: argparse.Namespace, intrinsics: Intrinsics) -> Known:
 
 def _images(args: argparse.Namespace, intrinsics: Intrinsics) -> list[Gray]:
     if args.images:
-        named = list(islice(read_images(args.images), args.views))
+        named = list(islice(read_images(args.images), MAX_IMAGES))
     elif args.topic:
         frames = islice(live(args.topic, args.timeout), args.views)
         named = [(f"the image on {args.topic}", image) for image in frames]

@@ -132,8 +132,8 @@ def _grid(axes: Axes, result: TableResult) -> None:
             axes.plot(*pixels.T, "-", color=colour, lw=0.8, alpha=0.8, scalex=False, scaley=False)
             axes.annotate(
                 f"{'xy'[axis]} {value:.1f}", tuple(pixels[0]), color=colour, fontsize=8,
-                xytext=(0, -9) if axis else (3, 3), textcoords="offset points",
-                annotation_clip=True, clip_on=True,
+                xytext=(-4, -3) if axis else (-8, -11), textcoords="offset points",
+                ha="right" if axis else "left", annotation_clip=True, clip_on=True,
                 bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.8},
             )  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 from icpi_ros.errors import CalibrationFailed, InvalidValue
 from icpi_ros.perception.board import Gray, dictionary
 from icpi_ros.perception.known_points import KnownPoints
+from icpi_ros.perception.marker_edges import refined
 from icpi_ros.types import Array
 
 CORNERS = ("upper left", "upper right", "lower right", "lower left")
@@ -103,12 +104,14 @@ def _check(markers: Sequence[Marker], family: str) -> None:
 
 def _detect(image: Gray, family: str) -> list[tuple[int, Array]]:
     parameters = cv2.aruco.DetectorParameters()
-    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
-    detector = cv2.aruco.ArucoDetector(dictionary(family), parameters)
+    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
+    markers = dictionary(family)
+    detector = cv2.aruco.ArucoDetector(markers, parameters)
     corners, ids = cast("tuple[Any, Any]", detector.detectMarkers(image)[:2])
     if ids is None:
         return []
-    places = [np.asarray(one, dtype=np.float64).reshape(4, 2) for one in corners]
+    across = markers.markerSize + 2
+    places = [refined(image, np.asarray(one, np.float64).reshape(4, 2), across) for one in corners]
     return [(int(n), place) for n, place in zip(np.asarray(ids).ravel(), places, strict=True)]
 
 

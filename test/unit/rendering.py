@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from icpi_ros.perception.board import dictionary
 from icpi_ros.perception.board_print import INCH, MARGIN, texture
 from icpi_ros.perception.camera import Camera, Intrinsics
 
@@ -13,7 +14,7 @@ TRUTH = Intrinsics(
     np.array([[610.0, 0.0, 331.0], [0.0, 607.0, 228.0], [0.0, 0.0, 1.0]]),
     np.array([-0.22, 0.08, 0.0012, -0.0008, 0.0]),
 )
-SAMPLES = 2  # per pixel and axis
+SAMPLES = 3  # per pixel and axis
 
 
 def rotation(roll, pitch, yaw):
@@ -53,6 +54,37 @@ def render(page, scale, origin, camera, noise=1.5, blur=0.6, seed=0, rays=None):
     image = cv2.GaussianBlur(np.mean(seen, axis=0), (0, 0), blur)
     image += np.random.default_rng(seed).normal(0.0, noise, image.shape)
     return np.clip(image * 0.85 + 15, 0, 255).astype(np.uint8)
+
+
+def look(position, target, intrinsics=TRUTH):
+    """Camera at a position that looks at a target, upright [m in base]."""
+    ahead = np.subtract(target, position) / np.linalg.norm(np.subtract(target, position))
+    right = np.cross(ahead, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    turn = np.array([right, np.cross(ahead, right), ahead])
+    return Camera(intrinsics, turn, -turn @ np.asarray(position))
+
+
+def angle(one, other):
+    """Between the rotations of two cameras [deg]."""
+    cosine = (np.trace(one.rotation @ other.rotation.T) - 1.0) / 2.0
+    return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+def marker_table(markers, family, camera, **how):
+    """Image of markers that lie flat; their yaw must be 0; 1 px per mm."""
+    page = np.full((1200, 1200), 200, np.uint8)  # row r is y = (r + 0.5) mm - 0.4 m
+    for m in markers:
+        x, y = m.position[:2] + [0.1, 0.4]
+        for size, ink in ((1.3 * m.size, None), (m.size, True)):
+            low = np.round((np.array([x, y]) - size / 2) * 1000).astype(int)
+            high = np.round((np.array([x, y]) + size / 2) * 1000).astype(int)
+            image = 255
+            if ink:
+                image = dictionary(family).generateImageMarker(m.number, int(high[0] - low[0]))
+                image = image[::-1]  # y goes up
+            page[low[1] : high[1], low[0] : high[0]] = image
+    return render(page, 1000.0, np.array([0.1, 0.4]), camera, **how)
 
 
 def poses(board, intrinsics, number, rng, tilt=35.0):
