@@ -43,7 +43,7 @@ def same(one, other):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 20000), st.integers(1, 20000)),
     focal=st.tuples(st.floats(1.0, 1e5), st.floats(1.0, 1e5)),
@@ -110,7 +110,7 @@ def test_a_file_of_ros_gives_the_intrinsics(tmp_path):
     path = tmp_path / "ost.yaml"
     path.write_text(
         "image_width: 640\nimage_height: 480\ncamera_name: narrow_stereo\n"
-        "camera_matrix:\n  rows: 3\n  cols: 3\n  data: [600., 0., 320., 0., 6e2, 240., 0., 0., 1.]\n"
+        "camera_matrix:\n  rows: 3\n  cols: 3\n  data: [600., 0., 320., 0., 6e2, 240., 0, 0, 1]\n"
         "distortion_model: plumb_bob\ndistortion_coefficients:\n  rows: 1\n  cols: 5\n"
         "  data: [-0.2, 0.1, 1e-05, -2e-05, 0.0]\n"
     )
@@ -125,7 +125,7 @@ def test_a_file_of_ros_gives_the_intrinsics(tmp_path):
 
 def test_a_frame_of_another_size_is_refused():
     require_size(some().intrinsics, 640, 480, "image")
-    with pytest.raises(CalibrationFileError, match="image is 320 x 240 px.*640 x 480"):
+    with pytest.raises(CalibrationFileError, match=r"image is 320 x 240 px.*640 x 480"):
         require_size(some().intrinsics, 320, 240, "image")
 
 
