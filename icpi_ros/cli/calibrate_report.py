@@ -13,8 +13,10 @@ POOR_PX = 0.5
 """A residual above this means blur, a bent board or a wrong description [px]."""
 POOR_HOLD_OUT = 1.5
 """Hold-out residual in residuals above which the views are too few."""
-STICKS_OUT = 4.0
-"""A left-out point that is so many times worse than the median may be measured wrongly."""
+STICKS_OUT = 3.0
+"""A point without which the others fit so many times better may be measured wrongly."""
+MATTERS_PX = 0.3
+"""Residuals below this are as good as they get [px]."""
 
 
 def now() -> str:
@@ -84,13 +86,13 @@ def _number(value: float) -> str:
 
 def _suspects(result: TableResult) -> list[str]:
     """Name the point that does not fit to the others, if one sticks out."""
-    left = result.left_out_mm
-    if len(left) < 6 or not np.isfinite(left).all():
+    without = result.without_px
+    if len(without) < 6 or not np.isfinite(without).any():
         return []
-    worst = int(left.argmax())
-    if left[worst] < max(STICKS_OUT * float(np.median(left)), 1.0):
+    worst = int(np.nanargmin(without))
+    if result.rms_px < max(STICKS_OUT * without[worst], MATTERS_PX):
         return []
     return [
-        f"better: {result.points.names[worst]} is {left[worst]:.1f} mm from where the others put "
-        "it: measure it again"
+        f"better: without {result.points.names[worst]} the others fit to {without[worst]:.2f} px, "
+        f"and it is {result.left_out_mm[worst]:.1f} mm off: measure it again"
     ]

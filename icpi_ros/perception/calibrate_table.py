@@ -37,6 +37,7 @@ class TableResult:
             through each point if they have no common plane.
         left_out_mm: ``(n,)`` the same for a pose made without the point [mm]; NaN if the others
             do not determine one.
+        without_px: ``(n,)`` root mean square residual of the others in that pose [px].
         rms_px: root mean square of ``residuals_px``.
         rms_mm: root mean square of ``residuals_mm``.
         spread_mm: standard deviation of the camera's position, norm over the axes [mm].
@@ -49,6 +50,7 @@ class TableResult:
     residuals_px: Array
     residuals_mm: Array
     left_out_mm: Array
+    without_px: Array
     rms_px: float
     rms_mm: float
     spread_mm: float
@@ -65,19 +67,20 @@ def locate(
             well, no pose fits, or the camera would be below the table; says what to do.
     """
     camera = _pose(intrinsics, points, frame)
-    _check_fit(camera, points)
     _check_side(camera, points)
     reprojected = camera.project(points.positions)
     off_px = np.linalg.norm(reprojected - points.pixels, axis=1)
     off_mm = _millimetres(camera, points, range(len(points.names)))
     spread_mm, spread_deg = _spread(camera, points, off_px)
+    left_out, without = _left_out(intrinsics, points, frame)
     return TableResult(
         camera=camera,
         points=points,
         reprojected=reprojected,
         residuals_px=off_px,
         residuals_mm=off_mm,
-        left_out_mm=_left_out(intrinsics, points, frame),
+        left_out_mm=left_out,
+        without_px=without,
         rms_px=_rms(off_px),
         rms_mm=_rms(off_mm),
         spread_mm=spread_mm,
@@ -95,6 +98,7 @@ def _pose(intrinsics: Intrinsics, points: KnownPoints, frame: str) -> Camera:
     if not fits:
         raise CalibrationFailed("no pose of the camera sees the points: check their order")
     (best, camera), others = fits[0], fits[1:]
+    _check_fit(camera, points)
     limit = CLEARLY_WORSE * max(best, SEEN_NOISE)
     rivals = [other for error, other in others if error < limit]
     if rivals:
@@ -189,8 +193,9 @@ def _millimetres(camera: Camera, points: KnownPoints, which: Sequence[int] | ran
     return np.array(found)
 
 
-def _left_out(intrinsics: Intrinsics, points: KnownPoints, frame: str) -> Array:
-    found = np.full(len(points.names), np.nan)
+def _left_out(intrinsics: Intrinsics, points: KnownPoints, frame: str) -> tuple[Array, Array]:
+    """Return ``left_out_mm`` and ``without_px`` of :class:`TableResult`."""
+    found, without = np.full(len(points.names), np.nan), np.full(len(points.names), np.nan)
     for number in range(len(found)):
         keep = np.arange(len(found)) != number
         names = tuple(n for n, k in zip(points.names, keep, strict=True) if k)
@@ -200,7 +205,9 @@ def _left_out(intrinsics: Intrinsics, points: KnownPoints, frame: str) -> Array:
         except CalibrationFailed:
             continue
         found[number] = _millimetres(camera, points, [number])[0]
-    return found
+        off = camera.project(rest.positions) - rest.pixels
+        without[number] = _rms(np.linalg.norm(off, axis=1))
+    return found, without
 
 
 def _spread(camera: Camera, points: KnownPoints, off: Array) -> tuple[float, float]:

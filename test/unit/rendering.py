@@ -1,5 +1,7 @@
 """Images of a printed page by a camera that is known exactly."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -14,7 +16,7 @@ TRUTH = Intrinsics(
     np.array([[610.0, 0.0, 331.0], [0.0, 607.0, 228.0], [0.0, 0.0, 1.0]]),
     np.array([-0.22, 0.08, 0.0012, -0.0008, 0.0]),
 )
-SAMPLES = 3  # per pixel and axis
+SAMPLES = 2  # per pixel and axis
 
 
 def rotation(roll, pitch, yaw):
@@ -28,6 +30,14 @@ def rotation(roll, pitch, yaw):
 
 def optical_rays(intrinsics):
     """Directions ``(samples, height, width, 3)`` in the optical frame of all samples."""
+    values = *intrinsics.matrix.ravel(), *intrinsics.distortion
+    return _rays(intrinsics.width, intrinsics.height, values)
+
+
+@lru_cache(maxsize=2)
+def _rays(width, height, values):
+    matrix, distortion = np.array(values[:9]).reshape(3, 3), np.array(values[9:])
+    intrinsics = Intrinsics(width, height, matrix, distortion)
     steps = (np.arange(SAMPLES) + 0.5) / SAMPLES - 0.5
     v, u = np.mgrid[0 : intrinsics.height, 0 : intrinsics.width].astype(float)
     alone = Camera(intrinsics, np.eye(3), np.zeros(3))
@@ -36,19 +46,22 @@ def optical_rays(intrinsics):
             alone.rays(np.column_stack([(u + du).ravel(), (v + dv).ravel()])).reshape(*u.shape, 3)
             for du in steps
             for dv in steps
-        ]
+        ],
+        dtype=np.float32,
     )
 
 
-def render(page, scale, origin, camera, noise=1.5, blur=0.6, seed=0, rays=None):
+def render(page, scale, origin, camera, noise=1.5, blur=0.6, seed=0):
     """See a page that lies in z = 0: ``scale`` [px/m], ``origin`` of the base in it [m]."""
-    if rays is None:
-        rays = optical_rays(camera.intrinsics)
-    down = rays @ camera.rotation[:, 2]
-    down = np.where(np.abs(down) > 1e-9, down, np.nan)
+    rays = optical_rays(camera.intrinsics)
+    spread = 0.25 * scale * np.linalg.norm(camera.position) / camera.intrinsics.matrix[0, 0]
+    page = cv2.GaussianBlur(page, (0, 0), spread)
+    turn = camera.rotation.astype(np.float32)
+    down = rays @ turn[:, 2]
+    down = np.where(np.abs(down) > 1e-6, down, np.nan)
     reach = -camera.position[2] / down
     reach = np.where(reach > 0, reach, np.nan)[..., np.newaxis]
-    place = camera.position[:2] + reach * (rays @ camera.rotation[:, :2])
+    place = camera.position[:2] + reach * (rays @ turn[:, :2])
     at = np.nan_to_num((place + origin) * scale - 0.5, nan=-1e4).clip(-1e4, 1e5).astype(np.float32)
     seen = [cv2.remap(page, *cv2.split(one), cv2.INTER_LINEAR, borderValue=128) for one in at]
     image = cv2.GaussianBlur(np.mean(seen, axis=0), (0, 0), blur)
@@ -108,8 +121,7 @@ def board_images(board, number=16, intrinsics=TRUTH, seed=0, **how):
     page = texture(board, DPI)
     cameras = poses(board, intrinsics, number, rng, how.pop("tilt", 35.0))
     origin = np.array([MARGIN, MARGIN])
-    rays = optical_rays(intrinsics)
     return [
-        render(page, DPI / INCH, origin, camera, seed=seed + i, rays=rays, **how)
+        render(page, DPI / INCH, origin, camera, seed=seed + i, **how)
         for i, camera in enumerate(cameras)
     ]

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from rendering import DPI, MARGIN, TRUTH, board_images, optical_rays, poses, render, rotation
+from rendering import DPI, MARGIN, TRUTH, board_images, poses, render, rotation
 
 from icpi_ros.errors import CalibrationFailed
 from icpi_ros.perception.board import Board
@@ -93,12 +93,12 @@ def test_the_numbers_say_how_good_it_is(result):
 def test_a_chessboard_and_a_small_image_give_the_camera_back():
     board = Board("chessboard", 9, 6, 0.025)
     rng = np.random.default_rng(3)
-    page, rays = texture(board, DPI), optical_rays(SMALL)
+    page = texture(board, DPI)
     views = []
     for i, camera in enumerate(poses(board, SMALL, 40, rng)):
         inside = camera.project(np.column_stack([board.outline, np.zeros(4)]))
         if ((inside > 4) & (inside < [315, 235])).all():
-            image = render(page, DPI / INCH, np.full(2, MARGIN), camera, seed=i, rays=rays)
+            image = render(page, DPI / INCH, np.full(2, MARGIN), camera, seed=i)
             views.append(see(board, image, f"{i}"))
     found = calibrate(board, [view for view in views if view])
     assert found.rms < 0.25
@@ -120,13 +120,13 @@ def test_another_board_than_described_is_refused():
     views = ideal_views(16, board=other)
     mixed = [dataclasses.replace(v, ids=v.ids % len(BOARD.corners)) for v in views]
     with pytest.raises(
-        CalibrationFailed, match="contradict|uncertain|no sensible|do not determine"
+        CalibrationFailed, match=r"contradict|uncertain|no sensible|do not determine"
     ):
         calibrate(BOARD, mixed)
 
 
 def test_too_few_views_are_refused():
-    with pytest.raises(CalibrationFailed, match="7 different place.*at least 8.*move and tilt"):
+    with pytest.raises(CalibrationFailed, match=r"7 different place.*at least 8.*move and tilt"):
         calibrate(BOARD, ideal_views(7))
     with pytest.raises(CalibrationFailed, match=r"seen in 0 image"):
         calibrate(BOARD, [])
@@ -137,12 +137,12 @@ def test_the_same_view_many_times_is_one_view():
     camera = poses(BOARD, TRUTH, 1, rng)[0]
     views = [ideal_view(BOARD, camera, f"{i}", rng) for i in range(30)]
     assert len(diverse(views, 40)) == 1
-    with pytest.raises(CalibrationFailed, match="30 image.*1 different place"):
+    with pytest.raises(CalibrationFailed, match=r"30 image.*1 different place"):
         calibrate(BOARD, views)
 
 
 def test_a_board_that_is_never_tilted_is_refused():
-    with pytest.raises(CalibrationFailed, match="tilt the board"):
+    with pytest.raises(CalibrationFailed, match=r"tilt the board"):
         calibrate(BOARD, ideal_views(16, tilt=1.0))
 
 
@@ -151,9 +151,9 @@ def test_views_in_the_middle_only_are_refused():
     middle = np.append(np.array(BOARD.size) / 2, 0.0)
     for i in range(20):
         turn = rotation(*rng.uniform(-40, 40, 3))
-        camera = Camera(TRUTH, turn, np.array([0.0, 0.0, 1.1]) - turn @ middle)
+        camera = Camera(TRUTH, turn, np.array([0.0, 0.0, rng.uniform(0.7, 0.9)]) - turn @ middle)
         views.append(ideal_view(BOARD, camera, f"{i}", rng))
-    with pytest.raises(CalibrationFailed, match="cover .* of the image.*corners"):
+    with pytest.raises(CalibrationFailed, match=r"cover .* of the image.*corners"):
         calibrate(BOARD, views)
 
 
