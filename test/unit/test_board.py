@@ -84,7 +84,7 @@ def test_an_impossible_board_is_refused(values, word):
 
 
 def test_a_board_is_written_as_png_or_svg_only(tmp_path):
-    with pytest.raises(UsageError, match="png or .svg"):
+    with pytest.raises(UsageError, match=r"png or .svg"):
         save_board(tmp_path / "board.pdf", Board(), 300)
     with pytest.raises(UsageError, match="too large"):
         save_board(tmp_path / "b.png", Board("chessboard", 30, 30, 1.0), 2400)

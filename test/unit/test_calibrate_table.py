@@ -16,7 +16,7 @@ FLAT = np.array(
     [[0.15, -0.05, 0], [0.85, -0.05, 0], [0.95, 0.6, 0], [0.05, 0.6, 0], [0.5, 0.1, 0],
      [0.5, 0.5, 0]]
 )  # fmt: skip
-STEPPED = FLAT + np.array([[0, 0, z] for z in (0.0, 0.0, 0.1, 0.0, 0.15, 0.08)])
+STEPPED = FLAT + np.array([[0, 0, z] for z in (0.0, 0.0, 0.04, 0.0, 0.15, 0.08)])
 UP = np.array([0.0, 0.0, 1.0])
 TABLE = np.array([[x, y, 0.0] for x in (0.2, 0.5, 0.8) for y in (0.0, 0.2, 0.4)])
 
@@ -85,9 +85,9 @@ def test_residuals_in_millimetres_are_distances_on_the_table():
     assert bent.without_px[4] < 1e-3 < found.rms_px + 0.1 < bent.rms_px
 
 
-def small(noise_seed):
-    return points(FLAT * 0.05 + np.array([0.475, 0.19, 0.0]), look([0.5, -0.6, 1.3], [0.5, 0.2, 0]), 0.3,
-                  noise_seed)  # fmt: skip
+def small(seed):
+    high = look([0.5, -0.6, 1.3], [0.5, 0.2, 0.0])
+    return points(FLAT * 0.05 + np.array([0.475, 0.19, 0.0]), high, 0.3, seed)
 
 
 def test_points_that_do_not_tell_the_tilt_are_refused():
