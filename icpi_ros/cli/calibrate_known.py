@@ -105,6 +105,8 @@ def _read(path: Path) -> list[tuple[str, list[float]]]:
     """Return names and values of a CSV; a header and lines with # are passed over."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as exc:
+        raise UsageError(f"--points {path}: {exc.strerror or exc}") from exc
     except ValueError as exc:
         raise UsageError(f"--points {path} is no text") from exc
     found = list[tuple[str, list[float]]]()

@@ -22,7 +22,7 @@ from icpi_ros.nodes.spin import TEAR_DOWN_LIMIT, within
 from icpi_ros.perception.board import Gray
 from icpi_ros.perception.gray import to_gray
 
-SILENCE = 10.0
+SILENCE = 5.0
 """Longest wait for an image [s]."""
 TYPE = "sensor_msgs/msg/Image"
 

@@ -37,6 +37,9 @@ class KnownPoints:
         Raises:
             InvalidValue: shapes do not fit, or a value is not finite; names the point.
         """
+        for name in ("pixels", "positions"):  # OpenCV refuses slices
+            values = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            object.__setattr__(self, name, values)
         count = len(self.names)
         if self.pixels.shape != (count, 2) or self.positions.shape != (count, 3):
             raise InvalidValue(

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "unit"))
-
-from rendering import TRUTH, angle, board_images, look, marker_table
-
 from icpi_ros.perception.board import Board
 from icpi_ros.perception.calibration_file import Calibration, load, load_camera, save
 from icpi_ros.perception.markers import Marker
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "unit"))
+
+from rendering import TRUTH, angle, board_images, look, marker_table  # noqa: E402
 
 CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])
 MARKERS = [
@@ -88,7 +88,7 @@ def test_a_silent_topic_ends_in_one_line(tmp_path):
     begin = time.monotonic()
     done = icpi("camera", "--topic", "/bench/nothing", "--out", tmp_path / "c.yaml")
     assert done.returncode == 1
-    assert done.stderr.startswith("icpi: error: no image on /bench/nothing for 10 s")
+    assert done.stderr.startswith("icpi: error: no image on /bench/nothing for 5 s")
     assert done.stderr.count("\n") == 1
     assert time.monotonic() - begin < 25.0
 
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_it(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "icpi_ros.cli.main", *map(str, words)], stderr=subprocess.PIPE
     )
-    time.sleep(4.0)
+    time.sleep(3.0)
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
     assert process.stderr.read() == b"icpi: interrupted\n"

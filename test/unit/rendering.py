@@ -88,7 +88,7 @@ def marker_table(markers, family, camera, **how):
     """Image of markers that lie flat; their yaw must be 0; 1 px per mm."""
     page = np.full((1200, 1200), 200, np.uint8)  # row r is y = (r + 0.5) mm - 0.4 m
     for m in markers:
-        x, y = m.position[:2] + [0.1, 0.4]
+        x, y = m.position[:2] + np.array([0.1, 0.4])
         for size, ink in ((1.3 * m.size, None), (m.size, True)):
             low = np.round((np.array([x, y]) - size / 2) * 1000).astype(int)
             high = np.round((np.array([x, y]) + size / 2) * 1000).astype(int)
