@@ -184,3 +184,15 @@ def test_a_stream_gives_a_view_per_new_place_and_none_in_motion():
     assert [collector.offer(v) for v in (still[1], still[2], None, still[1])] == [False] * 4
     assert collector.offer(still[1])
     assert len(collector.views) == 2
+
+
+def test_another_renderer_agrees():
+    """MuJoCo's ideal camera is found again: pixel centres, axes and board are understood alike."""
+    pytest.importorskip("mujoco")
+    from mujoco_views import board_views
+
+    found = calibrate(BOARD, [view for view in board_views(BOARD, 16, 45.0) if view])
+    truth = Intrinsics.pinhole(640, 480, np.radians(45.0))
+    assert np.abs(found.intrinsics.matrix - truth.matrix).max() < 1.5
+    assert np.linalg.norm(displacement(found.intrinsics), axis=1).max() < 0.6
+    assert found.rms < 0.25
