@@ -1,15 +1,19 @@
-"""A board as a textured plane of MuJoCo, seen by its camera."""
+"""A board as a textured plane of MuJoCo, seen by its camera: python mujoco_views.py FILE.npz.
+
+A process of its own: MuJoCo chooses its way of rendering when it is imported.
+"""
 
 import os
+import sys
 
-os.environ.setdefault("MUJOCO_GL", "egl")
+os.environ["MUJOCO_GL"] = "egl"
 
 import cv2
 import mujoco
 import numpy as np
 
+from icpi_ros.perception.board import Board
 from icpi_ros.perception.board_print import INCH, texture
-from icpi_ros.perception.views import see
 
 DPI = 127
 XML = """<mujoco>
@@ -28,18 +32,18 @@ XML = """<mujoco>
 </mujoco>"""
 
 
-def board_views(board, number, fovy):
-    """Views from random places above the board; ``fovy`` [deg]."""
+def images(board, number, fovy):
+    """Images from random places above the board; ``fovy`` [deg]."""
     page = texture(board, DPI)
     y, x = (side / DPI * INCH / 2 for side in page.shape)
     png = cv2.imencode(".png", page)[1].tobytes()
     model = mujoco.MjModel.from_xml_string(XML.format(x=x, y=y, fovy=fovy), {"board.png": png})
     data, rng = mujoco.MjData(model), np.random.default_rng(0)
     with mujoco.Renderer(model, 480, 640) as renderer:
-        return [_view(board, model, data, renderer, rng) for _ in range(number)]
+        return [_image(model, data, renderer, rng) for _ in range(number)]
 
 
-def _view(board, model, data, renderer, rng):
+def _image(model, data, renderer, rng):
     place = np.array([*rng.uniform(-0.16, 0.16, 2), rng.uniform(0.3, 0.42)])
     back = place - [*rng.uniform(-0.12, 0.12, 2), 0.0]
     back /= np.linalg.norm(back)
@@ -50,4 +54,8 @@ def _view(board, model, data, renderer, rng):
     mujoco.mju_mat2Quat(model.cam_quat[0], turn.ravel())
     mujoco.mj_forward(model, data)
     renderer.update_scene(data, camera="eye")
-    return see(board, cv2.cvtColor(renderer.render(), cv2.COLOR_RGB2GRAY), "")
+    return cv2.cvtColor(renderer.render(), cv2.COLOR_RGB2GRAY)
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], images=np.array(images(Board(), 16, 45.0)))
