@@ -41,6 +41,8 @@ def save_camera_picture(path: Path, board: Board, result: CameraResult, image: G
     figure, (left, right) = _figure(2, image)
     left.imshow(image, cmap="gray", vmin=0, vmax=255)
     _points(left, view.pixels, pose.project(board.corners[view.ids]))
+    _frame(left, image)
+    figure.legend(loc="outside lower center", ncols=2)
     left.set_title(f"worst view: {view.name}, {result.residuals[worst]:.2f} px")
     seen = np.vstack([one.pixels for one in result.views])
     back = np.vstack(
@@ -65,6 +67,8 @@ def save_table_picture(path: Path, result: TableResult, image: Gray | None) -> N
     _points(axes, result.points.pixels, result.reprojected)
     if len(result.points.names) <= _LABELLED:
         _labels(axes, result)
+    _frame(axes, shown)
+    figure.legend(loc="outside lower center", ncols=2)
     axes.set_title(
         f"{len(result.points.names)} points: {result.rms_px:.2f} px, {result.rms_mm:.2f} mm; "
         f"camera at {', '.join(f'{v:.3f}' for v in result.camera.position)} m"
@@ -90,7 +94,6 @@ def _figure(panels: int, image: Gray) -> tuple[Figure, Any]:
 def _points(axes: Axes, seen: Array, back: Array) -> None:
     axes.plot(*seen.T, "o", mfc="none", mec=_SEEN, mew=1.6, ms=11, label="seen")
     axes.plot(*back.T, "+", color=_BACK, mew=1.4, ms=9, label="reprojected")
-    axes.legend(loc="lower right", framealpha=0.9)
 
 
 def _arrows(axes: Axes, seen: Array, back: Array, image: Gray) -> None:
@@ -103,13 +106,18 @@ def _arrows(axes: Axes, seen: Array, back: Array, image: Gray) -> None:
         width=0.002,
     )  # fmt: skip
     axes.plot(*seen.T, ".", color=_SEEN, ms=3)
-    axes.set_xlim(-0.5, width - 0.5)
-    axes.set_ylim(height - 0.5, -0.5)
+    _frame(axes, image)
     axes.set_aspect("equal")
     axes.text(
         0.01, 0.015, f"arrows: residuals x {factor:g}; largest {longest:.2f} px",
         transform=axes.transAxes, bbox={"facecolor": "white", "alpha": 0.85, "lw": 0},
     )  # fmt: skip
+
+
+def _frame(axes: Axes, image: Gray) -> None:
+    """Show the whole image and nothing beside it."""
+    axes.set_xlim(-0.5, image.shape[1] - 0.5)
+    axes.set_ylim(image.shape[0] - 0.5, -0.5)
 
 
 def _round_down(value: float) -> float:
@@ -129,13 +137,19 @@ def _grid(axes: Axes, result: TableResult) -> None:
             line[:, 1 - axis] = np.linspace(low[1 - axis], high[1 - axis], 60)
             line[:, axis] = value
             pixels = result.camera.project(line)
-            axes.plot(*pixels.T, "-", color=colour, lw=0.8, alpha=0.8, scalex=False, scaley=False)
-            axes.annotate(
-                f"{'xy'[axis]} {value:.1f}", tuple(pixels[0]), color=colour, fontsize=8,
-                xytext=(-4, -3) if axis else (-8, -11), textcoords="offset points",
-                ha="right" if axis else "left", annotation_clip=True, clip_on=True,
-                bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.8},
-            )  # fmt: skip
+            axes.plot(*pixels.T, "-", color=colour, lw=0.8, alpha=0.8)
+            _name_line(axes, f"{'xy'[axis]} {value:.1f}", colour, pixels, result)
+
+
+def _name_line(axes: Axes, text: str, colour: str, pixels: Array, result: TableResult) -> None:
+    """Write a line's name where it comes into the image."""
+    size = np.array([result.camera.intrinsics.width, result.camera.intrinsics.height])
+    inside = ((pixels > 0.03 * size) & (pixels < 0.97 * size)).all(axis=1)
+    if inside.any():
+        axes.text(
+            *pixels[int(inside.argmax())], text, color=colour, fontsize=8, ha="center", va="center",
+            bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.8},
+        )  # fmt: skip
 
 
 def _labels(axes: Axes, result: TableResult) -> None:
