@@ -28,6 +28,7 @@ COMMANDS = (
     "runs",
     "serve",
     "doctor",
+    "calibrate",
 )
 INTERRUPTED = 130
 
