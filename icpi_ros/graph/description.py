@@ -85,6 +85,13 @@ SIM_ARGUMENTS = (
     Argument("real_time_factor", "1.0", "simulated per real time; 0 = as fast as possible"),
     Argument("physics_seed", "0", "seed of the hidden physics of the simulation"),
     Argument("physics", "", "hidden physics, numbers with commas; empty = draw from physics_seed"),
+    Argument(
+        "source",
+        "tracked_pose",
+        "where object positions come from; camera: simulate one, and no true pose",
+        ("tracked_pose", "camera"),
+    ),
+    Argument("calibration", "", "file of the calibrated camera; empty = the scene's camera"),
     Argument("publish_pose", "true", "simulation tells the true object pose", ("true", "false")),
     Argument("camera", "false", "simulate a camera", ("true", "false")),
     Argument("camera_width", "320", "width of its images [px]"),
@@ -135,7 +142,11 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
             **({"physics": physics} if physics else {}),
             **_sensors(values),
         },
-        "perception": task,
+        "perception": {
+            **task,
+            "source": values["source"],
+            "calibration": values["calibration"],
+        },
         "executor": {**task, **SIM_PATIENCE},
         "policy_improver": {
             **task,
@@ -196,7 +207,13 @@ def _sensors(values: Mapping[str, str]) -> dict[str, Any]:
     given |= {name: _number(name, values[name]) for name in CAMERA_NUMBERS}
     given["camera_distortion"] = _numbers("camera_distortion", values["camera_distortion"])
     default = {a.name: a.default for a in SIM_ARGUMENTS}
-    return {name: value for name, value in given.items() if values[name] != default[name]}
+    asked = {name: value for name, value in given.items() if values[name] != default[name]}
+    return {"camera": True, "publish_pose": False} | asked if from_images(values) else asked
+
+
+def from_images(values: Mapping[str, str]) -> bool:
+    """Tell whether the simulated sensor is the camera alone."""
+    return values["source"] == "camera"
 
 
 def _number(name: str, text: str) -> float:

@@ -108,6 +108,13 @@ def judge(
     return Quality(coverage, longest, residual, rate, verdict, reason)
 
 
+def judge_pose(trajectory: ObjectTrajectory) -> Quality:
+    """Return the quality of a path that a tracking system measured: its task judges the rest."""
+    longest, _ = _gaps(trajectory)
+    nan = float("nan")
+    return Quality(trajectory.coverage, longest, nan, nan, Verdict.GOOD, "")
+
+
 def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:
     """Return the longest run of missing samples and the one at the end [s].
 
