@@ -97,7 +97,7 @@ def _points(axes: Axes, seen: Array, back: Array) -> None:
 
 
 def _arrows(axes: Axes, seen: Array, back: Array, image: Gray) -> None:
-    height, width = image.shape
+    width = image.shape[1]
     off = back - seen
     longest = max(float(np.linalg.norm(off, axis=1).max()), 1e-9)
     factor = _round_down(_LONGEST_ARROW * width / longest)
@@ -146,8 +146,10 @@ def _name_line(axes: Axes, text: str, colour: str, pixels: Array, result: TableR
     size = np.array([result.camera.intrinsics.width, result.camera.intrinsics.height])
     inside = ((pixels > 0.03 * size) & (pixels < 0.97 * size)).all(axis=1)
     if inside.any():
+        # x further on than y: lines of both begin at the same corner
+        u, v = pixels[min(int(inside.argmax()) + (4 if text[0] == "x" else 0), len(pixels) - 1)]
         axes.text(
-            *pixels[int(inside.argmax())], text, color=colour, fontsize=8, ha="center", va="center",
+            u, v, text, color=colour, fontsize=8, ha="center", va="center",
             bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.8},
         )  # fmt: skip
 
