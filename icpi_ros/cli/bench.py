@@ -137,6 +137,7 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
         UsageError: a wrong option, or a server of this machine that is needed does not answer.
     """
     from icpi_ros.bench.entrants import entrants, option_text
+    from icpi_ros.errors import UsageError
     from icpi_ros.improvers.llm import Llm
     from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
 
@@ -148,8 +149,12 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
         extra = [option_text(k, v) for k, v in given.items() if v and entrant.takes(k)]
         found.append(":".join([entrant.label, *extra]))
     for entrant in entrants(found):
-        entrant.kind.check(entrant.options)
         if issubclass(entrant.kind, Llm):
+            try:
+                entrant.kind.check(entrant.options)
+            except UsageError as exc:
+                exc.args = (f"improver {entrant.label.split(':')[0]}: {exc}",)
+                raise
             require_reachable(entrant.kind.chosen(entrant.options).choice)
     return tuple(found)
 

@@ -352,7 +352,8 @@ def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
 
 def test_presets_are_sound():
     assert set(PRESETS) == {
-        "main", "smoke", "data-size", "label-noise", "features", "k", "shift", "noise"
+        "main", "smoke", "data-size", "label-noise", "features", "k", "shift", "noise",
+        "tokens", "llm", "llm-context",
     }  # fmt: skip
     for chosen in PRESETS.values():
         names = [condition.name for condition in chosen.conditions]
@@ -466,7 +467,7 @@ BAD = {
     "nowhere": (["--improvers", "knn", "--json", "none/x.json"], "its folder does not exist"),
     "option": (
         ["--improvers", "llm:modl=x", "--tasks", "slide"],
-        "improver llm on slide: unknown option 'modl' of llm: choose from base_url",
+        "improver llm: unknown option 'modl' of llm: choose from base_url",
     ),
     "time limit": (["--time-limit", "0"], "argument --time-limit"),
     "cluster": (

@@ -12,7 +12,7 @@ from pushing_task import PUSHING_GOALS
 from icpi_ros.bench import simulator as simulator_module
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Bench, Rules, play
-from icpi_ros.bench.entrants import Entrant, entrants
+from icpi_ros.bench.entrants import Entrant, entrants, option_text
 from icpi_ros.bench.instances import Instance, draw_instance
 from icpi_ros.bench.results import ROW_KEYS
 from icpi_ros.bench.simulator import simulator
@@ -87,7 +87,7 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     rows = play(TASK, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]
-    assert all(set(row) == set(ROW_KEYS) for row in rows)
+    assert all(set(row) == {*ROW_KEYS, "spent"} for row in rows)
     return {label: [row for row in rows if row["improver"] == label] for label in kinds}
 
 
@@ -455,9 +455,27 @@ def test_options_of_an_improver_and_of_a_condition():
     llm, random = entrants([label, "random"])
     own = {"k": 5, "model": "a:7b", "base_url": "http://localhost:80/v1", "deadline": 2.5}
     assert llm.options == own
-    assert llm.under({"k": 1, "features": "raw"}).options == own
-    assert entrants(["llm"])[0].under({"k": 1, "features": "raw"}).options == {"k": 1}
+    assert llm.under({"k": 1, "features": "raw"}).options == own | {"features": "raw"}
+    assert entrants(["llm"])[0].under({"k": 1, "noise": 2}).options == {"k": 1}
     assert random.under({"k": 1}).options == {}
+
+
+def test_random_numbers_do_not_depend_on_how_a_model_is_reached():
+    labels = ["llm:k=5:model=a", "llm:k=5:model=a:cassette=/x/y.jsonl:cassette_mode=replay"]
+    labels += ["llm:k=5:base_url=http://localhost:80/v1:model=a:max_calls=3:deadline=2"]
+    assert {entrant.stream for entrant in entrants(labels)} == {labels[0]}
+    assert entrants(["ridge:k=5"])[0].stream == "ridge:k=5"
+
+
+@pytest.mark.parametrize("value", ["gpt-4o", "5", "true", "null", "/tmp/tape 1.jsonl", '"x"'])
+def test_texts_as_options_are_read_back_as_texts(value):
+    (entrant,) = entrants(["llm:" + option_text("model", value)])
+    assert entrant.options == {"model": value}
+
+
+def test_a_text_that_would_begin_another_option_is_refused():
+    with pytest.raises(InvalidValue, match="must not hold"):
+        option_text("cassette", "/tmp/a:y=1")
 
 
 def test_names_that_are_wrong():
