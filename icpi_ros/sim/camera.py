@@ -29,8 +29,10 @@ __all__ = (
     "true_camera",
 )
 
-INSTANTS, FAST_INSTANTS, FAST = 4, 8, 3.0
-"""Pictures that an image is the mean of; more where something moves further than ``FAST`` [px]."""
+SHARP, FAST = 0.1, 3.0
+"""Motion during an exposure below which it is not drawn, and above which it is fast [px]."""
+INSTANTS, FAST_INSTANTS = 4, 8
+"""Pictures that a blurred image is the mean of."""
 NOISE_FRAMES = 4
 """Images' worth of noise that is drawn once; every image begins at another place of it."""
 _NOISE, _PLACES = 0x2015E, 0x91ACE
@@ -132,11 +134,12 @@ class SimulatedCamera:
         Motion blur is the mean of pictures at equal intervals: about a pixel of motion apart,
         further where something moves more than 8 px.
         """
-        if exposure.length == 0 or exposure.still:
+        count = self._count(exposure)
+        if count == 1:
             picture = self._drawing.picture(self._state(exposure, exposure.ns))
         else:
-            instants = exposure.instants(self._count(exposure))
-            picture = self._drawing.average([self._state(exposure, ns) for ns in instants])
+            states = [self._state(exposure, ns) for ns in exposure.instants(count)]
+            picture = self._drawing.average(states)
         return self._develop(picture, exposure.number)
 
     def close(self) -> None:
@@ -176,10 +179,14 @@ class SimulatedCamera:
         return state
 
     def _count(self, exposure: Exposure) -> int:
+        if exposure.length == 0 or exposure.still:
+            return 1
         ends = (exposure.ns - 0.5 * exposure.length, exposure.ns + 0.5 * exposure.length)
         first, last = (self._marks(self._state(exposure, ns)) for ns in ends)
-        motion = np.linalg.norm(last - first, axis=1)
-        return FAST_INSTANTS if float(np.nanmax(motion, initial=0.0)) > FAST else INSTANTS
+        motion = float(np.nanmax(np.linalg.norm(last - first, axis=1), initial=0.0))
+        if motion < SHARP:
+            return 1
+        return FAST_INSTANTS if motion > FAST else INSTANTS
 
     def _marks(self, qpos: Array) -> Array:
         """Return where the middles of all geoms and sites are in the image ``(n, 2)`` [px]."""

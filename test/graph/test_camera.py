@@ -63,22 +63,26 @@ def test_a_camera_at_real_time(tmp_path, observer):
     health = observer.record(DiagnosticArray, "/diagnostics", qos.EVENT)
     with Arm(tmp_path / "log", publish_pose=False, camera_distortion=LENS) as arm:
         observer.wait(lambda: len(images) >= 10, "images")
-        begin, first = time.monotonic(), len(images)
+        first, told = len(images), len(health)
         time.sleep(4.0)
-        rate = (len(images) - first) / (time.monotonic() - begin)
+        seen = list(images)
+        observer.wait(lambda: len(health) >= told + 6, "diagnostics later than these images")
         topics = [name for name, _ in observer.node.get_topic_names_and_types()]
         assert arm.interrupt() == 0
-    assert 54.0 < rate < 63.0
-    ns = stamps(images)
+    assert len(seen) - first > 60  # a busy machine renders less than 240 in 4 s, and says so
+    ns = stamps(seen)
     numbers = np.round(ns * 60e-9).astype(int)
     assert np.abs(ns - numbers * 1e9 / 60.0).max() <= 1.0  # on the grid of the rate
     assert (np.diff(numbers) >= 1).all()
-    assert (np.diff(numbers) == 1).mean() > 0.95
+    values = {item.key: item.value for item in health[-1].status[0].values}
+    left_out = numbers[-1] - numbers[0] + 1 - len(numbers)
+    assert left_out <= int(values["images not rendered in time"]) + 0.02 * len(numbers)
+    assert int(values["images published"]) >= len(seen)
     assert ns[-1] <= convert.to_ns(clock[-1].clock)
     assert f"/{NAMESPACE}/{CAMERA_IMAGE}" in topics
     assert not [name for name in topics if name.endswith(OBJECT_POSE)]
 
-    assert set(stamps(infos)) >= set(ns[5:])
+    assert len(set(ns) - set(stamps(infos))) <= 5
     task = TASKS.get("slide")
     truth = true_camera(
         load_model(task, task.seeded_physics(0)), "", CameraSettings(distortion=tuple(LENS))
@@ -95,8 +99,6 @@ def test_a_camera_at_real_time(tmp_path, observer):
     puck = truth.project(np.array([[0.6, -0.15, 0.02]]))[0]
     assert [columns.mean(), rows.mean()] == pytest.approx(puck, abs=1.0)
 
-    values = {item.key: item.value for item in health[-1].status[0].values}
-    assert int(values["images published"]) > 100
     assert "Traceback" not in arm.log.read_text()
 
 
@@ -140,8 +142,9 @@ def test_a_subscriber_that_stands_still_holds_up_neither_clock_nor_images(tmp_pa
             slow.wait(5.0)
             slow.stdout.close()
         assert arm.interrupt() == 0
-    assert simulated == pytest.approx(3.0, abs=0.3)
-    assert rate > 30.0  # less than 60 where the machine is too busy to render
+    # Generous for a busy machine; a wait for the subscriber (100 ms an image) would show.
+    assert 1.5 < simulated < 3.5
+    assert rate > 15.0
 
 
 @pytest.mark.parametrize(
