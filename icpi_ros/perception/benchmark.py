@@ -60,7 +60,7 @@ def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timi
     """Return the times of ``frames`` frames."""
     watched = watch(task)
     camera = overhead(width, height)
-    tracker = ImageTracker(camera, watched.target, watched.plane)
+    tracker = ImageTracker.of(watched, camera)
     film = [_frame(watched, width, height, k) for k in range(LAP)]
     detector: list[float] = []
     both: list[float] = []

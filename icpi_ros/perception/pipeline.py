@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.detection import DetectorSettings
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.plane import Plane
-from icpi_ros.perception.quality import Quality, QualitySettings, judge
-from icpi_ros.perception.smoother import Smoothed, SmootherSettings, smooth
-from icpi_ros.perception.targets import Target
+from icpi_ros.perception.quality import Quality, judge
+from icpi_ros.perception.settings import TrackingSettings
+from icpi_ros.perception.smoother import Smoothed, smooth
+from icpi_ros.perception.targets import Target, Watch
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import SECOND, Rejected, TrackerSettings, TrackState, unseen
+from icpi_ros.perception.tracking import SECOND, Rejected, TrackState, unseen
 from icpi_ros.types import Array, ObjectTrajectory
 
 DARK, WHITE = 8.0, 250.0
@@ -28,32 +27,6 @@ MARGIN = 0.25
 """Time around a window whose measurements help to smooth it [s]."""
 MATCH = 0.6
 """Before the first and after the last measurement a sample may be this share of a period away."""
-
-
-@dataclass(frozen=True)
-class TrackingSettings:
-    """All thresholds.
-
-    Attributes:
-        detector: see there.
-        tracker: see there.
-        smoother: see there.
-        quality: see there.
-        bridge: between two measurements at most this far apart a sample is the smoother's
-            estimate [s]; longer is a gap: NaN.
-        history: how much of the past is kept [s].
-        most_frames: bound on memory, whatever the frame rate.
-        survey: the whole image is searched this often, to know look-alikes [s].
-    """
-
-    detector: DetectorSettings = field(default_factory=DetectorSettings)
-    tracker: TrackerSettings = field(default_factory=TrackerSettings)
-    smoother: SmootherSettings = field(default_factory=SmootherSettings)
-    quality: QualitySettings = field(default_factory=QualitySettings)
-    bridge: float = 0.04
-    history: float = 60.0
-    most_frames: int = 50_000
-    survey: float = 0.25
 
 
 class ImageTracker:
@@ -81,6 +54,11 @@ class ImageTracker:
         self._seen: deque[TrackState] = deque(maxlen=self.settings.most_frames)
         self._surveyed: int | None = None
         self._newest: int | None = None
+
+    @classmethod
+    def of(cls, watched: Watch, camera: Camera) -> ImageTracker:
+        """Return a tracker of what a task's camera follows; see :func:`targets.watch`."""
+        return cls(camera, watched.target, watched.plane, watched.settings)
 
     @property
     def newest(self) -> int | None:

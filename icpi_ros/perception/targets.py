@@ -6,7 +6,7 @@ puck, ball or marker of such a colour, or a ``Target`` of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -16,6 +16,10 @@ import numpy as np
 from icpi_ros.errors import InvalidValue, UnknownName
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.plane import Plane
+from icpi_ros.perception.quality import QualitySettings
+from icpi_ros.perception.settings import TrackingSettings
+from icpi_ros.perception.smoother import SmootherSettings
+from icpi_ros.perception.tracking import TrackerSettings
 from icpi_ros.types import Array
 
 
@@ -122,10 +126,17 @@ def _limb(centre: Array, radius: float, eye: Array) -> Array:
 
 @dataclass(frozen=True)
 class Watch:
-    """What a task's camera follows: a target and the plane of its centre."""
+    """What a task's camera follows.
+
+    Attributes:
+        target: what to look for.
+        plane: that holds its centre.
+        settings: how it may move, and what is good enough.
+    """
 
     target: Target
     plane: Plane
+    settings: TrackingSettings = field(default_factory=TrackingSettings)
 
 
 RED = ((0.0, 20.0), (340.0, 360.0))
@@ -133,7 +144,13 @@ PUCK = Target("puck", RED, 0.03, Shape.DISC, height=0.02, colour=(0.9, 0.1, 0.1)
 BALL = Target("ball", ((90.0, 150.0),), 0.03, colour=(0.1, 0.8, 0.1))
 TIP = Target("rope tip", ((280.0, 320.0),), 0.02, colour=(0.9, 0.1, 0.9))
 _PUCK, _BALL = Watch(PUCK, Plane.level(0.01)), Watch(BALL, Plane.level(0.03))
-_TIP = Watch(TIP, Plane.upright(0.1333))
+# A rope cracks like a whip, and one pixel of the side camera is 14 mm.
+_WHIP = TrackingSettings(
+    tracker=TrackerSettings(power=3000.0, most_speed=25.0),
+    smoother=SmootherSettings(quiet=10.0, start_speed=10.0),
+    quality=QualitySettings(longest_gap=0.1, most_residual=0.01),
+)
+_TIP = Watch(TIP, Plane.upright(0.1333), _WHIP)
 WATCHES = MappingProxyType(
     {
         "slide": _PUCK,

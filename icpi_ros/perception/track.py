@@ -47,4 +47,5 @@ class Track:
 def inverse(m: Array) -> Array:
     """Return the inverse of a ``(2, 2)``; three times as fast as numpy's."""
     (a, b), (c, d) = m.tolist()
-    return np.array([[d, -b], [-c, a]]) / (a * d - b * c)
+    scale = 1.0 / (a * d - b * c)
+    return np.array([[d * scale, -b * scale], [-c * scale, a * scale]])
