@@ -28,6 +28,7 @@ from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.spin import IcpiNode
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.targets import Target
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import RANGES, CameraSettings
 from icpi_ros.sim.shutter import Exposure, Shutter
@@ -94,6 +95,7 @@ class CameraPort:
         name: str,
         settings: CameraSettings,
         wait: bool,
+        target: Target | None = None,
     ) -> None:
         """Open the camera, the topics and the rendering thread.
 
@@ -102,6 +104,7 @@ class CameraPort:
             model: the scene.
             name: of the camera in it; empty = its first.
             settings: what the camera is like.
+            target: what the tracked object is painted like; None = as the scene has it.
             wait: True if the simulation waits for the renderer, False if images are left out.
 
         Raises:
@@ -118,7 +121,7 @@ class CameraPort:
         self._info_out = node.create_publisher(CameraInfo, CAMERA_INFO, qos.IMAGE)
         opened: Future[Camera] = Future()
         self._thread = threading.Thread(
-            target=self._run, args=(model, name, settings, opened), daemon=True
+            target=self._run, args=(model, name, settings, target, opened), daemon=True
         )
         self._thread.start()
         try:
@@ -182,10 +185,15 @@ class CameraPort:
     # --- rendering thread -----------------------------------------------------------------
 
     def _run(
-        self, model: mujoco.MjModel, name: str, settings: CameraSettings, opened: Future[Camera]
+        self,
+        model: mujoco.MjModel,
+        name: str,
+        settings: CameraSettings,
+        target: Target | None,
+        opened: Future[Camera],
     ) -> None:
         try:
-            with SimulatedCamera(model, name, settings) as camera:
+            with SimulatedCamera(model, name, settings, target) as camera:
                 opened.set_result(camera.camera)
                 self._render(camera)
         except Exception as exc:

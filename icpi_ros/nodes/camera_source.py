@@ -21,7 +21,7 @@ from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.calibration_file import load_camera
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.images import decode
-from icpi_ros.perception.pipeline import ImageTracker, TrackingSettings
+from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.rest import SeenRest
 from icpi_ros.perception.targets import watch
@@ -37,7 +37,6 @@ class CameraSource(Source):
         """See :class:`Source`; the tracker starts with the first camera_info."""
         self._node, self._task, self._on_seen = node, task, on_seen
         self._watch = watch(task.name)
-        self._settings = TrackingSettings(history=values["history"])
         file = values["calibration"]
         self._calibrated = load_camera(Path(file).expanduser()) if file else None
         self._tracker: ImageTracker | None = None
@@ -59,7 +58,7 @@ class CameraSource(Source):
         except InvalidValue as exc:
             self._problem(f"camera_info: {exc}")
             return
-        self._tracker = ImageTracker(camera, self._watch.target, self._watch.plane, self._settings)
+        self._tracker = ImageTracker.of(self._watch, camera)
 
     def _camera(self, msg: CameraInfo) -> Camera:
         """Return the camera: as calibrated, else where the scene has it.
@@ -83,7 +82,7 @@ class CameraSource(Source):
             return
         stamp, now = convert.to_ns(msg.header.stamp), self._now()
         try:
-            frame = decode(msg.data, msg.encoding, msg.width, msg.height, msg.step)
+            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
             state = self._tracker.update(stamp, frame, now)
         except InvalidValue as exc:
             self._problem(str(exc))

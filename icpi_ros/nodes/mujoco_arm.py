@@ -39,6 +39,7 @@ from icpi_ros.nodes.topics import (
     OBJECT_POSE,
     RESET_SCENE,
 )
+from icpi_ros.perception.targets import WATCHES
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -102,7 +103,9 @@ class MujocoArm(IcpiNode):
             return None
         settings = camera_port.settings_of(values)
         free = values["real_time_factor"] == 0.0
-        return CameraPort(self, world.model, values["camera_name"], settings, wait=free)
+        name, target = values["camera_name"], WATCHES.get(values["task"])
+        painted = None if target is None else target.target
+        return CameraPort(self, world.model, name, settings, free, painted)
 
     def _open_topics(self, pose: bool) -> None:
         self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK)

@@ -10,6 +10,7 @@ import numpy as np
 
 from icpi_ros.errors import UnknownName, UsageError
 from icpi_ros.perception.camera import Camera, Intrinsics
+from icpi_ros.perception.targets import Target
 from icpi_ros.sim.camera_settings import TYPICAL, CameraSettings
 from icpi_ros.sim.lens import Lens
 from icpi_ros.sim.offscreen import CameraUnavailable, Image, Offscreen
@@ -98,13 +99,20 @@ class SimulatedCamera:
         settings: what the camera is like.
     """
 
-    def __init__(self, model: mujoco.MjModel, name: str, settings: CameraSettings) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        name: str,
+        settings: CameraSettings,
+        target: Target | None = None,
+    ) -> None:
         """Open a rendering context.
 
         Args:
             model: the scene.
             name: of the camera in it; empty = its first.
             settings: what the camera is like.
+            target: the tracked object is painted like this; None = as the scene has it.
 
         Raises:
             UsageError: the scene has no such camera, or its distortion cannot be rendered.
@@ -121,7 +129,7 @@ class SimulatedCamera:
             width, height, fovy = self._lens.width, self._lens.height, self._lens.fovy
         self._noise = _noise(settings)
         self._rendered = 0
-        self._drawing = Offscreen(model, number, width, height, fovy)
+        self._drawing = Offscreen(model, number, width, height, fovy, target)
 
     def render(self, data: mujoco.MjData) -> Image:
         """Return an image ``(h, w, 3)`` rgb of the present state, without motion blur."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from icpi_ros import system_packages
 from icpi_ros.errors import IcpiError
+from icpi_ros.perception.targets import Target
 from icpi_ros.types import Array
 
 Image = NDArray[np.uint8]
@@ -31,6 +32,12 @@ AMBIENT, FROM_CAMERA, FROM_LIGHTS = 0.5, 0.3, 0.2
 """Shares of the light; together 1, so that no colour is overexposed at gain 1."""
 
 
+OBJECT = "object"
+"""Name of the tracked site in every scene."""
+MARKER = 0.01
+"""A tracked site at least this large is a marker to look at [m]."""
+
+
 class CameraUnavailable(IcpiError):
     """This machine cannot render images; the message says what to install."""
 
@@ -43,7 +50,13 @@ class Offscreen:
     """
 
     def __init__(
-        self, model: mujoco.MjModel, camera: int, width: int, height: int, fovy: float
+        self,
+        model: mujoco.MjModel,
+        camera: int,
+        width: int,
+        height: int,
+        fovy: float,
+        target: Target | None = None,
     ) -> None:
         """Open a context.
 
@@ -53,12 +66,15 @@ class Offscreen:
             width: of the picture [px].
             height: of the picture [px].
             fovy: vertical field of view [rad], whatever the model says.
+            target: the tracked object is painted like this; None = as the scene has it.
 
         Raises:
             CameraUnavailable: no EGL, or it cannot render.
         """
         self._model = copy.copy(model)
         _light(self._model)
+        if target is not None:
+            _paint(self._model, target)
         self._model.cam_fovy[camera] = np.rad2deg(fovy)
         self._model.cam_sensorsize[camera] = 0.0
         fine = FINE if width * height <= LARGE else 2
@@ -161,3 +177,18 @@ def _light(model: mujoco.MjModel) -> None:
     head.ambient[:], head.diffuse[:], head.specular[:] = AMBIENT, FROM_CAMERA, 0.0
     model.light_ambient[:] = model.light_specular[:] = 0.0
     model.light_diffuse[:] = FROM_LIGHTS / max(1, model.nlight)
+
+
+def _paint(model: mujoco.MjModel, target: Target) -> None:
+    """Give the tracked object the colour that its detector looks for; physics stays the same.
+
+    A marker, as at a rope's tip, is the tracked site itself; else the geoms of its body are it.
+    """
+    site = model.site(OBJECT).id
+    if model.site_size[site, 0] >= MARKER:
+        model.site_rgba[site, :3] = target.colour
+        model.site_size[site, 0] = target.radius
+        return
+    for geom in np.flatnonzero(model.geom_bodyid == model.site_bodyid[site]):
+        model.geom_rgba[geom, :3] = target.colour
+        model.geom_matid[geom] = -1
