@@ -25,7 +25,7 @@ def echo(request):
     sent = request.headers["Authorization"]
     number = len(re.findall("->", request.json["messages"][1]["content"]))
     if "json_schema" in request.get_data(as_text=True):
-        return Response(f"bad key {sent}", status=500, headers={"X-Echo": sent})
+        return Response(f"bad key {sent}", status=422, headers={"X-Echo": sent})
     content = f'{{"output": [{300 + number}, -200], "key": "{sent}"}}'
     body = {
         "model": f"model of {sent}",
