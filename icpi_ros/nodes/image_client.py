@@ -20,7 +20,7 @@ from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.spin import TEAR_DOWN_LIMIT, within
 from icpi_ros.perception.board import Gray
-from icpi_ros.perception.gray import to_gray
+from icpi_ros.perception.images import decode
 
 SILENCE = 5.0
 """Longest wait for an image [s]."""
@@ -80,7 +80,8 @@ class ImageClient:
                 raise ObservationMissing(
                     f"several publishers send on {self._topic}: stop all but the camera"
                 )
-            yield to_gray(msg.encoding, msg.width, msg.height, msg.step, memoryview(msg.data))
+            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
+            yield frame.gray()
 
     def _next(self) -> Image:
         deadline = time.monotonic() + SILENCE

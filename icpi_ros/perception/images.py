@@ -113,6 +113,13 @@ class Frame:
             return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         return part
 
+    def gray(self) -> Bytes:
+        """Return the grey levels ``(h, w)`` of the whole image, as a copy."""
+        whole = self.patch(self.box)
+        if self.mono:
+            return whole.copy()
+        return np.asarray(cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
     def thinned(self, box: Box, stride: int) -> tuple[Bytes, float]:
         """Return every ``stride``-th pixel of ``box``, and their shift from the grid's corner [px].
 

@@ -8,7 +8,7 @@ from rendering import TRUTH, angle, board_images, look, marker_table
 from icpi_ros.cli.main import main
 from icpi_ros.perception.board import Board
 from icpi_ros.perception.calibration_file import Calibration, load, load_camera, save
-from icpi_ros.perception.gray import ENCODINGS, to_gray
+from icpi_ros.perception.images import CHANNELS, decode
 from icpi_ros.perception.markers import Marker
 
 CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])
@@ -176,11 +176,10 @@ def test_what_cannot_be_done_is_one_line(folder, tmp_path, capsys, line, words, 
 def test_every_encoding_gives_the_same_grey_levels():
     rng = np.random.default_rng(0)
     gray = cv2.GaussianBlur(rng.uniform(0, 255, (24, 32)), (0, 0), 3).astype(np.uint8)
-    for encoding in ENCODINGS:
-        channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4}.get(encoding, 1)
+    for encoding, channels in CHANNELS.items():
         rows = np.repeat(gray[..., np.newaxis], channels, axis=2).reshape(24, -1)
         padded = np.pad(rows, ((0, 0), (0, 5)))
-        found = to_gray(encoding, 32, 24, padded.shape[1], padded.tobytes())
+        found = decode(padded.tobytes(), 32, 24, encoding, padded.shape[1]).gray()
         assert np.abs(found[2:-2, 2:-2].astype(int) - gray[2:-2, 2:-2]).max() <= 6, encoding
 
 
@@ -191,5 +190,5 @@ def test_bayer_patterns_are_told_apart():
     }.items():  # fmt: skip
         image = np.zeros((16, 16), np.uint8)
         image[row::2, column::2] = 200
-        level = to_gray(encoding, 16, 16, 16, image.tobytes())[4:-4, 4:-4].mean()
+        level = decode(image.tobytes(), 16, 16, encoding, 16).gray()[4:-4, 4:-4].mean()
         assert level == pytest.approx(0.299 * 200, abs=2.0), encoding
