@@ -76,7 +76,10 @@ def _add_source(parser: argparse.ArgumentParser, required: bool) -> None:
     source = parser.add_mutually_exclusive_group(required=required)
     source.add_argument("--images", metavar="FOLDER|GLOB", help="image files")
     source.add_argument("--topic", metavar="NAME", help="live sensor_msgs/Image")
-    source.add_argument("--bag", metavar="BAG", help="comes with a later version: refused")
+    source.add_argument("--bag", type=Path, metavar="BAG", help="ROS 2 bag with such a topic")
+    parser.add_argument(
+        "--bag-topic", default="", metavar="NAME", help="image topic of the bag, if it has several"
+    )
 
 
 def _add_live(parser: argparse.ArgumentParser, fewest: int, default: int, what: str) -> None:

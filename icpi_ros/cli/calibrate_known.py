@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from icpi_ros.cli.calibrate_views import live, refuse_bag
+from icpi_ros.cli.calibrate_views import bag_images, live
 from icpi_ros.errors import UsageError
 from icpi_ros.perception.board import Gray
 from icpi_ros.perception.calibration_file import require_size
@@ -40,20 +40,21 @@ def known_points(args: argparse.Namespace, intrinsics: Intrinsics) -> Known:
     Raises:
         UsageError: nothing is given, text is no number, or markers without an image.
     """
-    refuse_bag(args)
     rows = [_point(text, f"point {i}") for i, text in enumerate(args.point, 1)]
     rows += _read(args.points) if args.points else []
     markers = [_marker(text) for text in args.marker]
     if not rows and not markers:
         raise UsageError("nothing is known of the table: give --point, --points or --marker")
-    if markers and not (args.images or args.topic):
+    if markers and not (args.images or args.topic or args.bag):
         raise UsageError("--marker needs an image that shows it: give --images or --topic")
     images = _images(args, intrinsics)
     values = np.array([row[1] for row in rows], dtype=np.float64).reshape(-1, 5)
     points = KnownPoints(values[:, :2], values[:, 2:], tuple(row[0] for row in rows))
     if markers:
         points = _joined(points, find_markers(images, markers, args.dictionary))
-    where = f" in {len(images)} image(s) of {args.images or args.topic}" if images else ""
+    where = (
+        f" in {len(images)} image(s) of {args.images or args.topic or args.bag}" if images else ""
+    )
     source = f"{len(rows)} points, {len(markers)} markers{where}"
     return Known(points, images[0] if images else None, source)
 
@@ -61,6 +62,8 @@ def known_points(args: argparse.Namespace, intrinsics: Intrinsics) -> Known:
 def _images(args: argparse.Namespace, intrinsics: Intrinsics) -> list[Gray]:
     if args.images:
         named = list(islice(read_images(args.images), MAX_IMAGES))
+    elif args.bag:
+        named = [(f"image {n + 1} of {args.bag}", i) for n, i in enumerate(bag_images(args))]
     elif args.topic:
         frames = islice(live(args.topic, args.timeout), args.views)
         named = [(f"the image on {args.topic}", image) for image in frames]

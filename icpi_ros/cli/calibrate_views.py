@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from icpi_ros.errors import CalibrationFailed, UsageError
 from icpi_ros.perception.board import Board, Gray
@@ -31,23 +32,26 @@ class Taken:
     source: str
 
 
-def refuse_bag(args: argparse.Namespace) -> None:
-    """Say what to do instead of ``--bag``.
-
-    Raises:
-        UsageError: always, if it is given.
-    """
-    if args.bag is not None:
-        raise UsageError(
-            "--bag: reading bags comes with a later version: play the bag "
-            f"(`ros2 bag play {args.bag}`) and use --topic, or extract images and use --images"
-        )
-
-
 def board_views(args: argparse.Namespace, board: Board) -> Taken:
     """Return the views of ``board`` from what the arguments name."""
-    refuse_bag(args)
+    if args.bag:
+        return _from_bag(args, board)
     return _from_files(args.images, board) if args.images else _from_topic(args, board)
+
+
+def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
+    from tqdm import tqdm
+
+    from icpi_ros.data.image_bag import ImageBag
+
+    bag, collector = ImageBag(args.bag, args.bag_topic), Collector()
+    images, count = dict[str, Gray](), bag.count()
+    hidden = not sys.stderr.isatty()
+    for _, frame in tqdm(bag.frames(), total=count, unit="image", disable=hidden):
+        image, name = frame.gray(), f"view {len(collector.views) + 1}"
+        if len(collector.views) < args.views and collector.offer(see(board, image, name)):
+            images[name] = image
+    return Taken(collector.views, images, count, f"{count} images of {args.bag}")
 
 
 def _from_files(where: str, board: Board) -> Taken:
@@ -98,3 +102,13 @@ def live(topic: str, timeout: float) -> Iterator[Gray]:
             yield image
             if time.monotonic() > deadline:
                 return
+
+
+def bag_images(args: argparse.Namespace) -> list[Gray]:
+    """Return as many images of a bag as the arguments ask for, evenly chosen."""
+    from icpi_ros.data.image_bag import ImageBag
+
+    bag = ImageBag(args.bag, args.bag_topic)
+    every = max(1, bag.count() // args.views)
+    frames = islice(bag.frames(), 0, every * args.views, every)
+    return [frame.gray() for _, frame in frames]

@@ -122,7 +122,7 @@ USAGE = {
     "camera --images VIEWS --out NOWHERE/c.yaml": "folder does not exist",
     "camera --images EMPTY --out OUT": "no images in",
     "camera --images BROKEN --out OUT": "a.png is no image",
-    "camera --bag run.mcap --out OUT": "later version",
+    "camera --bag run.mcap --out OUT": "there is no bag run.mcap",
     "camera --out OUT": "required",
     "camera --images VIEWS --topic /image --out OUT": "not allowed with",
     "camera --images VIEWS --squares 7 --out OUT": "--squares '7'",
