@@ -17,12 +17,12 @@ from icpi_ros.types import Array
 
 Colour = tuple[int, int, int]
 
-CYAN: Colour = (0, 230, 255)
-"""The object."""
-YELLOW: Colour = (255, 220, 0)
-"""Where it is looked for."""
-ORANGE: Colour = (255, 110, 0)
-"""Candidates that were not taken."""
+OBJECT: Colour = (0, 110, 255)
+"""Blue."""
+GATE: Colour = (0, 0, 0)
+"""Black."""
+CANDIDATE: Colour = (230, 0, 230)
+"""Magenta: not taken."""
 _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
 LEAST_WIDTH = 640
@@ -44,8 +44,8 @@ class Follower(Protocol):
 def draw(frame: Frame, look: Look, tracker: Follower) -> Bytes:
     """Return a picture ``(h, w, 3)`` RGB of a frame with what was seen in it, and a line of text.
 
-    Cyan: outline of the object, where the measurement puts it.  Yellow: the gate, where it was
-    looked for.  Orange: candidates that were not taken, with their score.
+    Blue: outline of the object, where the measurement puts it.  Black and white circle: the gate,
+    where it was looked for.  Magenta: candidates that were not taken, with their score.
     """
     picture, scale = _enlarged(frame)
     if look.expected is not None:
@@ -55,10 +55,10 @@ def draw(frame: Frame, look: Look, tracker: Follower) -> Bytes:
     for detection in look.detections:
         taken = state.measured and detection is state.detection
         shape = _shape(detection.pixel, tracker)
-        _polygon(picture, shape, scale, CYAN if taken else ORANGE)
+        _polygon(picture, shape, scale, OBJECT if taken else CANDIDATE)
         if not taken and np.isfinite(shape).all():
-            corner = _scaled(np.array([shape[:, 0].max() + 1.0, shape[:, 1].mean()]), scale)
-            _text(picture, f"{detection.score:.2f}", corner, 0.45, ORANGE)
+            corner = _scaled(np.array([shape[:, 0].max() + 3.0, shape[:, 1].mean()]), scale)
+            _text(picture, f"{detection.score:.2f}", corner, 0.45, _WHITE)
     strip = np.zeros((STRIP, picture.shape[1], 3), dtype=np.uint8)
     _text(strip, caption(look), np.array([6.0, STRIP - 8.0]), 0.5, _WHITE)
     return np.vstack([picture, strip])
@@ -106,8 +106,7 @@ def _polygon(picture: Bytes, shape: Array, scale: int, colour: Colour) -> None:
     if not (np.isfinite(corners).all() and np.abs(corners).max() < _LIMIT):
         return
     fixed = np.rint(corners * (1 << _SHIFT)).astype(np.int32)
-    for width, ink in ((3, _BLACK), (1, colour)):  # an edge in black: seen on any ground
-        cv2.polylines(picture, [fixed], True, ink, width, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(picture, [fixed], True, colour, 2, cv2.LINE_AA, _SHIFT)
 
 
 def _circle(picture: Bytes, centre: Array, reach: float, scale: int) -> None:
@@ -115,7 +114,7 @@ def _circle(picture: Bytes, centre: Array, reach: float, scale: int) -> None:
     if not (np.abs(middle).max() < _LIMIT and radius < _LIMIT):
         return
     u, v = (round(value * (1 << _SHIFT)) for value in middle.tolist())
-    for width, ink in ((3, _BLACK), (1, YELLOW)):
+    for width, ink in ((3, _WHITE), (1, GATE)):  # seen on any ground
         cv2.circle(picture, (u, v), round(radius * (1 << _SHIFT)), ink, width, cv2.LINE_AA, _SHIFT)
 
 

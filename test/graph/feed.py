@@ -84,7 +84,7 @@ class Feed:
         """Levels and lines of the last reports."""
         return [
             (s.level[0], s.message)
-            for report in self.reports[-3:]
+            for report in self.reports[-18:]
             for s in report.status
             if s.name == "/test/perception"
         ]
