@@ -52,7 +52,9 @@ class CameraSource(Source):
         self._health = CameraHealth(node.get_logger().error)
         self._counted, self._publishers = -COUNT_PERIOD, 0
         self._debug = DebugImage(node)
-        self._images = node.create_subscription(Image, CAMERA_IMAGE, self._on_image, qos.IMAGE)
+        self._images = node.create_subscription(
+            Image, CAMERA_IMAGE, self._on_image, qos.IMAGE_EVERY
+        )
         file = values["calibration"]
         if file:
             self._tracker = ImageTracker.of(self._watch, load_camera(Path(file).expanduser()))

@@ -20,12 +20,12 @@ POINT = np.array([0.62, 0.1, 0.01])
 PERIOD = 1 / 60
 
 
-def perception(log, **parameters):
+def perception(log, namespace="/test", **parameters):
     """Start the node alone, on the wall clock."""
     given = {"task": "slide", "source": "camera", "silent_after": 0.3} | parameters
     with log.open("wb") as out:
         return subprocess.Popen(
-            NodeSpec("perception", "/test", given).command(),
+            NodeSpec("perception", namespace, given).command(),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

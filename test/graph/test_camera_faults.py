@@ -179,7 +179,8 @@ def test_a_clock_that_jumps_backwards_is_followed(tracked):
     back = []
 
     def send():
-        back.append(tracked.good(tracked.now() - 100 * SECOND))
+        further = 100 * (1 + len(back) // 40) * SECOND  # again and again
+        back.append(tracked.good(tracked.now() - further))
 
     tracked.until_said(send, WARN, "clock jumped backwards")
     published = {convert.to_ns(s.header.stamp) for s in tracked.states}
@@ -256,7 +257,7 @@ def test_an_unusable_calibration_file_is_refused_in_one_line(tmp_path, domain):
         if content is not None:
             assert content != text
             path.write_text(content)
-        started.append((perception(log, calibration=str(path)), log, path, words))
+        started.append((perception(log, f"/{name}", calibration=str(path)), log, path, words))
     for process, log, path, words in started:
         assert process.wait(20.0) == 2
         lines = log.read_text().splitlines()
@@ -265,11 +266,12 @@ def test_an_unusable_calibration_file_is_refused_in_one_line(tmp_path, domain):
         assert re.search(words, lines[0]), lines
 
 
-def test_a_calibration_file_needs_no_camera_info(tmp_path, observer):
+def test_a_calibration_file_needs_no_camera_info(tmp_path, domain):
+    observer = Observer("/filed")
     path, camera = tmp_path / "camera.yaml", overhead(320, 240)
     save(path, Calibration(camera.intrinsics, None, camera))
     feed = Feed(observer)
-    process = perception(tmp_path / "log", calibration=str(path))
+    process = perception(tmp_path / "log", "/filed", calibration=str(path))
     try:
         feed.stream(
             lambda: feed.images.publish(image(feed.pixels, feed.now())),
@@ -279,4 +281,5 @@ def test_a_calibration_file_needs_no_camera_info(tmp_path, observer):
         assert feed.errors().max() < TRUE
     finally:
         process.terminate()
+        observer.close()
         assert process.wait(10.0) == 0

@@ -4,7 +4,6 @@ import os
 import signal
 
 import numpy as np
-import pytest
 from sensor_msgs.msg import Image
 
 from icpi_msgs.action import Improve
@@ -49,7 +48,7 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
     stamped = [convert.to_ns(state.header.stamp) for state in states]
     assert len(stamped) > 100
     # This subscriber may miss images; the stamps of all of them are on the grid of 60 Hz.
-    assert len(set(stamped) & published) > 0.5 * len(stamped)
+    assert len(set(stamped) & published) > 0.5 * len(stamped), "stamps of images"
     numbers = np.array(stamped) * 60e-9
     assert np.abs(numbers - np.round(numbers)).max() < 1e-6
     with TrialStore(graph.store) as store:
@@ -58,9 +57,9 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
     assert "Traceback" not in graph.text()
 
 
-@pytest.mark.parametrize("drop", [0.5])
-def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client, drop):
-    with RunningGraph(tmp_path, source="camera", camera_drop=drop) as graph:
+def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client):
+    # Two of three images are lost; fewer, and no rest would be seen, the executor would give up.
+    with RunningGraph(tmp_path, source="camera", camera_drop=0.6) as graph:
         result, shown = improve(graph, client)
         text = graph.text()
     words = "the object's path is too poor to learn from: "
