@@ -117,7 +117,7 @@ class CameraPort:
         self._end = threading.Event()
         self._sent = self._missed = 0
         self._told = (0, 0)
-        self._image_out = node.create_publisher(Image, CAMERA_IMAGE, qos.IMAGE)
+        self._image_out = node.create_publisher(Image, CAMERA_IMAGE, qos.IMAGE_EVERY)
         self._info_out = node.create_publisher(CameraInfo, CAMERA_INFO, qos.IMAGE)
         opened: Future[Camera] = Future()
         self._thread = threading.Thread(

@@ -10,6 +10,7 @@ from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
+from icpi_ros.perception.look import Look
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.quality import Quality, judge
 from icpi_ros.perception.settings import TrackingSettings
@@ -54,6 +55,8 @@ class ImageTracker:
         self._seen: deque[TrackState] = deque(maxlen=self.settings.most_frames)
         self._surveyed: int | None = None
         self._newest: int | None = None
+        self.look: Look | None = None
+        """What was made of the last frame; None if there was none."""
 
     @classmethod
     def of(cls, watched: Watch, camera: Camera) -> ImageTracker:
@@ -81,9 +84,9 @@ class ImageTracker:
             if why is Rejected.CLOCK:
                 self._seen.clear()
                 self._surveyed = self._newest = None
-            return unseen(stamp_ns, why)
-        expected = None if self._survey_due(stamp_ns) else self.tracker.expected(stamp_ns)
-        if expected is None:
+            return self._looked(Look(None, (), unseen(stamp_ns, why)))
+        expected = self.tracker.expected(stamp_ns)
+        if expected is None or self._survey_due(stamp_ns):
             self._surveyed = stamp_ns
             detections = self.detector.detect(frame)
         else:
@@ -93,8 +96,12 @@ class ImageTracker:
         if state.measured:
             self._keep(state)
         elif state.rejected is Rejected.NOTHING:
-            return unseen(stamp_ns, _exposure(frame))
-        return state
+            state = unseen(stamp_ns, _exposure(frame))
+        return self._looked(Look(expected, tuple(detections), state))
+
+    def _looked(self, look: Look) -> TrackState:
+        self.look = look
+        return look.state
 
     def reset(self, near: Array | None = None) -> None:
         """Start a new track; see :meth:`Tracker.reset`.  The past stays."""
