@@ -72,7 +72,7 @@ def film(
     scene = world or World(task, arm, physics)
     stroke = _Stroke(task, arm, scene, theta)
     start_ns = round(standing * SECOND)
-    images = []
+    images: list[tuple[int, Image]] = []
 
     def take(now_ns: int) -> None:
         images.extend((e.ns, camera.expose(e)) for e in shutter.due(now_ns))
@@ -108,7 +108,7 @@ class _Stroke:
     @property
     def path(self) -> ObjectTrajectory:
         """True positions so far, one every sample period of the rest rule."""
-        times = self._rest.period * np.arange(len(self._positions))
+        times = self._rest.period * np.arange(len(self._positions), dtype=np.float64)
         return ObjectTrajectory(times, np.array(self._positions))
 
     def run(self, after: float) -> Iterator[float]:
