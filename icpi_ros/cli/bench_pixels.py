@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from icpi_ros.cli.arguments import checked_output, whole
 
 if TYPE_CHECKING:
-    from icpi_ros.bench.pixels import Accuracy, Cost
+    from icpi_ros.bench.pixels_accuracy import Accuracy
+    from icpi_ros.bench.pixels_cost import Cost
 
 TASKS_SEEN = "slide,roll-gc"
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Print a line per task and case, then one per task."""
     from tqdm import tqdm
 
-    from icpi_ros.bench import pixels
+    from icpi_ros.bench import pixels_accuracy, pixels_cost
     from icpi_ros.data.dataset import shipped
     from icpi_ros.data.workers import Workers
     from icpi_ros.perception.targets import watch
@@ -64,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
             _say(bar, ACCURACY_HEAD)
         for task in tasks if args.trials else ():
             bar.set_description(f"{task.name} accuracy")
-            seen = pixels.accuracy(task, cases, args.trials, args.seed, workers, advance)
-            rows = [pixels.summary(task.name, case, seen) for case in cases]
+            seen = pixels_accuracy.accuracy(task, cases, args.trials, args.seed, workers, advance)
+            rows = [pixels_accuracy.summary(task.name, case, seen) for case in cases]
             _say(bar, *map(accuracy_line, rows))
             result["accuracy"] += map(_values, rows)
             result["trials"] += ({"task": task.name, **_values(each)} for each in seen)
@@ -73,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
             _say(bar, COST_HEAD)
         for task in tasks if args.instances else ():
             bar.set_description(f"{task.name} cost")
-            played = pixels.cost(task, args.instances, args.seed, workers, advance)
-            row = pixels.cost_summary(task.name, played)
+            played = pixels_cost.cost(task, args.instances, args.seed, workers, advance)
+            row = pixels_cost.cost_summary(task.name, played)
             _say(bar, cost_line(row))
             result["cost"].append(_values(row))
             result["instances"] += ({"task": task.name, **_values(each)} for each in played)

@@ -8,16 +8,9 @@ import pytest
 
 from icpi_ros.arms import ARMS
 from icpi_ros.bench import pixels
-from icpi_ros.bench.pixels import (
-    CASES,
-    Band,
-    CostWork,
-    Played,
-    Sighting,
-    cost_summary,
-    in_picture,
-    summary,
-)
+from icpi_ros.bench.pixels import CASES, Band, in_picture
+from icpi_ros.bench.pixels_accuracy import Sighting, summary
+from icpi_ros.bench.pixels_cost import CostWork, Played, cost_summary
 from icpi_ros.cli.main import main
 from icpi_ros.data.dataset import shipped
 from icpi_ros.perception.targets import outline, watch
@@ -120,7 +113,7 @@ def test_summaries_by_hand():
 
 
 def test_a_trial_that_nobody_sees_is_repeated_once_and_never_guessed(monkeypatch):
-    monkeypatch.setattr(pixels, "_TYPICAL", CameraSettings(rate=5.0, gain=0.0))
+    monkeypatch.setattr(pixels, "WEBCAM", CameraSettings(rate=5.0, gain=0.0))
     played = CostWork(SLIDE, shipped(SLIDE), 0)(0)
     assert (played.repeated, played.skipped) == (6, 6)
     assert set(played.reasons) == {"the object was never seen"}
