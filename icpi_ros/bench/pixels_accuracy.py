@@ -1,6 +1,6 @@
 """How far from the truth are final positions that a camera saw?
 
-A trial depends on the task, the seed and its number only.
+A trial depends on the task, the cases, the seed and its number only.
 """
 
 from __future__ import annotations
