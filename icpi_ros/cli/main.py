@@ -23,6 +23,7 @@ COMMANDS = (
     "bench-sim",
     "bench-graph",
     "bench-llm",
+    "bench-pixels",
     "prompt",
     "report",
     "runs",
