@@ -30,6 +30,7 @@ COMMANDS = (
     "serve",
     "doctor",
     "calibrate",
+    "perception",
 )
 INTERRUPTED = 130
 

@@ -15,21 +15,19 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from icpi_ros.errors import IcpiError, InvalidValue
+from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.camera_health import CameraHealth
 from icpi_ros.nodes.debug_image import DebugImage
-from icpi_ros.nodes.images import intrinsics_from
 from icpi_ros.nodes.sources import OnSeen, Seen, Source
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.calibration_file import load_camera
-from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.images import decode
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.rest import SeenRest
 from icpi_ros.perception.targets import watch
-from icpi_ros.sim.camera_settings import CameraSettings
+from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import ObjectTrajectory
 
@@ -143,21 +141,3 @@ class CameraSource(Source):
         elif self._tracker is None:
             trouble = self._unready
         return trouble, values
-
-
-def scene_camera(task: Task, msg: CameraInfo) -> Camera:
-    """Return a simulated camera: pose from the task's scene, intrinsics from its camera_info.
-
-    Raises:
-        InvalidValue: the message is no calibration.
-    """
-    from icpi_ros.sim.camera import true_camera
-    from icpi_ros.sim.world import load_model
-
-    intrinsics = intrinsics_from(msg)
-    try:
-        model = load_model(task, task.seeded_physics(0))
-        placed = true_camera(model, "", CameraSettings())
-    except IcpiError as exc:
-        raise InvalidValue(f"{exc}: give parameter calibration a file") from exc
-    return Camera(intrinsics, placed.rotation, placed.translation, msg.header.frame_id)

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 
-from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes.convert import header
-from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
+from icpi_ros.perception.camera import Camera
 
 RGB8 = "rgb8"
 
@@ -40,24 +39,6 @@ class ImageBuffer:
         self._pixels[:] = image
         self.message.header = header(ns, self._frame)
         return self.message
-
-
-def intrinsics_from(msg: CameraInfo) -> Intrinsics:
-    """Return the intrinsics of a calibrated camera.
-
-    Raises:
-        InvalidValue: not calibrated, another distortion model, or values that make no sense.
-    """
-    if msg.distortion_model not in ("plumb_bob", "") or len(msg.d) not in (0, 5):
-        raise InvalidValue(
-            f"distortion model {msg.distortion_model!r} with {len(msg.d)} values: plumb_bob with "
-            "5 is needed"
-        )
-    if not any(msg.k):
-        raise InvalidValue("the camera is not calibrated (K is 0): `icpi calibrate camera`")
-    distortion = np.array(msg.d if len(msg.d) else np.zeros(DISTORTION), dtype=np.float64)
-    matrix = np.array(msg.k, dtype=np.float64).reshape(3, 3)
-    return Intrinsics(msg.width, msg.height, matrix, distortion)
 
 
 def camera_info_msg(ns: int, camera: Camera) -> CameraInfo:

@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+import cv2
+import mujoco
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from icpi_ros.cli.main import main
 from icpi_ros.data.image_bag import ImageBag
 from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.perception.targets import watch
+from icpi_ros.sim.camera import CameraSettings, SimulatedCamera
+from icpi_ros.sim.world import load_model
+from icpi_ros.tasks import TASKS
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -78,3 +85,48 @@ def test_an_encoding_that_cannot_be_used(tmp_path):
     path = write(tmp_path / "bag", {"/camera/image_raw": (IMAGE, [(0, wrong)])})
     with pytest.raises(InvalidValue, match="16UC3"):
         list(ImageBag(path).frames())
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    """A bag of a rendered puck that moves 20 mm per image."""
+    task = TASKS.get("slide")
+    model = load_model(task, task.seeded_physics(0))
+    data, messages = mujoco.MjData(model), []
+    start = model.jnt_qposadr[model.body_jntadr[model.body(task.object_body).id]]
+    with SimulatedCamera(model, "", CameraSettings(), watch("slide").target) as camera:
+        lens = camera.camera.intrinsics
+        for n in range(12):
+            data.qpos[start : start + 2] = [0.6, 0.02 * n]
+            messages.append(
+                (10**9 + n * 16_666_667, image(10**9 + n * 16_666_667, camera.render(data)))
+            )
+    roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    info = STORE.types[INFO](
+        header(10**9), lens.height, lens.width, "plumb_bob", np.zeros(5), lens.matrix.ravel(),
+        np.eye(3).ravel(), np.zeros(12), 0, 0, roi,
+    )  # fmt: skip
+    topics = {
+        "/camera/image_raw": (IMAGE, messages),
+        "/camera/camera_info": (INFO, [(10**9, info)]),
+    }
+    return write(tmp_path_factory.mktemp("bag") / "filmed", topics)
+
+
+def test_what_is_seen_in_a_bag_is_drawn(filmed, tmp_path, capsys):
+    out = tmp_path / "debug"
+    command = ["perception", "debug", str(filmed), "--task", "slide", "--out", str(out)]
+    assert main([*command, "--every", "6"]) == 0
+    assert "12 of 12 images: seen" in capsys.readouterr().out
+    pictures = sorted(out.iterdir())
+    assert [path.name for path in pictures] == ["000000.png", "000006.png"]
+    drawn = cv2.imread(str(pictures[0]))
+    assert drawn.shape == (480 + 26, 640, 3)
+    assert (np.abs(drawn.astype(int) - [255, 110, 0]).max(axis=2) < 10).sum() > 20  # blue outline
+
+
+def test_a_bag_without_camera_info_needs_a_calibration(tmp_path, capsys):
+    path = write(tmp_path / "bag", {"/camera/image_raw": (IMAGE, MESSAGES)})
+    command = ["perception", "debug", str(path), "--task", "slide", "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "no camera_info: give --calibration" in capsys.readouterr().err
