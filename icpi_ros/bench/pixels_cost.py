@@ -40,7 +40,7 @@ class Played:
     Attributes:
         number: of the instance.
         truth: true cost of the best-looking trial, observing ground truth [m].
-        pixels: the same, observing pixels [m].
+        pixels: the same, observing pixels [m]; infinite = no trial was seen.
         repeated: trials that were executed again because the first execution was judged poor.
         skipped: trials that were poor both times.
         reasons: why trials were poor.
@@ -181,15 +181,17 @@ class Cost:
     Attributes:
         task: name.
         instances: how many.
+        blind: those in which the camera saw no trial well enough; in neither mean.
         truth, pixels: mean true cost of the best-looking trial.
         ratio: of the means.
         limit: what ``pixels`` may be.
         repeated, skipped: trials, over all instances.
-        passed: within the limit.
+        passed: within the limit, and no instance is blind.
     """
 
     task: str
     instances: int
+    blind: int
     truth: float
     pixels: float
     ratio: float
@@ -201,19 +203,21 @@ class Cost:
 
 def cost_summary(task: str, played: Sequence[Played]) -> Cost:
     """Return the summary of the instances of one task."""
-    truth = float(np.mean([each.truth for each in played]))
-    pixels = float(np.mean([each.pixels for each in played]))
+    sighted = [(each.truth, each.pixels) for each in played if np.isfinite(each.pixels)]
+    blind = len(played) - len(sighted)
+    truth, pixels = np.mean(sighted or [(np.nan, np.nan)], axis=0).tolist()
     limit = RATIO * truth + EXTRA
     return Cost(
         task,
         len(played),
+        blind,
         truth,
         pixels,
         pixels / truth,
         limit,
         sum(each.repeated for each in played),
         sum(each.skipped for each in played),
-        pixels <= limit,
+        pixels <= limit and blind == 0,
     )
 
 

@@ -89,7 +89,7 @@ ACCURACY_HEAD = (
     "within limits"
 )
 COST_HEAD = (
-    "cost [mm]        instances  ground truth  pixels  ratio  limit  repeated  skipped  "
+    "cost [mm]        instances  blind  ground truth  pixels  ratio  limit  repeated  skipped  "
     "within limit"
 )
 
@@ -108,8 +108,8 @@ def cost_line(row: Cost) -> str:
     """Return the line of one task."""
     truth, pixels, limit = (1e3 * length for length in (row.truth, row.pixels, row.limit))
     return (
-        f"{row.task:16s} {row.instances:9d} {truth:13.2f} {pixels:7.2f} {row.ratio:6.2f} "
-        f"{limit:6.2f} {row.repeated:9d} {row.skipped:8d}  {_yes(row.passed)}"
+        f"{row.task:16s} {row.instances:9d} {row.blind:6d} {truth:13.2f} {pixels:7.2f} "
+        f"{row.ratio:6.2f} {limit:6.2f} {row.repeated:9d} {row.skipped:8d}  {_yes(row.passed)}"
     )
 
 

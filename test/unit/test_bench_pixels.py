@@ -119,6 +119,9 @@ def test_a_trial_that_nobody_sees_is_repeated_once_and_never_guessed(monkeypatch
     assert set(played.reasons) == {"the object was never seen"}
     assert np.isinf(played.pixels)
     assert np.isfinite(played.truth)
+    row = cost_summary("slide", [played, Played(1, 1e-3, 2e-3, 0, 0, ())])
+    assert (row.blind, row.truth, row.pixels) == (1, 1e-3, 2e-3)
+    assert not row.passed
     assert not cost_summary("slide", [played]).passed
 
 
