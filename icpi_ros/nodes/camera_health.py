@@ -64,6 +64,11 @@ class CameraHealth:
         if now is not None:
             self._latency = (now - stamp) / SECOND
 
+    @property
+    def silent(self) -> bool:
+        """True if no image arrived since the last report."""
+        return not (self._images or self._problems)
+
     def take(self) -> tuple[str, dict[str, str]]:
         """Return what was wrong since the last call (empty = nothing), and values to show."""
         end = time.monotonic()

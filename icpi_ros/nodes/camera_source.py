@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_ros.errors import InvalidValue
@@ -26,7 +28,7 @@ from icpi_ros.perception.images import decode
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.rest import SeenRest
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import Watch, watch
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import ObjectTrajectory
@@ -42,7 +44,7 @@ class CameraSource(Source):
     def __init__(self, node: Node, task: Task, values: Mapping[str, Any], on_seen: OnSeen) -> None:
         """See :class:`Source`; without a calibration file the tracker starts with camera_info."""
         self._node, self._task, self._on_seen = node, task, on_seen
-        self._watch = watch(task.name)
+        self._watch = remembering(watch(task.name), values["history"])
         self._tracker: ImageTracker | None = None
         self._unready = NO_INFO
         self._info: tuple[object, ...] = ()
@@ -135,9 +137,25 @@ class CameraSource(Source):
 
     def trouble(self) -> tuple[str, dict[str, str]]:
         """See :class:`Source`."""
+        silent = self._health.silent
         trouble, values = self._health.take()
-        if self._count() == 0:
-            trouble = trouble or f"nobody publishes {self._images.topic_name}"
+        if silent:
+            trouble = self._silence()
         elif self._tracker is None:
             trouble = self._unready
         return trouble, values
+
+    def _silence(self) -> str:
+        """Return why no images arrive."""
+        topic = self._images.topic_name
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return f"nobody publishes {topic}"
+        if all(p.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT for p in publishers):
+            return f"{topic} is published best effort: set the camera's publisher to reliable"
+        return f"no images arrive on {topic}"
+
+
+def remembering(watched: Watch, history: float) -> Watch:
+    """Return the same with another length of the past [s]."""
+    return replace(watched, settings=replace(watched.settings, history=history))

@@ -30,7 +30,7 @@ class QualitySettings:
         least_rate: measured frames per second, gaps left out [Hz].
     """
 
-    least_coverage: float = 0.7
+    least_coverage: float = 0.5
     longest_gap: float = 0.4
     longest_end_gap: float = 0.1
     most_residual: float = 0.004

@@ -30,7 +30,7 @@ class TrackingSettings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoother: SmootherSettings = field(default_factory=SmootherSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
-    bridge: float = 0.04
+    bridge: float = 0.06
     history: float = 60.0
     most_frames: int = 50_000
     survey: float = 0.25

@@ -273,6 +273,12 @@ def test_a_calibration_file_needs_no_camera_info(tmp_path, domain):
     feed = Feed(observer)
     process = perception(tmp_path / "log", "/filed", calibration=str(path))
     try:
+        feed.observer.node.destroy_publisher(feed.images)
+        feed.until_said(lambda: None, ERROR, f"nobody publishes /filed/{CAMERA_IMAGE}")
+        weak = observer.node.create_publisher(Image, CAMERA_IMAGE, qos.SENSOR)
+        feed.until_said(lambda: None, ERROR, "is published best effort")
+        observer.node.destroy_publisher(weak)
+        feed.images = observer.node.create_publisher(Image, CAMERA_IMAGE, qos.IMAGE)
         feed.stream(
             lambda: feed.images.publish(image(feed.pixels, feed.now())),
             lambda: feed.states,

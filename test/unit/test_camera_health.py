@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("icpi_ros.nodes.camera_health")
-
 from icpi_ros.nodes import camera_health
 from icpi_ros.nodes.camera_health import MANY, MOST_KINDS, CameraHealth
 from icpi_ros.perception.tracking import Rejected
