@@ -53,7 +53,7 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
     assert np.abs(numbers - np.round(numbers)).max() < 1e-6
     with TrialStore(graph.store) as store:
         for trial in store.trials(result.run_id):
-            assert trial.trajectory.coverage > 0.7
+            assert trial.trajectory.coverage > 0.5
     assert "Traceback" not in graph.text()
 
 
