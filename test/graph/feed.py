@@ -80,11 +80,11 @@ class Feed:
                 with self.observer.changed:
                     self.observer.changed.wait(left)
 
-    def said(self):
-        """Levels and lines of the last reports."""
+    def said(self, since=None):
+        """Levels and lines of the last reports, or of those ``since`` a number of them."""
         return [
             (s.level[0], s.message)
-            for report in self.reports[-18:]
+            for report in self.reports[-18 if since is None else since :]
             for s in report.status
             if s.name == "/test/perception"
         ]

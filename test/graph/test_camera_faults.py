@@ -105,8 +105,10 @@ def test_a_calibration_that_is_none_stops_positions(tracked, k, d, words):
 
     feed = tracked
     # The good calibration may still be in use for the images that overtake the bad one.
-    send = info(feed, change)
-    feed.stream(send, lambda: any(words in line for _, line in feed.said()), "the first report")
+    send, before = info(feed, change), len(feed.reports)
+    feed.stream(
+        send, lambda: any(words in line for _, line in feed.said(before)), "the first report"
+    )
     refused(feed, send, ERROR, words)
 
 
@@ -211,7 +213,9 @@ def test_ten_times_the_images_are_survived(tracked):
         assert len(tracked.states) - count > 60
         for report in tracked.reports[before:]:
             values = {item.key: item.value for item in report.status[0].values}
-            if float(values["images per second"]) > MOST_RATE:
+            many = float(values["images per second"]) > MOST_RATE
+            # The images of the old size that came last may be what the first report is about.
+            if many and "is calibrated for" not in report.status[0].message:
                 assert "images per second, at most 300 expected" in report.status[0].message
         rates = [
             float(item.value)

@@ -31,7 +31,12 @@ def test_an_arm_may_hide_the_object_for_a_while():
     ("missing", "residual", "rate", "words"),
     [
         ([(0, 201)], np.nan, np.nan, "never seen"),
-        ([(0, 35), (55, 85), (100, 140), (160, 180)], 3e-4, 60.0, "38% of the samples, at least 50%"),
+        (
+            [(0, 35), (55, 85), (100, 140), (160, 180)],
+            3e-4,
+            60.0,
+            "38% of the samples, at least 50%",
+        ),
         ([(50, 95)], 3e-4, 60.0, "not seen for 0.46 s"),
         ([(185, 201)], 3e-4, 60.0, "in the last 0.16 s"),
         ([], 0.006, 60.0, "residual 6.0 mm"),
