@@ -19,8 +19,10 @@ setup:
 demo: setup
 	@$(BIN)/icpi demo
 
+# Graphs of processes one after the other, everything else two at a time.
 test: setup lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest test/graph test/launch
+	$(BIN)/python -m pytest --numprocesses 2 test/unit test/contract
 
 lint: setup
 	$(BIN)/ruff check

@@ -44,6 +44,14 @@ class ResultsError(UsageError):
     """A results file of a benchmark that is missing, damaged, of another format or newer."""
 
 
+class CalibrationFileError(UsageError):
+    """A camera's YAML that is missing, damaged, no camera, of another size, or newer."""
+
+
+class CalibrationFailed(IcpiError):
+    """The views or points do not determine the camera; the message says what to do."""
+
+
 class StoreError(IcpiError):
     """The trial store cannot be opened or written (read-only, full disk, newer schema)."""
 

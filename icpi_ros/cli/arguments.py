@@ -133,6 +133,12 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="simulated seconds per second; 0 = as fast as possible (the default)",
     )
+    parser.add_argument(
+        "--source",
+        choices=("tracked_pose", "camera"),
+        default="tracked_pose",
+        help="where object positions come from: the true pose, or a simulated camera alone",
+    )
     parser.add_argument("--log-level", choices=("debug", "info", "warn", "error"), default="warn")
 
 

@@ -107,6 +107,7 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "store": plan.store,
         "dataset": plan.dataset_path or "",
         "log_level": args.log_level,
+        "source": args.source,
         "options": json.dumps(plan.options) if plan.options else "",
     }
     texts = {name: str(value) for name, value in arguments.items()}

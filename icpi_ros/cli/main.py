@@ -23,11 +23,14 @@ COMMANDS = (
     "bench-sim",
     "bench-graph",
     "bench-llm",
+    "bench-pixels",
     "prompt",
     "report",
     "runs",
     "serve",
     "doctor",
+    "calibrate",
+    "perception",
 )
 INTERRUPTED = 130
 

@@ -159,6 +159,11 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     given = {name: value for name, value in asked.items() if value is not None}
     if given and not args.in_process:
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
+    if args.source == "camera" and (args.in_process or args.attach):
+        raise UsageError(
+            "--source camera is for a graph that is started here: leave out --in-process, or start "
+            "the graph that you attach to with source:=camera"
+        )
     return replace(task.observation, **given)
 
 

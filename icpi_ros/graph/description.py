@@ -85,6 +85,23 @@ SIM_ARGUMENTS = (
     Argument("real_time_factor", "1.0", "simulated per real time; 0 = as fast as possible"),
     Argument("physics_seed", "0", "seed of the hidden physics of the simulation"),
     Argument("physics", "", "hidden physics, numbers with commas; empty = draw from physics_seed"),
+    Argument(
+        "source",
+        "tracked_pose",
+        "where object positions come from; camera: simulate one, and no true pose",
+        ("tracked_pose", "camera"),
+    ),
+    Argument("calibration", "", "file of the calibrated camera; empty = the scene's camera"),
+    Argument("publish_pose", "true", "simulation tells the true object pose", ("true", "false")),
+    Argument("camera", "false", "simulate a camera", ("true", "false")),
+    Argument("camera_width", "320", "width of its images [px]"),
+    Argument("camera_height", "240", "height of its images [px]"),
+    Argument("camera_rate", "60.0", "its images per second [Hz]"),
+    Argument("camera_distortion", "", "its plumb-bob k1,k2,p1,p2,k3; empty = an ideal lens"),
+    Argument("camera_noise", "0.0", "noise of its pixels, standard deviation [grey levels]"),
+    Argument("camera_exposure", "0.0", "how long its shutter is open [s]"),
+    Argument("camera_latency", "0.0", "from exposure to delivery [s]"),
+    Argument("camera_drop", "0.0", "share of its images that are lost, 0 to 1"),
     Argument("store", "", "file of the trial store; empty = the user's default"),
     Argument("dataset", "", "file of examples; empty = the shipped set"),
     Argument("model", "", "model of the improver llm; empty = its default"),
@@ -95,6 +112,9 @@ SIM_ARGUMENTS = (
 
 MODEL_ARGUMENTS = ("model", "base_url", "key_variable", "options")
 """Arguments about the improver llm and its variants."""
+
+CAMERA_WHOLE = ("camera_width", "camera_height")
+CAMERA_NUMBERS = ("camera_rate", "camera_noise", "camera_exposure", "camera_latency", "camera_drop")
 
 SIM_PATIENCE = {"joint_state_timeout": 2.0, "object_state_timeout": 2.0, "reply_timeout": 5.0}
 """Deadlines [s] of a simulated arm on a busy machine; the executor's own suit a real arm."""
@@ -120,8 +140,13 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
             "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
             "physics_seed": _whole("physics_seed", values["physics_seed"]),
             **({"physics": physics} if physics else {}),
+            **_sensors(values),
         },
-        "perception": task,
+        "perception": {
+            **task,
+            "source": values["source"],
+            "calibration": values["calibration"],
+        },
         "executor": {**task, **SIM_PATIENCE},
         "policy_improver": {
             **task,
@@ -173,6 +198,22 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
                 f"one of {', '.join(argument.choices)}"
             )
     return values
+
+
+def _sensors(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of the simulated sensors that are not at the node's defaults."""
+    given: dict[str, Any] = {name: values[name] == "true" for name in ("publish_pose", "camera")}
+    given |= {name: _whole(name, values[name]) for name in CAMERA_WHOLE}
+    given |= {name: _number(name, values[name]) for name in CAMERA_NUMBERS}
+    given["camera_distortion"] = _numbers("camera_distortion", values["camera_distortion"])
+    default = {a.name: a.default for a in SIM_ARGUMENTS}
+    asked = {name: value for name, value in given.items() if values[name] != default[name]}
+    return {"camera": True, "publish_pose": False} | asked if from_images(values) else asked
+
+
+def from_images(values: Mapping[str, str]) -> bool:
+    """Tell whether the simulated sensor is the camera alone."""
+    return values["source"] == "camera"
 
 
 def _number(name: str, text: str) -> float:

@@ -24,6 +24,7 @@ from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.errors import InvalidValue
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.perception.quality import Quality
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory, Proposal, Trial, TrialStatus
 
@@ -215,7 +216,7 @@ def object_state_msg(ns: int, position: Array, at_rest: bool) -> ObjectState:
 
 
 def object_trajectory_msg(
-    trial_id: str, start_ns: int, trajectory: ObjectTrajectory, at_rest: bool
+    trial_id: str, start_ns: int, trajectory: ObjectTrajectory, quality: Quality, at_rest: bool
 ) -> ObjectTrajectoryMsg:
     """Return the object's trajectory in one trial window that began at ``start_ns``."""
     return ObjectTrajectoryMsg(
@@ -223,7 +224,12 @@ def object_trajectory_msg(
         trial_id=trial_id,
         times=trajectory.times.tolist(),
         positions=[point(p) for p in trajectory.positions],
-        coverage=trajectory.coverage,
+        coverage=quality.coverage,
+        longest_gap=quality.longest_gap,
+        residual=quality.residual,
+        rate=quality.rate,
+        good=quality.good,
+        reason=quality.reason,
         at_rest=at_rest,
     )
 
@@ -239,6 +245,11 @@ def object_trajectory_from(msg: ObjectTrajectoryMsg) -> ObjectTrajectory:
         return ObjectTrajectory(np.array(msg.times), positions.reshape(-1, 3))
     except ValueError as exc:
         raise InvalidValue(f"object trajectory of trial {msg.trial_id}: {exc}") from exc
+
+
+def is_finite(position: Array) -> bool:
+    """Tell whether all of a vector's numbers are."""
+    return bool(np.isfinite(position).all())
 
 
 def point(position: Iterable[float]) -> Point:

@@ -127,6 +127,8 @@ class MotionClient:
         msg = found()
         if msg is None:
             raise missing
+        if not msg.good:
+            raise ObservationMissing(f"the object's path is too poor to learn from: {msg.reason}")
         return convert.object_trajectory_from(msg)
 
     def _wait(self, done: Any, limit: float, failure: IcpiError) -> None:

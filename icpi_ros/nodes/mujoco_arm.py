@@ -1,9 +1,10 @@
 """Node ``mujoco_arm``: a simulated arm behind the interface of a real one.
 
 In: ``joint_trajectory_controller/joint_trajectory`` (an empty one stops the arm), service
-``reset_scene``.  Out: ``joint_states``, ``object_pose``, ``/clock``, each 100 Hz of simulated
-time (/clock not more than 250 Hz of real time), and ``joint_trajectory_controller/status``: what
-became of each motion, and why.
+``reset_scene``.  Out: ``joint_states``, ``object_pose`` (not with ``publish_pose`` false),
+``/clock``, each 100 Hz of simulated time (/clock not more than 250 Hz of real time), and
+``joint_trajectory_controller/status``: what became of each motion, and why.  With ``camera`` true
+also images, see :mod:`icpi_ros.nodes.camera_port`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
-from icpi_ros.nodes import convert, diagnostics, qos
+from icpi_ros.nodes import camera_port, convert, diagnostics, qos
+from icpi_ros.nodes.camera_port import CameraPort
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.simulated_arm import LoadedMotion, Pacer, SimulatedArm
@@ -37,6 +39,7 @@ from icpi_ros.nodes.topics import (
     OBJECT_POSE,
     RESET_SCENE,
 )
+from icpi_ros.perception.targets import WATCHES
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -50,10 +53,13 @@ PARAMETERS = (
     Spec(
         "real_time_factor",
         1.0,
-        "simulated per real time, at least 0.05; 0 = as fast as possible",
+        "simulated per real time, at least 0.05; 0 = as fast as possible, with a camera: as fast "
+        "as it can render",
         lower=0.0,
         upper=100.0,
     ),
+    Spec("publish_pose", True, "publish object_pose, the true pose of the object"),
+    *camera_port.PARAMETERS,
 )
 BRAKING, SEEN = 1.0, 0.2
 """At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
@@ -76,23 +82,38 @@ class MujocoArm(IcpiNode):
         task = TASKS.get(values["task"])
         self._arm = ARMS.get(values["arm"] or task.arm)
         world = World(task, self._arm, physics_of(task, values))
-        self._sim = SimulatedArm(world, self._arm, task)
+        self._camera = self._open_camera(world, values)
+        self._sim = SimulatedArm(
+            world, self._arm, task, None if self._camera is None else self._camera.see
+        )
         self._pacer = Pacer(values["real_time_factor"])
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
         self._end = threading.Event()
         self._closing = False
         self._clock_sent = 0.0
-        self._open_topics()
+        self._open_topics(values["publish_pose"])
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         self._thread.start()
         self.get_logger().info(f"simulating {task.name} with {self._arm.name}")
 
-    def _open_topics(self) -> None:
+    def _open_camera(self, world: World, values: dict[str, Any]) -> CameraPort | None:
+        if not values["camera"]:
+            return None
+        settings = camera_port.settings_of(values)
+        free = values["real_time_factor"] == 0.0
+        name, target = values["camera_name"], WATCHES.get(values["task"])
+        painted = None if target is None else target.target
+        return CameraPort(self, world.model, name, settings, free, painted)
+
+    def _open_topics(self, pose: bool) -> None:
         self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK)
         self._joints_out = self.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
-        self._pose_out = self.create_publisher(PoseStamped, OBJECT_POSE, qos.SENSOR)
+        # Not even created otherwise: whoever listens can tell that no ground truth is there.
+        self._pose_out = (
+            self.create_publisher(PoseStamped, OBJECT_POSE, qos.SENSOR) if pose else None
+        )
         self._status_out = self.create_publisher(DiagnosticStatus, CONTROLLER_STATUS, qos.EVENT)
         self.create_subscription(
             JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND
@@ -109,6 +130,8 @@ class MujocoArm(IcpiNode):
         time.sleep(SEEN)
         self._end.set()
         self._wake.set()
+        if self._camera is not None:
+            self._camera.close()
         self._thread.join(2.0)
 
     # --- callbacks ------------------------------------------------------------------------
@@ -193,7 +216,10 @@ class MujocoArm(IcpiNode):
             self._clock_sent = real
             self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
         self._joints_out.publish(convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd))
-        self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
+        if self._pose_out is not None:
+            self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
+        if self._camera is not None:
+            self._camera.release(now.ns)
 
     def _report(self, label: str, state: str, ns: int, reason: str = "") -> None:
         status = MotionStatus(label, state, ns, reason)
@@ -202,9 +228,13 @@ class MujocoArm(IcpiNode):
     def _health(self) -> diagnostics.Health:
         now = self._sim.snapshot
         message = "moving" if now.active else "idle"
-        return diagnostics.Health(
-            diagnostics.OK, message, {"simulated time [s]": f"{now.ns / convert.SECOND:.2f}"}
-        )
+        values = {"simulated time [s]": f"{now.ns / convert.SECOND:.2f}"}
+        if self._camera is None:
+            return diagnostics.Health(diagnostics.OK, message, values)
+        trouble, images = self._camera.health()
+        if trouble:
+            return diagnostics.Health(diagnostics.WARN, trouble, values | images)
+        return diagnostics.Health(diagnostics.OK, message, values | images)
 
 
 def physics_of(task: Task, values: dict[str, Any]) -> Array:

@@ -1,7 +1,8 @@
 """Node ``perception``: where the object is, whether it rests, and its path in a trial window.
 
-Out: ``object_state``, up to 500 Hz; ``object_trajectory`` when a trial window closes,
-cut to it.  When nothing was seen in a window it says so in the log and sends nothing.
+Out: ``object_state``, up to 500 Hz; ``object_trajectory`` when a trial window closes, cut to it,
+with its quality.  When nothing was seen in a window it says so in the log and sends nothing.
+Where positions come from is parameter ``source``, see :mod:`icpi_ros.nodes.sources`.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
-from icpi_ros.motion.rest import RestDetector
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.parameters import Spec, declare
-from icpi_ros.nodes.sources import SOURCES
+from icpi_ros.nodes.sources import SOURCES, Seen
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
-from icpi_ros.nodes.window import ObjectHistory
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Array
 
 PARAMETERS = (
     Spec("task", "slide", "task whose object is observed", choices=TASKS.names()),
-    Spec("source", "tracked_pose", "where positions come from", choices=tuple(SOURCES)),
+    Spec("source", "tracked_pose", "where positions come from", choices=SOURCES.names()),
+    Spec(
+        "calibration", "", "file of the calibrated camera; empty = the camera of the task's scene"
+    ),
     Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, 600.0),
     Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
 )
@@ -55,10 +56,7 @@ class Perception(IcpiNode):
         """Subscribe to the source and to trial windows."""
         super().__init__("perception")
         values = declare(self, PARAMETERS)
-        rule = TASKS.get(values["task"]).rest
         self._silent_after: float = values["silent_after"]
-        self._history = ObjectHistory(rule, values["history"])
-        self._detector = RestDetector(rule)
         self._at_rest = False
         self._arrival = -np.inf
         self._sent = -np.inf
@@ -66,20 +64,18 @@ class Perception(IcpiNode):
         self._state_out = self.create_publisher(ObjectState, OBJECT_STATE, qos.SENSOR)
         self._path_out = self.create_publisher(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
         self.create_subscription(TrialWindow, TRIAL_WINDOW, self._on_window, qos.EVENT)
-        SOURCES[values["source"]]().start(self, self._on_sample)
+        task = TASKS.get(values["task"])
+        self._source = SOURCES.get(values["source"])(self, task, values, self._on_seen)
         # Steady: a window must also end when the source, and with it simulated time, stands.
         self.create_timer(0.2, self._send_due, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.Diagnostics(self, self._health)
 
-    def _on_sample(self, ns: int, position: Array) -> None:
-        if not np.isfinite(position).all() or not self._history.add(ns, position):
-            return
+    def _on_seen(self, seen: Seen) -> None:
         self._arrival = time.monotonic()
-        was_at_rest = self._at_rest
-        self._at_rest = self._detector.update(ns / convert.SECOND, position)
-        if self._at_rest != was_at_rest or self._arrival - self._sent >= STATE_PERIOD:
+        changed, self._at_rest = seen.at_rest != self._at_rest, seen.at_rest
+        if changed or self._arrival - self._sent >= STATE_PERIOD:
             self._sent = self._arrival
-            self._state_out.publish(convert.object_state_msg(ns, position, self._at_rest))
+            self._state_out.publish(convert.object_state_msg(seen.ns, seen.position, seen.at_rest))
         if self._closed:
             self._send_due()
 
@@ -93,30 +89,40 @@ class Perception(IcpiNode):
             self._send_due()
 
     def _send_due(self) -> None:
-        newest, now = self._history.newest, time.monotonic()
+        newest, now = self._source.newest, time.monotonic()
         for window in list(self._closed):
             if (newest is not None and newest >= window.stop) or now > window.deadline:
                 self._closed.remove(window)
                 self._send(window)
 
     def _send(self, window: ClosedWindow) -> None:
-        trajectory = self._history.cut(window.start, window.stop)
-        if trajectory is None:
+        found = self._source.path(window.start, window.stop)
+        if found is None:
             self.get_logger().error(
                 f"trial {window.trial_id}: the object was not seen between "
                 f"{window.start / convert.SECOND:.2f} s and {window.stop / convert.SECOND:.2f} s"
             )
             return
+        trajectory, quality = found
+        if not quality.good:
+            self.get_logger().warning(f"trial {window.trial_id}: {quality.reason}")
         self._path_out.publish(
-            convert.object_trajectory_msg(window.trial_id, window.start, trajectory, self._at_rest)
+            convert.object_trajectory_msg(
+                window.trial_id, window.start, trajectory, quality, self._at_rest
+            )
         )
 
     def _health(self) -> diagnostics.Health:
         silent = time.monotonic() - self._arrival
+        trouble, values = self._source.trouble()
         if silent > self._silent_after:
             since = f"for {silent:.1f} s" if np.isfinite(silent) else "since start"
-            return diagnostics.Health(diagnostics.ERROR, f"no measurement {since}")
-        return diagnostics.Health(diagnostics.OK, "at rest" if self._at_rest else "moving")
+            why = f": {trouble}" if trouble else ""
+            return diagnostics.Health(diagnostics.ERROR, f"no measurement {since}{why}", values)
+        if trouble:
+            return diagnostics.Health(diagnostics.WARN, trouble, values)
+        state = "at rest" if self._at_rest else "moving"
+        return diagnostics.Health(diagnostics.OK, state, values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

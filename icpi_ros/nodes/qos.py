@@ -23,6 +23,17 @@ SENSOR_EVERY = _profile(reliable=False, depth=1000)
 SENSOR_LATEST = _profile(reliable=False, depth=1)
 """Subscription for supervision: only the newest state matters, an old one misleads."""
 
+IMAGE = _profile(reliable=True, depth=5)
+"""Images and their calibration.  An image is several UDP datagrams, and best effort loses it with
+any one of them: reliable sends that one again.  Best-effort subscribers are served as well.  Few
+images: with "keep last" a subscriber that stands still costs itself images, never the camera time.
+"""
+
+IMAGE_EVERY = _profile(reliable=True, depth=60)
+"""The same for images that are learnt from, on both sides: with five, a process that had to wait
+for a busy core for 0.1 s lost images of the path.  A second's worth is 14 MB (320x240).
+"""
+
 CLOCK = _profile(reliable=False, depth=1)
 """/clock as rclpy and rclcpp subscribe to it (ClockQoS)."""
 

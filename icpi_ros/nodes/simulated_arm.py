@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,9 +69,24 @@ class Snapshot:
 class SimulatedArm:
     """One arm in one scene.  :meth:`prepare` may be called from any thread, the rest from one."""
 
-    def __init__(self, world: World, arm: Arm, task: Task) -> None:
-        """Hold the arm where it is."""
+    def __init__(
+        self,
+        world: World,
+        arm: Arm,
+        task: Task,
+        see: Callable[[int, Array], None] | None = None,
+    ) -> None:
+        """Hold the arm where it is.
+
+        Args:
+            world: the scene.
+            arm: the arm in it.
+            task: whose sensor period is the tick.
+            see: called with time [ns] and joint positions ``(nq,)`` of the scene (a view) after
+                every step, and after a reset of the object; for a camera.
+        """
         self._world, self._arm, self._task = world, arm, task
+        self._see = see or (lambda ns, qpos: None)
         self._gate = SafetyGate(arm)
         self._steps = round(task.rest.period / world.dt)
         self._step_ns = ns_from_seconds(world.dt)
@@ -82,6 +98,7 @@ class SimulatedArm:
         self._busy_until = 0
         self._may_move_until = 0
         self.snapshot = self._look(0)
+        self._see(0, world.data.qpos)
 
     def prepare(self, label: str, trajectory: JointTrajectory) -> LoadedMotion:
         """Check a motion against the arm's limits and its present state.
@@ -133,6 +150,7 @@ class SimulatedArm:
     def reset_object(self) -> None:
         """Put the object back at its start, at rest."""
         self._world.reset_object(self._hold if self._motion is None else None)
+        self._see(self.snapshot.ns, self._world.data.qpos)
 
     def tick(self) -> LoadedMotion | None:
         """Advance by one tick; return the motion that ended in it, if one did.
@@ -142,8 +160,9 @@ class SimulatedArm:
         """
         before = self.snapshot
         ended = None
-        for _ in range(self._steps):
+        for step in range(self._steps):
             self._world.step(*self._command())
+            self._see(before.ns + (step + 1) * self._step_ns, self._world.data.qpos)
             # The last command is what is held afterwards: who sees a state stamped with the
             # motion's end may send the next motion at once.
             if self._motion is not None and self._step >= len(self._motion.positions) - 1:

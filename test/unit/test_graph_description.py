@@ -6,6 +6,7 @@ import pytest
 
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.description import GRAPHS, SIM_ARGUMENTS, checked, graph, sim_graph
+from icpi_ros.sim.camera_settings import CameraSettings
 
 
 def by_name(**arguments):
@@ -31,6 +32,29 @@ def test_values_get_the_types_of_the_parameters():
     assert "physics" not in by_name()["mujoco_arm"].parameters
 
 
+def test_sensors_are_passed_on_only_where_they_are_not_as_usual():
+    usual = by_name()["mujoco_arm"].parameters
+    assert not [name for name in usual if "camera" in name or "pose" in name]
+    given = {"camera": "true", "publish_pose": "false", "camera_width": "640"}
+    arm = by_name(**given, camera_noise="4", camera_distortion="-0.1,0,0,0,0")["mujoco_arm"]
+    sensors = {name: value for name, value in arm.parameters.items() if name not in usual}
+    assert sensors == {
+        "camera": True,
+        "publish_pose": False,
+        "camera_width": 640,
+        "camera_noise": 4.0,
+        "camera_distortion": [-0.1, 0.0, 0.0, 0.0, 0.0],
+    }
+    assert isinstance(sensors["camera_noise"], float)
+
+
+def test_the_camera_of_the_arguments_is_that_of_the_core():
+    usual = {a.name: a.default for a in SIM_ARGUMENTS}
+    core = CameraSettings()
+    for name in ("width", "height", "rate", "noise", "exposure", "latency", "drop"):
+        assert usual[f"camera_{name}"] == str(getattr(core, name))
+
+
 def test_the_command_line_keeps_text_text():
     spec = by_name(store="/tmp/1.5", params_file="my.yaml")["policy_improver"]
     command = spec.command()
@@ -47,6 +71,9 @@ def test_the_command_line_keeps_text_text():
         ({"real_time_factor": ""}, "a number"),
         ({"physics": "0.2;0.3"}, "numbers with commas"),
         ({"physics_seed": "-1"}, "a whole number"),
+        ({"camera": "yes"}, "one of true, false"),
+        ({"camera_width": "wide"}, "a whole number"),
+        ({"camera_distortion": "a,b"}, "numbers with commas"),
     ],
 )
 def test_a_bad_argument_is_named(given, words):

@@ -1,0 +1,125 @@
+"""What `icpi calibrate table` knows of the table: points and markers."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from icpi_ros.cli.calibrate_views import bag_images, live
+from icpi_ros.errors import UsageError
+from icpi_ros.perception.board import Gray
+from icpi_ros.perception.calibration_file import require_size
+from icpi_ros.perception.camera import Intrinsics
+from icpi_ros.perception.image_files import read_images
+from icpi_ros.perception.known_points import KnownPoints
+from icpi_ros.perception.markers import Marker, find_markers
+
+POINT = "U,V,X,Y,Z"
+MAX_IMAGES = 40
+"""Further images of --images are not read: the corners are a median."""
+MARKER = "ID,SIZE,X,Y,Z[,YAW]"
+
+
+@dataclass(frozen=True)
+class Known:
+    """Points, an image for the picture (None if there is none), and one line of origin."""
+
+    points: KnownPoints
+    image: Gray | None
+    source: str
+
+
+def known_points(args: argparse.Namespace, intrinsics: Intrinsics) -> Known:
+    """Return the known points that the arguments name.
+
+    Raises:
+        UsageError: nothing is given, text is no number, or markers without an image.
+    """
+    rows = [_point(text, f"point {i}") for i, text in enumerate(args.point, 1)]
+    rows += _read(args.points) if args.points else []
+    markers = [_marker(text) for text in args.marker]
+    if not rows and not markers:
+        raise UsageError("nothing is known of the table: give --point, --points or --marker")
+    if markers and not (args.images or args.topic or args.bag):
+        raise UsageError("--marker needs an image that shows it: give --images or --topic")
+    images = _images(args, intrinsics)
+    values = np.array([row[1] for row in rows], dtype=np.float64).reshape(-1, 5)
+    points = KnownPoints(values[:, :2], values[:, 2:], tuple(row[0] for row in rows))
+    if markers:
+        points = _joined(points, find_markers(images, markers, args.dictionary))
+    where = (
+        f" in {len(images)} image(s) of {args.images or args.topic or args.bag}" if images else ""
+    )
+    source = f"{len(rows)} points, {len(markers)} markers{where}"
+    return Known(points, images[0] if images else None, source)
+
+
+def _images(args: argparse.Namespace, intrinsics: Intrinsics) -> list[Gray]:
+    if args.images:
+        named = list(islice(read_images(args.images), MAX_IMAGES))
+    elif args.bag:
+        named = [(f"image {n + 1} of {args.bag}", i) for n, i in enumerate(bag_images(args))]
+    elif args.topic:
+        frames = islice(live(args.topic, args.timeout), args.views)
+        named = [(f"the image on {args.topic}", image) for image in frames]
+    else:
+        return []
+    for name, image in named:
+        require_size(intrinsics, image.shape[1], image.shape[0], name)
+    return [image for _, image in named]
+
+
+def _joined(one: KnownPoints, other: KnownPoints) -> KnownPoints:
+    return KnownPoints(
+        np.vstack([one.pixels, other.pixels]),
+        np.vstack([one.positions, other.positions]),
+        one.names + other.names,
+    )
+
+
+def _floats(parts: list[str], argument: str, text: str, form: str) -> list[float]:
+    try:
+        return [float(part) for part in parts]
+    except ValueError:
+        raise UsageError(f"{argument} {text!r}: expected numbers {form}") from None
+
+
+def _point(text: str, name: str) -> tuple[str, list[float]]:
+    values = _floats(text.split(","), "--point", text, POINT)
+    if len(values) != 5:
+        raise UsageError(f"--point {text!r}: expected 5 numbers {POINT}, got {len(values)}")
+    return name, values
+
+
+def _marker(text: str) -> Marker:
+    values = _floats(text.split(","), "--marker", text, MARKER)
+    if len(values) not in (5, 6) or not np.isfinite(values).all() or values[0] % 1:
+        raise UsageError(f"--marker {text!r}: expected {MARKER}, ID an integer, the rest numbers")
+    yaw = np.radians(values[5]) if len(values) == 6 else 0.0
+    return Marker.flat(int(values[0]), values[1], np.array(values[2:5]), float(yaw))
+
+
+def _read(path: Path) -> list[tuple[str, list[float]]]:
+    """Return names and values of a CSV; a header and lines with # are passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as exc:
+        raise UsageError(f"--points {path}: {exc.strerror or exc}") from exc
+    except ValueError as exc:
+        raise UsageError(f"--points {path} is no text") from exc
+    found = list[tuple[str, list[float]]]()
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in next(csv.reader([line]), [])]
+        first = not found and cells[:1] and cells[0].lower() == "u"
+        if not any(cells) or cells[0].startswith("#") or first:
+            continue
+        values = _floats(cells[:5], f"--points {path}, line {number}:", line, POINT.lower())
+        if len(values) != 5:
+            raise UsageError(f"--points {path}, line {number}: {line!r} is not u,v,x,y,z[,name]")
+        found.append((" ".join(cells[5:]) or f"line {number}", values))
+    return found

@@ -1,0 +1,86 @@
+"""Show what perception makes of recorded images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.arguments import whole
+
+if TYPE_CHECKING:
+    from icpi_ros.data.image_bag import ImageBag
+    from icpi_ros.perception.camera import Camera
+    from icpi_ros.tasks.base import Task
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``debug``."""
+    verbs = parser.add_subparsers(required=True, metavar="debug")
+    debug = verbs.add_parser("debug", help="draw what is seen into the images of a bag")
+    debug.add_argument("bag", type=Path, metavar="BAG", help="ROS 2 bag with camera images")
+    debug.add_argument("--task", required=True, help="task whose object is looked for")
+    debug.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the PNGs")
+    debug.add_argument("--topic", default="", help="image topic, if the bag has several")
+    debug.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="calibrated camera; default: the camera of the task's scene, lens of the bag",
+    )
+    debug.add_argument(
+        "--every", type=whole(1, 100_000), default=10, metavar="N", help="draw every Nth image"
+    )
+    debug.set_defaults(run=run_debug)
+
+
+def run_debug(args: argparse.Namespace) -> int:
+    """Track through the bag, write pictures, print how often the object was seen."""
+    import cv2
+    from tqdm import tqdm
+
+    from icpi_ros.data.image_bag import ImageBag
+    from icpi_ros.errors import UsageError
+    from icpi_ros.perception.drawing import draw
+    from icpi_ros.perception.pipeline import ImageTracker
+    from icpi_ros.perception.targets import watch
+    from icpi_ros.tasks import TASKS
+
+    task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic)
+    watched, count = watch(task.name), bag.count()
+    tracker = ImageTracker.of(watched, _camera(args.calibration, task, bag))
+    if args.out.exists() and not args.out.is_dir():
+        raise UsageError(f"--out {args.out} is a file: name a folder")
+    args.out.mkdir(parents=True, exist_ok=True)
+    found: Counter[str] = Counter()
+    shown = tqdm(bag.frames(), total=count, unit="image", disable=not sys.stderr.isatty())
+    for number, (stamp, frame) in enumerate(shown):
+        state = tracker.update(stamp, frame)
+        found["seen" if state.measured else state.rejected.value] += 1
+        if number % args.every == 0 and tracker.look is not None:
+            picture = cv2.cvtColor(draw(frame, tracker.look, tracker), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(args.out / f"{number:06d}.png"), picture)
+    for what, times in found.most_common():
+        print(f"{times:7d} of {count} images: {what}")
+    print(f"pictures: {args.out}")
+    return 0 if found["seen"] else 1
+
+
+def _camera(calibration: Path | None, task: Task, bag: ImageBag) -> Camera:
+    """Return the camera of the images: from a file, else from the scene and the bag.
+
+    Raises:
+        UsageError: the file or the bag says nothing usable.
+    """
+    from icpi_ros.errors import UsageError
+    from icpi_ros.perception.calibration_file import load_camera
+    from icpi_ros.sim.scene_camera import scene_camera
+
+    if calibration is not None:
+        return load_camera(calibration)
+    info = bag.info()
+    if info is None:
+        raise UsageError("the bag has no camera_info: give --calibration")
+    return scene_camera(task, info)

@@ -1,0 +1,1 @@
+"""From images to object paths, without ROS: cameras, detection, tracking, calibration."""

@@ -1,0 +1,144 @@
+"""A calibrated camera: pinhole with plumb-bob distortion, and where it stands.
+
+OpenCV's conventions (docs, "Camera Calibration and 3D Reconstruction"), those of
+``sensor_msgs/CameraInfo``: optical frame x right, y down, z forward (REP-103); pixel (0, 0) is the
+centre of the upper left pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from icpi_ros.errors import InvalidValue
+from icpi_ros.types import Array
+
+DISTORTION = 5
+"""Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """How rays become pixels.
+
+    Attributes:
+        width: of the image [px].
+        height: of the image [px].
+        matrix: ``(3, 3)`` camera matrix K [px].
+        distortion: ``(5,)`` plumb-bob coefficients.
+    """
+
+    width: int
+    height: int
+    matrix: Array
+    distortion: Array
+
+    def __post_init__(self) -> None:
+        """Refuse what is no camera.
+
+        Raises:
+            InvalidValue: a wrong shape, a value that is not finite, or a matrix that cannot be
+                inverted.
+        """
+        if self.width < 1 or self.height < 1:
+            raise InvalidValue(f"image size {self.width} x {self.height} px: must be positive")
+        if self.matrix.shape != (3, 3) or self.distortion.shape != (DISTORTION,):
+            raise InvalidValue(
+                f"camera matrix {self.matrix.shape} and distortion {self.distortion.shape}: "
+                f"must have shapes (3, 3) and ({DISTORTION},)"
+            )
+        if not (np.isfinite(self.matrix).all() and np.isfinite(self.distortion).all()):
+            raise InvalidValue("camera matrix or distortion is not finite")
+        if not (self.matrix[0, 0] > 0.0 and self.matrix[1, 1] > 0.0):
+            raise InvalidValue(
+                f"focal lengths {self.matrix[0, 0]:g}, {self.matrix[1, 1]:g} px: must be positive"
+            )
+        if np.linalg.cond(self.matrix) > 1e9:
+            raise InvalidValue("the camera matrix cannot be inverted")
+
+    @classmethod
+    def pinhole(cls, width: int, height: int, fovy: float) -> Intrinsics:
+        """Return an ideal camera with square pixels and a vertical field of view ``fovy`` [rad]."""
+        focal = 0.5 * height / np.tan(0.5 * fovy)
+        centre = 0.5 * (width - 1), 0.5 * (height - 1)
+        matrix = np.array([[focal, 0.0, centre[0]], [0.0, focal, centre[1]], [0.0, 0.0, 1.0]])
+        return cls(width, height, matrix, np.zeros(DISTORTION))
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics and pose.
+
+    Attributes:
+        intrinsics: of the camera.
+        rotation: ``(3, 3)`` from frame ``base`` to the optical frame.
+        translation: ``(3,)`` origin of ``base`` in the optical frame [m].
+        frame: name of the optical frame.
+    """
+
+    intrinsics: Intrinsics
+    rotation: Array
+    translation: Array
+    frame: str = "camera_optical"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no pose.
+
+        Raises:
+            InvalidValue: not finite, or the rotation is none.
+        """
+        if self.rotation.shape != (3, 3) or self.translation.shape != (3,):
+            raise InvalidValue("a camera's rotation must be (3, 3) and its translation (3,)")
+        if not (np.isfinite(self.rotation).all() and np.isfinite(self.translation).all()):
+            raise InvalidValue("the camera's pose is not finite")
+        off = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max()
+        if off > 1e-6 or np.linalg.det(self.rotation) < 0.0:
+            raise InvalidValue("the camera's rotation is not a rotation matrix")
+
+    @property
+    def position(self) -> Array:
+        """``(3,)`` optical centre in frame ``base`` [m]."""
+        return np.asarray(-self.rotation.T @ self.translation)
+
+    def project(self, points: Array) -> Array:
+        """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in ``base``; NaN if behind it."""
+        seen = points @ self.rotation.T + self.translation
+        pixels = cv2.projectPoints(
+            seen.reshape(-1, 1, 3),
+            np.zeros(3),
+            np.zeros(3),
+            self.intrinsics.matrix,
+            self.intrinsics.distortion,
+        )[0].reshape(-1, 2)
+        return np.where(seen[:, 2:] > 0.0, pixels, np.nan)
+
+    def rays(self, pixels: Array) -> Array:
+        """Return directions ``(n, 3)`` in ``base`` of pixels ``(n, 2)``, not normalised."""
+        straight = cv2.undistortPointsIter(
+            np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2),
+            self.intrinsics.matrix,
+            self.intrinsics.distortion,
+            np.eye(3),
+            np.eye(3),
+            (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-12),
+        ).reshape(-1, 2)
+        optical = np.column_stack([straight, np.ones(len(straight))])
+        return np.asarray(optical @ self.rotation)
+
+    def on_plane(self, pixels: Array, normal: Array, offset: float) -> Array:
+        """Return where the rays of pixels ``(n, 2)`` meet a plane, ``(n, 3)`` [m] in ``base``.
+
+        Args:
+            pixels: ``(n, 2)``.
+            normal: ``(3,)`` of the plane, of length 1.
+            offset: the plane holds the points p with ``normal @ p = offset`` [m].
+
+        NaN where a ray does not meet the plane in front of the camera.
+        """
+        rays = self.rays(pixels)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = (offset - normal @ self.position) / (rays @ normal)
+        reach = np.where(np.isfinite(reach) & (reach > 0.0), reach, np.nan)
+        return np.asarray(self.position + reach[:, np.newaxis] * rays)

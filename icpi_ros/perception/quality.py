@@ -1,0 +1,134 @@
+"""Is an object's path good enough to learn from?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from icpi_ros.types import ObjectTrajectory
+
+
+class Verdict(StrEnum):
+    """What to do with a trajectory."""
+
+    GOOD = "good"
+    POOR = "poor"
+    """Too poor to learn from: repeat the trial, never guess."""
+
+
+@dataclass(frozen=True)
+class QualitySettings:
+    """What a trajectory must have.
+
+    Attributes:
+        least_coverage: share of samples that are present.
+        longest_gap: longest time without a position [s]; an arm may hide the object for 0.3 s.
+        longest_end_gap: the same at the end of the window [s]: where it stopped counts most.
+        most_residual: root mean square distance of measurements from the path [m].
+        least_rate: measured frames per second, gaps left out [Hz].
+    """
+
+    least_coverage: float = 0.5
+    longest_gap: float = 0.4
+    longest_end_gap: float = 0.1
+    most_residual: float = 0.004
+    least_rate: float = 15.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a trajectory is.
+
+    Attributes:
+        coverage: share of samples that are present, 0 to 1.
+        longest_gap: longest time without a position [s].
+        residual: root mean square distance of measurements from the path [m]; NaN = none.
+        rate: measured frames per second, gaps left out [Hz]; NaN = fewer than two.
+        verdict: see :class:`Verdict`.
+        reason: what is wrong, with value and limit; empty if good.
+    """
+
+    coverage: float
+    longest_gap: float
+    residual: float
+    rate: float
+    verdict: Verdict
+    reason: str
+
+    @property
+    def good(self) -> bool:
+        """True if the trajectory may be learnt from."""
+        return self.verdict is Verdict.GOOD
+
+
+def judge(
+    trajectory: ObjectTrajectory,
+    residual: float,
+    rate: float,
+    settings: QualitySettings | None = None,
+) -> Quality:
+    """Return the quality of ``trajectory``.
+
+    Args:
+        trajectory: missing samples are NaN.
+        residual: of its measurements [m].
+        rate: of its measurements [Hz].
+        settings: limits.
+    """
+    limits = settings or QualitySettings()
+    longest, end = _gaps(trajectory)
+    coverage = trajectory.coverage
+    checks = (
+        (coverage > 0.0, "the object was never seen"),
+        (
+            coverage >= limits.least_coverage,
+            f"seen in {coverage:.0%} of the samples, at least {limits.least_coverage:.0%} needed",
+        ),
+        (
+            longest <= limits.longest_gap,
+            f"not seen for {longest:.2f} s, at most {limits.longest_gap:g} s allowed",
+        ),
+        (
+            end <= limits.longest_end_gap,
+            f"not seen in the last {end:.2f} s, at most {limits.longest_end_gap:g} s allowed",
+        ),
+        (
+            residual <= limits.most_residual,
+            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.most_residual:g} mm allowed",
+        ),
+        (
+            rate >= limits.least_rate,
+            f"{rate:.1f} measured frames per second, at least {limits.least_rate:g} needed",
+        ),
+    )
+    reason = next((text for passed, text in checks if not passed), "")
+    verdict = Verdict.POOR if reason else Verdict.GOOD
+    return Quality(coverage, longest, residual, rate, verdict, reason)
+
+
+def judge_pose(trajectory: ObjectTrajectory) -> Quality:
+    """Return the quality of a path that a tracking system measured: its task judges the rest."""
+    longest, _ = _gaps(trajectory)
+    nan = float("nan")
+    return Quality(trajectory.coverage, longest, nan, nan, Verdict.GOOD, "")
+
+
+def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:
+    """Return the longest run of missing samples and the one at the end [s].
+
+    A gap lasts from the sample before to the sample after it; at the ends of the window, to the
+    first or last sample.
+    """
+    times = trajectory.times
+    if len(times) == 0:
+        return 0.0, 0.0
+    seen = times[np.isfinite(trajectory.positions).all(axis=1)]
+    if len(seen) == 0:
+        whole = float(times[-1] - times[0])
+        return whole, whole
+    period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    steps = np.concatenate([[seen[0] - times[0]], np.diff(seen), [times[-1] - seen[-1]]])
+    steps[1:-1][steps[1:-1] < 1.5 * period] = 0.0
+    return float(steps.max()), float(steps[-1])

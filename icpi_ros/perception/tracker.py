@@ -1,0 +1,216 @@
+"""Follow one object from image to image: a Kalman filter on its plane, behind a gate.
+
+Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).  A state is
+only ever given for a frame in which the object was seen; in between there is no position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import hypot
+
+import numpy as np
+
+from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.detection import Detection
+from icpi_ros.perception.plane import Plane
+from icpi_ros.perception.track import Seen, Track, inverse
+from icpi_ros.perception.tracking import SECOND, Rejected, TrackerSettings, TrackState, unseen
+from icpi_ros.types import Array
+
+
+class Tracker:
+    """Follows one object; not thread-safe.
+
+    Args:
+        camera: that took the images.
+        plane: that holds the object's centre.
+        settings: see there.
+    """
+
+    def __init__(
+        self, camera: Camera, plane: Plane, settings: TrackerSettings | None = None
+    ) -> None:
+        """Start without a track."""
+        self.camera, self.plane = camera, plane
+        self.settings = settings or TrackerSettings()
+        self._newest: int | None = None
+        self.reset()
+
+    def reset(self, near: Array | None = None) -> None:
+        """Drop the track, for example because the scene was reset.
+
+        Args:
+            near: ``(3,)`` where the object is expected [m]; decides between equal candidates.
+        """
+        self._track: Track | None = None
+        self._last: tuple[int, Array] | None = None
+        self._others: list[Array] = []
+        self._predicted: tuple[int, int, tuple[Array, Array]] | None = None
+        self._near = None if near is None else self.plane.flat(near)
+
+    def expected(self, stamp_ns: int) -> tuple[Array, float] | None:
+        """Return the pixel ``(2,)`` and reach [px] to look in; None = everywhere."""
+        track, limits = self._track, self.settings
+        if track is None or not 0 < stamp_ns - track.stamp <= limits.lost_after * SECOND:
+            return None
+        state, ahead = self._ahead(stamp_ns)
+        reach = limits.gate * float(np.sqrt(max(ahead[0, 0], ahead[1, 1])))
+        pixel = self.camera.project(self.plane.lift(state[:2])[np.newaxis])[0]
+        if not np.isfinite(pixel).all():
+            return None
+        return pixel, reach / track.metres_per_pixel
+
+    def check(self, stamp_ns: int, now_ns: int | None = None) -> Rejected:
+        """Return why a frame of ``stamp_ns`` cannot be used, before looking at it.
+
+        Args:
+            stamp_ns: of the image [ns].
+            now_ns: the same clock now [ns]; None = unknown, the future is not recognised.
+        """
+        limits, newest = self.settings, self._newest
+        if now_ns is not None and stamp_ns > now_ns + limits.ahead * SECOND:
+            return Rejected.FUTURE
+        if newest is not None and stamp_ns <= newest:
+            if newest - stamp_ns <= limits.restart * SECOND:
+                return Rejected.ORDER
+            self.reset()
+            self._newest = stamp_ns
+            return Rejected.CLOCK
+        return Rejected.NO
+
+    def update(
+        self, stamp_ns: int, detections: Sequence[Detection], now_ns: int | None = None
+    ) -> TrackState:
+        """Take a frame's detections, best first; see :meth:`check` for the stamps."""
+        why = self.check(stamp_ns, now_ns)
+        if why is not Rejected.NO:
+            return unseen(stamp_ns, why)
+        unbroken = self._track is not None and self._track.stamp == self._newest
+        self._newest = stamp_ns
+        seen = [s for s in map(self._on_plane, detections) if s is not None]
+        if self._track and stamp_ns - self._track.stamp > self.settings.lost_after * SECOND:
+            self._track = None
+        if not seen:
+            return unseen(stamp_ns, Rejected.NOTHING)
+        if self._track is None:
+            return self._start(stamp_ns, seen)
+        return self._follow(stamp_ns, seen, unbroken)
+
+    def _on_plane(self, detection: Detection) -> Seen | None:
+        pixels = detection.pixel + _STENCIL
+        points = self.camera.on_plane(pixels, self.plane.normal, self.plane.offset)
+        flat = self.plane.flat(points)
+        slope = (flat[1:] - flat[0]).T
+        covariance = detection.std**2 * (slope @ slope.T)
+        if not np.isfinite(flat).all():
+            return None
+        return Seen(detection, flat[0], covariance)
+
+    def _start(self, stamp: int, seen: list[Seen]) -> TrackState:
+        """Begin or resume a track with the best candidate, if it is clear which one that is."""
+        limits = self.settings
+        fresh = [s for s in seen if not self._is_other(s.point)]
+        good = [s for s in fresh if s.detection.score >= limits.acquire_score]
+        if not good:
+            return unseen(stamp, Rejected.DOUBTFUL)
+        if self._last is not None:
+            then, where = self._last
+            reach = limits.most_speed * (stamp - then) / SECOND + limits.separation
+            good = [s for s in good if _length(s.point - where) <= reach]
+            if not good:
+                return unseen(stamp, Rejected.JUMP)
+        if self._near is not None:
+            near = self._near
+            good.sort(key=lambda s: _length(s.point - near))
+        elif len(good) > 1 and _lead(good) < limits.clear_by:
+            return unseen(stamp, Rejected.AMBIGUOUS)
+        best = good[0]
+        covariance = np.zeros((4, 4))
+        covariance[:2, :2] = best.covariance
+        covariance[2:, 2:] = limits.most_speed**2 / 4.0 * np.eye(2)
+        state = np.concatenate([best.point, np.zeros(2)])
+        return self._accept(stamp, best, state, covariance, seen)
+
+    def _follow(self, stamp: int, seen: list[Seen], unbroken: bool) -> TrackState:
+        """Update the track with the nearest candidate inside the gate."""
+        limits, track = self.settings, self._track
+        assert track is not None
+        state, ahead = self._ahead(stamp)
+        gap = (stamp - track.stamp) / SECOND
+        # In an unbroken track the gate is narrow, and a look-alike may since have gone away.
+        fresh = [s for s in seen if unbroken or not self._is_other(s.point)]
+        gated = []
+        for s in fresh:
+            off = s.point - state[:2]
+            inside = float(off @ inverse(ahead[:2, :2] + s.covariance) @ off)
+            moved = _length(s.point - track.state[:2])
+            slack = limits.most_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
+            if inside <= limits.gate**2 and moved <= slack:
+                gated.append((inside, s))
+        if not gated:
+            return unseen(stamp, Rejected.JUMP)
+        if gap > limits.doubt_after:
+            gated = [g for g in gated if g[1].detection.score >= limits.acquire_score]
+            if not gated:
+                return unseen(stamp, Rejected.DOUBTFUL)
+        best = min(gated, key=lambda g: g[0])[1]
+        gain = ahead[:, :2] @ inverse(ahead[:2, :2] + best.covariance)
+        state = state + gain @ (best.point - state[:2])
+        covariance = ahead - gain @ ahead[:2]
+        return self._accept(stamp, best, state, 0.5 * (covariance + covariance.T), seen)
+
+    def _accept(
+        self, stamp: int, best: Seen, state: Array, covariance: Array, seen: list[Seen]
+    ) -> TrackState:
+        std = float(np.sqrt(0.5 * best.covariance.trace()))
+        self._track = Track(state, covariance, stamp, std / best.detection.std)
+        self._last, self._near = (stamp, best.point), None
+        self._remember_others(best, seen)
+        velocity = state[2:] @ self.plane.axes
+        return TrackState(
+            stamp,
+            self.plane.lift(state[:2]),
+            velocity,
+            covariance,
+            True,
+            Rejected.NO,
+            best.detection,
+            best.point,
+            std,
+        )
+
+    def _ahead(self, stamp: int) -> tuple[Array, Array]:
+        """Return the track's prediction for ``stamp``; once per frame, it is asked for twice."""
+        track = self._track
+        assert track is not None
+        if self._predicted is None or self._predicted[:2] != (stamp, track.stamp):
+            self._predicted = (stamp, track.stamp, track.at(stamp, self.settings.power))
+        return self._predicted[2]
+
+    def _is_other(self, point: Array) -> bool:
+        limit = 0.5 * self.settings.separation
+        return any(_length(point - other) < limit for other in self._others)
+
+    def _remember_others(self, best: Seen, seen: list[Seen]) -> None:
+        """Keep where look-alikes stand while the object is seen elsewhere; they are not it."""
+        apart = self.settings.separation
+        self._others = [o for o in self._others if _length(o - best.point) >= apart]
+        for s in seen:
+            away = _length(s.point - best.point) >= apart
+            if away and not self._is_other(s.point) and len(self._others) < _MOST_OTHERS:
+                self._others.append(s.point)
+
+
+def _length(v: Array) -> float:
+    return hypot(float(v[0]), float(v[1]))
+
+
+def _lead(seen: list[Seen]) -> float:
+    """Return by how much the first candidate scores higher than the second."""
+    return seen[0].detection.score - seen[1].detection.score
+
+
+_MOST_OTHERS = 16
+_STENCIL = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+_STENCIL.setflags(write=False)

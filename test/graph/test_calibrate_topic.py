@@ -1,0 +1,127 @@
+"""`icpi calibrate` from a live topic, with a camera that is another process."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from icpi_ros.perception.board import Board
+from icpi_ros.perception.calibration_file import Calibration, load, load_camera, save
+from icpi_ros.perception.markers import Marker
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "unit"))
+
+from rendering import TRUTH, angle, board_images, look, marker_table  # noqa: E402
+
+CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])
+MARKERS = [
+    Marker.flat(n, 0.06, np.array([x, y, 0.0]))
+    for n, (x, y) in {0: (0.25, 0.0), 5: (0.75, 0.0), 7: (0.75, 0.4), 9: (0.25, 0.4)}.items()
+]
+
+
+@contextlib.contextmanager
+def camera(folder, topic):
+    process = subprocess.Popen([sys.executable, HERE / "image_publisher.py", folder, topic])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(5)
+
+
+def icpi(*words, limit=60.0):
+    return subprocess.run(
+        [sys.executable, "-m", "icpi_ros.cli.main", "calibrate", *map(str, words)],
+        capture_output=True, text=True, timeout=limit, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("views")
+    for number, image in enumerate(board_images(Board(), 14)):
+        cv2.imwrite(str(folder / f"{number:02d}.png"), image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("table")
+    for number in range(3):
+        image = marker_table(MARKERS, "4x4_50", CAMERA, seed=number)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), image)
+    return folder
+
+
+def test_a_board_before_a_live_camera_is_enough(views, tmp_path):
+    out = tmp_path / "camera.yaml"
+    with camera(views, "/bench/image"):
+        done = icpi("camera", "--topic", "/bench/image", "--views", 10, "--timeout", 50,
+                    "--out", out, "--picture", tmp_path / "camera.png")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = load(out)
+    assert found.made.samples == 10
+    assert "topic /bench/image" in found.made.how
+    assert abs(found.intrinsics.matrix[0, 0] / TRUTH.matrix[0, 0] - 1.0) < 0.005
+    assert (tmp_path / "camera.png").exists()
+
+
+def test_markers_before_a_live_camera_give_the_pose(table, tmp_path):
+    save(tmp_path / "camera.yaml", Calibration(TRUTH))
+    words = [f"--marker={m.number},{m.size},{m.position[0]},{m.position[1]},0" for m in MARKERS]
+    with camera(table, "/bench/table"):
+        done = icpi("table", "--camera", tmp_path / "camera.yaml", "--topic", "/bench/table",
+                    *words, "--out", tmp_path / "camera.yaml")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert angle(load_camera(tmp_path / "camera.yaml"), CAMERA) < 0.05
+
+
+def test_a_silent_topic_ends_in_one_line(tmp_path):
+    begin = time.monotonic()
+    done = icpi("camera", "--topic", "/bench/nothing", "--out", tmp_path / "c.yaml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("icpi: error: no image on /bench/nothing for 5 s")
+    assert done.stderr.count("\n") == 1
+    assert time.monotonic() - begin < 25.0
+
+
+def test_a_topic_without_a_board_ends_in_time(table, tmp_path):
+    with camera(table, "/bench/empty"):
+        done = icpi("camera", "--topic", "/bench/empty", "--timeout", 2, "--out",
+                    tmp_path / "c.yaml")  # fmt: skip
+    assert done.returncode == 1
+    assert "0 of 20 views within 2 s" in done.stderr
+
+
+def test_two_cameras_on_one_topic_are_refused(table, tmp_path):
+    with camera(table, "/bench/two"), camera(table, "/bench/two"):
+        time.sleep(2.0)
+        done = icpi("camera", "--topic", "/bench/two", "--timeout", 10, "--out",
+                    tmp_path / "c.yaml")  # fmt: skip
+    assert done.returncode == 1
+    assert "several publishers" in done.stderr
+
+
+def test_a_name_that_is_no_topic_is_wrong_usage(tmp_path):
+    done = icpi("camera", "--topic", "no topic", "--out", tmp_path / "c.yaml")
+    assert done.returncode == 2
+    assert "'no topic' is no name" in done.stderr
+
+
+def test_ctrl_c_ends_it(tmp_path):
+    words = ["calibrate", "camera", "--topic", "/bench/none", "--out", tmp_path / "c.yaml"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "icpi_ros.cli.main", *map(str, words)], stderr=subprocess.PIPE
+    )
+    time.sleep(3.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert process.stderr.read() == b"icpi: interrupted\n"

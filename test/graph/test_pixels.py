@@ -1,0 +1,80 @@
+"""A graph that learns from pixels only, and one whose camera loses too many images to learn."""
+
+import os
+import signal
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+
+from icpi_msgs.action import Improve
+from icpi_msgs.msg import ObjectState
+from icpi_ros.data.store import TrialStore
+from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJECT_STATE
+from icpi_ros.types import TrialStatus
+
+from .conftest import RunningGraph, wait_gone
+
+TRIALS = 3
+
+
+def improve(graph, client):
+    shown = []
+    client.connect(30.0, graph.alive)
+    calls = Callbacks(lambda *run: None, shown.append, graph.alive)
+    request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+    return client.improve(request, calls), shown
+
+
+def test_slide_improves_from_pixels_only(tmp_path, observer, client):
+    infos = observer.record(CameraInfo, CAMERA_INFO, qos.IMAGE_EVERY)  # stamped as the images
+    states = observer.record(ObjectState, OBJECT_STATE, qos.SENSOR_EVERY)
+    with RunningGraph(tmp_path, source="camera") as graph:
+        result, shown = improve(graph, client)
+        topics = [name for name, _ in observer.node.get_topic_names_and_types()]
+        assert observer.node.count_publishers(OBJECT_POSE) == 0
+        pids = graph.pids().values()
+        os.kill(graph.process.process.pid, signal.SIGINT)
+        assert graph.wait_until_ended() == 0
+        wait_gone(pids, 5.0)
+    assert (result.error_code, result.error_msg, result.trials) == (0, "", TRIALS)
+    costs = [trial.cost for trial in shown]
+    assert min(costs) < 0.02 < costs[0]
+
+    assert not [name for name in topics if name.endswith(OBJECT_POSE)]
+    assert f"/test/{CAMERA_IMAGE}" in topics
+    published = {convert.to_ns(info.header.stamp) for info in infos}
+    stamped = [convert.to_ns(state.header.stamp) for state in states]
+    assert len(stamped) > 100
+    # This subscriber may miss some; the stamps of all are on the grid of 60 Hz.
+    assert len(set(stamped) & published) > 0.5 * len(stamped)
+    numbers = np.array(stamped) * 60e-9
+    assert np.abs(numbers - np.round(numbers)).max() < 1e-6
+    with TrialStore(graph.store) as store:
+        for trial in store.trials(result.run_id):
+            assert trial.trajectory.coverage > 0.5
+    assert "Traceback" not in graph.text()
+
+
+def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client):
+    # Two of three images are lost; fewer, and no rest would be seen, the executor would give up.
+    with RunningGraph(tmp_path, source="camera", camera_drop=0.9) as graph:
+        result, shown = improve(graph, client)
+        text = graph.text()
+    words = "the object's path is too poor to learn from: "
+    assert result.error_code == Improve.Result.UNOBSERVED
+    assert words in result.error_msg
+    assert not shown
+    assert np.isnan(result.best_cost)
+    with TrialStore(graph.store) as store:
+        attempts = store.trials(result.run_id, all_attempts=True)
+        assert store.run(result.run_id).state == "failed"
+    assert [trial.status for trial in attempts] == [TrialStatus.UNOBSERVED] * 2
+    assert {trial.number for trial in attempts} == {0}
+    np.testing.assert_array_equal(attempts[0].theta, attempts[1].theta)
+    for trial in attempts:
+        assert trial.note.startswith(words)
+        assert trial.trajectory is None
+    assert "seen in " in attempts[0].note or "not seen" in attempts[0].note
+    assert text.count("it is tried once more") == 1
