@@ -45,20 +45,31 @@ def secrets() -> dict[str, str]:
 
 def redact_text(text: str) -> str:
     """Return ``text`` with every key of the environment replaced by the variable's name."""
-    return _without(secrets(), text)
+    return _without(_written(), text)
 
 
 def redact_texts(texts: Sequence[str]) -> list[str]:
     """Return several texts with :func:`redact_text` applied, at the price of one."""
-    keys = secrets()
-    return [_without(keys, text) for text in texts]
+    written = _written()
+    return [_without(written, text) for text in texts]
 
 
-def _without(keys: Mapping[str, str], text: str) -> str:
-    for name, value in keys.items():
-        for form in _forms(value):
-            text = text.replace(form, f"[{name} removed]")
-    return text
+def redact(value: Json) -> Json:
+    """Return a JSON-able ``value`` with :func:`redact_text` applied to every text in it."""
+    return _redacted(_written(), value)
+
+
+def leaked(value: Json) -> str:
+    """Return the name of an environment variable whose key a JSON-able ``value`` holds, or ''."""
+    return _held(_written(), value)
+
+
+_Written: TypeAlias = Sequence[tuple[str, str]]
+"""Every form in which a key may stand in a text, and its variable; looked up once per call."""
+
+
+def _written() -> _Written:
+    return [(form, name) for name, key in secrets().items() for form in _forms(key)]
 
 
 def _forms(key: str) -> Sequence[str]:
@@ -71,30 +82,29 @@ def _forms(key: str) -> Sequence[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def redact(value: Json) -> Json:
-    """Return a JSON-able ``value`` with :func:`redact_text` applied to every text in it."""
-    return _redacted(secrets(), value)
+def _without(written: _Written, text: str) -> str:
+    for form, name in written:
+        text = text.replace(form, f"[{name} removed]")
+    return text
 
 
-def _redacted(keys: Mapping[str, str], value: Json) -> Json:
+def _redacted(written: _Written, value: Json) -> Json:
     if isinstance(value, str):
-        return _without(keys, value)
+        return _without(written, value)
     if isinstance(value, dict):
-        return {_without(keys, k): _redacted(keys, v) for k, v in value.items()}
+        return {_without(written, k): _redacted(written, v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_redacted(keys, v) for v in value]
+        return [_redacted(written, v) for v in value]
     return value
 
 
-def leaked(value: Json) -> str:
-    """Return the name of an environment variable whose key a JSON-able ``value`` holds, or ''."""
+def _held(written: _Written, value: Json) -> str:
     if isinstance(value, str):
-        held = (n for n, key in secrets().items() if any(f in value for f in _forms(key)))
-        return next(held, "")
+        return next((name for form, name in written if form in value), "")
     if isinstance(value, dict):
-        return next(filter(None, (leaked(v) for kv in value.items() for v in kv)), "")
+        return next(filter(None, (_held(written, v) for kv in value.items() for v in kv)), "")
     if isinstance(value, list):
-        return next(filter(None, map(leaked, value)), "")
+        return next(filter(None, (_held(written, v) for v in value)), "")
     return ""
 
 

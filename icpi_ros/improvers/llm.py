@@ -11,7 +11,7 @@ from icpi_ros.context.description import describe
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.tokens import NumberFormat
 from icpi_ros.improvers.asking import Asker
-from icpi_ros.improvers.base import Context, check_options
+from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.options import LlmOptions
 from icpi_ros.improvers.pattern import PatternImprover
 from icpi_ros.models.budget import Meter
@@ -45,21 +45,18 @@ class Llm(PatternImprover):
         Raises:
             UsageError: a wrong option, a file that cannot be used, or too few examples.
         """
-        check_options(type(self), context.options)
-        options = self.chosen(context.options)
-        self._meter = Meter(options.budget, context.spent)
-        if completer or proposes:
-            self._completer = completer or connect(options.choice, self._meter)
+        self._given = completer
         super().__init__(context, proposes)
-        self._writer = self._make_writer(NumberFormat(options.digits))
+        self._writer = self._make_writer(NumberFormat(self.options.digits))
+
+    def _get_ready(self) -> None:
+        self._meter = Meter(self.options.budget, self.context.spent)
+        self._completer = self._given or connect(self.options.choice, self._meter)
+        super()._get_ready()
 
     @classmethod
     def chosen(cls, options: Mapping[str, Any]) -> LlmOptions:
-        """Return checked options with this variant's defaults.
-
-        Raises:
-            InvalidValue: a value is not allowed.
-        """
+        """See :meth:`PatternImprover.chosen`."""
         return type(cls.defaults).of(options, cls.name, cls.defaults)
 
     def messages(self, history: Sequence[Outcome]) -> tuple[Message, ...]:

@@ -54,18 +54,31 @@ class PatternImprover(IndexedImprover):
             InvalidValue: a wrong option, or too few examples.
         """
         super().__init__(context)
-        self.options = type(self.defaults).of(context.options, self.name, self.defaults)
+        self.options = self.chosen(context.options)
         self._adjustments = Adjustments(
             context.dataset, self._features, self._index, self.options.order
         )
         if proposes:
-            self._substitute = Embedded(without_options(context))
+            self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Make what only a proposal needs; the substitute last, because it takes seconds."""
+        self._substitute = Embedded(without_options(self.context))
+
+    @classmethod
+    def chosen(cls, options: Mapping[str, Any]) -> PatternOptions:
+        """Return checked options with this improver's defaults.
+
+        Raises:
+            InvalidValue: a value is not allowed.
+        """
+        return type(cls.defaults).of(options, cls.name, cls.defaults)
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
         """Check names and values; see :meth:`Improver.check`."""
         super().check(options)
-        type(cls.defaults).of(options, cls.name, cls.defaults)
+        cls.chosen(options)
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return what a proposal for ``history`` asks to complete."""

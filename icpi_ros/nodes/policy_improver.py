@@ -34,9 +34,7 @@ PARAMETERS = (
     Spec("model", "", "model of the improver llm; empty = its default"),
     Spec("base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default"),
     Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
-    Spec(
-        "deadline", 0.0, "deadline of one completion; 0 = the improver's default", "s", 0.0, 3600.0
-    ),
+    Spec("deadline", 0.0, "deadline of one proposal; 0 = the improver's default", "s", 0.0, 3600.0),
     Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
