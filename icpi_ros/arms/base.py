@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -53,14 +52,45 @@ class ArmLimits:
             raise ValueError(f"tool_speed must be positive and finite, is {self.tool_speed}")
 
 
+@dataclass(frozen=True)
+class Capsule:
+    """A piece of an arm's body, never smaller than the real one: all points near a line.
+
+    Attributes:
+        name: of the piece, for messages.
+        link: which link carries it: 0 = the fixed base, i = the link that joint i moves.
+        start, end: ``(3,)`` [m] ends of the line, in the link's frame; see :meth:`Arm.links`.
+        radius: distance from the line [m].
+    """
+
+    name: str
+    link: int
+    start: Array
+    end: Array
+    radius: float
+
+
 class Arm(ABC):
     """A serial arm with a tool; all maps are vectorised over leading axes."""
 
-    name: ClassVar[str]
-    joints: ClassVar[tuple[str, ...]]
-    limits: ClassVar[ArmLimits]
-    home: ClassVar[Array]
+    name: str
+    joints: tuple[str, ...]
+    limits: ArmLimits
+    home: Array
     """Joint positions ``(n,)`` [rad] at which simulation starts: clear of table and objects."""
+
+    @property
+    @abstractmethod
+    def body(self) -> tuple[Capsule, ...]:
+        """The arm's pieces with its tool, for the check against itself and the table."""
+
+    @abstractmethod
+    def links(self, q: Array) -> Array:
+        """Return the frames ``(..., n + 1, 4, 4)`` of the links in frame ``base``.
+
+        Link 0 is the base itself; the frame of link i has its origin on the axis of joint i and
+        its z axis along it, and turns with joint i.
+        """
 
     @abstractmethod
     def tool_pose(self, q: Array) -> tuple[Array, Array]:

@@ -8,11 +8,9 @@ Frame: the DH base frame (ROS ``base``; ``base_link`` is turned by 180 deg about
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.arms.base import Arm, ArmLimits, Capsule
 from icpi_ros.types import Array
 
 D1, A2, A3, D4, D5, D6 = 0.1625, -0.425, -0.3922, 0.1333, 0.0997, 0.0996
@@ -29,10 +27,10 @@ _DH = (  # a [m], alpha [rad], d [m]
 class Ur5e(Arm):
     """UR5e; branch of the inverse: elbow up, wrist 2 at -90 deg when the tool points down."""
 
-    name: ClassVar[str] = "ur5e"
-    tool_length: ClassVar[float] = 0.15
+    name: str = "ur5e"
+    tool_length: float = 0.15
     """Distance from the flange to the tool point along the flange's z axis [m]."""
-    joints: ClassVar[tuple[str, ...]] = (
+    joints: tuple[str, ...] = (
         "shoulder_pan_joint",
         "shoulder_lift_joint",
         "elbow_joint",
@@ -40,11 +38,11 @@ class Ur5e(Arm):
         "wrist_2_joint",
         "wrist_3_joint",
     )
-    home: ClassVar[Array] = np.array([2.478, -1.138, 1.393, -1.825, -1.5708, 0.907])
+    home: Array = np.array([2.478, -1.138, 1.393, -1.825, -1.5708, 0.907])
 
     # Positions: +-360 deg, elbow +-180 deg; speed 180 deg/s (UR5e data sheet).  UR publishes no
     # acceleration limit: 40 rad/s^2 is our choice, 1.6 times what the fastest strike needs.
-    limits: ClassVar[ArmLimits] = ArmLimits(
+    limits: ArmLimits = ArmLimits(
         lower=np.array([-2 * np.pi, -2 * np.pi, -np.pi, -2 * np.pi, -2 * np.pi, -2 * np.pi]),
         upper=np.array([2 * np.pi, 2 * np.pi, np.pi, 2 * np.pi, 2 * np.pi, 2 * np.pi]),
         velocity=np.full(6, np.pi),
@@ -53,6 +51,34 @@ class Ur5e(Arm):
         workspace_upper=np.array([0.95, 0.95, 2.6]),
         tool_speed=4.0,
     )
+
+    @property
+    def body(self) -> tuple[Capsule, ...]:
+        """See :attr:`Arm.body`; pieces as in sim/ur5e.xml, the blade as one across the tool."""
+        flange = D6 + self.tool_length
+        return (
+            _piece("shoulder", 1, (0, 0, 0.0), (0, 0, 0.16), 0.06),
+            _piece("upper arm", 2, (0, 0, 0.12), (A2, 0, 0.12), 0.05),
+            _piece("forearm", 3, (0, 0, 0.01), (A3, 0, 0.01), 0.042),
+            _piece("wrist 1", 4, (0, 0, 0.03), (0, 0, D4), 0.038),
+            _piece("wrist 2", 5, (0, 0, 0), (0, 0, D5), 0.038),
+            _piece("wrist 3", 6, (0, 0, 0.06), (0, 0, D6), 0.036),
+            *self._tool(flange),
+        )
+
+    def _tool(self, end: float) -> tuple[Capsule, ...]:
+        """Stem and blade, in the frame of link 6; ``end`` is the tool point's height there [m]."""
+        return (
+            _piece("tool", 6, (0, 0, D6), (0, 0, end), 0.01),
+            _piece("blade", 6, (-0.08, 0, end), (0.08, 0, end), 0.0075),
+        )
+
+    def links(self, q: Array) -> Array:
+        """See :meth:`Arm.links`."""
+        before = np.stack(self._frames(q)[:-1], axis=-3)
+        turned = before @ _dh(q, 0.0, 0.0, 0.0)
+        base = np.broadcast_to(np.eye(4), (*q.shape[:-1], 1, 4, 4))
+        return np.concatenate([base, turned], axis=-3)
 
     def tool_pose(self, q: Array) -> tuple[Array, Array]:
         """See :meth:`Arm.tool_pose`."""
@@ -115,6 +141,10 @@ class Ur5e(Arm):
             frame = frame @ _dh(q[..., joint], a, alpha, d)
             frames.append(frame)
         return frames
+
+
+def _piece(name: str, link: int, start: object, end: object, radius: float) -> Capsule:
+    return Capsule(name, link, np.array(start, float), np.array(end, float), radius)
 
 
 def _minus_y_axis(frame: Array) -> Array:

@@ -47,3 +47,18 @@ def test_kinematics_agree_with_the_simulated_arm():
         position, rotation = UR5E.tool_pose(q)
         np.testing.assert_allclose(site.xpos, position, atol=1e-9)
         np.testing.assert_allclose(site.xmat.reshape(3, 3), rotation, atol=1e-9)
+
+
+def test_links_and_body_agree_with_the_simulated_arm():
+    world = World(SLIDE, UR5E, np.array([0.2, 0.2, 0.0]))
+    for q in np.random.default_rng(4).uniform(-2.5, 2.5, (20, 6)):
+        world.reset(q)
+        frames = UR5E.links(q)
+        np.testing.assert_allclose(frames[0], np.eye(4))
+        for link in range(1, 7):
+            body = world.data.body(f"link_{link}")
+            np.testing.assert_allclose(frames[link, :3, 3], body.xpos, atol=1e-9)
+            np.testing.assert_allclose(frames[link, :3, :3], body.xmat.reshape(3, 3), atol=1e-9)
+        blade = next(piece for piece in UR5E.body if piece.name == "blade")
+        middle = frames[6] @ np.append(0.5 * (blade.start + blade.end), 1.0)
+        np.testing.assert_allclose(middle[:3], UR5E.tool_pose(q)[0], atol=1e-9)
