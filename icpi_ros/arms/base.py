@@ -20,6 +20,8 @@ class ArmLimits:
         acceleration: ``(n,)`` [rad/s^2].
         workspace_lower, workspace_upper: box for the tool point ``(3,)`` [m], frame ``base``.
         tool_speed: largest speed of the tool point [m/s].
+        tool_mass: mass of what moves with the last link: tool and payload [kg].
+        tool_energy: largest kinetic energy 0.5 ``tool_mass`` speed^2 of it [J].
     """
 
     lower: Array
@@ -29,6 +31,8 @@ class ArmLimits:
     workspace_lower: Array
     workspace_upper: Array
     tool_speed: float
+    tool_mass: float
+    tool_energy: float
 
     def __post_init__(self) -> None:
         """Refuse limits that limit nothing.
@@ -48,8 +52,9 @@ class ArmLimits:
         box = self.workspace_upper - self.workspace_lower
         if box.shape != (3,) or not (np.isfinite(box).all() and (box > 0).all()):
             raise ValueError("the workspace must be a finite box of three positive sides")
-        if not 0.0 < self.tool_speed < np.inf:
-            raise ValueError(f"tool_speed must be positive and finite, is {self.tool_speed}")
+        for name in ("tool_speed", "tool_mass", "tool_energy"):
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be positive and finite, is {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

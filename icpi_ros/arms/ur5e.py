@@ -50,6 +50,8 @@ class Ur5e(Arm):
         workspace_lower=np.array([-0.95, -0.95, 0.008]),
         workspace_upper=np.array([0.95, 0.95, 2.6]),
         tool_speed=4.0,
+        tool_mass=0.3,
+        tool_energy=2.4,
     )
 
     @property

@@ -34,6 +34,8 @@ class Ur5eStick(Ur5e):
         workspace_lower=np.array([-1.36, -0.10, -0.40]),
         workspace_upper=np.array([0.95, 0.36, 1.50]),
         tool_speed=7.0,
+        tool_mass=0.3,
+        tool_energy=7.4,
     )
 
     def _tool(self, end: float) -> tuple[Capsule, ...]:
