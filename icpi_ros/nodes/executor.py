@@ -18,12 +18,13 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue, UnknownName
 from icpi_ros.nodes import convert, diagnostics
 from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes.following import Settings, TrialEnded
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import EXECUTE_MOTION
-from icpi_ros.nodes.trial import Settings, TrialEnded, TrialExecution
+from icpi_ros.nodes.trial import TrialExecution
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array

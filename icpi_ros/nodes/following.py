@@ -1,0 +1,259 @@
+"""Following motions: send one to the arm, watch it to its end, stop the arm.
+
+Time limits of a motion are in the arm's own time (stamps of ``joint_states``), so that a slow
+simulation is not mistaken for a stuck arm; that this time goes on at all is watched on the
+steady clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import IcpiError
+from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.arm_port import ArmPort, ArmState
+from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.types import Array
+
+Code = ExecuteMotion.Result
+DWELL = 0.3
+"""Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
+STANDING = 20_000_000
+"""An arm stands if it does so for this long of its own time [ns]."""
+
+
+class TrialEnded(IcpiError):
+    """The trial cannot go on: ``code`` is an error code of ExecuteMotion."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """Keep the code and the reason."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Tolerances and deadlines; all have safe defaults, none can be switched off.
+
+    Attributes:
+        speed_scale: share of the arm's limits for slow moves, 0 to 1.
+        goal_tolerance: joint distance at which a move has arrived [rad].
+        tracking_tolerance: largest joint distance from the motion under way [rad].
+        silence: longest steady time without a joint state [s].
+        blindness: longest steady time without an object state [s].
+        reply: longest steady time for the controller or the scene to answer [s].
+        stop_limit: longest steady time until a stopped arm stands [s].
+    """
+
+    speed_scale: float = 0.5
+    goal_tolerance: float = 0.01
+    tracking_tolerance: float = 0.1
+    silence: float = 0.5
+    blindness: float = 1.0
+    reply: float = 2.0
+    stop_limit: float = 2.0
+
+
+class Follower:
+    """Motions of one trial after another; used by one worker thread.
+
+    :meth:`interrupt` alone may be called from any thread.
+
+    Args:
+        arm: whose limits hold.
+        port: the way to it.
+        changed: notified at every news of arm and scene.
+        settings: tolerances and deadlines.
+    """
+
+    def __init__(
+        self, arm: Arm, port: ArmPort, changed: threading.Condition, settings: Settings
+    ) -> None:
+        """Keep the parts; nothing moves yet."""
+        self._arm, self._port = arm, port
+        self._changed, self._settings = changed, settings
+        self.gate = SafetyGate(arm)
+        self._trial_id = ""
+        self._interruption: TrialEnded | None = None
+        self.sent = False
+        """True once a motion was handed to the arm."""
+        self.planned = 0.0
+        """Planned time of all motions that were begun [s]."""
+
+    def begin(self, trial_id: str) -> None:
+        """Name the motions that follow after a trial."""
+        self._trial_id = trial_id
+
+    def interrupt(self, reason: TrialEnded) -> None:
+        """End the trial for this reason at the next look, milliseconds later; the first counts."""
+        if self._interruption is None:
+            self._interruption = reason
+        with self._changed:
+            self._changed.notify_all()
+
+    def await_arm(self) -> None:
+        """Wait for a joint state of the present.
+
+        Raises:
+            TrialEnded: there is none within the reply limit, or the last one is old.
+        """
+        self.wait(lambda: self._port.state is not None, self._settings.reply, self._silent)
+        self.look(0.0)  # a state from before the arm fell silent would pass for the present
+
+    def move_to(self, goal: Array, name: str) -> None:
+        """Go slowly to joint positions ``(n,)`` [rad], from rest to rest."""
+        here = self._state.q
+        if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
+            scale = self._settings.speed_scale
+            self.follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
+
+    def follow(
+        self,
+        trajectory: JointTrajectory,
+        name: str,
+        on_start: Callable[[int], None] = lambda ns: None,
+    ) -> int:
+        """Send a motion, supervise it to its end, return the stamp of its start [ns].
+
+        Raises:
+            MotionRefused: the gate refuses it.
+            TrialEnded: the arm does not do it, or the trial was interrupted.
+        """
+        checked = self.gate.check(trajectory, self._state.q)
+        self.sent = True
+        label = self._port.label(f"{self._trial_id}/{name}")
+        self.planned += trajectory.duration
+        if self._interruption is not None:
+            raise self._interruption
+        self.wait(lambda: self._port.has_controller, self._settings.reply, self._no_controller)
+        self._port.send(checked, label)
+        start = self._started(label)
+        on_start(start)
+        watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
+        end = start + ns_from_seconds(trajectory.duration)
+        # One state per round: a newer one may come in the middle, and it may have arrived.
+        while not self._arrived(state := self._state, trajectory, end):
+            self._check_tracking(state, trajectory, start, name)
+            if state.ns > watchdog:
+                raise TrialEnded(
+                    Code.TRACKING_FAILED,
+                    f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
+                    f"(1.2 x its duration + 0.5 s): "
+                    f"{self._distance(state, trajectory.positions[-1])}",
+                )
+            self.look(0.05)
+        return start
+
+    def _started(self, label: str) -> int:
+        """Wait until the controller has taken the motion; return the stamp of its start."""
+        if not self._port.reports_status:
+            return self.now  # a real controller: it starts on receipt
+        reply = self._settings.reply
+
+        def unanswered() -> TrialEnded:
+            return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
+
+        def answered() -> bool:
+            return self._port.status(label, "accepted", "rejected") is not None
+
+        self.wait(answered, reply, unanswered)
+        status = self._port.status(label, "accepted", "rejected")
+        if status is None or status.state == "rejected":
+            reason = status.reason if status is not None else "no reason given"
+            raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
+        return status.ns
+
+    def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
+        off = np.abs(state.q - trajectory.positions[-1]).max()
+        return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
+
+    def _check_tracking(
+        self, state: ArmState, trajectory: JointTrajectory, start: int, name: str
+    ) -> None:
+        if state.ns < start:
+            return
+        wanted, _, _ = trajectory.sample(np.array([(state.ns - start) / SECOND]))
+        if np.abs(state.q - wanted[0]).max() > self._settings.tracking_tolerance:
+            raise TrialEnded(
+                Code.TRACKING_FAILED,
+                f"{name} left its path: {self._distance(state, wanted[0])}, "
+                f"allowed {self._settings.tracking_tolerance:g} rad",
+            )
+
+    def _distance(self, state: ArmState, wanted: Array) -> str:
+        off = np.abs(state.q - wanted)
+        worst = int(np.argmax(off))
+        speed = float(np.abs(state.qd).max())
+        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
+
+    def look(self, timeout: float) -> None:
+        """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
+        with self._changed:
+            self._changed.wait(timeout)
+        if self._interruption is not None:
+            raise self._interruption
+        state = self._port.state
+        if state is not None and time.monotonic() - state.arrival > self._settings.silence:
+            raise self._silent()
+
+    def wait(
+        self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
+    ) -> None:
+        """Look again and again until ``done``, at most ``limit`` [s]; else raise ``failure``."""
+        deadline = time.monotonic() + limit
+        while not done():
+            if time.monotonic() > deadline:
+                raise failure()
+            self.look(0.05)
+
+    def stop_arm(self) -> bool:
+        """Brake and wait until the arm stands; tell whether it does."""
+        label = self._port.label(f"{self._trial_id}/stop")
+        reports = self._port.reports_status
+        self._port.stop(label)
+        deadline = time.monotonic() + self._settings.stop_limit
+        since: int | None = None
+        while time.monotonic() < deadline:
+            with self._changed:
+                self._changed.wait(0.05)
+            state = self._port.state
+            if state is None or time.monotonic() - state.arrival > self._settings.silence:
+                return False  # nobody is left who could say that it stands
+            braking = not reports or self._port.status(label, "stopped") is not None
+            if not braking or not state.stands:
+                since = None
+            elif since is None:
+                since = state.ns
+            elif state.ns - since >= STANDING:  # one sample could be a turning point
+                return True
+        return False
+
+    @property
+    def _state(self) -> ArmState:
+        state = self._port.state
+        if state is None:
+            raise self._silent()
+        return state
+
+    @property
+    def now(self) -> int:
+        """The arm's time [ns]."""
+        return self._port.state.ns if self._port.state is not None else 0
+
+    def _silent(self) -> TrialEnded:
+        return TrialEnded(
+            Code.ARM_SILENT,
+            f"no joint state for {self._settings.silence:g} s: is the arm's driver running?",
+        )
+
+    def _no_controller(self) -> TrialEnded:
+        return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
