@@ -32,6 +32,7 @@ from icpi_ros.errors import (
     UsageError,
 )
 from icpi_ros.models.budget import Spending, spent_on
+from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.run_setup import (
@@ -47,6 +48,9 @@ from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, Trial, Tr
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
+
+OPERATOR = "operator"
+"""Provenance of a theta that a person chose."""
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 _KEEP_PROPOSAL = (TrialStatus.INTERRUPTED, TrialStatus.UNOBSERVED, TrialStatus.CANCELLED)
@@ -80,6 +84,7 @@ class ImprovementRun:
         self.state = "open"
         self.reason = ""
         self._proposer = proposer
+        self._steps = StepLimit(task.space, config.max_step)
         self._pending: Trial | None = None
         self._again: Trial | None = None
         self._unobserved = 0
@@ -97,6 +102,7 @@ class ImprovementRun:
         store: TrialStore,
         target_cost: float = 0.0,
         options: Mapping[str, Any] = _NO_OPTIONS,
+        max_step: float = 1.0,
     ) -> ImprovementRun:
         """Check the arguments, store a new run and return it.
 
@@ -110,6 +116,8 @@ class ImprovementRun:
             store: where trials go.
             target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
             options: settings of the improver, JSON-able; never a key.
+            max_step: largest change of theta from an executed trial to the next, a share of each
+                parameter's range; proposals beyond are moved back and marked as projected.
 
         Raises:
             UsageError: any argument is not allowed; the message names it.
@@ -128,6 +136,7 @@ class ImprovementRun:
             versions=versions(),
             definition_hash=task.definition_hash(),
             dataset_hash=examples_hash(examples),
+            max_step=max_step,
         )
         check_numbers(config)
         proposer = make_proposer(task, config, examples)
@@ -237,8 +246,9 @@ class ImprovementRun:
             again = self._again
             return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
         proposal = self._proposal(number, history)
-        theta, projected = self.task.space.project(self.task.space.as_vector(proposal.theta))
-        return Trial(number, theta, proposal, projected, best_cost=best_cost)
+        theta, outside = self.task.space.project(self.task.space.as_vector(proposal.theta))
+        theta, far = self._steps.nearest_allowed(theta, [outcome.theta for outcome in history])
+        return Trial(number, theta, proposal, outside or far, best_cost=best_cost)
 
     def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
         if number == 0:
@@ -249,6 +259,26 @@ class ImprovementRun:
         except BudgetSpent as exc:
             self._end("finished", str(exc))
             raise
+
+    def change(self, theta: Array, by: str) -> Trial:
+        """Note that a person had another theta ``(d,)`` executed in the trial under way.
+
+        Raises:
+            InvalidValue: outside the bounds.
+            RuntimeError: no trial is under way.
+        """
+        pending = self._require_pending()
+        proposal = replace(
+            pending.proposal,
+            provenance=OPERATOR,
+            fallback_reason=f"{by} changed what {pending.proposal.provenance} proposed",
+            predicted_cost=math.nan,
+            predicted_std=math.nan,
+        )
+        self._pending = replace(
+            pending, theta=self.task.space.validate(theta), proposal=proposal, projected=False
+        )
+        return self._pending
 
     # --- tell -------------------------------------------------------------------------------
 

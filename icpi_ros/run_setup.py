@@ -22,7 +22,7 @@ MAX_SEED = 2**64 - 1
 
 
 def check_numbers(config: RunConfig) -> None:
-    """Check budget, seed and target cost.
+    """Check budget, seed, target cost and the largest step.
 
     Raises:
         InvalidValue: one is not allowed; the message names it, its value and the range.
@@ -34,6 +34,10 @@ def check_numbers(config: RunConfig) -> None:
     if not (math.isfinite(config.target_cost) and config.target_cost >= 0.0):
         raise InvalidValue(
             f"target cost = {config.target_cost} m is not allowed: metres, 0 = no target"
+        )
+    if not 0.0 < config.max_step <= 1.0:
+        raise InvalidValue(
+            f"max step = {config.max_step} is not allowed: a share of the range, above 0, at most 1"
         )
 
 

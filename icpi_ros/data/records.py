@@ -74,6 +74,8 @@ class RunConfig:
         versions: versions that matter (icpi_ros, numpy, ...).
         definition_hash: of the task (``Task.definition_hash``).
         dataset_hash: of the data set (``dataset.fingerprint``); empty = none used.
+        max_step: largest change of theta from an executed trial to the next, a share of each
+            parameter's range, 0 (exclusive) to 1 (no limit).
     """
 
     task: str
@@ -86,6 +88,7 @@ class RunConfig:
     versions: Mapping[str, str] = field(default_factory=dict)
     definition_hash: str = ""
     dataset_hash: str = ""
+    max_step: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""
@@ -172,9 +175,18 @@ def begin_row(theta: Array, proposal: Proposal, projected: bool) -> dict[str, An
 
 
 def finish_row(trial: Trial) -> dict[str, Any]:
-    """Return the columns that the end of a trial fills in."""
+    """Return the columns that the end of a trial fills in.
+
+    Theta and where it came from are among them: a person may have changed it since the start.
+    """
     seen = trial.trajectory
     return {
+        "theta": blob(trial.theta),
+        "projected": int(trial.projected),
+        "provenance": trial.proposal.provenance,
+        "fallback_reason": redact_text(trial.proposal.fallback_reason),
+        "predicted_cost": float(trial.proposal.predicted_cost),
+        "predicted_std": float(trial.proposal.predicted_std),
         "status": trial.status.value,
         "finished": utc_now(),
         "error": blob(trial.error),

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.tasks import TASKS
+from icpi_ros.graph.arguments import REAL_DEFAULTS, Argument, checked, with_defaults
 
 PACKAGE = "icpi_ros"
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One launch argument; values are text, as on a command line."""
-
-    name: str
-    default: str
-    description: str
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,46 +59,6 @@ class NodeSpec:
         return command
 
 
-SIM_ARGUMENTS = (
-    Argument("task", "slide", "task to improve", tuple(TASKS.names())),
-    Argument(
-        "improver",
-        DEFAULT_IMPROVER,
-        "improver of goals that name none",
-        tuple(IMPROVERS.names()),
-    ),
-    Argument("namespace", "", "ROS namespace of all nodes and topics; empty = the root"),
-    Argument("use_sim_time", "true", "node clocks follow /clock", ("true", "false")),
-    Argument("params_file", "", "YAML file of parameters; its values win over these arguments"),
-    Argument("log_level", "info", "log level", ("debug", "info", "warn", "error", "fatal")),
-    Argument("real_time_factor", "1.0", "simulated per real time; 0 = as fast as possible"),
-    Argument("physics_seed", "0", "seed of the hidden physics of the simulation"),
-    Argument("physics", "", "hidden physics, numbers with commas; empty = draw from physics_seed"),
-    Argument(
-        "source",
-        "tracked_pose",
-        "where object positions come from; camera: simulate one, and no true pose",
-        ("tracked_pose", "camera"),
-    ),
-    Argument("calibration", "", "file of the calibrated camera; empty = the scene's camera"),
-    Argument("publish_pose", "true", "simulation tells the true object pose", ("true", "false")),
-    Argument("camera", "false", "simulate a camera", ("true", "false")),
-    Argument("camera_width", "320", "width of its images [px]"),
-    Argument("camera_height", "240", "height of its images [px]"),
-    Argument("camera_rate", "60.0", "its images per second [Hz]"),
-    Argument("camera_distortion", "", "its plumb-bob k1,k2,p1,p2,k3; empty = an ideal lens"),
-    Argument("camera_noise", "0.0", "noise of its pixels, standard deviation [grey levels]"),
-    Argument("camera_exposure", "0.0", "how long its shutter is open [s]"),
-    Argument("camera_latency", "0.0", "from exposure to delivery [s]"),
-    Argument("camera_drop", "0.0", "share of its images that are lost, 0 to 1"),
-    Argument("store", "", "file of the trial store; empty = the user's default"),
-    Argument("dataset", "", "file of examples; empty = the shipped set"),
-    Argument("model", "", "model of the improver llm; empty = its default"),
-    Argument("base_url", "", "OpenAI-compatible endpoint of the improver llm"),
-    Argument("key_variable", "", "environment variable that holds the key of the improver llm"),
-    Argument("options", "", 'more options of the improver, a JSON object such as {"digits": 3}'),
-)
-
 MODEL_ARGUMENTS = ("model", "base_url", "key_variable", "options")
 """Arguments about the improver llm and its variants."""
 
@@ -119,40 +68,75 @@ CAMERA_NUMBERS = ("camera_rate", "camera_noise", "camera_exposure", "camera_late
 SIM_PATIENCE = {"joint_state_timeout": 2.0, "object_state_timeout": 2.0, "reply_timeout": 5.0}
 """Deadlines [s] of a simulated arm on a busy machine; the executor's own suit a real arm."""
 
-GRAPHS: Mapping[str, tuple[Argument, ...]] = {"sim": SIM_ARGUMENTS}
+SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
+SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
+SAFETY_TEXTS = ("arm", "scene", "limits")
+
+SIM_ARGUMENTS = with_defaults({})
+REAL_ARGUMENTS = with_defaults(REAL_DEFAULTS)
+GRAPHS: Mapping[str, tuple[Argument, ...]] = {"sim": SIM_ARGUMENTS, "real": REAL_ARGUMENTS}
 
 
-def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
-    """Return the nodes of the simulated graph.
+def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
+    """Return the nodes of a graph by name: ``sim`` has the arm and the sensors beside the rest.
 
     Args:
+        name: of the graph.
         given: argument values by name; what is left out has its default.
 
     Raises:
-        UsageError: an unknown argument or a value that is not allowed.
+        UsageError: an unknown graph or argument, or a value that is not allowed.
     """
-    values = checked(SIM_ARGUMENTS, given)
-    task = {"task": values["task"]}
-    physics = _numbers("physics", values["physics"])
-    parameters: dict[str, dict[str, Any]] = {
-        "mujoco_arm": {
-            **task,
-            "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
-            "physics_seed": _whole("physics_seed", values["physics_seed"]),
-            **({"physics": physics} if physics else {}),
-            **_sensors(values),
-        },
+    if name not in GRAPHS:
+        raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
+    values = checked(GRAPHS[name], given)
+    parameters = _shared(values)
+    if name == "sim":
+        parameters["executor"] |= SIM_PATIENCE
+        parameters = {"mujoco_arm": _simulation(values), **parameters}
+    return _specs(parameters, values)
+
+
+def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the nodes that all graphs have, by node."""
+    task, max_step = {"task": values["task"]}, {"max_step": _number("max_step", values["max_step"])}
+    names = ("improver", "store", "dataset", *MODEL_ARGUMENTS)
+    nodes = {
         "perception": {
             **task,
             "source": values["source"],
             "calibration": values["calibration"],
         },
-        "executor": {**task, **SIM_PATIENCE},
-        "policy_improver": {
-            **task,
-            **{name: values[name] for name in ("improver", "store", "dataset", *MODEL_ARGUMENTS)},
-        },
+        "executor": {**task, **_safety(values)},
+        "policy_improver": {**task, **{name: values[name] for name in names}, **max_step},
     }
+    if values["viewer"] == "true":
+        nodes["viewer"] = {**task, "arm": values["arm"]}
+    return nodes
+
+
+def _safety(values: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **{name: values[name] for name in SAFETY_TEXTS},
+        **{name: values[name] == "true" for name in SAFETY_TRUTHS},
+        **{name: _number(name, values[name]) for name in SAFETY_NUMBERS},
+        "ramp_trials": _whole("ramp_trials", values["ramp_trials"]),
+    }
+
+
+def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
+    physics = _numbers("physics", values["physics"])
+    return {
+        "task": values["task"],
+        "arm": values["arm"],
+        "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
+        "physics_seed": _whole("physics_seed", values["physics_seed"]),
+        **({"physics": physics} if physics else {}),
+        **_sensors(values),
+    }
+
+
+def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
     # The source of /clock would only listen to itself.
     clocks = {name: {} if name == "mujoco_arm" else use_sim_time for name in parameters}
@@ -166,38 +150,6 @@ def sim_graph(given: Mapping[str, str]) -> list[NodeSpec]:
         )
         for name, own in parameters.items()
     ]
-
-
-def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
-    """Return the nodes of a graph by name.
-
-    Raises:
-        UsageError: an unknown graph or argument, or a value that is not allowed.
-    """
-    if name not in GRAPHS:
-        raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
-    return sim_graph(given)
-
-
-def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str, str]:
-    """Return all values by name, defaults filled in.
-
-    Raises:
-        UsageError: an unknown argument, or a value that is not one of the choices.
-    """
-    names = [argument.name for argument in arguments]
-    for name in given:
-        if name not in names:
-            raise UsageError(f"unknown argument {name!r}: choose from {', '.join(names)}")
-    values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
-    for argument in arguments:
-        value = values[argument.name]
-        if argument.choices and value not in argument.choices:
-            raise UsageError(
-                f"argument {argument.name} = {value!r} is not allowed: "
-                f"one of {', '.join(argument.choices)}"
-            )
-    return values
 
 
 def _sensors(values: Mapping[str, str]) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
-from icpi_msgs.msg import ObjectState
+from icpi_msgs.msg import ObjectState, OperatorRequest
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.errors import InvalidValue
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.planning import Plan
 from icpi_ros.perception.quality import Quality
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory, Proposal, Trial, TrialStatus
@@ -324,4 +325,36 @@ def trial_from(msg: TrialMsg) -> Trial:
         seconds=msg.seconds,
         moving=msg.moving,
         note=msg.note,
+    )
+
+
+# --- operator ---------------------------------------------------------------------------------
+
+
+def motion_request_msg(ns: int, trial_id: str, task: Task, plan: Plan) -> OperatorRequest:
+    """Return the question whether ``plan`` may be executed, stamped ``ns``; no id yet."""
+    shown = plan.summary
+    return OperatorRequest(
+        header=header(ns),
+        kind=OperatorRequest.MOTION,
+        trial_id=trial_id,
+        task=task.name,
+        question=f"may {task.name} be executed with {task.space.describe(plan.theta)}?",
+        theta_names=list(task.space.names),
+        theta=plan.theta.tolist(),
+        dtheta=[] if plan.dtheta is None else plan.dtheta.tolist(),
+        lower=task.space.lower.tolist(),
+        upper=task.space.upper.tolist(),
+        speed_scale=plan.slow_scale,
+        stroke_scale=plan.stroke_scale,
+        rehearsal=plan.rehearsal is not None,
+        duration=shown.duration,
+        fastest_joint=shown.fastest_joint,
+        joint_speed=shown.joint_speed,
+        joint_speed_share=shown.joint_speed_share,
+        acceleration_share=shown.acceleration_share,
+        tool_speed=shown.tool_speed,
+        tool_height=shown.tool_height,
+        clearance=shown.clearance,
+        tool_path=[point(p) for p in shown.tool_path],
     )

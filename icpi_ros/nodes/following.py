@@ -69,19 +69,24 @@ class Follower:
     :meth:`interrupt` alone may be called from any thread.
 
     Args:
-        arm: whose limits hold.
-        port: the way to it.
+        arm: that moves.
+        gate: that every motion passes.
+        port: the way to the arm.
         changed: notified at every news of arm and scene.
         settings: tolerances and deadlines.
     """
 
     def __init__(
-        self, arm: Arm, port: ArmPort, changed: threading.Condition, settings: Settings
+        self,
+        arm: Arm,
+        gate: SafetyGate,
+        port: ArmPort,
+        changed: threading.Condition,
+        settings: Settings,
     ) -> None:
         """Keep the parts; nothing moves yet."""
-        self._arm, self._port = arm, port
+        self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        self.gate = SafetyGate(arm)
         self._trial_id = ""
         self._interruption: TrialEnded | None = None
         self.sent = False
@@ -109,11 +114,11 @@ class Follower:
         self.wait(lambda: self._port.state is not None, self._settings.reply, self._silent)
         self.look(0.0)  # a state from before the arm fell silent would pass for the present
 
-    def move_to(self, goal: Array, name: str) -> None:
-        """Go slowly to joint positions ``(n,)`` [rad], from rest to rest."""
+    def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
+        """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
         here = self._state.q
         if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
-            scale = self._settings.speed_scale
+            scale = self._settings.speed_scale * slower
             self.follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
 
     def follow(

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
-
 from icpi_msgs.action import Improve
 from icpi_ros.errors import ExecutionFailed
-from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.calls import SafeActionClient
-from icpi_ros.nodes.spin import TEAR_DOWN_LIMIT, within
+from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.topics import IMPROVE
 from icpi_ros.types import Trial
 
@@ -70,7 +62,7 @@ class Callbacks:
     """Returns why the graph is dead, empty while it lives."""
 
 
-class ImproveClient:
+class ImproveClient(ClientNode):
     """Connects to one graph; a context manager.
 
     Args:
@@ -79,41 +71,14 @@ class ImproveClient:
 
     def __init__(self, namespace: str = "") -> None:
         """Open the client; nothing is waited for."""
-        os.environ.update(environment())  # the client must speak as the nodes do
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(
-            f"icpi_run_{os.getpid()}",
-            namespace="/" + namespace.strip("/"),
-            context=self._context,
-            use_global_arguments=False,
-            start_parameter_services=False,
-        )
-        self._client = SafeActionClient(self._node, Improve, IMPROVE)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._changed = threading.Condition()
+        super().__init__("icpi_run", namespace)
+        self._client = SafeActionClient(self.node, Improve, IMPROVE)
         self._feedback: list[Improve.Feedback] = []
-        self._spinner = threading.Thread(target=self._spin, daemon=True)
-        self._spinner.start()
+        self.spin()
 
     def __enter__(self) -> ImproveClient:
         """Return the client itself."""
         return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close the client."""
-        self.close()
-
-    def close(self) -> None:
-        """End the client's thread and node; a middleware that hangs is left behind."""
-        within(TEAR_DOWN_LIMIT, self._tear_down)
-
-    def _tear_down(self) -> None:
-        self._executor.shutdown(timeout_sec=1.0)
-        self._spinner.join(1.0)
-        self._node.destroy_node()
-        self._context.try_shutdown()
 
     def connect(self, limit: float, alive: Callable[[], str] = lambda: "") -> None:
         """Wait until the graph serves Improve.
@@ -127,7 +92,7 @@ class ImproveClient:
                 raise ExecutionFailed(f"the graph did not start: {reason}")
             if time.monotonic() > deadline:
                 raise ExecutionFailed(
-                    f"no policy_improver serves {self._node.get_namespace().rstrip('/')}/{IMPROVE} "
+                    f"no policy_improver serves {self.node.get_namespace().rstrip('/')}/{IMPROVE} "
                     f"after {limit:g} s: start one with `icpi up sim`, or check namespace and "
                     f"ROS_DOMAIN_ID (here {os.environ.get('ROS_DOMAIN_ID', '0')})"
                 )
@@ -176,8 +141,8 @@ class ImproveClient:
         deadline = None if limit is None else time.monotonic() + limit
         seen = time.monotonic()
         while not future.done():
-            with self._changed:
-                self._changed.wait(0.02)
+            with self.changed:
+                self.changed.wait(0.02)
             self._show(shown)
             now = time.monotonic()
             seen = now if self._client.present else seen
@@ -193,19 +158,15 @@ class ImproveClient:
     def _show(self, shown: _Shown | None) -> None:
         if shown is None:
             return
-        with self._changed:
+        with self.changed:
             new, self._feedback = self._feedback, []
         for feedback in new:
             shown.show(feedback)
 
     def _on_feedback(self, msg: Any) -> None:
-        with self._changed:
+        with self.changed:
             self._feedback.append(msg.feedback)
-            self._changed.notify_all()
-
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            self.changed.notify_all()
 
 
 class _Shown:

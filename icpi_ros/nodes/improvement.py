@@ -27,9 +27,10 @@ from icpi_ros.errors import (
 )
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.loop import ImprovementRun
+from icpi_ros.nodes.convert import proposal_msg
 from icpi_ros.nodes.motion_client import MotionClient
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Trial
+from icpi_ros.types import Array, Trial
 
 Code = Improve.Result
 State = Improve.Feedback
@@ -45,6 +46,8 @@ class Setup:
     dataset: Path | None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of whichever improver a goal asks for: each gets those that it has."""
+    max_step: float = 1.0
+    """Largest step of theta between trials, a share of each parameter's range."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class ImprovementJob:
             store,
             float(goal.target_cost),
             {key: value for key, value in self._setup.options.items() if key in taken},
+            self._setup.max_step,
         )
 
     def _say_where(self, run: ImprovementRun) -> None:
@@ -146,8 +150,8 @@ class ImprovementJob:
             self._tell.feedback(State.EXECUTING, run, trial.number, None)
             try:
                 self._attempt(run, trial)
-            except ExecutionCancelled:
-                return self._cancel(run)
+            except ExecutionCancelled as exc:
+                return self._cancel(run, str(exc))
             except ObservationMissing as exc:
                 if not self._unobserved(run, trial, str(exc)):
                     return Code.UNOBSERVED, run.reason
@@ -161,7 +165,12 @@ class ImprovementJob:
     def _attempt(self, run: ImprovementRun, trial: Trial) -> None:
         # No two attempts share an id, so a late path of the first cannot pass for the second's.
         trial_id = f"{run.run_id}/{trial.number}-{secrets.token_hex(3)}"
-        trajectory, moving = self._motions.execute(trial_id, trial.theta)
+        proposal = proposal_msg(run.run_id, run.config.improver, run.task, trial)
+
+        def changed(theta: Array, by: str) -> None:
+            self._tell.proposed(run, run.change(theta, by))
+
+        trajectory, moving = self._motions.execute(trial_id, proposal, changed)
         self._publish(run, run.tell(trajectory, moving))
 
     def _unobserved(self, run: ImprovementRun, trial: Trial, reason: str) -> bool:
@@ -170,8 +179,9 @@ class ImprovementJob:
         self._tell.log(f"trial {trial.number} was not observed ({reason}): {what}")
         return again
 
-    def _cancel(self, run: ImprovementRun) -> tuple[int, str]:
-        reason = "cancelled by the client"
+    def _cancel(
+        self, run: ImprovementRun, reason: str = "cancelled by the client"
+    ) -> tuple[int, str]:
         self._publish(run, run.cancel(reason))
         return Code.CANCELLED, reason
 
@@ -205,7 +215,7 @@ def error_code(error: IcpiError) -> int:
     if isinstance(error, UnknownName):
         return int(Code.UNKNOWN_TASK if error.kind == "task" else Code.UNKNOWN_IMPROVER)
     if isinstance(error, InvalidValue):
-        words = ("budget", "seed", "target cost")
+        words = ("budget", "seed", "target cost", "max step")
         about_goal = not str(error).startswith(words)
         return int(Code.INVALID_GOAL if about_goal else Code.INVALID_BUDGET)
     table: tuple[tuple[type[IcpiError], int], ...] = (

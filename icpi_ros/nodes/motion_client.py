@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
+from icpi_msgs.msg import Proposal
 from icpi_ros.errors import ExecutionCancelled, ExecutionFailed, IcpiError, ObservationMissing
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.calls import SafeActionClient
@@ -53,24 +56,35 @@ class MotionClient:
         self._cancelled.set()
         self._wake()
 
-    def execute(self, trial_id: str, theta: Array) -> tuple[ObjectTrajectory, float]:
-        """Execute theta; return what was seen and how long things moved [s].
+    def execute(
+        self, trial_id: str, proposal: Proposal, on_change: Callable[[Array, str], None]
+    ) -> tuple[ObjectTrajectory, float]:
+        """Execute a proposal's theta; return what was seen and how long things moved [s].
+
+        Args:
+            trial_id: no other attempt has it.
+            proposal: with the theta to execute.
+            on_change: told what was executed instead, and by whose decision, before anything is
+                raised or returned.
 
         Raises:
-            ExecutionCancelled: cancelled from here or there; the arm stands.
+            ExecutionCancelled: cancelled from here or there, or rejected by a person; the arm
+                stands.
             ExecutionFailed: refused or aborted; the message is the executor's.
             ObservationMissing: executed, but nothing usable was seen.
         """
-        result = self._result(trial_id, theta)
+        result = self._result(trial_id, proposal)
+        if result.decided_by:
+            on_change(np.array(result.theta), result.decided_by)
         if result.error_code == Code.PERCEPTION_SILENT:
             raise ObservationMissing(result.error_msg)
-        if result.error_code == Code.CANCELLED:
+        if result.error_code in (Code.CANCELLED, Code.REJECTED, Code.DRY_RUN):
             raise ExecutionCancelled(result.error_msg)
         if result.error_code != Code.NONE:
             raise ExecutionFailed(result.error_msg or f"executor error {result.error_code}")
         return self._path(trial_id), result.motion_duration + result.settling_duration
 
-    def _result(self, trial_id: str, theta: Array) -> Any:
+    def _result(self, trial_id: str, proposal: Proposal) -> Any:
         limit = self._deadlines.connect
         self._client.forget()
         self._wait(
@@ -81,8 +95,9 @@ class MotionClient:
         goal = ExecuteMotion.Goal(
             task=self._task.name,
             trial_id=trial_id,
-            theta_names=list(self._task.space.names),
-            theta=theta.tolist(),
+            theta_names=proposal.theta_names,
+            theta=proposal.theta,
+            proposal=proposal,
         )
         if self._cancelled.is_set():
             raise ExecutionCancelled("cancelled by the client")

@@ -36,6 +36,7 @@ PARAMETERS = (
     Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
     Spec("deadline", 0.0, "deadline of one proposal; 0 = the improver's default", "s", 0.0, 3600.0),
     Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
+    Spec("max_step", 1.0, "largest step of theta in a run, share of its range", "", 0.01, 1.0),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
     Spec("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),
@@ -57,6 +58,7 @@ class PolicyImprover(IcpiNode):
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
             options=parse_options(values["options"])
             | {name: values[name] for name in names if values[name]},
+            max_step=values["max_step"],
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]

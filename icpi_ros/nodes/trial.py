@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_msgs.msg import TrialWindow
-from icpi_ros.arms.base import Arm
+from icpi_msgs.msg import Proposal, TrialWindow
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.convert import SECOND, ns_from_seconds
 from icpi_ros.nodes.following import Follower, Settings, TrialEnded
+from icpi_ros.nodes.planning import Plan, Planner, Rules
+from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -29,12 +29,29 @@ LAG = 10.0
 
 @dataclass
 class Report:
-    """What happened: window [ns], planned motion and settling time [s]."""
+    """What happened: window [ns], planned motion and settling time [s], theta and whose it is."""
 
     start: int = 0
     stop: int = 0
     motion: float = 0.0
     settling: float = 0.0
+    theta: Array = field(default_factory=lambda: np.empty(0))
+    decided_by: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What stands between a theta and the arm: rules, their memory, planner and approval."""
+
+    rules: Rules
+    memory: RunMemory
+    planner: Planner
+    approval: Approval
+
+
+def stopped() -> TrialEnded:
+    """Return the end of a trial by the software stop."""
+    return TrialEnded(Code.STOPPED, "the software stop was pressed: reset it with reset_stop")
 
 
 class TrialExecution:
@@ -43,19 +60,17 @@ class TrialExecution:
     def __init__(
         self,
         task: Task,
-        arm: Arm,
-        ports: tuple[ArmPort, ScenePort],
-        changed: threading.Condition,
+        follower: Follower,
+        scene: ScenePort,
+        guard: Guard,
         settings: Settings,
         on_phase: Callable[[int], None],
         on_problem: Callable[[str], None],
     ) -> None:
         """Keep the parts; nothing moves yet."""
         self._on_problem = on_problem
-        self._task, self._arm = task, arm
-        port, self._scene = ports
+        self._task, self._follower, self._scene, self._guard = task, follower, scene, guard
         self._settings, self._on_phase = settings, on_phase
-        self._follower = Follower(arm, port, changed, settings)
         self._window_open = False
         self._trial_id = ""
         self.report = Report()
@@ -64,8 +79,17 @@ class TrialExecution:
         """End the trial at the next look, at most some milliseconds later; from any thread."""
         self._follower.interrupt(TrialEnded(Code.CANCELLED, "cancelled by the client"))
 
-    def run(self, trial_id: str, theta: Array) -> Report:
+    def stop(self) -> None:
+        """The same because of the software stop."""
+        self._follower.interrupt(stopped())
+
+    def run(self, trial_id: str, theta: Array, proposal: Proposal) -> Report:
         """Execute all phases and return when the object rests or the time limit is reached.
+
+        Args:
+            trial_id: names windows and motions.
+            theta: ``(d,)`` inside the task's bounds.
+            proposal: where theta comes from.
 
         Raises:
             TrialEnded: refused, failed or cancelled; the window is aborted and the arm stands,
@@ -74,7 +98,7 @@ class TrialExecution:
         self._trial_id = trial_id
         self._follower.begin(trial_id)
         try:
-            self._phases(theta)
+            self._phases(theta, proposal)
         except MotionRefused as exc:
             raise TrialEnded(Code.MOTION_REFUSED, str(exc) + self._give_up()) from exc
         except TrialEnded as exc:
@@ -86,22 +110,47 @@ class TrialExecution:
             self.report.motion = self._follower.planned
         return self.report
 
-    def _phases(self, theta: Array) -> None:
-        motion = self._task.motion(theta, self._arm)
-        # The whole stroke is checked before anything moves, and again at its start.
-        self._follower.gate.check(motion.stroke, motion.start)
-        self._follower.await_arm()
+    def _phases(self, theta: Array, proposal: Proposal) -> None:
+        plan = self._agreed(self._guard.planner.plan(theta, proposal.run_id), proposal)
+        motion = plan.motion
         self._on_phase(Phase.RETREATING)
-        self._follower.move_to(motion.ready, "retreat")
+        self._follower.move_to(motion.ready, "retreat", plan.slow_scale)
+        if plan.rehearsal is not None:
+            self._rehearse(plan, plan.rehearsal)
         self._on_phase(Phase.RESETTING)
-        self._reset_scene()
+        if self._guard.rules.operator_resets:
+            self._guard.approval.scene_is_back(self._trial_id, self._follower)
+        else:
+            self._reset_scene()
         self._on_phase(Phase.APPROACHING)
-        self._follower.move_to(motion.start, "approach")
+        self._follower.move_to(motion.start, "approach", plan.slow_scale)
         self._require_sight(self._follower.now)
         self._on_phase(Phase.STROKING)
+        self._guard.memory.add(proposal.run_id, plan.theta)
         end = self._stroke(motion.stroke)
         self._on_phase(Phase.SETTLING)
         self._settle(end)
+
+    def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
+        """Return the plan that may be executed."""
+        self._follower.await_arm()
+        if self._guard.rules.approval:
+            self._on_phase(Phase.WAITING)
+            plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
+        self.report.theta, self.report.decided_by = plan.theta, plan.decided_by
+        if self._guard.rules.dry_run:
+            raise TrialEnded(
+                Code.DRY_RUN,
+                f"dry run: nothing moved; the motion passed all checks: {plan.summary}",
+            )
+        return plan
+
+    def _rehearse(self, plan: Plan, slow: JointTrajectory) -> None:
+        """Go through the stroke slowly and back, before the scene is put back."""
+        self._on_phase(Phase.REHEARSING)
+        self._follower.move_to(plan.motion.start, "approach", plan.slow_scale)
+        self._follower.follow(slow, "rehearsal")
+        self._follower.move_to(plan.motion.ready, "retreat", plan.slow_scale)
 
     # --- phases ---------------------------------------------------------------------------
 

@@ -63,8 +63,23 @@ class Task(ABC):
     """When the object counts as resting; the same rule in simulation and in the graph."""
     max_duration: ClassVar[float]
     """Longest trial window from the start of the stroke [s]; always reached if nothing rests."""
+    scalable: ClassVar[bool] = False
+    """True: the outcome does not depend on the speed of the stroke, so that the first strokes of
+    a run may be slower.  False where the speed is what is learnt."""
     observation: Observation = PERFECT
     """What the sensor does to the object's path; simulation only, perfect unless set."""
+
+    @property
+    def how_to_reset(self) -> str:
+        """What a person does to put the scene back, one imperative without a full stop."""
+        return f"put the {self.object_body} back at its start, at rest"
+
+    def goal_point(self, goal: Array) -> Array:
+        """Return where a goal ``(g,)`` lies ``(3,)`` [m], frame ``base``, for pictures.
+
+        This default takes the goal as a place (x, y) on the table.
+        """
+        return np.array([goal[0], goal[1], 0.0])
 
     @abstractmethod
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:

@@ -31,6 +31,8 @@ SWINGING = (1, 2)
 """Joints that move: shoulder lift and elbow."""
 PLANE = [0, 2]
 """Coordinates of the swing's plane in frame ``base``."""
+PLANE_Y = 0.1333
+"""Where that plane lies [m]."""
 NEEDED = 0.9
 """Share of the samples that must be there: a gap may hide the closest approach."""
 
@@ -92,6 +94,15 @@ class RopeSwing(Task):
     cost_mask: ClassVar[Array] = np.array([1.0, 1.0])
     rest: ClassVar[RestRule] = RestRule.never(period=0.004)
     max_duration: ClassVar[float] = 1.5
+
+    @property
+    def how_to_reset(self) -> str:
+        """Where the rope belongs; see :meth:`Task.how_to_reset`."""
+        return "let the rope hang still"
+
+    def goal_point(self, goal: Array) -> Array:
+        """The target in the plane of the swing; see :meth:`Task.goal_point`."""
+        return np.array([goal[0], PLANE_Y, goal[1]])
 
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
         """Swings from the arm's home, where the rope hangs; see :meth:`Task.strokes`."""

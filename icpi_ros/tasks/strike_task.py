@@ -56,6 +56,12 @@ class StrikeTask(Task):
     error_names: ClassVar[tuple[str, ...]] = ("x [m]", "y [m]")
     cost_mask: ClassVar[Array] = np.ones(2)
 
+    @property
+    def how_to_reset(self) -> str:
+        """Where the object belongs; see :meth:`Task.how_to_reset`."""
+        x, y = START
+        return f"put the {self.object_body} at x = {x:.3f} m, y = {y:.3f} m in frame base"
+
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
         """Straight strikes through the object's centre; see :meth:`Task.strokes`."""
         return strikes(arm, self.strike, thetas[:, 0], thetas[:, 1])

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from icpi_ros.errors import UsageError
-from icpi_ros.graph.description import GRAPHS, SIM_ARGUMENTS, checked, graph, sim_graph
+from icpi_ros.graph.arguments import checked
+from icpi_ros.graph.description import GRAPHS, SIM_ARGUMENTS, graph
 from icpi_ros.sim.camera_settings import CameraSettings
 
 
 def by_name(**arguments):
-    return {spec.name: spec for spec in sim_graph(arguments)}
+    return {spec.name: spec for spec in graph("sim", arguments)}
 
 
 def test_the_sim_graph_has_its_four_nodes_in_one_namespace():
@@ -78,7 +79,7 @@ def test_the_command_line_keeps_text_text():
 )
 def test_a_bad_argument_is_named(given, words):
     with pytest.raises(UsageError, match=words):
-        sim_graph(given)
+        graph("sim", given)
 
 
 def test_an_unknown_graph_is_named():

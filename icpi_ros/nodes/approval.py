@@ -1,0 +1,110 @@
+"""A person's approval of a plan, and a person's word that the scene is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import OperatorRequest, Proposal
+from icpi_msgs.srv import Decide
+from icpi_ros.errors import MotionRefused
+from icpi_ros.nodes import convert
+from icpi_ros.nodes.following import Follower, TrialEnded
+from icpi_ros.nodes.operator_port import Decision, OperatorPort
+from icpi_ros.nodes.planning import Plan, Planner, Rules
+from icpi_ros.tasks.base import Task
+
+Code = ExecuteMotion.Result
+MOST_EDITS = 100
+"""Changes of one motion before its trial ends."""
+
+
+class Approval:
+    """Asks about one trial after another; used by one worker thread.
+
+    Args:
+        task: for names, units and bounds.
+        planner: plans what a person changes theta to.
+        port: the way to the person.
+        rules: how long to wait.
+        log: takes one line about every decision.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        planner: Planner,
+        port: OperatorPort,
+        rules: Rules,
+        log: Callable[[str], object],
+    ) -> None:
+        """Keep the parts."""
+        self._task, self._planner, self._port = task, planner, port
+        self._rules, self._log = rules, log
+
+    def of(self, plan: Plan, trial_id: str, proposal: Proposal, follower: Follower) -> Plan:
+        """Show a plan until it, or what a person makes of it, is approved; return that one.
+
+        Raises:
+            TrialEnded: rejected, not decided in time, or interrupted.
+        """
+        remark = ""
+        try:
+            for _ in range(MOST_EDITS):
+                request = convert.motion_request_msg(follower.now, trial_id, self._task, plan)
+                request.proposal, request.remark = proposal, remark
+                decision = self._ask(request, follower)
+                if decision.kind == Decide.Request.APPROVE:
+                    return plan
+                if decision.theta is None:
+                    raise TrialEnded(Code.REJECTED, f"the motion was {decision}")
+                plan, remark = self._changed(plan, proposal.run_id, decision)
+        finally:
+            self._port.close_question("decided")
+        raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
+
+    def scene_is_back(self, trial_id: str, follower: Follower) -> None:
+        """Wait until a person says that the scene is back.
+
+        Raises:
+            TrialEnded: the person says that it is not, does not answer in time, or it was
+                interrupted.
+        """
+        request = OperatorRequest(
+            header=convert.header(follower.now),
+            kind=OperatorRequest.SCENE,
+            trial_id=trial_id,
+            task=self._task.name,
+            question=f"{self._task.how_to_reset}, leave the workspace, then approve",
+        )
+        try:
+            decision = self._ask(request, follower)
+        finally:
+            self._port.close_question("decided")
+        if decision.kind != Decide.Request.APPROVE:
+            raise TrialEnded(Code.RESET_FAILED, f"the reset of the scene was {decision}")
+
+    def _ask(self, request: OperatorRequest, follower: Follower) -> Decision:
+        request.patience, request.dry_run = self._rules.patience, self._rules.dry_run
+        limit = self._rules.patience
+
+        def undecided() -> TrialEnded:
+            return TrialEnded(Code.REJECTED, f"nobody decided within {limit:g} s")
+
+        self._port.ask(request)
+        follower.wait(lambda: self._port.decision is not None, limit, undecided)
+        decision = self._port.decision
+        if decision is None:
+            raise undecided()
+        self._log(f"trial {request.trial_id}: {decision}")
+        return decision
+
+    def _changed(self, plan: Plan, run_id: str, decision: Decision) -> tuple[Plan, str]:
+        """Return the plan of a changed theta, or the old one and why that was refused."""
+        if decision.theta is None:
+            return plan, ""
+        try:
+            new = self._planner.plan(decision.theta, run_id)
+        except MotionRefused as exc:
+            return plan, f"the change was refused: {exc}"
+        return new.changed_by(decision.by), str(decision)

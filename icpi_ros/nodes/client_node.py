@@ -1,0 +1,80 @@
+"""A node of a command line: spins in a thread of its own while the caller waits for news."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from types import TracebackType
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from icpi_ros.graph.processes import environment
+from icpi_ros.nodes.spin import TEAR_DOWN_LIMIT, within
+
+
+class ClientNode:
+    """A context manager around one node with a context of its own.
+
+    Args:
+        name: the node's; the process id is added.
+        namespace: of the graph; empty = the root.
+
+    Attributes:
+        node: for subscriptions and clients; make them before :meth:`spin` or in its callbacks.
+        changed: for callbacks to notify and the caller to wait on.
+    """
+
+    def __init__(self, name: str, namespace: str = "") -> None:
+        """Make the node; it does not spin yet."""
+        os.environ.update(environment())  # a client must speak as the nodes do
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node: Node = rclpy.create_node(
+            f"{name}_{os.getpid()}",
+            namespace="/" + namespace.strip("/"),
+            context=self._context,
+            use_global_arguments=False,
+            start_parameter_services=False,
+        )
+        self.changed = threading.Condition()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._spinner = threading.Thread(target=self._run, daemon=True)
+
+    def spin(self) -> None:
+        """Begin to take messages."""
+        self._spinner.start()
+
+    def notify(self) -> None:
+        """Wake whoever waits for news."""
+        with self.changed:
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        """End thread and node; a middleware that hangs is left behind."""
+        within(TEAR_DOWN_LIMIT, self._tear_down)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+    def _run(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def _tear_down(self) -> None:
+        self._executor.shutdown(timeout_sec=1.0)
+        if self._spinner.ident is not None:
+            self._spinner.join(1.0)
+        self.node.destroy_node()
+        self._context.try_shutdown()

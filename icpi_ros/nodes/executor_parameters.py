@@ -1,0 +1,98 @@
+"""Parameters of the executor, and the values that they become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from icpi_ros.arms import ARMS
+from icpi_ros.nodes.following import Settings
+from icpi_ros.nodes.parameters import Spec
+from icpi_ros.nodes.planning import Rules
+from icpi_ros.tasks import TASKS
+
+DEFAULT, CAREFREE = Settings(), Rules()
+SCENES = ("service", "operator")
+PARAMETERS = (
+    Spec("task", "slide", "task that is executed", choices=TASKS.names()),
+    Spec("arm", "", "arm that executes it; empty = the task's", choices=("", *ARMS.names())),
+    Spec(
+        "speed_scale",
+        DEFAULT.speed_scale,
+        "share of the arm's limits for slow moves",
+        "",
+        0.05,
+        1.0,
+    ),
+    Spec("goal_tolerance", DEFAULT.goal_tolerance, "joint distance at the end", "rad", 0.001, 0.1),
+    Spec(
+        "tracking_tolerance",
+        DEFAULT.tracking_tolerance,
+        "joint distance underway",
+        "rad",
+        0.01,
+        0.5,
+    ),
+    Spec(
+        "joint_state_timeout", DEFAULT.silence, "steady time without joint states", "s", 0.05, 10.0
+    ),
+    Spec(
+        "object_state_timeout", DEFAULT.blindness, "steady time without perception", "s", 0.05, 60.0
+    ),
+    Spec("reply_timeout", DEFAULT.reply, "steady time for arm and scene to answer", "s", 0.1, 60.0),
+    Spec("limits", "", "YAML file of limits tighter than the arm's own; empty = the arm's own"),
+    Spec(
+        "max_step",
+        CAREFREE.max_step,
+        "largest step of theta in a run, share of its range",
+        "",
+        0.01,
+        1.0,
+    ),
+    Spec("approval", CAREFREE.approval, "a person approves every motion (service decide)"),
+    Spec(
+        "approval_timeout",
+        CAREFREE.patience,
+        "steady time for a person to decide",
+        "s",
+        1.0,
+        86400.0,
+    ),
+    Spec("dry_run", CAREFREE.dry_run, "everything but motion"),
+    Spec("scene", "service", "who puts the scene back: reset_scene, or a person", choices=SCENES),
+    Spec("ramp_trials", CAREFREE.ramp_trials, "executions of a run until full speed", "", 0, 100),
+    Spec(
+        "ramp_scale",
+        CAREFREE.ramp_scale,
+        "share of the speed at a run's first execution",
+        "",
+        0.05,
+        1.0,
+    ),
+    Spec("rehearse", CAREFREE.rehearse, "during the ramp go through each stroke slowly first"),
+)
+
+
+def settings_of(values: dict[str, Any]) -> Settings:
+    """Return the tolerances and deadlines that the parameters ask for."""
+    return Settings(
+        speed_scale=values["speed_scale"],
+        goal_tolerance=values["goal_tolerance"],
+        tracking_tolerance=values["tracking_tolerance"],
+        silence=values["joint_state_timeout"],
+        blindness=values["object_state_timeout"],
+        reply=values["reply_timeout"],
+    )
+
+
+def rules_of(values: dict[str, Any]) -> Rules:
+    """Return the rules that the parameters ask for."""
+    return Rules(
+        approval=values["approval"],
+        dry_run=values["dry_run"],
+        operator_resets=values["scene"] == "operator",
+        patience=values["approval_timeout"],
+        ramp_trials=values["ramp_trials"],
+        ramp_scale=values["ramp_scale"],
+        rehearse=values["rehearse"],
+        max_step=values["max_step"],
+    )

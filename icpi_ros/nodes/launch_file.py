@@ -1,0 +1,43 @@
+"""Turns the description of a graph into a launch description; imported by launch files alone."""
+
+from __future__ import annotations
+
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from icpi_ros.graph.description import GRAPHS, PACKAGE, graph
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+
+def launch_description(name: str) -> LaunchDescription:
+    """Declare the arguments of graph ``name`` and start its nodes; one dead node ends it."""
+
+    def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        values = {a.name: LaunchConfiguration(a.name).perform(context) for a in GRAPHS[name]}
+        return [
+            Node(
+                package=PACKAGE,
+                executable=spec.executable,
+                name=spec.name,
+                namespace=spec.namespace,
+                parameters=[
+                    dict(spec.parameters),
+                    *([spec.params_file] if spec.params_file else []),
+                ],
+                remappings=list(spec.remappings),
+                arguments=["--ros-args", "--log-level", spec.log_level],
+                output="screen",
+                on_exit=EmitEvent(event=Shutdown(reason=f"node {spec.name} ended")),
+            )
+            for spec in graph(name, values)
+        ]
+
+    declared = [
+        DeclareLaunchArgument(
+            a.name, default_value=a.default, description=a.description, choices=a.choices or None
+        )
+        for a in GRAPHS[name]
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=nodes)])

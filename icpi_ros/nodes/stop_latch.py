@@ -1,0 +1,50 @@
+"""Software stop: latched, with a separate reset.  Not a certified emergency stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.topics import RESET_STOP, STOP, STOPPED
+
+
+class StopLatch:
+    """Serves ``stop`` and ``reset_stop`` and publishes ``stopped``; used in one thread.
+
+    Args:
+        node: of the services.
+        on_stop: called at every stop request; it brakes what moves.
+        busy: tells whether a trial is still being ended; the latch stays on meanwhile.
+    """
+
+    def __init__(self, node: Node, on_stop: Callable[[], None], busy: Callable[[], bool]) -> None:
+        """Serve; not stopped at first."""
+        self._node, self._on_stop, self._busy = node, on_stop, busy
+        self.engaged = False
+        """True: nothing may move."""
+        self._out = node.create_publisher(Bool, STOPPED, qos.LATCHED)
+        node.create_service(Trigger, STOP, self._on_stop_request)
+        node.create_service(Trigger, RESET_STOP, self._on_reset)
+        self._out.publish(Bool(data=False))
+
+    def _on_stop_request(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
+        self.engaged = True
+        self._on_stop()  # first of all
+        self._out.publish(Bool(data=True))
+        self._node.get_logger().warning("software stop: nothing moves until reset_stop")
+        reply.success, reply.message = True, "stopped; call reset_stop before the next motion"
+        return reply
+
+    def _on_reset(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
+        if self._busy():
+            reply.message = "the trial under way is still being ended: try again in a moment"
+            return reply
+        reply.success = True
+        reply.message = "motions are allowed again" if self.engaged else "was not stopped"
+        self.engaged = False
+        self._out.publish(Bool(data=False))
+        return reply

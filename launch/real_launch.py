@@ -1,0 +1,9 @@
+"""The graph of a real arm for `ros2 launch icpi_ros real_launch.py`; see icpi_ros.graph.description."""
+
+from icpi_ros.nodes.launch_file import launch_description
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and the nodes."""
+    return launch_description("real")
