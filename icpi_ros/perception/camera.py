@@ -17,6 +17,9 @@ from icpi_ros.types import Array
 
 DISTORTION = 5
 """Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""
+ROUND_TRIP = 0.25
+"""Largest distance of a pixel from where its ray is seen [px]: a distortion that folds the image
+has no ray for some pixels, and the search for one ends anywhere."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Intrinsics:
             )
         if np.linalg.cond(self.matrix) > 1e9:
             raise InvalidValue("the camera matrix cannot be inverted")
+        used = self.matrix * [[1, 0, 1], [0, 1, 1], [0, 0, 0]] + np.diag([0.0, 0.0, 1.0])
+        if not np.allclose(self.matrix, used, rtol=0.0, atol=1e-9):  # OpenCV would ignore the rest
+            raise InvalidValue(
+                f"camera matrix {self.matrix.tolist()}: must be [fx, 0, cx], [0, fy, cy], [0, 0, 1]"
+            )
 
     @classmethod
     def pinhole(cls, width: int, height: int, fovy: float) -> Intrinsics:
@@ -104,18 +112,25 @@ class Camera:
 
     def project(self, points: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in ``base``; NaN if behind it."""
-        seen = points @ self.rotation.T + self.translation
+        optical = points @ self.rotation.T + self.translation
+        return np.where(optical[:, 2:] > 0.0, self._seen(optical), np.nan)
+
+    def _seen(self, optical: Array) -> Array:
+        """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in the optical frame."""
         pixels = cv2.projectPoints(
-            seen.reshape(-1, 1, 3),
+            optical.reshape(-1, 1, 3),
             np.zeros(3),
             np.zeros(3),
             self.intrinsics.matrix,
             self.intrinsics.distortion,
-        )[0].reshape(-1, 2)
-        return np.where(seen[:, 2:] > 0.0, pixels, np.nan)
+        )[0]
+        return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
 
     def rays(self, pixels: Array) -> Array:
-        """Return directions ``(n, 3)`` in ``base`` of pixels ``(n, 2)``, not normalised."""
+        """Return directions ``(n, 3)`` in ``base`` of pixels ``(n, 2)``, not normalised.
+
+        NaN where the lens shows nothing: the distortion has no inverse there.
+        """
         straight = cv2.undistortPointsIter(
             np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2),
             self.intrinsics.matrix,
@@ -124,7 +139,11 @@ class Camera:
             np.eye(3),
             (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-12),
         ).reshape(-1, 2)
-        optical = np.column_stack([straight, np.ones(len(straight))])
+        optical: Array = np.ones((len(straight), 3))
+        optical[:, :2] = straight
+        if self.intrinsics.distortion.any():
+            off = np.abs(self._seen(optical) - pixels).max(axis=1)
+            optical[~(off <= ROUND_TRIP)] = np.nan
         return np.asarray(optical @ self.rotation)
 
     def on_plane(self, pixels: Array, normal: Array, offset: float) -> Array:
@@ -135,7 +154,7 @@ class Camera:
             normal: ``(3,)`` of the plane, of length 1.
             offset: the plane holds the points p with ``normal @ p = offset`` [m].
 
-        NaN where a ray does not meet the plane in front of the camera.
+        NaN where a ray does not meet the plane in front of the camera, or where there is no ray.
         """
         rays = self.rays(pixels)
         with np.errstate(divide="ignore", invalid="ignore"):
