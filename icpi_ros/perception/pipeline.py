@@ -22,8 +22,9 @@ from icpi_ros.types import Array, ObjectTrajectory
 
 DARK, WHITE = 8.0, 250.0
 """Mean levels, of 255, of a black and of a saturated image."""
-THIN = 16
-"""One pixel in so many, each way, tells whether an image is black or saturated."""
+THIN = 17
+"""One pixel in so many, each way, tells whether an image is black or saturated; odd, so that all
+colours of a Bayer image are among them."""
 MARGIN = 0.25
 """Time around a window whose measurements help to smooth it [s]."""
 MATCH = 0.6

@@ -126,6 +126,15 @@ def test_a_black_white_or_empty_image_is_named(level, why):
     assert np.isnan(state.position).all()
 
 
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_bayer_image_of_one_colour_is_not_black(place):
+    tracker = ImageTracker(CAMERA, WATCH.target, WATCH.plane)
+    pixels = np.zeros((240, 320), np.uint8)
+    pixels[place[0] :: 2, place[1] :: 2] = 200
+    frame = Frame(pixels, "bayer_bggr8")
+    assert tracker.update(START, frame).rejected is not Rejected.DARK
+
+
 def test_a_lens_cap_for_the_whole_trial_is_poor():
     tracker = ImageTracker(CAMERA, WATCH.target, WATCH.plane)
     cap = Frame(np.random.default_rng(0).integers(0, 6, (240, 320, 3)).astype(np.uint8), "rgb8")
