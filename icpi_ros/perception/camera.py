@@ -8,9 +8,11 @@ centre of the upper left pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array
@@ -20,6 +22,8 @@ DISTORTION = 5
 ROUND_TRIP = 0.25
 """Largest distance of a pixel from where its ray is seen [px]: a distortion that folds the image
 has no ray for some pixels, and the search for one ends anywhere."""
+GRID = 33
+"""Pixels across and down at which a camera is tested for that; folds begin at the edges."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,26 @@ class Camera:
 
         NaN where the lens shows nothing: the distortion has no inverse there.
         """
+        optical = self._straight(pixels)
+        if self._folds:
+            optical[self._astray(optical, pixels)] = np.nan
+        return np.asarray(optical @ self.rotation)
+
+    @cached_property
+    def _folds(self) -> bool:
+        """True if some pixels of the image have no ray; looked for once, on a grid to its edges."""
+        size = self.intrinsics.width - 1.0, self.intrinsics.height - 1.0
+        axes = (np.linspace(0.0, last, GRID) for last in size)
+        pixels = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+        return bool(self._astray(self._straight(pixels), pixels).any())
+
+    def _astray(self, optical: Array, pixels: Array) -> NDArray[np.bool_]:
+        """Tell which directions ``(n, 3)`` are not seen at ``pixels`` ``(n, 2)``."""
+        off = np.abs(self._seen(optical) - pixels).max(axis=1)
+        return np.asarray(~(off <= ROUND_TRIP), dtype=np.bool_)
+
+    def _straight(self, pixels: Array) -> Array:
+        """Return directions ``(n, 3)`` in the optical frame of pixels; right or wrong."""
         straight = cv2.undistortPointsIter(
             np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2),
             self.intrinsics.matrix,
@@ -141,10 +165,7 @@ class Camera:
         ).reshape(-1, 2)
         optical: Array = np.ones((len(straight), 3))
         optical[:, :2] = straight
-        if self.intrinsics.distortion.any():
-            off = np.abs(self._seen(optical) - pixels).max(axis=1)
-            optical[~(off <= ROUND_TRIP)] = np.nan
-        return np.asarray(optical @ self.rotation)
+        return optical
 
     def on_plane(self, pixels: Array, normal: Array, offset: float) -> Array:
         """Return where the rays of pixels ``(n, 2)`` meet a plane, ``(n, 3)`` [m] in ``base``.
