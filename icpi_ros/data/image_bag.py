@@ -84,9 +84,7 @@ class ImageBag:
                 yield reader
         except IcpiError:
             raise
-        except (
-            Exception
-        ) as exc:  # damaged bytes: whatever the parsers stumble over, also MemoryError
+        except Exception as exc:  # damaged bytes: whatever parsers stumble over, also MemoryError
             why = " ".join(str(exc).split()) or type(exc).__name__
             raise UsageError(f"cannot read bag {self.path}: {why[:200]}") from exc
 
