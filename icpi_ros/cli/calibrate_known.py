@@ -114,7 +114,10 @@ def _read(path: Path) -> list[tuple[str, list[float]]]:
         raise UsageError(f"--points {path} is no text") from exc
     found = list[tuple[str, list[float]]]()
     for number, line in enumerate(lines, 1):
-        cells = [cell.strip() for cell in next(csv.reader([line]), [])]
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([line]), [])]
+        except csv.Error as exc:
+            raise UsageError(f"--points {path}, line {number}: {exc}") from exc
         first = not found and cells[:1] and cells[0].lower() == "u"
         if not any(cells) or cells[0].startswith("#") or first:
             continue

@@ -45,13 +45,16 @@ def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
     from icpi_ros.data.image_bag import ImageBag
 
     bag, collector = ImageBag(args.bag, args.bag_topic), Collector()
-    images, count = dict[str, Gray](), bag.count()
+    images, count, looked_at = dict[str, Gray](), bag.count(), 0
     hidden = not sys.stderr.isatty()
     for _, frame in tqdm(bag.frames(), total=count, unit="image", disable=hidden):
+        looked_at += 1
         image, name = frame.gray(), f"view {len(collector.views) + 1}"
-        if len(collector.views) < args.views and collector.offer(see(board, image, name)):
+        if collector.offer(see(board, image, name)):
             images[name] = image
-    return Taken(collector.views, images, count, f"{count} images of {args.bag}")
+        if len(collector.views) >= args.views:
+            break
+    return Taken(collector.views, images, looked_at, f"{count} images of {args.bag}")
 
 
 def _from_files(where: str, board: Board) -> Taken:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.errors import UsageError
+from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.perception.images import Frame, decode
 
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -48,18 +48,31 @@ class ImageBag:
             return int(self._connection(reader).msgcount)
 
     def info(self) -> Any | None:
-        """Return the first CameraInfo message of the bag; None if it holds none.
+        """Return the first CameraInfo message of the images' camera; None if there is none.
+
+        It is published beside the images (``image_transport``): ``left/image_raw`` belongs to
+        ``left/camera_info``.  Under another name it is only taken if the bag has just one camera.
 
         Raises:
-            UsageError: the bag cannot be read.
+            UsageError: see :meth:`frames`, or the bag does not tell which camera_info it is.
         """
         with self._opened() as reader:
-            found = [c for c in reader.connections if c.msgtype == INFO]
-            return next(_messages(reader, found[0]), None) if found else None
+            images = self._connection(reader).topic
+            infos = {c.topic: c for c in reader.connections if c.msgtype == INFO}
+            cameras = {c.topic for c in reader.connections if c.msgtype == IMAGE}
+            beside = infos.get(images.rpartition("/")[0] + "/camera_info")
+            if beside is None and infos:
+                if len(infos) > 1 or len(cameras) > 1:
+                    raise UsageError(
+                        f"bag {self.path}: no camera_info beside {images}, and which of "
+                        f"{', '.join(sorted(infos))} belongs to it is not known"
+                    )
+                beside = next(iter(infos.values()))
+            return None if beside is None else next(_messages(reader, beside), None)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.highlevel import AnyReader
         from rosbags.typesys import Stores, get_typestore
 
         if not self.path.exists():
@@ -69,7 +82,9 @@ class ImageBag:
                 [self.path], default_typestore=get_typestore(Stores.ROS2_JAZZY)
             ) as reader:
                 yield reader
-        except (AnyReaderError, OSError, AssertionError) as exc:
+        except IcpiError:
+            raise
+        except Exception as exc:  # damaged bytes: whatever parsers stumble over, also MemoryError
             why = " ".join(str(exc).split()) or type(exc).__name__
             raise UsageError(f"cannot read bag {self.path}: {why[:200]}") from exc
 

@@ -36,7 +36,6 @@ class CameraHealth:
         self._problems: Counter[str] = Counter()
         self._rejected: Counter[Rejected] = Counter()
         self._images = 0
-        self._first = self._last = 0
 
     def problem(self, text: str) -> None:
         """Count an image (or calibration) that could not be used at all, and why."""
@@ -55,10 +54,6 @@ class CameraHealth:
             rejected: why it gave no position.
             now: the same clock now [ns]; None = unknown.
         """
-        if self._images == 0 or rejected is Rejected.CLOCK:
-            self._first = stamp
-        if self._images == 0 or rejected is not Rejected.FUTURE:
-            self._last = stamp
         self._images += 1
         self._rejected[rejected] += 1
         if now is not None:

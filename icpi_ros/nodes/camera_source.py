@@ -34,7 +34,7 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import ObjectTrajectory
 
 COUNT_PERIOD = 0.05
-"""How often the publishers of the image topic are counted [s]."""
+"""How often the publishers of images and camera_info are counted [s]."""
 NO_INFO = "no camera_info yet: images cannot be used"
 
 
@@ -50,16 +50,18 @@ class CameraSource(Source):
         self._info: tuple[object, ...] = ()
         self._rest = SeenRest(task.rest)
         self._health = CameraHealth(node.get_logger().error)
-        self._counted, self._publishers = -COUNT_PERIOD, 0
+        self._counted, self._crowded = -COUNT_PERIOD, ""
         self._debug = DebugImage(node)
         self._images = node.create_subscription(
             Image, CAMERA_IMAGE, self._on_image, qos.IMAGE_EVERY
         )
+        self._topics = [self._images.topic_name]
         file = values["calibration"]
         if file:
             self._tracker = ImageTracker.of(self._watch, load_camera(Path(file).expanduser()))
         else:
-            node.create_subscription(CameraInfo, CAMERA_INFO, self._on_info, qos.IMAGE)
+            infos = node.create_subscription(CameraInfo, CAMERA_INFO, self._on_info, qos.IMAGE)
+            self._topics.append(infos.topic_name)
 
     # --- messages -------------------------------------------------------------------------
 
@@ -99,18 +101,22 @@ class CameraSource(Source):
         """
         if self._tracker is None:
             raise InvalidValue(self._unready)
-        if self._count() > 1:  # a message does not tell which camera it is from
-            raise InvalidValue(
-                f"{self._publishers} nodes publish {self._images.topic_name}: stop all but one"
-            )
+        if crowded := self._count():  # a message does not tell which camera it is from
+            raise InvalidValue(crowded)
         return self._tracker
 
-    def _count(self) -> int:
+    def _count(self) -> str:
+        """Return which topic has several publishers; empty = none."""
         now = time.monotonic()
         if now - self._counted >= COUNT_PERIOD:
             self._counted = now
-            self._publishers = self._node.count_publishers(self._images.topic_name)
-        return self._publishers
+            counts = {topic: self._node.count_publishers(topic) for topic in self._topics}
+            self._crowded = "; ".join(
+                f"{n} nodes publish {topic}: stop all but one"
+                for topic, n in counts.items()
+                if n > 1
+            )
+        return self._crowded
 
     def _now(self) -> int | None:
         """Return the node's time [ns]; None where time is simulated."""

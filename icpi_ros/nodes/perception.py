@@ -24,13 +24,15 @@ from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
 from icpi_ros.tasks import TASKS
 
+LONGEST_HISTORY = 600.0
+"""Most that is kept of the past, so no window may be longer [s]."""
 PARAMETERS = (
     Spec("task", "slide", "task whose object is observed", choices=TASKS.names()),
     Spec("source", "tracked_pose", "where positions come from", choices=SOURCES.names()),
     Spec(
         "calibration", "", "file of the calibrated camera; empty = the camera of the task's scene"
     ),
-    Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, 600.0),
+    Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, LONGEST_HISTORY),
     Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
 )
 STATE_PERIOD = 0.002
@@ -80,13 +82,19 @@ class Perception(IcpiNode):
             self._send_due()
 
     def _on_window(self, msg: TrialWindow) -> None:
-        if msg.state == TrialWindow.CLOSED:
-            deadline = time.monotonic() + WAIT_FOR_LAST
-            window = ClosedWindow(
-                msg.trial_id, convert.to_ns(msg.start), convert.to_ns(msg.stop), deadline
+        if msg.state != TrialWindow.CLOSED:
+            return
+        start, stop = convert.to_ns(msg.start), convert.to_ns(msg.stop)
+        length = (stop - start) / convert.SECOND
+        if not 0.0 <= length <= LONGEST_HISTORY:
+            self.get_logger().error(
+                f"trial {msg.trial_id}: its window lasts {length:g} s, must be 0 to "
+                f"{LONGEST_HISTORY:g} s: did a clock jump?"
             )
-            self._closed.append(window)
-            self._send_due()
+            return
+        deadline = time.monotonic() + WAIT_FOR_LAST
+        self._closed.append(ClosedWindow(msg.trial_id, start, stop, deadline))
+        self._send_due()
 
     def _send_due(self) -> None:
         newest, now = self._source.newest, time.monotonic()

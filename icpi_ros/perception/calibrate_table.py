@@ -10,7 +10,7 @@ import numpy as np
 
 from icpi_ros.errors import CalibrationFailed
 from icpi_ros.perception.camera import Camera, Intrinsics
-from icpi_ros.perception.known_points import KnownPoints, check, plane_of
+from icpi_ros.perception.known_points import KnownPoints, check, flattest, plane_of
 from icpi_ros.types import Array
 
 MAX_RESIDUAL = 0.01
@@ -21,6 +21,8 @@ CLEARLY_WORSE = 2.0
 """A second pose must fit so many times worse, or the points do not tell which one is true."""
 SAME_POSE = 1.0
 """Poses whose rotations differ by less are the same [deg]."""
+FARTHEST = 20.0
+"""A camera farther from the points than this means other units [m]: the fit is as good in all."""
 _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
 
 
@@ -64,10 +66,11 @@ def locate(
 
     Raises:
         CalibrationFailed: fewer than four points, collinear or equal ones, two poses fit equally
-            well, no pose fits, or the camera would be below the table; says what to do.
+            well, no pose fits, or the camera would be below the table or far away; says what to do.
     """
     camera = _pose(intrinsics, points, frame)
     _check_side(camera, points)
+    _check_distance(camera, points)
     reprojected = camera.project(points.positions)
     off_px = np.linalg.norm(reprojected - points.pixels, axis=1)
     off_mm = _millimetres(camera, points, range(len(points.names)))
@@ -125,6 +128,8 @@ def _candidates(
             positions, points.pixels, intrinsics.matrix, intrinsics.distortion, flags=method
         )[1:3]
         for turn, shift in zip(turns, shifts, strict=True):
+            if not (np.isfinite(turn).all() and np.isfinite(shift).all()):
+                continue  # OpenCV finds NaN for some exact points
             camera = _refined(intrinsics, points, turn, shift, frame)
             off = camera.project(points.positions) - points.pixels
             if np.isfinite(off).all():
@@ -171,14 +176,26 @@ def _check_fit(camera: Camera, points: KnownPoints) -> None:
 
 
 def _check_side(camera: Camera, points: KnownPoints) -> None:
-    """Mirrored axes of points on the table give a perfect fit from below."""
-    plane = plane_of(points.positions)
-    if plane is None or plane[0][2] < 0.9:
+    """Mirrored axes of points on the table give a perfect fit from below.
+
+    With some points above the table the fit is not perfect, but may pass for one.
+    """
+    middle, normal = flattest(points.positions)
+    if normal[2] < 0.9:
         return
-    if plane[0] @ camera.position < plane[1]:
+    if normal @ (camera.position - middle) < 0.0:
         raise CalibrationFailed(
             "the camera would be below the table: x and y of the points, or their order, are "
             "swapped; base has x, y on the table and z up"
+        )
+
+
+def _check_distance(camera: Camera, points: KnownPoints) -> None:
+    away = float(np.linalg.norm(camera.position - points.positions.mean(axis=0)))
+    if away > FARTHEST:
+        raise CalibrationFailed(
+            f"the camera would be {away:.0f} m from the points, at most {FARTHEST:g} m are "
+            "believed: positions are in metres, these may be millimetres"
         )
 
 

@@ -8,15 +8,22 @@ centre of the upper left pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array
 
 DISTORTION = 5
 """Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""
+ROUND_TRIP = 0.25
+"""Largest distance of a pixel from where its ray is seen [px]: a distortion that folds the image
+has no ray for some pixels, and the search for one ends anywhere."""
+GRID = 33
+"""Pixels across and down at which a camera is tested for that; folds begin at the edges."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,11 @@ class Intrinsics:
             )
         if np.linalg.cond(self.matrix) > 1e9:
             raise InvalidValue("the camera matrix cannot be inverted")
+        used = self.matrix * [[1, 0, 1], [0, 1, 1], [0, 0, 0]] + np.diag([0.0, 0.0, 1.0])
+        if not np.allclose(self.matrix, used, rtol=0.0, atol=1e-9):  # OpenCV would ignore the rest
+            raise InvalidValue(
+                f"camera matrix {self.matrix.tolist()}: must be [fx, 0, cx], [0, fy, cy], [0, 0, 1]"
+            )
 
     @classmethod
     def pinhole(cls, width: int, height: int, fovy: float) -> Intrinsics:
@@ -104,18 +116,45 @@ class Camera:
 
     def project(self, points: Array) -> Array:
         """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in ``base``; NaN if behind it."""
-        seen = points @ self.rotation.T + self.translation
+        optical = points @ self.rotation.T + self.translation
+        return np.where(optical[:, 2:] > 0.0, self._seen(optical), np.nan)
+
+    def _seen(self, optical: Array) -> Array:
+        """Return pixels ``(n, 2)`` of points ``(n, 3)`` [m] in the optical frame."""
         pixels = cv2.projectPoints(
-            seen.reshape(-1, 1, 3),
+            optical.reshape(-1, 1, 3),
             np.zeros(3),
             np.zeros(3),
             self.intrinsics.matrix,
             self.intrinsics.distortion,
-        )[0].reshape(-1, 2)
-        return np.where(seen[:, 2:] > 0.0, pixels, np.nan)
+        )[0]
+        return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
 
     def rays(self, pixels: Array) -> Array:
-        """Return directions ``(n, 3)`` in ``base`` of pixels ``(n, 2)``, not normalised."""
+        """Return directions ``(n, 3)`` in ``base`` of pixels ``(n, 2)``, not normalised.
+
+        NaN where the lens shows nothing: the distortion has no inverse there.
+        """
+        optical = self._straight(pixels)
+        if self._folds:
+            optical[self._astray(optical, pixels)] = np.nan
+        return np.asarray(optical @ self.rotation)
+
+    @cached_property
+    def _folds(self) -> bool:
+        """True if some pixels of the image have no ray; looked for once, on a grid to its edges."""
+        size = self.intrinsics.width - 1.0, self.intrinsics.height - 1.0
+        axes = (np.linspace(0.0, last, GRID) for last in size)
+        pixels = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+        return bool(self._astray(self._straight(pixels), pixels).any())
+
+    def _astray(self, optical: Array, pixels: Array) -> NDArray[np.bool_]:
+        """Tell which directions ``(n, 3)`` are not seen at ``pixels`` ``(n, 2)``."""
+        off = np.abs(self._seen(optical) - pixels).max(axis=1)
+        return np.asarray(~(off <= ROUND_TRIP), dtype=np.bool_)
+
+    def _straight(self, pixels: Array) -> Array:
+        """Return directions ``(n, 3)`` in the optical frame of pixels; right or wrong."""
         straight = cv2.undistortPointsIter(
             np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2),
             self.intrinsics.matrix,
@@ -124,8 +163,9 @@ class Camera:
             np.eye(3),
             (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-12),
         ).reshape(-1, 2)
-        optical = np.column_stack([straight, np.ones(len(straight))])
-        return np.asarray(optical @ self.rotation)
+        optical: Array = np.ones((len(straight), 3))
+        optical[:, :2] = straight
+        return optical
 
     def on_plane(self, pixels: Array, normal: Array, offset: float) -> Array:
         """Return where the rays of pixels ``(n, 2)`` meet a plane, ``(n, 3)`` [m] in ``base``.
@@ -135,7 +175,7 @@ class Camera:
             normal: ``(3,)`` of the plane, of length 1.
             offset: the plane holds the points p with ``normal @ p = offset`` [m].
 
-        NaN where a ray does not meet the plane in front of the camera.
+        NaN where a ray does not meet the plane in front of the camera, or where there is no ray.
         """
         rays = self.rays(pixels)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -90,9 +90,19 @@ def _extents(values: Array) -> Array:
 
 def plane_of(positions: Array) -> tuple[Array, float] | None:
     """Return normal and offset of the points' plane, the normal up; None if they have none."""
-    middle = positions.mean(axis=0)
-    sizes, axes = np.linalg.svd(positions - middle)[1:]
+    sizes = _extents(positions)
     if len(sizes) > 2 and sizes[2] > FLAT * sizes[0]:
         return None
-    normal = axes[2] * (1.0 if axes[2, 2] >= 0.0 else -1.0)
+    middle, normal = flattest(positions)
     return normal, float(normal @ middle)
+
+
+def flattest(positions: Array) -> tuple[Array, Array]:
+    """Return the middle ``(3,)`` of points [m] and the direction in which they extend least.
+
+    The direction is of length 1 and points up.
+    """
+    middle = positions.mean(axis=0)
+    # Of the products, not of the points: their left vectors would be (n, n).
+    axes = np.linalg.svd((positions - middle).T @ (positions - middle))[2]
+    return middle, axes[2] * (1.0 if axes[2, 2] >= 0.0 else -1.0)

@@ -22,8 +22,9 @@ from icpi_ros.types import Array, ObjectTrajectory
 
 DARK, WHITE = 8.0, 250.0
 """Mean levels, of 255, of a black and of a saturated image."""
-THIN = 16
-"""One pixel in so many, each way, tells whether an image is black or saturated."""
+THIN = 17
+"""One pixel in so many, each way, tells whether an image is black or saturated; odd, so that all
+colours of a Bayer image are among them."""
 MARGIN = 0.25
 """Time around a window whose measurements help to smooth it [s]."""
 MATCH = 0.6
@@ -108,33 +109,29 @@ class ImageTracker:
         self.tracker.reset(near)
 
     def trajectory(
-        self, start_ns: int, stop_ns: int, period: float | None = None
+        self, start_ns: int, stop_ns: int, period: float
     ) -> tuple[ObjectTrajectory, Quality]:
         """Return the path between two stamps, and how good it is.
 
         Args:
             start_ns: time 0 of the trajectory [ns].
             stop_ns: its end [ns].
-            period: of the samples [s]; None = one sample per measured frame.
+            period: of the samples [s].
 
         Raises:
             InvalidValue: the window or the period is not positive.
         """
-        if stop_ns < start_ns or (period is not None and not period > 0.0):
+        if stop_ns < start_ns or not period > 0.0:
             raise InvalidValue(
                 f"window {start_ns} to {stop_ns} ns, period {period} s: must be positive"
             )
         length = (stop_ns - start_ns) / SECOND
         path = self.smoothed(start_ns, stop_ns)
-        if period is None:
-            inside = np.empty(0) if path is None else path.times
-            times = inside[(inside >= 0.0) & (inside <= length)]
-        else:
-            times = np.asarray(period * np.arange(int(length / period + 1e-6) + 1))
+        times = np.asarray(period * np.arange(int(length / period + 1e-6) + 1))
         positions: Array = np.full((len(times), 3), np.nan)
         residual = rate = float("nan")
         if path is not None:
-            known = _bracketed(times, path.times, self.settings.bridge, MATCH * (period or 0.0))
+            known = _bracketed(times, path.times, self.settings.bridge, MATCH * period)
             positions[known] = self.plane.lift(path.at(times[known]))
             residual, rate = path.residual, _rate(path.times, self.settings.bridge)
         trajectory = ObjectTrajectory(times, positions)

@@ -45,7 +45,7 @@ class Tracker:
         """
         self._track: Track | None = None
         self._last: tuple[int, Array] | None = None
-        self._others: list[Array] = []
+        self._others: list[tuple[Array, int]] = []
         self._predicted: tuple[int, int, tuple[Array, Array]] | None = None
         self._near = None if near is None else self.plane.flat(near)
 
@@ -166,7 +166,7 @@ class Tracker:
         std = float(np.sqrt(0.5 * best.covariance.trace()))
         self._track = Track(state, covariance, stamp, std / best.detection.std)
         self._last, self._near = (stamp, best.point), None
-        self._remember_others(best, seen)
+        self._remember_others(stamp, best, seen)
         velocity = state[2:] @ self.plane.axes
         return TrackState(
             stamp,
@@ -190,16 +190,25 @@ class Tracker:
 
     def _is_other(self, point: Array) -> bool:
         limit = 0.5 * self.settings.separation
-        return any(_length(point - other) < limit for other in self._others)
+        return any(_length(point - other) < limit for other, _ in self._others)
 
-    def _remember_others(self, best: Seen, seen: list[Seen]) -> None:
-        """Keep where look-alikes stand while the object is seen elsewhere; they are not it."""
-        apart = self.settings.separation
-        self._others = [o for o in self._others if _length(o - best.point) >= apart]
-        for s in seen:
-            away = _length(s.point - best.point) >= apart
-            if away and not self._is_other(s.point) and len(self._others) < _MOST_OTHERS:
-                self._others.append(s.point)
+    def _remember_others(self, stamp: int, best: Seen, seen: list[Seen]) -> None:
+        """Keep where look-alikes stand while the object is seen elsewhere; they are not it.
+
+        One that is not seen again is forgotten, or the object could never be put in its place.
+        """
+        apart, oldest = self.settings.separation, stamp - self.settings.forget_after * SECOND
+        now = [s.point for s in seen if _length(s.point - best.point) >= apart]
+        self._others = [
+            (other, then)
+            for other, then in self._others
+            if then >= oldest
+            and _length(other - best.point) >= apart
+            and all(_length(other - point) >= 0.5 * apart for point in now)
+        ]
+        for point in now:
+            if not self._is_other(point) and len(self._others) < _MOST_OTHERS:
+                self._others.append((point, stamp))
 
 
 def _length(v: Array) -> float:

@@ -43,6 +43,8 @@ class TrackerSettings:
         acquire_score: least score of a candidate for a new track.
         clear_by: lead in score over the next candidate for a new track.
         separation: candidates closer than this are one object [m].
+        forget_after: time for which a look-alike is remembered that is not seen any more while
+            the object is [s]; longer than ``TrackingSettings.survey`` and than an arm hides it.
         restart: a stamp that goes back further than this is a restarted clock [s].
         ahead: a stamp may be this far ahead of the clock [s].
     """
@@ -55,6 +57,7 @@ class TrackerSettings:
     acquire_score: float = 0.6
     clear_by: float = 0.05
     separation: float = 0.04
+    forget_after: float = 2.0
     restart: float = 1.0
     ahead: float = 0.1
 

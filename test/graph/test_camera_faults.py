@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 from feed import Feed, image, perception
 from observer import Observer
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
+from icpi_msgs.msg import ObjectTrajectory, TrialWindow
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.camera_health import MOST_RATE
 from icpi_ros.nodes.images import camera_info_msg
-from icpi_ros.nodes.topics import CAMERA_DEBUG, CAMERA_IMAGE
+from icpi_ros.nodes.topics import (
+    CAMERA_DEBUG,
+    CAMERA_IMAGE,
+    CAMERA_INFO,
+    OBJECT_TRAJECTORY,
+    TRIAL_WINDOW,
+)
 from icpi_ros.perception.calibration_file import Calibration, save
 from icpi_ros.perception.synthetic import overhead
 
@@ -175,6 +182,37 @@ def test_two_cameras_on_one_topic_are_not_mixed(tracked):
         refused(tracked, tracked.good, ERROR, words)
     finally:
         tracked.observer.node.destroy_publisher(other)
+
+
+def test_two_camera_infos_on_one_topic_are_not_mixed(tracked):
+    other = tracked.observer.node.create_publisher(CameraInfo, CAMERA_INFO, qos.IMAGE)
+    try:
+        words = f"2 nodes publish /test/{CAMERA_INFO}: stop all but one"
+        tracked.until_said(tracked.good, ERROR, words)
+        refused(tracked, tracked.good, ERROR, words)
+    finally:
+        tracked.observer.node.destroy_publisher(other)
+
+
+@pytest.mark.parametrize("length", [-SECOND, 2 * 10**17])
+def test_a_clock_that_jumps_within_a_trial_is_survived(tracked, node, length):
+    """A window that ends before it begins, or years later, is named and gives no path."""
+    observer = tracked.observer
+    windows = observer.node.create_publisher(TrialWindow, TRIAL_WINDOW, qos.EVENT)
+    paths = observer.record(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
+    name, start = f"jump/{length}", tracked.now() - SECOND
+    msg = TrialWindow(
+        trial_id=name,
+        state=TrialWindow.CLOSED,
+        start=convert.time_msg(start),
+        stop=convert.time_msg(start + length),
+    )
+    observer.wait(lambda: windows.get_subscription_count() == 1, "the node")
+    windows.publish(msg)
+    tracked.stream(
+        tracked.good, lambda: f"trial {name}: its window lasts" in node[1].read_text(), "a line"
+    )
+    assert not [path for path in paths if path.trial_id == name]
 
 
 def test_a_clock_that_jumps_backwards_is_followed(tracked):

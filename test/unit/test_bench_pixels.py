@@ -99,7 +99,8 @@ def test_summaries_by_hand():
     assert (row.trials, row.unseen, row.left_out, row.unmarked) == (3, 1, 3, 0)
     assert row.good == pytest.approx(2 / 3)
     assert row.median == pytest.approx(0.3e-3)
-    assert row.passed
+    assert not row.passed  # a third has no last position
+    assert summary("slide", "ideal", [*[trials[0]] * 19, trials[1]]).passed
     assert not summary("slide", "ideal", [replace(one, marked=False)]).passed
     assert not summary("slide", "ideal", [replace(one, error=0.6e-3)]).passed
     assert not summary("slide", "ideal", [replace(one, error=float("nan"))]).passed

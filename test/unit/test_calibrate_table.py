@@ -10,6 +10,7 @@ from icpi_ros.errors import CalibrationFailed, InvalidValue, UnknownName
 from icpi_ros.perception.calibrate_table import locate
 from icpi_ros.perception.known_points import KnownPoints
 from icpi_ros.perception.markers import Marker, find_markers
+from icpi_ros.perception.synthetic import overhead
 
 CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])
 FLAT = np.array(
@@ -202,3 +203,30 @@ def test_markers_that_are_not_as_described_are_refused():
     for size, place in ((0.0, 0.0), (float("nan"), 0.0), (0.1, float("nan"))):
         with pytest.raises(InvalidValue, match=r"marker 1"):
             Marker.flat(1, size, np.full(3, place))
+
+
+def test_millimetres_in_place_of_metres_are_refused():
+    known = points(STEPPED)
+    wrong = KnownPoints(known.pixels, 1e3 * known.positions, known.names)
+    with pytest.raises(CalibrationFailed, match=r"m from the points.*millimetres"):
+        locate(TRUTH, wrong)
+
+
+@pytest.mark.parametrize("mirror", [[1, -1, 1], [-1, 1, 1]])
+def test_a_mirrored_table_is_refused_also_with_a_point_above_it(mirror):
+    camera = look([0.6, 0.25, 1.5], [0.6, 0.2501, 0.0])
+    raised = np.array(
+        [[0.3, 0, 0], [0.9, 0, 0], [0.9, 0.5, 0], [0.3, 0.5, 0], [0.6, 0.25, 0], [0.4, 0.4, 0.1]]
+    )
+    known = points(raised, camera)
+    with pytest.raises(CalibrationFailed, match="below the table"):
+        locate(TRUTH, KnownPoints(known.pixels, raised * mirror, known.names))
+
+
+def test_points_without_noise_straight_below_work():
+    camera = overhead(640, 480)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        flat = np.column_stack([rng.uniform(0.3, 0.9, 30), rng.uniform(0.0, 0.5, 30), np.zeros(30)])
+        found = locate(camera.intrinsics, points(flat, camera))
+        np.testing.assert_allclose(found.camera.position, camera.position, atol=1e-6)

@@ -256,3 +256,28 @@ def test_every_task_has_a_target():
     assert all(watch(name).target.radius > 0.0 for name in TASKS.names())
     with pytest.raises(UnknownName, match="slide"):
         watch("juggle")
+
+
+@pytest.mark.parametrize("k1", [-0.6, -1.0])
+def test_a_lens_that_folds_the_image_gives_no_position_where_it_does(k1):
+    ideal, plane = overhead(320, 240), watch("roll-gc").plane
+    bent = np.array([k1, 0.0, 0.0, 0.0, 0.0])
+    lens = Intrinsics(320, 240, ideal.intrinsics.matrix, bent)
+    camera = Camera(lens, ideal.rotation, ideal.translation)
+    pixels = np.array([[160.0, 120.0], [5.0, 5.0], [319.0, 239.0]])
+    places = camera.on_plane(pixels, plane.normal, plane.offset)
+    assert np.isnan(places[1:]).all()
+    np.testing.assert_allclose(camera.project(places[:1]), pixels[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[300, 0, 160], [0, 300, 120], [0, 0, 2]],
+        [[300, 0, 160], [0, 300, 120], [0.1, 0, 1]],
+        [[300, 50, 160], [0, 300, 120], [0, 0, 1]],
+    ],
+)
+def test_a_camera_matrix_that_opencv_would_read_only_in_part_is_refused(rows):
+    with pytest.raises(InvalidValue, match=r"must be \[fx, 0, cx\]"):
+        Intrinsics(320, 240, np.array(rows, dtype=np.float64), np.zeros(5))

@@ -80,6 +80,55 @@ def test_bags_that_cannot_be_read(tmp_path):
         ImageBag(tmp_path / "folder").count()
 
 
+@pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_a_bag_with_damaged_bytes_is_one_line(tmp_path, storage):
+    path = write(tmp_path / "bag", {"/camera/image_raw": (IMAGE, MESSAGES)}, storage)
+    rng, said = np.random.default_rng(0), []
+    for file in path.iterdir():
+        content = file.read_bytes()
+        for _ in range(25):
+            damaged = bytearray(content)
+            for place in rng.integers(len(damaged), size=20):
+                damaged[place] = rng.integers(256)
+            file.write_bytes(damaged)
+            try:
+                list(ImageBag(path).frames())
+            except UsageError as exc:
+                said.append(str(exc))
+        file.write_bytes(content)
+    assert said
+    assert not [text for text in said if "\n" in text]
+
+
+def lens_info(focal):
+    roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    matrix = np.array([focal, 0.0, 8.0, 0.0, focal, 6.0, 0.0, 0.0, 1.0])
+    return STORE.types[INFO](
+        header(0), 12, 16, "plumb_bob", np.zeros(5), matrix, np.eye(3).ravel(), np.zeros(12),
+        0, 0, roi,
+    )  # fmt: skip
+
+
+def test_the_lens_is_that_of_the_camera_whose_images_are_read(tmp_path):
+    topics = {
+        "/left/camera_info": (INFO, [(0, lens_info(100.0))]),
+        "/right/camera_info": (INFO, [(0, lens_info(200.0))]),
+        "/left/image_raw": (IMAGE, MESSAGES),
+        "/right/image_raw": (IMAGE, MESSAGES),
+        "/up/image_raw": (IMAGE, MESSAGES),
+    }
+    path = write(tmp_path / "bag", topics)
+    assert ImageBag(path, "/left/image_raw").info().k[0] == 100.0
+    assert ImageBag(path, "/right/image_raw").info().k[0] == 200.0
+    with pytest.raises(UsageError, match="no camera_info beside /up/image_raw"):
+        ImageBag(path, "/up/image_raw").info()
+
+
+def test_the_only_lens_is_that_of_the_only_camera_whatever_its_name(tmp_path):
+    topics = {"/lens": (INFO, [(0, lens_info(100.0))]), "/eye/image_raw": (IMAGE, MESSAGES)}
+    assert ImageBag(write(tmp_path / "bag", topics)).info().k[0] == 100.0
+
+
 def test_an_encoding_that_cannot_be_used(tmp_path):
     wrong = image(0, PIXELS[0], "16UC3")
     path = write(tmp_path / "bag", {"/camera/image_raw": (IMAGE, [(0, wrong)])})

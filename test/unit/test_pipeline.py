@@ -75,13 +75,11 @@ def test_a_film_gives_the_path(drops, blur, median, most):
     assert distance[-1] < 5e-4
 
 
-def test_one_sample_per_frame_if_no_period_is_asked_for():
+def test_the_smoothed_path_has_a_covariance_at_every_measured_frame():
     tracker, states = film(stop=0.5)
-    trajectory, _ = tracker.trajectory(START, START + SECOND // 2)
-    assert len(trajectory.times) == len(states) == 30
     path = tracker.smoothed(START, START + SECOND // 2)
     assert path is not None
-    assert path.covariances.shape == (30, 2, 2)
+    assert path.covariances.shape == (len(states), 2, 2) == (30, 2, 2)
 
 
 def test_nothing_is_invented_while_an_arm_hides_the_puck():
@@ -126,6 +124,15 @@ def test_a_black_white_or_empty_image_is_named(level, why):
     state = tracker.update(START + SECOND, blank)
     assert (state.measured, state.rejected) == (False, why)
     assert np.isnan(state.position).all()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_bayer_image_of_one_colour_is_not_black(place):
+    tracker = ImageTracker(CAMERA, WATCH.target, WATCH.plane)
+    pixels = np.zeros((240, 320), np.uint8)
+    pixels[place[0] :: 2, place[1] :: 2] = 200
+    frame = Frame(pixels, "bayer_bggr8")
+    assert tracker.update(START, frame).rejected is not Rejected.DARK
 
 
 def test_a_lens_cap_for_the_whole_trial_is_poor():

@@ -175,3 +175,30 @@ def test_a_position_is_always_near_a_detection_of_its_own_frame(frames):
             off = [np.hypot(state.position[0] - x, state.position[1] - y) for x, y, _ in places]
             assert min(off) < 5e-3
             assert (np.linalg.eigvalsh(state.covariance) > -1e-12).all()
+
+
+@pytest.mark.parametrize(("absent", "believed"), [(1.0, False), (3.0, True)])
+def test_the_object_may_be_put_where_a_look_alike_was_long_ago(absent, believed):
+    there = (0.75, 0.35)
+    t, stamp = settled()
+    assert t.update(stamp, [seen((0.6, 0.2)), seen(there)]).measured
+    for _ in range(round(absent * 60)):
+        stamp += STEP
+        assert t.update(stamp, [seen((0.6, 0.2))]).measured
+    for _ in range(60):  # it is carried
+        stamp += STEP
+        assert not t.update(stamp, []).measured
+    assert t.update(stamp + STEP, [seen(there)]).measured == believed
+
+
+def test_a_look_alike_that_stays_is_never_forgotten():
+    there = (0.75, 0.35)
+    t, stamp = settled()
+    for k in range(600):
+        stamp += STEP
+        both = [seen((0.6, 0.2)), seen(there)]
+        assert t.update(stamp, both if k % 15 == 0 else both[:1]).measured
+    for _ in range(600):  # the object is hidden
+        stamp += STEP
+        assert not t.update(stamp, [seen(there)]).measured
+    assert t.update(stamp + STEP, [seen(there), seen((0.6, 0.2))]).measured
