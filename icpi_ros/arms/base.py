@@ -123,11 +123,11 @@ class ArmLimits:
 def _numbers(key: str, value: object, count: int) -> Array:
     """Return ``(count,)`` finite numbers from one number or a list of them."""
     items = list(value) if isinstance(value, list | tuple | np.ndarray) else [value] * count
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in items)
-    if not numeric or len(items) != count or not np.isfinite(items).all():
+    numbers = [v for v in items if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) != len(items) or len(items) != count or not np.isfinite(numbers).all():
         many = f" or a list of {count}" if count > 1 else ""
         raise InvalidValue(f"{key} must be one finite number{many}, is {value!r}")
-    return np.array(items, dtype=np.float64)
+    return np.array(numbers, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import mujoco
 import numpy as np
@@ -33,6 +34,7 @@ class Body:
         self.reach = _reach(self.pieces, home)
         self._model = _model(self.pieces)
         self._data = mujoco.MjData(self._model)
+        self._lock = threading.Lock()  # poses are written into the data before they are asked
         self._axes = np.stack([_axes(piece) for piece in self.pieces])
         self._middles = np.stack([0.5 * (piece.start + piece.end) for piece in self.pieces])
         self._links = [piece.link for piece in self.pieces]
@@ -58,12 +60,13 @@ class Body:
         Args:
             links: ``(n + 1, 4, 4)`` of one pose.
         """
-        self._place(links)
         distance, pair = FAR, (0, 0)
-        for i, j in self.pairs:
-            found = mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None)
-            if not found >= distance:
-                distance, pair = found, (i, j)
+        with self._lock:
+            self._place(links)
+            for i, j in self.pairs:
+                found = mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None)
+                if not found >= distance:
+                    distance, pair = found, (i, j)
         return float(distance), self.pieces[pair[0]].name, self.pieces[pair[1]].name
 
     def _place(self, links: Array) -> None:
