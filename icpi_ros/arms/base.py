@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from icpi_ros.errors import InvalidValue, UnknownName
 from icpi_ros.types import Array
+
+_LOWER = ("lower", "workspace_lower")
+"""Limits that are tighter when they are larger; all others when they are smaller."""
+_FIXED = "tool_mass"
+"""A property of the tool, no limit that could be tightened."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,72 @@ class ArmLimits:
         for name in ("tool_speed", "tool_mass", "tool_energy"):
             if not 0.0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be positive and finite, is {getattr(self, name)}")
+
+    @property
+    def floor(self) -> float:
+        """Height [m] in frame ``base`` below which no piece of the arm goes.
+
+        The plane on which the base stands; for an arm on a pedestal, whose tool may go below
+        its base, the floor of the workspace box.
+        """
+        return min(0.0, float(self.workspace_lower[2]))
+
+    @property
+    def tool_speed_allowed(self) -> float:
+        """Largest speed of the tool point that keeps both its speed and its energy limit [m/s]."""
+        return min(self.tool_speed, float(np.sqrt(2.0 * self.tool_energy / self.tool_mass)))
+
+    def tightened(self, changes: Mapping[str, object], joints: Sequence[str]) -> ArmLimits:
+        """Return these limits with some of them tightened; nothing can be loosened.
+
+        Args:
+            changes: any of ``lower``, ``upper``, ``velocity``, ``acceleration`` (one number for
+                all joints or one for each), ``workspace_lower``, ``workspace_upper`` (one or
+                three), ``tool_speed``, ``tool_energy``; units as the attributes.
+            joints: names of the joints, for messages.
+
+        Raises:
+            UnknownName: a key that is no limit.
+            InvalidValue: a value is not a finite number, there are too few or too many, it is
+                looser than here (the message names key, joint and both values), or no motion
+                would be left.
+        """
+        allowed = [f.name for f in fields(self) if f.name != _FIXED]
+        new: dict[str, object] = {}
+        for key, value in changes.items():
+            if key not in allowed:
+                raise UnknownName("limit", str(key), allowed)
+            new[key] = self._tighter(key, value, joints)
+        try:
+            return replace(self, **new)  # type: ignore[arg-type]  # by name, from the fields
+        except ValueError as exc:
+            raise InvalidValue(f"tightened limits leave no motion: {exc}") from exc
+
+    def _tighter(self, key: str, value: object, joints: Sequence[str]) -> Array | float:
+        """Return ``value`` in the form of limit ``key``; see :meth:`tightened`."""
+        own = np.atleast_1d(getattr(self, key))
+        names = [""] if len(own) == 1 else [f" of {j}" for j in joints]
+        if key.startswith("workspace"):
+            names = [" x", " y", " z"]
+        values = _numbers(key, value, len(own))
+        looser = values < own if key in _LOWER else values > own
+        if looser.any():
+            i = int(np.argmax(looser))
+            raise InvalidValue(
+                f"{key}{names[i]} = {values[i]:.9g} is looser than the arm's own {own[i]:.9g}: "
+                "limits can only be tightened"
+            )
+        return float(values[0]) if np.ndim(getattr(self, key)) == 0 else values
+
+
+def _numbers(key: str, value: object, count: int) -> Array:
+    """Return ``(count,)`` finite numbers from one number or a list of them."""
+    items = list(value) if isinstance(value, list | tuple | np.ndarray) else [value] * count
+    numbers = [v for v in items if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) != len(items) or len(items) != count or not np.isfinite(numbers).all():
+        many = f" or a list of {count}" if count > 1 else ""
+        raise InvalidValue(f"{key} must be one finite number{many}, is {value!r}")
+    return np.array(numbers, dtype=np.float64)
 
 
 @dataclass(frozen=True)

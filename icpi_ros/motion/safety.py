@@ -1,32 +1,32 @@
 """The one gate that every motion passes just before an arm.
 
 Whatever made the motion - a model, a planner, a person - an arm adapter takes only a
-:class:`CheckedTrajectory`, and only :meth:`SafetyGate.check` makes one.  The gate refuses with
+:class:`CheckedTrajectory`, and only a :class:`SafetyGate` makes one.  The gate refuses with
 a reason; it never clamps or mends a motion.  No limit can be left out (ArmLimits has no
-defaults).  This is not a certified safety function.
+defaults), limits can only be tightened.  This is not a certified safety function.
 """
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, fields
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.errors import InvalidValue, MotionRefused
+from icpi_ros.motion.extremes import extremes
+from icpi_ros.motion.path_check import ROUNDING, PathCheck
+from icpi_ros.motion.trajectory import JointTrajectory, PathPoint
 from icpi_ros.types import Array
 
 START_TOLERANCE = 0.02
 """Largest distance of a joint from the first point of a motion [rad]."""
-CHECK_PERIOD = 0.002
-"""Limits are checked on the interpolated motion this finely [s], points included."""
-CHECKS_PER_SEGMENT = 8
-"""And at least this often between two points, however near in time they are."""
 MAX_POINTS = 2000
 """Most points of a motion that is accepted."""
 MAX_DURATION = 30.0
 """Longest motion that is accepted [s]."""
+MIN_SEGMENT = 1e-4
+"""Shortest time between two points [s]: controllers round times to 1 ns and run at 1 kHz."""
 
 _PASS = object()
 
@@ -49,11 +49,17 @@ class CheckedTrajectory:
 
 
 class SafetyGate:
-    """Checks motions of one arm against its limits."""
+    """Checks motions of one arm against its limits, or against tighter ones."""
 
-    def __init__(self, arm: Arm) -> None:
-        """Keep the arm whose limits hold."""
+    def __init__(self, arm: Arm, limits: ArmLimits | None = None) -> None:
+        """Keep the arm and the limits that hold: the arm's own unless tighter ones are given.
+
+        Raises:
+            InvalidValue: ``limits`` are looser than the arm's own somewhere.
+        """
+        self.limits = arm.limits if limits is None else _not_looser(limits, arm)
         self._arm = arm
+        self.path = PathCheck(arm, self.limits)
 
     def check(self, trajectory: JointTrajectory, current: Array) -> CheckedTrajectory:
         """Return the trajectory as checked, copied so that nobody can change it afterwards.
@@ -65,35 +71,47 @@ class SafetyGate:
         Raises:
             MotionRefused: names what is wrong: joint, value, limit.
         """
-        self._check_form(trajectory)
-        self._check_ends(trajectory, current)
-        q, qd, qdd = self._dense(trajectory)
-        self._check_joints(q, qd, qdd)
-        self._check_tool(q, qd)
-        return CheckedTrajectory(_frozen_copy(trajectory), _PASS)
+        motion = self._in_form(trajectory)
+        self._check_ends(motion, current)
+        return self._checked(motion)
 
-    def check_stop(self, stop: JointTrajectory) -> CheckedTrajectory:
+    def check_stop(
+        self, stop: JointTrajectory, begin: PathPoint | None = None
+    ) -> CheckedTrajectory:
         """Return a controlled stop as checked: as :meth:`check`, but it starts in motion.
+
+        Args:
+            stop: ends at rest.
+            begin: where the motion under way is when the stop takes over; see
+                :meth:`JointTrajectory.at`.
 
         Raises:
             MotionRefused: names what is wrong.
         """
-        self._check_form(stop)
-        if np.any(stop.velocities[-1]):
+        motion = self._in_form(stop)
+        if np.any(motion.velocities[-1]):
             raise MotionRefused("a stop ends at rest: the last velocity must be 0")
-        q, qd, qdd = self._dense(stop)
-        self._check_joints(q, qd, qdd)
-        self._check_tool(q, qd)
-        return CheckedTrajectory(_frozen_copy(stop), _PASS)
+        if begin is not None:
+            self._check_begin(motion, begin)
+        return self._checked(motion)
 
-    def _check_form(self, t: JointTrajectory) -> None:
+    def _checked(self, motion: JointTrajectory) -> CheckedTrajectory:
+        with np.errstate(all="ignore"):  # what overflows is not inside any limit
+            self._check_joints(motion)
+            self.path.check(motion)
+        return CheckedTrajectory(motion, _PASS)
+
+    def _in_form(self, t: JointTrajectory) -> JointTrajectory:
+        """Return a private copy of a trajectory of the right shape: finite, in order, bounded."""
         n = len(self._arm.joints)
         if t.joints != self._arm.joints:
             raise MotionRefused(f"motion is for joints {t.joints}, the arm has {self._arm.joints}")
-        shape = (len(t.times), n)
-        if len(t.times) < 2 or not all(
-            a.shape == shape for a in (t.positions, t.velocities, t.accelerations)
-        ):
+        t = _frozen_copy(t)
+        count = t.times.size
+        if count > MAX_POINTS:
+            raise MotionRefused(f"motion has {count} points: allowed are at most {MAX_POINTS}")
+        shapes = {a.shape for a in (t.positions, t.velocities, t.accelerations)}
+        if count < 2 or t.times.ndim != 1 or shapes != {(count, n)}:
             raise MotionRefused(
                 f"motion needs at least 2 points of {n} joints with all derivatives"
             )
@@ -106,16 +124,8 @@ class SafetyGate:
             if not np.isfinite(values).all():
                 point = int(np.argmax(~np.isfinite(values).all(axis=1)))
                 raise MotionRefused(f"{label} of point {point} is not finite")
-        if t.times[0] != 0.0 or not (np.diff(t.times) > 0.0).all():
-            raise MotionRefused("times of a motion start at 0 and increase strictly")
-        if len(t.times) > MAX_POINTS:
-            raise MotionRefused(
-                f"motion has {len(t.times)} points: allowed are at most {MAX_POINTS}"
-            )
-        if t.duration > MAX_DURATION:
-            raise MotionRefused(
-                f"motion lasts {t.duration:.3g} s: allowed are at most {MAX_DURATION:g} s"
-            )
+        _check_times(t)
+        return t
 
     def _check_ends(self, t: JointTrajectory, current: Array) -> None:
         if np.shape(current) != (len(self._arm.joints),) or not np.isfinite(current).all():
@@ -132,56 +142,73 @@ class SafetyGate:
                 f"{t.positions[0, worst]:.4f} rad: allowed difference {START_TOLERANCE:g} rad"
             )
 
-    def _dense(self, t: JointTrajectory) -> tuple[Array, Array, Array]:
-        """Sample finely, inside every segment too; the points' own values are added."""
-        count = max(2, int(np.ceil(t.duration / CHECK_PERIOD)) + 1)
-        parts = np.linspace(0.0, 1.0, CHECKS_PER_SEGMENT, endpoint=False)
-        inside = t.times[:-1, np.newaxis] + np.diff(t.times)[:, np.newaxis] * parts
-        times = np.union1d(np.linspace(0.0, t.duration, count), inside.ravel())
-        q, qd, qdd = t.sample(times)
-        return (
-            np.concatenate([q, t.positions]),
-            np.concatenate([qd, t.velocities]),
-            np.concatenate([qdd, t.accelerations]),
-        )
+    def _check_begin(self, stop: JointTrajectory, begin: PathPoint) -> None:
+        for what, unit, found, expected in (
+            ("position", "rad", stop.positions[0], begin.position),
+            ("velocity", "rad/s", stop.velocities[0], begin.velocity),
+        ):
+            near = np.abs(found - expected) <= ROUNDING
+            if not near.all():
+                i = int(np.argmin(near))
+                raise MotionRefused(
+                    f"a stop starts where the path is: {what} of {self._arm.joints[i]} is "
+                    f"{found[i]:.6f}, expected {expected[i]:.6f} {unit}"
+                )
 
-    def _check_joints(self, q: Array, qd: Array, qdd: Array) -> None:
-        limits = self._arm.limits
+    def _check_joints(self, motion: JointTrajectory) -> None:
+        limits = self.limits
+        q, qd, qdd = extremes(motion)
         self._refuse_outside("position", "rad", q, limits.lower, limits.upper)
         self._refuse_outside("velocity", "rad/s", qd, -limits.velocity, limits.velocity)
         self._refuse_outside(
             "acceleration", "rad/s^2", qdd, -limits.acceleration, limits.acceleration
         )
 
-    def _check_tool(self, q: Array, qd: Array) -> None:
-        limits = self._arm.limits
-        point, _ = self._arm.tool_pose(q)
-        inside = (point >= limits.workspace_lower) & (point <= limits.workspace_upper)
-        if not inside.all():
-            row, axis = np.argwhere(~inside)[0]
-            raise MotionRefused(
-                f"tool {'xyz'[axis]} reaches {point[row, axis]:.4f} m: allowed "
-                f"{limits.workspace_lower[axis]:g} to {limits.workspace_upper[axis]:g} m"
-            )
-        speed = np.linalg.norm((self._arm.jacobian(q)[:, :3] @ qd[..., np.newaxis])[..., 0], axis=1)
-        if not speed.max() <= limits.tool_speed:
-            raise MotionRefused(
-                f"tool speed reaches {speed.max():.3f} m/s: allowed {limits.tool_speed:g} m/s"
-            )
-
     def _refuse_outside(self, what: str, unit: str, values: Array, low: Array, high: Array) -> None:
-        inside = (values >= low) & (values <= high)
-        if inside.all():
+        beyond = np.maximum(low - values, values - high)
+        if (beyond <= ROUNDING).all():
             return
-        row, joint = np.argwhere(~inside)[0]
+        worst = np.argmax(np.where(np.isnan(beyond), np.inf, beyond))
+        row, joint = np.unravel_index(worst, beyond.shape)
         raise MotionRefused(
-            f"{what} of {self._arm.joints[joint]} reaches {values[row, joint]:.4f} {unit}: "
+            f"{what} of {self._arm.joints[joint]} reaches {values[row, joint]:.6f} {unit}: "
             f"allowed {low[joint]:.4f} to {high[joint]:.4f} {unit}"
         )
 
 
+def _check_times(t: JointTrajectory) -> None:
+    if t.times[0] != 0.0 or not (np.diff(t.times) > 0.0).all():
+        raise MotionRefused("times of a motion start at 0 and increase strictly")
+    if t.duration > MAX_DURATION:
+        raise MotionRefused(
+            f"motion lasts {t.duration:.3g} s: allowed are at most {MAX_DURATION:g} s"
+        )
+    short = np.diff(t.times) < MIN_SEGMENT
+    if short.any():
+        point = int(np.argmax(short))
+        raise MotionRefused(
+            f"points {point} and {point + 1} are {np.diff(t.times)[point]:.3g} s apart: "
+            f"allowed are at least {MIN_SEGMENT:g} s"
+        )
+
+
+def _not_looser(limits: ArmLimits, arm: Arm) -> ArmLimits:
+    own = arm.limits
+    if limits.tool_mass < own.tool_mass:
+        raise InvalidValue(
+            f"tool_mass = {limits.tool_mass:g} kg is less than the arm's own {own.tool_mass:g} kg"
+        )
+    values = {f.name: getattr(limits, f.name) for f in fields(limits) if f.name != "tool_mass"}
+    own.tightened(values, arm.joints)
+    return limits
+
+
 def _frozen_copy(t: JointTrajectory) -> JointTrajectory:
-    arrays = [a.copy() for a in (t.times, t.positions, t.velocities, t.accelerations)]
+    try:
+        parts = (t.times, t.positions, t.velocities, t.accelerations)
+        arrays = [np.array(a, dtype=np.float64) for a in parts]
+    except (TypeError, ValueError):
+        raise MotionRefused("motion holds something that is not a number") from None
     for array in arrays:
         array.flags.writeable = False
     return JointTrajectory(t.joints, *arrays)

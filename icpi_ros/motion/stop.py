@@ -1,86 +1,168 @@
-"""Controlled stop: brake along the path of a motion that is under way."""
+"""Controlled stop: brake along the path of a motion that is under way.
+
+A stop is a trajectory that replaces the running one: its first point is where the path is when
+it takes over, with the velocity there, so that a controller without a stop of its own (and one
+that jerks when a motion is cancelled) brakes within the arm's limits.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from icpi_ros.arms.base import ArmLimits
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.safety import MIN_SEGMENT, CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.types import Array
 
-POINTS = 25
 STEP = 0.001
 """Step of the motion's own time in which braking is planned [s]."""
+AHEAD = 200
+"""Steps that are sampled at once: a stop seldom takes longer."""
 MARGIN = 0.9
-"""Share of the acceleration limits that a stop uses; the rest is for interpolation."""
+"""Share of the acceleration limits that braking uses; the rest is for interpolation."""
 MIN_STOP = 0.02
 """Shortest stop [s]: a motion that hardly moves is not stopped harder than this."""
-SLOWEST = 0.5
-"""Deceleration of the motion's clock where the limits leave no room to brake [1/s]."""
+SPACING = 0.004
+"""Time between two points of a stop [s]."""
+MIN_POINTS, MAX_POINTS = 12, 400
+
+
+@dataclass(frozen=True)
+class _Braking:
+    """How the motion's clock is slowed, in ``M`` pieces of constant deceleration.
+
+    Attributes:
+        times: ``(M + 1,)`` ends of the pieces in the stop's time [s].
+        clock: ``(M + 1,)`` the motion's own time there [s].
+        rates: ``(M + 1,)`` the clock's rate there, 1 at first.
+        slopes: ``(M,)`` change of the rate in each piece [1/s], not positive.
+    """
+
+    times: Array
+    clock: Array
+    rates: Array
+    slopes: Array
+
+
+def safe_stop(
+    gate: SafetyGate, running: JointTrajectory, elapsed: float, lead: float = 0.0
+) -> CheckedTrajectory:
+    """Return a checked stop of a motion that passed the gate.
+
+    It brakes as hard as the limits allow.  Should the gate not let that pass (a path that grazes
+    a limit leaves no room for interpolation), the stop is the rest of the motion: slower, but
+    checked already and at rest at its end.
+
+    Args:
+        gate: the gate that the motion passed.
+        running: the motion under way.
+        elapsed: its time now [s].
+        lead: how much later the stop takes over [s].
+
+    Raises:
+        ValueError: ``elapsed + lead`` is negative or not finite.
+        MotionRefused: the motion itself did not pass this gate.
+    """
+    begin = running.at(elapsed + lead)
+    try:
+        return gate.check_stop(controlled_stop(running, elapsed, gate.limits, lead), begin)
+    except MotionRefused:
+        return gate.check_stop(rest_of(running, elapsed + lead), begin)
 
 
 def controlled_stop(
-    trajectory: JointTrajectory, elapsed: float, limits: ArmLimits
+    trajectory: JointTrajectory, elapsed: float, limits: ArmLimits, lead: float = 0.0
 ) -> JointTrajectory:
     """Return the fastest stop along the path that keeps the acceleration limits.
 
     The motion's own clock s is slowed from rate 1 to 0, so the arm stays on its checked path.
     With K = rate^2 / 2, dK/ds is the clock's acceleration; at every s it is the lowest for which
     all joints respect |q''(s) rate^2 + q'(s) dK/ds| <= limit (time-optimal path tracking:
-    Bobrow, Dubowsky and Gibson, IJRR 1985).
+    Bobrow, Dubowsky and Gibson, IJRR 1985).  The limit is ``MARGIN`` of the arm's, or what the
+    motion itself needs there if that is more: never speeding up is then always possible.
 
     Args:
         trajectory: the motion under way.
         elapsed: its time now [s].
         limits: acceleration limits of the arm.
+        lead: how much later the stop takes over [s].
 
     Raises:
-        ValueError: ``elapsed`` is negative or not finite.
+        ValueError: ``elapsed + lead`` is negative or not finite.
     """
-    if not 0.0 <= elapsed < np.inf:
-        raise ValueError(f"elapsed = {elapsed} s is not a time of the motion")
-    count = int(np.ceil(max(trajectory.duration - elapsed, 0.0) / STEP)) + 2
-    _, qd, qdd = trajectory.sample(elapsed + STEP * np.arange(count, dtype=np.float64))
-    energy = np.empty(count)
-    energy[0] = 0.5
-    end = count - 1  # where nothing brakes in time the motion comes to rest by itself
-    for i in range(count - 1):
-        energy[i + 1] = energy[i] + STEP * _braking(qd[i], qdd[i], 2.0 * energy[i], limits)
-        if energy[i + 1] <= 0.0:
-            end = i + 1
-            break
-    return _stop_points(trajectory, elapsed, STEP, np.diff(energy[: end + 1]) / STEP)
+    begin = elapsed + lead
+    if not 0.0 <= begin < np.inf:
+        raise ValueError(f"elapsed = {begin} s is not a time of the motion")
+    return _points(trajectory, _braking(trajectory, begin, limits))
 
 
-def _braking(qd: Array, qdd: Array, rate_squared: float, limits: ArmLimits) -> float:
-    """Return the strongest deceleration of the clock that all joints allow [1/s], negative."""
+def rest_of(trajectory: JointTrajectory, begin: float) -> JointTrajectory:
+    """Return what is left of a motion at its time ``begin`` [s], as a motion of its own."""
+    left = trajectory.times > begin + MIN_SEGMENT
+    q, qd, qdd = trajectory.sample(np.array([begin]))
+    if not left.any():  # less than a segment before its end, or after it
+        left[-1] = True
+    times = np.maximum(trajectory.times[left] - begin, MIN_STOP if left.sum() == 1 else 0.0)
+    return JointTrajectory(
+        trajectory.joints,
+        np.concatenate([[0.0], times]),
+        np.concatenate([q, trajectory.positions[left]]),
+        np.concatenate([qd, trajectory.velocities[left]]),
+        np.concatenate([qdd, trajectory.accelerations[left]]),
+    )
+
+
+def _braking(trajectory: JointTrajectory, begin: float, limits: ArmLimits) -> _Braking:
+    """Plan the clock from ``begin`` [s] on to its stop; after the motion's end it stops fast."""
+    times, clock, rates, slopes = [0.0], [begin], [1.0], []
+    energy = 0.5
+    while energy > 0.0:
+        constant, factor = _bounds(trajectory, clock[-1], limits)
+        for row in range(AHEAD):
+            lowest = float((constant[row] - factor[row] * 2.0 * energy).max())
+            slope = min(max(lowest, -1.0 / MIN_STOP), 0.0)
+            step = STEP if energy + slope * STEP > 0.0 else energy / -slope
+            energy = energy + slope * STEP if step == STEP else 0.0
+            rates.append(float(np.sqrt(2.0 * energy)))
+            slopes.append(slope)
+            clock.append(clock[-1] + step)
+            times.append(times[-1] + 2.0 * step / (rates[-2] + rates[-1]))
+            if energy == 0.0:
+                break
+    return _Braking(np.array(times), np.array(clock), np.array(rates), np.array(slopes))
+
+
+def _bounds(trajectory: JointTrajectory, begin: float, limits: ArmLimits) -> tuple[Array, Array]:
+    """Return c and f, ``(AHEAD, 2 n)``: in each step dK/ds is at least max(c - f rate^2).
+
+    Both ends of a step count.
+    """
+    _, qd, qdd = trajectory.sample(begin + STEP * np.arange(AHEAD + 1, dtype=np.float64))
+    bound = np.maximum(MARGIN * limits.acceleration, np.abs(qdd))
     moving = np.abs(qd) > 1e-6
-    if not moving.any():
-        return -1.0 / MIN_STOP
-    bound = -np.sign(qd[moving]) * MARGIN * limits.acceleration[moving]
-    lowest = float(np.max((bound - qdd[moving] * rate_squared) / qd[moving]))
-    return float(np.clip(lowest, -1.0 / MIN_STOP, -SLOWEST))
+    safe = np.where(moving, qd, 1.0)
+    constant = np.where(moving, -bound / np.abs(safe), -np.inf)
+    factor = np.where(moving, qdd / safe, 0.0)
+    return (
+        np.concatenate([constant[:-1], constant[1:]], axis=1),
+        np.concatenate([factor[:-1], factor[1:]], axis=1),
+    )
 
 
-def _stop_points(
-    trajectory: JointTrajectory, elapsed: float, step: float, braking: Array
-) -> JointTrajectory:
-    """Integrate the clock through pieces of constant deceleration and sample the path."""
-    rates, times = [1.0], [0.0]
-    for deceleration in braking:
-        left = max(rates[-1] ** 2 + 2.0 * deceleration * step, 0.0)
-        rates.append(float(np.sqrt(left)))
-        times.append(times[-1] + (rates[-2] - rates[-1]) / -deceleration)
-        if left == 0.0:
-            break
-    knots = np.linspace(0.0, times[-1], POINTS)
-    rate = np.interp(knots, times, rates)
-    slow = np.append(braking[: len(times) - 1], 0.0)
-    index = np.clip(np.searchsorted(times, knots, side="right") - 1, 0, len(times) - 2)
-    since = knots - np.array(times)[index]
-    clock = elapsed + step * index + since * (np.array(rates)[index] + 0.5 * slow[index] * since)
+def _points(trajectory: JointTrajectory, plan: _Braking) -> JointTrajectory:
+    """Sample the slowed path at even times."""
+    count = int(np.clip(np.ceil(plan.times[-1] / SPACING), MIN_POINTS, MAX_POINTS))
+    knots = np.linspace(0.0, plan.times[-1], count + 1)
+    last = len(plan.slopes) - 1
+    index = np.clip(np.searchsorted(plan.times, knots, side="right") - 1, 0, last)
+    since, slope = knots - plan.times[index], plan.slopes[index]
+    rate = np.maximum(plan.rates[index] + slope * since, 0.0)
+    clock = plan.clock[index] + since * (plan.rates[index] + 0.5 * slope * since)
     q, qd, qdd = trajectory.sample(clock)
     velocity = qd * rate[:, np.newaxis]
-    acceleration = qdd * rate[:, np.newaxis] ** 2 + qd * slow[index][:, np.newaxis]
+    acceleration = qdd * rate[:, np.newaxis] ** 2 + qd * slope[:, np.newaxis]
     velocity[-1] = 0.0
     return JointTrajectory(trajectory.joints, knots, q, velocity, acceleration)

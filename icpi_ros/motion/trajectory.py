@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array, Indices
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """Where a motion is at one instant: ``position`` ``(n,)`` [rad], ``velocity`` [rad/s]."""
+
+    position: Array
+    velocity: Array
 
 
 @dataclass(frozen=True)
@@ -42,19 +51,37 @@ class JointTrajectory:
         Returns:
             Positions [rad], velocities [rad/s] and accelerations [rad/s^2], each ``(S, n)``.
         """
-        single = TrajectoryBatch(
-            self.joints,
-            self.times[np.newaxis],
-            self.positions[np.newaxis],
-            self.velocities[np.newaxis],
-            self.accelerations[np.newaxis],
-        )
+        single = self._as_batch()
         s, c, h = single.pieces(times)
         q, qd = single.follow(s, c, h)
         qdd = (2 * c[2] + s * (6 * c[3] + s * (12 * c[4] + s * 20 * c[5]))) / h**2
         outside = (times < self.times[0]) | (times > self.times[-1])
         qdd[0, outside] = 0.0
         return q[0], qd[0], qdd[0]
+
+    def at(self, time: float) -> PathPoint:
+        """Return where the motion is at ``time`` [s]."""
+        q, qd, _ = self.sample(np.array([time]))
+        return PathPoint(q[0], qd[0])
+
+    def quintics(self) -> tuple[Array, Array]:
+        """Return what the controller follows between the points.
+
+        Returns:
+            Coefficients ``(K - 1, n, 6)`` [rad], ascending powers of s in [0, 1], and the
+            duration of every segment ``(K - 1,)`` [s].
+        """
+        parts = self._as_batch()._coefficients()
+        return np.stack([part[0] for part in parts], axis=-1), np.diff(self.times)
+
+    def _as_batch(self) -> TrajectoryBatch:
+        return TrajectoryBatch(
+            self.joints,
+            self.times[np.newaxis],
+            self.positions[np.newaxis],
+            self.velocities[np.newaxis],
+            self.accelerations[np.newaxis],
+        )
 
 
 @dataclass(frozen=True)
@@ -149,6 +176,27 @@ class TrajectoryBatch:
         c4 = -15 * d + 8 * v0 + 7 * v1 + 1.5 * a0 - a1
         c5 = 6 * d - 3 * (v0 + v1) - 0.5 * (a0 - a1)
         return p0, v0, 0.5 * a0, c3, c4, c5
+
+
+def slowed(trajectory: JointTrajectory, scale: float) -> JointTrajectory:
+    """Return the same path at ``scale`` times the speed, derivatives exact.
+
+    Args:
+        trajectory: any motion.
+        scale: 0 (exclusive) to 1; at 0.5 it takes twice as long.
+
+    Raises:
+        InvalidValue: ``scale`` is not in that range.
+    """
+    if not 0.0 < scale <= 1.0:
+        raise InvalidValue(f"speed scale = {scale} is not allowed: above 0, at most 1")
+    return JointTrajectory(
+        trajectory.joints,
+        trajectory.times / scale,
+        trajectory.positions.copy(),
+        trajectory.velocities * scale,
+        trajectory.accelerations * scale**2,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""The pieces of an arm's body in space: how low they go and how near they come to each other."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import mujoco
+import numpy as np
+
+from icpi_ros.arms.base import Arm, Capsule
+from icpi_ros.types import Array
+
+CLEARANCE = 0.01
+"""Smallest distance between two pieces of an arm's own body [m]."""
+FAR = 1.0
+"""Distances above this are not told apart [m]."""
+
+
+class Body:
+    """The capsules of one arm; ``links`` are always what :meth:`Arm.links` returns."""
+
+    def __init__(self, arm: Arm) -> None:
+        """Build the pieces, and which pairs of them can collide.
+
+        Raises:
+            ValueError: at home two pieces touch that no joint between them explains.
+        """
+        self.pieces = arm.body
+        home = arm.links(arm.home)
+        fixed = 1 if np.isclose(abs(home[1, 2, 2]), 1.0) else 0
+        self.free = tuple(i for i, piece in enumerate(self.pieces) if piece.link > fixed)
+        """Pieces that can come down: link 1 turns about the vertical and stays at its height."""
+        self.reach = _reach(self.pieces, home)
+        self._model = _model(self.pieces)
+        self._data = mujoco.MjData(self._model)
+        self._lock = threading.Lock()  # poses are written into the data before they are asked
+        self._axes = np.stack([_axes(piece) for piece in self.pieces])
+        self._middles = np.stack([0.5 * (piece.start + piece.end) for piece in self.pieces])
+        self._links = [piece.link for piece in self.pieces]
+        self.pairs = tuple(
+            (i, j)
+            for i, j in itertools.combinations(range(len(self.pieces)), 2)
+            if abs(self._links[i] - self._links[j]) > 1
+        )
+        self.pairs = self._without_constant(home)
+
+    def lowest(self, links: Array) -> Array:
+        """Return the height of the lowest point of every free piece, ``(T, P)`` [m]."""
+        columns = []
+        for piece in (self.pieces[i] for i in self.free):
+            row = links[:, piece.link, 2]
+            ends = [row[:, :3] @ end + row[:, 3] for end in (piece.start, piece.end)]
+            columns.append(np.minimum(*ends) - piece.radius)
+        return np.stack(columns, axis=1)
+
+    def nearest(self, links: Array) -> tuple[float, str, str]:
+        """Return the smallest distance of two pieces [m], at most ``FAR``, and their names.
+
+        Args:
+            links: ``(n + 1, 4, 4)`` of one pose.
+        """
+        distance, pair = FAR, (0, 0)
+        with self._lock:
+            self._place(links)
+            for i, j in self.pairs:
+                found = mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None)
+                if not found >= distance:
+                    distance, pair = found, (i, j)
+        return float(distance), self.pieces[pair[0]].name, self.pieces[pair[1]].name
+
+    def _place(self, links: Array) -> None:
+        frames = links[self._links]
+        turned = frames[:, :3, :3] @ self._axes
+        centres = frames[:, :3, :3] @ self._middles[..., np.newaxis]
+        self._data.geom_xpos[:] = centres[..., 0] + frames[:, :3, 3]
+        self._data.geom_xmat[:] = turned.reshape(-1, 9)
+
+    def _without_constant(self, home: Array) -> tuple[tuple[int, int], ...]:
+        """Drop pairs with one link between them that touch at home: they do so by construction."""
+        self._place(home)
+        kept = []
+        for i, j in self.pairs:
+            if mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None) >= CLEARANCE:
+                kept.append((i, j))
+            elif abs(self._links[i] - self._links[j]) > 2:
+                names = f"{self.pieces[i].name} and {self.pieces[j].name}"
+                raise ValueError(f"{names} touch at home: choose another home pose")
+        return tuple(kept)
+
+
+def _reach(pieces: tuple[Capsule, ...], home: Array) -> Array:
+    """Return how far from the axis of joint j a point moved by it can lie at most, ``(n,)`` [m].
+
+    The distance between the origins of neighbouring links never changes.
+    """
+    lengths = np.linalg.norm(np.diff(home[:, :3, 3], axis=0), axis=1)
+    n = len(home) - 1
+    sizes = np.zeros(n + 1)
+    for piece in pieces:
+        ends = max(np.linalg.norm(piece.start), np.linalg.norm(piece.end))
+        sizes[piece.link] = max(sizes[piece.link], float(ends) + piece.radius)
+    return np.array(
+        [max(sizes[k] + lengths[j:k].sum() for k in range(j, n + 1)) for j in range(1, n + 1)]
+    )
+
+
+def _model(pieces: tuple[Capsule, ...]) -> mujoco.MjModel:
+    """Return a world of loose geoms, placed by hand: only distances are asked of it."""
+    spec = mujoco.MjSpec()
+    for piece in pieces:
+        half = 0.5 * float(np.linalg.norm(piece.end - piece.start))
+        ball = half < 1e-9
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_SPHERE if ball else mujoco.mjtGeom.mjGEOM_CAPSULE,
+            size=[piece.radius, 0.0 if ball else half, 0.0],
+        )
+    return spec.compile()
+
+
+def _axes(piece: Capsule) -> Array:
+    """Return a rotation ``(3, 3)`` whose z axis lies along the piece."""
+    line = piece.end - piece.start
+    length = float(np.linalg.norm(line))
+    if length < 1e-9:
+        return np.eye(3)
+    z = line / length
+    x = np.cross(np.eye(3)[int(np.argmin(np.abs(z)))], z)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z], axis=1)

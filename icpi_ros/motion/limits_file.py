@@ -1,0 +1,72 @@
+"""A lab's own limits as YAML: any limit of the arm, tightened.
+
+velocity: 1.5                                  # rad/s, all joints
+acceleration: [20, 20, 20, 30, 30, 30]         # rad/s^2, each joint
+workspace_lower: [0.3, -0.5, 0.008]            # m, frame base
+tool_speed: 1.2                                # m/s
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.errors import InvalidValue, UsageError
+
+_LARGEST = 100_000
+"""Bytes; a file of limits has a few hundred."""
+
+
+def load_limits(path: Path, arm: Arm) -> ArmLimits:
+    """Return the limits of ``arm``, tightened by a file.
+
+    Raises:
+        InvalidValue: one line: the file is missing or no YAML, a key is unknown or there twice,
+            a value is not a finite number or looser than the arm's own.
+    """
+    changes = {key: _value(node) for key, node in _entries(path)}
+    try:
+        return arm.limits.tightened(changes, arm.joints)
+    except UsageError as exc:
+        raise InvalidValue(f"{path}, limits of {arm.name}: {exc}") from exc
+
+
+def _entries(path: Path) -> list[tuple[str, yaml.Node]]:
+    """Return the keys of a file with their nodes; nodes, because a key may be there twice."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InvalidValue(f"{path} is too large for a file of limits")
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as exc:
+        raise InvalidValue(f"cannot read limits {path}: {exc.strerror or exc}") from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        raise InvalidValue(f"{path} is no YAML: {' '.join(str(exc).split())[:160]}") from exc
+    if not isinstance(root, yaml.MappingNode) or not root.value:
+        raise InvalidValue(f"{path} holds no limits: expected keys like velocity: 1.5")
+    entries = [(str(key.value), node) for key, node in root.value]
+    names = [name for name, _ in entries]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise InvalidValue(f"{path} has {min(twice)} twice: leave one of them")
+    return entries
+
+
+def _value(node: yaml.Node) -> object:
+    """Return a number, a list of numbers, or the text that is none.
+
+    By hand, because YAML 1.1 takes 1e-3 for text.
+    """
+    if isinstance(node, yaml.SequenceNode):
+        return [_scalar(item) for item in node.value]
+    return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> object:
+    if not isinstance(node, yaml.ScalarNode):
+        return "a list or block"
+    try:
+        return float(node.value)
+    except ValueError:
+        return str(node.value)

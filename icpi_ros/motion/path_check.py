@@ -1,0 +1,175 @@
+"""Checks along the whole motion of what moves in space: tool, other pieces, the arm and itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.body import CLEARANCE, Body
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.types import Array
+
+ROUNDING = 1e-7
+"""A value this little outside a limit, in the limit's unit, is inside: what rounding and the
+interpolation of exact points leave.  Nothing else is tolerated."""
+PERIOD = 0.002
+"""The path is looked at this finely [s]; finer where it might cross a limit in between."""
+PER_SEGMENT = 8
+"""And at least this often between two points, however near in time they are."""
+ZOOM = 33
+"""Looks at an interval in which a limit might be crossed between two looks."""
+ZOOMS = 2
+"""How often such an interval is divided: 2 ms become 8 us."""
+SAFETY = 4.0
+"""Factor on how far a value can go beyond its looks, as estimated from three of them."""
+MAX_DIPS = 64
+"""Most intervals looked at more finely, those nearest to their limits first."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The arm at ``T`` instants.
+
+    Attributes:
+        times: ``(T,)`` [s].
+        links: ``(T, n + 1, 4, 4)`` frames.
+        point: ``(T, 3)`` tool point [m].
+        speed: ``(T,)`` of the tool point [m/s].
+        lowest: ``(T, P)`` lowest points of the pieces that can come down [m].
+    """
+
+    times: Array
+    q: Array
+    links: Array
+    point: Array
+    speed: Array
+    lowest: Array
+
+
+class PathCheck:
+    """Workspace box, table plane, tool speed and energy, self-collision of one arm."""
+
+    def __init__(self, arm: Arm, limits: ArmLimits) -> None:
+        """Keep the arm and the limits that hold."""
+        self._arm = arm
+        self.body = Body(arm)
+        pieces = [self.body.pieces[i].name for i in self.body.free]
+        floor, none = np.full(len(pieces), limits.floor), np.full(len(pieces), np.inf)
+        cap = limits.tool_speed_allowed
+        self._low = np.concatenate([limits.workspace_lower, floor, [-np.inf]])
+        self._high = np.concatenate([limits.workspace_upper, none, [cap]])
+        self._labels = ["tool x", "tool y", "tool z", *(f"lowest point of {p}" for p in pieces)]
+        self._labels.append("tool speed")
+        self._why = [""] * 3 + [": the table plane"] * len(pieces)
+        by_energy = cap < limits.tool_speed
+        self._why.append(
+            f": {limits.tool_energy:g} J of {limits.tool_mass:g} kg" if by_energy else ""
+        )
+
+    def check(self, motion: JointTrajectory) -> None:
+        """Refuse a motion that leaves a limit anywhere.
+
+        Raises:
+            MotionRefused: names what, how far and the limit.
+        """
+        look = self.look(motion, grid(motion))
+        self._refuse(motion, look, ZOOMS)
+        self._refuse_self_collision(look)
+
+    def look(self, motion: JointTrajectory, times: Array) -> Look:
+        """Return the arm at ``times`` ``(T,)`` [s] of a motion."""
+        q, qd, _ = motion.sample(times)
+        links = self._arm.links(q)
+        velocity = (self._arm.jacobian(q)[:, :3] @ qd[..., np.newaxis])[..., 0]
+        return Look(
+            times,
+            q,
+            links,
+            self._arm.tool_pose(q)[0],
+            np.linalg.norm(velocity, axis=1),
+            self.body.lowest(links),
+        )
+
+    def _refuse(self, motion: JointTrajectory, look: Look, zooms: int) -> None:
+        """Refuse what is outside at a look; look closer where it might be in between."""
+        values = np.concatenate([look.point, look.lowest, look.speed[:, np.newaxis]], axis=1)
+        margins = np.minimum(values - self._low, self._high - values)
+        outside = ~(margins >= -ROUNDING)
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            row = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)[:, column]))
+            raise MotionRefused(self._reason(column, float(values[row, column])))
+        if zooms > 0:
+            for begin, end in dips(look.times, margins):
+                closer = self.look(motion, np.linspace(begin, end, ZOOM))
+                self._refuse(motion, closer, zooms - 1)
+
+    def _reason(self, column: int, value: float) -> str:
+        unit = "m/s" if column == len(self._labels) - 1 else "m"
+        low, high = self._low[column], self._high[column]
+        if np.isinf(low):
+            allowed = f"at most {high:g}"
+        elif np.isinf(high):
+            allowed = f"at least {low:g}"
+        else:
+            allowed = f"{low:g} to {high:g}"
+        what = f"{self._labels[column]} reaches {value:.6f} {unit}"
+        return f"{what}: allowed {allowed} {unit}{self._why[column]}"
+
+    def _refuse_self_collision(self, look: Look) -> None:
+        """Walk along the looks, only as far as the nearest pair allows without colliding."""
+        travel = np.concatenate(
+            [[0.0], np.cumsum(np.abs(np.diff(look.q, axis=0)) @ self.body.reach)]
+        )
+        i, last = 0, len(travel) - 1
+        while True:
+            distance, one, other = self.body.nearest(look.links[i])
+            if not distance >= CLEARANCE - ROUNDING:
+                raise MotionRefused(
+                    f"{one} and {other} come within {max(distance, 0.0):.4f} m of each other: "
+                    f"allowed at least {CLEARANCE:g} m"
+                )
+            if i == last:
+                return
+            free = travel[i] + distance - CLEARANCE
+            i = min(max(i + 1, int(np.searchsorted(travel, free, side="right")) - 1), last)
+
+
+def grid(motion: JointTrajectory) -> Array:
+    """Return the instants at which a motion is looked at [s], its points included."""
+    begin, width = motion.times[:-1], np.diff(motion.times)
+    counts = np.maximum(PER_SEGMENT, np.ceil(width / PERIOD)).astype(int)
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    step = np.arange(counts.sum()) - np.repeat(first, counts)
+    inside = np.repeat(begin, counts) + step * np.repeat(width / counts, counts)
+    return np.append(inside, motion.times[-1])
+
+
+def dips(times: Array, margins: Array) -> list[tuple[float, float]]:
+    """Return intervals in which a margin might fall below 0 between two looks.
+
+    Around every local minimum a parabola through three looks tells how much lower the margin
+    can be between them.
+
+    Args:
+        times: ``(T,)`` [s].
+        margins: ``(T, C)``, all at least 0 but for rounding.
+
+    Returns:
+        At most ``MAX_DIPS`` pairs (begin, end) [s], the smallest margins first.
+    """
+    width = np.diff(times)
+    slope = np.diff(margins, axis=0) / width[:, np.newaxis]
+    bend = np.diff(slope, axis=0) / (width[:-1] + width[1:])[:, np.newaxis]
+    reach = 0.5 * np.maximum(width[:-1], width[1:])[:, np.newaxis]
+    drop = np.pad(SAFETY * np.abs(bend) * reach**2, ((1, 1), (0, 0)), mode="edge")
+    around = np.pad(margins, ((1, 1), (0, 0)), constant_values=np.inf)
+    lowest = (margins <= around[:-2]) & (margins <= around[2:])
+    rows, columns = np.nonzero(lowest & (margins - drop < -ROUNDING))
+    order = np.argsort(margins[rows, columns])
+    rows = np.array(list(dict.fromkeys(rows[order].tolist()))[:MAX_DIPS], dtype=int)
+    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(times) - 1)
+    return list(zip(times[before].tolist(), times[after].tolist(), strict=True))

@@ -1,0 +1,117 @@
+"""What an operator is shown of a motion before it is approved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import InvalidValue
+from icpi_ros.motion.extremes import extremes
+from icpi_ros.motion.path_check import grid
+from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.types import Array
+
+CLEARANCE_STEP = 0.01
+"""Time between two poses at which the distance of the arm from itself is taken [s]."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The joint that comes nearest to its limit: ``value`` and its ``share`` of the limit."""
+
+    joint: str
+    value: float
+    share: float
+
+
+@dataclass(frozen=True)
+class MotionSummary:
+    """Peaks of one checked motion.
+
+    Attributes:
+        duration: [s].
+        speed: peak joint speed [rad/s].
+        acceleration: peak joint acceleration [rad/s^2].
+        tool_speed: peak speed of the tool point [m/s].
+        tool_energy: peak kinetic energy of the tool [J].
+        tool_height: lowest height of the tool point in frame ``base`` [m].
+        floor_distance: smallest distance of any piece that can come down from the plane below
+            which nothing goes [m].
+        clearance: smallest distance of the arm from itself [m], at most 1.
+        nearest: names of the two pieces that come so near.
+    """
+
+    duration: float
+    speed: Peak
+    acceleration: Peak
+    tool_speed: float
+    tool_energy: float
+    tool_height: float
+    floor_distance: float
+    clearance: float
+    nearest: tuple[str, str]
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the summary as lines of text for a person."""
+        return (
+            f"duration {self.duration:.2f} s",
+            f"joint speed up to {self.speed.value:.2f} rad/s ({self.speed.joint}, "
+            f"{self.speed.share:.0%} of its limit)",
+            f"joint acceleration up to {self.acceleration.value:.1f} rad/s^2 "
+            f"({self.acceleration.joint}, {self.acceleration.share:.0%} of its limit)",
+            f"tool speed up to {self.tool_speed:.2f} m/s, energy up to {self.tool_energy:.2f} J",
+            f"lowest tool height {self.tool_height:.3f} m, lowest piece "
+            f"{self.floor_distance:.3f} m above the lowest plane allowed",
+            f"nearest to itself {self.clearance:.3f} m ({self.nearest[0]}, {self.nearest[1]})",
+        )
+
+
+def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
+    """Return the peaks of a motion against the limits of the gate that checked it."""
+    trajectory, limits = motion.trajectory, gate.limits
+    _, qd, qdd = extremes(trajectory)
+    look = gate.path.look(trajectory, grid(trajectory))
+    sparse = np.linspace(
+        0.0, trajectory.duration, int(np.ceil(trajectory.duration / CLEARANCE_STEP)) + 1
+    )
+    poses = gate.path.look(trajectory, sparse).links
+    clearance, one, other = min(gate.path.body.nearest(links) for links in poses)
+    tool_speed = float(look.speed.max())
+    return MotionSummary(
+        duration=trajectory.duration,
+        speed=_peak(trajectory.joints, qd, limits.velocity),
+        acceleration=_peak(trajectory.joints, qdd, limits.acceleration),
+        tool_speed=tool_speed,
+        tool_energy=0.5 * limits.tool_mass * tool_speed**2,
+        tool_height=float(look.point[:, 2].min()),
+        floor_distance=float(look.lowest.min()) - limits.floor,
+        clearance=clearance,
+        nearest=(one, other),
+    )
+
+
+def tool_path(trajectory: JointTrajectory, arm: Arm, step: float = 0.01) -> Array:
+    """Return where the tool point goes, ``(T, 3)`` [m] in frame ``base``, both ends included.
+
+    Args:
+        trajectory: the motion.
+        arm: that carries it out.
+        step: time between two points at most [s].
+
+    Raises:
+        InvalidValue: ``step`` is not positive, or so small that there were 100,000 points.
+    """
+    if not step * 100_000 >= trajectory.duration:
+        raise InvalidValue(f"step = {step} s is too small for {trajectory.duration:g} s")
+    count = int(np.ceil(trajectory.duration / step)) + 1
+    q, _, _ = trajectory.sample(np.linspace(0.0, trajectory.duration, count))
+    return arm.tool_pose(q)[0]
+
+
+def _peak(joints: tuple[str, ...], values: Array, limit: Array) -> Peak:
+    largest = np.abs(values).max(axis=0)
+    i = int(np.argmax(largest / limit))
+    return Peak(joints[i], float(largest[i]), float(largest[i] / limit[i]))
