@@ -246,9 +246,10 @@ class ImprovementRun:
             again = self._again
             return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
         proposal = self._proposal(number, history)
-        theta, outside = self.task.space.project(self.task.space.as_vector(proposal.theta))
-        theta, far = self._steps.nearest_allowed(theta, [outcome.theta for outcome in history])
-        return Trial(number, theta, proposal, outside or far, best_cost=best_cost)
+        inside, projected = self.task.space.project(self.task.space.as_vector(proposal.theta))
+        theta = self._steps.nearest_allowed(inside, [outcome.theta for outcome in history])
+        moved = projected or not np.array_equal(theta, inside)
+        return Trial(number, theta, proposal, moved, best_cost=best_cost)
 
     def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
         if number == 0:
@@ -271,12 +272,15 @@ class ImprovementRun:
         proposal = replace(
             pending.proposal,
             provenance=OPERATOR,
-            fallback_reason=f"{by} changed what {pending.proposal.provenance} proposed",
             predicted_cost=math.nan,
             predicted_std=math.nan,
         )
         self._pending = replace(
-            pending, theta=self.task.space.validate(theta), proposal=proposal, projected=False
+            pending,
+            theta=self.task.space.validate(theta),
+            proposal=proposal,
+            projected=False,
+            note=f"{by} changed what {pending.proposal.provenance} proposed",
         )
         return self._pending
 
@@ -355,7 +359,9 @@ class ImprovementRun:
 
     def _ended(self, status: TrialStatus, note: str) -> Trial:
         seconds = time.monotonic() - self._started
-        return replace(self._require_pending(), status=status, note=note, seconds=seconds)
+        pending = self._require_pending()
+        notes = "; ".join(filter(None, (pending.note, note)))
+        return replace(pending, status=status, note=notes, seconds=seconds)
 
     def _record(self, trial: Trial) -> None:
         self.store.finish_trial(self.run_id, trial)

@@ -1,4 +1,4 @@
-"""The graph of a real arm for `ros2 launch icpi_ros real_launch.py`; see icpi_ros.graph.description."""
+"""The graph around a real arm: `ros2 launch icpi_ros real_launch.py`; see docs/real_robot.md."""
 
 from icpi_ros.nodes.launch_file import launch_description
 from launch import LaunchDescription

@@ -1,4 +1,4 @@
-"""The simulated graph for `ros2 launch icpi_ros sim_launch.py`; see icpi_ros.graph.description."""
+"""The simulated graph: `ros2 launch icpi_ros sim_launch.py`; see icpi_ros.graph.description."""
 
 from icpi_ros.nodes.launch_file import launch_description
 from launch import LaunchDescription

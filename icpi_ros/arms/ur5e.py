@@ -71,7 +71,7 @@ class Ur5e(Arm):
     def _tool(self, end: float) -> tuple[Capsule, ...]:
         """Stem and blade, in the frame of link 6; ``end`` is the tool point's height there [m]."""
         return (
-            _piece("tool", 6, (0, 0, D6), (0, 0, end), 0.01),
+            _piece("tool", 6, (0, 0, D6), (0, 0, end - 0.01), 0.01),
             _piece("blade", 6, (-0.08, 0, end), (0.08, 0, end), 0.0075),
         )
 

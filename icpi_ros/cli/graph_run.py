@@ -23,6 +23,16 @@ START_LIMIT = 30.0
 ATTACH_LIMIT = 5.0
 
 
+def need_ros(instead: str = "") -> None:
+    """Refuse to go on without ROS; ``instead`` says what else could be done.
+
+    Raises:
+        IcpiError: ROS is not installed.
+    """
+    if find_spec("rclpy") is None or find_spec("icpi_msgs") is None:
+        raise IcpiError(f"ROS 2 is not installed here: run `make setup`{instead}")
+
+
 def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], None]) -> str:
     """Run ``plan`` and call ``show`` after each trial; return the id of the stored run.
 
@@ -30,8 +40,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         ExecutionFailed: the graph does not start or dies, or the run never begins.
         IcpiError: ROS is not installed.
     """
-    if find_spec("rclpy") is None or find_spec("icpi_msgs") is None:
-        raise IcpiError("ROS 2 is not installed here: run `make setup`, or use --in-process")
+    need_ros(", or use --in-process")
     from icpi_ros.nodes.improve_client import Callbacks, ImproveClient
 
     domain_id()

@@ -31,6 +31,8 @@ COMMANDS = (
     "doctor",
     "calibrate",
     "perception",
+    "approve",
+    "stop",
 )
 INTERRUPTED = 130
 

@@ -63,8 +63,8 @@ class Approval:
             self._port.close_question("decided")
         raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
 
-    def scene_is_back(self, trial_id: str, follower: Follower) -> None:
-        """Wait until a person says that the scene is back.
+    def scene_is_back(self, trial_id: str, follower: Follower, remark: str = "") -> None:
+        """Wait until a person says that the scene is back; ``remark`` says why it is asked again.
 
         Raises:
             TrialEnded: the person says that it is not, does not answer in time, or it was
@@ -76,6 +76,7 @@ class Approval:
             trial_id=trial_id,
             task=self._task.name,
             question=f"{self._task.how_to_reset}, leave the workspace, then approve",
+            remark=remark,
         )
         try:
             decision = self._ask(request, follower)

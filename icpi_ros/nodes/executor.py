@@ -15,8 +15,8 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
+from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.motion.tightening import load_limits
 from icpi_ros.nodes import diagnostics
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.arm_port import ArmPort

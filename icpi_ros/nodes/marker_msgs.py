@@ -47,7 +47,7 @@ def path_marker(ns: int, positions: Array) -> Marker:
     """Return the object's path ``(T, 3)`` [m]; where a sample is missing (NaN) there is no line."""
     marker = _marker(ns, "object_path", 0, Marker.LINE_LIST, OBJECT)
     marker.scale.x = PATH_WIDTH
-    there = np.isfinite(positions).all(axis=1)
+    there = np.asarray(np.isfinite(positions).all(axis=1))
     for i in np.flatnonzero(there[:-1] & there[1:]):
         marker.points += [point(positions[i]), point(positions[i + 1])]
     return marker

@@ -52,7 +52,7 @@ class OperatorPort:
     """
 
     def __init__(
-        self, node: Node, changed: threading.Condition, check: Callable[[object], Array]
+        self, node: Node, changed: threading.Condition, check: Callable[[Array], Array]
     ) -> None:
         """Open topic and service; nothing is asked yet."""
         self._node, self._changed, self._check = node, changed, check

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.motion.slowing import slowed
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.motion.summary import MotionSummary, summarise
-from icpi_ros.motion.trajectory import JointTrajectory, Motion
+from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
+from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
+
+PATH_STEP = 0.02
+"""Time between two points of the tool's path that is shown [s]."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Plan:
         slow_scale: share of the usual speed of slow moves, 0 to 1.
         stroke_scale: speed of the stroke, 1 = as proposed.
         rehearsal: the stroke slowed down, or None.
+        tool_path: ``(T, 3)`` [m] of the stroke, frame ``base``.
         summary: of the stroke, what a person is shown.
         decided_by: who changed theta; empty = nobody.
     """
@@ -62,6 +66,7 @@ class Plan:
     slow_scale: float
     stroke_scale: float
     rehearsal: JointTrajectory | None
+    tool_path: Array
     summary: MotionSummary
     decided_by: str = ""
 
@@ -88,7 +93,8 @@ class Planner:
             MotionRefused: the step is too large, the stroke is out of reach or breaks a limit.
         """
         executed = self._memory.executed(run_id)
-        self._steps.check(theta, executed)
+        if reason := self._steps.refuse(theta, executed):
+            raise MotionRefused(reason)
         motion = self._task.motion(theta, self._arm)
         ramp = self._memory.ramp(run_id, self._rules.ramp_scale, self._rules.ramp_trials)
         scale = ramp if self._task.scalable else 1.0
@@ -102,7 +108,8 @@ class Planner:
             slow_scale=ramp,
             stroke_scale=scale,
             rehearsal=self._rehearsal(motion, ramp) if ramp < scale else None,
-            summary=summarise(checked, self._arm),
+            tool_path=tool_path(stroke, self._arm, PATH_STEP),
+            summary=summarise(checked, self._gate),
         )
 
     def _rehearsal(self, motion: Motion, scale: float) -> JointTrajectory | None:

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -13,13 +14,15 @@ from icpi_msgs.msg import ObjectState, TrialWindow
 from icpi_msgs.srv import ResetScene
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.topics import OBJECT_STATE, RESET_SCENE, TRIAL_WINDOW
+from icpi_ros.types import Array
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One object state: stamp [ns], whether it rests, steady time of arrival [s]."""
+    """One object state: stamp [ns], position [m], rest or not, steady time of arrival [s]."""
 
     ns: int
+    position: Array
     at_rest: bool
     arrival: float
 
@@ -77,8 +80,9 @@ class ScenePort:
 
     def _on_state(self, msg: ObjectState) -> None:
         ns = convert.to_ns(msg.header.stamp)
+        position = np.array([msg.position.x, msg.position.y, msg.position.z])
         with self._changed:
-            self.seen = Seen(ns, msg.at_rest, time.monotonic())
+            self.seen = Seen(ns, position, msg.at_rest, time.monotonic())
             if msg.at_rest and self._rest is None and ns >= self._rest_after:
                 self._rest = self.seen
             self._changed.notify_all()

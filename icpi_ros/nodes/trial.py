@@ -17,7 +17,7 @@ from icpi_ros.nodes.convert import SECOND, ns_from_seconds
 from icpi_ros.nodes.following import Follower, Settings, TrialEnded
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
-from icpi_ros.nodes.scene_port import ScenePort
+from icpi_ros.nodes.scene_port import ScenePort, Seen
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
@@ -25,6 +25,8 @@ Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
 LAG = 10.0
 """Longest steady time to wait for a perception that works, but behind the present [s]."""
+MOST_LOOKS = 20
+"""How often a person is asked to put the same scene back."""
 
 
 @dataclass
@@ -119,7 +121,7 @@ class TrialExecution:
             self._rehearse(plan, plan.rehearsal)
         self._on_phase(Phase.RESETTING)
         if self._guard.rules.operator_resets:
-            self._guard.approval.scene_is_back(self._trial_id, self._follower)
+            self._ask_for_scene()
         else:
             self._reset_scene()
         self._on_phase(Phase.APPROACHING)
@@ -153,6 +155,19 @@ class TrialExecution:
         self._follower.move_to(plan.motion.ready, "retreat", plan.slow_scale)
 
     # --- phases ---------------------------------------------------------------------------
+
+    def _ask_for_scene(self) -> None:
+        """Have a person put the scene back, until perception sees it in its place."""
+        remark = ""
+        for _ in range(MOST_LOOKS):
+            self._guard.approval.scene_is_back(self._trial_id, self._follower, remark)
+            if self._scene.can_reset:  # a simulation, where nobody has hands
+                self._reset_scene()
+            seen = self._require_sight(self._follower.now)
+            remark = self._task.misplaced(seen.position)
+            if not remark:
+                return
+        raise TrialEnded(Code.RESET_FAILED, f"the scene is not back: {remark}")
 
     def _reset_scene(self) -> None:
         failed, limit = Code.RESET_FAILED, self._settings.reply
@@ -207,16 +222,17 @@ class TrialExecution:
 
     # --- watching -------------------------------------------------------------------------
 
-    def _require_sight(self, since: int) -> None:
-        """Never strike blind: a state of the object that is newer than ``since`` is needed."""
+    def _require_sight(self, since: int) -> Seen:
+        """Return a state of the object that is newer than ``since``: never strike blind."""
         begin = time.monotonic()
-        while self._scene.seen is None or self._scene.seen.ns < since:
+        while (seen := self._scene.seen) is None or seen.ns < since:
             self._follower.look(0.05)
             self._check_sight(begin)
             if time.monotonic() - begin > LAG:
                 raise TrialEnded(
                     Code.PERCEPTION_SILENT, f"perception lags behind by more than {LAG:g} s"
                 )
+        return seen
 
     def _check_sight(self, begin: float = 0.0) -> None:
         """End if nothing was seen for too long, counted from ``begin`` [s, steady] at the most."""

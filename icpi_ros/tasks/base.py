@@ -74,6 +74,13 @@ class Task(ABC):
         """What a person does to put the scene back, one imperative without a full stop."""
         return f"put the {self.object_body} back at its start, at rest"
 
+    def misplaced(self, position: Array) -> str:
+        """Return why an object at ``(3,)`` [m] is not where a trial starts; empty if it is.
+
+        This default knows of no place, and finds none wrong.
+        """
+        return ""
+
     def goal_point(self, goal: Array) -> Array:
         """Return where a goal ``(g,)`` lies ``(3,)`` [m], frame ``base``, for pictures.
 

@@ -23,6 +23,8 @@ GAP = 0.002
 BLADE_HALF_THICKNESS = 0.004
 START = np.array([0.6, -0.15])
 """Where the object waits, frame base [m]."""
+PLACED = 0.01
+"""How near to START a person must put the object [m]."""
 READY_BACK, READY_HEIGHT = 0.15, 0.20
 
 
@@ -61,6 +63,16 @@ class StrikeTask(Task):
         """Where the object belongs; see :meth:`Task.how_to_reset`."""
         x, y = START
         return f"put the {self.object_body} at x = {x:.3f} m, y = {y:.3f} m in frame base"
+
+    def misplaced(self, position: Array) -> str:
+        """Compare with START; see :meth:`Task.misplaced`."""
+        off = float(np.linalg.norm(position[:2] - START))
+        if off <= PLACED:
+            return ""
+        return (
+            f"the {self.object_body} is seen at x = {position[0]:.3f} m, y = {position[1]:.3f} m, "
+            f"{1e3 * off:.0f} mm from its place, at most {1e3 * PLACED:.0f} mm"
+        )
 
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
         """Straight strikes through the object's centre; see :meth:`Task.strokes`."""

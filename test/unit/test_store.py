@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -252,7 +253,7 @@ def test_words_in_the_environment_are_no_keys(store, monkeypatch):
     for number, name in enumerate(("ridge", "improver-9")):
         proposal = Proposal(THETA, name, details=details)
         store.begin_trial(run_id, number, THETA, proposal, projected=False)
-        store.finish_trial(run_id, done(number))
+        store.finish_trial(run_id, replace(done(number), proposal=proposal))
     found = [trial.proposal for trial in store.trials(run_id)]
     assert [proposal.provenance for proposal in found] == ["ridge", "improver-9"]
     assert found[0].details == details

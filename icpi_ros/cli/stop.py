@@ -1,0 +1,25 @@
+"""Press the executor's software stop, or release it; not a certified emergency stop."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the graph and the release."""
+    parser.add_argument("--namespace", default="", help="namespace of the graph")
+    parser.add_argument(
+        "--reset", action="store_true", help="release the stop: motions are allowed again"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stop or release; 0 = the executor did."""
+    from icpi_ros.cli.graph_run import need_ros
+
+    need_ros()
+    from icpi_ros.nodes.operator_client import OperatorClient
+
+    with OperatorClient(args.namespace) as client:
+        print(client.reset_stop() if args.reset else client.stop())
+    return 0

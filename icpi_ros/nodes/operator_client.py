@@ -1,0 +1,171 @@
+"""What `icpi approve` and `icpi stop` talk to a graph with."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from icpi_msgs.msg import OperatorRequest
+from icpi_msgs.srv import Decide
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.client_node import ClientNode
+from icpi_ros.nodes.topics import DECIDE, OPERATOR_REQUEST, RESET_STOP, STOP
+
+ANSWER = 5.0
+"""Longest time for the executor to be found, and to answer [s]."""
+ASK_AGAIN = 0.5
+"""Time after which a stop that was not answered is asked for again [s]."""
+
+_KINDS = {
+    "approve": Decide.Request.APPROVE,
+    "reject": Decide.Request.REJECT,
+    "edit": Decide.Request.EDIT,
+}
+
+
+class OperatorClient(ClientNode):
+    """Shows what waits for a decision and passes the decision on; a context manager.
+
+    Args:
+        namespace: of the graph; empty = the root.
+    """
+
+    def __init__(self, namespace: str = "") -> None:
+        """Open topic and services; nothing is waited for."""
+        super().__init__("icpi_operator", namespace)
+        self._request: OperatorRequest | None = None
+        self.node.create_subscription(
+            OperatorRequest, OPERATOR_REQUEST, self._on_request, qos.LATCHED
+        )
+        self._decide = self.node.create_client(Decide, DECIDE)
+        self._stop = self.node.create_client(Trigger, STOP)
+        self._reset = self.node.create_client(Trigger, RESET_STOP)
+        self.spin()
+
+    def __enter__(self) -> OperatorClient:
+        """Return the client itself."""
+        return self
+
+    @property
+    def pending(self) -> OperatorRequest | None:
+        """What waits for a decision, None if nothing does."""
+        request = self._request
+        return None if request is None or request.kind == OperatorRequest.NONE else request
+
+    def connect(self) -> None:
+        """Wait until the executor is there.
+
+        Raises:
+            ExecutionFailed: it is not.
+        """
+        self._until(self._decide.service_is_ready, ANSWER, self._absent(DECIDE))
+
+    def wait_for_request(self, limit: float, after: int | None = None) -> OperatorRequest | None:
+        """Return the next question, None if there is none within ``limit`` [s].
+
+        Args:
+            limit: longest wait [s].
+            after: id of a question that was decided already.
+        """
+        deadline = time.monotonic() + limit
+        while True:
+            request = self.pending
+            if request is not None and request.request_id != after:
+                return request
+            if time.monotonic() > deadline:
+                return None
+            with self.changed:
+                self.changed.wait(0.05)
+
+    def decide(
+        self,
+        question: OperatorRequest,
+        kind: str,
+        theta: Sequence[float] = (),
+        by: str = "",
+        comment: str = "",
+    ) -> str:
+        """Send a decision; return why it was not taken, empty if it was.
+
+        Args:
+            question: what was looked at.
+            kind: approve, reject or edit.
+            theta: ``(d,)`` [units of the task's parameters] of an edit.
+            by: who decides.
+            comment: one line why.
+
+        Raises:
+            ExecutionFailed: nobody answers.
+        """
+        request = Decide.Request(
+            request_id=question.request_id,
+            decision=_KINDS[kind],
+            theta=[float(value) for value in theta],
+            decided_by=by,
+            comment=comment,
+        )
+        self.connect()
+        reply = self._reply(lambda: self._decide.call_async(request), DECIDE, again=False)
+        return "" if reply.accepted else str(reply.message)
+
+    def stop(self) -> str:
+        """Press the software stop; return what the executor says.
+
+        Raises:
+            ExecutionFailed: nobody answers: use the emergency stop of the arm.
+        """
+        return self._trigger(self._stop, STOP, again=True)
+
+    def reset_stop(self) -> str:
+        """Release the software stop; return what the executor says.
+
+        Raises:
+            ExecutionFailed: nobody answers, or it refuses.
+        """
+        return self._trigger(self._reset, RESET_STOP, again=False)
+
+    def _trigger(self, client: Any, name: str, again: bool) -> str:
+        self._until(client.service_is_ready, ANSWER, self._absent(name))
+        reply = self._reply(lambda: client.call_async(Trigger.Request()), name, again)
+        if not reply.success:
+            raise ExecutionFailed(str(reply.message))
+        return str(reply.message)
+
+    def _reply(self, call: Callable[[], Future], name: str, again: bool) -> Any:
+        """Wait for the reply; a request whose reply may have got lost is sent ``again``."""
+        futures, asked = [call()], time.monotonic()
+
+        def answered() -> bool:
+            nonlocal asked
+            if again and time.monotonic() - asked > ASK_AGAIN:
+                futures.append(call())
+                asked = time.monotonic()
+            return any(future.done() for future in futures)
+
+        self._until(answered, ANSWER, self._absent(name))
+        return next(future.result() for future in futures if future.done())
+
+    def _until(self, done: Callable[[], bool], limit: float, failure: ExecutionFailed) -> None:
+        deadline = time.monotonic() + limit
+        while not done():
+            if time.monotonic() > deadline:
+                raise failure
+            with self.changed:
+                self.changed.wait(0.01)
+
+    def _absent(self, name: str) -> ExecutionFailed:
+        return ExecutionFailed(
+            f"no executor answers {self.node.get_namespace().rstrip('/')}/{name} within "
+            f"{ANSWER:g} s: is the graph up in this namespace and ROS_DOMAIN_ID "
+            f"(here {os.environ.get('ROS_DOMAIN_ID', '0')})?"
+        )
+
+    def _on_request(self, msg: OperatorRequest) -> None:
+        self._request = msg
+        self.notify()

@@ -1,0 +1,59 @@
+"""A question to the operator as text; takes the message's fields, imports no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def request_text(request: Any, units: Sequence[str]) -> str:
+    """Return an OperatorRequest as a few lines.
+
+    Args:
+        request: the message.
+        units: of the task's parameters, in the order of theta.
+    """
+    lines = [f"trial {request.trial_id} of task {request.task}"]
+    if request.theta:
+        lines += _motion_lines(request, units)
+    lines.append(request.question)
+    if request.remark:
+        lines.append(f"({request.remark})")
+    return "\n".join(lines)
+
+
+def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
+    lines = [_parameter_line(request, i, unit) for i, unit in enumerate(units)]
+    made = request.proposal.provenance or "not said"
+    if request.proposal.fallback_reason:
+        made += f" (instead of {request.proposal.requested}: {request.proposal.fallback_reason})"
+    lines.append(f"  proposed by      {made}")
+    if request.proposal.run_id and np.isfinite(request.proposal.predicted_cost):
+        spread = ""
+        if np.isfinite(request.proposal.predicted_std):
+            spread = f" +- {1e3 * request.proposal.predicted_std:.1f}"
+        lines.append(f"  predicted cost   {1e3 * request.proposal.predicted_cost:.1f}{spread} mm")
+    lines += [
+        f"  stroke           {request.duration:.2f} s at {request.stroke_scale:.0%} speed",
+        f"  fastest joint    {request.fastest_joint}, {request.joint_speed:.2f} rad/s "
+        f"({request.joint_speed_share:.0%} of its limit)",
+        f"  acceleration     {request.acceleration_share:.0%} of a limit",
+        f"  tool             {request.tool_speed:.2f} m/s, {request.tool_energy:.2f} J, "
+        f"down to z = {request.tool_height:.3f} m",
+        f"  clearance        {request.clearance:.3f} m from itself, "
+        f"{request.floor_distance:.3f} m above the lowest plane",
+        f"  slow moves       at {request.speed_scale:.0%} of their usual speed"
+        + (", with a slow rehearsal of the stroke first" if request.rehearsal else ""),
+    ]
+    if request.dry_run:
+        lines.append("  dry run          nothing will move")
+    return lines
+
+
+def _parameter_line(request: Any, i: int, unit: str) -> str:
+    name, value = request.theta_names[i], request.theta[i]
+    step = f", {request.dtheta[i]:+.4g} from the last" if request.dtheta else ""
+    low, high = request.lower[i], request.upper[i]
+    return f"  {name:<16} {value:.4g} {unit}{step} (allowed {low:g} to {high:g})"
