@@ -13,7 +13,7 @@ from icpi_msgs.msg import Proposal, TrialWindow
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.approval import Approval
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.nodes.convert import SECOND, ns_from_seconds, to_ns
 from icpi_ros.nodes.following import Follower, Settings, TrialEnded
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
@@ -141,9 +141,9 @@ class TrialExecution:
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
         self.report.theta, self.report.decided_by = plan.theta, plan.decided_by
         if self._guard.rules.dry_run:
+            shown = ", ".join(plan.summary.lines())
             raise TrialEnded(
-                Code.DRY_RUN,
-                f"dry run: nothing moved; the motion passed all checks: {plan.summary}",
+                Code.DRY_RUN, f"dry run: nothing moved; the motion passed all checks: {shown}"
             )
         return plan
 
@@ -161,15 +161,17 @@ class TrialExecution:
         remark = ""
         for _ in range(MOST_LOOKS):
             self._guard.approval.scene_is_back(self._trial_id, self._follower, remark)
+            since = self._follower.now
             if self._scene.can_reset:  # a simulation, where nobody has hands
-                self._reset_scene()
-            seen = self._require_sight(self._follower.now)
+                since = max(since, self._reset_scene() + 1)
+            seen = self._require_sight(since)
             remark = self._task.misplaced(seen.position)
             if not remark:
                 return
         raise TrialEnded(Code.RESET_FAILED, f"the scene is not back: {remark}")
 
-    def _reset_scene(self) -> None:
+    def _reset_scene(self) -> int:
+        """Have the scene put back; return when it was [ns]."""
         failed, limit = Code.RESET_FAILED, self._settings.reply
 
         def missing() -> TrialEnded:
@@ -193,6 +195,7 @@ class TrialExecution:
         answer = next(future.result() for future in futures if future.done())
         if not answer.success:
             raise TrialEnded(failed, f"the scene could not be reset: {answer.message}")
+        return to_ns(answer.stamp)
 
     def _stroke(self, stroke: JointTrajectory) -> int:
         """Run the stroke with the window open; return the stamp of its end [ns]."""

@@ -105,3 +105,10 @@ def client():
 
     with ImproveClient(NAMESPACE) as opened:
         yield opened
+
+
+@pytest.fixture
+def person(observer):
+    from person import Person
+
+    return Person(observer)

@@ -1,0 +1,49 @@
+"""A person beside the arm, for tests: answers the executor's questions, presses the stop."""
+
+from std_srvs.srv import Trigger
+
+from icpi_msgs.msg import OperatorRequest
+from icpi_msgs.srv import Decide
+from icpi_ros.nodes import qos
+
+ASKED = Decide.Request
+
+
+class Person:
+    """Answers the executor's questions."""
+
+    def __init__(self, observer):
+        self.observer = observer
+        self.requests = observer.record(OperatorRequest, "operator_request", qos.LATCHED)
+        self.client = observer.node.create_client(Decide, "decide")
+        self.triggers = {
+            name: observer.node.create_client(Trigger, name) for name in ("stop", "reset_stop")
+        }
+
+    def question(self, kind, after=None):
+        """Wait for the next question of a kind."""
+
+        def found():
+            last = self.requests[-1] if self.requests else None
+            fits = last is not None and last.kind == kind and last.request_id != after
+            return last if fits else None
+
+        self.observer.wait(lambda: found() is not None, "a question")
+        return found()
+
+    def decide(self, request, decision=ASKED.APPROVE, **fields):
+        self.observer.wait(self.client.service_is_ready, "the service decide")
+        asked = Decide.Request(request_id=request.request_id, decision=decision, **fields)
+        return self.observer.reply(self.client.call_async(asked))
+
+    def trigger(self, name):
+        self.observer.wait(self.triggers[name].service_is_ready, name)
+        return self.triggers[name].call_async(Trigger.Request())
+
+    def stop(self):
+        reply = self.observer.reply(self.trigger("stop"))
+        assert reply.success
+
+    def reset(self):
+        reply = self.observer.reply(self.trigger("reset_stop"))
+        assert reply.success, reply.message

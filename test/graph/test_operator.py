@@ -1,0 +1,146 @@
+"""A person beside the arm: approval, change, rejection, the software stop, dry run, the ramp."""
+
+import threading
+
+import numpy as np
+import pytest
+from trajectory_msgs.msg import JointTrajectory
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import OperatorRequest, Proposal
+from icpi_ros.data.store import TrialStore
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.improve_client import Callbacks, Request
+
+from .conftest import RunningGraph
+from .person import ASKED
+
+State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
+THETA = [1.0, 0.1]
+STAMPED = "joint_trajectory_controller/joint_trajectory"
+
+
+@pytest.fixture(scope="module")
+def careful(tmp_path_factory, domain):
+    """A simulated graph with the rules of a real one."""
+    rules = {"approval": "true", "scene": "operator", "ramp_trials": 2, "rehearse": "true"}
+    with RunningGraph(tmp_path_factory.mktemp("careful"), **rules, max_step=0.5) as graph:
+        yield graph
+
+
+def test_nothing_moves_before_a_person_approves(careful, observer, person):
+    sent = observer.record(JointTrajectory, STAMPED, qos.COMMAND)
+    _, result = observer.start(THETA, trial_id="approve/0")
+    shown = person.question(OperatorRequest.MOTION)
+    assert shown.trial_id == "approve/0"
+    np.testing.assert_allclose(shown.theta, THETA)
+    assert shown.tool_speed == pytest.approx(1.0, abs=0.01)
+    assert 0.0 < shown.joint_speed_share < 1.0
+    assert len(shown.tool_path) > 10
+    count = observer.node.count_publishers(STAMPED)
+    observer.wait(lambda: observer.feedback.count(State.WAITING) >= 2, "two signs of life")
+    assert (count, sent, result.done()) == (1, [], False)
+    assert person.decide(shown).accepted
+    scene = person.question(OperatorRequest.SCENE)
+    assert "x = 0.600 m, y = -0.150 m" in scene.question
+    phases = [phase for phase in observer.feedback if phase != State.WAITING]
+    assert State.REHEARSING in phases
+    assert State.STROKING not in phases
+    assert person.decide(scene).accepted
+    answer = observer.reply(result).result
+    assert (answer.error_code, answer.error_msg, answer.decided_by) == (0, "", "")
+
+
+def test_a_rejected_motion_never_moves_and_the_reason_comes_back(careful, observer, person):
+    sent = observer.record(JointTrajectory, STAMPED, qos.COMMAND)
+    _, result = observer.start(THETA, trial_id="reject/0")
+    shown = person.question(OperatorRequest.MOTION)
+    person.decide(shown, ASKED.REJECT, decided_by="eve", comment="too fast for today")
+    answer = observer.reply(result).result
+    assert answer.error_code == Code.REJECTED
+    assert answer.error_msg == "the motion was rejected by eve: too fast for today"
+    assert sent == []
+
+
+def test_a_changed_motion_is_shown_again_and_executed_as_changed(careful, observer, person):
+    run = Proposal(run_id="a-run", provenance="ridge")
+    _, result = observer.start([1.2, 0.2], trial_id="edit/0", proposal=run)
+    first = person.question(OperatorRequest.MOTION)
+    refused = person.decide(first, ASKED.EDIT, theta=[9.0, 0.0])
+    assert not refused.accepted
+    assert "allowed 0.6 to 1.6" in refused.message
+    assert person.decide(first, ASKED.EDIT, theta=[0.9, -0.1], decided_by="bob").accepted
+    second = person.question(OperatorRequest.MOTION, after=first.request_id)
+    assert second.remark == "changed by bob"
+    stale = person.decide(first)
+    assert not stale.accepted
+    assert "look at it again" in stale.message
+    person.decide(second)
+    person.decide(person.question(OperatorRequest.SCENE))
+    answer = observer.reply(result).result
+    assert (answer.error_code, answer.decided_by) == (0, "bob")
+    np.testing.assert_allclose(answer.theta, [0.9, -0.1])
+
+
+def test_a_step_that_is_too_large_for_its_run_is_refused_without_a_question(
+    careful, observer, person
+):
+    run = Proposal(run_id="steps", provenance="ridge")
+    _, result = observer.start([0.7, 0.0], trial_id="steps/0", proposal=run)
+    person.decide(person.question(OperatorRequest.MOTION))
+    person.decide(person.question(OperatorRequest.SCENE))
+    assert observer.reply(result).result.error_code == 0
+    far = observer.execute([1.5, 0.0], trial_id="steps/1", proposal=run)
+    assert far.error_code == Code.MOTION_REFUSED
+    assert "speed = 1.5 m/s is too far" in far.error_msg
+    other = Proposal(run_id="another run", provenance="ridge")
+    _, result = observer.start([1.5, 0.0], trial_id="steps/2", proposal=other)
+    person.decide(person.question(OperatorRequest.MOTION), ASKED.REJECT)
+    assert observer.reply(result).result.error_code == Code.REJECTED
+
+
+def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, person):
+    run = Proposal(run_id="ramp", provenance="ridge")
+    seen, last = [], None
+    for number in range(3):
+        _, result = observer.start(THETA, trial_id=f"ramp/{number}", proposal=run)
+        shown = person.question(OperatorRequest.MOTION, last)
+        seen.append((round(shown.speed_scale, 2), shown.rehearsal))
+        person.decide(shown)
+        scene = person.question(OperatorRequest.SCENE)
+        person.decide(scene)
+        assert observer.reply(result).result.error_code == 0
+        last = shown.request_id
+    assert seen == [(0.3, True), (0.65, True), (1.0, False)]
+
+
+def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
+    client.connect(20.0, careful.alive)
+    trials = []
+
+    def answer(last):
+        first = person.question(OperatorRequest.MOTION, last)
+        person.decide(first, ASKED.EDIT, theta=[1.1, 0.05], decided_by="eve")
+        second = person.question(OperatorRequest.MOTION, first.request_id)
+        person.decide(second)
+        person.decide(person.question(OperatorRequest.SCENE))
+        shown = person.question(OperatorRequest.MOTION, second.request_id)
+        person.decide(shown, ASKED.REJECT, comment="enough")
+
+    last = person.requests[-1].request_id if person.requests else None
+    hand = threading.Thread(target=answer, args=(last,))
+    hand.start()
+    result = client.improve(
+        Request("slide", "ridge", budget=3, seed=4), Callbacks(on_trial=trials.append)
+    )
+    hand.join(20.0)
+    assert result.cancelled
+    assert "rejected by the operator: enough" in result.error_msg
+    np.testing.assert_allclose(trials[0].theta, [1.1, 0.05])
+    with TrialStore(careful.store) as store:
+        stored = store.trials(result.run_id)
+    assert [trial.status.value for trial in stored] == ["done", "cancelled"]
+    assert stored[0].proposal.provenance == "operator"
+    np.testing.assert_allclose(stored[0].theta, [1.1, 0.05])
+    assert stored[0].note == "eve changed what first attempt proposed"
+    assert np.abs(stored[0].proposal.theta - stored[0].theta).max() > 1e-3

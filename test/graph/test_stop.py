@@ -1,0 +1,76 @@
+"""The software stop in every state of a trial, in real time."""
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import OperatorRequest
+from icpi_ros.nodes import qos
+
+from .conftest import RunningGraph
+from .person import ASKED
+
+State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
+THETA = [1.0, 0.1]
+
+
+def drive(observer, person, phase, trial_id):
+    """Start a motion and take it to a phase; return the future of its result."""
+    _, result = observer.start(THETA, trial_id=trial_id)
+    motion = person.question(OperatorRequest.MOTION)
+    if phase == State.WAITING:
+        return result
+    person.decide(motion)
+    if phase in (State.RETREATING, State.REHEARSING):
+        observer.until(phase, result)
+        return result
+    scene = person.question(OperatorRequest.SCENE)
+    if phase == State.RESETTING:
+        return result
+    person.decide(scene)
+    observer.until(phase, result)
+    return result
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory, domain):
+    """The same in real time, so that there is a middle of every phase."""
+    rules = {"approval": "true", "scene": "operator", "ramp_trials": 100, "rehearse": "true"}
+    folder = tmp_path_factory.mktemp("slow")
+    with RunningGraph(folder, **rules, real_time_factor=1, ramp_scale=0.9) as graph:
+        yield graph
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        State.WAITING,
+        State.RETREATING,
+        State.REHEARSING,
+        State.RESETTING,
+        State.APPROACHING,
+        State.STROKING,
+        State.SETTLING,
+    ],
+)
+def test_the_stop_works_in_every_state_and_holds_until_it_is_reset(slow, observer, person, phase):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+    latched = observer.record(Bool, "stopped", qos.LATCHED)
+    result = drive(observer, person, phase, f"stop/{phase}")
+    person.stop()
+    answer = observer.reply(result).result
+    assert answer.error_code == Code.STOPPED
+    assert "reset_stop" in answer.error_msg
+    observer.wait(lambda: latched and latched[-1].data, "the latch")
+    count = len(joints)
+    observer.wait(lambda: len(joints) > count + 1, "joint states")
+    assert np.abs(joints[-1].velocity).max() < 0.05
+    again = observer.execute(THETA, trial_id=f"stop/{phase}/again")
+    assert again.error_code == Code.STOPPED
+    person.reset()
+    observer.wait(lambda: not latched[-1].data, "the release")
+    _, result = observer.start(THETA, trial_id=f"stop/{phase}/after")
+    person.decide(person.question(OperatorRequest.MOTION), ASKED.REJECT)
+    assert observer.reply(result).result.error_code == Code.REJECTED
