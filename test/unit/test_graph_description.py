@@ -82,6 +82,27 @@ def test_a_bad_argument_is_named(given, words):
         graph("sim", given)
 
 
+def test_the_real_graph_shares_everything_but_arm_and_sensors():
+    real = {spec.name: spec for spec in graph("real", {})}
+    sim = by_name(approval="true")
+    assert set(real) == {"perception", "executor", "policy_improver", "viewer"}
+    assert [a.name for a in GRAPHS["real"]] == [a.name for a in GRAPHS["sim"]]
+    assert all(spec.parameters["use_sim_time"] is False for spec in real.values())
+    rules = real["executor"].parameters
+    assert rules["approval"] is True
+    assert rules["scene"] == "operator"
+    assert rules["speed_scale"] < 1.0
+    assert rules["max_step"] == real["policy_improver"].parameters["max_step"] == 0.5
+    assert "reply_timeout" not in rules  # a real arm has the executor's own deadlines
+    shared = set(rules) - {"use_sim_time"}
+    assert shared <= set(sim["executor"].parameters)
+
+
+def test_the_real_graph_takes_the_command_line_of_the_simulated_one():
+    given = {"real_time_factor": "0", "physics_seed": "3", "camera_noise": "2"}
+    assert {s.name for s in graph("real", given)} == {s.name for s in graph("real", {})}
+
+
 def test_an_unknown_graph_is_named():
     with pytest.raises(UsageError, match="choose one of sim"):
         graph("moon", {})

@@ -291,6 +291,39 @@ def test_fail_and_cancel_end_the_run(store):
     assert between.finished
 
 
+def test_steps_stay_near_to_what_was_executed_and_the_record_says_so(store):
+    run = new(store, "random", budget=12, max_step=0.2)
+    run_in_process(run, rollout)
+    spans = TOY.space.upper - TOY.space.lower
+    for number, trial in enumerate(run.trials[1:], start=1):
+        away = np.abs(thetas(run)[:number] - trial.theta) / spans
+        assert away.max(axis=1).min() <= 0.2 + 1e-9
+        moved = not np.array_equal(trial.theta, trial.proposal.theta)
+        assert trial.projected is moved
+    assert any(trial.projected for trial in run.trials)
+    assert store.run(run.run_id).config.max_step == 0.2
+
+
+def test_what_a_person_had_executed_instead_is_what_is_learnt_from(store):
+    run = new(store, "walk", budget=2)
+    trial = run.next()
+    other = TOY.space.lower + 0.25 * (TOY.space.upper - TOY.space.lower)
+    with pytest.raises(InvalidValue, match="out of bounds"):
+        run.change(TOY.space.upper + 1.0, "eve")
+    run.change(other, "eve")
+    run.tell(rollout(other))
+    np.testing.assert_array_equal(run.history[0].theta, other)
+    stored = store.trials(run.run_id)[0]
+    np.testing.assert_array_equal(stored.theta, other)
+    np.testing.assert_array_equal(stored.proposal.theta, trial.theta)
+    assert stored.proposal.provenance == "operator"
+    assert stored.note == "eve changed what first attempt proposed"
+    run.next()
+    run.cancel("enough")
+    with pytest.raises(RuntimeError, match="call next"):
+        run.change(other, "eve")
+
+
 @pytest.mark.parametrize("error", [SimulationUnstable, InvalidValue])
 def test_any_error_of_the_rollout_ends_the_run(store, error):
     def explode(theta):
