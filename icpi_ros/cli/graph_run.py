@@ -47,7 +47,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
     with ExitStack() as stack:
         graph = None
         if not args.attach:
-            stack.enter_context(_domain())
+            stack.enter_context(reserved_domain())
             graph = stack.enter_context(_graph(args, plan))
         client = stack.enter_context(ImproveClient(args.namespace))
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
@@ -83,7 +83,7 @@ def _request(plan: Plan) -> Any:
 
 
 @contextmanager
-def _domain() -> Iterator[None]:
+def reserved_domain() -> Iterator[None]:
     """Take a ROS domain of our own unless ROS_DOMAIN_ID names one: runs side by side are fine."""
     if os.environ.get("ROS_DOMAIN_ID"):
         yield

@@ -1,0 +1,92 @@
+"""Run hundreds of trials through the graph: nothing lost, no memory growing, nothing left."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.cli.arguments import checked_output, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.bench.soak import Soak
+
+FEWEST = 100
+"""Trials that are needed to see memory grow."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the benchmark lets one change."""
+    parser.add_argument("--task", default="slide", help="default: slide")
+    parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--improver", default="random", help="default: random")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, print what was measured; 0 = nothing lost, grown or left."""
+    from icpi_ros.cli.graph_run import need_ros
+
+    out = checked_output(args.json) if args.json else None
+    need_ros()
+    with tempfile.TemporaryDirectory() as folder:
+        soak = _measure(args, Path(folder))
+    for growth in soak.growth:
+        print(
+            f"{growth.node:<16} {growth.begin / 1e6:7.1f} MB after 50 trials, "
+            f"{growth.end / 1e6:7.1f} MB at the end: {growth.share:+.2%}"
+        )
+    print(f"{len(soak.stored)} trials stored, {len(soak.told)} told, in {soak.seconds:.0f} s")
+    for problem in soak.problems:
+        print(f"problem: {problem}")
+    if out:
+        values = asdict(soak) | {"problems": soak.problems}
+        out.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    return 1 if soak.problems else 0
+
+
+def _measure(args: argparse.Namespace, folder: Path) -> Soak:
+    from icpi_ros.bench.soak import (
+        Soak,
+        growth_of,
+        node_pids,
+        resident,
+        shared_files,
+        still_running,
+    )
+    from icpi_ros.cli.graph_run import reserved_domain
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.errors import ExecutionFailed
+    from icpi_ros.graph.processes import BackgroundGraph
+    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+
+    store, log, before = folder / "trials.sqlite", folder / "graph.log", shared_files()
+    given = {"task": args.task, "store": store, "real_time_factor": 0}
+    samples: dict[str, list[int]] = {}
+    told: list[int] = []
+
+    def on_trial(trial: Any) -> None:
+        told.append(trial.number)
+        for name, pid in pids.items():
+            samples.setdefault(name, []).append(resident(pid))
+
+    with reserved_domain():
+        with BackgroundGraph("sim", given, log) as graph, ImproveClient() as client:
+            client.connect(30.0, lambda: "" if graph.alive else graph.reason())
+            pids = node_pids(log.read_text(encoding="utf-8"))
+            begin = time.monotonic()
+            request = Request(args.task, args.improver, budget=args.trials, seed=args.seed)
+            result = client.improve(request, Callbacks(on_trial=on_trial))
+            seconds = time.monotonic() - begin
+        left = still_running(pids, 5.0)
+    if result.error_code:
+        raise ExecutionFailed(f"after {len(told)} trials: {result.error_msg}")
+    with TrialStore(store) as opened:
+        stored = tuple(t.number for t in opened.trials(result.run_id, all_attempts=True))
+    new = tuple(sorted(shared_files() - before))
+    return Soak(args.trials, stored, tuple(told), growth_of(samples), left, new, seconds)
