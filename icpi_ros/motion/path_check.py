@@ -115,12 +115,12 @@ class PathCheck:
         unit = "m/s" if column == len(self._labels) - 1 else "m"
         low, high = self._low[column], self._high[column]
         if np.isinf(low):
-            allowed = f"at most {high:g}"
+            allowed = f"at most {high:.8g}"
         elif np.isinf(high):
-            allowed = f"at least {low:g}"
+            allowed = f"at least {low:.8g}"
         else:
-            allowed = f"{low:g} to {high:g}"
-        what = f"{self._labels[column]} reaches {value:.6f} {unit}"
+            allowed = f"{low:.8g} to {high:.8g}"
+        what = f"{self._labels[column]} reaches {value:.8g} {unit}"
         return f"{what}: allowed {allowed} {unit}{self._why[column]}"
 
     def _refuse_self_collision(self, motion: JointTrajectory, look: Look) -> None:
@@ -160,7 +160,7 @@ class PathCheck:
         distance, one, other = self.body.nearest(look.links[i])
         if not distance >= CLEARANCE - ROUNDING:
             raise MotionRefused(
-                f"{one} and {other} come within {max(distance, 0.0):.4f} m of each other: "
+                f"{one} and {other} come within {max(distance, 0.0):.6f} m of each other: "
                 f"allowed at least {CLEARANCE:g} m"
             )
         return distance
