@@ -55,7 +55,8 @@ class SafetyGate:
         """Keep the arm and the limits that hold: the arm's own unless tighter ones are given.
 
         Raises:
-            InvalidValue: ``limits`` are looser than the arm's own somewhere.
+            InvalidValue: ``limits`` are looser than the arm's own somewhere, or the arm's body
+                touches itself at home.
         """
         self.limits = arm.limits if limits is None else _not_looser(limits, arm)
         self._arm = arm
