@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from icpi_ros.arms.base import Arm, Capsule
+from icpi_ros.errors import InvalidValue
 from icpi_ros.types import Array
 
 CLEARANCE = 0.01
@@ -24,7 +25,7 @@ class Body:
         """Build the pieces, and which pairs of them can collide.
 
         Raises:
-            ValueError: at home two pieces touch that no joint between them explains.
+            InvalidValue: at home two pieces touch that are more than two links apart.
         """
         self.pieces = arm.body
         home = arm.links(arm.home)
@@ -43,7 +44,7 @@ class Body:
             for i, j in itertools.combinations(range(len(self.pieces)), 2)
             if abs(self._links[i] - self._links[j]) > 1
         )
-        self.pairs = self._without_constant(home)
+        self.pairs = self._without_constant(home, arm.name)
 
     def lowest(self, links: Array) -> Array:
         """Return the height of the lowest point of every free piece, ``(T, P)`` [m]."""
@@ -76,7 +77,7 @@ class Body:
         self._data.geom_xpos[:] = centres[..., 0] + frames[:, :3, 3]
         self._data.geom_xmat[:] = turned.reshape(-1, 9)
 
-    def _without_constant(self, home: Array) -> tuple[tuple[int, int], ...]:
+    def _without_constant(self, home: Array, name: str) -> tuple[tuple[int, int], ...]:
         """Drop pairs with one link between them that touch at home: they do so by construction."""
         self._place(home)
         kept = []
@@ -85,7 +86,10 @@ class Body:
                 kept.append((i, j))
             elif abs(self._links[i] - self._links[j]) > 2:
                 names = f"{self.pieces[i].name} and {self.pieces[j].name}"
-                raise ValueError(f"{names} touch at home: choose another home pose")
+                raise InvalidValue(
+                    f"arm {name}: {names} come within {CLEARANCE:g} m of each other at home: "
+                    "choose another home pose or smaller pieces"
+                )
         return tuple(kept)
 
 

@@ -27,6 +27,8 @@ SAFETY = 4.0
 """Factor on how far a value can go beyond its looks, as estimated from three of them."""
 MAX_DIPS = 64
 """Most intervals looked at more finely, those nearest to their limits first."""
+MAX_ZOOMS = 200
+"""Most steps looked at more finely for self-collision; a motion that needs more is refused."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Look:
 
     Attributes:
         times: ``(T,)`` [s].
+        q: ``(T, n)`` joint positions [rad].
         links: ``(T, n + 1, 4, 4)`` frames.
         point: ``(T, 3)`` tool point [m].
         speed: ``(T,)`` of the tool point [m/s].
@@ -57,10 +60,11 @@ class PathCheck:
         self._arm = arm
         self.body = Body(arm)
         pieces = [self.body.pieces[i].name for i in self.body.free]
-        floor, none = np.full(len(pieces), limits.floor), np.full(len(pieces), np.inf)
+        self.floor = arm.limits.floor
+        floor = np.full(len(pieces), self.floor)
         cap = limits.tool_speed_allowed
         self._low = np.concatenate([limits.workspace_lower, floor, [-np.inf]])
-        self._high = np.concatenate([limits.workspace_upper, none, [cap]])
+        self._high = np.concatenate([limits.workspace_upper, np.full(len(pieces), np.inf), [cap]])
         self._labels = ["tool x", "tool y", "tool z", *(f"lowest point of {p}" for p in pieces)]
         self._labels.append("tool speed")
         self._why = [""] * 3 + [": the table plane"] * len(pieces)
@@ -77,7 +81,7 @@ class PathCheck:
         """
         look = self.look(motion, grid(motion))
         self._refuse(motion, look, ZOOMS)
-        self._refuse_self_collision(look)
+        self._refuse_self_collision(motion, look)
 
     def look(self, motion: JointTrajectory, times: Array) -> Look:
         """Return the arm at ``times`` ``(T,)`` [s] of a motion."""
@@ -111,31 +115,55 @@ class PathCheck:
         unit = "m/s" if column == len(self._labels) - 1 else "m"
         low, high = self._low[column], self._high[column]
         if np.isinf(low):
-            allowed = f"at most {high:g}"
+            allowed = f"at most {high:.8g}"
         elif np.isinf(high):
-            allowed = f"at least {low:g}"
+            allowed = f"at least {low:.8g}"
         else:
-            allowed = f"{low:g} to {high:g}"
-        what = f"{self._labels[column]} reaches {value:.6f} {unit}"
+            allowed = f"{low:.8g} to {high:.8g}"
+        what = f"{self._labels[column]} reaches {value:.8g} {unit}"
         return f"{what}: allowed {allowed} {unit}{self._why[column]}"
 
-    def _refuse_self_collision(self, look: Look) -> None:
+    def _refuse_self_collision(self, motion: JointTrajectory, look: Look) -> None:
         """Walk along the looks, only as far as the nearest pair allows without colliding."""
-        travel = np.concatenate(
-            [[0.0], np.cumsum(np.abs(np.diff(look.q, axis=0)) @ self.body.reach)]
-        )
-        i, last = 0, len(travel) - 1
-        while True:
-            distance, one, other = self.body.nearest(look.links[i])
-            if not distance >= CLEARANCE - ROUNDING:
-                raise MotionRefused(
-                    f"{one} and {other} come within {max(distance, 0.0):.4f} m of each other: "
-                    f"allowed at least {CLEARANCE:g} m"
-                )
-            if i == last:
-                return
+        travel = self._travel(look)
+        i, last, zooms = 0, len(travel) - 1, 0
+        distance = self._distance(look, 0)
+        while i < last:
             free = travel[i] + distance - CLEARANCE
-            i = min(max(i + 1, int(np.searchsorted(travel, free, side="right")) - 1), last)
+            ahead = min(int(np.searchsorted(travel, free, side="right")) - 1, last)
+            step = max(ahead, i + 1)
+            before, distance = distance, self._distance(look, step)
+            between = 0.5 * (before + distance - (travel[step] - travel[i]))
+            if ahead <= i and between < CLEARANCE:
+                zooms += 1
+                self._zoom(motion, look.times[i], look.times[step], zooms)
+            i = step
+
+    def _zoom(self, motion: JointTrajectory, begin: float, end: float, zooms: int) -> None:
+        """Look closely at a step in which pieces might come too near to each other."""
+        if zooms > MAX_ZOOMS:
+            raise MotionRefused(
+                f"the arm stays within some millimetres of {CLEARANCE:g} m to itself for too "
+                "long to be checked: keep its pieces farther apart"
+            )
+        closer = self.look(motion, np.linspace(begin, end, ZOOM))
+        for i in range(ZOOM):
+            self._distance(closer, i)
+
+    def _travel(self, look: Look) -> Array:
+        """Return how far any point of the arm may have moved since the first look, [m]."""
+        steps = np.abs(np.diff(look.q, axis=0)) @ self.body.reach
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    def _distance(self, look: Look, i: int) -> float:
+        """Return the smallest distance of two pieces at look ``i`` [m]; refuse a smaller one."""
+        distance, one, other = self.body.nearest(look.links[i])
+        if not distance >= CLEARANCE - ROUNDING:
+            raise MotionRefused(
+                f"{one} and {other} come within {max(distance, 0.0):.6f} m of each other: "
+                f"allowed at least {CLEARANCE:g} m"
+            )
+        return distance
 
 
 def grid(motion: JointTrajectory) -> Array:

@@ -55,7 +55,8 @@ class SafetyGate:
         """Keep the arm and the limits that hold: the arm's own unless tighter ones are given.
 
         Raises:
-            InvalidValue: ``limits`` are looser than the arm's own somewhere.
+            InvalidValue: ``limits`` are looser than the arm's own somewhere, or the arm's body
+                touches itself at home.
         """
         self.limits = arm.limits if limits is None else _not_looser(limits, arm)
         self._arm = arm
@@ -138,8 +139,8 @@ class SafetyGate:
         worst = int(np.argmax(far))
         if far[worst] > START_TOLERANCE:
             raise MotionRefused(
-                f"{self._arm.joints[worst]} is at {current[worst]:.4f} rad, the motion starts at "
-                f"{t.positions[0, worst]:.4f} rad: allowed difference {START_TOLERANCE:g} rad"
+                f"{self._arm.joints[worst]} is at {current[worst]:.6f} rad, the motion starts at "
+                f"{t.positions[0, worst]:.6f} rad: allowed difference {START_TOLERANCE:g} rad"
             )
 
     def _check_begin(self, stop: JointTrajectory, begin: PathPoint) -> None:
@@ -171,8 +172,8 @@ class SafetyGate:
         worst = np.argmax(np.where(np.isnan(beyond), np.inf, beyond))
         row, joint = np.unravel_index(worst, beyond.shape)
         raise MotionRefused(
-            f"{what} of {self._arm.joints[joint]} reaches {values[row, joint]:.6f} {unit}: "
-            f"allowed {low[joint]:.4f} to {high[joint]:.4f} {unit}"
+            f"{what} of {self._arm.joints[joint]} reaches {values[row, joint]:.8g} {unit}: "
+            f"allowed {low[joint]:.8g} to {high[joint]:.8g} {unit}"
         )
 
 
@@ -181,7 +182,7 @@ def _check_times(t: JointTrajectory) -> None:
         raise MotionRefused("times of a motion start at 0 and increase strictly")
     if t.duration > MAX_DURATION:
         raise MotionRefused(
-            f"motion lasts {t.duration:.3g} s: allowed are at most {MAX_DURATION:g} s"
+            f"motion lasts {t.duration:.9g} s: allowed are at most {MAX_DURATION:g} s"
         )
     short = np.diff(t.times) < MIN_SEGMENT
     if short.any():

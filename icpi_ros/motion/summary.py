@@ -87,7 +87,7 @@ def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
         tool_speed=tool_speed,
         tool_energy=0.5 * limits.tool_mass * tool_speed**2,
         tool_height=float(look.point[:, 2].min()),
-        floor_distance=float(look.lowest.min()) - limits.floor,
+        floor_distance=float(look.lowest.min()) - gate.path.floor,
         clearance=clearance,
         nearest=(one, other),
     )

@@ -1,0 +1,148 @@
+"""A second opinion on motions: own interpolation, own sampling, own comparison with the limits.
+
+Shares nothing with the gate but the arm's kinematics, which other tests compare with MuJoCo.
+"""
+
+import itertools
+
+import numpy as np
+from scipy.interpolate import BPoly, PPoly
+from scipy.optimize import minimize_scalar
+
+PERIOD = 1e-4
+TOLERANCE = 2e-7
+CLEARANCE = 0.01
+CLEARANCE_TOLERANCE = 5e-4
+
+
+def curve(t):
+    """Quintic Hermite interpolation by scipy."""
+    points = np.stack([t.positions, t.velocities, t.accelerations], axis=1)
+    return PPoly.from_bernstein_basis(BPoly.from_derivatives(t.times, points))
+
+
+def peaks(t):
+    """Exact extremes: values of position, velocity, acceleration where their slopes vanish."""
+    found = []
+    polynomial = curve(t)
+    for _ in range(3):
+        slope = polynomial.derivative()
+        lowest, highest = [], []
+        for j, roots in enumerate(slope.roots(extrapolate=False)):
+            roots = roots[np.isfinite(roots)]
+            values = polynomial(np.concatenate([roots, t.times]))[:, j]
+            lowest.append(values.min())
+            highest.append(values.max())
+        found.append((np.array(lowest), np.array(highest)))
+        polynomial = slope
+    return found
+
+
+def tool_peak(t, value):
+    """Largest ``value(q, qd)`` of a motion, refined between samples of 0.1 ms."""
+    q, qd = curve(t), curve(t).derivative()
+    times = np.linspace(0.0, t.duration, int(t.duration / PERIOD) + 2)
+    values = value(q(times), qd(times))
+    i = int(np.argmax(values))
+    around = (times[max(i - 1, 0)], times[min(i + 1, len(times) - 1)])
+    best = minimize_scalar(
+        lambda s: -value(q([s]), qd([s]))[0],
+        bounds=around,
+        method="bounded",
+        options={"xatol": 1e-10},
+    )
+    return max(float(values[i]), -float(best.fun))
+
+
+def tool_speed(arm):
+    return lambda q, qd: np.linalg.norm((arm.jacobian(q)[:, :3] @ qd[..., None])[..., 0], axis=1)
+
+
+def violation(t, arm, limits, current):
+    """What is wrong with a motion, or None."""
+    if t.joints != arm.joints or not all(
+        np.isfinite(a).all() for a in (t.times, t.positions, t.velocities, t.accelerations)
+    ):
+        return "form"
+    if t.times[0] != 0.0 or (np.diff(t.times) <= 0.0).any():
+        return "times"
+    if np.any(t.velocities[[0, -1]] != 0.0):
+        return "moves at an end"
+    if np.abs(t.positions[0] - current).max() > 0.02:
+        return "start"
+    times = np.union1d(np.arange(0.0, t.duration, PERIOD), t.times)
+    path = curve(t)
+    q, qd, qdd = path(times), path.derivative()(times), path.derivative(2)(times)
+    for label, values, low, high in (
+        ("position", q, limits.lower, limits.upper),
+        ("velocity", qd, -limits.velocity, limits.velocity),
+        ("acceleration", qdd, -limits.acceleration, limits.acceleration),
+        ("box", arm.tool_pose(q)[0], limits.workspace_lower, limits.workspace_upper),
+    ):
+        if (values < low - TOLERANCE).any() or (values > high + TOLERANCE).any():
+            return label
+    speed = tool_speed(arm)(q, qd).max()
+    if speed > limits.tool_speed + TOLERANCE:
+        return "tool speed"
+    if 0.5 * limits.tool_mass * speed**2 > limits.tool_energy + 1e-6:
+        return "tool energy"
+    return below_table(arm, q) or folded(arm, q[::10])
+
+
+def ends(arm, q):
+    """Ends of every piece ``(T, P, 2, 3)`` in frame base."""
+    frames = arm.links(q)
+    columns = []
+    for piece in arm.body:
+        frame = frames[:, piece.link]
+        both = [frame[:, :3, :3] @ e + frame[:, :3, 3] for e in (piece.start, piece.end)]
+        columns.append(np.stack(both, axis=1))
+    return np.stack(columns, axis=1)
+
+
+def below_table(arm, q):
+    floor = min(0.0, arm.limits.workspace_lower[2])
+    heights = ends(arm, q)[..., 2].min(axis=2)
+    for i, piece in enumerate(arm.body):
+        if piece.link > 1 and heights[:, i].min() - piece.radius < floor - TOLERANCE:
+            return f"table: {piece.name}"
+    return None
+
+
+def folded(arm, q):
+    """The pair of pieces that come too near to each other, or None."""
+    points = ends(arm, q)
+    for (i, a), (j, b) in itertools.combinations(enumerate(arm.body), 2):
+        if abs(a.link - b.link) < 2:
+            continue
+        distance = segment_distance(points[:, i], points[:, j]) - a.radius - b.radius
+        if distance.min() < CLEARANCE - CLEARANCE_TOLERANCE:
+            return f"folded: {a.name}, {b.name}"
+    return None
+
+
+def segment_distance(one, other):
+    """Distance of segments ``(T, 2, 3)``: the best of the interior and of all four ends."""
+    u, v = one[:, 1] - one[:, 0], other[:, 1] - other[:, 0]
+    w = one[:, 0] - other[:, 0]
+    a, b, c = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    d, e = (u * w).sum(1), (v * w).sum(1)
+    determinant = np.maximum(a * c - b * b, 1e-15)
+    s = np.clip((b * e - c * d) / determinant, 0.0, 1.0)
+    t = np.clip((a * e - b * d) / determinant, 0.0, 1.0)
+    best = np.linalg.norm(w + s[:, None] * u - t[:, None] * v, axis=1)
+    for segment, point in (
+        (one, other[:, 0]),
+        (one, other[:, 1]),
+        (other, one[:, 0]),
+        (other, one[:, 1]),
+    ):
+        best = np.minimum(best, point_distance(segment, point))
+    return best
+
+
+def point_distance(segment, point):
+    along = segment[:, 1] - segment[:, 0]
+    share = ((point - segment[:, 0]) * along).sum(1) / (along * along).sum(1)
+    foot = segment[:, 0] + np.clip(share, 0.0, 1.0)[:, None] * along
+    return np.linalg.norm(point - foot, axis=1)

@@ -1,0 +1,87 @@
+"""The arm's pieces: what is compared with the table, what with each other."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from independent_check import ends, segment_distance
+
+from icpi_ros.arms.base import Capsule
+from icpi_ros.arms.ur5e import D4, UR5E, Ur5e
+from icpi_ros.errors import InvalidValue
+from icpi_ros.motion.body import CLEARANCE, FAR, Body
+
+BODY = Body(UR5E)
+POSES = np.random.default_rng(8).uniform(-2.5, 2.5, (60, 6))
+
+
+def ball(name, link, at, radius):
+    return Capsule(name, link, np.array(at, float), np.array(at, float), radius)
+
+
+class WithBalls(Ur5e):
+    """A UR5e with more pieces, one of them without length."""
+
+    balls = ()
+
+    @property
+    def body(self):
+        return (*super().body, *self.balls)
+
+
+def test_only_what_can_come_down_is_compared_with_the_table():
+    assert [BODY.pieces[i].name for i in BODY.free] == [
+        piece.name for piece in UR5E.body if piece.link > 1
+    ]
+    lowest = BODY.lowest(UR5E.links(POSES))
+    for column, i in enumerate(BODY.free):
+        heights = ends(UR5E, POSES)[:, i, :, 2].min(axis=1) - UR5E.body[i].radius
+        np.testing.assert_allclose(lowest[:, column], heights, atol=1e-12)
+
+
+def test_the_nearest_pair_is_the_one_that_geometry_says():
+    for pose in POSES:
+        points = ends(UR5E, pose[np.newaxis])
+        expected = min(
+            segment_distance(points[:, i], points[:, j])[0] - a.radius - b.radius
+            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.body), 2)
+            if abs(a.link - b.link) > 1
+        )
+        distance, one, other = BODY.nearest(UR5E.links(pose))
+        assert distance == pytest.approx(min(expected, FAR), abs=1e-9)
+        assert {one, other} <= {piece.name for piece in UR5E.body}
+
+
+def test_a_joint_moves_no_point_farther_than_its_reach_says():
+    step = 1e-6
+    for pose, joint in itertools.product(POSES[:20], range(6)):
+        moved = ends(UR5E, (pose + step * np.eye(6)[joint])[np.newaxis])
+        shift = np.linalg.norm(moved - ends(UR5E, pose[np.newaxis]), axis=-1).max() / step
+        assert shift <= BODY.reach[joint] * (1 + 1e-6)
+
+
+def test_pieces_with_one_link_between_them_may_touch_by_construction():
+    arm = WithBalls()
+    arm.balls = (ball("collar", 6, (0, 0, 0), 0.05), ball("ring", 4, (0, 0, D4), 0.06))
+    body = Body(arm)
+    names = {(body.pieces[i].name, body.pieces[j].name) for i, j in body.pairs}
+    assert ("collar", "ring") not in names
+    assert ("forearm", "ring") not in names  # neighbours
+    assert ("upper arm", "ring") in names
+    assert body.nearest(arm.links(arm.home))[0] >= CLEARANCE
+
+
+def test_an_arm_that_touches_itself_at_home_is_refused():
+    arm = WithBalls()
+    arm.balls = (ball("lump", 6, (0, 0, 0), 0.5),)
+    with pytest.raises(InvalidValue, match=r"arm ur5e: .*lump.* at home: choose another home"):
+        Body(arm)
+
+
+def test_several_threads_may_ask_the_same_body():
+    links = UR5E.links(POSES)
+    expected = [BODY.nearest(frames) for frames in links]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: [BODY.nearest(f) for f in links], range(20)):
+            assert found == expected
