@@ -120,4 +120,4 @@ class Arm(ABC):
         pose moves with ``v`` [m/s] and ``w`` [rad/s].  An arm of more than six joints overrides
         it: its inverse decides how the joints share the motion.
         """
-        return np.linalg.inv(self.jacobian(q))
+        return np.asarray(np.linalg.inv(self.jacobian(q)), dtype=np.float64)

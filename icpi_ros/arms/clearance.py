@@ -52,8 +52,8 @@ def lowest(arm: Arm, q: Array) -> tuple[float, str]:
 
 
 def _ends(piece: Capsule, links: Array) -> tuple[Array, Array]:
-    frame = links[piece.link]
-    return tuple(frame[:3, :3] @ end + frame[:3, 3] for end in (piece.start, piece.end))  # type: ignore[return-value]  # two ends
+    turn, origin = links[piece.link, :3, :3], links[piece.link, :3, 3]
+    return turn @ piece.start + origin, turn @ piece.end + origin
 
 
 def _distance(a: Array, b: Array, c: Array, d: Array) -> float:

@@ -224,9 +224,7 @@ def _body(
     return tuple(pieces), tuple(masses)
 
 
-def _frame(
-    top: Block, block: Block, skeleton: _Skeleton, chain: Chain
-) -> tuple[int, Array]:
+def _frame(top: Block, block: Block, skeleton: _Skeleton, chain: Chain) -> tuple[int, Array]:
     """Return the link that carries a piece and the frame of its ends in that of the link."""
     n, link = len(skeleton.names), block.content["link"]
     if link == "tool":

@@ -66,7 +66,7 @@ class Inverse:
         flat = q.reshape(-1, q.shape[-1])
         system, _ = self._system(flat)
         unit = np.broadcast_to(np.eye(q.shape[-1])[:, :6], (len(flat), q.shape[-1], 6))
-        return np.linalg.solve(system, unit).reshape(*q.shape, 6)
+        return np.asarray(np.linalg.solve(system, unit).reshape(*q.shape, 6), dtype=np.float64)
 
     def _lead(self, points: Array, turns: Array) -> Array:
         """Follow the pose from home to the wanted ones, then converge."""

@@ -74,20 +74,17 @@ def _kinds(found: Reach) -> dict[str, tuple[str, str]]:
 
 
 def _draw_box(axes: Axes, task: Task, found: Reach, kinds: dict[str, tuple[str, str]]) -> None:
-    """Draw the first two parameters; further ones lie behind each other as smaller squares."""
-    x, y = task.space.parameters[0], task.space.parameters[1]
-    layers = len(found.thetas) // found.points**2
-    layer = np.arange(len(found.thetas)) % layers
-    side = 260.0 / found.points
+    """Draw the first two parameters; what differs in further ones are squares in squares."""
+    names = [f"{p.name} [{p.unit}]" for p in task.space.parameters[:2]]
+    flat = np.pad(found.thetas, ((0, 0), (0, 1)))[:, :2]  # a task may have one parameter
+    layers = max(1, len(flat) // found.points**2)
+    size = (260.0 / found.points * (1.0 - np.arange(len(flat)) % layers / layers)) ** 2
     for reason, (colour, label) in kinds.items():
         chosen = np.array([other == reason for other in found.reasons])
-        if not chosen.any():
-            continue
-        axes.scatter(
-            *found.thetas[chosen, :2].T, marker="s", color=colour, label=label, linewidths=0,
-            s=(side * (1.0 - layer[chosen] / layers)) ** 2,
-        )  # fmt: skip
-    axes.set(xlabel=f"{x.name} [{x.unit}]", ylabel=f"{y.name} [{y.unit}]", title="theta")
+        x, y = flat[chosen].T
+        style = {"marker": "s", "color": colour, "label": label, "linewidths": 0}
+        axes.scatter(x, y, s=size[chosen], **style)
+    axes.set(xlabel=names[0], ylabel=names[-1] if len(names) > 1 else "", title="theta")
     axes.margins(0.06)
 
 

@@ -29,40 +29,35 @@ def arm_model(arm: DescribedArm) -> bytes:
     """Return the MJCF file of an arm, to be included in a scene."""
     root = ElementTree.Element("mujoco", model=arm.name)
     _defaults(root, arm.name)
-    world = ElementTree.SubElement(root, "worldbody")
-    _geoms(world, arm, 0)
-    parent = world
+    parent = _add(root, "worldbody")
+    _pieces(parent, arm, 0)
     for i, joint in enumerate(arm.joints):
-        parent = ElementTree.SubElement(
-            parent, "body", name=f"link_{i + 1}", gravcomp="1",
-            **({"childclass": arm.name} if i == 0 else {}),
-            **_pose(arm.description.chain.origins[i]),
-        )  # fmt: skip
-        ElementTree.SubElement(parent, "joint", name=joint)
-        _geoms(parent, arm, i + 1)
+        place = {"name": f"link_{i + 1}", "gravcomp": "1"} | _pose(arm.description.chain.origins[i])
+        parent = _add(parent, "body", place | ({"childclass": arm.name} if i == 0 else {}))
+        _add(parent, "joint", {"name": joint})
+        _pieces(parent, arm, i + 1)
     _tool(parent, arm)
     _actuators(root, arm)
     return ElementTree.tostring(root)
 
 
+def _add(parent: _Element, tag: str, attributes: dict[str, str] | None = None) -> _Element:
+    return ElementTree.SubElement(parent, tag, attributes or {})
+
+
 def _defaults(root: _Element, name: str) -> None:
-    outer = ElementTree.SubElement(root, "default")
-    own = ElementTree.SubElement(outer, "default", {"class": name})
-    ElementTree.SubElement(
-        own, "geom", contype="0", conaffinity="0", group="2", rgba="0.55 0.6 0.65 1"
-    )
-    ElementTree.SubElement(own, "joint", axis="0 0 1", armature=f"{ARMATURE:g}")
+    own = _add(_add(root, "default"), "default", {"class": name})
+    quiet = {"contype": "0", "conaffinity": "0", "group": "2", "rgba": "0.55 0.6 0.65 1"}
+    _add(own, "geom", quiet)
+    _add(own, "joint", {"axis": "0 0 1", "armature": f"{ARMATURE:g}"})
 
 
-def _geoms(body: _Element, arm: DescribedArm, link: int) -> None:
+def _pieces(body: _Element, arm: DescribedArm, link: int) -> None:
     """Add the pieces of one link, each with the mass of the description."""
     for piece, mass in zip(arm.body, arm.description.masses, strict=True):
         if piece.link == link and piece.name != BLADE:
-            extra = {"class": arm.name} if link == 0 else {}
-            ElementTree.SubElement(
-                body, "geom", size=_text([piece.radius]), mass=_text([mass]), **extra,
-                **_shape(piece),
-            )  # fmt: skip
+            size = {"class": arm.name, "size": _text([piece.radius]), "mass": _text([mass])}
+            _add(body, "geom", size | _shape(piece))
 
 
 def _shape(piece: Capsule) -> dict[str, str]:
@@ -73,31 +68,23 @@ def _shape(piece: Capsule) -> dict[str, str]:
 
 
 def _tool(last: _Element, arm: DescribedArm) -> None:
-    tool = ElementTree.SubElement(
-        last, "body", name="tool", gravcomp="1", **_pose(arm.description.chain.tool)
-    )
+    place = {"name": "tool", "gravcomp": "1"} | _pose(arm.description.chain.tool)
+    tool = _add(last, "body", place)
     masses = {p.name: m for p, m in zip(arm.body, arm.description.masses, strict=True)}
     if BLADE in masses:
-        ElementTree.SubElement(
-            tool, "geom", name=BLADE, type="box", size=_text(BLADE_SIZE),
-            mass=_text([masses[BLADE]]), rgba="0.2 0.3 0.8 1",
-        )  # fmt: skip
+        box = {"name": BLADE, "type": "box", "rgba": "0.2 0.3 0.8 1"}
+        _add(tool, "geom", box | {"size": _text(BLADE_SIZE), "mass": _text([masses[BLADE]])})
     else:  # a body must weigh something
-        ElementTree.SubElement(
-            tool, "inertial", pos="0 0 0", mass="0.001", diaginertia="1e-7 1e-7 1e-7"
-        )
-    ElementTree.SubElement(tool, "site", name="tool", size="0.004")
+        light = {"pos": "0 0 0", "mass": "0.001", "diaginertia": "1e-7 1e-7 1e-7"}
+        _add(tool, "inertial", light)
+    _add(tool, "site", {"name": "tool", "size": "0.004"})
 
 
 def _actuators(root: _Element, arm: DescribedArm) -> None:
-    block, servos = ElementTree.SubElement(root, "actuator"), arm.description.servos
-    for joint, kp, kv, torque in zip(
-        arm.joints, servos.kp, servos.kv, servos.torque, strict=True
-    ):
-        ElementTree.SubElement(
-            block, "position", name=joint, joint=joint, kp=_text([kp]), kv=_text([kv]),
-            forcerange=_text([-torque, torque]),
-        )  # fmt: skip
+    block, servos = _add(root, "actuator"), arm.description.servos
+    for joint, kp, kv, torque in zip(arm.joints, servos.kp, servos.kv, servos.torque, strict=True):
+        gains = {"kp": _text([kp]), "kv": _text([kv]), "forcerange": _text([-torque, torque])}
+        _add(block, "position", {"name": joint, "joint": joint} | gains)
 
 
 def _pose(frame: Array) -> dict[str, str]:

@@ -52,9 +52,7 @@ def load_model(task: Task, physics: Array, arm: Arm | None = None) -> mujoco.MjM
     return model
 
 
-def _load_with(
-    arm: DescribedArm, task: Task, path: Path, arms: dict[str, bytes]
-) -> mujoco.MjModel:
+def _load_with(arm: DescribedArm, task: Task, path: Path, arms: dict[str, bytes]) -> mujoco.MjModel:
     """Load a scene with another arm in place of the file that it includes."""
     own = f"{task.arm}.xml"
     if f'<include file="{own}"' not in path.read_text(encoding="utf-8"):

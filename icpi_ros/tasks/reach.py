@@ -52,9 +52,7 @@ class Reach:
         return {reason: count / len(self.reasons) for reason, count in counted.most_common()}
 
 
-def reach(
-    task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lambda: None
-) -> Reach:
+def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lambda: None) -> Reach:
     """Try the stroke of every theta of a grid.
 
     Args:
@@ -81,7 +79,7 @@ def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array,
     try:
         motion = task.motion(theta, arm)
         if motion.ready.shape != arm.home.shape:
-            return path, f"the motion of {task.name} is made for another arm than {arm.name}"
+            return path, f"motion of {task.name} is made for another arm: {arm.name}"
         if not np.isfinite(motion.ready).all():
             return path, f"the pose before the stroke leaves the reach of {arm.name}"
         path, _ = arm.tool_pose(motion.stroke.positions)
