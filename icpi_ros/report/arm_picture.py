@@ -82,8 +82,7 @@ def _draw_box(axes: Axes, task: Task, found: Reach, kinds: dict[str, tuple[str, 
     for reason, (colour, label) in kinds.items():
         chosen = np.array([other == reason for other in found.reasons])
         x, y = flat[chosen].T
-        style = {"marker": "s", "color": colour, "label": label, "linewidths": 0}
-        axes.scatter(x, y, s=size[chosen], **style)
+        axes.scatter(x, y, size[chosen], colour, marker="s", label=label, linewidths=0)
     axes.set(xlabel=names[0], ylabel=names[-1] if len(names) > 1 else "", title="theta")
     axes.margins(0.06)
 
@@ -95,8 +94,7 @@ def _draw_paths(axes: Axes, arm: Arm, found: Reach, kinds: dict[str, tuple[str, 
         axes.plot(*found.paths[i][:, :2].T, color=kinds[found.reasons[i]][0], linewidth=0.6)
     low, high = arm.limits.workspace_lower, arm.limits.workspace_upper
     axes.plot(*_rectangle(low, high), color="0.5", linestyle="--", linewidth=1.0)
-    frames = arm.links(arm.home)
-    spine = np.array([*frames[:, :3, 3], arm.tool_pose(arm.home)[0]])
+    spine = np.array([*arm.links(arm.home)[1:, :3, 3], arm.tool_pose(arm.home)[0]])
     axes.plot(*spine[:, :2].T, "o-", color="0.25", linewidth=2.0, markersize=4, alpha=0.6)
     axes.set(xlabel="x [m]", ylabel="y [m]", title="tool from above; arm at home, workspace dashed")
     axes.set_aspect("equal")
