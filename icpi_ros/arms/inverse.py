@@ -155,5 +155,5 @@ def _solved(matrices: Array, right: Array) -> Array:
     LAPACK refuses the whole batch for one singular matrix: a trace of the unit matrix is added.
     """
     scale = np.trace(matrices, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
-    safe = matrices + 1e-15 * (1.0 + scale) * np.eye(matrices.shape[-1])
+    safe = matrices + 1e-14 * (1.0 + scale) * np.eye(matrices.shape[-1])
     return np.asarray(np.linalg.solve(safe, right[..., np.newaxis])[..., 0])

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.reach import Reach
 
-UNSOUND = 2
-"""Exit code for a description that is not sound, as for a file that cannot be read."""
 MOST_STROKES = 20_000
 
 
@@ -55,27 +53,29 @@ def list_arms(_args: argparse.Namespace) -> int:
 
 
 def check_one(args: argparse.Namespace) -> int:
-    """Check a description and, with ``--task``, what the arm can do."""
+    """Check a description and, with ``--task``, what the arm can do.
+
+    Raises:
+        DescriptionError: it is not sound.
+    """
     from icpi_ros.arms import find_arm
     from icpi_ros.arms.check import check_arm
+    from icpi_ros.errors import DescriptionError
 
     task, points = _wanted(args)
     arm = find_arm(args.arm)
     findings = check_arm(arm)
     _print_arm(arm, findings)
-    found = None
-    if task and all(finding.sound for finding in findings):
-        found = _try_strokes(task, arm, points)
-        _print_reach(found)
-        if args.picture:
-            from icpi_ros.report.arm_picture import save_reach
-
-            save_reach(args.picture, task, arm, found)
-            print(f"picture: {args.picture.absolute()}")
+    bad = [finding.what for finding in findings if not finding.sound]
+    found = _try_strokes(task, arm, points) if task and not bad else None
     if args.json:
         args.json.write_text(json.dumps(_as_json(arm, findings, found), indent=1) + "\n")
-    if not all(finding.sound for finding in findings):
-        return UNSOUND
+    if bad:
+        raise DescriptionError(f"{args.arm} is not sound: mend {', '.join(bad)}; see docs/arms.md")
+    if task and found:
+        _print_reach(found)
+        if args.picture:
+            _draw(args.picture, task, arm, found)
     return 1 if found and not found.possible else 0
 
 
@@ -130,6 +130,13 @@ def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
             bar.update()
 
         return reach(task, arm, points, advance)
+
+
+def _draw(path: Path, task: Task, arm: Arm, found: Reach) -> None:
+    from icpi_ros.report.arm_picture import save_reach
+
+    save_reach(path, task, arm, found)
+    print(f"picture: {path.absolute()}")
 
 
 def _print_reach(found: Reach) -> None:

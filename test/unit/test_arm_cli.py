@@ -84,9 +84,19 @@ def test_a_bad_file_ends_with_two(tmp_path, capsys):
 def test_a_description_that_is_not_sound_ends_with_two(tmp_path, capsys):
     file = edited(tmp_path, "radius: 0.04, mass: 0.5}", "radius: 0.4, mass: 0.5}")
     assert main(["arm", "check", str(file), "--task", "slide", "--points", "2"]) == 2
-    printed = capsys.readouterr().out
-    assert "BAD home without self-contact" in printed
-    assert "strokes of" not in printed
+    printed = capsys.readouterr()
+    assert "BAD home without self-contact" in printed.out
+    assert "strokes of" not in printed.out
+    assert "is not sound: mend home without self-contact" in printed.err
+
+
+def test_an_arm_whose_joints_are_all_parallel_is_not_sound(tmp_path, capsys):
+    text = share_path("config", "arms", "ur5e.yaml").read_text()
+    file = tmp_path / "flat.yaml"
+    file.write_text(re.sub(r"alpha: [-0-9.]+", "alpha: 0.0", text))
+    assert main(["arm", "check", str(file)]) == 2
+    bad = re.findall("BAD (.*?):", capsys.readouterr().out)
+    assert {"rates", "home away from singularities"} <= set(bad)
 
 
 def test_a_jacobian_that_is_no_derivative_is_found(monkeypatch):
