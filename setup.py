@@ -37,6 +37,7 @@ setup(
         (SHARE, ["package.xml"]),
         files("launch", "*.py"),
         files("config", "*.xml", "*.yaml", "*.rviz", "*.json"),
+        files("config/arms", "*.yaml", "*.urdf"),
         files("sim", "*.xml"),
     ],
     zip_safe=False,

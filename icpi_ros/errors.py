@@ -48,6 +48,10 @@ class CalibrationFileError(UsageError):
     """A camera's YAML that is missing, damaged, no camera, of another size, or newer."""
 
 
+class DescriptionError(UsageError):
+    """An arm's description that is missing, damaged, or holds what is not allowed."""
+
+
 class CalibrationFailed(IcpiError):
     """The views or points do not determine the camera; the message says what to do."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -156,6 +157,9 @@ class Arm(ABC):
     limits: ArmLimits
     home: Array
     """Joint positions ``(n,)`` [rad] at which simulation starts: clear of table and objects."""
+    strike_deceleration: float = math.inf
+    """Largest mean deceleration of the tool at the end of a strike [m/s^2]: an arm whose
+    acceleration limits do not allow a task's own brakes over a longer way."""
 
     @property
     @abstractmethod
@@ -181,3 +185,12 @@ class Arm(ABC):
     @abstractmethod
     def inverse(self, position: Array, rotation: Array) -> Array:
         """Return joint positions ``(..., n)`` [rad] on one fixed branch; NaN where unreachable."""
+
+    def rates(self, q: Array) -> Array:
+        """Return joint velocities ``(..., n, 6)`` per unit of tool twist along :meth:`inverse`.
+
+        ``rates(q) @ [v, w]`` is how the answer of the inverse at ``q`` changes when the wanted
+        pose moves with ``v`` [m/s] and ``w`` [rad/s].  An arm of more than six joints overrides
+        it: its inverse decides how the joints share the motion.
+        """
+        return np.asarray(np.linalg.inv(self.jacobian(q)), dtype=np.float64)

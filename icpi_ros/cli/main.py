@@ -18,6 +18,7 @@ COMMANDS = (
     "run",
     "up",
     "task",
+    "arm",
     "dataset",
     "bench",
     "bench-sim",

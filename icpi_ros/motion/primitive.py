@@ -2,7 +2,8 @@
 
 A strike moves the tool point along a straight line with raised-cosine speed ramps.  Joint
 velocities and accelerations at the points come from the Jacobian, not from differences, so the
-controller's quintic interpolation stays on the line; the last velocity is exactly zero.
+controller's quintic interpolation stays on the line; the last velocity is exactly zero.  An arm of
+more than six joints moves them as its inverse does along the line, so they fit the positions.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Strike:
         pivot: ``(3,)`` [m] point on which every strike line lies (the object's centre); the
             start turns about it with the heading.
         run_up: distance over which the tool accelerates [m].
-        deceleration: mean deceleration after the run-up [m/s^2].
+        deceleration: mean deceleration after the run-up [m/s^2]; an arm may brake more slowly,
+            see :attr:`Arm.strike_deceleration`.
     """
 
     start: Array
@@ -56,7 +58,8 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> Trajector
     Raises:
         MotionRefused: a point of a strike is out of the arm's reach.
     """
-    times, distance, rate, acceleration = _speed_profile(strike, speed)
+    deceleration = min(strike.deceleration, arm.strike_deceleration)
+    times, distance, rate, acceleration = _speed_profile(strike.run_up, deceleration, speed)
     rotation = strike_rotation(heading)[:, np.newaxis]
     along = rotation[..., :, 1]
     arm_length = float(np.linalg.norm(strike.pivot - strike.start))
@@ -78,11 +81,13 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> Trajector
     return TrajectoryBatch(arm.joints, times, q, qd, qdd)
 
 
-def _speed_profile(strike: Strike, speed: Array) -> tuple[Array, Array, Array, Array]:
+def _speed_profile(
+    run_up: float, deceleration: float, speed: Array
+) -> tuple[Array, Array, Array, Array]:
     """Return times, distance, speed and acceleration along the line, each ``(N, K)``."""
     u = np.linspace(0.0, 1.0, POINTS_PER_RAMP + 1)
     v = speed[:, np.newaxis]
-    up, down = 2.0 * strike.run_up / v, v / strike.deceleration
+    up, down = 2.0 * run_up / v, v / deceleration
     wave, slope = 0.5 * (1.0 - np.cos(np.pi * u)), 0.5 * np.pi * np.sin(np.pi * u)
     covered = 0.5 * (u - np.sin(np.pi * u) / np.pi)
     half = slice(1, None)
@@ -90,7 +95,7 @@ def _speed_profile(strike: Strike, speed: Array) -> tuple[Array, Array, Array, A
     rate = np.concatenate([v * wave, v * (1.0 - wave[half])], axis=1)
     acceleration = np.concatenate([v / up * slope, -v / down * slope[half]], axis=1)
     distance = np.concatenate(
-        [v * up * covered, strike.run_up + v * down * (u[half] - covered[half])], axis=1
+        [v * up * covered, run_up + v * down * (u[half] - covered[half])], axis=1
     )
     return times, distance, rate, acceleration
 
@@ -100,16 +105,27 @@ def _joint_derivatives(
 ) -> tuple[Array, Array]:
     """Return joint velocity and acceleration for a translating tool that does not turn.
 
-    qd = J^-1 [v, 0];  qdd = J^-1 ([a, 0] - dJ/dt qd), dJ/dt by a central difference along qd.
+    Six joints: qd = J^-1 [v, 0];  qdd = J^-1 ([a, 0] - dJ/dt qd).  More: with the arm's rates G,
+    qd = G [v, 0];  qdd = G [a, 0] + dG/dt [v, 0].  dJ/dt and dG/dt by a central difference along
+    qd.
     """
     zeros = np.zeros_like(velocity)
-    jacobian = arm.jacobian(q)
-    qd = _solve(jacobian, np.concatenate([velocity, zeros], axis=-1))
+    twist = np.concatenate([velocity, zeros], axis=-1)
+    change = np.concatenate([acceleration, zeros], axis=-1)
     step = 1e-5
-    change = (arm.jacobian(q + step * qd) - arm.jacobian(q - step * qd)) / (2.0 * step)
-    bias = (change @ qd[..., np.newaxis])[..., 0]
-    qdd = _solve(jacobian, np.concatenate([acceleration, zeros], axis=-1) - bias)
-    return qd, qdd
+    if len(arm.joints) > 6:
+        rates = arm.rates(q)
+        qd = _times(rates, twist)
+        turning = (arm.rates(q + step * qd) - arm.rates(q - step * qd)) / (2.0 * step)
+        return qd, _times(rates, change) + _times(turning, twist)
+    jacobian = arm.jacobian(q)
+    qd = _solve(jacobian, twist)
+    turning = (arm.jacobian(q + step * qd) - arm.jacobian(q - step * qd)) / (2.0 * step)
+    return qd, _solve(jacobian, change - _times(turning, qd))
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    return np.asarray((matrices @ vectors[..., np.newaxis])[..., 0])
 
 
 def _solve(jacobian: Array, twist: Array) -> Array:

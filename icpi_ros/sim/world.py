@@ -9,8 +9,10 @@ import mujoco
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import IcpiError
+from icpi_ros.arms.described import DescribedArm
+from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.resources import share_path
+from icpi_ros.sim.arm_model import arm_model
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Indices
 
@@ -23,19 +25,46 @@ class SimulationUnstable(IcpiError):
     """The simulator produced a number that is not finite, or reset itself."""
 
 
-def load_model(task: Task, physics: Array) -> mujoco.MjModel:
+def load_model(task: Task, physics: Array, arm: Arm | None = None) -> mujoco.MjModel:
     """Return the MuJoCo model of a task's scene with hidden ``physics`` ``(P,)`` applied.
 
     A scene anywhere may include the arms that come with the package by their file names.
+
+    Args:
+        task: whose scene to load.
+        physics: hidden physics.
+        arm: a :class:`DescribedArm` takes the place of the arm that the scene includes; any
+            other, or None, leaves the scene as it is.
+
+    Raises:
+        UsageError: the scene has another arm built in, or none that can be replaced.
     """
     path = Path(task.scene)
     path = path if path.is_absolute() else share_path("sim", task.scene)
     shared = share_path("sim", "ur5e.xml").parent
     arms = {file.name: file.read_bytes() for file in shared.glob("ur5e*.xml")}
-    model = mujoco.MjModel.from_xml_path(str(path), arms)
+    if isinstance(arm, DescribedArm):
+        model = _load_with(arm, task, path, arms)
+    else:
+        model = mujoco.MjModel.from_xml_path(str(path), arms)
     task.apply_physics(model, physics)
     mujoco.mj_setConst(model, mujoco.MjData(model))
     return model
+
+
+def _load_with(arm: DescribedArm, task: Task, path: Path, arms: dict[str, bytes]) -> mujoco.MjModel:
+    """Load a scene with another arm in place of the file that it includes."""
+    own = f"{task.arm}.xml"
+    if f'<include file="{own}"' not in path.read_text(encoding="utf-8"):
+        raise UsageError(
+            f"cannot simulate {task.name} with {arm.name}: the scene {path.name} has its arm built "
+            f"in; scenes that include {own} take another"
+        )
+    try:
+        return mujoco.MjModel.from_xml_path(str(path), arms | {own: arm_model(arm)})
+    except ValueError as exc:
+        reason = " ".join(str(exc).split())
+        raise UsageError(f"cannot simulate {task.name} with {arm.name}: {reason}") from None
 
 
 class World:
@@ -55,7 +84,7 @@ class World:
             arm: whose joints the scene has.
             physics: ``(P,)`` hidden physics, see ``task.physics_space``.
         """
-        self.model = load_model(task, physics)
+        self.model = load_model(task, physics, arm)
         self.data = mujoco.MjData(self.model)
         self.dt = float(self.model.opt.timestep)
         self._arm = arm

@@ -119,3 +119,5 @@ def test_every_shared_file_is_installed():
         for path in (REPO / folder).iterdir():
             if path.is_file():
                 assert any(path.match(pattern) for pattern in wanted), path
+    assert 'files("config/arms", "*.yaml", "*.urdf")' in text
+    assert {path.suffix for path in (REPO / "config" / "arms").iterdir()} <= {".yaml", ".urdf"}

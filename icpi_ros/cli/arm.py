@@ -1,0 +1,165 @@
+"""List the arms, or check one: is its description sound, and what can it do of a task."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.cli.arguments import checked_output, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
+    from icpi_ros.arms.check import Finding
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.tasks.reach import Reach
+
+MOST_STROKES = 20_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``list`` and ``check``."""
+    verbs = parser.add_subparsers(required=True, metavar="list|check")
+    verbs.add_parser("list", help="names, joints and tool of the built-in arms").set_defaults(
+        run=list_arms
+    )
+    check = verbs.add_parser(
+        "check",
+        help="is an arm's description sound; with --task: which strokes can it do",
+        description="Exit code 0: sound; 1: sound, but it can do no stroke of the task; 2: bad.",
+    )
+    check.add_argument("arm", help="name, see `icpi arm list`, or path of a YAML file")
+    check.add_argument("--task", help="try the strokes of this task, see `icpi task list`")
+    check.add_argument(
+        "--points", type=whole(2, 200), metavar="N",
+        help="grid points along each parameter (default: 21, with three parameters or more: 7)",
+    )  # fmt: skip
+    check.add_argument("--picture", type=Path, metavar="FILE", help="draw it (.svg or .png)")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write all of it")
+    check.set_defaults(run=check_one)
+
+
+def list_arms(_args: argparse.Namespace) -> int:
+    """Print every built-in arm."""
+    from icpi_ros.arms import ARMS
+
+    for name in ARMS:
+        arm = ARMS.get(name)
+        mass, speed = arm.limits.tool_mass, arm.limits.tool_speed
+        print(f"{name:12s} {len(arm.joints)} joints, tool {mass:g} kg up to {speed:g} m/s")
+    return 0
+
+
+def check_one(args: argparse.Namespace) -> int:
+    """Check a description and, with ``--task``, what the arm can do.
+
+    Raises:
+        DescriptionError: it is not sound.
+    """
+    from icpi_ros.arms import find_arm
+    from icpi_ros.arms.check import check_arm
+    from icpi_ros.errors import DescriptionError
+
+    task, points = _wanted(args)
+    arm = find_arm(args.arm)
+    findings = check_arm(arm)
+    _print_arm(arm, findings)
+    bad = [finding.what for finding in findings if not finding.sound]
+    found = _try_strokes(task, arm, points) if task and not bad else None
+    if args.json:
+        args.json.write_text(json.dumps(_as_json(arm, findings, found), indent=1) + "\n")
+    if bad:
+        raise DescriptionError(f"{args.arm} is not sound: mend {', '.join(bad)}; see docs/arms.md")
+    if task and found:
+        _print_reach(found)
+        if args.picture:
+            _draw(args.picture, task, arm, found)
+    return 1 if found and not found.possible else 0
+
+
+def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
+    """Return the task and its grid points, with all arguments checked before any work.
+
+    Raises:
+        UsageError: arguments that do not fit together, or a file that cannot be written.
+    """
+    from icpi_ros.errors import UsageError
+    from icpi_ros.report.arm_picture import FORMATS
+    from icpi_ros.tasks import TASKS
+
+    if (args.picture or args.points) and not args.task:
+        raise UsageError("--picture and --points are about a task's strokes: add --task slide")
+    for path in (args.picture, args.json):
+        if path:
+            checked_output(path)
+    if args.picture and args.picture.suffix.lower() not in FORMATS:
+        raise UsageError(f"--picture {args.picture}: allowed endings are {' and '.join(FORMATS)}")
+    if not args.task:
+        return None, 0
+    task = TASKS.get(args.task)
+    points = args.points or (21 if task.space.dim < 3 else 7)
+    if points**task.space.dim > MOST_STROKES:
+        raise UsageError(
+            f"--points {points} gives {points**task.space.dim} strokes: allowed are {MOST_STROKES}"
+        )
+    return task, points
+
+
+def _print_arm(arm: Arm, findings: list[Finding]) -> None:
+    from icpi_ros.arms.described import DescribedArm
+
+    print(f"{arm.name}: {len(arm.joints)} joints")
+    if isinstance(arm, DescribedArm):
+        for line in arm.description.source:
+            print(f"  source: {line}")
+    for finding in findings:
+        print(f"  {'ok ' if finding.sound else 'BAD'} {finding.what}: {finding.text}")
+
+
+def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
+    from tqdm import tqdm
+
+    from icpi_ros.tasks.reach import reach
+
+    total = points**task.space.dim
+    with tqdm(total=total, unit="stroke", disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def advance() -> None:
+            bar.update()
+
+        return reach(task, arm, points, advance)
+
+
+def _draw(path: Path, task: Task, arm: Arm, found: Reach) -> None:
+    from icpi_ros.report.arm_picture import save_reach
+
+    save_reach(path, task, arm, found)
+    print(f"picture: {path.absolute()}")
+
+
+def _print_reach(found: Reach) -> None:
+    total = len(found.thetas)
+    print(f"strokes of {found.task}: {found.possible} of {total} possible")
+    print(f"  {found.possible / total:6.1%} possible")
+    for reason, share in found.shares.items():
+        print(f"  {share:6.1%} refused: {reason}")
+
+
+def _as_json(arm: Arm, findings: list[Finding], found: Reach | None) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "arm": arm.name,
+        "joints": list(arm.joints),
+        "checks": [vars(finding) for finding in findings],
+    }
+    if found:
+        content |= {
+            "task": found.task,
+            "possible": found.possible,
+            "strokes": len(found.thetas),
+            "refused": found.shares,
+            "thetas": found.thetas.tolist(),
+            "reasons": list(found.refusals),
+        }
+    return content

@@ -1,0 +1,97 @@
+"""MJCF of a described arm, so that scenes simulate it in place of their own.
+
+Kinematics are exact; masses and servos are those of the description and may be rough: a position
+servo with the wanted velocity fed forward follows a strike whatever they are.  As in sim/ur5e.xml:
+gravity compensation, no contacts of the arm, geom ``blade``, site ``tool``.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from icpi_ros.arms.base import Capsule
+from icpi_ros.arms.described import DescribedArm
+from icpi_ros.types import Array
+
+BLADE = "blade"
+"""Name of the piece that strikes: drawn and simulated as a box, as in sim/ur5e.xml."""
+BLADE_SIZE = (0.08, 0.004, 0.006)
+"""Half sides of the blade in the tool's frame [m]."""
+ARMATURE = 0.1
+"""Inertia of every motor, seen at its joint [kg m^2]."""
+_Element = ElementTree.Element
+
+
+def arm_model(arm: DescribedArm) -> bytes:
+    """Return the MJCF file of an arm, to be included in a scene."""
+    root = ElementTree.Element("mujoco", model=arm.name)
+    _defaults(root, arm.name)
+    parent = _add(root, "worldbody")
+    _pieces(parent, arm, 0)
+    for i, joint in enumerate(arm.joints):
+        place = {"name": f"link_{i + 1}", "gravcomp": "1"} | _pose(arm.description.chain.origins[i])
+        parent = _add(parent, "body", place | ({"childclass": arm.name} if i == 0 else {}))
+        _add(parent, "joint", {"name": joint})
+        _pieces(parent, arm, i + 1)
+    _tool(parent, arm)
+    _actuators(root, arm)
+    return ElementTree.tostring(root)
+
+
+def _add(parent: _Element, tag: str, attributes: dict[str, str] | None = None) -> _Element:
+    return ElementTree.SubElement(parent, tag, attributes or {})
+
+
+def _defaults(root: _Element, name: str) -> None:
+    own = _add(_add(root, "default"), "default", {"class": name})
+    quiet = {"contype": "0", "conaffinity": "0", "group": "2", "rgba": "0.55 0.6 0.65 1"}
+    _add(own, "geom", quiet)
+    _add(own, "joint", {"axis": "0 0 1", "armature": f"{ARMATURE:g}"})
+
+
+def _pieces(body: _Element, arm: DescribedArm, link: int) -> None:
+    """Add the pieces of one link, each with the mass of the description."""
+    for piece, mass in zip(arm.body, arm.description.masses, strict=True):
+        if piece.link == link and piece.name != BLADE:
+            size = {"class": arm.name, "size": _text([piece.radius]), "mass": _text([mass])}
+            _add(body, "geom", size | _shape(piece))
+
+
+def _shape(piece: Capsule) -> dict[str, str]:
+    """Return type and place of a piece's geom: MuJoCo's capsules must have a length."""
+    if np.linalg.norm(piece.end - piece.start) < 1e-6:
+        return {"type": "sphere", "pos": _text(piece.start)}
+    return {"type": "capsule", "fromto": _text([*piece.start, *piece.end])}
+
+
+def _tool(last: _Element, arm: DescribedArm) -> None:
+    place = {"name": "tool", "gravcomp": "1"} | _pose(arm.description.chain.tool)
+    tool = _add(last, "body", place)
+    masses = {p.name: m for p, m in zip(arm.body, arm.description.masses, strict=True)}
+    if BLADE in masses:
+        box = {"name": BLADE, "type": "box", "rgba": "0.2 0.3 0.8 1"}
+        _add(tool, "geom", box | {"size": _text(BLADE_SIZE), "mass": _text([masses[BLADE]])})
+    else:  # a body must weigh something
+        light = {"pos": "0 0 0", "mass": "0.001", "diaginertia": "1e-7 1e-7 1e-7"}
+        _add(tool, "inertial", light)
+    _add(tool, "site", {"name": "tool", "size": "0.004"})
+
+
+def _actuators(root: _Element, arm: DescribedArm) -> None:
+    block, servos = _add(root, "actuator"), arm.description.servos
+    for joint, kp, kv, torque in zip(arm.joints, servos.kp, servos.kv, servos.torque, strict=True):
+        gains = {"kp": _text([kp]), "kv": _text([kv]), "forcerange": _text([-torque, torque])}
+        _add(block, "position", {"name": joint, "joint": joint} | gains)
+
+
+def _pose(frame: Array) -> dict[str, str]:
+    x, y, z, w = Rotation.from_matrix(frame[:3, :3]).as_quat()
+    return {"pos": _text(frame[:3, 3]), "quat": _text([w, x, y, z])}
+
+
+def _text(values: object) -> str:
+    """Return numbers with all their digits."""
+    return " ".join(repr(float(value)) for value in np.ravel(np.asarray(values, dtype=np.float64)))

@@ -1,0 +1,97 @@
+"""Which motions of a task an arm can do: a grid over theta, each stroke passed by the gate."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array
+
+OUT_OF_REACH = "out of reach"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What an arm can do of a task.
+
+    Attributes:
+        task, arm: names.
+        points: of the grid along each parameter.
+        thetas: ``(N, d)`` the grid, last parameter fastest.
+        reasons: why each was refused, in few words; "" = the gate passed it.
+        refusals: the gate's sentences; "" = passed.
+        paths: ``(K, 3)`` tool point along each stroke [m]; empty where there is none.
+    """
+
+    task: str
+    arm: str
+    points: int
+    thetas: Array
+    reasons: tuple[str, ...]
+    refusals: tuple[str, ...]
+    paths: tuple[Array, ...]
+
+    @property
+    def possible(self) -> int:
+        """Number of thetas that the arm can do."""
+        return self.reasons.count("")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Reason to its share of the grid, the most common first; passed ones left out."""
+        counted = Counter(reason for reason in self.reasons if reason)
+        return {reason: count / len(self.reasons) for reason, count in counted.most_common()}
+
+
+def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lambda: None) -> Reach:
+    """Try the stroke of every theta of a grid.
+
+    Args:
+        task: whose theta box is covered, borders included.
+        arm: that shall do it.
+        points: along each parameter, at least 2.
+        on_stroke: called after each.
+    """
+    axes = [np.linspace(p.lower, p.upper, points) for p in task.space.parameters]
+    thetas = np.array(list(product(*axes)))
+    gate, refusals, paths = SafetyGate(arm), list[str](), list[Array]()
+    for theta in thetas:
+        path, refusal = _tried(task, arm, gate, theta)
+        paths.append(path)
+        refusals.append(refusal)
+        on_stroke()
+    reasons = tuple(reason_of(refusal) for refusal in refusals)
+    return Reach(task.name, arm.name, points, thetas, reasons, tuple(refusals), tuple(paths))
+
+
+def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array, str]:
+    """Return the tool's path and why it is refused, "" if it is not."""
+    path = np.empty((0, 3))
+    try:
+        motion = task.motion(theta, arm)
+        if motion.ready.shape != arm.home.shape:
+            return path, f"motion of {task.name} is made for another arm: {arm.name}"
+        if not np.isfinite(motion.ready).all():
+            return path, f"the pose before the stroke leaves the reach of {arm.name}"
+        path, _ = arm.tool_pose(motion.stroke.positions)
+        gate.check(motion.stroke, motion.start)
+    except MotionRefused as refused:
+        return path, str(refused)
+    return path, ""
+
+
+def reason_of(refusal: str) -> str:
+    """Return a refusal without its numbers: what was exceeded, and by which joint."""
+    if "leaves the reach" in refusal:
+        return OUT_OF_REACH
+    head, found, _ = refusal.partition(" reaches ")
+    return head if found else re.split(r"\d|: ", refusal)[0].strip(" ,:-") or refusal
