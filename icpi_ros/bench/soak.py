@@ -42,7 +42,7 @@ class Soak:
         stored, told: numbers of the trials in the store and as the client was told.
         growth: of every node's memory.
         processes: of the graph that still run after its end.
-        shared: files in shared memory that were not there before.
+        shared: new files in shared memory that nobody has open any more.
         seconds: of the run.
     """
 
@@ -102,6 +102,20 @@ def growth_of(samples: Mapping[str, Sequence[int]]) -> tuple[Growth, ...]:
 def shared_files() -> frozenset[str]:
     """Return the names of the files in shared memory."""
     return frozenset(path.name for path in SHARED.iterdir()) if SHARED.is_dir() else frozenset()
+
+
+def orphaned(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those files in shared memory that no process of this machine has open.
+
+    The others belong to somebody who runs beside us.
+    """
+    used = ""
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            used += maps.read_text(encoding="utf-8", errors="replace")
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
+    return tuple(sorted(n for n in names if f"{SHARED}/{n}" not in used and (SHARED / n).exists()))
 
 
 def still_running(pids: Mapping[str, int], limit: float) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> Soak:
         Soak,
         growth_of,
         node_pids,
+        orphaned,
         resident,
         shared_files,
         still_running,
@@ -88,5 +89,5 @@ def _measure(args: argparse.Namespace, folder: Path) -> Soak:
         raise ExecutionFailed(f"after {len(told)} trials: {result.error_msg}")
     with TrialStore(store) as opened:
         stored = tuple(t.number for t in opened.trials(result.run_id, all_attempts=True))
-    new = tuple(sorted(shared_files() - before))
+    new = orphaned(shared_files() - before)
     return Soak(args.trials, stored, tuple(told), growth_of(samples), left, new, seconds)

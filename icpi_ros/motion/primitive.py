@@ -150,7 +150,9 @@ def point_to_point(
     """
     travel = np.abs(goal - start)
     by_speed = 1.875 * travel / (speed_scale * arm.limits.velocity)
-    by_acceleration = np.sqrt(5.7735 * travel / (speed_scale**2 * arm.limits.acceleration))
+    by_acceleration = np.sqrt(
+        10.0 / np.sqrt(3.0) * travel / (speed_scale**2 * arm.limits.acceleration)
+    )
     duration = max(float(np.max(by_speed)), float(np.max(by_acceleration)), 0.1)
     times = [0.0, duration] if dwell <= 0.0 else [0.0, duration, duration + dwell]
     positions = np.stack([start, goal, goal][: len(times)])

@@ -13,7 +13,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.arms import ARMS
+from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.safety import SafetyGate
@@ -45,7 +45,7 @@ class Executor(IcpiNode):
         super().__init__("executor")
         values = declare(self, PARAMETERS)
         self.task: Task = TASKS.get(values["task"])
-        self.arm: Arm = ARMS.get(values["arm"] or self.task.arm)
+        self.arm: Arm = find_arm(values["arm"] or self.task.arm)
         self.settings = settings_of(values)
         self.changed = threading.Condition()
         self.port = ArmPort(self, self.arm, self.changed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from icpi_ros.arms import ARMS
 from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.planning import Rules
@@ -14,7 +13,7 @@ DEFAULT, CAREFREE = Settings(), Rules()
 SCENES = ("service", "operator")
 PARAMETERS = (
     Spec("task", "slide", "task that is executed", choices=TASKS.names()),
-    Spec("arm", "", "arm that executes it; empty = the task's", choices=("", *ARMS.names())),
+    Spec("arm", "", "arm that executes it: a name or a description file; empty = the task's"),
     Spec(
         "speed_scale",
         DEFAULT.speed_scale,

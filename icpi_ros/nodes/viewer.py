@@ -16,7 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, OperatorRequest, Trial
 from icpi_msgs.msg import Proposal as ProposalMsg
-from icpi_ros.arms import ARMS
+from icpi_ros.arms import find_arm
 from icpi_ros.errors import IcpiError, InvalidValue
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.nodes import convert, diagnostics, marker_msgs, qos
@@ -52,7 +52,7 @@ class Viewer(IcpiNode):
         super().__init__("viewer")
         values = declare(self, PARAMETERS)
         self._task = TASKS.get(values["task"])
-        self._arm = ARMS.get(values["arm"] or self._task.arm)
+        self._arm = find_arm(values["arm"] or self._task.arm)
         self._ns = 0
         self._markers: dict[str, list[Marker]] = {}
         self._show_goal(self._task.default_goal)
