@@ -7,7 +7,7 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
-    parser.add_argument("graph", help="which graph: sim")
+    parser.add_argument("graph", help="which graph: sim, real")
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--show-args", action="store_true", help="list the arguments")
     parser.add_argument("--task", help="short for task:=TASK")
     parser.add_argument("--namespace", help="short for namespace:=NAMESPACE")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="short for dry_run:=true: everything but motion"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     given = {name: getattr(args, name) for name in ("task", "namespace")}
     values = {name: value for name, value in given.items() if value is not None}
+    if args.dry_run:
+        values["dry_run"] = "true"
     for word in args.arguments:
         name, separator, value = word.partition(":=")
         if not separator:
