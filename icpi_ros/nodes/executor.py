@@ -16,8 +16,7 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue, UnknownName
-from icpi_ros.nodes import convert, diagnostics
-from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes import arm_port, convert, diagnostics
 from icpi_ros.nodes.following import Settings, TrialEnded
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.scene_port import ScenePort
@@ -58,6 +57,7 @@ PARAMETERS = (
         "object_state_timeout", DEFAULT.blindness, "steady time without perception", "s", 0.05, 60.0
     ),
     Spec("reply_timeout", DEFAULT.reply, "steady time for arm and scene to answer", "s", 0.1, 60.0),
+    *arm_port.PARAMETERS,
 )
 
 
@@ -126,7 +126,7 @@ class Executor(IcpiNode):
             reply=values["reply_timeout"],
         )
         self.changed = threading.Condition()
-        self.port = ArmPort(self, self.arm, self.changed)
+        self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
