@@ -22,6 +22,7 @@ COMMANDS = (
     "bench",
     "bench-sim",
     "bench-graph",
+    "bench-stop",
     "bench-llm",
     "bench-pixels",
     "prompt",
