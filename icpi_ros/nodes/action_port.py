@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,15 @@ _CODES = (
     "GOAL_TOLERANCE_VIOLATED",
 )
 _ENDS = {GoalStatus.STATUS_SUCCEEDED: "done", GoalStatus.STATUS_CANCELED: "cancelled"}
+
+
+def installed() -> bool:
+    """Tell whether ``control_msgs`` can be imported."""
+    try:
+        importlib.import_module("control_msgs.action")
+    except ImportError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class ActionPort:
         reply = self._client.send(message, lambda feedback: self._on_feedback(goal, feedback))
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
-    def hold(self, label: str) -> None:
+    def hold(self, label: str, attempt: int = 0) -> None:
         """Cancel what runs: the controller holds, or decelerates where it is set up to."""
         for goal in list(self._goals.values()):
             if goal.handle is None:

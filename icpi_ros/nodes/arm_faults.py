@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
 
+from icpi_ros.nodes.parameters import Spec
 from icpi_ros.types import Array
 
 FAULTS = ("", "reject", "abort", "silent", "drift", "late", "protective_stop")
@@ -23,6 +29,37 @@ class FaultPlan:
     kind: str = ""
     motion: int = 1
     after: float = 0.0
+
+
+PARAMETERS = (
+    Spec(
+        "fault", "", "what goes wrong, for tests; empty = nothing", choices=FAULTS, read_only=False
+    ),
+    Spec("fault_motion", 1, "in which motion from rest, from 1", "", 1, 10**6, read_only=False),
+    Spec("fault_after", 0.0, "when in that motion it begins", "s", 0.0, 60.0, read_only=False),
+)
+
+
+def plan_of(values: Mapping[str, Any]) -> FaultPlan:
+    """Return the fault that the parameters ask for."""
+    return FaultPlan(values["fault"], values["fault_motion"], values["fault_after"])
+
+
+def follow_parameters(node: Node, take: Callable[[FaultPlan], None]) -> None:
+    """Give every new plan to ``take`` while the node runs; motions are counted anew with each."""
+
+    def check(changed: Sequence[Parameter]) -> SetParametersResult:
+        values = {spec.name: node.get_parameter(spec.name).value for spec in PARAMETERS}
+        new = {item.name: item.value for item in changed if item.name in values}
+        plan = plan_of(values | new)
+        if plan.kind not in FAULTS:
+            reason = f"fault = {plan.kind!r} is not allowed: one of {', '.join(FAULTS)}"
+            return SetParametersResult(successful=False, reason=reason)
+        if new:
+            take(plan)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
 
 
 class Faults:

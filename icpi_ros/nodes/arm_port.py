@@ -7,7 +7,6 @@ safety gate can be sent.
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from rclpy.node import Node
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import UsageError
 from icpi_ros.motion.safety import CheckedTrajectory
+from icpi_ros.nodes import action_port
 from icpi_ros.nodes.action_port import ActionPort, Tolerances
 from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
 from icpi_ros.nodes.convert import MotionStatus
@@ -61,8 +61,8 @@ class ArmPort(Protocol):
         It replaces whatever motion runs.
         """
 
-    def hold(self, label: str) -> None:
-        """Stop without a planned path, whatever is known: the last resort, never refused."""
+    def hold(self, label: str, attempt: int = 0) -> None:
+        """Stop without a planned path, whatever is known: the last resort, never refused here."""
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """Return the last report of one of ``states`` about a motion; None so far."""
@@ -111,7 +111,7 @@ def make_port(
     kind, name = values["controller"], values["controller_name"]
     if not name:
         raise UsageError(f"parameter controller_name is empty: for example {CONTROLLER}")
-    installed = importlib.util.find_spec("control_msgs") is not None
+    installed = action_port.installed()
     if kind == "action" and not installed:
         raise UsageError(
             "parameter controller = 'action' needs control_msgs: install "
@@ -178,9 +178,9 @@ class AutoPort:
         """See :class:`ArmPort`."""
         self._way.send(motion, label, start_ns)
 
-    def hold(self, label: str) -> None:
+    def hold(self, label: str, attempt: int = 0) -> None:
         """See :class:`ArmPort`."""
-        self._way.hold(label)
+        self._way.hold(label, attempt)
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See :class:`ArmPort`."""

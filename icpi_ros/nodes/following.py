@@ -23,12 +23,10 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import SECOND, ns_from_seconds
-from icpi_ros.nodes.stopping import Running, Stopper
+from icpi_ros.nodes.stopping import ENDS, Running, Stopper
 from icpi_ros.types import Array
 
 Code = ExecuteMotion.Result
-ANSWERS = ("accepted", "rejected", "done", "aborted", "cancelled", "replaced")
-"""States of a motion that show that the controller knows of it."""
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 
@@ -88,6 +86,7 @@ class Follower:
             arm, port, self.gate, changed, settings.silence, settings.stop_limit
         )
         self._running: Running | None = None
+        self._pending = ""
         self._trial_id = ""
         self._interruption: TrialEnded | None = None
         self.sent = False
@@ -142,7 +141,9 @@ class Follower:
             raise self._interruption
         self.wait(lambda: self._port.has_controller, self._settings.reply, self._no_controller)
         self._port.send(checked, label)
+        self._pending = label if self._port.answers else ""
         start = self._started(label)
+        self._pending = ""
         self._running = running = Running(trajectory, start, exact=self._port.answers)
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
@@ -172,10 +173,10 @@ class Follower:
             return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
 
         def answered() -> bool:
-            return self._port.status(label, *ANSWERS) is not None
+            return self._port.status(label, "accepted", *ENDS) is not None
 
         self.wait(answered, reply, unanswered)
-        status = self._port.status(label, "accepted") or self._port.status(label, *ANSWERS)
+        status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
         if status is None or status.state == "rejected":
             reason = status.reason if status is not None else "no reason given"
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
@@ -240,7 +241,9 @@ class Follower:
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it was seen to."""
         running, self._running = self._running, None
-        return self._stopper.stop(running, self._settings.tracking_tolerance, self._trial_id)
+        pending, self._pending = self._pending, ""
+        tolerance = self._settings.tracking_tolerance
+        return self._stopper.stop(running, tolerance, self._trial_id, pending)
 
     @property
     def _state(self) -> ArmState:

@@ -25,8 +25,7 @@ from std_srvs.srv import Trigger
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
-from icpi_ros.nodes import camera_port, convert, diagnostics, qos, simulated_controller
-from icpi_ros.nodes.arm_faults import FAULTS, FaultPlan
+from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
 from icpi_ros.nodes.motions import Event, LoadedMotion, Order
 from icpi_ros.nodes.pacer import Pacer
@@ -55,9 +54,7 @@ PARAMETERS = (
         upper=100.0,
     ),
     Spec("publish_pose", True, "publish object_pose, the true pose of the object"),
-    Spec("fault", "", "what goes wrong, for tests; empty = nothing", choices=FAULTS),
-    Spec("fault_motion", 1, "in which motion from rest, counted from 1", "", 1, 10**6),
-    Spec("fault_after", 0.0, "how long after the start of that motion", "s", 0.0, 60.0),
+    *arm_faults.PARAMETERS,
     *simulated_controller.PARAMETERS,
     *camera_port.PARAMETERS,
 )
@@ -84,8 +81,7 @@ class MujocoArm(IcpiNode):
         world = World(task, self._arm, physics_of(task, values))
         self._camera = self._open_camera(world, values)
         see = None if self._camera is None else self._camera.see
-        fault = FaultPlan(values["fault"], values["fault_motion"], values["fault_after"])
-        self._sim = SimulatedArm(world, self._arm, task, see, fault)
+        self._sim = SimulatedArm(world, self._arm, task, see, arm_faults.plan_of(values))
         self._pacer = Pacer(values["real_time_factor"])
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
@@ -96,6 +92,7 @@ class MujocoArm(IcpiNode):
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
+        arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         self._thread.start()
         self.get_logger().info(f"simulating {task.name} with {self._arm.name}")
@@ -196,6 +193,8 @@ class MujocoArm(IcpiNode):
                 self._sim.brake()
             elif kind == "clear":
                 self._sim.faults.clear()
+            elif kind == "fault":
+                self._sim.faults = arm_faults.Faults(item)
             elif kind == "reset":
                 self._sim.reset_object()
                 item.set_result(self._sim.snapshot.ns)

@@ -6,7 +6,6 @@ motion, its exact start and the reason of a rejection (parameter ``controller_st
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes import action_port, convert, qos
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.motions import Event, Order, Watch
 from icpi_ros.nodes.parameters import Spec
@@ -70,7 +69,7 @@ class SimulatedController:
         )
         self._action = (
             SimulatedAction(node, f"{name}/{FOLLOW}", arm.joints, self.order, hold)
-            if importlib.util.find_spec("control_msgs") is not None
+            if action_port.installed()
             else None
         )
 

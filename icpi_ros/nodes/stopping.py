@@ -29,8 +29,12 @@ LEADS = (0.01, 0.02, 0.05)
 transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
 BLEND = 0.05
 """The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
-LATE = 0.15
+LATE = 0.2
 """Arm's time after the planned end of a stop when a moving arm is told to hold [s]."""
+ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
+"""States of a motion that is over."""
+HOLDS = 5
+"""How often an arm that moves on is told to hold, each time more gently."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Stopper:
         self._arm, self._port, self._gate, self._changed = arm, port, gate, changed
         self._silence, self._limit = silence, limit
 
-    def stop(self, running: Running | None, tolerance: float, name: str) -> bool:
+    def stop(self, running: Running | None, tolerance: float, name: str, pending: str = "") -> bool:
         """Brake and wait until the arm stands; tell whether it was seen to.
 
         Args:
@@ -79,15 +83,26 @@ class Stopper:
             tolerance: joint distance from its path beyond which braking on it makes no sense
                 [rad].
             name: of the trial, for labels.
+            pending: label of a motion that was sent and is not answered yet; empty = none.
         """
         if running is not None and self._follows(running, tolerance):
             for lead in LEADS if running.exact else (BLEND,):
                 seen = self._brake(running, lead, self._port.label(f"{name}/stop"))
                 if seen is not None:
                     return seen
-        label = self._port.label(f"{name}/hold")
-        self._port.hold(label)
-        return self._stands_after(self._port.now, label) is True
+        return self._hold(name, pending)
+
+    def _hold(self, name: str, pending: str) -> bool:
+        """Hold, more gently each time; tell whether the arm was seen to stand."""
+        deadline = time.monotonic() + self._limit
+        for attempt in range(HOLDS):
+            label = self._port.label(f"{name}/hold")
+            self._port.hold(label, attempt)
+            last = attempt == HOLDS - 1
+            seen = self._stands_after(self._port.now, "" if last else label, deadline, pending)
+            if seen is not None:
+                return seen
+        return False
 
     def _brake(self, running: Running, lead: float, label: str) -> bool | None:
         """Brake on the path; tell whether the arm was seen to stand, None if that was refused."""
@@ -98,7 +113,8 @@ class Stopper:
         except MotionRefused:
             return None
         self._port.send(checked, label, begin)
-        return self._stands_after(begin + ns_from_seconds(stop.duration), label)
+        deadline = time.monotonic() + self._limit
+        return self._stands_after(begin + ns_from_seconds(stop.duration), label, deadline)
 
     def _follows(self, running: Running, tolerance: float) -> bool:
         """Tell whether the arm is where the motion wants it; an old state says nothing."""
@@ -108,9 +124,11 @@ class Stopper:
         wanted, _, _ = running.trajectory.sample(np.array([running.elapsed(state.ns)]))
         return bool(np.abs(state.q - wanted[0]).max() <= tolerance)
 
-    def _stands_after(self, ns: int, label: str) -> bool | None:
-        """Wait until the arm stands after ``ns`` of its clock; None = it does not obey."""
-        deadline = time.monotonic() + self._limit
+    def _stands_after(self, ns: int, label: str, deadline: float, pending: str = "") -> bool | None:
+        """Wait until the arm stands after ``ns`` of its clock; None = it does not obey ``label``.
+
+        A motion that is still ``pending`` may begin at any moment: standing means nothing yet.
+        """
         since: int | None = None
         while time.monotonic() < deadline:
             with self._changed:
@@ -118,15 +136,16 @@ class Stopper:
             state = self._port.state
             if state is None or self._too_old(state):
                 return False  # nobody is left who could say that it stands
-            if state.ns < ns or not state.stands:
+            over = not pending or self._port.status(pending, *ENDS) is not None
+            if state.ns < ns or not state.stands or not over:
                 since = None
             elif since is None:
                 since = state.ns
             elif state.ns - since >= STANDING:  # one sample could be a turning point
                 return True
             refused = self._port.status(label, "rejected", "aborted") is not None
-            late = state.ns > ns + ns_from_seconds(LATE) and not state.stands
-            if refused or late:
+            late = state.ns > ns + ns_from_seconds(LATE)
+            if label and (refused or late) and not state.stands:
                 return None
         return False
 

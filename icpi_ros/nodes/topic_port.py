@@ -65,25 +65,26 @@ class TopicPort:
         """See the class."""
         self._out.publish(convert.trajectory_msg(motion.trajectory, label, start_ns))
 
-    def hold(self, label: str) -> None:
+    def hold(self, label: str, attempt: int = 0) -> None:
         """Send one point at rest where the arm is, or where it can stop if it moves."""
         state = self._feed.state
         if state is not None:  # no motion was ever sent to an arm that was never heard
-            self._out.publish(convert.trajectory_msg(hold_point(self._arm, state), label))
+            self._out.publish(convert.trajectory_msg(hold_point(self._arm, state, attempt), label))
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See the class."""
         return self._feed.status(label, *states)
 
 
-def hold_point(arm: Arm, state: ArmState) -> JointTrajectory:
+def hold_point(arm: Arm, state: ArmState, attempt: int) -> JointTrajectory:
     """Return one point at rest, reached without a jump; the controller joins from where it is.
 
-    The quintic from speed v to a point v T / 2 ahead at rest brakes with 1.5 v / T at most.
+    The quintic from speed v to a point v T / 2 ahead at rest brakes with 1.5 v / T at most.  Every
+    further attempt takes twice the time: the command may be far from where the arm is.
     """
     limits = arm.limits
     allowed = HOLD_SHARE * limits.acceleration
-    time = max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))
+    time = 2.0**attempt * max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))
     q = np.clip(state.q + 0.5 * time * state.qd, limits.lower, limits.upper)
     rest = np.zeros((1, len(q)))
     return JointTrajectory(arm.joints, np.array([time]), q[np.newaxis], rest, rest.copy())
