@@ -24,6 +24,8 @@ from icpi_ros.nodes.topics import FOLLOW
 
 FEEDBACK = 0.15
 """Steady time for the first feedback, which tells the exact start of a motion [s]."""
+CANCELLED = 0.1
+"""Time until a cancelled motion has come to rest [s]."""
 KEPT = 8
 """Goals that are remembered."""
 _CODES = (
@@ -118,13 +120,14 @@ class ActionPort:
         reply = self._client.send(message, lambda feedback: self._on_feedback(goal, feedback))
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
-    def hold(self, label: str, attempt: int = 0) -> None:
+    def hold(self, label: str, attempt: int = 0) -> float:
         """Cancel what runs: the controller holds, or decelerates where it is set up to."""
         for goal in list(self._goals.values()):
             if goal.handle is None:
                 goal.unwanted = True  # the answer is still to come: cancelled when it does
             elif goal.end is None:
                 self._client.cancel(goal.handle)
+        return CANCELLED
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See the class."""

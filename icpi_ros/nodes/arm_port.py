@@ -61,8 +61,11 @@ class ArmPort(Protocol):
         It replaces whatever motion runs.
         """
 
-    def hold(self, label: str, attempt: int = 0) -> None:
-        """Stop without a planned path, whatever is known: the last resort, never refused here."""
+    def hold(self, label: str, attempt: int = 0) -> float:
+        """Stop without a planned path, whatever is known: the last resort, never refused here.
+
+        Returns how long that takes [s]; every further ``attempt`` is gentler.
+        """
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """Return the last report of one of ``states`` about a motion; None so far."""
@@ -178,9 +181,9 @@ class AutoPort:
         """See :class:`ArmPort`."""
         self._way.send(motion, label, start_ns)
 
-    def hold(self, label: str, attempt: int = 0) -> None:
+    def hold(self, label: str, attempt: int = 0) -> float:
         """See :class:`ArmPort`."""
-        self._way.hold(label, attempt)
+        return self._way.hold(label, attempt)
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See :class:`ArmPort`."""

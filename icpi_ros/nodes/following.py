@@ -22,7 +22,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.stopping import ENDS, Running, Stopper
 from icpi_ros.types import Array
 
@@ -157,7 +157,7 @@ class Follower:
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
                     f"(1.2 x its duration + 0.5 s): "
-                    f"{self._distance(state, trajectory.positions[-1])}",
+                    f"{self._distance(state, np.abs(state.q - trajectory.positions[-1]))}",
                 )
             self.look(0.05)
         self._running = None
@@ -203,17 +203,15 @@ class Follower:
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
         if state.ns < running.start:
             return
-        since = (state.ns - running.start) / SECOND
-        wanted, _, _ = running.trajectory.sample(np.array([since]))
-        if np.abs(state.q - wanted[0]).max() > self._settings.tracking_tolerance:
+        _, off = running.aligned(state)
+        if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(state, wanted[0])}, "
+                f"{name} left its path: {self._distance(state, off)}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
 
-    def _distance(self, state: ArmState, wanted: Array) -> str:
-        off = np.abs(state.q - wanted)
+    def _distance(self, state: ArmState, off: Array) -> str:
         worst = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
         return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.types import Array
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
@@ -29,17 +30,22 @@ LEADS = (0.01, 0.02, 0.05)
 transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
 BLEND = 0.05
 """The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
-LATE = 0.2
+SLACK, SHIFTS = 0.1, 81
+"""How far a start that is only estimated may be off [s], and how many starts are tried."""
+LATE = 0.15
 """Arm's time after the planned end of a stop when a moving arm is told to hold [s]."""
 ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
 """States of a motion that is over."""
-HOLDS = 5
+HOLDS = 4
 """How often an arm that moves on is told to hold, each time more gently."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """The motion under way: its path, its start on the arm's clock [ns], and if that is exact."""
+    """The motion under way: its path, its start on the arm's clock [ns], and if that is exact.
+
+    Where it is not, the path is searched for the time that fits a state best.
+    """
 
     trajectory: JointTrajectory
     start: int
@@ -48,6 +54,17 @@ class Running:
     def elapsed(self, ns: int) -> float:
         """Return its own time at ``ns`` of the arm's clock [s], not below 0."""
         return max(ns - self.start, 0) / SECOND
+
+    def aligned(self, state: ArmState) -> tuple[Running, Array]:
+        """Return the motion with the start that fits a state best, and the joints' distances.
+
+        Distances from the path are ``(n,)`` [rad].
+        """
+        slack = np.zeros(1) if self.exact else np.linspace(-SLACK, SLACK, SHIFTS)
+        wanted, _, _ = self.trajectory.sample(self.elapsed(state.ns) + slack)
+        off = np.abs(state.q - wanted)
+        best = int(np.argmin(off.max(axis=1)))
+        return replace(self, start=self.start - ns_from_seconds(float(slack[best]))), off[best]
 
 
 class Stopper:
@@ -85,7 +102,9 @@ class Stopper:
             name: of the trial, for labels.
             pending: label of a motion that was sent and is not answered yet; empty = none.
         """
-        if running is not None and self._follows(running, tolerance):
+        if running is not None:
+            running = self._followed(running, tolerance)
+        if running is not None:
             for lead in LEADS if running.exact else (BLEND,):
                 seen = self._brake(running, lead, self._port.label(f"{name}/stop"))
                 if seen is not None:
@@ -97,9 +116,9 @@ class Stopper:
         deadline = time.monotonic() + self._limit
         for attempt in range(HOLDS):
             label = self._port.label(f"{name}/hold")
-            self._port.hold(label, attempt)
+            end = self._port.now + ns_from_seconds(self._port.hold(label, attempt))
             last = attempt == HOLDS - 1
-            seen = self._stands_after(self._port.now, "" if last else label, deadline, pending)
+            seen = self._stands_after(end, "" if last else label, deadline, pending)
             if seen is not None:
                 return seen
         return False
@@ -116,13 +135,13 @@ class Stopper:
         deadline = time.monotonic() + self._limit
         return self._stands_after(begin + ns_from_seconds(stop.duration), label, deadline)
 
-    def _follows(self, running: Running, tolerance: float) -> bool:
-        """Tell whether the arm is where the motion wants it; an old state says nothing."""
+    def _followed(self, running: Running, tolerance: float) -> Running | None:
+        """Return the motion if the arm is where it wants it; an old state says nothing."""
         state = self._port.state
         if state is None or self._too_old(state):
-            return True
-        wanted, _, _ = running.trajectory.sample(np.array([running.elapsed(state.ns)]))
-        return bool(np.abs(state.q - wanted[0]).max() <= tolerance)
+            return running
+        aligned, off = running.aligned(state)
+        return aligned if off.max() <= tolerance else None
 
     def _stands_after(self, ns: int, label: str, deadline: float, pending: str = "") -> bool | None:
         """Wait until the arm stands after ``ns`` of its clock; None = it does not obey ``label``.

@@ -15,7 +15,7 @@ from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import TRAJECTORY
 
-HOLD_TIME = 0.1
+HOLD_TIME = 0.2
 """Shortest time in which an arm is brought to a hold [s]."""
 HOLD_SHARE = 0.5
 """Share of the acceleration limits that a hold uses: its start is only roughly known."""
@@ -65,11 +65,14 @@ class TopicPort:
         """See the class."""
         self._out.publish(convert.trajectory_msg(motion.trajectory, label, start_ns))
 
-    def hold(self, label: str, attempt: int = 0) -> None:
+    def hold(self, label: str, attempt: int = 0) -> float:
         """Send one point at rest where the arm is, or where it can stop if it moves."""
         state = self._feed.state
-        if state is not None:  # no motion was ever sent to an arm that was never heard
-            self._out.publish(convert.trajectory_msg(hold_point(self._arm, state, attempt), label))
+        if state is None:
+            return 0.0  # no motion was ever sent to an arm that was never heard
+        point = hold_point(self._arm, state, attempt)
+        self._out.publish(convert.trajectory_msg(point, label))
+        return point.duration
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See the class."""

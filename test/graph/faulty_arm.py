@@ -7,9 +7,9 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 
-from .conftest import RunningGraph
+from .conftest import NAMESPACE, RunningGraph
 from .controllers import with_control_msgs
 
 PARAMETERS = """\
@@ -62,6 +62,14 @@ class FaultyArm:
         count = len(self.joints)
         self.observer.wait(lambda: len(self.joints) > count + 5, "joint states")
         return max(np.abs(state.velocity).max() for state in self.joints[-5:]) < 0.02
+
+
+def warm(graph):
+    """Run a first trial: every later one has a retreat, an approach and a stroke."""
+    with ImproveClient(NAMESPACE) as client:
+        client.connect(20.0, graph.alive)
+        result = client.improve(Request("slide", "random", budget=1))
+        assert result.error_code == 0, result.error_msg
 
 
 def graph_of(folder, controller, status=True, **arguments):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .faulty_arm import FaultyArm, graph_of
+from .faulty_arm import FaultyArm, graph_of, warm
 
 FAULTS = {
     "reject": (0.0, "rejected the motion: fault: this motion is rejected"),
@@ -18,6 +18,7 @@ FAULTS = {
 def graph(request, tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp(request.param)
     with graph_of(folder, request.param, real_time_factor=2) as running:
+        warm(running)
         yield running
 
 
