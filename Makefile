@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup demo test test-core lint types fmt lock clean
+.PHONY: help setup setup-test demo test test-core lint types fmt lock clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"
@@ -16,11 +16,15 @@ help:
 setup:
 	@$(PYTHON) tools/setup_env.py $(SETUP_FLAGS)
 
+# The same, and the interfaces that only tests need.
+setup-test:
+	@$(PYTHON) tools/setup_env.py --test $(SETUP_FLAGS)
+
 demo: setup
 	@$(BIN)/icpi demo
 
 # Graphs of processes one after the other, everything else two at a time.
-test: setup lint types
+test: setup-test lint types
 	$(BIN)/python -m pytest test/graph test/launch
 	$(BIN)/python -m pytest --numprocesses 2 test/unit test/contract
 

@@ -14,6 +14,7 @@ import importlib
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -57,11 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
         help="where ROS 2 comes from; auto takes stock ROS 2 Jazzy where it is installed",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
+    parser.add_argument(
+        "--test", action="store_true", help="build what only the tests need as well"
+    )
     options = parser.parse_args(arguments)
     try:
         route = _route(options.route)
         with exclusive(STATE / "lock"):
             set_up(route, force=options.force)
+            if options.test:
+                test_interfaces(route, force=options.force)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -87,6 +93,36 @@ def set_up(route: str, *, force: bool) -> None:
     build(steps, found, wanted)
     write_stamp(STATE / "stamp", wanted)
     steps.say(f"done in {time.monotonic() - started:.0f} s: .venv/bin/icpi --help")
+
+
+def test_interfaces(route: str, *, force: bool) -> None:
+    """Build the tests' stand-in for control_msgs, unless ROS 2's own can be imported.
+
+    It goes into a prefix of its own that only the tests' nodes get to see.
+    """
+    source, prefix, stamp = REPO / "test/control_msgs", STATE / "control_msgs", STATE / "test-stamp"
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    wanted = {"control_msgs": digest(files, _keys(route)["base"])}
+    if not force and read_stamp(stamp) == wanted:
+        return
+    steps = Steps(STATE, _environment(route))
+    python = str(VENV / "bin" / "python")
+    own = "import importlib.util as u; s = u.find_spec('control_msgs'); print(bool(s and s.origin))"
+    sourced = f"source {ROS_PREFIX}/setup.bash && " if route == "stock" else ""
+    found = steps.output(["bash", "-c", f"cd / && {sourced}{shlex.join([python, '-c', own])}"])
+    if found != "True":
+        steps.say("building control_msgs for the tests")
+        build = STATE / "build-control"
+        for folder in (build, prefix):
+            shutil.rmtree(folder, ignore_errors=True)
+        names = ("CMAKE_PREFIX_PATH", "AMENT_PREFIX_PATH")
+        env = {name: str(VENV) for name in names} if route == "wheels" else {}
+        configure = ["cmake", "-S", str(source), "-B", str(build), f"-DPython3_EXECUTABLE={python}"]
+        configure += [f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DBUILD_TESTING=OFF"]
+        configure += ["-GNinja"] if route == "wheels" else []
+        for command in (configure, ["cmake", "--build", str(build), "--target", "install"]):
+            steps.run("control_msgs", ["bash", "-c", sourced + shlex.join(command)], env=env)
+    write_stamp(stamp, wanted)
 
 
 def _route(asked: str) -> str:

@@ -23,6 +23,7 @@ COMMANDS = (
     "bench",
     "bench-sim",
     "bench-graph",
+    "bench-stop",
     "bench-llm",
     "bench-pixels",
     "bench-soak",

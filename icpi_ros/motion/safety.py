@@ -76,9 +76,7 @@ class SafetyGate:
         self._check_ends(motion, current)
         return self._checked(motion)
 
-    def check_stop(
-        self, stop: JointTrajectory, begin: PathPoint | None = None
-    ) -> CheckedTrajectory:
+    def check_stop(self, stop: JointTrajectory, begin: PathPoint) -> CheckedTrajectory:
         """Return a controlled stop as checked: as :meth:`check`, but it starts in motion.
 
         Args:
@@ -92,8 +90,7 @@ class SafetyGate:
         motion = self._in_form(stop)
         if np.any(motion.velocities[-1]):
             raise MotionRefused("a stop ends at rest: the last velocity must be 0")
-        if begin is not None:
-            self._check_begin(motion, begin)
+        self._check_begin(motion, begin)
         return self._checked(motion)
 
     def _checked(self, motion: JointTrajectory) -> CheckedTrajectory:

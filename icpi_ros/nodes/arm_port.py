@@ -1,109 +1,194 @@
-"""How the executor reaches an arm: the controller's trajectory topic and ``joint_states``.
+"""The arm seam: how checked motions reach an arm, and what is known of them afterwards.
 
-Only trajectories that passed the safety gate can be sent.  Another way to reach an arm (the
-FollowJointTrajectory action) is another class with these methods.
+Two adapters, one file each: :mod:`icpi_ros.nodes.topic_port` (the controller's trajectory topic)
+and :mod:`icpi_ros.nodes.action_port` (FollowJointTrajectory).  Only trajectories that passed the
+safety gate can be sent.
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import UsageError
 from icpi_ros.motion.safety import CheckedTrajectory
-from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes import action_port
+from icpi_ros.nodes.action_port import ActionPort, Tolerances
+from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.topics import CONTROLLER_STATUS, CONTROLLER_TRAJECTORY, JOINT_STATES
-from icpi_ros.types import Array
+from icpi_ros.nodes.parameters import Spec
+from icpi_ros.nodes.topic_port import TopicPort
+from icpi_ros.nodes.topics import CONTROLLER
 
-AT_REST = 0.02
-"""Joint speed below which an arm counts as standing [rad/s]."""
+GRACE = 1.0
+"""With ``auto``: steady time for the action server after the topic was found [s]."""
 
 
-@dataclass(frozen=True)
-class ArmState:
-    """One joint state: stamp [ns], joints [rad], [rad/s], steady time of arrival [s]."""
-
-    ns: int
-    q: Array
-    qd: Array
-    arrival: float
+class ArmPort(Protocol):
+    """What an adapter offers; callbacks write, one worker thread calls."""
 
     @property
-    def stands(self) -> bool:
-        """True if no joint moves."""
-        return bool(np.abs(self.qd).max() < AT_REST)
+    def state(self) -> ArmState | None:
+        """The newest joint state; None until there is one."""
 
+    @property
+    def now(self) -> int:
+        """The arm's clock at this moment, estimated [ns]."""
 
-class ArmPort:
-    """Callbacks write, the worker thread reads; ``changed`` is notified at every news."""
-
-    def __init__(self, node: Node, arm: Arm, changed: threading.Condition) -> None:
-        """Open the topics."""
-        self._node, self._arm, self._changed = node, arm, changed
-        self.state: ArmState | None = None
-        self._count = itertools.count(1)
-        self._statuses: deque[MotionStatus] = deque(maxlen=32)
-        self._out = node.create_publisher(JointTrajectoryMsg, CONTROLLER_TRAJECTORY, qos.COMMAND)
-        node.create_subscription(JointState, JOINT_STATES, self._on_state, qos.SENSOR_LATEST)
-        node.create_subscription(DiagnosticStatus, CONTROLLER_STATUS, self._on_status, qos.EVENT)
-
-    def label(self, name: str) -> str:
-        """Return a label that no other motion has: a client may repeat its trial ids."""
-        return f"{name}/{next(self._count)}"
-
-    def send(self, motion: CheckedTrajectory, label: str) -> None:
-        """Start a checked motion now."""
-        self._out.publish(convert.trajectory_msg(motion.trajectory, label))
-
-    def stop(self, label: str) -> None:
-        """Brake whatever motion runs (the controller's empty trajectory)."""
-        self._out.publish(convert.stop_msg(label))
+    @property
+    def pace(self) -> float:
+        """How fast the arm's clock runs against the steady one."""
 
     @property
     def has_controller(self) -> bool:
-        """True if somebody takes trajectories."""
-        return self._node.count_subscribers(CONTROLLER_TRAJECTORY) > 0
+        """True if somebody takes motions."""
 
     @property
-    def reports_status(self) -> bool:
-        """True if the controller says what becomes of motions (a real one need not)."""
-        return self._node.count_publishers(CONTROLLER_STATUS) > 0
+    def answers(self) -> bool:
+        """True if the controller says what becomes of motions."""
+
+    def label(self, name: str) -> str:
+        """Return a label that no other motion has."""
+
+    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+        """Start a checked motion at ``start_ns`` of the arm's clock (0 = now).
+
+        It replaces whatever motion runs.
+        """
+
+    def hold(self, label: str, attempt: int = 0) -> float:
+        """Stop without a planned path, whatever is known: the last resort, never refused here.
+
+        Returns how long that takes [s]; every further ``attempt`` is gentler.
+        """
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
-        """Return the last report of one of ``states`` about motion ``label``, None so far."""
-        found = [s for s in list(self._statuses) if s.motion == label and s.state in states]
-        return found[-1] if found else None
+        """Return the last report of one of ``states`` about a motion; None so far."""
 
-    def _on_state(self, msg: JointState) -> None:
-        try:
-            ns, q, qd = convert.joint_state_from(msg, self._arm.joints)
-        except InvalidValue:
-            return  # another device's joints on the same topic
-        if not (np.isfinite(q).all() and np.isfinite(qd).all()):
-            return  # not known: staleness is what the executor supervises
-        with self._changed:
-            if self.state is not None and ns == self.state.ns:
-                return  # a repeated stamp is no news: silence is what the executor supervises
-            self.state = ArmState(ns, q, qd, time.monotonic())
-            self._changed.notify_all()
 
-    def _on_status(self, msg: DiagnosticStatus) -> None:
-        try:
-            status = convert.motion_status_from(msg)
-        except InvalidValue as exc:
-            self._node.get_logger().warning(str(exc))
-            return
-        with self._changed:
-            self._statuses.append(status)
-            self._changed.notify_all()
+PARAMETERS = (
+    Spec(
+        "controller",
+        "auto",
+        "how motions reach the arm; auto: its action where control_msgs is installed and the "
+        "controller serves it, else its trajectory topic",
+        choices=("auto", "action", "topic"),
+    ),
+    Spec("controller_name", CONTROLLER, "name of the arm's trajectory controller"),
+    Spec(
+        "goal_time",
+        0.5,
+        "time after a motion's end to be within its goal tolerance, sent with every goal",
+        "s",
+        0.05,
+        10.0,
+    ),
+)
+
+ADAPTERS: Mapping[str, Callable[..., TopicPort | ActionPort]] = {
+    "action": ActionPort,
+    "topic": TopicPort,
+}
+"""Every way to an arm, by the name that the parameter ``controller`` takes."""
+
+
+def make_port(
+    node: Node, arm: Arm, changed: threading.Condition, values: Mapping[str, Any]
+) -> ArmPort:
+    """Return the adapter that the parameters ask for.
+
+    Args:
+        node: whose executor serves it.
+        arm: whose joints are meant.
+        changed: notified at every news.
+        values: of :data:`PARAMETERS`, and ``tracking_tolerance``, ``goal_tolerance`` [rad].
+
+    Raises:
+        UsageError: the action is asked for, but ``control_msgs`` is not installed.
+    """
+    kind, name = values["controller"], values["controller_name"]
+    if not name:
+        raise UsageError(f"parameter controller_name is empty: for example {CONTROLLER}")
+    installed = action_port.installed()
+    if kind == "action" and not installed:
+        raise UsageError(
+            "parameter controller = 'action' needs control_msgs: install "
+            "ros-jazzy-control-msgs, or use 'topic'"
+        )
+    feed = ArmFeed(node, arm, changed, name)
+    tolerances = Tolerances(
+        values["tracking_tolerance"], values["goal_tolerance"], values["goal_time"]
+    )
+    if kind == "auto" and installed:
+        return AutoPort(
+            feed, *(make(node, arm, feed, tolerances, name) for make in ADAPTERS.values())
+        )
+    return ADAPTERS["topic" if kind == "auto" else kind](node, arm, feed, tolerances, name)
+
+
+class AutoPort:
+    """Takes the action if its server is there, else the topic; decided at the first motion."""
+
+    def __init__(self, feed: ArmFeed, action: ArmPort, topic: ArmPort) -> None:
+        """Keep both ways."""
+        self._feed, self._action, self._topic = feed, action, topic
+        self._chosen: ArmPort | None = None
+        self._topic_seen: float | None = None
+
+    @property
+    def state(self) -> ArmState | None:
+        """See :class:`ArmPort`."""
+        return self._feed.state
+
+    @property
+    def now(self) -> int:
+        """See :class:`ArmPort`."""
+        return self._feed.now
+
+    @property
+    def pace(self) -> float:
+        """See :class:`ArmPort`."""
+        return self._feed.pace
+
+    @property
+    def has_controller(self) -> bool:
+        """See :class:`ArmPort`; asked again and again until it is true."""
+        if self._chosen is None:
+            if self._action.has_controller:
+                self._chosen = self._action
+            elif self._topic.has_controller:
+                now = time.monotonic()
+                self._topic_seen = self._topic_seen or now
+                if now - self._topic_seen > GRACE:
+                    self._chosen = self._topic
+        return self._chosen is not None and self._chosen.has_controller
+
+    @property
+    def answers(self) -> bool:
+        """See :class:`ArmPort`."""
+        return self._way.answers
+
+    def label(self, name: str) -> str:
+        """See :class:`ArmPort`."""
+        return self._feed.label(name)
+
+    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+        """See :class:`ArmPort`."""
+        self._way.send(motion, label, start_ns)
+
+    def hold(self, label: str, attempt: int = 0) -> float:
+        """See :class:`ArmPort`."""
+        return self._way.hold(label, attempt)
+
+    def status(self, label: str, *states: str) -> MotionStatus | None:
+        """See :class:`ArmPort`."""
+        return self._way.status(label, *states)
+
+    @property
+    def _way(self) -> ArmPort:
+        return self._chosen or self._topic

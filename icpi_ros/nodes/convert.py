@@ -58,15 +58,22 @@ def ns_from_seconds(seconds: float) -> int:
 # --- arm --------------------------------------------------------------------------------------
 
 
-def trajectory_msg(trajectory: JointTrajectory, motion: str) -> JointTrajectoryMsg:
-    """Return a trajectory for the controller: "start at once", labelled ``motion``.
+def trajectory_msg(
+    trajectory: JointTrajectory, motion: str, start_ns: int = 0
+) -> JointTrajectoryMsg:
+    """Return a trajectory for the controller, labelled ``motion``.
 
     The label travels in ``header.frame_id``, which joint_trajectory_controller ignores; the
     simulated arm repeats it in its status so that the executor knows which motion is meant.
+
+    Args:
+        trajectory: points; a first time above 0 lets the controller join from where it is.
+        motion: the label.
+        start_ns: time of the arm's clock at which it starts [ns]; 0 = at once.
     """
     points = [
         JointTrajectoryPoint(
-            positions=q, velocities=qd, accelerations=qdd, time_from_start=_duration(t)
+            positions=q, velocities=qd, accelerations=qdd, time_from_start=duration_msg(t)
         )
         for t, q, qd, qdd in zip(
             trajectory.times.tolist(),
@@ -77,13 +84,8 @@ def trajectory_msg(trajectory: JointTrajectory, motion: str) -> JointTrajectoryM
         )
     ]
     return JointTrajectoryMsg(
-        header=Header(frame_id=motion), joint_names=list(trajectory.joints), points=points
+        header=header(start_ns, motion), joint_names=list(trajectory.joints), points=points
     )
-
-
-def stop_msg(motion: str) -> JointTrajectoryMsg:
-    """Return the controller's stop: a trajectory without points."""
-    return JointTrajectoryMsg(header=Header(frame_id=motion))
 
 
 def trajectory_from(msg: JointTrajectoryMsg, joints: Sequence[str]) -> JointTrajectory:
@@ -116,26 +118,32 @@ class MotionStatus:
 
     Attributes:
         motion: label of the motion.
-        state: ``accepted``, ``rejected``, ``done`` or ``stopped``.
+        state: ``accepted`` or ``rejected``, then ``done``, ``aborted``, ``cancelled`` or
+            ``replaced`` (by the motion that came next).
         ns: when it happened [ns of ROS time]; for ``accepted`` the start of the motion.
-        reason: why it was rejected; empty otherwise.
+        reason: why it was rejected or aborted; empty otherwise.
+        steady: when it happened, or starts, on the steady clock of the arm's machine [s]; 0 =
+            not said.
     """
 
     motion: str
     state: str
     ns: int
     reason: str = ""
+    steady: float = 0.0
 
 
 def motion_status_msg(status: MotionStatus) -> DiagnosticStatus:
     """Return a motion status as a message; standard types only, so any arm can send it."""
+    bad = status.state in ("rejected", "aborted")
     return DiagnosticStatus(
-        level=DiagnosticStatus.ERROR if status.state == "rejected" else DiagnosticStatus.OK,
+        level=DiagnosticStatus.ERROR if bad else DiagnosticStatus.OK,
         name=status.motion,
         message=status.reason,
         values=[
             KeyValue(key="state", value=status.state),
             KeyValue(key="stamp_ns", value=str(status.ns)),
+            KeyValue(key="steady", value=repr(status.steady)),
         ],
     )
 
@@ -148,7 +156,13 @@ def motion_status_from(msg: DiagnosticStatus) -> MotionStatus:
     """
     values = {item.key: item.value for item in msg.values}
     try:
-        return MotionStatus(msg.name, values["state"], int(values["stamp_ns"]), msg.message)
+        return MotionStatus(
+            msg.name,
+            values["state"],
+            int(values["stamp_ns"]),
+            msg.message,
+            float(values.get("steady", "0")),
+        )
     except (KeyError, ValueError) as exc:
         raise InvalidValue(f"status of motion {msg.name!r} lacks {exc}") from exc
 
@@ -187,7 +201,8 @@ def _joint_order(names: Sequence[str], joints: Sequence[str]) -> list[int]:
     return [list(names).index(name) for name in joints]
 
 
-def _duration(seconds: float) -> Duration:
+def duration_msg(seconds: float) -> Duration:
+    """Return seconds as a duration message."""
     ns = ns_from_seconds(seconds)
     return Duration(sec=ns // SECOND, nanosec=ns % SECOND)
 

@@ -17,9 +17,8 @@ from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes import diagnostics
+from icpi_ros.nodes import arm_port, diagnostics
 from icpi_ros.nodes.approval import Approval
-from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
@@ -48,7 +47,7 @@ class Executor(IcpiNode):
         self.arm: Arm = find_arm(values["arm"] or self.task.arm)
         self.settings = settings_of(values)
         self.changed = threading.Condition()
-        self.port = ArmPort(self, self.arm, self.changed)
+        self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
         limits = (
             load_limits(Path(values["limits"]).expanduser(), self.arm) if values["limits"] else None

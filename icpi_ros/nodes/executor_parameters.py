@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from icpi_ros.nodes import arm_port
 from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.planning import Rules
@@ -38,6 +39,7 @@ PARAMETERS = (
         "object_state_timeout", DEFAULT.blindness, "steady time without perception", "s", 0.05, 60.0
     ),
     Spec("reply_timeout", DEFAULT.reply, "steady time for arm and scene to answer", "s", 0.1, 60.0),
+    *arm_port.PARAMETERS,
     Spec("limits", "", "YAML file of limits tighter than the arm's own; empty = the arm's own"),
     Spec(
         "max_step",

@@ -20,15 +20,15 @@ from icpi_ros.errors import IcpiError
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.nodes.arm_port import ArmPort, ArmState
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.nodes.arm_feed import ArmState
+from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes.convert import ns_from_seconds
+from icpi_ros.nodes.stopping import ENDS, Running, Stopper
 from icpi_ros.types import Array
 
 Code = ExecuteMotion.Result
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
-STANDING = 20_000_000
-"""An arm stands if it does so for this long of its own time [ns]."""
 
 
 class TrialEnded(IcpiError):
@@ -87,6 +87,9 @@ class Follower:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
+        self._stopper = Stopper(arm, port, gate, changed, settings.silence, settings.stop_limit)
+        self._running: Running | None = None
+        self._pending = ""
         self._trial_id = ""
         self._interruption: TrialEnded | None = None
         self.sent = False
@@ -141,61 +144,77 @@ class Follower:
             raise self._interruption
         self.wait(lambda: self._port.has_controller, self._settings.reply, self._no_controller)
         self._port.send(checked, label)
+        self._pending = label if self._port.answers else ""
         start = self._started(label)
+        self._pending = ""
+        self._running = running = Running(trajectory, start, exact=self._port.answers)
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
-        while not self._arrived(state := self._state, trajectory, end):
-            self._check_tracking(state, trajectory, start, name)
+        while not self._arrived(state := self._state, trajectory, end) or not self._done(label):
+            self._check_given_up(label)
+            self._check_tracking(state, running, name)
             if state.ns > watchdog:
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
                     f"(1.2 x its duration + 0.5 s): "
-                    f"{self._distance(state, trajectory.positions[-1])}",
+                    f"{self._distance(state, np.abs(state.q - trajectory.positions[-1]))}",
                 )
             self.look(0.05)
+        self._running = None
         return start
 
     def _started(self, label: str) -> int:
         """Wait until the controller has taken the motion; return the stamp of its start."""
-        if not self._port.reports_status:
-            return self.now  # a real controller: it starts on receipt
+        if not self._port.answers:
+            return self._port.now  # it starts on receipt
         reply = self._settings.reply
 
         def unanswered() -> TrialEnded:
             return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
 
         def answered() -> bool:
-            return self._port.status(label, "accepted", "rejected") is not None
+            return self._port.status(label, "accepted", *ENDS) is not None
 
         self.wait(answered, reply, unanswered)
-        status = self._port.status(label, "accepted", "rejected")
+        status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
         if status is None or status.state == "rejected":
             reason = status.reason if status is not None else "no reason given"
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
+    def _done(self, label: str) -> bool:
+        """Tell whether the controller is done with a motion, as far as it answers."""
+        return not self._port.answers or self._port.status(label, "done") is not None
+
+    def _check_given_up(self, label: str) -> None:
+        """End the trial if the controller gave the motion up."""
+        status = self._port.status(label, "aborted", "cancelled", "replaced")
+        if status is not None:
+            self._running = None  # the controller holds by itself: there is nothing to brake
+            reason = f": {status.reason}" if status.reason else ""
+            raise TrialEnded(
+                Code.ARM_FAILED, f"the controller ended the motion ({status.state}{reason})"
+            )
+
     def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
 
-    def _check_tracking(
-        self, state: ArmState, trajectory: JointTrajectory, start: int, name: str
-    ) -> None:
-        if state.ns < start:
+    def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
+        if state.ns < running.start:
             return
-        wanted, _, _ = trajectory.sample(np.array([(state.ns - start) / SECOND]))
-        if np.abs(state.q - wanted[0]).max() > self._settings.tracking_tolerance:
+        _, off = running.aligned(state)
+        if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(state, wanted[0])}, "
+                f"{name} left its path: {self._distance(state, off)}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
 
-    def _distance(self, state: ArmState, wanted: Array) -> str:
-        off = np.abs(state.q - wanted)
+    def _distance(self, state: ArmState, off: Array) -> str:
         worst = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
         return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
@@ -221,26 +240,11 @@ class Follower:
             self.look(0.05)
 
     def stop_arm(self) -> bool:
-        """Brake and wait until the arm stands; tell whether it does."""
-        label = self._port.label(f"{self._trial_id}/stop")
-        reports = self._port.reports_status
-        self._port.stop(label)
-        deadline = time.monotonic() + self._settings.stop_limit
-        since: int | None = None
-        while time.monotonic() < deadline:
-            with self._changed:
-                self._changed.wait(0.05)
-            state = self._port.state
-            if state is None or time.monotonic() - state.arrival > self._settings.silence:
-                return False  # nobody is left who could say that it stands
-            braking = not reports or self._port.status(label, "stopped") is not None
-            if not braking or not state.stands:
-                since = None
-            elif since is None:
-                since = state.ns
-            elif state.ns - since >= STANDING:  # one sample could be a turning point
-                return True
-        return False
+        """Brake and wait until the arm stands; tell whether it was seen to."""
+        running, self._running = self._running, None
+        pending, self._pending = self._pending, ""
+        tolerance = self._settings.tracking_tolerance
+        return self._stopper.stop(running, tolerance, self._trial_id, pending)
 
     @property
     def _state(self) -> ArmState:

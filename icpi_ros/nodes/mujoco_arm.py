@@ -1,10 +1,10 @@
 """Node ``mujoco_arm``: a simulated arm behind the interface of a real one.
 
-In: ``joint_trajectory_controller/joint_trajectory`` (an empty one stops the arm), service
-``reset_scene``.  Out: ``joint_states``, ``object_pose`` (not with ``publish_pose`` false),
-``/clock``, each 100 Hz of simulated time (/clock not more than 250 Hz of real time), and
-``joint_trajectory_controller/status``: what became of each motion, and why.  With ``camera`` true
-also images, see :mod:`icpi_ros.nodes.camera_port`.
+In: what ros2_control's joint_trajectory_controller takes, see
+:mod:`icpi_ros.nodes.simulated_controller`; services ``reset_scene`` and ``~/clear_fault`` (ends
+what a simulated fault left behind).  Out: ``joint_states``, ``object_pose`` (not with
+``publish_pose`` false), ``/clock``, each 100 Hz of simulated time (/clock not more than 250 Hz of
+real time).  With ``camera`` true also images, see :mod:`icpi_ros.nodes.camera_port`.
 """
 
 from __future__ import annotations
@@ -16,29 +16,24 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory
+from std_srvs.srv import Trigger
 
 from icpi_msgs.srv import ResetScene
-from icpi_ros.arms import ARMS
+from icpi_ros.arms import find_arm
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
-from icpi_ros.nodes import camera_port, convert, diagnostics, qos
+from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
-from icpi_ros.nodes.convert import MotionStatus
+from icpi_ros.nodes.motions import Event, LoadedMotion, Order
+from icpi_ros.nodes.pacer import Pacer
 from icpi_ros.nodes.parameters import Spec, declare
-from icpi_ros.nodes.simulated_arm import LoadedMotion, Pacer, SimulatedArm
+from icpi_ros.nodes.simulated_arm import SimulatedArm
+from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
-from icpi_ros.nodes.topics import (
-    CONTROLLER_STATUS,
-    CONTROLLER_TRAJECTORY,
-    JOINT_STATES,
-    OBJECT_POSE,
-    RESET_SCENE,
-)
+from icpi_ros.nodes.topics import JOINT_STATES, OBJECT_POSE, RESET_SCENE
 from icpi_ros.perception.targets import WATCHES
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -47,7 +42,7 @@ from icpi_ros.types import Array
 
 PARAMETERS = (
     Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
-    Spec("arm", "", "arm that is simulated; empty = the task's", choices=("", *ARMS.names())),
+    Spec("arm", "", "arm that is simulated: a name or a description file; empty = the task's"),
     Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),
     Spec("physics_seed", 0, "seed of the hidden physics", lower=0, upper=2**62),
     Spec(
@@ -59,6 +54,8 @@ PARAMETERS = (
         upper=100.0,
     ),
     Spec("publish_pose", True, "publish object_pose, the true pose of the object"),
+    *arm_faults.PARAMETERS,
+    *simulated_controller.PARAMETERS,
     *camera_port.PARAMETERS,
 )
 BRAKING, SEEN = 1.0, 0.2
@@ -80,20 +77,22 @@ class MujocoArm(IcpiNode):
             raise UsageError("mujoco_arm: parameter real_time_factor: 0, or 0.05 to 100")
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")
         task = TASKS.get(values["task"])
-        self._arm = ARMS.get(values["arm"] or task.arm)
+        self._arm = find_arm(values["arm"] or task.arm)
         world = World(task, self._arm, physics_of(task, values))
         self._camera = self._open_camera(world, values)
-        self._sim = SimulatedArm(
-            world, self._arm, task, None if self._camera is None else self._camera.see
-        )
+        see = None if self._camera is None else self._camera.see
+        self._sim = SimulatedArm(world, self._arm, task, see, arm_faults.plan_of(values))
         self._pacer = Pacer(values["real_time_factor"])
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
         self._end = threading.Event()
         self._closing = False
         self._clock_sent = 0.0
+        self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
+        self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
+        arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         self._thread.start()
         self.get_logger().info(f"simulating {task.name} with {self._arm.name}")
@@ -114,16 +113,13 @@ class MujocoArm(IcpiNode):
         self._pose_out = (
             self.create_publisher(PoseStamped, OBJECT_POSE, qos.SENSOR) if pose else None
         )
-        self._status_out = self.create_publisher(DiagnosticStatus, CONTROLLER_STATUS, qos.EVENT)
-        self.create_subscription(
-            JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND
-        )
+        self.create_service(Trigger, "~/clear_fault", self._on_clear)
         self.create_service(ResetScene, RESET_SCENE, self._on_reset)
 
     def close(self) -> None:
         """Stop the arm, let an executor that ends too see it stand, end the simulation."""
         self._closing = True
-        self._put("stop", "close")
+        self._put("brake", None)
         deadline = time.monotonic() + BRAKING
         while self._sim.snapshot.active and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -136,19 +132,18 @@ class MujocoArm(IcpiNode):
 
     # --- callbacks ------------------------------------------------------------------------
 
-    def _on_trajectory(self, msg: JointTrajectory) -> None:
-        label = msg.header.frame_id
-        try:
-            if not msg.points:
-                self._put("stop", label)
-                return
-            if self._closing:
-                raise MotionRefused("the simulation is ending")
-            trajectory = convert.trajectory_from(msg, self._arm.joints)
-            self._put("start", self._sim.prepare(label, trajectory))
-        except IcpiError as exc:
-            self.get_logger().error(f"motion {label!r} rejected: {exc}")
-            self._report(label, "rejected", self._sim.snapshot.ns, str(exc))
+    def _order(self, order: Order, answer: Answer) -> None:
+        if self._closing:
+            raise MotionRefused("the simulation is ending")
+        self._put("start", (order, self._sim.prepare(order), answer))
+
+    def _hold(self, label: str) -> None:
+        self._put("hold", label)
+
+    def _on_clear(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._put("clear", None)
+        response.success = True
+        return response
 
     async def _on_reset(
         self, request: ResetScene.Request, response: ResetScene.Response
@@ -176,38 +171,62 @@ class MujocoArm(IcpiNode):
         try:
             while not self._end.is_set():
                 self._take_commands()
-                ended = self._sim.tick()
+                events = self._sim.tick()
                 self._publish()
-                if ended is not None:
-                    self._report(ended.label, "done", self._sim.snapshot.ns)
+                self._report(events)
                 self._pacer.wait(self._sim.snapshot.ns, self._sim.busy, self._wake)
         except Exception as exc:
             if not self._end.is_set():
                 self.fail(exc)
 
     def _take_commands(self) -> None:
-        for _ in range(self._inbox.qsize()):
-            kind, item = self._inbox.get_nowait()
-            now = self._sim.snapshot.ns
+        for _ in range(self._inbox.qsize() + 1):
+            command = self._next()
+            if command is None:
+                return
+            kind, item = command
             if kind == "start":
-                self._start(item, now)
-            elif kind == "stop":
-                self._sim.stop()
-                self._report(item, "stopped", now)
+                self._start(*item)
+            elif kind == "hold" and self._sim.label == item:
+                self._report(self._sim.hold("cancelled"))
+            elif kind == "brake":
+                self._sim.brake()
+            elif kind == "clear":
+                self._sim.faults.clear()
+            elif kind == "fault":
+                self._sim.faults = arm_faults.Faults(item)
             elif kind == "reset":
                 self._sim.reset_object()
-                item.set_result(now)
+                item.set_result(self._sim.snapshot.ns)
                 if self.executor is not None:  # a foreign thread's result does not wake it
                     self.executor.wake()
 
-    def _start(self, motion: LoadedMotion, now: int) -> None:
+    def _next(self) -> tuple[str, Any] | None:
+        """Return the next command; a fault may keep it, and all that follow, waiting."""
+        if self._late is not None:
+            command, until = self._late
+            if time.monotonic() < until:
+                return None
+            self._late = None
+            return command
         try:
-            self._sim.start(motion)
+            command = self._inbox.get_nowait()
+        except queue.Empty:
+            return None
+        delay = self._sim.faults.delay if command[0] == "start" else 0.0
+        if delay == 0.0:
+            return command
+        self._late = (command, time.monotonic() + delay)
+        return None
+
+    def _start(self, order: Order, motion: LoadedMotion | None, answer: Answer) -> None:
+        try:
+            events = self._sim.start(order, motion)
         except MotionRefused as exc:
-            self.get_logger().error(f"motion {motion.label!r} rejected: {exc}")
-            self._report(motion.label, "rejected", now, str(exc))
+            answer(str(exc))
         else:
-            self._report(motion.label, "accepted", now)
+            self._report(events)
+            answer("")
 
     def _publish(self) -> None:
         now = self._sim.snapshot
@@ -215,15 +234,18 @@ class MujocoArm(IcpiNode):
         if real - self._clock_sent >= CLOCK_PERIOD:
             self._clock_sent = real
             self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
-        self._joints_out.publish(convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd))
+        if not self._sim.faults.silent:
+            state = convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd)
+            self._joints_out.publish(state)
         if self._pose_out is not None:
             self._pose_out.publish(convert.pose_msg(now.ns, now.position, now.quaternion))
         if self._camera is not None:
             self._camera.release(now.ns)
 
-    def _report(self, label: str, state: str, ns: int, reason: str = "") -> None:
-        status = MotionStatus(label, state, ns, reason)
-        self._status_out.publish(convert.motion_status_msg(status))
+    def _report(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._controller.report(event, self._pacer.due(event.ns))
+        self._controller.show(self._sim.snapshot)
 
     def _health(self) -> diagnostics.Health:
         now = self._sim.snapshot

@@ -2,14 +2,13 @@
 
 A tick is one sensor period of the task.  Motions and resets take effect at tick boundaries only,
 so that the samples of the object fall on the same grid after the start of a stroke as in a
-rollout.
+rollout.  A motion from rest is commanded exactly as in-process rollouts command it; one that
+comes while another runs replaces it, see :mod:`icpi_ros.nodes.joining`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,40 +17,20 @@ import numpy as np
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import START_TOLERANCE, SafetyGate
-from icpi_ros.motion.stop import controlled_stop
-from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.nodes.convert import ns_from_seconds
+from icpi_ros.motion.stop import safe_stop
+from icpi_ros.motion.trajectory import PathPoint
+from icpi_ros.nodes.arm_faults import FaultPlan, Faults
+from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.nodes.joining import join
+from icpi_ros.nodes.motions import Event, LoadedMotion, Order, check_order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
 STILL = 1e-5
 """An object that moves less than this in a tick counts as still [m]."""
-MAX_LAG = 0.1
-"""Real time that a slow machine may catch up [s]; what is beyond is given up."""
-
-
-@dataclass(frozen=True)
-class LoadedMotion:
-    """A checked motion with the commands of all its steps.
-
-    Attributes:
-        label: name that the sender gave it.
-        trajectory: the motion.
-        positions, velocities: ``(S, n)`` commands, one per step [rad], [rad/s].
-    """
-
-    label: str
-    trajectory: JointTrajectory
-    positions: Array
-    velocities: Array
-
-    @classmethod
-    def sampled(cls, label: str, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
-        """Sample a trajectory at every step, exactly as in-process rollouts do."""
-        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
-        q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
-        return cls(label, trajectory, q, qd)
+STOPPED = 0.01
+"""Joint speed below which a goal counts as reached [rad/s], ros2_control's default."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +54,7 @@ class SimulatedArm:
         arm: Arm,
         task: Task,
         see: Callable[[int, Array], None] | None = None,
+        fault: FaultPlan | None = None,
     ) -> None:
         """Hold the arm where it is.
 
@@ -84,98 +64,167 @@ class SimulatedArm:
             task: whose sensor period is the tick.
             see: called with time [ns] and joint positions ``(nq,)`` of the scene (a view) after
                 every step, and after a reset of the object; for a camera.
+            fault: what is to go wrong.
         """
         self._world, self._arm, self._task = world, arm, task
         self._see = see or (lambda ns, qpos: None)
         self._gate = SafetyGate(arm)
+        self.faults = Faults(fault or FaultPlan())
         self._steps = round(task.rest.period / world.dt)
         self._step_ns = ns_from_seconds(world.dt)
         self._hold = world.joint_positions
         self._rest = np.zeros_like(self._hold)
         self._motion: LoadedMotion | None = None
+        self._ending: LoadedMotion | None = None
         self._step = 0
-        self._stopping = False
+        self._end_ns = 0
         self._busy_until = 0
         self._may_move_until = 0
         self.snapshot = self._look(0)
         self._see(0, world.data.qpos)
 
-    def prepare(self, label: str, trajectory: JointTrajectory) -> LoadedMotion:
-        """Check a motion against the arm's limits and its present state.
+    def prepare(self, order: Order) -> LoadedMotion | None:
+        """Check an order; one for an arm at rest becomes its motion, any other joins at its start.
 
         Raises:
             MotionRefused: names joint, value and limit.
         """
-        self._check_end(trajectory)
         now = self.snapshot
-        if now.active:
-            raise MotionRefused(
-                "another motion runs: stop it (empty trajectory) or wait for its end"
-            )
-        checked = self._gate.check(trajectory, now.q)
-        return LoadedMotion.sampled(label, checked.trajectory, self._world.dt)
+        check_order(order, now.ns)
+        at_once = order.start_ns == 0 and order.trajectory.times[0] == 0.0
+        if now.active or not at_once:
+            return None
+        checked = self._gate.check(order.trajectory, now.q)
+        return LoadedMotion.sampled(order, checked.trajectory, self._world.dt)
 
-    def start(self, motion: LoadedMotion) -> None:
-        """Begin a prepared motion at the present tick.
+    def start(self, order: Order, prepared: LoadedMotion | None) -> tuple[Event, ...]:
+        """Begin a motion at the present tick; say what it replaced and when it starts.
 
         Raises:
-            MotionRefused: since it was prepared another motion began, or the arm moved.
+            MotionRefused: it does not fit what the arm does now; that goes on.
         """
-        now = self.snapshot
-        if now.active:
-            raise MotionRefused("another motion began first: wait for its end")
-        if not np.abs(now.q - motion.positions[0]).max() <= START_TOLERANCE:
+        now, running = self.snapshot, self._motion
+        if self.faults.protected:
+            raise MotionRefused("protective stop: see to the arm, then call its clear_fault")
+        if running is None and prepared is not None and self.faults.begins() == "reject":
+            raise MotionRefused("fault: this motion is rejected")
+        begin = max(order.start_ns, now.ns)
+        if prepared is None or running is not None:
+            lead = (order.start_ns - now.ns) / SECOND if order.start_ns else 0.0
+            entry = self._commanded()
+            joined = join(entry, order.trajectory, lead)
+            checked = self._gate.check_stop(joined, PathPoint(*entry[:2]))
+            prepared = LoadedMotion.sampled(order, checked.trajectory, self._world.dt)
+        elif not np.abs(now.q - prepared.positions[0]).max() <= START_TOLERANCE:
             raise MotionRefused("the arm has moved since the motion was checked: send it again")
-        self._motion, self._step, self._stopping = motion, 0, False
-        seconds = motion.trajectory.duration + self._task.max_duration
-        self._may_move_until = self.snapshot.ns + ns_from_seconds(seconds)
+        replaced = self._leave("replaced", "another motion came")
+        self._motion, self._step = prepared, 0
+        seconds = prepared.trajectory.duration + self._task.max_duration
+        self._may_move_until = now.ns + ns_from_seconds(seconds)
+        return (*replaced, Event(order.label, "accepted", begin))
 
-    def stop(self) -> bool:
-        """Brake on the path of the motion under way; tell whether there was one to stop.
+    def hold(self, state: str, reason: str = "") -> tuple[Event, ...]:
+        """Give the motion up and hold the position where the arm is, as a controller does."""
+        left = self._leave(state, reason)
+        self._hold = self.snapshot.q
+        return left
 
-        A stop passes the gate like every motion.  One that does not is not sent: the motion
+    def brake(self) -> None:
+        """Brake on the path of the motion under way, at the end of the simulation.
+
+        A stop passes the gate like every motion.  One that does not is not made: the motion
         under way was checked and ends at rest by itself.
         """
-        if self._motion is None or self._stopping:
-            return False
+        motion = self._motion
+        if motion is None:
+            return
         elapsed = self._step * self._world.dt
-        braking = controlled_stop(self._motion.trajectory, elapsed, self._arm.limits)
-        self._stopping = True
         with contextlib.suppress(MotionRefused):
-            checked = self._gate.check_stop(braking).trajectory
-            self._motion = LoadedMotion.sampled(self._motion.label, checked, self._world.dt)
+            checked = safe_stop(self._gate, motion.trajectory, elapsed).trajectory
+            self._motion = LoadedMotion.sampled(
+                Order(motion.label, checked), checked, self._world.dt
+            )
             self._step = 0
-        return True
+
+    @property
+    def label(self) -> str:
+        """Label of the motion under way or about to end; empty = none."""
+        motion = self._motion or self._ending
+        return "" if motion is None else motion.label
 
     def reset_object(self) -> None:
         """Put the object back at its start, at rest."""
         self._world.reset_object(self._hold if self._motion is None else None)
         self._see(self.snapshot.ns, self._world.data.qpos)
 
-    def tick(self) -> LoadedMotion | None:
-        """Advance by one tick; return the motion that ended in it, if one did.
+    def tick(self) -> tuple[Event, ...]:
+        """Advance by one tick; return what became of motions in it.
 
         Raises:
             SimulationUnstable: the simulation has no finite state any more.
         """
         before = self.snapshot
-        ended = None
+        wanted = self._hold
         for step in range(self._steps):
-            self._world.step(*self._command())
+            wanted, speed = self._command()
+            self._world.step(*self.faults.distort(wanted, speed, self._world.dt))
             self._see(before.ns + (step + 1) * self._step_ns, self._world.data.qpos)
             # The last command is what is held afterwards: who sees a state stamped with the
             # motion's end may send the next motion at once.
             if self._motion is not None and self._step >= len(self._motion.positions) - 1:
                 self._hold = self._motion.positions[-1]
-                ended, self._motion, self._stopping = self._motion, None, False
+                self._ending, self._motion = self._motion, None
+                self._end_ns = before.ns + (step + 1) * self._step_ns
         self.snapshot = self._look(before.ns + self._steps * self._step_ns)
         self._note_activity(before)
-        return ended
+        return (*self._supervise(wanted), *self._fail())
 
     @property
     def busy(self) -> bool:
         """True while the arm or the object moves, and a little longer."""
         return self.snapshot.ns < self._busy_until
+
+    def _supervise(self, wanted: Array) -> tuple[Event, ...]:
+        """Watch the tolerances; say if a motion is done or given up."""
+        now = self.snapshot
+        off = np.abs(now.q - wanted)
+        if self._motion is not None:
+            excess = self._motion.watch.off_path(off, self._arm.joints)
+            return self.hold("aborted", excess) if excess else ()
+        if self._ending is None:
+            return ()
+        watch, label = self._ending.watch, self._ending.label
+        reached = not watch.off_goal(off) and (not watch.asked or np.abs(now.qd).max() <= STOPPED)
+        if reached:
+            self._ending = None
+            return (Event(label, "done", now.ns),)
+        if 0.0 < watch.goal_time < (now.ns - self._end_ns) / SECOND:
+            worst = int(np.argmax(off))
+            reason = f"{self._arm.joints[worst]} is {off[worst]:.4f} rad from the goal"
+            return self.hold("aborted", f"{reason} {watch.goal_time:g} s after its time")
+        return ()
+
+    def _fail(self) -> tuple[Event, ...]:
+        """Let the fault begin that is due."""
+        if self._motion is None:
+            return ()
+        kind = self.faults.due(self._step * self._world.dt)
+        if kind == "silent":
+            self.faults.silent = True
+        elif kind == "drift":
+            self.faults.drift(self._commanded()[0])
+        elif kind == "abort":
+            return self.hold("aborted", "fault: the controller gave up")
+        elif kind == "protective_stop":
+            self.faults.protected = True
+            return self.hold("aborted", "protective stop")
+        return ()
+
+    def _leave(self, state: str, reason: str) -> tuple[Event, ...]:
+        """Forget the motion under way or about to end; say so."""
+        motion = self._motion or self._ending
+        self._motion = self._ending = None
+        return () if motion is None else (Event(motion.label, state, self.snapshot.ns, reason),)
 
     def _command(self) -> tuple[Array, Array]:
         if self._motion is None:
@@ -183,6 +232,13 @@ class SimulatedArm:
         q, qd = self._motion.positions[self._step], self._motion.velocities[self._step]
         self._step += 1
         return q, qd
+
+    def _commanded(self) -> tuple[Array, Array, Array]:
+        """Return position, velocity and acceleration that are commanded at the present tick."""
+        if self._motion is None:
+            return self._hold, self._rest, self._rest
+        q, qd, qdd = self._motion.trajectory.sample(np.array([self._step * self._world.dt]))
+        return q[0], qd[0], qdd[0]
 
     def _note_activity(self, before: Snapshot) -> None:
         now = self.snapshot
@@ -201,46 +257,3 @@ class SimulatedArm:
             quaternion=world.object_quaternion,
             active=self._motion is not None,
         )
-
-    def _check_end(self, trajectory: JointTrajectory) -> None:
-        if len(trajectory.velocities) == 0:
-            return
-        for joint, velocity in zip(trajectory.joints, trajectory.velocities[-1], strict=True):
-            if velocity != 0.0:
-                raise MotionRefused(
-                    f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
-                )
-
-
-class Pacer:
-    """Keeps simulated time at a multiple of real time.
-
-    Args:
-        factor: simulated seconds per real second; 0 = as fast as possible while something
-            moves, and real time while nothing does, so that an idle simulation leaves the
-            processor to others.
-    """
-
-    def __init__(self, factor: float) -> None:
-        """Anchor the two times at the first wait."""
-        self._factor = factor
-        self._anchor: tuple[float, int] | None = None
-
-    def wait(self, ns: int, busy: bool, wake: threading.Event) -> None:
-        """Wait until simulated time ``ns`` is due; a free-running one is woken by ``wake``."""
-        free = self._factor == 0.0
-        if free and (busy or wake.is_set()):
-            wake.clear()
-            self._anchor = None
-            return
-        now = time.monotonic()
-        if self._anchor is None:
-            self._anchor = (now, ns)
-        begin, begin_ns = self._anchor
-        ahead = begin + (ns - begin_ns) * 1e-9 / (self._factor or 1.0) - now
-        if ahead < -MAX_LAG:
-            self._anchor = (now, ns)
-        elif ahead > 0.0 and free:
-            wake.wait(ahead)
-        elif ahead > 0.0:
-            time.sleep(ahead)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-CONTROLLER_TRAJECTORY = "joint_trajectory_controller/joint_trajectory"
-"""Motions to the arm, in the dialect of ros2_control's joint_trajectory_controller."""
-CONTROLLER_STATUS = "joint_trajectory_controller/status"
-"""What became of a motion; the simulated arm says it, a real controller need not."""
+CONTROLLER = "joint_trajectory_controller"
+"""Default name of the arm's controller; its own topics and its action lie below its name."""
+TRAJECTORY = "joint_trajectory"
+"""Below the controller's name: motions, in the dialect of ros2_control."""
+FOLLOW = "follow_joint_trajectory"
+"""Below the controller's name: the action for the same."""
+STATUS = "status"
+"""Below the controller's name: what became of a motion; the simulated arm alone says it."""
+CONTROLLER_TRAJECTORY = f"{CONTROLLER}/{TRAJECTORY}"
+CONTROLLER_STATUS = f"{CONTROLLER}/{STATUS}"
 JOINT_STATES = "joint_states"
 OBJECT_POSE = "object_pose"
 """Tracked pose of the object: simulation or motion capture."""

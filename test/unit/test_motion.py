@@ -77,7 +77,7 @@ def test_stop_brakes_on_the_path_within_the_limits(speed, heading, share):
     motion = stroke(speed, heading)
     elapsed = share * motion.duration
     stop = controlled_stop(motion, elapsed, UR5E.limits)
-    SafetyGate(UR5E).check_stop(stop)
+    SafetyGate(UR5E).check_stop(stop, motion.at(elapsed))
     q, qd, qdd = stop.sample(np.linspace(0.0, stop.duration, 300))
     start, velocity, _ = motion.sample(np.array([elapsed]))
     np.testing.assert_allclose(q[0], start[0], atol=1e-9)

@@ -62,8 +62,9 @@ def test_a_stop_starts_where_the_path_is():
     ):
         with pytest.raises(MotionRefused, match="a stop starts where the path is"):
             GATE.check_stop(stop, other)
+    drifting = replace(STROKE, velocities=STROKE.velocities + 1e-9)
     with pytest.raises(MotionRefused, match="ends at rest"):
-        GATE.check_stop(rest_of(replace(STROKE, velocities=STROKE.velocities + 1e-9), 0.3))
+        GATE.check_stop(rest_of(drifting, 0.3), drifting.at(0.3))
 
 
 def test_where_no_braking_passes_the_stop_is_the_rest_of_the_motion():
@@ -89,7 +90,7 @@ def test_the_rest_of_a_motion_follows_its_path():
     GATE.check_stop(rest, STROKE.at(0.123))
     after = rest_of(STROKE, STROKE.duration + 1.0)
     np.testing.assert_array_equal(after.positions[0], STROKE.positions[-1])
-    GATE.check_stop(after)
+    GATE.check_stop(after, STROKE.at(STROKE.duration + 1.0))
 
 
 def random_valid(gate, arm, rng):

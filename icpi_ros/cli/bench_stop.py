@@ -1,0 +1,37 @@
+"""Measure how fast a moving arm is stopped through a graph of real processes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from icpi_ros.cli.arguments import checked_output, whole
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the benchmark lets one change."""
+    parser.add_argument("--trials", type=whole(1, 10_000), default=200, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument(
+        "--request",
+        choices=("both", "cancel", "service"),
+        default="both",
+        help="cancel the goal, call the service stop, or each for half of the trials",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stop many motions, print how long it took; exit code 1 if the target is missed."""
+    from icpi_ros.bench.stopping import summary, text
+    from icpi_ros.nodes.stop_latency import measure
+
+    out = checked_output(args.json) if args.json else None
+    stops, missed = measure(args.trials, args.seed, args.request)
+    rows = {"seed": args.seed, "request": args.request, **summary(stops, missed)}
+    print(text(rows))
+    if out:
+        out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    kept = rows["deceleration"]["p99"] <= rows["target"] and rows["effort"] <= 1.0
+    return 0 if kept else 1

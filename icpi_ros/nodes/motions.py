@@ -1,0 +1,115 @@
+"""What a simulated controller is asked for, what it makes of it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.convert import ns_from_seconds
+from icpi_ros.types import Array
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Tolerances of one motion; an empty array or a 0 in it: not watched.
+
+    Attributes:
+        path: ``(n,)`` distance of each joint from its command under way [rad].
+        goal: ``(n,)`` distance of each joint at the end [rad].
+        goal_time: time after the end to get there [s]; 0 = for ever.
+    """
+
+    path: Array = field(default_factory=lambda: np.empty(0))
+    goal: Array = field(default_factory=lambda: np.empty(0))
+    goal_time: float = 0.0
+
+    @property
+    def asked(self) -> bool:
+        """True if the end is watched."""
+        return bool((self.goal > 0.0).any())
+
+    def off_path(self, off: Array, joints: Sequence[str]) -> str:
+        """Return which joint left its path by ``off`` ``(n,)`` [rad]; empty = none."""
+        if not len(self.path):
+            return ""
+        beyond = (self.path > 0.0) & (off > self.path)
+        if not beyond.any():
+            return ""
+        joint = int(np.argmax(beyond))
+        return f"{joints[joint]} is {off[joint]:.4f} rad off its path: {self.path[joint]:g} allowed"
+
+    def off_goal(self, off: Array) -> bool:
+        """Tell whether a joint is too far from the goal."""
+        return bool(len(self.goal)) and bool(((self.goal > 0.0) & (off > self.goal)).any())
+
+
+@dataclass(frozen=True)
+class Order:
+    """A trajectory as it came: label, points, start on the arm's clock [ns] (0 = now)."""
+
+    label: str
+    trajectory: JointTrajectory
+    start_ns: int = 0
+    watch: Watch = field(default_factory=Watch)
+
+
+@dataclass(frozen=True)
+class LoadedMotion:
+    """A checked motion with the commands of all its steps.
+
+    Attributes:
+        label: name that the sender gave it.
+        trajectory: the motion.
+        positions, velocities: ``(S, n)`` commands, one per step [rad], [rad/s].
+        watch: its tolerances.
+    """
+
+    label: str
+    trajectory: JointTrajectory
+    positions: Array
+    velocities: Array
+    watch: Watch
+
+    @classmethod
+    def sampled(cls, order: Order, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
+        """Sample a trajectory at every step, exactly as in-process rollouts do."""
+        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
+        q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
+        return cls(order.label, trajectory, q, qd, order.watch)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of a motion; see :class:`icpi_ros.nodes.convert.MotionStatus`."""
+
+    label: str
+    state: str
+    ns: int
+    reason: str = ""
+
+
+def check_order(order: Order, now_ns: int) -> None:
+    """Refuse what ros2_control's controller refuses before it looks at anything else.
+
+    Raises:
+        MotionRefused: no points, times that do not increase, not at rest at the end, or all of
+            it in the past.
+    """
+    t = order.trajectory
+    if not len(t.times):
+        raise MotionRefused("the trajectory is empty: to stop, send one point at rest")
+    if not np.isfinite(t.positions).all() or not np.isfinite(t.velocities).all():
+        raise MotionRefused("a position or velocity is not finite")
+    if t.times[0] < 0.0 or not (np.diff(t.times) > 0.0).all():
+        raise MotionRefused("times of a motion start at 0 or later and increase strictly")
+    for joint, velocity in zip(t.joints, t.velocities[-1], strict=True):
+        if velocity != 0.0:
+            raise MotionRefused(
+                f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
+            )
+    if order.start_ns and order.start_ns + ns_from_seconds(t.duration) < now_ns:
+        raise MotionRefused("the trajectory ended in the past")

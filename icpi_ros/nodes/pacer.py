@@ -1,0 +1,51 @@
+"""Simulated time against real time."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+MAX_LAG = 0.1
+"""Real time that a slow machine may catch up [s]; what is beyond is given up."""
+
+
+class Pacer:
+    """Keeps simulated time at a multiple of real time.
+
+    Args:
+        factor: simulated seconds per real second; 0 = as fast as possible while something
+            moves, and real time while nothing does, so that an idle simulation leaves the
+            processor to others.
+    """
+
+    def __init__(self, factor: float) -> None:
+        """Anchor the two times at the first wait."""
+        self._factor = factor
+        self._anchor: tuple[float, int] | None = None
+
+    def wait(self, ns: int, busy: bool, wake: threading.Event) -> None:
+        """Wait until simulated time ``ns`` is due; a free-running one is woken by ``wake``."""
+        free = self._factor == 0.0
+        if free and (busy or wake.is_set()):
+            wake.clear()
+            self._anchor = None
+            return
+        now = time.monotonic()
+        if self._anchor is None:
+            self._anchor = (now, ns)
+        begin, begin_ns = self._anchor
+        ahead = begin + (ns - begin_ns) * 1e-9 / (self._factor or 1.0) - now
+        if ahead < -MAX_LAG:
+            self._anchor = (now, ns)
+        elif ahead > 0.0 and free:
+            wake.wait(ahead)
+        elif ahead > 0.0:
+            time.sleep(ahead)
+
+    def due(self, ns: int) -> float:
+        """Return the steady time at which simulated time ``ns`` is due [s], at least now."""
+        now = time.monotonic()
+        if self._anchor is None or self._factor == 0.0:
+            return now
+        begin, begin_ns = self._anchor
+        return max(now, begin + (ns - begin_ns) * 1e-9 / self._factor)

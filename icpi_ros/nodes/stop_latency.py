@@ -1,0 +1,239 @@
+"""Stops motions of a simulated graph at random moments and notes when each took effect.
+
+All processes are on one machine, so their steady clocks are one.  The simulated arm's status says
+when the first braking command is due on it; that the arm stands is seen in ``joint_states``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_ros.arms import ARMS
+from icpi_ros.bench.stopping import Stop, effort
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph.instance import reserve_domain
+from icpi_ros.graph.processes import BackgroundGraph, environment
+from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes.arm_feed import AT_REST
+from icpi_ros.nodes.calls import SafeActionClient
+from icpi_ros.nodes.convert import MotionStatus
+from icpi_ros.nodes.spin import within
+from icpi_ros.nodes.topics import (
+    CONTROLLER_STATUS,
+    CONTROLLER_TRAJECTORY,
+    EXECUTE_MOTION,
+    JOINT_STATES,
+)
+from icpi_ros.tasks import TASKS
+
+TASK = "slide"
+STOP_SERVICE, RESET_SERVICE = "stop", "reset_stop"
+START_LIMIT, REPLY_LIMIT = 30.0, 15.0
+MOVING = 0.1
+"""Joint speed from which a motion counts as under way [rad/s]."""
+LATEST = 0.3
+"""Requests come up to this long after a motion got going [s]."""
+PHASES = {
+    "approach": ExecuteMotion.Feedback.APPROACHING,
+    "stroke": ExecuteMotion.Feedback.STROKING,
+}
+
+
+def measure(trials: int, seed: int, request: str) -> tuple[list[Stop], int]:
+    """Return ``trials`` stops, and how many requests came too late to be one.
+
+    Args:
+        trials: how many.
+        seed: of motions and moments.
+        request: ``cancel``, ``service`` or ``both``; without a service all are cancels.
+
+    Raises:
+        ExecutionFailed: the graph does not start or does not answer.
+    """
+    number, held = reserve_domain()
+    os.environ.update(environment())
+    os.environ["ROS_DOMAIN_ID"] = str(number)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            given = {
+                "task": TASK,
+                "real_time_factor": "1.0",
+                "store": str(Path(folder) / "trials.sqlite"),
+            }
+            with (
+                BackgroundGraph("sim", given, Path(folder) / "graph.log") as graph,
+                _Client(graph) as client,
+            ):
+                return client.measure(trials, np.random.default_rng(seed), request)
+    finally:
+        held.release()
+
+
+class _Client:
+    """Starts and stops motions; callbacks note what happens, the caller's thread waits."""
+
+    def __init__(self, graph: BackgroundGraph) -> None:
+        self._graph = graph
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node(
+            "stop_latency", context=self._context, start_parameter_services=False
+        )
+        self._arm = ARMS.get(TASKS.get(TASK).arm)
+        self._changed = threading.Condition()
+        self._phase = -1
+        self._states: deque[tuple[float, float]] = deque(maxlen=500)
+        self._statuses: deque[MotionStatus] = deque(maxlen=100)
+        self._sent: deque[JointTrajectory] = deque(maxlen=100)
+        self._motions = SafeActionClient(self._node, ExecuteMotion, EXECUTE_MOTION)
+        self._stop = self._node.create_client(Trigger, STOP_SERVICE)
+        self._reset = self._node.create_client(Trigger, RESET_SERVICE)
+        listen = self._node.create_subscription
+        listen(JointState, JOINT_STATES, self._on_state, qos.SENSOR_EVERY)
+        listen(DiagnosticStatus, CONTROLLER_STATUS, self._on_status, qos.EVENT)
+        listen(JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+
+    def __enter__(self) -> _Client:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        within(5.0, self._tear_down)
+
+    def _tear_down(self) -> None:
+        self._executor.shutdown(timeout_sec=2.0)
+        self._thread.join(2.0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def measure(
+        self, trials: int, rng: np.random.Generator, request: str
+    ) -> tuple[list[Stop], int]:
+        self._wait(self._motions.ready, START_LIMIT, "execute_motion")
+        self._wait(lambda: bool(self._states), START_LIMIT, "joint states")
+        served = self._stop.service_is_ready() and self._reset.service_is_ready()
+        kinds = {"both": ("cancel", "service")}.get(request, (request,)) if served else ("cancel",)
+        stops: list[Stop] = []
+        missed = 0
+        while len(stops) < trials:
+            stop = self._one(rng, kinds[len(stops) % len(kinds)])
+            if stop is None:
+                missed += 1
+                if missed > trials + 20:
+                    raise ExecutionFailed(f"{missed} motions ended before they could be stopped")
+            else:
+                stops.append(stop)
+        return stops, missed
+
+    def _one(self, rng: np.random.Generator, kind: str) -> Stop | None:
+        motion = str(rng.choice(list(PHASES)))
+        task = TASKS.get(TASK)
+        goal = ExecuteMotion.Goal(
+            task=TASK,
+            trial_id=f"stop/{rng.integers(2**62)}",
+            theta_names=list(task.space.names),
+            theta=task.space.sample(rng, 1)[0].tolist(),
+        )
+        delay = float(rng.uniform(0.0, LATEST))
+        self._phase = -1
+        self._statuses.clear()
+        self._sent.clear()
+        handle = self._reply(self._motions.send(goal, self._on_feedback))
+        result = self._motions.result(handle)
+        self._wait(
+            lambda: result.done() or (self._phase == PHASES[motion] and self._speed > MOVING),
+            REPLY_LIMIT,
+            "a motion",
+        )
+        begin = time.monotonic()
+        while (left := begin + delay - time.monotonic()) > 0.0:
+            time.sleep(left)  # the random moment itself: nothing to wait for
+        speed, asked = self._speed, time.monotonic()
+        self._ask(kind, handle)
+        answer = self._reply(result)
+        if kind == "service":
+            self._reply(self._reset.call_async(Trigger.Request()))
+        if speed < MOVING or answer.result.error_code == ExecuteMotion.Result.NONE:
+            return None
+        return self._noted(kind, motion, speed, asked)
+
+    def _ask(self, kind: str, handle: Any) -> None:
+        if kind == "cancel":
+            self._motions.cancel(handle)
+        else:
+            self._stop.call_async(Trigger.Request())
+
+    def _noted(self, kind: str, motion: str, speed: float, asked: float) -> Stop | None:
+        def begun() -> list[MotionStatus]:
+            return [s for s in list(self._statuses) if s.state == "accepted" and _is_stop(s.motion)]
+
+        self._wait(lambda: bool(begun()), 2.0, "the arm's report of the stop")
+        first = begun()[0]
+        states = [(at, fast) for at, fast in list(self._states) if at > asked]
+        moving = [at for at, fast in states if fast >= AT_REST]
+        stop = next(m for m in list(self._sent) if m.header.frame_id == first.motion)
+        held = len(stop.points) < 2
+        share = effort(convert.trajectory_from(stop, self._arm.joints), self._arm.limits)
+        standing = (moving[-1] if moving else asked) - asked
+        return Stop(kind, motion, speed, first.steady - asked, standing, share, held)
+
+    @property
+    def _speed(self) -> float:
+        return self._states[-1][1]
+
+    def _wait(self, done: Callable[[], bool], limit: float, what: str) -> None:
+        deadline = time.monotonic() + limit
+        while not done():
+            if time.monotonic() > deadline or not self._graph.alive:
+                why = self._graph.reason() if not self._graph.alive else f"{limit:g} s"
+                raise ExecutionFailed(f"waited for {what} in vain: {why}")
+            with self._changed:
+                self._changed.wait(0.02)
+
+    def _reply(self, future: Any) -> Any:
+        self._wait(future.done, REPLY_LIMIT, "a reply")
+        return future.result()
+
+    def _on_state(self, msg: JointState) -> None:
+        with self._changed:
+            self._states.append((time.monotonic(), float(np.abs(msg.velocity).max())))
+            self._changed.notify_all()
+
+    def _on_status(self, msg: DiagnosticStatus) -> None:
+        with self._changed:
+            self._statuses.append(convert.motion_status_from(msg))
+            self._changed.notify_all()
+
+    def _on_trajectory(self, msg: JointTrajectory) -> None:
+        self._sent.append(msg)
+
+    def _on_feedback(self, msg: Any) -> None:
+        with self._changed:
+            self._phase = msg.feedback.state
+            self._changed.notify_all()
+
+
+def _is_stop(label: str) -> bool:
+    """Tell whether a label is that of a stop or a hold of the executor."""
+    return label.rsplit("/", 2)[-2] in ("stop", "hold")

@@ -1,0 +1,173 @@
+"""Stopping an arm: brake on the path of the motion under way, or hold; then see it stand.
+
+The braking trajectory replaces the motion at a moment a little ahead (its header's stamp), so
+that the controller has it in time and joins it without a jump.  ``header.stamp`` is on the arm's
+clock, that of ``joint_states``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.stop import safe_stop
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.arm_feed import ArmState
+from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.types import Array
+
+STANDING = 20_000_000
+"""An arm stands if it does so for this long of its own time [ns]."""
+LEADS = (0.01, 0.02, 0.05)
+"""From planning a stop to its begin [s], one try after the other: planning takes 2 ms and
+transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
+BLEND = 0.05
+"""The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
+SLACK, SHIFTS = 0.1, 81
+"""How far a start that is only estimated may be off [s], and how many starts are tried."""
+LATE = 0.15
+"""Arm's time after the planned end of a stop when a moving arm is told to hold [s]."""
+ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
+"""States of a motion that is over."""
+HOLDS = 4
+"""How often an arm that moves on is told to hold, each time more gently."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """The motion under way: its path, its start on the arm's clock [ns], and if that is exact.
+
+    Where it is not, the path is searched for the time that fits a state best.
+    """
+
+    trajectory: JointTrajectory
+    start: int
+    exact: bool
+
+    def elapsed(self, ns: int) -> float:
+        """Return its own time at ``ns`` of the arm's clock [s], not below 0."""
+        return max(ns - self.start, 0) / SECOND
+
+    def aligned(self, state: ArmState) -> tuple[Running, Array]:
+        """Return the motion with the start that fits a state best, and the joints' distances.
+
+        Distances from the path are ``(n,)`` [rad].
+        """
+        slack = np.zeros(1) if self.exact else np.linspace(-SLACK, SLACK, SHIFTS)
+        wanted, _, _ = self.trajectory.sample(self.elapsed(state.ns) + slack)
+        off = np.abs(state.q - wanted)
+        best = int(np.argmin(off.max(axis=1)))
+        return replace(self, start=self.start - ns_from_seconds(float(slack[best]))), off[best]
+
+
+class Stopper:
+    """Stops one arm; used by one worker thread.
+
+    Args:
+        arm: whose limits hold.
+        port: the way to it.
+        gate: checks the stops as it checks every motion.
+        changed: notified at every news of the arm.
+        silence: steady time after which a joint state is too old to tell anything [s].
+        limit: longest steady time until a stopped arm stands [s].
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        port: ArmPort,
+        gate: SafetyGate,
+        changed: threading.Condition,
+        silence: float,
+        limit: float,
+    ) -> None:
+        """Keep the parts."""
+        self._arm, self._port, self._gate, self._changed = arm, port, gate, changed
+        self._silence, self._limit = silence, limit
+
+    def stop(self, running: Running | None, tolerance: float, name: str, pending: str = "") -> bool:
+        """Brake and wait until the arm stands; tell whether it was seen to.
+
+        Args:
+            running: the motion under way; None = none is known.
+            tolerance: joint distance from its path beyond which braking on it makes no sense
+                [rad].
+            name: of the trial, for labels.
+            pending: label of a motion that was sent and is not answered yet; empty = none.
+        """
+        if running is not None:
+            running = self._followed(running, tolerance)
+        if running is not None:
+            for lead in LEADS if running.exact else (BLEND,):
+                seen = self._brake(running, lead, self._port.label(f"{name}/stop"))
+                if seen is not None:
+                    return seen
+        return self._hold(name, pending)
+
+    def _hold(self, name: str, pending: str) -> bool:
+        """Hold, more gently each time; tell whether the arm was seen to stand."""
+        deadline = time.monotonic() + self._limit
+        for attempt in range(HOLDS):
+            label = self._port.label(f"{name}/hold")
+            end = self._port.now + ns_from_seconds(self._port.hold(label, attempt))
+            last = attempt == HOLDS - 1
+            seen = self._stands_after(end, "" if last else label, deadline, pending)
+            if seen is not None:
+                return seen
+        return False
+
+    def _brake(self, running: Running, lead: float, label: str) -> bool | None:
+        """Brake on the path; tell whether the arm was seen to stand, None if that was refused."""
+        begin = self._port.now + ns_from_seconds(lead * max(self._port.pace, 1.0))
+        try:
+            checked = safe_stop(self._gate, running.trajectory, running.elapsed(begin))
+        except MotionRefused:
+            return None
+        self._port.send(checked, label, begin)
+        deadline = time.monotonic() + self._limit
+        return self._stands_after(
+            begin + ns_from_seconds(checked.trajectory.duration), label, deadline
+        )
+
+    def _followed(self, running: Running, tolerance: float) -> Running | None:
+        """Return the motion if the arm is where it wants it; an old state says nothing."""
+        state = self._port.state
+        if state is None or self._too_old(state):
+            return running
+        aligned, off = running.aligned(state)
+        return aligned if off.max() <= tolerance else None
+
+    def _stands_after(self, ns: int, label: str, deadline: float, pending: str = "") -> bool | None:
+        """Wait until the arm stands after ``ns`` of its clock; None = it does not obey ``label``.
+
+        A motion that is still ``pending`` may begin at any moment: standing means nothing yet.
+        """
+        since: int | None = None
+        while time.monotonic() < deadline:
+            with self._changed:
+                self._changed.wait(0.05)
+            state = self._port.state
+            if state is None or self._too_old(state):
+                return False  # nobody is left who could say that it stands
+            over = not pending or self._port.status(pending, *ENDS) is not None
+            if state.ns < ns or not state.stands or not over:
+                since = None
+            elif since is None:
+                since = state.ns
+            elif state.ns - since >= STANDING:  # one sample could be a turning point
+                return True
+            refused = self._port.status(label, "rejected", "aborted") is not None
+            late = state.ns > ns + ns_from_seconds(LATE)
+            if label and (refused or late) and not state.stands:
+                return None
+        return False
+
+    def _too_old(self, state: ArmState) -> bool:
+        return time.monotonic() - state.arrival > self._silence

@@ -1,0 +1,93 @@
+"""An arm behind its controller's trajectory topic; nobody answers there, so we supervise."""
+
+from __future__ import annotations
+
+import numpy as np
+from rclpy.node import Node
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.motion.safety import CheckedTrajectory
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes.action_port import Tolerances
+from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
+from icpi_ros.nodes.convert import MotionStatus
+from icpi_ros.nodes.topics import TRAJECTORY
+
+HOLD_TIME = 0.2
+"""Shortest time in which an arm is brought to a hold [s]."""
+HOLD_SHARE = 0.5
+"""Share of the acceleration limits that a hold uses: its start is only roughly known."""
+
+
+class TopicPort:
+    """See :class:`icpi_ros.nodes.arm_port.ArmPort`."""
+
+    def __init__(
+        self, node: Node, arm: Arm, feed: ArmFeed, tolerances: Tolerances, controller: str
+    ) -> None:
+        """Open the topic; the tolerances cannot be sent here, the executor watches them."""
+        self._node, self._arm, self._feed = node, arm, feed
+        self._topic = f"{controller}/{TRAJECTORY}"
+        self._out = node.create_publisher(JointTrajectoryMsg, self._topic, qos.COMMAND)
+
+    @property
+    def state(self) -> ArmState | None:
+        """See the class."""
+        return self._feed.state
+
+    @property
+    def now(self) -> int:
+        """See the class."""
+        return self._feed.now
+
+    @property
+    def pace(self) -> float:
+        """See the class."""
+        return self._feed.pace
+
+    @property
+    def has_controller(self) -> bool:
+        """See the class."""
+        return self._node.count_subscribers(self._topic) > 0
+
+    @property
+    def answers(self) -> bool:
+        """See the class; the simulated arm does, a real controller does not."""
+        return self._feed.reports_status
+
+    def label(self, name: str) -> str:
+        """See the class."""
+        return self._feed.label(name)
+
+    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+        """See the class."""
+        self._out.publish(convert.trajectory_msg(motion.trajectory, label, start_ns))
+
+    def hold(self, label: str, attempt: int = 0) -> float:
+        """Send one point at rest where the arm is, or where it can stop if it moves."""
+        state = self._feed.state
+        if state is None:
+            return 0.0  # no motion was ever sent to an arm that was never heard
+        point = hold_point(self._arm, state, attempt)
+        self._out.publish(convert.trajectory_msg(point, label))
+        return point.duration
+
+    def status(self, label: str, *states: str) -> MotionStatus | None:
+        """See the class."""
+        return self._feed.status(label, *states)
+
+
+def hold_point(arm: Arm, state: ArmState, attempt: int) -> JointTrajectory:
+    """Return one point at rest, reached without a jump; the controller joins from where it is.
+
+    The quintic from speed v to a point v T / 2 ahead at rest brakes with 1.5 v / T at most.  Every
+    further attempt takes twice the time: the command may be far from where the arm is.
+    """
+    limits = arm.limits
+    allowed = HOLD_SHARE * limits.acceleration
+    time = 2.0**attempt * max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))
+    q = np.clip(state.q + 0.5 * time * state.qd, limits.lower, limits.upper)
+    rest = np.zeros((1, len(q)))
+    return JointTrajectory(arm.joints, np.array([time]), q[np.newaxis], rest, rest.copy())

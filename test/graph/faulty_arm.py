@@ -1,0 +1,79 @@
+"""A graph whose simulated arm can be told to fail, over either way to it."""
+
+import numpy as np
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+
+from .conftest import NAMESPACE, RunningGraph
+from .controllers import with_control_msgs
+
+PARAMETERS = """\
+/**:
+  executor:
+    ros__parameters: {{controller: {controller}, joint_state_timeout: 0.5, reply_timeout: 1.5}}
+  mujoco_arm:
+    ros__parameters: {{controller_status: {status}}}
+"""
+STROKE = 3
+"""A trial's third motion from rest, after retreat and approach."""
+
+
+class FaultyArm:
+    """A graph whose simulated arm can be told to fail."""
+
+    def __init__(self, observer, client, graph):
+        self.observer, self.client, self.graph = observer, client, graph
+        node = observer.node
+        self.joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+        self.set = node.create_client(SetParameters, "mujoco_arm/set_parameters")
+        self.clear = node.create_client(Trigger, "mujoco_arm/clear_fault")
+        observer.wait(self.set.service_is_ready, "the arm's parameters")
+        observer.wait(self.clear.service_is_ready, "clear_fault")
+        client.connect(20.0, graph.alive)
+
+    def fail(self, kind, after, motion=STROKE):
+        values = {"fault": kind, "fault_motion": motion, "fault_after": after}
+        given = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        for item in given[::-1]:  # the kind last: motions are counted from then on
+            answer = self.observer.reply(
+                self.set.call_async(SetParameters.Request(parameters=[item]))
+            )
+            assert answer.results[0].successful, answer.results[0].reason
+
+    def mend(self):
+        assert self.observer.reply(self.clear.call_async(Trigger.Request())).success
+
+    def trial(self, seed):
+        """Run one trial of a run; return it."""
+        shown = []
+        self.client.improve(
+            Request("slide", "random", budget=1, seed=seed),
+            Callbacks(on_trial=shown.append, alive=self.graph.alive),
+        )
+        (trial,) = shown
+        return trial
+
+    def stands(self):
+        count = len(self.joints)
+        self.observer.wait(lambda: len(self.joints) > count + 5, "joint states")
+        return max(np.abs(state.velocity).max() for state in self.joints[-5:]) < 0.02
+
+
+def warm(graph):
+    """Run a first trial: every later one has a retreat, an approach and a stroke."""
+    with ImproveClient(NAMESPACE) as client:
+        client.connect(20.0, graph.alive)
+        result = client.improve(Request("slide", "random", budget=1))
+        assert result.error_code == 0, result.error_msg
+
+
+def graph_of(folder, controller, status=True, **arguments):
+    file = folder / "params.yaml"
+    file.write_text(PARAMETERS.format(controller=controller, status=str(status).lower()))
+    env = with_control_msgs() if controller == "action" else None
+    return RunningGraph(folder, env=env, params_file=file, **arguments)

@@ -1,0 +1,41 @@
+"""Every fault of an arm ends in a stopped arm, a trial with the reason, and a usable graph."""
+
+import pytest
+
+from .faulty_arm import FaultyArm, graph_of, warm
+
+FAULTS = {
+    "reject": (0.0, "rejected the motion: fault: this motion is rejected"),
+    "abort": (0.2, "the controller gave up"),
+    "silent": (0.2, "no joint state for 0.5 s"),
+    "drift": (0.15, "path"),
+    "late": (2.5, "took no motion within 1.5 s"),
+    "protective_stop": (0.2, "protective stop"),
+}
+
+
+@pytest.fixture(scope="module", params=["topic", "action"])
+def graph(request, tmp_path_factory, domain):
+    folder = tmp_path_factory.mktemp(request.param)
+    with graph_of(folder, request.param, real_time_factor=2) as running:
+        warm(running)
+        yield running
+
+
+@pytest.fixture
+def arm(graph, observer, client):
+    return FaultyArm(observer, client, graph)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_in_a_stroke_ends_the_trial_and_nothing_else(arm, kind):
+    after, words = FAULTS[kind]
+    arm.fail(kind, after)
+    failed = arm.trial(seed=1)
+    assert failed.status.value == "failed"
+    assert words in failed.note
+    assert ("not seen to stand" in failed.note) == (kind == "silent")
+    arm.mend()
+    assert arm.stands()
+    after = arm.trial(seed=2)
+    assert (after.status.value, after.note) == ("done", "")
