@@ -193,6 +193,13 @@ def test_a_scene_with_its_arm_built_in_takes_no_other():
         World(task, FR3, task.seeded_physics(0))
 
 
+def test_an_arm_without_a_blade_cannot_be_simulated_where_one_strikes(tmp_path):
+    text = share_path("config", "arms", "fr3.yaml").read_text()
+    (tmp_path / "bare.yaml").write_text(text.replace("name: blade", "name: cone"))
+    with pytest.raises(UsageError, match="cannot simulate slide with fr3: .*'blade' not found"):
+        World(SLIDE, find_arm(str(tmp_path / "bare.yaml")), PHYSICS)
+
+
 def test_the_closest_pieces_are_found():
     """Against distances of many points along both pieces."""
     rng = np.random.default_rng(5)
