@@ -54,10 +54,22 @@ def _defaults(root: _Element, name: str) -> None:
 
 def _pieces(body: _Element, arm: DescribedArm, link: int) -> None:
     """Add the pieces of one link, each with the mass of the description."""
-    for piece, mass in zip(arm.body, arm.description.masses, strict=True):
-        if piece.link == link and piece.name != BLADE:
-            size = {"class": arm.name, "size": _text([piece.radius]), "mass": _text([mass])}
-            _add(body, "geom", size | _shape(piece))
+    carried = [
+        (piece, mass)
+        for piece, mass in zip(arm.body, arm.description.masses, strict=True)
+        if piece.link == link and piece.name != BLADE
+    ]
+    for piece, mass in carried:
+        size = {"class": arm.name, "size": _text([piece.radius]), "mass": _text([mass])}
+        _add(body, "geom", size | _shape(piece))
+    if not carried and link > 0:
+        _bare(body)
+
+
+def _bare(body: _Element) -> None:
+    """Give a body without pieces a little mass: MuJoCo moves nothing that has none."""
+    light = {"pos": "0 0 0", "mass": "0.1", "diaginertia": "1e-4 1e-4 1e-4"}
+    _add(body, "inertial", light)
 
 
 def _shape(piece: Capsule) -> dict[str, str]:
@@ -74,9 +86,6 @@ def _tool(last: _Element, arm: DescribedArm) -> None:
     if BLADE in masses:
         box = {"name": BLADE, "type": "box", "rgba": "0.2 0.3 0.8 1"}
         _add(tool, "geom", box | {"size": _text(BLADE_SIZE), "mass": _text([masses[BLADE]])})
-    else:  # a body must weigh something
-        light = {"pos": "0 0 0", "mass": "0.001", "diaginertia": "1e-7 1e-7 1e-7"}
-        _add(tool, "inertial", light)
     _add(tool, "site", {"name": "tool", "size": "0.004"})
 
 

@@ -78,7 +78,7 @@ def test_the_inverse_of_seven_joints_is_exact_and_of_least_cost(where):
 @settings(max_examples=30, deadline=None)
 def test_rates_are_the_derivative_of_the_inverse(where):
     position, rotation = pose(*where)
-    step = 1e-4
+    step = 1e-5
     rates = FR3.rates(FR3.inverse(position, rotation))
     for axis, unit in enumerate(np.eye(3)):
         ahead = FR3.inverse(position + step * unit, rotation)
@@ -191,6 +191,13 @@ def test_a_scene_with_its_arm_built_in_takes_no_other():
     task = TASKS.get("rope-swing")
     with pytest.raises(UsageError, match=r"rope.xml has its arm built in"):
         World(task, FR3, task.seeded_physics(0))
+
+
+def test_an_arm_without_a_blade_cannot_be_simulated_where_one_strikes(tmp_path):
+    text = share_path("config", "arms", "fr3.yaml").read_text()
+    (tmp_path / "bare.yaml").write_text(text.replace("name: blade", "name: cone"))
+    with pytest.raises(UsageError, match=r"cannot simulate slide with fr3: .*'blade' not found"):
+        World(SLIDE, find_arm(str(tmp_path / "bare.yaml")), PHYSICS)
 
 
 def test_the_closest_pieces_are_found():
