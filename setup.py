@@ -38,6 +38,7 @@ setup(
         files("launch", "*.py"),
         files("config", "*.xml", "*.yaml", "*.rviz", "*.json"),
         files("sim", "*.xml"),
+        files("icpi_msgs/msg", "*.msg"),
     ],
     zip_safe=False,
     install_requires=requirements(),
