@@ -23,7 +23,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel as ChannelRecord
 from mcap.records import Chunk, Schema
 
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
 from icpi_ros.errors import UsageError
 
 MAGIC = b"\x89MCAP0\r\n"
@@ -249,8 +249,7 @@ class McapFile:
 
     def _skip(self, record: _Record, exc: Exception) -> None:
         kind = "chunk" if record.opcode == Opcode.CHUNK else "record"
-        why = " ".join(str(exc).split()) or type(exc).__name__
-        self._note(f"a {kind} of {record.length} B at {record.offset} B is skipped: {why[:120]}")
+        self._note(f"a {kind} of {record.length} B at {record.offset} B is skipped: {why(exc)}")
 
     def _note(self, line: str) -> None:
         self._notes.add(f"{self.path.name}: {line}")

@@ -47,7 +47,7 @@ class Notes:
 
     def add(self, line: str) -> None:
         """Keep a line; beyond the bound lines are only counted."""
-        line = " ".join(line.split())[:300]
+        line = "".join(c if c.isprintable() else "?" for c in line)[:300]
         if line in self._lines:
             return
         if len(self._lines) < MOST_LINES:
@@ -60,3 +60,9 @@ class Notes:
         """All lines, and how many more there were."""
         more = [f"and {self._more} more of this kind"] if self._more else []
         return [*self._lines, *more]
+
+
+def why(exc: Exception, most: int = 120) -> str:
+    """Return an error of a parser as one line of bounded length."""
+    text = "".join(c if c.isprintable() else " " for c in str(exc))
+    return " ".join(text.split())[:most] or type(exc).__name__

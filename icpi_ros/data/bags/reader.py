@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from icpi_ros.data.bags.files import open_files
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
 from icpi_ros.data.bags.schema import Decode, decoder
 from icpi_ros.data.bags.topics import assign
 from icpi_ros.errors import UsageError
@@ -125,8 +125,7 @@ class Bag:
         try:
             return decode(message.data)
         except Exception as exc:  # damaged bytes: whatever parsers stumble over
-            why = " ".join(str(exc).split())[:100] or type(exc).__name__
-            self.note(f"{channel.topic}: messages that cannot be decoded are skipped ({why})")
+            self.note(f"{channel.topic}: messages that cannot be decoded are skipped ({why(exc)})")
             return None
 
     def _decoder(self, channel: Channel) -> Decode | None:

@@ -10,7 +10,7 @@ from typing import Any
 from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
-from icpi_ros.data.bags.raw import Channel
+from icpi_ros.data.bags.raw import Channel, why
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.resources import share_path
 
@@ -41,9 +41,8 @@ def decoder(channel: Channel) -> Decode:
         try:
             store.register(_types(channel))
         except Exception as exc:  # damaged bytes: whatever parsers stumble over
-            why = " ".join(str(exc).split())[:120] or type(exc).__name__
             raise UsageError(
-                f"{channel.topic}: the definition of {channel.kind[:60]} cannot be read: {why}"
+                f"{channel.topic}: the definition of {channel.kind[:60]!r} cannot be read: {why(exc)}"
             ) from exc
     if channel.kind not in store.types:
         raise UsageError(
@@ -56,6 +55,7 @@ def decoder(channel: Channel) -> Decode:
     return decode
 
 
+@lru_cache(maxsize=1)
 def own_types() -> Any:
     """Return a store of the standard types of Jazzy and those of this project."""
     store = get_typestore(Stores.ROS2_JAZZY)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
 from icpi_ros.errors import UsageError
 
 MAGIC = b"SQLite format 3\x00"
@@ -37,7 +37,7 @@ class SqliteFile:
             with closing(self._connect()) as database:
                 self._channels = _channels(database)
         except (sqlite3.Error, ValueError, TypeError) as exc:
-            raise UsageError(f"cannot read bag {path}: {exc}") from exc
+            raise UsageError(f"cannot read bag {path}: {why(exc)}") from exc
 
     def channels(self) -> list[Channel]:
         """Return the topics."""
@@ -61,7 +61,7 @@ class SqliteFile:
                     else:
                         self._notes.add(f"{self.path.name}: a damaged message is skipped")
         except sqlite3.Error as exc:
-            self._notes.add(f"{self.path.name}: reading ends early, {exc}")
+            self._notes.add(f"{self.path.name}: reading ends early, {why(exc)}")
 
     def _connect(self) -> sqlite3.Connection:
         # What a killed recorder left in its write-ahead log only counts if SQLite may look at it.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from icpi_ros.data.bags.raw import Channel
+from icpi_ros.data.bags.raw import Channel, why
 from icpi_ros.errors import UnknownName, UsageError
 
 POSE = "object_pose"
@@ -50,8 +50,7 @@ def read_mapping(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) if len(text) <= MOST_MAPPING else None
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as exc:
-        why = " ".join(str(exc).split())[:160]
-        raise UsageError(f"cannot read the mapping of topics {path}: {why}") from exc
+        raise UsageError(f"cannot read the mapping of topics {path}: {why(exc)}") from exc
     pairs = content.items() if isinstance(content, dict) else ()
     found = {n: t for n, t in pairs if isinstance(n, str) and isinstance(t, str)}
     if not found or len(found) < len(pairs):

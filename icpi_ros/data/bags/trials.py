@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.data.bags.raw import why
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
 from icpi_ros.errors import UsageError
@@ -119,8 +120,7 @@ def stream_trials(bag: Bag) -> Iterator[RecordedTrial]:
             else:
                 yield from assembly.trial(message.content)
         except (ValueError, AttributeError, TypeError) as exc:
-            why = " ".join(str(exc).split())[:120]
-            bag.note(f"{message.name}: a message that makes no sense is skipped ({why})")
+            bag.note(f"{message.name}: a message that makes no sense is skipped ({why(exc)})")
     yield from assembly.rest()
 
 
