@@ -39,6 +39,7 @@ setup(
         files("config", "*.xml", "*.yaml", "*.rviz", "*.json"),
         files("config/arms", "*.yaml", "*.urdf"),
         files("sim", "*.xml"),
+        files("icpi_msgs/msg", "*.msg"),
     ],
     zip_safe=False,
     install_requires=requirements(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from icpi_ros.errors import IcpiError
 
-FOLDERS = ("launch", "config", "sim")
+FOLDERS = ("launch", "config", "sim", "icpi_msgs/msg")
 
 
 def share_path(*parts: str) -> Path:
@@ -16,7 +16,7 @@ def share_path(*parts: str) -> Path:
     prefix above it (a virtual environment, a colcon install space).
 
     Args:
-        *parts: folder (``launch``, ``config`` or ``sim``) and file name below it.
+        *parts: folder, one of :data:`FOLDERS`, and file name below it.
 
     Raises:
         IcpiError: no such file; the message names it and the places that were searched.

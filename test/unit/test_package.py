@@ -113,7 +113,7 @@ def test_message_dependencies_of_the_nodes_are_declared():
 def test_every_shared_file_is_installed():
     """setup.py names shared files by pattern: a new kind of file must not be forgotten."""
     text = (REPO / "setup.py").read_text()
-    patterns = dict(re.findall(r'files\("(\w+)", ([^)]*)\)', text))
+    patterns = dict(re.findall(r'files\("([\w/]+)", ([^)]*)\)', text))
     for folder in FOLDERS:
         wanted = re.findall(r'"([^"]+)"', patterns[folder])
         for path in (REPO / folder).iterdir():

@@ -1,0 +1,1 @@
+"""Bags: recording, and reading whatever comes; see docs/bags.md."""

@@ -1,0 +1,133 @@
+"""Which files a bag consists of: its folder with ``metadata.yaml``, or single files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import yaml
+
+from icpi_ros.data.bags.mcap_file import McapFile
+from icpi_ros.data.bags.raw import Notes
+from icpi_ros.data.bags.sqlite_file import SqliteFile
+from icpi_ros.errors import UsageError
+
+METADATA = "metadata.yaml"
+MOST_METADATA = 4 * 2**20
+"""Largest metadata.yaml that is read [B]."""
+NEWEST = 9
+"""Newest version of the metadata that is known; newer ones are read all the same, and noted."""
+STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
+HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
+
+Storage = McapFile | SqliteFile
+
+
+def open_files(path: Path, notes: Notes) -> list[Storage]:
+    """Return the files of a bag in the order of recording.
+
+    A file of a bag that cannot be opened is noted as long as another one can.
+
+    Raises:
+        UsageError: there is no such bag, none of its files can be read, or its metadata names
+            files outside of it.
+    """
+    opened, said = [], []
+    for file in _files(path, notes):
+        try:
+            opened.append(_open(file, notes))
+        except UsageError as exc:
+            said.append(str(exc))
+    if not opened:
+        raise UsageError(said[0])
+    for line in said:
+        notes.add(line)
+    return opened
+
+
+def _open(file: Path, notes: Notes) -> Storage:
+    kind = STORAGES.get(file.suffix)
+    if kind is None:
+        raise UsageError(f"cannot read bag {file}: its name must end in {' or '.join(STORAGES)}")
+    return kind(file, notes)
+
+
+def _files(path: Path, notes: Notes) -> list[Path]:
+    if not path.exists():
+        raise UsageError(f"there is no bag {path}")
+    if not path.is_dir():
+        return [path]
+    there = sorted((p for p in path.iterdir() if p.suffix in STORAGES), key=_number)
+    named = _named(path, notes) if (path / METADATA).exists() else None
+    if named is None:
+        notes.add(f"{path.name}: there is no {METADATA} that can be read, its files are read as is")
+        named = there
+    missing = [file for file in named if not file.is_file()]
+    for file in missing:
+        notes.add(f"{path.name}: {METADATA} names {file.name}, which is not there")
+    found = [file for file in named if file not in missing]
+    for file in there:
+        if file not in found:
+            notes.add(f"{path.name}: {file.name} is not in {METADATA}, it is read all the same")
+            found.append(file)
+    if not found:
+        raise UsageError(f"cannot read bag {path}: no .mcap or .db3 file in it; a bag is {HELP}")
+    return found
+
+
+def _number(path: Path) -> tuple[list[int], str]:
+    """Sort key of rolled files: ``run_10.mcap`` comes after ``run_9.mcap``."""
+    return [int(text) for text in re.findall(r"\d+", path.name)], path.name
+
+
+def _named(folder: Path, notes: Notes) -> list[Path] | None:
+    """Return the files that the metadata names; None if it cannot be read."""
+    info = _information(folder / METADATA)
+    if info is None:
+        return None
+    version = info.get("version")
+    if not isinstance(version, int) or version > NEWEST:
+        notes.add(f"{METADATA}: version {version!r} is not known, read as version {NEWEST}")
+    if info.get("compression_mode"):
+        raise UsageError(
+            f"cannot read bag {folder}: its {info['compression_mode']}s are compressed by rosbag2; "
+            "run `ros2 bag convert`, or record with --storage-preset-profile zstd_fast instead"
+        )
+    names = info.get("relative_file_paths")
+    if not isinstance(names, list):
+        return None
+    return [_inside(folder, str(name)) for name in names]
+
+
+def _information(path: Path) -> dict[str, Any] | None:
+    try:
+        if path.stat().st_size > MOST_METADATA:
+            return None
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None
+    return info if isinstance(info, dict) else None
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file that the metadata names.
+
+    Versions 1 to 3 put the folder's name in front of it.
+
+    Raises:
+        UsageError: it does not lie in the folder.
+    """
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    parts = list(posix.parts)
+    if len(parts) == 2 and not (folder / name).exists():
+        parts = parts[1:]
+    outside = posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts
+    if outside or len(parts) != 1 or (folder / parts[0]).is_symlink():
+        raise UsageError(
+            f"cannot read bag {folder}: {METADATA} names {name[:80]!r}, which is outside of the "
+            "bag: only files in its folder are read"
+        )
+    return folder / parts[0]

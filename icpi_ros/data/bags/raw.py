@@ -1,0 +1,68 @@
+"""What storages hand on: channels, undecoded messages, and lines about what they left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MOST_LINES = 50
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A topic of one file.
+
+    Attributes:
+        topic: its name.
+        kind: message type, for example ``sensor_msgs/msg/Image``.
+        encoding: of its messages; only ``cdr`` can be decoded.
+        definition: embedded definition of the type, its dependencies included; empty = none.
+        language: of the definition: ``ros2msg`` or ``ros2idl``.
+        qos: offered QoS profiles as YAML; empty = not known.
+    """
+
+    topic: str
+    kind: str
+    encoding: str = "cdr"
+    definition: str = ""
+    language: str = "ros2msg"
+    qos: str = ""
+
+
+class RawMessage(NamedTuple):
+    """A message as it lies in the file: time of recording [ns], channel, serialised bytes."""
+
+    ns: int
+    channel: Channel
+    data: bytes
+
+
+class Notes:
+    """Lines about what was skipped, each said once, bounded."""
+
+    def __init__(self) -> None:
+        """Start with nothing to say."""
+        self._lines: dict[str, None] = {}
+        self._more = 0
+
+    def add(self, line: str) -> None:
+        """Keep a line; beyond the bound lines are only counted."""
+        line = "".join(c if c.isprintable() else "?" for c in line)[:300]
+        if line in self._lines:
+            return
+        if len(self._lines) < MOST_LINES:
+            self._lines[line] = None
+        else:
+            self._more += 1
+
+    @property
+    def lines(self) -> list[str]:
+        """All lines, and how many more there were."""
+        more = [f"and {self._more} more of this kind"] if self._more else []
+        return [*self._lines, *more]
+
+
+def why(exc: Exception, most: int = 120) -> str:
+    """Return an error of a parser as one line of bounded length."""
+    text = "".join(c if c.isprintable() else " " for c in str(exc))
+    return " ".join(text.split())[:most] or type(exc).__name__

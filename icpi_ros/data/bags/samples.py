@@ -1,0 +1,163 @@
+"""What the sensors said, as values: poses, and images with their camera, in time order."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.data.bags.raw import RawMessage
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.topics import IMAGE, INFO, POSE
+from icpi_ros.data.bags.trials import SECOND, RecordedTrial
+from icpi_ros.errors import InvalidValue
+from icpi_ros.perception.images import Frame, decode
+from icpi_ros.types import Array, Indices
+
+_HEAD = struct.Struct("<iII")
+_POINT = struct.Struct("<ddd")
+
+
+@dataclass(frozen=True)
+class PoseSample:
+    """A tracked position: stamp of the measurement [ns], ``(3,)`` [m] in frame ``base``."""
+
+    ns: int
+    position: Array
+
+
+@dataclass(frozen=True)
+class ImageSample:
+    """A camera image.
+
+    Attributes:
+        ns: stamp of the image [ns].
+        frame: its pixels.
+        info: the last CameraInfo before it (fields of the message); None = none so far.
+    """
+
+    ns: int
+    frame: Frame
+    info: Any | None
+
+
+Sample = PoseSample | ImageSample
+
+
+def stream_samples(
+    bag: Bag, source: str, windows: Sequence[RecordedTrial] | None = None, margin: float = 0.0
+) -> Iterator[Sample]:
+    """Yield samples in the order of recording; one pass, one image in memory at a time.
+
+    Args:
+        bag: to read.
+        source: ``tracked_pose`` or ``camera``, as the parameter of node ``perception``.
+        windows: only what is stamped inside one of these windows; None = everything.
+        margin: how much more before and after each window [s].
+
+    Raises:
+        UsageError: the bag has no such topic.
+    """
+    wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
+    if source == "tracked_pose":
+        bag.require(POSE)
+        yield from _poses(bag, wanted)
+    else:
+        bag.require(IMAGE)
+        yield from _images(bag, wanted)
+
+
+def poses_of(
+    bag: Bag, trials: Sequence[RecordedTrial], margin: float = 0.0
+) -> list[tuple[Indices, Array]]:
+    """Return for each trial the stamps ``(n,)`` [ns] and positions ``(n, 3)`` [m] in its window.
+
+    Raises:
+        UsageError: the bag has no poses.
+    """
+    more = round(margin * SECOND)
+    samples = sorted(
+        stream_samples(bag, "tracked_pose", trials, margin), key=lambda sample: sample.ns
+    )
+    stamps = np.array([sample.ns for sample in samples], dtype=np.int64)
+    positions = np.array([s.position for s in samples if isinstance(s, PoseSample)])
+    positions = positions.reshape(-1, 3)
+    found = []
+    for trial in trials:
+        first, last = np.searchsorted(stamps, [trial.start - more, trial.stop + more + 1])
+        found.append((stamps[first:last], positions[first:last]))
+    return found
+
+
+class _Spans:
+    """Is a stamp inside one of some windows?"""
+
+    def __init__(self, windows: Sequence[RecordedTrial], margin: int) -> None:
+        spans = sorted((w.start - margin, w.stop + margin) for w in windows if w.stop)
+        self._starts = np.array([start for start, _ in spans], dtype=np.int64)
+        stops = np.array([stop for _, stop in spans], dtype=np.int64)
+        self._stops = np.maximum.accumulate(stops) if len(stops) else stops
+
+    def hold(self, ns: int) -> bool:
+        """Tell whether it is."""
+        before = int(np.searchsorted(self._starts, ns, side="right"))
+        return before > 0 and ns <= int(self._stops[before - 1])
+
+
+def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
+    for message in bag.raw((bag.topics[POSE],)):
+        ns = _stamp(message)
+        if ns is None or (wanted is not None and not wanted.hold(ns)):
+            continue
+        position = _position(message)
+        if position is None:
+            bag.note(f"{message.channel.topic}: a pose that cannot be read is skipped")
+        else:
+            yield PoseSample(ns, position)
+
+
+def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
+    images, info = bag.topics[IMAGE], None
+    for message in bag.raw([topic for topic in (images, bag.topics.get(INFO)) if topic]):
+        if message.channel.topic != images:
+            info = bag.decode(message) or info
+            continue
+        ns = _stamp(message)
+        if ns is None or (wanted is not None and not wanted.hold(ns)):
+            continue
+        msg = bag.decode(message)
+        if msg is None:
+            continue
+        try:
+            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
+        except InvalidValue as exc:
+            bag.note(f"{images}: an image is skipped: {exc}")
+            continue
+        yield ImageSample(ns, frame, info)
+
+
+def _stamp(message: RawMessage) -> int | None:
+    """Return the stamp of a message that begins with a header [ns]; None if it is cut off."""
+    if len(message.data) < 4 + _HEAD.size:
+        return None
+    order = "<" if message.data[1] & 1 else ">"
+    sec, nanosec = struct.unpack_from(order + "iI", message.data, 4)
+    return int(sec) * SECOND + int(nanosec)
+
+
+def _position(message: RawMessage) -> Array | None:
+    """Return the position of a serialised PoseStamped, without the price of a full decoder.
+
+    Its layout is fixed: encapsulation, stamp, frame with its length, then doubles on multiples of
+    eight bytes after the encapsulation.
+    """
+    data = message.data
+    order = "<" if data[1] & 1 else ">"
+    (length,) = struct.unpack_from(order + "I", data, 12)
+    at = 4 + (12 + length + 7) // 8 * 8
+    if at + 56 > len(data):
+        return None
+    return np.array(struct.unpack_from(order + "ddd", data, at))

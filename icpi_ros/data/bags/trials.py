@@ -1,0 +1,306 @@
+"""Recorded trials of a bag: what was executed, seen, said and proposed, one record per window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.data.bags.raw import why
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
+from icpi_ros.errors import UsageError
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, TrialStatus
+
+SECOND = 1_000_000_000
+MOST_OPEN = 64
+"""Windows that may wait for their trial; an older one is handed on without."""
+CLOSED = 1
+WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
+
+
+@dataclass(frozen=True)
+class RecordedPath:
+    """What perception said about a window.
+
+    Attributes:
+        trajectory: of the object.
+        coverage: share of samples that are present, 0 to 1.
+        residual: rms distance of measurements from the path [m]; NaN = not known.
+        good: False = too poor to learn from, ``reason`` says why.
+        at_rest: True if the object rested at the end.
+    """
+
+    trajectory: ObjectTrajectory
+    coverage: float
+    residual: float
+    good: bool
+    reason: str
+    at_rest: bool
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """One trial window of a bag with everything that was said about it.
+
+    Attributes:
+        run_id: of the run; "" = of no run.  The second run of the same id in a bag has ``#2``
+            after it.
+        number: of the trial in its run, 0 = common first attempt; -1 = of no run.
+        trial_id: of the window; "" = no window was recorded (the recorder joined late).
+        task: name.
+        start, stop: of the window [ns of ROS time]; 0 = not known.
+        state: of the window: ``closed``, ``aborted``, ``open`` (never closed) or "".
+        path: what perception published for it; None = nothing.
+        status: of the trial; None = no trial was recorded for this window.
+        theta: ``(d,)`` executed policy parameters; None = not known.
+        goal: ``(g,)`` goal of the run; None = not known.
+        error: ``(m,)`` error features; None = not observed.
+        cost, best_cost: [m]; NaN = not observed.
+        proposal: where theta came from; None = not known.
+        requested: improver that was asked for.
+        projected: True if the proposal was out of bounds.
+        note: one line of the trial, such as why it failed.
+        theta_names: names of the policy parameters.
+    """
+
+    run_id: str
+    number: int
+    trial_id: str
+    task: str
+    start: int = 0
+    stop: int = 0
+    state: str = ""
+    path: RecordedPath | None = None
+    status: TrialStatus | None = None
+    theta: Array | None = None
+    goal: Array | None = None
+    error: Array | None = None
+    cost: float = float("nan")
+    best_cost: float = float("nan")
+    proposal: Proposal | None = None
+    requested: str = ""
+    projected: bool = False
+    note: str = ""
+    theta_names: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The trial as an improver sees it; None unless it was executed and observed."""
+        if self.status is not TrialStatus.DONE or self.error is None or self.theta is None:
+            return None
+        return Outcome(theta=self.theta, error=self.error, cost=self.cost)
+
+
+def read_trials(bag: Bag) -> list[RecordedTrial]:
+    """Return all recorded trials, in the order of their windows.
+
+    Raises:
+        UsageError: there are none, and why.
+    """
+    found = list(stream_trials(bag))
+    if not found:
+        if WINDOW not in bag.topics and TRIALS not in bag.topics:
+            bag.require(WINDOW, TRIALS)
+        raise UsageError(f"bag {bag.path}: no trials in it{_because(bag)}")
+    return found
+
+
+def stream_trials(bag: Bag) -> Iterator[RecordedTrial]:
+    """Yield recorded trials as their last message comes by; one pass over the bag."""
+    assembly = _Assembly(bag)
+    for message in bag.messages((WINDOW, PATH, TRIALS)):
+        try:
+            if message.name == WINDOW:
+                yield from assembly.window(message.content)
+            elif message.name == PATH:
+                assembly.path(message.content)
+            else:
+                yield from assembly.trial(message.content)
+        except (ValueError, AttributeError, TypeError) as exc:
+            bag.note(f"{message.name}: a message that makes no sense is skipped ({why(exc)})")
+    yield from assembly.rest()
+
+
+class _Assembly:
+    """Puts windows, paths and trials together."""
+
+    def __init__(self, bag: Bag) -> None:
+        self._bag = bag
+        self._open: dict[str, RecordedTrial] = {}
+        self._runs: dict[str, _Numbers] = {}
+
+    def window(self, msg: Any) -> Iterator[RecordedTrial]:
+        """Begin or end a window."""
+        known = self._open.get(msg.trial_id)
+        start, stop = _ns(msg.start), _ns(msg.stop)
+        state = WINDOW_STATES.get(int(msg.state))
+        if state is None or (stop and stop < start):
+            raise ValueError(f"window of trial {msg.trial_id!r}: state {msg.state}")
+        if known is not None and known.state == "open" and state != "open":
+            self._open[msg.trial_id] = replace(known, start=start, stop=stop, state=state)
+            return
+        if known is not None and (known.start, known.stop, known.state) == (start, stop, state):
+            return  # received twice
+        if known is not None:
+            self._bag.note(f"two windows have the id {msg.trial_id!r}: both are kept")
+            yield self._open.pop(msg.trial_id)
+        run_id, number = _split(msg.trial_id)
+        self._open[msg.trial_id] = RecordedTrial(
+            self._told_apart(run_id, number), number, msg.trial_id, msg.task, start, stop, state
+        )
+        if len(self._open) > MOST_OPEN:
+            yield self._open.pop(next(iter(self._open)))
+
+    def path(self, msg: Any) -> None:
+        """Keep what perception said about a window."""
+        known = self._open.get(msg.trial_id)
+        if known is None:
+            self._bag.note(f"a path of trial {msg.trial_id!r}, which has no window, is skipped")
+        elif known.path is None:
+            self._open[msg.trial_id] = replace(known, path=_path(msg))
+
+    def trial(self, msg: Any) -> Iterator[RecordedTrial]:
+        """End a trial: hand on its window with what was said."""
+        said = _said(msg)
+        numbers = self._runs.setdefault(msg.run_id, _Numbers())
+        if numbers.same(said):
+            return  # latched: who joins late receives it again
+        run_id = self._told_apart(msg.run_id, said.number, done=True)
+        fits = [
+            trial
+            for trial in self._open.values()
+            if trial.number == said.number and trial.run_id == run_id
+        ]
+        for earlier in fits[:-1]:  # attempts that were not observed
+            yield self._open.pop(earlier.trial_id)
+        numbers.keep(said)
+        if not fits:
+            yield replace(said, run_id=run_id)
+            return
+        window = self._open.pop(fits[-1].trial_id)
+        yield replace(
+            said,
+            run_id=run_id,
+            trial_id=window.trial_id,
+            start=window.start,
+            stop=window.stop,
+            state=window.state,
+            path=window.path,
+        )
+
+    def rest(self) -> Iterator[RecordedTrial]:
+        """Hand on the windows for which no trial came."""
+        yield from self._open.values()
+        self._open.clear()
+
+    def _told_apart(self, run_id: str, number: int, done: bool = False) -> str:
+        """Return the run's name; numbers that go back begin another run of the same id."""
+        if number < 0:
+            return run_id
+        numbers = self._runs.setdefault(run_id, _Numbers())
+        if number <= numbers.last and not (done and number == numbers.window):
+            numbers.restart()
+            self._bag.note(
+                f"more than one run has the id {run_id!r}: numbers go back, the later one is "
+                f"called {numbers.name(run_id)!r}"
+            )
+        if not done:
+            numbers.window = number
+        return numbers.name(run_id)
+
+
+class _Numbers:
+    """What was seen of one run id: its last finished trial and how often it began anew."""
+
+    def __init__(self) -> None:
+        self.last = -1
+        self.window = -1
+        self._count = 1
+        self._said: dict[int, RecordedTrial] = {}
+
+    def restart(self) -> None:
+        self._count += 1
+        self.last = self.window = -1
+
+    def name(self, run_id: str) -> str:
+        return run_id if self._count == 1 else f"{run_id}#{self._count}"
+
+    def keep(self, said: RecordedTrial) -> None:
+        # A trial that failed or was cancelled is done again when its run is resumed.
+        self.last = said.number if said.status is TrialStatus.DONE else said.number - 1
+        self._said[said.number] = said
+
+    def same(self, said: RecordedTrial) -> bool:
+        """Tell whether this trial was handed on already."""
+        known = self._said.get(said.number)
+        return (
+            known is not None
+            and known.status == said.status
+            and _equal(known.theta, said.theta)
+            and _equal(known.error, said.error)
+        )
+
+
+def _said(msg: Any) -> RecordedTrial:
+    proposal = msg.proposal
+    return RecordedTrial(
+        run_id=str(msg.run_id),
+        number=int(msg.trial),
+        trial_id="",
+        task=str(msg.task),
+        status=TrialStatus(msg.status),
+        theta=np.array(msg.theta, dtype=np.float64),
+        goal=np.array(msg.goal, dtype=np.float64),
+        error=np.array(msg.error, dtype=np.float64) if len(msg.error) else None,
+        cost=float(msg.cost),
+        best_cost=float(msg.best_cost),
+        proposal=Proposal(
+            theta=np.array(proposal.theta, dtype=np.float64),
+            provenance=str(proposal.provenance),
+            fallback_reason=str(proposal.fallback_reason),
+            latency=float(proposal.latency),
+            predicted_cost=float(proposal.predicted_cost),
+            predicted_std=float(proposal.predicted_std),
+        ),
+        requested=str(proposal.requested),
+        projected=bool(proposal.projected),
+        note=str(msg.note),
+        theta_names=tuple(str(name) for name in msg.theta_names),
+    )
+
+
+def _path(msg: Any) -> RecordedPath:
+    points = [(p.x, p.y, p.z) for p in msg.positions]
+    positions = np.array(points, dtype=np.float64).reshape(-1, 3)
+    return RecordedPath(
+        ObjectTrajectory(np.array(msg.times, dtype=np.float64), positions),
+        float(msg.coverage),
+        float(msg.residual),
+        bool(msg.good),
+        str(msg.reason),
+        bool(msg.at_rest),
+    )
+
+
+def _split(trial_id: str) -> tuple[str, int]:
+    """Return run id and number of ``run/3-a1b2c3``; "" and -1 where it has another form."""
+    run_id, slash, rest = str(trial_id).rpartition("/")
+    number = rest.partition("-")[0]
+    return (run_id, int(number)) if slash and number.isdecimal() and len(number) < 7 else ("", -1)
+
+
+def _ns(stamp: Any) -> int:
+    return int(stamp.sec) * SECOND + int(stamp.nanosec)
+
+
+def _equal(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other, equal_nan=True)
+
+
+def _because(bag: Bag) -> str:
+    return f" ({bag.skipped[0]})" if bag.skipped else ": were windows and trials recorded?"

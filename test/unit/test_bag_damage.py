@@ -1,0 +1,354 @@
+"""Bags that are cut off, damaged, hostile or something else: one line or a part, never a trace."""
+
+import sqlite3
+import struct
+import time
+import zipfile
+
+import lz4.frame
+import numpy as np
+import pytest
+import yaml
+from bag_data import KINDS, SECOND, START, STORE, THETAS, pose, run_messages, write
+from mcap.writer import CompressionType, IndexType, Writer
+from rosbags.rosbag2 import CompressionMode
+
+from icpi_ros.data.bags.mcap_file import MAGIC, MOST_CHUNK
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.samples import poses_of, stream_samples
+from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.errors import UsageError
+
+MUTATIONS = 1000
+LIMIT = 5.0
+
+
+def small(thetas=THETAS[:2]):
+    """A run with every fifth pose left in."""
+    messages = run_messages(thetas=thetas)
+    poses = [m for m in messages if m[1] == "PoseStamped"]
+    return [m for m in messages if m[1] != "PoseStamped" or poses.index(m) % 5 == 0]
+
+
+def everything(path):
+    """Read all that a bag has; return trials, and what was skipped."""
+    bag = Bag(path)
+    trials = read_trials(bag)
+    if "object_pose" in bag.topics:
+        poses_of(bag, trials)
+    return trials, bag.skipped
+
+
+def outcome(path):
+    """What a bag comes to: number of trials and lines, or one line; fails if it takes long."""
+    begin = time.monotonic()
+    try:
+        trials, lines = everything(path)
+        said = [*lines]
+    except UsageError as exc:
+        trials, said = [], [str(exc)]
+    assert time.monotonic() - begin < LIMIT, path
+    assert all("\n" not in line and len(line) < 1000 for line in said)
+    return len(trials), said
+
+
+def mutated(content, rng):
+    """Flip bytes, cut the end off, or put junk into the middle."""
+    kind, data = rng.integers(3), bytearray(content)
+    if kind == 0:
+        for place in rng.integers(len(data), size=rng.integers(1, 30)):
+            data[place] = rng.integers(256)
+    elif kind == 1:
+        del data[rng.integers(len(data)) :]
+    else:
+        place = rng.integers(len(data))
+        data[place:place] = rng.bytes(int(rng.integers(1, 200)))
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("storage", "compression", "count"),
+    [
+        ("mcap", CompressionMode.STORAGE, MUTATIONS // 2),
+        ("mcap", CompressionMode.NONE, MUTATIONS // 4),
+        ("sqlite3", CompressionMode.NONE, MUTATIONS // 4),
+    ],
+)
+def test_mutations_end_in_a_part_or_in_one_line(tmp_path, storage, compression, count):
+    folder = write(tmp_path / "bag", small(), storage, compression)
+    (file,) = [path for path in folder.iterdir() if path.suffix != ".yaml"]
+    content, rng = file.read_bytes(), np.random.default_rng(7)
+    found = []
+    for _ in range(count):
+        file.write_bytes(mutated(content, rng))
+        found.append(outcome(folder))
+    parts = [trials for trials, _ in found if trials]
+    assert parts, "no mutation could be read at all"
+    assert any(said for trials, said in found if not trials)
+
+
+def test_mutations_of_the_metadata(tmp_path):
+    folder = write(tmp_path / "bag", small())
+    file = folder / "metadata.yaml"
+    content, rng = file.read_bytes(), np.random.default_rng(7)
+    for _ in range(100):
+        file.write_bytes(mutated(content, rng))
+        outcome(folder)
+
+
+def chunked(path, messages, end=True, chunk=20_000, compression=CompressionType.ZSTD, **options):
+    """Write one file with an independent writer; without ``end`` as a killed writer leaves it."""
+    with path.open("wb") as file:
+        writer = Writer(file, chunk, compression, **options)
+        writer.start("ros2")
+        channels = {}
+        for topic, kind, ns, msg in messages:
+            name = KINDS[kind]
+            if topic not in channels:
+                text, _ = STORE.generate_msgdef(name, ros_version=2)
+                schema = writer.register_schema(name, "ros2msg", text.encode())
+                channels[topic] = writer.register_channel(topic, "cdr", schema)
+            data = bytes(STORE.serialize_cdr(msg, name))
+            writer.add_message(channels[topic], ns, data, ns)
+        if end:
+            writer.finish()
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": CompressionType.ZSTD},
+        {"compression": CompressionType.LZ4},
+        {"compression": CompressionType.NONE},
+        {"use_chunking": False},
+        {"index_types": IndexType.NONE, "repeat_channels": False, "repeat_schemas": False},
+        {"use_statistics": False, "use_summary_offsets": False},
+    ],
+)
+def test_every_way_to_write_an_mcap_file_reads_the_same(tmp_path, options):
+    trials, skipped = everything(chunked(tmp_path / "a.mcap", run_messages(), **options))
+    assert ([t.number for t in trials], skipped) == ([0, 1, 2], [])
+
+
+def test_a_file_without_end_is_read_to_its_last_chunk(tmp_path):
+    path = chunked(tmp_path / "a.mcap", run_messages(), end=False, chunk=2000)
+    trials, skipped = everything(path)
+    assert [t.number for t in trials] == [0, 1, 2]
+    assert any("no end" in line for line in skipped)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_cut_file_gives_what_is_before_the_cut(tmp_path, share):
+    path = chunked(tmp_path / "a.mcap", run_messages(), chunk=2000)
+    whole = list(stream_samples(Bag(path), "tracked_pose"))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    bag = Bag(path)
+    part = list(stream_samples(bag, "tracked_pose"))
+    assert [s.ns for s in part] == [s.ns for s in whole[: len(part)]]
+    assert len(part) > 0.5 * share * len(whole)
+    assert bag.skipped or len(part) == len(whole)  # cut behind the data: nothing is lost
+
+
+@pytest.mark.parametrize("index", [IndexType.ALL, IndexType.NONE])
+def test_a_damaged_length_loses_one_chunk_alone(tmp_path, index):
+    path = chunked(tmp_path / "a.mcap", run_messages(), chunk=2000, index_types=index)
+    whole, content = len(list(stream_samples(Bag(path), "tracked_pose"))), path.read_bytes()
+    second = content.index(b"\x04\x00\x00\x00zstd", len(content) // 2) - 37
+    path.write_bytes(content[: second + 1] + b"\xff" * 8 + content[second + 9 :])
+    bag = Bag(path)
+    found = len(list(stream_samples(bag, "tracked_pose")))
+    assert whole - 30 < found < whole
+    assert any("are damaged and skipped" in line for line in bag.skipped)
+
+
+def test_a_damaged_chunk_is_skipped_and_named(tmp_path):
+    path = chunked(
+        tmp_path / "a.mcap", run_messages(), chunk=2000, compression=CompressionType.NONE
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    bag = Bag(path)
+    assert 100 < len(list(stream_samples(bag, "tracked_pose"))) < 153
+    assert any("its checksum is wrong" in line for line in bag.skipped)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_a_chunk_that_would_grow_beyond_bounds_is_skipped(tmp_path, compression):
+    import zstandard
+
+    blank = bytes(2**22)
+    packed = (
+        zstandard.compress(blank * 16) if compression == "zstd" else lz4.frame.compress(blank * 16)
+    )
+    path = tmp_path / "bomb.mcap"
+    records = b""
+    for size in (MOST_CHUNK + 1, 2**63, 100):
+        name = compression.encode()
+        body = struct.pack("<QQQI", 0, 0, size, 0) + struct.pack("<I", len(name)) + name
+        body += struct.pack("<Q", len(packed)) + packed
+        records += struct.pack("<BQ", 6, len(body)) + body
+    head = struct.pack("<BQ", 1, 8) + struct.pack("<II", 0, 0)
+    path.write_bytes(MAGIC + head + records + struct.pack("<BQI", 15, 4, 0))
+    bag = Bag(path)
+    assert list(bag.raw(["/x"])) == []
+    assert sum("is skipped" in line for line in bag.skipped) == 3
+
+
+@pytest.mark.parametrize("suffix", [".mcap", ".db3"])
+def test_something_else_is_one_line(tmp_path, suffix):
+    with zipfile.ZipFile(tmp_path / f"other{suffix}", "w") as file:
+        file.writestr("bag.txt", "no bag")
+    with pytest.raises(UsageError, match=r"cannot read bag .*other.*does not begin as"):
+        Bag(tmp_path / f"other{suffix}")
+    (tmp_path / f"empty{suffix}").touch()
+    with pytest.raises(UsageError, match="it is empty"):
+        Bag(tmp_path / f"empty{suffix}")
+
+
+def test_what_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(UsageError, match="there is no bag"):
+        Bag(tmp_path / "none")
+    with pytest.raises(UsageError, match=r"no .mcap or .db3 file in it"):
+        Bag(tmp_path)
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(UsageError, match=r"its name must end in .mcap or .db3"):
+        Bag(tmp_path / "notes.txt")
+
+
+def test_a_database_that_is_no_bag_is_one_line(tmp_path):
+    with sqlite3.connect(tmp_path / "other.db3") as database:
+        database.execute("CREATE TABLE topics(id INTEGER)")
+    database.close()
+    with pytest.raises(UsageError, match="it has no table of topics"):
+        Bag(tmp_path / "other.db3")
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.mcap", "/etc/passwd", "a/b/c.mcap", "..\\x.mcap", "C:\\x.mcap", "x/../y"]
+)
+def test_metadata_may_not_name_files_outside(tmp_path, name):
+    folder = write(tmp_path / "bag", small())
+    metadata = yaml.safe_load((folder / "metadata.yaml").read_text())
+    metadata["rosbag2_bagfile_information"]["relative_file_paths"] = [name]
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
+    with pytest.raises(UsageError, match="outside of the bag"):
+        Bag(folder)
+
+
+def test_a_link_out_of_the_bag_is_refused(tmp_path):
+    folder = write(tmp_path / "bag", small())
+    (tmp_path / "secret.mcap").write_bytes((folder / "bag.mcap").read_bytes())
+    (folder / "bag.mcap").unlink()
+    (folder / "bag.mcap").symlink_to(tmp_path / "secret.mcap")
+    with pytest.raises(UsageError, match="outside of the bag"):
+        Bag(folder)
+
+
+@pytest.mark.parametrize("version", [1, 2, 4, 6, 9, 10, "x"])
+def test_versions_of_metadata_old_and_new(tmp_path, version):
+    folder = write(tmp_path / "bag", run_messages())
+    metadata = yaml.safe_load((folder / "metadata.yaml").read_text())
+    info = metadata["rosbag2_bagfile_information"]
+    info["version"] = version
+    if version in (1, 2):  # with the name of the folder in front, and less of everything
+        info["relative_file_paths"] = ["bag/bag.mcap"]
+        for name in ("files", "custom_data", "ros_distro", "compression_mode"):
+            info.pop(name)
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
+    trials, skipped = everything(folder)
+    assert len(trials) == 3
+    assert bool(skipped) == (version in (10, "x"))
+
+
+def test_a_folder_without_metadata_is_read_file_by_file(tmp_path):
+    messages = run_messages()
+    folder = tmp_path / "bag"
+    folder.mkdir()
+    chunked(folder / "bag_0.mcap", messages[: len(messages) // 2], chunk=2000)
+    chunked(folder / "bag_1.mcap", messages[len(messages) // 2 :], end=False, chunk=2000)
+    trials, skipped = everything(folder)
+    assert [t.number for t in trials] == [0, 1, 2]
+    assert any("there is no metadata.yaml" in line for line in skipped)
+
+
+def test_one_file_of_several_that_is_no_bag_is_noted(tmp_path):
+    folder = write(tmp_path / "bag", run_messages())
+    (folder / "bag_9.mcap").write_bytes(b"junk")
+    trials, skipped = everything(folder)
+    assert len(trials) == 3
+    assert any("bag_9.mcap: it does not begin" in line for line in skipped)
+
+
+def with_definition(path, text, language="ros2msg", kind="geometry_msgs/msg/PoseStamped"):
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2")
+        schema = writer.register_schema(kind, language, text.encode())
+        channel = writer.register_channel("/object_pose", "cdr", schema)
+        data = bytes(STORE.serialize_cdr(pose(START, (0.6, 0.1, 0.0)), KINDS["PoseStamped"]))
+        writer.add_message(channel, START, data, START)
+        writer.finish()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("no definition at all !", "ros2msg"),
+        ("int32 a\nint32 a", "ros2msg"),
+        ("some_msgs/Missing a", "ros2msg"),
+        ("int32 x=1; import os", "ros2msg"),
+        ("module x {", "ros2idl"),
+        ("#" * 300_000, "ros2msg"),
+    ],
+)
+def test_a_definition_that_makes_no_sense_is_noted(tmp_path, text, language):
+    bag = Bag(with_definition(tmp_path / "a.mcap", text, language))
+    assert list(bag.messages(["object_pose"])) == []
+    assert len(bag.skipped) == 1
+
+
+def test_without_a_definition_our_own_counts(tmp_path):
+    bag = Bag(with_definition(tmp_path / "a.mcap", "", ""))
+    (message,) = bag.messages(["object_pose"])
+    assert message.content.pose.position.x == 0.6
+    unknown = with_definition(tmp_path / "b.mcap", "", "", "some_msgs/msg/Unknown")
+    raw = Bag(unknown)
+    assert [raw.decode(message) for message in raw.raw(["/object_pose"])] == [None]
+    assert "neither described in the bag nor known" in raw.skipped[0]
+
+
+def test_old_databases_without_definitions_are_read(tmp_path):
+    path = tmp_path / "old.db3"
+    database = sqlite3.connect(path)
+    database.executescript(
+        "CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, "
+        "serialization_format TEXT);"
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, "
+        "data BLOB);"
+    )
+    ids = {}
+    for topic, kind, ns, msg in run_messages():
+        if topic not in ids:
+            ids[topic] = len(ids) + 1
+            row = (ids[topic], topic, KINDS[kind], "cdr")
+            database.execute("INSERT INTO topics VALUES (?, ?, ?, ?)", row)
+        data = bytes(STORE.serialize_cdr(msg, KINDS[kind]))
+        database.execute(
+            "INSERT INTO messages(topic_id, timestamp, data) VALUES (?, ?, ?)",
+            (ids[topic], ns, data),
+        )
+    database.commit()
+    database.close()
+    trials, skipped = everything(path)
+    assert (len(trials), skipped) == (3, [])
+
+
+def test_time_that_is_out_of_order_by_much_is_noted(tmp_path):
+    messages = run_messages()
+    late = [(*m[:2], m[2] + 20 * SECOND, m[3]) for m in messages[:5]]
+    bag = Bag(chunked(tmp_path / "a.mcap", late + messages))
+    assert len(list(bag.messages(["object_pose"]))) > 150
+    assert any("order of time is broken" in line for line in bag.skipped)

@@ -1,0 +1,118 @@
+"""Recorded trials and samples out of real bags."""
+
+import numpy as np
+import pytest
+from bag_data import (
+    PERIOD,
+    SECOND,
+    START,
+    THETAS,
+    TRIAL_LENGTH,
+    position,
+    run_messages,
+    trial,
+    write,
+)
+
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.samples import poses_of, stream_samples
+from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.errors import UsageError
+from icpi_ros.types import TrialStatus
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_trials_come_out_as_they_were_recorded(tmp_path, storage):
+    bag = Bag(write(tmp_path / "bag", run_messages(), storage))
+    trials = read_trials(bag)
+    assert bag.skipped == []
+    assert [t.number for t in trials] == [0, 1, 2]
+    for number, found in enumerate(trials):
+        start = START + number * SECOND
+        assert (found.run_id, found.trial_id) == ("run", f"run/{number}-abc")
+        assert (found.start, found.stop, found.state) == (start, start + TRIAL_LENGTH, "closed")
+        assert found.status is TrialStatus.DONE
+        np.testing.assert_array_equal(found.theta, THETAS[number])
+        np.testing.assert_array_equal(found.goal, [0.6, 0.42])
+        assert found.cost == 0.1 / (number + 1)
+        assert (found.requested, found.proposal.predicted_cost) == ("ridge", 0.02)
+        assert found.path.trajectory.positions.shape == (TRIAL_LENGTH // PERIOD + 1, 3)
+        assert found.outcome.cost == found.cost
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_poses_of_each_window(tmp_path, storage):
+    bag = Bag(write(tmp_path / "bag", run_messages(), storage))
+    trials = read_trials(bag)
+    for found, (stamps, positions) in zip(trials, poses_of(bag, trials), strict=True):
+        np.testing.assert_array_equal(stamps, np.arange(found.start, found.stop + 1, PERIOD))
+        np.testing.assert_array_equal(positions, [position(ns) for ns in stamps.tolist()])
+    assert len(list(stream_samples(bag, "tracked_pose"))) == 3 * len(stamps)
+
+
+def test_a_trial_that_was_received_again_counts_once(tmp_path):
+    messages = run_messages()
+    again = [(*m[:2], m[2] + 10 * SECOND, m[3]) for m in messages if m[1] == "Trial"]
+    assert len(read_trials(Bag(write(tmp_path / "bag", messages + again)))) == 3
+
+
+def test_trials_from_before_the_recording_have_no_window(tmp_path):
+    early = [("/trials", "Trial", START, trial(START, "old", 4, THETAS[0]))]
+    first, *_ = read_trials(Bag(write(tmp_path / "bag", early + run_messages())))
+    assert (first.run_id, first.number, first.trial_id, first.start) == ("old", 4, "", 0)
+
+
+def test_several_runs_in_one_bag(tmp_path):
+    messages = run_messages("a") + run_messages("b", START + 60 * SECOND)
+    trials = read_trials(Bag(write(tmp_path / "bag", messages)))
+    assert [(t.run_id, t.number) for t in trials] == [(r, n) for r in "ab" for n in range(3)]
+
+
+def test_two_runs_with_one_id_are_told_apart(tmp_path):
+    messages = run_messages("a") + run_messages("a", START + 60 * SECOND, THETAS + 0.01)
+    bag = Bag(write(tmp_path / "bag", messages))
+    trials = read_trials(bag)
+    assert [(t.run_id, t.number) for t in trials] == [
+        (r, n) for r in ("a", "a#2") for n in range(3)
+    ]
+    assert ["more than one run has the id 'a'" in line for line in bag.skipped] == [True]
+
+
+def test_a_window_without_a_trial_is_kept(tmp_path):
+    messages = [m for m in run_messages() if m[1] != "Trial"]
+    trials = read_trials(Bag(write(tmp_path / "bag", messages)))
+    assert [(t.run_id, t.number, t.status) for t in trials] == [("run", n, None) for n in range(3)]
+
+
+def test_messages_out_of_order_are_put_in_order(tmp_path):
+    messages = run_messages()
+    late = np.random.default_rng(0).uniform(0.0, 1.5 * SECOND, len(messages))
+    order = np.argsort([message[2] + later for message, later in zip(messages, late, strict=True)])
+    shuffled = [messages[i] for i in order]
+    bag = Bag(write(tmp_path / "bag", shuffled))
+    stamps = [m.ns for m in bag.messages(["object_pose", "trials"])]
+    assert stamps == sorted(stamps)
+    assert [t.number for t in read_trials(bag)] == [0, 1, 2]
+
+
+def test_no_trials_is_one_line(tmp_path):
+    poses = [m for m in run_messages() if m[1] == "PoseStamped"]
+    with pytest.raises(UsageError, match="no topic trial_window, trials; its topics are /object"):
+        read_trials(Bag(write(tmp_path / "bag", poses)))
+
+
+def test_topics_of_another_name_are_mapped(tmp_path):
+    messages = [(m[0].replace("/object_pose", "/vicon/puck"), *m[1:]) for m in run_messages()]
+    folder = write(tmp_path / "bag", messages)
+    with pytest.raises(UsageError, match=r"no topic object_pose; its topics are .*vicon"):
+        list(stream_samples(Bag(folder), "tracked_pose"))
+    mapped = Bag(folder, {"object_pose": "/vicon/puck"})
+    assert len(list(stream_samples(mapped, "tracked_pose"))) == 153
+
+
+def test_a_namespace_needs_no_mapping_and_two_do(tmp_path):
+    one = [("/lab" + m[0], *m[1:]) for m in run_messages()]
+    assert len(read_trials(Bag(write(tmp_path / "one", one)))) == 3
+    both = write(tmp_path / "both", one + run_messages())
+    with pytest.raises(UsageError, match=r"more than once .*: say in a mapping"):
+        Bag(both)
