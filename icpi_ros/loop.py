@@ -32,6 +32,7 @@ from icpi_ros.errors import (
     UsageError,
 )
 from icpi_ros.models.budget import Spending, spent_on
+from icpi_ros.feasible import WhyNot, anything, first_possible, moved_back
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
 from icpi_ros.redact import Json, jsonable
@@ -69,7 +70,10 @@ class ImprovementRun:
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         state: ``open``, ``finished`` (budget used or target reached), ``failed``, ``cancelled``.
         reason: why it is not open any more, one line.
+        why_not: says which thetas the arm cannot execute; set before the first trial.
     """
+
+    why_not: WhyNot = staticmethod(anything)
 
     def __init__(
         self, store: TrialStore, run_id: str, task: Task, config: RunConfig, proposer: Proposer
@@ -247,14 +251,19 @@ class ImprovementRun:
             return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
         proposal = self._proposal(number, history)
         inside, projected = self.task.space.project(self.task.space.as_vector(proposal.theta))
-        theta = self._steps.nearest_allowed(inside, [outcome.theta for outcome in history])
+        executed = [outcome.theta for outcome in history]
+        theta, reason = moved_back(
+            self._steps.nearest_allowed(inside, executed), executed, self.why_not
+        )
+        note = f"moved back to what the arm can do: {reason}" if reason else ""
         moved = projected or not np.array_equal(theta, inside)
-        return Trial(number, theta, proposal, moved, best_cost=best_cost)
+        return Trial(number, theta, proposal, moved, best_cost=best_cost, note=note)
 
     def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
         if number == 0:
             rng = np.random.default_rng([self.config.seed, 0])
-            return Proposal(theta=self.task.space.sample(rng), provenance="first attempt")
+            theta = first_possible(self.task.space, rng, self.why_not)
+            return Proposal(theta=theta, provenance="first attempt")
         try:
             return self._proposer.propose(history, self.config.seed, number)
         except BudgetSpent as exc:

@@ -32,11 +32,11 @@ def domain():
 class RunningGraph:
     """A graph with its store, its log and the pids of its nodes."""
 
-    def __init__(self, folder, env=None, **arguments):
+    def __init__(self, folder, env=None, graph="sim", **arguments):
         self.store = folder / "trials.sqlite"
         self.log = folder / "graph.log"
         given = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0} | arguments
-        self.process = BackgroundGraph("sim", given, self.log, env)
+        self.process = BackgroundGraph(graph, given, self.log, env)
 
     def __enter__(self):
         self.process.__enter__()

@@ -304,6 +304,19 @@ def test_steps_stay_near_to_what_was_executed_and_the_record_says_so(store):
     assert store.run(run.run_id).config.max_step == 0.2
 
 
+def test_what_the_arm_cannot_do_is_moved_back_and_the_record_says_why(store):
+    limit = 0.7
+    run = new(store, "random", budget=8)
+    run.why_not = lambda theta: "" if theta[0] <= limit else "too fast for the arm"
+    run_in_process(run, rollout)
+    assert all(trial.theta[0] <= limit for trial in run.trials)
+    moved = [trial for trial in run.trials if trial.projected]
+    assert moved
+    for trial in store.trials(run.run_id):
+        told = trial.note == "moved back to what the arm can do: too fast for the arm"
+        assert told is trial.projected
+
+
 def test_what_a_person_had_executed_instead_is_what_is_learnt_from(store):
     run = new(store, "walk", budget=2)
     trial = run.next()
