@@ -25,9 +25,9 @@ from icpi_ros.errors import (
     UnknownName,
     UsageError,
 )
+from icpi_ros.feasible import WhyNot, anything
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.loop import ImprovementRun
-from icpi_ros.feasible import WhyNot, anything
 from icpi_ros.nodes.convert import proposal_msg
 from icpi_ros.nodes.motion_client import MotionClient
 from icpi_ros.tasks.base import Task

@@ -12,10 +12,10 @@ from icpi_msgs.action import Improve
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.arms import find_arm
+from icpi_ros.feasible import reach_of
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
-from icpi_ros.feasible import reach_of
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg

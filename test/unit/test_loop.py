@@ -26,8 +26,9 @@ from icpi_ros.errors import (
 )
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
-from icpi_ros.loop import ImprovementRun, record_json, run_in_process
+from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.models.budget import Spending
+from icpi_ros.report.run_json import record_json
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
