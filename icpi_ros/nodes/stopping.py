@@ -25,7 +25,7 @@ from icpi_ros.types import Array
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
-LEADS = (0.01, 0.02, 0.05)
+LEADS = (0.012, 0.02, 0.05)
 """From planning a stop to its begin [s], one try after the other: planning takes 2 ms and
 transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
 BLEND = 0.05
