@@ -116,7 +116,10 @@ class Stopper:
         deadline = time.monotonic() + self._limit
         for attempt in range(HOLDS):
             label = self._port.label(f"{name}/hold")
-            end = self._port.now + ns_from_seconds(self._port.hold(label, attempt))
+            asked = self._port.now
+            end = asked + ns_from_seconds(self._port.hold(label, attempt))
+            if attempt == HOLDS - 1:
+                end = asked  # what refuses all of them stops by itself, or does not
             last = attempt == HOLDS - 1
             seen = self._stands_after(end, "" if last else label, deadline, pending)
             if seen is not None:
