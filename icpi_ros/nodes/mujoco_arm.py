@@ -170,11 +170,13 @@ class MujocoArm(IcpiNode):
     def _simulate(self) -> None:
         try:
             while not self._end.is_set():
+                # A state is published when its time has come, as a sensor's: no earlier.
+                due = self._sim.snapshot.ns + self._sim.tick_ns
+                self._pacer.wait(due, self._sim.busy, self._wake)
                 self._take_commands()
                 events = self._sim.tick()
                 self._publish()
                 self._report(events)
-                self._pacer.wait(self._sim.snapshot.ns, self._sim.busy, self._wake)
         except Exception as exc:
             if not self._end.is_set():
                 self.fail(exc)

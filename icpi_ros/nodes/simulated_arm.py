@@ -147,6 +147,11 @@ class SimulatedArm:
             self._step = 0
 
     @property
+    def tick_ns(self) -> int:
+        """Length of a tick [ns]."""
+        return self._steps * self._step_ns
+
+    @property
     def label(self) -> str:
         """Label of the motion under way or about to end; empty = none."""
         motion = self._motion or self._ending
@@ -175,7 +180,7 @@ class SimulatedArm:
                 self._hold = self._motion.positions[-1]
                 self._ending, self._motion = self._motion, None
                 self._end_ns = before.ns + (step + 1) * self._step_ns
-        self.snapshot = self._look(before.ns + self._steps * self._step_ns)
+        self.snapshot = self._look(before.ns + self.tick_ns)
         self._note_activity(before)
         return (*self._supervise(wanted), *self._fail())
 

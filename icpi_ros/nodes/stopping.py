@@ -25,7 +25,7 @@ from icpi_ros.types import Array
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]."""
-LEADS = (0.01, 0.02, 0.05)
+LEADS = (0.012, 0.02, 0.05)
 """From planning a stop to its begin [s], one try after the other: planning takes 2 ms and
 transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
 BLEND = 0.05
@@ -116,7 +116,10 @@ class Stopper:
         deadline = time.monotonic() + self._limit
         for attempt in range(HOLDS):
             label = self._port.label(f"{name}/hold")
-            end = self._port.now + ns_from_seconds(self._port.hold(label, attempt))
+            asked = self._port.now
+            end = asked + ns_from_seconds(self._port.hold(label, attempt))
+            if attempt == HOLDS - 1:
+                end = asked  # what refuses all of them stops by itself, or does not
             last = attempt == HOLDS - 1
             seen = self._stands_after(end, "" if last else label, deadline, pending)
             if seen is not None:
