@@ -58,7 +58,7 @@ PARAMETERS = (
     *simulated_controller.PARAMETERS,
     *camera_port.PARAMETERS,
 )
-BRAKING, SEEN = 1.0, 0.2
+BRAKING, SEEN = 1.0, 0.4
 """At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
 CLOCK_PERIOD = 0.004
 """Shortest real time between two /clock messages [s]: every node pays for each of them."""

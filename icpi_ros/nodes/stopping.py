@@ -24,7 +24,10 @@ from icpi_ros.nodes.convert import SECOND, ns_from_seconds
 from icpi_ros.types import Array
 
 STANDING = 20_000_000
-"""An arm stands if it does so for this long of its own time [ns]."""
+"""An arm stands if it does so for this long of its own time [ns]: one sample could be a turning
+point."""
+STANDING_UNTOLD = 100_000_000
+"""The same where it refused to stop [ns]: a motion that just begins is as slow for a moment."""
 LEADS = (0.012, 0.02, 0.05)
 """From planning a stop to its begin [s], one try after the other: planning takes 2 ms and
 transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
@@ -160,13 +163,14 @@ class Stopper:
             if state is None or self._too_old(state):
                 return False  # nobody is left who could say that it stands
             over = not pending or self._port.status(pending, *ENDS) is not None
-            if state.ns < ns or not state.stands or not over:
+            refused = self._port.status(label, "rejected", "aborted") is not None
+            # What was refused has no end to wait for; an arm may have braked by itself.
+            if (state.ns < ns and not refused) or not state.stands or not over:
                 since = None
             elif since is None:
                 since = state.ns
-            elif state.ns - since >= STANDING:  # one sample could be a turning point
+            elif state.ns - since >= (STANDING_UNTOLD if refused else STANDING):
                 return True
-            refused = self._port.status(label, "rejected", "aborted") is not None
             late = state.ns > ns + ns_from_seconds(LATE)
             if label and (refused or late) and not state.stands:
                 return None
