@@ -53,6 +53,10 @@ class Topic:
 Item = tuple[Topic, int, bytes]
 
 
+class _NearlyFull(Exception):
+    """The disk has less free space than is to be kept."""
+
+
 def make_folder(folder: Path) -> None:
     """Make the folder of a new bag.
 
@@ -132,6 +136,8 @@ class Recording:
         try:
             while not (self._end.is_set() and self._queue.empty()):
                 self._write_file(self.folder / f"{self.folder.name}_{len(self._files)}.mcap")
+        except _NearlyFull as exc:
+            self._give_up(f"recording to {self.folder} has ended: {exc}")
         except OSError as exc:
             self._give_up(f"recording to {self.folder} has ended: {exc.strerror or why(exc)}")
         except Exception as exc:  # the graph goes on without its record
@@ -141,13 +147,17 @@ class Recording:
         writer = McapWriter(path)
         channels: dict[str, int] = {}
         try:
-            self._fill(writer, channels)
+            try:
+                self._fill(writer, channels)
+            except _NearlyFull:
+                writer.close()  # there is still room for its end
+                raise
             writer.close()
-        except BaseException:
+        except OSError:
             writer.abandon()
-            self._note(writer, channels)
             raise
-        self._note(writer, channels)
+        finally:
+            self._note(writer, channels)
 
     def _fill(self, writer: McapWriter, channels: dict[str, int]) -> None:
         begin = flushed = time.monotonic()
@@ -165,8 +175,8 @@ class Recording:
                 writer.write(channels[topic.name], ns, data)
             if now - flushed >= FLUSH:
                 flushed = now
-                self._check_disk()
                 writer.flush()
+                self._check_disk()
             if writer.size >= self._limits.size or now - begin >= self._limits.duration:
                 return
             if item is None and self._end.is_set():
@@ -184,10 +194,9 @@ class Recording:
     def _check_disk(self) -> None:
         free = shutil.disk_usage(self.folder).free
         if free < self._limits.keep_free:
-            raise OSError(
-                0,
+            raise _NearlyFull(
                 f"the disk is nearly full ({free // 2**20} MiB free, "
-                f"{self._limits.keep_free // 2**20} MiB are kept free)",
+                f"{self._limits.keep_free // 2**20} MiB are kept free)"
             )
 
     def _note(self, writer: McapWriter, channels: dict[str, int]) -> None:
