@@ -59,6 +59,7 @@ SHARED = (
     Argument("max_step", "1.0", "largest step of theta in a run, a share of its range"),
     Argument("limits", "", "YAML file of limits tighter than the arm's own"),
     Argument("viewer", "false", "publish markers of arm, object, goal and proposal", TRUTH),
+    Argument("record", "", "folder of a bag that is recorded; must not exist; empty = none"),
     Argument("real_time_factor", "1.0", f"{SIM} simulated per real time; 0 = as fast as possible"),
     Argument("physics_seed", "0", f"{SIM} seed of the hidden physics"),
     Argument(

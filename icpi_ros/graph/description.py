@@ -10,8 +10,10 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from icpi_ros.data.bags.folder import check_folder
 from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.graph.arguments import REAL_DEFAULTS, Argument, checked, with_defaults
 
@@ -112,7 +114,20 @@ def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     }
     if values["viewer"] == "true":
         nodes["viewer"] = {**task, "arm": values["arm"]}
+    if values["record"]:
+        nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
     return nodes
+
+
+def new_folder(text: str) -> Path:
+    """Return the folder of a bag to be recorded.
+
+    Raises:
+        UsageError: it is there already.
+    """
+    folder = Path(text).expanduser().absolute()
+    check_folder(folder)
+    return folder
 
 
 def _safety(values: Mapping[str, str]) -> dict[str, Any]:
