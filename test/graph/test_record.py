@@ -11,37 +11,10 @@ from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import poses_of
 from icpi_ros.data.bags.topics import PARAMETERS
 from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.data.store import TrialStore
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.types import TrialStatus
 
-from .conftest import NODES, RunningGraph
-
-TRIALS = 3
-SECRET = "sk-this-is-a-key-0123456789"
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """One run of three trials at full speed, recorded; the graph has ended with Ctrl-C."""
-    folder = tmp_path_factory.mktemp("recorded")
-    os.environ["TEST_API_KEY"] = SECRET
-    try:
-        arguments = {"record": folder / "bag", "model": SECRET}
-        with RunningGraph(folder, viewer="true", **arguments) as graph:
-            with ImproveClient("test") as client:
-                client.connect(20.0, graph.alive)
-                calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-                request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
-                result = client.improve(request, calls)
-            graph.process.stop()
-            assert "recorder stopped (rc=0)" in graph.text()
-        with TrialStore(graph.store) as store:
-            stored = store.trials(result.run_id)
-    finally:
-        del os.environ["TEST_API_KEY"]
-    assert result.error_code == 0, result.error_msg
-    return folder / "bag", result.run_id, stored
+from .conftest import NODES, SECRET, TRIALS, RunningGraph
 
 
 def test_the_bag_has_every_trial_as_it_was_stored(recorded):
