@@ -21,7 +21,7 @@ import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel as ChannelRecord
-from mcap.records import Chunk, Schema
+from mcap.records import ChunkIndex, Schema
 
 from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
 from icpi_ros.errors import UsageError
@@ -34,6 +34,7 @@ SEARCH = 2**20
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
 _CHUNK = struct.Struct("<BQQQQII")
+_CHUNK_BODY = struct.Struct("<QQQII")
 _MARKS = (b"\x04\x00\x00\x00zstd", b"\x03\x00\x00\x00lz4")
 
 Wanted = Callable[[Channel], bool]
@@ -63,6 +64,7 @@ class McapFile:
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
         self._chunks: list[int] = []
+        self._held: dict[int, frozenset[int]] = {}
         try:
             self._size = path.stat().st_size
             with path.open("rb") as file:
@@ -157,13 +159,15 @@ class McapFile:
     def _of_record(self, file: BinaryIO, record: _Record, wanted: Wanted) -> Iterator[RawMessage]:
         if record.opcode not in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
             return
+        held = self._held.get(record.offset)
+        if held and not any(wanted(self._channels[id_]) for id_ in held if id_ in self._channels):
+            return  # the summary says that nothing in this chunk is wanted
         file.seek(record.offset + _RECORD.size)
         data = file.read(record.length)
         if len(data) < record.length:
             raise EOFError("cut off")
         if record.opcode == Opcode.CHUNK:
-            data = unpacked(Chunk.read(ReadDataStream(BytesIO(data))))
-            yield from self._inside(data, wanted)
+            yield from self._inside(unpacked(data), wanted)
         elif record.opcode == Opcode.MESSAGE:
             head = _RECORD.pack(record.opcode, record.length)
             yield from self._inside(head + data, wanted)
@@ -224,7 +228,9 @@ class McapFile:
                 if opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
                     self._define(opcode, data)
                 elif opcode == Opcode.CHUNK_INDEX:
-                    self._chunks.append(*struct.unpack_from("<Q", data, 16))
+                    index = ChunkIndex.read(ReadDataStream(BytesIO(data)))
+                    self._chunks.append(index.chunk_start_offset)
+                    self._held[index.chunk_start_offset] = frozenset(index.message_index_offsets)
             self._chunks.sort()
         except Exception:  # damaged bytes: whatever parsers stumble over
             return False
@@ -255,29 +261,41 @@ class McapFile:
         self._notes.add(f"{self.path.name}: {line}")
 
 
-def unpacked(chunk: Chunk) -> bytes:
-    """Return the records of a chunk, checked against its size and checksum.
+def unpacked(body: bytes) -> bytes:
+    """Return the records of a chunk record's ``body``, checked against its size and checksum.
 
     Raises:
         ValueError: it is too large, of an unknown compression, or damaged.
     """
-    size = chunk.uncompressed_size
+    _, _, size, crc, name = _CHUNK_BODY.unpack_from(body)
+    at = _CHUNK_BODY.size + name + 8
+    compression = body[_CHUNK_BODY.size : at - 8][:20].decode("utf-8", "replace")
+    (length,) = struct.unpack_from("<Q", body, at - 8)
+    packed = memoryview(body)[at : at + length]
     if size > MOST_CHUNK:
         raise ValueError(f"it would grow to {size} B, at most {MOST_CHUNK} B are allowed")
-    if chunk.compression == "zstd":
-        with zstandard.ZstdDecompressor().stream_reader(chunk.data) as reader:
-            data = reader.read(size + 1)
-    elif chunk.compression == "lz4":
-        data = lz4.frame.LZ4FrameDecompressor().decompress(chunk.data, size + 1)
-    elif chunk.compression == "":
-        data = chunk.data
+    if compression == "zstd":
+        data = _zstd(packed, size)
+    elif compression == "lz4":
+        data = lz4.frame.LZ4FrameDecompressor().decompress(packed, size + 1)
+    elif compression == "":
+        data = bytes(packed)
     else:
-        raise ValueError(f"compression {chunk.compression[:20]!r} is not known: zstd, lz4 or none")
+        raise ValueError(f"compression {compression!r} is not known: zstd, lz4 or none")
     if len(data) != size:
         raise ValueError("its size is not what it says")
-    if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
+    if crc and zlib.crc32(data) != crc:
         raise ValueError("its checksum is wrong")
     return bytes(data)
+
+
+def _zstd(packed: memoryview, size: int) -> bytes:
+    """Return what is packed; at most one byte more than ``size`` where it does not fit."""
+    frame = zstandard.get_frame_parameters(packed)
+    if frame.content_size == size:
+        return zstandard.ZstdDecompressor().decompress(packed)
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        return bytes(reader.read(size + 1))
 
 
 def _places(piece: bytes, mark: bytes) -> Iterator[int]:
