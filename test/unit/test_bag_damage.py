@@ -13,7 +13,8 @@ from bag_data import KINDS, SECOND, START, STORE, THETAS, pose, run_messages, wr
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
-from icpi_ros.data.bags.mcap_file import MAGIC, MOST_CHUNK
+from icpi_ros.data.bags.chunk import MOST_CHUNK
+from icpi_ros.data.bags.mcap_file import MAGIC
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import poses_of, stream_samples
 from icpi_ros.data.bags.trials import read_trials
