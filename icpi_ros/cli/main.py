@@ -24,6 +24,7 @@ COMMANDS = (
     "bench-graph",
     "bench-llm",
     "bench-pixels",
+    "bench-bag",
     "prompt",
     "report",
     "runs",
