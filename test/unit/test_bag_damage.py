@@ -9,14 +9,16 @@ import lz4.frame
 import numpy as np
 import pytest
 import yaml
-from bag_data import KINDS, SECOND, START, STORE, THETAS, pose, run_messages, write
+from bag_data import KINDS, SECOND, START, STORE, THETAS, point, pose, run_messages, write
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
 from icpi_ros.data.bags.chunk import MOST_CHUNK
 from icpi_ros.data.bags.mcap_file import MAGIC
+from icpi_ros.data.bags.raw import Channel
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import poses_of, stream_samples
+from icpi_ros.data.bags.schema import decoder
 from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.errors import UsageError
 
@@ -309,6 +311,16 @@ def test_a_definition_that_makes_no_sense_is_noted(tmp_path, text, language):
     bag = Bag(with_definition(tmp_path / "a.mcap", text, language))
     assert list(bag.messages(["object_pose"])) == []
     assert len(bag.skipped) == 1
+
+
+def test_definitions_in_idl_are_read(tmp_path):
+    inner = "struct Point {\n double x;\n double y;\n double z;\n };"
+    text = f"module geometry_msgs {{\n module msg {{\n {inner}\n }};\n}};\n"
+    line = "=" * 80
+    for definition in (text, f"{line}\nIDL: geometry_msgs/msg/Point\n{text}"):
+        decode = decoder(Channel("/p", "geometry_msgs/msg/Point", "cdr", definition, "ros2idl"))
+        data = bytes(STORE.serialize_cdr(point(1, 2, 3), "geometry_msgs/msg/Point"))
+        assert (decode(data).x, decode(data).z) == (1.0, 3.0)
 
 
 def test_without_a_definition_our_own_counts(tmp_path):

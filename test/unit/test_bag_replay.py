@@ -114,11 +114,13 @@ def test_the_command_line_takes_bag_rate_and_folder(tmp_path, monkeypatch):
         return 0
 
     monkeypatch.setattr("icpi_ros.graph.processes.run_graph", run_graph)
+    write(tmp_path / "bag", run_messages())
     assert main(["up", "replay", str(tmp_path / "bag"), "improver:=knn", "--rate", "4"]) == 0
     assert main(["up", "sim", "--record", str(tmp_path / "new")]) == 0
     replay, sim = ({spec.name: spec.parameters for spec in specs} for specs in started)
     assert replay["replay"]["bag"] == str(tmp_path / "bag")
     assert (replay["replay"]["rate"], replay["replay"]["improver"]) == (4.0, "knn")
+    assert replay["perception"]["task"] == "slide"  # as recorded
     assert sim["recorder"]["folder"] == str(tmp_path / "new")
 
 
@@ -126,7 +128,8 @@ def test_the_command_line_takes_bag_rate_and_folder(tmp_path, monkeypatch):
     ("words", "said"),
     [
         (["up", "replay"], "which bag"),
-        (["up", "replay", "bag", "--rate", "fast"], "argument rate = 'fast'"),
+        (["up", "replay", "/nowhere"], "there is no bag /nowhere"),
+        (["up", "replay", "bag", "--task", "slide", "--rate", "fast"], "argument rate = 'fast'"),
         (["up", "sim", "--record", "/"], "/ exists: a recording needs a folder of its own"),
         (["up", "sim", "--rate", "2"], "unknown argument 'rate'"),
     ],
