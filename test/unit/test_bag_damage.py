@@ -385,3 +385,18 @@ def test_a_file_for_which_there_is_no_room_is_one_line(tmp_path, monkeypatch):
     folder = write(tmp_path / "bag", small(), "sqlite3", CompressionMode.FILE)
     with pytest.raises(UsageError, match="no room in"):
         Bag(folder)
+
+
+def test_names_that_are_no_names_stay_on_one_line(tmp_path):
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2")
+        for number in range(40):
+            schema = writer.register_schema("a\nb", "ros2msg", b"int32 a")
+            channel = writer.register_channel(f"/x{number}\n\x1b[31m", "cdr", schema)
+            writer.add_message(channel, START, b"\x00\x01\x00\x00", START)
+        writer.finish()
+    with pytest.raises(UsageError) as caught:
+        read_trials(Bag(tmp_path / "a.mcap"))
+    assert str(caught.value).isprintable()
+    assert "and 10 more" in str(caught.value)
