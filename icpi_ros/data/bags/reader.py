@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from icpi_ros.data.bags.files import open_files
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, shown, why
 from icpi_ros.data.bags.schema import Decode, decoder
 from icpi_ros.data.bags.topics import assign
 from icpi_ros.errors import UsageError
@@ -40,18 +40,21 @@ class Bag:
     Args:
         path: folder of the bag, or one .mcap or .db3 file.
         mapping: our topic name to the bag's, where they differ.
+        assigned: False = do not look for our topics; ``topics`` is empty then.
 
     Raises:
         UsageError: there is no such bag, it cannot be read, or the mapping does not fit.
     """
 
-    def __init__(self, path: Path, mapping: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, path: Path, mapping: Mapping[str, str] | None = None, assigned: bool = True
+    ) -> None:
         """Look at files, channels and topics; messages are read later."""
         self.path = path
         self._notes = Notes()
         self._files = open_files(path, self._notes)
         self.channels: list[Channel] = _distinct([c for f in self._files for c in f.channels()])
-        self.topics: dict[str, str] = assign(self.channels, mapping or {})
+        self.topics: dict[str, str] = assign(self.channels, mapping or {}) if assigned else {}
         self._decoders: dict[Channel, Decode | None] = {}
 
     @property
@@ -71,7 +74,7 @@ class Bag:
         """
         missing = [name for name in names if name not in self.topics]
         if missing:
-            there = ", ".join(sorted({channel.topic for channel in self.channels})) or "none"
+            there = shown(channel.topic for channel in self.channels)
             raise UsageError(
                 f"bag {self.path}: no topic {', '.join(missing)}; its topics are {there}; give a "
                 "mapping if they have other names"
