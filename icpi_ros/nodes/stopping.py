@@ -195,3 +195,15 @@ class Stopper:
 
     def _too_old(self, state: ArmState) -> bool:
         return time.monotonic() - state.arrival > self._silence
+
+
+def hold_if_moving(port: ArmPort) -> bool:
+    """Hold an arm that moves outside of any trial; tell whether it did.
+
+    An executor before this one may have begun the motion, or another program.
+    """
+    state = port.state
+    if state is None or state.stands:
+        return False
+    port.hold(port.label("stop/hold"))
+    return True
