@@ -44,13 +44,13 @@ def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
 def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tuple[Array, str]:
     """Return theta or, if it cannot be executed, the last one that can on the way back.
 
-    The way is straight to the executed theta that is nearest; along it theta is taken to become
-    possible once.  If nothing on it is possible, theta comes back as it is: the executor refuses
-    it with the same reason.
+    The way is straight to the nearest executed theta that can still be executed; along it theta
+    is taken to become possible once.  If there is none, theta comes back as it is: the executor
+    refuses it with the same reason.
 
     Args:
         theta: ``(d,)``.
-        executed: thetas of the run, which were possible.
+        executed: thetas of the run; other limits may hold by now.
         why_not: asked about thetas.
 
     Returns:
@@ -61,10 +61,11 @@ def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tupl
         return theta, ""
     span = np.ptp(np.stack([theta, *executed]), axis=0)
     scale = np.where(span > 0.0, span, 1.0)
-    nearest = min(executed, key=lambda other: float(np.linalg.norm((other - theta) / scale)))
-    good, bad = 0.0, 1.0
-    if why_not(nearest):
+    by_distance = sorted(executed, key=lambda other: float(np.linalg.norm((other - theta) / scale)))
+    nearest = next((other for other in by_distance if not why_not(other)), None)
+    if nearest is None:
         return theta, ""
+    good, bad = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = 0.5 * (good + bad)
         if why_not(nearest + middle * (theta - nearest)):

@@ -251,9 +251,11 @@ class ImprovementRun:
         proposal = self._proposal(number, history)
         inside, projected = self.task.space.project(self.task.space.as_vector(proposal.theta))
         executed = [outcome.theta for outcome in history]
-        theta, reason = moved_back(
-            self._steps.nearest_allowed(inside, executed), executed, self.why_not
-        )
+
+        def why_not(theta: Array) -> str:
+            return self._steps.refuse(theta, executed) or self.why_not(theta)
+
+        theta, reason = moved_back(self._steps.nearest_allowed(inside, executed), executed, why_not)
         note = f"moved back to what the arm can do: {reason}" if reason else ""
         moved = projected or not np.array_equal(theta, inside)
         return Trial(number, theta, proposal, moved, best_cost=best_cost, note=note)

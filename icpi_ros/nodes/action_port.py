@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from action_msgs.msg import GoalStatus
+from action_msgs.srv import CancelGoal
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -18,7 +19,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
-from icpi_ros.nodes.calls import GoalResult, SafeActionClient
+from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import FOLLOW
 
@@ -85,6 +86,7 @@ class ActionPort:
         self._action, self._name = FollowJointTrajectory, f"{controller}/{FOLLOW}"
         self._node, self._arm, self._feed, self._tolerances = node, arm, feed, tolerances
         self._client = SafeActionClient(node, FollowJointTrajectory, self._name)
+        self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
 
     @property
@@ -121,12 +123,14 @@ class ActionPort:
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
     def hold(self, label: str, attempt: int = 0) -> float:
-        """Cancel what runs: the controller holds, or decelerates where it is set up to."""
+        """Cancel all goals, others' too: the controller holds, or decelerates if set up to."""
         for goal in list(self._goals.values()):
             if goal.handle is None:
                 goal.unwanted = True  # the answer is still to come: cancelled when it does
             elif goal.end is None:
                 self._client.cancel(goal.handle)
+        if self._cancel.service_is_ready():
+            call(self._node.executor, lambda: self._cancel.call_async(CancelGoal.Request()))
         return CANCELLED
 
     def status(self, label: str, *states: str) -> MotionStatus | None:

@@ -28,6 +28,7 @@ from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
+from icpi_ros.nodes.stopping import hold_if_moving
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.tasks import TASKS
@@ -75,6 +76,8 @@ class Executor(IcpiNode):
     def _stop(self) -> None:
         if self._job is not None and self._server.busy:
             self._job.stop()
+        elif hold_if_moving(self.port):
+            self.get_logger().warning("the arm moves outside of a trial: it is told to hold")
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.stopping import Running, Stopper
-from icpi_ros.nodes.topic_port import hold_point
+from icpi_ros.nodes.topic_port import TopicPort, hold_point
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")
@@ -139,3 +140,50 @@ def test_a_hold_brakes_within_the_limits():
     peak = 1.5 * np.abs(state.qd) / point.duration
     assert (peak <= 0.5 * ARM.limits.acceleration + 1e-9).all()
     np.testing.assert_allclose(point.positions[0], state.q + 0.5 * point.duration * state.qd)
+
+
+class TakesTheStopButMovesOn(Port):
+    """The first stop is taken; the arm swings back at its end, and stands after a hold."""
+
+    def send(self, motion, label, start_ns=0):
+        self.sent.append((motion.trajectory, start_ns))
+        last = motion.trajectory.positions[-1]
+        later = start_ns + round(motion.trajectory.duration * 1e9) + 200_000_000
+        self.state = ArmState(later, last, np.full(6, 0.05), time.monotonic())
+
+    def hold(self, label, attempt=0):
+        self.held.append(attempt)
+        self._obey(label)
+        return 0.0
+
+
+def test_a_stop_that_was_taken_is_not_planned_again_on_the_path_that_was_left():
+    port = TakesTheStopButMovesOn(state_at(0.2))
+    assert stopped(port, exact())
+    assert (len(port.sent), port.held) == (1, [0])
+
+
+class RefusesInSilence(Port):
+    """The joint states are old, and the answer to a stop comes a little later: refused."""
+
+    def _obey(self, label):
+        if self.held:
+            return
+        threading.Timer(0.05, self.refused.add, [label]).start()
+
+
+def test_a_refused_stop_of_a_silent_arm_is_followed_by_a_hold():
+    port = RefusesInSilence(state_at(0.2, age=2.0))
+    assert not stopped(port, exact())
+    assert len(port.held) > 0
+
+
+@pytest.mark.parametrize(("age", "points"), [(0.0, 1), (1.0, 0)])
+def test_on_the_topic_a_hold_never_goes_to_where_a_silent_arm_was(age, points):
+    sent = []
+    node = SimpleNamespace(
+        create_publisher=lambda *_: SimpleNamespace(publish=sent.append),
+    )
+    feed = SimpleNamespace(state=state_at(0.2, age=age))
+    TopicPort(node, ARM, feed, None, "controller").hold("trial/hold")
+    assert len(sent) == points

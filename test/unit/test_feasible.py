@@ -32,6 +32,14 @@ def test_the_rest_comes_back_to_the_edge_of_what_can_on_the_way_to_the_nearest()
     assert reason == "a = 1 is too fast"
 
 
+def test_an_executed_theta_that_is_not_possible_any_more_is_passed_over():
+    executed = [np.array([0.2, 0.0]), np.array([0.9, 8.0])]
+    moved, reason = moved_back(np.array([1.0, 8.0]), executed, slow_only)
+    assert slow_only(moved) == ""
+    assert moved[0] > 0.39
+    assert reason == "a = 1 is too fast"
+
+
 def test_where_nothing_helps_theta_stays_for_the_executor_to_refuse():
     theta = np.array([1.0, 0.0])
     moved, reason = moved_back(theta, [np.array([0.9, 0.0])], slow_only)
