@@ -157,7 +157,7 @@ class Follower:
         end = start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
         latest = state.ns
-        while not self._arrived(state := self._state, trajectory, end) or not self._done(label):
+        while not self._arrived(state := self._state, trajectory, end):
             latest = self._check_clock(state, latest)
             self._check_given_up(label)
             self._check_tracking(state, running, name)
@@ -170,6 +170,8 @@ class Follower:
                 )
             self.look(0.05)
         self._running = None
+        # It stands where it should; its report has come late when simulated time ran ahead of it.
+        self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
         return start
 
     def _at_rest(self) -> ArmState:
@@ -215,9 +217,15 @@ class Follower:
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
-    def _done(self, label: str) -> bool:
+    def _over(self, label: str) -> bool:
         """Tell whether the controller is done with a motion, as far as it answers."""
+        self._check_given_up(label)
         return not self._port.answers or self._port.status(label, "done") is not None
+
+    def _untold(self, name: str) -> Callable[[], TrialEnded]:
+        limit = self._settings.reply
+        text = f"{name} is at its end, but the controller did not say so within {limit:g} s"
+        return lambda: TrialEnded(Code.ARM_FAILED, text)
 
     def _check_clock(self, state: ArmState, latest: int) -> int:
         """Return the latest stamp so far [ns]; end the trial if the arm's clock went back."""
