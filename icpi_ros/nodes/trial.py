@@ -140,7 +140,7 @@ class TrialExecution:
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
         self.report.theta, self.report.decided_by = plan.theta, plan.decided_by
         if self._guard.rules.dry_run:
-            shown = ", ".join(plan.summary.lines())
+            shown = ", ".join(self._guard.planner.shown(plan)[0].lines())
             raise TrialEnded(
                 Code.DRY_RUN, f"dry run: nothing moved; the motion passed all checks: {shown}"
             )
