@@ -151,7 +151,7 @@ class Follower:
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""
-        self._running = running = Running(trajectory, start, exact=self._port.answers)
+        self._running = running = Running(trajectory, start, self._port.exact(label))
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)

@@ -35,7 +35,10 @@ STOPPED = 0.01
 
 @dataclass(frozen=True)
 class Snapshot:
-    """State after a tick: ``ns`` of simulated time, joints, object, whether a motion runs."""
+    """State after a tick: ``ns`` of simulated time, joints, object, whether a motion runs.
+
+    ``wanted`` are the joint positions ``(n,)`` that are commanded then [rad].
+    """
 
     ns: int
     q: Array
@@ -43,6 +46,7 @@ class Snapshot:
     position: Array
     quaternion: Array
     active: bool
+    wanted: Array
 
 
 class SimulatedArm:
@@ -261,4 +265,5 @@ class SimulatedArm:
             position=world.object_position,
             quaternion=world.object_quaternion,
             active=self._motion is not None,
+            wanted=self._commanded()[0],
         )

@@ -82,6 +82,10 @@ class TopicPort:
         self._out.publish(convert.trajectory_msg(point, label))
         return point.duration
 
+    def exact(self, label: str) -> bool:
+        """See the class."""
+        return self._feed.status(label, "accepted") is not None
+
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See the class."""
         return self._feed.status(label, *states)

@@ -48,6 +48,9 @@ class Port:
         self.held += 1
         return 0.0
 
+    def exact(self, label):
+        return False
+
     def status(self, label, *states):
         return None
 
