@@ -10,6 +10,8 @@ from icpi_ros.cli.arguments import number, numbers
 
 WAIT = 3600.0
 """Longest wait for a question, one after the other [s]."""
+AT_ONCE = 1.0
+"""Longest time for what waits to arrive here [s]."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--comment", default="", help="one line why, for the record")
     parser.add_argument("--operator", default="", help="who decides, for the record")
     parser.add_argument(
-        "--timeout", type=number(0.0), default=WAIT, help="longest wait for a question [s]"
+        "--timeout",
+        type=number(0.0),
+        help=f"longest wait for a question [s]; default {WAIT:g} at a terminal, {AT_ONCE:g} with "
+        "--decision: it is about what waits now",
     )
 
 
@@ -49,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _once(client: Any, args: argparse.Namespace) -> int:
-    request = client.wait_for_request(1.0 if args.show else args.timeout)
+    request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
     if request is None:
         print("nothing waits for a decision")
         return 0 if args.show else 1
@@ -66,8 +71,9 @@ def _once(client: Any, args: argparse.Namespace) -> int:
 def _converse(client: Any, args: argparse.Namespace) -> int:
     """Ask about one question after the other until Ctrl-C."""
     decided: int | None = None
+    limit = WAIT if args.timeout is None else args.timeout
     print("waiting for motions to approve; Ctrl-C ends this, not the graph", flush=True)
-    while (request := client.wait_for_request(args.timeout, decided)) is not None:
+    while (request := client.wait_for_request(limit, decided)) is not None:
         print(f"\n{_text(request)}", flush=True)
         answer = _ask(request)
         if answer is None:
@@ -78,7 +84,7 @@ def _converse(client: Any, args: argparse.Namespace) -> int:
             print(f"not taken: {refusal}", flush=True)
         else:
             decided = request.request_id
-    print(f"no question for {args.timeout:g} s")
+    print(f"no question for {limit:g} s")
     return 0
 
 

@@ -26,7 +26,7 @@ ZOOMS = 2
 SAFETY = 4.0
 """Factor on how far a value can go beyond its looks, as estimated from three of them."""
 MAX_DIPS = 64
-"""Most intervals looked at more finely, those nearest to their limits first."""
+"""Most intervals looked at more finely; a motion that needs more is refused."""
 MAX_ZOOMS = 200
 """Most steps looked at more finely for self-collision; a motion that needs more is refused."""
 
@@ -107,7 +107,13 @@ class PathCheck:
             row = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)[:, column]))
             raise MotionRefused(self._reason(column, float(values[row, column])))
         if zooms > 0:
-            for begin, end in dips(look.times, margins):
+            found = dips(look.times, margins)
+            if len(found) > MAX_DIPS:
+                raise MotionRefused(
+                    f"the motion comes within a hair of its limits at {len(found)} places, more than "
+                    f"{MAX_DIPS} that can be checked: keep it farther from table and workspace"
+                )
+            for begin, end in found:
                 closer = self.look(motion, np.linspace(begin, end, ZOOM))
                 self._refuse(motion, closer, zooms - 1)
 
@@ -187,7 +193,7 @@ def dips(times: Array, margins: Array) -> list[tuple[float, float]]:
         margins: ``(T, C)``, all at least 0 but for rounding.
 
     Returns:
-        At most ``MAX_DIPS`` pairs (begin, end) [s], the smallest margins first.
+        Pairs (begin, end) [s], the smallest margins first.
     """
     width = np.diff(times)
     slope = np.diff(margins, axis=0) / width[:, np.newaxis]
@@ -198,6 +204,6 @@ def dips(times: Array, margins: Array) -> list[tuple[float, float]]:
     lowest = (margins <= around[:-2]) & (margins <= around[2:])
     rows, columns = np.nonzero(lowest & (margins - drop < -ROUNDING))
     order = np.argsort(margins[rows, columns])
-    rows = np.array(list(dict.fromkeys(rows[order].tolist()))[:MAX_DIPS], dtype=int)
+    rows = np.array(list(dict.fromkeys(rows[order].tolist())), dtype=int)
     before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(times) - 1)
     return list(zip(times[before].tolist(), times[after].tolist(), strict=True))

@@ -110,7 +110,7 @@ class SimulatedArm:
         now, running = self.snapshot, self._motion
         if self.faults.protected:
             raise MotionRefused("protective stop: see to the arm, then call its clear_fault")
-        if running is None and prepared is not None and self.faults.begins() == "reject":
+        if _from_rest(order) and self.faults.begins() == "reject":
             raise MotionRefused("fault: this motion is rejected")
         begin = max(order.start_ns, now.ns)
         if prepared is None or running is not None:
@@ -267,3 +267,9 @@ class SimulatedArm:
             active=self._motion is not None,
             wanted=self._commanded()[0],
         )
+
+
+def _from_rest(order: Order) -> bool:
+    """Tell whether an order is a motion of its own, no stop and no hold; these faults count."""
+    new = order.trajectory
+    return order.start_ns == 0 and new.times[0] == 0.0 and not new.velocities[0].any()
