@@ -110,8 +110,8 @@ class PathCheck:
             found = dips(look.times, margins)
             if len(found) > MAX_DIPS:
                 raise MotionRefused(
-                    f"the motion comes within a hair of its limits at {len(found)} places, more than "
-                    f"{MAX_DIPS} that can be checked: keep it farther from table and workspace"
+                    f"the motion grazes its limits at {len(found)} places, at most {MAX_DIPS} can "
+                    "be checked: keep it farther from table and workspace"
                 )
             for begin, end in found:
                 closer = self.look(motion, np.linspace(begin, end, ZOOM))
