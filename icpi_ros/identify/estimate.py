@@ -18,6 +18,8 @@ LEVEL = 0.9
 """Probability of the stated intervals."""
 UNKNOWN = 0.6
 """A parameter whose spread is more than this share of that of its range is not known."""
+NOTHING = 0.95
+"""The same for a parameter of which nothing at all is known."""
 TIED = 0.9
 """Correlation from which two parameters are only known together."""
 BORDER = 0.97
@@ -92,10 +94,9 @@ def estimate_of(task: Task, trials: Sequence[Recorded], found: Fit) -> Estimate:
     half = space.half_range
     mean = space.project(space.denormalise(found.scaled))[0]
     spread = np.sqrt(np.diag(found.covariance))
-    low, high = truncnorm.interval(
-        LEVEL, (-1.0 - found.scaled) / spread, (1.0 - found.scaled) / spread, found.scaled, spread
+    low, high = (
+        space.project(space.denormalise(ends))[0] for ends in _interval(found.scaled, spread)
     )
-    low, high = (space.project(space.denormalise(ends))[0] for ends in (low, high))
     parameters = tuple(
         ParameterEstimate(
             name=p.name,
@@ -117,6 +118,17 @@ def estimate_of(task: Task, trials: Sequence[Recorded], found: Fit) -> Estimate:
         rough=float(np.sqrt(np.mean(found.noise.rough**2))),
         rollouts=found.rollouts,
     )
+
+
+def _interval(scaled: Array, spread: Array) -> tuple[Array, Array]:
+    """Return the ends ``(P,)`` of intervals in scaled physics, inside the range.
+
+    Where nothing is known they are those of the range itself, evenly distributed.
+    """
+    below, above = (-1.0 - scaled) / spread, (1.0 - scaled) / spread
+    low, high = truncnorm.interval(LEVEL, below, above, scaled, spread)
+    blind = spread > NOTHING * PRIOR
+    return np.where(blind, -LEVEL, low), np.where(blind, LEVEL, high)
 
 
 def _border(scaled: float, spread: float) -> str:

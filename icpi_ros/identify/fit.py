@@ -139,15 +139,17 @@ class _Search:
             self._tell()
         state = min(ends, key=self._roughly)
         for _ in range(self._effort.rounds):
-            self._look_around(state, rng)
+            state = self._look_around(state, rng)
             state = self._solve(state, self._noise(state))
             self._misfit.forget()
             self._tell()
-        self._look_around(state, rng)
-        return self._end(state)
+        return self._end(self._look_around(state, rng))
 
-    def _look_around(self, state: Array, rng: np.random.Generator) -> None:
-        """Take roughness, effect of slips and steps of differences from where the fit is."""
+    def _look_around(self, state: Array, rng: np.random.Generator) -> Array:
+        """Take roughness, effect of slips and steps of differences from where the fit is.
+
+        Returns the state with those physics at the middle of their range that have no effect.
+        """
         scaled, nuisances = self._parts(state)
         self._misfit.linearise(scaled)
         self._rough = self._misfit.roughness(scaled, rng)
@@ -155,6 +157,8 @@ class _Search:
         effects = np.sqrt(np.mean(slopes**2, axis=0))
         wanted = CLEAR * float(np.sqrt(np.mean(self._rough**2)))
         self._step = np.clip(wanted / np.maximum(effects, 1e-9), *STEPS)
+        lost = ~self._physics_slopes(scaled, nuisances).any(axis=(0, 1))
+        return np.concatenate([np.where(lost, 0.0, scaled), state[self._dim :]])
 
     def _screen(self, seed: int) -> list[Array]:
         """Return the best quasi-random physics that lie apart, the best first."""
@@ -232,7 +236,8 @@ class _Search:
         return np.concatenate([np.full(self._dim, 1.0 / PRIOR), own])
 
     def _noise(self, state: Array) -> Noise:
-        return noise_of(self._residuals(state), self._misfit.lengths, self._rough)
+        misfit = self._misfit
+        return noise_of(self._residuals(state), misfit.lengths, self._rough, misfit.repeats)
 
     def _roughly(self, state: Array) -> float:
         return _spread(self._residuals(state))

@@ -41,6 +41,8 @@ _MOMENT = 0.004
 _TINY = 0.006
 """Change of scaled physics over which paths should change evenly."""
 _DIRECTIONS = 3
+_JUMPS = 1.5
+"""Jumps are rare: a few looks see too few of them; measured on training draws."""
 _FAR = 1.0
 """What a simulation that became unstable is taken to be off by [m]."""
 
@@ -77,6 +79,9 @@ class Misfit:
         self._seen = [positions for _, positions in chosen]
         self.lengths = [len(times) for times in self._times]
         """Number of samples of each trial."""
+        same = (self._thetas[:, np.newaxis] == self._thetas).all(axis=-1)
+        self.repeats = [int(count) for count in same.sum(axis=1)]
+        """How often each trial's theta was executed."""
         self._known: dict[bytes, Paths] = {}
         self._slips = [np.zeros((len(seen), 3, task.space.dim)) for seen in self._seen]
 
@@ -131,7 +136,7 @@ class Misfit:
         pairs = zip(found[1 : 1 + _DIRECTIONS], found[1 + _DIRECTIONS :], strict=True)
         squares = np.mean([(a + b - 2.0 * found[0]) ** 2 for a, b in pairs], axis=0).sum(axis=1)
         parts = np.split(squares, np.cumsum(self.lengths)[:-1])
-        return np.sqrt([float(part.mean()) / (6.0 * MOVING) for part in parts])
+        return _JUMPS * np.sqrt([float(part.mean()) / (6.0 * MOVING) for part in parts])
 
     def residuals(self, paths: Paths, nuisances: Array) -> Array:
         """Return recorded minus simulated ``(n, 3)`` [m] of all samples, trial after trial.

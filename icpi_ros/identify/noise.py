@@ -34,19 +34,24 @@ class Noise:
     scale: Array
 
 
-def noise_of(residuals: Array, lengths: Sequence[int], rough: Array) -> Noise:
+def noise_of(
+    residuals: Array, lengths: Sequence[int], rough: Array, repeats: Sequence[int]
+) -> Noise:
     """Return the noise in residuals ``(n, 3)`` [m] of trials of ``lengths`` samples.
 
-    What is ``rough`` ``(T,)`` [m] in a simulated path lasts along all of it, so that a trial never
-    tells more than one sample with that noise.
+    What is ``rough`` ``(T,)`` [m] in a simulated path lasts along all of it and is the same
+    whenever the same theta is simulated: together, the ``repeats`` of a theta never tell more than
+    one sample with that noise.  A constant offset of a trial is no noise.
     """
+    parts = np.split(residuals, np.cumsum(lengths)[:-1])
+    level = np.concatenate([part - np.median(part, axis=0) for part in parts])
     sizes = np.linalg.norm(residuals, axis=1)
-    moving = np.median(np.abs(residuals), axis=0) > 0.1 * FLOOR
-    seen = residuals[:, moving] if moving.any() else residuals
+    moving = np.median(np.abs(level), axis=0) > 0.1 * FLOOR
+    seen = level[:, moving] if moving.any() else level
     deviation = max(FLOOR, _MAD * float(np.median(np.abs(seen))))
     weights = 1.0 / (1.0 + (sizes / (WIDTH * deviation)) ** 2)
     shared = _shared(np.sqrt(weights)[:, np.newaxis] * seen, lengths)
-    lasting = np.repeat(np.asarray(lengths) * rough**2, lengths)
+    lasting = np.repeat(np.multiply(lengths, repeats) * rough**2, lengths)
     scale = np.sqrt(weights / (shared * deviation**2 + lasting))
     return Noise(deviation, shared, rough, scale)
 
