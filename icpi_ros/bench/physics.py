@@ -44,7 +44,7 @@ NOISE = 5e-4
 """Of every coordinate of every sample [m]: as a typical camera's final positions are off."""
 LOST = 0.05
 """Share of samples that are missing."""
-EXAMPLES, DRAWS = 60, 6
+EXAMPLES, DRAWS = 60, 3
 """Of the data set around the estimate."""
 _SENSOR, _NEW = 0x5E45, 0x4E17
 _TIME_LIMIT = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def add_physics(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("bag", nargs="?", type=Path, metavar="BAG", help="ROS 2 bag with trials")
-    parser.add_argument("--run", default="", help="trials of that run, of the bag or the store")
+    parser.add_argument(
+        "--run", dest="run_id", default="", help="trials of that run, of the bag or the store"
+    )
     add_store(parser)
     parser.add_argument("--task", default="", help="needed where a bag has trials of several tasks")
     parser.add_argument(
@@ -75,7 +78,7 @@ def _check(args: argparse.Namespace) -> None:
     from icpi_ros.errors import UsageError
     from icpi_ros.report.physics_picture import FORMATS
 
-    if not args.bag and not args.run:
+    if not args.bag and not args.run_id:
         raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
     if args.bag and args.store:
         raise UsageError("--store is for --run without a bag: leave one of them out")
@@ -92,12 +95,12 @@ def _recording(args: argparse.Namespace) -> Recording:
     from icpi_ros.identify.sources import from_bag, from_store
 
     if args.bag:
-        return from_bag(args.bag, args.task, args.run, args.trials)
+        return from_bag(args.bag, args.task, args.run_id, args.trials)
     path = args.store or default_path()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
-        return from_store(store, args.run, args.task, args.trials)
+        return from_store(store, args.run_id, args.task, args.trials)
 
 
 class _Bar:
@@ -159,6 +162,7 @@ def _build(out: Path, task: Task, estimate: Estimate) -> int:
     from icpi_ros.data.plan import Plan
     from icpi_ros.data.workers import Workers
 
-    dataset = build_shown(task, Plan(around=estimate.belief), out, Workers(), threads=1)
+    workers = Workers(len(os.sched_getaffinity(0)))
+    dataset = build_shown(task, Plan(around=estimate.belief), out, workers, threads=1)
     print(f"{len(dataset)} examples of {task.name} around the estimate: {out}")
     return 0
