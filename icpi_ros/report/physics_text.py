@@ -34,7 +34,7 @@ def physics_lines(found: Estimate, task: Task) -> list[str]:
 
 def _row(p: ParameterEstimate, span: str) -> str:
     unit = "" if p.unit == "1" else f" {p.unit}"
-    interval = f"{p.interval[0]:.3g} to {p.interval[1]:.3g}"
+    interval = f"{p.interval[0]:.4g} to {p.interval[1]:.4g}"
     line = f"{p.name:12}{p.value:10.4g}  {interval:<20}{span + unit:<18}"
     if not p.known:
         line += "not known: these recordings hardly depend on it"
