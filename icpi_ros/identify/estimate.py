@@ -72,6 +72,7 @@ class Estimate:
         noise: of the recordings [m].
         rough: of the simulation [m].
         rollouts: simulated for it.
+        settled: False: the fit was stopped before it settled.
     """
 
     belief: Belief
@@ -81,6 +82,7 @@ class Estimate:
     noise: float
     rough: float
     rollouts: int
+    settled: bool
 
     @property
     def poor(self) -> tuple[TrialMisfit, ...]:
@@ -117,6 +119,7 @@ def estimate_of(task: Task, trials: Sequence[Recorded], found: Fit) -> Estimate:
         noise=found.noise.deviation,
         rough=float(np.sqrt(np.mean(found.noise.rough**2))),
         rollouts=found.rollouts,
+        settled=found.settled,
     )
 
 

@@ -15,7 +15,7 @@ do not determine keeps the spread of its range.  Covariance: Gauss-Newton (Lapla
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -33,6 +33,8 @@ STEPS = (0.03, 0.5)
 """Smallest and largest step of finite differences, in scaled physics."""
 CLEAR = 20.0
 """Effect that a step should have, in roughnesses."""
+SETTLED = 0.3
+"""A round that moves every parameter by less, in its standard deviations, is the last."""
 VISIBLE = 4.0
 """Least effect of a step, in that of roughness alone; below, a parameter is not known."""
 _ROUGH_STREAM = 0x0F17
@@ -48,13 +50,13 @@ class Effort:
         screened: quasi-random physics that are compared at first; a power of two.
         starts: how many of them are refined.
         evaluations: of one fit, each with its finite differences.
-        rounds: of reweighting.
+        rounds: of reweighting at most; fewer where the physics have settled.
     """
 
     screened: int = 32
     starts: int = 2
     evaluations: int = 4
-    rounds: int = 3
+    rounds: int = 8
 
     @property
     def stages(self) -> int:
@@ -74,6 +76,7 @@ class Fit:
         lengths: ``(T,)`` samples of each trial.
         noise: of the residuals.
         rollouts: simulated so far.
+        settled: False: there were not rounds enough.
     """
 
     scaled: Array
@@ -83,6 +86,7 @@ class Fit:
     lengths: Sequence[int]
     noise: Noise
     rollouts: int
+    settled: bool = True
 
 
 def fit(
@@ -125,7 +129,6 @@ class _Search:
 
     def run(self, seed: int) -> Fit:
         """Screen, refine the best starts, then reweight."""
-        rng = np.random.default_rng([seed, _ROUGH_STREAM])
         starts = self._screen(seed)
         self._tell()
         ends = []
@@ -138,12 +141,30 @@ class _Search:
         for _ in range(self._effort.starts - len(starts)):
             self._tell()
         state = min(ends, key=self._roughly)
-        for _ in range(self._effort.rounds):
+        return self._refine(state, np.random.default_rng([seed, _ROUGH_STREAM]))
+
+    def _refine(self, state: Array, rng: np.random.Generator) -> Fit:
+        """Reweight and solve until the physics settle.
+
+        Where they have not, the last change counts as one more standard deviation.
+        """
+        change, settled, rounds = np.zeros(self._dim), False, 0
+        while not settled and rounds < self._effort.rounds:
             state = self._look_around(state, rng)
+            before = state[: self._dim]
             state = self._solve(state, self._noise(state))
+            change = state[: self._dim] - before
+            spread = np.sqrt(np.diag(self._covariance(state, self._noise(state))))
+            settled = bool((np.abs(change) < SETTLED * spread).all())
             self._misfit.forget()
+            rounds += 1
             self._tell()
-        return self._end(self._look_around(state, rng))
+        for _ in range(self._effort.rounds - rounds):
+            self._tell()
+        found = self._end(self._look_around(state, rng))
+        if settled:
+            return found
+        return replace(found, covariance=found.covariance + np.outer(change, change), settled=False)
 
     def _look_around(self, state: Array, rng: np.random.Generator) -> Array:
         """Take roughness, effect of slips and steps of differences from where the fit is.

@@ -23,6 +23,8 @@ def physics_lines(found: Estimate, task: Task) -> list[str]:
         f"{1e3 * found.rough:.2f} mm; worst trial {worst.name}: {1e3 * worst.rms:.1f} mm off "
         f"(root mean square), {1e3 * worst.end:.1f} mm at its end"
     )
+    if not found.settled:
+        lines.append("warning: the fit had not settled when it was stopped: trust it less")
     if found.poor:
         names = ", ".join(trial.name for trial in found.poor)
         lines.append(
@@ -55,4 +57,5 @@ def physics_json(found: Estimate) -> dict[str, Any]:
         "noise": found.noise,
         "rough": found.rough,
         "rollouts": found.rollouts,
+        "settled": found.settled,
     }
