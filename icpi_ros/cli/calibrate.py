@@ -1,4 +1,4 @@
-"""Calibrate a camera: print a board, its intrinsics, where it stands."""
+"""Calibrate a camera (print a board, intrinsics, where it stands) or the simulated physics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.cli.calibrate_physics import add_physics
 
 if TYPE_CHECKING:
     from icpi_ros.perception.board import Board, Gray
@@ -18,8 +19,9 @@ TABLE_VIEWS = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``board``, ``camera`` and ``table``."""
-    verbs = parser.add_subparsers(required=True, metavar="board|camera|table")
+    """Add ``board``, ``camera``, ``table`` and ``physics``."""
+    verbs = parser.add_subparsers(required=True, metavar="board|camera|table|physics")
+    add_physics(verbs.add_parser("physics", help="hidden physics, from recorded trials"))
     board = verbs.add_parser("board", help="write a board to print at true size")
     _add_board(board)
     board.add_argument("--out", type=Path, required=True, metavar="FILE", help=".png or .svg")

@@ -56,6 +56,12 @@ def _add_build(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--physics", default="train", help="train: the documented range; shifted: the wider one"
     )
+    make.add_argument(
+        "--physics-file",
+        type=Path,
+        metavar="FILE",
+        help="YAML of `icpi calibrate physics`: draw around its estimate",
+    )
     for what in ("physics", "goal"):
         make.add_argument(
             f"--{what}-range",
@@ -117,19 +123,21 @@ def build_dataset(args: argparse.Namespace) -> int:
     from icpi_ros.data.workers import Workers
     from icpi_ros.tasks import TASKS
 
-    task, out, plan = TASKS.get(args.task), checked_output(args.out), _plan(args)
+    task, out = TASKS.get(args.task), checked_output(args.out)
+    plan = _plan(args, task)
     plan.check(task, DEFAULT_K if args.k is None else args.k)
     processes = args.workers or len(os.sched_getaffinity(0))
     try:
-        dataset = _build(task, plan, out, Workers(processes, args.dask), args.threads)
+        dataset = build_shown(task, plan, out, Workers(processes, args.dask), args.threads)
     except KeyboardInterrupt:
         print(f"icpi: interrupted; {kept(out, plan)}", file=sys.stderr)
         return INTERRUPTED
     return _report(dataset, plan, task, out)
 
 
-def _plan(args: argparse.Namespace) -> Plan:
+def _plan(args: argparse.Namespace, task: Task) -> Plan:
     from icpi_ros.data.plan import Plan
+    from icpi_ros.identify.physics_file import load
 
     return Plan(
         label=args.label,
@@ -141,6 +149,7 @@ def _plan(args: argparse.Namespace) -> Plan:
         physics_range=_ranges("physics", args.physics_range),
         goal_range=_ranges("goal", args.goal_range),
         seed=args.seed,
+        around=load(args.physics_file, task) if args.physics_file else None,
     )
 
 
@@ -156,8 +165,8 @@ def _ranges(
     return dict(sorted(pairs))
 
 
-def _build(task: Task, plan: Plan, out: Path, workers: Workers, threads: int) -> Dataset:
-    """Build with a progress bar."""
+def build_shown(task: Task, plan: Plan, out: Path, workers: Workers, threads: int) -> Dataset:
+    """Build a file with a progress bar."""
     from tqdm import tqdm
 
     from icpi_ros.data.build import build_file

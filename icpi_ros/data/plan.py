@@ -11,6 +11,7 @@ import numpy as np
 
 from icpi_ros.context.retrieval import DEFAULT_K
 from icpi_ros.errors import InvalidValue
+from icpi_ros.identify.belief import Belief
 from icpi_ros.space import ParameterSpace
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -22,6 +23,8 @@ GLOBAL_SAMPLES = 256
 VARIED_GOALS = 5
 """Goals per physics draw unless asked for, where the task's goal varies."""
 MAX_NOISE = 2.0
+PHYSICS_FILE = "physics.yaml"
+"""How a command calls the file of calibrated physics, whose content the provenance holds."""
 Ranges = Mapping[str, tuple[float, float]]
 
 
@@ -40,6 +43,8 @@ class Plan:
         physics_range: narrower ranges of single physics parameters, by name.
         goal_range: narrower ranges of single goal coordinates, by name.
         seed: of physics, goals, thetas, noise and choice of examples.
+        around: calibrated physics that draws are spread around, as wide as they are uncertain;
+            None = the whole range.
     """
 
     label: str = "brute"
@@ -51,6 +56,7 @@ class Plan:
     physics_range: Ranges = field(default_factory=dict)
     goal_range: Ranges = field(default_factory=dict)
     seed: int = 0
+    around: Belief | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no task could build."""
@@ -69,6 +75,11 @@ class Plan:
             raise InvalidValue(
                 "goals per draw and goal ranges are for brute-force labels: with hindsight every "
                 "goal is the outcome of an execution"
+            )
+        if self.around and (self.physics != "train" or self.physics_range):
+            raise InvalidValue(
+                "physics from a file are drawn around its estimate: leave out --physics and "
+                "--physics-range"
             )
         if self.label == "brute" and self.examples > self.draws * GLOBAL_SAMPLES:
             raise InvalidValue(
@@ -104,6 +115,8 @@ class Plan:
             )
         check_ranges(self.physics_range, self._physics_space(task))
         check_ranges(self.goal_range, task.goal_space)
+        if self.around:
+            self.around.check(task)
         if self.label == "hindsight":
             return
         most = min(self.counts())
@@ -116,6 +129,8 @@ class Plan:
 
     def sample_physics(self, task: Task, rng: np.random.Generator) -> Array:
         """Draw hidden physics ``(P,)``."""
+        if self.around:
+            return self.around.sample(task.physics_space, rng)
         shifted = self.physics == "shifted"
         physics = task.sample_shifted(rng) if shifted else task.sample_physics(rng)
         return _redraw(physics, self.physics_range, self._physics_space(task), rng)
@@ -128,6 +143,9 @@ class Plan:
     def as_dict(self, task: Task) -> dict[str, Any]:
         """Return the plan as JSON types, defaults filled in."""
         values = asdict(self) | {"goals_per_draw": None}
+        del values["around"]
+        if self.around:
+            values["around"] = self.around.as_dict()
         if self.label == "brute":
             values["goals_per_draw"] = self.goals(task)
         for name in ("physics_range", "goal_range"):
@@ -143,6 +161,8 @@ class Plan:
         parts.append(f"--label-noise {_shortest(self.label_noise)} --physics {self.physics}")
         for option, ranges in (("physics", self.physics_range), ("goal", self.goal_range)):
             parts += [f"--{option}-range {n}={a!r}:{b!r}" for n, (a, b) in sorted(ranges.items())]
+        if self.around:
+            parts.append(f"--physics-file {PHYSICS_FILE}")
         return " ".join(parts)
 
     def _physics_space(self, task: Task) -> ParameterSpace:

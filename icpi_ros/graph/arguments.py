@@ -63,7 +63,9 @@ SHARED = (
     Argument("real_time_factor", "1.0", f"{SIM} simulated per real time; 0 = as fast as possible"),
     Argument("physics_seed", "0", f"{SIM} seed of the hidden physics"),
     Argument(
-        "physics", "", f"{SIM} hidden physics, numbers with commas; empty = from physics_seed"
+        "physics",
+        "",
+        f"{SIM} hidden physics, numbers with commas, or a YAML; empty = from physics_seed",
     ),
     Argument("publish_pose", "true", f"{SIM} tell the true object pose", TRUTH),
     Argument("camera", "false", f"{SIM} simulate a camera", TRUTH),

@@ -177,7 +177,7 @@ def _safety(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
-    physics = _numbers("physics", values["physics"])
+    physics = _physics(values)
     return {
         "task": values["task"],
         "arm": values["arm"],
@@ -186,6 +186,17 @@ def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
         **({"physics": physics} if physics else {}),
         **_sensors(values),
     }
+
+
+def _physics(values: Mapping[str, str]) -> list[float]:
+    """Return the physics that are asked for: numbers, or those of a calibrated YAML."""
+    text = values["physics"]
+    if not text.endswith((".yaml", ".yml")):
+        return _numbers("physics", text)
+    from icpi_ros.identify.physics_file import load
+    from icpi_ros.tasks import TASKS
+
+    return list(load(Path(text).expanduser(), TASKS.get(values["task"])).mean)
 
 
 def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:

@@ -1,0 +1,168 @@
+"""What `icpi calibrate physics` does: hidden physics from recorded trials."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.arguments import add_store, checked_output, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.identify.estimate import Estimate
+    from icpi_ros.identify.sources import Recording
+    from icpi_ros.tasks.base import Task
+
+
+def add_physics(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("bag", nargs="?", type=Path, metavar="BAG", help="ROS 2 bag with trials")
+    parser.add_argument(
+        "--run", dest="run_id", default="", help="trials of that run, of the bag or the store"
+    )
+    add_store(parser)
+    parser.add_argument("--task", default="", help="needed where a bag has trials of several tasks")
+    parser.add_argument(
+        "--trials", type=trial_numbers, metavar="N,..", help="only these trials (default: all)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="YAML to write, for simulations")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG or SVG")
+    parser.add_argument(
+        "--build-dataset", type=Path, metavar="FILE",
+        help="build a data set around the estimate (Parquet; see `icpi dataset build`)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=whole(0, 2**63), default=0, help="of the search (0)")
+    parser.add_argument(
+        "--threads", type=whole(1, 256), default=1, help="simulate so many at a time (1)"
+    )
+    parser.set_defaults(run=calibrate_physics)
+
+
+def trial_numbers(text: str) -> tuple[int, ...]:
+    """Parse ``0,2,3``."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = (-1,)
+    if min(numbers) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected trial numbers, for example 0,1,2")
+    return numbers
+
+
+def calibrate_physics(args: argparse.Namespace) -> int:
+    """Read the trials, estimate, write, say how sure it is."""
+    from icpi_ros.identify.estimate import estimate_of
+    from icpi_ros.identify.fit import fit
+
+    _check(args)
+    recording = _recording(args)
+    for line in recording.left_out:
+        print(f"icpi: left out: {line}", file=sys.stderr)
+    task, trials = recording.task, recording.trials
+    print(f"{task.name}, {recording.source}: {len(trials)} trials", flush=True)
+    with _Bar() as bar:
+        found = fit(task, trials, args.seed, threads=args.threads, on_stage=bar.advance)
+    estimate = estimate_of(task, trials, found)
+    _report(args, recording, estimate)
+    if args.build_dataset:
+        return _build(args.build_dataset, task, estimate)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be done, before any work."""
+    from icpi_ros.errors import UsageError
+    from icpi_ros.report.physics_picture import FORMATS
+
+    if not args.bag and not args.run_id:
+        raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
+    if args.bag and args.store:
+        raise UsageError("--store is for --run without a bag: leave one of them out")
+    for path in (args.out, args.json, args.picture, args.build_dataset):
+        if path:
+            checked_output(path)
+    if args.picture and args.picture.suffix.lower() not in FORMATS:
+        raise UsageError(f"cannot draw {args.picture}: allowed endings are {' and '.join(FORMATS)}")
+
+
+def _recording(args: argparse.Namespace) -> Recording:
+    from icpi_ros.data.store import TrialStore, default_path
+    from icpi_ros.errors import UsageError
+    from icpi_ros.identify.sources import from_bag, from_store
+
+    if args.bag:
+        return from_bag(args.bag, args.task, args.run_id, args.trials)
+    path = args.store or default_path()
+    if not path.exists():
+        raise UsageError(f"there is no trial store at {path}: name one with --store")
+    with TrialStore(path) as store:
+        return from_store(store, args.run_id, args.task, args.trials)
+
+
+class _Bar:
+    """Progress on a terminal, nothing in a pipe."""
+
+    def __enter__(self) -> _Bar:
+        from tqdm import tqdm
+
+        from icpi_ros.identify.fit import Effort
+
+        self._bar = tqdm(total=Effort().stages, unit="stage", disable=not sys.stderr.isatty())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def advance(self) -> None:
+        """One stage is done."""
+        self._bar.update()
+
+
+def _report(args: argparse.Namespace, recording: Recording, estimate: Estimate) -> None:
+    from icpi_ros.cli.calibrate_report import now
+    from icpi_ros.identify.physics_file import save
+    from icpi_ros.redact import jsonable
+    from icpi_ros.report.physics_text import physics_json, physics_lines
+
+    for line in physics_lines(estimate, recording.task):
+        print(line)
+    if args.json:
+        content = jsonable(physics_json(estimate) | {"left_out": list(recording.left_out)})
+        args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if args.picture:
+        _draw(args.picture, recording, estimate)
+    numbers = ",".join(f"{value:.6g}" for value in estimate.belief.mean)
+    print(f"simulate it: icpi up sim task:={recording.task.name} physics:={numbers}")
+    if args.out:
+        how = f"icpi calibrate physics: {recording.source}, {len(recording.trials)} trials"
+        save(args.out, estimate, how, now())
+        print(f"written: {args.out}; next: icpi dataset build --physics-file {args.out} ...")
+
+
+def _draw(path: Path, recording: Recording, estimate: Estimate) -> None:
+    import numpy as np
+
+    from icpi_ros.arms import ARMS
+    from icpi_ros.report.physics_picture import save_physics_picture
+    from icpi_ros.sim.rollout import rollout
+
+    task, trials = recording.task, recording.trials
+    thetas = np.stack([trial.theta for trial in trials])
+    made = rollout(task, ARMS.get(task.arm), np.array(estimate.belief.mean), thetas)
+    save_physics_picture(path, task, trials, made.trajectories, estimate)
+    print(f"picture: {path.absolute()}")
+
+
+def _build(out: Path, task: Task, estimate: Estimate) -> int:
+    from icpi_ros.cli.dataset import build_shown
+    from icpi_ros.data.plan import Plan
+    from icpi_ros.data.workers import Workers
+
+    workers = Workers(len(os.sched_getaffinity(0)))
+    dataset = build_shown(task, Plan(around=estimate.belief), out, workers, threads=1)
+    print(f"{len(dataset)} examples of {task.name} around the estimate: {out}")
+    return 0

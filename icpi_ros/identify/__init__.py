@@ -1,0 +1,1 @@
+"""Hidden physics from recorded trials: what simulation explains this table."""

@@ -1,0 +1,168 @@
+"""Recorded trials for a calibration: from a bag, or from the trial store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import UsageError
+from icpi_ros.identify.misfit import Recorded
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, ObjectTrajectory
+
+MOST_TRIALS = 24
+"""Trials that are used at most, evenly chosen: time grows with their number."""
+LEAST_SAMPLES = 10
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Trials of one table.
+
+    Attributes:
+        task: of the trials.
+        trials: that can be used.
+        source: one line, where they come from.
+        left_out: one line for every trial that cannot be used.
+    """
+
+    task: Task
+    trials: tuple[Recorded, ...]
+    source: str
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A trial as it was found; ``poor`` says why perception called its path poor."""
+
+    name: str
+    number: int
+    task: str
+    theta: Array | None
+    path: ObjectTrajectory | None
+    poor: str = ""
+
+
+def from_bag(
+    path: Path, task: str = "", run: str = "", numbers: Collection[int] | None = None
+) -> Recording:
+    """Return the trials of a bag.
+
+    Args:
+        path: of the bag.
+        task: only trials of it; "" = the bag must have one task only.
+        run: only trials of that run; "" = all, which must then be of one table.
+        numbers: only trials with these numbers; None = all.
+
+    Raises:
+        UsageError: nothing in it can be used; says why.
+    """
+    bag = Bag(path)
+    trials = [trial for trial in read_trials(bag) if not run or trial.run_id == run]
+    if not trials:
+        raise UsageError(f"bag {path} has no trial of run {run!r}")
+    runs = len({trial.run_id for trial in trials})
+    found = [
+        _Found(
+            trial.trial_id or f"{trial.run_id}/{trial.number}",
+            trial.number,
+            trial.task,
+            trial.theta,
+            trial.path.trajectory if trial.path else None,
+            trial.path.reason or "poor path" if trial.path and not trial.path.good else "",
+        )
+        for trial in trials
+    ]
+    note = f", {runs} runs taken as one table" if runs > 1 else ""
+    return _recording(found, task, numbers, f"bag {path.name}{note}")
+
+
+def from_store(
+    store: TrialStore, run: str, task: str = "", numbers: Collection[int] | None = None
+) -> Recording:
+    """Return the trials of a stored run; see :func:`from_bag`.
+
+    Raises:
+        UsageError: no such run, or nothing in it can be used.
+    """
+    own = store.run(run).config.task
+    found = [
+        _Found(f"{run}/{trial.number}", trial.number, own, trial.theta, trial.trajectory)
+        for trial in store.trials(run)
+    ]
+    return _recording(found, task, numbers, f"run {run}")
+
+
+def _recording(
+    found: Sequence[_Found], task: str, numbers: Collection[int] | None, source: str
+) -> Recording:
+    if numbers is not None:
+        missing = sorted(set(numbers) - {trial.number for trial in found})
+        if missing:
+            raise UsageError(
+                f"{source} has no trial {', '.join(map(str, missing))}: it has "
+                f"{', '.join(str(trial.number) for trial in found) or 'none'}"
+            )
+        found = [trial for trial in found if trial.number in numbers]
+    chosen = TASKS.get(_task_name(found, task, source))
+    usable, left_out = list[Recorded](), list[str]()
+    for trial in found:
+        why = _unusable(trial, chosen)
+        if why:
+            left_out.append(f"trial {trial.name}: {why}")
+        else:
+            usable.extend(_recorded(trial))
+    if not usable:
+        raise UsageError(
+            f"{source}: no trial of {chosen.name} can be used"
+            + (f" ({left_out[0]})" if left_out else ", there is none")
+        )
+    kept = np.unique(np.linspace(0, len(usable) - 1, MOST_TRIALS).round().astype(int))
+    if len(kept) < len(usable):
+        left_out.append(f"{len(usable) - len(kept)} of {len(usable)} trials: {MOST_TRIALS} suffice")
+    return Recording(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
+
+
+def _recorded(trial: _Found) -> Iterator[Recorded]:
+    if trial.theta is not None and trial.path is not None:
+        yield Recorded(trial.name, trial.theta, trial.path)
+
+
+def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:
+    names = sorted({trial.task for trial in found})
+    if asked and asked in names:
+        return asked
+    if asked:
+        raise UsageError(f"{source} has no trial of task {asked!r}, only of {', '.join(names)}")
+    if len(names) != 1:
+        raise UsageError(f"{source} has trials of {', '.join(names) or 'no task'}: give --task")
+    return names[0]
+
+
+def _unusable(trial: _Found, task: Task) -> str:
+    """Return why a trial cannot be used, "" if it can."""
+    if trial.task != task.name:
+        return f"of task {trial.task}"
+    if trial.theta is None:
+        return "what was executed is not known"
+    if trial.path is None:
+        return "it has no trajectory"
+    if trial.poor:
+        return f"perception calls its path poor: {trial.poor}"
+    space = task.space
+    fits = trial.theta.shape == (space.dim,)
+    if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _SLACK):
+        return f"theta {np.round(trial.theta, 4).tolist()} is no theta of {task.name}"
+    there = int(np.isfinite(trial.path.positions).all(axis=1).sum())
+    if there < LEAST_SAMPLES:
+        return f"{there} samples of its path are there, at least {LEAST_SAMPLES} are needed"
+    return ""

@@ -1,0 +1,136 @@
+"""`icpi calibrate physics` from the command line: a bag or a stored run in, physics out."""
+
+import json
+
+import numpy as np
+import pytest
+from bag_data import SECOND, START, path, run_messages, trial, window, write
+from recorded_trials import FRICTION, PHYSICS, TILT, recorded
+
+from icpi_ros.cli.main import main
+from icpi_ros.data.store import RunConfig, TrialStore
+from icpi_ros.graph.description import graph
+from icpi_ros.identify.physics_file import load
+from icpi_ros.tasks.slide import SLIDE
+from icpi_ros.types import Proposal, Trial, TrialStatus
+
+LONG = 10 * SECOND
+
+
+def slide_messages(trials, run_id="run"):
+    """What a graph would have recorded of these trials."""
+    for number, made in enumerate(trials):
+        begin, name = START + number * LONG, f"{run_id}/{number}-abc"
+        end = begin + round(made.path.times[-1] * SECOND)
+        yield "/trial_window", "TrialWindow", begin, window(0, name, begin)
+        yield "/trial_window", "TrialWindow", end, window(1, name, begin, end)
+        seen = path(name, begin, made.path.times, made.path.positions)
+        yield "/object_trajectory", "ObjectTrajectory", end + 1, seen
+        yield "/trials", "Trial", end + 2, trial(end + 2, run_id, number, made.theta)
+
+
+@pytest.fixture(scope="module")
+def trials():
+    return recorded()
+
+
+@pytest.fixture(scope="module")
+def bag(trials, tmp_path_factory):
+    return write(tmp_path_factory.mktemp("bags") / "run", list(slide_messages(trials)))
+
+
+def icpi(*words):
+    return main(["calibrate", "physics", *map(str, words)])
+
+
+def refused(capsys, *words):
+    assert icpi(*words) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("icpi: error: ")
+    assert len(said.err.splitlines()) == 1
+    return said.err
+
+
+@pytest.fixture(scope="module")
+def calibrated(bag, tmp_path_factory):
+    """Files that a calibration from the bag's first two trials wrote."""
+    folder = tmp_path_factory.mktemp("out")
+    files = ("--out", folder / "p.yaml", "--json", folder / "p.json", "--picture", folder / "p.png")
+    assert icpi(bag, "--trials", "0,1", *files) == 0
+    return folder
+
+
+def test_a_bag_gives_numbers_yaml_json_and_a_picture(calibrated):
+    belief, said = (
+        load(calibrated / "p.yaml", SLIDE),
+        json.loads((calibrated / "p.json").read_text()),
+    )
+    assert said["physics"] == list(belief.mean)
+    assert [t["name"] for t in said["trials"]] == ["run/0-abc", "run/1-abc"]
+    assert [p["known"] for p in said["parameters"]] == [True, False, True]
+    span = SLIDE.physics_space.upper - SLIDE.physics_space.lower
+    error = np.abs(np.array(belief.mean) - PHYSICS) / span
+    assert max(error[FRICTION], error[TILT]) < 0.02
+    assert (calibrated / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_simulated_graph_takes_the_file(calibrated):
+    given = {"task": "slide", "physics": str(calibrated / "p.yaml")}
+    arm = next(spec for spec in graph("sim", given) if spec.executable == "mujoco_arm")
+    assert arm.parameters["physics"] == list(load(calibrated / "p.yaml", SLIDE).mean)
+
+
+def test_a_data_set_is_built_around_the_file(calibrated, tmp_path, capsys):
+    out = tmp_path / "d.parquet"
+    words = ["dataset", "build", "--task", "slide", "--label", "hindsight", "--examples", "20"]
+    words += ["--draws", "2", "--workers", "1", "--out", str(out)]
+    assert main([*words, "--physics-file", str(calibrated / "p.yaml")]) == 0
+    assert main(["dataset", "show", str(out)]) == 0
+    assert "--physics-file physics.yaml" in capsys.readouterr().out
+
+
+def test_a_stored_run_gives_the_same_as_the_bag(calibrated, trials, tmp_path, capsys):
+    out = tmp_path / "p.yaml"
+    with TrialStore(tmp_path / "s.sqlite") as store:
+        run_id = store.create_run(RunConfig("slide", "random", (0.6, 0.42), 4))
+        for number, made in enumerate(trials[:2]):
+            proposal = Proposal(made.theta, "random")
+            store.begin_trial(run_id, number, made.theta, proposal, False)
+            done = Trial(
+                number, made.theta, proposal, status=TrialStatus.DONE, error=np.zeros(2),
+                cost=0.0, trajectory=made.path,
+            )  # fmt: skip
+            store.finish_trial(run_id, done)
+        store.begin_trial(run_id, 2, made.theta, proposal, False)
+    assert icpi("--run", run_id, "--store", tmp_path / "s.sqlite", "--out", out) == 0
+    said = capsys.readouterr()
+    assert said.err == f"icpi: left out: trial {run_id}/2: it has no trajectory\n"
+    assert "friction" in said.out
+    assert load(out, SLIDE) == load(calibrated / "p.yaml", SLIDE)
+
+
+def test_arguments_that_do_not_fit_are_one_line(bag, tmp_path, capsys):
+    assert "give a BAG" in refused(capsys)
+    assert "no bag" in refused(capsys, tmp_path / "none")
+    assert "--store is for --run" in refused(capsys, bag, "--store", tmp_path / "s.sqlite")
+    assert "no trial 7: it has 0, 1, 2" in refused(capsys, bag, "--trials", "0,7")
+    assert "no trial of task 'roll-gc', only of slide" in refused(capsys, bag, "--task", "roll-gc")
+    assert "no trial of run 'other'" in refused(capsys, bag, "--run", "other")
+    assert "allowed endings" in refused(capsys, bag, "--picture", tmp_path / "p.gif")
+    assert "no trial store" in refused(capsys, "--run", "x", "--store", tmp_path / "none.sqlite")
+
+
+def test_trials_that_cannot_be_used_are_named(tmp_path, capsys):
+    without_paths = [m for m in run_messages() if m[1] != "ObjectTrajectory"]
+    bag = write(tmp_path / "bag", without_paths)
+    assert "can be used (trial run/0-abc: it has no trajectory)" in refused(capsys, bag)
+
+
+def test_paths_of_gaps_alone_are_named(trials, tmp_path, capsys):
+    messages = list(slide_messages(trials[:1]))
+    for _, kind, _, content in messages:
+        if kind == "ObjectTrajectory":
+            for position in content.positions[3:]:
+                position.x = float("nan")
+    bag = write(tmp_path / "bag", messages)
+    assert "3 samples of its path are there, at least 10" in refused(capsys, bag)
