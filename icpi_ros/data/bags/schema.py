@@ -42,7 +42,8 @@ def decoder(channel: Channel) -> Decode:
             store.register(_types(channel))
         except Exception as exc:  # damaged bytes: whatever parsers stumble over
             raise UsageError(
-                f"{channel.topic}: the definition of {channel.kind[:60]!r} cannot be read: {why(exc)}"
+                f"{channel.topic}: the definition of {channel.kind[:60]!r} cannot be read: "
+                f"{why(exc)}"
             ) from exc
     if channel.kind not in store.types:
         raise UsageError(
@@ -82,16 +83,16 @@ def _types(channel: Channel) -> dict[str, Any]:
             found |= get_types_from_idl(body)
     # The library makes Python code of the names: only names may pass.  Constants are not needed.
     for name, (_, fields) in found.items():
-        types = [name, *(ref for _, kind in fields for ref in _references(kind))]
+        types = [name, *(ref for _, kind in fields for ref in references(kind))]
         names = [field for field, _ in fields]
         if not (all(map(_TYPE.fullmatch, types)) and all(map(_FIELD.fullmatch, names))):
             raise ValueError("a name in it is none")
     return {name: ([], fields) for name, (_, fields) in found.items()}
 
 
-def _references(kind: Any) -> list[str]:
+def references(kind: Any) -> list[str]:
     """Return the names of other types in the description of a field."""
     what, inner = kind
     if what in (Nodetype.ARRAY, Nodetype.SEQUENCE):
-        return _references(inner[0])
+        return references(inner[0])
     return [inner] if what == Nodetype.NAME else []

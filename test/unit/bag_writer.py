@@ -1,0 +1,21 @@
+"""Records numbered poses until it is killed; says which number is on the disk for sure."""
+
+import sys
+import time
+from pathlib import Path
+
+from bag_data import START, STORE, pose
+
+from icpi_ros.data.bags.definitions import definition
+from icpi_ros.data.bags.recording import Limits, Recording, Topic
+
+if __name__ == "__main__":
+    recording = Recording(Path(sys.argv[1]), Limits(), print)
+    topic = Topic("/object_pose", definition("geometry_msgs/msg/PoseStamped"), "[]")
+    begin = time.monotonic()
+    for number in range(100_000):
+        ns = time.time_ns()
+        msg = pose(START + number, (number, 0.0, 0.0))
+        recording.put(topic, ns, bytes(STORE.serialize_cdr(msg, topic.what.kind)))
+        print(number, ns, flush=True)
+        time.sleep(max(0.0, begin + 0.005 * (number + 1) - time.monotonic()))
