@@ -29,6 +29,7 @@ COMMANDS = (
     "bench-soak",
     "prompt",
     "report",
+    "replay",
     "runs",
     "serve",
     "doctor",
