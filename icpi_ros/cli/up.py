@@ -7,15 +7,21 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
+<<<<<<< HEAD
     parser.add_argument("graph", help="which graph: sim, real")
+=======
+    parser.add_argument("graph", help="which graph: sim, real or replay")
+>>>>>>> bags
     parser.add_argument(
         "arguments",
         nargs="*",
-        metavar="name:=value",
-        help="launch arguments; `icpi up sim --show-args` lists them",
+        metavar="[BAG] name:=value",
+        help="the bag of a replay, and launch arguments; `icpi up sim --show-args` lists them",
     )
     parser.add_argument("-s", "--show-args", action="store_true", help="list the arguments")
     parser.add_argument("--task", help="short for task:=TASK")
+    parser.add_argument("--record", metavar="DIR", help="short for record:=DIR: record a bag")
+    parser.add_argument("--rate", help="short for rate:=RATE, how fast a bag is replayed")
     parser.add_argument("--namespace", help="short for namespace:=NAMESPACE")
     parser.add_argument(
         "--dry-run", action="store_true", help="short for dry_run:=true: everything but motion"
@@ -35,11 +41,18 @@ def run(args: argparse.Namespace) -> int:
             choices = f" One of {', '.join(argument.choices)}." if argument.choices else ""
             print(f"{argument.name}:={argument.default}\n    {argument.description}.{choices}")
         return 0
-    given = {name: getattr(args, name) for name in ("task", "namespace")}
+    given = {name: getattr(args, name) for name in ("task", "namespace", "record", "rate")}
     values = {name: value for name, value in given.items() if value is not None}
+<<<<<<< HEAD
     if args.dry_run:
         values["dry_run"] = "true"
     for word in args.arguments:
+=======
+    words = list(args.arguments)
+    if args.graph == "replay" and words and ":=" not in words[0]:
+        values["bag"] = words.pop(0)
+    for word in words:
+>>>>>>> bags
         name, separator, value = word.partition(":=")
         if not separator:
             raise UsageError(f"{word!r} is not a launch argument: write name:=value")

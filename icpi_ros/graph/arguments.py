@@ -59,6 +59,7 @@ SHARED = (
     Argument("max_step", "1.0", "largest step of theta in a run, a share of its range"),
     Argument("limits", "", "YAML file of limits tighter than the arm's own"),
     Argument("viewer", "false", "publish markers of arm, object, goal and proposal", TRUTH),
+    Argument("record", "", "folder of a bag that is recorded; must not exist; empty = none"),
     Argument("real_time_factor", "1.0", f"{SIM} simulated per real time; 0 = as fast as possible"),
     Argument("physics_seed", "0", f"{SIM} seed of the hidden physics"),
     Argument(
@@ -82,6 +83,22 @@ SHARED = (
     Argument("options", "", 'more options of the improver, a JSON object such as {"digits": 3}'),
 )
 
+REPLAY = (
+    Argument("bag", "", "folder or file of the bag; needed"),
+    Argument("rate", "1.0", "times real time; 0 = as fast as perception follows"),
+    Argument("mapping", "", "YAML file: our topic names to those of the bag; empty = our names"),
+    Argument("player", "true", "play the bag; false: stock `ros2 bag play --clock` does", TRUTH),
+    Argument("seed", "0", "seed of the improver, that of the recorded run"),
+)
+"""Only of the graph ``replay``."""
+
+REPLAY_TAKES = (
+    *("task", "arm", "improver", "namespace", "use_sim_time", "params_file", "log_level"),
+    *("source", "calibration", "max_step", "viewer", "record"),
+    *("dataset", "model", "base_url", "key_variable", "options"),
+)
+"""Of the shared arguments: nothing of arms, safety and simulation, for nothing moves."""
+
 REAL_DEFAULTS = {
     "use_sim_time": "false",
     "approval": "true",
@@ -98,6 +115,11 @@ REAL_DEFAULTS = {
 def with_defaults(changed: Mapping[str, str]) -> tuple[Argument, ...]:
     """Return the shared table with other defaults."""
     return tuple(replace(a, default=changed.get(a.name, a.default)) for a in SHARED)
+
+
+def replay_arguments() -> tuple[Argument, ...]:
+    """Return the table of the graph ``replay``."""
+    return (*REPLAY, *(argument for argument in SHARED if argument.name in REPLAY_TAKES))
 
 
 def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str, str]:

@@ -10,10 +10,18 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from icpi_ros.data.bags.folder import check_folder
 from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.graph.arguments import REAL_DEFAULTS, Argument, checked, with_defaults
+from icpi_ros.graph.arguments import (
+    REAL_DEFAULTS,
+    Argument,
+    checked,
+    replay_arguments,
+    with_defaults,
+)
 
 PACKAGE = "icpi_ros"
 
@@ -74,7 +82,13 @@ SAFETY_TEXTS = ("arm", "scene", "limits")
 
 SIM_ARGUMENTS = with_defaults({})
 REAL_ARGUMENTS = with_defaults(REAL_DEFAULTS)
-GRAPHS: Mapping[str, tuple[Argument, ...]] = {"sim": SIM_ARGUMENTS, "real": REAL_ARGUMENTS}
+GRAPHS: Mapping[str, tuple[Argument, ...]] = {
+    "sim": SIM_ARGUMENTS,
+    "real": REAL_ARGUMENTS,
+    "replay": replay_arguments(),
+}
+CLOCKS = ("mujoco_arm", "replay")
+"""Nodes that publish /clock: they would only listen to themselves."""
 
 
 def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
@@ -90,6 +104,8 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     if name not in GRAPHS:
         raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
     values = checked(GRAPHS[name], given)
+    if name == "replay":
+        return _specs(_replay(values), values)
     parameters = _shared(values)
     if name == "sim":
         parameters["executor"] |= SIM_PATIENCE
@@ -101,18 +117,54 @@ def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes that all graphs have, by node."""
     task, max_step = {"task": values["task"]}, {"max_step": _number("max_step", values["max_step"])}
     names = ("improver", "store", "dataset", *MODEL_ARGUMENTS)
-    nodes = {
-        "perception": {
-            **task,
-            "source": values["source"],
-            "calibration": values["calibration"],
-        },
+    return {
+        "perception": _perception(values),
         "executor": {**task, **_safety(values)},
         "policy_improver": {**task, **{name: values[name] for name in names}, **max_step},
+        **_beside(values),
     }
+
+
+def _replay(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the nodes of a replay: nothing that could move an arm."""
+    player = values["player"] == "true"
+    if player and not values["bag"]:
+        raise UsageError("which bag? give bag:=FOLDER, or player:=false for `ros2 bag play`")
+    texts = ("task", "improver", "mapping", "dataset", *MODEL_ARGUMENTS)
+    replay = {
+        **{name: values[name] for name in texts},
+        "bag": str(Path(values["bag"]).expanduser().absolute()) if values["bag"] else "",
+        "rate": _number("rate", values["rate"]),
+        "player": player,
+        "seed": _whole("seed", values["seed"]),
+        "max_step": _number("max_step", values["max_step"]),
+    }
+    return {"perception": _perception(values), "replay": replay, **_beside(values)}
+
+
+def _perception(values: Mapping[str, str]) -> dict[str, Any]:
+    return {name: values[name] for name in ("task", "source", "calibration")}
+
+
+def _beside(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the nodes that look on."""
+    nodes: dict[str, dict[str, Any]] = {}
     if values["viewer"] == "true":
-        nodes["viewer"] = {**task, "arm": values["arm"]}
+        nodes["viewer"] = {"task": values["task"], "arm": values["arm"]}
+    if values["record"]:
+        nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
     return nodes
+
+
+def new_folder(text: str) -> Path:
+    """Return the folder of a bag to be recorded.
+
+    Raises:
+        UsageError: it is there already.
+    """
+    folder = Path(text).expanduser().absolute()
+    check_folder(folder)
+    return folder
 
 
 def _safety(values: Mapping[str, str]) -> dict[str, Any]:
@@ -138,8 +190,8 @@ def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
 
 def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
-    # The source of /clock would only listen to itself.
-    clocks = {name: {} if name == "mujoco_arm" else use_sim_time for name in parameters}
+    own = () if values.get("player") == "false" else CLOCKS
+    clocks = {name: {} if name in own else use_sim_time for name in parameters}
     return [
         NodeSpec(
             executable=name,

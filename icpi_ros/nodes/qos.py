@@ -46,5 +46,8 @@ EVENT = _profile(reliable=True, depth=50)
 RECORD = _profile(reliable=True, depth=100, latched=True)
 """Trials and proposals: reliable, and who joins late still sees the run so far."""
 
+ROSOUT = _profile(reliable=True, depth=1000, latched=True)
+"""/rosout as rcl publishes it: what nodes said before the recorder came counts as well."""
+
 LATCHED = _profile(reliable=True, depth=1, latched=True)
 """A present state, such as a stop: who joins late must know it, and only the newest counts."""

@@ -17,6 +17,9 @@ from icpi_ros.graph.processes import BackgroundGraph, environment
 
 NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
+TRIALS = 3
+"""Of the recorded run."""
+SECRET = "sk-this-is-a-key-0123456789"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,11 +35,12 @@ def domain():
 class RunningGraph:
     """A graph with its store, its log and the pids of its nodes."""
 
-    def __init__(self, folder, env=None, **arguments):
+    def __init__(self, folder, env=None, name="sim", **arguments):
         self.store = folder / "trials.sqlite"
         self.log = folder / "graph.log"
-        given = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0} | arguments
-        self.process = BackgroundGraph("sim", given, self.log, env)
+        usual = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0}
+        given = (usual if name == "sim" else {"namespace": NAMESPACE}) | arguments
+        self.process = BackgroundGraph(name, given, self.log, env)
 
     def __enter__(self):
         self.process.__enter__()
@@ -88,6 +92,32 @@ def timed(tmp_path_factory, domain):
     """A graph at real time for the tests of one module."""
     with RunningGraph(tmp_path_factory.mktemp("timed"), real_time_factor=1) as graph:
         yield graph
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory, domain):
+    """One run of three trials at full speed, recorded; the graph has ended with Ctrl-C."""
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+
+    folder = tmp_path_factory.mktemp("recorded")
+    os.environ["TEST_API_KEY"] = SECRET
+    try:
+        arguments = {"record": folder / "bag", "model": SECRET}
+        with RunningGraph(folder, viewer="true", **arguments) as graph:
+            with ImproveClient("test") as client:
+                client.connect(20.0, graph.alive)
+                calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+                request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+                result = client.improve(request, calls)
+            graph.process.stop()
+            assert "recorder stopped (rc=0)" in graph.text()
+        with TrialStore(graph.store) as store:
+            stored = store.trials(result.run_id)
+    finally:
+        del os.environ["TEST_API_KEY"]
+    assert result.error_code == 0, result.error_msg
+    return folder / "bag", result.run_id, stored
 
 
 @pytest.fixture

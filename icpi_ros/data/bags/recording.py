@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icpi_ros.data.bags.definitions import Definition
+from icpi_ros.data.bags.folder import make_folder
 from icpi_ros.data.bags.mcap_writer import McapWriter
 from icpi_ros.data.bags.metadata import FileInfo, TopicInfo, write_metadata
 from icpi_ros.data.bags.raw import why
-from icpi_ros.errors import UsageError
 
 FLUSH = 0.4
 """Longest time that a message waits for the disk [s]; a killed recorder loses no more."""
@@ -57,29 +57,6 @@ class _NearlyFull(Exception):
     """The disk has less free space than is to be kept."""
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of a new bag.
-
-    Raises:
-        UsageError: it is there already, or cannot be made.
-    """
-    check_folder(folder)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as exc:
-        raise UsageError(f"cannot make the folder {folder} of the bag: {exc.strerror}") from exc
-
-
-def check_folder(folder: Path) -> None:
-    """Check that a folder can become a bag.
-
-    Raises:
-        UsageError: it is there already.
-    """
-    if folder.exists():
-        raise UsageError(f"{folder} exists: a recording needs a folder of its own, name another")
-
-
 class Recording:
     """See the module.
 
@@ -98,8 +75,7 @@ class Recording:
         """Make the folder and start the thread."""
         make_folder(folder)
         self.folder, self._limits, self._failed = folder, limits, failed
-        self.written = 0
-        self.lost = 0
+        self.received = self.written = self.lost = 0
         self.trouble = ""
         self._queue: queue.Queue[Item] = queue.Queue(MOST_MESSAGES)
         self._waiting = 0
@@ -121,8 +97,11 @@ class Recording:
             if not fits:
                 raise queue.Full
             self._queue.put_nowait((topic, ns, data))
+            self.received += 1
         except queue.Full:
             self.lost += 1
+            with self._lock:
+                self._waiting -= len(data) if fits else 0
 
     def close(self) -> bool:
         """Write what waits and end the bag; tell whether it came to its end."""

@@ -109,7 +109,7 @@ class _Spans:
 
 def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
     for message in bag.raw((bag.topics[POSE],)):
-        ns = _stamp(message)
+        ns = stamp_of(message)
         if ns is None or (wanted is not None and not wanted.hold(ns)):
             continue
         position = _position(message)
@@ -125,7 +125,7 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         if message.channel.topic != images:
             info = bag.decode(message) or info
             continue
-        ns = _stamp(message)
+        ns = stamp_of(message)
         if ns is None or (wanted is not None and not wanted.hold(ns)):
             continue
         msg = bag.decode(message)
@@ -139,7 +139,7 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         yield ImageSample(ns, frame, info)
 
 
-def _stamp(message: RawMessage) -> int | None:
+def stamp_of(message: RawMessage) -> int | None:
     """Return the stamp of a message that begins with a header [ns]; None if it is cut off."""
     if len(message.data) < 4 + _HEAD.size:
         return None

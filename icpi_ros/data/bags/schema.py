@@ -70,6 +70,20 @@ def own_types() -> Any:
     return store
 
 
+def digest(channel: Channel) -> str:
+    """Return the hash (``RIHS01_...``) of the definition that is embedded for a channel.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    store = get_typestore(Stores.EMPTY)
+    try:
+        store.register(_types(channel))
+        return str(store.hash_rihs01(channel.kind))
+    except Exception as exc:  # damaged bytes: whatever parsers stumble over
+        raise UsageError(f"{channel.topic}: its definition cannot be read: {why(exc)}") from exc
+
+
 def _types(channel: Channel) -> dict[str, Any]:
     text = channel.definition
     if len(text) > MOST_DEFINITION:

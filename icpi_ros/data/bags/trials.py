@@ -147,7 +147,7 @@ class _Assembly:
         if known is not None:
             self._bag.note(f"two windows have the id {msg.trial_id!r}: both are kept")
             yield self._open.pop(msg.trial_id)
-        run_id, number = _split(msg.trial_id)
+        run_id, number = split_id(msg.trial_id)
         self._open[msg.trial_id] = RecordedTrial(
             self._told_apart(run_id, number), number, msg.trial_id, msg.task, start, stop, state
         )
@@ -285,7 +285,7 @@ def _path(msg: Any) -> RecordedPath:
     )
 
 
-def _split(trial_id: str) -> tuple[str, int]:
+def split_id(trial_id: str) -> tuple[str, int]:
     """Return run id and number of ``run/3-a1b2c3``; "" and -1 where it has another form."""
     run_id, slash, rest = str(trial_id).rpartition("/")
     number = rest.partition("-")[0]

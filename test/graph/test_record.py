@@ -1,0 +1,100 @@
+"""A bag of a real graph: complete, true to what was shown, and whole after a kill."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.samples import poses_of
+from icpi_ros.data.bags.topics import PARAMETERS
+from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.types import TrialStatus
+
+from .conftest import NODES, SECRET, TRIALS, RunningGraph
+
+
+def test_the_bag_has_every_trial_as_it_was_stored(recorded):
+    folder, run_id, stored = recorded
+    bag = Bag(folder)
+    trials = read_trials(bag)
+    assert bag.skipped == []
+    assert [(t.run_id, t.number, t.state) for t in trials] == [
+        (run_id, n, "closed") for n in range(TRIALS)
+    ]
+    for there, here in zip(stored, trials, strict=True):
+        assert here.status is TrialStatus.DONE
+        np.testing.assert_array_equal(here.theta, there.theta)
+        assert here.cost == there.cost
+        assert here.proposal.provenance == there.proposal.provenance
+        np.testing.assert_array_equal(here.path.trajectory.positions, there.trajectory.positions)
+
+
+def test_the_poses_are_those_of_the_trajectories(recorded):
+    folder, _, _ = recorded
+    bag = Bag(folder)
+    trials = read_trials(bag)
+    for trial, (stamps, positions) in zip(trials, poses_of(bag, trials), strict=True):
+        seen = trial.path.trajectory
+        times = (stamps - trial.start) / 1e9
+        assert len(stamps) >= len(seen.times) - 1
+        for axis in range(3):
+            again = np.interp(seen.times, times, positions[:, axis])
+            np.testing.assert_allclose(again, seen.positions[:, axis], atol=1e-4)
+
+
+def test_everything_else_is_there(recorded):
+    folder, _, _ = recorded
+    topics = {channel.topic: channel for channel in Bag(folder).channels}
+    wanted = {"object_pose", "joint_states", "object_state", "trial_window", "object_trajectory"}
+    wanted |= {"trials", "proposals", "joint_trajectory_controller/joint_trajectory"}
+    wanted |= {"joint_trajectory_controller/status", PARAMETERS}
+    assert {f"/test/{name}" for name in wanted} <= set(topics)
+    assert {"/clock", "/diagnostics", "/rosout"} <= set(topics)
+    assert all(channel.definition and channel.qos for channel in topics.values())
+    assert "transient_local" in topics["/test/trials"].qos
+    assert "best_effort" in topics["/test/object_pose"].qos
+
+
+def test_parameters_of_all_nodes_are_there_without_keys(recorded):
+    folder, _, _ = recorded
+    texts = [json.loads(m.content.data) for m in Bag(folder).messages([PARAMETERS])]
+    by_node = {text["node"]: text["parameters"] for text in texts}
+    assert {f"/test/{node}" for node in NODES} <= set(by_node)
+    assert by_node["/test/executor"]["task"] == "slide"
+    assert by_node["/test/policy_improver"]["model"] == "[TEST_API_KEY removed]"
+
+
+def test_no_key_is_on_the_disk(recorded):
+    folder, _, _ = recorded
+    bag = Bag(folder)
+    topics = [channel.topic for channel in bag.channels]
+    assert not [m.channel.topic for m in bag.raw(topics) if SECRET.encode() in m.data]
+
+
+def test_a_killed_recorder_leaves_a_bag_that_opens(tmp_path, domain):
+    with RunningGraph(tmp_path, record=tmp_path / "bag", real_time_factor=1) as graph:
+        with ImproveClient("test") as client:
+            client.connect(20.0, graph.alive)
+            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+            result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
+            assert result.error_code == 0, result.error_msg
+            os.kill(graph.pids()["recorder"], signal.SIGKILL)
+        assert graph.wait_until_ended() != 0  # one dead node ends the graph
+    bag = Bag(tmp_path / "bag")
+    (trial,) = read_trials(bag)
+    # Its last half second may be lost: the trial itself, not its window's poses.
+    assert trial.state == "closed"
+    ((stamps, _),) = poses_of(bag, [trial])
+    assert len(stamps) > 50
+    assert any("no end" in line for line in bag.skipped)
+
+
+def test_a_folder_that_exists_is_refused_before_anything_starts(tmp_path):
+    from icpi_ros.errors import UsageError
+
+    with pytest.raises(UsageError, match="exists: a recording needs a folder of its own"):
+        RunningGraph(tmp_path, record=tmp_path)
