@@ -56,15 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-step",
         type=number(1e-6, 1.0),
-        default=1.0,
         metavar="SHARE",
-        help="largest step that the runs were allowed, share of a range (default: 1, no limit)",
+        help="largest step that the runs were allowed, share of a range (default: as recorded)",
     )
     parser.add_argument(
         "--pairs",
         type=whole(0, 10_000),
         metavar="N",
-        help="solved instances made of pairs of trials, per run (default: 12)",
+        help="solved instances made of pairs of trials, per run, where improvers are compared "
+        "(default: 12)",
     )
     add_model(parser)
     add_workers(parser)

@@ -7,11 +7,7 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
-<<<<<<< HEAD
-    parser.add_argument("graph", help="which graph: sim, real")
-=======
     parser.add_argument("graph", help="which graph: sim, real or replay")
->>>>>>> bags
     parser.add_argument(
         "arguments",
         nargs="*",
@@ -43,16 +39,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     given = {name: getattr(args, name) for name in ("task", "namespace", "record", "rate")}
     values = {name: value for name, value in given.items() if value is not None}
-<<<<<<< HEAD
     if args.dry_run:
         values["dry_run"] = "true"
-    for word in args.arguments:
-=======
     words = list(args.arguments)
     if args.graph == "replay" and words and ":=" not in words[0]:
         values["bag"] = words.pop(0)
     for word in words:
->>>>>>> bags
         name, separator, value = word.partition(":=")
         if not separator:
             raise UsageError(f"{word!r} is not a launch argument: write name:=value")

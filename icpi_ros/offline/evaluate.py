@@ -18,10 +18,11 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.offline.compare import Difference, difference
 from icpi_ros.offline.instances import PAIRS, Solved, solved_instances
 from icpi_ros.offline.outcomes import Estimate, Executed, Outcomes
+from icpi_ros.offline.parameters import recorded_setup
 from icpi_ros.offline.perceive import JUMP, Seen, choose_source, perceive, require_source
 from icpi_ros.offline.propose import Bench, Proposed
 from icpi_ros.offline.ranking import Place, rank
-from icpi_ros.offline.runs import RecordedRun, Settings, find_seed, group
+from icpi_ros.offline.runs import RecordedRun, group, settled
 from icpi_ros.perception.camera import Camera
 from icpi_ros.types import Array
 
@@ -38,9 +39,11 @@ class Request:
         camera: calibrated; None = that of the task's scene with the bag's camera_info.
         dataset: examples; None = the shipped set of each task.
         seed: of the runs; None = the one that reproduces the first attempt, else 0.
-        max_step: of the runs, see :class:`icpi_ros.motion.step_limit.StepLimit`.
+        max_step: of the runs, see :class:`icpi_ros.motion.step_limit.StepLimit`; None = as in
+            the recording.
         options: of the improvers.
-        pairs: random solved instances per run, besides one per trial; see :mod:`instances`.
+        pairs: random solved instances per run, besides one per trial, where improvers are
+            compared (at least two); see :mod:`icpi_ros.offline.instances`.
         workers: who asks the improvers.
     """
 
@@ -51,7 +54,7 @@ class Request:
     camera: Camera | None = None
     dataset: Dataset | None = None
     seed: int | None = None
-    max_step: float = 1.0
+    max_step: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     pairs: int = PAIRS
     workers: Workers = field(default_factory=Workers)
@@ -135,7 +138,11 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
     clock = _Clock()
     trials = read_trials(bag)
     grouped = group(trials, request.task, request.run_id)
-    runs = [_settled(run, request) for run in grouped.runs]
+    setup = recorded_setup(bag)
+    if setup.dataset and request.dataset is None:
+        bag.note(f"proposals were made with the examples of {setup.dataset}: give them to compare")
+    step = setup.max_step if request.max_step is None else request.max_step
+    runs = [settled(run, request.seed, step) for run in grouped.runs]
     clock.lap("read")
     source, seen = _perceive(bag, runs, trials, request)
     clock.lap("perceive")
@@ -196,16 +203,6 @@ class _Clock:
         return {**self._laps, "total": time.perf_counter() - self._start}
 
 
-def _settled(run: RecordedRun, request: Request) -> RecordedRun:
-    """Return the run with its settings."""
-    if request.seed is not None:
-        seed, said = request.seed, "given"
-    else:
-        known = find_seed(run)
-        seed, said = (0, "assumed") if known is None else (known, "found")
-    return replace(run, settings=Settings(seed, said, request.max_step))
-
-
 def _perceive(
     bag: Bag, runs: Sequence[RecordedRun], trials: Sequence[RecordedTrial], request: Request
 ) -> tuple[str | None, dict[str, Seen]]:
@@ -248,7 +245,8 @@ class _Prepared:
         executed = executed_of(run, by_number)
         if executed is None:
             return cls(run, by_number, differences, (), None)
-        instances = solved_instances(run.task, executed, request.pairs)
+        compared = len(set(request.improvers)) > 1
+        instances = solved_instances(run.task, executed, request.pairs) if compared else []
         outcomes = Outcomes(run.task, executed, _examples(run, request.dataset))
         return cls(run, by_number, differences, tuple(instances), outcomes)
 

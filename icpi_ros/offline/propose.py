@@ -62,13 +62,12 @@ class Bench:
             UsageError: no such improver, or it refuses its options or data set.
         """
         task, taken = self.run.task, IMPROVERS.get(improver).option_names
-        options = {**self.run.settings.options, **self._options}
         context = Context(
             space=task.space,
             goal=goal,
             cost_mask=task.cost_mask,
             dataset=find_examples(task, improver, self._dataset),
-            options={name: value for name, value in options.items() if name in taken},
+            options={name: value for name, value in self._options.items() if name in taken},
         )
         return Proposer(improver, context)
 

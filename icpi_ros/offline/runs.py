@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,13 +26,11 @@ class Settings:
         seed: trial n draws from ``default_rng([seed, n])``.
         seed_from: ``given``, ``found`` (it reproduces the first attempt) or ``assumed``.
         max_step: see :class:`icpi_ros.motion.step_limit.StepLimit`.
-        options: of its improver.
     """
 
     seed: int = 0
     seed_from: str = "assumed"
     max_step: float = 1.0
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,6 +161,15 @@ def _check(trial: RecordedTrial, task: Task, goal: Array) -> None:
         raise InvalidValue(
             f"{where} has the error {error}, expected {len(task.error_names)} values"
         )
+
+
+def settled(run: RecordedRun, seed: int | None, max_step: float) -> RecordedRun:
+    """Return the run with its settings; ``seed`` None = find it, else take 0."""
+    if seed is not None:
+        return replace(run, settings=Settings(seed, "given", max_step))
+    known = find_seed(run)
+    said = "assumed" if known is None else "found"
+    return replace(run, settings=Settings(known or 0, said, max_step))
 
 
 def find_seed(run: RecordedRun, most: int = MOST_SEEDS) -> int | None:
