@@ -18,7 +18,7 @@ from icpi_ros.cli.arguments import (
 
 if TYPE_CHECKING:
     from icpi_ros.data.bags.reader import Bag
-    from icpi_ros.offline.evaluate import Request
+    from icpi_ros.offline.request import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,8 +109,8 @@ def make_request(args: argparse.Namespace) -> Request:
     from icpi_ros.data.workers import Workers
     from icpi_ros.errors import UsageError
     from icpi_ros.improvers import IMPROVERS
-    from icpi_ros.offline.evaluate import Request
     from icpi_ros.offline.instances import PAIRS
+    from icpi_ros.offline.request import Request
     from icpi_ros.perception.calibration_file import load_camera
     from icpi_ros.tasks import TASKS
 

@@ -115,13 +115,14 @@ class Outcomes:
         errors = self.errors(goal)
         costs = self.costs(errors)
         points = np.clip(self._task.space.normalise(np.array(thetas)), -1.0, 1.0)
-        draws = self._model_draws(goal, errors, costs, points)
         steepest = self._steepest(errors)
-        found = []
-        for k, point in enumerate(points):
-            nearest = self._nearest(point, costs, steepest)
-            found.append(_estimate(nearest, None if draws is None else draws[:, k]))
-        return found
+        nearest = [self._nearest(point, costs, steepest) for point in points]
+        unknown = np.array([near.distance >= REPEAT for near in nearest])
+        draws = self._model_draws(goal, errors, costs, points) if unknown.any() else None
+        return [
+            _estimate(near, None if draws is None else draws[:, k])
+            for k, near in enumerate(nearest)
+        ]
 
     def _nearest(self, point: Array, costs: Array, steepest: float) -> Nearest:
         distances = np.linalg.norm(self._scaled - point, axis=1)

@@ -9,7 +9,8 @@ from typing import Any
 from icpi_ros import __version__
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial
-from icpi_ros.offline.evaluate import Answer, EvaluatedRun, Evaluation
+from icpi_ros.offline.answers import Answer, EvaluatedRun
+from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, Estimate
 from icpi_ros.offline.propose import Proposed
 from icpi_ros.redact import Json, jsonable

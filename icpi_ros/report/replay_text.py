@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from icpi_ros.offline.evaluate import Answer, EvaluatedRun, Evaluation
+from icpi_ros.offline.answers import Answer, EvaluatedRun
+from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
 from icpi_ros.offline.propose import Proposed
 from icpi_ros.offline.ranking import Place
@@ -92,7 +93,7 @@ def outcome_text(estimate: Estimate) -> str:
 
 
 def _ranking(evaluation: Evaluation) -> Iterator[str]:
-    if not evaluation.ranking:
+    if len(evaluation.ranking) < 2:
         return
     yield (
         "ranking by expected cost of the next trial (estimated; recorded trials and solved "

@@ -9,8 +9,8 @@ from icpi_ros.cli.main import main
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.store import TrialStore
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
-from icpi_ros.offline.evaluate import Request as Wanted
 from icpi_ros.offline.evaluate import evaluate
+from icpi_ros.offline.request import Request as Wanted
 
 from .conftest import TRIALS, RunningGraph
 
