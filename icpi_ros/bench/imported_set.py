@@ -4,7 +4,7 @@
 
 Each draw of hidden physics: 20 trials with random theta are recorded and made into hindsight
 examples as ``icpi dataset import --bag`` does.  Then a run with a new goal and a new first attempt
-on the same physics is improved with: no examples (random, Broyden's method), the shipped set
+on the same physics is improved with: no examples (random, Bayesian optimisation), the shipped set
 (made of other physics), the imported set, and both together.
 """
 
@@ -50,7 +50,7 @@ class Entrant:
 
 ENTRANTS = (
     Entrant("no set, random", "random", "none"),
-    Entrant("no set, Broyden", "broyden", "none"),
+    Entrant("no set, GP search", "bo", "none"),
     Entrant("shipped set", "embedded", "shipped"),
     Entrant("imported set", "embedded", "imported"),
     Entrant("shipped and imported", "embedded", "both"),
