@@ -1,14 +1,15 @@
-"""Camera images out of a ROS 2 bag (MCAP or SQLite), without ROS on the machine."""
+"""Camera images out of a bag of any kind, without ROS on the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.samples import stamp_of
+from icpi_ros.errors import UsageError
 from icpi_ros.perception.images import Frame, decode
 
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -19,7 +20,7 @@ class ImageBag:
     """Images of one topic of a bag.
 
     Attributes:
-        path: folder of the bag, or its .mcap file.
+        path: folder of the bag, or its .mcap or .db3 file.
         topic: of the images; empty = the only one there is.
     """
 
@@ -30,13 +31,19 @@ class ImageBag:
         """Yield stamp [ns] and image, in the order of recording.
 
         Raises:
-            UsageError: no such bag or topic, or it cannot be read.
+            UsageError: no such bag or topic, or nothing in it can be read.
             InvalidValue: an image whose encoding or size cannot be used.
         """
-        with self._opened() as reader:
-            for msg in _messages(reader, self._connection(reader)):
-                stamp = msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
-                yield stamp, decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
+        bag = self._opened()
+        count = 0
+        for message in bag.raw((self._images(bag),)):
+            msg, stamp = bag.decode(message), stamp_of(message)
+            if msg is None or stamp is None:
+                continue
+            count += 1
+            yield stamp, decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
+        if not count and bag.skipped:
+            raise UsageError(f"cannot read bag {self.path}: {bag.skipped[0]}")
 
     def count(self) -> int:
         """Return the number of images.
@@ -44,8 +51,8 @@ class ImageBag:
         Raises:
             UsageError: see :meth:`frames`.
         """
-        with self._opened() as reader:
-            return int(self._connection(reader).msgcount)
+        bag = self._opened()
+        return sum(1 for _ in bag.raw((self._images(bag),)))
 
     def info(self) -> Any | None:
         """Return the first CameraInfo message of the images' camera; None if there is none.
@@ -56,49 +63,33 @@ class ImageBag:
         Raises:
             UsageError: see :meth:`frames`, or the bag does not tell which camera_info it is.
         """
-        with self._opened() as reader:
-            images = self._connection(reader).topic
-            infos = {c.topic: c for c in reader.connections if c.msgtype == INFO}
-            cameras = {c.topic for c in reader.connections if c.msgtype == IMAGE}
-            beside = infos.get(images.rpartition("/")[0] + "/camera_info")
-            if beside is None and infos:
-                if len(infos) > 1 or len(cameras) > 1:
-                    raise UsageError(
-                        f"bag {self.path}: no camera_info beside {images}, and which of "
-                        f"{', '.join(sorted(infos))} belongs to it is not known"
-                    )
-                beside = next(iter(infos.values()))
-            return None if beside is None else next(_messages(reader, beside), None)
+        bag = self._opened()
+        images = self._images(bag)
+        infos, cameras = _topics(bag, INFO), _topics(bag, IMAGE)
+        beside = images.rpartition("/")[0] + "/camera_info"
+        if beside not in infos:
+            if len(infos) > 1 or (infos and len(cameras) > 1):
+                raise UsageError(
+                    f"bag {self.path}: no camera_info beside {images}, and which of "
+                    f"{', '.join(infos)} belongs to it is not known"
+                )
+            beside = infos[0] if infos else ""
+        messages = (bag.decode(message) for message in bag.raw((beside,)))
+        return next((msg for msg in messages if msg is not None), None)
 
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        from rosbags.highlevel import AnyReader
-        from rosbags.typesys import Stores, get_typestore
+    def _opened(self) -> Bag:
+        return Bag(self.path, assigned=False)
 
-        if not self.path.exists():
-            raise UsageError(f"there is no bag {self.path}")
-        try:
-            with AnyReader(
-                [self.path], default_typestore=get_typestore(Stores.ROS2_JAZZY)
-            ) as reader:
-                yield reader
-        except IcpiError:
-            raise
-        except Exception as exc:  # damaged bytes: whatever parsers stumble over, also MemoryError
-            why = " ".join(str(exc).split()) or type(exc).__name__
-            raise UsageError(f"cannot read bag {self.path}: {why[:200]}") from exc
-
-    def _connection(self, reader: Any) -> Any:
-        images = {c.topic: c for c in reader.connections if c.msgtype == IMAGE}
+    def _images(self, bag: Bag) -> str:
+        images = _topics(bag, IMAGE)
         if self.topic and self.topic in images:
-            return images[self.topic]
+            return self.topic
         if not self.topic and len(images) == 1:
-            return next(iter(images.values()))
-        there = ", ".join(sorted(images)) or "none"
+            return images[0]
+        there = ", ".join(images) or "none"
         asked = f"no images on topic {self.topic!r}" if self.topic else "which images"
         raise UsageError(f"bag {self.path}: {asked}: image topics are {there}")
 
 
-def _messages(reader: Any, connection: Any) -> Iterator[Any]:
-    for at, _, raw in reader.messages(connections=[connection]):
-        yield reader.deserialize(raw, at.msgtype)
+def _topics(bag: Bag, kind: str) -> list[str]:
+    return sorted({channel.topic for channel in bag.channels if channel.kind == kind})

@@ -146,7 +146,7 @@ KINDS = {
 def write(folder: Path, messages, storage="mcap", compression=CompressionMode.STORAGE):
     """Write a bag with an independent writer; return its folder."""
     writer = Writer(folder, version=9, storage_plugin=StoragePlugin[storage.upper()])
-    if storage == "mcap":
+    if storage == "mcap" or compression is not CompressionMode.STORAGE:
         writer.set_compression(compression, CompressionFormat.ZSTD)
     with writer:
         connections = {}

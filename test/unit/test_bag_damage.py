@@ -13,7 +13,8 @@ from bag_data import KINDS, SECOND, START, STORE, THETAS, pose, run_messages, wr
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
-from icpi_ros.data.bags.mcap_file import MAGIC, MOST_CHUNK
+from icpi_ros.data.bags.chunk import MOST_CHUNK
+from icpi_ros.data.bags.mcap_file import MAGIC
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import poses_of, stream_samples
 from icpi_ros.data.bags.trials import read_trials
@@ -352,3 +353,23 @@ def test_time_that_is_out_of_order_by_much_is_noted(tmp_path):
     bag = Bag(chunked(tmp_path / "a.mcap", late + messages))
     assert len(list(bag.messages(["object_pose"]))) > 150
     assert any("order of time is broken" in line for line in bag.skipped)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("mode", [CompressionMode.MESSAGE, CompressionMode.FILE])
+def test_bags_that_rosbag2_compressed_are_read(tmp_path, storage, mode):
+    folder = write(tmp_path / "bag", run_messages(), storage, mode)
+    trials, skipped = everything(folder)
+    assert ([t.number for t in trials], skipped) == ([0, 1, 2], [])
+    content, rng = {p: p.read_bytes() for p in folder.iterdir()}, np.random.default_rng(7)
+    (file,) = [path for path in folder.iterdir() if path.suffix != ".yaml"]
+    for _ in range(20):
+        file.write_bytes(mutated(content[file], rng))
+        outcome(folder)
+
+
+def test_a_file_for_which_there_is_no_room_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("icpi_ros.data.bags.compressed.KEEP_FREE", 2**62)
+    folder = write(tmp_path / "bag", small(), "sqlite3", CompressionMode.FILE)
+    with pytest.raises(UsageError, match="no room in"):
+        Bag(folder)

@@ -49,6 +49,28 @@ def test_sensors_are_passed_on_only_where_they_are_not_as_usual():
     assert isinstance(sensors["camera_noise"], float)
 
 
+def test_a_recorder_is_there_if_it_is_asked_for(tmp_path):
+    assert "recorder" not in by_name()
+    recorder = by_name(record=str(tmp_path / "bag"))["recorder"]
+    assert recorder.parameters == {"folder": str(tmp_path / "bag"), "use_sim_time": True}
+    with pytest.raises(UsageError, match="exists: a recording needs a folder of its own"):
+        by_name(record=str(tmp_path))
+
+
+def test_a_replay_has_nothing_that_could_move_an_arm():
+    nodes = {spec.name: spec for spec in graph("replay", {"bag": "b", "viewer": "true"})}
+    assert set(nodes) == {"perception", "replay", "viewer"}
+    assert nodes["perception"].parameters["use_sim_time"] is True
+    assert "use_sim_time" not in nodes["replay"].parameters  # it publishes /clock
+    assert nodes["replay"].parameters["rate"] == 1.0
+    other = {spec.name: spec for spec in graph("replay", {"player": "false"})}
+    assert other["replay"].parameters["use_sim_time"] is True
+    with pytest.raises(UsageError, match="which bag"):
+        graph("replay", {})
+    with pytest.raises(UsageError, match="unknown argument 'speed_scale'"):
+        graph("replay", {"bag": "b", "speed_scale": "1"})
+
+
 def test_the_camera_of_the_arguments_is_that_of_the_core():
     usual = {a.name: a.default for a in SIM_ARGUMENTS}
     core = CameraSettings()
@@ -104,7 +126,7 @@ def test_the_real_graph_takes_the_command_line_of_the_simulated_one():
 
 
 def test_an_unknown_graph_is_named():
-    with pytest.raises(UsageError, match="choose one of sim"):
+    with pytest.raises(UsageError, match="choose one of sim, real, replay"):
         graph("moon", {})
 
 

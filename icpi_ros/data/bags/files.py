@@ -9,20 +9,22 @@ from typing import Any
 
 import yaml
 
+from icpi_ros.data.bags.compressed import SUFFIX, CompressedFile, CompressedMessages
 from icpi_ros.data.bags.mcap_file import McapFile
 from icpi_ros.data.bags.raw import Notes
 from icpi_ros.data.bags.sqlite_file import SqliteFile
 from icpi_ros.errors import UsageError
 
 METADATA = "metadata.yaml"
-MOST_METADATA = 4 * 2**20
+MOST_METADATA = 2**20
 """Largest metadata.yaml that is read [B]."""
 NEWEST = 9
 """Newest version of the metadata that is known; newer ones are read all the same, and noted."""
+LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
 HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
 
-Storage = McapFile | SqliteFile
+Storage = McapFile | SqliteFile | CompressedMessages | CompressedFile
 
 
 def open_files(path: Path, notes: Notes) -> list[Storage]:
@@ -34,10 +36,12 @@ def open_files(path: Path, notes: Notes) -> list[Storage]:
         UsageError: there is no such bag, none of its files can be read, or its metadata names
             files outside of it.
     """
-    opened, said = [], []
-    for file in _files(path, notes):
+    opened: list[Storage] = []
+    said = []
+    files, by_message = _files(path, notes)
+    for file in files:
         try:
-            opened.append(_open(file, notes))
+            opened.append(_open(file, notes, by_message))
         except UsageError as exc:
             said.append(str(exc))
     if not opened:
@@ -47,20 +51,26 @@ def open_files(path: Path, notes: Notes) -> list[Storage]:
     return opened
 
 
-def _open(file: Path, notes: Notes) -> Storage:
-    kind = STORAGES.get(file.suffix)
+def _open(file: Path, notes: Notes, by_message: bool) -> Storage:
+    packed = file.suffix == SUFFIX
+    kind = STORAGES.get(Path(file.stem).suffix if packed else file.suffix)
     if kind is None:
         raise UsageError(f"cannot read bag {file}: its name must end in {' or '.join(STORAGES)}")
-    return kind(file, notes)
+    if packed:
+        return CompressedFile(file, kind, notes)
+    opened = kind(file, notes)
+    return CompressedMessages(opened, notes) if by_message else opened
 
 
-def _files(path: Path, notes: Notes) -> list[Path]:
+def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
+    """Return the files in order, and whether each message is compressed."""
     if not path.exists():
         raise UsageError(f"there is no bag {path}")
     if not path.is_dir():
-        return [path]
-    there = sorted((p for p in path.iterdir() if p.suffix in STORAGES), key=_number)
-    named = _named(path, notes) if (path / METADATA).exists() else None
+        return [path], False
+    there = sorted((p for p in path.iterdir() if _is_storage(p)), key=_number)
+    info = _information(path / METADATA) or {}
+    named = _named(path, info, notes)
     if named is None:
         notes.add(f"{path.name}: there is no {METADATA} that can be read, its files are read as is")
         named = there
@@ -74,7 +84,12 @@ def _files(path: Path, notes: Notes) -> list[Path]:
             found.append(file)
     if not found:
         raise UsageError(f"cannot read bag {path}: no .mcap or .db3 file in it; a bag is {HELP}")
-    return found
+    return found, str(info.get("compression_mode")).lower() == "message"
+
+
+def _is_storage(path: Path) -> bool:
+    name = path.stem if path.suffix == SUFFIX else path.name
+    return Path(name).suffix in STORAGES and not path.is_symlink()
 
 
 def _number(path: Path) -> tuple[list[int], str]:
@@ -82,22 +97,14 @@ def _number(path: Path) -> tuple[list[int], str]:
     return [int(text) for text in re.findall(r"\d+", path.name)], path.name
 
 
-def _named(folder: Path, notes: Notes) -> list[Path] | None:
-    """Return the files that the metadata names; None if it cannot be read."""
-    info = _information(folder / METADATA)
-    if info is None:
+def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | None:
+    """Return the files that the metadata names; None if it names none."""
+    names = info.get("relative_file_paths")
+    if not isinstance(names, list):
         return None
     version = info.get("version")
     if not isinstance(version, int) or version > NEWEST:
         notes.add(f"{METADATA}: version {version!r} is not known, read as version {NEWEST}")
-    if info.get("compression_mode"):
-        raise UsageError(
-            f"cannot read bag {folder}: its {info['compression_mode']}s are compressed by rosbag2; "
-            "run `ros2 bag convert`, or record with --storage-preset-profile zstd_fast instead"
-        )
-    names = info.get("relative_file_paths")
-    if not isinstance(names, list):
-        return None
     return [_inside(folder, str(name)) for name in names]
 
 
@@ -105,7 +112,7 @@ def _information(path: Path) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > MOST_METADATA:
             return None
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None

@@ -16,25 +16,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import lz4.frame
-import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel as ChannelRecord
-from mcap.records import Chunk, Schema
+from mcap.records import ChunkIndex, Schema
 
+from icpi_ros.data.bags.chunk import MOST_CHUNK, find_chunk, unpacked
 from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
 from icpi_ros.errors import UsageError
 
 MAGIC = b"\x89MCAP0\r\n"
-MOST_CHUNK = 256 * 2**20
-"""Largest chunk and largest single record, unpacked [B]; writers use 1 to 4 MiB."""
-SEARCH = 2**20
-"""Piece of a damaged file that is searched for the next chunk at once [B]."""
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
-_CHUNK = struct.Struct("<BQQQQII")
-_MARKS = (b"\x04\x00\x00\x00zstd", b"\x03\x00\x00\x00lz4")
 
 Wanted = Callable[[Channel], bool]
 
@@ -63,6 +56,7 @@ class McapFile:
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
         self._chunks: list[int] = []
+        self._held: dict[int, frozenset[int]] = {}
         try:
             self._size = path.stat().st_size
             with path.open("rb") as file:
@@ -127,43 +121,20 @@ class McapFile:
         later = bisect_left(self._chunks, offset)
         if later < len(self._chunks):
             return self._chunks[later]
-        before = _CHUNK.size
-        while offset < self._size:
-            file.seek(offset)
-            piece = file.read(SEARCH + before + 16)
-            places = sorted(at for mark in _MARKS for at in _places(piece, mark))
-            for at in places:
-                start = offset + at - before + 4  # the mark begins with the length of its name
-                if start >= offset and self._is_chunk(file, start):
-                    return start
-            offset += SEARCH
-        return None
-
-    def _is_chunk(self, file: BinaryIO, offset: int) -> bool:
-        file.seek(offset)
-        head = file.read(_CHUNK.size + 12)
-        if len(head) < _CHUNK.size + 12:
-            return False
-        opcode, length, _, _, size, _, name = _CHUNK.unpack_from(head)
-        if opcode != Opcode.CHUNK or name not in (3, 4) or size > MOST_CHUNK:
-            return False
-        (inside,) = struct.unpack_from("<Q", head, _CHUNK.size + name)
-        return bool(
-            length == 40 + name + inside
-            and length <= MOST_CHUNK
-            and offset + _RECORD.size + length <= self._size
-        )
+        return find_chunk(file, offset, self._size)
 
     def _of_record(self, file: BinaryIO, record: _Record, wanted: Wanted) -> Iterator[RawMessage]:
         if record.opcode not in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
             return
+        held = self._held.get(record.offset)
+        if held and not any(wanted(self._channels[id_]) for id_ in held if id_ in self._channels):
+            return  # the summary says that nothing in this chunk is wanted
         file.seek(record.offset + _RECORD.size)
         data = file.read(record.length)
         if len(data) < record.length:
             raise EOFError("cut off")
         if record.opcode == Opcode.CHUNK:
-            data = unpacked(Chunk.read(ReadDataStream(BytesIO(data))))
-            yield from self._inside(data, wanted)
+            yield from self._inside(unpacked(data), wanted)
         elif record.opcode == Opcode.MESSAGE:
             head = _RECORD.pack(record.opcode, record.length)
             yield from self._inside(head + data, wanted)
@@ -224,7 +195,9 @@ class McapFile:
                 if opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
                     self._define(opcode, data)
                 elif opcode == Opcode.CHUNK_INDEX:
-                    self._chunks.append(*struct.unpack_from("<Q", data, 16))
+                    index = ChunkIndex.read(ReadDataStream(BytesIO(data)))
+                    self._chunks.append(index.chunk_start_offset)
+                    self._held[index.chunk_start_offset] = frozenset(index.message_index_offsets)
             self._chunks.sort()
         except Exception:  # damaged bytes: whatever parsers stumble over
             return False
@@ -253,38 +226,6 @@ class McapFile:
 
     def _note(self, line: str) -> None:
         self._notes.add(f"{self.path.name}: {line}")
-
-
-def unpacked(chunk: Chunk) -> bytes:
-    """Return the records of a chunk, checked against its size and checksum.
-
-    Raises:
-        ValueError: it is too large, of an unknown compression, or damaged.
-    """
-    size = chunk.uncompressed_size
-    if size > MOST_CHUNK:
-        raise ValueError(f"it would grow to {size} B, at most {MOST_CHUNK} B are allowed")
-    if chunk.compression == "zstd":
-        with zstandard.ZstdDecompressor().stream_reader(chunk.data) as reader:
-            data = reader.read(size + 1)
-    elif chunk.compression == "lz4":
-        data = lz4.frame.LZ4FrameDecompressor().decompress(chunk.data, size + 1)
-    elif chunk.compression == "":
-        data = chunk.data
-    else:
-        raise ValueError(f"compression {chunk.compression[:20]!r} is not known: zstd, lz4 or none")
-    if len(data) != size:
-        raise ValueError("its size is not what it says")
-    if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
-        raise ValueError("its checksum is wrong")
-    return bytes(data)
-
-
-def _places(piece: bytes, mark: bytes) -> Iterator[int]:
-    at = piece.find(mark)
-    while at >= 0:
-        yield at
-        at = piece.find(mark, at + 1)
 
 
 def _split(data: bytes) -> Iterator[tuple[int, bytes]]:

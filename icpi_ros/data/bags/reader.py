@@ -40,18 +40,21 @@ class Bag:
     Args:
         path: folder of the bag, or one .mcap or .db3 file.
         mapping: our topic name to the bag's, where they differ.
+        assigned: False = do not look for our topics; ``topics`` is empty then.
 
     Raises:
         UsageError: there is no such bag, it cannot be read, or the mapping does not fit.
     """
 
-    def __init__(self, path: Path, mapping: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, path: Path, mapping: Mapping[str, str] | None = None, assigned: bool = True
+    ) -> None:
         """Look at files, channels and topics; messages are read later."""
         self.path = path
         self._notes = Notes()
         self._files = open_files(path, self._notes)
         self.channels: list[Channel] = _distinct([c for f in self._files for c in f.channels()])
-        self.topics: dict[str, str] = assign(self.channels, mapping or {})
+        self.topics: dict[str, str] = assign(self.channels, mapping or {}) if assigned else {}
         self._decoders: dict[Channel, Decode | None] = {}
 
     @property

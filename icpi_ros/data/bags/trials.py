@@ -3,95 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from icpi_ros.data.bags.raw import why
 from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.recorded import RecordedPath, RecordedTrial
 from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
 from icpi_ros.errors import UsageError
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Proposal, TrialStatus
+
+__all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 
 SECOND = 1_000_000_000
 MOST_OPEN = 64
 """Windows that may wait for their trial; an older one is handed on without."""
 CLOSED = 1
 WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
-
-
-@dataclass(frozen=True)
-class RecordedPath:
-    """What perception said about a window.
-
-    Attributes:
-        trajectory: of the object.
-        coverage: share of samples that are present, 0 to 1.
-        residual: rms distance of measurements from the path [m]; NaN = not known.
-        good: False = too poor to learn from, ``reason`` says why.
-        at_rest: True if the object rested at the end.
-    """
-
-    trajectory: ObjectTrajectory
-    coverage: float
-    residual: float
-    good: bool
-    reason: str
-    at_rest: bool
-
-
-@dataclass(frozen=True)
-class RecordedTrial:
-    """One trial window of a bag with everything that was said about it.
-
-    Attributes:
-        run_id: of the run; "" = of no run.  The second run of the same id in a bag has ``#2``
-            after it.
-        number: of the trial in its run, 0 = common first attempt; -1 = of no run.
-        trial_id: of the window; "" = no window was recorded (the recorder joined late).
-        task: name.
-        start, stop: of the window [ns of ROS time]; 0 = not known.
-        state: of the window: ``closed``, ``aborted``, ``open`` (never closed) or "".
-        path: what perception published for it; None = nothing.
-        status: of the trial; None = no trial was recorded for this window.
-        theta: ``(d,)`` executed policy parameters; None = not known.
-        goal: ``(g,)`` goal of the run; None = not known.
-        error: ``(m,)`` error features; None = not observed.
-        cost, best_cost: [m]; NaN = not observed.
-        proposal: where theta came from; None = not known.
-        requested: improver that was asked for.
-        projected: True if the proposal was out of bounds.
-        note: one line of the trial, such as why it failed.
-        theta_names: names of the policy parameters.
-    """
-
-    run_id: str
-    number: int
-    trial_id: str
-    task: str
-    start: int = 0
-    stop: int = 0
-    state: str = ""
-    path: RecordedPath | None = None
-    status: TrialStatus | None = None
-    theta: Array | None = None
-    goal: Array | None = None
-    error: Array | None = None
-    cost: float = float("nan")
-    best_cost: float = float("nan")
-    proposal: Proposal | None = None
-    requested: str = ""
-    projected: bool = False
-    note: str = ""
-    theta_names: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """The trial as an improver sees it; None unless it was executed and observed."""
-        if self.status is not TrialStatus.DONE or self.error is None or self.theta is None:
-            return None
-        return Outcome(theta=self.theta, error=self.error, cost=self.cost)
 
 
 def read_trials(bag: Bag) -> list[RecordedTrial]:
