@@ -29,6 +29,7 @@ class Evaluation:
         skipped: one line for everything that was left out.
         recorded: length of the recording, first window to last [s].
         seconds: wall time by stage [s].
+        processor: time of the processors in all, without worker processes [s].
     """
 
     source: str | None
@@ -37,6 +38,7 @@ class Evaluation:
     skipped: tuple[str, ...]
     recorded: float
     seconds: Mapping[str, float]
+    processor: float
 
     @property
     def factor(self) -> float:
@@ -68,7 +70,13 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
     clock.lap("propose")
     skipped = (*bag.skipped, *grouped.skipped, *_failures(found))
     return Evaluation(
-        source, tuple(found), _overall(found), skipped, recorded_seconds(trials), clock.laps()
+        source,
+        tuple(found),
+        _overall(found),
+        skipped,
+        recorded_seconds(trials),
+        clock.laps(),
+        clock.processor,
     )
 
 
@@ -77,7 +85,12 @@ class _Clock:
 
     def __init__(self) -> None:
         self._start = self._last = time.perf_counter()
+        self._processor = time.process_time()
         self._laps: dict[str, float] = {}
+
+    @property
+    def processor(self) -> float:
+        return time.process_time() - self._processor
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()

@@ -25,7 +25,7 @@ from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import ObjectTrajectory
 
-LEAD = 2.0
+POSE_LEAD, IMAGE_LEAD = 0.5, 1.0
 """What is read before and after each window [s]: a camera's track begins before it."""
 JUMP = SECOND
 """A stamp that goes back further than this is a restarted clock [ns]."""
@@ -99,7 +99,8 @@ def perceive(
     sensor = _Poses(task) if source == POSES else _Images(bag, task, camera)
     schedule = _Schedule(usable)
     found: dict[str, Seen] = {}
-    for sample in stream_samples(bag, source, usable, LEAD):
+    lead = POSE_LEAD if source == POSES else IMAGE_LEAD
+    for sample in stream_samples(bag, source, usable, lead):
         for window in schedule.due(sample.ns):
             found[window.trial_id] = sensor.path(window.start, window.stop)
         sensor.take(sample)

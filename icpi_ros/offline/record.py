@@ -29,6 +29,7 @@ def as_json(bag: Bag, evaluation: Evaluation) -> Json:
             "source": evaluation.source,
             "recorded_seconds": evaluation.recorded,
             "seconds": dict(evaluation.seconds),
+            "processor_seconds": evaluation.processor,
             "factor": evaluation.factor,
             "peak_memory_mb": peak_memory(),
             "interval": LEVEL,

@@ -5,6 +5,7 @@ A sample that was never received stays missing: nothing is interpolated, nothing
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 import numpy as np
@@ -56,7 +57,8 @@ class ObjectHistory:
     def cut(self, start: int, stop: int) -> ObjectTrajectory | None:
         """Return the samples from ``start`` to ``stop`` [ns] as :func:`on_grid` has them."""
         first, last = start - self._period, stop + self._period
-        near = [(ns, position) for ns, position in self._samples if first <= ns <= last]
+        recent = itertools.takewhile(lambda sample: sample[0] >= first, reversed(self._samples))
+        near = [(ns, position) for ns, position in recent if ns <= last][::-1]
         stamps = np.array([ns for ns, _ in near], dtype=np.int64)
         positions = np.array([position for _, position in near]).reshape(-1, 3)
         return on_grid(stamps, positions, start, stop, self._period)
