@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from icpi_ros.arms import ARMS
 from icpi_ros.cli.arguments import whole
 from icpi_ros.data.dataset import Dataset, empty, shipped
 from icpi_ros.data.hindsight import all_pairs, relabel
-from icpi_ros.data.importing import join
+from icpi_ros.data.importing import together
 from icpi_ros.errors import IcpiError
 from icpi_ros.improvers.base import Context
 from icpi_ros.proposing import Proposer
@@ -78,9 +78,8 @@ def run_draw(task: Task, seed: int, number: int) -> dict[str, list[float]]:
 def _sets(task: Task, thetas: Array, execute: Execute) -> Mapping[str, Dataset]:
     known = shipped(task)
     own = relabel(task, thetas, execute(thetas), all_pairs(len(thetas)), 0)
-    other = replace(own, group=own.group + 1 + int(np.max(known.group)))
-    none = empty(task)
-    return {"none": none, "shipped": known, "imported": own, "both": join(task, [known, other])}
+    both = together(known, own, task)
+    return {"none": empty(task), "shipped": known, "imported": own, "both": both}
 
 
 def _improve(
@@ -123,7 +122,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         costs = 1e3 * np.array([one[entrant.label] for one in found])
         cells = zip(costs.mean(axis=0), np.median(costs, axis=0), strict=True)
         print(f"{entrant.label:<22}" + "".join(f"{f'{a:.2f} ({b:.2f})':>18}" for a, b in cells))
+    for n in (1, 2):
+        print(_paired(found, n))
     return 0
+
+
+def _paired(found: Sequence[Mapping[str, Sequence[float]]], n: int) -> str:
+    """Return what the imported examples add to the shipped ones after ``n`` adjustments."""
+    alone, both = (
+        1e3 * np.array([one[label][n] for one in found])
+        for label in ("shipped set", "shipped and imported")
+    )
+    gain = alone - both
+    rng = np.random.default_rng([STREAM, n])
+    means = rng.choice(gain, (10_000, len(gain))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return (
+        f"adjustment {n}: the imported examples lower the cost by {gain.mean():.2f} mm on average "
+        f"(95 % {low:.2f} to {high:.2f} mm), in {np.count_nonzero(gain > 0.0)} of {len(gain)} draws"
+    )
 
 
 if __name__ == "__main__":

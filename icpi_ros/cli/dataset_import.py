@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from icpi_ros.cli.arguments import add_store, checked_output, whole
 
 if TYPE_CHECKING:
+    from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.importing import Imported
     from icpi_ros.tasks.base import Task
 
@@ -49,6 +50,12 @@ def add_import(make: argparse.ArgumentParser) -> None:
         help="runs, each one physics, see `icpi runs`; default: all of the task that are usable",
     )
     make.add_argument(
+        "--with",
+        dest="known",
+        metavar="FILE",
+        help="put them behind the examples of FILE; `shipped` = the set of the package",
+    )
+    make.add_argument(
         "--examples", type=whole(1, MAX_EXAMPLES), metavar="N", help="at most; default: all pairs"
     )
     make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
@@ -59,16 +66,26 @@ def add_import(make: argparse.ArgumentParser) -> None:
 def import_dataset(args: argparse.Namespace) -> int:
     """Make hindsight examples of executed trials and write them."""
     from icpi_ros.data.dataset import save
+    from icpi_ros.data.importing import together
     from icpi_ros.tasks import TASKS
 
     task, out = TASKS.get(args.task), checked_output(args.out)
+    known = _known(args.known, task) if args.known else None
     found = _import_bags(args, task) if args.bags else _import_store(args, task)
     for line in found.left_out:
         print(f"icpi: left out: {line}", file=sys.stderr)
-    save(found.dataset, out, task)
+    dataset = found.dataset if known is None else together(known, found.dataset, task)
+    save(dataset, out, task)
     runs = len(found.dataset.provenance["runs"])
-    print(f"{len(found.dataset)} examples of {task.name} from {runs} runs: {out}")
+    behind = f" behind {len(known)} known ones" if known is not None else ""
+    print(f"{len(found.dataset)} examples of {task.name} from {runs} runs{behind}: {out}")
     return 0
+
+
+def _known(name: str, task: Task) -> Dataset:
+    from icpi_ros.data.dataset import load, shipped
+
+    return shipped(task) if name == "shipped" else load(name, task)
 
 
 def _import_store(args: argparse.Namespace, task: Task) -> Imported:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from icpi_ros import __version__
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.dataset import Dataset, fingerprint
 from icpi_ros.data.hindsight import all_pairs, outcome_goal, relabel
 from icpi_ros.data.store import RunRecord, TrialStore
 from icpi_ros.errors import DatasetError, InvalidValue, ObservationMissing
@@ -111,6 +111,15 @@ def join(task: Task, parts: Sequence[Dataset]) -> Dataset:
     names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
     columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
     return Dataset(task=task.name, **columns)
+
+
+def together(known: Dataset, added: Dataset, task: Task) -> Dataset:
+    """Return ``added`` behind ``known``, as physics of their own; provenance names both."""
+    first = 1 + int(np.max(known.group)) if len(known) else 0
+    shifted = replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
+    note = {"examples": len(known), "fingerprint": fingerprint(known)}
+    made = {**added.provenance, "with": {**note, "provenance": known.provenance}}
+    return replace(join(task, [known, shifted]), provenance=made)
 
 
 def choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:
