@@ -13,6 +13,10 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
 
 NAN = float("nan")
+WIDEST = 1.5
+"""Between two samples further apart than so many of the usual steps nothing is compared."""
+NEAR = 1e-6
+"""Rounding of times [s]."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,16 @@ def difference(task: Task, trial: RecordedTrial, seen: Seen | None) -> Differenc
 
 
 def _gaps(then: ObjectTrajectory, now: ObjectTrajectory) -> Array:
-    """Return distances ``(n,)`` [m] at the recorded times that both paths cover."""
+    """Return distances ``(n,)`` [m] at the recorded times at which both paths have a sample."""
     seen = np.isfinite(now.positions).all(axis=1)
-    both = np.isfinite(then.positions).all(axis=1)
-    times, known = then.times, now.times[seen]
-    if not len(known):
+    known, path = now.times[seen], now.positions[seen]
+    if len(known) < 2:
         return np.zeros(0)
-    both &= (times >= known[0]) & (times <= known[-1])
-    columns = [np.interp(times[both], known, column) for column in now.positions[seen].T]
+    after = np.clip(np.searchsorted(known, then.times), 1, len(known) - 1)
+    step = known[after] - known[after - 1]
+    both = np.isfinite(then.positions).all(axis=1) & (step <= WIDEST * np.median(np.diff(known)))
+    both &= (then.times >= known[0] - NEAR) & (then.times <= known[-1] + NEAR)
+    columns = [np.interp(then.times[both], known, column) for column in path.T]
     return np.asarray(np.linalg.norm(np.stack(columns, axis=-1) - then.positions[both], axis=1))
 
 

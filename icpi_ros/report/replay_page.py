@@ -27,7 +27,7 @@ from icpi_ros.report.page import (
     table,
 )
 from icpi_ros.report.replay_picture import draw_ranking
-from icpi_ros.report.replay_text import reproduced
+from icpi_ros.report.replay_text import counted, reproduced
 from icpi_ros.report.run_picture import draw_costs, draw_paths
 from icpi_ros.report.run_text import millimetres
 
@@ -58,14 +58,15 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
         ),
         section("left-out", "Left out", _left_out(evaluation)),
     ]
-    return redact_text(document(f"Bag {bag.path.name}", "".join(parts)))
+    return redact_text(document(f"{bag.path.name}, evaluated offline", "".join(parts)))
 
 
 def _lead(evaluation: Evaluation) -> str:
     speed = f", {evaluation.factor:.0f} x real time" if math.isfinite(evaluation.factor) else ""
     source = evaluation.source or "not done again"
+    runs = counted(len(evaluation.runs), "run")
     return paragraph(
-        f"{len(evaluation.runs)} runs, {evaluation.recorded:.1f} s recorded, evaluated in "
+        f"{runs}, {evaluation.recorded:.1f} s recorded, evaluated in "
         f"{evaluation.seconds['total']:.1f} s{speed}. Perception: {source}.",
         "lead",
     ) + paragraph(KINDS)
@@ -211,11 +212,12 @@ def _outcome(estimate: Estimate) -> list[Cell]:
     measured = estimate.kind == MEASURED
     span = "" if measured else f"{millimetres(estimate.low)} to {millimetres(estimate.high)}"
     nearest = f"trial {near.trial}, {near.distance:.3f} away: {millimetres(near.cost)}"
+    bound = f"bound {millimetres(near.low)} to {millimetres(near.high)}"
     return [
         Cell(estimate.kind, tone="good" if measured else ""),
         _length(estimate.cost),
         Cell(span),
-        Cell(nearest, small=f"bound {millimetres(near.low)} to {millimetres(near.high)}"),
+        Cell(nearest, small="" if measured else bound),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,15 @@ def draw_ranking(axes: Axes, places: Sequence[Place]) -> None:
         )
         axes.plot([low, high], [row, row], color="tab:blue", linewidth=2.0, alpha=0.6)
         axes.plot(cost, row, "o", color="tab:blue", markersize=6)
-    axes.set_yticks(list(rows), [place.improver for place in places])
-    axes.set_ylim(len(places) - 0.5, -0.5)
+        axes.annotate(
+            place.improver, (low, row), xytext=(0, 5), textcoords="offset points", fontsize=9
+        )
+    axes.set_yticks([])
+    axes.set_ylim(len(places) - 0.5, -0.8)
     axes.set_xscale("log")
+    low, high = (math.log10(value) for value in axes.get_xlim())
+    axes.set_xlim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set(xlabel="expected cost of the next trial [mm]", title="ranking, estimated")
     axes.grid(alpha=0.3, axis="x")

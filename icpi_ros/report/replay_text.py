@@ -71,13 +71,18 @@ def _answer(name: str, answer: Answer) -> Iterator[str]:
         yield f"    trial {proposed.number}: {said}"
 
 
+def counted(count: int, what: str) -> str:
+    """Return ``1 run`` or ``3 runs``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def reproduced(proposed: Sequence[Proposed]) -> str:
     """Return in words how many proposals are exactly what was executed."""
     compared = [p for p in proposed if p.same is not None]
     if not compared:
-        return f"{len(proposed)} proposals, recorded by another improver"
+        return f"{counted(len(proposed), 'proposal')}; the recording had another improver"
     same = sum(bool(p.same) for p in compared)
-    return f"{same} of {len(compared)} proposals are exactly the recorded ones"
+    return f"{same} of {counted(len(compared), 'proposal')} exactly as recorded"
 
 
 def outcome_text(estimate: Estimate) -> str:
