@@ -125,7 +125,8 @@ def _relabelled(
         if len(paths) < LEAST_TRIALS:
             names = ", ".join(part.run_id for part in members)
             left_out.append(
-                f"run {names} has {len(paths)} trials with a path, hindsight needs {LEAST_TRIALS}"
+                f"run {names} has {len(paths)} trials with a path, hindsight needs at least "
+                f"{LEAST_TRIALS}"
             )
             for part in members:
                 parts.remove(part)

@@ -109,7 +109,10 @@ def _nothing(found: Mapping[str, Sequence[RecordedTrial]], task: str, skipped: l
     if task and found:
         others = ", ".join(sorted({members[0].task for members in found.values()}))
         return f"the bag has no run of task {task!r}: its runs are of {others}"
-    return skipped[-1] if skipped else "the bag has no run with trials: was topic trials recorded?"
+    if found:
+        return skipped[-1]
+    why = f" ({skipped[0]})" if skipped else ""
+    return f"the bag has no run with trials{why}: was topic trials recorded?"
 
 
 def _without_run(trials: Iterable[RecordedTrial]) -> list[str]:
