@@ -31,10 +31,10 @@ from icpi_ros.errors import (
     StoreError,
     UsageError,
 )
-from icpi_ros.models.budget import Spending, spent_on
+from icpi_ros.feasible import WhyNot, anything, first_possible, moved_back
+from icpi_ros.models.budget import spent_on
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
-from icpi_ros.redact import Json, jsonable
 from icpi_ros.run_setup import (
     check_numbers,
     examples_hash,
@@ -69,7 +69,10 @@ class ImprovementRun:
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         state: ``open``, ``finished`` (budget used or target reached), ``failed``, ``cancelled``.
         reason: why it is not open any more, one line.
+        why_not: says which thetas the arm cannot execute; set before the first trial.
     """
+
+    why_not: WhyNot = staticmethod(anything)
 
     def __init__(
         self, store: TrialStore, run_id: str, task: Task, config: RunConfig, proposer: Proposer
@@ -247,14 +250,21 @@ class ImprovementRun:
             return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
         proposal = self._proposal(number, history)
         inside, projected = self.task.space.project(self.task.space.as_vector(proposal.theta))
-        theta = self._steps.nearest_allowed(inside, [outcome.theta for outcome in history])
+        executed = [outcome.theta for outcome in history]
+
+        def why_not(theta: Array) -> str:
+            return self._steps.refuse(theta, executed) or self.why_not(theta)
+
+        theta, reason = moved_back(self._steps.nearest_allowed(inside, executed), executed, why_not)
+        note = f"moved back to what the arm can do: {reason}" if reason else ""
         moved = projected or not np.array_equal(theta, inside)
-        return Trial(number, theta, proposal, moved, best_cost=best_cost)
+        return Trial(number, theta, proposal, moved, best_cost=best_cost, note=note)
 
     def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
         if number == 0:
             rng = np.random.default_rng([self.config.seed, 0])
-            return Proposal(theta=self.task.space.sample(rng), provenance="first attempt")
+            theta = first_possible(self.task.space, rng, self.why_not)
+            return Proposal(theta=theta, provenance="first attempt")
         try:
             return self._proposer.propose(history, self.config.seed, number)
         except BudgetSpent as exc:
@@ -437,40 +447,3 @@ def run_in_process(
         except IcpiError as exc:
             run.fail(str(exc))
         on_trial(run.trials[-1])
-
-
-def record_json(
-    run_id: str, config: RunConfig, trials: list[Trial], spent: Spending
-) -> dict[str, Json]:
-    """Return a run in the form that ``icpi run --json`` writes; standard JSON, no NaN."""
-    return {
-        "run_id": run_id,
-        "task": config.task,
-        "improver": config.improver,
-        "config": jsonable(config.as_dict()),
-        "spent": spent.as_dict(),
-        "trials": [_trial_json(trial, config) for trial in trials],
-    }
-
-
-def _trial_json(trial: Trial, config: RunConfig) -> Json:
-    return jsonable(
-        {
-            "trial": trial.number,
-            "theta": trial.theta,
-            "goal": config.goal,
-            "error": trial.error,
-            "cost": trial.cost,
-            "best_cost": trial.best_cost,
-            "provenance": trial.proposal.provenance,
-            "seconds": trial.seconds,
-            "status": trial.status.value,
-            "note": trial.note,
-            "projected": trial.projected,
-            "fallback_reason": trial.proposal.fallback_reason,
-            "predicted_cost": trial.proposal.predicted_cost,
-            "predicted_std": trial.proposal.predicted_std,
-            "spread": trial.proposal.details.get("spread"),
-            "spent": trial.proposal.details.get("spent"),
-        }
-    )

@@ -27,7 +27,8 @@ class Stop:
         speed: fastest joint at the request [rad/s].
         deceleration: from the request to the first commanded deceleration [s].
         standing: from the request until the arm stood [s].
-        effort: largest commanded joint acceleration as a share of the arm's limit.
+        effort: largest commanded joint acceleration as a share of the arm's limit; None where
+            the command cannot be overheard (an action's goal).
         held: True if no stop on the path could be made and a hold was sent.
     """
 
@@ -36,7 +37,7 @@ class Stop:
     speed: float
     deceleration: float
     standing: float
-    effort: float
+    effort: float | None
     held: bool
 
 
@@ -64,7 +65,7 @@ def summary(stops: Sequence[Stop], missed: int) -> dict[str, Any]:
             "p99": float(np.percentile(values, 99.0)),
             "max": float(values.max()),
         }
-    rows["effort"] = max(stop.effort for stop in stops)
+    rows["effort"] = max((s.effort for s in stops if s.effort is not None), default=None)
     rows["held"] = sum(stop.held for stop in stops)
     rows["each"] = [asdict(stop) for stop in stops]
     return rows
@@ -81,8 +82,9 @@ def text(rows: dict[str, Any]) -> str:
         lines.append(
             f"{words:34} median {each['median']} ms  p99 {each['p99']} ms  max {each['max']} ms"
         )
-    lines.append(
-        f"largest commanded acceleration {100 * rows['effort']:.1f} % of the arm's limit; "
-        f"{rows['held']} held instead of braked on the path"
-    )
+    if rows["effort"] is not None:
+        lines.append(
+            f"largest commanded acceleration {100 * rows['effort']:.1f} % of the arm's limit"
+        )
+    lines.append(f"{rows['held']} held instead of braked on the path")
     return "\n".join(lines)

@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="both",
         help="cancel the goal, call the service stop, or each for half of the trials",
     )
+    parser.add_argument(
+        "--controller",
+        choices=("topic", "action"),
+        default="topic",
+        help="the way to the arm; action needs control_msgs, and its commands are not overheard",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
 
 
@@ -28,10 +34,11 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.nodes.stop_latency import measure
 
     out = checked_output(args.json) if args.json else None
-    stops, missed = measure(args.trials, args.seed, args.request)
-    rows = {"seed": args.seed, "request": args.request, **summary(stops, missed)}
+    stops, missed = measure(args.trials, args.seed, args.request, args.controller)
+    asked = {name: getattr(args, name) for name in ("seed", "request", "controller")}
+    rows = {**asked, **summary(stops, missed)}
     print(text(rows))
     if out:
         out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    kept = rows["deceleration"]["p99"] <= rows["target"] and rows["effort"] <= 1.0
+    kept = rows["deceleration"]["p99"] <= rows["target"] and (rows["effort"] or 0.0) <= 1.0
     return 0 if kept else 1

@@ -27,6 +27,7 @@ COMMANDS = (
     "bench-llm",
     "bench-pixels",
     "bench-soak",
+    "bench-bag",
     "prompt",
     "report",
     "replay",

@@ -275,8 +275,8 @@ def report(plan: Plan, run_id: str) -> int:
     import numpy as np
 
     from icpi_ros.data.store import TrialStore
-    from icpi_ros.loop import record_json
     from icpi_ros.models.budget import spent_on
+    from icpi_ros.report.run_json import record_json
     from icpi_ros.report.run_picture import save_picture
     from icpi_ros.report.run_text import run_table, spending_line
 

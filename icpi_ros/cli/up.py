@@ -49,4 +49,27 @@ def run(args: argparse.Namespace) -> int:
         if not separator:
             raise UsageError(f"{word!r} is not a launch argument: write name:=value")
         values[name] = value
+    if args.graph == "replay" and values.get("bag") and "task" not in values:
+        values["task"] = _recorded_task(values)
     return run_graph(graph(args.graph, values))
+
+
+def _recorded_task(values: dict[str, str]) -> str:
+    """Return the task that was recorded in a bag.
+
+    Raises:
+        UsageError: the bag cannot be read, or does not say.
+    """
+    from pathlib import Path
+
+    from icpi_ros.data.bags.reader import Bag
+    from icpi_ros.data.bags.topics import WINDOW, read_mapping
+    from icpi_ros.errors import UsageError
+
+    mapping = values.get("mapping")
+    bag = Bag(Path(values["bag"]).expanduser(), read_mapping(Path(mapping)) if mapping else None)
+    bag.require(WINDOW)
+    first = next(bag.messages((WINDOW,)), None)
+    if first is None:
+        raise UsageError(f"bag {bag.path}: no trial window in it: nothing can be replayed")
+    return str(first.content.task)

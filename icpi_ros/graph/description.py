@@ -116,7 +116,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
 def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes that all graphs have, by node."""
     task, max_step = {"task": values["task"]}, {"max_step": _number("max_step", values["max_step"])}
-    names = ("improver", "store", "dataset", *MODEL_ARGUMENTS)
+    names = ("improver", "arm", "limits", "store", "dataset", *MODEL_ARGUMENTS)
     return {
         "perception": _perception(values),
         "executor": {**task, **_safety(values)},

@@ -14,6 +14,7 @@ import yaml
 
 from icpi_ros.arms.base import Arm, ArmLimits
 from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.motion.safety import SafetyGate
 
 _LARGEST = 100_000
 """Bytes; a file of limits has a few hundred."""
@@ -31,6 +32,15 @@ def load_limits(path: Path, arm: Arm) -> ArmLimits:
         return arm.limits.tightened(changes, arm.joints)
     except UsageError as exc:
         raise InvalidValue(f"{path}, limits of {arm.name}: {exc}") from exc
+
+
+def gate_of(arm: Arm, limits: str) -> SafetyGate:
+    """Return the gate of an arm with its own limits, or tightened by the file ``limits``.
+
+    Raises:
+        InvalidValue: see :func:`load_limits`.
+    """
+    return SafetyGate(arm, load_limits(Path(limits).expanduser(), arm) if limits else None)
 
 
 def _entries(path: Path) -> list[tuple[str, yaml.Node]]:

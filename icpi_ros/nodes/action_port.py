@@ -10,20 +10,25 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from action_msgs.msg import GoalStatus
+from action_msgs.srv import CancelGoal
 from rclpy.node import Node
 from rclpy.task import Future
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.motion.safety import CheckedTrajectory
+from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
-from icpi_ros.nodes.calls import GoalResult, SafeActionClient
+from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import FOLLOW
 
 FEEDBACK = 0.15
 """Steady time for the first feedback, which tells the exact start of a motion [s]."""
+AGREES = 1e-4
+"""Distance of a commanded joint from the path at the time that feedback tells [rad]."""
 CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
 KEPT = 8
@@ -61,6 +66,7 @@ class Tolerances:
 class _Goal:
     """What is known of one goal; ``start_ns`` is estimated until feedback says it."""
 
+    trajectory: JointTrajectory
     handle: Any = None
     rejected: bool = False
     accepted_at: float = 0.0
@@ -85,6 +91,7 @@ class ActionPort:
         self._action, self._name = FollowJointTrajectory, f"{controller}/{FOLLOW}"
         self._node, self._arm, self._feed, self._tolerances = node, arm, feed, tolerances
         self._client = SafeActionClient(node, FollowJointTrajectory, self._name)
+        self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
 
     @property
@@ -113,7 +120,7 @@ class ActionPort:
 
     def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
         """See the class."""
-        goal = self._goals[label] = _Goal()
+        goal = self._goals[label] = _Goal(motion.trajectory)
         while len(self._goals) > KEPT:
             self._goals.pop(next(iter(self._goals)))
         message = self._message(convert.trajectory_msg(motion.trajectory, label, start_ns))
@@ -121,13 +128,20 @@ class ActionPort:
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
     def hold(self, label: str, attempt: int = 0) -> float:
-        """Cancel what runs: the controller holds, or decelerates where it is set up to."""
+        """Cancel all goals, others' too: the controller holds, or decelerates if set up to."""
         for goal in list(self._goals.values()):
             if goal.handle is None:
                 goal.unwanted = True  # the answer is still to come: cancelled when it does
             elif goal.end is None:
                 self._client.cancel(goal.handle)
+        if self._cancel.service_is_ready():
+            call(self._node.executor, lambda: self._cancel.call_async(CancelGoal.Request()))
         return CANCELLED
+
+    def exact(self, label: str) -> bool:
+        """See the class."""
+        goal = self._goals.get(label)
+        return goal is not None and goal.exact
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See the class."""
@@ -181,8 +195,17 @@ class ActionPort:
         if goal.exact:
             return
         stamp = convert.to_ns(msg.feedback.header.stamp)
-        goal.start_ns = stamp - convert.to_ns(msg.feedback.desired.time_from_start)
-        goal.exact = True
+        elapsed = convert.to_ns(msg.feedback.desired.time_from_start)
+        # Older controllers leave the time at 0, or tell that of their next point.
+        if elapsed > 0 and self._agrees(goal.trajectory, msg.feedback, elapsed / convert.SECOND):
+            goal.start_ns, goal.exact = stamp - elapsed, True
+
+    def _agrees(self, trajectory: JointTrajectory, feedback: Any, elapsed: float) -> bool:
+        """Tell whether what is commanded is the path at that time."""
+        told = dict(zip(feedback.joint_names, feedback.desired.positions, strict=False))
+        wanted = trajectory.at(elapsed).position
+        off = [abs(told.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)]
+        return bool(np.max(off) <= AGREES)
 
     def _message(self, trajectory: Any) -> Any:
         from control_msgs.msg import JointTolerance

@@ -51,7 +51,10 @@ class Approval:
         remark = ""
         try:
             for _ in range(MOST_EDITS):
-                request = convert.motion_request_msg(follower.now, trial_id, self._task, plan)
+                shown = self._planner.shown(plan)
+                request = convert.motion_request_msg(
+                    follower.now, trial_id, self._task, plan, *shown
+                )
                 request.proposal, request.remark = proposal, remark
                 decision = self._ask(request, follower)
                 if decision.kind == Decide.Request.APPROVE:

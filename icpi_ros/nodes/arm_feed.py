@@ -22,8 +22,8 @@ from icpi_ros.types import Array
 
 AT_REST = 0.02
 """Joint speed below which an arm counts as standing [rad/s]."""
-PACE_STATES = 10
-"""Joint states over which the pace of the arm's clock is measured."""
+PACE_STATES = 25
+"""Joint states over which the pace of the arm's clock is measured: bursts must not tell."""
 FASTEST = 200.0
 """Highest pace that is believed, arm's seconds per steady second: a simulation may run freely."""
 

@@ -67,6 +67,9 @@ class ArmPort(Protocol):
         Returns how long that takes [s]; every further ``attempt`` is gentler.
         """
 
+    def exact(self, label: str) -> bool:
+        """Tell whether the start in the report "accepted" of a motion is exact."""
+
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """Return the last report of one of ``states`` about a motion; None so far."""
 
@@ -184,6 +187,10 @@ class AutoPort:
     def hold(self, label: str, attempt: int = 0) -> float:
         """See :class:`ArmPort`."""
         return self._way.hold(label, attempt)
+
+    def exact(self, label: str) -> bool:
+        """See :class:`ArmPort`."""
+        return self._way.exact(label)
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See :class:`ArmPort`."""

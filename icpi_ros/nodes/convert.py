@@ -23,6 +23,7 @@ from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.errors import InvalidValue
+from icpi_ros.motion.summary import MotionSummary
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.planning import Plan
 from icpi_ros.perception.quality import Quality
@@ -346,9 +347,13 @@ def trial_from(msg: TrialMsg) -> Trial:
 # --- operator ---------------------------------------------------------------------------------
 
 
-def motion_request_msg(ns: int, trial_id: str, task: Task, plan: Plan) -> OperatorRequest:
-    """Return the question whether ``plan`` may be executed, stamped ``ns``; no id yet."""
-    shown = plan.summary
+def motion_request_msg(
+    ns: int, trial_id: str, task: Task, plan: Plan, shown: MotionSummary, path: Array
+) -> OperatorRequest:
+    """Return the question whether ``plan`` may be executed, stamped ``ns``; no id yet.
+
+    ``shown`` are the peaks of its stroke, ``path`` its tool's path ``(T, 3)`` [m].
+    """
     return OperatorRequest(
         header=header(ns),
         kind=OperatorRequest.MOTION,
@@ -373,5 +378,5 @@ def motion_request_msg(ns: int, trial_id: str, task: Task, plan: Plan) -> Operat
         tool_height=shown.tool_height,
         floor_distance=shown.floor_distance,
         clearance=shown.clearance,
-        tool_path=[point(p) for p in plan.tool_path],
+        tool_path=[point(p) for p in path],
     )

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
@@ -15,8 +14,7 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
-from icpi_ros.motion.limits_file import load_limits
-from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.nodes import arm_port, diagnostics
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
@@ -30,6 +28,7 @@ from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
+from icpi_ros.nodes.stopping import hold_if_moving
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.tasks import TASKS
@@ -49,10 +48,7 @@ class Executor(IcpiNode):
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
-        limits = (
-            load_limits(Path(values["limits"]).expanduser(), self.arm) if values["limits"] else None
-        )
-        self.gate = SafetyGate(self.arm, limits)
+        self.gate = gate_of(self.arm, values["limits"])
         self.guard = self._make_guard(rules_of(values))
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
@@ -80,6 +76,8 @@ class Executor(IcpiNode):
     def _stop(self) -> None:
         if self._job is not None and self._server.busy:
             self._job.stop()
+        elif hold_if_moving(self.port):
+            self.get_logger().warning("the arm moves outside of a trial: it is told to hold")
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:

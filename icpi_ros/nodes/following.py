@@ -22,13 +22,16 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
-from icpi_ros.nodes.convert import ns_from_seconds
+from icpi_ros.nodes.convert import SECOND, ns_from_seconds
 from icpi_ros.nodes.stopping import ENDS, Running, Stopper
 from icpi_ros.types import Array
 
 Code = ExecuteMotion.Result
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
+
+BACK = 100_000_000
+"""How far a stamp may lie before an earlier one [ns]: what a busy network does."""
 
 
 class TrialEnded(IcpiError):
@@ -119,7 +122,7 @@ class Follower:
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
-        here = self._state.q
+        here = self._at_rest().q
         if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
             scale = self._settings.speed_scale * slower
             self.follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
@@ -136,7 +139,8 @@ class Follower:
             MotionRefused: the gate refuses it.
             TrialEnded: the arm does not do it, or the trial was interrupted.
         """
-        checked = self.gate.check(trajectory, self._state.q)
+        state = self._at_rest()
+        checked = self.gate.check(trajectory, state.q)
         self.sent = True
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
@@ -147,12 +151,14 @@ class Follower:
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""
-        self._running = running = Running(trajectory, start, exact=self._port.answers)
+        self._running = running = Running(trajectory, start, self._port.exact(label))
         on_start(start)
         watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
-        while not self._arrived(state := self._state, trajectory, end) or not self._done(label):
+        latest = state.ns
+        while not self._arrived(state := self._state, trajectory, end):
+            latest = self._check_clock(state, latest)
             self._check_given_up(label)
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
@@ -164,7 +170,33 @@ class Follower:
                 )
             self.look(0.05)
         self._running = None
+        # It stands where it should; its report has come late when simulated time ran ahead of it.
+        self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
         return start
+
+    def _at_rest(self) -> ArmState:
+        """Return where the arm stands; a motion that begins at rest would jerk a moving arm.
+
+        Raises:
+            TrialEnded: something else moves it, and goes on within the reply limit.
+        """
+        found: list[ArmState] = []
+
+        def stands() -> bool:
+            state = self._state  # once: a newer one may come in the middle
+            found[:] = [state]
+            return state.stands
+
+        def moving() -> TrialEnded:
+            i = int(np.argmax(np.abs(found[0].qd)))
+            return TrialEnded(
+                Code.MOTION_REFUSED,
+                f"the arm moves already: {self._arm.joints[i]} at {found[0].qd[i]:.3f} rad/s "
+                f"for {self._settings.reply:g} s: see what else drives it",
+            )
+
+        self.wait(stands, self._settings.reply, moving)
+        return found[0]
 
     def _started(self, label: str) -> int:
         """Wait until the controller has taken the motion; return the stamp of its start."""
@@ -185,9 +217,25 @@ class Follower:
             raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
         return status.ns
 
-    def _done(self, label: str) -> bool:
+    def _over(self, label: str) -> bool:
         """Tell whether the controller is done with a motion, as far as it answers."""
+        self._check_given_up(label)
         return not self._port.answers or self._port.status(label, "done") is not None
+
+    def _untold(self, name: str) -> Callable[[], TrialEnded]:
+        limit = self._settings.reply
+        text = f"{name} is at its end, but the controller did not say so within {limit:g} s"
+        return lambda: TrialEnded(Code.ARM_FAILED, text)
+
+    def _check_clock(self, state: ArmState, latest: int) -> int:
+        """Return the latest stamp so far [ns]; end the trial if the arm's clock went back."""
+        if latest - state.ns > BACK:
+            self._running = None  # nothing is known of its time any more: it cannot be braked on
+            raise TrialEnded(
+                Code.ARM_SILENT,
+                f"the clock of joint_states went back by {(latest - state.ns) / SECOND:.3g} s",
+            )
+        return max(latest, state.ns)
 
     def _check_given_up(self, label: str) -> None:
         """End the trial if the controller gave the motion up."""

@@ -25,6 +25,7 @@ from icpi_ros.errors import (
     UnknownName,
     UsageError,
 )
+from icpi_ros.feasible import WhyNot, anything
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes.convert import proposal_msg
@@ -48,6 +49,8 @@ class Setup:
     """Of whichever improver a goal asks for: each gets those that it has."""
     max_step: float = 1.0
     """Largest step of theta between trials, a share of each parameter's range."""
+    why_not: WhyNot = anything
+    """Says which thetas the arm cannot execute."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class ImprovementJob:
         try:
             with TrialStore(self._setup.store) as store:
                 self._run = self._open(store)
+                self._run.why_not = self._setup.why_not
                 self._say_where(self._run)
                 try:
                     code, message = self._loop(self._run)

@@ -58,7 +58,7 @@ PARAMETERS = (
     *simulated_controller.PARAMETERS,
     *camera_port.PARAMETERS,
 )
-BRAKING, SEEN = 1.0, 0.2
+BRAKING, SEEN = 1.0, 0.4
 """At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
 CLOCK_PERIOD = 0.004
 """Shortest real time between two /clock messages [s]: every node pays for each of them."""
@@ -170,11 +170,13 @@ class MujocoArm(IcpiNode):
     def _simulate(self) -> None:
         try:
             while not self._end.is_set():
+                # A state is published when its time has come, as a sensor's: no earlier.
+                due = self._sim.snapshot.ns + self._sim.tick_ns
+                self._pacer.wait(due, self._sim.busy, self._wake)
                 self._take_commands()
                 events = self._sim.tick()
                 self._publish()
                 self._report(events)
-                self._pacer.wait(self._sim.snapshot.ns, self._sim.busy, self._wake)
         except Exception as exc:
             if not self._end.is_set():
                 self.fail(exc)

@@ -89,13 +89,12 @@ class OperatorPort:
         self._out.publish(OperatorRequest(kind=OperatorRequest.NONE, remark=remark))
 
     def _on_decide(self, asked: Decide.Request, reply: Decide.Response) -> Decide.Response:
-        try:
-            decision = self._checked(asked)
-        except InvalidValue as exc:
-            reply.message = str(exc)
-            return reply
-        with self._changed:
-            self._decision = decision
+        with self._changed:  # all of it: the next question may be asked at any moment
+            try:
+                self._decision = self._checked(asked)
+            except InvalidValue as exc:
+                reply.message = str(exc)
+                return reply
             self._changed.notify_all()
         reply.accepted = True
         return reply

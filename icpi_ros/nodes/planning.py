@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
@@ -55,8 +55,7 @@ class Plan:
         slow_scale: share of the usual speed of slow moves, 0 to 1.
         stroke_scale: speed of the stroke, 1 = as proposed.
         rehearsal: the stroke slowed down, or None.
-        tool_path: ``(T, 3)`` [m] of the stroke, frame ``base``.
-        summary: of the stroke, what a person is shown.
+        checked: the stroke as the gate let it pass.
         decided_by: who changed theta; empty = nobody.
     """
 
@@ -66,8 +65,7 @@ class Plan:
     slow_scale: float
     stroke_scale: float
     rehearsal: JointTrajectory | None
-    tool_path: Array
-    summary: MotionSummary
+    checked: CheckedTrajectory
     decided_by: str = ""
 
     def changed_by(self, person: str) -> Plan:
@@ -108,9 +106,16 @@ class Planner:
             slow_scale=ramp,
             stroke_scale=scale,
             rehearsal=self._rehearsal(motion, ramp) if ramp < scale else None,
-            tool_path=tool_path(stroke, self._arm, PATH_STEP),
-            summary=summarise(checked, self._gate),
+            checked=checked,
         )
+
+    def shown(self, plan: Plan) -> tuple[MotionSummary, Array]:
+        """Return what a person is shown of a stroke: its peaks and tool path ``(T, 3)`` [m].
+
+        Apart from :meth:`plan`, since it takes as long again and only a person needs it.
+        """
+        path = tool_path(plan.motion.stroke, self._arm, PATH_STEP)
+        return summarise(plan.checked, self._gate), path
 
     def _rehearsal(self, motion: Motion, scale: float) -> JointTrajectory | None:
         if not self._rules.rehearse:

@@ -11,9 +11,12 @@ from rclpy.action.server import ServerGoalHandle
 from icpi_msgs.action import Improve
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
+from icpi_ros.arms import find_arm
+from icpi_ros.feasible import reach_of
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
+from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.nodes.motion_client import Deadlines, MotionClient
@@ -36,6 +39,8 @@ PARAMETERS = (
     Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
     Spec("deadline", 0.0, "deadline of one proposal; 0 = the improver's default", "s", 0.0, 3600.0),
     Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
+    Spec("arm", "", "arm that executes: a name or a description file; empty = the task's"),
+    Spec("limits", "", "YAML file of limits tighter than the arm's own, the executor's"),
     Spec("max_step", 1.0, "largest step of theta in a run, share of its range", "", 0.01, 1.0),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
@@ -50,15 +55,18 @@ class PolicyImprover(IcpiNode):
         """Open topics, the client of the executor, and serve."""
         super().__init__("policy_improver")
         values = declare(self, PARAMETERS)
+        task = TASKS.get(values["task"])
+        arm = find_arm(values["arm"] or task.arm)
         names = ("model", "base_url", "key_variable", "deadline")
         self._setup = Setup(
-            task=TASKS.get(values["task"]),
+            task=task,
             improver=values["improver"],
             store=Path(values["store"]).expanduser() if values["store"] else None,
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
             options=parse_options(values["options"])
             | {name: values[name] for name in names if values[name]},
             max_step=values["max_step"],
+            why_not=reach_of(task, arm, gate_of(arm, values["limits"])),
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]

@@ -8,6 +8,8 @@ player can make /clock of them.  A disk that is full ends the recording, never t
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,10 @@ PARAMETERS = (
 )
 MEBI = 2**20
 WATCH_PERIOD = 0.5
+QUIET = 0.3
+"""Time without a message after which the graph is taken to be silent [s]."""
+DRAIN_LIMIT = 1.5
+"""Longest time to wait for that at the end [s]: sensors of others go on for ever."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,11 @@ class Recorder(IcpiNode):
         self.get_logger().info(f"recording to {folder}")
 
     def close(self) -> None:
-        """End the bag."""
+        """Take what the ending nodes still said, then end the bag."""
+        deadline, seen, pause = time.monotonic() + DRAIN_LIMIT, -1, threading.Event()
+        while seen != self._recording.received and time.monotonic() < deadline:
+            seen = self._recording.received
+            pause.wait(QUIET)
         if not self._recording.close():
             self.get_logger().error("the bag could not be ended in time; it reads all the same")
 

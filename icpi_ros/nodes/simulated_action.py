@@ -80,7 +80,7 @@ class SimulatedAction:
             return
         self._shown = now.ns
         for label, handle in list(self._handles.items()):
-            self._feedback(label, handle, now.q)
+            self._feedback(label, handle, now)
 
     async def _on_goal(self, goal: Any) -> GoalResponse:
         header = goal.trajectory.header
@@ -125,7 +125,7 @@ class SimulatedAction:
             code = codes.GOAL_TOLERANCE_VIOLATED if late else codes.PATH_TOLERANCE_VIOLATED
         return codes(error_code=code, error_string=event.reason)
 
-    def _feedback(self, label: str, handle: ServerGoalHandle, q: Array | None) -> None:
+    def _feedback(self, label: str, handle: ServerGoalHandle, now: Snapshot | None) -> None:
         """Publish the state of one goal; its start follows from stamp and time."""
         start = self._starts.get(label)
         if start is None or not handle.is_active:
@@ -133,8 +133,9 @@ class SimulatedAction:
         msg = self._type.Feedback(joint_names=list(self._joints))
         msg.header.stamp = convert.time_msg(self._now)
         msg.desired.time_from_start = convert.duration_msg((self._now - start) / convert.SECOND)
-        if q is not None:
-            msg.actual.positions = q.tolist()
+        if now is not None:
+            msg.actual.positions = now.q.tolist()
+            msg.desired.positions = now.wanted.tolist()
         handle.publish_feedback(msg)
 
     def _watch(self, goal: Any) -> Watch:

@@ -35,7 +35,10 @@ STOPPED = 0.01
 
 @dataclass(frozen=True)
 class Snapshot:
-    """State after a tick: ``ns`` of simulated time, joints, object, whether a motion runs."""
+    """State after a tick: ``ns`` of simulated time, joints, object, whether a motion runs.
+
+    ``wanted`` are the joint positions ``(n,)`` that are commanded then [rad].
+    """
 
     ns: int
     q: Array
@@ -43,6 +46,7 @@ class Snapshot:
     position: Array
     quaternion: Array
     active: bool
+    wanted: Array
 
 
 class SimulatedArm:
@@ -147,6 +151,11 @@ class SimulatedArm:
             self._step = 0
 
     @property
+    def tick_ns(self) -> int:
+        """Length of a tick [ns]."""
+        return self._steps * self._step_ns
+
+    @property
     def label(self) -> str:
         """Label of the motion under way or about to end; empty = none."""
         motion = self._motion or self._ending
@@ -175,7 +184,7 @@ class SimulatedArm:
                 self._hold = self._motion.positions[-1]
                 self._ending, self._motion = self._motion, None
                 self._end_ns = before.ns + (step + 1) * self._step_ns
-        self.snapshot = self._look(before.ns + self._steps * self._step_ns)
+        self.snapshot = self._look(before.ns + self.tick_ns)
         self._note_activity(before)
         return (*self._supervise(wanted), *self._fail())
 
@@ -256,4 +265,5 @@ class SimulatedArm:
             position=world.object_position,
             quaternion=world.object_quaternion,
             active=self._motion is not None,
+            wanted=self._commanded()[0],
         )

@@ -49,6 +49,8 @@ class IcpiNode(Node):
         super().__init__(name)
         self.failure: BaseException | None = None
         self.stopping = threading.Event()
+        self.closed = threading.Event()
+        """Set once callbacks may find their publishers gone."""
         self._held: list[Held] = [hold_name(self.get_fully_qualified_name())]
 
     def hold(self, name: str, what: str) -> None:
@@ -138,6 +140,7 @@ def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
         node.get_logger().fatal(f"stopping: {_one_line(failure)}")
     if not within(CLOSE_LIMIT, lambda: _close(node)):
         node.fail(IcpiError(f"{node.get_name()} did not close within {CLOSE_LIMIT:g} s"))
+    node.closed.set()
     executor.shutdown(timeout_sec=1.0)
     spinner.join(1.0)
     failure = failure or node.failure
@@ -152,8 +155,9 @@ def _spin_forever(node: IcpiNode, executor: SingleThreadedExecutor) -> None:
     except ExternalShutdownException:
         pass
     except Exception as exc:
-        node.get_logger().error(f"a callback failed: {_one_line(exc)}")
-        node.fail(exc)
+        if not node.closed.is_set():
+            node.get_logger().error(f"a callback failed: {_one_line(exc)}")
+            node.fail(exc)
     finally:
         node.stopping.set()
 

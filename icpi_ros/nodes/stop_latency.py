@@ -51,19 +51,25 @@ MOVING = 0.1
 """Joint speed from which a motion counts as under way [rad/s]."""
 LATEST = 0.3
 """Requests come up to this long after a motion got going [s]."""
+PARAMETERS = """\
+/**:
+  executor:
+    ros__parameters: {{controller: {controller}}}
+"""
 PHASES = {
     "approach": ExecuteMotion.Feedback.APPROACHING,
     "stroke": ExecuteMotion.Feedback.STROKING,
 }
 
 
-def measure(trials: int, seed: int, request: str) -> tuple[list[Stop], int]:
+def measure(trials: int, seed: int, request: str, controller: str) -> tuple[list[Stop], int]:
     """Return ``trials`` stops, and how many requests came too late to be one.
 
     Args:
         trials: how many.
         seed: of motions and moments.
         request: ``cancel``, ``service`` or ``both``; without a service all are cancels.
+        controller: way to the arm, ``topic`` or ``action``.
 
     Raises:
         ExecutionFailed: the graph does not start or does not answer.
@@ -73,7 +79,10 @@ def measure(trials: int, seed: int, request: str) -> tuple[list[Stop], int]:
     os.environ["ROS_DOMAIN_ID"] = str(number)
     try:
         with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "params.yaml"
+            file.write_text(PARAMETERS.format(controller=controller), encoding="utf-8")
             given = {
+                "params_file": str(file),
                 "task": TASK,
                 "real_time_factor": "1.0",
                 "store": str(Path(folder) / "trials.sqlite"),
@@ -186,15 +195,17 @@ class _Client:
 
     def _noted(self, kind: str, motion: str, speed: float, asked: float) -> Stop | None:
         def begun() -> list[MotionStatus]:
-            return [s for s in list(self._statuses) if s.state == "accepted" and _is_stop(s.motion)]
+            return [s for s in list(self._statuses) if s.state == "accepted" and _kind(s.motion)]
 
         self._wait(lambda: bool(begun()), 2.0, "the arm's report of the stop")
         first = begun()[0]
         states = [(at, fast) for at, fast in list(self._states) if at > asked]
         moving = [at for at, fast in states if fast >= AT_REST]
-        stop = next(m for m in list(self._sent) if m.header.frame_id == first.motion)
-        held = len(stop.points) < 2
-        share = effort(convert.trajectory_from(stop, self._arm.joints), self._arm.limits)
+        sent = [m for m in list(self._sent) if m.header.frame_id == first.motion]
+        share = None
+        if sent:
+            share = effort(convert.trajectory_from(sent[0], self._arm.joints), self._arm.limits)
+        held = _kind(first.motion) == "hold"
         standing = (moving[-1] if moving else asked) - asked
         return Stop(kind, motion, speed, first.steady - asked, standing, share, held)
 
@@ -234,6 +245,7 @@ class _Client:
             self._changed.notify_all()
 
 
-def _is_stop(label: str) -> bool:
-    """Tell whether a label is that of a stop or a hold of the executor."""
-    return label.rsplit("/", 2)[-2] in ("stop", "hold")
+def _kind(label: str) -> str:
+    """Return ``stop`` or ``hold`` for such a label of the executor, else nothing."""
+    word = label.rsplit("/", 2)[-2] if label.count("/") > 1 else ""
+    return word if word in ("stop", "hold") else ""

@@ -24,14 +24,19 @@ from icpi_ros.nodes.convert import SECOND, ns_from_seconds
 from icpi_ros.types import Array
 
 STANDING = 20_000_000
-"""An arm stands if it does so for this long of its own time [ns]."""
-LEADS = (0.01, 0.02, 0.05)
+"""An arm stands if it does so for this long of its own time [ns]: one sample could be a turning
+point."""
+STANDING_UNTOLD = 100_000_000
+"""The same where it refused to stop [ns]: a motion that just begins is as slow for a moment."""
+LEADS = (0.012, 0.02, 0.05)
 """From planning a stop to its begin [s], one try after the other: planning takes 2 ms and
 transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
 BLEND = 0.05
 """The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
 SLACK, SHIFTS = 0.1, 81
 """How far a start that is only estimated may be off [s], and how many starts are tried."""
+TOLD = 0.2
+"""Steady time to hear of a silent arm's controller that it refuses a stop [s]."""
 LATE = 0.15
 """Arm's time after the planned end of a stop when a moving arm is told to hold [s]."""
 ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
@@ -105,10 +110,9 @@ class Stopper:
         if running is not None:
             running = self._followed(running, tolerance)
         if running is not None:
-            for lead in LEADS if running.exact else (BLEND,):
-                seen = self._brake(running, lead, self._port.label(f"{name}/stop"))
-                if seen is not None:
-                    return seen
+            seen = self._brake(running, name)
+            if seen is not None:
+                return seen
         return self._hold(name, pending)
 
     def _hold(self, name: str, pending: str) -> bool:
@@ -116,25 +120,39 @@ class Stopper:
         deadline = time.monotonic() + self._limit
         for attempt in range(HOLDS):
             label = self._port.label(f"{name}/hold")
-            end = self._port.now + ns_from_seconds(self._port.hold(label, attempt))
+            asked = self._port.now
+            end = asked + ns_from_seconds(self._port.hold(label, attempt))
+            if attempt == HOLDS - 1:
+                end = asked  # what refuses all of them stops by itself, or does not
             last = attempt == HOLDS - 1
             seen = self._stands_after(end, "" if last else label, deadline, pending)
             if seen is not None:
                 return seen
         return False
 
-    def _brake(self, running: Running, lead: float, label: str) -> bool | None:
-        """Brake on the path; tell whether the arm was seen to stand, None if that was refused."""
+    def _brake(self, running: Running, name: str) -> bool | None:
+        """Brake on the path; tell whether the arm was seen to stand, None if that failed."""
+        for lead in LEADS if running.exact else (BLEND,):
+            label = self._port.label(f"{name}/stop")
+            end = self._send_stop(running, lead, label)
+            if end is None:
+                continue
+            seen = self._stands_after(end, label, time.monotonic() + self._limit)
+            if seen is not None:
+                return seen
+            if self._port.status(label, "rejected") is None:
+                return None  # it was taken: what is planned on the path that was left would jump
+        return None
+
+    def _send_stop(self, running: Running, lead: float, label: str) -> int | None:
+        """Send a stop; return its end on the arm's clock [ns], None if the gate refused it."""
         begin = self._port.now + ns_from_seconds(lead * max(self._port.pace, 1.0))
         try:
             checked = safe_stop(self._gate, running.trajectory, running.elapsed(begin))
         except MotionRefused:
             return None
         self._port.send(checked, label, begin)
-        deadline = time.monotonic() + self._limit
-        return self._stands_after(
-            begin + ns_from_seconds(checked.trajectory.duration), label, deadline
-        )
+        return begin + ns_from_seconds(checked.trajectory.duration)
 
     def _followed(self, running: Running, tolerance: float) -> Running | None:
         """Return the motion if the arm is where it wants it; an old state says nothing."""
@@ -150,20 +168,26 @@ class Stopper:
         A motion that is still ``pending`` may begin at any moment: standing means nothing yet.
         """
         since: int | None = None
+        told = time.monotonic() + TOLD
         while time.monotonic() < deadline:
             with self._changed:
                 self._changed.wait(0.05)
             state = self._port.state
+            refused = self._port.status(label, "rejected", "aborted") is not None
             if state is None or self._too_old(state):
-                return False  # nobody is left who could say that it stands
+                if refused:
+                    return None
+                if time.monotonic() > told:
+                    return False  # nobody is left who could say that it stands
+                continue
             over = not pending or self._port.status(pending, *ENDS) is not None
-            if state.ns < ns or not state.stands or not over:
+            # What was refused has no end to wait for; an arm may have braked by itself.
+            if (state.ns < ns and not refused) or not state.stands or not over:
                 since = None
             elif since is None:
                 since = state.ns
-            elif state.ns - since >= STANDING:  # one sample could be a turning point
+            elif state.ns - since >= (STANDING_UNTOLD if refused else STANDING):
                 return True
-            refused = self._port.status(label, "rejected", "aborted") is not None
             late = state.ns > ns + ns_from_seconds(LATE)
             if label and (refused or late) and not state.stands:
                 return None
@@ -171,3 +195,15 @@ class Stopper:
 
     def _too_old(self, state: ArmState) -> bool:
         return time.monotonic() - state.arrival > self._silence
+
+
+def hold_if_moving(port: ArmPort) -> bool:
+    """Hold an arm that moves outside of any trial; tell whether it did.
+
+    An executor before this one may have begun the motion, or another program.
+    """
+    state = port.state
+    if state is None or state.stands:
+        return False
+    port.hold(port.label("stop/hold"))
+    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
@@ -17,6 +19,8 @@ from icpi_ros.nodes.topics import TRAJECTORY
 
 HOLD_TIME = 0.2
 """Shortest time in which an arm is brought to a hold [s]."""
+FRESH = 0.25
+"""Oldest joint state that tells where to hold an arm, steady time [s]."""
 HOLD_SHARE = 0.5
 """Share of the acceleration limits that a hold uses: its start is only roughly known."""
 
@@ -66,13 +70,21 @@ class TopicPort:
         self._out.publish(convert.trajectory_msg(motion.trajectory, label, start_ns))
 
     def hold(self, label: str, attempt: int = 0) -> float:
-        """Send one point at rest where the arm is, or where it can stop if it moves."""
+        """Send one point at rest where the arm is, or where it can stop if it moves.
+
+        Where an arm that has fallen silent is, nobody knows: it would jump to where it was.  The
+        motion that it has was checked and ends at rest.
+        """
         state = self._feed.state
-        if state is None:
-            return 0.0  # no motion was ever sent to an arm that was never heard
+        if state is None or time.monotonic() - state.arrival > FRESH:
+            return 0.0
         point = hold_point(self._arm, state, attempt)
         self._out.publish(convert.trajectory_msg(point, label))
         return point.duration
+
+    def exact(self, label: str) -> bool:
+        """See the class."""
+        return self._feed.status(label, "accepted") is not None
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
         """See the class."""

@@ -128,8 +128,7 @@ class TrialExecution:
         self._follower.move_to(motion.start, "approach", plan.slow_scale)
         self._require_sight(self._follower.now)
         self._on_phase(Phase.STROKING)
-        self._guard.memory.add(proposal.run_id, plan.theta)
-        end = self._stroke(motion.stroke)
+        end = self._stroke(plan, proposal.run_id)
         self._on_phase(Phase.SETTLING)
         self._settle(end)
 
@@ -141,7 +140,7 @@ class TrialExecution:
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
         self.report.theta, self.report.decided_by = plan.theta, plan.decided_by
         if self._guard.rules.dry_run:
-            shown = ", ".join(plan.summary.lines())
+            shown = ", ".join(self._guard.planner.shown(plan)[0].lines())
             raise TrialEnded(
                 Code.DRY_RUN, f"dry run: nothing moved; the motion passed all checks: {shown}"
             )
@@ -197,11 +196,12 @@ class TrialExecution:
             raise TrialEnded(failed, f"the scene could not be reset: {answer.message}")
         return to_ns(answer.stamp)
 
-    def _stroke(self, stroke: JointTrajectory) -> int:
+    def _stroke(self, plan: Plan, run_id: str) -> int:
         """Run the stroke with the window open; return the stamp of its end [ns]."""
-        rule = self._task.rest
+        rule, stroke = self._task.rest, plan.motion.stroke
 
         def open_window(start: int) -> None:
+            self._guard.memory.add(run_id, plan.theta)  # a stroke that was refused is none
             self.report.start = start
             self._window_open = True
             samples = int(np.ceil(stroke.duration / rule.period - 1e-9)) + rule.samples
@@ -246,11 +246,13 @@ class TrialExecution:
 
     def _give_up(self) -> str:
         """Stop the arm, abort the window; return what is to be added to the reason."""
-        self._on_phase(Phase.STOPPING)
         more = ""
-        if self._follower.sent and not self._follower.stop_arm():
-            more = "; the arm was stopped, but it was not seen to stand"
-            self._on_problem(more.removeprefix("; "))
+        try:
+            self._on_phase(Phase.STOPPING)
+        finally:  # the arm is stopped even if nobody can be told
+            if self._follower.sent and not self._follower.stop_arm():
+                more = "; the arm was stopped, but it was not seen to stand"
+                self._on_problem(more.removeprefix("; "))
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self._follower.now)

@@ -35,12 +35,12 @@ def domain():
 class RunningGraph:
     """A graph with its store, its log and the pids of its nodes."""
 
-    def __init__(self, folder, env=None, name="sim", **arguments):
+    def __init__(self, folder, env=None, graph="sim", **arguments):
         self.store = folder / "trials.sqlite"
         self.log = folder / "graph.log"
         usual = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0}
-        given = (usual if name == "sim" else {"namespace": NAMESPACE}) | arguments
-        self.process = BackgroundGraph(name, given, self.log, env)
+        given = ({"namespace": NAMESPACE} if graph == "replay" else usual) | arguments
+        self.process = BackgroundGraph(graph, given, self.log, env)
 
     def __enter__(self):
         self.process.__enter__()

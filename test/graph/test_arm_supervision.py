@@ -1,6 +1,11 @@
 """A controller that says nothing, as a real one on its topic: our own supervision is alone."""
 
+import numpy as np
 import pytest
+from sensor_msgs.msg import JointState
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_ros.nodes import qos
 
 from .faulty_arm import FaultyArm, graph_of, warm
 
@@ -24,3 +29,15 @@ def test_supervision_alone_notices_what_no_controller_says(mute, observer, clien
     else:
         assert (trial.status.value, trial.note) == ("done", "")
     assert arm.stands(), trial.note
+
+
+def test_a_cancelled_stroke_stops_although_nothing_is_said(mute, observer):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+    handle, future = observer.start([1.2, 0.0], trial_id="mute/cancel")
+    observer.until(ExecuteMotion.Feedback.STROKING, future)
+    observer.wait(lambda: np.abs(joints[-1].velocity).max() > 1.0, "full speed")
+    observer.cancel(handle)
+    result = observer.reply(future).result
+    assert result.error_code == ExecuteMotion.Result.CANCELLED
+    assert "not seen to stand" not in result.error_msg
+    assert np.abs(joints[-1].velocity).max() < 0.05

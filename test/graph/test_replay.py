@@ -41,7 +41,9 @@ def offered(node):
 
 def replay(folder, observer, bag, until_ended=True, **arguments):
     """Play a bag; return what was heard, and which topics and services there were."""
-    with RunningGraph(folder, "replay", bag=bag, improver="ridge-hindsight", **arguments) as graph:
+    with RunningGraph(
+        folder, graph="replay", bag=bag, improver="ridge-hindsight", **arguments
+    ) as graph:
         heard = Heard(observer)
         observer.wait(
             lambda: len(heard.proposals) >= TRIALS or not graph.process.alive,
@@ -99,7 +101,9 @@ def test_without_a_player_any_other_will_do(tmp_path, observer, stored):
     from icpi_msgs.msg import TrialWindow
 
     bag, _ = stored
-    with RunningGraph(tmp_path, "replay", player="false", improver="ridge-hindsight") as graph:
+    with RunningGraph(
+        tmp_path, graph="replay", player="false", improver="ridge-hindsight"
+    ) as graph:
         heard = Heard(observer)
         node = observer.node
         clock = node.create_publisher(Clock, "/clock", qos.CLOCK)
@@ -135,7 +139,7 @@ def test_no_node_of_the_graph_could_move_anything(tmp_path):
     ],
 )
 def test_what_cannot_be_replayed_is_one_line(tmp_path, stored, arguments, words):
-    with RunningGraph(tmp_path, "replay", **({"bag": stored[0]} | arguments)) as graph:
+    with RunningGraph(tmp_path, graph="replay", **({"bag": stored[0]} | arguments)) as graph:
         assert graph.wait_until_ended(40.0) in (1, 2)
     assert words in graph.text()
     assert "Traceback" not in graph.text()

@@ -36,7 +36,7 @@ def test_the_path_out_of_recorded_images_is_that_of_the_live_ones(filmed, tmp_pa
     assert len(images) > 0.9 * 60 * (trial.stop - trial.start) / 1e9
     assert all(image.info is not None for image in images)
     assert "object_pose" not in bag.topics
-    with RunningGraph(tmp_path, "replay", bag=filmed, source="camera", rate=0) as graph:
+    with RunningGraph(tmp_path, graph="replay", bag=filmed, source="camera", rate=0) as graph:
         paths = observer.record(ObjectTrajectory, "object_trajectory", qos.EVENT)
         proposals = observer.record(Proposal, "proposals", qos.RECORD)
         observer.wait(lambda: (paths and proposals) or not graph.process.alive, "a path", 60.0)

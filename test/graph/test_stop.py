@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
+from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest
-from icpi_ros.nodes import qos
+from icpi_ros.arms import ARMS
+from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.nodes import convert, qos
+from icpi_ros.tasks import TASKS
 
 from .conftest import RunningGraph
 from .person import ASKED
@@ -74,3 +78,22 @@ def test_the_stop_works_in_every_state_and_holds_until_it_is_reset(slow, observe
     _, result = observer.start(THETA, trial_id=f"stop/{phase}/after")
     person.decide(person.question(OperatorRequest.MOTION), ASKED.REJECT)
     assert observer.reply(result).result.error_code == Code.REJECTED
+
+
+def test_the_stop_holds_an_arm_that_moves_outside_of_a_trial(slow, observer, person):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+    observer.wait(lambda: joints, "joint states")
+    arm = TASKS.get("slide").arm
+    here = convert.joint_state_from(joints[-1], ARMS.get(arm).joints)[1]
+    away = point_to_point(ARMS.get(arm), here, here + 0.5 * np.eye(6)[0], 0.05, 0.0)
+    commands = observer.node.create_publisher(
+        JointTrajectory, "joint_trajectory_controller/joint_trajectory", qos.COMMAND
+    )
+    observer.wait(lambda: commands.get_subscription_count() > 0, "the controller")
+    commands.publish(convert.trajectory_msg(away, "another program"))
+    observer.wait(lambda: np.abs(joints[-1].velocity).max() > 0.1, "its motion")
+    person.stop()
+    observer.wait(lambda: np.abs(joints[-1].velocity).max() < 0.02, "the stop", limit=1.0)
+    reached = convert.joint_state_from(joints[-1], ARMS.get(arm).joints)[1]
+    person.reset()
+    assert np.abs(reached - away.positions[-1]).max() > 0.1

@@ -12,7 +12,7 @@ from launch.actions import IncludeLaunchDescription  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
 
-from icpi_ros.graph.description import SIM_ARGUMENTS  # noqa: E402
+from icpi_ros.graph.description import GRAPHS  # noqa: E402
 from icpi_ros.graph.instance import reserve_domain  # noqa: E402
 from icpi_ros.graph.processes import environment  # noqa: E402
 from icpi_ros.resources import share_path  # noqa: E402
@@ -52,9 +52,11 @@ def test_the_launched_graph_carries_out_a_run():
     assert (result.error_code, result.error_msg, result.trials) == (0, "", 2)
 
 
-def test_the_launch_file_declares_the_arguments_of_the_description():
-    source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+@pytest.mark.parametrize("name", ["sim", "real", "replay"])
+def test_the_launch_file_declares_the_arguments_of_the_description(name):
+    file = share_path("launch", f"{name}_launch.py")
+    source = PythonLaunchDescriptionSource(str(file))
     description = source.try_get_launch_description_without_context()
     declared = {a.name: a for a in description.get_launch_arguments()}
-    assert list(declared) == [argument.name for argument in SIM_ARGUMENTS]
-    assert all(declared[a.name].description.startswith(a.description) for a in SIM_ARGUMENTS)
+    assert list(declared) == [argument.name for argument in GRAPHS[name]]
+    assert all(declared[a.name].description.startswith(a.description) for a in GRAPHS[name])

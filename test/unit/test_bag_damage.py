@@ -9,14 +9,16 @@ import lz4.frame
 import numpy as np
 import pytest
 import yaml
-from bag_data import KINDS, SECOND, START, STORE, THETAS, pose, run_messages, write
+from bag_data import KINDS, SECOND, START, STORE, THETAS, point, pose, run_messages, write
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
 from icpi_ros.data.bags.chunk import MOST_CHUNK
 from icpi_ros.data.bags.mcap_file import MAGIC
+from icpi_ros.data.bags.raw import Channel
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import poses_of, stream_samples
+from icpi_ros.data.bags.schema import decoder
 from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.errors import UsageError
 
@@ -311,6 +313,16 @@ def test_a_definition_that_makes_no_sense_is_noted(tmp_path, text, language):
     assert len(bag.skipped) == 1
 
 
+def test_definitions_in_idl_are_read(tmp_path):
+    inner = "struct Point {\n double x;\n double y;\n double z;\n };"
+    text = f"module geometry_msgs {{\n module msg {{\n {inner}\n }};\n}};\n"
+    line = "=" * 80
+    for definition in (text, f"{line}\nIDL: geometry_msgs/msg/Point\n{text}"):
+        decode = decoder(Channel("/p", "geometry_msgs/msg/Point", "cdr", definition, "ros2idl"))
+        data = bytes(STORE.serialize_cdr(point(1, 2, 3), "geometry_msgs/msg/Point"))
+        assert (decode(data).x, decode(data).z) == (1.0, 3.0)
+
+
 def test_without_a_definition_our_own_counts(tmp_path):
     bag = Bag(with_definition(tmp_path / "a.mcap", "", ""))
     (message,) = bag.messages(["object_pose"])
@@ -373,3 +385,18 @@ def test_a_file_for_which_there_is_no_room_is_one_line(tmp_path, monkeypatch):
     folder = write(tmp_path / "bag", small(), "sqlite3", CompressionMode.FILE)
     with pytest.raises(UsageError, match="no room in"):
         Bag(folder)
+
+
+def test_names_that_are_no_names_stay_on_one_line(tmp_path):
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2")
+        for number in range(40):
+            schema = writer.register_schema("a\nb", "ros2msg", b"int32 a")
+            channel = writer.register_channel(f"/x{number}\n\x1b[31m", "cdr", schema)
+            writer.add_message(channel, START, b"\x00\x01\x00\x00", START)
+        writer.finish()
+    with pytest.raises(UsageError) as caught:
+        read_trials(Bag(tmp_path / "a.mcap"))
+    assert str(caught.value).isprintable()
+    assert "and 10 more" in str(caught.value)

@@ -220,4 +220,5 @@ def test_definitions_without_ros_are_made_of_known_types(monkeypatch):
     finally:
         definition.cache_clear()
     assert made.digest == definition("icpi_msgs/msg/Trial").digest
-    assert "MSG: icpi_msgs/Proposal\n" in made.text
+    for name in ("std_msgs/Header", "builtin_interfaces/Time", "icpi_msgs/Proposal"):
+        assert f"MSG: {name}\n" in made.text

@@ -26,8 +26,10 @@ from icpi_ros.errors import (
 )
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
-from icpi_ros.loop import ImprovementRun, record_json, run_in_process
+from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.models.budget import Spending
+from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.report.run_json import record_json
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
@@ -52,7 +54,12 @@ class Scripted(Improver):
             raise ZeroDivisionError
         if answer == "far":
             return Proposal(np.array([9.0, rng.uniform(-0.1, 0.1)]), self.name)
-        values = {"nan": [np.nan, 0.0], "short": [1.0], "text": ["fast", "left"]}[answer]
+        values = {
+            "nan": [np.nan, 0.0],
+            "short": [1.0],
+            "middle": [1.0, 0.0],
+            "text": ["fast", "left"],
+        }[answer]
         return Proposal(np.array(values), self.name)
 
 
@@ -302,6 +309,33 @@ def test_steps_stay_near_to_what_was_executed_and_the_record_says_so(store):
         assert trial.projected is moved
     assert any(trial.projected for trial in run.trials)
     assert store.run(run.run_id).config.max_step == 0.2
+
+
+def test_what_the_arm_cannot_do_is_moved_back_and_the_record_says_why(store):
+    limit = 0.7
+    run = new(store, "random", budget=8)
+    run.why_not = lambda theta: "" if theta[0] <= limit else "too fast for the arm"
+    run_in_process(run, rollout)
+    assert all(trial.theta[0] <= limit for trial in run.trials)
+    moved = [trial for trial in run.trials if trial.projected]
+    assert moved
+    for trial in store.trials(run.run_id):
+        told = trial.note == "moved back to what the arm can do: too fast for the arm"
+        assert told is trial.projected
+
+
+def test_what_is_moved_back_to_what_the_arm_can_do_keeps_the_step_limit(store):
+    run = new(store, "scripted", budget=3, max_step=0.2, options={"answer": "middle"})
+    executed = np.array([[1.2, 0.2], [0.76, 0.0]])  # nearest by the step; nearest by the way
+    for theta in executed:
+        run.next()
+        run.change(theta, "eve")
+        run.tell(rollout(theta))
+    run.why_not = lambda theta: "corner" if theta[0] > 0.98 and theta[1] < 0.1 else ""
+    trial = run.next()
+    assert trial.note == "moved back to what the arm can do: corner"
+    assert run.why_not(trial.theta) == ""
+    assert StepLimit(TOY.space, 0.2).refuse(trial.theta, executed) is None
 
 
 def test_what_a_person_had_executed_instead_is_what_is_learnt_from(store):

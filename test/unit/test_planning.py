@@ -18,13 +18,16 @@ def planner(memory=None, task=SLIDE, **rules):
 
 
 def test_without_rules_a_plan_is_the_task_s_motion():
-    plan = planner().plan(THETA, "run")
+    make = planner()
+    plan = make.plan(THETA, "run")
     stroke = SLIDE.motion(THETA, UR5E).stroke
     assert (plan.slow_scale, plan.stroke_scale, plan.rehearsal, plan.dtheta) == (1, 1, None, None)
     np.testing.assert_array_equal(plan.motion.stroke.times, stroke.times)
     np.testing.assert_array_equal(plan.motion.stroke.positions, stroke.positions)
     ends = UR5E.tool_pose(stroke.positions[[0, -1]])[0]
-    np.testing.assert_allclose(plan.tool_path[[0, -1]], ends, atol=1e-9)
+    summary, path = make.shown(plan)
+    np.testing.assert_allclose(path[[0, -1]], ends, atol=1e-9)
+    assert summary.tool_speed == pytest.approx(1.0, abs=0.01)
 
 
 def test_the_ramp_rises_with_the_executions_of_the_run_alone():

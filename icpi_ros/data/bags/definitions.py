@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
-from icpi_ros.data.bags.schema import own_types, references
+from icpi_ros.data.bags.schema import OWN, own_types, references
 from icpi_ros.errors import UsageError
+from icpi_ros.resources import share_path
 
 _SEPARATOR = "=" * 80
 
@@ -35,48 +36,46 @@ def definition(kind: str) -> Definition:
     Raises:
         UsageError: the type is not known at all.
     """
-    texts = _installed(kind)
-    if not texts:
-        try:
-            text, _ = own_types().generate_msgdef(kind, ros_version=2)
-            return Definition(kind, text, own_types().hash_rihs01(kind))
-        except TypesysError as exc:
-            raise UsageError(f"message type {kind!r} is not known: is it installed?") from exc
+    texts = _texts(kind)
     store = get_typestore(Stores.EMPTY)
     for name, text in texts.items():
         store.register(get_types_from_msg(text, name))
-    first, *others = texts
-    parts = [texts[first].rstrip() + "\n"]
-    for name in others:
+    first, *others = texts.items()
+    parts = [first[1].rstrip() + "\n"]
+    for name, text in others:
         short = name.replace("/msg/", "/")
-        parts.append(f"{_SEPARATOR}\nMSG: {short}\n{texts[name].rstrip()}\n")
+        parts.append(f"{_SEPARATOR}\nMSG: {short}\n{text.rstrip()}\n")
     return Definition(kind, "".join(parts), str(store.hash_rihs01(kind)))
 
 
-def _installed(kind: str) -> dict[str, str]:
-    """Return the texts of a type and of all that it needs; empty if one is not installed."""
+def _texts(kind: str) -> dict[str, str]:
+    """Return the texts of a type and of all that it needs, by name; its own comes first."""
     found: dict[str, str] = {}
     waiting = [kind]
     while waiting:
         name = waiting.pop(0)
         if name in found:
             continue
-        path = _path(name)
-        if path is None:
-            return {}
-        found[name] = path.read_text(encoding="utf-8")
+        found[name] = _text(name)
         (_, fields), *_ = get_types_from_msg(found[name], name).values()
         waiting += [other for _, field in fields for other in references(field)]
     return found
 
 
-def _path(kind: str) -> Path | None:
+def _text(kind: str) -> str:
     package, _, name = kind.partition("/msg/")
-    for prefix in _prefixes():
-        path = prefix / "share" / package / "msg" / f"{name}.msg"
+    places = [prefix / "share" / package / "msg" for prefix in _prefixes()]
+    if package == OWN:
+        places.append(share_path(f"{OWN}/msg"))
+    for place in places:
+        path = place / f"{name}.msg"
         if path.is_file():
-            return path
-    return None
+            return path.read_text(encoding="utf-8")
+    try:
+        text, _ = own_types().generate_msgdef(kind, ros_version=2)
+    except TypesysError as exc:
+        raise UsageError(f"message type {kind!r} is not known: is it installed?") from exc
+    return str(text).split(_SEPARATOR, 1)[0]
 
 
 def _prefixes() -> list[Path]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 MOST_LINES = 50
+MOST_NAMES = 30
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ class Notes:
         """All lines, and how many more there were."""
         more = [f"and {self._more} more of this kind"] if self._more else []
         return [*self._lines, *more]
+
+
+def shown(topics: Iterable[str]) -> str:
+    """Return names of topics for a line to a person, sorted, the first ones of many."""
+    names = sorted({"".join(c if c.isprintable() else "?" for c in t)[:80] for t in topics})
+    more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return ", ".join([*names[:MOST_NAMES], *more]) or "none"
 
 
 def why(exc: Exception, most: int = 120) -> str:

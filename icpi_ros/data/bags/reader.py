@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from icpi_ros.data.bags.files import open_files
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, shown, why
 from icpi_ros.data.bags.schema import Decode, decoder
 from icpi_ros.data.bags.topics import assign
 from icpi_ros.errors import UsageError
@@ -74,7 +74,7 @@ class Bag:
         """
         missing = [name for name in names if name not in self.topics]
         if missing:
-            there = ", ".join(sorted({channel.topic for channel in self.channels})) or "none"
+            there = shown(channel.topic for channel in self.channels)
             raise UsageError(
                 f"bag {self.path}: no topic {', '.join(missing)}; its topics are {there}; give a "
                 "mapping if they have other names"

@@ -22,7 +22,7 @@ MOST_WAITING = 256 * 2**20
 """Most that waits for the writing thread [B]; 5 s of a 1080p camera at 8 Hz."""
 MOST_MESSAGES = 50_000
 POLL = 0.1
-CLOSE_LIMIT = 4.0
+CLOSE_LIMIT = 3.0
 """Longest time to write what waits at the end [s]."""
 
 

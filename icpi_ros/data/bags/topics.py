@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from icpi_ros.data.bags.raw import Channel, why
+from icpi_ros.data.bags.raw import Channel, shown, why
 from icpi_ros.errors import UnknownName, UsageError
 
 POSE = "object_pose"
@@ -81,8 +81,8 @@ def assign(channels: Iterable[Channel], mapping: Mapping[str, str]) -> dict[str,
         fits = [t for t, k in kinds.items() if k == kind and ("/" + t).endswith("/" + name)]
         if len(fits) > 1:
             raise UsageError(
-                f"the bag has {name} more than once ({', '.join(sorted(fits))}): say in a mapping "
-                f"which one counts, `{name}: {sorted(fits)[0]}`"
+                f"the bag has {name} more than once ({shown(fits)}): say in a mapping "
+                f"which one counts, `{name}: {shown(fits[:1])}`"
             )
         if fits:
             found[name] = fits[0]
@@ -92,8 +92,9 @@ def assign(channels: Iterable[Channel], mapping: Mapping[str, str]) -> dict[str,
 def _mapped(name: str, topic: str, kind: str, kinds: Mapping[str, str]) -> str:
     there = kinds.get(topic)
     if there is None:
-        names = ", ".join(sorted(kinds)) or "none"
-        raise UsageError(f"mapping {name}: {topic} is not in the bag; its topics are {names}")
+        raise UsageError(
+            f"mapping {name}: {topic} is not in the bag; its topics are {shown(kinds)}"
+        )
     if there != kind:
-        raise UsageError(f"mapping {name}: {topic} is {there}, expected {kind}")
+        raise UsageError(f"mapping {name}: {topic} is {shown([there])}, expected {kind}")
     return topic

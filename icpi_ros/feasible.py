@@ -1,0 +1,85 @@
+"""Which theta an arm can execute, asked before anything is proposed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.space import ParameterSpace
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array
+
+HALVINGS = 10
+"""The way back is found to this power of two of its length."""
+DRAWS = 200
+"""Most draws of a first attempt."""
+
+WhyNot = Callable[[Array], str]
+"""Returns why a theta ``(d,)`` cannot be executed; empty = it can."""
+
+
+def anything(theta: Array) -> str:
+    """Return that everything inside the bounds can be executed, as in a rollout."""
+    return ""
+
+
+def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
+    """Return the question whether the gate lets the stroke of a theta pass."""
+
+    def why_not(theta: Array) -> str:
+        try:
+            motion = task.motion(theta, arm)
+            gate.check(motion.stroke, motion.start)
+        except MotionRefused as exc:
+            return str(exc)
+        return ""
+
+    return why_not
+
+
+def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tuple[Array, str]:
+    """Return theta or, if it cannot be executed, the last one that can on the way back.
+
+    The way is straight to the nearest executed theta that can still be executed; along it theta
+    is taken to become possible once.  If there is none, theta comes back as it is: the executor
+    refuses it with the same reason.
+
+    Args:
+        theta: ``(d,)``.
+        executed: thetas of the run; other limits may hold by now.
+        why_not: asked about thetas.
+
+    Returns:
+        The theta, and why it was moved (empty = it was not).
+    """
+    reason = why_not(theta)
+    if not reason or not executed:
+        return theta, ""
+    span = np.ptp(np.stack([theta, *executed]), axis=0)
+    scale = np.where(span > 0.0, span, 1.0)
+    by_distance = sorted(executed, key=lambda other: float(np.linalg.norm((other - theta) / scale)))
+    nearest = next((other for other in by_distance if not why_not(other)), None)
+    if nearest is None:
+        return theta, ""
+    good, bad = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = 0.5 * (good + bad)
+        if why_not(nearest + middle * (theta - nearest)):
+            bad = middle
+        else:
+            good = middle
+    return nearest + good * (theta - nearest), reason
+
+
+def first_possible(space: ParameterSpace, rng: np.random.Generator, why_not: WhyNot) -> Array:
+    """Return the first uniform draw that can be executed; the first of all if none of many can."""
+    first = theta = space.sample(rng)
+    for _ in range(DRAWS):
+        if not why_not(theta):
+            return theta
+        theta = space.sample(rng)
+    return first

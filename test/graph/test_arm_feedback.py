@@ -1,0 +1,42 @@
+"""What the action's feedback tells of a motion's start; controllers differ."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from icpi_ros.arms import ARMS
+from icpi_ros.nodes import convert
+from icpi_ros.nodes.action_port import ActionPort, _Goal
+from icpi_ros.tasks import TASKS
+
+ARM = ARMS.get("ur5e")
+STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).stroke
+START, ELAPSED = 5_000_000_000, 0.1052
+
+
+def feedback(told):
+    desired = SimpleNamespace(
+        positions=STROKE.at(ELAPSED).position[::-1].tolist(),
+        time_from_start=convert.duration_msg(told),
+    )
+    stamp = convert.time_msg(START + round(ELAPSED * 1e9))
+    return SimpleNamespace(
+        feedback=SimpleNamespace(
+            header=SimpleNamespace(stamp=stamp), joint_names=ARM.joints[::-1], desired=desired
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "exact"),
+    [(ELAPSED, True), (0.0, False), (ELAPSED + 0.005, False)],
+    ids=["elapsed", "left at zero", "of the next point"],
+)
+def test_a_start_counts_as_exact_only_if_the_command_is_on_the_path_then(told, exact):
+    port = ActionPort.__new__(ActionPort)  # without a node: nothing is sent
+    port._arm = ARM
+    goal = _Goal(STROKE, start_ns=START + 7_000_000)
+    port._on_feedback(goal, feedback(told))
+    assert goal.exact is exact
+    assert goal.start_ns == START if exact else goal.start_ns == START + 7_000_000

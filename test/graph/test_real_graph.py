@@ -1,0 +1,93 @@
+"""The graph of a real arm, with the simulated arm as somebody else's driver."""
+
+import os
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from icpi_msgs.msg import OperatorRequest
+from icpi_ros.graph.description import NodeSpec
+from icpi_ros.graph.processes import environment
+from icpi_ros.nodes.improve_client import Callbacks, Request
+
+from .conftest import NAMESPACE, RunningGraph
+from .person import ASKED
+
+ARM = "fr3"
+"""Seven joints, so that nothing takes six for granted, and too weak for half of the strikes."""
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, domain):
+    """A real graph beside a driver that, as a real one, tells nothing but joint states."""
+    task, arm = "slide", ARM
+    folder = tmp_path_factory.mktemp(arm)
+    values = {"task": task, "arm": arm, "controller_status": False}
+    driver = subprocess.Popen(
+        NodeSpec("mujoco_arm", f"/{NAMESPACE}", values).command(),
+        env=environment(),
+        stdout=(folder / "driver.log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
+    rules = {"use_sim_time": "true", "arm": arm, "ramp_trials": 1, "speed_scale": 1.0}
+    try:
+        with RunningGraph(folder, graph="real", task=task, ramp_scale=0.9, **rules) as graph:
+            graph.driver = driver
+            yield graph
+    finally:
+        driver.send_signal(signal.SIGINT)
+        assert driver.wait(10.0) == 0
+
+
+class Approver(threading.Thread):
+    """Approves everything that is asked."""
+
+    def __init__(self, person):
+        super().__init__(daemon=True)
+        self.person, self.kinds, self.end = person, [], threading.Event()
+
+    def run(self):
+        last = None
+        while not self.end.wait(0.02):
+            waiting = self.person.requests[-1] if self.person.requests else None
+            if (
+                waiting is None
+                or waiting.request_id == last
+                or waiting.kind == OperatorRequest.NONE
+            ):
+                continue
+            last = waiting.request_id
+            self.kinds.append(waiting.kind)
+            assert self.person.decide(waiting, ASKED.APPROVE).accepted
+
+
+def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, person):
+    client.connect(20.0, real.alive)
+    hand = Approver(person)
+    hand.start()
+    trials = []
+    result = client.improve(
+        Request("slide", "ridge", budget=2, seed=11), Callbacks(on_trial=trials.append)
+    )
+    hand.end.set()
+    hand.join(5.0)
+    assert (result.error_code, result.error_msg) == (0, "")
+    assert [trial.status.value for trial in trials] == ["done", "done"]
+    motion, scene = OperatorRequest.MOTION, OperatorRequest.SCENE
+    assert hand.kinds == [motion, scene, motion, scene]
+    assert set(real.pids()) == {"perception", "executor", "policy_improver", "viewer"}
+
+
+def test_a_driver_that_dies_ends_the_trial_with_the_reason(real, observer, person):
+    _, result = observer.start([0.8, 0.0], trial_id="dead/0")
+    person.decide(person.question(OperatorRequest.MOTION))
+    observer.until(0, result)
+    os.kill(real.driver.pid, signal.SIGSTOP)
+    try:
+        answer = observer.reply(result).result
+    finally:
+        os.kill(real.driver.pid, signal.SIGCONT)
+    assert "no joint state for 0.5 s" in answer.error_msg
+    assert "not seen to stand" in answer.error_msg

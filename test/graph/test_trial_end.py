@@ -1,0 +1,94 @@
+"""How a trial ends when something else fails as well: stand-ins for arm, scene and rules."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import Proposal
+from icpi_ros.arms import ARMS
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.nodes.following import Settings
+from icpi_ros.nodes.planning import Planner, Rules
+from icpi_ros.nodes.run_memory import RunMemory
+from icpi_ros.nodes.trial import Guard, TrialExecution
+from icpi_ros.tasks import TASKS
+
+SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
+THETA = np.array([1.0, 0.1])
+Phase = ExecuteMotion.Feedback
+
+
+class Follower:
+    """Refuses the motion of one name; counts the stops of the arm."""
+
+    sent, planned, now = True, 0.0, 1
+
+    def __init__(self, refused):
+        self._refused = refused
+        self.stops = 0
+
+    def begin(self, trial_id):
+        pass
+
+    def await_arm(self):
+        pass
+
+    def move_to(self, goal, name, slower=1.0):
+        self.follow(None, name)
+
+    def follow(self, trajectory, name, on_start=lambda ns: None):
+        if name == self._refused:
+            raise MotionRefused(f"{name} is refused")
+        on_start(1)
+        return 1
+
+    def wait(self, done, limit, failure):
+        assert done()
+
+    def stop_arm(self):
+        self.stops += 1
+        return True
+
+
+def execution(refused, on_phase=lambda phase: None):
+    follower, memory = Follower(refused), RunMemory()
+    rules = Rules()
+    planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, memory)
+    reset = SimpleNamespace(
+        done=lambda: True, result=lambda: SimpleNamespace(success=True, stamp=T)
+    )
+    scene = SimpleNamespace(
+        can_reset=True,
+        reset=lambda trial_id: reset,
+        seen=SimpleNamespace(ns=2, arrival=float("inf")),
+        window=lambda *_: None,
+    )
+    guard = Guard(rules, memory, planner, None)
+    trial = TrialExecution(
+        SLIDE, follower, scene, guard, Settings(), on_phase, lambda problem: None
+    )
+    return trial, follower, memory
+
+
+T = SimpleNamespace(sec=0, nanosec=1)
+
+
+def test_the_arm_is_stopped_even_if_the_client_cannot_be_told():
+    def on_phase(phase):
+        if phase == Phase.STOPPING:
+            raise RuntimeError("feedback cannot be published")
+
+    trial, follower, _ = execution("retreat", on_phase)
+    with pytest.raises(RuntimeError, match="feedback"):
+        trial.run("trial", THETA, Proposal(run_id="run"))
+    assert follower.stops == 1
+
+
+def test_a_stroke_that_was_refused_does_not_count_as_executed():
+    trial, _, memory = execution("stroke")
+    with pytest.raises(Exception, match="stroke is refused"):
+        trial.run("trial", THETA, Proposal(run_id="run"))
+    assert memory.executed("run") == []

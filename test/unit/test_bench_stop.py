@@ -1,0 +1,47 @@
+"""What `icpi bench-stop` makes of its measurements."""
+
+import numpy as np
+import pytest
+
+from icpi_ros.arms import ARMS
+from icpi_ros.bench.stopping import Stop, effort, summary, text
+from icpi_ros.motion.stop import controlled_stop
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.tasks import TASKS
+
+ARM, TASK = ARMS.get("ur5e"), TASKS.get("slide")
+
+
+def stop(deceleration, held=False):
+    return Stop("cancel", "stroke", 1.0, deceleration, 2.0 * deceleration, 0.5, held)
+
+
+def test_the_summary_has_median_p99_and_most():
+    rows = summary([stop(0.001 * n) for n in range(1, 102)], missed=3)
+    assert rows["deceleration"] == pytest.approx({"median": 0.051, "p99": 0.1, "max": 0.101})
+    assert (rows["stops"], rows["missed"], rows["held"]) == (101, 3, 0)
+    assert "median 51.0 ms  p99 100.0 ms  max 101.0 ms" in text(rows)
+
+
+def test_held_stops_are_counted():
+    assert summary([stop(0.01), stop(0.01, held=True)], 0)["held"] == 1
+
+
+def test_the_effort_of_a_stop_is_a_share_of_the_limit():
+    stroke = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    braking = controlled_stop(stroke, 0.3, ARM.limits)
+    share = effort(braking, ARM.limits)
+    assert 0.8 < share <= 1.0
+    doubled = JointTrajectory(
+        braking.joints,
+        braking.times / 2.0,
+        braking.positions,
+        2.0 * braking.velocities,
+        4.0 * braking.accelerations,
+    )
+    assert effort(doubled, ARM.limits) == pytest.approx(4.0 * share, rel=1e-2)
+
+
+def test_a_hold_has_no_effort_of_its_own():
+    zero = np.zeros((1, 6))
+    assert effort(JointTrajectory(ARM.joints, np.array([0.2]), zero, zero, zero), ARM.limits) == 0.0

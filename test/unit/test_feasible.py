@@ -1,0 +1,73 @@
+"""Proposals that the arm cannot execute are moved back to what it can."""
+
+import numpy as np
+import pytest
+
+from icpi_ros.arms import ARMS
+from icpi_ros.arms.ur5e import UR5E
+from icpi_ros.feasible import DRAWS, anything, first_possible, moved_back, reach_of
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.tasks.slide import SLIDE
+
+BOX = ParameterSpace((Parameter("a", "m", 0.0, 1.0, "x"), Parameter("b", "rad", 0.0, 10.0, "y")))
+
+
+def slow_only(theta):
+    return "" if theta[0] <= 0.4 else f"a = {theta[0]:.3g} is too fast"
+
+
+def test_what_can_be_executed_stays_as_it_is():
+    theta = np.array([0.3, 9.0])
+    moved, reason = moved_back(theta, [np.zeros(2)], slow_only)
+    np.testing.assert_array_equal(moved, theta)
+    assert reason == ""
+
+
+def test_the_rest_comes_back_to_the_edge_of_what_can_on_the_way_to_the_nearest():
+    executed = [np.array([0.2, 0.0]), np.array([0.2, 8.0])]
+    moved, reason = moved_back(np.array([1.0, 8.0]), executed, slow_only)
+    np.testing.assert_allclose(moved, [0.4, 8.0], atol=1e-3)
+    assert slow_only(moved) == ""
+    assert reason == "a = 1 is too fast"
+
+
+def test_an_executed_theta_that_is_not_possible_any_more_is_passed_over():
+    executed = [np.array([0.2, 0.0]), np.array([0.9, 8.0])]
+    moved, reason = moved_back(np.array([1.0, 8.0]), executed, slow_only)
+    assert slow_only(moved) == ""
+    assert moved[0] > 0.39
+    assert reason == "a = 1 is too fast"
+
+
+def test_where_nothing_helps_theta_stays_for_the_executor_to_refuse():
+    theta = np.array([1.0, 0.0])
+    moved, reason = moved_back(theta, [np.array([0.9, 0.0])], slow_only)
+    np.testing.assert_array_equal(moved, theta)
+    assert reason == ""
+    assert moved_back(theta, [], slow_only) == (pytest.approx(theta), "")
+
+
+def test_the_first_attempt_is_the_first_draw_that_can_be_executed():
+    draws = BOX.sample(np.random.default_rng(3), DRAWS)
+    first = first_possible(BOX, np.random.default_rng(3), slow_only)
+    np.testing.assert_array_equal(first, draws[np.argmax(draws[:, 0] <= 0.4)])
+    np.testing.assert_array_equal(first_possible(BOX, np.random.default_rng(3), anything), draws[0])
+    np.testing.assert_array_equal(
+        first_possible(BOX, np.random.default_rng(3), lambda theta: "never"), draws[0]
+    )
+
+
+def test_a_weaker_arm_reaches_less_and_says_why():
+    fr3 = ARMS.get("fr3")
+    strong = reach_of(SLIDE, UR5E, SafetyGate(UR5E))
+    weak = reach_of(SLIDE, fr3, SafetyGate(fr3))
+    fast = np.array([1.5, 0.1])
+    assert strong(fast) == ""
+    assert "fr3_joint" in weak(fast)
+    slow = np.array([0.7, 0.0])
+    assert weak(slow) == ""
+    moved, reason = moved_back(fast, [slow], weak)
+    assert weak(moved) == ""
+    assert slow[0] < moved[0] < fast[0]
+    assert reason == weak(fast)
