@@ -42,7 +42,7 @@ def report_bag(
     if len(grouped.runs) > 1:
         names = ", ".join(run.run_id for run in grouped.runs)
         raise UsageError(f"the bag has {len(grouped.runs)} runs: choose one with --run: {names}")
-    run = settled(grouped.runs[0], None, recorded_setup(bag).max_step)
+    run = settled(grouped.runs[0], None, recorded_setup(bag))
     trials = as_trials(run, _stored(run.run_id, store))
     more = bag_sections(bag, run, (*bag.skipped, *grouped.skipped))
     record = as_record(run, str(path))

@@ -148,8 +148,8 @@ class _Asking:
     def __call__(self, job: int) -> Answer:
         n, name = self.jobs[job]
         one = self.prepared[n]
-        bench = Bench(one.run, self.dataset, self.options)
         try:
+            bench = Bench(one.run, self.dataset, self.options)
             proposed = bench.proposals(name)
             hindsight = [
                 bench.ask(bench.proposer(name, i.goal), i.history, i.number)[0]

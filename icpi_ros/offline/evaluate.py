@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import read_trials
@@ -61,8 +61,9 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
     setup = recorded_setup(bag)
     if setup.dataset and request.dataset is None:
         bag.note(f"proposals were made with the examples of {setup.dataset}: give them to compare")
-    step = setup.max_step if request.max_step is None else request.max_step
-    runs = [settled(run, request.seed, step) for run in grouped.runs]
+    if request.max_step is not None:
+        setup = replace(setup, max_step=request.max_step)
+    runs = [settled(run, request.seed, setup) for run in grouped.runs]
     clock.lap("read")
     source, seen = see_runs(bag, runs, trials, request)
     clock.lap("perceive")

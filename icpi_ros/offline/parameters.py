@@ -18,10 +18,15 @@ class RecordedSetup:
     Attributes:
         max_step: see :class:`icpi_ros.motion.step_limit.StepLimit`; 1 = not recorded, or no limit.
         dataset: file of examples; "" = the shipped set, or not recorded.
+        arm: name or description file of the arm whose limits bound the proposals; "" = the
+            task's own; None = not recorded: nothing but the parameters' bounds did.
+        limits: file of tighter limits; "" = none.
     """
 
     max_step: float = 1.0
     dataset: str = ""
+    arm: str | None = None
+    limits: str = ""
 
 
 def recorded_setup(bag: Bag) -> RecordedSetup:
@@ -33,8 +38,12 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
             if content["node"].rpartition("/")[2] == NODE:
                 values = content["parameters"]
                 step = float(values.get("max_step", 1.0))
+                arm = values.get("arm")
                 found = RecordedSetup(
-                    step if 0.0 < step <= 1.0 else 1.0, str(values.get("dataset", ""))
+                    step if 0.0 < step <= 1.0 else 1.0,
+                    str(values.get("dataset", "")),
+                    None if arm is None else str(arm),
+                    str(values.get("limits", "")),
                 )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             bag.note(f"{PARAMETERS}: a message that is no snapshot of parameters is skipped")

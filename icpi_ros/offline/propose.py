@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.arms import find_arm
 from icpi_ros.data.dataset import Dataset
+from icpi_ros.feasible import WhyNot, anything, moved_back, reach_of
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
+from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.offline.parameters import RecordedSetup
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import find_examples
+from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Outcome, Proposal
 
 
@@ -45,6 +50,9 @@ class Bench:
         run: recorded.
         dataset: examples; None = the shipped set.
         options: of improvers that take them.
+
+    Raises:
+        UsageError: the arm or the limits of the recording are not here.
     """
 
     def __init__(
@@ -53,7 +61,9 @@ class Bench:
         """Build nothing yet."""
         self.run = run
         self._dataset, self._options = dataset, options
-        self._limit = StepLimit(run.task.space, run.settings.max_step)
+        setup = run.settings.setup
+        self._limit = StepLimit(run.task.space, setup.max_step)
+        self._possible = anything if setup.arm is None else _reach(run.task, setup)
 
     def proposer(self, improver: str, goal: Array) -> Proposer:
         """Return the asked improver for one goal ``(g,)``.
@@ -77,7 +87,12 @@ class Bench:
         """Return theta ``(d,)`` as the loop would execute it, and the proposal behind it."""
         proposal = proposer.propose(history, self.run.settings.seed, number)
         inside, _ = self.run.task.space.project(proposal.theta)
-        theta = self._limit.nearest_allowed(inside, [outcome.theta for outcome in history])
+        executed = [outcome.theta for outcome in history]
+
+        def why_not(theta: Array) -> str:
+            return self._limit.refuse(theta, executed) or self._possible(theta)
+
+        theta, _ = moved_back(self._limit.nearest_allowed(inside, executed), executed, why_not)
         return theta, proposal
 
     def proposals(self, improver: str) -> list[Proposed]:
@@ -100,3 +115,13 @@ class Bench:
             same = np.array_equal(theta, trial.theta) if asked else None
             found.append(Proposed(trial.number, theta, proposal, same, distance))
         return found
+
+
+def _reach(task: Task, setup: RecordedSetup) -> WhyNot:
+    """Return which thetas the recorded arm cannot execute.
+
+    Raises:
+        UsageError: its description or its limits are not here.
+    """
+    arm = find_arm(setup.arm or task.arm)
+    return reach_of(task, arm, gate_of(arm, setup.limits))

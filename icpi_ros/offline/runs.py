@@ -10,12 +10,15 @@ import numpy as np
 
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import InvalidValue, UnknownName, UsageError
+from icpi_ros.offline.parameters import RecordedSetup
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Outcome, TrialStatus
 
 MOST_SEEDS = 10_000
 """Seeds from 0 on that are tried where nobody says which one a run had."""
+FIRST_DRAWS = 16
+"""Draws of a seed that a first attempt is looked for among."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,12 @@ class Settings:
     Attributes:
         seed: trial n draws from ``default_rng([seed, n])``.
         seed_from: ``given``, ``found`` (it reproduces the first attempt) or ``assumed``.
-        max_step: see :class:`icpi_ros.motion.step_limit.StepLimit`.
+        setup: of the graph.
     """
 
     seed: int = 0
     seed_from: str = "assumed"
-    max_step: float = 1.0
+    setup: RecordedSetup = field(default_factory=RecordedSetup)
 
 
 @dataclass(frozen=True)
@@ -166,21 +169,26 @@ def _check(trial: RecordedTrial, task: Task, goal: Array) -> None:
         )
 
 
-def settled(run: RecordedRun, seed: int | None, max_step: float) -> RecordedRun:
+def settled(run: RecordedRun, seed: int | None, setup: RecordedSetup) -> RecordedRun:
     """Return the run with its settings; ``seed`` None = find it, else take 0."""
     if seed is not None:
-        return replace(run, settings=Settings(seed, "given", max_step))
+        return replace(run, settings=Settings(seed, "given", setup))
     known = find_seed(run)
     said = "assumed" if known is None else "found"
-    return replace(run, settings=Settings(known or 0, said, max_step))
+    return replace(run, settings=Settings(known or 0, said, setup))
 
 
 def find_seed(run: RecordedRun, most: int = MOST_SEEDS) -> int | None:
-    """Return the seed below ``most`` that reproduces the run's first attempt; None = no such."""
+    """Return the seed below ``most`` that reproduces the run's first attempt; None = no such.
+
+    The first attempt is one of the seed's first draws: those that the arm could not execute were
+    passed over.
+    """
     first = run.trials[0]
     if first.number != 0 or first.theta is None:
         return None
     for seed in range(most):
-        if np.array_equal(run.task.space.sample(np.random.default_rng([seed, 0])), first.theta):
+        draws = run.task.space.sample(np.random.default_rng([seed, 0]), FIRST_DRAWS)
+        if (draws == first.theta).all(axis=1).any():
             return seed
     return None

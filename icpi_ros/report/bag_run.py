@@ -29,7 +29,7 @@ def as_record(run: RecordedRun, bag: str) -> RunRecord:
         goal=tuple(run.goal.tolist()),
         budget=len(run.trials),
         seed=run.settings.seed,
-        max_step=run.settings.max_step,
+        max_step=run.settings.setup.max_step,
     )
     return RunRecord(run.run_id, _begun(run), config, "recorded", f"in bag {bag}")
 

@@ -265,3 +265,20 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
     for wanted in ("Measured: the proposed theta was executed", "Estimated: nobody", "<svg"):
         assert wanted in markup
     assert markup.count("<script") == 1
+
+
+def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
+    from icpi_ros.data.bags.trials import RecordedTrial
+    from icpi_ros.offline.runs import find_seed, group
+    from icpi_ros.types import TrialStatus
+
+    task = run.task
+    draws = task.space.sample(np.random.default_rng([17, 0]), 3)
+    trial = RecordedTrial(
+        "r", 0, "r/0", task.name, status=TrialStatus.DONE, theta=draws[2], goal=run.goal,
+        error=np.zeros(2), cost=0.0,
+    )  # fmt: skip
+    (found,) = group([trial]).runs
+    assert find_seed(found) == 17
+    (other,) = group([replace(trial, theta=draws[2] + 1e-9)]).runs
+    assert find_seed(other, most=100) is None
