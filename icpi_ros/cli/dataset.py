@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_store, add_workers, checked_output, number, whole
+from icpi_ros.cli.arguments import add_workers, checked_output, number, whole
+from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import
 
 if TYPE_CHECKING:
     from icpi_ros.data.build import Progress
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from icpi_ros.data.workers import Workers
     from icpi_ros.tasks.base import Task
 
-MAX_EXAMPLES = 1_000_000
 INTERRUPTED = 130
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``build``, ``import`` and ``show``."""
     verbs = parser.add_subparsers(required=True, metavar="build|import|show")
     _add_build(verbs.add_parser("build", help="label examples in simulation; resumable"))
-    _add_import(verbs.add_parser("import", help="make examples from stored trials"))
+    add_import(verbs.add_parser("import", help="make examples from stored trials or bags"))
     show = verbs.add_parser("show", help="provenance, ranges and coverage of a data set")
     show.add_argument("file", type=Path)
     show.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG")
@@ -79,26 +79,6 @@ def _add_build(make: argparse.ArgumentParser) -> None:
     make.add_argument("--threads", type=whole(1, 256), default=1, help="per worker (default 1)")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
     make.set_defaults(run=build_dataset)
-
-
-def _add_import(make: argparse.ArgumentParser) -> None:
-    make.add_argument("--task", required=True, help="task of the runs")
-    add_store(make)
-    make.add_argument(
-        "--run",
-        dest="runs",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="RUN",
-        help="runs, each one physics, see `icpi runs`; default: all of the task that are usable",
-    )
-    make.add_argument(
-        "--examples", type=whole(1, MAX_EXAMPLES), metavar="N", help="at most; default: all pairs"
-    )
-    make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
-    make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
-    make.set_defaults(run=import_dataset)
 
 
 def named_range(text: str) -> tuple[str, tuple[float, float]]:
@@ -201,29 +181,7 @@ def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
     return 0
 
 
-# --- import and show ----------------------------------------------------------------------------
-
-
-def import_dataset(args: argparse.Namespace) -> int:
-    """Make hindsight examples of stored trials and write them."""
-    from icpi_ros.data.dataset import save
-    from icpi_ros.data.importing import import_runs
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import StoreError
-    from icpi_ros.tasks import TASKS
-
-    task, out = TASKS.get(args.task), checked_output(args.out)
-    path = args.store or default_path()
-    if not path.exists():
-        raise StoreError(f"there is no trial store at {path}: name one with --store")
-    with TrialStore(path) as store:
-        found = import_runs(store, task, args.runs, args.examples, args.seed)
-    for line in found.left_out:
-        print(f"icpi: left out: {line}", file=sys.stderr)
-    save(found.dataset, out, task)
-    runs = len(found.dataset.provenance["runs"])
-    print(f"{len(found.dataset)} examples of {task.name} from {runs} runs: {out}")
-    return 0
+# --- show -----------------------------------------------------------------------------------
 
 
 def show_dataset(args: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ COMMANDS = (
     "bench-bag",
     "prompt",
     "report",
+    "replay",
     "runs",
     "serve",
     "doctor",

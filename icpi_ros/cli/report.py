@@ -1,8 +1,10 @@
-"""Show a benchmark or a stored run: tables, one HTML page, figures for papers."""
+"""Show a benchmark, a stored run or a bag: tables, one HTML page, figures, exports."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +12,31 @@ from icpi_ros.cli.arguments import add_store, checked_output
 
 if TYPE_CHECKING:
     from icpi_ros.bench.results import Results
+    from icpi_ros.data.records import RunRecord
+    from icpi_ros.models.budget import Spending
+    from icpi_ros.report.run_page import Section
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.types import Array, Trial
+
+BAGS = (".mcap", ".db3")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write: page, folder of figures, tables; None = not asked for."""
+
+    page: Path | None = None
+    folder: Path | None = None
+    csv: Path | None = None
+    parquet: Path | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi report` takes."""
     parser.add_argument(
         "what",
-        metavar="RUN|FILE",
-        help="id of a stored run (see `icpi runs`), or the JSON file of `icpi bench`",
+        metavar="RUN|BAG|FILE",
+        help="id of a stored run (see `icpi runs`), a bag, or the JSON file of `icpi bench`",
     )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write one page that needs no network"
@@ -25,23 +44,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--png", type=Path, metavar="FOLDER", help="write the figures for papers (200 dpi)"
     )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a run's trials as CSV")
+    parser.add_argument(
+        "--parquet", type=Path, metavar="FILE", help="write a run's trials as Parquet"
+    )
+    parser.add_argument(
+        "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
+    )
+    parser.add_argument(
+        "--topics", type=Path, metavar="FILE", help="YAML: our topic names to those of the bag"
+    )
     add_store(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for; print tables if nothing was."""
-    page = checked_output(args.html) if args.html else None
-    folder = _checked_folder(args.png) if args.png else None
+    asked = Outputs(
+        checked_output(args.html) if args.html else None,
+        _checked_folder(args.png) if args.png else None,
+        checked_output(args.csv) if args.csv else None,
+        checked_output(args.parquet) if args.parquet else None,
+    )
     path = Path(args.what)
-    if page:
-        _refuse_same(page, path)
+    for file in filter(None, (asked.page, asked.csv, asked.parquet)):
+        _refuse_same(file, path)
+    if path.is_dir() or path.suffix in BAGS:
+        from icpi_ros.cli.report_bag import report_bag
+
+        report_bag(path, args.run_id, args.topics, args.store, asked)
+        return 0
+    if args.run_id or args.topics:
+        _refuse_bag_options(path)
     if path.is_file() or path.suffix == ".json" or len(path.parts) > 1:
         from icpi_ros.bench.results import read
 
-        _report_benchmark(read(path), page, folder)
+        _refuse_exports(asked)
+        _report_benchmark(read(path), asked.page, asked.folder)
     else:
-        _report_run(args.what, args.store, page, folder)
+        _report_run(args.what, args.store, asked)
     return 0
+
+
+def _refuse_bag_options(path: Path) -> None:
+    from icpi_ros.errors import UsageError
+
+    raise UsageError(f"--run and --topics are about bags, and {path} is none")
+
+
+def _refuse_exports(asked: Outputs) -> None:
+    from icpi_ros.errors import UsageError
+
+    if asked.csv or asked.parquet:
+        raise UsageError(
+            "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
+        )
 
 
 def _refuse_same(page: Path, path: Path) -> None:
@@ -49,7 +105,7 @@ def _refuse_same(page: Path, path: Path) -> None:
     from icpi_ros.errors import UsageError
 
     if page.exists() and path.exists() and page.samefile(path):
-        raise UsageError(f"--html {page} is the results file itself: name another file")
+        raise UsageError(f"{page} is the file that is read: name another one")
 
 
 def _checked_folder(path: Path) -> Path:
@@ -84,7 +140,7 @@ def _report_benchmark(results: Results, page: Path | None, folder: Path | None) 
         print("\n\n".join(task_table(one) for one in found))
 
 
-def _report_run(run_id: str, store: Path | None, page: Path | None, folder: Path | None) -> None:
+def _report_run(run_id: str, store: Path | None, asked: Outputs) -> None:
     import numpy as np
 
     from icpi_ros.data.store import TrialStore, default_path
@@ -96,28 +152,60 @@ def _report_run(run_id: str, store: Path | None, page: Path | None, folder: Path
     if not path.exists():
         raise UsageError(
             f"{run_id!r} is no file, and there is no trial store at {path}: name the JSON file of "
-            "`icpi bench`, or the store of the run with --store"
+            "`icpi bench`, a bag, or the store of the run with --store"
         )
     with TrialStore(path) as opened:
         record, trials = opened.run(run_id), opened.trials(run_id)
         spent = spent_on(opened.trials(run_id, all_attempts=True))
     task, goal = TASKS.get(record.config.task), np.array(record.config.goal)
-    if page:
+    write_run(record, task, trials, goal, spent, asked)
+
+
+def write_run(
+    record: RunRecord,
+    task: Task,
+    trials: Sequence[Trial],
+    goal: Array,
+    spent: Spending,
+    asked: Outputs,
+    more: Sequence[Section] = (),
+) -> None:
+    """Write what was asked for about one run; print its table if nothing was.
+
+    Arguments as those of :func:`icpi_ros.report.run_page.run_page`.
+    """
+    if asked.page:
         from icpi_ros.report.page import save
         from icpi_ros.report.run_page import run_page
 
-        save(page, run_page(record, task, trials, goal, spent))
-        _say_page(page)
-    if folder:
+        save(asked.page, run_page(record, task, trials, goal, spent, more))
+        _say_page(asked.page)
+    if asked.folder:
         from icpi_ros.report.run_picture import save_picture
 
-        picture = folder / f"{run_id}.png"
+        picture = asked.folder / f"{record.run_id}.png"
         save_picture(picture, task, goal, trials)
         print(f"picture: {picture.absolute()}")
-    if not page and not folder:
+    if asked.csv or asked.parquet:
+        _export(record, task, trials, goal, asked)
+    if asked == Outputs():
         from icpi_ros.report.run_text import run_summary
 
         print(run_summary(record, trials, task.space))
+
+
+def _export(
+    record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array, asked: Outputs
+) -> None:
+    from icpi_ros.report.export import trial_rows, write_csv, write_parquet
+
+    rows = trial_rows(record.run_id, record.config.improver, task, goal, trials)
+    if asked.csv:
+        write_csv(asked.csv, rows)
+        print(f"{len(rows)} trials: {asked.csv.absolute()}")
+    if asked.parquet:
+        write_parquet(asked.parquet, rows)
+        print(f"{len(rows)} trials: {asked.parquet.absolute()}")
 
 
 def _say_page(page: Path) -> None:

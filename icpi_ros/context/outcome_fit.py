@@ -45,6 +45,10 @@ class Scales(NamedTuple):
     doubt: float
 
 
+FARTHEST = 30.0
+"""Largest logarithm of a scale that is tried; sound ones are below 5."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """What the model is fitted to, scaled.
@@ -141,6 +145,8 @@ class _Objective:
         """Return the objective and its gradient; a huge value where K cannot be factored."""
         from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+        if np.abs(values).max() > FARTHEST:  # a step of the search too long, its powers overflow
+            return 1e12, np.zeros_like(values)
         at = self.unpack(values)
         terms = self.terms(at)
         try:

@@ -1,4 +1,4 @@
-"""Data sets from stored trials: a robot's own runs become examples, without any simulator."""
+"""Data sets from executed trials: a robot's own runs become examples, without any simulator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from icpi_ros import __version__
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.dataset import Dataset, fingerprint
 from icpi_ros.data.hindsight import all_pairs, outcome_goal, relabel
 from icpi_ros.data.store import RunRecord, TrialStore
 from icpi_ros.errors import DatasetError, InvalidValue, ObservationMissing
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Trial
+from icpi_ros.types import ObjectTrajectory
 
 LEAST_TRIALS = 2
 
@@ -65,14 +65,16 @@ def import_runs(
             left_out.append(str(exc))
     if not parts:
         raise DatasetError(f"no run of task {task.name} is usable: {left_out[-1]}")
-    dataset = _choose(_join(task, parts), examples, seed)
+    dataset = choose(join(task, parts), examples, seed)
     made = _provenance(task, used, examples, seed)
     return Imported(replace(dataset, provenance=made), tuple(left_out))
 
 
 def _relabel_run(store: TrialStore, task: Task, run_id: str, group: int) -> Dataset:
     _check_run(store.run(run_id), task)
-    trials = [t for t in store.trials(run_id) if t.outcome is not None and _shows(task, t)]
+    trials = [
+        t for t in store.trials(run_id) if t.outcome is not None and shows(task, t.trajectory)
+    ]
     if len(trials) < LEAST_TRIALS:
         raise DatasetError(
             f"run {run_id} has {len(trials)} finished trials with a trajectory, hindsight needs "
@@ -94,23 +96,34 @@ def _check_run(run: RunRecord, task: Task) -> None:
         )
 
 
-def _shows(task: Task, trial: Trial) -> bool:
-    """Tell whether the trial's trajectory shows what became of the object."""
-    if trial.trajectory is None:
+def shows(task: Task, trajectory: ObjectTrajectory | None) -> bool:
+    """Tell whether a trajectory shows what became of the object."""
+    if trajectory is None:
         return False
     try:
-        return bool(np.isfinite(outcome_goal(task, trial.trajectory)).all())
+        return bool(np.isfinite(outcome_goal(task, trajectory)).all())
     except ObservationMissing:
         return False
 
 
-def _join(task: Task, parts: list[Dataset]) -> Dataset:
+def join(task: Task, parts: Sequence[Dataset]) -> Dataset:
+    """Return several sets of one task as one; their groups must differ where their physics do."""
     names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
     columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
     return Dataset(task=task.name, **columns)
 
 
-def _choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:
+def together(known: Dataset, added: Dataset, task: Task) -> Dataset:
+    """Return ``added`` behind ``known``, as physics of their own; provenance names both."""
+    first = 1 + int(np.max(known.group)) if len(known) else 0
+    shifted = replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
+    note = {"examples": len(known), "fingerprint": fingerprint(known)}
+    made = {**added.provenance, "with": {**note, "provenance": known.provenance}}
+    return replace(join(task, [known, shifted]), provenance=made)
+
+
+def choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:
+    """Return at most so many examples, chosen at random; None = all."""
     if examples is None or examples >= len(dataset):
         return dataset
     rows = np.sort(np.random.default_rng(seed).choice(len(dataset), examples, replace=False))

@@ -13,8 +13,8 @@ from rclpy.node import Node
 from icpi_ros.motion.rest import RestDetector
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.topics import OBJECT_POSE
-from icpi_ros.nodes.window import ObjectHistory
 from icpi_ros.perception.quality import Quality, judge_pose
+from icpi_ros.perception.window import ObjectHistory
 from icpi_ros.registry import Registry
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory

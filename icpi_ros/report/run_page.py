@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from icpi_ros.data.records import RunRecord
@@ -28,12 +29,27 @@ from icpi_ros.report.page import (
 from icpi_ros.report.run_model import model_section
 from icpi_ros.report.run_picture import draw_costs, draw_paths
 from icpi_ros.report.run_text import millimetres, prediction
+from icpi_ros.report.run_timing import timing_section
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
 
 
+@dataclass(frozen=True)
+class Section:
+    """A section that only some pages have; ``markup`` is made of what page.py returns."""
+
+    key: str
+    heading: str
+    markup: str
+
+
 def run_page(
-    record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array, spent: Spending
+    record: RunRecord,
+    task: Task,
+    trials: Sequence[Trial],
+    goal: Array,
+    spent: Spending,
+    more: Sequence[Section] = (),
 ) -> str:
     """Return the page of one run.
 
@@ -43,6 +59,7 @@ def run_page(
         trials: last attempt of each, by number.
         goal: ``(g,)`` goal of the run.
         spent: on its model, by all attempts.
+        more: sections before the last one.
     """
     config = record.config
     heading = f"{config.task} with {config.improver}"
@@ -51,12 +68,16 @@ def run_page(
         _lead(record, task, trials, goal),
         navigation(
             [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
-             ("model", "Model"), ("repeat", "Everything needed to repeat it")]
+             ("model", "Model"), ("timings", "Timings"),
+             *((one.key, one.heading) for one in more),
+             ("repeat", "Everything needed to repeat it")]
         ),
         section("trials", "Trials", _trials(task, trials) + _pictures(task, goal, trials)),
         section("predictions", "Predictions against outcomes", _predictions(trials)),
         section("notes", "Fallbacks and failures", _notes(trials)),
         section("model", "What the model was asked", model_section(trials, spent)),
+        section("timings", "Timings", timing_section(trials)),
+        *(section(one.key, one.heading, one.markup) for one in more),
         section("repeat", "Everything needed to repeat it", _repeat(record)),
     ]  # fmt: skip
     return redact_text(document(f"{heading}: {record.run_id}", "".join(parts)))
@@ -76,9 +97,9 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
         if best
         else "No trial was observed."
     )
+    begun = f", begun {record.created[:19]} UTC" if record.created else ""
     return paragraph(
-        f"Run {record.run_id}, begun {record.created[:19]} UTC. State: {end}. Goal: {aim}. "
-        f"Seed {record.config.seed}.",
+        f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.",
         "lead",
     ) + paragraph(result)
 
@@ -101,7 +122,7 @@ def _trials(task: Task, trials: Sequence[Trial]) -> str:
             *(Cell(f"{value:.4g}", float(value)) for value in trial.theta),
             _cost_cell(trial),
             Cell(millimetres(trial.best_cost), trial.best_cost),
-            Cell(f"{trial.seconds:.2f}", trial.seconds),
+            Cell(f"{trial.seconds:.2f}" if math.isfinite(trial.seconds) else "-", trial.seconds),
             Cell(trial.proposal.provenance + (", projected" if trial.projected else "")),
             Cell("; ".join(filter(None, (trial.proposal.fallback_reason, trial.note))), tone="bad"),
         ]

@@ -1,0 +1,126 @@
+"""Make a data set of executed trials: stored runs, or recorded bags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.arguments import add_store, checked_output, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.data.dataset import Dataset
+    from icpi_ros.data.importing import Imported
+    from icpi_ros.tasks.base import Task
+
+MAX_EXAMPLES = 1_000_000
+
+
+def add_import(make: argparse.ArgumentParser) -> None:
+    """Add what `icpi dataset import` takes."""
+    make.add_argument("--task", required=True, help="task of the runs")
+    add_store(make)
+    make.add_argument(
+        "--bag",
+        dest="bags",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="BAG",
+        help="recorded bags instead of the store",
+    )
+    make.add_argument("--topics", type=Path, metavar="FILE", help="YAML: our topics to the bag's")
+    make.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="camera, for bags without paths"
+    )
+    make.add_argument(
+        "--one-physics",
+        action="store_true",
+        help="all runs of the bags were made under the same conditions: pair trials across runs",
+    )
+    make.add_argument(
+        "--run",
+        dest="runs",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RUN",
+        help="runs, each one physics, see `icpi runs`; default: all of the task that are usable",
+    )
+    make.add_argument(
+        "--with",
+        dest="known",
+        metavar="FILE",
+        help="put them behind the examples of FILE; `shipped` = the set of the package",
+    )
+    make.add_argument(
+        "--examples", type=whole(1, MAX_EXAMPLES), metavar="N", help="at most; default: all pairs"
+    )
+    make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
+    make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    make.set_defaults(run=import_dataset)
+
+
+def import_dataset(args: argparse.Namespace) -> int:
+    """Make hindsight examples of executed trials and write them."""
+    from icpi_ros.data.dataset import save
+    from icpi_ros.data.importing import together
+    from icpi_ros.tasks import TASKS
+
+    task, out = TASKS.get(args.task), checked_output(args.out)
+    known = _known(args.known, task) if args.known else None
+    found = _import_bags(args, task) if args.bags else _import_store(args, task)
+    for line in found.left_out:
+        print(f"icpi: left out: {line}", file=sys.stderr)
+    dataset = found.dataset if known is None else together(known, found.dataset, task)
+    save(dataset, out, task)
+    runs = len(found.dataset.provenance["runs"])
+    behind = f" behind {len(known)} known ones" if known is not None else ""
+    print(f"{len(found.dataset)} examples of {task.name} from {runs} runs{behind}: {out}")
+    return 0
+
+
+def _known(name: str, task: Task) -> Dataset:
+    from icpi_ros.data.dataset import load, shipped
+
+    return shipped(task) if name == "shipped" else load(name, task)
+
+
+def _import_store(args: argparse.Namespace, task: Task) -> Imported:
+    from icpi_ros.data.importing import import_runs
+    from icpi_ros.data.store import TrialStore, default_path
+    from icpi_ros.errors import StoreError, UsageError
+
+    if args.one_physics or args.topics or args.calibration:
+        raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
+    path = args.store or default_path()
+    if not path.exists():
+        raise StoreError(f"there is no trial store at {path}: name one with --store")
+    with TrialStore(path) as store:
+        return import_runs(store, task, args.runs, args.examples, args.seed)
+
+
+def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
+    from icpi_ros.cli.replay import open_bag, refuse_inside
+    from icpi_ros.errors import UsageError
+    from icpi_ros.offline.examples import import_bags
+    from icpi_ros.offline.request import Request
+    from icpi_ros.perception.calibration_file import load_camera
+
+    if args.store:
+        raise UsageError("--store and --bag: trials come from one of them")
+    for path in args.bags:
+        refuse_inside(path, [args.out])
+    camera = load_camera(args.calibration) if args.calibration else None
+    bags = [open_bag(path, args.topics) for path in args.bags]
+    return import_bags(
+        bags,
+        task,
+        args.runs,
+        args.examples,
+        args.seed,
+        args.one_physics,
+        Request(camera=camera),
+    )

@@ -1,0 +1,162 @@
+"""Evaluate a bag offline: perception again, what improvers would propose, what it would cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.arguments import (
+    add_model,
+    add_workers,
+    checked_output,
+    model_options,
+    number,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from icpi_ros.data.bags.reader import Bag
+    from icpi_ros.offline.request import Request
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `icpi replay` takes."""
+    parser.add_argument("bag", type=Path, help="folder of a bag, or a .mcap or .db3 file")
+    parser.add_argument(
+        "--improver",
+        default="",
+        metavar="A,B",
+        help="who is asked; a wrong name lists all (default: who was asked in the recording)",
+    )
+    parser.add_argument("--task", default="", help="only runs of this task")
+    parser.add_argument("--run", dest="run_id", default="", metavar="ID", help="only this run")
+    parser.add_argument(
+        "--topics", type=Path, metavar="FILE", help="YAML: our topic names to those of the bag"
+    )
+    parser.add_argument(
+        "--source",
+        choices=("tracked_pose", "camera"),
+        default="",
+        help="where positions come from (default: as in the recording)",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="camera; default: the scene's with the bag's camera_info",
+    )
+    parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
+    parser.add_argument(
+        "--seed",
+        type=whole(0, 2**64 - 1),
+        help="of the runs; default: the one below 10000 that gives the first attempt",
+    )
+    parser.add_argument(
+        "--max-step",
+        type=number(1e-6, 1.0),
+        metavar="SHARE",
+        help="largest step that the runs were allowed, share of a range (default: as recorded)",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=whole(0, 10_000),
+        metavar="N",
+        help="solved instances made of pairs of trials, per run, where improvers are compared "
+        "(default: 12)",
+    )
+    add_model(parser)
+    add_workers(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``icpi replay``; 0 if at least one run was evaluated."""
+    from icpi_ros.offline.evaluate import evaluate
+    from icpi_ros.offline.record import as_json
+    from icpi_ros.report.replay_text import replay_lines
+
+    outputs = [checked_output(path) for path in (args.json, args.html) if path]
+    refuse_inside(args.bag, outputs)
+    request = make_request(args)
+    bag = open_bag(args.bag, args.topics)
+    found = evaluate(bag, request)
+    for line in replay_lines(found):
+        print(line)
+    if args.json:
+        from icpi_ros.data.atomic import replacing
+
+        with replacing(args.json) as path:
+            path.write_text(json.dumps(as_json(bag, found), indent=1) + "\n", encoding="utf-8")
+    if args.html:
+        from icpi_ros.report.page import save
+        from icpi_ros.report.replay_page import replay_page
+
+        save(args.html, replay_page(bag, found))
+        print(f"page: {args.html.absolute()}")
+    return 0
+
+
+def make_request(args: argparse.Namespace) -> Request:
+    """Check the arguments before the bag is read.
+
+    Raises:
+        UsageError: names the argument, the value and what is allowed.
+    """
+    from icpi_ros.data.dataset import load
+    from icpi_ros.data.workers import Workers
+    from icpi_ros.errors import UsageError
+    from icpi_ros.improvers import IMPROVERS
+    from icpi_ros.offline.instances import PAIRS
+    from icpi_ros.offline.request import Request
+    from icpi_ros.perception.calibration_file import load_camera
+    from icpi_ros.tasks import TASKS
+
+    names = tuple(name.strip() for name in args.improver.split(",") if name.strip())
+    for name in names:
+        IMPROVERS.get(name)
+    if args.task:
+        TASKS.get(args.task)
+    if args.dataset and not args.task:
+        raise UsageError("--dataset is of one task: say which with --task")
+    return Request(
+        improvers=names,
+        task=args.task,
+        run_id=args.run_id,
+        source=args.source,
+        camera=load_camera(args.calibration) if args.calibration else None,
+        dataset=load(args.dataset, TASKS.get(args.task)) if args.dataset else None,
+        seed=args.seed,
+        max_step=args.max_step,
+        options=model_options(args),
+        pairs=PAIRS if args.pairs is None else args.pairs,
+        workers=Workers(args.workers or 1, args.dask),
+    )
+
+
+def open_bag(path: Path, topics: Path | None) -> Bag:
+    """Open a bag, with the mapping of a file if there is one.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    from icpi_ros.data.bags.reader import Bag
+    from icpi_ros.data.bags.topics import read_mapping
+
+    return Bag(path, read_mapping(topics) if topics else None)
+
+
+def refuse_inside(bag: Path, outputs: list[Path]) -> None:
+    """Refuse to write over or into a bag.
+
+    Raises:
+        UsageError: an output is the bag, or lies in its folder.
+    """
+    from icpi_ros.errors import UsageError
+
+    whole_bag = bag.absolute().resolve()
+    for path in outputs:
+        if whole_bag in (path.absolute().resolve(), path.absolute().resolve().parent):
+            raise UsageError(f"{path} would be written into the bag: name a file elsewhere")

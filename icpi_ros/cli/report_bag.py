@@ -1,0 +1,70 @@
+"""Report on a run that lies in a bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icpi_ros.cli.report import Outputs, write_run
+
+if TYPE_CHECKING:
+    from icpi_ros.types import Trial
+
+
+def report_bag(
+    path: Path, run_id: str, topics: Path | None, store: Path | None, asked: Outputs
+) -> None:
+    """Write what was asked for about one run of a bag; print its table if nothing was.
+
+    Args:
+        path: of the bag.
+        run_id: which run; "" = the only one.
+        topics: mapping of topics; None = ours.
+        store: where the run's prompts and wall times are, if it is known there; None = the
+            default store.
+        asked: what to write.
+
+    Raises:
+        UsageError: the bag or the run cannot be read, or the bag has several runs.
+    """
+    from icpi_ros.cli.replay import open_bag, refuse_inside
+    from icpi_ros.data.bags.trials import read_trials
+    from icpi_ros.errors import UsageError
+    from icpi_ros.models.budget import spent_on
+    from icpi_ros.offline.parameters import recorded_setup
+    from icpi_ros.offline.runs import group, settled
+    from icpi_ros.report.bag_page import bag_sections
+    from icpi_ros.report.bag_run import as_record, as_trials
+
+    refuse_inside(path, [file for file in (asked.page, asked.csv, asked.parquet) if file])
+    bag = open_bag(path, topics)
+    grouped = group(read_trials(bag), run_id=run_id)
+    if len(grouped.runs) > 1:
+        names = ", ".join(run.run_id for run in grouped.runs)
+        raise UsageError(f"the bag has {len(grouped.runs)} runs: choose one with --run: {names}")
+    run = settled(grouped.runs[0], None, recorded_setup(bag))
+    trials = as_trials(run, _stored(run.run_id, store))
+    more = bag_sections(bag, run, (*bag.skipped, *grouped.skipped))
+    record = as_record(run, str(path))
+    write_run(record, run.task, trials, run.goal, spent_on(trials), asked, more)
+
+
+def _stored(run_id: str, store: Path | None) -> list[Trial]:
+    """Return the run's trials of the store; none if it is not known there.
+
+    Raises:
+        UsageError: a store was named, and it is not there.
+    """
+    from icpi_ros.data.store import TrialStore, UnknownRun, default_path
+    from icpi_ros.errors import UsageError
+
+    path = store or default_path()
+    if not path.exists():
+        if store:
+            raise UsageError(f"there is no trial store at {path}")
+        return []
+    with TrialStore(path) as opened:
+        try:
+            return opened.trials(run_id)
+        except UnknownRun:
+            return []

@@ -1,0 +1,1 @@
+"""A bag examined without a robot and without a graph; see docs/replay.md."""

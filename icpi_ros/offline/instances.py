@@ -1,0 +1,81 @@
+"""Solved instances: any two recorded trials of a run, the outcome of one as goal of the other.
+
+ICPI, arXiv 2508.15021, "hindsight relabelling": all trials of a run are of one physics, so theta
+of trial b solves the goal that its own outcome reaches, exactly; errors of the others to that goal
+are measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.data.hindsight import choose_pairs, outcome_goal
+from icpi_ros.errors import DatasetError, ObservationMissing
+from icpi_ros.offline.outcomes import Executed
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, Outcome
+
+PAIRS = 12
+"""Pairs (a, b) of a run that are used by default, besides one goal per recorded trial."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A history under the run's physics, a goal, and a theta that reaches it.
+
+    Attributes:
+        goal: ``(g,)`` what the outcome of ``solution`` reached.
+        history: what an improver is told, oldest first; errors are to ``goal``, measured.
+        number: of the trial that it proposes.
+        shown: numbers of the trials in the history.
+        solution: number of the trial that solves the instance.
+        theta: ``(d,)`` of that trial.
+    """
+
+    goal: Array
+    history: tuple[Outcome, ...]
+    number: int
+    shown: tuple[int, ...]
+    solution: int
+    theta: Array
+
+
+def solved_instances(
+    task: Task, executed: Executed, pairs: int = PAIRS, seed: int = 0
+) -> list[Solved]:
+    """Return one instance per trial (all before it are its history), then random pairs.
+
+    Empty where the task cannot say which goal an outcome reaches.
+
+    Args:
+        task: of the trials.
+        executed: the run's trials, by number.
+        pairs: how many pairs (a, b) with trial a alone as history.
+        seed: of their choice.
+    """
+    count = len(executed.numbers)
+    try:
+        goals = [outcome_goal(task, path) for path in executed.paths]
+    except (DatasetError, ObservationMissing):
+        return []
+    found = [_instance(task, executed, goals[b], range(b), b) for b in range(1, count)]
+    if count > 1 and pairs:
+        rng = np.random.default_rng([seed, count])
+        chosen = choose_pairs(count, pairs, rng).tolist()
+        found += [_instance(task, executed, goals[b], (a,), b) for a, b in chosen]
+    return found
+
+
+def _instance(
+    task: Task, executed: Executed, goal: Array, shown: range | tuple[int, ...], solution: int
+) -> Solved:
+    errors = [task.error(executed.paths[k], goal) for k in shown]
+    history = tuple(
+        Outcome(executed.thetas[k], error, task.cost(error))
+        for k, error in zip(shown, errors, strict=True)
+    )
+    numbers = tuple(executed.numbers[k] for k in shown)
+    theta = executed.thetas[solution]
+    return Solved(goal, history, len(history), numbers, executed.numbers[solution], theta)

@@ -1,0 +1,74 @@
+"""Perception of whole runs: which source, one pass per task, and what can be used of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.trials import SECOND, RecordedTrial
+from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.offline.outcomes import Executed
+from icpi_ros.offline.perceive import JUMP, Seen, choose_source, perceive, require_source
+from icpi_ros.offline.request import Request
+from icpi_ros.offline.runs import RecordedRun
+
+
+def see_runs(
+    bag: Bag, runs: Sequence[RecordedRun], trials: Sequence[RecordedTrial], request: Request
+) -> tuple[str | None, dict[str, Seen]]:
+    """Do perception again, one pass per task; return its source, and what is seen by trial id.
+
+    Raises:
+        UsageError: the request's source is not in the bag.
+    """
+    if request.source:
+        source: str | None = require_source(bag, request.source)
+    else:
+        source = choose_source(bag, trials)
+    if source is None:
+        bag.note("perception is not done again: the bag has neither poses nor images")
+        return None, {}
+    wanted = {run.run_id: run.task for run in runs}
+    seen: dict[str, Seen] = {}
+    for task in {task.name: task for task in wanted.values()}.values():
+        names = {run_id for run_id, its in wanted.items() if its.name == task.name}
+        mine = [trial for trial in trials if trial.run_id in names]
+        try:
+            seen |= perceive(bag, source, task, mine, request.camera)
+        except UsageError as exc:
+            bag.note(f"perception of task {task.name} is not done again: {exc}")
+    return source, seen
+
+
+def executed_of(run: RecordedRun, seen: Mapping[int, Seen]) -> Executed | None:
+    """Return what the run executed and saw: the recorded path, else the one of now; None = nothing.
+
+    Only paths that show what the task needs count.
+    """
+    numbers, thetas, paths = [], [], []
+    for trial in run.done:
+        now = seen.get(trial.number)
+        path = trial.path.trajectory if trial.path else now.path if now else None
+        if path is None or trial.theta is None:
+            continue
+        try:
+            shown = np.isfinite(run.task.error(path, run.goal)).all()
+        except IcpiError:
+            continue
+        if shown:
+            numbers.append(trial.number)
+            thetas.append(trial.theta)
+            paths.append(path)
+    return Executed(tuple(numbers), np.array(thetas), tuple(paths)) if paths else None
+
+
+def recorded_seconds(trials: Sequence[RecordedTrial]) -> float:
+    """Return the time from the first window to the last [s]; restarts of the clock add up."""
+    total, begin, end = 0, 0, 0
+    for trial in (t for t in trials if t.stop):
+        if not end or trial.start < end - JUMP:
+            total, begin, end = total + end - begin, trial.start, trial.stop
+        end = max(end, trial.stop)
+    return (total + end - begin) / SECOND

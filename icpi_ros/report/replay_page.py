@@ -1,0 +1,247 @@
+"""An evaluated bag as one HTML page: perception, proposals, what they would cost, the ranking."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.offline.answers import Answer, EvaluatedRun
+from icpi_ros.offline.evaluate import Evaluation
+from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
+from icpi_ros.offline.ranking import Place
+from icpi_ros.redact import redact_text
+from icpi_ros.report.bag_run import as_trials
+from icpi_ros.report.bench_figures import plain_svg
+from icpi_ros.report.page import (
+    Cell,
+    Column,
+    document,
+    figure,
+    figures,
+    items,
+    navigation,
+    paragraph,
+    section,
+    table,
+)
+from icpi_ros.report.replay_picture import draw_ranking
+from icpi_ros.report.replay_text import counted, reproduced
+from icpi_ros.report.run_picture import draw_costs, draw_paths
+from icpi_ros.report.run_text import millimetres
+
+KINDS = (
+    "Measured: the proposed theta was executed in the recording, and its cost was seen. Estimated: "
+    "nobody executed it. The estimate is that of the in-context outcome model, conditioned on all "
+    f"trials of the run, with an interval of {LEVEL:.0%}; beside it stands the nearest executed "
+    "theta with its measured cost, and a bound that holds if outcomes change with theta nowhere "
+    "faster than between two recorded trials."
+)
+MOST_RUNS = 50
+"""Runs with a section of their own."""
+
+
+def replay_page(bag: Bag, evaluation: Evaluation) -> str:
+    """Return the page of an evaluated bag."""
+    shown = evaluation.runs[:MOST_RUNS]
+    links = [("ranking", "Ranking")]
+    links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
+    parts = [
+        f"<h1>{escape(f'Bag {bag.path.name}, evaluated offline')}</h1>",
+        _lead(evaluation),
+        navigation([*links, ("left-out", "Left out")]),
+        section("ranking", "Ranking", _ranking(evaluation.ranking)),
+        *(
+            section(f"run-{n}", f"Run {one.run.run_id}: {one.run.task.name}", _run(one, n))
+            for n, one in enumerate(shown)
+        ),
+        section("left-out", "Left out", _left_out(evaluation)),
+    ]
+    return redact_text(document(f"{bag.path.name}, evaluated offline", "".join(parts)))
+
+
+def _lead(evaluation: Evaluation) -> str:
+    speed = f", {evaluation.factor:.0f} x real time" if math.isfinite(evaluation.factor) else ""
+    source = evaluation.source or "not done again"
+    runs = counted(len(evaluation.runs), "run")
+    return paragraph(
+        f"{runs}, {evaluation.recorded:.1f} s recorded, evaluated in "
+        f"{evaluation.seconds['total']:.1f} s{speed}. Perception: {source}.",
+        "lead",
+    ) + paragraph(KINDS)
+
+
+def _ranking(places: Sequence[Place]) -> str:
+    if not places:
+        return paragraph("No improver was asked.", "note")
+    columns = [
+        Column("improver", numeric=False),
+        Column("expected cost", "of the next trial, mean over all instances; estimated"),
+        Column("from", f"{LEVEL:.0%} interval"),
+        Column("to", f"{LEVEL:.0%} interval"),
+        Column("measured", "proposals that were executed in the recording"),
+        Column("instances"),
+        Column("best of all", "probability"),
+    ]
+    rows = [
+        [
+            Cell(place.improver),
+            _length(place.cost),
+            _length(place.low),
+            _length(place.high),
+            Cell(str(place.measured), place.measured),
+            Cell(str(place.instances), place.instances),
+            Cell(f"{place.best:.2f}", place.best),
+        ]
+        for place in places
+    ]
+    drawn = plain_svg(lambda axes: draw_ranking(axes, places), "r", "expected cost by improver")
+    caption = f"Expected cost of the next trial with its {LEVEL:.0%} interval; estimated."
+    return table(columns, rows, "ranking") + figures([figure(drawn, caption)])
+
+
+def _run(one: EvaluatedRun, n: int) -> str:
+    run = one.run
+    trials = as_trials(run)
+    pictures = figures(
+        [
+            figure(
+                plain_svg(
+                    lambda axes: draw_paths(axes, run.task, run.goal, trials), f"p{n}", "paths"
+                ),
+                "Where the object went, dark for the first trial to bright for the last.",
+            ),
+            figure(
+                plain_svg(lambda axes: draw_costs(axes, trials), f"c{n}", "cost per trial"),
+                "Recorded cost of every trial and the lowest so far.",
+            ),
+        ]
+    )
+    said = f"Recorded with {run.improver or 'an unknown improver'}, seed {run.settings.seed} "
+    said += f"({run.settings.seed_from}). "
+    said += "; ".join(f"{name}: {_verdict(a)}" for name, a in one.answers.items())
+    return (
+        paragraph(said + ".")
+        + pictures
+        + "<h3>Perception now against then</h3>"
+        + _perception(one)
+        + "<h3>What improvers would have proposed</h3>"
+        + _proposals(one)
+    )
+
+
+def _verdict(answer: Answer) -> str:
+    return f"no answer ({answer.failed})" if answer.failed else reproduced(answer.proposed)
+
+
+def _perception(one: EvaluatedRun) -> str:
+    columns = [
+        Column("trial"),
+        Column("largest distance [mm]"),
+        Column("rms [mm]"),
+        Column("at the end [mm]"),
+        Column("coverage now"),
+        Column("recorded coverage"),
+        Column("cost now"),
+        Column("recorded cost"),
+        Column("why", numeric=False, wraps=True),
+    ]
+    rows = [
+        [
+            Cell(str(number), number),
+            *(_fine(value) for value in (d.most, d.rms, d.end)),
+            _share(d.coverage),
+            _share(d.recorded_coverage),
+            _length(d.cost),
+            _length(d.recorded_cost),
+            Cell(d.reason, tone="bad"),
+        ]
+        for number, d in one.differences.items()
+    ]
+    return table(columns, rows, "perception")
+
+
+def _proposals(one: EvaluatedRun) -> str:
+    space = one.run.task.space
+    columns = [
+        Column("trial"),
+        Column("improver", numeric=False),
+        *(Column(f"{p.name} [{p.unit}]") for p in space.parameters),
+        Column("as recorded", numeric=False),
+        Column("outcome", numeric=False),
+        Column("cost"),
+        Column(f"{LEVEL:.0%}", numeric=False),
+        Column("nearest executed", numeric=False),
+    ]
+    rows = [
+        [
+            Cell(str(proposed.number), proposed.number),
+            Cell(name, small=_substitute(name, proposed.proposal.provenance)),
+            *(Cell(f"{value:.4g}", float(value)) for value in proposed.theta),
+            Cell(_same(proposed.same)),
+            *_outcome(estimate),
+        ]
+        for name, answer in one.answers.items()
+        for proposed, estimate in zip(answer.proposed, answer.estimates, strict=False)
+    ]
+    return table(columns, rows, "proposals") + _hindsight(one.answers)
+
+
+def _hindsight(answers: Mapping[str, Answer]) -> str:
+    lines = [
+        f"{name}: {len(a.solved)} solved instances, expected cost {millimetres(_mean(a.solved))} "
+        "(estimated)"
+        for name, a in answers.items()
+        if a.solved
+    ]
+    if not lines:
+        return ""
+    return paragraph(
+        "Solved instances: the outcome of one recorded trial is the goal, others are the history; "
+        "a theta that reaches the goal exactly is known."
+    ) + items(lines)
+
+
+def _mean(estimates: Sequence[Estimate]) -> float:
+    return sum(estimate.cost for estimate in estimates) / len(estimates)
+
+
+def _outcome(estimate: Estimate) -> list[Cell]:
+    near = estimate.nearest
+    measured = estimate.kind == MEASURED
+    span = "" if measured else f"{millimetres(estimate.low)} to {millimetres(estimate.high)}"
+    nearest = f"trial {near.trial}, {near.distance:.3f} away: {millimetres(near.cost)}"
+    bound = f"bound {millimetres(near.low)} to {millimetres(near.high)}"
+    return [
+        Cell(estimate.kind, tone="good" if measured else ""),
+        _length(estimate.cost),
+        Cell(span),
+        Cell(nearest, small="" if measured else bound),
+    ]
+
+
+def _substitute(asked: str, made: str) -> str:
+    return f"made by {made}" if made != asked else ""
+
+
+def _same(same: bool | None) -> str:
+    return "-" if same is None else "exactly" if same else "no"
+
+
+def _length(metres: float) -> Cell:
+    return Cell(millimetres(metres), metres)
+
+
+def _fine(metres: float) -> Cell:
+    return Cell(f"{1e3 * metres:.3f}" if math.isfinite(metres) else "-", metres)
+
+
+def _share(value: float) -> Cell:
+    return Cell(f"{value:.1%}" if math.isfinite(value) else "-", value)
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    if not evaluation.skipped:
+        return paragraph("Nothing was left out.", "note")
+    return items(evaluation.skipped)

@@ -1,0 +1,69 @@
+"""A run of a real graph, recorded and evaluated offline: the same trials, the same proposals."""
+
+import json
+
+import numpy as np
+import pytest
+
+from icpi_ros.cli.main import main
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.store import TrialStore
+from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.offline.evaluate import evaluate
+from icpi_ros.offline.request import Request as Wanted
+
+from .conftest import TRIALS, RunningGraph
+
+POSES, PIXELS = 1e-4, 5e-4
+"""Largest distance between the live and the offline trajectory [m]."""
+
+
+def record(folder, **arguments):
+    """Carry out and record a run; return its bag, its id and its stored trials."""
+    with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
+        with ImproveClient("test") as client:
+            client.connect(30.0, graph.alive)
+            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+            request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+            result = client.improve(request, calls)
+        graph.process.stop()
+    assert result.error_code == 0, result.error_msg
+    with TrialStore(graph.store) as store:
+        return folder / "bag", result.run_id, store.trials(result.run_id)
+
+
+def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
+    # Not faster: a recorder that lags behind when the graph ends has lost the last trial's poses.
+    folder, run_id, stored = record(tmp_path, real_time_factor=2)
+    assert main(["replay", str(folder), "--json", str(tmp_path / "found.json")]) == 0
+    (run,) = json.loads((tmp_path / "found.json").read_text())["runs"]
+    assert (run["run_id"], run["improver"]) == (run_id, "ridge-hindsight")
+    assert (run["seed"], run["seed_from"]) == (3, "found")
+    assert len(run["trials"]) == TRIALS
+    for live, again in zip(stored, run["trials"], strict=True):
+        seen = again["perception"]
+        assert seen["samples"] > 50
+        assert seen["most"] <= POSES
+        assert seen["cost"] == pytest.approx(live.cost, abs=POSES)
+        assert again["cost"] == live.cost
+    for live, again in zip(stored[1:], run["trials"][1:], strict=True):
+        made = again["proposals"]["ridge-hindsight"]
+        assert made["same_as_recorded"] is True
+        assert made["theta"] == live.theta.tolist()
+        assert made["outcome"]["kind"] == "measured"
+        assert made["outcome"]["cost"] == pytest.approx(live.cost, abs=1e-9)
+
+
+def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
+    folder, _, stored = record(tmp_path, source="camera")
+    found = evaluate(Bag(folder), Wanted())
+    assert found.source == "camera"
+    (one,) = found.runs
+    for live, difference in zip(stored, one.differences.values(), strict=True):
+        assert difference.samples > 50
+        assert difference.most <= PIXELS
+        assert difference.cost == pytest.approx(live.cost, abs=PIXELS)
+    proposed = one.answers["ridge-hindsight"].proposed
+    assert [p.same for p in proposed] == [True] * (TRIALS - 1)
+    for live, made in zip(stored[1:], proposed, strict=True):
+        np.testing.assert_array_equal(made.theta, live.theta)
