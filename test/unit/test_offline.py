@@ -330,3 +330,23 @@ def test_topics_of_other_names_need_a_mapping(tmp_path, run):
     found = json.loads(out.read_text())
     assert found["source"] == "tracked_pose"
     assert found["topics"]["object_pose"] == "/vicon/puck"
+
+
+def test_flipped_and_missing_bytes_never_end_in_a_traceback(tmp_path, bag, capsys):
+    (file,) = bag.glob("*.mcap")
+    whole, rng = file.read_bytes(), np.random.default_rng(0)
+    codes = set()
+    for number in range(40):
+        damaged = np.frombuffer(whole, dtype=np.uint8).copy()
+        places = rng.integers(len(damaged), size=(1, 5, 50)[number % 3])
+        damaged[places] ^= np.uint8(1) << rng.integers(8, size=len(places), dtype=np.uint8)
+        end = int(rng.integers(len(damaged))) if number % 4 == 0 else len(damaged)
+        path = tmp_path / "damaged.mcap"
+        path.write_bytes(damaged[:end].tobytes())
+        code = main(["replay", str(path), "--improver", "random"])
+        out, error = capsys.readouterr()
+        assert (code, error) == (0, "") or (code == 2 and error.count("\n") == 1), error
+        if code == 0:
+            assert "evaluated in" in out
+        codes.add(code)
+    assert codes == {0, 2}
