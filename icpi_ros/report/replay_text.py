@@ -31,9 +31,10 @@ def replay_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def _run(one: EvaluatedRun) -> Iterator[str]:
     run = one.run
+    trials = counted(len(run.trials), "trial")
     yield (
         f"run {run.run_id}: {run.task.name}, recorded with {run.improver or 'unknown'}, "
-        f"{counted(len(run.trials), 'trial')}, seed {run.settings.seed} ({_seed(run.settings.seed_from)})"
+        f"{trials}, seed {run.settings.seed} ({_seed(run.settings.seed_from)})"
     )
     yield _perception(one)
     for name, answer in one.answers.items():
