@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms import ARMS
-from icpi_ros.cli.arguments import whole
 from icpi_ros.data.dataset import Dataset, empty, shipped
 from icpi_ros.data.hindsight import all_pairs, relabel
 from icpi_ros.data.importing import together
@@ -107,9 +106,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; 0 if all draws were run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--task", default="slide-gc")
-    parser.add_argument("--draws", type=whole(1, 1000), default=12)
-    parser.add_argument("--seed", type=whole(0, 2**32), default=0)
+    parser.add_argument("--draws", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    if args.draws < 1 or args.seed < 0:
+        parser.error("--draws must be at least 1 and --seed at least 0")
     try:
         task = TASKS.get(args.task)
         found = [run_draw(task, args.seed, number) for number in range(args.draws)]

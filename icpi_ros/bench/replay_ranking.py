@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms import ARMS
-from icpi_ros.cli.arguments import add_workers, whole
 from icpi_ros.data.bags.trials import RecordedPath, RecordedTrial
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import IcpiError
@@ -178,16 +177,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; 0 if all bags were evaluated."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--task", default="slide-gc")
-    parser.add_argument("--bags", type=whole(1, 1000), default=6)
-    parser.add_argument("--trials", type=whole(2, 100), default=8)
-    parser.add_argument("--pairs", type=whole(0, 1000), default=12)
-    parser.add_argument("--seed", type=whole(0, 2**32), default=0)
-    add_workers(parser)
+    parser.add_argument("--bags", type=int, default=6)
+    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     args = parser.parse_args(argv)
+    if min(args.bags, args.trials - 1, args.workers) < 1 or min(args.pairs, args.seed) < 0:
+        parser.error("--bags and --workers at least 1, --trials 2, --pairs and --seed 0")
     try:
         TASKS.get(args.task)
         work = Work(args.task, args.trials, args.pairs, args.seed)
-        found = dict(Workers(args.workers or 1, args.dask).run(work, range(args.bags)))
+        found = dict(Workers(args.workers).run(work, range(args.bags)))
     except IcpiError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return exc.exit_code

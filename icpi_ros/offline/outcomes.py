@@ -25,8 +25,8 @@ DRAWS = 400
 LEVEL = 0.9
 """Share of the draws inside an interval."""
 CAUTION = 1.5
-"""On the radius of the model's region: without it too few true costs lie inside, because the
-outcome of a contact is rougher than the model takes it to be (measured, see docs/replay.md)."""
+"""On the radius of the model's region, because the outcome of a contact is rougher than the model
+takes it to be: set so that about the stated share of true costs lies inside (docs/replay.md)."""
 MOST_TRIALS = 60
 """Trials that the model is conditioned on: the cheapest for the goal."""
 NAN = float("nan")

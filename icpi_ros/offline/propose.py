@@ -82,10 +82,19 @@ class Bench:
         return Proposer(improver, context)
 
     def ask(
-        self, proposer: Proposer, history: Sequence[Outcome], number: int
+        self, proposer: Proposer, history: Sequence[Outcome], number: int, seed: int | None = None
     ) -> tuple[Array, Proposal]:
-        """Return theta ``(d,)`` as the loop would execute it, and the proposal behind it."""
-        proposal = proposer.propose(history, self.run.settings.seed, number)
+        """Return theta ``(d,)`` as the loop would execute it, and the proposal behind it.
+
+        Args:
+            proposer: of this run and some goal.
+            history: what it is told, oldest first.
+            number: of the trial that it proposes.
+            seed: None = that of the run.
+        """
+        proposal = proposer.propose(
+            history, self.run.settings.seed if seed is None else seed, number
+        )
         inside, _ = self.run.task.space.project(proposal.theta)
         executed = [outcome.theta for outcome in history]
 

@@ -120,7 +120,7 @@ def _nothing(found: Mapping[str, Sequence[RecordedTrial]], task: str, skipped: l
 
 def _without_run(trials: Iterable[RecordedTrial]) -> list[str]:
     count = sum(trial.status is None for trial in trials)
-    return [f"{count} windows without a recorded trial are not evaluated"] if count else []
+    return [f"windows without a recorded trial are not evaluated: {count}"] if count else []
 
 
 def _run(run_id: str, members: Sequence[RecordedTrial]) -> RecordedRun:

@@ -48,7 +48,7 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [
-        f"<h1>{escape(f'Bag {bag.path.name}, evaluated offline')}</h1>",
+        f"<h1>{escape(f'{bag.path.name}, evaluated offline')}</h1>",
         _lead(evaluation),
         navigation([*links, ("left-out", "Left out")]),
         section("ranking", "Ranking", _ranking(evaluation.ranking)),

@@ -31,9 +31,10 @@ def replay_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def _run(one: EvaluatedRun) -> Iterator[str]:
     run = one.run
+    trials = counted(len(run.trials), "trial")
     yield (
         f"run {run.run_id}: {run.task.name}, recorded with {run.improver or 'unknown'}, "
-        f"{len(run.trials)} trials, seed {run.settings.seed} ({_seed(run.settings.seed_from)})"
+        f"{trials}, seed {run.settings.seed} ({_seed(run.settings.seed_from)})"
     )
     yield _perception(one)
     for name, answer in one.answers.items():
@@ -79,6 +80,8 @@ def counted(count: int, what: str) -> str:
 def reproduced(proposed: Sequence[Proposed]) -> str:
     """Return in words how many proposals are exactly what was executed."""
     compared = [p for p in proposed if p.same is not None]
+    if not proposed:
+        return "nothing to propose: no trial has a history"
     if not compared:
         return f"{counted(len(proposed), 'proposal')}; the recording had another improver"
     same = sum(bool(p.same) for p in compared)

@@ -282,3 +282,71 @@ def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     assert find_seed(found) == 17
     (other,) = group([replace(trial, theta=draws[2] + 1e-9)]).runs
     assert find_seed(other, most=100) is None
+
+
+def blank_images(run, encoding="rgb8"):
+    """A run's messages with images of nothing instead of poses."""
+    from bag_data import header, make
+
+    data = np.full((24, 32, 3), 90, dtype=np.uint8).ravel()
+    found = []
+    for topic, kind, ns, message in messages(run):
+        if topic != "/object_pose":
+            found.append((topic, kind, ns, message))
+        elif ns % 50_000_000 == 0:
+            image = make(
+                "sensor_msgs/msg/Image", header=header(ns), height=24, width=32,
+                encoding=encoding, is_bigendian=0, step=96, data=data,
+            )  # fmt: skip
+            found.append(("/camera/image_raw", "Image", ns, image))
+    return found
+
+
+def test_images_without_camera_info_are_not_used_and_it_says_so(tmp_path, run):
+    found = evaluate(Bag(write(tmp_path / "bag", blank_images(run))), Request())
+    assert found.source == "camera"
+    assert any("images without camera_info are not used" in line for line in found.skipped)
+    (one,) = found.runs
+    assert {d.reason for d in one.differences.values()} == {
+        "no usable camera_info: give a calibration file"
+    }
+    assert [p.same for p in one.answers[IMPROVER].proposed] == [True] * 3
+
+
+def test_images_that_cannot_be_decoded_are_skipped_and_said(tmp_path, run):
+    bag = write(tmp_path / "bag", blank_images(run, encoding="strange"))
+    found = evaluate(Bag(bag), Request())
+    assert any("an image is skipped" in line and "strange" in line for line in found.skipped)
+
+
+def test_topics_of_other_names_need_a_mapping(tmp_path, run):
+    renamed = [(t.replace("/object_pose", "/vicon/puck"), *rest) for t, *rest in messages(run)]
+    bag = write(tmp_path / "bag", renamed)
+    assert evaluate(Bag(bag), Request()).source is None
+    mapping = tmp_path / "topics.yaml"
+    mapping.write_text("object_pose: /vicon/puck\n", encoding="utf-8")
+    out = tmp_path / "found.json"
+    assert main(["replay", str(bag), "--topics", str(mapping), "--json", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["source"] == "tracked_pose"
+    assert found["topics"]["object_pose"] == "/vicon/puck"
+
+
+def test_flipped_and_missing_bytes_never_end_in_a_traceback(tmp_path, bag, capsys):
+    (file,) = bag.glob("*.mcap")
+    whole, rng = file.read_bytes(), np.random.default_rng(0)
+    codes = set()
+    for number in range(40):
+        damaged = np.frombuffer(whole, dtype=np.uint8).copy()
+        places = rng.integers(len(damaged), size=(1, 5, 50)[number % 3])
+        damaged[places] ^= np.uint8(1) << rng.integers(8, size=len(places), dtype=np.uint8)
+        end = int(rng.integers(len(damaged))) if number % 4 == 0 else len(damaged)
+        path = tmp_path / "damaged.mcap"
+        path.write_bytes(damaged[:end].tobytes())
+        code = main(["replay", str(path), "--improver", "random"])
+        out, error = capsys.readouterr()
+        assert (code, error) == (0, "") or (code == 2 and error.count("\n") == 1), error
+        if code == 0:
+            assert "evaluated in" in out
+        codes.add(code)
+    assert codes == {0, 2}

@@ -1,0 +1,37 @@
+"""The programs behind the figures of docs/replay.md, made small."""
+
+import numpy as np
+import pytest
+
+from icpi_ros.bench import imported_set, replay_ranking
+
+
+def test_the_offline_ranking_is_compared_with_rollouts(monkeypatch):
+    monkeypatch.setattr(replay_ranking, "IMPROVERS", ("knn", "random"))
+    found = replay_ranking.Work("slide-gc", trials=3, pairs=1, seed=0)(0)
+    assert found.recorded_by == "random"
+    assert found.offline.shape == found.true.shape == (2,)
+    assert (found.true > 0.0).all()
+    assert found.estimates == 5 + 3  # random repeats its two recorded proposals
+    assert 0.0 <= found.inside <= 1.0
+    tau, rho = found.correlation()
+    assert (abs(tau), abs(rho)) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_all_entrants_begin_with_the_same_first_attempt(monkeypatch):
+    entrants = [e for e in imported_set.ENTRANTS if e.examples == "none"]
+    monkeypatch.setattr(imported_set, "ENTRANTS", entrants)
+    found = imported_set.run_draw(imported_set.TASKS.get("slide-gc"), 0, 0)
+    costs = np.array(list(found.values()))
+    assert costs.shape == (2, imported_set.ADJUSTMENTS + 1)
+    assert len(set(costs[:, 0])) == 1
+    assert (np.diff(costs, axis=1) <= 0.0).all()
+
+
+@pytest.mark.parametrize("program", [imported_set, replay_ranking])
+def test_bad_arguments_of_a_program_are_refused(program, capsys):
+    assert program.main(["--task", "juggle"]) == 2
+    assert "unknown task" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        program.main(["--seed", "-1"])
+    assert ended.value.code == 2
