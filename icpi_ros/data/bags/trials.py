@@ -94,9 +94,9 @@ class _Assembly:
 
     def trial(self, msg: Any) -> Iterator[RecordedTrial]:
         """End a trial: hand on its window with what was said."""
-        said = _said(msg)
+        said, stamp = _said(msg), _ns(msg.header.stamp)
         numbers = self._runs.setdefault(msg.run_id, _Numbers())
-        if numbers.same(said):
+        if numbers.same(said, stamp):
             return  # latched: who joins late receives it again
         run_id = self._told_apart(msg.run_id, said.number, done=True)
         fits = [
@@ -106,7 +106,7 @@ class _Assembly:
         ]
         for earlier in fits[:-1]:  # attempts that were not observed
             yield self._open.pop(earlier.trial_id)
-        numbers.keep(said)
+        numbers.keep(said, stamp)
         if not fits:
             yield replace(said, run_id=run_id)
             return
@@ -149,7 +149,7 @@ class _Numbers:
         self.last = -1
         self.window = -1
         self._count = 1
-        self._said: dict[int, RecordedTrial] = {}
+        self._said: dict[int, tuple[RecordedTrial, int]] = {}
 
     def restart(self) -> None:
         self._count += 1
@@ -158,16 +158,17 @@ class _Numbers:
     def name(self, run_id: str) -> str:
         return run_id if self._count == 1 else f"{run_id}#{self._count}"
 
-    def keep(self, said: RecordedTrial) -> None:
+    def keep(self, said: RecordedTrial, stamp: int) -> None:
         # A trial that failed or was cancelled is done again when its run is resumed.
         self.last = said.number if said.status is TrialStatus.DONE else said.number - 1
-        self._said[said.number] = said
+        self._said[said.number] = said, stamp
 
-    def same(self, said: RecordedTrial) -> bool:
-        """Tell whether this trial was handed on already."""
-        known = self._said.get(said.number)
+    def same(self, said: RecordedTrial, stamp: int) -> bool:
+        """Tell whether this very trial, ``stamp`` [ns] included, was handed on already."""
+        known, then = self._said.get(said.number, (None, 0))
         return (
             known is not None
+            and then == stamp
             and known.status == said.status
             and _equal(known.theta, said.theta)
             and _equal(known.error, said.error)
