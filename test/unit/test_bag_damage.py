@@ -1,9 +1,11 @@
 """Bags that are cut off, damaged, hostile or something else: one line or a part, never a trace."""
 
+import os
 import sqlite3
 import struct
 import time
 import zipfile
+from contextlib import closing
 
 import lz4.frame
 import numpy as np
@@ -224,7 +226,7 @@ def test_a_database_that_is_no_bag_is_one_line(tmp_path):
     with sqlite3.connect(tmp_path / "other.db3") as database:
         database.execute("CREATE TABLE topics(id INTEGER)")
     database.close()
-    with pytest.raises(UsageError, match="it has no table of topics"):
+    with pytest.raises(UsageError, match="it has no tables of topics"):
         Bag(tmp_path / "other.db3")
 
 
@@ -238,6 +240,53 @@ def test_metadata_may_not_name_files_outside(tmp_path, name):
     (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
     with pytest.raises(UsageError, match="outside of the bag"):
         Bag(folder)
+
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 10)
+)
+MERGES = "a0: &a0 {k: v, l: w}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 8)}]}}\n" for n in range(1, 10)
+)
+INFO = "rosbag2_bagfile_information:\n  version: 9\n  relative_file_paths: "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LAUGHS}{INFO}[bag.mcap]\n  compression_mode: *a9\n",
+        f"{LAUGHS}{INFO}[*a9]\n",
+        f"{MERGES}{INFO}[bag.mcap]\n",
+    ],
+)
+def test_metadata_that_would_grow_beyond_bounds_does_no_harm(tmp_path, text):
+    bag = write(tmp_path / "bag", small())
+    (bag / "metadata.yaml").write_text(text)
+    begin = time.monotonic()
+    assert len(read_trials(Bag(bag))) == 2
+    assert time.monotonic() - begin < LIMIT
+
+
+def test_a_pipe_is_no_bag(tmp_path):
+    pipe, bag = tmp_path / "pipe.mcap", write(tmp_path / "bag", small())
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="it is no file"):
+        Bag(pipe)
+    (bag / "metadata.yaml").unlink()
+    os.mkfifo(bag / "metadata.yaml")
+    os.mkfifo(bag / "more.mcap")
+    assert len(read_trials(Bag(bag))) == 2
+
+
+def test_a_view_without_end_is_no_table_of_messages(tmp_path):
+    bag = write(tmp_path / "bag", small(), "sqlite3")
+    with closing(sqlite3.connect(bag / "bag.db3")) as database:
+        database.executescript(
+            "DROP TABLE messages; CREATE VIEW messages AS WITH RECURSIVE c(x) AS (SELECT 1 UNION "
+            "ALL SELECT x + 1 FROM c) SELECT 1 topic_id, x timestamp, zeroblob(9) data FROM c;"
+        )
+    with pytest.raises(UsageError, match="no tables of topics and messages"):
+        Bag(bag)
 
 
 def test_a_link_out_of_the_bag_is_refused(tmp_path):
