@@ -20,8 +20,6 @@ from icpi_ros.types import Array, ObjectTrajectory, TrialStatus
 MOST_TRIALS = 24
 """Trials that are used at most, evenly chosen: time grows with their number."""
 LEAST_SAMPLES = 10
-FARTHEST = 100.0
-"""What lies beyond is no position of an object [m]."""
 _SLACK = 1e-9
 
 
@@ -183,8 +181,6 @@ def _unusable(trial: _Found, task: Task) -> str:
     fits = trial.theta.shape == (space.dim,)
     if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _SLACK):
         return f"theta {np.round(trial.theta, 4).tolist()} is no theta of {task.name}"
-    if np.nanmax(np.abs(trial.path.positions), initial=0.0) > FARTHEST:
-        return f"its path goes further than {FARTHEST:g} m from the origin: no table is as large"
     there = int(np.isfinite(trial.path.positions).all(axis=1).sum())
     if there < LEAST_SAMPLES:
         return f"{there} samples of its path are there, at least {LEAST_SAMPLES} are needed"

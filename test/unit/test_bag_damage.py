@@ -267,6 +267,30 @@ def test_metadata_that_would_grow_beyond_bounds_does_no_harm(tmp_path, text):
     assert time.monotonic() - begin < LIMIT
 
 
+def test_numbers_beyond_reason_are_left_out_and_named(tmp_path):
+    messages = small(THETAS)
+    for _, kind, _, content in messages:
+        if kind == "PoseStamped":
+            content.pose.position.x = 1e200
+        elif kind == "ObjectTrajectory" and content.trial_id.startswith("run/0"):
+            content.positions[3].x = float("inf")
+        elif kind == "Trial" and content.trial == 1:
+            content.cost = float("inf")
+        elif kind == "Trial":
+            content.proposal.predicted_cost = 1e300
+    trials, lines = everything(write(tmp_path / "bag", messages))
+    assert [t.path is None for t in trials] == [True, False, False]
+    assert [t.status is None for t in sorted(trials, key=lambda t: t.number)] == [0, 1, 0]
+    assert np.isnan([t.proposal.predicted_cost for t in trials if t.proposal]).all()
+    said = "\n".join(lines)
+    for words in (
+        "a position is more than 1000 m away",
+        "cost of trial 1 is beyond",
+        "a pose that",
+    ):
+        assert words in said
+
+
 def test_a_pipe_is_no_bag(tmp_path):
     pipe, bag = tmp_path / "pipe.mcap", write(tmp_path / "bag", small())
     os.mkfifo(pipe)

@@ -162,7 +162,7 @@ def test_a_stopped_motion_and_a_path_beyond_any_table_are_left_out(trials, tmp_p
             content.positions[5].x = 1e200
     found = write(tmp_path / "bag", messages)
     assert "may have been stopped: it is failed" in refused(capsys, found, "--trials", "0")
-    assert "no table is as large" in refused(capsys, found, "--trials", "1")
+    assert "it has no trajectory" in refused(capsys, found, "--trials", "1")
 
 
 def test_paths_of_gaps_alone_are_named(trials, tmp_path, capsys):

@@ -20,6 +20,8 @@ __all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 SECOND = 1_000_000_000
 MOST_OPEN = 64
 """Windows that may wait for their trial; an older one is handed on without."""
+MOST = 1e3
+"""Numbers of a trial and coordinates [m] beyond are those of a damaged message."""
 CLOSED = 1
 WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
 
@@ -177,6 +179,9 @@ class _Numbers:
 
 def _said(msg: Any) -> RecordedTrial:
     proposal = msg.proposal
+    for name in ("theta", "goal", "error", "cost", "best_cost"):
+        if np.any(np.abs(getattr(msg, name)) > MOST):
+            raise ValueError(f"{name} of trial {msg.trial} is beyond {MOST:g}")
     return RecordedTrial(
         run_id=str(msg.run_id),
         number=int(msg.trial),
@@ -193,8 +198,8 @@ def _said(msg: Any) -> RecordedTrial:
             provenance=str(proposal.provenance),
             fallback_reason=str(proposal.fallback_reason),
             latency=float(proposal.latency),
-            predicted_cost=float(proposal.predicted_cost),
-            predicted_std=float(proposal.predicted_std),
+            predicted_cost=_known(proposal.predicted_cost),
+            predicted_std=_known(proposal.predicted_std),
         ),
         requested=str(proposal.requested),
         projected=bool(proposal.projected),
@@ -206,6 +211,8 @@ def _said(msg: Any) -> RecordedTrial:
 def _path(msg: Any) -> RecordedPath:
     points = [(p.x, p.y, p.z) for p in msg.positions]
     positions = np.array(points, dtype=np.float64).reshape(-1, 3)
+    if np.any(np.abs(positions) > MOST):
+        raise ValueError(f"a position is more than {MOST:g} m away")
     return RecordedPath(
         ObjectTrajectory(np.array(msg.times, dtype=np.float64), positions),
         float(msg.coverage),
@@ -221,6 +228,10 @@ def split_id(trial_id: str) -> tuple[str, int]:
     run_id, slash, rest = str(trial_id).rpartition("/")
     number = rest.partition("-")[0]
     return (run_id, int(number)) if slash and number.isdecimal() and len(number) < 7 else ("", -1)
+
+
+def _known(value: float) -> float:
+    return float(value) if abs(value) <= MOST else float("nan")
 
 
 def _ns(stamp: Any) -> int:
