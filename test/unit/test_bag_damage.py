@@ -291,6 +291,19 @@ def test_numbers_beyond_reason_are_left_out_and_named(tmp_path):
         assert words in said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "string[20000000] a\n",
+        f"x_msgs/E[20000000] a\n{'=' * 80}\nMSG: x_msgs/E\nuint8 a\n",
+        "".join(f"uint8 a{n}\n" for n in range(2001)),
+    ],
+)
+def test_a_definition_of_endless_fields_is_refused(text):
+    with pytest.raises(UsageError, match="more than 2000 fields"):
+        decoder(Channel("/trials", "icpi_msgs/msg/Trial", definition=text))
+
+
 def test_a_pipe_is_no_bag(tmp_path):
     pipe, bag = tmp_path / "pipe.mcap", write(tmp_path / "bag", small())
     os.mkfifo(pipe)
