@@ -75,6 +75,7 @@ def calibrate_physics(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot be done, before any work."""
+    from icpi_ros.cli.replay import refuse_inside
     from icpi_ros.errors import UsageError
     from icpi_ros.report.physics_picture import FORMATS
 
@@ -82,9 +83,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
     if args.bag and args.store:
         raise UsageError("--store is for --run without a bag: leave one of them out")
-    for path in (args.out, args.json, args.picture, args.build_dataset):
-        if path:
-            checked_output(path)
+    wanted = (args.out, args.json, args.picture, args.build_dataset)
+    outputs = [checked_output(path) for path in wanted if path]
+    if args.bag:
+        refuse_inside(args.bag, outputs)
     if args.picture and args.picture.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot draw {args.picture}: allowed endings are {' and '.join(FORMATS)}")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.data.bags.trials import RecordedTrial, read_trials
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.identify.misfit import Recorded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import Array, ObjectTrajectory, TrialStatus
 
 MOST_TRIALS = 24
 """Trials that are used at most, evenly chosen: time grows with their number."""
@@ -42,7 +42,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Found:
-    """A trial as it was found; ``poor`` says why perception called its path poor."""
+    """A trial as it was found; ``poor`` says why its path tells nothing of its theta."""
 
     name: str
     number: int
@@ -78,7 +78,7 @@ def from_bag(
             trial.task,
             trial.theta,
             trial.path.trajectory if trial.path else None,
-            trial.path.reason or "poor path" if trial.path and not trial.path.good else "",
+            _poor(trial),
         )
         for trial in trials
     ]
@@ -96,10 +96,29 @@ def from_store(
     """
     own = store.run(run).config.task
     found = [
-        _Found(f"{run}/{trial.number}", trial.number, own, trial.theta, trial.trajectory)
+        _Found(
+            f"{run}/{trial.number}",
+            trial.number,
+            own,
+            trial.theta,
+            trial.trajectory,
+            _unfinished(trial.status),
+        )
         for trial in store.trials(run)
     ]
     return _recording(found, task, numbers, f"run {run}")
+
+
+def _poor(trial: RecordedTrial) -> str:
+    if trial.path is not None and not trial.path.good:
+        return f"perception calls its path poor: {trial.path.reason or 'no reason given'}"
+    return _unfinished(trial.status)
+
+
+def _unfinished(status: TrialStatus | None) -> str:
+    """Return why theta was perhaps not executed to its end, "" if it was."""
+    stopped = status in (TrialStatus.FAILED, TrialStatus.CANCELLED, TrialStatus.INTERRUPTED)
+    return f"its motion may have been stopped: it is {status}" if stopped else ""
 
 
 def _recording(
@@ -157,7 +176,7 @@ def _unusable(trial: _Found, task: Task) -> str:
     if trial.path is None:
         return "it has no trajectory"
     if trial.poor:
-        return f"perception calls its path poor: {trial.poor}"
+        return trial.poor
     space = task.space
     fits = trial.theta.shape == (space.dim,)
     if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _SLACK):

@@ -15,7 +15,7 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
 from icpi_ros.data.bags.topics import PARAMETERS
-from icpi_ros.redact import jsonable, redact
+from icpi_ros.redact import jsonable, redact, watch
 
 PERIOD = 1.0
 """How often is looked for nodes that have not been asked [s]."""
@@ -66,5 +66,6 @@ class ParameterSnapshot:
         self._node.destroy_client(client)
         found = zip(names, future.result().values, strict=False)
         parameters = {name: parameter_value_to_python(value) for name, value in found}
+        watch(parameters.get("key_variable"))  # named by a person: no suffix gives it away
         text = json.dumps(redact(jsonable({"node": full, "parameters": parameters})))
         self._put(PARAMETERS, String, serialize_message(String(data=text)))

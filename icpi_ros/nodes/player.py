@@ -22,7 +22,7 @@ from icpi_ros.data.bags.samples import stamp_of
 from icpi_ros.data.bags.schema import digest
 from icpi_ros.errors import ExecutionFailed, UsageError
 from icpi_ros.nodes import convert, qos, topics
-from icpi_ros.nodes.recorder import MOTIONS, RECORDED, Recorded
+from icpi_ros.nodes.recorder import MOTIONS, RECORDED, Recorded, kind_name
 from icpi_ros.nodes.spin import IcpiNode
 
 PREFIX = "recorded/"
@@ -92,6 +92,9 @@ class Player:
         for channel in self._bag.channels:
             ours = channel.topic == wanted if wanted else channel.topic.endswith(ending)
             if not ours:
+                continue
+            if channel.kind != kind_name(one.kind):
+                self._bag.note(f"{channel.topic} is not played: its type is {channel.kind}")
                 continue
             if channel.definition and digest(channel) != definition(channel.kind).digest:
                 raise UsageError(

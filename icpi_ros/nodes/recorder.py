@@ -173,9 +173,14 @@ class Recorder(IcpiNode):
         return diagnostics.Health(diagnostics.OK, "recording", values)
 
 
-def _definition(kind: Any) -> Definition:
+def kind_name(kind: Any) -> str:
+    """Return the name of a message class, such as ``std_msgs/msg/Bool``."""
     package = kind.__module__.partition(".")[0]
-    return definition(f"{package}/msg/{kind.__name__}")
+    return f"{package}/msg/{kind.__name__}"
+
+
+def _definition(kind: Any) -> Definition:
+    return definition(kind_name(kind))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -81,6 +81,7 @@ class Replay(IcpiNode):
         )
         RederivedRun(self._settings, task.default_goal)  # wrong options show before playing
         self._runs: dict[str, RederivedRun] = {}
+        self._last: dict[str, int] = {}
         self._paths: OrderedDict[Key, PathMsg] = OrderedDict()
         self._waiting: OrderedDict[Key, TrialMsg] = OrderedDict()
         self._work: queue.Queue[tuple[TrialMsg, PathMsg]] = queue.Queue(MOST_WAITING)
@@ -169,9 +170,10 @@ class Replay(IcpiNode):
     def _redo(self, msg: TrialMsg, path: PathMsg) -> None:
         recorded = convert.trial_from(msg)
         again = self._runs.get(msg.run_id)
-        if again is None:
+        if again is None or recorded.number <= self._last[msg.run_id]:  # or another one of its id
             again = RederivedRun(self._settings, np.array(msg.goal))
             self._runs[msg.run_id] = again
+        self._last[msg.run_id] = recorded.number
         trajectory = convert.object_trajectory_from(path)
         outcome = again.outcome(recorded.theta, trajectory)
         trial = again.done(recorded, outcome, trajectory)
@@ -184,7 +186,7 @@ class Replay(IcpiNode):
             f"run {msg.run_id} trial {trial.number}: cost {1e3 * trial.cost:.2f} mm now, "
             f"{1e3 * recorded.cost:.2f} mm recorded"
         )
-        proposed = again.next()
+        proposed = again.next(recorded.number + 1)
         self._proposals.publish(
             convert.proposal_msg(msg.run_id, self._settings.improver, task, proposed)
         )

@@ -61,6 +61,8 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
     setup = recorded_setup(bag)
     if setup.dataset and request.dataset is None:
         bag.note(f"proposals were made with the examples of {setup.dataset}: give them to compare")
+    if setup.options and not request.options:
+        bag.note(f"proposals were made with the options {setup.options}: give them to compare")
     if request.max_step is not None:
         setup = replace(setup, max_step=request.max_step)
     runs = [settled(run, request.seed, setup) for run in grouped.runs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def import_bags(
         why = f": {left_out[-1]}" if left_out else ""
         raise DatasetError(f"no run of task {task.name} is usable{why}")
     dataset = choose(join(task, made), examples, seed)
-    provenance = _provenance(task, parts, one_physics, examples, seed)
+    provenance = _provenance(task, parts, run_ids, one_physics, examples, seed)
     return Imported(replace(dataset, provenance=provenance), tuple(left_out))
 
 
@@ -136,11 +137,17 @@ def _relabelled(
 
 
 def _provenance(
-    task: Task, parts: list[_Part], one_physics: bool, examples: int | None, seed: int
+    task: Task,
+    parts: list[_Part],
+    run_ids: Sequence[str],
+    one_physics: bool,
+    examples: int | None,
+    seed: int,
 ) -> dict[str, Any]:
     bags = list(dict.fromkeys(part.bag for part in parts))
     command = f"icpi dataset import --task {task.name}"
-    command += "".join(f" --bag {bag}" for bag in bags)
+    command += "".join(f" --bag {quote(bag)}" for bag in bags)
+    command += "".join(f" --run {quote(run_id)}" for run_id in run_ids)
     command += " --one-physics" if one_physics else ""
     if examples is not None:
         command += f" --examples {examples} --seed {seed}"

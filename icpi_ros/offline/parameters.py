@@ -21,12 +21,15 @@ class RecordedSetup:
         arm: name or description file of the arm whose limits bound the proposals; "" = the
             task's own; None = not recorded: nothing but the parameters' bounds did.
         limits: file of tighter limits; "" = none.
+        options: of the improver, JSON; "" = none.  They are only named: a bag may come from
+            anybody, and an option can say where a key is sent.
     """
 
     max_step: float = 1.0
     dataset: str = ""
     arm: str | None = None
     limits: str = ""
+    options: str = ""
 
 
 def recorded_setup(bag: Bag) -> RecordedSetup:
@@ -44,6 +47,7 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                     str(values.get("dataset", "")),
                     None if arm is None else str(arm),
                     str(values.get("limits", "")),
+                    str(values.get("options", "")),
                 )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             bag.note(f"{PARAMETERS}: a message that is no snapshot of parameters is skipped")

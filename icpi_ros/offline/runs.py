@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from icpi_ros.data.bags.raw import shown
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.offline.parameters import RecordedSetup
@@ -17,6 +18,8 @@ from icpi_ros.types import Array, Outcome, TrialStatus
 
 MOST_SEEDS = 10_000
 """Seeds from 0 on that are tried where nobody says which one a run had."""
+SLACK = 1e-9
+"""Rounding of a theta at the border of its range, scaled to [-1, 1]."""
 FIRST_DRAWS = 16
 """Draws of a seed that a first attempt is looked for among."""
 
@@ -110,7 +113,7 @@ def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> 
 
 def _nothing(found: Mapping[str, Sequence[RecordedTrial]], task: str, skipped: list[str]) -> str:
     if task and found:
-        others = ", ".join(sorted({members[0].task for members in found.values()}))
+        others = shown(members[0].task for members in found.values())
         return f"the bag has no run of task {task!r}: its runs are of {others}"
     if found:
         return skipped[-1]
@@ -135,6 +138,7 @@ def _run(run_id: str, members: Sequence[RecordedTrial]) -> RecordedRun:
     goal = trials[0].goal
     if goal is None or goal.shape != (task.goal_space.dim,) or not np.isfinite(goal).all():
         raise InvalidValue(f"its goal {goal} is none of task {task.name}")
+    task.check_goal(goal)
     for trial in trials:
         _check(trial, task, goal)
     asked = Counter(trial.requested for trial in trials if trial.requested)
@@ -159,7 +163,9 @@ def _check(trial: RecordedTrial, task: Task, goal: Array) -> None:
             f"{where} has the parameters {', '.join(names)}, task {task.name} has "
             f"{', '.join(task.space.names)}"
         )
-    task.space.as_vector([] if trial.theta is None else trial.theta)
+    theta = task.space.as_vector([] if trial.theta is None else trial.theta)
+    if np.any(np.abs(task.space.normalise(theta)) > 1.0 + SLACK):
+        raise InvalidValue(f"{where} has the theta {theta}, which is none of task {task.name}")
     error = trial.error
     if error is not None and (
         error.shape != (len(task.error_names),) or not np.isfinite(error).all()
@@ -167,6 +173,8 @@ def _check(trial: RecordedTrial, task: Task, goal: Array) -> None:
         raise InvalidValue(
             f"{where} has the error {error}, expected {len(task.error_names)} values"
         )
+    if error is not None and not np.isfinite(trial.cost):
+        raise InvalidValue(f"{where} has an error but no cost")
 
 
 def settled(run: RecordedRun, seed: int | None, setup: RecordedSetup) -> RecordedRun:

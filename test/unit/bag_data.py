@@ -139,7 +139,7 @@ def run_messages(run_id="run", begin=START, thetas=THETAS):
 KINDS = {
     name.rpartition("/")[2]: name
     for name in STORE.fielddefs
-    if name.startswith(("icpi_msgs", "geometry_msgs", "sensor_msgs", "rosgraph_msgs"))
+    if name.startswith(("icpi_msgs", "geometry_msgs", "sensor_msgs", "rosgraph_msgs", "std_msgs"))
 }
 
 

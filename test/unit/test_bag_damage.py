@@ -1,9 +1,11 @@
 """Bags that are cut off, damaged, hostile or something else: one line or a part, never a trace."""
 
+import os
 import sqlite3
 import struct
 import time
 import zipfile
+from contextlib import closing
 
 import lz4.frame
 import numpy as np
@@ -224,7 +226,7 @@ def test_a_database_that_is_no_bag_is_one_line(tmp_path):
     with sqlite3.connect(tmp_path / "other.db3") as database:
         database.execute("CREATE TABLE topics(id INTEGER)")
     database.close()
-    with pytest.raises(UsageError, match="it has no table of topics"):
+    with pytest.raises(UsageError, match="it has no tables of topics"):
         Bag(tmp_path / "other.db3")
 
 
@@ -238,6 +240,90 @@ def test_metadata_may_not_name_files_outside(tmp_path, name):
     (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
     with pytest.raises(UsageError, match="outside of the bag"):
         Bag(folder)
+
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 10)
+)
+MERGES = "a0: &a0 {k: v, l: w}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 8)}]}}\n" for n in range(1, 10)
+)
+INFO = "rosbag2_bagfile_information:\n  version: 9\n  relative_file_paths: "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LAUGHS}{INFO}[bag.mcap]\n  compression_mode: *a9\n",
+        f"{LAUGHS}{INFO}[*a9]\n",
+        f"{MERGES}{INFO}[bag.mcap]\n",
+    ],
+)
+def test_metadata_that_would_grow_beyond_bounds_does_no_harm(tmp_path, text):
+    bag = write(tmp_path / "bag", small())
+    (bag / "metadata.yaml").write_text(text)
+    begin = time.monotonic()
+    assert len(read_trials(Bag(bag))) == 2
+    assert time.monotonic() - begin < LIMIT
+
+
+def test_numbers_beyond_reason_are_left_out_and_named(tmp_path):
+    messages = small(THETAS)
+    for _, kind, _, content in messages:
+        if kind == "PoseStamped":
+            content.pose.position.x = 1e200
+        elif kind == "ObjectTrajectory" and content.trial_id.startswith("run/0"):
+            content.positions[3].x = float("inf")
+        elif kind == "Trial" and content.trial == 1:
+            content.cost = float("inf")
+        elif kind == "Trial":
+            content.proposal.predicted_cost = 1e300
+    trials, lines = everything(write(tmp_path / "bag", messages))
+    assert [t.path is None for t in trials] == [True, False, False]
+    assert [t.status is None for t in sorted(trials, key=lambda t: t.number)] == [0, 1, 0]
+    assert np.isnan([t.proposal.predicted_cost for t in trials if t.proposal]).all()
+    said = "\n".join(lines)
+    for words in (
+        "a position is more than 1000 m away",
+        "cost of trial 1 is beyond",
+        "a pose that",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "string[20000000] a\n",
+        f"x_msgs/E[20000000] a\n{'=' * 80}\nMSG: x_msgs/E\nuint8 a\n",
+        "".join(f"uint8 a{n}\n" for n in range(2001)),
+    ],
+)
+def test_a_definition_of_endless_fields_is_refused(text):
+    with pytest.raises(UsageError, match="more than 2000 fields"):
+        decoder(Channel("/trials", "icpi_msgs/msg/Trial", definition=text))
+
+
+def test_a_pipe_is_no_bag(tmp_path):
+    pipe, bag = tmp_path / "pipe.mcap", write(tmp_path / "bag", small())
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="it is no file"):
+        Bag(pipe)
+    (bag / "metadata.yaml").unlink()
+    os.mkfifo(bag / "metadata.yaml")
+    os.mkfifo(bag / "more.mcap")
+    assert len(read_trials(Bag(bag))) == 2
+
+
+def test_a_view_without_end_is_no_table_of_messages(tmp_path):
+    bag = write(tmp_path / "bag", small(), "sqlite3")
+    with closing(sqlite3.connect(bag / "bag.db3")) as database:
+        database.executescript(
+            "DROP TABLE messages; CREATE VIEW messages AS WITH RECURSIVE c(x) AS (SELECT 1 UNION "
+            "ALL SELECT x + 1 FROM c) SELECT 1 topic_id, x timestamp, zeroblob(9) data FROM c;"
+        )
+    with pytest.raises(UsageError, match="no tables of topics and messages"):
+        Bag(bag)
 
 
 def test_a_link_out_of_the_bag_is_refused(tmp_path):

@@ -41,7 +41,7 @@ def test_the_same_history_and_seed_give_the_proposals_of_the_run(tmp_path, max_s
     for trial, follower in zip(run.trials, [*run.trials[1:], None], strict=True):
         outcome = again.outcome(trial.theta, rollout(trial.theta))
         np.testing.assert_array_equal(outcome.error, trial.error)
-        proposed = again.next()
+        proposed = again.next(trial.number + 1)
         done = again.done(trial, outcome, rollout(trial.theta))
         assert (done.cost, done.best_cost) == (trial.cost, trial.best_cost)
         if follower is not None:

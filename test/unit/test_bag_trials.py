@@ -78,6 +78,22 @@ def test_two_runs_with_one_id_are_told_apart(tmp_path):
     assert ["more than one run has the id 'a'" in line for line in bag.skipped] == [True]
 
 
+def test_a_run_that_was_done_again_with_the_same_id_and_outcome_is_kept(tmp_path):
+    messages = run_messages() + run_messages(begin=START + 60 * SECOND)
+    found = read_trials(Bag(write(tmp_path / "bag", messages)))
+    assert [t.run_id for t in found] == ["run"] * 3 + ["run#2"] * 3
+    assert {t.status for t in found} == {TrialStatus.DONE}
+
+
+def test_a_clock_that_begins_anew_keeps_runs_in_their_order(tmp_path):
+    messages = run_messages("a") + run_messages("b", begin=START - 60 * SECOND)
+    bag = Bag(write(tmp_path / "bag", messages))
+    assert [t.run_id for t in read_trials(bag)] == ["a"] * 3 + ["b"] * 3
+    topics = [channel.topic for channel in bag.channels]
+    assert [m.ns for m in bag.raw(topics)] == [ns for _, _, ns, _ in messages]
+    assert "order of time" in bag.skipped[0]
+
+
 def test_a_window_without_a_trial_is_kept(tmp_path):
     messages = [m for m in run_messages() if m[1] != "Trial"]
     trials = read_trials(Bag(write(tmp_path / "bag", messages)))

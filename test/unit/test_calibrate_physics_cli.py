@@ -10,6 +10,7 @@ from recorded_trials import FRICTION, PHYSICS, TILT, recorded
 from icpi_ros.cli.main import main
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.graph.description import graph
+from icpi_ros.identify.fit import fit
 from icpi_ros.identify.physics_file import load
 from icpi_ros.tasks.slide import SLIDE
 from icpi_ros.types import Proposal, Trial, TrialStatus
@@ -52,11 +53,24 @@ def refused(capsys, *words):
 
 
 @pytest.fixture(scope="module")
-def calibrated(bag, tmp_path_factory):
+def fitted():
+    """What was fitted, and what came of it, with the effort of the command."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def calibrated(bag, fitted, tmp_path_factory):
     """Files that a calibration from the bag's first two trials wrote."""
+
+    def kept(*args, **more):
+        fitted.append((args, fit(*args, **more)))
+        return fitted[0][1]
+
     folder = tmp_path_factory.mktemp("out")
     files = ("--out", folder / "p.yaml", "--json", folder / "p.json", "--picture", folder / "p.png")
-    assert icpi(bag, "--trials", "0,1", *files) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("icpi_ros.identify.fit.fit", kept)
+        assert icpi(bag, "--trials", "0,1", *files) == 0
     return folder
 
 
@@ -89,8 +103,20 @@ def test_a_data_set_is_built_around_the_file(calibrated, tmp_path, capsys):
     assert "--physics-file physics.yaml" in capsys.readouterr().out
 
 
-def test_a_stored_run_gives_the_same_as_the_bag(calibrated, trials, tmp_path, capsys):
-    out = tmp_path / "p.yaml"
+def test_a_stored_run_gives_the_same_as_the_bag(
+    calibrated, fitted, trials, tmp_path, capsys, monkeypatch
+):
+    ((task, of_bag, *rest), found), out = fitted[0], tmp_path / "p.yaml"
+
+    def same(now, of_store, *more, **_):
+        assert (now, more) == (task, tuple(rest))
+        for one, other in zip(of_bag, of_store, strict=True):
+            np.testing.assert_array_equal(one.theta, other.theta)
+            np.testing.assert_array_equal(one.path.times, other.path.times)
+            np.testing.assert_array_equal(one.path.positions, other.path.positions)
+        return found
+
+    monkeypatch.setattr("icpi_ros.identify.fit.fit", same)
     with TrialStore(tmp_path / "s.sqlite") as store:
         run_id = store.create_run(RunConfig("slide", "random", (0.6, 0.42), 4))
         for number, made in enumerate(trials[:2]):
@@ -116,6 +142,7 @@ def test_arguments_that_do_not_fit_are_one_line(bag, tmp_path, capsys):
     assert "no trial 7: it has 0, 1, 2" in refused(capsys, bag, "--trials", "0,7")
     assert "no trial of task 'roll-gc', only of slide" in refused(capsys, bag, "--task", "roll-gc")
     assert "no trial of run 'other'" in refused(capsys, bag, "--run", "other")
+    assert "written into the bag" in refused(capsys, bag, "--out", bag / "p.yaml")
     assert "allowed endings" in refused(capsys, bag, "--picture", tmp_path / "p.gif")
     assert "no trial store" in refused(capsys, "--run", "x", "--store", tmp_path / "none.sqlite")
 
@@ -124,6 +151,18 @@ def test_trials_that_cannot_be_used_are_named(tmp_path, capsys):
     without_paths = [m for m in run_messages() if m[1] != "ObjectTrajectory"]
     bag = write(tmp_path / "bag", without_paths)
     assert "can be used (trial run/0-abc: it has no trajectory)" in refused(capsys, bag)
+
+
+def test_a_stopped_motion_and_a_path_beyond_any_table_are_left_out(trials, tmp_path, capsys):
+    messages = list(slide_messages(trials[:2]))
+    for _, kind, _, content in messages:
+        if kind == "Trial" and content.trial == 0:
+            content.status = "failed"
+        if kind == "ObjectTrajectory" and content.trial_id.startswith("run/1"):
+            content.positions[5].x = 1e200
+    found = write(tmp_path / "bag", messages)
+    assert "may have been stopped: it is failed" in refused(capsys, found, "--trials", "0")
+    assert "it has no trajectory" in refused(capsys, found, "--trials", "1")
 
 
 def test_paths_of_gaps_alone_are_named(trials, tmp_path, capsys):

@@ -76,6 +76,7 @@ def test_without_recorded_paths_perception_is_done_again(tmp_path, runs, bag):
     seen = import_bags([Bag(write(tmp_path / "bag", kept))], TASK).dataset
     known = import_bags([Bag(bag)], TASK, [runs[0].run_id]).dataset
     np.testing.assert_allclose(seen.error, known.error, atol=1e-9)
+    assert f"--run {runs[0].run_id}" in known.provenance["command"]
 
 
 def test_a_run_with_one_trial_is_left_out_and_said(tmp_path, runs, capsys):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bag_data import SECOND, run_messages, write
+from bag_data import SECOND, START, make, run_messages, write
 from run_bag import messages, run_bag, simulate
 
 from icpi_ros.cli.main import main
@@ -255,6 +255,14 @@ def test_a_recorded_largest_step_holds_offline(tmp_path, run):
     assert not np.array_equal(
         free.answers[IMPROVER].proposed[0].theta, bound.answers[IMPROVER].proposed[0].theta
     )
+
+
+def test_recorded_options_are_named_not_taken(tmp_path, run):
+    values = {"node": "/policy_improver", "parameters": {"options": '{"k": 3}'}}
+    said = make("std_msgs/msg/String", data=json.dumps(values))
+    told = [("/recorded_parameters", "String", START, said), *messages(run)]
+    found = evaluate(Bag(write(tmp_path / "bag", told)), Request())
+    assert any('made with the options {"k": 3}: give them' in line for line in found.skipped)
 
 
 def test_the_page_says_what_is_measured(bag, tmp_path):

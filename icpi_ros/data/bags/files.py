@@ -22,6 +22,7 @@ NEWEST = 9
 """Newest version of the metadata that is known; newer ones are read all the same, and noted."""
 LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
+_MOST_NAME = 255
 HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
 
 Storage = McapFile | SqliteFile | CompressedMessages | CompressedFile
@@ -66,8 +67,10 @@ def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
     """Return the files in order, and whether each message is compressed."""
     if not path.exists():
         raise UsageError(f"there is no bag {path}")
-    if not path.is_dir():
+    if path.is_file():
         return [path], False
+    if not path.is_dir():
+        raise UsageError(f"cannot read bag {path}: it is no file; a bag is {HELP}")
     there = sorted((p for p in path.iterdir() if _is_storage(p)), key=_number)
     info = _information(path / METADATA) or {}
     named = _named(path, info, notes)
@@ -84,12 +87,16 @@ def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
             found.append(file)
     if not found:
         raise UsageError(f"cannot read bag {path}: no .mcap or .db3 file in it; a bag is {HELP}")
-    return found, str(info.get("compression_mode")).lower() == "message"
+    return found, _is_message(info.get("compression_mode"))
+
+
+def _is_message(mode: object) -> bool:
+    return isinstance(mode, str) and mode.lower() == "message"
 
 
 def _is_storage(path: Path) -> bool:
     name = path.stem if path.suffix == SUFFIX else path.name
-    return Path(name).suffix in STORAGES and not path.is_symlink()
+    return Path(name).suffix in STORAGES and path.is_file() and not path.is_symlink()
 
 
 def _number(path: Path) -> tuple[list[int], str]:
@@ -104,15 +111,20 @@ def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | Non
         return None
     version = info.get("version")
     if not isinstance(version, int) or version > NEWEST:
-        notes.add(f"{METADATA}: version {version!r} is not known, read as version {NEWEST}")
-    return [_inside(folder, str(name)) for name in names]
+        said = version if isinstance(version, int) else "of another kind"
+        notes.add(f"{METADATA}: version {said} is not known, read as version {NEWEST}")
+    if not all(isinstance(name, str) and len(name) <= _MOST_NAME for name in names):
+        return None
+    return [_inside(folder, name) for name in names]
 
 
 def _information(path: Path) -> dict[str, Any] | None:
     try:
-        if path.stat().st_size > MOST_METADATA:
+        if not path.is_file() or path.stat().st_size > MOST_METADATA:
             return None
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+        text = path.read_text(encoding="utf-8")
+        # A few merged mappings can grow beyond any memory, and no bag has them.
+        content = None if "<<" in text else yaml.load(text, Loader=LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None

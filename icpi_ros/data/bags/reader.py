@@ -91,6 +91,9 @@ class Bag:
             for message in file.messages(lambda channel: channel.topic in topics):
                 if waiting and message.ns < waiting[0][0] - ORDER_WINDOW:
                     self.note("the order of time is broken by more than 2 s: kept as in the file")
+                    while waiting:  # a clock that began anew: what came before stays before
+                        yield heapq.heappop(waiting)[2]
+                    size, newest = 0, message.ns
                 heapq.heappush(waiting, (message.ns, count, message))
                 count += 1
                 size += len(message.data)

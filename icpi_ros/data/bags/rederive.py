@@ -81,13 +81,12 @@ class RederivedRun:
         self.history.append(Outcome(vector, error, cost))
         return self.history[-1]
 
-    def next(self) -> Trial:
-        """Return the trial that would be executed now: inside bounds and step limit.
+    def next(self, number: int) -> Trial:
+        """Return trial ``number`` as it would be executed now: inside bounds and step limit.
 
         Raises:
             BudgetSpent: what may be spent on the model is used up.
         """
-        number = len(self.history)
         proposal = self._proposer.propose(self.history, self._settings.seed, number)
         inside, projected = self._task.space.project(self._task.space.as_vector(proposal.theta))
         theta = self._steps.nearest_allowed(inside, [outcome.theta for outcome in self.history])

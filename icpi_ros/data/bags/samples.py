@@ -12,7 +12,7 @@ import numpy as np
 from icpi_ros.data.bags.raw import RawMessage
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import IMAGE, INFO, POSE
-from icpi_ros.data.bags.trials import SECOND, RecordedTrial
+from icpi_ros.data.bags.trials import MOST, SECOND, RecordedTrial
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.images import Frame, decode
 from icpi_ros.types import Array, Indices
@@ -113,7 +113,7 @@ def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
         if ns is None or (wanted is not None and not wanted.hold(ns)):
             continue
         position = _position(message)
-        if position is None:
+        if position is None or np.any(np.abs(position) > MOST):
             bag.note(f"{message.channel.topic}: a pose that cannot be read is skipped")
         else:
             yield PoseSample(ns, position)

@@ -16,6 +16,8 @@ from icpi_ros.resources import share_path
 
 MOST_DEFINITION = 2**18
 """Longest embedded definition that is parsed [characters]; the longest standard ones have 10 k."""
+MOST_FIELDS = 2000
+"""Fields of all types of a definition together, elements of fixed arrays of messages included."""
 OWN = "icpi_msgs"
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*){1,2}")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -101,7 +103,18 @@ def _types(channel: Channel) -> dict[str, Any]:
         names = [field for field, _ in fields]
         if not (all(map(_TYPE.fullmatch, types)) and all(map(_FIELD.fullmatch, names))):
             raise ValueError("a name in it is none")
+    if sum(_places(kind) for _, fields in found.values() for _, kind in fields) > MOST_FIELDS:
+        raise ValueError(f"it has more than {MOST_FIELDS} fields")
     return {name: ([], fields) for name, (_, fields) in found.items()}
+
+
+def _places(kind: Any) -> int:
+    """Return for how many values the library makes code; numbers in an array are one."""
+    what, inner = kind
+    if what != Nodetype.ARRAY:
+        return 1
+    (of, name), count = inner
+    return 1 if of == Nodetype.BASE and name[0] not in ("string", "wstring") else int(count)
 
 
 def references(kind: Any) -> list[str]:

@@ -74,11 +74,17 @@ class SqliteFile:
 
 
 def _channels(database: sqlite3.Connection) -> dict[int, Channel]:
+    # A view can have rows without end.
+    tables = database.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+    )
+    if not {"topics", "messages"} <= (names := {name for (name,) in tables}):
+        raise ValueError("it has no tables of topics and messages")
     columns = {row[1] for row in database.execute("PRAGMA table_info(topics)")}
     if not {"id", "name", "type", "serialization_format"} <= columns:
         raise ValueError("it has no table of topics")
     qos = "offered_qos_profiles" if "offered_qos_profiles" in columns else "''"
-    definitions = _definitions(database)
+    definitions = _definitions(database) if "message_definitions" in names else {}
     found = {}
     rows = database.execute(f"SELECT id, name, type, serialization_format, {qos} FROM topics")
     for id_, name, kind, encoding, profiles in rows:

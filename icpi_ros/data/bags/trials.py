@@ -20,6 +20,8 @@ __all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 SECOND = 1_000_000_000
 MOST_OPEN = 64
 """Windows that may wait for their trial; an older one is handed on without."""
+MOST = 1e3
+"""Numbers of a trial and coordinates [m] beyond are those of a damaged message."""
 CLOSED = 1
 WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
 
@@ -94,9 +96,9 @@ class _Assembly:
 
     def trial(self, msg: Any) -> Iterator[RecordedTrial]:
         """End a trial: hand on its window with what was said."""
-        said = _said(msg)
+        said, stamp = _said(msg), _ns(msg.header.stamp)
         numbers = self._runs.setdefault(msg.run_id, _Numbers())
-        if numbers.same(said):
+        if numbers.same(said, stamp):
             return  # latched: who joins late receives it again
         run_id = self._told_apart(msg.run_id, said.number, done=True)
         fits = [
@@ -106,7 +108,7 @@ class _Assembly:
         ]
         for earlier in fits[:-1]:  # attempts that were not observed
             yield self._open.pop(earlier.trial_id)
-        numbers.keep(said)
+        numbers.keep(said, stamp)
         if not fits:
             yield replace(said, run_id=run_id)
             return
@@ -149,7 +151,7 @@ class _Numbers:
         self.last = -1
         self.window = -1
         self._count = 1
-        self._said: dict[int, RecordedTrial] = {}
+        self._said: dict[int, tuple[RecordedTrial, int]] = {}
 
     def restart(self) -> None:
         self._count += 1
@@ -158,16 +160,17 @@ class _Numbers:
     def name(self, run_id: str) -> str:
         return run_id if self._count == 1 else f"{run_id}#{self._count}"
 
-    def keep(self, said: RecordedTrial) -> None:
+    def keep(self, said: RecordedTrial, stamp: int) -> None:
         # A trial that failed or was cancelled is done again when its run is resumed.
         self.last = said.number if said.status is TrialStatus.DONE else said.number - 1
-        self._said[said.number] = said
+        self._said[said.number] = said, stamp
 
-    def same(self, said: RecordedTrial) -> bool:
-        """Tell whether this trial was handed on already."""
-        known = self._said.get(said.number)
+    def same(self, said: RecordedTrial, stamp: int) -> bool:
+        """Tell whether this very trial, ``stamp`` [ns] included, was handed on already."""
+        known, then = self._said.get(said.number, (None, 0))
         return (
             known is not None
+            and then == stamp
             and known.status == said.status
             and _equal(known.theta, said.theta)
             and _equal(known.error, said.error)
@@ -176,6 +179,9 @@ class _Numbers:
 
 def _said(msg: Any) -> RecordedTrial:
     proposal = msg.proposal
+    for name in ("theta", "goal", "error", "cost", "best_cost"):
+        if np.any(np.abs(getattr(msg, name)) > MOST):
+            raise ValueError(f"{name} of trial {msg.trial} is beyond {MOST:g}")
     return RecordedTrial(
         run_id=str(msg.run_id),
         number=int(msg.trial),
@@ -192,8 +198,8 @@ def _said(msg: Any) -> RecordedTrial:
             provenance=str(proposal.provenance),
             fallback_reason=str(proposal.fallback_reason),
             latency=float(proposal.latency),
-            predicted_cost=float(proposal.predicted_cost),
-            predicted_std=float(proposal.predicted_std),
+            predicted_cost=_known(proposal.predicted_cost),
+            predicted_std=_known(proposal.predicted_std),
         ),
         requested=str(proposal.requested),
         projected=bool(proposal.projected),
@@ -205,6 +211,8 @@ def _said(msg: Any) -> RecordedTrial:
 def _path(msg: Any) -> RecordedPath:
     points = [(p.x, p.y, p.z) for p in msg.positions]
     positions = np.array(points, dtype=np.float64).reshape(-1, 3)
+    if np.any(np.abs(positions) > MOST):
+        raise ValueError(f"a position is more than {MOST:g} m away")
     return RecordedPath(
         ObjectTrajectory(np.array(msg.times, dtype=np.float64), positions),
         float(msg.coverage),
@@ -220,6 +228,10 @@ def split_id(trial_id: str) -> tuple[str, int]:
     run_id, slash, rest = str(trial_id).rpartition("/")
     number = rest.partition("-")[0]
     return (run_id, int(number)) if slash and number.isdecimal() and len(number) < 7 else ("", -1)
+
+
+def _known(value: float) -> float:
+    return float(value) if abs(value) <= MOST else float("nan")
 
 
 def _ns(stamp: Any) -> int:
