@@ -44,7 +44,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit code."""
-    args = _parser().parse_args(argv)
+    args = _parsed(argv)
     try:
         return int(args.run(args))
     except IcpiError as exc:
@@ -59,6 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         print(f"icpi: error: {exc.filename or 'file'}: {exc.strerror or exc}", file=sys.stderr)
         return 1
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; ``name:=value`` may stand anywhere, as after `ros2 launch`."""
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    values = [word for word in rest if ":=" in word and not word.startswith("-")]
+    if rest and (rest != values or not hasattr(args, "arguments")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if values:
+        args.arguments = [*args.arguments, *values]
+    return args
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,7 +23,8 @@ def test_the_summary_holds_the_peaks_of_the_motion():
     _, (slow, fast), (brake, push) = peaks(MOTION.stroke)
     speeds, accelerations = np.maximum(-slow, fast), np.maximum(-brake, push)
     assert found.duration == MOTION.stroke.duration
-    assert found.speed.joint == UR5E.joints[int(np.argmax(speeds))]
+    # Two joints share the peak, turning against each other.
+    assert speeds[UR5E.joints.index(found.speed.joint)] == pytest.approx(speeds.max(), rel=1e-9)
     assert found.speed.value == pytest.approx(speeds.max(), rel=1e-9)
     assert found.speed.share == pytest.approx(speeds.max() / np.pi, rel=1e-9)
     assert found.acceleration.share == pytest.approx(accelerations.max() / 40.0, rel=1e-9)
