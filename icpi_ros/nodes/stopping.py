@@ -28,9 +28,10 @@ STANDING = 20_000_000
 point."""
 STANDING_UNTOLD = 100_000_000
 """The same where it refused to stop [ns]: a motion that just begins is as slow for a moment."""
-LEADS = (0.012, 0.02, 0.05)
-"""From planning a stop to its begin [s], one try after the other: planning takes 2 ms and
-transport 1 ms, a controller refuses what comes too late to be joined within the limits."""
+LEADS = (0.02, 0.03, 0.05)
+"""From planning a stop to its begin [s], one try after the other: planning takes 5 ms and
+transport 1 ms, and a controller refuses what comes too late to be joined within the limits.  With
+12 ms one stop in twelve was refused and planned again, which took longer than to wait."""
 BLEND = 0.05
 """The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
 SLACK, SHIFTS = 0.1, 81
