@@ -22,6 +22,8 @@ from icpi_ros.tasks import TASKS
 
 from .conftest import NAMESPACE
 
+pytestmark = pytest.mark.alone
+
 LENS = [-0.1, 0.02, 0.0005, -0.0005, 0.0]
 
 

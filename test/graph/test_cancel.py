@@ -14,6 +14,8 @@ from icpi_ros.nodes import qos
 from icpi_ros.nodes.convert import to_ns
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
+pytestmark = pytest.mark.alone
+
 State = ExecuteMotion.Feedback
 Code = ExecuteMotion.Result
 FAST = [1.5, 0.0]

@@ -16,6 +16,8 @@ from icpi_ros.tasks import TASKS
 
 from .conftest import NODES
 
+pytestmark = pytest.mark.alone
+
 TRIALS = 3
 
 
