@@ -28,10 +28,12 @@ STANDING = 20_000_000
 point."""
 STANDING_UNTOLD = 100_000_000
 """The same where it refused to stop [ns]: a motion that just begins is as slow for a moment."""
-LEADS = (0.02, 0.03, 0.05)
+LEADS = (0.012, 0.018, 0.03, 0.05)
 """From planning a stop to its begin [s], one try after the other: planning takes 5 ms and
-transport 1 ms, and a controller refuses what comes too late to be joined within the limits.  With
-12 ms one stop in twelve was refused and planned again, which took longer than to wait."""
+transport 1 ms, and a controller refuses what comes too late to be joined within the limits."""
+TRANSPORT = 0.004
+"""A stop that is planned with less time left than this is not sent but planned anew [s]: to hear
+that it came too late takes longer."""
 BLEND = 0.05
 """The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
 SLACK, SHIFTS = 0.1, 81
@@ -146,11 +148,18 @@ class Stopper:
         return None
 
     def _send_stop(self, running: Running, lead: float, label: str) -> int | None:
-        """Send a stop; return its end on the arm's clock [ns], None if the gate refused it."""
-        begin = self._port.now + ns_from_seconds(lead * max(self._port.pace, 1.0))
+        """Send a stop; return its end on the arm's clock [ns].
+
+        None: the gate refused it, or planning took so long that it would come too late.
+        """
+        pace = max(self._port.pace, 1.0)
+        begin = self._port.now + ns_from_seconds(lead * pace)
         try:
             checked = safe_stop(self._gate, running.trajectory, running.elapsed(begin))
         except MotionRefused:
+            return None
+        left = begin - self._port.now
+        if left < ns_from_seconds(TRANSPORT * pace) and lead not in (BLEND, LEADS[-1]):
             return None
         self._port.send(checked, label, begin)
         return begin + ns_from_seconds(checked.trajectory.duration)

@@ -12,7 +12,7 @@ from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.stopping import Running, Stopper
+from icpi_ros.nodes.stopping import LEADS, Running, Stopper
 from icpi_ros.nodes.topic_port import TopicPort, hold_point
 from icpi_ros.tasks import TASKS
 
@@ -103,9 +103,9 @@ def test_a_refused_stop_is_sent_again_further_ahead():
 
 
 def test_what_refuses_every_stop_is_held():
-    port = Port(state_at(0.2), refusals=3)
+    port = Port(state_at(0.2), refusals=len(LEADS))
     assert stopped(port, exact())
-    assert (len(port.sent), port.held) == (3, [0])
+    assert (len(port.sent), port.held) == (len(LEADS), [0])
 
 
 def test_a_refused_hold_is_repeated_more_gently():
