@@ -9,6 +9,8 @@ from icpi_ros.nodes import qos
 
 from .faulty_arm import FaultyArm, graph_of, warm
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def mute(tmp_path_factory, domain):

@@ -12,6 +12,8 @@ from icpi_ros.nodes import convert, qos
 
 from .conftest import TRIALS, RunningGraph
 
+pytestmark = pytest.mark.alone
+
 SAME_PATH = 1e-4
 """Largest distance between the live path and the one seen again [m]."""
 

@@ -400,7 +400,7 @@ def test_what_cannot_be_found_or_written_is_said(file, tmp_path, capsys):
     assert "its folder does not exist" in capsys.readouterr().err
     before = file.read_bytes()
     assert main(["report", str(file), "--html", str(file)]) == 2
-    assert "is the results file itself" in capsys.readouterr().err
+    assert "is the file that is read" in capsys.readouterr().err
     assert file.read_bytes() == before
     assert main(["report", str(file), "--png", str(file)]) == 2
     assert "name a folder" in capsys.readouterr().err

@@ -140,7 +140,7 @@ USAGE = {
     "table --camera TRUE --marker=0.5,.1,0,0,0 --images MARKERS --out OUT": "0.5,.1",
     "table --camera TRUE --marker=0,.1,0,0,0 --images SMALL --out OUT": "320 x 240",
     "board --out OUT": ".png or .svg",
-    "physics --out OUT": "invalid choice",
+    "physics --out OUT": "nothing to calibrate from",
 }
 FAILED = {
     "table --camera TRUE --point=1,2,0,0,0 --out OUT": "1 points are too few",
