@@ -20,7 +20,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
+from icpi_ros.nodes.arm_feed import ArmFeed, FeedPort
 from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import FOLLOW
@@ -77,7 +77,7 @@ class _Goal:
     end: MotionStatus | None = field(default=None)
 
 
-class ActionPort:
+class ActionPort(FeedPort):
     """See :class:`icpi_ros.nodes.arm_port.ArmPort`."""
 
     answers = True
@@ -89,34 +89,16 @@ class ActionPort:
         from control_msgs.action import FollowJointTrajectory
 
         self._action, self._name = FollowJointTrajectory, f"{controller}/{FOLLOW}"
-        self._node, self._arm, self._feed, self._tolerances = node, arm, feed, tolerances
+        super().__init__(feed)
+        self._node, self._arm, self._tolerances = node, arm, tolerances
         self._client = SafeActionClient(node, FollowJointTrajectory, self._name)
         self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
 
     @property
-    def state(self) -> ArmState | None:
-        """See the class."""
-        return self._feed.state
-
-    @property
-    def now(self) -> int:
-        """See the class."""
-        return self._feed.now
-
-    @property
-    def pace(self) -> float:
-        """See the class."""
-        return self._feed.pace
-
-    @property
     def has_controller(self) -> bool:
         """See the class; asked again and again until it is true."""
         return self._client.ready()
-
-    def label(self, name: str) -> str:
-        """See the class."""
-        return self._feed.label(name)
 
     def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
         """See the class."""

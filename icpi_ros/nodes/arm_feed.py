@@ -119,3 +119,34 @@ class ArmFeed:
         with self._changed:
             self._statuses.append(status)
             self._changed.notify_all()
+
+
+class FeedPort:
+    """What every adapter knows of its arm from the feed; see :class:`ArmPort` in arm_port.
+
+    Args:
+        feed: of the arm.
+    """
+
+    def __init__(self, feed: ArmFeed) -> None:
+        """Keep the feed."""
+        self._feed = feed
+
+    @property
+    def state(self) -> ArmState | None:
+        """The newest joint state; None until there is one."""
+        return self._feed.state
+
+    @property
+    def now(self) -> int:
+        """The arm's clock at this moment, estimated [ns]."""
+        return self._feed.now
+
+    @property
+    def pace(self) -> float:
+        """How fast the arm's clock runs against the steady one."""
+        return self._feed.pace
+
+    def label(self, name: str) -> str:
+        """Return a label that no other motion has."""
+        return self._feed.label(name)

@@ -19,7 +19,7 @@ from icpi_ros.errors import UsageError
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.nodes import action_port
 from icpi_ros.nodes.action_port import ActionPort, Tolerances
-from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
+from icpi_ros.nodes.arm_feed import ArmFeed, ArmState, FeedPort
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.topic_port import TopicPort
@@ -127,36 +127,24 @@ def make_port(
     tolerances = Tolerances(
         values["tracking_tolerance"], values["goal_tolerance"], values["goal_time"]
     )
+
+    def adapter(way: str) -> ArmPort:
+        return ADAPTERS[way](node, arm, feed, tolerances, name)
+
     if kind == "auto" and installed:
-        return AutoPort(
-            feed, *(make(node, arm, feed, tolerances, name) for make in ADAPTERS.values())
-        )
-    return ADAPTERS["topic" if kind == "auto" else kind](node, arm, feed, tolerances, name)
+        return AutoPort(feed, adapter("action"), adapter("topic"))
+    return adapter("topic" if kind == "auto" else kind)
 
 
-class AutoPort:
+class AutoPort(FeedPort):
     """Takes the action if its server is there, else the topic; decided at the first motion."""
 
     def __init__(self, feed: ArmFeed, action: ArmPort, topic: ArmPort) -> None:
         """Keep both ways."""
-        self._feed, self._action, self._topic = feed, action, topic
+        super().__init__(feed)
+        self._action, self._topic = action, topic
         self._chosen: ArmPort | None = None
         self._topic_seen: float | None = None
-
-    @property
-    def state(self) -> ArmState | None:
-        """See :class:`ArmPort`."""
-        return self._feed.state
-
-    @property
-    def now(self) -> int:
-        """See :class:`ArmPort`."""
-        return self._feed.now
-
-    @property
-    def pace(self) -> float:
-        """See :class:`ArmPort`."""
-        return self._feed.pace
 
     @property
     def has_controller(self) -> bool:
@@ -175,10 +163,6 @@ class AutoPort:
     def answers(self) -> bool:
         """See :class:`ArmPort`."""
         return self._way.answers
-
-    def label(self, name: str) -> str:
-        """See :class:`ArmPort`."""
-        return self._feed.label(name)
 
     def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
         """See :class:`ArmPort`."""

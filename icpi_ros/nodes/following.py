@@ -90,7 +90,7 @@ class Follower:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        self._stopper = Stopper(arm, port, gate, changed, settings.silence, settings.stop_limit)
+        self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit)
         self._running: Running | None = None
         self._pending = ""
         self._trial_id = ""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
@@ -79,8 +78,7 @@ class Stopper:
     """Stops one arm; used by one worker thread.
 
     Args:
-        arm: whose limits hold.
-        port: the way to it.
+        port: the way to the arm.
         gate: checks the stops as it checks every motion.
         changed: notified at every news of the arm.
         silence: steady time after which a joint state is too old to tell anything [s].
@@ -89,7 +87,6 @@ class Stopper:
 
     def __init__(
         self,
-        arm: Arm,
         port: ArmPort,
         gate: SafetyGate,
         changed: threading.Condition,
@@ -97,7 +94,7 @@ class Stopper:
         limit: float,
     ) -> None:
         """Keep the parts."""
-        self._arm, self._port, self._gate, self._changed = arm, port, gate, changed
+        self._port, self._gate, self._changed = port, gate, changed
         self._silence, self._limit = silence, limit
 
     def stop(self, running: Running | None, tolerance: float, name: str, pending: str = "") -> bool:
@@ -125,9 +122,9 @@ class Stopper:
             label = self._port.label(f"{name}/hold")
             asked = self._port.now
             end = asked + ns_from_seconds(self._port.hold(label, attempt))
-            if attempt == HOLDS - 1:
-                end = asked  # what refuses all of them stops by itself, or does not
             last = attempt == HOLDS - 1
+            if last:
+                end = asked  # what refuses all of them stops by itself, or does not
             seen = self._stands_after(end, "" if last else label, deadline, pending)
             if seen is not None:
                 return seen

@@ -13,7 +13,7 @@ from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.action_port import Tolerances
-from icpi_ros.nodes.arm_feed import ArmFeed, ArmState
+from icpi_ros.nodes.arm_feed import ArmFeed, ArmState, FeedPort
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import TRAJECTORY
 
@@ -25,31 +25,17 @@ HOLD_SHARE = 0.5
 """Share of the acceleration limits that a hold uses: its start is only roughly known."""
 
 
-class TopicPort:
+class TopicPort(FeedPort):
     """See :class:`icpi_ros.nodes.arm_port.ArmPort`."""
 
     def __init__(
         self, node: Node, arm: Arm, feed: ArmFeed, tolerances: Tolerances, controller: str
     ) -> None:
         """Open the topic; the tolerances cannot be sent here, the executor watches them."""
-        self._node, self._arm, self._feed = node, arm, feed
+        super().__init__(feed)
+        self._node, self._arm = node, arm
         self._topic = f"{controller}/{TRAJECTORY}"
         self._out = node.create_publisher(JointTrajectoryMsg, self._topic, qos.COMMAND)
-
-    @property
-    def state(self) -> ArmState | None:
-        """See the class."""
-        return self._feed.state
-
-    @property
-    def now(self) -> int:
-        """See the class."""
-        return self._feed.now
-
-    @property
-    def pace(self) -> float:
-        """See the class."""
-        return self._feed.pace
 
     @property
     def has_controller(self) -> bool:
@@ -60,10 +46,6 @@ class TopicPort:
     def answers(self) -> bool:
         """See the class; the simulated arm does, a real controller does not."""
         return self._feed.reports_status
-
-    def label(self, name: str) -> str:
-        """See the class."""
-        return self._feed.label(name)
 
     def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
         """See the class."""
@@ -99,7 +81,7 @@ def hold_point(arm: Arm, state: ArmState, attempt: int) -> JointTrajectory:
     """
     limits = arm.limits
     allowed = HOLD_SHARE * limits.acceleration
-    time = 2.0**attempt * max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))
-    q = np.clip(state.q + 0.5 * time * state.qd, limits.lower, limits.upper)
+    duration = 2.0**attempt * max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))
+    q = np.clip(state.q + 0.5 * duration * state.qd, limits.lower, limits.upper)
     rest = np.zeros((1, len(q)))
-    return JointTrajectory(arm.joints, np.array([time]), q[np.newaxis], rest, rest.copy())
+    return JointTrajectory(arm.joints, np.array([duration]), q[np.newaxis], rest, rest.copy())

@@ -76,7 +76,7 @@ def state_at(seconds, off=0.0, age=0.0):
 
 def stopped(port, running):
     gate = SafetyGate(ARM)
-    stopper = Stopper(ARM, port, gate, threading.Condition(), silence=0.5, limit=2.0)
+    stopper = Stopper(port, gate, threading.Condition(), silence=0.5, limit=2.0)
     return stopper.stop(running, 0.1, "trial")
 
 
