@@ -33,7 +33,7 @@ from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm
 from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
-from icpi_ros.nodes.topics import JOINT_STATES, OBJECT_POSE, RESET_SCENE
+from icpi_ros.nodes.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
 from icpi_ros.perception.targets import WATCHES
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -58,8 +58,11 @@ PARAMETERS = (
     *simulated_controller.PARAMETERS,
     *camera_port.PARAMETERS,
 )
-BRAKING, SEEN = 1.0, 0.4
-"""At the end: longest real time for a moving arm to brake, and for others to see it stand [s]."""
+BRAKING, SEEN = 1.0, 2.5
+"""At the end: longest real time for a moving arm to brake, and for an executor that ends too to
+see it stand [s]."""
+SEND_GOAL = "/_action/send_goal"
+"""The service by which an action's server can be found."""
 CLOCK_PERIOD = 0.004
 """Shortest real time between two /clock messages [s]: every node pays for each of them."""
 INBOX = 16
@@ -123,7 +126,9 @@ class MujocoArm(IcpiNode):
         deadline = time.monotonic() + BRAKING
         while self._sim.snapshot.active and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(SEEN)
+        deadline = time.monotonic() + SEEN
+        while self.count_services(f"{EXECUTE_MOTION}{SEND_GOAL}") and time.monotonic() < deadline:
+            time.sleep(0.02)
         self._end.set()
         self._wake.set()
         if self._camera is not None:
