@@ -28,7 +28,7 @@ from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
 from icpi_ros.resources import share_path
 
-DISCOVERY = "FASTRTPS_DEFAULT_PROFILES_FILE"
+RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 START_LIMIT = 20.0
 STOP_LIMIT = 15.0
 
@@ -40,16 +40,29 @@ def environment() -> dict[str, str]:
         UsageError: discovery is switched off; the nodes would never find each other.
     """
     env = dict(os.environ)
-    scope = env.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    scope = env.setdefault(RANGE, "LOCALHOST")
     if scope == "OFF":
         raise UsageError(
-            "ROS_AUTOMATIC_DISCOVERY_RANGE = OFF keeps nodes from finding each other: "
-            "set LOCALHOST or SUBNET, or unset it"
+            f"{RANGE} = OFF keeps nodes from finding each other: set LOCALHOST or SUBNET, or unset "
+            "it"
         )
     env["PYTHONUNBUFFERED"] = "1"
-    with contextlib.suppress(IcpiError):  # only found later, 3 s at worst, without it
-        env.setdefault(DISCOVERY, str(share_path("config", "fastdds.xml")))
+    # Without our profiles nodes only find each other later, 3 s at worst.
+    with contextlib.suppress(IcpiError):
+        _choose_profiles(env)
     return env
+
+
+def _choose_profiles(env: dict[str, str]) -> None:
+    """Set the profiles of Fast DDS unless the user has some; see config/fastdds_localhost.xml."""
+    fast_dds = env.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps")
+    if PROFILES in env or not fast_dds:
+        return
+    if env[RANGE] == "LOCALHOST":
+        env[PROFILES] = str(share_path("config", "fastdds_localhost.xml"))
+        env[RANGE] = "SYSTEM_DEFAULT"  # what the profile says: the range itself adds shared memory
+    else:
+        env[PROFILES] = str(share_path("config", "fastdds.xml"))
 
 
 def run_graph(specs: Sequence[NodeSpec]) -> int:

@@ -1,6 +1,7 @@
 """A whole improvement run through a free-running graph."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ def finished(fast):
         begin = time.monotonic()
         result = client.improve(Request("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls)
         return result, shown, runs, time.monotonic() - begin
+
+
+def test_nodes_share_no_memory_that_a_killed_one_could_leave_locked(finished, fast):
+    for pid in fast.pids().values():
+        assert "/dev/shm/fast" not in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_a_run_improves_and_every_trial_is_shown(finished):
