@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.space import ParameterSpace
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -73,6 +75,53 @@ def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tupl
         else:
             good = middle
     return nearest + good * (theta - nearest), reason
+
+
+@dataclass(frozen=True)
+class Confined:
+    """A theta as it may be executed.
+
+    Attributes:
+        theta: ``(d,)`` inside bounds and step limit, and possible wherever that was found.
+        moved: True if it is not what was asked for.
+        reason: why the arm could not do what was asked for; empty = it could.
+    """
+
+    theta: Array
+    moved: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What becomes of a proposal before it is executed.
+
+    Attributes:
+        steps: limit on the change of theta; its space bounds theta.
+        why_not: says which thetas the arm cannot execute.
+    """
+
+    steps: StepLimit
+    why_not: WhyNot = anything
+
+    def of(self, theta: Array, executed: Sequence[Array]) -> Confined:
+        """Confine a theta ``(d,)`` to bounds, then to the step limit, then to what is possible.
+
+        Args:
+            theta: as an improver proposed it.
+            executed: thetas of the run.
+
+        Raises:
+            InvalidValue: theta has the wrong length or is not finite.
+        """
+        space = self.steps.space
+        inside, projected = space.project(space.as_vector(theta))
+
+        def why_not(tried: Array) -> str:
+            return self.steps.refuse(tried, executed) or self.why_not(tried)
+
+        found, reason = moved_back(self.steps.nearest_allowed(inside, executed), executed, why_not)
+        return Confined(found, projected or not np.array_equal(found, inside), reason)
 
 
 def first_possible(space: ParameterSpace, rng: np.random.Generator, why_not: WhyNot) -> Array:

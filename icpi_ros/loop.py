@@ -31,7 +31,7 @@ from icpi_ros.errors import (
     StoreError,
     UsageError,
 )
-from icpi_ros.feasible import WhyNot, anything, first_possible, moved_back
+from icpi_ros.feasible import Confinement, WhyNot, anything, first_possible
 from icpi_ros.models.budget import spent_on
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
@@ -249,16 +249,14 @@ class ImprovementRun:
             again = self._again
             return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
         proposal = self._proposal(number, history)
-        inside, projected = self.task.space.project(self.task.space.as_vector(proposal.theta))
-        executed = [outcome.theta for outcome in history]
-
-        def why_not(theta: Array) -> str:
-            return self._steps.refuse(theta, executed) or self.why_not(theta)
-
-        theta, reason = moved_back(self._steps.nearest_allowed(inside, executed), executed, why_not)
+        confined = Confinement(self._steps, self.why_not).of(
+            proposal.theta, [outcome.theta for outcome in history]
+        )
+        reason = confined.reason
         note = f"moved back to what the arm can do: {reason}" if reason else ""
-        moved = projected or not np.array_equal(theta, inside)
-        return Trial(number, theta, proposal, moved, best_cost=best_cost, note=note)
+        return Trial(
+            number, confined.theta, proposal, confined.moved, best_cost=best_cost, note=note
+        )
 
     def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
         if number == 0:

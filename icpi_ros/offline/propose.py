@@ -10,7 +10,7 @@ import numpy as np
 
 from icpi_ros.arms import find_arm
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.feasible import WhyNot, anything, moved_back, reach_of
+from icpi_ros.feasible import Confinement, WhyNot, anything, reach_of
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.motion.limits_file import gate_of
@@ -62,8 +62,8 @@ class Bench:
         self.run = run
         self._dataset, self._options = dataset, options
         setup = run.settings.setup
-        self._limit = StepLimit(run.task.space, setup.max_step)
-        self._possible = anything if setup.arm is None else _reach(run.task, setup)
+        possible = anything if setup.arm is None else _reach(run.task, setup)
+        self._confinement = Confinement(StepLimit(run.task.space, setup.max_step), possible)
 
     def proposer(self, improver: str, goal: Array) -> Proposer:
         """Return the asked improver for one goal ``(g,)``.
@@ -95,14 +95,8 @@ class Bench:
         proposal = proposer.propose(
             history, self.run.settings.seed if seed is None else seed, number
         )
-        inside, _ = self.run.task.space.project(proposal.theta)
         executed = [outcome.theta for outcome in history]
-
-        def why_not(theta: Array) -> str:
-            return self._limit.refuse(theta, executed) or self._possible(theta)
-
-        theta, _ = moved_back(self._limit.nearest_allowed(inside, executed), executed, why_not)
-        return theta, proposal
+        return self._confinement.of(proposal.theta, executed).theta, proposal
 
     def proposals(self, improver: str) -> list[Proposed]:
         """Return the improver's proposal for every recorded trial that has a history.

@@ -12,6 +12,7 @@ import numpy as np
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.records import RunConfig
 from icpi_ros.errors import InvalidValue, ObservationMissing
+from icpi_ros.feasible import Confinement
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import MAX_BUDGET, examples_hash, find_examples, make_proposer
@@ -61,7 +62,7 @@ class RederivedRun:
             max_step=settings.max_step,
         )
         self._proposer: Proposer = make_proposer(self._task, config, examples)
-        self._steps = StepLimit(self._task.space, settings.max_step)
+        self._confinement = Confinement(StepLimit(self._task.space, settings.max_step))
         self.history: list[Outcome] = []
 
     def outcome(self, theta: Array, trajectory: ObjectTrajectory) -> Outcome:
@@ -88,10 +89,9 @@ class RederivedRun:
             BudgetSpent: what may be spent on the model is used up.
         """
         proposal = self._proposer.propose(self.history, self._settings.seed, number)
-        inside, projected = self._task.space.project(self._task.space.as_vector(proposal.theta))
-        theta = self._steps.nearest_allowed(inside, [outcome.theta for outcome in self.history])
-        moved = projected or not np.array_equal(theta, inside)
-        return Trial(number, theta, proposal, moved, best_cost=self.best_cost)
+        executed = [outcome.theta for outcome in self.history]
+        confined = self._confinement.of(proposal.theta, executed)
+        return Trial(number, confined.theta, proposal, confined.moved, best_cost=self.best_cost)
 
     @property
     def best_cost(self) -> float:
