@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from types import TracebackType
 
 import rclpy
 from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -44,6 +44,7 @@ class ClientNode:
         self.changed = threading.Condition()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self._closing = False
         self._spinner = threading.Thread(target=self._run, daemon=True)
 
     def spin(self) -> None:
@@ -57,6 +58,7 @@ class ClientNode:
 
     def close(self) -> None:
         """End thread and node; a middleware that hangs is left behind."""
+        self._closing = True
         within(TEAR_DOWN_LIMIT, self._tear_down)
 
     def __exit__(
@@ -69,8 +71,13 @@ class ClientNode:
         self.close()
 
     def _run(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
+        try:
             self._executor.spin()
+        except ExternalShutdownException:
+            pass
+        except InvalidHandle:  # a callback under way finds its executor gone
+            if not self._closing:
+                raise
 
     def _tear_down(self) -> None:
         self._executor.shutdown(timeout_sec=1.0)

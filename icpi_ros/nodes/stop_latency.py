@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,11 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -34,18 +29,19 @@ from icpi_ros.graph.processes import BackgroundGraph, environment
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.arm_feed import AT_REST
 from icpi_ros.nodes.calls import SafeActionClient
+from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.spin import within
 from icpi_ros.nodes.topics import (
     CONTROLLER_STATUS,
     CONTROLLER_TRAJECTORY,
     EXECUTE_MOTION,
     JOINT_STATES,
+    RESET_STOP,
+    STOP,
 )
 from icpi_ros.tasks import TASKS
 
 TASK = "slide"
-STOP_SERVICE, RESET_SERVICE = "stop", "reset_stop"
 START_LIMIT, REPLY_LIMIT = 30.0, 15.0
 MOVING = 0.1
 """Joint speed from which a motion counts as under way [rad/s]."""
@@ -96,45 +92,28 @@ def measure(trials: int, seed: int, request: str, controller: str) -> tuple[list
         held.release()
 
 
-class _Client:
+class _Client(ClientNode):
     """Starts and stops motions; callbacks note what happens, the caller's thread waits."""
 
     def __init__(self, graph: BackgroundGraph) -> None:
+        super().__init__("icpi_stop_latency")
         self._graph = graph
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(
-            "stop_latency", context=self._context, start_parameter_services=False
-        )
         self._arm = ARMS.get(TASKS.get(TASK).arm)
-        self._changed = threading.Condition()
         self._phase = -1
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)
         self._sent: deque[JointTrajectory] = deque(maxlen=100)
-        self._motions = SafeActionClient(self._node, ExecuteMotion, EXECUTE_MOTION)
-        self._stop = self._node.create_client(Trigger, STOP_SERVICE)
-        self._reset = self._node.create_client(Trigger, RESET_SERVICE)
-        listen = self._node.create_subscription
+        self._motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
+        self._stop = self.node.create_client(Trigger, STOP)
+        self._reset = self.node.create_client(Trigger, RESET_STOP)
+        listen = self.node.create_subscription
         listen(JointState, JOINT_STATES, self._on_state, qos.SENSOR_EVERY)
         listen(DiagnosticStatus, CONTROLLER_STATUS, self._on_status, qos.EVENT)
         listen(JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self.spin()
 
     def __enter__(self) -> _Client:
-        self._thread.start()
         return self
-
-    def __exit__(self, *exc: object) -> None:
-        within(5.0, self._tear_down)
-
-    def _tear_down(self) -> None:
-        self._executor.shutdown(timeout_sec=2.0)
-        self._thread.join(2.0)
-        self._node.destroy_node()
-        self._context.try_shutdown()
 
     def measure(
         self, trials: int, rng: np.random.Generator, request: str
@@ -219,30 +198,30 @@ class _Client:
             if time.monotonic() > deadline or not self._graph.alive:
                 why = self._graph.reason() if not self._graph.alive else f"{limit:g} s"
                 raise ExecutionFailed(f"waited for {what} in vain: {why}")
-            with self._changed:
-                self._changed.wait(0.02)
+            with self.changed:
+                self.changed.wait(0.02)
 
     def _reply(self, future: Any) -> Any:
         self._wait(future.done, REPLY_LIMIT, "a reply")
         return future.result()
 
     def _on_state(self, msg: JointState) -> None:
-        with self._changed:
+        with self.changed:
             self._states.append((time.monotonic(), float(np.abs(msg.velocity).max())))
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def _on_status(self, msg: DiagnosticStatus) -> None:
-        with self._changed:
+        with self.changed:
             self._statuses.append(convert.motion_status_from(msg))
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def _on_trajectory(self, msg: JointTrajectory) -> None:
         self._sent.append(msg)
 
     def _on_feedback(self, msg: Any) -> None:
-        with self._changed:
+        with self.changed:
             self._phase = msg.feedback.state
-            self._changed.notify_all()
+            self.changed.notify_all()
 
 
 def _kind(label: str) -> str:

@@ -1,44 +1,21 @@
 """A node of the tests: records topics, sends motions, waits for events with deadlines."""
 
-import threading
 import time
-
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.nodes.calls import SafeActionClient
-from icpi_ros.nodes.spin import within
+from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 
 LIMIT = 20.0
 
 
-class Observer:
+class Observer(ClientNode):
     def __init__(self, namespace):
-        self.context = Context()
-        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node(
-            "observer", namespace=namespace, context=self.context, start_parameter_services=False
-        )
-        self.changed = threading.Condition()
+        super().__init__("observer", namespace)
         self.feedback = []
         self.motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
-        self.executor = SingleThreadedExecutor(context=self.context)
-        self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self.executor.spin, daemon=True)
-        self.thread.start()
-
-    def close(self):
-        assert within(5.0, self._tear_down)
-
-    def _tear_down(self):
-        self.executor.shutdown(timeout_sec=2.0)
-        self.thread.join(2.0)
-        self.node.destroy_node()
-        self.context.try_shutdown()
+        self.spin()
 
     def record(self, kind, topic, qos):
         found = []

@@ -32,7 +32,9 @@ class Heard:
 
 def offered(node):
     """Services of all nodes of the graph; the observer itself is a client of motions."""
-    nodes = [name for name, _ in node.get_node_names_and_namespaces() if name != "observer"]
+    nodes = [
+        name for name, _ in node.get_node_names_and_namespaces() if not name.startswith("observer")
+    ]
     assert {"replay", "perception"} <= set(nodes)
     return {
         service
