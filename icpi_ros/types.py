@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
+SECOND = 1_000_000_000
+"""In nanoseconds, the unit of stamps."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from icpi_ros.perception.images import Bytes
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import watch
+from icpi_ros.types import SECOND
 
-SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 POSE_PERIOD = 10_000_000
 IMAGE_PERIOD = 16_666_667

@@ -19,11 +19,10 @@ from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.targets import Watch, outline, watch
-from icpi_ros.perception.tracking import SECOND
 from icpi_ros.sim.camera import TYPICAL, CameraSettings, Image
 from icpi_ros.sim.filming import Film
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
 HIDDEN = 0.3
 """How long the band hides the whole object [s]."""

@@ -24,6 +24,7 @@ from icpi_ros.nodes.arm_feed import ArmFeed, FeedPort
 from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import FOLLOW
+from icpi_ros.types import SECOND
 
 FEEDBACK = 0.15
 """Steady time for the first feedback, which tells the exact start of a motion [s]."""
@@ -179,7 +180,7 @@ class ActionPort(FeedPort):
         stamp = convert.to_ns(msg.feedback.header.stamp)
         elapsed = convert.to_ns(msg.feedback.desired.time_from_start)
         # Older controllers leave the time at 0, or tell that of their next point.
-        if elapsed > 0 and self._agrees(goal.trajectory, msg.feedback, elapsed / convert.SECOND):
+        if elapsed > 0 and self._agrees(goal.trajectory, msg.feedback, elapsed / SECOND):
             goal.start_ns, goal.exact = stamp - elapsed, True
 
     def _agrees(self, trajectory: JointTrajectory, feedback: Any, elapsed: float) -> bool:

@@ -16,9 +16,9 @@ from sensor_msgs.msg import JointState
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.convert import SECOND, MotionStatus
+from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import JOINT_STATES, STATUS
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 AT_REST = 0.02
 """Joint speed below which an arm counts as standing [rad/s]."""

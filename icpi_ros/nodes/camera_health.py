@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from icpi_ros.perception.tracking import SECOND, Rejected
+from icpi_ros.perception.tracking import Rejected
+from icpi_ros.types import SECOND
 
 MOST_RATE = 300.0
 """More images per second than any camera here sends [Hz]: a driver's error, or a bag too fast."""

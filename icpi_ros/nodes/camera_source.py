@@ -31,7 +31,7 @@ from icpi_ros.perception.rest import SeenRest
 from icpi_ros.perception.targets import Watch, watch
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.types import SECOND, ObjectTrajectory
 
 COUNT_PERIOD = 0.05
 """How often the publishers of images and camera_info are counted [s]."""
@@ -89,7 +89,7 @@ class CameraSource(Source):
             return
         self._health.image(stamp, state.rejected, now)
         if state.measured:
-            resting = self._rest.update(stamp / convert.SECOND, tracker.plane.lift(state.point))
+            resting = self._rest.update(stamp / SECOND, tracker.plane.lift(state.point))
             self._on_seen(Seen(stamp, state.position, resting))
         self._debug.offer(stamp, frame, tracker)
 

@@ -28,12 +28,10 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.planning import Plan
 from icpi_ros.perception.quality import Quality
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.types import SECOND, Array, ObjectTrajectory, Proposal, Trial, TrialStatus
 
 FRAME = "base"
 """Frame of all positions: the arm's Denavit-Hartenberg base frame."""
-SECOND = 1_000_000_000
-"""Nanoseconds."""
 
 
 def to_ns(stamp: Time | Duration) -> int:
@@ -223,8 +221,7 @@ def pose_msg(ns: int, position: Array, quaternion: Array) -> PoseStamped:
 
 def position_from(msg: PoseStamped) -> tuple[int, Array]:
     """Return stamp [ns] and position ``(3,)`` [m] of a pose."""
-    p = msg.pose.position
-    return to_ns(msg.header.stamp), np.array([p.x, p.y, p.z])
+    return to_ns(msg.header.stamp), point_from(msg.pose.position)
 
 
 def object_state_msg(ns: int, position: Array, at_rest: bool) -> ObjectState:
@@ -257,9 +254,8 @@ def object_trajectory_from(msg: ObjectTrajectoryMsg) -> ObjectTrajectory:
     Raises:
         InvalidValue: times and positions do not fit together.
     """
-    positions = np.array([[p.x, p.y, p.z] for p in msg.positions], dtype=np.float64)
     try:
-        return ObjectTrajectory(np.array(msg.times), positions.reshape(-1, 3))
+        return ObjectTrajectory(np.array(msg.times), points_from(msg.positions))
     except ValueError as exc:
         raise InvalidValue(f"object trajectory of trial {msg.trial_id}: {exc}") from exc
 
@@ -267,6 +263,16 @@ def object_trajectory_from(msg: ObjectTrajectoryMsg) -> ObjectTrajectory:
 def is_finite(position: Array) -> bool:
     """Tell whether all of a vector's numbers are."""
     return bool(np.isfinite(position).all())
+
+
+def point_from(msg: Point) -> Array:
+    """Return a point as ``(3,)`` [m]."""
+    return np.array([msg.x, msg.y, msg.z])
+
+
+def points_from(msgs: Iterable[Point]) -> Array:
+    """Return points as ``(n, 3)`` [m]."""
+    return np.array([point_from(msg) for msg in msgs], dtype=np.float64).reshape(-1, 3)
 
 
 def point(position: Iterable[float]) -> Point:

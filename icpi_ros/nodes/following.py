@@ -22,9 +22,9 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.stopping import ENDS, Running, Stopper
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 Code = ExecuteMotion.Result
 DWELL = 0.3

@@ -38,7 +38,7 @@ from icpi_ros.perception.targets import WATCHES
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 PARAMETERS = (
     Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
@@ -257,7 +257,7 @@ class MujocoArm(IcpiNode):
     def _health(self) -> diagnostics.Health:
         now = self._sim.snapshot
         message = "moving" if now.active else "idle"
-        values = {"simulated time [s]": f"{now.ns / convert.SECOND:.2f}"}
+        values = {"simulated time [s]": f"{now.ns / SECOND:.2f}"}
         if self._camera is None:
             return diagnostics.Health(diagnostics.OK, message, values)
         trouble, images = self._camera.health()

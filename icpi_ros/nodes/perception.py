@@ -22,17 +22,17 @@ from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.sources import SOURCES, Seen
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
+from icpi_ros.perception.window import LONGEST
 from icpi_ros.tasks import TASKS
+from icpi_ros.types import SECOND
 
-LONGEST_HISTORY = 600.0
-"""Most that is kept of the past, so no window may be longer [s]."""
 PARAMETERS = (
     Spec("task", "slide", "task whose object is observed", choices=TASKS.names()),
     Spec("source", "tracked_pose", "where positions come from", choices=SOURCES.names()),
     Spec(
         "calibration", "", "file of the calibrated camera; empty = the camera of the task's scene"
     ),
-    Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, LONGEST_HISTORY),
+    Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, LONGEST),
     Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
 )
 STATE_PERIOD = 0.002
@@ -85,11 +85,11 @@ class Perception(IcpiNode):
         if msg.state != TrialWindow.CLOSED:
             return
         start, stop = convert.to_ns(msg.start), convert.to_ns(msg.stop)
-        length = (stop - start) / convert.SECOND
-        if not 0.0 <= length <= LONGEST_HISTORY:
+        length = (stop - start) / SECOND
+        if not 0.0 <= length <= LONGEST:
             self.get_logger().error(
                 f"trial {msg.trial_id}: its window lasts {length:g} s, must be 0 to "
-                f"{LONGEST_HISTORY:g} s: did a clock jump?"
+                f"{LONGEST:g} s: did a clock jump?"
             )
             return
         deadline = time.monotonic() + WAIT_FOR_LAST
@@ -108,7 +108,7 @@ class Perception(IcpiNode):
         if found is None:
             self.get_logger().error(
                 f"trial {window.trial_id}: the object was not seen between "
-                f"{window.start / convert.SECOND:.2f} s and {window.stop / convert.SECOND:.2f} s"
+                f"{window.start / SECOND:.2f} s and {window.stop / SECOND:.2f} s"
             )
             return
         trajectory, quality = found

@@ -24,6 +24,7 @@ from icpi_ros.errors import ExecutionFailed, UsageError
 from icpi_ros.nodes import convert, qos, topics
 from icpi_ros.nodes.recorder import MOTIONS, RECORDED, Recorded, kind_name
 from icpi_ros.nodes.spin import IcpiNode
+from icpi_ros.types import SECOND
 
 PREFIX = "recorded/"
 SENSORS = (topics.OBJECT_POSE, topics.CAMERA_IMAGE)
@@ -141,7 +142,7 @@ class Player:
         for message in self._bag.raw({*self._outs, clock}):
             first = first or message.ns
             if self._rate > 0.0:
-                due = begin + (message.ns - first) / convert.SECOND / self._rate
+                due = begin + (message.ns - first) / SECOND / self._rate
                 if self._end.wait(max(0.0, due - time.monotonic())):
                     return
             if self._end.is_set():

@@ -9,7 +9,8 @@ import yaml
 from rclpy.duration import Duration
 from rclpy.qos import HistoryPolicy, QoSProfile
 
-SECOND = 1_000_000_000
+from icpi_ros.types import SECOND
+
 INFINITE = {"sec": 9223372036, "nsec": 854775807}
 
 

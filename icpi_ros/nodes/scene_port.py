@@ -6,7 +6,6 @@ import threading
 import time
 from dataclasses import dataclass
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -80,7 +79,7 @@ class ScenePort:
 
     def _on_state(self, msg: ObjectState) -> None:
         ns = convert.to_ns(msg.header.stamp)
-        position = np.array([msg.position.x, msg.position.y, msg.position.z])
+        position = convert.point_from(msg.position)
         with self._changed:
             self.seen = Seen(ns, position, msg.at_rest, time.monotonic())
             if msg.at_rest and self._rest is None and ns >= self._rest_after:

@@ -16,7 +16,7 @@ from icpi_ros.nodes.motions import Event, Watch
 from icpi_ros.nodes.serving import RESULT_KEPT
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 SHOWN = 50_000_000
 """Time between feedback messages [ns of simulated time]: the controller's default, 20 Hz."""
@@ -132,7 +132,7 @@ class SimulatedAction:
             return
         msg = self._type.Feedback(joint_names=list(self._joints))
         msg.header.stamp = convert.time_msg(self._now)
-        msg.desired.time_from_start = convert.duration_msg((self._now - start) / convert.SECOND)
+        msg.desired.time_from_start = convert.duration_msg((self._now - start) / SECOND)
         if now is not None:
             msg.actual.positions = now.q.tolist()
             msg.desired.positions = now.wanted.tolist()
@@ -144,7 +144,7 @@ class SimulatedAction:
             return Watch(
                 self._each(goal.path_tolerance),
                 self._each(goal.goal_tolerance),
-                _tolerance(convert.to_ns(goal.goal_time_tolerance) / convert.SECOND),
+                _tolerance(convert.to_ns(goal.goal_time_tolerance) / SECOND),
             )
         except ValueError as exc:
             self._node.get_logger().error(f"tolerances of the goal are not used: {exc}")

@@ -20,12 +20,12 @@ from icpi_ros.motion.safety import START_TOLERANCE, SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.motion.trajectory import PathPoint
 from icpi_ros.nodes.arm_faults import FaultPlan, Faults
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds
+from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.joining import join
 from icpi_ros.nodes.motions import Event, LoadedMotion, Order, check_order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 STILL = 1e-5
 """An object that moves less than this in a tick counts as still [m]."""

@@ -17,7 +17,7 @@ from icpi_ros.perception.quality import Quality, judge_pose
 from icpi_ros.perception.window import ObjectHistory
 from icpi_ros.registry import Registry
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class TrackedPose(Source):
 
     def _take(self, ns: int, position: Array) -> None:
         if convert.is_finite(position) and self._history.add(ns, position):
-            resting = self._rest.update(ns / convert.SECOND, position)
+            resting = self._rest.update(ns / SECOND, position)
             self._on_seen(Seen(ns, position, resting))
 
     @property

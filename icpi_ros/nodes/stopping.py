@@ -19,8 +19,8 @@ from icpi_ros.motion.stop import safe_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds
-from icpi_ros.types import Array
+from icpi_ros.nodes.convert import ns_from_seconds
+from icpi_ros.types import SECOND, Array
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]: one sample could be a turning

@@ -13,13 +13,13 @@ from icpi_msgs.msg import Proposal, TrialWindow
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.approval import Approval
-from icpi_ros.nodes.convert import SECOND, ns_from_seconds, to_ns
+from icpi_ros.nodes.convert import ns_from_seconds, to_ns
 from icpi_ros.nodes.following import Follower, Settings, TrialEnded
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback

@@ -81,12 +81,12 @@ class Viewer(IcpiNode):
             self._markers["arm"] = marker_msgs.arm_markers(self._ns, self._arm, q)
 
     def _on_object(self, msg: ObjectState) -> None:
-        position = np.array([msg.position.x, msg.position.y, msg.position.z])
+        position = convert.point_from(msg.position)
         if np.isfinite(position).all():
             self._markers["object"] = [marker_msgs.object_marker(self._ns, position)]
 
     def _on_path(self, msg: ObjectTrajectory) -> None:
-        positions = np.array([[p.x, p.y, p.z] for p in msg.positions]).reshape(-1, 3)
+        positions = convert.points_from(msg.positions)
         self._markers["path"] = [marker_msgs.path_marker(self._ns, positions)]
 
     def _on_proposal(self, msg: ProposalMsg) -> None:

@@ -14,16 +14,16 @@ import numpy as np
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import ImageSample, PoseSample, Sample, stream_samples
 from icpi_ros.data.bags.topics import IMAGE, POSE
-from icpi_ros.data.bags.trials import SECOND, RecordedTrial
+from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.pipeline import MARGIN, ImageTracker
 from icpi_ros.perception.quality import Quality, judge_pose
 from icpi_ros.perception.targets import watch
-from icpi_ros.perception.window import ObjectHistory
+from icpi_ros.perception.window import LONGEST, ObjectHistory
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.types import SECOND, ObjectTrajectory
 
 POSE_LEAD, IMAGE_LEAD = 0.5, 1.0
 """What is read before and after each window [s]: a camera's track begins before it."""
@@ -31,8 +31,6 @@ JUMP = SECOND
 """A stamp that goes back further than this is a restarted clock [ns]."""
 POSES, CAMERA = "tracked_pose", "camera"
 SOURCES = (POSES, CAMERA)
-LONGEST = 600.0
-"""Longest window [s], as for the node."""
 
 
 @dataclass(frozen=True)

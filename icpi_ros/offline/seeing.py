@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.trials import SECOND, RecordedTrial
+from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.offline.outcomes import Executed
 from icpi_ros.offline.perceive import JUMP, Seen, choose_source, perceive, require_source
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun
+from icpi_ros.types import SECOND
 
 
 def see_runs(

@@ -19,8 +19,7 @@ from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import Watch, watch
-from icpi_ros.perception.tracking import SECOND
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 SIZES = ((320, 240), (640, 480))
 RATE = 60

@@ -17,8 +17,8 @@ from icpi_ros.perception.settings import TrackingSettings
 from icpi_ros.perception.smoother import Smoothed, smooth
 from icpi_ros.perception.targets import Target, Watch
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import SECOND, Rejected, TrackState, unseen
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.perception.tracking import Rejected, TrackState, unseen
+from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
 DARK, WHITE = 8.0, 250.0
 """Mean levels, of 255, of a black and of a saturated image."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.perception.detection import Detection
-from icpi_ros.perception.tracking import SECOND
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
 
 @dataclass(frozen=True)

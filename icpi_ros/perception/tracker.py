@@ -15,8 +15,8 @@ from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detection import Detection
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.track import Seen, Track, inverse
-from icpi_ros.perception.tracking import SECOND, Rejected, TrackerSettings, TrackState, unseen
-from icpi_ros.types import Array
+from icpi_ros.perception.tracking import Rejected, TrackerSettings, TrackState, unseen
+from icpi_ros.types import SECOND, Array
 
 
 class Tracker:

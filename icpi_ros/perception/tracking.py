@@ -10,8 +10,6 @@ import numpy as np
 from icpi_ros.perception.detection import Detection
 from icpi_ros.types import Array
 
-SECOND = 1_000_000_000
-
 
 class Rejected(StrEnum):
     """Why a frame gave no position."""

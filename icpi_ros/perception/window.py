@@ -11,11 +11,12 @@ from collections import deque
 import numpy as np
 
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.perception.tracking import SECOND
-from icpi_ros.types import Array, Indices, ObjectTrajectory
+from icpi_ros.types import SECOND, Array, Indices, ObjectTrajectory
 
 MATCH = 0.6
 """A sample belongs to a grid time if it is this share of the period away at most."""
+LONGEST = 600.0
+"""Longest past that is kept, and so the longest window [s]."""
 MOST_SAMPLES = 100_000
 """Bound on memory, whatever the rate of the source."""
 

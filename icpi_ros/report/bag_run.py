@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from icpi_ros.data.bags.trials import SECOND, RecordedTrial
+from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.data.records import RunConfig, RunRecord
 from icpi_ros.offline.runs import RecordedRun
-from icpi_ros.types import Proposal, Trial, TrialStatus
+from icpi_ros.types import SECOND, Proposal, Trial, TrialStatus
 
 NAN = float("nan")
 _CALENDAR = 10**9

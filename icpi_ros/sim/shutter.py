@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.sim.camera_settings import CameraSettings
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
 
-SECOND = 1_000_000_000
-"""Nanoseconds."""
 _DROPS = 0xD20B
 """Second entropy word of the frames that are dropped."""
 

@@ -94,30 +94,35 @@ def timed(tmp_path_factory, domain):
         yield graph
 
 
-@pytest.fixture(scope="session")
-def recorded(tmp_path_factory, domain):
-    """One run of three trials at full speed, recorded; the graph has ended with Ctrl-C."""
+def record(folder, **arguments):
+    """Carry out and record a run; return its bag, its id and its stored trials.
+
+    The graph has ended with Ctrl-C.
+    """
     from icpi_ros.data.store import TrialStore
     from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 
-    folder = tmp_path_factory.mktemp("recorded")
+    with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
+        with ImproveClient(NAMESPACE) as client:
+            client.connect(30.0, graph.alive)
+            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+            request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+            result = client.improve(request, calls)
+        graph.process.stop()
+        assert "recorder stopped (rc=0)" in graph.text()
+    assert result.error_code == 0, result.error_msg
+    with TrialStore(graph.store) as store:
+        return folder / "bag", result.run_id, store.trials(result.run_id)
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory, domain):
+    """One run of three trials at full speed, recorded."""
     os.environ["TEST_API_KEY"] = SECRET
     try:
-        arguments = {"record": folder / "bag", "model": SECRET}
-        with RunningGraph(folder, viewer="true", **arguments) as graph:
-            with ImproveClient("test") as client:
-                client.connect(20.0, graph.alive)
-                calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-                request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
-                result = client.improve(request, calls)
-            graph.process.stop()
-            assert "recorder stopped (rc=0)" in graph.text()
-        with TrialStore(graph.store) as store:
-            stored = store.trials(result.run_id)
+        return record(tmp_path_factory.mktemp("recorded"), viewer="true", model=SECRET)
     finally:
         del os.environ["TEST_API_KEY"]
-    assert result.error_code == 0, result.error_msg
-    return folder / "bag", result.run_id, stored
 
 
 @pytest.fixture

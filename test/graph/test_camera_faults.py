@@ -174,20 +174,11 @@ def test_one_bad_image_among_good_ones_is_a_warning(tracked):
     assert any(key.startswith("unusable: image encoding") for key in shares)
 
 
-def test_two_cameras_on_one_topic_are_not_mixed(tracked):
-    other = tracked.observer.node.create_publisher(Image, CAMERA_IMAGE, qos.IMAGE)
+@pytest.mark.parametrize(("kind", "topic"), [(Image, CAMERA_IMAGE), (CameraInfo, CAMERA_INFO)])
+def test_two_cameras_on_one_topic_are_not_mixed(tracked, kind, topic):
+    other = tracked.observer.node.create_publisher(kind, topic, qos.IMAGE)
     try:
-        words = f"2 nodes publish /test/{CAMERA_IMAGE}: stop all but one"
-        tracked.until_said(tracked.good, ERROR, words)
-        refused(tracked, tracked.good, ERROR, words)
-    finally:
-        tracked.observer.node.destroy_publisher(other)
-
-
-def test_two_camera_infos_on_one_topic_are_not_mixed(tracked):
-    other = tracked.observer.node.create_publisher(CameraInfo, CAMERA_INFO, qos.IMAGE)
-    try:
-        words = f"2 nodes publish /test/{CAMERA_INFO}: stop all but one"
+        words = f"2 nodes publish /test/{topic}: stop all but one"
         tracked.until_said(tracked.good, ERROR, words)
         refused(tracked, tracked.good, ERROR, words)
     finally:

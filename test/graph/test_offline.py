@@ -7,29 +7,13 @@ import pytest
 
 from icpi_ros.cli.main import main
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.offline.evaluate import evaluate
-from icpi_ros.offline.request import Request as Wanted
+from icpi_ros.offline.request import Request
 
-from .conftest import TRIALS, RunningGraph
+from .conftest import TRIALS, record
 
 POSES, PIXELS = 1e-4, 5e-4
 """Largest distance between the live and the offline trajectory [m]."""
-
-
-def record(folder, **arguments):
-    """Carry out and record a run; return its bag, its id and its stored trials."""
-    with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
-        with ImproveClient("test") as client:
-            client.connect(30.0, graph.alive)
-            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-            request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
-            result = client.improve(request, calls)
-        graph.process.stop()
-    assert result.error_code == 0, result.error_msg
-    with TrialStore(graph.store) as store:
-        return folder / "bag", result.run_id, store.trials(result.run_id)
 
 
 def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
@@ -56,7 +40,7 @@ def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
 
 def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
     folder, _, stored = record(tmp_path, source="camera")
-    found = evaluate(Bag(folder), Wanted())
+    found = evaluate(Bag(folder), Request())
     assert found.source == "camera"
     (one,) = found.runs
     for live, difference in zip(stored, one.differences.values(), strict=True):

@@ -10,7 +10,7 @@ from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw as paint
 from icpi_ros.perception.synthetic import expose, overhead
 from icpi_ros.perception.targets import PUCK, WATCHES
-from icpi_ros.perception.tracking import SECOND
+from icpi_ros.types import SECOND
 
 CAMERA, WATCH = overhead(320, 240), WATCHES["slide"]
 HERE, AWAY = np.array([0.6, 0.2, 0.01]), np.array([0.3, 0.45, 0.01])

@@ -11,7 +11,8 @@ from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead, paint
 from icpi_ros.perception.targets import watch
-from icpi_ros.perception.tracking import SECOND, Rejected
+from icpi_ros.perception.tracking import Rejected
+from icpi_ros.types import SECOND
 
 CAMERA, WATCH = overhead(320, 240), watch("slide")
 START = 5 * SECOND

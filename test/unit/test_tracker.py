@@ -8,7 +8,8 @@ from icpi_ros.perception.detection import Detection
 from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.synthetic import overhead
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import SECOND, Rejected, TrackerSettings
+from icpi_ros.perception.tracking import Rejected, TrackerSettings
+from icpi_ros.types import SECOND
 
 CAMERA, PLANE = overhead(320, 240), Plane.level(0.01)
 STEP = SECOND // 60

@@ -11,11 +11,11 @@ import yaml
 
 from icpi_ros.data.bags.compressed import SUFFIX, CompressedFile, CompressedMessages
 from icpi_ros.data.bags.mcap_file import McapFile
+from icpi_ros.data.bags.metadata import METADATA
 from icpi_ros.data.bags.raw import Notes
 from icpi_ros.data.bags.sqlite_file import SqliteFile
 from icpi_ros.errors import UsageError
 
-METADATA = "metadata.yaml"
 MOST_METADATA = 2**20
 """Largest metadata.yaml that is read [B]."""
 NEWEST = 9

@@ -22,8 +22,7 @@ from mcap.records import Channel as ChannelRecord
 from mcap.records import ChunkIndex, Schema
 
 from icpi_ros.data.bags.chunk import MOST_CHUNK, find_chunk, unpacked
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
-from icpi_ros.errors import UsageError
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, check_start, why
 
 MAGIC = b"\x89MCAP0\r\n"
 _RECORD = struct.Struct("<BQ")
@@ -57,15 +56,8 @@ class McapFile:
         self._channels: dict[int, Channel] = {}
         self._chunks: list[int] = []
         self._held: dict[int, frozenset[int]] = {}
-        try:
-            self._size = path.stat().st_size
-            with path.open("rb") as file:
-                start = file.read(len(MAGIC))
-        except OSError as exc:
-            raise UsageError(f"cannot read bag {path}: {exc.strerror}") from exc
-        if start != MAGIC:
-            what = "it is empty" if not start else "it does not begin as an MCAP file does"
-            raise UsageError(f"cannot read bag {path}: {what}")
+        check_start(path, MAGIC, "an MCAP file")
+        self._size = path.stat().st_size
 
     def channels(self) -> list[Channel]:
         """Return the channels; a file without a sound summary is read through for them."""

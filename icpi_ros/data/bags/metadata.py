@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 VERSION = 9
-NAME = "metadata.yaml"
+METADATA = "metadata.yaml"
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def write_metadata(folder: Path, files: Sequence[FileInfo], topics: Sequence[Top
         OSError: it cannot be written.
     """
     text = yaml.safe_dump(_content(files, topics), sort_keys=False)
-    path = folder / f"{NAME}.new"
+    path = folder / f"{METADATA}.new"
     path.write_text(text, encoding="utf-8")
-    os.replace(path, folder / NAME)
+    os.replace(path, folder / METADATA)
 
 
 def _content(files: Sequence[FileInfo], topics: Sequence[TopicInfo]) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
+
+from icpi_ros.errors import UsageError
 
 MOST_LINES = 50
 MOST_NAMES = 30
@@ -62,6 +65,22 @@ class Notes:
         """All lines, and how many more there were."""
         more = [f"and {self._more} more of this kind"] if self._more else []
         return [*self._lines, *more]
+
+
+def check_start(path: Path, magic: bytes, kind: str) -> None:
+    """Check that a file begins as one of its ``kind`` does.
+
+    Raises:
+        UsageError: it does not, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(magic))
+    except OSError as exc:
+        raise UsageError(f"cannot read bag {path}: {exc.strerror}") from exc
+    if start != magic:
+        what = f"it does not begin as {kind} does" if start else "it is empty"
+        raise UsageError(f"cannot read bag {path}: {what}")
 
 
 def shown(topics: Iterable[str]) -> str:

@@ -12,13 +12,12 @@ import numpy as np
 from icpi_ros.data.bags.raw import RawMessage
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import IMAGE, INFO, POSE
-from icpi_ros.data.bags.trials import MOST, SECOND, RecordedTrial
+from icpi_ros.data.bags.trials import MOST, RecordedTrial
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.images import Frame, decode
-from icpi_ros.types import Array, Indices
+from icpi_ros.types import SECOND, Array, Indices
 
 _HEAD = struct.Struct("<iII")
-_POINT = struct.Struct("<ddd")
 
 
 @dataclass(frozen=True)

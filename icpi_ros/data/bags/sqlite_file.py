@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, why
+from icpi_ros.data.bags.raw import Channel, Notes, RawMessage, check_start, why
 from icpi_ros.errors import UsageError
 
 MAGIC = b"SQLite format 3\x00"
@@ -25,14 +25,7 @@ class SqliteFile:
             UsageError: it cannot be opened, or is no bag.
         """
         self.path, self._notes = path, notes
-        try:
-            with path.open("rb") as file:
-                start = file.read(len(MAGIC))
-        except OSError as exc:
-            raise UsageError(f"cannot read bag {path}: {exc.strerror}") from exc
-        if start != MAGIC:
-            what = "it is empty" if not start else "it does not begin as a SQLite file does"
-            raise UsageError(f"cannot read bag {path}: {what}")
+        check_start(path, MAGIC, "a SQLite file")
         try:
             with closing(self._connect()) as database:
                 self._channels = _channels(database)

@@ -13,11 +13,10 @@ from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.recorded import RecordedPath, RecordedTrial
 from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
 from icpi_ros.errors import UsageError
-from icpi_ros.types import Array, ObjectTrajectory, Proposal, TrialStatus
+from icpi_ros.types import SECOND, Array, ObjectTrajectory, Proposal, TrialStatus
 
 __all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 
-SECOND = 1_000_000_000
 MOST_OPEN = 64
 """Windows that may wait for their trial; an older one is handed on without."""
 MOST = 1e3
