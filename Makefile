@@ -23,11 +23,12 @@ setup-test:
 demo: setup
 	@$(BIN)/icpi demo
 
-# First what looks at the clock, with nothing beside it; graphs wait more than they work, so the
-# rest runs three files at a time.
+# First what looks at the clock, with nothing beside it; then graphs, one after the other, beside
+# everything else (groups: test/conftest.py).
 test: setup-test lint types
 	$(BIN)/python -m pytest -m alone test/graph
-	$(BIN)/python -m pytest -m "not alone" --numprocesses 3 --dist loadfile test
+	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadgroup \
+		--no-loadscope-reorder test
 
 lint: setup
 	$(BIN)/ruff check

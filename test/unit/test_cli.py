@@ -49,8 +49,8 @@ def test_a_run_in_process_reaches_the_goal_and_writes_what_was_asked_for(store, 
 def test_the_same_seed_gives_the_same_run_and_a_finished_run_stays_finished(store, tmp_path):
     files = [tmp_path / "a.json", tmp_path / "b.json"]
     for file in files:
-        icpi("run", "--task", "slide", "--in-process", "--trials", 3, "--seed", 5,
-             "--store", store, "--json", file)  # fmt: skip
+        icpi("run", "--task", "slide", "--improver", "ridge", "--in-process", "--trials", 3,
+             "--seed", 5, "--store", store, "--json", file)  # fmt: skip
     first, second = (json.loads(file.read_text()) for file in files)
     assert [t["theta"] for t in first["trials"]] == [t["theta"] for t in second["trials"]]
     again = icpi("run", "--in-process", "--resume", first["run_id"], "--store", store)
@@ -148,7 +148,8 @@ def test_help_names_every_command():
 
 
 def test_a_resumed_run_refuses_to_be_changed(store, monkeypatch, capsys):
-    done = icpi("run", "--task", "slide", "--in-process", "--trials", 2, "--store", store)
+    done = icpi("run", "--task", "slide", "--improver", "ridge", "--in-process", "--trials", 2,
+                "--store", store)  # fmt: skip
     run_id = done.stdout.split()[1].rstrip(":")
     monkeypatch.setenv("ICPI_STORE", str(store))
     for extra in (["--seed", "9"], ["--trials", "5"], ["--goal", "0.6,0.4"], ["--model", "x"]):
@@ -158,8 +159,8 @@ def test_a_resumed_run_refuses_to_be_changed(store, monkeypatch, capsys):
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_the_run_is_still_named(store):
-    done = icpi("run", "--task", "slide", "--in-process", "--trials", 2, "--store", store,
-                "--json", "/dev/full")  # fmt: skip
+    done = icpi("run", "--task", "slide", "--improver", "ridge", "--in-process", "--trials", 2,
+                "--store", store, "--json", "/dev/full")  # fmt: skip
     assert done.returncode == 1
     assert "stored run: " in done.stdout
     assert "Traceback" not in done.stderr
