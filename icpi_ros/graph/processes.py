@@ -29,6 +29,7 @@ from icpi_ros.graph.description import NodeSpec, graph
 from icpi_ros.resources import share_path
 
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
+PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
 START_LIMIT = 20.0
 STOP_LIMIT = 15.0
 
@@ -55,12 +56,15 @@ def environment() -> dict[str, str]:
 
 def _choose_profiles(env: dict[str, str]) -> None:
     """Set the profiles of Fast DDS unless the user has some; see config/fastdds_localhost.xml."""
-    fast_dds = env.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps")
-    if PROFILES in env or not fast_dds:
+    middleware = env.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp"
+    if env.get(PROFILES) or not middleware.startswith("rmw_fastrtps"):
         return
-    if env[RANGE] == "LOCALHOST":
+    here_only = env.get(HERE_ONLY) == "1"  # the older word; it counts more than the range
+    if here_only or (env[RANGE] == "LOCALHOST" and not env.get(PEERS)):
         env[PROFILES] = str(share_path("config", "fastdds_localhost.xml"))
         env[RANGE] = "SYSTEM_DEFAULT"  # what the profile says: the range itself adds shared memory
+        if here_only:
+            env[HERE_ONLY] = "0"  # so does this
     else:
         env[PROFILES] = str(share_path("config", "fastdds.xml"))
 

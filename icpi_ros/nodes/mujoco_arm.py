@@ -58,9 +58,9 @@ PARAMETERS = (
     *simulated_controller.PARAMETERS,
     *camera_port.PARAMETERS,
 )
-BRAKING, SEEN = 1.0, 2.5
-"""At the end: longest real time for a moving arm to brake, and for an executor that ends too to
-see it stand [s]."""
+LAST_LOOK = 2.5
+"""At the end: longest real time for a moving arm to brake and an executor that ends too to see it
+stand [s]; with what else has to end less than :data:`icpi_ros.nodes.spin.CLOSE_LIMIT`."""
 SEND_GOAL = "/_action/send_goal"
 """The service by which an action's server can be found."""
 CLOCK_PERIOD = 0.004
@@ -123,17 +123,17 @@ class MujocoArm(IcpiNode):
         """Stop the arm, let an executor that ends too see it stand, end the simulation."""
         self._closing = True
         self._put("brake", None)
-        deadline = time.monotonic() + BRAKING
-        while self._sim.snapshot.active and time.monotonic() < deadline:
+        deadline = time.monotonic() + LAST_LOOK
+        while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
             time.sleep(0.01)
-        deadline = time.monotonic() + SEEN
-        while self.count_services(f"{EXECUTE_MOTION}{SEND_GOAL}") and time.monotonic() < deadline:
-            time.sleep(0.02)
         self._end.set()
         self._wake.set()
         if self._camera is not None:
             self._camera.close()
-        self._thread.join(2.0)
+        self._thread.join(1.0)
+
+    def _is_watched(self) -> bool:
+        return self.count_services(f"{EXECUTE_MOTION}{SEND_GOAL}") > 0
 
     # --- callbacks ------------------------------------------------------------------------
 

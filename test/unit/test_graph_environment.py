@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from icpi_ros.errors import UsageError
-from icpi_ros.graph.processes import PROFILES, RANGE, environment
+from icpi_ros.graph.processes import HERE_ONLY, PEERS, PROFILES, RANGE, environment
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def given(monkeypatch):
     """Set variables; all others that count are unset."""
 
     def setting(**values):
-        for name in (RANGE, PROFILES, "RMW_IMPLEMENTATION"):
+        for name in (RANGE, PROFILES, PEERS, HERE_ONLY, "RMW_IMPLEMENTATION"):
             monkeypatch.delenv(name, raising=False)
         for name, value in values.items():
             monkeypatch.setenv(name, value)
@@ -23,11 +23,22 @@ def given(monkeypatch):
     return setting
 
 
-@pytest.mark.parametrize("said", [{}, {RANGE: "LOCALHOST"}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {RANGE: "LOCALHOST"},
+        {HERE_ONLY: "1"},
+        {HERE_ONLY: "1", RANGE: "SUBNET"},
+        {"RMW_IMPLEMENTATION": ""},
+        {PROFILES: ""},
+    ],
+)
 def test_on_one_machine_nodes_speak_over_loopback_alone(given, said):
     found = given(**said)
     # LOCALHOST itself would have the middleware add shared memory.
     assert found[RANGE] == "SYSTEM_DEFAULT"
+    assert found.get(HERE_ONLY, "0") == "0"
     profile = ET.parse(found[PROFILES])
     space = {"f": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
     assert [e.text for e in profile.findall(".//f:transport_descriptor/f:type", space)] == ["UDPv4"]
@@ -41,9 +52,10 @@ def test_a_node_that_starts_others_hands_the_same_on(given, monkeypatch):
     assert environment() == found
 
 
-def test_on_a_network_the_range_is_kept(given):
-    found = given(**{RANGE: "SUBNET"})
-    assert found[RANGE] == "SUBNET"
+@pytest.mark.parametrize("said", [{RANGE: "SUBNET"}, {PEERS: "192.0.2.5", RANGE: "LOCALHOST"}])
+def test_with_other_computers_the_range_is_kept(given, said):
+    found = given(**said)
+    assert found[RANGE] == said[RANGE]
     assert found[PROFILES].endswith("fastdds.xml")
 
 
