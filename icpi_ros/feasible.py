@@ -84,7 +84,7 @@ class Confined:
     Attributes:
         theta: ``(d,)`` inside bounds and step limit, and possible wherever that was found.
         moved: True if it is not what was asked for.
-        reason: why the arm could not do what was asked for; empty = it could.
+        reason: why it was moved back to an executed theta; empty = it was not.
     """
 
     theta: Array

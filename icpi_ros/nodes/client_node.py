@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from types import TracebackType
+from typing import Self
 
 import rclpy
 from rclpy.context import Context
@@ -56,10 +57,14 @@ class ClientNode:
         with self.changed:
             self.changed.notify_all()
 
-    def close(self) -> None:
-        """End thread and node; a middleware that hangs is left behind."""
+    def close(self) -> bool:
+        """End thread and node; False: the middleware hangs and is left behind."""
         self._closing = True
-        within(TEAR_DOWN_LIMIT, self._tear_down)
+        return within(TEAR_DOWN_LIMIT, self._tear_down)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
 
     def __exit__(
         self,

@@ -76,10 +76,6 @@ class ImproveClient(ClientNode):
         self._feedback: list[Improve.Feedback] = []
         self.spin()
 
-    def __enter__(self) -> ImproveClient:
-        """Return the client itself."""
-        return self
-
     def connect(self, limit: float, alive: Callable[[], str] = lambda: "") -> None:
         """Wait until the graph serves Improve.
 

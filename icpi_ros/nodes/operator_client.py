@@ -48,10 +48,6 @@ class OperatorClient(ClientNode):
         self._reset = self.node.create_client(Trigger, RESET_STOP)
         self.spin()
 
-    def __enter__(self) -> OperatorClient:
-        """Return the client itself."""
-        return self
-
     @property
     def pending(self) -> OperatorRequest | None:
         """What waits for a decision, None if nothing does."""

@@ -25,7 +25,7 @@ from icpi_ros.arms import ARMS
 from icpi_ros.bench.stopping import Stop, effort
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.graph.instance import reserve_domain
-from icpi_ros.graph.processes import BackgroundGraph, environment
+from icpi_ros.graph.processes import BackgroundGraph
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.arm_feed import AT_REST
 from icpi_ros.nodes.calls import SafeActionClient
@@ -71,7 +71,6 @@ def measure(trials: int, seed: int, request: str, controller: str) -> tuple[list
         ExecutionFailed: the graph does not start or does not answer.
     """
     number, held = reserve_domain()
-    os.environ.update(environment())
     os.environ["ROS_DOMAIN_ID"] = str(number)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -111,9 +110,6 @@ class _Client(ClientNode):
         listen(DiagnosticStatus, CONTROLLER_STATUS, self._on_status, qos.EVENT)
         listen(JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND)
         self.spin()
-
-    def __enter__(self) -> _Client:
-        return self
 
     def measure(
         self, trials: int, rng: np.random.Generator, request: str

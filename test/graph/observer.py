@@ -17,6 +17,9 @@ class Observer(ClientNode):
         self.motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self.spin()
 
+    def close(self):
+        assert super().close(), "the middleware did not let go"
+
     def record(self, kind, topic, qos):
         found = []
 

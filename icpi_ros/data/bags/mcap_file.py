@@ -56,8 +56,7 @@ class McapFile:
         self._channels: dict[int, Channel] = {}
         self._chunks: list[int] = []
         self._held: dict[int, frozenset[int]] = {}
-        check_start(path, MAGIC, "an MCAP file")
-        self._size = path.stat().st_size
+        self._size = check_start(path, MAGIC, "an MCAP file")
 
     def channels(self) -> list[Channel]:
         """Return the channels; a file without a sound summary is read through for them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,20 +68,21 @@ class Notes:
         return [*self._lines, *more]
 
 
-def check_start(path: Path, magic: bytes, kind: str) -> None:
-    """Check that a file begins as one of its ``kind`` does.
+def check_start(path: Path, magic: bytes, kind: str) -> int:
+    """Check that a file begins as one of its ``kind`` does; return its size [B].
 
     Raises:
         UsageError: it does not, or cannot be read.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(len(magic))
+            start, size = file.read(len(magic)), os.fstat(file.fileno()).st_size
     except OSError as exc:
         raise UsageError(f"cannot read bag {path}: {exc.strerror}") from exc
     if start != magic:
         what = f"it does not begin as {kind} does" if start else "it is empty"
         raise UsageError(f"cannot read bag {path}: {what}")
+    return size
 
 
 def shown(topics: Iterable[str]) -> str:
