@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup setup-test demo test test-core lint types fmt lock clean
+.PHONY: help setup setup-test demo test test-graphs test-others test-core lint types fmt lock clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"
@@ -24,11 +24,17 @@ demo: setup
 	@$(BIN)/icpi demo
 
 # First what looks at the clock, with nothing beside it; then graphs, one after the other, beside
-# everything else (groups: test/conftest.py).
+# everything else, which gets what they leave of the processors.
 test: setup-test lint types
 	$(BIN)/python -m pytest -m alone test/graph
-	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadgroup \
-		--no-loadscope-reorder test
+	$(MAKE) --jobs=2 --output-sync=target test-graphs test-others
+
+test-graphs:
+	$(BIN)/python -m pytest -m "not alone" test/graph test/launch
+
+test-others:
+	nice -n 5 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		--ignore=test/graph --ignore=test/launch test
 
 lint: setup
 	$(BIN)/ruff check

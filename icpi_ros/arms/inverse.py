@@ -11,9 +11,9 @@ in the pose (Lagrange conditions of the least cost; no other source).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from icpi_ros.arms.chain import Chain
 from icpi_ros.types import Array
@@ -72,12 +72,12 @@ class Inverse:
         """Follow the pose from home to the wanted ones, then converge."""
         start = self.chain.tool_frame(self.chain.links(self.home))
         way = points - start[:3, 3]
-        turn = Rotation.from_matrix(turns @ start[:3, :3].T).as_rotvec()
+        turn = _rotations().from_matrix(turns @ start[:3, :3].T).as_rotvec()
         q = np.tile(self.home, (len(points), 1))
         for leg in range(1, LEGS + 1):
             share = leg / LEGS
             there = start[:3, 3] + share * way
-            turned = Rotation.from_rotvec(share * turn).as_matrix() @ start[:3, :3]
+            turned = _rotations().from_rotvec(share * turn).as_matrix() @ start[:3, :3]
             for _ in range(STEPS_PER_LEG):
                 q, _ = self._step(q, there, turned)
         return self._converge(q, points, turns)
@@ -99,7 +99,7 @@ class Inverse:
         """Return ``(M, n)`` joints after one damped Newton step, and the errors before it."""
         system, wanted = self._system(q)
         frame = self.chain.tool_frame(self.chain.links(q))
-        off = Rotation.from_matrix(turns @ np.swapaxes(frame[:, :3, :3], 1, 2)).as_rotvec()
+        off = _rotations().from_matrix(turns @ np.swapaxes(frame[:, :3, :3], 1, 2)).as_rotvec()
         wanted[:, :3], wanted[:, 3:6] = points - frame[:, :3, 3], off
         error = np.abs(wanted).max(axis=1)
         damping = DAMPING * np.minimum(1.0, error) ** 2
@@ -147,6 +147,13 @@ def _second(axes: Array, moves: Array, weights: Array) -> Array:
     twist = np.triu(np.cross(angular, axes) @ np.swapaxes(axes, 1, 2), 1)
     above = np.triu(bend, 1)
     return np.asarray(bend + np.swapaxes(above, 1, 2) + np.swapaxes(twist, 1, 2))
+
+
+def _rotations() -> Any:
+    """Return scipy's class: its import takes 0.3 s, and arms with a closed form need none."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation
 
 
 def _solved(matrices: Array, right: Array) -> Array:

@@ -5,7 +5,7 @@ sensor noise; physics are calibrated from it and compared with the truth; a smal
 around the estimate; then a new goal and a new first attempt under the same physics are adjusted
 once with the shipped set and once with the built one.
 
-python -m icpi_ros.bench.physics TASK [--instances 10] [--trials 5] [--seed 0] [--json FILE]
+python -m icpi_ros.bench.physics TASK [--instances 10] [--trials 5] [--examples 60] [--seed 0]
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NOISE = 5e-4
 LOST = 0.05
 """Share of samples that are missing."""
 EXAMPLES, DRAWS = 60, 3
-"""Of the data set around the estimate."""
+"""Of the data set around the estimate; how many examples can be chosen."""
 _SENSOR, _NEW = 0x5E45, 0x4E17
 _TIME_LIMIT = 60.0
 
@@ -78,7 +78,9 @@ class Recovery:
     built: float
 
 
-def recover(task: Task, draws: str, seed: int, number: int, trials: int) -> Recovery:
+def recover(
+    task: Task, draws: str, seed: int, number: int, trials: int, examples: int = EXAMPLES
+) -> Recovery:
     """Record a run, calibrate from it, and adjust a new problem; see the head of this module.
 
     Raises:
@@ -99,7 +101,7 @@ def recover(task: Task, draws: str, seed: int, number: int, trials: int) -> Reco
     begin = time.perf_counter()
     found = estimate_of(task, seen, fit(task, seen))
     seconds = time.perf_counter() - begin
-    costs = _adjusted(task, instance, found.belief, seed, simulate)
+    costs = _adjusted(task, instance, found.belief, seed, simulate, examples)
     return _compared(number, instance.physics, found, seconds, costs)
 
 
@@ -111,12 +113,17 @@ def _sensed(path: ObjectTrajectory, rng: np.random.Generator) -> ObjectTrajector
 
 
 def _adjusted(
-    task: Task, instance: Instance, belief: Belief, seed: int, simulate: Simulate
+    task: Task,
+    instance: Instance,
+    belief: Belief,
+    seed: int,
+    simulate: Simulate,
+    examples: int,
 ) -> tuple[float, float, float]:
     """Return costs [m]: new first attempt, adjusted with the shipped set, with the built one."""
     rng = np.random.default_rng([seed, instance.number, _NEW])
     new = replace(instance, goal=task.sample_goal(rng), theta=task.space.sample(rng))
-    plan = Plan(examples=EXAMPLES, draws=DRAWS, around=belief)
+    plan = Plan(examples=examples, draws=DRAWS, around=belief)
     rules = Rules(seed, 2, _TIME_LIMIT)
     ours, theirs = (
         _play(task, new, data, rules, simulate) for data in (build(task, plan), shipped(task))
@@ -198,6 +205,7 @@ def main(
     parser.add_argument("task")
     parser.add_argument("--instances", type=int, default=10)
     parser.add_argument("--trials", type=int, default=5, help="recorded, first attempt included")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="of the set that is built")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--draws", default="test", help="test, or train for tuning")
     parser.add_argument("--json", type=Path)
@@ -205,7 +213,7 @@ def main(
     task, found = TASKS.get(args.task), list[Recovery]()
     for number in range(args.instances):
         with one_thread():
-            found.append(recover(task, args.draws, args.seed, number, args.trials))
+            found.append(recover(task, args.draws, args.seed, number, args.trials, args.examples))
         if args.json:
             text = json.dumps([asdict(each) for each in found], indent=1)
             args.json.write_text(text + "\n", encoding="utf-8")

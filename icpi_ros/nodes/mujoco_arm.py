@@ -3,7 +3,7 @@
 In: what ros2_control's joint_trajectory_controller takes, see
 :mod:`icpi_ros.nodes.simulated_controller`; services ``reset_scene`` and ``~/clear_fault`` (ends
 what a simulated fault left behind).  Out: ``joint_states``, ``object_pose`` (not with
-``publish_pose`` false), ``/clock``, each 100 Hz of simulated time (/clock not more than 250 Hz of
+``publish_pose`` false), ``/clock``, each 100 Hz of simulated time (/clock not more than 100 Hz of
 real time).  With ``camera`` true also images, see :mod:`icpi_ros.nodes.camera_port`.
 """
 
@@ -63,7 +63,7 @@ LAST_LOOK = 2.5
 stand [s]; with what else has to end less than :data:`icpi_ros.nodes.spin.CLOSE_LIMIT`."""
 SEND_GOAL = "/_action/send_goal"
 """The service by which an action's server can be found."""
-CLOCK_PERIOD = 0.004
+CLOCK_PERIOD = 0.01
 """Shortest real time between two /clock messages [s]: every node pays for each of them."""
 INBOX = 16
 """Commands that may wait for the next tick."""
