@@ -15,6 +15,9 @@ from icpi_ros.nodes.improve_client import Callbacks, Request
 from .conftest import NAMESPACE, RunningGraph
 from .person import ASKED
 
+pytestmark = pytest.mark.alone
+"""When a motion began is only searched for within 0.1 s where no controller says it."""
+
 ARM = "fr3"
 """Seven joints, so that nothing takes six for granted, and too weak for half of the strikes."""
 
