@@ -9,8 +9,10 @@ import time
 import pytest
 
 from icpi_msgs.action import ExecuteMotion, Improve
+from icpi_msgs.msg import TrialWindow
 from icpi_ros.data.store import TrialStore
 from icpi_ros.graph.instance import runtime_dir
+from icpi_ros.nodes import qos
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.types import TrialStatus
 
@@ -109,8 +111,9 @@ def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, m
         else:
             observer.wait(observer.motions.ready, "the executor")
         if moment == "stroke":
-            _, future = observer.start([1.0, 0.0])
-            observer.until(State.STROKING, future)
+            windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
+            observer.start([1.0, 0.0])
+            observer.wait(lambda: windows, "a stroke that the arm has taken")
         graph.process.process.send_signal(signal.SIGINT)
         assert graph.wait_until_ended() == 0
         wait_gone(graph.pids().values(), 1.0)
