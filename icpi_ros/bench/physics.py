@@ -6,6 +6,7 @@ around the estimate; then a new goal and a new first attempt under the same phys
 once with the shipped set and once with the built one.
 
 python -m icpi_ros.bench.physics TASK [--instances 10] [--trials 5] [--examples 60] [--seed 0]
+    [--json FILE]
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ NOISE = 5e-4
 LOST = 0.05
 """Share of samples that are missing."""
 EXAMPLES, DRAWS = 60, 3
-"""Of the data set around the estimate; how many examples can be chosen."""
+"""Of the data set around the estimate, by default: examples, and physics that they are drawn at."""
 _SENSOR, _NEW = 0x5E45, 0x4E17
 _TIME_LIMIT = 60.0
 
