@@ -56,20 +56,20 @@ def usage(prompt, completion, **extra):
 
 
 def stall(released: threading.Event):
-    """A handler that says nothing until ``released``, at most 5 s."""
+    """A handler that says nothing until ``released``, at most 10 s."""
 
     def handler(request):
-        released.wait(5.0)
+        released.wait(10.0)
         return Response("{}", content_type="application/json")
 
     return handler
 
 
 def drip(released: threading.Event):
-    """A handler that sends a blank every 20 ms until ``released``, at most 5 s."""
+    """A handler that sends a blank every 20 ms until ``released``, at most 10 s."""
 
     def blanks():
-        for _ in range(250):
+        for _ in range(500):
             if released.wait(0.02):
                 return
             yield " "

@@ -14,7 +14,7 @@ from icpi_ros.improvers.base import best
 from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.types import Outcome
 
-SECONDS = 5.0
+SECONDS = 20.0
 """Generous limit of one proposal without network."""
 PHYSICS = np.array([0.2, 0.8])
 

@@ -22,7 +22,7 @@ from icpi_ros.models.openai_chat import OpenAIChat
 from icpi_ros.models.profile import Price, Profile
 from icpi_ros.models.replies import read_reply
 
-SLACK = 0.5
+SLACK = 3.0
 NOTHING = Profile("toy-model", "toy-model", formats=("text",))
 
 
@@ -219,7 +219,7 @@ def test_retry_after_beyond_the_deadline_gives_up_at_once(chat, httpserver):
     )
     start = time.monotonic()
     assert "HTTP 429; a retry would miss the deadline of 5.0 s" in failure(chat)
-    assert time.monotonic() - start < 2.0
+    assert time.monotonic() - start < 4.0
 
 
 @pytest.mark.parametrize("fault", [http_models.stall, http_models.drip])

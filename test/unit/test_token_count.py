@@ -58,13 +58,13 @@ def test_a_chat_costs_its_texts_and_their_frames():
 @pytest.mark.parametrize("unit", ["a", " ", "\n", "9", "+", "a ", " \n", "\r", "\u4e2d", " +", "_"])
 @pytest.mark.parametrize("end", ["", "x", "!"])
 def test_counting_takes_linear_time(unit, end):
-    def seconds(length):
+    def seconds(length):  # of the processor: others may run beside the tests
         text = unit * (length // len(unit)) + end
         taken = []
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.thread_time()
             count_tokens(text)
-            taken.append(time.perf_counter() - start)
+            taken.append(time.thread_time() - start)
         return min(taken)
 
     assert seconds(50_000) < 40.0 * seconds(5_000) + 0.02
