@@ -23,6 +23,19 @@ def icpi(*arguments, **environment):
 
 
 @pytest.fixture
+def here(capsys):
+    """The same in this process, where what is printed is all that counts."""
+
+    def run(*arguments):
+        code = main([*map(str, arguments)])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        return out, err
+
+    return run
+
+
+@pytest.fixture
 def store(tmp_path):
     return tmp_path / "trials.sqlite"
 
@@ -46,16 +59,15 @@ def test_a_run_in_process_reaches_the_goal_and_writes_what_was_asked_for(store, 
     assert run["run_id"] in listed.stdout
 
 
-def test_the_same_seed_gives_the_same_run_and_a_finished_run_stays_finished(store, tmp_path):
+def test_the_same_seed_gives_the_same_run_and_a_finished_run_stays_finished(store, tmp_path, here):
     files = [tmp_path / "a.json", tmp_path / "b.json"]
-    for file in files:
-        icpi("run", "--task", "slide", "--improver", "ridge", "--in-process", "--trials", 3,
-             "--seed", 5, "--store", store, "--json", file)  # fmt: skip
+    for run, file in zip((icpi, here), files, strict=True):
+        run("run", "--task", "slide", "--improver", "ridge", "--in-process", "--trials", 3,
+            "--seed", 5, "--store", store, "--json", file)  # fmt: skip
     first, second = (json.loads(file.read_text()) for file in files)
     assert [t["theta"] for t in first["trials"]] == [t["theta"] for t in second["trials"]]
-    again = icpi("run", "--in-process", "--resume", first["run_id"], "--store", store)
-    assert again.returncode == 0
-    assert "continues from trial 3" in again.stdout
+    out, _ = here("run", "--in-process", "--resume", first["run_id"], "--store", store)
+    assert "continues from trial 3" in out
 
 
 BAD = {
@@ -112,31 +124,31 @@ def test_a_store_that_cannot_be_written_stops_before_anything_moves(tmp_path):
     assert "trial 0" not in done.stdout
 
 
-def test_tasks_are_listed_and_described():
-    listed = icpi("task", "list")
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == TASKS.names()
-    described = icpi("task", "describe", "slide", "--quick").stdout
+def test_tasks_are_listed_and_described(here):
+    listed, _ = here("task", "list")
+    assert [line.split()[0] for line in listed.splitlines()] == TASKS.names()
+    described, _ = here("task", "describe", "slide", "--quick")
     for word in ("speed", "0.6 to 1.6 m/s", "friction", "goal", "cost [m]"):
         assert word in described
 
 
-def test_describe_measures_unless_told_to_be_quick():
+def test_describe_measures_unless_told_to_be_quick(here):
     measured = icpi("task", "describe", "slide", "--draws", 1)
     assert measured.returncode == 0, measured.stderr
     assert measured.stderr == ""  # no progress bar in a pipe
+    quick, _ = here("task", "describe", "slide", "--quick")
     for word in ("best reachable cost", "first-attempt cost", "fine-scale noise"):
         assert word in measured.stdout
-        assert word not in icpi("task", "describe", "slide", "--quick").stdout
+        assert word not in quick
 
 
-def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path):
+def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path, here):
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for file in files:
-        done = icpi("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
-                    "--seed", 3, "--k", 1, "--out", file)  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        here("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
+             "--seed", 3, "--k", 1, "--out", file)  # fmt: skip
     assert files[0].read_bytes() == files[1].read_bytes()
-    shown = icpi("dataset", "show", files[0]).stdout
+    shown, _ = here("dataset", "show", files[0])
     for word in ("4 examples of slide", "seed: 3", "label: brute"):
         assert word in shown
 
