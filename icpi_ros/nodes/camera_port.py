@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -23,6 +24,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_ros.errors import IcpiError
 from icpi_ros.nodes import qos
+from icpi_ros.nodes.convert import time_msg
 from icpi_ros.nodes.images import ImageBuffer, camera_info_msg
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.spin import IcpiNode
@@ -143,6 +145,7 @@ class CameraPort:
                 self._put_waiting(exposure)
             else:
                 self._put_now(exposure)
+                time.sleep(0.0)  # gives the renderer the interpreter; OpenGL soon gives it back
 
     def close(self) -> None:
         """End rendering; also lets go a simulation thread that waits for it."""
@@ -204,6 +207,7 @@ class CameraPort:
 
     def _render(self, camera: SimulatedCamera) -> None:
         intrinsics, frame = camera.camera.intrinsics, camera.camera.frame
+        info = camera_info_msg(0, camera.camera)
         buffer = ImageBuffer(intrinsics.width, intrinsics.height, frame)
         while not self._end.is_set():
             try:
@@ -213,6 +217,7 @@ class CameraPort:
             image = camera.expose(exposure)
             if self._end.is_set():
                 return
-            self._info_out.publish(camera_info_msg(exposure.ns, camera.camera))
+            info.header.stamp = time_msg(exposure.ns)
+            self._info_out.publish(info)
             self._image_out.publish(buffer.fill(exposure.ns, image))
             self._sent += 1

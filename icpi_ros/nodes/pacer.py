@@ -49,3 +49,24 @@ class Pacer:
             return now
         begin, begin_ns = self._anchor
         return max(now, begin + (ns - begin_ns) * 1e-9 / self._factor)
+
+
+class Sparing:
+    """Lets at most one message per ``period`` [s] of real time pass on average.
+
+    Half a period early is not too early: ticks of the same period come a little before their time
+    as often as after it, and all of them are to pass.
+    """
+
+    def __init__(self, period: float) -> None:
+        """The first one passes."""
+        self._period = period
+        self._due = 0.0
+
+    def passes(self, now: float) -> bool:
+        """Tell whether a message may be sent at steady time ``now`` [s]; count it if so."""
+        early = now + 0.5 * self._period
+        if early < self._due:
+            return False
+        self._due = max(self._due, now - 0.5 * self._period) + self._period
+        return True

@@ -6,7 +6,7 @@ A simulated camera at real time and 60 Hz, one `object_state` per image.  Three 
 the same stamp, as the middleware notes them (wall clock of this machine, so Python callbacks of
 this program do not count):
 
-- exposure to state: from the moment the simulation reached the image's stamp; with rendering.
+- exposure to state: from the tick of /clock that reaches the image's stamp; with rendering.
 - publication to state: from the camera's publish call to the arrival of the state here.
 - arrival to state: from the arrival of the image here to the arrival of the state here.
 """

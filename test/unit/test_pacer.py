@@ -1,0 +1,27 @@
+"""How often simulated time is told."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icpi_ros.nodes.pacer import Sparing
+
+PERIOD = 0.01
+JITTER = st.floats(-0.2 * PERIOD, 0.2 * PERIOD)
+
+
+@given(st.lists(JITTER, min_size=2, max_size=300), st.floats(0.1, 1e6))
+def test_every_tick_at_real_time_passes_whatever_its_jitter(jitter, begin):
+    pace = Sparing(PERIOD)
+    assert all(pace.passes(begin + k * PERIOD + late) for k, late in enumerate(jitter))
+
+
+@given(st.lists(st.floats(0.0, 0.03), min_size=1, max_size=500))
+def test_not_more_than_one_per_period_on_average_and_no_long_silence(gaps):
+    pace, now, passed = Sparing(PERIOD), 1.0, [1.0]
+    assert pace.passes(now)
+    for gap in gaps:
+        now += gap
+        if pace.passes(now):
+            passed.append(now)
+        assert now - passed[-1] <= PERIOD + gap
+    assert len(passed) <= (now - 1.0) / PERIOD + 2.0 + 1e-6
