@@ -33,7 +33,7 @@ test-graphs:
 	$(BIN)/python -m pytest -m "not alone" test/graph test/launch
 
 test-others:
-	nice -n 5 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	OPENBLAS_NUM_THREADS=1 nice -n 5 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		--ignore=test/graph --ignore=test/launch test
 
 lint: setup

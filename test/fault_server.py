@@ -138,13 +138,13 @@ def answer_and_hang_up(server, connection):
 
 
 def stall(server, connection):
-    server.over.wait(5.0)
+    server.over.wait(10.0)
     return False
 
 
 def drip(server, connection):
     connection.sendall(head(200, 10_000))
-    for _ in range(250):
+    for _ in range(500):
         if server.over.wait(0.02):
             break
         connection.sendall(b" ")

@@ -4,9 +4,9 @@ Topics ``camera/image_raw`` (rgb8, stamped with the middle of the exposure) and,
 image and with its stamp, ``camera/camera_info``: recorders and rectifiers pair the two by stamp,
 and a subscriber that starts late or a bag that is cut needs no older message.
 
-The simulation thread only copies joint positions.  In real time it never waits: an image that
-the renderer has no time for is left out and counted.  A free-running simulation would outrun any
-renderer, so with a camera it goes as fast as it can render, at 120 images per second at most.
+The simulation thread only copies joint positions.  In real time it never waits for an image: one
+that the renderer has no time for is left out and counted.  A free-running simulation would outrun
+any renderer, so with a camera it goes as fast as it can render, up to :data:`FREE_PERIOD`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ RENDER_LIMIT = 2.0
 START_LIMIT = 20.0
 """Longest time to open a rendering context; software renderers compile shaders [s]."""
 FREE_PERIOD = 1.0 / 120.0
-"""Least real time per image of a free-running simulation [s]: who perceives and records must keep
-pace, on two busy cores too."""
+"""Least real time per image of a free-running simulation [s], less where the camera's own period
+is: who perceives and records must keep pace, on two busy cores too."""
 POLL = 0.1
 """How often a waiting thread looks whether the node ends [s]."""
 
@@ -148,7 +148,7 @@ class CameraPort:
                 self._put_waiting(exposure)
             else:
                 self._put_now(exposure)
-                time.sleep(0.0)  # gives the renderer the interpreter; OpenGL soon gives it back
+                time.sleep(0.0)  # offers the renderer the interpreter, which OpenGL soon gives back
 
     def close(self) -> None:
         """End rendering; also lets go a simulation thread that waits for it."""
@@ -212,7 +212,7 @@ class CameraPort:
         intrinsics, frame = camera.camera.intrinsics, camera.camera.frame
         info = camera_info_msg(0, camera.camera)
         buffer = ImageBuffer(intrinsics.width, intrinsics.height, frame)
-        due = 0.0
+        due, period = 0.0, min(FREE_PERIOD, 1.0 / camera.settings.rate)
         while not self._end.is_set():
             try:
                 exposure = self._queue.get(timeout=POLL)
@@ -226,5 +226,5 @@ class CameraPort:
             self._image_out.publish(buffer.fill(exposure.ns, image))
             self._sent += 1
             if self._wait:
-                due = max(due, time.monotonic() - FREE_PERIOD) + FREE_PERIOD
+                due = max(due, time.monotonic() - period) + period
                 self._end.wait(max(0.0, due - time.monotonic()))

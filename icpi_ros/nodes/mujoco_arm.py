@@ -239,7 +239,7 @@ class MujocoArm(IcpiNode):
         now = self._sim.snapshot
         if self._clock_pace.passes(time.monotonic()):
             self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
-        if self._camera is not None:  # first: to render takes longest
+        if self._camera is not None:  # before the rest: to render takes longest
             self._camera.release(now.ns)
         if not self._sim.faults.silent:
             state = convert.joint_state_msg(now.ns, self._arm.joints, now.q, now.qd)

@@ -54,8 +54,9 @@ class Pacer:
 class Sparing:
     """Lets at most one message per ``period`` [s] of real time pass on average.
 
-    Half a period early is not too early: ticks of the same period come a little before their time
-    as often as after it, and all of them are to pass.
+    Ticks of the same period come a little before their time as often as after it, and all of them
+    are to pass: one may be up to a period earlier than the latest before it.  So two may pass at
+    once after a silence.
     """
 
     def __init__(self, period: float) -> None:

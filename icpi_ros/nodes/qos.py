@@ -29,9 +29,9 @@ any one of them: reliable sends that one again.  Best-effort subscribers are ser
 images: with "keep last" a subscriber that stands still costs itself images, never the camera time.
 """
 
-IMAGE_EVERY = _profile(reliable=True, depth=120)
+IMAGE_EVERY = _profile(reliable=True, depth=60)
 """The same for images that are learnt from, on both sides: with five, a process that had to wait
-for a busy core for 0.1 s lost images of the path.  Two seconds' worth is 28 MB (320x240).
+for a busy core for 0.1 s lost images of the path.  A second's worth is 14 MB (320x240).
 """
 
 CLOCK = _profile(reliable=False, depth=1)

@@ -26,7 +26,7 @@ JITTER = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 the centre of a small object depends."""
 FINE = 2
 """A single picture is drawn this much larger in both directions and reduced: centres of small
-objects to 0.02 to 0.03 px rms; 3 gives 0.015 px for twice the time in software."""
+objects to 0.02 to 0.03 px rms in each direction; 3 gives 0.015 px, and takes twice the time."""
 AMBIENT, FROM_CAMERA, FROM_LIGHTS = 0.5, 0.3, 0.2
 """Shares of the light; together 1, so that no colour is overexposed at gain 1."""
 

@@ -135,6 +135,8 @@ def test_a_subscriber_that_stands_still_holds_up_neither_clock_nor_images(tmp_pa
             assert slow.stdout.readline() == "got\n"
             os.kill(slow.pid, signal.SIGSTOP)
             observer.wait(lambda: images and clock, "images")
+            full = len(images) + qos.IMAGE_EVERY.depth  # from then on the publisher's buffer is
+            observer.wait(lambda: len(images) > full, "more images than a buffer takes")
             count, begin = len(images), convert.to_ns(clock[-1].clock)
             time.sleep(3.0)
             simulated = (convert.to_ns(clock[-1].clock) - begin) * 1e-9

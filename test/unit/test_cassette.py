@@ -353,7 +353,7 @@ def test_replay_takes_no_time(path):
     for seed in range(200):
         ask(live, seed=seed)
     again = player(path)
-    start = time.process_time()
+    start = time.monotonic()
     for seed in range(200):
         ask(again, seconds=-1.0, seed=seed)  # what is known needs no time
-    assert time.process_time() - start < 1.0
+    assert time.monotonic() - start < 10.0  # they were recorded with 0.25 s each

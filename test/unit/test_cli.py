@@ -144,9 +144,9 @@ def test_describe_measures_unless_told_to_be_quick(here):
 
 def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path, here):
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    for file in files:
-        here("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
-             "--seed", 3, "--k", 1, "--out", file)  # fmt: skip
+    for build, file in zip((icpi, here), files, strict=True):
+        build("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
+              "--seed", 3, "--k", 1, "--out", file)  # fmt: skip
     assert files[0].read_bytes() == files[1].read_bytes()
     shown, _ = here("dataset", "show", files[0])
     for word in ("4 examples of slide", "seed: 3", "label: brute"):

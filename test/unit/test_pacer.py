@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from icpi_ros.nodes.pacer import Sparing
 
 PERIOD = 0.01
-JITTER = st.floats(-0.2 * PERIOD, 0.2 * PERIOD)
+JITTER = st.floats(-0.45 * PERIOD, 0.45 * PERIOD)
 
 
 @given(st.lists(JITTER, min_size=2, max_size=300), st.floats(0.1, 1e6))
