@@ -26,6 +26,7 @@ from icpi_ros.errors import IcpiError
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.convert import time_msg
 from icpi_ros.nodes.images import ImageBuffer, camera_info_msg
+from icpi_ros.nodes.pacer import Sparing
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.spin import IcpiNode
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
@@ -212,7 +213,7 @@ class CameraPort:
         intrinsics, frame = camera.camera.intrinsics, camera.camera.frame
         info = camera_info_msg(0, camera.camera)
         buffer = ImageBuffer(intrinsics.width, intrinsics.height, frame)
-        due, period = 0.0, min(FREE_PERIOD, 1.0 / camera.settings.rate)
+        pace = Sparing(min(FREE_PERIOD, 1.0 / camera.settings.rate))
         while not self._end.is_set():
             try:
                 exposure = self._queue.get(timeout=POLL)
@@ -226,5 +227,6 @@ class CameraPort:
             self._image_out.publish(buffer.fill(exposure.ns, image))
             self._sent += 1
             if self._wait:
-                due = max(due, time.monotonic() - period) + period
-                self._end.wait(max(0.0, due - time.monotonic()))
+                now = time.monotonic()
+                pace.sent(now)
+                self._end.wait(pace.wait(now))

@@ -49,7 +49,7 @@ PARAMETERS = (
         "real_time_factor",
         1.0,
         "simulated per real time, at least 0.05; 0 = as fast as possible, with a camera: as fast "
-        "as it can render, at most 120 images per second",
+        "as it can render, at most 120 images per second, or camera_rate if that is more",
         lower=0.0,
         upper=100.0,
     ),

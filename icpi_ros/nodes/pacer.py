@@ -62,12 +62,19 @@ class Sparing:
     def __init__(self, period: float) -> None:
         """The first one passes."""
         self._period = period
-        self._due = 0.0
+        self._next = 0.0
+
+    def wait(self, now: float) -> float:
+        """Return how long after steady time ``now`` [s] the next may be sent [s]; 0 = now."""
+        return max(0.0, self._next - now)
+
+    def sent(self, now: float) -> None:
+        """Count a message that is sent at steady time ``now`` [s]."""
+        self._next = max(self._next, now - self._period) + self._period
 
     def passes(self, now: float) -> bool:
         """Tell whether a message may be sent at steady time ``now`` [s]; count it if so."""
-        early = now + 0.5 * self._period
-        if early < self._due:
+        if self.wait(now) > 0.0:
             return False
-        self._due = max(self._due, now - 0.5 * self._period) + self._period
+        self.sent(now)
         return True

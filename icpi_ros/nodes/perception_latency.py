@@ -32,12 +32,13 @@ from icpi_ros.graph.instance import reserve_domain
 from icpi_ros.graph.processes import BackgroundGraph, environment
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.topics import CAMERA_IMAGE, OBJECT_STATE
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import Array
 
 START_LIMIT = 30.0
 """Longest time until the first state [s]."""
-TICK = 10_000_000
-"""Of the simulation [ns]."""
+TASK = "slide"
+"""Whose scene is filmed."""
 WARM_UP = 2.0
 """Left out at the beginning [s]."""
 
@@ -72,11 +73,12 @@ class Recorder:
         """Return the three times of every image that gave a state [ms]."""
         pairs = [(stamp, there) for stamp, there in self.states.items() if stamp in self.sent]
         ticks = np.array(sorted(self.clock))
+        tick = convert.ns_from_seconds(TASKS.get(TASK).rest.period)
         found: dict[str, list[int]] = {}
         for stamp, there in pairs:
             index = int(np.searchsorted(ticks, stamp))
             # A tick that was not told, or lost, does not count: a later one would flatter.
-            if index < len(ticks) and ticks[index] - stamp < TICK:
+            if index < len(ticks) and ticks[index] - stamp < tick:
                 exposed = self.clock[int(ticks[index])]
                 found.setdefault("exposure to state", []).append(there - exposed)
             found.setdefault("publication to state", []).append(there - self.sent[stamp])
@@ -87,6 +89,7 @@ class Recorder:
 def measure(seconds: float, width: int) -> Recorder:
     """Run the graph for a while and return what was noted."""
     arguments = {
+        "task": TASK,
         "source": "camera",
         "camera_width": str(width),
         "camera_height": str(width * 3 // 4),
