@@ -73,8 +73,19 @@ MODEL_ARGUMENTS = ("model", "base_url", "key_variable", "options")
 CAMERA_WHOLE = ("camera_width", "camera_height")
 CAMERA_NUMBERS = ("camera_rate", "camera_noise", "camera_exposure", "camera_latency", "camera_drop")
 
-SIM_PATIENCE = {"joint_state_timeout": 2.0, "object_state_timeout": 2.0, "reply_timeout": 5.0}
-"""Deadlines [s] of a simulated arm on a busy machine; the executor's own suit a real arm."""
+SIM_PATIENCE = {
+    "executor": {
+        "start_timeout": 30.0,
+        "joint_state_timeout": 2.0,
+        "object_state_timeout": 2.0,
+        "reply_timeout": 5.0,
+    },
+    "policy_improver": {"connect_timeout": 30.0},
+}
+"""Deadlines [s] of a simulated arm on a busy machine; the nodes' own suit a real arm.
+
+All nodes start at once, and a simulated arm with a camera has come 7 s after the others.
+"""
 
 SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
 SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
@@ -108,7 +119,8 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
         return _specs(_replay(values), values)
     parameters = _shared(values)
     if name == "sim":
-        parameters["executor"] |= SIM_PATIENCE
+        for node, deadlines in SIM_PATIENCE.items():
+            parameters[node] |= deadlines
         parameters = {"mujoco_arm": _simulation(values), **parameters}
     return _specs(parameters, values)
 

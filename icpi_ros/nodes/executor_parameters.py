@@ -33,6 +33,14 @@ PARAMETERS = (
         0.5,
     ),
     Spec(
+        "start_timeout",
+        DEFAULT.start,
+        "steady time until the arm is first heard, and perception is there",
+        "s",
+        0.1,
+        120.0,
+    ),
+    Spec(
         "joint_state_timeout", DEFAULT.silence, "steady time without joint states", "s", 0.05, 10.0
     ),
     Spec(
@@ -79,6 +87,7 @@ def settings_of(values: dict[str, Any]) -> Settings:
         speed_scale=values["speed_scale"],
         goal_tolerance=values["goal_tolerance"],
         tracking_tolerance=values["tracking_tolerance"],
+        start=values["start_timeout"],
         silence=values["joint_state_timeout"],
         blindness=values["object_state_timeout"],
         reply=values["reply_timeout"],

@@ -51,6 +51,7 @@ class Settings:
         speed_scale: share of the arm's limits for slow moves, 0 to 1.
         goal_tolerance: joint distance at which a move has arrived [rad].
         tracking_tolerance: largest joint distance from the motion under way [rad].
+        start: longest steady time until an arm is first heard and a perception first found [s].
         silence: longest steady time without a joint state [s].
         blindness: longest steady time without an object state [s].
         reply: longest steady time for the controller or the scene to answer [s].
@@ -60,6 +61,7 @@ class Settings:
     speed_scale: float = 0.5
     goal_tolerance: float = 0.01
     tracking_tolerance: float = 0.1
+    start: float = 10.0
     silence: float = 0.5
     blindness: float = 1.0
     reply: float = 2.0
@@ -112,13 +114,19 @@ class Follower:
             self._changed.notify_all()
 
     def await_arm(self) -> None:
-        """Wait for a joint state of the present.
+        """Wait for a joint state of the present; nothing moves yet, so a pause may end.
 
         Raises:
-            TrialEnded: there is none within the reply limit, or the last one is old.
+            TrialEnded: there is none within the reply limit; an arm that was never heard may just
+                be starting, and has the start limit.
         """
-        self.wait(lambda: self._port.state is not None, self._settings.reply, self._silent)
-        self.look(0.0)  # a state from before the arm fell silent would pass for the present
+        known = self._port.state is not None
+        limit = self._settings.reply if known else self._settings.start
+        deadline = time.monotonic() + limit
+        while not self._heard():
+            if time.monotonic() > deadline:
+                raise self._silent() if known else self._never_heard()
+            self._news(0.05)
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
@@ -269,13 +277,22 @@ class Follower:
 
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
+        self._news(timeout)
+        if self._port.state is not None and not self._heard():
+            raise self._silent()
+
+    def _news(self, timeout: float) -> None:
+        """Wait for news, at most ``timeout`` [s]; end if cancelled."""
         with self._changed:
             self._changed.wait(timeout)
         if self._interruption is not None:
             raise self._interruption
+
+    def _heard(self) -> bool:
+        """Tell whether the last joint state is of the present."""
         state = self._port.state
-        if state is not None and time.monotonic() - state.arrival > self._settings.silence:
-            raise self._silent()
+        silence = self._settings.silence
+        return state is not None and time.monotonic() - state.arrival <= silence
 
     def wait(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -310,6 +327,12 @@ class Follower:
         return TrialEnded(
             Code.ARM_SILENT,
             f"no joint state for {self._settings.silence:g} s: is the arm's driver running?",
+        )
+
+    def _never_heard(self) -> TrialEnded:
+        return TrialEnded(
+            Code.ARM_SILENT,
+            f"no joint state within {self._settings.start:g} s: is the arm's driver running?",
         )
 
     def _no_controller(self) -> TrialEnded:

@@ -31,7 +31,7 @@ class ScenePort:
 
     def __init__(self, node: Node, changed: threading.Condition) -> None:
         """Open topics and the reset service's client."""
-        self._changed = changed
+        self._node, self._changed = node, changed
         self.seen: Seen | None = None
         self._rest: Seen | None = None
         self._windows = node.create_publisher(TrialWindow, TRIAL_WINDOW, qos.EVENT)
@@ -49,6 +49,11 @@ class ScenePort:
     def rest(self) -> Seen | None:
         """That state, None so far."""
         return self._rest
+
+    @property
+    def is_told(self) -> bool:
+        """True if somebody publishes object states, whatever they say."""
+        return self._node.count_publishers(OBJECT_STATE) > 0
 
     @property
     def can_reset(self) -> bool:

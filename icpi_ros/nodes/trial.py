@@ -135,6 +135,7 @@ class TrialExecution:
     def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
         """Return the plan that may be executed."""
         self._follower.await_arm()
+        self._follower.wait(lambda: self._scene.is_told, self._settings.start, self._unseen)
         if self._guard.rules.approval:
             self._on_phase(Phase.WAITING)
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
@@ -260,6 +261,12 @@ class TrialExecution:
 
     def _announce(self, state: int, stop: int = 0) -> None:
         self._scene.window(state, self._trial_id, self._task.name, self.report.start, stop)
+
+    def _unseen(self) -> TrialEnded:
+        limit = self._settings.start
+        return TrialEnded(
+            Code.PERCEPTION_SILENT, f"nobody tells object_state: waited {limit:g} s for perception"
+        )
 
     def _blind(self) -> TrialEnded:
         return TrialEnded(

@@ -19,6 +19,8 @@ NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
 TRIALS = 3
 """Of the recorded run."""
+SHOWN = 60
+"""Lines of a failed test's graph logs that are shown."""
 SECRET = "sk-this-is-a-key-0123456789"
 
 
@@ -30,6 +32,25 @@ def domain():
     os.environ["ROS_DOMAIN_ID"] = str(number)
     yield number
     held.release()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show the end of a failed test's graph logs: they say which node was late, or what it said."""
+    report = yield
+    if report.failed:
+        for log in sorted(_logs(getattr(item, "funcargs", {}))):
+            lines = log.read_text(errors="replace").splitlines()
+            report.sections.append((str(log), "\n".join(lines[-SHOWN:])))
+    return report
+
+
+def _logs(fixtures):
+    """Return the logs of all graphs that a test used: its own and shared ones."""
+    graphs = [getattr(value, "graph", value) for value in fixtures.values()]
+    shared = {graph.log for graph in graphs if isinstance(graph, RunningGraph)}
+    own = fixtures["tmp_path"].rglob("graph.log") if "tmp_path" in fixtures else ()
+    return {log for log in shared.union(own) if log.exists()}
 
 
 class RunningGraph:

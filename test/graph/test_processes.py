@@ -103,6 +103,31 @@ def test_a_silent_arm_ends_the_trial_with_its_reason(tmp_path, domain, observer)
         assert "no joint state" in result.error_msg
 
 
+@pytest.mark.parametrize(
+    ("node", "patience", "text"),
+    [
+        ("mujoco_arm", 60.0, ""),
+        ("mujoco_arm", 0.5, "no joint state within 0.5 s"),
+        ("perception", 60.0, ""),
+        ("perception", 0.5, "nobody tells object_state: waited 0.5 s"),
+    ],
+)
+def test_a_node_that_starts_late_is_waited_for(tmp_path, domain, observer, node, patience, text):
+    params = tmp_path / "params.yaml"
+    deadlines = f"start_timeout: {patience}, reply_timeout: 1.5"
+    params.write_text(f"/**:\n  executor:\n    ros__parameters: {{{deadlines}}}\n")
+    with RunningGraph(tmp_path, params_file=params) as graph:
+        observer.wait(lambda: node in graph.pids(), "its process")
+        os.kill(graph.pids()[node], signal.SIGSTOP)  # Python still starts: nothing was heard of it
+        _, future = observer.start([1.0, 0.0])
+        # A sign of life every 0.5 s: longer than the deadline of replies.
+        observer.wait(lambda: len(observer.feedback) > 5 or future.done(), "signs of life")
+        os.kill(graph.pids()[node], signal.SIGCONT)
+        result = observer.reply(future).result
+    assert text in result.error_msg
+    assert (result.error_code == 0) is (text == "")
+
+
 @pytest.mark.parametrize("moment", ["early", "idle", "stroke"])
 def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, moment):
     with RunningGraph(tmp_path, real_time_factor=1) as graph:

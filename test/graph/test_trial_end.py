@@ -61,6 +61,7 @@ def execution(refused, on_phase=lambda phase: None):
         done=lambda: True, result=lambda: SimpleNamespace(success=True, stamp=T)
     )
     scene = SimpleNamespace(
+        is_told=True,
         can_reset=True,
         reset=lambda trial_id: reset,
         seen=SimpleNamespace(ns=2, arrival=float("inf")),
