@@ -82,7 +82,7 @@ class RunningGraph:
     def alive(self):
         return "" if self.process.alive else self.process.reason()
 
-    def wait_until_ended(self, limit=15.0):
+    def wait_until_ended(self, limit=40.0):
         return self.process.process.wait(limit)
 
 
@@ -125,7 +125,7 @@ def record(folder, **arguments):
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
-            client.connect(30.0, graph.alive)
+            client.connect(60.0, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)

@@ -15,7 +15,7 @@ from .controllers import with_control_msgs
 PARAMETERS = """\
 /**:
   executor:
-    ros__parameters: {{controller: {controller}, joint_state_timeout: 0.5, reply_timeout: 1.5}}
+    ros__parameters: {{controller: {controller}, joint_state_timeout: 2.0, reply_timeout: 3.0}}
   mujoco_arm:
     ros__parameters: {{controller_status: {status}}}
 """
@@ -34,7 +34,7 @@ class FaultyArm:
         self.clear = node.create_client(Trigger, "mujoco_arm/clear_fault")
         observer.wait(self.set.service_is_ready, "the arm's parameters")
         observer.wait(self.clear.service_is_ready, "clear_fault")
-        client.connect(20.0, graph.alive)
+        client.connect(60.0, graph.alive)
 
     def fail(self, kind, after, motion=STROKE):
         values = {"fault": kind, "fault_motion": motion, "fault_after": after}
@@ -67,7 +67,7 @@ class FaultyArm:
 def warm(graph):
     """Run a first trial: every later one has a retreat, an approach and a stroke."""
     with ImproveClient(NAMESPACE) as client:
-        client.connect(20.0, graph.alive)
+        client.connect(60.0, graph.alive)
         result = client.improve(Request("slide", "random", budget=1))
         assert result.error_code == 0, result.error_msg
 

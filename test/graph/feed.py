@@ -68,7 +68,7 @@ class Feed:
         self.images.publish(image(self.pixels, stamp))
         return stamp
 
-    def stream(self, send, done, what, limit=15.0, period=PERIOD):
+    def stream(self, send, done, what, limit=60.0, period=PERIOD):
         """Call ``send`` at a steady rate until ``done``."""
         deadline = due = time.monotonic()
         deadline += limit

@@ -7,7 +7,7 @@ from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 class Observer(ClientNode):

@@ -7,9 +7,9 @@ from .faulty_arm import FaultyArm, graph_of, warm
 FAULTS = {
     "reject": (0.0, "rejected the motion: fault: this motion is rejected"),
     "abort": (0.2, "the controller gave up"),
-    "silent": (0.2, "no joint state for 0.5 s"),
+    "silent": (0.2, "no joint state for 2 s"),
     "drift": (0.15, "path"),
-    "late": (2.5, "took no motion within 1.5 s"),
+    "late": (4.5, "took no motion within 3 s"),
     "protective_stop": (0.2, "protective stop"),
 }
 

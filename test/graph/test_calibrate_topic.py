@@ -28,16 +28,19 @@ MARKERS = [
 
 
 @contextlib.contextmanager
-def camera(folder, topic):
+def camera(observer, folder, topic):
+    """Images on a topic, of one publisher more than before."""
+    others = observer.node.count_publishers(topic)
     process = subprocess.Popen([sys.executable, HERE / "image_publisher.py", folder, topic])
     try:
+        observer.wait(lambda: observer.node.count_publishers(topic) > others, "the camera")
         yield process
     finally:
         process.kill()
-        process.wait(5)
+        process.wait()
 
 
-def icpi(*words, limit=60.0):
+def icpi(*words, limit=120.0):
     return subprocess.run(
         [sys.executable, "-m", "icpi_ros.cli.main", "calibrate", *map(str, words)],
         capture_output=True, text=True, timeout=limit, check=False,
@@ -61,10 +64,10 @@ def table(tmp_path_factory):
     return folder
 
 
-def test_a_board_before_a_live_camera_is_enough(views, tmp_path):
+def test_a_board_before_a_live_camera_is_enough(observer, views, tmp_path):
     out = tmp_path / "camera.yaml"
-    with camera(views, "/bench/image"):
-        done = icpi("camera", "--topic", "/bench/image", "--views", 10, "--timeout", 50,
+    with camera(observer, views, "/bench/image"):
+        done = icpi("camera", "--topic", "/bench/image", "--views", 10, "--timeout", 100,
                     "--out", out, "--picture", tmp_path / "camera.png")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = load(out)
@@ -74,10 +77,10 @@ def test_a_board_before_a_live_camera_is_enough(views, tmp_path):
     assert (tmp_path / "camera.png").exists()
 
 
-def test_markers_before_a_live_camera_give_the_pose(table, tmp_path):
+def test_markers_before_a_live_camera_give_the_pose(observer, table, tmp_path):
     save(tmp_path / "camera.yaml", Calibration(TRUTH))
     words = [f"--marker={m.number},{m.size},{m.position[0]},{m.position[1]},0" for m in MARKERS]
-    with camera(table, "/bench/table"):
+    with camera(observer, table, "/bench/table"):
         done = icpi("table", "--camera", tmp_path / "camera.yaml", "--topic", "/bench/table",
                     *words, "--out", tmp_path / "camera.yaml")  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -90,21 +93,21 @@ def test_a_silent_topic_ends_in_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("icpi: error: no image on /bench/nothing for 5 s")
     assert done.stderr.count("\n") == 1
-    assert time.monotonic() - begin < 25.0
+    assert time.monotonic() - begin < 60.0
 
 
-def test_a_topic_without_a_board_ends_in_time(table, tmp_path):
-    with camera(table, "/bench/empty"):
+def test_a_topic_without_a_board_ends_in_time(observer, table, tmp_path):
+    with camera(observer, table, "/bench/empty"):
         done = icpi("camera", "--topic", "/bench/empty", "--timeout", 2, "--out",
                     tmp_path / "c.yaml")  # fmt: skip
     assert done.returncode == 1
     assert "0 of 20 views within 2 s" in done.stderr
 
 
-def test_two_cameras_on_one_topic_are_refused(table, tmp_path):
-    with camera(table, "/bench/two"), camera(table, "/bench/two"):
-        time.sleep(2.0)
-        done = icpi("camera", "--topic", "/bench/two", "--timeout", 10, "--out",
+def test_two_cameras_on_one_topic_are_refused(observer, table, tmp_path):
+    topic = "/bench/two"
+    with camera(observer, table, topic), camera(observer, table, topic):
+        done = icpi("camera", "--topic", topic, "--timeout", 10, "--out",
                     tmp_path / "c.yaml")  # fmt: skip
     assert done.returncode == 1
     assert "several publishers" in done.stderr
@@ -116,12 +119,12 @@ def test_a_name_that_is_no_topic_is_wrong_usage(tmp_path):
     assert "'no topic' is no name" in done.stderr
 
 
-def test_ctrl_c_ends_it(tmp_path):
+def test_ctrl_c_ends_it(observer, tmp_path):
     words = ["calibrate", "camera", "--topic", "/bench/none", "--out", tmp_path / "c.yaml"]
     process = subprocess.Popen(
         [sys.executable, "-m", "icpi_ros.cli.main", *map(str, words)], stderr=subprocess.PIPE
     )
-    time.sleep(3.0)
+    observer.wait(lambda: observer.node.count_subscribers("/bench/none") > 0, "its subscription")
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(60) == 130
     assert process.stderr.read() == b"icpi: interrupted\n"

@@ -35,7 +35,7 @@ def node(tmp_path_factory, domain):
     process = perception(log)
     yield process, log
     process.terminate()
-    assert process.wait(10.0) == 0
+    assert process.wait(30.0) == 0
     assert "Traceback" not in log.read_text()
 
 
@@ -292,7 +292,7 @@ def test_an_unusable_calibration_file_is_refused_in_one_line(tmp_path, domain):
             path.write_text(content)
         started.append((perception(log, f"/{name}", calibration=str(path)), log, path, words))
     for process, log, path, words in started:
-        assert process.wait(20.0) == 2
+        assert process.wait(60.0) == 2
         lines = log.read_text().splitlines()
         assert len(lines) == 1, lines
         assert str(path) in lines[0]
@@ -321,4 +321,4 @@ def test_a_calibration_file_needs_no_camera_info(tmp_path, domain):
     finally:
         process.terminate()
         observer.close()
-        assert process.wait(10.0) == 0
+        assert process.wait(30.0) == 0

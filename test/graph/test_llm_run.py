@@ -59,7 +59,7 @@ def ended(tmp_path_factory, domain):
         with RunningGraph(folder, **options) as graph, ImproveClient(NAMESPACE) as client:
             trials = node.record(TrialMsg, TRIALS, qos.RECORD)
             proposals = node.record(ProposalMsg, PROPOSALS, qos.RECORD)
-            client.connect(30.0, graph.alive)
+            client.connect(60.0, graph.alive)
             calls = Callbacks(lambda *_: None, lambda _: None, graph.alive)
             result = client.improve(Request("slide", "llm", budget=6, seed=3), calls)
             node.wait(lambda: len(trials) == result.trials, "all trials")

@@ -115,7 +115,7 @@ def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, pe
 
 
 def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
-    client.connect(20.0, careful.alive)
+    client.connect(60.0, careful.alive)
     trials = []
 
     def answer(last):

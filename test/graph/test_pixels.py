@@ -21,7 +21,7 @@ TRIALS = 3
 
 def improve(graph, client):
     shown = []
-    client.connect(30.0, graph.alive)
+    client.connect(60.0, graph.alive)
     calls = Callbacks(lambda *run: None, shown.append, graph.alive)
     request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
     return client.improve(request, calls), shown

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from sensor_msgs.msg import JointState
 
 from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import TrialWindow
@@ -25,7 +26,7 @@ CODES = Improve.Result
 def run(graph, request, **calls):
     """Carry out a run with a client of its own."""
     with ImproveClient(NAMESPACE) as client:
-        client.connect(20.0, graph.alive)
+        client.connect(60.0, graph.alive)
         return client.improve(request, Callbacks(alive=graph.alive, **calls))
 
 
@@ -77,7 +78,7 @@ def test_kill_9_of_any_node_loses_no_finished_trial(tmp_path, domain, victim):
 def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, domain):
     with RunningGraph(tmp_path) as graph:
         with ImproveClient(NAMESPACE) as client:
-            client.connect(20.0, graph.alive)
+            client.connect(60.0, graph.alive)
             os.kill(graph.pids()["perception"], signal.SIGSTOP)
             result = client.improve(Request("slide", "random", budget=3))
             assert result.error_code == CODES.UNOBSERVED
@@ -107,9 +108,9 @@ def test_a_silent_arm_ends_the_trial_with_its_reason(tmp_path, domain, observer)
     ("node", "patience", "text"),
     [
         ("mujoco_arm", 60.0, ""),
-        ("mujoco_arm", 0.5, "no joint state within 0.5 s"),
+        ("mujoco_arm", 3.0, "no joint state within 3 s"),
         ("perception", 60.0, ""),
-        ("perception", 0.5, "nobody tells object_state: waited 0.5 s"),
+        ("perception", 3.0, "nobody tells object_state: waited 3 s"),
     ],
 )
 def test_a_node_that_starts_late_is_waited_for(tmp_path, domain, observer, node, patience, text):
@@ -119,6 +120,9 @@ def test_a_node_that_starts_late_is_waited_for(tmp_path, domain, observer, node,
     with RunningGraph(tmp_path, params_file=params) as graph:
         observer.wait(lambda: node in graph.pids(), "its process")
         os.kill(graph.pids()[node], signal.SIGSTOP)  # Python still starts: nothing was heard of it
+        if node != "mujoco_arm":
+            joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+            observer.wait(lambda: joints, "the arm")
         _, future = observer.start([1.0, 0.0])
         # A sign of life every 0.5 s: longer than the deadline of replies.
         observer.wait(lambda: len(observer.feedback) > 5 or future.done(), "signs of life")
@@ -141,7 +145,7 @@ def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, m
             observer.wait(lambda: windows, "a stroke that the arm has taken")
         graph.process.process.send_signal(signal.SIGINT)
         assert graph.wait_until_ended() == 0
-        wait_gone(graph.pids().values(), 1.0)
+        wait_gone(graph.pids().values(), 5.0)
         assert "Traceback" not in graph.text()
         if moment == "stroke":
             assert "cancelled" in graph.text()
@@ -154,7 +158,7 @@ def test_nodes_end_when_the_manager_is_killed(tmp_path, domain, observer):
         pids = list(graph.pids().values())
         assert len(pids) == len(NODES)
         graph.process.process.kill()
-        wait_gone(pids, 8.0)
+        wait_gone(pids, 15.0)
 
 
 def test_a_second_graph_of_the_same_name_is_refused(tmp_path, domain, observer):
@@ -191,7 +195,7 @@ def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(tmp_path, do
 )
 def test_a_bad_parameter_is_one_clear_line_and_exit_code_2(domain, node, parameter, words):
     command = [sys.executable, "-m", f"icpi_ros.nodes.{node}", "--ros-args", "-p", parameter]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
@@ -207,12 +211,12 @@ def name_holder(domain):
 def test_an_interrupted_node_ends_cleanly_by_itself(domain):
     command = [sys.executable, "-m", "icpi_ros.nodes.perception"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 15.0
+        deadline = time.monotonic() + 60.0
         while name_holder(domain) != process.pid:  # it has its name, and so its signal handlers
             assert running(process.pid)
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)  # terminal and ros2 launch both send one
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")

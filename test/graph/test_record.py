@@ -81,7 +81,7 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
     with RunningGraph(tmp_path, record=tmp_path / "bag", real_time_factor=1) as graph:
         poses = observer.record(PoseStamped, "object_pose", qos.SENSOR_EVERY)
         with ImproveClient("test") as client:
-            client.connect(20.0, graph.alive)
+            client.connect(60.0, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg

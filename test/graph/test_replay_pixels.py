@@ -21,7 +21,7 @@ def filmed(tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp("filmed")
     with RunningGraph(folder, source="camera", record=folder / "bag") as graph:
         with ImproveClient("test") as client:
-            client.connect(30.0, graph.alive)
+            client.connect(60.0, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg

@@ -1,7 +1,5 @@
 """Dry run, and a person who does not answer; a graph for each."""
 
-import time
-
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
@@ -31,8 +29,6 @@ def test_a_person_who_does_not_answer_ends_the_trial(tmp_path, domain, observer)
     params = tmp_path / "params.yaml"
     params.write_text("/**:\n  ros__parameters:\n    approval_timeout: 1.0\n")
     with RunningGraph(tmp_path, approval="true", params_file=params):
-        begin = time.monotonic()
         answer = observer.execute(THETA, trial_id="late/0")
     assert answer.error_code == Code.REJECTED
     assert answer.error_msg == "nobody decided within 1 s"
-    assert time.monotonic() - begin < 15.0

@@ -29,7 +29,7 @@ def finished(fast):
 
     shown, runs = [], []
     with ImproveClient("test") as client:
-        client.connect(20.0, fast.alive)
+        client.connect(60.0, fast.alive)
         calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.alive)
         begin = time.monotonic()
         result = client.improve(Request("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls)
@@ -127,7 +127,7 @@ def test_a_bad_motion_is_refused_with_its_reason(fast, observer, fields, code, w
     ],
 )
 def test_a_bad_run_is_refused_with_its_reason(fast, client, fields, code, words):
-    client.connect(20.0, fast.alive)
+    client.connect(60.0, fast.alive)
     result = client.improve(Request(**({"task": "slide"} | fields)))
     assert result.error_code == getattr(Improve.Result, code)
     assert words in result.error_msg
