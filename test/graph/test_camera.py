@@ -22,8 +22,6 @@ from icpi_ros.tasks import TASKS
 
 from .conftest import NAMESPACE
 
-pytestmark = pytest.mark.alone
-
 LENS = [-0.1, 0.02, 0.0005, -0.0005, 0.0]
 
 
@@ -58,6 +56,7 @@ def stamps(messages):
     return np.array([convert.to_ns(msg.header.stamp) for msg in messages])
 
 
+@pytest.mark.alone
 def test_a_camera_at_real_time(tmp_path, observer):
     images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE)
     infos = observer.record(CameraInfo, CAMERA_INFO, qos.IMAGE)
@@ -104,6 +103,7 @@ def test_a_camera_at_real_time(tmp_path, observer):
     assert "Traceback" not in arm.log.read_text()
 
 
+@pytest.mark.alone
 def test_a_free_running_camera_loses_nothing_but_what_is_asked_for(tmp_path, observer):
     images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE)
     clock = observer.record(Clock, "/clock", qos.CLOCK)
@@ -119,6 +119,7 @@ def test_a_free_running_camera_loses_nothing_but_what_is_asked_for(tmp_path, obs
     assert late >= 0.09e9
 
 
+@pytest.mark.alone
 def test_a_subscriber_that_stands_still_holds_up_neither_clock_nor_images(tmp_path, observer):
     code = (
         "import rclpy; from sensor_msgs.msg import Image; from icpi_ros.nodes import qos\n"

