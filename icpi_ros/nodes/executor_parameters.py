@@ -35,7 +35,7 @@ PARAMETERS = (
     Spec(
         "start_timeout",
         DEFAULT.start,
-        "steady time until the arm is first heard, and perception is there",
+        "steady time until arm, controller and perception are there",
         "s",
         0.1,
         120.0,

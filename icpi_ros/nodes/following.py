@@ -51,7 +51,7 @@ class Settings:
         speed_scale: share of the arm's limits for slow moves, 0 to 1.
         goal_tolerance: joint distance at which a move has arrived [rad].
         tracking_tolerance: largest joint distance from the motion under way [rad].
-        start: longest steady time until an arm is first heard and a perception first found [s].
+        start: longest steady time until arm, controller and perception are there [s].
         silence: longest steady time without a joint state [s].
         blindness: longest steady time without an object state [s].
         reply: longest steady time for the controller or the scene to answer [s].
@@ -122,10 +122,24 @@ class Follower:
         """
         known = self._port.state is not None
         limit = self._settings.reply if known else self._settings.start
+        begin = time.monotonic()
+
+        def unheard() -> TrialEnded:
+            state = self._port.state
+            rarely = state is not None and state.arrival > begin
+            return self._silent(self._settings.silence if rarely else limit)
+
+        self.wait_still(self._heard, limit, unheard)
+
+    def wait_still(
+        self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
+    ) -> None:
+        """As :meth:`wait`, before anything moves: the arm may be silent meanwhile."""
         deadline = time.monotonic() + limit
-        while not self._heard():
+        self._news(0.0)  # an interruption counts even where there is nothing to wait for
+        while not done():
             if time.monotonic() > deadline:
-                raise self._silent() if known else self._never_heard()
+                raise failure()
             self._news(0.05)
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
@@ -149,12 +163,14 @@ class Follower:
         """
         state = self._at_rest()
         checked = self.gate.check(trajectory, state.q)
-        self.sent = True
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if self._interruption is not None:
             raise self._interruption
-        self.wait(lambda: self._port.has_controller, self._settings.reply, self._no_controller)
+        # The arm's controller may come later than its joint states.
+        patience = self._settings.reply if self.sent else self._settings.start
+        self.wait(lambda: self._port.has_controller, patience, self._no_controller)
+        self.sent = True
         self._port.send(checked, label)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
@@ -279,7 +295,7 @@ class Follower:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
         self._news(timeout)
         if self._port.state is not None and not self._heard():
-            raise self._silent()
+            raise self._silent(self._settings.silence)
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -315,7 +331,7 @@ class Follower:
     def _state(self) -> ArmState:
         state = self._port.state
         if state is None:
-            raise self._silent()
+            raise self._silent(self._settings.silence)
         return state
 
     @property
@@ -323,16 +339,9 @@ class Follower:
         """The arm's time [ns]."""
         return self._port.state.ns if self._port.state is not None else 0
 
-    def _silent(self) -> TrialEnded:
+    def _silent(self, seconds: float) -> TrialEnded:
         return TrialEnded(
-            Code.ARM_SILENT,
-            f"no joint state for {self._settings.silence:g} s: is the arm's driver running?",
-        )
-
-    def _never_heard(self) -> TrialEnded:
-        return TrialEnded(
-            Code.ARM_SILENT,
-            f"no joint state within {self._settings.start:g} s: is the arm's driver running?",
+            Code.ARM_SILENT, f"no joint state for {seconds:g} s: is the arm's driver running?"
         )
 
     def _no_controller(self) -> TrialEnded:

@@ -37,7 +37,9 @@ class ScenePort:
         self._windows = node.create_publisher(TrialWindow, TRIAL_WINDOW, qos.EVENT)
         self._reset = node.create_client(ResetScene, RESET_SCENE)
         # Every state: the first one at rest ends the window.
-        node.create_subscription(ObjectState, OBJECT_STATE, self._on_state, qos.SENSOR_EVERY)
+        self._states = node.create_subscription(
+            ObjectState, OBJECT_STATE, self._on_state, qos.SENSOR_EVERY
+        )
         self._rest_after = 0
 
     def watch_rest(self, after: int) -> None:
@@ -53,7 +55,7 @@ class ScenePort:
     @property
     def is_told(self) -> bool:
         """True if somebody publishes object states, whatever they say."""
-        return self._node.count_publishers(OBJECT_STATE) > 0
+        return self._node.count_publishers(self._states.topic_name) > 0
 
     @property
     def can_reset(self) -> bool:

@@ -134,8 +134,8 @@ class TrialExecution:
 
     def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
         """Return the plan that may be executed."""
+        self._follower.wait_still(lambda: self._scene.is_told, self._settings.start, self._unseen)
         self._follower.await_arm()
-        self._follower.wait(lambda: self._scene.is_told, self._settings.start, self._unseen)
         if self._guard.rules.approval:
             self._on_phase(Phase.WAITING)
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -36,25 +37,21 @@ def domain():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show the end of a failed test's graph logs: they say which node was late, or what it said."""
+    """Show the graph logs that a failed test wrote: which node was late, or what it said."""
     report = yield
     if report.failed:
-        for log in sorted(_logs(getattr(item, "funcargs", {}))):
-            lines = log.read_text(errors="replace").splitlines()
-            report.sections.append((str(log), "\n".join(lines[-SHOWN:])))
+        for log in RunningGraph.logs:
+            if log.exists() and log.stat().st_mtime >= call.start:
+                lines = log.read_text(errors="replace").splitlines()
+                report.sections.append((str(log), "\n".join(lines[-SHOWN:])))
     return report
-
-
-def _logs(fixtures):
-    """Return the logs of all graphs that a test used: its own and shared ones."""
-    graphs = [getattr(value, "graph", value) for value in fixtures.values()]
-    shared = {graph.log for graph in graphs if isinstance(graph, RunningGraph)}
-    own = fixtures["tmp_path"].rglob("graph.log") if "tmp_path" in fixtures else ()
-    return {log for log in shared.union(own) if log.exists()}
 
 
 class RunningGraph:
     """A graph with its store, its log and the pids of its nodes."""
+
+    logs: ClassVar[list[Path]] = []
+    """Of all graphs so far."""
 
     def __init__(self, folder, env=None, graph="sim", **arguments):
         self.store = folder / "trials.sqlite"
@@ -65,6 +62,7 @@ class RunningGraph:
 
     def __enter__(self):
         self.process.__enter__()
+        self.logs.append(self.log)
         return self
 
     def __exit__(self, *exc):

@@ -1,5 +1,6 @@
 """What is asked of an arm before and while a motion is followed: a fake port stands for it."""
 
+import itertools
 import threading
 import time
 from types import SimpleNamespace
@@ -24,15 +25,19 @@ class Port:
 
     has_controller, answers, pace = True, False, 1.0
 
-    def __init__(self, speed=0.0, after=lambda state: state):
+    def __init__(self, speed=0.0, after=lambda state: state, heard=time.monotonic):
+        self._heard = heard
         self._state = ArmState(START, ARM.home, np.full(6, speed), 0.0)
         self._after = after
         self.sent, self.held = [], 0
 
     @property
     def state(self):
+        arrival = self._heard()
+        if arrival is None:
+            return None
         state = self._after(self._state) if self.sent else self._state
-        return ArmState(state.ns, state.q, state.qd, time.monotonic())
+        return ArmState(state.ns, state.q, state.qd, arrival)
 
     @property
     def now(self):
@@ -55,8 +60,8 @@ class Port:
         return None
 
 
-def follower(port):
-    settings = Settings(reply=0.3, stop_limit=0.3)
+def follower(port, start=20.0):
+    settings = Settings(start=start, reply=0.3, stop_limit=0.3)
     return Follower(ARM, SafetyGate(ARM), port, threading.Condition(), settings)
 
 
@@ -90,3 +95,84 @@ def test_a_clock_that_goes_back_ends_the_motion_and_the_arm_is_held():
     one.stop_arm()
     assert len(port.sent) == 1
     assert port.held > 0
+
+
+class LateController(Port):
+    """Its controller is found after 1 s: later than the reply limit."""
+
+    def __init__(self, **given):
+        super().__init__(**given)
+        self._begin = time.monotonic() + 1.0
+
+    @property
+    def has_controller(self):
+        return time.monotonic() > self._begin
+
+
+def arrives():
+    """What becomes of an arm that goes to the goal; its clock goes on by a second per look."""
+    seconds = itertools.count(1)
+    return lambda state: ArmState(state.ns + next(seconds) * 10**9, GOAL, np.zeros(6), 0.0)
+
+
+def test_an_arm_that_is_heard_late_is_waited_for():
+    begin = time.monotonic() + 0.4  # later than the reply limit
+    late = follower(Port(heard=lambda: time.monotonic() if time.monotonic() > begin else None))
+    late.await_arm()
+    assert time.monotonic() > begin
+
+
+@pytest.mark.parametrize(
+    ("heard", "limit"),
+    [(lambda: None, "0.6"), (lambda: time.monotonic() - 2.0, "0.3")],
+    ids=["never heard", "silent since"],
+)
+def test_an_arm_that_is_not_heard_ends_the_trial(heard, limit):
+    with pytest.raises(TrialEnded, match=rf"no joint state for {limit} s: is the arm") as caught:
+        follower(Port(heard=heard), start=0.6).await_arm()
+    assert caught.value.code == Code.ARM_SILENT
+
+
+def test_a_pause_may_end_before_anything_moves_and_not_later():
+    arrivals = [time.monotonic() - 2.0] * 4
+    port = Port(heard=lambda: arrivals.pop() if arrivals else time.monotonic())
+    with pytest.raises(TrialEnded, match=r"no joint state for 0\.5 s"):
+        follower(port).look(0.0)
+    assert arrivals
+    follower(port).await_arm()
+    assert not arrivals
+
+
+@pytest.mark.parametrize("heard", [time.monotonic, lambda: None], ids=["heard", "awaited"])
+def test_a_cancellation_counts_before_anything_moves(heard):
+    one = follower(Port(heard=heard))
+    one.interrupt(TrialEnded(Code.CANCELLED, "cancelled"))
+    with pytest.raises(TrialEnded, match="cancelled") as caught:
+        one.await_arm()
+    assert caught.value.code == Code.CANCELLED
+
+
+def test_a_cancellation_ends_the_wait():
+    one = follower(Port(heard=lambda: None))
+    cancel = threading.Timer(0.1, one.interrupt, [TrialEnded(Code.CANCELLED, "cancelled")])
+    cancel.start()
+    with pytest.raises(TrialEnded, match="cancelled"):
+        one.await_arm()
+    cancel.join()
+
+
+def test_a_controller_that_comes_late_is_waited_for_at_the_first_motion():
+    port = LateController(after=arrives())
+    follower(port).move_to(GOAL, "retreat")
+    assert len(port.sent) == 1
+
+
+def test_a_controller_that_is_lost_later_ends_the_trial_sooner():
+    port = Port()
+    port.has_controller = False
+    one = follower(port)
+    one.sent, begin = True, time.monotonic()
+    with pytest.raises(TrialEnded, match="nobody takes joint trajectories"):
+        one.move_to(GOAL, "approach")
+    assert time.monotonic() - begin < 10.0  # the start limit is 20 s
+    assert port.sent == []

@@ -1,5 +1,7 @@
 """Dry run, and a person who does not answer; a graph for each."""
 
+import time
+
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
@@ -29,6 +31,10 @@ def test_a_person_who_does_not_answer_ends_the_trial(tmp_path, domain, observer)
     params = tmp_path / "params.yaml"
     params.write_text("/**:\n  ros__parameters:\n    approval_timeout: 1.0\n")
     with RunningGraph(tmp_path, approval="true", params_file=params):
-        answer = observer.execute(THETA, trial_id="late/0")
+        _, future = observer.start(THETA, trial_id="late/0")
+        observer.until(ExecuteMotion.Feedback.WAITING, future)
+        begin = time.monotonic()
+        answer = observer.reply(future).result
+    assert 0.5 < time.monotonic() - begin < 20.0
     assert answer.error_code == Code.REJECTED
     assert answer.error_msg == "nobody decided within 1 s"
