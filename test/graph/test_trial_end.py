@@ -10,7 +10,7 @@ from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.following import Settings
+from icpi_ros.nodes.following import Settings, TrialEnded
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.trial import Guard, TrialExecution
@@ -37,7 +37,8 @@ class Follower:
         pass
 
     def wait_still(self, done, limit, failure):
-        assert done()
+        if not done():
+            raise failure()
 
     def move_to(self, goal, name, slower=1.0):
         self.follow(None, name)
@@ -56,7 +57,7 @@ class Follower:
         return True
 
 
-def execution(refused, on_phase=lambda phase: None):
+def execution(refused, on_phase=lambda phase: None, told=True):
     follower, memory = Follower(refused), RunMemory()
     rules = Rules()
     planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, memory)
@@ -64,7 +65,7 @@ def execution(refused, on_phase=lambda phase: None):
         done=lambda: True, result=lambda: SimpleNamespace(success=True, stamp=T)
     )
     scene = SimpleNamespace(
-        is_told=True,
+        is_told=told,
         can_reset=True,
         reset=lambda trial_id: reset,
         seen=SimpleNamespace(ns=2, arrival=float("inf")),
@@ -96,3 +97,12 @@ def test_a_stroke_that_was_refused_does_not_count_as_executed():
     with pytest.raises(Exception, match="stroke is refused"):
         trial.run("trial", THETA, Proposal(run_id="run"))
     assert memory.executed("run") == []
+
+
+def test_without_a_perception_nothing_moves():
+    trial, follower, _ = execution("retreat", told=False)
+    follower.sent = False
+    with pytest.raises(TrialEnded, match="nobody tells object_state: waited 10 s") as caught:
+        trial.run("trial", THETA, Proposal(run_id="run"))
+    assert caught.value.code == ExecuteMotion.Result.PERCEPTION_SILENT
+    assert follower.stops == 0
