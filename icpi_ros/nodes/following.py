@@ -144,6 +144,7 @@ class Follower:
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
+        self._await_controller()
         here = self._at_rest().q
         if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
             scale = self._settings.speed_scale * slower
@@ -161,15 +162,13 @@ class Follower:
             MotionRefused: the gate refuses it.
             TrialEnded: the arm does not do it, or the trial was interrupted.
         """
+        self._await_controller()
         state = self._at_rest()
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if self._interruption is not None:
             raise self._interruption
-        # The arm's controller may come later than its joint states.
-        patience = self._settings.reply if self.sent else self._settings.start
-        self.wait(lambda: self._port.has_controller, patience, self._no_controller)
         self.sent = True
         self._port.send(checked, label)
         self._pending = label if self._port.answers else ""
@@ -197,6 +196,15 @@ class Follower:
         # It stands where it should; its report has come late when simulated time ran ahead of it.
         self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
         return start
+
+    def _await_controller(self) -> None:
+        """Wait for the controller, which may come later than joint states.
+
+        Called before a motion is planned: without a controller an arm can be moved by hand, and
+        what was planned from where it was would make it jump.
+        """
+        patience = self._settings.reply if self.sent else self._settings.start
+        self.wait(lambda: self._port.has_controller, patience, self._no_controller)
 
     def _at_rest(self) -> ArmState:
         """Return where the arm stands; a motion that begins at rest would jerk a moving arm.

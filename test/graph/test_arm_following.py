@@ -167,6 +167,15 @@ def test_a_controller_that_comes_late_is_waited_for_at_the_first_motion():
     assert len(port.sent) == 1
 
 
+def test_an_arm_that_was_moved_by_hand_meanwhile_starts_from_where_it_is():
+    port = LateController(after=arrives())
+    moved = ArmState(START + 1, ARM.home + 0.05, np.zeros(6), 0.0)
+    hand = threading.Timer(0.3, setattr, [port, "_state", moved])  # before the controller comes
+    hand.start()
+    follower(port).move_to(GOAL, "retreat")
+    np.testing.assert_array_equal(port.sent[0].trajectory.positions[0], moved.q)
+
+
 def test_a_controller_that_is_lost_later_ends_the_trial_sooner():
     port = Port()
     port.has_controller = False
