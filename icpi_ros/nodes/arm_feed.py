@@ -38,6 +38,11 @@ class ArmState:
     arrival: float
 
     @property
+    def age(self) -> float:
+        """Steady time since it arrived [s]."""
+        return time.monotonic() - self.arrival
+
+    @property
     def stands(self) -> bool:
         """True if no joint moves."""
         return bool(np.abs(self.qd).max() < AT_REST)
@@ -60,9 +65,10 @@ class ArmFeed:
         self._recent: deque[ArmState] = deque(maxlen=PACE_STATES)
         self._count = itertools.count(1)
         self._statuses: deque[MotionStatus] = deque(maxlen=32)
-        self._status_topic = f"{controller}/{STATUS}"
         node.create_subscription(JointState, JOINT_STATES, self._on_state, qos.SENSOR_LATEST)
-        node.create_subscription(DiagnosticStatus, self._status_topic, self._on_status, qos.EVENT)
+        status = f"{controller}/{STATUS}"
+        told = node.create_subscription(DiagnosticStatus, status, self._on_status, qos.EVENT)
+        self._status_topic = told.topic_name  # as remapped: counting does not remap
 
     def label(self, name: str) -> str:
         """Return a label that no other motion has: a client may repeat its trial ids."""
@@ -83,8 +89,7 @@ class ArmFeed:
         state = self.state
         if state is None:
             return 0
-        age = time.monotonic() - state.arrival
-        return state.ns + convert.ns_from_seconds(age * self.pace)
+        return state.ns + convert.ns_from_seconds(state.age * self.pace)
 
     @property
     def reports_status(self) -> bool:

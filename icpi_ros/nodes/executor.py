@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from rclpy.action.server import ServerGoalHandle
@@ -96,7 +95,7 @@ class Executor(IcpiNode):
 
     def _health(self) -> diagnostics.Health:
         state = self.port.state
-        if state is None or time.monotonic() - state.arrival > self.settings.silence:
+        if state is None or state.age > self.settings.silence:
             return diagnostics.Health(diagnostics.ERROR, "no joint states")
         if self.latch.engaged:
             return diagnostics.Health(diagnostics.WARN, "software stop: call reset_stop")

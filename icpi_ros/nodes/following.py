@@ -122,11 +122,10 @@ class Follower:
         """
         known = self._port.state is not None
         limit = self._settings.reply if known else self._settings.start
-        begin = time.monotonic()
 
         def unheard() -> TrialEnded:
             state = self._port.state
-            rarely = state is not None and state.arrival > begin
+            rarely = state is not None and state.age < limit
             return self._silent(self._settings.silence if rarely else limit)
 
         self.wait_still(self._heard, limit, unheard)
@@ -135,12 +134,8 @@ class Follower:
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
     ) -> None:
         """As :meth:`wait`, before anything moves: the arm may be silent meanwhile."""
-        deadline = time.monotonic() + limit
         self._news(0.0)  # an interruption counts even where there is nothing to wait for
-        while not done():
-            if time.monotonic() > deadline:
-                raise failure()
-            self._news(0.05)
+        self._until(done, limit, failure, self._news)
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
@@ -315,18 +310,26 @@ class Follower:
     def _heard(self) -> bool:
         """Tell whether the last joint state is of the present."""
         state = self._port.state
-        silence = self._settings.silence
-        return state is not None and time.monotonic() - state.arrival <= silence
+        return state is not None and state.age <= self._settings.silence
 
     def wait(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
     ) -> None:
         """Look again and again until ``done``, at most ``limit`` [s]; else raise ``failure``."""
+        self._until(done, limit, failure, self.look)
+
+    @staticmethod
+    def _until(
+        done: Callable[[], bool],
+        limit: float,
+        failure: Callable[[], TrialEnded],
+        look: Callable[[float], None],
+    ) -> None:
         deadline = time.monotonic() + limit
         while not done():
             if time.monotonic() > deadline:
                 raise failure()
-            self.look(0.05)
+            look(0.05)
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it was seen to."""

@@ -151,7 +151,8 @@ class Recorder(IcpiNode):
 
         An executor counts who listens to see whether there is an arm: the recorder is none.
         """
-        others = self.count_subscribers(MOTIONS.name) - (self._motions is not None)
+        topic = self.resolve_topic_name(MOTIONS.name)  # counting does not remap
+        others = self.count_subscribers(topic) - (self._motions is not None)
         if others > 0 and self._motions is None:
             self._motions = self._subscribe(MOTIONS)
         elif others <= 0 and self._motions is not None:

@@ -201,7 +201,7 @@ class Stopper:
         return False
 
     def _too_old(self, state: ArmState) -> bool:
-        return time.monotonic() - state.arrival > self._silence
+        return state.age > self._silence
 
 
 def hold_if_moving(port: ArmPort) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
@@ -34,13 +32,13 @@ class TopicPort(FeedPort):
         """Open the topic; the tolerances cannot be sent here, the executor watches them."""
         super().__init__(feed)
         self._node, self._arm = node, arm
-        self._topic = f"{controller}/{TRAJECTORY}"
-        self._out = node.create_publisher(JointTrajectoryMsg, self._topic, qos.COMMAND)
+        topic = f"{controller}/{TRAJECTORY}"
+        self._out = node.create_publisher(JointTrajectoryMsg, topic, qos.COMMAND)
 
     @property
     def has_controller(self) -> bool:
         """See the class."""
-        return self._node.count_subscribers(self._topic) > 0
+        return self._node.count_subscribers(self._out.topic_name) > 0
 
     @property
     def answers(self) -> bool:
@@ -58,7 +56,7 @@ class TopicPort(FeedPort):
         motion that it has was checked and ends at rest.
         """
         state = self._feed.state
-        if state is None or time.monotonic() - state.arrival > FRESH:
+        if state is None or state.age > FRESH:
             return 0.0
         point = hold_point(self._arm, state, attempt)
         self._out.publish(convert.trajectory_msg(point, label))

@@ -37,7 +37,7 @@ def camera(observer, folder, topic):
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.wait(30)
 
 
 def icpi(*words, limit=120.0):

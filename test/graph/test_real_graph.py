@@ -1,5 +1,6 @@
 """The graph of a real arm, with the simulated arm as somebody else's driver."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import threading
 import pytest
 
 from icpi_msgs.msg import OperatorRequest
-from icpi_ros.graph.description import NodeSpec
+from icpi_ros.graph.description import SIM_PATIENCE, NodeSpec
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
@@ -20,12 +21,6 @@ pytestmark = pytest.mark.alone
 
 ARM = "fr3"
 """Seven joints, so that nothing takes six for granted, and too weak for half of the strikes."""
-PATIENCE = """\
-/**:
-  executor:
-    ros__parameters: {joint_state_timeout: 2.0, object_state_timeout: 2.0, reply_timeout: 5.0}
-"""
-"""The defaults are for a real arm, not for a machine that has other work."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +36,9 @@ def real(tmp_path_factory, domain):
         stderr=subprocess.STDOUT,
     )
     patience = folder / "patience.yaml"
-    patience.write_text(PATIENCE)
+    # The defaults are for a real arm, not for a machine that has other work.
+    nodes = {node: {"ros__parameters": values} for node, values in SIM_PATIENCE.items()}
+    patience.write_text(json.dumps({"/**": nodes}))  # JSON is YAML
     rules = {
         "params_file": patience,
         "use_sim_time": "true",

@@ -1,0 +1,47 @@
+"""Who is there is found under the names that topics were remapped to."""
+
+import threading
+
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from trajectory_msgs.msg import JointTrajectory
+
+from icpi_msgs.msg import ObjectState
+from icpi_ros.arms import ARMS
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.action_port import Tolerances
+from icpi_ros.nodes.arm_feed import ArmFeed
+from icpi_ros.nodes.scene_port import ScenePort
+from icpi_ros.nodes.topic_port import TopicPort
+
+ARM = ARMS.get("ur5e")
+NAMES = {
+    "arm/status": "/bench/told",
+    "arm/joint_trajectory": "/bench/taken",
+    "object_state": "/bench/seen",
+}
+
+
+@pytest.fixture
+def node(domain):
+    context = rclpy.Context()
+    rules = [word for pair in NAMES.items() for word in ("-r", ":=".join(pair))]
+    rclpy.init(args=["--ros-args", *rules], context=context)
+    made = Node("remapped", context=context)
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_controller_and_perception_are_found_under_other_names(node, observer):
+    changed = threading.Condition()
+    feed = ArmFeed(node, ARM, changed, "arm")
+    arm = TopicPort(node, ARM, feed, Tolerances(0.1, 0.01, 0.5), "arm")
+    scene = ScenePort(node, changed)
+    assert not any([arm.has_controller, arm.answers, scene.is_told])
+    observer.node.create_publisher(DiagnosticStatus, "/bench/told", qos.EVENT)
+    observer.node.create_publisher(ObjectState, "/bench/seen", qos.SENSOR)
+    observer.node.create_subscription(JointTrajectory, "/bench/taken", print, qos.COMMAND)
+    observer.wait(lambda: arm.has_controller and arm.answers and scene.is_told, "all three")
