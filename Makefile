@@ -16,9 +16,9 @@ help:
 setup:
 	@$(PYTHON) tools/setup_env.py $(SETUP_FLAGS)
 
-# The same, and the interfaces that only tests need.
+# The same, with tests and checks, and the interfaces that only tests need.
 setup-test:
-	@$(PYTHON) tools/setup_env.py --test $(SETUP_FLAGS)
+	@$(PYTHON) tools/setup_env.py --with=test $(SETUP_FLAGS)
 
 demo: setup
 	@$(BIN)/icpi demo
@@ -36,14 +36,14 @@ test-others:
 	OPENBLAS_NUM_THREADS=1 nice -n 5 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		--ignore=test/graph --ignore=test/launch test
 
-lint: setup
+lint: setup-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: setup
+types: setup-test
 	$(BIN)/mypy
 
-fmt: setup
+fmt: setup-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -54,14 +54,15 @@ test-core:
 		-r requirements/runtime.txt -r requirements/dev.txt
 	$(CORE_VENV)/bin/python -m pytest test/unit test/contract
 
-# Exact versions for Python 3.11 to 3.13; run after changing requirements/*.in.
-UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+# Exact versions and hashes for Python 3.11 to 3.13; run after changing requirements/*.in, and with
+# UPGRADE=--upgrade for newer ones.
+UPGRADE ?=
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-lock:
-	$(UV_COMPILE) requirements/runtime.in -o requirements/runtime.txt
-	$(UV_COMPILE) requirements/ros.in -c requirements/runtime.txt -o requirements/ros.txt
-	$(UV_COMPILE) requirements/dev.in -c requirements/runtime.txt -c requirements/ros.txt \
-		-o requirements/dev.txt
+lock: setup-test
+	@set -e; given=; for group in uv runtime ros bench dev; do \
+		$(LOCK) requirements/$$group.in $$given -o requirements/$$group.txt; \
+		given="$$given -c requirements/$$group.txt"; done
 
 clean:
 	rm -rf .venv .setup build install log *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

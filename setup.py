@@ -16,9 +16,9 @@ def files(folder: str, *patterns: str) -> tuple[str, list[str]]:
     return f"{SHARE}/{folder}", sorted(str(path.relative_to(HERE)) for path in found)
 
 
-def requirements() -> list[str]:
-    """Return what the core needs at run time."""
-    lines = (HERE / "requirements" / "runtime.in").read_text(encoding="utf-8").splitlines()
+def requirements(group: str) -> list[str]:
+    """Return what a group of requirements names: "runtime" is what the core needs."""
+    lines = (HERE / "requirements" / f"{group}.in").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -42,8 +42,8 @@ setup(
         files("icpi_msgs/msg", "*.msg"),
     ],
     zip_safe=False,
-    install_requires=requirements(),
-    extras_require={"dask": ["dask[distributed]"]},
+    install_requires=requirements("runtime"),
+    extras_require={"bench": requirements("bench"), "dask": ["dask[distributed]"]},
     entry_points={
         "console_scripts": [
             f"icpi = {NAME}.cli.main:main",

@@ -9,15 +9,11 @@ finds its stamp and does nothing.  Exit codes: 0 done, 1 a step failed, 2 wrong 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import os
 import platform
-import re
-import shlex
 import shutil
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +22,8 @@ REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO))
 sys.path.insert(0, str(REPO / "tools"))
 
+import setup_installer as installers  # noqa: E402
+from setup_interfaces import INTERFACES, Interfaces  # noqa: E402
 from setup_steps import (  # noqa: E402
     SetupError,
     Steps,
@@ -39,13 +37,21 @@ from icpi_ros import system_packages as system  # noqa: E402
 
 VENV = REPO / ".venv"
 STATE = REPO / ".setup"
-UNFINISHED = STATE / "pip-is-writing"
 ROS_DISTRO = "jazzy"
 ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
-LOCKS = tuple(f"requirements/{name}.txt" for name in ("ros", "runtime", "dev"))
-CORE_LOCKS = LOCKS[1:]
+BASE = ("runtime", "ros")
+EXTRAS = {"bench": ("bench",), "test": ("bench", "dev")}
+"""Groups of requirements that `--with` adds: baselines of the benchmark, tests and checks."""
 PACKAGING = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")
-SELF = ("tools/setup_env.py", "tools/setup_steps.py", "icpi_ros/system_packages.py")
+SELF = (
+    "tools/setup_env.py",
+    "tools/setup_installer.py",
+    "tools/setup_stock.py",
+    "icpi_ros/system_packages.py",
+)
+CHECK = "import rclpy, icpi_msgs.action, mujoco, icpi_ros"
+WRITING = "writing"
+"""Stands in the stamp while packages are written: after a kill, half of one looks whole."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,17 +63,25 @@ def main(arguments: list[str] | None = None) -> int:
         default="auto",
         help="where ROS 2 comes from; auto takes stock ROS 2 Jazzy where it is installed",
     )
-    parser.add_argument("--force", action="store_true", help="run every step again")
     parser.add_argument(
-        "--test", action="store_true", help="build what only the tests need as well"
+        "--installer",
+        choices=("auto", "uv", "pip"),
+        default="auto",
+        help="what installs packages; auto takes uv, fetches it where it is not there, and takes "
+        "pip where it cannot be had or where ROS 2 comes from the distribution",
     )
+    parser.add_argument(
+        "--with",
+        dest="extra",
+        choices=tuple(EXTRAS),
+        help="bench: also the baselines of `icpi bench`; test: those, tests and checks",
+    )
+    parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)
     try:
         route = _route(options.route)
         with exclusive(STATE / "lock"):
-            set_up(route, force=options.force)
-            if options.test:
-                test_interfaces(route, force=options.force)
+            Setup(route, options.installer, options.extra).run(force=options.force)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -77,52 +91,139 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def set_up(route: str, *, force: bool) -> None:
-    """Bring `.venv` up to date by the given route."""
-    wanted = _keys(route)
-    found = {} if force or not (VENV / "bin" / "icpi").exists() else read_stamp(STATE / "stamp")
-    if found == wanted:
-        return
-    started = time.monotonic()
-    (STATE / "stamp").unlink(missing_ok=True)
-    steps = Steps(STATE, _environment(route))
-    _system_packages(steps)
-    if found.get("base") != wanted["base"]:
-        _virtual_environment(steps, system_site=route == "stock")
-    build = _wheels if route == "wheels" else _stock
-    build(steps, found, wanted)
-    write_stamp(STATE / "stamp", wanted)
-    steps.say(f"done in {time.monotonic() - started:.0f} s: .venv/bin/icpi --help")
+class Setup:
+    """One set-up: what is wanted, what is done, and the steps between.
 
-
-def test_interfaces(route: str, *, force: bool) -> None:
-    """Build the tests' stand-in for control_msgs, unless ROS 2's own can be imported.
-
-    It goes into a prefix of its own that only the tests' nodes get to see.
+    Args:
+        route: "wheels" or "stock".
+        installer: "uv", "pip" or "auto".
+        extra: a key of :data:`EXTRAS`, or None.
     """
-    source, prefix, stamp = REPO / "test/control_msgs", STATE / "control_msgs", STATE / "test-stamp"
-    files = sorted(path for path in source.rglob("*") if path.is_file())
-    wanted = {"control_msgs": digest(files, _keys(route)["base"])}
-    if not force and read_stamp(stamp) == wanted:
-        return
-    steps = Steps(STATE, _environment(route))
-    python = str(VENV / "bin" / "python")
-    own = "import importlib.util as u; s = u.find_spec('control_msgs'); print(bool(s and s.origin))"
-    sourced = f"source {ROS_PREFIX}/setup.bash && " if route == "stock" else ""
-    found = steps.output(["bash", "-c", f"cd / && {sourced}{shlex.join([python, '-c', own])}"])
-    if found != "True":
-        steps.say("building control_msgs for the tests")
-        build = STATE / "build-control"
-        for folder in (build, prefix):
-            shutil.rmtree(folder, ignore_errors=True)
-        names = ("CMAKE_PREFIX_PATH", "AMENT_PREFIX_PATH")
-        env = {name: str(VENV) for name in names} if route == "wheels" else {}
-        configure = ["cmake", "-S", str(source), "-B", str(build), f"-DPython3_EXECUTABLE={python}"]
-        configure += [f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DBUILD_TESTING=OFF"]
-        configure += ["-GNinja"] if route == "wheels" else []
-        for command in (configure, ["cmake", "--build", str(build), "--target", "install"]):
-            steps.run("control_msgs", ["bash", "-c", sourced + shlex.join(command)], env=env)
-    write_stamp(stamp, wanted)
+
+    def __init__(self, route: str, installer: str, extra: str | None) -> None:
+        """Keep what was asked for."""
+        self._route, self._asked, self._extra = route, installer, extra
+        self._done: dict[str, str] = {}
+
+    def run(self, *, force: bool) -> None:
+        """Bring `.venv` up to date."""
+        wanted = self._wanted()
+        found = read_stamp(STATE / "stamp")
+        whole = WRITING not in found and (VENV / "bin" / "icpi").exists() and not force
+        self._done = found if whole else {}
+        if all(self._done.get(name) == key for name, key in wanted.items()):
+            return
+        self._steps = Steps(STATE, _environment(self._route), REPO)
+        started = time.monotonic()
+        _system_packages(self._steps)
+        self._installer: installers.Installer | None = None
+        for name, key in wanted.items():
+            if self._done.get(name) != key:
+                self._step(name)
+                self._record({**self._done, name: key})
+        total, size = installers.installed(VENV)
+        took = time.monotonic() - started
+        self._steps.say(
+            f"done in {took:.0f} s, {total} packages, {size / 1e6:.0f} MB: .venv/bin/icpi --help"
+        )
+
+    def _wanted(self) -> dict[str, str]:
+        """Return the steps in their order, and what each depends on: its key."""
+        base = [*(_lock(name) for name in BASE), *(REPO / name for name in SELF)]
+        wanted = {"packages": digest(base, self._route, _interpreter(), str(REPO))}
+        for name in EXTRAS.get(self._extra or "", ()):
+            wanted[name] = digest([_lock(name)])
+        packaging = [REPO / name for name in PACKAGING]
+        if self._route == "stock":
+            return {**wanted, "package": digest([*packaging, *_messages(), *_shared_files()])}
+        interfaces = ["icpi_msgs", *(["control_msgs"] if self._extra == "test" else [])]
+        for name in interfaces:
+            wanted[name] = _package_of(name).key
+        return {**wanted, "package": digest(packaging)}
+
+    def _record(self, done: dict[str, str]) -> None:
+        self._done = done
+        write_stamp(STATE / "stamp", done)
+
+    def _step(self, name: str) -> None:
+        """Do one step."""
+        if name == "packages":
+            self._new_environment()
+            self._packages("packages", BASE)
+        elif name in ("bench", "dev"):
+            self._packages(name, (name,))
+        elif name in INTERFACES:
+            _package_of(name).provide(self._steps, VENV)
+        elif self._route == "stock":
+            self._colcon()
+        else:
+            self._package()
+
+    def _chosen(self) -> installers.Installer:
+        """Return the installer, looked for once.
+
+        uv does not see the distribution's Python packages, on which stock ROS 2 stands.
+        """
+        if self._installer is None:
+            asked = "pip" if (self._asked, self._route) == ("auto", "stock") else self._asked
+            self._installer = installers.choose(self._steps, VENV, _lock("uv"), asked)
+        return self._installer
+
+    def _new_environment(self) -> None:
+        """Make `.venv` anew: what was in it may be half of something."""
+        installer = self._chosen()
+        self._record({})
+        if VENV.exists():
+            if not (VENV / "pyvenv.cfg").is_file() and any(VENV.iterdir()):
+                raise SetupError(f"{VENV} is not a virtual environment: move it away and run again")
+            self._steps.say("removing the old .venv (other packages, interpreter or place)")
+            shutil.rmtree(VENV)
+        what = f"making .venv with Python {platform.python_version()} and {installer.name}"
+        with self._steps.step("environment", what):
+            installer.make(self._steps, VENV, system_site=self._route == "stock")
+            (VENV / "COLCON_IGNORE").touch()
+
+    def _packages(self, name: str, groups: tuple[str, ...]) -> None:
+        """Install the locked packages of some groups; hashes are checked."""
+        installer = self._chosen()
+        self._record({**self._done, WRITING: name})
+        if self._route == "stock":
+            from setup_stock import install_packages
+
+            install_packages(self._steps, installer, REPO, groups)
+        else:
+            locks = [part for group in groups for part in ("-r", str(_lock(group)))]
+            count = sum(installers.locked(_lock(group)) for group in groups)
+            with self._steps.step(name, f"installing {count} packages from wheels") as found:
+                before = installers.installed(VENV)[1]
+                installer.add(self._steps, "--no-deps", "--require-hashes", *locks)
+                size = installers.installed(VENV)[1] - before
+                found.append(f"{size / 1e6:.0f} MB")
+        self._record({key: value for key, value in self._done.items() if key != WRITING})
+
+    def _package(self) -> None:
+        """Install icpi_ros itself, editable, and try what was installed."""
+        with self._steps.step("icpi_ros", "installing this folder, editable, and trying it"):
+            editable = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(REPO)]
+            self._chosen().add(self._steps, *editable)
+            self._steps.run("check", [str(VENV / "bin" / "python"), "-c", CHECK])
+
+    def _colcon(self) -> None:
+        from setup_stock import build
+
+        build(self._steps, REPO, VENV, ROS_PREFIX, CHECK)
+
+
+def _lock(group: str) -> Path:
+    return REPO / "requirements" / f"{group}.txt"
+
+
+def _package_of(name: str) -> Interfaces:
+    return Interfaces(REPO / INTERFACES[name], _interpreter())
+
+
+def _interpreter() -> str:
+    return f"{sys.version} {os.path.realpath(sys.executable)}"
 
 
 def _route(asked: str) -> str:
@@ -145,25 +246,14 @@ def _route(asked: str) -> str:
     return "wheels"
 
 
-def _keys(route: str) -> dict[str, str]:
-    """Return what the environment depends on; a step is redone when its key changes."""
-    interpreter = f"{sys.version} {os.path.realpath(sys.executable)}"
-    locks = [REPO / name for name in (*LOCKS, *SELF)]
-    messages = sorted(path for path in (REPO / "icpi_msgs").rglob("*") if path.is_file())
-    packaging = [REPO / name for name in PACKAGING]
-    if route == "stock":
-        packaging += sorted(_shared_files())
-    return {
-        "base": digest(locks, route, interpreter, str(REPO)),
-        "messages": digest(messages),
-        "package": digest(packaging),
-    }
+def _messages() -> list[Path]:
+    return sorted(path for path in (REPO / "icpi_msgs").rglob("*") if path.is_file())
 
 
 def _shared_files() -> Iterator[Path]:
     """Files that colcon links one by one: a new one needs a build."""
     for folder in ("launch", "config", "sim"):
-        yield from (path for path in (REPO / folder).glob("*.*") if path.is_file())
+        yield from sorted(path for path in (REPO / folder).glob("*.*") if path.is_file())
 
 
 def _environment(route: str) -> dict[str, str]:
@@ -175,7 +265,6 @@ def _environment(route: str) -> dict[str, str]:
     for name in dropped:
         env.pop(name, None)
     env["PATH"] = os.pathsep.join([str(VENV / "bin"), env.get("PATH", os.defpath)])
-    env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     return env
 
 
@@ -186,8 +275,8 @@ def _system_packages(steps: Steps) -> None:
         return
     packages = [package for need in lacking for package in need.packages]
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        steps.say(f"installing with apt-get: {' '.join(packages)}")
-        _apt_get(steps, packages, required=any(need.required for need in lacking))
+        with steps.step("system", f"installing with apt-get: {' '.join(packages)}"):
+            _apt_get(steps, packages, required=any(need.required for need in lacking))
         importlib.invalidate_caches()
         lacking = system.missing()
     advice = f"run `{system.apt_command(packages)}` and then this again"
@@ -209,113 +298,6 @@ def _apt_get(steps: Steps, packages: list[str], *, required: bool) -> None:
     except SetupError:
         if required:
             raise
-
-
-def _virtual_environment(steps: Steps, *, system_site: bool) -> None:
-    """Make `.venv` unless a usable one of this interpreter is there."""
-    if VENV.exists() and (UNFINISHED.exists() or not _usable(system_site)):
-        if not (VENV / "pyvenv.cfg").is_file() and any(VENV.iterdir()):
-            raise SetupError(f"{VENV} is not a virtual environment: move it away and run again")
-        steps.say("removing the old .venv (other interpreter, other place, or half-installed)")
-        shutil.rmtree(VENV)
-        UNFINISHED.unlink(missing_ok=True)
-    if not VENV.exists():
-        steps.say(f"making .venv with Python {platform.python_version()}")
-        flags = ["--system-site-packages"] if system_site else []
-        base = os.path.realpath(sys.executable) if sys.prefix != sys.base_prefix else sys.executable
-        steps.run("venv", [base, "-m", "venv", *flags, str(VENV)])
-    (VENV / "COLCON_IGNORE").touch()
-
-
-@contextlib.contextmanager
-def _unfinished() -> Iterator[None]:
-    """Mark `.venv` while pip writes into it: after a kill, pip takes half a package for whole."""
-    UNFINISHED.touch()
-    try:
-        yield
-    except SetupError:
-        UNFINISHED.unlink()  # pip itself gave up and rolled back
-        raise
-    UNFINISHED.unlink()
-
-
-def _usable(system_site: bool) -> bool:
-    """Tell whether `.venv` works here: complete, same Python, same place, same kind."""
-    try:
-        config = (VENV / "pyvenv.cfg").read_text(encoding="utf-8")
-        first_line = (VENV / "bin" / "pip").read_text(encoding="utf-8").splitlines()[0]
-    except (OSError, IndexError, UnicodeDecodeError):
-        return False
-    values = dict(line.split(" = ", 1) for line in config.splitlines() if " = " in line)
-    return (
-        values.get("version") == platform.python_version()
-        and (values.get("include-system-site-packages") == "true") == system_site
-        and first_line.removeprefix("#!").startswith(str(VENV / "bin"))
-        and (VENV / "bin" / "python").exists()
-    )
-
-
-def _wheels(steps: Steps, found: dict[str, str], wanted: dict[str, str]) -> None:
-    """Install everything from wheels, build the messages into `.venv`."""
-    python = str(VENV / "bin" / "python")
-    if found.get("base") != wanted["base"]:
-        steps.say("installing Python packages (about 300 MB at the first time)")
-        locks = [part for name in LOCKS for part in ("-r", str(REPO / name))]
-        with _unfinished():
-            steps.run("pip", [python, "-m", "pip", "install", "--no-deps", *locks])
-        patched = _mend_cmake_paths(steps, python)
-        steps.say(f"corrected header paths in {patched} CMake files of the wheels")
-    changed = {key for key, value in wanted.items() if found.get(key) != value}
-    if changed & {"base", "messages"}:
-        steps.say("building icpi_msgs")
-        shutil.rmtree(STATE / "build", ignore_errors=True)
-        steps.run("colcon", _colcon_into_venv(python), env={"CMAKE_PREFIX_PATH": str(VENV)})
-    if changed & {"base", "package"}:
-        steps.say("installing icpi_ros (editable)")
-        editable = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(REPO)]
-        steps.run("pip", [python, "-m", "pip", "install", *editable])
-    steps.run("check", [python, "-c", "import rclpy, icpi_msgs.action, mujoco, icpi_ros"])
-
-
-def _mend_cmake_paths(steps: Steps, python: str) -> int:
-    """Point the wheels' CMake targets to this machine's headers; return how many files changed.
-
-    The wheels name the header folders of the container that they were built in, and CMake
-    refuses targets with folders that do not exist.
-    """
-    numpy_include = steps.output([python, "-c", "import numpy; print(numpy.get_include())"])
-    container = r'/opt/python/[^;"\s)]*'
-    headers = (
-        (re.compile(container + r"/numpy/(?:_core|core)/include"), numpy_include),
-        (re.compile(container + r"/include/python3\.\d+"), sysconfig.get_path("include")),
-    )
-    patched = 0
-    for path in (VENV / "share").rglob("*.cmake"):
-        text = mended = path.read_text(encoding="utf-8")
-        for pattern, replacement in headers:
-            mended = pattern.sub(lambda _, folder=replacement: folder, mended)
-        if mended != text:
-            path.write_text(mended, encoding="utf-8")
-            patched += 1
-    return patched
-
-
-def _colcon_into_venv(python: str) -> list[str]:
-    """Return the command that builds icpi_msgs and installs it into `.venv` itself."""
-    colcon = [python, "-m", "colcon", "--log-base", str(STATE / "colcon-log"), "build"]
-    colcon += ["--base-paths", "icpi_msgs", "--build-base", str(STATE / "build")]
-    colcon += ["--merge-install", "--install-base", str(VENV)]
-    cmake = [f"-DPython3_EXECUTABLE={python}", "-DBUILD_TESTING=OFF", "-GNinja"]
-    return [*colcon, "--cmake-args", *cmake]
-
-
-def _stock(steps: Steps, found: dict[str, str], wanted: dict[str, str]) -> None:
-    """Install what the distribution lacks into `.venv`, build both packages with colcon."""
-    from setup_stock import build, install_packages
-
-    if found.get("base") != wanted["base"]:
-        install_packages(steps, REPO, VENV)
-    build(steps, REPO, VENV, ROS_PREFIX)
 
 
 if __name__ == "__main__":

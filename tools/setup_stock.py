@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+from setup_installer import Installer
 from setup_steps import SetupError, Steps
 
 from icpi_ros import system_packages as system
@@ -25,18 +26,23 @@ exec {python} -m icpi_ros.cli.main "$@"
 """
 
 
-def install_packages(steps: Steps, repo: Path, venv: Path) -> None:
-    """Install apt packages by rosdep, and with pip what the distribution lacks."""
+def install_packages(
+    steps: Steps, installer: Installer, repo: Path, groups: tuple[str, ...]
+) -> None:
+    """Install apt packages by rosdep, and what the distribution lacks into `.venv`.
+
+    The distribution's versions count, so what is installed is named, not locked.
+    """
     lacking = [name for name in ("rosdep", "colcon") if shutil.which(name) is None]
     if lacking:
         command = system.apt_command(system.STOCK_PACKAGES)
         raise SetupError(f"missing: {', '.join(lacking)}; run `{command}` and then this again")
     _rosdep(steps, repo)
-    constraints = _held_back(steps, steps.logs.parent / "constraints.txt")
-    steps.say("installing the Python packages that the distribution lacks")
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-c", str(constraints)]
-    files = [part for name in ("runtime", "dev") for part in ("-r", f"requirements/{name}.in")]
-    steps.run("pip", [*pip, *files])
+    constraints = _held_back(steps, steps.state / "constraints.txt")
+    wanted = [group for group in groups if group != "ros"]
+    files = [part for name in wanted for part in ("-r", str(repo / f"requirements/{name}.in"))]
+    with steps.step(" and ".join(wanted), "installing the packages that the distribution lacks"):
+        installer.add(steps, "-c", str(constraints), *files)
 
 
 def _rosdep(steps: Steps, repo: Path) -> None:
@@ -70,9 +76,15 @@ def _held_back(steps: Steps, path: Path) -> Path:
     return path
 
 
-def build(steps: Steps, repo: Path, venv: Path, ros: Path) -> None:
+def build(steps: Steps, repo: Path, venv: Path, ros: Path, check: str) -> None:
     """Build both packages into install/ with the interpreter of `.venv`; write the launcher."""
-    steps.say("building icpi_msgs and icpi_ros with colcon")
+    with steps.step("packages of ROS", "building icpi_msgs and icpi_ros with colcon"):
+        _build(steps, repo, venv, ros)
+    overlay = f"source {ros}/setup.bash && source {shlex.quote(str(repo))}/install/local_setup.bash"
+    steps.run("check", ["bash", "-c", f"{overlay} && {venv}/bin/python -c '{check}'"])
+
+
+def _build(steps: Steps, repo: Path, venv: Path, ros: Path) -> None:
     python = venv / "bin" / "python"
     colcon = [str(python), "-m", "colcon", "build", "--base-paths", ".", "icpi_msgs"]
     cmake = [f"-DPython3_EXECUTABLE={python}", "-DBUILD_TESTING=OFF"]
@@ -84,6 +96,3 @@ def build(steps: Steps, repo: Path, venv: Path, ros: Path) -> None:
     text = LAUNCHER.format(ros=ros, install=install, python=shlex.quote(str(python)))
     launcher.write_text(text, encoding="utf-8")
     launcher.chmod(0o755)
-    check = "import rclpy, icpi_msgs.action, mujoco, icpi_ros"
-    overlay = f"source {ros}/setup.bash && source {install}/local_setup.bash"
-    steps.run("check", ["bash", "-c", f"{overlay} && {python} -c '{check}'"])

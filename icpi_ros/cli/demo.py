@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_graph, add_store, whole
+
+if TYPE_CHECKING:
+    from icpi_ros.types import Trial
 
 NEAR = 0.020
 """The demo has done its job when the puck stops this close to the goal [m]."""
 TARGET = 0.002
 """The demo stops early at this cost [m]."""
+NEXT = (
+    ("run --task rope-swing --seed 3", "another motion"),
+    ("run --task slide --seed 1 --source camera", "the same from a camera's pixels alone"),
+)
+"""Commands to try after the demo, and what they do."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the puck came within 20 mm of the goal."""
     from icpi_ros.cli import run as run_command
+    from icpi_ros.cli.report import Outputs, write_stored_run
     from icpi_ros.data.store import TrialStore
 
     given = ["--task", "slide", "--seed", str(args.seed), "--target-cost", str(TARGET)]
@@ -31,10 +42,26 @@ def run(args: argparse.Namespace) -> int:
     full = parser.parse_args(given, argparse.Namespace(**vars(args)))
     plan = run_command.make_plan(full)
     run_id = run_command.execute(full, plan)
-    picture = plan.store.parent / f"{run_id}.png"
-    code = run_command.report(replace(plan, picture=picture), run_id)
+    code = run_command.report(plan, run_id)
     with TrialStore(plan.store) as store:
-        done = [trial.cost for trial in store.trials(run_id) if trial.outcome is not None]
-    best = min(done, default=float("inf"))
-    print(f"best: {1e3 * best:.1f} mm from the goal")
-    return code if best <= NEAR else 1
+        done = [trial for trial in store.trials(run_id) if trial.outcome is not None]
+    print()
+    print(verdict(done))
+    write_stored_run(run_id, plan.store, Outputs(page=plan.store.parent / f"{run_id}.html"))
+    print("next:")
+    width = max(len(command) for command, _ in NEXT)
+    for command, what in NEXT:
+        print(f"  {sys.argv[0]} {command:<{width}}   # {what}")
+    return code if min((trial.cost for trial in done), default=NEAR + 1) <= NEAR else 1
+
+
+def verdict(trials: Sequence[Trial]) -> str:
+    """Return one sentence on how the run went; ``trials`` are those with an outcome."""
+    if not trials:
+        return "No trial was seen to its end."
+    best = min(trials, key=lambda trial: trial.cost)
+    tries = "try" if best.number == 1 else "tries"
+    return (
+        f"The first attempt missed the goal by {1e3 * trials[0].cost:.0f} mm; after {best.number} "
+        f"more {tries} the puck stopped {1e3 * best.cost:.1f} mm from it."
+    )

@@ -141,12 +141,8 @@ def _report_benchmark(results: Results, page: Path | None, folder: Path | None) 
 
 
 def _report_run(run_id: str, store: Path | None, asked: Outputs) -> None:
-    import numpy as np
-
-    from icpi_ros.data.store import TrialStore, default_path
+    from icpi_ros.data.store import default_path
     from icpi_ros.errors import UsageError
-    from icpi_ros.models.budget import spent_on
-    from icpi_ros.tasks import TASKS
 
     path = store or default_path()
     if not path.exists():
@@ -154,7 +150,18 @@ def _report_run(run_id: str, store: Path | None, asked: Outputs) -> None:
             f"{run_id!r} is no file, and there is no trial store at {path}: name the JSON file of "
             "`icpi bench`, a bag, or the store of the run with --store"
         )
-    with TrialStore(path) as opened:
+    write_stored_run(run_id, path, asked)
+
+
+def write_stored_run(run_id: str, store: Path, asked: Outputs) -> None:
+    """Write what was asked for about one run of a store; print its table if nothing was."""
+    import numpy as np
+
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.models.budget import spent_on
+    from icpi_ros.tasks import TASKS
+
+    with TrialStore(store) as opened:
         record, trials = opened.run(run_id), opened.trials(run_id)
         spent = spent_on(opened.trials(run_id, all_attempts=True))
     task, goal = TASKS.get(record.config.task), np.array(record.config.goal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from icpi_ros.context.features import Features
 from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.models.budget import Spending
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array, Outcome, Proposal
@@ -59,14 +60,18 @@ class Improver(ABC):
     needs_dataset: ClassVar[bool] = True
     option_names: ClassVar[tuple[str, ...]] = ()
     """Keys of ``context.options`` that it takes; others are refused."""
+    modules: ClassVar[tuple[str, ...]] = ()
+    """Modules that it needs and that only the extra ``bench`` installs."""
 
     def __init__(self, context: Context) -> None:
         """Keep the context; may precompute (an index over the data set).
 
         Raises:
             InvalidValue: an unknown option.
+            UsageError: a module that it needs is not installed.
         """
         check_options(type(self), context.options)
+        check_modules(type(self))
         self.context = context
 
     @classmethod
@@ -74,9 +79,10 @@ class Improver(ABC):
         """Check options as far as it goes without a data set.
 
         Raises:
-            UsageError: an unknown option, or a value that is not allowed.
+            UsageError: an unknown option, a value that is not allowed, or a module that is missing.
         """
         check_options(cls, options)
+        check_modules(cls)
 
     @abstractmethod
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
@@ -177,6 +183,20 @@ def check_options(kind: type[Improver], options: Mapping[str, Any]) -> None:
         allowed = ", ".join(sorted(kind.option_names))
         advice = f"choose from {allowed}" if allowed else "it has no options"
         raise InvalidValue(f"unknown option {unknown[0]!r} of {kind.name}: {advice}")
+
+
+def check_modules(kind: type[Improver]) -> None:
+    """Check that the modules of an improver are installed.
+
+    Raises:
+        UsageError: one is not; says how to get it.
+    """
+    lacking = [name for name in kind.modules if find_spec(name) is None]
+    if lacking:
+        raise UsageError(
+            f"improver {kind.name!r} needs {lacking[0]}, which is not installed: run "
+            "`make setup SETUP_FLAGS=--with=bench`, or `pip install 'icpi_ros[bench]'`"
+        )
 
 
 def whole_option(options: Mapping[str, Any], name: str, default: int, most: int) -> int:

@@ -89,6 +89,7 @@ class Bayesian(Improver):
     name: ClassVar[str] = "bo"
     summary: ClassVar[str] = "Bayesian optimisation of the cost, from the run's trials alone"
     needs_dataset: ClassVar[bool] = False
+    modules: ClassVar[tuple[str, ...]] = ("bayes_opt", "sklearn")
     settings: ClassVar[BayesianSettings] = BayesianSettings(initial=2)
 
     def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:

@@ -44,6 +44,7 @@ class Cma(Improver):
     name: ClassVar[str] = "cma"
     summary: ClassVar[str] = "CMA-ES from the middle of the space"
     needs_dataset: ClassVar[bool] = False
+    modules: ClassVar[tuple[str, ...]] = ("cmaes",)
     settings: ClassVar[CmaSettings] = CmaSettings()
 
     def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:

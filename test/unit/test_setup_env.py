@@ -1,5 +1,8 @@
 """The set-up script: routes, stamp, lock, and what a failing step says."""
 
+import contextlib
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -11,7 +14,9 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import setup_env  # noqa: E402
+import setup_interfaces  # noqa: E402
 import setup_steps  # noqa: E402
+from setup_failures import failure_of  # noqa: E402
 from setup_steps import SetupError, Steps  # noqa: E402
 
 
@@ -46,45 +51,163 @@ def test_the_wheels_route_hides_another_ros(monkeypatch):
     assert "PYTHONPATH" not in env
 
 
-def test_keys_change_with_what_they_stand_for(monkeypatch, tmp_path):
-    names = (*setup_env.LOCKS, *setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg")
+@pytest.fixture
+def repo(monkeypatch, tmp_path):
+    """A folder with the files that a set-up looks at, and its state."""
+    names = [*setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg"]
+    names += ["test/control_msgs/msg/B.msg"]
+    names += [f"requirements/{group}.txt" for group in ("uv", "runtime", "ros", "bench", "dev")]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text(f"# {name}\n")
     monkeypatch.setattr(setup_env, "REPO", tmp_path)
-    before = setup_env._keys("wheels")
-    assert setup_env._keys("wheels") == before
-    assert setup_env._keys("stock")["base"] != before["base"]
-    (tmp_path / "icpi_msgs/msg/A.msg").write_text("changed")
-    after = setup_env._keys("wheels")
-    assert {key for key in after if after[key] != before[key]} == {"messages"}
-    (tmp_path / setup_env.LOCKS[0]).write_text("changed")
-    assert setup_env._keys("wheels")["base"] != before["base"]
-
-
-def test_a_current_environment_runs_nothing(monkeypatch, tmp_path):
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/icpi").touch()
     monkeypatch.setattr(setup_env, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(setup_env, "STATE", tmp_path)
-    setup_steps.write_stamp(tmp_path / "stamp", setup_env._keys("wheels"))
-    monkeypatch.setattr(setup_env, "Steps", None)
-    setup_env.set_up("wheels", force=False)
-    with pytest.raises(TypeError):
-        setup_env.set_up("wheels", force=True)
+    monkeypatch.setattr(setup_env, "STATE", tmp_path / ".setup")
+    monkeypatch.setattr(setup_env.system, "missing", list)
+    return tmp_path
 
 
-def test_an_environment_of_another_place_or_a_broken_one_is_not_usable(monkeypatch, tmp_path):
-    venv = tmp_path / ".venv"
-    monkeypatch.setattr(setup_env, "VENV", venv)
-    assert not setup_env._usable(False)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    assert not setup_env._usable(False)
-    (venv / "bin/pip").write_text(f"#!{venv}/bin/python\n")
-    assert setup_env._usable(False)
-    assert not setup_env._usable(True)
-    (venv / "bin/pip").write_text("#!/elsewhere/.venv/bin/python\n")
-    assert not setup_env._usable(False)
+class Killed(BaseException):
+    """As if by kill -9: nothing tidies up."""
+
+
+class Machine:
+    """What the steps of a set-up call, in one: notes what is done, dies where it is told to."""
+
+    name = "an installer"
+
+    def __init__(self):
+        self.done, self.killed_in = [], ""
+
+    def make(self, steps, folder, *, system_site):
+        (folder / "bin").mkdir(parents=True)
+        (folder / "pyvenv.cfg").touch()
+        self._note("environment")
+
+    def add(self, steps, *arguments):
+        if "--editable" in arguments:
+            self._note("package")
+            (setup_env.VENV / "bin/icpi").touch()
+        else:
+            names = [Path(a).stem for a in arguments if a.endswith(".txt")]
+            self._note("packages" if "runtime" in names else names[0])
+
+    def interfaces(self, name):
+        source = setup_env.REPO / setup_env.INTERFACES[name]
+        made = setup_interfaces.Interfaces(source, "python")
+        made.provide = lambda steps, venv: self._note(name)
+        return made
+
+    def _note(self, name):
+        self.done.append(name)
+        if name == self.killed_in:
+            raise Killed
+
+
+@pytest.fixture
+def machine(repo, monkeypatch):
+    made = Machine()
+    monkeypatch.setattr(setup_env, "_package_of", made.interfaces)
+    monkeypatch.setattr(setup_env.installers, "choose", lambda *_: made)
+    monkeypatch.setattr(Steps, "run", lambda *_: None)  # tries what was installed
+    return made
+
+
+@pytest.fixture
+def steps_of(machine):
+    def run(extra=None, killed_in="", force=False):
+        """Run a set-up; return the steps that it took."""
+        machine.done, machine.killed_in = [], killed_in
+        with contextlib.suppress(Killed):
+            setup_env.Setup("wheels", "auto", extra).run(force=force)
+        return machine.done
+
+    return run
+
+
+DEMO = ["environment", "packages", "icpi_msgs", "package"]
+TEST = ["environment", "packages", "bench", "dev", "icpi_msgs", "control_msgs", "package"]
+
+
+def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
+    assert steps_of() == DEMO
+    assert steps_of() == []
+    assert steps_of("test") == ["bench", "dev", "control_msgs"]
+    assert steps_of("test") == steps_of("bench") == steps_of() == []
+    assert steps_of(force=True) == DEMO
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ("requirements/runtime.txt", TEST),
+        ("requirements/dev.txt", ["dev"]),
+        ("icpi_msgs/msg/A.msg", ["icpi_msgs"]),
+        ("setup.py", ["package"]),
+        ("tools/setup_env.py", TEST),
+    ],
+)
+def test_what_changed_is_done_again(repo, steps_of, changed, again):
+    steps_of("test")
+    (repo / changed).write_text("changed")
+    assert steps_of("test") == again
+
+
+@pytest.mark.parametrize("step", TEST)
+def test_after_a_kill_in_the_middle_of_a_step_nothing_half_made_counts(steps_of, step):
+    """Packages may be half written, which looks whole: then all is made anew."""
+    before = steps_of("test", killed_in=step)
+    assert before == TEST[: TEST.index(step) + 1]
+    assert steps_of("test")[0] == "environment"
+    assert steps_of("test") == []
+
+
+@pytest.mark.parametrize(
+    ("step", "first"), [("dev", "environment"), ("control_msgs", "control_msgs")]
+)
+def test_a_kill_while_tests_are_added_keeps_what_was_not_being_written(steps_of, step, first):
+    steps_of()
+    steps_of("test", killed_in=step)
+    assert steps_of("test")[0] == first
+
+
+def test_the_routes_do_not_share_an_environment(repo):
+    keys = [setup_env.Setup(r, "auto", None)._wanted()["packages"] for r in ("wheels", "stock")]
+    assert keys[0] != keys[1]
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(repo):
+    (repo / ".venv").mkdir()
+    (repo / ".venv/mine").touch()
+    with pytest.raises(SetupError, match="not a virtual environment: move it away"):
+        setup_env.Setup("wheels", "pip", None).run(force=False)
+    assert (repo / ".venv/mine").exists()
+
+
+def test_interfaces_are_built_once_per_content(monkeypatch, tmp_path, capsys):
+    source, venv = tmp_path / "some_msgs", tmp_path / "venv"
+    (source / "msg").mkdir(parents=True)
+    (source / "msg/A.msg").write_text("int32 a  # count\n")
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").symlink_to(sys.executable)
+    builder = tmp_path / "builder.py"
+    builder.write_text(
+        "import sys, pathlib\n"
+        "out = pathlib.Path(sys.argv[2]) / 'share/some_msgs'; out.mkdir(parents=True)\n"
+        "(out / 'made').write_text(pathlib.Path(sys.argv[1], 'msg/A.msg').read_text())\n"
+    )
+    monkeypatch.setattr(setup_interfaces, "BUILDER", builder)
+    monkeypatch.setattr(setup_interfaces, "LOCK", builder)
+    steps = Steps(tmp_path / "state", {"PATH": "/usr/bin:/bin"})
+    made = venv / "share/some_msgs/made"
+    for text, expected in (("int32 a", "built"), ("int64 a", "built"), ("int32 a", "unchanged")):
+        (source / "msg/A.msg").write_text(text)
+        made.with_name("stale").parent.mkdir(parents=True, exist_ok=True)
+        made.with_name("stale").touch()
+        setup_interfaces.Interfaces(source, "python").provide(steps, venv)
+        assert made.read_text() == text
+        assert not made.with_name("stale").exists()
+        assert ("building" in capsys.readouterr().out) == (expected == "built")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null"])
@@ -103,6 +226,53 @@ def test_a_failing_step_shows_the_end_of_its_log_and_names_it(steps, capsys):
     log = steps.logs / "noisy.log"
     assert str(log) in str(error.value)
     assert "\n2\n" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("fatal error: Python.h: No such file or directory", "headers of Python"),
+        ("sh: 1: c++: not found", "compiler does not work"),
+        ("error: failed to write to file: No space left on device (os error 28)", "disk is full"),
+        ("error: dns error: failed to lookup address information", "cannot be reached"),
+        ("ERROR: Could not find a version; No matching distribution found", "lacks a package"),
+        ("g++: fatal error: Killed signal terminated program cc1plus", "compiler|memory"),
+        ("ssl.SSLCertVerificationError: CERTIFICATE_VERIFY_FAILED", "certificate"),
+    ],
+)
+def test_a_known_reason_is_named_with_its_remedy(steps, output, reason):
+    with pytest.raises(SetupError, match=reason) as error:
+        steps.run("some", ["sh", "-c", f"echo '{output}'; exit 1"])
+    assert failure_of(output).remedy in str(error.value)
+
+
+def test_the_reason_of_an_earlier_run_is_not_this_ones(steps):
+    with pytest.raises(SetupError, match="disk is full"):
+        steps.run("some", ["sh", "-c", "echo No space left on device; exit 1"])
+    with pytest.raises(SetupError, match="failed with exit code 4"):
+        steps.run("some", ["sh", "-c", "exit 4"])
+
+
+def test_at_a_terminal_a_program_shows_its_own_progress_and_the_log_keeps_it(steps):
+    """``show`` hands a terminal on; the program sees one on its standard error."""
+    script = (
+        f"import sys; sys.path[:0] = {[str(TOOLS), str(TOOLS.parent)]!r}\n"
+        "from pathlib import Path\n"
+        "from setup_steps import Steps\n"
+        f"steps = Steps(Path({str(steps.state)!r}), {{'PATH': '/usr/bin:/bin'}})\n"
+        "steps.run('live', ['sh', '-c', 'test -t 2 && echo progress >&2'], show=True)\n"
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+    assert process.wait(60) == 0, shown
+    assert b"progress" in shown
+    assert "progress" in (steps.logs / "live.log").read_text()
 
 
 def test_a_step_without_its_program(steps):
