@@ -216,4 +216,6 @@ def _export(
 
 
 def _say_page(page: Path) -> None:
-    print(f"page: {page.absolute()} ({page.stat().st_size / 1e6:.1f} MB)")
+    size = page.stat().st_size
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+    print(f"page: {page.absolute()} ({shown})")
