@@ -13,6 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from unsteady import SECOND_RUN
+
 from icpi_ros.graph.instance import reserve_domain
 from icpi_ros.graph.processes import BackgroundGraph, environment
 
@@ -37,9 +39,12 @@ def domain():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show the graph logs that a failed test wrote: which node was late, or what it said."""
+    """Show the graph logs that a failed test wrote: which node was late, or what it said.
+
+    Those of a second run also where it passed: the two are compared.
+    """
     report = yield
-    if report.failed:
+    if report.failed or os.environ.get(SECOND_RUN):
         for log in RunningGraph.logs:
             if log.exists() and log.stat().st_mtime >= call.start:
                 lines = log.read_text(errors="replace").splitlines()
