@@ -1,6 +1,7 @@
 """Real graphs of real processes, each in a ROS domain that no other graph on this machine uses."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -25,6 +26,30 @@ TRIALS = 3
 SHOWN = 60
 """Lines of a failed test's graph logs that are shown."""
 SECRET = "sk-this-is-a-key-0123456789"
+HANG = 120.0
+"""Ends a wait for what will not come [s]; judges nothing: machines are slow, and busy."""
+PATIENCE = {
+    "executor": {
+        "start_timeout": 120.0,
+        "joint_state_timeout": 10.0,
+        "object_state_timeout": 60.0,
+        "reply_timeout": 60.0,
+    },
+    "policy_improver": {
+        "connect_timeout": 120.0,
+        "heartbeat_timeout": 60.0,
+        "observation_timeout": 60.0,
+    },
+}
+"""Deadlines of nodes in tests that are not about them: they too only end a hang."""
+
+
+def parameters(file, nodes):
+    """Write a file of parameters, those of :data:`PATIENCE` and what a test sets; return it."""
+    merged = {node: PATIENCE.get(node, {}) | nodes.get(node, {}) for node in (*PATIENCE, *nodes)}
+    content = {node: {"ros__parameters": values} for node, values in merged.items()}
+    file.write_text(json.dumps({"/**": content}))  # JSON is YAML
+    return file
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,16 +78,28 @@ def pytest_runtest_makereport(item, call):
 
 
 class RunningGraph:
-    """A graph with its store, its log and the pids of its nodes."""
+    """A graph with its store, its log and the pids of its nodes.
+
+    Args:
+        folder: for store, log and parameters.
+        env: further environment variables.
+        graph: its name.
+        nodes: parameters by node that its arguments do not have.
+        arguments: launch arguments.
+    """
 
     logs: ClassVar[list[Path]] = []
     """Of all graphs so far."""
 
-    def __init__(self, folder, env=None, graph="sim", **arguments):
+    def __init__(self, folder, env=None, graph="sim", nodes=None, **arguments):
         self.store = folder / "trials.sqlite"
         self.log = folder / "graph.log"
-        usual = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0}
-        given = ({"namespace": NAMESPACE} if graph == "replay" else usual) | arguments
+        usual = {"namespace": NAMESPACE}
+        if graph != "replay":
+            usual |= {"params_file": parameters(folder / "params.yaml", nodes or {})}
+        if graph == "sim":
+            usual |= {"store": self.store, "real_time_factor": 0}
+        given = usual | arguments
         self.process = BackgroundGraph(graph, given, self.log, env)
 
     def __enter__(self):
@@ -85,7 +122,7 @@ class RunningGraph:
     def alive(self):
         return "" if self.process.alive else self.process.reason()
 
-    def wait_until_ended(self, limit=40.0):
+    def wait_until_ended(self, limit=HANG):
         return self.process.process.wait(limit)
 
 
@@ -97,7 +134,7 @@ def running(pid):
         return False
 
 
-def wait_gone(pids, limit):
+def wait_gone(pids, limit=HANG):
     deadline = time.monotonic() + limit
     while left := [pid for pid in pids if running(pid)]:
         assert time.monotonic() < deadline, f"processes {left} live after {limit} s"
@@ -128,7 +165,7 @@ def record(folder, **arguments):
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
-            client.connect(60.0, graph.alive)
+            client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)

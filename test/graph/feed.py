@@ -6,6 +6,7 @@ from array import array
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from observer import LIMIT
 from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectState
@@ -68,7 +69,7 @@ class Feed:
         self.images.publish(image(self.pixels, stamp))
         return stamp
 
-    def stream(self, send, done, what, limit=60.0, period=PERIOD):
+    def stream(self, send, done, what, limit=LIMIT, period=PERIOD):
         """Call ``send`` at a steady rate until ``done``."""
         deadline = due = time.monotonic()
         deadline += limit
