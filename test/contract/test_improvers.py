@@ -14,8 +14,8 @@ from icpi_ros.improvers.base import best
 from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.types import Outcome
 
-SECONDS = 20.0
-"""Generous limit of one proposal without network."""
+SECONDS = 120.0
+"""Ends a proposal without network that hangs."""
 PHYSICS = np.array([0.2, 0.8])
 
 

@@ -23,6 +23,8 @@ NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
 TRIALS = 3
 """Of the recorded run."""
+PACE = 2
+"""Simulated seconds per second of graphs in which a motion has a middle: not too long a one."""
 SHOWN = 60
 """Lines of a failed test's graph logs that are shown."""
 SECRET = "sk-this-is-a-key-0123456789"
@@ -150,8 +152,8 @@ def fast(tmp_path_factory, domain):
 
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory, domain):
-    """A graph at real time for the tests of one module."""
-    with RunningGraph(tmp_path_factory.mktemp("timed"), real_time_factor=1) as graph:
+    """A graph at a known pace for the tests of one module."""
+    with RunningGraph(tmp_path_factory.mktemp("timed"), real_time_factor=PACE) as graph:
         yield graph
 
 

@@ -23,7 +23,8 @@ PERIOD = 1 / 60
 
 def perception(log, namespace="/test", **parameters):
     """Start the node alone, on the wall clock."""
-    given = {"task": "slide", "source": "camera", "silent_after": 0.3} | parameters
+    given = {"task": "slide", "source": "camera", "silent_after": 0.3}
+    given |= {"diagnostics_period": 0.2} | parameters
     with log.open("wb") as out:
         return subprocess.Popen(
             NodeSpec("perception", namespace, given).command(),

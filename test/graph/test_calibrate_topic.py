@@ -39,11 +39,25 @@ def camera(observer, folder, topic):
         process.wait(120)
 
 
-def icpi(*words, limit=300.0):
-    return subprocess.run(
-        [sys.executable, "-m", "icpi_ros.cli.main", "calibrate", *map(str, words)],
-        capture_output=True, text=True, timeout=limit, check=False,
-    )  # fmt: skip
+PATIENT = """
+import sys
+from icpi_ros.cli.main import main
+from icpi_ros.nodes import image_client
+image_client.SILENCE = 120.0  # that two processes find each other may take seconds
+sys.exit(main())
+"""
+
+
+def command(*words):
+    return [sys.executable, "-c", PATIENT, "calibrate", *map(str, words)]
+
+
+def finished(command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def icpi(*words):
+    return finished(command(*words))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +101,8 @@ def test_markers_before_a_live_camera_give_the_pose(observer, table, tmp_path):
 
 
 def test_a_silent_topic_ends_in_one_line(tmp_path):
-    done = icpi("camera", "--topic", "/bench/nothing", "--out", tmp_path / "c.yaml")
+    words = ["calibrate", "camera", "--topic", "/bench/nothing", "--out", tmp_path / "c.yaml"]
+    done = finished([sys.executable, "-m", "icpi_ros.cli.main", *map(str, words)])
     assert done.returncode == 1
     assert done.stderr.startswith("icpi: error: no image on /bench/nothing for 5 s")
     assert done.stderr.count("\n") == 1
@@ -117,10 +132,8 @@ def test_a_name_that_is_no_topic_is_wrong_usage(tmp_path):
 
 
 def test_ctrl_c_ends_it(observer, tmp_path):
-    words = ["calibrate", "camera", "--topic", "/bench/none", "--out", tmp_path / "c.yaml"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "icpi_ros.cli.main", *map(str, words)], stderr=subprocess.PIPE
-    )
+    words = ["camera", "--topic", "/bench/none", "--out", tmp_path / "c.yaml"]
+    process = subprocess.Popen(command(*words), stderr=subprocess.PIPE)
     observer.wait(lambda: observer.node.count_subscribers("/bench/none") > 0, "its subscription")
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 130

@@ -29,51 +29,6 @@ def run(graph, request, **calls):
         return client.improve(request, Callbacks(alive=graph.alive, **calls))
 
 
-@pytest.mark.parametrize("victim", NODES)
-def test_kill_9_of_any_node_loses_no_finished_trial(tmp_path, domain, victim):
-    shown, run_ids = [], []
-
-    with RunningGraph(tmp_path) as graph:
-
-        def kill_in_the_second(trial):
-            shown.append(trial)
-            if len(shown) == 1:
-                os.kill(graph.pids()[victim], signal.SIGKILL)
-
-        try:
-            run(
-                graph,
-                Request("slide", "random", budget=3, seed=5),
-                on_run=lambda run_id, trial: run_ids.append(run_id),
-                on_trial=kill_in_the_second,
-            )
-        except Exception as exc:
-            assert victim in str(exc) or "graph ended" in str(exc)  # noqa: PT017
-        assert graph.wait_until_ended() != 0
-        assert f"node {victim} ended by signal SIGKILL" in graph.text()
-        wait_gone(graph.pids().values())
-        assert "Traceback" not in graph.text()
-
-    with TrialStore(graph.store) as store:
-        before = [t for t in store.trials(run_ids[0]) if t.status is TrialStatus.DONE]
-    assert before[0].theta.tolist() == shown[0].theta.tolist()
-
-    started = []
-    with RunningGraph(tmp_path) as graph:
-        result = run(
-            graph,
-            Request("slide", resume_run_id=run_ids[0], budget=3),
-            on_run=lambda run_id, trial: started.append((run_id, trial)),
-        )
-    assert (result.error_code, result.trials) == (0, 3)
-    assert started == [(run_ids[0], len(before))]
-    with TrialStore(graph.store) as store:
-        trials = store.trials(run_ids[0])
-        every = store.trials(run_ids[0], all_attempts=True)
-    assert [trial.status for trial in trials] == [TrialStatus.DONE] * 3
-    assert not [trial for trial in every if trial.status is TrialStatus.RUNNING]
-
-
 def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, domain):
     nodes = {"executor": {"object_state_timeout": 3.0}}
     with RunningGraph(tmp_path, nodes=nodes) as graph:
@@ -122,55 +77,30 @@ def test_arm_and_perception_that_start_late_are_waited_for(tmp_path, domain, obs
     assert (result.error_code, result.error_msg) == (0, "")
 
 
-@pytest.mark.parametrize("moment", ["early", "idle", "stroke"])
-def test_ctrl_c_leaves_no_process_and_no_traceback(tmp_path, domain, observer, moment):
+def interrupt(graph):
+    """Press Ctrl-C; everything ends, and nothing is left."""
+    graph.process.process.send_signal(signal.SIGINT)
+    assert graph.wait_until_ended() == 0
+    wait_gone(graph.pids().values())
+    assert "Traceback" not in graph.text()
+
+
+def test_ctrl_c_at_the_start_leaves_no_process_and_no_traceback(tmp_path, domain, observer):
     with RunningGraph(tmp_path, real_time_factor=1) as graph:
-        if moment == "early":
-            observer.wait(lambda: len(graph.pids()) > 0, "the first process")
-        else:
-            observer.wait(observer.motions.ready, "the executor")
-        if moment == "stroke":
-            windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
-            observer.start([1.0, 0.0])
-            observer.wait(lambda: windows, "a stroke that the arm has taken")
-        graph.process.process.send_signal(signal.SIGINT)
-        assert graph.wait_until_ended() == 0
-        wait_gone(graph.pids().values())
-        assert "Traceback" not in graph.text()
-        if moment == "stroke":
-            assert "cancelled" in graph.text()
-            assert "not seen to stand" not in graph.text()
+        observer.wait(lambda: len(graph.pids()) > 0, "the first process")
+        interrupt(graph)
 
 
-def test_nodes_end_when_the_manager_is_killed(tmp_path, domain, observer):
-    with RunningGraph(tmp_path) as graph:
+def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain, observer):
+    # Slowly: the stroke must not be over before a busy machine ends it.
+    with RunningGraph(tmp_path, real_time_factor=0.5) as graph:
         observer.wait(observer.motions.ready, "the executor")
-        pids = list(graph.pids().values())
-        assert len(pids) == len(NODES)
-        graph.process.process.kill()
-        wait_gone(pids)
-
-
-def test_a_second_graph_of_the_same_name_is_refused(tmp_path, domain, observer):
-    (tmp_path / "second").mkdir()
-    with RunningGraph(tmp_path) as first:
-        observer.wait(observer.motions.ready, "the first graph")
-        with RunningGraph(tmp_path / "second") as second:
-            assert second.wait_until_ended() == 2
-            reason = second.process.reason()
-            assert f"already runs in ROS domain {domain}" in reason
-            assert f"/{NAMESPACE}/" in reason
-            assert "ROS_DOMAIN_ID" in reason
-        assert first.process.alive
-
-
-def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(tmp_path, domain, observer):
-    (tmp_path / "second").mkdir()
-    with RunningGraph(tmp_path):
-        observer.wait(observer.motions.ready, "the first graph")
-        with RunningGraph(tmp_path / "second", namespace="other") as second:
-            assert second.wait_until_ended() == 2
-            assert "/clock already runs" in second.process.reason()
+        windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
+        observer.start([1.0, 0.0])
+        observer.wait(lambda: windows, "a stroke that the arm has taken")
+        interrupt(graph)
+        assert "cancelled" in graph.text()
+        assert "not seen to stand" not in graph.text()
 
 
 @pytest.mark.parametrize(
@@ -210,3 +140,124 @@ def test_an_interrupted_node_ends_cleanly_by_itself(domain):
         process.send_signal(signal.SIGINT)  # terminal and ros2 launch both send one
         _, errors = process.communicate(timeout=HANG)
     assert (process.returncode, errors) == (0, "")
+
+
+class Victims:
+    """Graphs with one store, one after the other: a test that ended one leaves the next to others.
+
+    What is left of a graph is never used again: only what a test did not harm is.
+    """
+
+    def __init__(self, tmp_path_factory):
+        self.factory, self.store = tmp_path_factory, tmp_path_factory.mktemp("store") / "t.sqlite"
+        self.graph = None
+
+    def running(self):
+        """Return a graph that runs: the one of the test before, or a new one."""
+        if self.graph is None or not self.graph.process.alive:
+            self.end()
+            self.graph = RunningGraph(self.factory.mktemp("victim"), store=self.store)
+            self.graph.store = self.store
+            self.graph.__enter__()
+        return self.graph
+
+    def end(self):
+        if self.graph is not None:
+            self.graph.__exit__(None, None, None)
+            self.graph = None
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory, domain):
+    victims = Victims(tmp_path_factory)
+    yield victims
+    victims.end()
+
+
+@pytest.fixture
+def victims(graphs, request):
+    """Graphs to be harmed; one that failed a test is not left to the next."""
+    failed = request.session.testsfailed
+    yield graphs
+    if request.session.testsfailed > failed:
+        graphs.end()
+
+
+@pytest.mark.parametrize("victim", NODES)
+def test_kill_9_of_any_node_loses_no_finished_trial(victims, victim):
+    shown, run_ids = [], []
+    graph = victims.running()
+
+    def kill_in_the_second(trial):
+        shown.append(trial)
+        if len(shown) == 1:
+            os.kill(graph.pids()[victim], signal.SIGKILL)
+
+    try:
+        run(
+            graph,
+            Request("slide", "random", budget=3, seed=5),
+            on_run=lambda run_id, trial: run_ids.append(run_id),
+            on_trial=kill_in_the_second,
+        )
+    except Exception as exc:
+        assert victim in str(exc) or "graph ended" in str(exc)  # noqa: PT017
+    assert graph.wait_until_ended() != 0
+    assert f"node {victim} ended by signal SIGKILL" in graph.text()
+    wait_gone(graph.pids().values())
+    assert "Traceback" not in graph.text()
+
+    with TrialStore(graph.store) as store:
+        before = [t for t in store.trials(run_ids[0]) if t.status is TrialStatus.DONE]
+    assert before[0].theta.tolist() == shown[0].theta.tolist()
+
+    started = []
+    graph = victims.running()
+    result = run(
+        graph,
+        Request("slide", resume_run_id=run_ids[0], budget=3),
+        on_run=lambda run_id, trial: started.append((run_id, trial)),
+    )
+    assert (result.error_code, result.trials) == (0, 3)
+    assert started == [(run_ids[0], len(before))]
+    with TrialStore(graph.store) as store:
+        trials = store.trials(run_ids[0])
+        every = store.trials(run_ids[0], all_attempts=True)
+    assert [trial.status for trial in trials] == [TrialStatus.DONE] * 3
+    assert not [trial for trial in every if trial.status is TrialStatus.RUNNING]
+
+
+def test_a_second_graph_of_the_same_name_is_refused(victims, tmp_path, domain, observer):
+    first = victims.running()
+    observer.wait(observer.motions.ready, "the first graph")
+    with RunningGraph(tmp_path) as second:
+        assert second.wait_until_ended() == 2
+        reason = second.process.reason()
+        assert f"already runs in ROS domain {domain}" in reason
+        assert f"/{NAMESPACE}/" in reason
+        assert "ROS_DOMAIN_ID" in reason
+    assert first.process.alive
+
+
+def test_a_second_simulation_in_the_domain_is_refused_for_its_clock(victims, tmp_path, observer):
+    first = victims.running()
+    observer.wait(observer.motions.ready, "the first graph")
+    with RunningGraph(tmp_path, namespace="other") as second:
+        assert second.wait_until_ended() == 2
+        assert "/clock already runs" in second.process.reason()
+    assert first.process.alive
+
+
+def test_ctrl_c_of_an_idle_graph_leaves_no_process_and_no_traceback(victims, observer):
+    graph = victims.running()
+    observer.wait(observer.motions.ready, "the executor")
+    interrupt(graph)
+
+
+def test_nodes_end_when_the_manager_is_killed(victims, observer):
+    graph = victims.running()
+    observer.wait(observer.motions.ready, "the executor")
+    pids = list(graph.pids().values())
+    assert len(pids) == len(NODES)
+    graph.process.process.kill()
+    wait_gone(pids)

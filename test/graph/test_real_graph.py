@@ -25,7 +25,7 @@ def real(tmp_path_factory, domain):
     """A real graph beside a driver that, as a real one, tells nothing but joint states."""
     task, arm = "slide", ARM
     folder = tmp_path_factory.mktemp(arm)
-    values = {"task": task, "arm": arm, "controller_status": False}
+    values = {"task": task, "arm": arm, "controller_status": False, "real_time_factor": 2.0}
     driver = subprocess.Popen(
         NodeSpec("mujoco_arm", f"/{NAMESPACE}", values).command(),
         env=environment(),

@@ -1,4 +1,4 @@
-"""The software stop in every state of a trial, in real time.
+"""The software stop in every state of a trial, at a known pace.
 
 How fast it is is for `icpi bench-stop --request service` to say.
 """
@@ -16,7 +16,7 @@ from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.nodes import convert, qos
 from icpi_ros.tasks import TASKS
 
-from .conftest import RunningGraph
+from .conftest import PACE, RunningGraph
 from .person import ASKED
 
 State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
@@ -43,10 +43,10 @@ def drive(observer, person, phase, trial_id):
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory, domain):
-    """The same in real time, so that there is a middle of every phase."""
+    """The same at a known pace, so that there is a middle of every phase."""
     rules = {"approval": "true", "scene": "operator", "ramp_trials": 100, "rehearse": "true"}
     folder = tmp_path_factory.mktemp("slow")
-    with RunningGraph(folder, **rules, real_time_factor=1, ramp_scale=0.9) as graph:
+    with RunningGraph(folder, **rules, real_time_factor=PACE, ramp_scale=0.9) as graph:
         yield graph
 
 

@@ -26,7 +26,10 @@ from icpi_ros.models.formats import experience
 from icpi_ros.models.openai_chat import OpenAIChat
 from icpi_ros.models.profile import Profile
 
-DEADLINE, SLACK = 2.0, 3.0
+DEADLINE, SLACK = 2.0, 60.0
+"""Of what never ends, and what a busy machine may add to it [s]."""
+AMPLE = 20.0
+"""Deadline of what ends by itself [s]; shorter than what servers here ask to wait."""
 HALF = head(200, len(GOOD)) + GOOD[:20]
 
 
@@ -123,7 +126,7 @@ LASTING = {
 @pytest.mark.parametrize("case", PASSING)
 def test_faults_that_pass(server, chat, case):
     server.script, requests = PASSING[case]
-    completion = ask(chat, DEADLINE)
+    completion = ask(chat, AMPLE)
     assert completion.texts == ("1 2",)
     assert server.requests == requests == completion.spent.calls
     assert len(completion.tries) == requests - 1
@@ -136,7 +139,7 @@ def test_faults_that_last(server, chat, case, caplog):
     server.script, words, requests = LASTING[case]
     start = time.monotonic()
     with pytest.raises(CompletionFailed) as caught:
-        ask(chat, DEADLINE)
+        ask(chat, DEADLINE if "within" in words else AMPLE)
     assert time.monotonic() - start < DEADLINE + SLACK
     line = str(caught.value)
     assert re.search(words, line)
@@ -168,7 +171,7 @@ def test_failures_are_charged(server, chat, script, estimated):
 
 def test_failure_at_the_first_rung_only(server):
     server.script = [status(500), status(500), faults.good]
-    completion = ask(client(server, formats=("json_schema", "text")), DEADLINE)
+    completion = ask(client(server, formats=("json_schema", "text")), AMPLE)
     assert (completion.format, completion.spent.calls) == ("text", 3)
 
 
@@ -182,7 +185,7 @@ def test_connections_are_kept(server, chat):
 def test_connection_closed_while_idle(server, chat):
     server.script = [faults.answer_and_hang_up]
     for _ in range(3):
-        completion = ask(chat, DEADLINE)
+        completion = ask(chat, AMPLE)
         assert completion.texts == ("1 2",)
         time.sleep(0.05)
     assert server.connections == 3
@@ -191,8 +194,8 @@ def test_connection_closed_while_idle(server, chat):
 def test_kept_connection_that_breaks_under_the_request(server, chat, monkeypatch):
     monkeypatch.setattr(failures, "_FIRST_PAUSE", 30.0)  # the retry must not wait for it
     server.script = [faults.good, faults.reset, faults.good]
-    ask(chat, DEADLINE)
-    completion = ask(chat, DEADLINE)
+    ask(chat, AMPLE)
+    completion = ask(chat, AMPLE)
     assert (completion.texts, completion.spent.calls) == (("1 2",), 2)
 
 
@@ -212,7 +215,7 @@ def test_requests_of_several_threads_overlap(server):
     barrier = threading.Barrier(4)
 
     def together(server, connection):
-        barrier.wait(4.0)
+        barrier.wait(60.0)
         return faults.good(server, connection)
 
     server.script, done = [together], []
@@ -238,12 +241,12 @@ def test_a_loop_that_hangs_does_not_hang_the_caller(monkeypatch):
     own, release = wire.Wire(), threading.Event()
 
     async def block():
-        release.wait(10.0)
+        release.wait(120.0)
 
     start = time.monotonic()
     with pytest.raises(TimeoutError):
         own.run(block(), start + 0.1)
-    assert time.monotonic() - start < 4.0
+    assert time.monotonic() - start < 60.0
     release.set()
 
 
