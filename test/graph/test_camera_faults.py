@@ -1,6 +1,7 @@
 """A real perception node and a camera that misbehaves: it says so, invents nothing, recovers."""
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -253,14 +254,17 @@ def test_ten_times_the_images_are_survived(tracked):
 
 
 def test_a_picture_of_what_was_seen_is_sent_to_those_who_ask(tracked):
+    begin, steady = tracked.now(), time.monotonic()
     pictures = tracked.observer.record(Image, CAMERA_DEBUG, qos.IMAGE)
-    begin = tracked.now()
-    tracked.stream(tracked.good, lambda: len(pictures) >= 5, "pictures")
-    stamps = [convert.to_ns(p.header.stamp) for p in pictures]
-    assert np.diff(stamps).min() > 0.08 * SECOND
-    assert stamps[0] >= begin
-    assert (pictures[0].width, pictures[0].encoding) == (640, "rgb8")
-    assert len(pictures[0].data) == pictures[0].step * pictures[0].height
+
+    def new():
+        return [p for p in pictures if convert.to_ns(p.header.stamp) >= begin]
+
+    tracked.stream(tracked.good, lambda: len(new()) >= 5, "pictures")
+    assert time.monotonic() - steady > 4 * 0.08  # at most 10 a second
+    picture = new()[0]
+    assert (picture.width, picture.encoding) == (640, "rgb8")
+    assert len(picture.data) == picture.step * picture.height
 
 
 # --- the calibration file -------------------------------------------------------------------
