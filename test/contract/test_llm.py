@@ -116,6 +116,7 @@ def assert_fallback(proposal, data, *words, name="llm", history=HISTORY):
 # --- over the wire ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_good_reply(make, httpserver, caplog):
     httpserver.expect_request(PATH).respond_with_json(http_models.body('{"output": [1000, -5000]}'))
     proposal = propose(make(), caplog)
@@ -219,6 +220,7 @@ _ANY = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -232,6 +234,7 @@ def test_whatever_comes_what_is_executed_is_in_bounds(data, reply, name):
     assert not (projected and proposal.provenance == "embedded")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_replies_through_the_parser(data):
     """Mutations of good and bad replies: a theta near the box, or CompletionFailed."""
     improver, _ = scripted("llm", data)

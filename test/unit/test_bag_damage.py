@@ -71,6 +71,7 @@ def mutated(content, rng):
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage", "compression", "count"),
     [

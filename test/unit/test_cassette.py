@@ -336,6 +336,7 @@ for i in range(25):
 """
 
 
+@pytest.mark.slow
 def test_processes_record_into_one_file(path):
     code = WRITER.format(path=[p for p in sys.path if p])
     writers = [

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TEST = Path(__file__).resolve().parents[1]
 PLUGINS = ("-p", "xdist", "-p", "kinds", "-p", "lanes", "-p", "unsteady")
 UNSTEADY = """
@@ -147,3 +149,10 @@ def test_graphs_have_workers_of_their_own(suite):
     assert "[gw1]" in next(
         line for line in text.splitlines() if "unit0.py::" in line and "PASSED" in line
     )
+
+
+def test_files_that_begin_first_are_there():
+    import lanes
+
+    known = {path.stem for path in TEST.rglob("test_*.py")}
+    assert set(lanes.FIRST) | set(lanes.TOGETHER) <= known
