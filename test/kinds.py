@@ -58,6 +58,10 @@ class Table:
             self.ran[group].add(report.nodeid)
         if report.failed:
             self.failed[group].add(report.nodeid)
+            reporter = self.config.pluginmanager.getplugin("terminalreporter")
+            if reporter.verbosity == 0:  # named at once: the details only come at the end
+                reporter.ensure_newline()
+                reporter.write_line(f"failed: {report.nodeid} ({report.when})")
 
     def pytest_collectreport(self, report):
         if report.skipped:
