@@ -179,7 +179,7 @@ def test_deadline(make, httpserver, caplog, data, fault, name):
     httpserver.expect_request(PATH).respond_with_handler(fault(released))
     try:
         proposal = propose(make(IMPROVERS.get(name), deadline=0.4), caplog)
-        assert_fallback(proposal, data, "within 0.4 s", name=name)
+        assert_fallback(proposal, data, "no answer from", "within 0.", name=name)
     finally:
         released.set()
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from unsteady import SECOND_RUN
 
+from icpi_ros.errors import IcpiError
 from icpi_ros.graph.instance import reserve_domain
 from icpi_ros.graph.processes import BackgroundGraph, environment
 
@@ -171,11 +172,36 @@ def record(folder, **arguments):
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)
+        wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"))
         graph.process.stop()
         assert "recorder stopped (rc=0)" in graph.text()
     assert result.error_code == 0, result.error_msg
     with TrialStore(graph.store) as store:
         return folder / "bag", result.run_id, store.trials(result.run_id)
+
+
+def wait_until_recorded(folder, source):
+    """Wait until the bag has all trials and what was sensed until after the last one.
+
+    The recorder of a busy machine is behind, and does not wait for long when its graph ends.
+    """
+    from icpi_ros.data.bags.reader import Bag
+    from icpi_ros.data.bags.samples import stream_samples
+    from icpi_ros.data.bags.trials import read_trials
+
+    def whole():
+        with contextlib.suppress(IcpiError):
+            bag = Bag(folder)
+            trials = [trial for trial in read_trials(bag) if trial.state == "closed"]
+            if len(trials) == TRIALS:
+                last = max(sample.ns for sample in stream_samples(bag, source))
+                return last > max(trial.stop for trial in trials)
+        return False
+
+    deadline = time.monotonic() + HANG
+    while not whole():
+        assert time.monotonic() < deadline, f"{folder} is not complete after {HANG:g} s"
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
