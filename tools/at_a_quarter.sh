@@ -11,11 +11,13 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then # version 2
     group=/sys/fs/cgroup/$name
     mkdir "$group"
     echo "$quota $period" >"$group/cpu.max"
+    echo 10000 >"$group/cpu.weight" # the quarter is there whatever else runs
 else
     group=/sys/fs/cgroup/cpu/$name
     mkdir "$group"
     echo "$period" >"$group/cpu.cfs_period_us"
     echo "$quota" >"$group/cpu.cfs_quota_us"
+    echo 100000 >"$group/cpu.shares" # the quarter is there whatever else runs
 fi
 trap 'rmdir "$group" 2>/dev/null || true' EXIT
 code=0
