@@ -4,11 +4,12 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup setup-test demo test test-graphs test-others test-core lint types fmt lock clean
+.PHONY: help setup setup-test demo test quick test-core lint types fmt lock clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"
 	@echo "make test       set up, then ruff, mypy and all tests"
+	@echo "make quick      ruff, mypy, and the unit and contract tests but the slow ones"
 	@echo "make setup      install everything into .venv (SETUP_FLAGS=--route=wheels|stock)"
 	@echo "make test-core  unit and contract tests in an environment without any ROS package"
 	@echo "make lint, types, fmt, lock, clean"
@@ -23,25 +24,16 @@ setup-test:
 demo: setup
 	@$(BIN)/icpi demo
 
-# First what looks at the clock, with nothing beside it; then graphs, one after the other, beside
-# everything else, which gets what they leave of the processors.
-test: setup-test lint types
-	$(BIN)/python -m pytest -m alone test/graph
-	$(MAKE) --jobs=2 --output-sync=target test-graphs test-others
+# One after the other; test/suite.py has the commands, and ends with a table of what ran.
+test: setup-test
+	@$(BIN)/python test/suite.py lint types tests
 
-test-graphs:
-	$(BIN)/python -m pytest -m "not alone" test/graph test/launch
+# For the work in between: lint, types, and the unit and contract tests but the slow ones.
+quick: setup-test
+	@$(BIN)/python test/suite.py lint types quick
 
-test-others:
-	OPENBLAS_NUM_THREADS=1 nice -n 5 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
-		--ignore=test/graph --ignore=test/launch test
-
-lint: setup-test
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-
-types: setup-test
-	$(BIN)/mypy
+lint types: setup-test
+	@$(BIN)/python test/suite.py $@
 
 fmt: setup-test
 	$(BIN)/ruff check --fix

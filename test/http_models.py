@@ -16,7 +16,7 @@ MESSAGES = [{"role": "user", "content": "+0001 ->"}]
 REQUEST = Request(tuple(MESSAGES), numbers=2)
 
 
-def ask(completer, seconds=5.0, **changes):
+def ask(completer, seconds=20.0, **changes):
     """The completion of :data:`REQUEST`, changed, within ``seconds``."""
     return completer.complete(replace(REQUEST, **changes), time.monotonic() + seconds)
 

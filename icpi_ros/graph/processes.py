@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from honcho import manager as honcho_manager
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
@@ -31,7 +32,11 @@ from icpi_ros.resources import share_path
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
 START_LIMIT = 20.0
-STOP_LIMIT = 15.0
+KILL_WAIT = 12
+"""Whole seconds after which a node that was told to stop is killed: longer than it may take to
+close and to let the middleware go."""
+STOP_LIMIT = 20.0
+"""Longest time for a graph to stop [s]; longer than that of its nodes."""
 
 
 def environment() -> dict[str, str]:
@@ -82,6 +87,9 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
         manager.add_process(spec.name, "exec " + shlex.join(spec.command()), env=env)
     manager.loop()
     return manager.verdict()
+
+
+honcho_manager.KILL_WAIT = KILL_WAIT
 
 
 class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped

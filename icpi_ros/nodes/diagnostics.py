@@ -26,18 +26,29 @@ class Health:
 
 
 class Diagnostics:
-    """Publishes what ``health`` returns, once a second of steady time (also when /clock stands)."""
+    """Publishes what ``health`` returns, at a steady rate (also when /clock stands)."""
 
     def __init__(
-        self, node: Node, health: Callable[[], Health], now: Callable[[], Time] | None = None
+        self,
+        node: Node,
+        health: Callable[[], Health],
+        now: Callable[[], Time] | None = None,
+        period: float = 1.0,
     ) -> None:
-        """Start the timer; ``now`` gives the stamps where the node's own clock does not."""
+        """Start the timer.
+
+        Args:
+            node: that is reported on.
+            health: how it is.
+            now: gives the stamps where the node's own clock does not.
+            period: time between two reports [s].
+        """
         self._node = node
         self._now = now or (lambda: node.get_clock().now().to_msg())
         self._health = health
         # Absolute by REP-107: aggregators listen there; the status name carries the namespace.
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", EVENT)
-        node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(period, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
         """Publish the status now."""

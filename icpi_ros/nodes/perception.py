@@ -34,6 +34,7 @@ PARAMETERS = (
     ),
     Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, LONGEST),
     Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
+    Spec("diagnostics_period", 1.0, "time between two reports of health", "s", 0.05, 60.0),
 )
 STATE_PERIOD = 0.002
 """Shortest real time between two object states [s]; a change of rest is sent at once."""
@@ -70,7 +71,7 @@ class Perception(IcpiNode):
         self._source = SOURCES.get(values["source"])(self, task, values, self._on_seen)
         # Steady: a window must also end when the source, and with it simulated time, stands.
         self.create_timer(0.2, self._send_due, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        diagnostics.Diagnostics(self, self._health)
+        diagnostics.Diagnostics(self, self._health, period=values["diagnostics_period"])
 
     def _on_seen(self, seen: Seen) -> None:
         self._arrival = time.monotonic()

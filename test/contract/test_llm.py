@@ -32,7 +32,7 @@ from icpi_ros.models.completer import Completion
 
 PHYSICS = np.array([0.2, 0.8])
 HISTORY = [toy.outcome(np.array(theta), PHYSICS) for theta in ((1.2, 0.1), (0.8, -0.2))]
-DEADLINE, SLACK = 4.0, 3.0
+DEADLINE, SLACK = 20.0, 60.0
 VARIANTS = [name for name in IMPROVERS if name.startswith("llm")]
 
 
@@ -116,6 +116,7 @@ def assert_fallback(proposal, data, *words, name="llm", history=HISTORY):
 # --- over the wire ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_good_reply(make, httpserver, caplog):
     httpserver.expect_request(PATH).respond_with_json(http_models.body('{"output": [1000, -5000]}'))
     proposal = propose(make(), caplog)
@@ -178,7 +179,7 @@ def test_deadline(make, httpserver, caplog, data, fault, name):
     httpserver.expect_request(PATH).respond_with_handler(fault(released))
     try:
         proposal = propose(make(IMPROVERS.get(name), deadline=0.4), caplog)
-        assert_fallback(proposal, data, "within 0.4 s", name=name)
+        assert_fallback(proposal, data, "no answer from", "within 0.", name=name)
     finally:
         released.set()
 
@@ -219,6 +220,7 @@ _ANY = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -232,6 +234,7 @@ def test_whatever_comes_what_is_executed_is_in_bounds(data, reply, name):
     assert not (projected and proposal.provenance == "embedded")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_replies_through_the_parser(data):
     """Mutations of good and bad replies: a theta near the box, or CompletionFailed."""
     improver, _ = scripted("llm", data)
@@ -239,11 +242,17 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
     alphabet = np.array(list('0123456789+-.,eE[]{}"| \n>outpNaInf\u2212'))
     good = ['{"output": [1200, -340]}', "+01200 -00340", "[12, 7]", "x | y -> +00012 -00007"]
     counts = {"accepted": 0, "refused": 0}
-    for number in range(100_000):
+    size = 100_000
+    # Drawn at once: one by one they would take three times as long as the parser.
+    changes, lengths = rng.integers(0, 6, size), rng.integers(0, 3, (size, 6, 2)).tolist()
+    places = rng.random((size, 6)).tolist()
+    inserted = alphabet[rng.integers(0, len(alphabet), (size, 6, 2))].tolist()
+    for number, count in enumerate(changes.tolist()):
         letters = list(good[number % len(good)])
-        for _ in range(rng.integers(0, 6)):
-            place = int(rng.integers(len(letters) + 1))
-            letters[place : place + int(rng.integers(3))] = rng.choice(alphabet, rng.integers(3))
+        for change in range(count):
+            place = int(places[number][change] * (len(letters) + 1))
+            removed, added = lengths[number][change]
+            letters[place : place + removed] = inserted[number][change][:added]
         try:
             outputs = improver._writer.outputs("".join(letters), 2)
             theta = improver._accepted(base, outputs, HISTORY)

@@ -1,6 +1,7 @@
 """Real graphs of real processes, each in a ROS domain that no other graph on this machine uses."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -13,6 +14,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from unsteady import SECOND_RUN
+
+from icpi_ros.errors import IcpiError
 from icpi_ros.graph.instance import reserve_domain
 from icpi_ros.graph.processes import BackgroundGraph, environment
 
@@ -20,9 +24,35 @@ NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
 TRIALS = 3
 """Of the recorded run."""
+PACE = 2
+"""Simulated seconds per second of graphs in which a motion has a middle: not too long a one."""
 SHOWN = 60
 """Lines of a failed test's graph logs that are shown."""
 SECRET = "sk-this-is-a-key-0123456789"
+HANG = 120.0
+"""Ends a wait for what will not come [s]; judges nothing: machines are slow, and busy."""
+PATIENCE = {
+    "executor": {
+        "start_timeout": 120.0,
+        "joint_state_timeout": 10.0,
+        "object_state_timeout": 60.0,
+        "reply_timeout": 60.0,
+    },
+    "policy_improver": {
+        "connect_timeout": 120.0,
+        "heartbeat_timeout": 60.0,
+        "observation_timeout": 60.0,
+    },
+}
+"""Deadlines of nodes in tests that are not about them: they too only end a hang."""
+
+
+def parameters(file, nodes):
+    """Write a file of parameters, those of :data:`PATIENCE` and what a test sets; return it."""
+    merged = {node: PATIENCE.get(node, {}) | nodes.get(node, {}) for node in (*PATIENCE, *nodes)}
+    content = {node: {"ros__parameters": values} for node, values in merged.items()}
+    file.write_text(json.dumps({"/**": content}))  # JSON is YAML
+    return file
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,9 +67,12 @@ def domain():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show the graph logs that a failed test wrote: which node was late, or what it said."""
+    """Show the graph logs that a failed test wrote: which node was late, or what it said.
+
+    Those of a second run also where it passed: the two are compared.
+    """
     report = yield
-    if report.failed:
+    if report.failed or os.environ.get(SECOND_RUN):
         for log in RunningGraph.logs:
             if log.exists() and log.stat().st_mtime >= call.start:
                 lines = log.read_text(errors="replace").splitlines()
@@ -48,16 +81,28 @@ def pytest_runtest_makereport(item, call):
 
 
 class RunningGraph:
-    """A graph with its store, its log and the pids of its nodes."""
+    """A graph with its store, its log and the pids of its nodes.
+
+    Args:
+        folder: for store, log and parameters.
+        env: further environment variables.
+        graph: its name.
+        nodes: parameters by node that its arguments do not have.
+        arguments: launch arguments.
+    """
 
     logs: ClassVar[list[Path]] = []
     """Of all graphs so far."""
 
-    def __init__(self, folder, env=None, graph="sim", **arguments):
+    def __init__(self, folder, env=None, graph="sim", nodes=None, **arguments):
         self.store = folder / "trials.sqlite"
         self.log = folder / "graph.log"
-        usual = {"namespace": NAMESPACE, "store": self.store, "real_time_factor": 0}
-        given = ({"namespace": NAMESPACE} if graph == "replay" else usual) | arguments
+        usual = {"namespace": NAMESPACE}
+        if graph != "replay":
+            usual |= {"params_file": parameters(folder / "params.yaml", nodes or {})}
+        if graph == "sim":
+            usual |= {"store": self.store, "real_time_factor": 0}
+        given = usual | arguments
         self.process = BackgroundGraph(graph, given, self.log, env)
 
     def __enter__(self):
@@ -80,7 +125,7 @@ class RunningGraph:
     def alive(self):
         return "" if self.process.alive else self.process.reason()
 
-    def wait_until_ended(self, limit=40.0):
+    def wait_until_ended(self, limit=HANG):
         return self.process.process.wait(limit)
 
 
@@ -92,7 +137,7 @@ def running(pid):
         return False
 
 
-def wait_gone(pids, limit):
+def wait_gone(pids, limit=HANG):
     deadline = time.monotonic() + limit
     while left := [pid for pid in pids if running(pid)]:
         assert time.monotonic() < deadline, f"processes {left} live after {limit} s"
@@ -108,8 +153,8 @@ def fast(tmp_path_factory, domain):
 
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory, domain):
-    """A graph at real time for the tests of one module."""
-    with RunningGraph(tmp_path_factory.mktemp("timed"), real_time_factor=1) as graph:
+    """A graph at a known pace for the tests of one module."""
+    with RunningGraph(tmp_path_factory.mktemp("timed"), real_time_factor=PACE) as graph:
         yield graph
 
 
@@ -123,15 +168,40 @@ def record(folder, **arguments):
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
-            client.connect(60.0, graph.alive)
+            client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)
+        wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"))
         graph.process.stop()
         assert "recorder stopped (rc=0)" in graph.text()
     assert result.error_code == 0, result.error_msg
     with TrialStore(graph.store) as store:
         return folder / "bag", result.run_id, store.trials(result.run_id)
+
+
+def wait_until_recorded(folder, source):
+    """Wait until the bag has all trials and what was sensed until after the last one.
+
+    The recorder of a busy machine is behind, and does not wait for long when its graph ends.
+    """
+    from icpi_ros.data.bags.reader import Bag
+    from icpi_ros.data.bags.samples import stream_samples
+    from icpi_ros.data.bags.trials import read_trials
+
+    def whole():
+        with contextlib.suppress(IcpiError):
+            bag = Bag(folder)
+            trials = [trial for trial in read_trials(bag) if trial.state == "closed"]
+            if len(trials) == TRIALS:
+                last = max(sample.ns for sample in stream_samples(bag, source))
+                return last > max(trial.stop for trial in trials)
+        return False
+
+    deadline = time.monotonic() + HANG
+    while not whole():
+        assert time.monotonic() < deadline, f"{folder} is not complete after {HANG:g} s"
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

@@ -9,16 +9,11 @@ from std_srvs.srv import Trigger
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 
-from .conftest import NAMESPACE, RunningGraph
+from .conftest import HANG, NAMESPACE, RunningGraph
 from .controllers import with_control_msgs
 
-PARAMETERS = """\
-/**:
-  executor:
-    ros__parameters: {{controller: {controller}, joint_state_timeout: 2.0, reply_timeout: 3.0}}
-  mujoco_arm:
-    ros__parameters: {{controller_status: {status}}}
-"""
+SILENCE, REPLY = 3.0, 4.0
+"""The executor's limits [s], which some faults run into."""
 STROKE = 3
 """A trial's third motion from rest, after retreat and approach."""
 
@@ -34,7 +29,7 @@ class FaultyArm:
         self.clear = node.create_client(Trigger, "mujoco_arm/clear_fault")
         observer.wait(self.set.service_is_ready, "the arm's parameters")
         observer.wait(self.clear.service_is_ready, "clear_fault")
-        client.connect(60.0, graph.alive)
+        client.connect(HANG, graph.alive)
 
     def fail(self, kind, after, motion=STROKE):
         values = {"fault": kind, "fault_motion": motion, "fault_after": after}
@@ -67,13 +62,16 @@ class FaultyArm:
 def warm(graph):
     """Run a first trial: every later one has a retreat, an approach and a stroke."""
     with ImproveClient(NAMESPACE) as client:
-        client.connect(60.0, graph.alive)
+        client.connect(HANG, graph.alive)
         result = client.improve(Request("slide", "random", budget=1))
         assert result.error_code == 0, result.error_msg
 
 
 def graph_of(folder, controller, status=True, **arguments):
-    file = folder / "params.yaml"
-    file.write_text(PARAMETERS.format(controller=controller, status=str(status).lower()))
+    limits = {"joint_state_timeout": SILENCE, "reply_timeout": REPLY}
+    nodes = {
+        "executor": {"controller": controller, **limits},
+        "mujoco_arm": {"controller_status": status},
+    }
     env = with_control_msgs() if controller == "action" else None
-    return RunningGraph(folder, env=env, params_file=file, **arguments)
+    return RunningGraph(folder, env=env, nodes=nodes, **arguments)

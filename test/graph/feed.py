@@ -6,6 +6,7 @@ from array import array
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from observer import LIMIT
 from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectState
@@ -22,7 +23,8 @@ PERIOD = 1 / 60
 
 def perception(log, namespace="/test", **parameters):
     """Start the node alone, on the wall clock."""
-    given = {"task": "slide", "source": "camera", "silent_after": 0.3} | parameters
+    given = {"task": "slide", "source": "camera", "silent_after": 0.3}
+    given |= {"diagnostics_period": 0.2} | parameters
     with log.open("wb") as out:
         return subprocess.Popen(
             NodeSpec("perception", namespace, given).command(),
@@ -68,7 +70,7 @@ class Feed:
         self.images.publish(image(self.pixels, stamp))
         return stamp
 
-    def stream(self, send, done, what, limit=60.0, period=PERIOD):
+    def stream(self, send, done, what, limit=LIMIT, period=PERIOD):
         """Call ``send`` at a steady rate until ``done``."""
         deadline = due = time.monotonic()
         deadline += limit

@@ -25,7 +25,7 @@ def answers(tmp_path_factory, domain):
             env={**os.environ, **with_control_msgs()},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=300,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -2,14 +2,14 @@
 
 import pytest
 
-from .faulty_arm import FaultyArm, graph_of, warm
+from .faulty_arm import REPLY, SILENCE, FaultyArm, graph_of, warm
 
 FAULTS = {
     "reject": (0.0, "rejected the motion: fault: this motion is rejected"),
     "abort": (0.2, "the controller gave up"),
-    "silent": (0.2, "no joint state for 2 s"),
+    "silent": (0.2, f"no joint state for {SILENCE:g} s"),
     "drift": (0.15, "path"),
-    "late": (4.5, "took no motion within 3 s"),
+    "late": (REPLY + 1.5, f"took no motion within {REPLY:g} s"),
     "protective_stop": (0.2, "protective stop"),
 }
 
@@ -17,7 +17,7 @@ FAULTS = {
 @pytest.fixture(scope="module", params=["topic", "action"])
 def graph(request, tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp(request.param)
-    with graph_of(folder, request.param, real_time_factor=2) as running:
+    with graph_of(folder, request.param, real_time_factor=4) as running:
         warm(running)
         yield running
 

@@ -17,6 +17,7 @@ from icpi_ros.nodes.following import Follower, Settings, TrialEnded
 ARM = ARMS.get("ur5e")
 GOAL = ARM.home + 0.1
 START = 1_000_000_000
+SILENCE = 20.0
 Code = ExecuteMotion.Result
 
 
@@ -61,7 +62,8 @@ class Port:
 
 
 def follower(port, start=20.0):
-    settings = Settings(start=start, reply=0.3, stop_limit=0.3)
+    # A thread of a busy machine may stand for seconds: that is no silence.
+    settings = Settings(start=start, reply=0.3, stop_limit=0.3, silence=SILENCE)
     return Follower(ARM, SafetyGate(ARM), port, threading.Condition(), settings)
 
 
@@ -89,7 +91,7 @@ def test_a_clock_that_goes_back_ends_the_motion_and_the_arm_is_held():
 
     worker = threading.Thread(target=move, daemon=True)
     worker.start()
-    worker.join(3.0)
+    worker.join(60.0)
     assert [exc.code for exc in ended] == [Code.ARM_SILENT]
     assert "went back by 1 s" in str(ended[0])
     one.stop_arm()
@@ -117,14 +119,15 @@ def arrives():
 
 def test_an_arm_that_is_heard_late_is_waited_for():
     begin = time.monotonic() + 0.4  # later than the reply limit
-    late = follower(Port(heard=lambda: time.monotonic() if time.monotonic() > begin else None))
+    port = Port(heard=lambda: time.monotonic() if time.monotonic() > begin else None)
+    late = follower(port, start=120.0)
     late.await_arm()
     assert time.monotonic() > begin
 
 
 @pytest.mark.parametrize(
     ("heard", "limit"),
-    [(lambda: None, "0.6"), (lambda: time.monotonic() - 2.0, "0.3")],
+    [(lambda: None, "0.6"), (lambda: time.monotonic() - 2.0 * SILENCE, "0.3")],
     ids=["never heard", "silent since"],
 )
 def test_an_arm_that_is_not_heard_ends_the_trial(heard, limit):
@@ -134,9 +137,9 @@ def test_an_arm_that_is_not_heard_ends_the_trial(heard, limit):
 
 
 def test_a_pause_may_end_before_anything_moves_and_not_later():
-    arrivals = [time.monotonic() - 2.0] * 4
+    arrivals = [time.monotonic() - 2.0 * SILENCE] * 4
     port = Port(heard=lambda: arrivals.pop() if arrivals else time.monotonic())
-    with pytest.raises(TrialEnded, match=r"no joint state for 0\.5 s"):
+    with pytest.raises(TrialEnded, match=rf"no joint state for {SILENCE:g} s"):
         follower(port).look(0.0)
     assert arrivals
     follower(port).await_arm()
@@ -179,9 +182,9 @@ def test_an_arm_that_was_moved_by_hand_meanwhile_starts_from_where_it_is():
 def test_a_controller_that_is_lost_later_ends_the_trial_sooner():
     port = Port()
     port.has_controller = False
-    one = follower(port)
+    one = follower(port, start=120.0)
     one.sent, begin = True, time.monotonic()
     with pytest.raises(TrialEnded, match="nobody takes joint trajectories"):
         one.move_to(GOAL, "approach")
-    assert time.monotonic() - begin < 10.0  # the start limit is 20 s
+    assert time.monotonic() - begin < 120.0  # the start limit
     assert port.sent == []

@@ -19,6 +19,8 @@ from icpi_ros.tasks import TASKS
 ARM = ARMS.get("ur5e")
 STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).stroke
 START = 1_000_000_000
+SILENCE = 20.0
+OLD = 2.0 * SILENCE
 
 
 @dataclass
@@ -76,7 +78,8 @@ def state_at(seconds, off=0.0, age=0.0):
 
 def stopped(port, running):
     gate = SafetyGate(ARM)
-    stopper = Stopper(port, gate, threading.Condition(), silence=0.5, limit=2.0)
+    # A thread of a busy machine may stand for seconds: that is no silence.
+    stopper = Stopper(port, gate, threading.Condition(), silence=SILENCE, limit=60.0)
     return stopper.stop(running, 0.1, "trial")
 
 
@@ -121,7 +124,7 @@ def test_an_arm_off_its_path_is_held():
 
 
 def test_a_stop_is_sent_blindly_when_joint_states_are_stale():
-    port = Port(state_at(0.2, off=0.2, age=1.0), silent=True)
+    port = Port(state_at(0.2, off=0.2, age=OLD), silent=True)
     assert not stopped(port, exact())
     assert len(port.sent) == 1
 
@@ -173,7 +176,7 @@ class RefusesInSilence(Port):
 
 
 def test_a_refused_stop_of_a_silent_arm_is_followed_by_a_hold():
-    port = RefusesInSilence(state_at(0.2, age=2.0))
+    port = RefusesInSilence(state_at(0.2, age=OLD))
     assert not stopped(port, exact())
     assert len(port.held) > 0
 

@@ -1,4 +1,7 @@
-"""Cancelling and refusing while the simulated arm moves at real time."""
+"""Cancelling and refusing while the simulated arm moves at a known pace.
+
+How fast is for `icpi bench-stop` (the stop) and `icpi bench-graph` (a trial) to say.
+"""
 
 import time
 
@@ -11,10 +14,9 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import TrialWindow
 from icpi_ros.nodes import qos
-from icpi_ros.nodes.convert import to_ns
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
-pytestmark = pytest.mark.alone
+from .conftest import HANG, PACE
 
 State = ExecuteMotion.Feedback
 Code = ExecuteMotion.Result
@@ -25,35 +27,26 @@ def speed(state):
     return np.abs(state.velocity).max()
 
 
-def stamp(message):
-    return to_ns(message.header.stamp) / 1e9
-
-
-def cancel_at_full_speed(observer, joints, trial_id):
-    """Start a stroke, cancel it in its middle; return result, status and stamp of the cancel."""
-    handle, future = observer.start(FAST, trial_id=trial_id)
-    observer.until(State.STROKING, future)
-    observer.wait(lambda: speed(joints[-1]) > 1.5, "full speed")
-    at = stamp(joints[-1])
-    observer.cancel(handle)
-    answer = observer.reply(future)
-    return answer.result, answer.status, at
-
-
-def test_cancel_in_a_stroke_stops_the_arm_at_once(timed, observer):
+def test_cancel_in_a_stroke_stops_the_arm_before_its_end(timed, observer):
     joints = observer.record(JointState, "joint_states", qos.SENSOR_EVERY)
     windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
 
-    def delay(trial_id):
-        result, status, at = cancel_at_full_speed(observer, joints, trial_id)
-        assert (result.error_code, status) == (Code.CANCELLED, GoalStatus.STATUS_CANCELED)
-        ours = [w.state for w in windows if w.trial_id == trial_id]
-        assert ours == [TrialWindow.OPEN, TrialWindow.ABORTED]
-        return max(stamp(state) for state in joints if speed(state) > 0.05) - at
+    def attempt(number):
+        handle, future = observer.start(FAST, trial_id=f"cancel/{number}")
+        observer.until(State.STROKING, future)
+        fast = len(joints)
+        observer.wait(
+            lambda: future.done() or any(speed(state) > 1.5 for state in joints[fast:]), "speed"
+        )
+        observer.cancel(handle)
+        return observer.reply(future)
 
-    # About 0.1 s of 0.5 s of a stroke: 12 ms until the braking begins, up to 70 ms of it.  How long
-    # is for `icpi bench-stop` to say: the best of some on a shared machine.
-    assert any(delay(f"cancel/{number}") < 0.2 for number in range(8))
+    answer = observer.interrupted(attempt)
+    assert answer.result.error_code == Code.CANCELLED
+    assert answer.status == GoalStatus.STATUS_CANCELED
+    ours = [w.state for w in windows if w.trial_id == windows[-1].trial_id]
+    assert ours == [TrialWindow.OPEN, TrialWindow.ABORTED]
+    assert answer.result.error_msg == "cancelled by the client"  # it was seen to stand
     after = observer.execute(FAST, trial_id="cancel/after")
     assert (after.error_code, after.error_msg) == (0, "")
 
@@ -63,10 +56,14 @@ def test_cancel_in_a_stroke_stops_the_arm_at_once(timed, observer):
 )
 def test_cancel_in_any_phase_leaves_the_arm_standing(timed, observer, phase):
     joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
-    handle, future = observer.start([1.0, 0.0], trial_id=f"phase/{phase}")
-    observer.until(phase, future)
-    observer.cancel(handle)
-    assert observer.reply(future).result.error_code == Code.CANCELLED
+
+    def attempt(number):
+        handle, future = observer.start([1.0, 0.0], trial_id=f"phase/{phase}/{number}")
+        observer.until(phase, future)
+        observer.cancel(handle)
+        return observer.reply(future)
+
+    assert observer.interrupted(attempt).result.error_code == Code.CANCELLED
     assert observer.feedback[-1] == State.STOPPING
     count = len(joints)
     observer.wait(lambda: len(joints) > count + 2, "joint states")
@@ -74,27 +71,32 @@ def test_cancel_in_any_phase_leaves_the_arm_standing(timed, observer, phase):
 
 
 def test_a_goal_while_a_motion_runs_is_refused_and_disturbs_nothing(timed, observer):
-    _, first = observer.start([1.0, 0.0], trial_id="busy/0")
-    second = observer.execute([1.0, 0.0], trial_id="busy/1")
+
+    def attempt(number):
+        _, first = observer.start([1.0, 0.0], trial_id=f"busy/{number}/0")
+        _, second = observer.start([1.0, 0.0], trial_id=f"busy/{number}/1")
+        answer = observer.reply(second)
+        assert observer.reply(first).result.error_code == 0
+        return answer
+
+    second = observer.interrupted(attempt).result
     assert second.error_code == Code.BUSY
     assert "under way" in second.error_msg
-    assert observer.reply(first).result.error_code == 0
 
 
 def test_a_trial_takes_its_motion_and_settling_time(timed, observer):
-    def overhead(number):
-        begin = time.monotonic()
-        result = observer.execute([1.2, 0.1], trial_id=f"time/{number}")
-        assert result.error_code == 0
-        wall = time.monotonic() - begin
-        return wall / (result.motion_duration + result.settling_duration)
-
-    overhead(0)
-    assert any(overhead(number) < 1.10 for number in range(1, 6))
+    begin = time.monotonic()
+    result = observer.execute([1.2, 0.1], trial_id="time/0")
+    assert result.error_code == 0
+    assert result.motion_duration > 0.5
+    assert result.settling_duration > 0.0
+    # Not less: its pace is kept.  How little more is for `icpi bench-graph` to say.
+    simulated = result.motion_duration + result.settling_duration
+    assert time.monotonic() - begin > 0.95 * simulated / PACE
 
 
 def test_cancelling_a_run_keeps_its_trials_and_the_graph(timed, client, observer):
-    client.connect(60.0, timed.alive)
+    client.connect(HANG, timed.alive)
     shown = []
 
     def interrupt_in_the_second(trial):

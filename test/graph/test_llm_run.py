@@ -14,7 +14,7 @@ from icpi_ros.nodes import qos
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.nodes.topics import PROPOSALS, TRIALS
 
-from .conftest import NAMESPACE, RunningGraph
+from .conftest import HANG, NAMESPACE, RunningGraph
 
 KEY = "sk-marked-5f3a9c1d2e4b6789"
 BUDGET = 3
@@ -59,7 +59,7 @@ def ended(tmp_path_factory, domain):
         with RunningGraph(folder, **options) as graph, ImproveClient(NAMESPACE) as client:
             trials = node.record(TrialMsg, TRIALS, qos.RECORD)
             proposals = node.record(ProposalMsg, PROPOSALS, qos.RECORD)
-            client.connect(60.0, graph.alive)
+            client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *_: None, lambda _: None, graph.alive)
             result = client.improve(Request("slide", "llm", budget=6, seed=3), calls)
             node.wait(lambda: len(trials) == result.trials, "all trials")

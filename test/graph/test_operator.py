@@ -12,7 +12,7 @@ from icpi_ros.data.store import TrialStore
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
-from .conftest import RunningGraph
+from .conftest import HANG, RunningGraph
 from .person import ASKED
 
 State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
@@ -115,7 +115,7 @@ def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, pe
 
 
 def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
-    client.connect(60.0, careful.alive)
+    client.connect(HANG, careful.alive)
     trials = []
 
     def answer(last):
@@ -133,7 +133,7 @@ def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
     result = client.improve(
         Request("slide", "ridge", budget=3, seed=4), Callbacks(on_trial=trials.append)
     )
-    hand.join(20.0)
+    hand.join(HANG)
     assert result.cancelled
     assert "rejected by the operator: enough" in result.error_msg
     np.testing.assert_allclose(trials[0].theta, [1.1, 0.05])

@@ -31,7 +31,7 @@ def test_a_decision_never_counts_for_a_question_asked_meanwhile():
         request_id=question.request_id, decision=Decide.Request.EDIT, theta=[1.0, 0.0]
     )
     served[0](edit, Decide.Response())
-    askers[0].join(2.0)
+    askers[0].join(60.0)
     assert not askers[0].is_alive()
     assert port.waiting
     assert port.decision is None

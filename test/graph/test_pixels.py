@@ -14,14 +14,14 @@ from icpi_ros.nodes.improve_client import Callbacks, Request
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJECT_STATE
 from icpi_ros.types import TrialStatus
 
-from .conftest import RunningGraph, wait_gone
+from .conftest import HANG, RunningGraph, wait_gone
 
 TRIALS = 3
 
 
 def improve(graph, client):
     shown = []
-    client.connect(60.0, graph.alive)
+    client.connect(HANG, graph.alive)
     calls = Callbacks(lambda *run: None, shown.append, graph.alive)
     request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
     return client.improve(request, calls), shown
@@ -37,7 +37,7 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
         pids = graph.pids().values()
         os.kill(graph.process.process.pid, signal.SIGINT)
         assert graph.wait_until_ended() == 0
-        wait_gone(pids, 5.0)
+        wait_gone(pids)
     assert (result.error_code, result.error_msg, result.trials) == (0, "", TRIALS)
     costs = [trial.cost for trial in shown]
     assert min(costs) < 0.02 < costs[0]

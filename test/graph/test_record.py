@@ -16,7 +16,7 @@ from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.types import SECOND, TrialStatus
 
-from .conftest import NODES, SECRET, TRIALS, RunningGraph
+from .conftest import HANG, NODES, SECRET, TRIALS, RunningGraph
 
 
 def test_the_bag_has_every_trial_as_it_was_stored(recorded):
@@ -78,10 +78,11 @@ def test_no_key_is_on_the_disk(recorded):
 
 
 def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
-    with RunningGraph(tmp_path, record=tmp_path / "bag", real_time_factor=1) as graph:
+    # At half of real time its last second is two of the machine's: one to flush, one to be late.
+    with RunningGraph(tmp_path, record=tmp_path / "bag", real_time_factor=0.5) as graph:
         poses = observer.record(PoseStamped, "object_pose", qos.SENSOR_EVERY)
         with ImproveClient("test") as client:
-            client.connect(60.0, graph.alive)
+            client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg

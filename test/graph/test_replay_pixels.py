@@ -10,7 +10,7 @@ from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 
-from .conftest import RunningGraph
+from .conftest import HANG, RunningGraph
 
 SAME_PATH = 5e-4
 """Largest distance between the live path and the one seen again [m]."""
@@ -21,7 +21,7 @@ def filmed(tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp("filmed")
     with RunningGraph(folder, source="camera", record=folder / "bag") as graph:
         with ImproveClient("test") as client:
-            client.connect(60.0, graph.alive)
+            client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
             result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg
@@ -39,7 +39,7 @@ def test_the_path_out_of_recorded_images_is_that_of_the_live_ones(filmed, tmp_pa
     with RunningGraph(tmp_path, graph="replay", bag=filmed, source="camera", rate=0) as graph:
         paths = observer.record(ObjectTrajectory, "object_trajectory", qos.EVENT)
         proposals = observer.record(Proposal, "proposals", qos.RECORD)
-        observer.wait(lambda: (paths and proposals) or not graph.process.alive, "a path", 60.0)
+        observer.wait(lambda: (paths and proposals) or not graph.process.alive, "a path")
         assert graph.process.alive, graph.text()
     again, live = convert.object_trajectory_from(paths[0]), trial.path.trajectory
     assert paths[0].trial_id == trial.trial_id

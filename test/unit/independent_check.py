@@ -101,10 +101,11 @@ def ends(arm, q):
 
 
 def below_table(arm, q):
-    floor = min(0.0, arm.limits.workspace_lower[2])
-    heights = ends(arm, q)[..., 2].min(axis=2)
-    for i, piece in enumerate(arm.body):
-        if piece.link > 1 and heights[:, i].min() - piece.radius < floor - TOLERANCE:
+    floor, frames = min(0.0, arm.limits.workspace_lower[2]), arm.links(q)
+    for piece in arm.body:
+        up = frames[:, piece.link, 2]  # only heights: their row of each frame
+        lowest = min((up[:, :3] @ end + up[:, 3]).min() for end in (piece.start, piece.end))
+        if piece.link > 1 and lowest - piece.radius < floor - TOLERANCE:
             return f"table: {piece.name}"
     return None
 

@@ -109,6 +109,7 @@ def test_a_jacobian_that_is_no_derivative_is_found(monkeypatch):
     assert "jacobian" in [finding.what for finding in check_arm(wrong) if not finding.sound]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "begins"), [(".svg", b"<?xml"), (".png", b"\x89PNG")])
 def test_the_picture(tmp_path, ending, begins, capsys):
     file = tmp_path / f"fr3{ending}"

@@ -137,6 +137,7 @@ def outcome(folder, content):
         return refusal
 
 
+@pytest.mark.slow
 @given(st.sampled_from([FR3, UR5E]), st.data())
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -25,7 +25,7 @@ from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.errors import UsageError
 
 MUTATIONS = 1000
-LIMIT = 20.0
+LIMIT = 120.0
 
 
 def small(thetas=THETAS[:2]):
@@ -71,6 +71,7 @@ def mutated(content, rng):
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage", "compression", "count"),
     [

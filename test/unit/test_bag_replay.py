@@ -141,6 +141,7 @@ def test_a_wrong_command_line_is_one_line(capsys, words, said):
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["tracked_pose", "camera"])
 def test_the_benchmark_reads_what_it_wrote(tmp_path, source):
     path = tmp_path / "bench.mcap"

@@ -295,6 +295,7 @@ def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
     assert np.std(found / SLIDE.space.half_range) == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_shipped_data_set_is_the_beginning_of_the_large_one():
     made = shipped(SLIDE).provenance
     plan = data_plan.Plan(examples=500, draws=50, seed=made["seed"])
@@ -511,8 +512,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(out, monkeypatch, capsy
     assert "4 instances" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_smoke_preset_ranks_improvers(out):
-    done = icpi("--preset", "smoke", "--instances", 10, "--workers", 1, "--json", out)
+    done = icpi("--preset", "smoke", "--instances", 5, "--workers", 1, "--json", out)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "rollouts/s" in done.stdout

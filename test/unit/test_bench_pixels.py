@@ -38,6 +38,7 @@ def path():
     return rollout(SLIDE, arm, SLIDE.seeded_physics(0), thetas).trajectories[0]
 
 
+@pytest.mark.slow
 def test_a_tiny_run_prints_and_keeps_sane_results(tmp_path, capsys):
     out = tmp_path / "pixels.json"
     words = ["bench-pixels", "--tasks", "slide", "--trials", "2", "--instances", "1"]
@@ -56,6 +57,7 @@ def test_a_tiny_run_prints_and_keeps_sane_results(tmp_path, capsys):
     assert 0.0 < cost["pixels"] < 0.05
 
 
+@pytest.mark.slow
 def test_a_trial_does_not_depend_on_the_others(tmp_path):
     found = []
     for count in (1, 2):

@@ -72,6 +72,7 @@ def main_page(main_text):
     return Page(main_text)
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_that_refers_to_nothing_outside(main_text, main_page):
     assert main_page.tags["link"] == main_page.tags["iframe"] == main_page.tags["base"] == 0
     for name in ("src", "href", "xlink:href", "data", "action", "srcset"):
@@ -192,6 +193,7 @@ def test_a_key_of_the_environment_never_reaches_the_page(monkeypatch):
     assert "sk-0123456789abcdef" not in bench_page(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "results",
     [
@@ -245,6 +247,7 @@ def test_a_study_shows_cost_over_conditions_and_a_table_for_each():
     assert len(bench_tables(results)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_control_characters_in_a_condition_do_not_spoil_the_figures(tmp_path):
     conditions = [condition("a\x07\n=1"), condition("a\x07\n=2")]
@@ -256,6 +259,7 @@ def test_control_characters_in_a_condition_do_not_spoil_the_figures(tmp_path):
     assert "\x07" not in figure
 
 
+@pytest.mark.slow
 def test_a_page_with_many_conditions_leaves_plots_out_and_says_so():
     conditions = [condition(f"k={k}") for k in range(1, 13)]
     results = realistic(

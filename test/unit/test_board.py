@@ -14,6 +14,7 @@ from icpi_ros.perception.board_print import INCH, MARGIN, RULER, png, save_board
 BOARDS = [Board(), Board("chessboard", 9, 6, 0.025), Board("charuco", 5, 8, 0.03, 0.02, "5x5_100")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_printed_board_is_found_where_it_was_printed(board):
     dpi = 254

@@ -159,6 +159,7 @@ def test_processes_and_threads_give_the_same_bytes(out, slide_bytes):
     assert out.read_bytes() == slide_bytes
 
 
+@pytest.mark.slow
 def test_a_killed_build_continues(out, slide_bytes):
     command = [
         *(sys.executable, "-m", "icpi_ros.cli.main", "dataset", "build", "--task", "slide"),
@@ -179,6 +180,7 @@ def test_a_killed_build_continues(out, slide_bytes):
     assert not parts.exists()
 
 
+@pytest.mark.slow
 def test_a_worker_process_that_dies_is_a_clear_error():
     def die(_item):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -213,6 +215,7 @@ def worker_pids(cluster):
         return list(client.run(os.getpid).values())
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(cluster, out, slide_bytes):
     pids = worker_pids(cluster)
 
@@ -275,6 +278,7 @@ def test_without_dask_the_error_says_how_to_get_it(monkeypatch):
         list(Workers(dask="tcp://127.0.0.1:9").run(abs, [1]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy_world")
 def test_the_provenance_says_everything_that_matters(out):
     build_file(PUSHING_GOALS, TOY_PLAN, out)

@@ -75,6 +75,7 @@ def check_truth(found, truth):
         assert abs(a - b) < 0.005 * scale
 
 
+@pytest.mark.slow
 def test_rendered_views_give_the_camera_back(result):
     check_truth(result.intrinsics, TRUTH)
     off = np.linalg.norm(displacement(result.intrinsics) - displacement(TRUTH), axis=1)

@@ -44,6 +44,7 @@ def known(noise=0.05):
     return np.column_stack([pixels, SPOTS])
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_gives_yaml_numbers_and_a_picture(folder, tmp_path, capsys):
     out, picture = tmp_path / "camera.yaml", tmp_path / "camera.png"
     code = icpi("camera", "--images", folder / "views", "--out", out, "--picture", picture)

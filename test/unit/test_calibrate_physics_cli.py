@@ -74,6 +74,7 @@ def calibrated(bag, fitted, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_bag_gives_numbers_yaml_json_and_a_picture(calibrated):
     belief, said = (
         load(calibrated / "p.yaml", SLIDE),

@@ -223,6 +223,7 @@ def test_a_mirrored_table_is_refused_also_with_a_point_above_it(mirror):
         locate(TRUTH, KnownPoints(known.pixels, raised * mirror, known.names))
 
 
+@pytest.mark.slow
 def test_points_without_noise_straight_below_work():
     camera = overhead(640, 480)
     for seed in range(20):

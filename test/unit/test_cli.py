@@ -40,6 +40,7 @@ def store(tmp_path):
     return tmp_path / "trials.sqlite"
 
 
+@pytest.mark.slow
 def test_a_run_in_process_reaches_the_goal_and_writes_what_was_asked_for(store, tmp_path):
     json_file, picture = tmp_path / "run.json", tmp_path / "run.png"
     done = icpi(
@@ -132,6 +133,7 @@ def test_tasks_are_listed_and_described(here):
         assert word in described
 
 
+@pytest.mark.slow
 def test_describe_measures_unless_told_to_be_quick(here):
     measured = icpi("task", "describe", "slide", "--draws", 1)
     assert measured.returncode == 0, measured.stderr
@@ -142,6 +144,7 @@ def test_describe_measures_unless_told_to_be_quick(here):
         assert word not in quick
 
 
+@pytest.mark.slow
 def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path, here):
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for build, file in zip((icpi, here), files, strict=True):

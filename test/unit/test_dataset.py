@@ -94,6 +94,7 @@ def test_truncated(file, keep):
     assert "truncated or damaged" in str(excinfo.value)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_an_error_or_harmless(tmp_path_factory, data):

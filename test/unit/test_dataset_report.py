@@ -58,6 +58,7 @@ def test_the_text_says_what_is_known_and_what_is_not():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "task"), [(toy_dataset(), TOY), (wide_dataset(), Wide())])
 def test_pictures_of_two_and_three_parameters(data, task, tmp_path):
     path = tmp_path / "set.png"

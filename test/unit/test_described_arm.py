@@ -59,6 +59,7 @@ def test_the_numeric_inverse_is_the_closed_form(where):
     )
 
 
+@pytest.mark.slow
 @given(poses)
 @settings(max_examples=50, deadline=None)
 def test_the_inverse_of_seven_joints_is_exact_and_of_least_cost(where):
@@ -82,6 +83,7 @@ def test_almost_every_pose_of_the_striking_region_is_answered():
     assert np.isfinite(FR3.inverse(points, turns)).all(axis=1).mean() > 0.97
 
 
+@pytest.mark.slow
 @given(poses)
 @settings(max_examples=20, deadline=None)
 def test_rates_are_the_derivative_of_the_inverse(where):
@@ -123,6 +125,7 @@ def test_every_arm_is_sound(name):
     assert [finding.what for finding in check_arm(ARMS.get(name)) if not finding.sound] == []
 
 
+@pytest.mark.slow
 @given(st.floats(0.6, 1.2), st.floats(-0.4, 0.4))
 @settings(max_examples=20, deadline=None)
 def test_a_strike_of_seven_joints_stays_on_its_line_and_on_the_inverse(speed, heading):

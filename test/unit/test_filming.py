@@ -36,6 +36,7 @@ def test_a_film_is_the_rollout(name, seed):
     assert made.stop_ns - made.start_ns == round(1e9 * truth.times[-1])
 
 
+@pytest.mark.slow
 def test_lost_frames_follow_the_seed_and_the_tracker_finds_the_end():
     task = TASKS.get("slide")
     arm, physics = ARMS.get(task.arm), task.seeded_physics(3)

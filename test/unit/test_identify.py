@@ -17,6 +17,8 @@ from icpi_ros.tasks.rope_swing import ROPE_SWING
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
 from icpi_ros.types import ObjectTrajectory
 
+pytestmark = pytest.mark.slow
+
 COARSE = Effort(screened=8, starts=1, evaluations=3, rounds=2)
 QUICK = Effort(screened=4, starts=1, evaluations=3, rounds=1)
 SPAN = SLIDE.physics_space.upper - SLIDE.physics_space.lower

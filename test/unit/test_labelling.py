@@ -29,6 +29,7 @@ def unstable_above(monkeypatch, speed):
     monkeypatch.setattr(search_module, "rollout", partial(closed_form, unstable_above=speed))
 
 
+@pytest.mark.slow
 def test_search_solves_slide_well_below_a_millimetre():
     plan = Plan(examples=8, draws=1, seed=5)
     part = label_draw(SLIDE, plan, 0)

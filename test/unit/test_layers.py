@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import icpi_ros
 
 PACKAGE = Path(icpi_ros.__file__).resolve().parent
@@ -75,6 +77,7 @@ def test_no_relative_imports():
             assert not (isinstance(node, ast.ImportFrom) and node.level), path
 
 
+@pytest.mark.slow
 def test_every_core_module_imports_where_ros_cannot_be_imported():
     modules = core_modules()
     assert len(modules) > 10

@@ -36,6 +36,7 @@ def report(bag, tmp_path_factory):
     return json.loads(out.read_text())
 
 
+@pytest.mark.slow
 def test_trials_and_proposals_are_those_of_the_run(report, run):
     (found,) = report["runs"]
     assert (found["seed"], found["seed_from"]) == (3, "found")

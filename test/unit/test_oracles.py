@@ -48,6 +48,7 @@ def test_names():
     assert all(ORACLES.get(name).name == name for name in ORACLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORACLES.names())
 def test_slide_is_solved_in_four_adjustments(name):
     found = np.array([costs(name, number, 4) for number in range(6)])

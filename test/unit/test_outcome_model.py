@@ -14,6 +14,8 @@ from icpi_ros.improvers.base import best
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.types import Outcome
 
+pytestmark = pytest.mark.slow
+
 UNSEEN = np.array([0.17, 0.9])
 
 

@@ -1,9 +1,13 @@
-"""How often simulated time is told."""
+"""How often simulated time is told, and that a free-running one waits for nothing."""
 
+from types import SimpleNamespace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.nodes.pacer import Sparing
+from icpi_ros.nodes import pacer
+from icpi_ros.nodes.pacer import Pacer, Sparing
 
 PERIOD = 0.01
 JITTER = st.floats(-0.45 * PERIOD, 0.45 * PERIOD)
@@ -25,3 +29,17 @@ def test_not_more_than_one_per_period_on_average_and_no_long_silence(gaps):
             passed.append(now)
         assert now - passed[-1] <= PERIOD + gap
     assert len(passed) <= (now - 1.0) / PERIOD + 2.0 + 1e-6
+
+
+def test_a_free_running_simulation_that_moves_waits_for_no_clock(monkeypatch):
+    def waited(*_):
+        raise AssertionError("it waited")
+
+    monkeypatch.setattr(pacer.time, "sleep", waited)
+    wake = SimpleNamespace(is_set=lambda: False, clear=lambda: None, wait=waited)
+    free = Pacer(0.0)
+    for tick in range(1000):
+        free.wait(tick * 10_000_000, True, wake)
+    free.wait(0, False, wake)  # an idle one leaves the processor to others, from its second tick on
+    with pytest.raises(AssertionError, match="it waited"):
+        free.wait(10**12, False, wake)

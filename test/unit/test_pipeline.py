@@ -166,6 +166,7 @@ def test_frames_from_the_future_and_out_of_order_leave_no_trace():
     np.testing.assert_array_equal(before.positions, after.positions)
 
 
+@pytest.mark.slow
 def test_ten_times_the_frame_rate_gives_the_same_path():
     tracker, states = film(stop=0.95, rate=600)
     assert sum(s.measured for s in states) > 0.97 * len(states)

@@ -6,6 +6,7 @@ import pytest
 from icpi_ros.bench import imported_set, replay_ranking
 
 
+@pytest.mark.slow
 def test_the_offline_ranking_is_compared_with_rollouts(monkeypatch):
     monkeypatch.setattr(replay_ranking, "IMPROVERS", ("knn", "random"))
     found = replay_ranking.Work("slide-gc", trials=3, pairs=1, seed=0)(0)

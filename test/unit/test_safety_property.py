@@ -16,6 +16,8 @@ from icpi_ros.motion.safety import MIN_SEGMENT, START_TOLERANCE, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
 from icpi_ros.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 GRAZE = 1e-6
 PER_KIND = 60
 

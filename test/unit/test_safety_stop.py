@@ -17,6 +17,8 @@ from icpi_ros.motion.trajectory import JointTrajectory, slowed
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE
 
+pytestmark = pytest.mark.slow
+
 GATE = SafetyGate(UR5E)
 STROKE = SLIDE.motion(np.array([1.4, 0.1]), UR5E).stroke
 LEAD = 0.01

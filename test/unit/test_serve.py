@@ -26,7 +26,7 @@ from icpi_ros.serve import app
 from icpi_ros.serve.answering import MAX_COUNT
 from icpi_ros.serve.request import MODEL
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 WRITER = PromptWriter()
 
 

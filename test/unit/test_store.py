@@ -265,7 +265,7 @@ def test_words_in_the_environment_are_no_keys(store, monkeypatch):
 def kill_a_writer(path, progress, after):
     """Let a real process write trials, kill -9 it, and return its run and what it had done."""
     with python(HERE / "store_writer.py", path, progress) as process:
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + 120.0
         while not (progress.exists() and f"{after}\n" in progress.read_text()):
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -333,7 +333,7 @@ def test_two_processes_write_different_runs_at_once(tmp_path):
                 run_id = store.create_run(CONFIG)
                 for number in range(20):
                     add(store, run_id, number)
-                deadline = time.monotonic() + 20.0
+                deadline = time.monotonic() + 120.0
                 while not (progress.exists() and "done 10\n" in progress.read_text()):
                     assert process.poll() is None
                     assert time.monotonic() < deadline

@@ -40,6 +40,7 @@ def test_one_draw_has_no_other():
     assert np.isnan(one.other_cost).all()
 
 
+@pytest.mark.slow
 def test_landscape_and_its_picture(found, tmp_path):
     shown = landscape(SLIDE, UR5E, found.physics, SMALL, size=5)
     assert shown.cost.shape == (2, 5, 5)

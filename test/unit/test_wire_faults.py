@@ -26,7 +26,10 @@ from icpi_ros.models.formats import experience
 from icpi_ros.models.openai_chat import OpenAIChat
 from icpi_ros.models.profile import Profile
 
-DEADLINE, SLACK = 2.0, 3.0
+DEADLINE, SLACK = 2.0, 60.0
+"""Of what never ends, and what a busy machine may add to it [s]."""
+AMPLE = 20.0
+"""Deadline of what ends by itself [s]; shorter than what servers here ask to wait."""
 HALF = head(200, len(GOOD)) + GOOD[:20]
 
 
@@ -82,17 +85,26 @@ PASSING = {
     "wrong content type": ([answer(GOOD, kind="text/html")], 1),
     "no content type": ([part(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
 }
+WITHIN = r"within [12]\.\d s"  # what was left of DEADLINE when it was asked
 LASTING = {
     "429, too late": ([status(429, Retry_After="60")], "a retry would miss the deadline", 1),
     "429, date too late": ([faults.in_seconds(3600)], "a retry would miss the deadline", 1),
     "429, enormous": ([status(429, Retry_After="1e300")], "a retry would miss the deadline", 1),
     "500 for ever": ([status(500)], r"HTTP 500 \(5 tries\)", 5),
     "reset for ever": ([faults.reset], r"lost the connection.*\(5 tries\)", 5),
-    "stall": ([faults.stall], "within 2.0 s", 1),
-    "stall in the body": ([part(HALF, faults.stall)], "within 2.0 s", 1),
-    "stall in the head": ([part(b"HTTP/1.1 200 OK\r\nConte", faults.stall)], "within 2.0 s", 1),
-    "drip": ([faults.drip], "within 2.0 s", 1),
-    "retry, then stall": ([status(503), faults.stall], r"within 2.0 s \(last: .*HTTP 503\)", 2),
+    "stall": ([faults.stall], WITHIN, 1),
+    "stall in the body": ([part(HALF, faults.stall)], WITHIN, 1),
+    "stall in the head": (
+        [part(b"HTTP/1.1 200 OK\r\nConte", faults.stall)],
+        WITHIN,
+        1,
+    ),
+    "drip": ([faults.drip], WITHIN, 1),
+    "retry, then stall": (
+        [status(503), faults.stall],
+        WITHIN + r" \(last: .*HTTP 503\)",
+        2,
+    ),
     "HTML": ([answer(b"<html>Hello</html>", kind="text/html")], "not JSON", 1),
     "a list": ([answer([1])], "not an object", 1),
     "text in JSON": ([answer("1 2")], "not JSON|not an object", 1),
@@ -123,7 +135,7 @@ LASTING = {
 @pytest.mark.parametrize("case", PASSING)
 def test_faults_that_pass(server, chat, case):
     server.script, requests = PASSING[case]
-    completion = ask(chat, DEADLINE)
+    completion = ask(chat, AMPLE)
     assert completion.texts == ("1 2",)
     assert server.requests == requests == completion.spent.calls
     assert len(completion.tries) == requests - 1
@@ -136,7 +148,7 @@ def test_faults_that_last(server, chat, case, caplog):
     server.script, words, requests = LASTING[case]
     start = time.monotonic()
     with pytest.raises(CompletionFailed) as caught:
-        ask(chat, DEADLINE)
+        ask(chat, DEADLINE if "within" in words else AMPLE)
     assert time.monotonic() - start < DEADLINE + SLACK
     line = str(caught.value)
     assert re.search(words, line)
@@ -153,22 +165,22 @@ def test_faults_that_last(server, chat, case, caplog):
         (faults.stall, 1),
         (answer(b"<html>"), 1),
         (status(401), 0),
-        (status(429, Retry_After="9"), 0),
+        (status(429, Retry_After="60"), 0),
     ],
 )
 def test_failures_are_charged(server, chat, script, estimated):
     server.script = [script]
     with pytest.raises(CompletionFailed):
-        ask(chat, 0.3)
+        ask(chat, 0.3 if script is faults.stall else AMPLE)
     spent = chat.meter.spent
     assert (spent.calls, spent.estimated, spent.completion_tokens) == (1, estimated, 0)
     assert spent.prompt_tokens == 4 * estimated  # +0001 ->
-    assert 0.0 < spent.seconds < 0.3 + SLACK
+    assert 0.0 < spent.seconds < SLACK
 
 
 def test_failure_at_the_first_rung_only(server):
     server.script = [status(500), status(500), faults.good]
-    completion = ask(client(server, formats=("json_schema", "text")), DEADLINE)
+    completion = ask(client(server, formats=("json_schema", "text")), AMPLE)
     assert (completion.format, completion.spent.calls) == ("text", 3)
 
 
@@ -182,7 +194,7 @@ def test_connections_are_kept(server, chat):
 def test_connection_closed_while_idle(server, chat):
     server.script = [faults.answer_and_hang_up]
     for _ in range(3):
-        completion = ask(chat, DEADLINE)
+        completion = ask(chat, AMPLE)
         assert completion.texts == ("1 2",)
         time.sleep(0.05)
     assert server.connections == 3
@@ -191,8 +203,8 @@ def test_connection_closed_while_idle(server, chat):
 def test_kept_connection_that_breaks_under_the_request(server, chat, monkeypatch):
     monkeypatch.setattr(failures, "_FIRST_PAUSE", 30.0)  # the retry must not wait for it
     server.script = [faults.good, faults.reset, faults.good]
-    ask(chat, DEADLINE)
-    completion = ask(chat, DEADLINE)
+    ask(chat, AMPLE)
+    completion = ask(chat, AMPLE)
     assert (completion.texts, completion.spent.calls) == (("1 2",), 2)
 
 
@@ -212,7 +224,7 @@ def test_requests_of_several_threads_overlap(server):
     barrier = threading.Barrier(4)
 
     def together(server, connection):
-        barrier.wait(4.0)
+        barrier.wait(60.0)
         return faults.good(server, connection)
 
     server.script, done = [together], []
@@ -238,12 +250,12 @@ def test_a_loop_that_hangs_does_not_hang_the_caller(monkeypatch):
     own, release = wire.Wire(), threading.Event()
 
     async def block():
-        release.wait(10.0)
+        release.wait(120.0)
 
     start = time.monotonic()
     with pytest.raises(TimeoutError):
         own.run(block(), start + 0.1)
-    assert time.monotonic() - start < 4.0
+    assert time.monotonic() - start < 60.0
     release.set()
 
 
