@@ -43,7 +43,7 @@ fmt: setup-test
 test-core:
 	test -x $(CORE_VENV)/bin/python || $(PYTHON) -m venv $(CORE_VENV)
 	$(CORE_VENV)/bin/python -m pip install --quiet --no-deps \
-		-r requirements/runtime.txt -r requirements/dev.txt
+		-r requirements/runtime.txt -r requirements/bench.txt -r requirements/dev.txt
 	$(CORE_VENV)/bin/python -m pytest test/unit test/contract
 
 # Exact versions and hashes for Python 3.11 to 3.13; run after changing requirements/*.in, and with
