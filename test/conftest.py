@@ -2,7 +2,14 @@
 
 import signal
 
+from hypothesis import settings
+
 pytest_plugins = ["pytester", "kinds", "lanes", "unsteady"]
+
+
+# Otherwise an example may take 0.2 s, except where CI is set: a test would judge by the clock.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure():

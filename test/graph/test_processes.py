@@ -11,8 +11,9 @@ import pytest
 from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import TrialWindow
 from icpi_ros.data.store import TrialStore
+from icpi_ros.graph import processes
 from icpi_ros.graph.instance import runtime_dir
-from icpi_ros.nodes import qos
+from icpi_ros.nodes import qos, spin
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.types import TrialStatus
 
@@ -75,6 +76,10 @@ def test_arm_and_perception_that_start_late_are_waited_for(tmp_path, domain, obs
             os.kill(graph.pids()[node], signal.SIGCONT)
         result = observer.reply(future).result
     assert (result.error_code, result.error_msg) == (0, "")
+
+
+def test_nobody_is_killed_who_still_may_close():
+    assert processes.STOP_LIMIT > processes.KILL_WAIT > spin.CLOSE_LIMIT + spin.TEAR_DOWN_LIMIT + 2
 
 
 def interrupt(graph):
