@@ -1,4 +1,7 @@
-"""Build a data set in simulation: draw by draw, anywhere, resumable, the same bytes every time."""
+"""Build a data set in simulation: draw by draw, anywhere, resumable.
+
+The same bytes every time on one kind of processor, and ``REBUILD_TOLERANCE`` between kinds.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def build(
     parts: Parts | None = None,
     on_draw: Callable[[Progress], None] = lambda _: None,
 ) -> Dataset:
-    """Return a labelled data set; it depends on the task and the plan only.
+    """Return a labelled data set; it depends on the task, the plan and the kind of processor only.
 
     Args:
         task: what to execute.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from icpi_ros.data.coverage import CELLS, coverage, solved_share
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.dataset import Dataset, fingerprint
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
@@ -16,6 +16,7 @@ from icpi_ros.types import Array
 def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]:
     """Yield the lines that say what a data set holds, covers, and how it was made."""
     yield f"{source}: {len(dataset)} examples of {task.name}"
+    yield f"fingerprint: {fingerprint(dataset)}"
     groups, goals = np.unique(dataset.group), np.unique(dataset.goal, axis=0)
     yield f"physics draws: {len(groups)}, goals: {len(goals)}"
     yield from _ranges(dataset, task)

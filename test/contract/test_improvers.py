@@ -193,45 +193,65 @@ def test_wrong_features(name, data):
 
 
 RANKING = [
-    ("embedded", "gauss-newton", 1, 5.0),
-    ("embedded", "ridge-hindsight", 2, 5.0),
-    ("embedded", "bo-warm", 3, 20.0),
-    ("ridge-hindsight", "knn", 3, 5.0),
-    ("knn", "random", 3, 2.0),
-    ("ridge", "knn", 1, 1.2),
-    ("ridge-hindsight", "ridge", 5, 2.0),
-    ("gauss-newton", "ridge", 3, 5.0),
-    ("gauss-newton", "cma-warm", 3, 5.0),
-    ("gauss-newton", "bo-warm", 3, 3.0),
-    ("broyden", "ridge", 3, 2.0),
-    ("bo-warm", "bo", 3, 3.0),
-    ("cma-warm", "cma", 3, 3.0),
-    ("cma-warm", "random", 3, 3.0),
-    ("bo", "random", 7, 1.1),
-    ("cma-warm", "cma", 7, 3.0),
+    ("embedded", "gauss-newton", 1, 2.5),
+    ("embedded", "ridge-hindsight", 2, 1.5),
+    ("embedded", "bo-warm", 3, 100.0),
+    ("ridge-hindsight", "knn", 3, 10.0),
+    ("knn", "random", 3, 2.5),
+    ("ridge", "knn", 1, 1.5),
+    ("ridge-hindsight", "ridge", 5, 10.0),
+    ("gauss-newton", "ridge", 3, 10.0),
+    ("gauss-newton", "cma-warm", 3, 20.0),
+    ("gauss-newton", "bo-warm", 3, 20.0),
+    ("broyden", "ridge", 3, 8.0),
+    ("bo-warm", "bo", 3, 4.0),
+    ("cma-warm", "cma", 3, 4.0),
+    ("cma-warm", "random", 3, 5.0),
+    ("bo", "random", 7, 1.25),
+    ("cma-warm", "cma", 7, 3.5),
 ]
-"""Better, worse, after how many adjustments, and by what factor of the mean cost at least."""
+"""Better, worse, after how many adjustments, and by what factor of the mean cost at least.
+
+About half of the lowest ratio of 20 seeds of data set and instances: ``ranking_seeds.py`` beside
+this file shows them.  Raise a factor where an improver got better, with its lowest ratio.
+"""
+INSTANCES = 64
+SLOW = {"bo": 24, "bo-warm": 24}
+"""Instances of improvers that take most of the time."""
+
+
+def ranked_costs(context, seed):
+    """Best cost so far [m], (instances, adjustments + 1), by name; no longer than RANKING needs."""
+    costs = {}
+    for name in sorted({name for row in RANKING for name in row[:2]}):
+        steps = max(row[2] for row in RANKING if name in row[:2])
+        improver = IMPROVERS.get(name)(context)
+        costs[name] = toy.best_costs(improver, SLOW.get(name, INSTANCES), steps, seed=seed)
+    return costs
+
+
+def ratio(costs, better, worse, adjustments):
+    """Mean cost of ``worse`` over that of ``better``, on the instances that both ran."""
+    both = min(len(costs[better]), len(costs[worse]))
+    return np.divide(*(costs[name][:both, adjustments].mean() for name in (worse, better)))
 
 
 @pytest.fixture(scope="module")
 def ranked(data):
-    context = toy.context(data)
-    names = {name for better, worse, _, _ in RANKING for name in (better, worse)}
-    return {n: toy.best_costs(IMPROVERS.get(n)(context), 64, 7, seed=11) for n in names}
+    return ranked_costs(toy.context(data), seed=11)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("better", "worse", "adjustments", "factor"), RANKING)
 def test_ranking(ranked, better, worse, adjustments, factor):
     """Mean cost on closed-form slides: ``better`` is so many times lower than ``worse``."""
-    costs = {name: ranked[name].mean(axis=0)[adjustments] for name in (better, worse)}
-    assert factor * costs[better] < costs[worse]
+    assert ratio(ranked, better, worse, adjustments) > factor
 
 
-@pytest.mark.slow
-def test_ridge_hindsight_comes_within_20_mm_in_8_trials(ranked):
-    assert (ranked["ridge-hindsight"][:, 7] < 0.020).all()
-    assert (ranked["ridge-hindsight"][:, 3] < 0.020).mean() > 0.95
+def test_ridge_hindsight_comes_within_20_mm_in_8_trials(data):
+    costs = toy.best_costs(RidgeHindsight(toy.context(data)), INSTANCES, 7, seed=11)
+    assert (costs[:, 7] < 0.020).all()
+    assert (costs[:, 3] < 0.020).mean() > 0.95
 
 
 def test_ridge_hindsight_copes_with_noise(data):

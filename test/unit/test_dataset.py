@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from toy_task import TOY, ToyTask, toy_dataset
 
 from icpi_ros.data import parquet
-from icpi_ros.data.dataset import check, empty, fingerprint, load, save, shipped
+from icpi_ros.data.dataset import check, empty, fingerprint, load, save, shipped, shipped_path
 from icpi_ros.errors import DatasetError
 from icpi_ros.space import Parameter, ParameterSpace
 
@@ -82,6 +83,15 @@ def test_missing_file_says_how_to_build_one(tmp_path):
 def test_no_shipped_set_says_how_to_build_one():
     with pytest.raises(DatasetError, match="icpi dataset build --task toy-push"):
         shipped(TOY)
+
+
+def test_shipped_files_are_those_whose_hashes_are_recorded():
+    """The identity of a data set; building it again gives other bits on other processors."""
+    folder = shipped_path("slide").parent
+    recorded = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    files = sorted(folder.glob("*.parquet"))
+    found = [[hashlib.sha256(path.read_bytes()).hexdigest(), path.name] for path in files]
+    assert found == recorded
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, -1, -400])

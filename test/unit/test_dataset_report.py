@@ -9,7 +9,7 @@ from toy_task import TOY, ToyTask, toy_dataset
 from icpi_ros.cli.main import main
 from icpi_ros.context.retrieval_benchmark import measure
 from icpi_ros.data.coverage import coverage
-from icpi_ros.data.dataset import save
+from icpi_ros.data.dataset import fingerprint, save
 from icpi_ros.errors import UsageError
 from icpi_ros.report.dataset_picture import save_dataset_picture
 from icpi_ros.report.dataset_text import describe_dataset
@@ -73,7 +73,9 @@ def test_show_prints_and_draws(tmp_path, capsys, monkeypatch):
     path, picture = tmp_path / "set.parquet", tmp_path / "set.png"
     save(toy_dataset(), path, TOY)
     assert main(["dataset", "show", str(path), "--picture", str(picture)]) == 0
-    assert "coverage" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "coverage" in shown
+    assert f"fingerprint: {fingerprint(toy_dataset())}" in shown
     assert picture.stat().st_size > 10_000
 
 
