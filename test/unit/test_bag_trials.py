@@ -1,5 +1,7 @@
 """Recorded trials and samples out of real bags."""
 
+import itertools
+
 import numpy as np
 import pytest
 from bag_data import (
@@ -109,6 +111,24 @@ def test_messages_out_of_order_are_put_in_order(tmp_path):
     stamps = [m.ns for m in bag.messages(["object_pose", "trials"])]
     assert stamps == sorted(stamps)
     assert [t.number for t in read_trials(bag)] == [0, 1, 2]
+
+
+def test_topics_that_do_not_keep_step_are_put_together(tmp_path):
+    """A recorder that lags behind takes one message of each topic in turn."""
+    topics = {kind: [] for kind in ("Trial", "ObjectTrajectory", "TrialWindow")}
+    for message in run_messages("a") + run_messages("b", START + 60 * SECOND):
+        if message[1] in topics:
+            topics[message[1]].append(message)
+    messages = [m for turn in itertools.zip_longest(*topics.values()) for m in turn if m]
+    late = [(m[0], m[1], START + SECOND * n, m[3]) for n, m in enumerate(messages)]
+    bag = Bag(write(tmp_path / "bag", late))
+    found = read_trials(bag)
+    assert bag.skipped == []
+    assert [(t.run_id, t.number) for t in found] == [(r, n) for r in "ab" for n in range(3)]
+    for one in found:
+        assert (one.state, one.stop - one.start) == ("closed", TRIAL_LENGTH)
+        assert one.trial_id == f"{one.run_id}/{one.number}-abc"
+        assert one.path is not None
 
 
 def test_no_trials_is_one_line(tmp_path):

@@ -208,6 +208,8 @@ def test_uv_is_fetched_once_where_there_is_none(tmp_path, without_uv, machine, m
     calls = []
 
     def fetch(self, name, command, env=None, *, show=False):
+        if name == "venv":  # where this interpreter has no pip
+            return
         calls.append(command)
         target = Path(command[command.index("--target") + 1]) / "bin"
         target.mkdir(parents=True)

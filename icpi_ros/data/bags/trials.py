@@ -56,15 +56,37 @@ def stream_trials(bag: Bag) -> Iterator[RecordedTrial]:
 
 
 class _Assembly:
-    """Puts windows, paths and trials together."""
+    """Puts windows, paths and trials together.
+
+    Each topic comes in its order, but they do not keep step: a recorder that had to wait for a
+    busy processor takes one message of each topic in turn, and there are two windows to a trial.
+    So a trial waits until its window has closed, and a path until its window has opened.
+    """
 
     def __init__(self, bag: Bag) -> None:
         self._bag = bag
         self._open: dict[str, RecordedTrial] = {}
         self._runs: dict[str, _Numbers] = {}
+        self._early: dict[str, RecordedPath] = {}
+        self._waiting: list[tuple[RecordedTrial, int]] = []
 
     def window(self, msg: Any) -> Iterator[RecordedTrial]:
-        """Begin or end a window."""
+        """Begin or end a window, and end the trials that waited for it."""
+        yield from self._window(msg)
+        while self._waiting:
+            said, stamp = self._waiting[0]
+            passed = stamp <= _ns(msg.start)  # windows come in order: its own is not recorded
+            if not passed and not self._ended(said):
+                return
+            yield from self._trial(*self._waiting.pop(0))
+
+    def _ended(self, said: RecordedTrial) -> bool:
+        """Tell whether a window of a trial has closed."""
+        name = said.run_id, said.number
+        same = (trial for trial in self._open.values() if split_id(trial.trial_id) == name)
+        return any(trial.state != "open" for trial in same)
+
+    def _window(self, msg: Any) -> Iterator[RecordedTrial]:
         known = self._open.get(msg.trial_id)
         start, stop = _ns(msg.start), _ns(msg.stop)
         state = WINDOW_STATES.get(int(msg.state))
@@ -80,7 +102,14 @@ class _Assembly:
             yield self._open.pop(msg.trial_id)
         run_id, number = split_id(msg.trial_id)
         self._open[msg.trial_id] = RecordedTrial(
-            self._told_apart(run_id, number), number, msg.trial_id, msg.task, start, stop, state
+            self._told_apart(run_id, number),
+            number,
+            msg.trial_id,
+            msg.task,
+            start,
+            stop,
+            state,
+            path=self._early.pop(msg.trial_id, None),
         )
         if len(self._open) > MOST_OPEN:
             yield self._open.pop(next(iter(self._open)))
@@ -89,17 +118,32 @@ class _Assembly:
         """Keep what perception said about a window."""
         known = self._open.get(msg.trial_id)
         if known is None:
-            self._bag.note(f"a path of trial {msg.trial_id!r}, which has no window, is skipped")
+            self._early[msg.trial_id] = _path(msg)
+            if len(self._early) > MOST_OPEN:
+                self._without_window(next(iter(self._early)))
         elif known.path is None:
             self._open[msg.trial_id] = replace(known, path=_path(msg))
 
+    def _without_window(self, trial_id: str) -> None:
+        del self._early[trial_id]
+        self._bag.note(f"a path of trial {trial_id!r}, which has no window, is skipped")
+
     def trial(self, msg: Any) -> Iterator[RecordedTrial]:
-        """End a trial: hand on its window with what was said."""
+        """End a trial, or let it wait for its window."""
         said, stamp = _said(msg), _ns(msg.header.stamp)
-        numbers = self._runs.setdefault(msg.run_id, _Numbers())
+        if not self._waiting and self._ended(said):
+            yield from self._trial(said, stamp)
+            return
+        self._waiting.append((said, stamp))
+        if len(self._waiting) > MOST_OPEN:
+            yield from self._trial(*self._waiting.pop(0))
+
+    def _trial(self, said: RecordedTrial, stamp: int) -> Iterator[RecordedTrial]:
+        """Hand on the window of a trial with what was said at ``stamp`` [ns]."""
+        numbers = self._runs.setdefault(said.run_id, _Numbers())
         if numbers.same(said, stamp):
             return  # latched: who joins late receives it again
-        run_id = self._told_apart(msg.run_id, said.number, done=True)
+        run_id = self._told_apart(said.run_id, said.number, done=True)
         fits = [
             trial
             for trial in self._open.values()
@@ -123,7 +167,12 @@ class _Assembly:
         )
 
     def rest(self) -> Iterator[RecordedTrial]:
-        """Hand on the windows for which no trial came."""
+        """Hand on the trials whose windows never closed, and windows for which no trial came."""
+        for said, stamp in self._waiting:
+            yield from self._trial(said, stamp)
+        self._waiting.clear()
+        for trial_id in list(self._early):
+            self._without_window(trial_id)
         yield from self._open.values()
         self._open.clear()
 
