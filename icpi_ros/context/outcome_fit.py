@@ -8,11 +8,13 @@ one term per error dimension) minus the log density of weak priors, by L-BFGS wi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icpi_ros.context.fit_cache import key_of, stored
 from icpi_ros.types import Array, Indices
 
 ITERATIONS = 150
@@ -88,7 +90,11 @@ class Fit:
 
 
 def fit(rows: Rows, latent_dim: int) -> Fit:
-    """Return the most likely hyperparameters and latent vectors; deterministic."""
+    """Return the most likely hyperparameters and latent vectors; deterministic.
+
+    Found on disk where the same rows were fitted before, see :mod:`icpi_ros.context.fit_cache`.
+    """
+    import scipy
     from scipy.optimize import minimize
 
     goal_dim = rows.inputs.shape[1] - rows.theta_dim
@@ -96,9 +102,16 @@ def fit(rows: Rows, latent_dim: int) -> Fit:
     latent = LATENT_START * np.random.default_rng(0).standard_normal((rows.groups, latent_dim))
     start = np.concatenate([np.log(length), SCALE_START, latent.ravel()])
     objective = _Objective(rows, latent_dim)
-    options = {"maxiter": ITERATIONS, "maxcor": MEMORY}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    return objective.unpack(found.x)
+
+    def search() -> Array:
+        options = {"maxiter": ITERATIONS, "maxcor": MEMORY}
+        found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        return np.asarray(found.x, dtype=np.float64)
+
+    arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful)
+    texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
+    key = key_of(arrays, *texts, f"{rows.theta_dim} {latent_dim}")
+    return objective.unpack(stored(key, len(start), search))
 
 
 def covariance(rows: Rows, found: Fit) -> Array:

@@ -52,7 +52,7 @@ def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, d
 
 
 def test_a_silent_arm_ends_the_trial_with_its_reason(tmp_path, domain, observer):
-    nodes = {"executor": {"joint_state_timeout": 2.0}}
+    nodes = {"executor": {"joint_state_timeout": 2.0, "start_timeout": 10.0, "reply_timeout": 5.0}}
     with RunningGraph(tmp_path, nodes=nodes, real_time_factor=1) as graph:
         _, future = observer.start([1.0, 0.0])
         observer.until(State.RETREATING, future)

@@ -148,8 +148,9 @@ def test_few_draws_still_help_a_run_of_other_physics():
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1e-12, 1e-3])
-def test_goals_that_hardly_vary_count_as_one(data, jitter):
+def test_goals_that_hardly_vary_count_as_one(jitter):
     """Other goal than the data set's, whose goals differ by rounding or measurement."""
+    data = toy.dataset(draws=15, size=150)
     moved = jitter * np.random.default_rng(1).standard_normal(data.goal.shape)
     near = replace(data, goal=data.goal + moved, error=data.error - moved)
     goal = np.add(toy.GOAL, [0.04, -0.05])
@@ -160,7 +161,7 @@ def test_goals_that_hardly_vary_count_as_one(data, jitter):
 
 def test_goal_that_varies_in_one_coordinate_only():
     rng = np.random.default_rng(3)
-    data = toy.dataset()
+    data = toy.dataset(draws=15, size=150)
     shift = np.column_stack([rng.uniform(-0.1, 0.1, len(data)), np.zeros(len(data))])
     varied = replace(data, goal=data.goal + shift, error=data.error - shift)
     unknown = replace(varied, label_cost=np.full(len(data), np.nan), dtheta=0.0 * data.dtheta)
