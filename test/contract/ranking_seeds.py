@@ -1,7 +1,7 @@
 """How far the rankings of test_improvers stand from their factors, over many seeds; by hand.
 
 Every seed draws another data set and other instances.  Prints for each row the smallest and the
-median ratio of the two mean costs, and the smallest over the factor: the test needs 1.
+median ratio of the two costs, and the smallest over the factor: the test needs 1.
 
     PYTHONPATH=test python test/contract/ranking_seeds.py --seeds 20
 """

@@ -193,22 +193,22 @@ def test_wrong_features(name, data):
 
 
 RANKING = [
-    ("embedded", "gauss-newton", 1, 2.5),
-    ("embedded", "ridge-hindsight", 2, 1.5),
-    ("embedded", "bo-warm", 3, 100.0),
-    ("ridge-hindsight", "knn", 3, 10.0),
+    ("embedded", "gauss-newton", 1, 40.0),
+    ("embedded", "ridge-hindsight", 2, 20.0),
+    ("embedded", "bo-warm", 3, 200.0),
+    ("ridge-hindsight", "knn", 3, 15.0),
     ("knn", "random", 3, 2.5),
     ("ridge", "knn", 1, 1.5),
-    ("ridge-hindsight", "ridge", 5, 10.0),
-    ("gauss-newton", "ridge", 3, 10.0),
-    ("gauss-newton", "cma-warm", 3, 20.0),
-    ("gauss-newton", "bo-warm", 3, 20.0),
-    ("broyden", "ridge", 3, 8.0),
-    ("bo-warm", "bo", 3, 4.0),
-    ("cma-warm", "cma", 3, 4.0),
-    ("cma-warm", "random", 3, 5.0),
-    ("bo", "random", 7, 1.25),
-    ("cma-warm", "cma", 7, 3.5),
+    ("ridge-hindsight", "ridge", 5, 50.0),
+    ("gauss-newton", "ridge", 3, 18.0),
+    ("gauss-newton", "cma-warm", 3, 45.0),
+    ("gauss-newton", "bo-warm", 3, 35.0),
+    ("broyden", "ridge", 3, 20.0),
+    ("bo-warm", "bo", 3, 4.5),
+    ("cma-warm", "cma", 3, 5.0),
+    ("cma-warm", "random", 3, 6.0),
+    ("bo", "random", 7, 1.3),
+    ("cma-warm", "cma", 7, 4.0),
 ]
 """Better, worse, after how many adjustments, and by what factor of the mean cost at least.
 
@@ -231,9 +231,15 @@ def ranked_costs(context, seed):
 
 
 def ratio(costs, better, worse, adjustments):
-    """Mean cost of ``worse`` over that of ``better``, on the instances that both ran."""
+    """Mean cost of ``worse`` over that of ``better``, on the instances that both ran.
+
+    The worst tenth is left out: one run in a thousand that begins in a wrong valley costs more
+    than all others of its seed together, and would decide the ratio.
+    """
     both = min(len(costs[better]), len(costs[worse]))
-    return np.divide(*(costs[name][:both, adjustments].mean() for name in (worse, better)))
+    kept = -(-9 * both // 10)
+    means = [np.sort(costs[name][:both, adjustments])[:kept].mean() for name in (worse, better)]
+    return means[0] / means[1]
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +252,10 @@ def ranked(data):
 def test_ranking(ranked, better, worse, adjustments, factor):
     """Mean cost on closed-form slides: ``better`` is so many times lower than ``worse``."""
     assert ratio(ranked, better, worse, adjustments) > factor
+
+
+def test_no_run_of_embedded_is_left_behind(ranked):
+    assert ranked["embedded"][:, 3].max() < 0.001
 
 
 def test_ridge_hindsight_comes_within_20_mm_in_8_trials(data):
