@@ -27,7 +27,7 @@ from icpi_ros.arms import find_arm
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
-from icpi_ros.nodes.motions import Event, LoadedMotion, Order
+from icpi_ros.sim.motions import Event, LoadedMotion, Order
 from icpi_ros.nodes.pacer import Pacer, Sparing
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm

@@ -12,7 +12,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.motions import Event, Watch
+from icpi_ros.sim.motions import Event, Watch
 from icpi_ros.nodes.serving import RESULT_KEPT
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode

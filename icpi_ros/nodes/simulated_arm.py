@@ -22,7 +22,7 @@ from icpi_ros.motion.trajectory import PathPoint
 from icpi_ros.nodes.arm_faults import FaultPlan, Faults
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.joining import join
-from icpi_ros.nodes.motions import Event, LoadedMotion, Order, check_order
+from icpi_ros.sim.motions import Event, LoadedMotion, Order, check_order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array

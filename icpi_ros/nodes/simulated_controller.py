@@ -18,7 +18,7 @@ from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import action_port, convert, qos
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.motions import Event, Order, Watch
+from icpi_ros.sim.motions import Event, Order, Watch
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.simulated_action import SimulatedAction
 from icpi_ros.nodes.simulated_arm import Snapshot

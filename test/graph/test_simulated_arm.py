@@ -9,7 +9,7 @@ from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_faults import FaultPlan
-from icpi_ros.nodes.motions import Order, Watch
+from icpi_ros.sim.motions import Order, Watch
 from icpi_ros.nodes.simulated_arm import SimulatedArm
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS

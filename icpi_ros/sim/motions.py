@@ -9,8 +9,10 @@ import numpy as np
 
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.nodes.convert import ns_from_seconds
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
+
+AT_REST = 1.2e-7
+"""Largest final velocity that counts as rest [rad/s]: the rounding of a single-precision number."""
 
 
 @dataclass(frozen=True)
@@ -58,33 +60,10 @@ class Order:
 
 
 @dataclass(frozen=True)
-class LoadedMotion:
-    """A checked motion with the commands of all its steps.
-
-    Attributes:
-        label: name that the sender gave it.
-        trajectory: the motion.
-        positions, velocities: ``(S, n)`` commands, one per step [rad], [rad/s].
-        watch: its tolerances.
-    """
-
-    label: str
-    trajectory: JointTrajectory
-    positions: Array
-    velocities: Array
-    watch: Watch
-
-    @classmethod
-    def sampled(cls, order: Order, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
-        """Sample a trajectory at every step, exactly as in-process rollouts do."""
-        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
-        q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
-        return cls(order.label, trajectory, q, qd, order.watch)
-
-
-@dataclass(frozen=True)
 class Event:
-    """What became of a motion; see :class:`icpi_ros.nodes.convert.MotionStatus`."""
+    """What became of a motion: label, state (``accepted``, ``done``, ``aborted``, ``cancelled`` or
+    ``replaced``), when [ns], and why.
+    """
 
     label: str
     state: str
@@ -107,9 +86,9 @@ def check_order(order: Order, now_ns: int) -> None:
     if t.times[0] < 0.0 or not (np.diff(t.times) > 0.0).all():
         raise MotionRefused("times of a motion start at 0 or later and increase strictly")
     for joint, velocity in zip(t.joints, t.velocities[-1], strict=True):
-        if velocity != 0.0:
+        if abs(velocity) > AT_REST:
             raise MotionRefused(
                 f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
             )
-    if order.start_ns and order.start_ns + ns_from_seconds(t.duration) < now_ns:
+    if order.start_ns and order.start_ns + round(t.duration * SECOND) < now_ns:
         raise MotionRefused("the trajectory ended in the past")
