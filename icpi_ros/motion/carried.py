@@ -98,14 +98,19 @@ def carried(
     own = running.times
     inside = own[(own > first + APART) & (own < begin - APART)]
     front = np.concatenate([[first], inside])
-    parts = zip(running.sample(front), (tail.positions, tail.velocities, tail.accelerations))
-    q, qd, qdd = (np.concatenate([rows, more]) for rows, more in parts)
+    rows = (tail.positions, tail.velocities, tail.accelerations)
+    parts = zip(running.sample(front), rows, strict=True)
+    q, qd, qdd = (np.concatenate([begun, more]) for begun, more in parts)
     times = np.concatenate([front - first, tail.times + (begin - first)])
     return Carried(JointTrajectory(running.joints, times, q, qd, qdd), first, begin)
 
 
 def hold_on_path(
-    running: JointTrajectory, begin: float, limits: ArmLimits, target: Array | None = None
+    running: JointTrajectory,
+    begin: float,
+    limits: ArmLimits,
+    target: Array | None = None,
+    known_from: float = 0.0,
 ) -> Carried:
     """Return a hold that leaves the path at ``begin`` [s] and comes to rest by one polynomial.
 
@@ -117,7 +122,9 @@ def hold_on_path(
         begin: its own time when the path is left [s].
         limits: of the arm.
         target: ``(n,)`` where to come to rest [rad]; None = straight ahead, as far as it takes.
+        known_from: as in :func:`carried_stop`.
     """
+    begin = max(begin, known_from)
     q, qd, qdd = running.sample(np.array([begin]))
     seconds = HOLD_TIME
     while True:
@@ -134,5 +141,5 @@ def hold_on_path(
         _, _, bend = tail.sample(np.linspace(0.0, seconds, HOLD_POINTS)[1:])
         allowed = np.maximum(HOLD_SHARE * limits.acceleration, np.abs(qdd[0]))
         if (np.abs(bend) <= allowed).all() or seconds > 8.0 * HOLD_TIME:
-            return carried(running, begin, tail)
+            return carried(running, begin, tail, known_from)
         seconds *= 1.25

@@ -120,7 +120,8 @@ def rest_of(trajectory: JointTrajectory, begin: float) -> JointTrajectory:
 
 def _braking(trajectory: JointTrajectory, begin: float, limits: ArmLimits) -> _Braking:
     """Plan the clock from ``begin`` [s] on to its stop; after the motion's end it stops fast."""
-    times, clock, rates, slopes = [0.0], [begin], [1.0], []
+    times, clock, rates = [0.0], [begin], [1.0]
+    slopes: list[float] = []
     energy = 0.5
     while energy > 0.0:
         constant, factor = _bounds(trajectory, clock[-1], limits)

@@ -17,12 +17,14 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.motion.carried import Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.arm_feed import ArmFeed, FeedPort
 from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
+from icpi_ros.nodes.topic_port import FRESH, TopicPort, hold_point
 from icpi_ros.nodes.topics import FOLLOW
 from icpi_ros.types import SECOND
 
@@ -32,6 +34,8 @@ AGREES = 1e-4
 """Distance of a commanded joint from the path at the time that feedback tells [rad]."""
 CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
+ERASED = -1.0
+"""Tolerance that means "none": a hold is not given up because the arm is elsewhere."""
 KEPT = 8
 """Goals that are remembered."""
 _CODES = (
@@ -95,22 +99,69 @@ class ActionPort(FeedPort):
         self._client = SafeActionClient(node, FollowJointTrajectory, self._name)
         self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
+        self._topic = TopicPort(node, arm, feed, controller)
 
     @property
     def has_controller(self) -> bool:
         """See the class; asked again and again until it is true."""
         return self._client.ready()
 
-    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+    def write(self, motion: CheckedTrajectory) -> Any:
         """See the class."""
-        goal = self._goals[label] = _Goal(motion.trajectory)
+        return self._message(convert.trajectory_msg(motion.trajectory, ""), self._tolerances)
+
+    def send(
+        self,
+        motion: CheckedTrajectory,
+        label: str,
+        start_ns: int = 0,
+        joined: bool = False,
+        message: Any = None,
+    ) -> None:
+        """See the class."""
+        if message is None:
+            path = motion.trajectory.without_start() if joined else motion.trajectory
+            trajectory = convert.trajectory_msg(path, label, start_ns)
+            message = self._message(trajectory, self._tolerances)
+        else:
+            message.trajectory.header = convert.header(start_ns, label)
+        self._send(motion.trajectory, label, message)
+
+    def _send(self, trajectory: JointTrajectory, label: str, message: Any) -> None:
+        goal = self._goals[label] = _Goal(trajectory)
         while len(self._goals) > KEPT:
             self._goals.pop(next(iter(self._goals)))
-        message = self._message(convert.trajectory_msg(motion.trajectory, label, start_ns))
         reply = self._client.send(message, lambda feedback: self._on_feedback(goal, feedback))
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
-    def hold(self, label: str, attempt: int = 0) -> float:
+    def hold(
+        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+    ) -> float:
+        """Send the hold as a goal; where that does not help cancel all; then use the topic.
+
+        A cancelled controller jumps to where the arm is measured, and one that decelerates jumps
+        there first.  A goal replaces whatever moves the arm, also what came by topic; no cancel
+        reaches that.
+        """
+        if attempt == 1:
+            return self._cancel_all()
+        if attempt > 1:
+            return self._topic.hold(label, attempt, known, start_ns)
+        state = self._feed.state
+        if known is None and (state is None or state.age > FRESH):
+            return self._cancel_all()
+        for goal in self._goals.values():
+            goal.unwanted = goal.unwanted or goal.handle is None
+        path = known.trajectory if known is not None else None
+        if path is None:
+            assert state is not None
+            path = hold_point(self._arm, state, attempt)
+        trajectory = convert.trajectory_msg(path, label, start_ns if known is not None else 0)
+        free = Tolerances(ERASED, ERASED, self._tolerances.goal_time)
+        self._send(path, label, self._message(trajectory, free))
+        return path.duration
+
+    def _cancel_all(self) -> float:
         """Cancel all goals, others' too: the controller holds, or decelerates if set up to."""
         for goal in list(self._goals.values()):
             if goal.handle is None:
@@ -190,10 +241,8 @@ class ActionPort(FeedPort):
         off = [abs(told.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)]
         return bool(np.max(off) <= AGREES)
 
-    def _message(self, trajectory: Any) -> Any:
+    def _message(self, trajectory: Any, given: Tolerances) -> Any:
         from control_msgs.msg import JointTolerance
-
-        given = self._tolerances
 
         def each(position: float) -> list[Any]:
             return [JointTolerance(name=name, position=position) for name in self._arm.joints]

@@ -30,7 +30,6 @@ class Arrival:
 
     at: int
     order: Order | None
-    goal: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _deliver(controller: TrajectoryController, arrival: Arrival, ns: int) -> Non
         controller.cancel(ns)
         return
     try:
-        controller.take(arrival.order, ns, arrival.goal)
+        controller.take(arrival.order, ns)
     except MotionRefused:
         return
 

@@ -51,18 +51,32 @@ class Watch:
 
 @dataclass(frozen=True)
 class Order:
-    """A trajectory as it came: label, points, start on the arm's clock [ns] (0 = now)."""
+    """A trajectory as it came.
+
+    Attributes:
+        label: name that the sender gave it.
+        trajectory: its points.
+        start_ns: its start on the arm's clock [ns]; 0 = now.
+        watch: its tolerances; only those of a goal count.
+        goal: it came as a goal of the action, not on the topic.
+    """
 
     label: str
     trajectory: JointTrajectory
     start_ns: int = 0
     watch: Watch = field(default_factory=Watch)
+    goal: bool = False
 
 
 @dataclass(frozen=True)
 class Event:
-    """What became of a motion: label, state (``accepted``, ``done``, ``aborted``, ``cancelled`` or
-    ``replaced``), when [ns], and why.
+    """What became of a motion.
+
+    Attributes:
+        label: of the motion.
+        state: ``accepted``, ``done``, ``aborted``, ``cancelled`` or ``replaced``.
+        ns: when [ns]; for ``accepted`` the start of the motion.
+        reason: why it ended so; empty otherwise.
     """
 
     label: str

@@ -78,21 +78,22 @@ class TrajectoryController:
         self._goal = ""
         self._waiting: Order | None = None
         self._measured = JointCommand(q, self._rest, self._rest)
-        self._last_ns = 0
-        self._hold_at(q)
+        self._last_ns = self._start_ns = self._end_ns = 0
+        self._q, self._qd, self._qdd = q[np.newaxis], self._rest[np.newaxis], self._rest[np.newaxis]
+        self._index, self._label, self._over, self._holding = 0, "", True, True
+        self._path = JointTrajectory(self._joints, np.zeros(1), self._q, self._qd, self._qdd)
+        self.command = self.wanted = self._sample(0)
+        """What is commanded, and what is wanted at the last update."""
         self.active = True
         """False: goals are rejected and trajectories ignored."""
 
     # --- what comes from outside ----------------------------------------------------------
 
-    def take(self, order: Order, now_ns: int, goal: bool = False) -> tuple[Event, ...]:
+    def take(self, order: Order, now_ns: int) -> tuple[Event, ...]:
         """Take a trajectory at ``now_ns`` of the controller's clock; say what became of others.
 
-        Args:
-            order: the trajectory.
-            now_ns: the time of its arrival [ns].
-            goal: it came as a goal of the action and preempts the goal under way.  One that came
-                on the topic leaves a goal active, which then ends with *this* trajectory.
+        A goal of the action preempts the goal under way.  A trajectory that came on the topic
+        leaves it active, and it ends with *this* trajectory.
 
         Raises:
             MotionRefused: it is rejected.
@@ -103,7 +104,7 @@ class TrajectoryController:
         replaced = [] if self._over else [self._label]
         if self._waiting is not None:
             replaced.append(self._waiting.label)
-        if goal:
+        if order.goal:
             replaced += [self._goal] if self._goal and self._goal not in replaced else []
             self._goal = order.label
             self._watch = order.watch
@@ -112,7 +113,7 @@ class TrajectoryController:
         return tuple(
             Event(label, "replaced", now_ns, reason)
             for label in replaced
-            if label and (goal or label != self._goal)
+            if label and (order.goal or label != self._goal)
         )
 
     def cancel(self, now_ns: int, label: str = "") -> tuple[Event, ...]:
@@ -172,6 +173,16 @@ class TrajectoryController:
             return self._waiting.label
         return "" if self._over else self._label
 
+    @property
+    def path(self) -> JointTrajectory:
+        """The trajectory under way, with what it was joined from; see :meth:`elapsed`."""
+        return self._path
+
+    @property
+    def start_ns(self) -> int:
+        """When the trajectory under way starts or started [ns]."""
+        return self._start_ns
+
     def elapsed(self, ns: int) -> float:
         """Return the time of the trajectory under way at ``ns`` [s]."""
         return (ns - self._start_ns) / SECOND
@@ -222,6 +233,7 @@ class TrajectoryController:
             path = _joined(path, since, state)
         elif len(path.times) == 1:
             path = _joined(path, path.times[0] - 1.0, _last(path))
+        self._path = path
         begin = (ns - self._start_ns) / SECOND
         count = max(int(np.ceil((path.times[-1] - begin) * self._options.rate - 1e-6)), 0) + 1
         # One product and no sum where it begins now: the very instants of a rollout.
@@ -238,9 +250,6 @@ class TrajectoryController:
         self._q, self._qd = q[np.newaxis], self._rest[np.newaxis]
         self._qdd = self._qd
         self._index, self._label, self._over, self._holding = 0, "", True, True
-        self._start_ns = self._end_ns = 0
-        if not hasattr(self, "command"):
-            self.command = self.wanted = self._sample(0)
 
     def _give_up(self) -> None:
         """Go to the measured position at once, or slow down from there."""
@@ -267,11 +276,13 @@ class TrajectoryController:
 
 def _joined(path: JointTrajectory, since: float, state: JointCommand) -> JointTrajectory:
     """Return a trajectory with a state in front, ``since`` [s] on the trajectory's clock."""
-    parts = ((state.q, path.positions), (state.qd, path.velocities), (state.qdd, path.accelerations))
-    q, qd, qdd = (np.concatenate([first[np.newaxis], rows]) for first, rows in parts)
+    rows = (path.positions, path.velocities, path.accelerations)
+    parts = zip((state.q, state.qd, state.qdd), rows, strict=True)
+    q, qd, qdd = (np.concatenate([first[np.newaxis], more]) for first, more in parts)
     times = np.concatenate([[since], path.times])
     return replace(path, times=times, positions=q, velocities=qd, accelerations=qdd)
 
 
 def _last(path: JointTrajectory) -> JointCommand:
-    return JointCommand(path.positions[-1], np.zeros_like(path.positions[-1]), path.accelerations[-1])
+    q = path.positions[-1]
+    return JointCommand(q, np.zeros_like(q), path.accelerations[-1])

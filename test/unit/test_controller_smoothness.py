@@ -79,8 +79,8 @@ def replaced(rng, dialect, running, begin, new, first, arrival, more=()):
     lead_in = max(arrival - 0.04 - WARM, 0.0)
     start = EPOCH - ns(lead_in)
     arrivals = [
-        Arrival(EPOCH, Order("motion", running, start), goal=True),
-        Arrival(start + ns(arrival), Order("new", new, start + ns(first)), goal=True),
+        Arrival(EPOCH, Order("motion", running, start, goal=True)),
+        Arrival(start + ns(arrival), Order("new", new, start + ns(first), goal=True)),
         *more,
     ]
     end = start + ns(first) + ns(new.duration + 0.1)
@@ -90,8 +90,7 @@ def replaced(rng, dialect, running, begin, new, first, arrival, more=()):
 
 
 def arrival_before(rng, dialect, begin):
-    """Some moment, often the last one: an update may be a period away, its command is due one later.
-    """
+    """Some moment, often the last one: the next update and its command are a period away each."""
     last = begin - 2.0 * dialect.period_ns / SECOND
     return last if rng.random() < 0.3 else max(last - rng.uniform(0.0, 0.05), 0.0)
 
@@ -109,9 +108,7 @@ def test_a_stop_is_smooth(rate, desired):
         running, begin = motion(rng)
         stop = carried_stop(GATE, running, begin)
         arrival = arrival_before(rng, dialect, begin)
-        check(
-            replaced(rng, dialect, running, begin, stop.checked.trajectory, stop.first, arrival)
-        )
+        check(replaced(rng, dialect, running, begin, stop.checked.trajectory, stop.first, arrival))
 
 
 @every_dialect
@@ -142,7 +139,7 @@ def test_a_hold_of_a_motion_that_is_known_is_smooth_and_so_is_the_cancel_after_i
 def test_a_strike_from_rest_is_smooth(rate, desired):
     for rng in examples("strike", rate, desired):
         strike = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).stroke
-        arrivals = [Arrival(EPOCH, Order("strike", strike), goal=True)]
+        arrivals = [Arrival(EPOCH, Order("strike", strike, goal=True))]
         until = EPOCH + ns(strike.duration + 0.1)
         due, commands = replay(
             options(rate, desired), arrivals, until, strike.positions[0], **servo(rng)
@@ -158,7 +155,7 @@ def approached(rng, dialect, known):
     if not known:
         path = slow_move(ARM, commanded + error["offset"], goal, 0.5, 0.3)
     sent = path if known else path.without_start()
-    arrivals = [Arrival(EPOCH, Order("approach", sent), goal=True)]
+    arrivals = [Arrival(EPOCH, Order("approach", sent, goal=True))]
     until = EPOCH + ns(path.duration + 0.1)
     due, commands = replay(dialect, arrivals, until, commanded, **error)
     return smoothness(due, commands, LIMIT, path, EPOCH)
@@ -211,7 +208,7 @@ def test_a_stop_that_is_joined_jerks(rate, desired, least, most):
 def test_a_cancel_while_it_moves_jumps_back_by_the_lag():
     running = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
     arrivals = [
-        Arrival(EPOCH, Order("motion", running), goal=True),
+        Arrival(EPOCH, Order("motion", running, goal=True)),
         Arrival(EPOCH + ns(0.25), None),
     ]
     due, commands = replay(
@@ -269,7 +266,5 @@ def test_one_point_stops_a_motion_that_nobody_knows():
         Arrival(EPOCH, Order("motion", running)),
         Arrival(EPOCH + ns(0.25), Order("hold", point)),
     ]
-    due, commands = replay(
-        options(500.0, True), arrivals, EPOCH + ns(0.6), running.positions[0], 0.0
-    )
+    _, commands = replay(options(500.0, True), arrivals, EPOCH + ns(0.6), running.positions[0])
     assert np.ptp(commands[-5:], axis=0).max() == 0.0
