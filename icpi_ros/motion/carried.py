@@ -9,7 +9,7 @@ that is before the braking begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -143,3 +143,21 @@ def hold_on_path(
         if (np.abs(bend) <= allowed).all() or seconds > 8.0 * HOLD_TIME:
             return carried(running, begin, tail, known_from)
         seconds *= 1.25
+
+
+def rested(motion: JointTrajectory, rest: float, joined: bool = False) -> JointTrajectory:
+    """Return a motion with ``rest`` [s] in front of it, so that it has begun when it arrives.
+
+    One that is ``joined`` keeps its first point, which is not sent, and gets no second: a
+    controller goes over to its second point meanwhile.
+    """
+    times = motion.times + rest
+    if joined:
+        times[0] = 0.0
+        return replace(motion, times=times)
+    rows = (motion.positions, motion.velocities, motion.accelerations)
+    return JointTrajectory(
+        motion.joints,
+        np.concatenate([[0.0], times]),
+        *(np.concatenate([values[:1], values]) for values in rows),
+    )

@@ -121,8 +121,8 @@ class MotionStatus:
             ``replaced`` (by the motion that came next).
         ns: when it happened [ns of ROS time]; for ``accepted`` the start of the motion.
         reason: why it was rejected or aborted; empty otherwise.
-        steady: when it happened, or starts, on the steady clock of the arm's machine [s]; 0 =
-            not said.
+        steady: when it happened on the steady clock of the arm's machine [s], for ``accepted``
+            when the first command is due that is another than without it; 0 = not said.
     """
 
     motion: str

@@ -25,6 +25,7 @@ from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.running import Running
+from icpi_ros.nodes.sending import path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
 from icpi_ros.types import SECOND, Array
@@ -186,6 +187,8 @@ class Follower:
         """
         self._await_controller()
         state = self._at_rest()
+        sent = sending(self._port, trajectory, joined)
+        trajectory = sent.trajectory
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
@@ -193,20 +196,16 @@ class Follower:
             raise self._interruption
         self.sent = True
         self._last.set(None)
-        if joined:
-            self._port.send(checked, label, joined=True)
-        else:
-            self._port.send(checked, label)
+        self._port.send(checked, label, **sent.how)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""
-        known_from = float(trajectory.times[1]) if joined else 0.0
-        running = Running(trajectory, start, self._port.exact(label), known_from)
+        running = sent.running(start, self._port.exact(label))
         self._stopper.prepare(running)
         self._running = running
-        on_start(start)
-        watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
-        end = start + ns_from_seconds(trajectory.duration)
+        on_start(path_start(sent, running))
+        watchdog = running.start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
+        end = running.start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
         latest = state.ns
         while not self._arrived(state := self._state, trajectory, end):
@@ -228,7 +227,7 @@ class Follower:
         # It stands where it should; its report has come late when simulated time ran ahead of it.
         self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
         self._last.set(trajectory.positions[-1])
-        return start
+        return path_start(sent, running)
 
     def _await_controller(self) -> None:
         """Wait for the controller, which may come later than joint states.

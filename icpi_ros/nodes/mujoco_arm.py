@@ -257,7 +257,7 @@ class MujocoArm(IcpiNode):
 
     def _report(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._controller.report(event, self._pacer.due(event.ns))
+            self._controller.report(event, self._pacer.due(event.due_ns or event.ns))
         self._controller.show(self._sim.snapshot)
 
     def _health(self) -> diagnostics.Health:

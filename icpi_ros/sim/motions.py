@@ -77,12 +77,15 @@ class Event:
         state: ``accepted``, ``done``, ``aborted``, ``cancelled`` or ``replaced``.
         ns: when [ns]; for ``accepted`` the start of the motion.
         reason: why it ended so; empty otherwise.
+        due_ns: when it makes itself felt [ns]: for ``accepted`` the first command that is another
+            than without it, else as ``ns``.
     """
 
     label: str
     state: str
     ns: int
     reason: str = ""
+    due_ns: int = 0
 
 
 def check_order(order: Order, now_ns: int) -> None:

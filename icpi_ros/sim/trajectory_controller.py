@@ -26,6 +26,9 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.sim.motions import Event, Order, Watch, check_order
 from icpi_ros.types import SECOND, Array
 
+SAME = 1e-7
+"""Commands that differ by less are the same [rad]."""
+
 
 @dataclass(frozen=True)
 class ControllerOptions:
@@ -150,9 +153,9 @@ class TrajectoryController:
         first = self._waiting is not None
         if self._waiting is not None:
             order, self._waiting = self._waiting, None
-            self._load(order, ns)
+            due = self._load(order, ns)
             if order.label:
-                events.append(Event(order.label, "accepted", self._start_ns))
+                events.append(Event(order.label, "accepted", self._start_ns, due_ns=due))
         desired, following = self._sample(self._index), self._sample(self._index + 1)
         self._index += 1
         trouble = self._supervise(ns, first, np.abs(desired.q - q), events)
@@ -165,13 +168,6 @@ class TrajectoryController:
     def moving(self) -> bool:
         """True while a trajectory is under way or waits for its update."""
         return self._waiting is not None or self._index + 1 < len(self._q)
-
-    @property
-    def label(self) -> str:
-        """Label of the trajectory under way or about to end; empty = none."""
-        if self._waiting is not None:
-            return self._waiting.label
-        return "" if self._over else self._label
 
     @property
     def path(self) -> JointTrajectory:
@@ -216,8 +212,12 @@ class TrajectoryController:
         events.extend(self.hold(ns, "aborted", f"{reason} {self._watch.goal_time:g} s after it"))
         return True
 
-    def _load(self, order: Order, ns: int) -> None:
-        """Sample a trajectory at all updates to come, joined if it has not begun."""
+    def _load(self, order: Order, ns: int) -> int:
+        """Sample a trajectory at all updates to come, joined if it has not begun.
+
+        Returns when the first command is due that is not what it was before [ns].
+        """
+        before = self._q[min(self._index, len(self._q) - 1) :]
         path = order.trajectory
         self._label, self._over = order.label, False
         self._start_ns = order.start_ns or ns
@@ -240,6 +240,11 @@ class TrajectoryController:
         steps = period / SECOND * np.arange(count + 1, dtype=np.float64)
         self._q, self._qd, self._qdd = path.sample(steps if begin == 0.0 else begin + steps)
         self._index = 0
+        last = max(len(before), len(self._q)) - 1
+        rows = np.arange(last + 1)
+        old, new = (q[np.minimum(rows, len(q) - 1)] for q in (before, self._q))
+        other = np.abs(new - old).max(axis=1)[1:] > SAME
+        return ns + period * (1 + int(np.argmax(other))) if other.any() else self._end_ns
 
     def _sample(self, index: int) -> JointCommand:
         row = min(index, len(self._q) - 1)

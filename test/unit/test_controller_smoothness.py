@@ -13,7 +13,7 @@ import pytest
 
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.carried import carried_stop, hold_on_path
+from icpi_ros.motion.carried import carried_stop, hold_on_path, rested
 from icpi_ros.motion.primitive import point_to_point, slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
@@ -136,29 +136,37 @@ def test_a_hold_of_a_motion_that_is_known_is_smooth_and_so_is_the_cancel_after_i
 
 @every_dialect
 @both_settings
-def test_a_strike_from_rest_is_smooth(rate, desired):
-    for rng in examples("strike", rate, desired):
+@pytest.mark.parametrize("rest", [0.0, 0.1], ids=["at once", "dated"])
+def test_a_strike_from_rest_is_smooth(rate, desired, rest):
+    dialect = options(rate, desired)
+    for rng in examples("strike", rate, desired, rest):
         strike = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).stroke
-        arrivals = [Arrival(EPOCH, Order("strike", strike, goal=True))]
-        until = EPOCH + ns(strike.duration + 0.1)
-        due, commands = replay(
-            options(rate, desired), arrivals, until, strike.positions[0], **servo(rng)
-        )
-        check(smoothness(due, commands, LIMIT, strike, EPOCH))
+        sent, stamp, at = sent_at(rng, strike, rest)
+        arrivals = [Arrival(at, Order("strike", sent, stamp, goal=True))]
+        until = EPOCH + ns(sent.duration + 0.1)
+        due, commands = replay(dialect, arrivals, until, strike.positions[0], **servo(rng))
+        check(smoothness(due, commands, LIMIT, sent, stamp or at))
 
 
-def approached(rng, dialect, known):
+def sent_at(rng, motion, rest, joined=False):
+    """What is sent, its stamp and when it arrives: any time in the rest in front of it."""
+    if not rest:
+        return motion, 0, EPOCH
+    return rested(motion, rest, joined), EPOCH, EPOCH + ns(rng.uniform(0.0, rest - 0.02))
+
+
+def approached(rng, dialect, known, rest=0.0):
     """A slow move from where the arm is measured or, if that is known, commanded to be."""
     goal, error = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).start, servo(rng)
     path = approach(rng, goal)
     commanded = path.positions[0]
     if not known:
         path = slow_move(ARM, commanded + error["offset"], goal, 0.5, 0.3)
-    sent = path if known else path.without_start()
-    arrivals = [Arrival(EPOCH, Order("approach", sent, goal=True))]
-    until = EPOCH + ns(path.duration + 0.1)
-    due, commands = replay(dialect, arrivals, until, commanded, **error)
-    return smoothness(due, commands, LIMIT, path, EPOCH)
+    sent, stamp, at = sent_at(rng, path, rest, not known)
+    order = Order("approach", sent if known else sent.without_start(), stamp, goal=True)
+    until = EPOCH + ns(sent.duration + 0.1)
+    due, commands = replay(dialect, [Arrival(at, order)], until, commanded, **error)
+    return smoothness(due, commands, LIMIT, sent, stamp or at)
 
 
 @every_dialect
@@ -166,13 +174,15 @@ def approached(rng, dialect, known):
 def test_an_approach_from_a_known_command_is_smooth(rate, desired):
     for rng in examples("approach", rate, desired):
         check(approached(rng, options(rate, desired), known=True))
+        check(approached(rng, options(rate, desired), known=True, rest=0.1))
 
 
 @every_dialect
 def test_an_approach_from_an_unknown_command_is_smooth_where_it_is_joined_from_it(rate):
     for rng in examples("approach", rate):
-        found = approached(rng, options(rate, True), known=False)
-        assert found.share <= ALLOWED, found
+        for rest in (0.0, 0.1):
+            found = approached(rng, options(rate, True), known=False, rest=rest)
+            assert found.share <= ALLOWED, found
 
 
 # --- what it is like otherwise: these are the faults that the above keeps clear of ---------------
