@@ -69,9 +69,13 @@ class Tolerances:
 
 @dataclass
 class _Goal:
-    """What is known of one goal; ``start_ns`` is estimated until feedback says it."""
+    """What is known of one goal; ``start_ns`` is estimated until feedback says it.
+
+    It cannot before the goal's own time ``known_from`` [s], from which on this path is commanded.
+    """
 
     trajectory: JointTrajectory
+    known_from: float = 0.0
     handle: Any = None
     rejected: bool = False
     accepted_at: float = 0.0
@@ -125,10 +129,11 @@ class ActionPort(FeedPort):
             message = self._message(trajectory, self._tolerances)
         else:
             message.trajectory.header = convert.header(start_ns, label)
-        self._send(motion.trajectory, label, message)
+        known_from = float(motion.trajectory.times[1]) if joined else 0.0
+        self._send(_Goal(motion.trajectory, known_from), label, message)
 
-    def _send(self, trajectory: JointTrajectory, label: str, message: Any) -> None:
-        goal = self._goals[label] = _Goal(trajectory)
+    def _send(self, goal: _Goal, label: str, message: Any) -> None:
+        self._goals[label] = goal
         while len(self._goals) > KEPT:
             self._goals.pop(next(iter(self._goals)))
         reply = self._client.send(message, lambda feedback: self._on_feedback(goal, feedback))
@@ -158,7 +163,7 @@ class ActionPort(FeedPort):
             path = hold_point(self._arm, state, attempt)
         trajectory = convert.trajectory_msg(path, label, start_ns if known is not None else 0)
         free = Tolerances(ERASED, ERASED, self._tolerances.goal_time)
-        self._send(path, label, self._message(trajectory, free))
+        self._send(_Goal(path), label, self._message(trajectory, free))
         return path.duration
 
     def _cancel_all(self) -> float:
@@ -191,7 +196,8 @@ class ActionPort(FeedPort):
             return [MotionStatus(label, "rejected", self._feed.now, reason)]
         if goal.end is None and goal.result is not None and goal.result.done():
             goal.end = self._end(label, goal.result.result())
-        waited = goal.handle is not None and time.monotonic() - goal.accepted_at > FEEDBACK
+        patience = FEEDBACK + goal.known_from
+        waited = goal.handle is not None and time.monotonic() - goal.accepted_at > patience
         known = []
         if goal.exact or waited or goal.end is not None:
             known.append(MotionStatus(label, "accepted", goal.start_ns))
@@ -236,6 +242,8 @@ class ActionPort(FeedPort):
 
     def _agrees(self, trajectory: JointTrajectory, feedback: Any, elapsed: float) -> bool:
         """Tell whether what is commanded is the path at that time."""
+        if len(trajectory.times) < 2:
+            return False  # a hold is one point: nobody asks for its start
         told = dict(zip(feedback.joint_names, feedback.desired.positions, strict=False))
         wanted = trajectory.at(elapsed).position
         off = [abs(told.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)]
