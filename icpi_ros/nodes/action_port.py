@@ -152,16 +152,15 @@ class ActionPort(FeedPort):
             return self._cancel_all()
         if attempt > 1:
             return self._topic.hold(label, attempt, known, start_ns)
+        path, stamp = (None, 0) if known is None else (known.trajectory, start_ns)
         state = self._feed.state
-        if known is None and (state is None or state.age > FRESH):
+        if path is None and state is not None and state.age <= FRESH:
+            path = hold_point(self._arm, state, attempt)
+        if path is None:  # where a silent arm is, nobody knows
             return self._cancel_all()
         for goal in self._goals.values():
             goal.unwanted = goal.unwanted or goal.handle is None
-        path = known.trajectory if known is not None else None
-        if path is None:
-            assert state is not None
-            path = hold_point(self._arm, state, attempt)
-        trajectory = convert.trajectory_msg(path, label, start_ns if known is not None else 0)
+        trajectory = convert.trajectory_msg(path, label, stamp)
         free = Tolerances(ERASED, ERASED, self._tolerances.goal_time)
         self._send(_Goal(path), label, self._message(trajectory, free))
         return path.duration
