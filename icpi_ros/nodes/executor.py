@@ -35,6 +35,9 @@ from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
+SWITCH = 0.001
+"""Longest time that preparing stops keeps the thread waiting that hears of a request [s]."""
+
 
 class Executor(IcpiNode):
     """See the module."""
@@ -118,6 +121,7 @@ class Executor(IcpiNode):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node."""
+    sys.setswitchinterval(SWITCH)
     return run(Executor, argv)
 
 

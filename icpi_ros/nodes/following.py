@@ -157,13 +157,11 @@ class Follower:
         self._await_controller()
         here = self._at_rest().q
         start = self._last.near(here)
-        joined = start is None
-        if start is None:
-            start = here
         # Also where the goal is not a number: that is refused.
-        if joined or not np.abs(goal - start).max() <= SAME:
-            scale = self._settings.speed_scale * slower
-            self.follow(slow_move(self._arm, start, goal, scale, DWELL), name, joined=joined)
+        if start is None or not np.abs(goal - start).max() <= SAME:
+            scale, begin = self._settings.speed_scale * slower, here if start is None else start
+            move = slow_move(self._arm, begin, goal, scale, DWELL)
+            self.follow(move, name, joined=start is None)
 
     def follow(
         self,
@@ -305,6 +303,8 @@ class Follower:
         """End the trial if the controller gave the motion up."""
         status = self._port.status(label, "aborted", "cancelled", "replaced")
         if status is not None:
+            if self._interruption is not None:
+                raise self._interruption  # our own stop has replaced it
             self._running = None  # the controller holds by itself: there is nothing to brake
             reason = f": {status.reason}" if status.reason else ""
             raise TrialEnded(

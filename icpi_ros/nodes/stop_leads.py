@@ -11,7 +11,7 @@ from icpi_ros.types import SECOND
 UPDATES = 2.0
 """Periods of the controller that pass at worst from the arrival of a stop until its first command
 is due: one until an update sees it, one that the update is ahead."""
-TRANSPORT = 0.004
+TRANSPORT = 0.003
 """Shortest time for sending and transport [s]."""
 LONGEST = 0.1
 """Longest lead [s]: a machine that needs more is too slow to stop an arm in time."""

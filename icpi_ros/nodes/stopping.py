@@ -114,6 +114,7 @@ class Stopper:
             followed = self._followed(running, tolerance)
             if followed is not None:
                 self._fired = self._send_prepared(followed, self._port.label(f"{name}/stop"))
+                self._prepared.close()  # no more of them: the processor is needed
 
     def stop(self, running: Running | None, tolerance: float, name: str, pending: str = "") -> bool:
         """Brake and wait until the arm stands; tell whether it was seen to.
@@ -127,8 +128,11 @@ class Stopper:
         """
         self.rests_at = None
         followed = None if running is None else self._followed(running, tolerance)
-        if followed is not None:
-            seen = self._brake(followed, name)
+        braked = followed
+        if self._fired is not None:  # the arm may have left the path already, braking
+            braked = followed or running
+        if braked is not None:
+            seen = self._brake(braked, name)
             if seen is not None:
                 return seen
         known = running if running is not None and running.exact else None

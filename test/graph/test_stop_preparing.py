@@ -132,11 +132,11 @@ def test_a_hold_leaves_the_path_that_is_commanded_and_goes_to_where_the_arm_is()
 
 def test_a_lead_is_the_floor_and_what_is_measured():
     leads = Leads(500.0)
-    assert leads.prepared == leads.floor == pytest.approx(0.008)
+    assert leads.prepared == leads.floor == pytest.approx(0.007)
     for number in range(100):  # every tenth joint state comes 20 ms late
         late = 0.02 if number % 10 == 9 else 0.0
         leads.heard(number * 10_000_000, 5.0 + number * 0.01 + late, 1.0)
-    assert leads.prepared == pytest.approx(0.028, abs=1e-3)
+    assert leads.prepared == pytest.approx(0.027, abs=1e-3)
     leads.planning.add(0.01)
     assert leads.planned == pytest.approx(leads.prepared + 0.01)
     leads.delay.add(10.0)
