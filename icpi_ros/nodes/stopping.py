@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.carried import Carried, carried_stop, hold_on_path
+from icpi_ros.motion.carried import HOLD_TIME, Carried, carried_stop, hold_on_path
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.nodes.arm_feed import ArmState
@@ -163,7 +163,8 @@ class Stopper:
             return self._port.hold(label, attempt)
         now = self._port.now
         begin = running.elapsed(now + ns_from_seconds(self.leads.prepared * self._pace))
-        target = state.q if off_path else None
+        # An arm that left its path cannot stop where it is either: as far ahead as it needs.
+        target = state.q + 0.5 * HOLD_TIME * state.qd if off_path else None
         limits, known_from = self._gate.limits, running.known_from
         hold = hold_on_path(running.trajectory, begin, limits, target, known_from)
         self.rests_at = hold.trajectory.positions[-1]
