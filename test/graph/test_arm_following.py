@@ -46,6 +46,9 @@ class Port:
     def label(self, name):
         return name
 
+    def write(self, motion):
+        return motion
+
     def send(self, motion, label, start_ns=0, **how):
         self.sent.append(motion)
 
