@@ -35,7 +35,7 @@ class HeardStop:
         start_ns: start of that on the arm's clock [ns].
         stop: the path carried along and the braking.
         stop_ns: its start [ns].
-        arrival_ns: when it arrived [ns].
+        arrival_ns: when the controller took it [ns].
     """
 
     motion: JointTrajectory

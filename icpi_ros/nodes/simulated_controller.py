@@ -117,7 +117,9 @@ class SimulatedController:
     def report(self, event: Event, steady: float) -> None:
         """Tell what became of a motion, at ``steady`` [s] of this machine's steady clock."""
         if self._status is not None:
-            status = MotionStatus(event.label, event.state, event.ns, event.reason, steady)
+            status = MotionStatus(
+                event.label, event.state, event.ns, event.reason, steady, event.taken_ns
+            )
             self._status.publish(convert.motion_status_msg(status))
         if self._action is not None:
             self._action.report(event)

@@ -150,8 +150,7 @@ class _Client(ClientNode):
         self._phase = -1
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)
-        self._sent: deque[tuple[JointTrajectory, int]] = deque(maxlen=100)
-        self._clock = (0, 0.0)
+        self._sent: deque[JointTrajectory] = deque(maxlen=100)
         self._bare = SafeActionClient(self.node, ExecuteMotion, BARE_CANCEL)
         self._motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self._stop = self.node.create_client(Trigger, STOP)
@@ -235,7 +234,7 @@ class _Client(ClientNode):
         def begun() -> list[MotionStatus]:
             return [s for s in list(self._statuses) if s.state == "accepted" and _kind(s.motion)]
 
-        self._wait(lambda: bool(begun()), 2.0, "the arm's report of the stop")
+        self._wait(lambda: bool(begun()), REPLY_LIMIT, "the arm's report of the stop")
         first = begun()[0]
         states = [(at, fast) for at, fast in list(self._states) if at > asked]
         moving = [at for at, fast in states if fast >= AT_REST]
@@ -251,10 +250,10 @@ class _Client(ClientNode):
     def _heard(self, stop: MotionStatus) -> HeardStop | None:
         """Return a stop as it was overheard; None where motions come as goals."""
         sent = list(self._sent)
-        at = next((i for i, (m, _) in enumerate(sent) if m.header.frame_id == stop.motion), 0)
+        at = next((i for i, m in enumerate(sent) if m.header.frame_id == stop.motion), 0)
         if at == 0:
             return None
-        (motion, _), (message, arrival) = sent[at - 1], sent[at]
+        motion, message = sent[at - 1], sent[at]
         begun = [
             s.ns
             for s in list(self._statuses)
@@ -263,7 +262,7 @@ class _Client(ClientNode):
         if not begun:
             return None
         paths = [convert.trajectory_from(m, self._arm.joints) for m in (motion, message)]
-        return HeardStop(paths[0], begun[0], paths[1], stop.ns, arrival)
+        return HeardStop(paths[0], begun[0], paths[1], stop.ns, stop.taken_ns)
 
     @property
     def _speed(self) -> float:
@@ -284,9 +283,7 @@ class _Client(ClientNode):
 
     def _on_state(self, msg: JointState) -> None:
         with self.changed:
-            now = time.monotonic()
-            self._clock = (convert.to_ns(msg.header.stamp), now)
-            self._states.append((now, float(np.abs(msg.velocity).max())))
+            self._states.append((time.monotonic(), float(np.abs(msg.velocity).max())))
             self.changed.notify_all()
 
     def _on_status(self, msg: DiagnosticStatus) -> None:
@@ -295,8 +292,7 @@ class _Client(ClientNode):
             self.changed.notify_all()
 
     def _on_trajectory(self, msg: JointTrajectory) -> None:
-        stamp, at = self._clock
-        self._sent.append((msg, stamp + convert.ns_from_seconds(time.monotonic() - at)))
+        self._sent.append(msg)
 
     def _on_feedback(self, msg: Any) -> None:
         with self.changed:

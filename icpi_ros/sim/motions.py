@@ -79,6 +79,7 @@ class Event:
         reason: why it ended so; empty otherwise.
         due_ns: when it makes itself felt [ns]: for ``accepted`` the first command that is another
             than without it, else as ``ns``.
+        taken_ns: for ``accepted`` the update that took it [ns].
     """
 
     label: str
@@ -86,6 +87,7 @@ class Event:
     ns: int
     reason: str = ""
     due_ns: int = 0
+    taken_ns: int = 0
 
 
 def check_order(order: Order, now_ns: int) -> None:

@@ -155,7 +155,8 @@ class TrajectoryController:
             order, self._waiting = self._waiting, None
             due = self._load(order, ns)
             if order.label:
-                events.append(Event(order.label, "accepted", self._start_ns, due_ns=due))
+                begun = Event(order.label, "accepted", self._start_ns, due_ns=due, taken_ns=ns)
+                events.append(begun)
         desired, following = self._sample(self._index), self._sample(self._index + 1)
         self._index += 1
         trouble = self._supervise(ns, first, np.abs(desired.q - q), events)
