@@ -1,19 +1,28 @@
-"""What controllers of every rate and setting command when the stops of a run reach them."""
+"""What controllers of every rate and setting command when the stops of a run reach them.
+
+``python -m icpi_ros.bench.dialects [STOPS]`` prints it for stops of random strikes of ``slide``,
+without any graph; ``icpi bench-stop`` does for those that it measured.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import ArmLimits
+from icpi_ros.motion.carried import carried_stop
+from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.sim.lockstep import EPOCH, Arrival, Smoothness, replay, smoothness
 from icpi_ros.sim.motions import Order
 from icpi_ros.sim.trajectory_controller import ControllerOptions
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND
 
 RATES = (100.0, 125.0, 250.0, 500.0, 1000.0)
@@ -93,6 +102,21 @@ def dialects(heard: Sequence[HeardStop], limits: ArmLimits) -> list[dict[str, An
     return rows
 
 
+def random_stops(count: int, seed: int = 0) -> list[HeardStop]:
+    """Return stops of random strikes of ``slide`` that arrive 20 to 40 ms before they brake."""
+    rng, task = np.random.default_rng(seed), TASKS.get("slide")
+    arm = ARMS.get(task.arm)
+    gate, heard = SafetyGate(arm), []
+    for theta in task.space.sample(rng, count):
+        strike = task.motion(theta, arm).stroke
+        begin = rng.uniform(0.25, 0.9) * strike.duration
+        stop = carried_stop(gate, strike, begin)
+        at = [stop.first, begin - rng.uniform(0.02, 0.04)]
+        first, arrival = (EPOCH + round(seconds * SECOND) for seconds in at)
+        heard.append(HeardStop(strike, EPOCH, stop.checked.trajectory, first, arrival))
+    return heard
+
+
 def _commanded(
     options: ControllerOptions,
     heard: HeardStop,
@@ -111,4 +135,15 @@ def _commanded(
     first = heard.motion.at((EPOCH - start) / SECOND).position
     due, commands = replay(options, arrivals, until, first, LAG)
     since = EPOCH + round(WARM * SECOND)
-    return smoothness(due, commands, limits.acceleration, stop, stop_ns + shift, since)
+    found = smoothness(due, commands, limits.acceleration, stop, stop_ns + shift, since)
+    # A stop that is joined steps back before its begin: there the motion tells the direction.
+    back = smoothness(due, commands, limits.acceleration, heard.motion, start, since)
+    return found if stop is heard.stop else found.worse(back)
+
+
+if __name__ == "__main__":
+    from icpi_ros.bench.stopping import table
+
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    limits_of = ARMS.get(TASKS.get("slide").arm).limits
+    print("\n".join(table(dialects(random_stops(number), limits_of))))

@@ -123,11 +123,12 @@ def text(rows: dict[str, Any]) -> str:
         lines.append(f"largest acceleration of a stop {100 * rows['effort']:.1f} % of the limit")
     lines.append(f"{rows['held']} held instead of braked on the path")
     if rows["dialects"]:
-        lines += ["", *_table(rows["dialects"])]
+        lines += ["", *table(rows["dialects"])]
     return "\n".join(lines)
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the dialects command as lines."""
     lines = [
         "commanded by a controller; in brackets the same stops without their path in front",
         f"{'rate':>8}  {'joins from':<10} {'largest acceleration':>26} {'step back':>22}",
