@@ -13,8 +13,9 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.motion.limits_file import gate_of
-from icpi_ros.nodes import arm_port, diagnostics
+from icpi_ros.nodes import arm_port, arm_watch, diagnostics
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
@@ -42,7 +43,7 @@ class Executor(IcpiNode):
         super().__init__("executor")
         values = declare(self, PARAMETERS)
         self.task: Task = TASKS.get(values["task"])
-        self.arm: Arm = find_arm(values["arm"] or self.task.arm)
+        self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
         self.settings = settings_of(values)
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
@@ -94,9 +95,8 @@ class Executor(IcpiNode):
             self._job.beat()
 
     def _health(self) -> diagnostics.Health:
-        state = self.port.state
-        if state is None or state.age > self.settings.silence:
-            return diagnostics.Health(diagnostics.ERROR, "no joint states")
+        if trouble := arm_watch.trouble(self.port, self.settings.silence, self.settings.silence):
+            return diagnostics.Health(diagnostics.ERROR, trouble)
         if self.latch.engaged:
             return diagnostics.Health(diagnostics.WARN, "software stop: call reset_stop")
         if self._operator.waiting:

@@ -20,6 +20,7 @@ from icpi_ros.errors import IcpiError
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes import arm_watch
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
@@ -117,18 +118,21 @@ class Follower:
         """Wait for a joint state of the present; nothing moves yet, so a pause may end.
 
         Raises:
-            TrialEnded: there is none within the reply limit; an arm that was never heard may just
-                be starting, and has the start limit.
+            TrialEnded: there is none within the reply limit, or none that can be used and
+                believed; an arm that was never heard may just be starting, and has the start limit.
         """
-        known = self._port.state is not None
-        limit = self._settings.reply if known else self._settings.start
+        known = self._port.state is not None and not self._port.doubt
+        limit, silence = self._settings.reply, self._settings.silence
+        if not known:  # or a driver that was killed and started again is listed twice for a while
+            limit = self._settings.start
 
-        def unheard() -> TrialEnded:
-            state = self._port.state
-            rarely = state is not None and state.age < limit
-            return self._silent(self._settings.silence if rarely else limit)
+        def trouble() -> str:
+            return arm_watch.trouble(self._port, silence, limit)
 
-        self.wait_still(self._heard, limit, unheard)
+        def failure() -> TrialEnded:
+            return TrialEnded(Code.ARM_SILENT, trouble() or "the arm was heard too late")
+
+        self.wait_still(lambda: not trouble(), limit, failure)
 
     def wait_still(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -162,6 +166,7 @@ class Follower:
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
+        self._require_belief()  # where nothing was waited for, nobody has looked
         if self._interruption is not None:
             raise self._interruption
         self.sent = True
@@ -215,6 +220,8 @@ class Follower:
             return state.stands
 
         def moving() -> TrialEnded:
+            if not found[0].has_velocity:
+                return TrialEnded(Code.ARM_SILENT, arm_watch.no_velocity(self._port))
             i = int(np.argmax(np.abs(found[0].qd)))
             return TrialEnded(
                 Code.MOTION_REFUSED,
@@ -297,8 +304,14 @@ class Follower:
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
         self._news(timeout)
+        self._require_belief()
         if self._port.state is not None and not self._heard():
             raise self._silent(self._settings.silence)
+
+    def _require_belief(self) -> None:
+        """End the trial if it cannot be believed where the arm is."""
+        if doubt := self._port.doubt:
+            raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -309,8 +322,7 @@ class Follower:
 
     def _heard(self) -> bool:
         """Tell whether the last joint state is of the present."""
-        state = self._port.state
-        return state is not None and state.age <= self._settings.silence
+        return arm_watch.heard(self._port, self._settings.silence)
 
     def wait(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -351,9 +363,7 @@ class Follower:
         return self._port.state.ns if self._port.state is not None else 0
 
     def _silent(self, seconds: float) -> TrialEnded:
-        return TrialEnded(
-            Code.ARM_SILENT, f"no joint state for {seconds:g} s: is the arm's driver running?"
-        )
+        return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))
 
     def _no_controller(self) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")

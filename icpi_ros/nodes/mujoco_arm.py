@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import find_arm
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
@@ -43,6 +44,7 @@ from icpi_ros.types import SECOND, Array
 PARAMETERS = (
     Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
     Spec("arm", "", "arm that is simulated: a name or a description file; empty = the task's"),
+    Spec("joint_prefix", "", "what stands in front of its joint names, as at many a real arm"),
     Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),
     Spec("physics_seed", 0, "seed of the hidden physics", lower=0, upper=2**62),
     Spec(
@@ -80,8 +82,9 @@ class MujocoArm(IcpiNode):
             raise UsageError("mujoco_arm: parameter real_time_factor: 0, or 0.05 to 100")
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")
         task = TASKS.get(values["task"])
-        self._arm = find_arm(values["arm"] or task.arm)
-        world = World(task, self._arm, physics_of(task, values))
+        arm = find_arm(values["arm"] or task.arm)
+        world = World(task, arm, physics_of(task, values))
+        self._arm = prefixed(arm, values["joint_prefix"])
         self._camera = self._open_camera(world, values)
         see = None if self._camera is None else self._camera.see
         self._sim = SimulatedArm(world, self._arm, task, see, arm_faults.plan_of(values))
