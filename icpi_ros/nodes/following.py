@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.stopping import ENDS, Running, Stopper
-from icpi_ros.types import SECOND, Array
+from icpi_ros.types import SECOND, Array, Tracking
 
 Code = ExecuteMotion.Result
 DWELL = 0.3
@@ -102,6 +102,8 @@ class Follower:
         """True once a motion was handed to the arm."""
         self.planned = 0.0
         """Planned time of all motions that were begun [s]."""
+        self.tracking = Tracking()
+        """What the arm was commanded last, and how far it was from it."""
 
     def begin(self, trial_id: str) -> None:
         """Name the motions that follow after a trial."""
@@ -121,10 +123,8 @@ class Follower:
             TrialEnded: there is none within the reply limit, or none that can be used and
                 believed; an arm that was never heard may just be starting, and has the start limit.
         """
-        known = self._port.state is not None and not self._port.doubt
-        limit, silence = self._settings.reply, self._settings.silence
-        if not known:  # or a driver that was killed and started again is listed twice for a while
-            limit = self._settings.start
+        known, silence = self._port.state is not None, self._settings.silence
+        limit = self._settings.reply if known else self._settings.start
 
         def trouble() -> str:
             return arm_watch.trouble(self._port, silence, limit)
@@ -170,6 +170,7 @@ class Follower:
         if self._interruption is not None:
             raise self._interruption
         self.sent = True
+        self.tracking = Tracking(name)
         self._port.send(checked, label)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
@@ -288,7 +289,8 @@ class Follower:
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
         if state.ns < running.start:
             return
-        _, off = running.aligned(state)
+        aligned, off = running.aligned(state)
+        self.tracking = worst(self.tracking, self._arm.joints, off, aligned.elapsed(state.ns))
         if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
@@ -297,9 +299,9 @@ class Follower:
             )
 
     def _distance(self, state: ArmState, off: Array) -> str:
-        worst = int(np.argmax(off))
+        i = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
-        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
+        return f"{self._arm.joints[i]} is {off[i]:.4f} rad away at {speed:.3f} rad/s"
 
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
@@ -347,6 +349,8 @@ class Follower:
         """Brake and wait until the arm stands; tell whether it was seen to."""
         running, self._running = self._running, None
         pending, self._pending = self._pending, ""
+        if running is not None or pending:
+            self.tracking = replace(self.tracking, motion=f"{self.tracking.motion}, then stopped")
         tolerance = self._settings.tracking_tolerance
         return self._stopper.stop(running, tolerance, self._trial_id, pending)
 
@@ -367,3 +371,11 @@ class Follower:
 
     def _no_controller(self) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+
+
+def worst(known: Tracking, joints: Sequence[str], off: Array, elapsed: float) -> Tracking:
+    """Return the worse of what is known and ``off`` ``(n,)`` [rad], ``elapsed`` after the start."""
+    i = int(np.argmax(off))
+    if off[i] <= known.error:  # a first one is compared with NaN
+        return known
+    return replace(known, error=float(off[i]), joint=joints[i], time=elapsed)

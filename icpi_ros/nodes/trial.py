@@ -19,7 +19,7 @@ from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array
+from icpi_ros.types import SECOND, Array, Tracking
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
@@ -31,7 +31,10 @@ MOST_LOOKS = 20
 
 @dataclass
 class Report:
-    """What happened: window [ns], planned motion and settling time [s], theta and whose it is."""
+    """What happened: window [ns], planned motion and settling time [s], theta and whose it is.
+
+    ``tracking``: what the arm was commanded last, and how it followed.
+    """
 
     start: int = 0
     stop: int = 0
@@ -39,6 +42,7 @@ class Report:
     settling: float = 0.0
     theta: Array = field(default_factory=lambda: np.empty(0))
     decided_by: str = ""
+    tracking: Tracking = field(default_factory=Tracking)
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class TrialExecution:
             raise
         finally:
             self.report.motion = self._follower.planned
+            self.report.tracking = self._follower.tracking
         return self.report
 
     def _phases(self, theta: Array, proposal: Proposal) -> None:

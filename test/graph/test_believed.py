@@ -3,6 +3,7 @@
 The simulated arm's joint states pass through the test, which makes of them what bad drivers do.
 """
 
+import os
 import subprocess
 
 import numpy as np
@@ -11,6 +12,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
+from icpi_ros.graph import parent
 from icpi_ros.graph.description import SIM_PATIENCE, NodeSpec
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import qos
@@ -85,10 +87,8 @@ def arm(tmp_path_factory, domain):
     try:
         with (folder / "graph.log").open("ab") as log:
             RunningGraph.logs.append(folder / "graph.log")
-            nodes += [
-                subprocess.Popen(s.command(), env=environment(), stdout=log, stderr=log)
-                for s in specs
-            ]
+            env = environment() | {parent.VARIABLE: str(os.getpid())}
+            nodes += [subprocess.Popen(s.command(), env=env, stdout=log, stderr=log) for s in specs]
         yield Arm(observer)
     finally:
         for node in reversed(nodes):
@@ -163,13 +163,3 @@ def test_a_jump_in_motion_stops_the_arm_on_its_path(arm):
     labels = [msg.header.frame_id for msg in arm.sent[before:]]
     assert any("/stop/" in label for label in labels), labels  # braked on the path
     arm.observer.wait(lambda: arm.speed() < 0.02, "a standing arm")
-
-
-def test_a_graph_with_a_prefix_executes_a_trial(tmp_path, domain, observer):
-    with RunningGraph(tmp_path, joint_prefix="left_") as graph:
-        states = observer.record(JointState, JOINT_STATES, qos.SENSOR_LATEST)
-        sent = observer.record(JointTrajectory, CONTROLLER_TRAJECTORY, qos.COMMAND)
-        result = observer.execute(THETA, trial_id="left/0")
-        assert (result.error_code, result.error_msg) == (Code.NONE, ""), graph.text()
-    assert all(name.startswith("left_") for name in states[-1].name)
-    assert all(name.startswith("left_") for name in sent[-1].joint_names)

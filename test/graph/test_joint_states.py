@@ -186,7 +186,7 @@ def test_no_motion_begins_while_the_state_is_in_doubt():
 def test_a_doubt_that_ends_in_time_is_forgotten():
     port = Port()
     port.doubt = "/joint_states has 2 publishers, /a, /a"  # it was killed and started again
-    threading.Timer(0.5, setattr, [port, "doubt", ""]).start()
+    threading.Timer(0.1, setattr, [port, "doubt", ""]).start()
     follower(port).await_arm()
 
 
