@@ -32,6 +32,8 @@ AGREES = 1e-4
 """Distance of a commanded joint from the path at the time that feedback tells [rad]."""
 CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
+UNEXPLAINED = "the controller's log says why"
+"""Reason of a rejection that is not known: a real controller tells its client none."""
 KEPT = 8
 """Goals that are remembered."""
 _CODES = (
@@ -136,7 +138,7 @@ class ActionPort(FeedPort):
         """Return what is known of a goal, in order."""
         if goal.rejected:
             said = self._feed.status(label, "rejected")
-            reason = said.reason if said is not None else "the controller's log says why"
+            reason = said.reason if said is not None else UNEXPLAINED
             return [MotionStatus(label, "rejected", self._feed.now, reason)]
         if goal.end is None and goal.result is not None and goal.result.done():
             goal.end = self._end(label, goal.result.result())

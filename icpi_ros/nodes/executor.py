@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
@@ -17,6 +18,7 @@ from icpi_ros.arms.prefix import prefixed
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.nodes import arm_port, arm_watch, diagnostics
 from icpi_ros.nodes.approval import Approval
+from icpi_ros.nodes.controller_inquiry import ControllerInquiry
 from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
@@ -49,7 +51,7 @@ class Executor(IcpiNode):
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
         self.gate = gate_of(self.arm, values["limits"])
-        self.guard = self._make_guard(rules_of(values))
+        self.guard = self._make_guard(rules_of(values), self._make_inquiry(values))
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
@@ -64,14 +66,17 @@ class Executor(IcpiNode):
         if not self._server.close(self.settings.stop_limit + 1.0):
             self.get_logger().error("the motion under way did not end in time")
 
-    def _make_guard(self, rules: Rules) -> Guard:
+    def _make_inquiry(self, values: dict[str, Any]) -> ControllerInquiry:
+        refuse = values["controller_check"] == "refuse"
+        return ControllerInquiry(self, values["controller_name"], self.arm.joints, refuse)
+
+    def _make_guard(self, rules: Rules, controller: ControllerInquiry) -> Guard:
         memory = RunMemory()
         planner = Planner(self.task, self.arm, self.gate, rules, memory)
         self._operator = OperatorPort(self, self.changed, self.task.space.validate)
         log = self.get_logger().info
-        return Guard(
-            rules, memory, planner, Approval(self.task, planner, self._operator, rules, log)
-        )
+        approval = Approval(self.task, planner, self._operator, rules, log)
+        return Guard(rules, memory, planner, approval, controller)
 
     def _stop(self) -> None:
         if self._job is not None and self._server.busy:

@@ -21,6 +21,7 @@ from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import arm_watch
+from icpi_ros.nodes.action_port import UNEXPLAINED
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
@@ -42,6 +43,15 @@ class TrialEnded(IcpiError):
         """Keep the code and the reason."""
         super().__init__(message)
         self.code = code
+
+
+class GoalRejected(TrialEnded):
+    """The controller takes a motion not at all; ``explained``: it said why."""
+
+    def __init__(self, message: str, explained: bool) -> None:
+        """Keep the reason."""
+        super().__init__(Code.MOTION_REFUSED, message)
+        self.explained = explained
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ class Follower:
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
-        self._await_controller()
+        self.await_controller()
         here = self._at_rest().q
         if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
             scale = self._settings.speed_scale * slower
@@ -161,7 +171,7 @@ class Follower:
             MotionRefused: the gate refuses it.
             TrialEnded: the arm does not do it, or the trial was interrupted.
         """
-        self._await_controller()
+        self.await_controller()
         state = self._at_rest()
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
@@ -198,7 +208,7 @@ class Follower:
         self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
         return start
 
-    def _await_controller(self) -> None:
+    def await_controller(self) -> None:
         """Wait for the controller, which may come later than joint states.
 
         Called before a motion is planned: without a controller an arm can be moved by hand, and
@@ -248,8 +258,8 @@ class Follower:
         self.wait(answered, reply, unanswered)
         status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
         if status is None or status.state == "rejected":
-            reason = status.reason if status is not None else "no reason given"
-            raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
+            reason = status.reason if status is not None else UNEXPLAINED
+            raise GoalRejected(f"the arm rejected the motion: {reason}", reason != UNEXPLAINED)
         return status.ns
 
     def _over(self, label: str) -> bool:

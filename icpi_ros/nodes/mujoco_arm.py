@@ -28,6 +28,7 @@ from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
+from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.motions import Event, LoadedMotion, Order
 from icpi_ros.nodes.pacer import Pacer, Sparing
 from icpi_ros.nodes.parameters import Spec, declare
@@ -97,6 +98,9 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
+        self._parameters = ControllerParameters(
+            self, values["controller_name"], self._arm.joints, values
+        )
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -129,6 +133,7 @@ class MujocoArm(IcpiNode):
         deadline = time.monotonic() + LAST_LOOK
         while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
             time.sleep(0.01)
+        self._parameters.close()
         self._end.set()
         self._wake.set()
         if self._camera is not None:
