@@ -94,7 +94,7 @@ class Follower:
         self._changed, self._settings = changed, settings
         self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit)
         self._running: Running | None = None
-        self._pending = ""
+        self._pending = self._unexplained = ""
         self._trial_id = ""
         self._interruption: TrialEnded | None = None
         self.sent = False
@@ -165,6 +165,7 @@ class Follower:
         if self._interruption is not None:
             raise self._interruption
         self.sent = True
+        self._unexplained = label
         self._port.send(checked, label)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
@@ -269,6 +270,7 @@ class Follower:
         status = self._port.status(label, "aborted", "cancelled", "replaced")
         if status is not None:
             self._running = None  # the controller holds by itself: there is nothing to brake
+            self._unexplained = ""
             reason = f": {status.reason}" if status.reason else ""
             raise TrialEnded(
                 Code.ARM_FAILED, f"the controller ended the motion ({status.state}{reason})"
@@ -277,6 +279,16 @@ class Follower:
     def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
+
+    @property
+    def cause(self) -> str:
+        """What the controller said of the last motion and nobody has read yet; empty = nothing.
+
+        It may give a motion up for a reason, and that be heard after the arm has left its path.
+        """
+        status = self._port.status(self._unexplained, "aborted") if self._unexplained else None
+        reason = "" if status is None or not status.reason else f": {status.reason}"
+        return "" if status is None else f"; the controller had ended the motion (aborted{reason})"
 
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
         if state.ns < running.start:
