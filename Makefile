@@ -19,7 +19,7 @@ setup:
 
 # The same, with tests and checks, and the interfaces that only tests need.
 setup-test:
-	@$(PYTHON) tools/setup_env.py --with=test $(SETUP_FLAGS)
+	@$(PYTHON) tools/setup_env.py $(SETUP_FLAGS) --with=test
 
 demo: setup
 	@$(BIN)/icpi demo

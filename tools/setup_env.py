@@ -104,6 +104,7 @@ class Setup:
         """Keep what was asked for."""
         self._route, self._asked, self._extra = route, installer, extra
         self._done: dict[str, str] = {}
+        self._installer: installers.Installer | None = None
 
     def run(self, *, force: bool) -> None:
         """Bring `.venv` up to date."""
@@ -116,7 +117,6 @@ class Setup:
         self._steps = Steps(STATE, _environment(self._route), REPO)
         started = time.monotonic()
         _system_packages(self._steps)
-        self._installer: installers.Installer | None = None
         for name, key in wanted.items():
             if self._done.get(name) != key:
                 self._step(name)

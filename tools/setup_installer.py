@@ -73,22 +73,23 @@ def choose(steps: Steps, venv: Path, lock: Path, asked: str) -> Installer:
         SetupError: uv was asked for and cannot be had, or the network is the reason that it
             cannot, which pip would meet as well.
     """
+    settings = pip_settings(steps)
     if asked != "pip":
-        settings = pip_settings(steps)
         try:
-            return _uv(steps, venv, _found(steps, venv) or _fetched(steps, lock), settings)
+            program = _found(steps, venv) or _fetched(steps, lock, settings)
+            return _uv(steps, venv, program, settings)
         except SetupError as error:
             if asked == "uv" or error.remote:
                 raise
             steps.say(f"uv cannot be had ({error}); pip installs instead, which takes longer")
-    return _pip(venv)
+    return _pip(venv, settings)
 
 
-def _pip(venv: Path) -> Installer:
+def _pip(venv: Path, settings: Mapping[str, str]) -> Installer:
     python = str(venv / "bin" / "python")
-    env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", **_defaults({"PIP_TIMEOUT": str(ANSWER)})}
     make = (_interpreter(), "-m", "venv")
-    return Installer("pip", make, (python, "-m", "pip", "install", "--no-input"), env)
+    install = (python, "-m", "pip", "install", "--no-input")
+    return Installer("pip", make, install, pip_variables(settings))
 
 
 def _uv(steps: Steps, venv: Path, program: str, settings: Mapping[str, str]) -> Installer:
@@ -102,10 +103,6 @@ def _interpreter() -> str:
     """Return the interpreter below `.venv`'s: not that of another environment."""
     inside = sys.prefix != sys.base_prefix
     return os.path.realpath(sys.executable) if inside else sys.executable
-
-
-def _defaults(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if name not in os.environ}
 
 
 def _found(steps: Steps, venv: Path) -> str | None:
@@ -122,7 +119,7 @@ def _found(steps: Steps, venv: Path) -> str | None:
     return program if found and tuple(map(int, found.groups())) >= OLDEST_UV else None
 
 
-def _fetched(steps: Steps, lock: Path) -> str:
+def _fetched(steps: Steps, lock: Path, settings: Mapping[str, str]) -> str:
     """Return the uv that ``lock`` names, fetched as a wheel into the state folder."""
     folder = steps.state / f"uv-{digest([lock], sys.version)}"
     program = folder / "bin" / "uv"
@@ -134,7 +131,7 @@ def _fetched(steps: Steps, lock: Path) -> str:
         steps.run(
             "uv",
             [*_any_pip(steps), "install", "--quiet", "--target", str(draft), *options],
-            {"PIP_DISABLE_PIP_VERSION_CHECK": "1", **_defaults({"PIP_RETRIES": "1"})},
+            pip_variables(settings),
         )
         draft.rename(folder)  # whole or not at all
     return str(program)
@@ -185,6 +182,16 @@ def _unquoted(value: str) -> str:
         return str(ast.literal_eval(value))
     except (SyntaxError, ValueError):
         return value
+
+
+def pip_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return variables for pip itself: how long it waits, unless its ``settings`` say that."""
+    told = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if not {"timeout", "default-timeout"} & set(settings):
+        told["PIP_TIMEOUT"] = str(ANSWER)
+    if "retries" not in settings:
+        told["PIP_RETRIES"] = "1"
+    return told
 
 
 def uv_variables(settings: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,9 @@ def verdict(trials: Sequence[Trial]) -> str:
     if not trials:
         return "No trial was seen to its end."
     best = min(trials, key=lambda trial: trial.cost)
+    if best is trials[0]:
+        miss = f"{1e3 * best.cost:.1f} mm"
+        return f"The puck stopped {miss} from the goal, and not closer afterwards."
     tries = "try" if best.number == 1 else "tries"
     return (
         f"The first attempt missed the goal by {1e3 * trials[0].cost:.0f} mm; after {best.number} "

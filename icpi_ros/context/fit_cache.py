@@ -16,27 +16,36 @@ from pathlib import Path
 
 import numpy as np
 
+from icpi_ros.data.atomic import replacing
 from icpi_ros.types import Array
 
 FOLDER = "ICPI_CACHE"
-"""Environment variable with the folder; else the user's cache, as XDG says."""
+"""Environment variable with the folder; else the user's cache (XDG base directory specification:
+a relative ``XDG_CACHE_HOME`` does not count)."""
 MAX_FILES = 512
 """Fits that are kept, 3 kB each; the oldest go."""
 
 
 def folder() -> Path:
-    """Return the folder of stored fits; it need not exist."""
+    """Return the folder of stored fits; it need not exist.
+
+    Raises:
+        RuntimeError: this user has no home, and no folder is named.
+    """
     if chosen := os.environ.get(FOLDER):
         return Path(chosen) / "fits"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "icpi" / "fits"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "icpi" / "fits"
 
 
 def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
     """Return the vector ``(size,)`` under ``key``, computed and stored if there is none."""
-    path = folder() / f"{key}.npy"
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        found = np.load(path, allow_pickle=False)
+    try:
+        path = folder() / f"{key}.npy"
+    except RuntimeError:
+        return compute()
+    with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), path.open("rb") as file:
+        found = np.lib.format.read_array(file, allow_pickle=False)
         if found.shape == (size,) and found.dtype == np.float64 and np.isfinite(found).all():
             return np.asarray(found, dtype=np.float64)
     values = compute()
@@ -55,14 +64,10 @@ def key_of(arrays: Sequence[np.ndarray], *texts: str) -> str:
 
 
 def _write(path: Path, values: Array) -> None:
-    """Write a file that is whole or not there; drop the oldest where there are too many."""
+    """Write a fit; drop the oldest where there are too many."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-    try:
-        np.save(draft, values, allow_pickle=False)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.lib.format.write_array(file, values, allow_pickle=False)
     kept = sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)
     for old in kept[:-MAX_FILES]:
         old.unlink(missing_ok=True)

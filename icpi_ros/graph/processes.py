@@ -82,14 +82,12 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
     """
     env = {**environment(), parent.VARIABLE: str(os.getpid())}
     _end_with(parent.Parent())
+    honcho_manager.KILL_WAIT = KILL_WAIT
     manager = _Manager(_Printer(sys.stdout))
     for spec in specs:
         manager.add_process(spec.name, "exec " + shlex.join(spec.command()), env=env)
     manager.loop()
     return manager.verdict()
-
-
-honcho_manager.KILL_WAIT = KILL_WAIT
 
 
 class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped

@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from icpi_ros.cli.demo import verdict
 from icpi_ros.cli.main import main
 from icpi_ros.tasks import TASKS
+from icpi_ros.types import Trial
 
 
 def icpi(*arguments, **environment):
@@ -180,3 +183,17 @@ def test_a_file_that_cannot_be_written_is_one_line_and_the_run_is_still_named(st
     assert "stored run: " in done.stdout
     assert "Traceback" not in done.stderr
     assert "No space left" in done.stderr
+
+
+def test_the_demo_ends_with_one_sentence():
+    def trial(number, cost):
+        return Trial(number, np.zeros(2), None, cost=cost)
+
+    missed, better = trial(0, 0.21), trial(2, 0.0001)
+    assert verdict([missed, better]) == (
+        "The first attempt missed the goal by 210 mm; after 2 more tries the puck stopped 0.1 mm "
+        "from it."
+    )
+    assert "after 1 more try the puck" in verdict([missed, trial(1, 0.001)])
+    assert verdict([better]) == "The puck stopped 0.1 mm from the goal, and not closer afterwards."
+    assert verdict([]) == "No trial was seen to its end."

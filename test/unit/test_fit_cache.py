@@ -26,7 +26,7 @@ def test_what_was_computed_is_found_again_bit_by_bit(folder):
     assert [path.name for path in folder.iterdir()] == ["a.npy"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"pickle", None])
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"pickle", b"PK\x03\x04", None])
 def test_a_damaged_file_counts_as_none(folder, damage):
     fit_cache.stored("a", 3, lambda: VALUES)
     content = (folder / "a.npy").read_bytes()
@@ -52,6 +52,24 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkey
     (tmp_path / "file").touch()
     monkeypatch.setenv(fit_cache.FOLDER, str(tmp_path / "file"))
     assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch):
+    monkeypatch.delenv(fit_cache.FOLDER)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(fit_cache.Path, "home", homeless)
+    assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
+
+
+def test_a_relative_cache_folder_does_not_count(monkeypatch, tmp_path):
+    monkeypatch.delenv(fit_cache.FOLDER)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    assert fit_cache.folder() == tmp_path / ".cache/icpi/fits"
 
 
 def test_the_oldest_go(folder, monkeypatch):

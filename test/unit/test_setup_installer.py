@@ -262,3 +262,10 @@ def test_what_uv_is_told_yields_to_what_it_was_told_already():
     assert told["UV_INDEX"] == "http://b http://c"
     assert told["UV_INSECURE_HOST"] == "a b"
     assert told["UV_HTTP_TIMEOUT"] == "5"
+
+
+@pytest.mark.parametrize("name", ["timeout", "default-timeout"])
+def test_pips_own_patience_is_left_as_it_is_set(name):
+    assert installers.pip_variables({})["PIP_TIMEOUT"] == str(installers.ANSWER)
+    told = installers.pip_variables({name: "180", "retries": "7"})
+    assert not {"PIP_TIMEOUT", "PIP_RETRIES"} & set(told)
