@@ -79,12 +79,14 @@ SIM_PATIENCE = {
         "joint_state_timeout": 2.0,
         "object_state_timeout": 2.0,
         "reply_timeout": 5.0,
+        "controller_rate": 500.0,
     },
     "policy_improver": {"connect_timeout": 30.0},
 }
 """Deadlines [s] of a simulated arm on a busy machine; the nodes' own suit a real arm.
 
 All nodes start at once, and a simulated arm with a camera has come 7 s after the others.
+``controller_rate`` is what the simulated controller has: an update per step [Hz].
 """
 
 SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")

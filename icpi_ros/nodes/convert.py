@@ -121,8 +121,9 @@ class MotionStatus:
             ``replaced`` (by the motion that came next).
         ns: when it happened [ns of ROS time]; for ``accepted`` the start of the motion.
         reason: why it was rejected or aborted; empty otherwise.
-        steady: when it happened, or starts, on the steady clock of the arm's machine [s]; 0 =
-            not said.
+        steady: when it happened on the steady clock of the arm's machine [s], for ``accepted``
+            when the first command is due that is another than without it; 0 = not said.
+        taken_ns: for ``accepted`` when the controller took it [ns of ROS time]; 0 = not said.
     """
 
     motion: str
@@ -130,6 +131,7 @@ class MotionStatus:
     ns: int
     reason: str = ""
     steady: float = 0.0
+    taken_ns: int = 0
 
 
 def motion_status_msg(status: MotionStatus) -> DiagnosticStatus:
@@ -143,6 +145,7 @@ def motion_status_msg(status: MotionStatus) -> DiagnosticStatus:
             KeyValue(key="state", value=status.state),
             KeyValue(key="stamp_ns", value=str(status.ns)),
             KeyValue(key="steady", value=repr(status.steady)),
+            KeyValue(key="taken_ns", value=str(status.taken_ns)),
         ],
     )
 
@@ -161,6 +164,7 @@ def motion_status_from(msg: DiagnosticStatus) -> MotionStatus:
             int(values["stamp_ns"]),
             msg.message,
             float(values.get("steady", "0")),
+            int(values.get("taken_ns", "0")),
         )
     except (KeyError, ValueError) as exc:
         raise InvalidValue(f"status of motion {msg.name!r} lacks {exc}") from exc

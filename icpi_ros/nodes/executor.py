@@ -18,6 +18,7 @@ from icpi_ros.nodes import arm_port, diagnostics
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
+from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
 from icpi_ros.nodes.operator_port import OperatorPort
 from icpi_ros.nodes.parameters import declare
@@ -27,11 +28,15 @@ from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
+from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import hold_if_moving
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
+
+SWITCH = 0.001
+"""Longest time that preparing stops keeps the thread waiting that hears of a request [s]."""
 
 
 class Executor(IcpiNode):
@@ -48,6 +53,8 @@ class Executor(IcpiNode):
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
         self.gate = gate_of(self.arm, values["limits"])
+        self.leads = Leads(values["controller_rate"])
+        self._last = LastCommand()
         self.guard = self._make_guard(rules_of(values))
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
@@ -80,7 +87,15 @@ class Executor(IcpiNode):
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:
-            follower = Follower(self.arm, self.gate, self.port, self.changed, self.settings)
+            follower = Follower(
+                self.arm,
+                self.gate,
+                self.port,
+                self.changed,
+                self.settings,
+                self.leads,
+                self._last,
+            )
             problem = self.get_logger().error
             return TrialExecution(
                 self.task, follower, self.scene, self.guard, self.settings, on_phase, problem
@@ -106,6 +121,7 @@ class Executor(IcpiNode):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node."""
+    sys.setswitchinterval(SWITCH)
     return run(Executor, argv)
 
 

@@ -17,19 +17,25 @@ import numpy as np
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import IcpiError
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
-from icpi_ros.nodes.stopping import ENDS, Running, Stopper
+from icpi_ros.nodes.last_command import LastCommand
+from icpi_ros.nodes.running import Running
+from icpi_ros.nodes.sending import path_start, sending
+from icpi_ros.nodes.stop_leads import Leads
+from icpi_ros.nodes.stopping import ENDS, Stopper
 from icpi_ros.types import SECOND, Array
 
 Code = ExecuteMotion.Result
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 
+SAME = 1e-6
+"""A goal this near to what is commanded needs no motion [rad]."""
 BACK = 100_000_000
 """How far a stamp may lie before an earlier one [ns]: what a busy network does."""
 
@@ -79,6 +85,8 @@ class Follower:
         port: the way to the arm.
         changed: notified at every news of arm and scene.
         settings: tolerances and deadlines.
+        leads: what is measured of the way to the arm, kept from trial to trial.
+        last: what the arm was last commanded, kept from trial to trial.
     """
 
     def __init__(
@@ -88,11 +96,15 @@ class Follower:
         port: ArmPort,
         changed: threading.Condition,
         settings: Settings,
+        leads: Leads | None = None,
+        last: LastCommand | None = None,
     ) -> None:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit)
+        limits = (settings.silence, settings.stop_limit)
+        self._stopper = Stopper(port, gate, changed, *limits, leads)
+        self._last = last or LastCommand()
         self._running: Running | None = None
         self._pending = ""
         self._trial_id = ""
@@ -110,6 +122,9 @@ class Follower:
         """End the trial for this reason at the next look, milliseconds later; the first counts."""
         if self._interruption is None:
             self._interruption = reason
+        running = self._running
+        if running is not None:  # first of all, in the thread that was told
+            self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
         with self._changed:
             self._changed.notify_all()
 
@@ -141,17 +156,28 @@ class Follower:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
         self._await_controller()
         here = self._at_rest().q
-        if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
-            scale = self._settings.speed_scale * slower
-            self.follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
+        start = self._last.near(here)
+        # Also where the goal is not a number: that is refused.
+        if start is None or not np.abs(goal - start).max() <= SAME:
+            scale, begin = self._settings.speed_scale * slower, here if start is None else start
+            move = slow_move(self._arm, begin, goal, scale, DWELL)
+            self.follow(move, name, joined=start is None)
 
     def follow(
         self,
         trajectory: JointTrajectory,
         name: str,
         on_start: Callable[[int], None] = lambda ns: None,
+        joined: bool = False,
     ) -> int:
         """Send a motion, supervise it to its end, return the stamp of its start [ns].
+
+        Args:
+            trajectory: from rest to rest.
+            name: for labels and reasons.
+            on_start: called with the stamp of its start [ns].
+            joined: it starts where the arm is measured, and what is commanded is not known: the
+                controller goes over into it up to its second point.
 
         Raises:
             MotionRefused: the gate refuses it.
@@ -159,24 +185,31 @@ class Follower:
         """
         self._await_controller()
         state = self._at_rest()
+        sent = sending(self._port, trajectory, joined)
+        trajectory = sent.trajectory
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if self._interruption is not None:
             raise self._interruption
         self.sent = True
-        self._port.send(checked, label)
+        self._last.set(None)
+        self._port.send(checked, label, **sent.how)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""
-        self._running = running = Running(trajectory, start, self._port.exact(label))
-        on_start(start)
-        watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
-        end = start + ns_from_seconds(trajectory.duration)
+        running = sent.running(start, self._port.exact(label))
+        self._stopper.prepare(running)
+        self._running = running
+        on_start(path_start(sent, running))
+        watchdog = running.start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
+        end = running.start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
         latest = state.ns
         while not self._arrived(state := self._state, trajectory, end):
             latest = self._check_clock(state, latest)
+            self._stopper.leads.heard(state.ns, state.arrival, self._port.pace)
+            self._stopper.passed(running)
             self._check_given_up(label)
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
@@ -188,9 +221,11 @@ class Follower:
                 )
             self.look(0.05)
         self._running = None
+        self._stopper.forget()
         # It stands where it should; its report has come late when simulated time ran ahead of it.
         self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
-        return start
+        self._last.set(trajectory.positions[-1])
+        return path_start(sent, running)
 
     def _await_controller(self) -> None:
         """Wait for the controller, which may come later than joint states.
@@ -268,6 +303,8 @@ class Follower:
         """End the trial if the controller gave the motion up."""
         status = self._port.status(label, "aborted", "cancelled", "replaced")
         if status is not None:
+            if self._interruption is not None:
+                raise self._interruption  # our own stop has replaced it
             self._running = None  # the controller holds by itself: there is nothing to brake
             reason = f": {status.reason}" if status.reason else ""
             raise TrialEnded(
@@ -336,7 +373,10 @@ class Follower:
         running, self._running = self._running, None
         pending, self._pending = self._pending, ""
         tolerance = self._settings.tracking_tolerance
-        return self._stopper.stop(running, tolerance, self._trial_id, pending)
+        seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
+        self._stopper.forget()
+        self._last.set(self._stopper.rests_at if seen else None)
+        return seen
 
     @property
     def _state(self) -> ArmState:

@@ -27,7 +27,6 @@ from icpi_ros.arms import find_arm
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
-from icpi_ros.nodes.motions import Event, LoadedMotion, Order
 from icpi_ros.nodes.pacer import Pacer, Sparing
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm
@@ -35,6 +34,7 @@ from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
 from icpi_ros.perception.targets import WATCHES
+from icpi_ros.sim.motions import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -84,7 +84,15 @@ class MujocoArm(IcpiNode):
         world = World(task, self._arm, physics_of(task, values))
         self._camera = self._open_camera(world, values)
         see = None if self._camera is None else self._camera.see
-        self._sim = SimulatedArm(world, self._arm, task, see, arm_faults.plan_of(values))
+        self._sim = SimulatedArm(
+            world,
+            self._arm,
+            task,
+            see,
+            arm_faults.plan_of(values),
+            simulated_controller.options_of(values),
+            values["servo_lag"],
+        )
         self._pacer = Pacer(values["real_time_factor"])
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
@@ -140,7 +148,7 @@ class MujocoArm(IcpiNode):
     def _order(self, order: Order, answer: Answer) -> None:
         if self._closing:
             raise MotionRefused("the simulation is ending")
-        self._put("start", (order, self._sim.prepare(order), answer))
+        self._put("start", (order, answer))
 
     def _hold(self, label: str) -> None:
         self._put("hold", label)
@@ -194,12 +202,12 @@ class MujocoArm(IcpiNode):
             kind, item = command
             if kind == "start":
                 self._start(*item)
-            elif kind == "hold" and self._sim.label == item:
-                self._report(self._sim.hold("cancelled"))
+            elif kind == "hold":
+                self._report(self._sim.cancel(item))
             elif kind == "brake":
                 self._sim.brake()
             elif kind == "clear":
-                self._sim.faults.clear()
+                self._sim.clear_fault()
             elif kind == "fault":
                 self._sim.faults = arm_faults.Faults(item)
             elif kind == "reset":
@@ -226,9 +234,9 @@ class MujocoArm(IcpiNode):
         self._late = (command, time.monotonic() + delay)
         return None
 
-    def _start(self, order: Order, motion: LoadedMotion | None, answer: Answer) -> None:
+    def _start(self, order: Order, answer: Answer) -> None:
         try:
-            events = self._sim.start(order, motion)
+            events = self._sim.start(order)
         except MotionRefused as exc:
             answer(str(exc))
         else:
@@ -249,7 +257,7 @@ class MujocoArm(IcpiNode):
 
     def _report(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._controller.report(event, self._pacer.due(event.ns))
+            self._controller.report(event, self._pacer.due(event.due_ns or event.ns))
         self._controller.show(self._sim.snapshot)
 
     def _health(self) -> diagnostics.Health:

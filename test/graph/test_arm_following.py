@@ -47,10 +47,13 @@ class Port:
     def label(self, name):
         return name
 
-    def send(self, motion, label, start_ns=0):
+    def write(self, motion):
+        return motion
+
+    def send(self, motion, label, start_ns=0, **how):
         self.sent.append(motion)
 
-    def hold(self, label, attempt=0):
+    def hold(self, label, attempt=0, *known):
         self.held += 1
         return 0.0
 
