@@ -92,10 +92,19 @@ class ControllerInquiry:
         controller: its name, relative: it moves with the node's namespace.
         joints: of the arm.
         refuse: True if wrong values end a trial, False if they are logged alone.
+        advise: True if preferences are logged too.
     """
 
-    def __init__(self, node: Node, controller: str, joints: Sequence[str], refuse: bool) -> None:
+    def __init__(
+        self,
+        node: Node,
+        controller: str,
+        joints: Sequence[str],
+        refuse: bool,
+        advise: bool = True,
+    ) -> None:
         """Open the clients; nothing is asked yet."""
+        self._advise = advise
         self._name, self._joints, self._refuse = controller, tuple(joints), refuse
         self._log = node.get_logger().warning
         self._list = Question(node, ListParameters, f"{controller}/list_parameters")
@@ -143,7 +152,7 @@ class ControllerInquiry:
         findings = [*(self._active or ()), *self._parameters()]
         wrong = [finding.text for finding in findings if finding.wrong and self._refuse]
         for finding in findings:
-            if finding.text not in wrong:
+            if finding.text not in wrong and (finding.wrong or self._advise):
                 self._warn(finding.text)
         return "; ".join(wrong)
 

@@ -68,7 +68,9 @@ class Executor(IcpiNode):
 
     def _make_inquiry(self, values: dict[str, Any]) -> ControllerInquiry:
         refuse = values["controller_check"] == "refuse"
-        return ControllerInquiry(self, values["controller_name"], self.arm.joints, refuse)
+        advise = not self.get_parameter("use_sim_time").value  # a simulated arm takes no harm
+        name, joints = values["controller_name"], self.arm.joints
+        return ControllerInquiry(self, name, joints, refuse, advise)
 
     def _make_guard(self, rules: Rules, controller: ControllerInquiry) -> Guard:
         memory = RunMemory()

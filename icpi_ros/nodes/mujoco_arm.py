@@ -98,9 +98,7 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
-        self._parameters = ControllerParameters(
-            self, values["controller_name"], self._arm.joints, values
-        )
+        self._told = ControllerParameters(self, values["controller_name"], self._arm.joints, values)
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -133,7 +131,7 @@ class MujocoArm(IcpiNode):
         deadline = time.monotonic() + LAST_LOOK
         while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
             time.sleep(0.01)
-        self._parameters.close()
+        self._told.close()
         self._end.set()
         self._wake.set()
         if self._camera is not None:
