@@ -91,7 +91,7 @@ All nodes start at once, and a simulated arm with a camera has come 7 s after th
 
 SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
 SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
-SAFETY_TEXTS = ("arm", "scene", "limits")
+SAFETY_TEXTS = ("arm", "joint_prefix", "scene", "limits")
 
 SIM_ARGUMENTS = with_defaults({})
 REAL_ARGUMENTS = with_defaults(REAL_DEFAULTS)
@@ -164,7 +164,7 @@ def _beside(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes that look on."""
     nodes: dict[str, dict[str, Any]] = {}
     if values["viewer"] == "true":
-        nodes["viewer"] = {"task": values["task"], "arm": values["arm"]}
+        nodes["viewer"] = {name: values[name] for name in ("task", "arm", "joint_prefix")}
     if values["record"]:
         nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
     return nodes
@@ -195,6 +195,7 @@ def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
     return {
         "task": values["task"],
         "arm": values["arm"],
+        "joint_prefix": values["joint_prefix"],
         "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
         "physics_seed": _whole("physics_seed", values["physics_seed"]),
         **({"physics": physics} if physics else {}),

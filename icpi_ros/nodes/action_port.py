@@ -36,6 +36,8 @@ CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
 ERASED = -1.0
 """Tolerance that means "none": a hold is not given up because the arm is elsewhere."""
+UNEXPLAINED = "the controller's log says why"
+"""Reason of a rejection that is not known: a real controller tells its client none."""
 KEPT = 8
 """Goals that are remembered."""
 _CODES = (
@@ -191,7 +193,7 @@ class ActionPort(FeedPort):
         """Return what is known of a goal, in order."""
         if goal.rejected:
             said = self._feed.status(label, "rejected")
-            reason = said.reason if said is not None else "the controller's log says why"
+            reason = said.reason if said is not None else UNEXPLAINED
             return [MotionStatus(label, "rejected", self._feed.now, reason)]
         if goal.end is None and goal.result is not None and goal.result.done():
             goal.end = self._end(label, goal.result.result())

@@ -46,6 +46,14 @@ class ArmPort(Protocol):
         """How fast the arm's clock runs against the steady one."""
 
     @property
+    def doubt(self) -> str:
+        """Why the arm's state cannot be believed; empty = it can."""
+
+    @property
+    def unusable(self) -> str:
+        """Why joint states that arrive cannot be used; empty = none arrives."""
+
+    @property
     def has_controller(self) -> bool:
         """True if somebody takes motions."""
 
@@ -109,6 +117,12 @@ PARAMETERS = (
         "how motions reach the arm; auto: its action where control_msgs is installed and the "
         "controller serves it, else its trajectory topic",
         choices=("auto", *WAYS),
+    ),
+    Spec(
+        "joint_prefix",
+        "",
+        "what stands in front of the arm's joint names in joint_states and at its controller, for "
+        "example ur_",
     ),
     Spec("controller_name", CONTROLLER, "name of the arm's trajectory controller"),
     Spec(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from icpi_ros.errors import IcpiError
 from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes import arm_watch
+from icpi_ros.nodes.action_port import UNEXPLAINED
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
@@ -28,7 +30,7 @@ from icpi_ros.nodes.running import Running
 from icpi_ros.nodes.sending import path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
-from icpi_ros.types import SECOND, Array
+from icpi_ros.types import SECOND, Array, Tracking
 
 Code = ExecuteMotion.Result
 DWELL = 0.3
@@ -47,6 +49,15 @@ class TrialEnded(IcpiError):
         """Keep the code and the reason."""
         super().__init__(message)
         self.code = code
+
+
+class GoalRejected(TrialEnded):
+    """The controller takes a motion not at all; ``explained``: it said why."""
+
+    def __init__(self, message: str, explained: bool) -> None:
+        """Keep the reason."""
+        super().__init__(Code.MOTION_REFUSED, message)
+        self.explained = explained
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,8 @@ class Follower:
         """True once a motion was handed to the arm."""
         self.planned = 0.0
         """Planned time of all motions that were begun [s]."""
+        self.tracking = Tracking()
+        """What the arm was commanded last, and how far it was from it."""
 
     def begin(self, trial_id: str) -> None:
         """Name the motions that follow after a trial."""
@@ -132,18 +145,19 @@ class Follower:
         """Wait for a joint state of the present; nothing moves yet, so a pause may end.
 
         Raises:
-            TrialEnded: there is none within the reply limit; an arm that was never heard may just
-                be starting, and has the start limit.
+            TrialEnded: there is none within the reply limit, or none that can be used and
+                believed; an arm that was never heard may just be starting, and has the start limit.
         """
-        known = self._port.state is not None
+        known, silence = self._port.state is not None, self._settings.silence
         limit = self._settings.reply if known else self._settings.start
 
-        def unheard() -> TrialEnded:
-            state = self._port.state
-            rarely = state is not None and state.age < limit
-            return self._silent(self._settings.silence if rarely else limit)
+        def trouble() -> str:
+            return arm_watch.trouble(self._port, silence, limit)
 
-        self.wait_still(self._heard, limit, unheard)
+        def failure() -> TrialEnded:
+            return TrialEnded(Code.ARM_SILENT, trouble() or "the arm was heard too late")
+
+        self.wait_still(lambda: not trouble(), limit, failure)
 
     def wait_still(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -154,7 +168,7 @@ class Follower:
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
-        self._await_controller()
+        self.await_controller()
         here = self._at_rest().q
         start = self._last.near(here)
         # Also where the goal is not a number: that is refused.
@@ -183,17 +197,19 @@ class Follower:
             MotionRefused: the gate refuses it.
             TrialEnded: the arm does not do it, or the trial was interrupted.
         """
-        self._await_controller()
+        self.await_controller()
         state = self._at_rest()
         sent = sending(self._port, trajectory, joined)
         trajectory = sent.trajectory
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
+        self._require_belief()  # where nothing was waited for, nobody has looked
         if self._interruption is not None:
             raise self._interruption
         self.sent = True
         self._last.set(None)
+        self.tracking = Tracking(name)
         self._port.send(checked, label, **sent.how)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
@@ -227,7 +243,7 @@ class Follower:
         self._last.set(trajectory.positions[-1])
         return path_start(sent, running)
 
-    def _await_controller(self) -> None:
+    def await_controller(self) -> None:
         """Wait for the controller, which may come later than joint states.
 
         Called before a motion is planned: without a controller an arm can be moved by hand, and
@@ -250,6 +266,8 @@ class Follower:
             return state.stands
 
         def moving() -> TrialEnded:
+            if not found[0].has_velocity:
+                return TrialEnded(Code.ARM_SILENT, arm_watch.no_velocity(self._port))
             i = int(np.argmax(np.abs(found[0].qd)))
             return TrialEnded(
                 Code.MOTION_REFUSED,
@@ -275,8 +293,8 @@ class Follower:
         self.wait(answered, reply, unanswered)
         status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
         if status is None or status.state == "rejected":
-            reason = status.reason if status is not None else "no reason given"
-            raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
+            reason = status.reason if status is not None else UNEXPLAINED
+            raise GoalRejected(f"the arm rejected the motion: {reason}", reason != UNEXPLAINED)
         return status.ns
 
     def _over(self, label: str) -> bool:
@@ -318,7 +336,8 @@ class Follower:
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
         if state.ns < running.start:
             return
-        _, off = running.aligned(state)
+        aligned, off = running.aligned(state)
+        self.tracking = worst(self.tracking, self._arm.joints, off, aligned.elapsed(state.ns))
         if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
@@ -327,15 +346,21 @@ class Follower:
             )
 
     def _distance(self, state: ArmState, off: Array) -> str:
-        worst = int(np.argmax(off))
+        i = int(np.argmax(off))
         speed = float(np.abs(state.qd).max())
-        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
+        return f"{self._arm.joints[i]} is {off[i]:.4f} rad away at {speed:.3f} rad/s"
 
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
         self._news(timeout)
+        self._require_belief()
         if self._port.state is not None and not self._heard():
             raise self._silent(self._settings.silence)
+
+    def _require_belief(self) -> None:
+        """End the trial if it cannot be believed where the arm is."""
+        if doubt := self._port.doubt:
+            raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -346,8 +371,7 @@ class Follower:
 
     def _heard(self) -> bool:
         """Tell whether the last joint state is of the present."""
-        state = self._port.state
-        return state is not None and state.age <= self._settings.silence
+        return arm_watch.heard(self._port, self._settings.silence)
 
     def wait(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -372,6 +396,8 @@ class Follower:
         """Brake and wait until the arm stands; tell whether it was seen to."""
         running, self._running = self._running, None
         pending, self._pending = self._pending, ""
+        if running is not None or pending:
+            self.tracking = replace(self.tracking, motion=f"{self.tracking.motion}, then stopped")
         tolerance = self._settings.tracking_tolerance
         seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
         self._stopper.forget()
@@ -391,9 +417,15 @@ class Follower:
         return self._port.state.ns if self._port.state is not None else 0
 
     def _silent(self, seconds: float) -> TrialEnded:
-        return TrialEnded(
-            Code.ARM_SILENT, f"no joint state for {seconds:g} s: is the arm's driver running?"
-        )
+        return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))
 
     def _no_controller(self) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+
+
+def worst(known: Tracking, joints: Sequence[str], off: Array, elapsed: float) -> Tracking:
+    """Return the worse of what is known and ``off`` ``(n,)`` [rad], ``elapsed`` after the start."""
+    i = int(np.argmax(off))
+    if off[i] <= known.error:  # a first one is compared with NaN
+        return known
+    return replace(known, error=float(off[i]), joint=joints[i], time=elapsed)

@@ -24,9 +24,11 @@ from std_srvs.srv import Trigger
 
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import find_arm
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
+from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.pacer import Pacer, Sparing
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm
@@ -43,6 +45,7 @@ from icpi_ros.types import SECOND, Array
 PARAMETERS = (
     Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
     Spec("arm", "", "arm that is simulated: a name or a description file; empty = the task's"),
+    Spec("joint_prefix", "", "what stands in front of its joint names, as at many a real arm"),
     Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),
     Spec("physics_seed", 0, "seed of the hidden physics", lower=0, upper=2**62),
     Spec(
@@ -80,8 +83,9 @@ class MujocoArm(IcpiNode):
             raise UsageError("mujoco_arm: parameter real_time_factor: 0, or 0.05 to 100")
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")
         task = TASKS.get(values["task"])
-        self._arm = find_arm(values["arm"] or task.arm)
-        world = World(task, self._arm, physics_of(task, values))
+        arm = find_arm(values["arm"] or task.arm)
+        world = World(task, arm, physics_of(task, values))
+        self._arm = prefixed(arm, values["joint_prefix"])
         self._camera = self._open_camera(world, values)
         see = None if self._camera is None else self._camera.see
         self._sim = SimulatedArm(
@@ -102,6 +106,7 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
+        self._told = ControllerParameters(self, values["controller_name"], self._arm.joints, values)
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -134,6 +139,7 @@ class MujocoArm(IcpiNode):
         deadline = time.monotonic() + LAST_LOOK
         while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
             time.sleep(0.01)
+        self._told.close()
         self._end.set()
         self._wake.set()
         if self._camera is not None:

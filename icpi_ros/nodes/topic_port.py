@@ -73,7 +73,7 @@ class TopicPort(FeedPort):
             self._out.publish(convert.trajectory_msg(known.trajectory, label, start_ns))
             return known.trajectory.duration
         state = self._feed.state
-        if state is None or state.age > FRESH:
+        if state is None or state.age > FRESH or not state.has_velocity:
             return 0.0
         point = hold_point(self._arm, state, attempt)
         self._out.publish(convert.trajectory_msg(point, label))

@@ -25,6 +25,7 @@ class Port:
     """An arm on the topic that does what ``after`` makes of its state."""
 
     has_controller, answers, pace = True, False, 1.0
+    doubt = unusable = ""
 
     def __init__(self, speed=0.0, after=lambda state: state, heard=time.monotonic):
         self._heard = heard

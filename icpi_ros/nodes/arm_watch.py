@@ -1,0 +1,46 @@
+"""Why nothing can be done with an arm: silence, states that cannot be used, or not be believed."""
+
+from __future__ import annotations
+
+from icpi_ros.nodes.arm_port import ArmPort
+
+
+def heard(port: ArmPort, silence: float) -> bool:
+    """Tell whether the last joint state is of the present, at most ``silence`` old [s]."""
+    state = port.state
+    return state is not None and state.age <= silence
+
+
+def trouble(port: ArmPort, silence: float, limit: float) -> str:
+    """Return why no motion can begin now, in one line; empty = it can.
+
+    Args:
+        port: the way to the arm.
+        silence: steady time after which a joint state is of the past [s].
+        limit: steady time that was waited for one [s].
+    """
+    if doubt := port.doubt:
+        return unknown(doubt)
+    state = port.state
+    if state is None or state.age > silence:
+        # One that is rarer than the limit to silence is not silent for as long as was waited.
+        rare = state is not None and state.age < limit
+        return silent(port, silence if rare else limit)
+    return "" if state.has_velocity else no_velocity(port)
+
+
+def unknown(doubt: str) -> str:
+    """Return what the client reads when states cannot be believed."""
+    return f"the arm's state is unknown: {doubt}"
+
+
+def no_velocity(port: ArmPort) -> str:
+    """Return the same when nothing is known of the arm's speed."""
+    return f"the arm's speed is unknown: {port.unusable or 'too few joint states so far'}"
+
+
+def silent(port: ArmPort, seconds: float) -> str:
+    """Return the same when no joint state came for so long [s]: what arrives, if anything does."""
+    if reason := port.unusable:
+        return f"no usable joint state for {seconds:g} s: {reason}"
+    return f"no joint state for {seconds:g} s: is the arm's driver running?"
