@@ -1,8 +1,14 @@
-"""Why nothing can be done with an arm: silence, states that cannot be used, or not be believed."""
+"""What is told of an arm: silence, states that cannot be used or believed, distance from a path."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
 from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.types import Array, Tracking
 
 
 def heard(port: ArmPort, silence: float) -> bool:
@@ -44,3 +50,11 @@ def silent(port: ArmPort, seconds: float) -> str:
     if reason := port.unusable:
         return f"no usable joint state for {seconds:g} s: {reason}"
     return f"no joint state for {seconds:g} s: is the arm's driver running?"
+
+
+def worst(known: Tracking, joints: Sequence[str], off: Array, elapsed: float) -> Tracking:
+    """Return the worse of what is known and ``off`` ``(n,)`` [rad], ``elapsed`` after the start."""
+    i = int(np.argmax(off))
+    if off[i] <= known.error:  # a first one is compared with NaN
+        return known
+    return replace(known, error=float(off[i]), joint=joints[i], time=elapsed)

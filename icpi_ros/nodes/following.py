@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import IcpiError
 from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
@@ -30,6 +29,7 @@ from icpi_ros.nodes.running import Running
 from icpi_ros.nodes.sending import path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
+from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.types import SECOND, Array, Tracking
 
 Code = ExecuteMotion.Result
@@ -40,24 +40,6 @@ SAME = 1e-6
 """A goal this near to what is commanded needs no motion [rad]."""
 BACK = 100_000_000
 """How far a stamp may lie before an earlier one [ns]: what a busy network does."""
-
-
-class TrialEnded(IcpiError):
-    """The trial cannot go on: ``code`` is an error code of ExecuteMotion."""
-
-    def __init__(self, code: int, message: str) -> None:
-        """Keep the code and the reason."""
-        super().__init__(message)
-        self.code = code
-
-
-class GoalRejected(TrialEnded):
-    """The controller takes a motion not at all; ``explained``: it said why."""
-
-    def __init__(self, message: str, explained: bool) -> None:
-        """Keep the reason."""
-        super().__init__(Code.MOTION_REFUSED, message)
-        self.explained = explained
 
 
 @dataclass(frozen=True)
@@ -337,7 +319,9 @@ class Follower:
         if state.ns < running.start:
             return
         aligned, off = running.aligned(state)
-        self.tracking = worst(self.tracking, self._arm.joints, off, aligned.elapsed(state.ns))
+        self.tracking = arm_watch.worst(
+            self.tracking, self._arm.joints, off, aligned.elapsed(state.ns)
+        )
         if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
@@ -421,11 +405,3 @@ class Follower:
 
     def _no_controller(self) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
-
-
-def worst(known: Tracking, joints: Sequence[str], off: Array, elapsed: float) -> Tracking:
-    """Return the worse of what is known and ``off`` ``(n,)`` [rad], ``elapsed`` after the start."""
-    i = int(np.argmax(off))
-    if off[i] <= known.error:  # a first one is compared with NaN
-        return known
-    return replace(known, error=float(off[i]), joint=joints[i], time=elapsed)

@@ -12,9 +12,9 @@ from rclpy.action.server import ServerGoalHandle
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.errors import InvalidValue, UnknownName
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.following import TrialEnded
 from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.trial import TrialExecution, stopped
+from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array

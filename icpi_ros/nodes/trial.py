@@ -15,10 +15,11 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.convert import ns_from_seconds, to_ns
-from icpi_ros.nodes.following import Follower, GoalRejected, Settings, TrialEnded
+from icpi_ros.nodes.following import Follower, Settings
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
+from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array, Tracking
 

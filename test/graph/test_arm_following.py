@@ -12,7 +12,8 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.following import Follower, Settings, TrialEnded
+from icpi_ros.nodes.following import Follower, Settings
+from icpi_ros.nodes.trial_ended import TrialEnded
 
 ARM = ARMS.get("ur5e")
 GOAL = ARM.home + 0.1

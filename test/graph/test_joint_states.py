@@ -12,8 +12,8 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
 from icpi_ros.nodes import arm_watch, convert
 from icpi_ros.nodes.arm_feed import ArmFeed
-from icpi_ros.nodes.following import TrialEnded
 from icpi_ros.nodes.topics import JOINT_STATES
+from icpi_ros.nodes.trial_ended import TrialEnded
 
 from .test_arm_following import GOAL, Port, follower
 

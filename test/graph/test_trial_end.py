@@ -10,10 +10,11 @@ from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.following import Settings, TrialEnded
+from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.trial import Guard, TrialExecution
+from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
