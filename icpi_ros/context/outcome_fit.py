@@ -136,7 +136,7 @@ class _Objective:
         columns = rows.inputs.T
         self._squares = [(column[:, np.newaxis] - column) ** 2 for column in columns]
         self._planes = 1.0 + rows.inputs @ rows.inputs.T
-        self._same = (rows.group[:, np.newaxis] == rows.group).astype(np.float64)
+        self._pairs = np.nonzero(rows.group[:, np.newaxis] == rows.group)
 
     def unpack(self, values: Array) -> Fit:
         x = len(self._squares)
@@ -147,14 +147,16 @@ class _Objective:
     def terms(self, at: Fit) -> _Terms:
         """Return the parts of the covariance and their sum."""
         scales, latent = at.scales, at.latent[self._rows.group]
-        distance = np.zeros_like(self._same)
+        distance = np.zeros_like(self._planes)
         for square, length in zip(self._squares, at.length, strict=True):
             distance += square / length**2
         signal = scales.signal**2 * np.exp(-0.5 * distance)
         varying = signal * (1.0 + latent @ latent.T)
         linear = scales.linear**2 * self._planes
-        own = scales.own**2 * np.exp(-0.5 * distance / scales.own_length**2) * self._same
-        total = varying + linear + own
+        near = distance[self._pairs]
+        own = scales.own**2 * np.exp(-0.5 * near / scales.own_length**2)
+        total = varying + linear
+        total[self._pairs] += own
         total[np.diag_indices(len(total))] += (
             scales.noise**2 + JITTER + scales.doubt**2 * self._rows.doubtful
         )
@@ -162,21 +164,21 @@ class _Objective:
 
     def __call__(self, values: Array) -> tuple[float, Array]:
         """Return the objective and its gradient; a huge value where K cannot be factored."""
-        from scipy.linalg import LinAlgError, cho_factor, cho_solve
+        from scipy.linalg.lapack import dpotrf, dpotri
 
         if np.abs(values).max() > FARTHEST:  # a step of the search too long, its powers overflow
             return 1e12, np.zeros_like(values)
         at = self.unpack(values)
         terms = self.terms(at)
-        try:
-            factor = cho_factor(terms.total, lower=True)
-        except (LinAlgError, ValueError):
+        factor, singular = dpotrf(terms.total, lower=True)
+        if singular or not np.isfinite(factor[-1, -1]):
             return 1e12, np.zeros_like(values)
         errors, m = self._rows.errors, self._rows.errors.shape[1]
-        inverse = cho_solve(factor, np.eye(len(errors)))
+        inverse = np.tril(dpotri(factor, lower=True)[0])
+        inverse += np.tril(inverse, -1).T
         alpha = inverse @ errors
-        fitted = 0.5 * float(np.sum(errors * alpha))
-        fitted += m * float(np.log(np.diag(factor[0])).sum())
+        fitted = 0.5 * float(np.vdot(errors, alpha))
+        fitted += m * float(np.log(np.diag(factor)).sum())
         slope = 0.5 * (m * inverse - alpha @ alpha.T)
         gradient = self._gradient(at, terms, slope)
         penalty = self._priors(values, gradient)
@@ -185,18 +187,21 @@ class _Objective:
     def _gradient(self, at: Fit, terms: _Terms, slope: Array) -> Array:
         """Chain d(objective)/dK ``slope`` ``(N, N)`` to all parameters."""
         scales, latent = at.scales, at.latent[self._rows.group]
-        shaped = slope * (terms.varying + terms.own / scales.own_length**2)
+        near = slope[self._pairs] * terms.own
+        shaped = slope * terms.varying
+        varying = float(shaped.sum())
+        shaped[self._pairs] += near / scales.own_length**2
         length = [
-            np.sum(shaped * square) / scale**2
+            np.vdot(shaped, square) / scale**2
             for square, scale in zip(self._squares, at.length, strict=True)
         ]
         diagonal = np.diag(slope)
         sizes = [
-            2.0 * np.sum(slope * terms.varying),
-            2.0 * np.sum(slope * terms.linear),
-            2.0 * np.sum(slope * terms.own),
+            2.0 * varying,
+            2.0 * np.vdot(slope, terms.linear),
+            2.0 * np.sum(near),
             2.0 * scales.noise**2 * np.sum(diagonal),
-            np.sum(slope * terms.own * terms.distance) / scales.own_length**2,
+            np.vdot(near, terms.distance[self._pairs]) / scales.own_length**2,
             2.0 * scales.doubt**2 * np.sum(diagonal * self._rows.doubtful),
         ]
         by_group = np.zeros_like(at.latent)

@@ -113,9 +113,12 @@ def test_messages_out_of_order_are_put_in_order(tmp_path):
     assert [t.number for t in read_trials(bag)] == [0, 1, 2]
 
 
-def test_topics_that_do_not_keep_step_are_put_together(tmp_path):
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(("Trial", "ObjectTrajectory", "TrialWindow")))
+)
+def test_topics_that_do_not_keep_step_are_put_together(tmp_path, order):
     """A recorder that lags behind takes one message of each topic in turn."""
-    topics = {kind: [] for kind in ("Trial", "ObjectTrajectory", "TrialWindow")}
+    topics = {kind: [] for kind in order}
     for message in run_messages("a") + run_messages("b", START + 60 * SECOND):
         if message[1] in topics:
             topics[message[1]].append(message)
@@ -129,6 +132,20 @@ def test_topics_that_do_not_keep_step_are_put_together(tmp_path):
         assert (one.state, one.stop - one.start) == ("closed", TRIAL_LENGTH)
         assert one.trial_id == f"{one.run_id}/{one.number}-abc"
         assert one.path is not None
+
+
+@pytest.mark.parametrize("last", ["Trial", "ObjectTrajectory"])
+def test_what_comes_after_everything_else_still_belongs_to_its_trial(tmp_path, last):
+    messages = run_messages()
+    late = [m for m in messages if m[1] == last]
+    ordered = [m for m in messages if m[1] != last] + late
+    stamped = [(m[0], m[1], START + SECOND * n, m[3]) for n, m in enumerate(ordered)]
+    bag = Bag(write(tmp_path / "bag", stamped))
+    found = read_trials(bag)
+    assert bag.skipped == []
+    assert [(t.number, t.state, t.path is not None) for t in found] == [
+        (n, "closed", True) for n in range(3)
+    ]
 
 
 def test_no_trials_is_one_line(tmp_path):

@@ -47,7 +47,7 @@ def stream_trials(bag: Bag) -> Iterator[RecordedTrial]:
             if message.name == WINDOW:
                 yield from assembly.window(message.content)
             elif message.name == PATH:
-                assembly.path(message.content)
+                yield from assembly.path(message.content)
             else:
                 yield from assembly.trial(message.content)
         except (ValueError, AttributeError, TypeError) as exc:
@@ -60,7 +60,8 @@ class _Assembly:
 
     Each topic comes in its order, but they do not keep step: a recorder that had to wait for a
     busy processor takes one message of each topic in turn, and there are two windows to a trial.
-    So a trial waits until its window has closed, and a path until its window has opened.
+    So a trial waits until its window has closed and its path has come, and a path until its
+    window has opened.
     """
 
     def __init__(self, bag: Bag) -> None:
@@ -73,18 +74,27 @@ class _Assembly:
     def window(self, msg: Any) -> Iterator[RecordedTrial]:
         """Begin or end a window, and end the trials that waited for it."""
         yield from self._window(msg)
+        yield from self._released(_ns(msg.start))
+
+    def _released(self, start: int = 0) -> Iterator[RecordedTrial]:
+        """End the trials that waited and are whole, or whose window is missing before ``start`` [ns]."""
         while self._waiting:
             said, stamp = self._waiting[0]
-            passed = stamp <= _ns(msg.start)  # windows come in order: its own is not recorded
-            if not passed and not self._ended(said):
+            lost = stamp <= start and not self._windows(said)  # windows come in order
+            if not lost and not self._whole(said):
                 return
             yield from self._trial(*self._waiting.pop(0))
 
-    def _ended(self, said: RecordedTrial) -> bool:
-        """Tell whether a window of a trial has closed."""
+    def _windows(self, said: RecordedTrial) -> list[RecordedTrial]:
         name = said.run_id, said.number
-        same = (trial for trial in self._open.values() if split_id(trial.trial_id) == name)
-        return any(trial.state != "open" for trial in same)
+        return [trial for trial in self._open.values() if split_id(trial.trial_id) == name]
+
+    def _whole(self, said: RecordedTrial) -> bool:
+        """Tell whether a trial's last window has closed, and its path is there if it was seen."""
+        windows = self._windows(said)
+        if not windows or windows[-1].state == "open":
+            return False
+        return windows[-1].path is not None or said.outcome is None or PATH not in self._bag.topics
 
     def _window(self, msg: Any) -> Iterator[RecordedTrial]:
         known = self._open.get(msg.trial_id)
@@ -114,8 +124,8 @@ class _Assembly:
         if len(self._open) > MOST_OPEN:
             yield self._open.pop(next(iter(self._open)))
 
-    def path(self, msg: Any) -> None:
-        """Keep what perception said about a window."""
+    def path(self, msg: Any) -> Iterator[RecordedTrial]:
+        """Keep what perception said about a window, and end the trial that waited for it."""
         known = self._open.get(msg.trial_id)
         if known is None:
             self._early[msg.trial_id] = _path(msg)
@@ -123,15 +133,16 @@ class _Assembly:
                 self._without_window(next(iter(self._early)))
         elif known.path is None:
             self._open[msg.trial_id] = replace(known, path=_path(msg))
+            yield from self._released()
 
     def _without_window(self, trial_id: str) -> None:
         del self._early[trial_id]
         self._bag.note(f"a path of trial {trial_id!r}, which has no window, is skipped")
 
     def trial(self, msg: Any) -> Iterator[RecordedTrial]:
-        """End a trial, or let it wait for its window."""
+        """End a trial, or let it wait for its window and path."""
         said, stamp = _said(msg), _ns(msg.header.stamp)
-        if not self._waiting and self._ended(said):
+        if not self._waiting and self._whole(said):
             yield from self._trial(said, stamp)
             return
         self._waiting.append((said, stamp))
