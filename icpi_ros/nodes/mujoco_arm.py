@@ -75,6 +75,8 @@ INBOX = 16
 class MujocoArm(IcpiNode):
     """See the module; one thread simulates, callbacks only hand it commands."""
 
+    awaits = True
+
     def __init__(self) -> None:
         """Load the scene and start the simulation thread."""
         super().__init__("mujoco_arm")

@@ -77,7 +77,7 @@ class _Assembly:
         yield from self._released(_ns(msg.start))
 
     def _released(self, start: int = 0) -> Iterator[RecordedTrial]:
-        """End the trials that waited: whole ones, and those without window from before ``start``."""
+        """End the trials that waited: whole ones, and those before ``start`` without a window."""
         while self._waiting:
             said, stamp = self._waiting[0]
             lost = stamp <= start and not self._windows(said)  # windows come in order

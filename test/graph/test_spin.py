@@ -1,0 +1,61 @@
+"""Nodes under the executor that they get: time while idle, failing callbacks, old rclpy."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys, threading
+import rclpy
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from icpi_ros.nodes import spin
+
+if "old" in sys.argv:
+    sys.modules["rclpy.experimental"] = None
+
+
+class Patient(spin.IcpiNode):
+    def __init__(self):
+        super().__init__("patient")
+        self.left = 20
+        self.create_timer(0.05, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def tick(self):
+        self.left -= 1
+        if "fails" in sys.argv:
+            raise ValueError("a fault of ours")
+        if not self.left:
+            used = resource.getrusage(resource.RUSAGE_THREAD)
+            print(f"spun {used.ru_utime + used.ru_stime:.3f}")
+            print(type(self.executor).__name__)
+            self.stopping.set()
+
+
+sys.exit(spin.run(Patient))
+"""
+
+
+def spun(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [(), ("old",)])
+def test_an_idle_node_sleeps(arguments):
+    done = spun(*arguments)
+    assert done.returncode == 0, done.stderr
+    seconds = float(done.stdout.split()[1])
+    assert seconds < 0.5  # of the second that it spun; one that never sleeps takes all of it
+    assert ("Single" in done.stdout) == bool(arguments)
+
+
+@pytest.mark.parametrize("arguments", [("fails",), ("fails", "old")])
+def test_a_failing_callback_ends_the_node_with_its_reason(arguments):
+    done = spun(*arguments)
+    assert done.returncode == 1
+    assert "a callback failed: ValueError: a fault of ours" in done.stderr
+    assert "Traceback" not in done.stderr
