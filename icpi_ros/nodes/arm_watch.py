@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.types import Array, Tracking
 
@@ -58,3 +59,9 @@ def worst(known: Tracking, joints: Sequence[str], off: Array, elapsed: float) ->
     if off[i] <= known.error:  # a first one is compared with NaN
         return known
     return replace(known, error=float(off[i]), joint=joints[i], time=elapsed)
+
+
+def distance(joints: Sequence[str], state: ArmState, off: Array) -> str:
+    """Return which joint is furthest off, ``off`` ``(n,)`` [rad], and how fast the arm is."""
+    i = int(np.argmax(off))
+    return f"{joints[i]} is {off[i]:.4f} rad away at {float(np.abs(state.qd).max()):.3f} rad/s"

@@ -35,7 +35,6 @@ from icpi_ros.types import SECOND, Array, Tracking
 Code = ExecuteMotion.Result
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
-
 SAME = 1e-6
 """A goal this near to what is commanded needs no motion [rad]."""
 BACK = 100_000_000
@@ -211,11 +210,12 @@ class Follower:
             self._check_given_up(label)
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
+                off = np.abs(state.q - trajectory.positions[-1])
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
                     f"(1.2 x its duration + 0.5 s): "
-                    f"{self._distance(state, np.abs(state.q - trajectory.positions[-1]))}",
+                    f"{arm_watch.distance(self._arm.joints, state, off)}",
                 )
             self.look(0.05)
         self._running = None
@@ -319,26 +319,20 @@ class Follower:
         if state.ns < running.start:
             return
         aligned, off = running.aligned(state)
-        self.tracking = arm_watch.worst(
-            self.tracking, self._arm.joints, off, aligned.elapsed(state.ns)
-        )
+        joints, elapsed = self._arm.joints, aligned.elapsed(state.ns)
+        self.tracking = arm_watch.worst(self.tracking, joints, off, elapsed)
         if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(state, off)}, "
+                f"{name} left its path: {arm_watch.distance(joints, state, off)}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
-
-    def _distance(self, state: ArmState, off: Array) -> str:
-        i = int(np.argmax(off))
-        speed = float(np.abs(state.qd).max())
-        return f"{self._arm.joints[i]} is {off[i]:.4f} rad away at {speed:.3f} rad/s"
 
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
         self._news(timeout)
         self._require_belief()
-        if self._port.state is not None and not self._heard():
+        if self._port.state is not None and not arm_watch.heard(self._port, self._settings.silence):
             raise self._silent(self._settings.silence)
 
     def _require_belief(self) -> None:
@@ -352,10 +346,6 @@ class Follower:
             self._changed.wait(timeout)
         if self._interruption is not None:
             raise self._interruption
-
-    def _heard(self) -> bool:
-        """Tell whether the last joint state is of the present."""
-        return arm_watch.heard(self._port, self._settings.silence)
 
     def wait(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
