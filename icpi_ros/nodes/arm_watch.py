@@ -65,3 +65,15 @@ def distance(joints: Sequence[str], state: ArmState, off: Array) -> str:
     """Return which joint is furthest off, ``off`` ``(n,)`` [rad], and how fast the arm is."""
     i = int(np.argmax(off))
     return f"{joints[i]} is {off[i]:.4f} rad away at {float(np.abs(state.qd).max()):.3f} rad/s"
+
+
+def cause(port: ArmPort, label: str) -> str:
+    """Return that and why the controller gave a motion up, to be added to a reason; empty = no.
+
+    It may be heard after the arm was seen off its path.
+    """
+    status = port.status(label, "aborted") if label else None
+    if status is None:
+        return ""
+    reason = f": {status.reason}" if status.reason else ""
+    return f"; the controller had ended the motion (aborted{reason})"

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms.base import Arm
 from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
@@ -29,10 +28,9 @@ from icpi_ros.nodes.running import Running
 from icpi_ros.nodes.sending import path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
-from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
+from icpi_ros.nodes.trial_ended import Code, GoalRejected, TrialEnded
 from icpi_ros.types import SECOND, Array, Tracking
 
-Code = ExecuteMotion.Result
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 SAME = 1e-6
@@ -94,11 +92,10 @@ class Follower:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        limits = (settings.silence, settings.stop_limit)
-        self._stopper = Stopper(port, gate, changed, *limits, leads)
+        self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit, leads)
         self._last = last or LastCommand()
         self._running: Running | None = None
-        self._pending = ""
+        self._pending = self._unexplained = ""
         self._trial_id = ""
         self._interruption: TrialEnded | None = None
         self.sent = False
@@ -191,6 +188,7 @@ class Follower:
         self.sent = True
         self._last.set(None)
         self.tracking = Tracking(name)
+        self._unexplained = label
         self._port.send(checked, label, **sent.how)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
@@ -232,7 +230,8 @@ class Follower:
         what was planned from where it was would make it jump.
         """
         patience = self._settings.reply if self.sent else self._settings.start
-        self.wait(lambda: self._port.has_controller, patience, self._no_controller)
+        nobody = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+        self.wait(lambda: self._port.has_controller, patience, lambda: nobody)
 
     def _at_rest(self) -> ArmState:
         """Return where the arm stands; a motion that begins at rest would jerk a moving arm.
@@ -306,6 +305,7 @@ class Follower:
             if self._interruption is not None:
                 raise self._interruption  # our own stop has replaced it
             self._running = None  # the controller holds by itself: there is nothing to brake
+            self._unexplained = ""
             reason = f": {status.reason}" if status.reason else ""
             raise TrialEnded(
                 Code.ARM_FAILED, f"the controller ended the motion ({status.state}{reason})"
@@ -314,6 +314,11 @@ class Follower:
     def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
         return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
+
+    @property
+    def cause(self) -> str:
+        """What the controller said of the last motion and nobody has read yet; empty = nothing."""
+        return arm_watch.cause(self._port, self._unexplained)
 
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
         if state.ns < running.start:
@@ -392,6 +397,3 @@ class Follower:
 
     def _silent(self, seconds: float) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))
-
-    def _no_controller(self) -> TrialEnded:
-        return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")

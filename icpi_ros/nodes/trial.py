@@ -286,7 +286,7 @@ class TrialExecution:
         if self._window_open:
             self._window_open = False
             self._announce(TrialWindow.ABORTED, self._follower.now)
-        return more
+        return self._follower.cause + more
 
     def _announce(self, state: int, stop: int = 0) -> None:
         self._scene.window(state, self._trial_id, self._task.name, self.report.start, stop)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.errors import IcpiError
 
+Code = ExecuteMotion.Result
+
 
 class TrialEnded(IcpiError):
     """The trial cannot go on: ``code`` is an error code of ExecuteMotion."""
@@ -20,5 +22,5 @@ class GoalRejected(TrialEnded):
 
     def __init__(self, message: str, explained: bool) -> None:
         """Keep the reason."""
-        super().__init__(ExecuteMotion.Result.MOTION_REFUSED, message)
+        super().__init__(Code.MOTION_REFUSED, message)
         self.explained = explained

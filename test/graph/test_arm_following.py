@@ -12,6 +12,7 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
+from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.following import Follower, Settings
 from icpi_ros.nodes.trial_ended import TrialEnded
 
@@ -193,3 +194,26 @@ def test_a_controller_that_is_lost_later_ends_the_trial_sooner():
         one.move_to(GOAL, "approach")
     assert time.monotonic() - begin < 120.0  # the start limit
     assert port.sent == []
+
+
+class GivesUp(Port):
+    """Its controller aborts; that is heard after the arm was seen off its path."""
+
+    def __init__(self):
+        super().__init__(after=lambda s: ArmState(s.ns + 10**9, ARM.home + 0.5, np.zeros(6), 0.0))
+        self.heard_of = False
+
+    def status(self, label, *states):
+        known = self.heard_of and label == "/retreat" and "aborted" in states
+        return MotionStatus(label, "aborted", START, "protective stop") if known else None
+
+
+def test_why_the_controller_gave_up_is_told_when_it_is_heard_late():
+    port = GivesUp()
+    one = follower(port)
+    with pytest.raises(TrialEnded, match="left its path"):
+        one.move_to(GOAL, "retreat")
+    assert one.cause == ""
+    port.heard_of = True
+    one.stop_arm()
+    assert one.cause == "; the controller had ended the motion (aborted: protective stop)"
