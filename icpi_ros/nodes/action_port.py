@@ -209,6 +209,8 @@ class ActionPort(FeedPort):
         if state == "done" and result.error_code != self._action.Result.SUCCESSFUL:
             state = "aborted"
         code = int(result.error_code)
+        if state == "aborted" and code == self._action.Result.INVALID_GOAL:
+            state = "replaced"  # the code of a goal that was preempted by another one
         name = _CODES[-code] if 0 <= -code < len(_CODES) else "unknown code"
         said = self._feed.status(label, "aborted")
         text = said.reason if said is not None else result.error_string

@@ -242,19 +242,14 @@ def test_a_controller_with_wrong_parameters_is_refused_by_the_executor(executor,
         controller.destroy_node()
 
 
-REJECTS = """\
-/**:
-  executor:
-    ros__parameters: {controller: action}
-  mujoco_arm:
-    ros__parameters: {controller_status: false, fault: reject}
-"""
+REJECTS = {
+    "executor": {"controller": "action"},
+    "mujoco_arm": {"controller_status": False, "fault": "reject"},
+}
 
 
 def test_a_rejection_names_the_controller_and_the_usual_ones(tmp_path, domain, observer):
-    file = tmp_path / "params.yaml"
-    file.write_text(REJECTS)
-    with RunningGraph(tmp_path, env=with_control_msgs(), params_file=file) as graph:
+    with RunningGraph(tmp_path, env=with_control_msgs(), nodes=REJECTS) as graph:
         result = observer.execute([1.0, 0.0], trial_id="rejected/0")
         assert result.error_code == Code.MOTION_REFUSED, graph.text()
     assert "the arm rejected the motion: the controller's log says why" in result.error_msg
