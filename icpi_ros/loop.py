@@ -44,7 +44,7 @@ from icpi_ros.run_setup import (
 )
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, Tracking, Trial, TrialStatus
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
@@ -293,6 +293,10 @@ class ImprovementRun:
         return self._pending
 
     # --- tell -------------------------------------------------------------------------------
+
+    def followed(self, tracking: Tracking) -> None:
+        """Note how the arm followed its last command in the trial under way, before its end."""
+        self._pending = replace(self._require_pending(), tracking=tracking)
 
     def tell(self, trajectory: ObjectTrajectory, moving: float = math.nan) -> Trial:
         """Take the outcome of the trial under way; it is durable when this returns.

@@ -112,6 +112,29 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Tracking:
+    """What an arm was commanded last, and how far it was from it at the worst.
+
+    Attributes:
+        motion: the command: ``retreat``, ``approach``, ``rehearsal`` or ``stroke``, with
+            ``, then stopped`` where it did not come to its end; empty = none was sent.
+        error: largest distance of a joint from its path [rad]; NaN = no joint state was seen.
+        joint: name of that joint; empty = none.
+        time: when, since the start of the motion, in the arm's own time [s]; NaN = never.
+    """
+
+    motion: str = ""
+    error: float = float("nan")
+    joint: str = ""
+    time: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """True if the arm was seen to follow something."""
+        return bool(np.isfinite(self.error))
+
+
+@dataclass(frozen=True)
 class Trial:
     """One trial of a run, as it is stored and shown.
 
@@ -129,6 +152,7 @@ class Trial:
             known.
         trajectory: the observed object trajectory, or None.
         note: one line, for example why it failed; empty = nothing to say.
+        tracking: what the arm was commanded last, and how it followed.
     """
 
     number: int
@@ -143,6 +167,7 @@ class Trial:
     moving: float = float("nan")
     trajectory: ObjectTrajectory | None = None
     note: str = ""
+    tracking: Tracking = field(default_factory=Tracking)
 
     @property
     def outcome(self) -> Outcome | None:

@@ -30,15 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stop many motions, print how long it took; exit code 1 if the target is missed."""
-    from icpi_ros.bench.stopping import summary, text
+    from icpi_ros.bench.dialects import dialects
+    from icpi_ros.bench.stopping import kept, summary, text
     from icpi_ros.nodes.stop_latency import measure
 
     out = checked_output(args.json) if args.json else None
-    stops, missed = measure(args.trials, args.seed, args.request, args.controller)
+    found = measure(args.trials, args.seed, args.request, args.controller)
     asked = {name: getattr(args, name) for name in ("seed", "request", "controller")}
-    rows = {**asked, **summary(stops, missed)}
+    smooth = dialects(found.heard, found.limits) if found.heard else []
+    rows = {**asked, **summary(found.stops, found.missed, found.cancels, smooth)}
     print(text(rows))
     if out:
         out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    kept = rows["deceleration"]["p99"] <= rows["target"] and (rows["effort"] or 0.0) <= 1.0
-    return 0 if kept else 1
+    return 0 if kept(rows) else 1

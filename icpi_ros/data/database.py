@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from icpi_ros.data.records import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from icpi_ros.data.records import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 from icpi_ros.errors import StoreError
 
 _MAGIC = b"SQLite format 3\0"
@@ -124,6 +124,8 @@ class Database:
                 )
             if version == 0:
                 self._create_tables(db)
+            elif version < SCHEMA_VERSION:
+                self._upgrade(db, version)
 
     def _enter_wal(self) -> None:
         """Switch to WAL; two processes that open a new file at once get "locked" at once."""
@@ -154,6 +156,13 @@ class Database:
         for statement in TABLES.split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self, db: sqlite3.Connection, version: int) -> None:
+        """Add what later versions have; whoever has an older program open goes on writing."""
+        for later in range(version + 1, SCHEMA_VERSION + 1):
+            for statement in UPGRADES[later]:
+                db.execute(statement)
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _explain(self, exc: sqlite3.Error, doing: str) -> StoreError:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.redact import jsonable, redact, redact_text
-from icpi_ros.types import Array, ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Proposal, Tracking, Trial, TrialStatus
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x49435049  # "ICPI"
 
 TABLES = """
@@ -53,10 +53,23 @@ CREATE TABLE trials (
     times           BLOB,                -- [s], (T,)
     positions       BLOB,                -- [m] in frame base, (T, 3) row by row
     note            TEXT NOT NULL DEFAULT '',
+    last_motion     TEXT NOT NULL DEFAULT '',  -- what the arm was commanded last
+    tracking_error  REAL,                -- [rad], NULL = not seen
+    tracking_joint  TEXT NOT NULL DEFAULT '',
+    tracking_time   REAL,                -- [s] since the start of that motion
     PRIMARY KEY (run_id, number, attempt)
 ) STRICT;
 CREATE UNIQUE INDEX one_running_trial ON trials (run_id) WHERE status = 'running';
 """
+UPGRADES = {
+    2: (
+        "ALTER TABLE trials ADD COLUMN last_motion TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE trials ADD COLUMN tracking_error REAL",
+        "ALTER TABLE trials ADD COLUMN tracking_joint TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE trials ADD COLUMN tracking_time REAL",
+    ),
+}
+"""What makes a file of the version before into one of each version; nothing stored is changed."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +210,10 @@ def finish_row(trial: Trial) -> dict[str, Any]:
         "times": None if seen is None else blob(seen.times),
         "positions": None if seen is None else blob(seen.positions),
         "note": redact_text(trial.note),
+        "last_motion": trial.tracking.motion,
+        "tracking_error": float(trial.tracking.error),
+        "tracking_joint": trial.tracking.joint,
+        "tracking_time": float(trial.tracking.time),
     }
 
 
@@ -218,6 +235,12 @@ def trial_from_row(row: sqlite3.Row) -> Trial:
         seconds=row["seconds"],
         moving=_number(row["moving"]),
         trajectory=_trajectory_from_row(row),
+        tracking=Tracking(
+            row["last_motion"],
+            _number(row["tracking_error"]),
+            row["tracking_joint"],
+            _number(row["tracking_time"]),
+        ),
         note=row["note"],
     )
 

@@ -78,7 +78,7 @@ class TrialStore:
     """
 
     def __init__(self, path: str | Path | None = None, timeout: float = 10.0) -> None:
-        """Open the file and bring an empty one up to the current schema."""
+        """Open the file; an empty or an older one is brought up to the current schema."""
         self.path = Path(path).absolute() if path is not None else default_path().absolute()
         self._database = Database(self.path, timeout)
         self._lock = threading.RLock()

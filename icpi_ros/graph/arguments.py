@@ -28,6 +28,12 @@ SHARED = (
     Argument("task", "slide", "task to improve", tuple(TASKS.names())),
     Argument("arm", "", "arm: a name or a description file (YAML); empty = the task's"),
     Argument(
+        "joint_prefix",
+        "",
+        "what stands in front of the arm's joint names in joint_states and at its controller, for "
+        "example ur_",
+    ),
+    Argument(
         "improver",
         DEFAULT_IMPROVER,
         "improver of goals that name none",
@@ -95,7 +101,16 @@ REPLAY = (
 """Only of the graph ``replay``."""
 
 REPLAY_TAKES = (
-    *("task", "arm", "improver", "namespace", "use_sim_time", "params_file", "log_level"),
+    *(
+        "task",
+        "arm",
+        "joint_prefix",
+        "improver",
+        "namespace",
+        "use_sim_time",
+        "params_file",
+        "log_level",
+    ),
     *("source", "calibration", "max_step", "viewer", "record"),
     *("dataset", "model", "base_url", "key_variable", "options"),
 )

@@ -79,17 +79,19 @@ SIM_PATIENCE = {
         "joint_state_timeout": 2.0,
         "object_state_timeout": 2.0,
         "reply_timeout": 5.0,
+        "controller_rate": 500.0,
     },
     "policy_improver": {"connect_timeout": 30.0},
 }
 """Deadlines [s] of a simulated arm on a busy machine; the nodes' own suit a real arm.
 
 All nodes start at once, and a simulated arm with a camera has come 7 s after the others.
+``controller_rate`` is what the simulated controller has: an update per step [Hz].
 """
 
 SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
 SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
-SAFETY_TEXTS = ("arm", "scene", "limits")
+SAFETY_TEXTS = ("arm", "joint_prefix", "scene", "limits")
 
 SIM_ARGUMENTS = with_defaults({})
 REAL_ARGUMENTS = with_defaults(REAL_DEFAULTS)
@@ -162,7 +164,7 @@ def _beside(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes that look on."""
     nodes: dict[str, dict[str, Any]] = {}
     if values["viewer"] == "true":
-        nodes["viewer"] = {"task": values["task"], "arm": values["arm"]}
+        nodes["viewer"] = {name: values[name] for name in ("task", "arm", "joint_prefix")}
     if values["record"]:
         nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
     return nodes
@@ -193,6 +195,7 @@ def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
     return {
         "task": values["task"],
         "arm": values["arm"],
+        "joint_prefix": values["joint_prefix"],
         "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
         "physics_seed": _whole("physics_seed", values["physics_seed"]),
         **({"physics": physics} if physics else {}),

@@ -17,6 +17,8 @@ from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory, TrajectoryBatch
 from icpi_ros.types import Array
 
+JOIN = 0.1
+"""Time in which a slow move makes up for the error of its start [s]: 5 mrad take 3 rad/s^2."""
 POINTS_PER_RAMP = 16
 """Trajectory points of each speed ramp: interpolation stays within 1e-7 rad of the line."""
 
@@ -158,3 +160,25 @@ def point_to_point(
     positions = np.stack([start, goal, goal][: len(times)])
     zero = np.zeros_like(positions)
     return JointTrajectory(arm.joints, np.array(times), positions, zero, zero.copy())
+
+
+def slow_move(
+    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float
+) -> JointTrajectory:
+    """Return :func:`point_to_point` with a further point :data:`JOIN` after its start.
+
+    What starts at a measured position is sent without its first point
+    (:meth:`JointTrajectory.without_start`): a controller that joins from what it commands goes
+    over into the path within that time, instead of stepping by what its servos are off.
+    """
+    path = point_to_point(arm, start, goal, speed_scale, dwell)
+    if path.times[1] <= 2.0 * JOIN:
+        return path
+    q, qd, qdd = path.sample(np.array([JOIN]))
+    return JointTrajectory(
+        path.joints,
+        np.insert(path.times, 1, JOIN),
+        np.insert(path.positions, 1, q[0], axis=0),
+        np.insert(path.velocities, 1, qd[0], axis=0),
+        np.insert(path.accelerations, 1, qdd[0], axis=0),
+    )

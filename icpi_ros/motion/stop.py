@@ -21,6 +21,9 @@ STEP = 0.001
 """Step of the motion's own time in which braking is planned [s]."""
 AHEAD = 200
 """Steps that are sampled at once: a stop seldom takes longer."""
+ONSET = 4
+"""Steps in which braking sets in: a stop starts with the acceleration of the path, so that the path
+in front of it is the path itself, and so that what comes a little late makes no step."""
 MARGIN = 0.9
 """Share of the acceleration limits that braking uses; the rest is for interpolation."""
 MIN_STOP = 0.02
@@ -117,13 +120,15 @@ def rest_of(trajectory: JointTrajectory, begin: float) -> JointTrajectory:
 
 def _braking(trajectory: JointTrajectory, begin: float, limits: ArmLimits) -> _Braking:
     """Plan the clock from ``begin`` [s] on to its stop; after the motion's end it stops fast."""
-    times, clock, rates, slopes = [0.0], [begin], [1.0], []
+    times, clock, rates = [0.0], [begin], [1.0]
+    slopes: list[float] = []
     energy = 0.5
     while energy > 0.0:
         constant, factor = _bounds(trajectory, clock[-1], limits)
         for row in range(AHEAD):
             lowest = float((constant[row] - factor[row] * 2.0 * energy).max())
-            slope = min(max(lowest, -1.0 / MIN_STOP), 0.0)
+            onset = min((len(slopes) + 0.5) / ONSET, 1.0)
+            slope = onset * min(max(lowest, -1.0 / MIN_STOP), 0.0)
             step = STEP if energy + slope * STEP > 0.0 else energy / -slope
             energy = energy + slope * STEP if step == STEP else 0.0
             rates.append(float(np.sqrt(2.0 * energy)))
@@ -162,7 +167,10 @@ def _points(trajectory: JointTrajectory, plan: _Braking) -> JointTrajectory:
     rate = np.maximum(plan.rates[index] + slope * since, 0.0)
     clock = plan.clock[index] + since * (plan.rates[index] + 0.5 * slope * since)
     q, qd, qdd = trajectory.sample(clock)
+    # Between the middles of the pieces the deceleration changes evenly; it is 0 at the begin.
+    middles = np.concatenate([[0.0], 0.5 * (plan.times[1:] + plan.times[:-1])])
+    bend = np.interp(knots, middles, np.concatenate([[0.0], plan.slopes]))
     velocity = qd * rate[:, np.newaxis]
-    acceleration = qdd * rate[:, np.newaxis] ** 2 + qd * slope[:, np.newaxis]
+    acceleration = qdd * rate[:, np.newaxis] ** 2 + qd * bend[:, np.newaxis]
     velocity[-1] = 0.0
     return JointTrajectory(trajectory.joints, knots, q, velocity, acceleration)

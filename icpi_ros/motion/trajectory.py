@@ -64,6 +64,16 @@ class JointTrajectory:
         q, qd, _ = self.sample(np.array([time]))
         return PathPoint(q[0], qd[0])
 
+    def without_start(self) -> JointTrajectory:
+        """Return it without its first point, from where it is joined; no times change."""
+        return JointTrajectory(
+            self.joints,
+            self.times[1:],
+            self.positions[1:],
+            self.velocities[1:],
+            self.accelerations[1:],
+        )
+
     def quintics(self) -> tuple[Array, Array]:
         """Return what the controller follows between the points.
 

@@ -17,12 +17,14 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.motion.carried import Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.arm_feed import ArmFeed, FeedPort
 from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
+from icpi_ros.nodes.topic_port import FRESH, TopicPort, hold_point
 from icpi_ros.nodes.topics import FOLLOW
 from icpi_ros.types import SECOND
 
@@ -32,6 +34,10 @@ AGREES = 1e-4
 """Distance of a commanded joint from the path at the time that feedback tells [rad]."""
 CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
+ERASED = -1.0
+"""Tolerance that means "none": a hold is not given up because the arm is elsewhere."""
+UNEXPLAINED = "the controller's log says why"
+"""Reason of a rejection that is not known: a real controller tells its client none."""
 KEPT = 8
 """Goals that are remembered."""
 _CODES = (
@@ -65,9 +71,13 @@ class Tolerances:
 
 @dataclass
 class _Goal:
-    """What is known of one goal; ``start_ns`` is estimated until feedback says it."""
+    """What is known of one goal; ``start_ns`` is estimated until feedback says it.
+
+    It cannot before the goal's own time ``known_from`` [s], from which on this path is commanded.
+    """
 
     trajectory: JointTrajectory
+    known_from: float = 0.0
     handle: Any = None
     rejected: bool = False
     accepted_at: float = 0.0
@@ -95,22 +105,69 @@ class ActionPort(FeedPort):
         self._client = SafeActionClient(node, FollowJointTrajectory, self._name)
         self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
+        self._topic = TopicPort(node, arm, feed, controller)
 
     @property
     def has_controller(self) -> bool:
         """See the class; asked again and again until it is true."""
         return self._client.ready()
 
-    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+    def write(self, motion: CheckedTrajectory) -> Any:
         """See the class."""
-        goal = self._goals[label] = _Goal(motion.trajectory)
+        return self._message(convert.trajectory_msg(motion.trajectory, ""), self._tolerances)
+
+    def send(
+        self,
+        motion: CheckedTrajectory,
+        label: str,
+        start_ns: int = 0,
+        joined: bool = False,
+        message: Any = None,
+    ) -> None:
+        """See the class."""
+        if message is None:
+            path = motion.trajectory.without_start() if joined else motion.trajectory
+            trajectory = convert.trajectory_msg(path, label, start_ns)
+            message = self._message(trajectory, self._tolerances)
+        else:
+            message.trajectory.header = convert.header(start_ns, label)
+        known_from = float(motion.trajectory.times[1]) if joined else 0.0
+        self._send(_Goal(motion.trajectory, known_from), label, message)
+
+    def _send(self, goal: _Goal, label: str, message: Any) -> None:
+        self._goals[label] = goal
         while len(self._goals) > KEPT:
             self._goals.pop(next(iter(self._goals)))
-        message = self._message(convert.trajectory_msg(motion.trajectory, label, start_ns))
         reply = self._client.send(message, lambda feedback: self._on_feedback(goal, feedback))
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
-    def hold(self, label: str, attempt: int = 0) -> float:
+    def hold(
+        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+    ) -> float:
+        """Send the hold as a goal; where that does not help cancel all; then use the topic.
+
+        A cancelled controller jumps to where the arm is measured, and one that decelerates jumps
+        there first.  A goal replaces whatever moves the arm, also what came by topic; no cancel
+        reaches that.
+        """
+        if attempt == 1:
+            return self._cancel_all()
+        if attempt > 1:
+            return self._topic.hold(label, attempt, known, start_ns)
+        path, stamp = (None, 0) if known is None else (known.trajectory, start_ns)
+        state = self._feed.state
+        if path is None and state is not None and state.age <= FRESH:
+            path = hold_point(self._arm, state, attempt)
+        if path is None:  # where a silent arm is, nobody knows
+            return self._cancel_all()
+        for goal in self._goals.values():
+            goal.unwanted = goal.unwanted or goal.handle is None
+        trajectory = convert.trajectory_msg(path, label, stamp)
+        free = Tolerances(ERASED, ERASED, self._tolerances.goal_time)
+        self._send(_Goal(path), label, self._message(trajectory, free))
+        return path.duration
+
+    def _cancel_all(self) -> float:
         """Cancel all goals, others' too: the controller holds, or decelerates if set up to."""
         for goal in list(self._goals.values()):
             if goal.handle is None:
@@ -136,11 +193,12 @@ class ActionPort(FeedPort):
         """Return what is known of a goal, in order."""
         if goal.rejected:
             said = self._feed.status(label, "rejected")
-            reason = said.reason if said is not None else "the controller's log says why"
+            reason = said.reason if said is not None else UNEXPLAINED
             return [MotionStatus(label, "rejected", self._feed.now, reason)]
         if goal.end is None and goal.result is not None and goal.result.done():
             goal.end = self._end(label, goal.result.result())
-        waited = goal.handle is not None and time.monotonic() - goal.accepted_at > FEEDBACK
+        patience = FEEDBACK + goal.known_from
+        waited = goal.handle is not None and time.monotonic() - goal.accepted_at > patience
         known = []
         if goal.exact or waited or goal.end is not None:
             known.append(MotionStatus(label, "accepted", goal.start_ns))
@@ -151,6 +209,8 @@ class ActionPort(FeedPort):
         if state == "done" and result.error_code != self._action.Result.SUCCESSFUL:
             state = "aborted"
         code = int(result.error_code)
+        if state == "aborted" and code == self._action.Result.INVALID_GOAL:
+            state = "replaced"  # the code of a goal that was preempted by another one
         name = _CODES[-code] if 0 <= -code < len(_CODES) else "unknown code"
         said = self._feed.status(label, "aborted")
         text = said.reason if said is not None else result.error_string
@@ -185,15 +245,15 @@ class ActionPort(FeedPort):
 
     def _agrees(self, trajectory: JointTrajectory, feedback: Any, elapsed: float) -> bool:
         """Tell whether what is commanded is the path at that time."""
+        if len(trajectory.times) < 2:
+            return False  # a hold is one point: nobody asks for its start
         told = dict(zip(feedback.joint_names, feedback.desired.positions, strict=False))
         wanted = trajectory.at(elapsed).position
         off = [abs(told.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)]
         return bool(np.max(off) <= AGREES)
 
-    def _message(self, trajectory: Any) -> Any:
+    def _message(self, trajectory: Any, given: Tolerances) -> Any:
         from control_msgs.msg import JointTolerance
-
-        given = self._tolerances
 
         def each(position: float) -> list[Any]:
             return [JointTolerance(name=name, position=position) for name in self._arm.joints]

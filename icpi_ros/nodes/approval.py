@@ -9,9 +9,10 @@ from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.errors import MotionRefused
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.following import Follower, TrialEnded
+from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.operator_port import Decision, OperatorPort
 from icpi_ros.nodes.planning import Plan, Planner, Rules
+from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result

@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.types import Array
 
-FAULTS = ("", "reject", "abort", "silent", "drift", "late", "protective_stop")
+FAULTS = ("", "reject", "abort", "silent", "drift", "late", "protective_stop", "inactive")
 """Kinds; each is described in docs/controller.md."""
 DRIFT_SPEED = 0.1
 """Joint speed of an arm that tracks badly [rad/s]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 from collections import deque
@@ -17,6 +18,10 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.convert import MotionStatus
+from icpi_ros.nodes.joint_continuity import Continuity
+from icpi_ros.nodes.joint_reading import JointReading, UnusableState
+from icpi_ros.nodes.joint_velocity import MIN_RATE, SPAN, Differentiator
+from icpi_ros.nodes.publishers import Publishers
 from icpi_ros.nodes.topics import JOINT_STATES, STATUS
 from icpi_ros.types import SECOND, Array
 
@@ -26,16 +31,28 @@ PACE_STATES = 25
 """Joint states over which the pace of the arm's clock is measured: bursts must not tell."""
 FASTEST = 200.0
 """Highest pace that is believed, arm's seconds per steady second: a simulation may run freely."""
+RECENT = 3.0
+"""Steady time during which the reason why a joint state could not be used is still told [s]."""
+MAX_REASONS = 16
+"""Different reasons that are logged; all are told."""
+NO_REASON = ("", float("-inf"))
+REPEATED = 0.1
+"""Steady time for which a stamp may come again before it counts as one that stands still [s]."""
 
 
 @dataclass(frozen=True)
 class ArmState:
-    """One joint state: stamp [ns], joints [rad], [rad/s], steady time of arrival [s]."""
+    """One joint state: stamp [ns], joints [rad], [rad/s], steady time of arrival [s].
+
+    Velocities are NaN while they are not known.  ``still`` says whether the arm stands where they
+    are estimated; None = the velocities say it.
+    """
 
     ns: int
     q: Array
     qd: Array
     arrival: float
+    still: bool | None = None
 
     @property
     def age(self) -> float:
@@ -44,8 +61,14 @@ class ArmState:
 
     @property
     def stands(self) -> bool:
-        """True if no joint moves."""
-        return bool(np.abs(self.qd).max() < AT_REST)
+        """True if no joint moves; False also where that is not known."""
+        slow = bool(np.abs(self.qd).max() < AT_REST)
+        return slow if self.still is None else slow and self.still
+
+    @property
+    def has_velocity(self) -> bool:
+        """True if the joints' velocities are known."""
+        return bool(np.isfinite(self.qd).all())
 
 
 class ArmFeed:
@@ -65,7 +88,14 @@ class ArmFeed:
         self._recent: deque[ArmState] = deque(maxlen=PACE_STATES)
         self._count = itertools.count(1)
         self._statuses: deque[MotionStatus] = deque(maxlen=32)
-        node.create_subscription(JointState, JOINT_STATES, self._on_state, qos.SENSOR_LATEST)
+        self._continuity = Continuity(arm)
+        self._differentiator = Differentiator()
+        self._reason = NO_REASON
+        self._prefix = ""
+        self._logged: set[str] = set()
+        listen = node.create_subscription
+        states = listen(JointState, JOINT_STATES, self._on_state, qos.SENSOR_LATEST)
+        self._publishers = Publishers(node, states.topic_name)  # as remapped
         status = f"{controller}/{STATUS}"
         told = node.create_subscription(DiagnosticStatus, status, self._on_status, qos.EVENT)
         self._status_topic = told.topic_name  # as remapped: counting does not remap
@@ -101,19 +131,71 @@ class ArmFeed:
         found = [s for s in list(self._statuses) if s.motion == label and s.state in states]
         return found[-1] if found else None
 
+    @property
+    def doubt(self) -> str:
+        """Why the arm's state cannot be believed, in one line; empty = it can."""
+        foreign = self._prefix and (
+            f"joint_states name this arm's joints with the prefix {self._prefix!r}: start with "
+            f"joint_prefix:={self._prefix} if they are this arm's"
+        )
+        return self._publishers.doubt or self._continuity.doubt or foreign
+
+    @property
+    def unusable(self) -> str:
+        """Why joint states that arrive cannot be used, in one line; empty = none arrives."""
+        reason, at = self._reason
+        return reason if time.monotonic() - at < RECENT else ""
+
     def _on_state(self, msg: JointState) -> None:
         try:
-            ns, q, qd = convert.joint_state_from(msg, self._arm.joints)
-        except InvalidValue:
-            return  # another device's joints on the same topic
-        if not (np.isfinite(q).all() and np.isfinite(qd).all()):
-            return  # not known: staleness is what the executor supervises
+            ns, reading = convert.joint_reading_from(msg, self._arm.joints)
+        except UnusableState as exc:
+            self._note(str(exc), exc.foreign)
+            return
+        self._prefix = reading.prefix
+        arrival = time.monotonic()
+        believed = self._continuity.follows(ns, reading.q, arrival, self.pace)
         with self._changed:
             if self.state is not None and ns == self.state.ns:
-                return  # a repeated stamp is no news: silence is what the executor supervises
-            self.state = ArmState(ns, q, qd, time.monotonic())
-            self._recent.append(self.state)
+                # No news, however often it comes: silence is what the executor supervises.
+                if self.state.age > REPEATED:
+                    self._note(f"the stamps of joint_states stand still at {ns / SECOND:.3f} s")
+            elif believed:
+                self._reason = NO_REASON
+                self.state = self._state_of(ns, reading, arrival)
+                self._recent.append(self.state)
             self._changed.notify_all()
+
+    def _state_of(self, ns: int, reading: JointReading, arrival: float) -> ArmState:
+        """Return a state with velocities from its message, or from the positions so far."""
+        if np.isfinite(reading.qd).all():
+            return ArmState(ns, reading.q, reading.qd, arrival)
+        slope = self._differentiator.add(ns, reading.q)
+        if slope is not None:
+            self._log_once("joint_states carry no velocities: they are taken from positions")
+            still = bool(slope.spread.max() < AT_REST * SPAN)
+            return ArmState(ns, reading.q, slope.qd, arrival, still)
+        rate = self._differentiator.rate
+        if 0.0 < rate < MIN_RATE:
+            self._note(
+                f"joint_states carry no velocities and come at {rate:.3g} Hz: at least "
+                f"{MIN_RATE:g} Hz are needed to take them from positions"
+            )
+        return ArmState(ns, reading.q, reading.qd, arrival)
+
+    def _note(self, reason: str, foreign: bool = False) -> None:
+        """Keep why a state could not be used; other devices' states say little."""
+        if foreign and self.unusable:
+            return
+        self._reason = (reason, time.monotonic())
+        if not foreign:
+            self._log_once(reason)
+
+    def _log_once(self, text: str) -> None:
+        kind = re.sub(r"[\d.]+", "", text)  # with other figures it is the same
+        if kind not in self._logged and len(self._logged) < MAX_REASONS:
+            self._logged.add(kind)
+            self._node.get_logger().warning(text)
 
     def _on_status(self, msg: DiagnosticStatus) -> None:
         try:
@@ -151,6 +233,16 @@ class FeedPort:
     def pace(self) -> float:
         """How fast the arm's clock runs against the steady one."""
         return self._feed.pace
+
+    @property
+    def doubt(self) -> str:
+        """Why the arm's state cannot be believed; empty = it can."""
+        return self._feed.doubt
+
+    @property
+    def unusable(self) -> str:
+        """Why joint states that arrive cannot be used; empty = none arrives."""
+        return self._feed.unusable
 
     def label(self, name: str) -> str:
         """Return a label that no other motion has."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rclpy.node import Node
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import UsageError
+from icpi_ros.motion.carried import Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.nodes import action_port
 from icpi_ros.nodes.action_port import ActionPort, Tolerances
@@ -45,6 +46,14 @@ class ArmPort(Protocol):
         """How fast the arm's clock runs against the steady one."""
 
     @property
+    def doubt(self) -> str:
+        """Why the arm's state cannot be believed; empty = it can."""
+
+    @property
+    def unusable(self) -> str:
+        """Why joint states that arrive cannot be used; empty = none arrives."""
+
+    @property
     def has_controller(self) -> bool:
         """True if somebody takes motions."""
 
@@ -55,16 +64,41 @@ class ArmPort(Protocol):
     def label(self, name: str) -> str:
         """Return a label that no other motion has."""
 
-    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+    def write(self, motion: CheckedTrajectory) -> Any:
+        """Return the message that :meth:`send` would send, for later."""
+
+    def send(
+        self,
+        motion: CheckedTrajectory,
+        label: str,
+        start_ns: int = 0,
+        joined: bool = False,
+        message: Any = None,
+    ) -> None:
         """Start a checked motion at ``start_ns`` of the arm's clock (0 = now).
 
         It replaces whatever motion runs.
+
+        Args:
+            motion: that passed the gate.
+            label: that no other motion has.
+            start_ns: its start [ns]; in the past: it has begun already.
+            joined: leave out its first point: the controller joins from what it commands.
+            message: of this motion, from :meth:`write`.
         """
 
-    def hold(self, label: str, attempt: int = 0) -> float:
-        """Stop without a planned path, whatever is known: the last resort, never refused here.
+    def hold(
+        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+    ) -> float:
+        """Stop without a checked path, whatever is known: the last resort, never refused here.
 
         Returns how long that takes [s]; every further ``attempt`` is gentler.
+
+        Args:
+            label: that no other motion has.
+            attempt: from 0.
+            known: what to send where the motion under way is known; None = it is not.
+            start_ns: the begin of ``known`` on the arm's clock [ns].
         """
 
     def exact(self, label: str) -> bool:
@@ -74,15 +108,31 @@ class ArmPort(Protocol):
         """Return the last report of one of ``states`` about a motion; None so far."""
 
 
+WAYS = ("action", "topic")
+"""Every way to an arm, as the parameter ``controller`` names it."""
 PARAMETERS = (
     Spec(
         "controller",
         "auto",
         "how motions reach the arm; auto: its action where control_msgs is installed and the "
         "controller serves it, else its trajectory topic",
-        choices=("auto", "action", "topic"),
+        choices=("auto", *WAYS),
+    ),
+    Spec(
+        "joint_prefix",
+        "",
+        "what stands in front of the arm's joint names in joint_states and at its controller, for "
+        "example ur_",
     ),
     Spec("controller_name", CONTROLLER, "name of the arm's trajectory controller"),
+    Spec(
+        "controller_rate",
+        250.0,
+        "updates of the controller per second at least: a stop begins two of them ahead",
+        "Hz",
+        50.0,
+        2000.0,
+    ),
     Spec(
         "goal_time",
         0.5,
@@ -92,12 +142,6 @@ PARAMETERS = (
         10.0,
     ),
 )
-
-ADAPTERS: Mapping[str, Callable[..., TopicPort | ActionPort]] = {
-    "action": ActionPort,
-    "topic": TopicPort,
-}
-"""Every way to an arm, by the name that the parameter ``controller`` takes."""
 
 
 def make_port(
@@ -129,7 +173,9 @@ def make_port(
     )
 
     def adapter(way: str) -> ArmPort:
-        return ADAPTERS[way](node, arm, feed, tolerances, name)
+        if way == "action":
+            return ActionPort(node, arm, feed, tolerances, name)
+        return TopicPort(node, arm, feed, name)
 
     if kind == "auto" and installed:
         return AutoPort(feed, adapter("action"), adapter("topic"))
@@ -164,13 +210,26 @@ class AutoPort(FeedPort):
         """See :class:`ArmPort`."""
         return self._way.answers
 
-    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+    def write(self, motion: CheckedTrajectory) -> Any:
         """See :class:`ArmPort`."""
-        self._way.send(motion, label, start_ns)
+        return self._way.write(motion)
 
-    def hold(self, label: str, attempt: int = 0) -> float:
+    def send(
+        self,
+        motion: CheckedTrajectory,
+        label: str,
+        start_ns: int = 0,
+        joined: bool = False,
+        message: Any = None,
+    ) -> None:
         """See :class:`ArmPort`."""
-        return self._way.hold(label, attempt)
+        self._way.send(motion, label, start_ns, joined, message)
+
+    def hold(
+        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+    ) -> float:
+        """See :class:`ArmPort`."""
+        return self._way.hold(label, attempt, known, start_ns)
 
     def exact(self, label: str) -> bool:
         """See :class:`ArmPort`."""

@@ -25,6 +25,7 @@ from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.errors import InvalidValue
 from icpi_ros.motion.summary import MotionSummary
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.joint_reading import JointReading, read_joints
 from icpi_ros.nodes.planning import Plan
 from icpi_ros.perception.quality import Quality
 from icpi_ros.tasks.base import Task
@@ -121,8 +122,9 @@ class MotionStatus:
             ``replaced`` (by the motion that came next).
         ns: when it happened [ns of ROS time]; for ``accepted`` the start of the motion.
         reason: why it was rejected or aborted; empty otherwise.
-        steady: when it happened, or starts, on the steady clock of the arm's machine [s]; 0 =
-            not said.
+        steady: when it happened on the steady clock of the arm's machine [s], for ``accepted``
+            when the first command is due that is another than without it; 0 = not said.
+        taken_ns: for ``accepted`` when the controller took it [ns of ROS time]; 0 = not said.
     """
 
     motion: str
@@ -130,6 +132,7 @@ class MotionStatus:
     ns: int
     reason: str = ""
     steady: float = 0.0
+    taken_ns: int = 0
 
 
 def motion_status_msg(status: MotionStatus) -> DiagnosticStatus:
@@ -143,6 +146,7 @@ def motion_status_msg(status: MotionStatus) -> DiagnosticStatus:
             KeyValue(key="state", value=status.state),
             KeyValue(key="stamp_ns", value=str(status.ns)),
             KeyValue(key="steady", value=repr(status.steady)),
+            KeyValue(key="taken_ns", value=str(status.taken_ns)),
         ],
     )
 
@@ -161,6 +165,7 @@ def motion_status_from(msg: DiagnosticStatus) -> MotionStatus:
             int(values["stamp_ns"]),
             msg.message,
             float(values.get("steady", "0")),
+            int(values.get("taken_ns", "0")),
         )
     except (KeyError, ValueError) as exc:
         raise InvalidValue(f"status of motion {msg.name!r} lacks {exc}") from exc
@@ -173,20 +178,20 @@ def joint_state_msg(ns: int, joints: Sequence[str], q: Array, qd: Array) -> Join
     )
 
 
-def joint_state_from(msg: JointState, joints: Sequence[str]) -> tuple[int, Array, Array]:
-    """Return stamp [ns], positions [rad] and velocities [rad/s] in the order of ``joints``.
+def joint_reading_from(msg: JointState, joints: Sequence[str]) -> tuple[int, JointReading]:
+    """Return stamp [ns] and reading of a message, joints in the order of ``joints``.
 
     Raises:
-        InvalidValue: a joint is missing or has no velocity.
+        UnusableState: it does not say where the arm is; the message says why.
     """
-    missing = [name for name in joints if name not in msg.name]
-    if missing or len(msg.position) != len(msg.name) or len(msg.velocity) != len(msg.name):
-        raise InvalidValue(
-            f"joint state of {', '.join(msg.name) or 'no joint'} lacks "
-            f"{', '.join(missing) or 'positions or velocities'}"
-        )
-    order = [msg.name.index(name) for name in joints]
-    return to_ns(msg.header.stamp), np.array(msg.position)[order], np.array(msg.velocity)[order]
+    reading = read_joints(msg.name, msg.position, msg.velocity, joints)
+    return to_ns(msg.header.stamp), reading
+
+
+def joint_state_from(msg: JointState, joints: Sequence[str]) -> tuple[int, Array, Array]:
+    """Return stamp [ns], positions [rad] and velocities [rad/s] (NaN = not told) likewise."""
+    ns, reading = joint_reading_from(msg, joints)
+    return ns, reading.q, reading.qd
 
 
 def _joint_order(names: Sequence[str], joints: Sequence[str]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
@@ -13,11 +14,14 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.motion.limits_file import gate_of
-from icpi_ros.nodes import arm_port, diagnostics
+from icpi_ros.nodes import arm_port, arm_watch, diagnostics
 from icpi_ros.nodes.approval import Approval
+from icpi_ros.nodes.controller_inquiry import ControllerInquiry
 from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
+from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
 from icpi_ros.nodes.operator_port import OperatorPort
 from icpi_ros.nodes.parameters import declare
@@ -27,11 +31,15 @@ from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
+from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import hold_if_moving
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
+
+SWITCH = 0.001
+"""Longest time that preparing stops keeps the thread waiting that hears of a request [s]."""
 
 
 class Executor(IcpiNode):
@@ -42,13 +50,15 @@ class Executor(IcpiNode):
         super().__init__("executor")
         values = declare(self, PARAMETERS)
         self.task: Task = TASKS.get(values["task"])
-        self.arm: Arm = find_arm(values["arm"] or self.task.arm)
+        self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
         self.settings = settings_of(values)
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
         self.gate = gate_of(self.arm, values["limits"])
-        self.guard = self._make_guard(rules_of(values))
+        self.leads = Leads(values["controller_rate"])
+        self._last = LastCommand()
+        self.guard = self._make_guard(rules_of(values), self._make_inquiry(values))
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
@@ -63,14 +73,19 @@ class Executor(IcpiNode):
         if not self._server.close(self.settings.stop_limit + 1.0):
             self.get_logger().error("the motion under way did not end in time")
 
-    def _make_guard(self, rules: Rules) -> Guard:
+    def _make_inquiry(self, values: dict[str, Any]) -> ControllerInquiry:
+        refuse = values["controller_check"] == "refuse"
+        advise = not self.get_parameter("use_sim_time").value  # a simulated arm takes no harm
+        name, joints = values["controller_name"], self.arm.joints
+        return ControllerInquiry(self, name, joints, refuse, advise)
+
+    def _make_guard(self, rules: Rules, controller: ControllerInquiry) -> Guard:
         memory = RunMemory()
         planner = Planner(self.task, self.arm, self.gate, rules, memory)
         self._operator = OperatorPort(self, self.changed, self.task.space.validate)
         log = self.get_logger().info
-        return Guard(
-            rules, memory, planner, Approval(self.task, planner, self._operator, rules, log)
-        )
+        approval = Approval(self.task, planner, self._operator, rules, log)
+        return Guard(rules, memory, planner, approval, controller)
 
     def _stop(self) -> None:
         if self._job is not None and self._server.busy:
@@ -80,7 +95,15 @@ class Executor(IcpiNode):
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:
-            follower = Follower(self.arm, self.gate, self.port, self.changed, self.settings)
+            follower = Follower(
+                self.arm,
+                self.gate,
+                self.port,
+                self.changed,
+                self.settings,
+                self.leads,
+                self._last,
+            )
             problem = self.get_logger().error
             return TrialExecution(
                 self.task, follower, self.scene, self.guard, self.settings, on_phase, problem
@@ -94,9 +117,8 @@ class Executor(IcpiNode):
             self._job.beat()
 
     def _health(self) -> diagnostics.Health:
-        state = self.port.state
-        if state is None or state.age > self.settings.silence:
-            return diagnostics.Health(diagnostics.ERROR, "no joint states")
+        if trouble := arm_watch.trouble(self.port, self.settings.silence, self.settings.silence):
+            return diagnostics.Health(diagnostics.ERROR, trouble)
         if self.latch.engaged:
             return diagnostics.Health(diagnostics.WARN, "software stop: call reset_stop")
         if self._operator.waiting:
@@ -106,6 +128,7 @@ class Executor(IcpiNode):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node."""
+    sys.setswitchinterval(SWITCH)
     return run(Executor, argv)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from icpi_ros.nodes import arm_port
+from icpi_ros.nodes import arm_port, controller_inquiry
 from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.planning import Rules
@@ -48,6 +48,7 @@ PARAMETERS = (
     ),
     Spec("reply_timeout", DEFAULT.reply, "steady time for arm and scene to answer", "s", 0.1, 60.0),
     *arm_port.PARAMETERS,
+    *controller_inquiry.PARAMETERS,
     Spec("limits", "", "YAML file of limits tighter than the arm's own; empty = the arm's own"),
     Spec(
         "max_step",

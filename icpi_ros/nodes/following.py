@@ -10,37 +10,33 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import IcpiError
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes import arm_watch
+from icpi_ros.nodes.action_port import UNEXPLAINED
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
-from icpi_ros.nodes.stopping import ENDS, Running, Stopper
-from icpi_ros.types import SECOND, Array
+from icpi_ros.nodes.last_command import LastCommand
+from icpi_ros.nodes.running import Running
+from icpi_ros.nodes.sending import path_start, sending
+from icpi_ros.nodes.stop_leads import Leads
+from icpi_ros.nodes.stopping import ENDS, Stopper
+from icpi_ros.nodes.trial_ended import Code, GoalRejected, TrialEnded
+from icpi_ros.types import SECOND, Array, Tracking
 
-Code = ExecuteMotion.Result
 DWELL = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
-
+SAME = 1e-6
+"""A goal this near to what is commanded needs no motion [rad]."""
 BACK = 100_000_000
 """How far a stamp may lie before an earlier one [ns]: what a busy network does."""
-
-
-class TrialEnded(IcpiError):
-    """The trial cannot go on: ``code`` is an error code of ExecuteMotion."""
-
-    def __init__(self, code: int, message: str) -> None:
-        """Keep the code and the reason."""
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,8 @@ class Follower:
         port: the way to the arm.
         changed: notified at every news of arm and scene.
         settings: tolerances and deadlines.
+        leads: what is measured of the way to the arm, kept from trial to trial.
+        last: what the arm was last commanded, kept from trial to trial.
     """
 
     def __init__(
@@ -88,11 +86,14 @@ class Follower:
         port: ArmPort,
         changed: threading.Condition,
         settings: Settings,
+        leads: Leads | None = None,
+        last: LastCommand | None = None,
     ) -> None:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit)
+        self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit, leads)
+        self._last = last or LastCommand()
         self._running: Running | None = None
         self._pending = self._unexplained = ""
         self._trial_id = ""
@@ -101,6 +102,8 @@ class Follower:
         """True once a motion was handed to the arm."""
         self.planned = 0.0
         """Planned time of all motions that were begun [s]."""
+        self.tracking = Tracking()
+        """What the arm was commanded last, and how far it was from it."""
 
     def begin(self, trial_id: str) -> None:
         """Name the motions that follow after a trial."""
@@ -110,6 +113,9 @@ class Follower:
         """End the trial for this reason at the next look, milliseconds later; the first counts."""
         if self._interruption is None:
             self._interruption = reason
+        running = self._running
+        if running is not None:  # first of all, in the thread that was told
+            self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
         with self._changed:
             self._changed.notify_all()
 
@@ -117,18 +123,19 @@ class Follower:
         """Wait for a joint state of the present; nothing moves yet, so a pause may end.
 
         Raises:
-            TrialEnded: there is none within the reply limit; an arm that was never heard may just
-                be starting, and has the start limit.
+            TrialEnded: there is none within the reply limit, or none that can be used and
+                believed; an arm that was never heard may just be starting, and has the start limit.
         """
-        known = self._port.state is not None
+        known, silence = self._port.state is not None, self._settings.silence
         limit = self._settings.reply if known else self._settings.start
 
-        def unheard() -> TrialEnded:
-            state = self._port.state
-            rarely = state is not None and state.age < limit
-            return self._silent(self._settings.silence if rarely else limit)
+        def trouble() -> str:
+            return arm_watch.trouble(self._port, silence, limit)
 
-        self.wait_still(self._heard, limit, unheard)
+        def failure() -> TrialEnded:
+            return TrialEnded(Code.ARM_SILENT, trouble() or "the arm was heard too late")
+
+        self.wait_still(lambda: not trouble(), limit, failure)
 
     def wait_still(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -139,68 +146,92 @@ class Follower:
 
     def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
         """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
-        self._await_controller()
+        self.await_controller()
         here = self._at_rest().q
-        if not np.abs(goal - here).max() <= 1e-3:  # also where it is not a number: refused
-            scale = self._settings.speed_scale * slower
-            self.follow(point_to_point(self._arm, here, goal, scale, DWELL), name)
+        start = self._last.near(here)
+        # Also where the goal is not a number: that is refused.
+        if start is None or not np.abs(goal - start).max() <= SAME:
+            scale, begin = self._settings.speed_scale * slower, here if start is None else start
+            move = slow_move(self._arm, begin, goal, scale, DWELL)
+            self.follow(move, name, joined=start is None)
 
     def follow(
         self,
         trajectory: JointTrajectory,
         name: str,
         on_start: Callable[[int], None] = lambda ns: None,
+        joined: bool = False,
     ) -> int:
         """Send a motion, supervise it to its end, return the stamp of its start [ns].
+
+        Args:
+            trajectory: from rest to rest.
+            name: for labels and reasons.
+            on_start: called with the stamp of its start [ns].
+            joined: it starts where the arm is measured, and what is commanded is not known: the
+                controller goes over into it up to its second point.
 
         Raises:
             MotionRefused: the gate refuses it.
             TrialEnded: the arm does not do it, or the trial was interrupted.
         """
-        self._await_controller()
+        self.await_controller()
         state = self._at_rest()
+        sent = sending(self._port, trajectory, joined)
+        trajectory = sent.trajectory
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
+        self._require_belief()  # where nothing was waited for, nobody has looked
         if self._interruption is not None:
             raise self._interruption
         self.sent = True
+        self._last.set(None)
+        self.tracking = Tracking(name)
         self._unexplained = label
-        self._port.send(checked, label)
+        self._port.send(checked, label, **sent.how)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""
-        self._running = running = Running(trajectory, start, self._port.exact(label))
-        on_start(start)
-        watchdog = start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
-        end = start + ns_from_seconds(trajectory.duration)
+        running = sent.running(start, self._port.exact(label))
+        self._stopper.prepare(running)
+        self._running = running
+        on_start(path_start(sent, running))
+        watchdog = running.start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
+        end = running.start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
         latest = state.ns
         while not self._arrived(state := self._state, trajectory, end):
             latest = self._check_clock(state, latest)
+            self._stopper.leads.heard(state.ns, state.arrival, self._port.pace)
+            self._stopper.passed(running)
             self._check_given_up(label)
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
+                off = np.abs(state.q - trajectory.positions[-1])
                 raise TrialEnded(
                     Code.TRACKING_FAILED,
                     f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
                     f"(1.2 x its duration + 0.5 s): "
-                    f"{self._distance(state, np.abs(state.q - trajectory.positions[-1]))}",
+                    f"{arm_watch.distance(self._arm.joints, state, off)}",
                 )
             self.look(0.05)
         self._running = None
+        self._stopper.forget()
         # It stands where it should; its report has come late when simulated time ran ahead of it.
         self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
-        return start
+        self._last.set(trajectory.positions[-1])
+        return path_start(sent, running)
 
-    def _await_controller(self) -> None:
+    def await_controller(self) -> None:
         """Wait for the controller, which may come later than joint states.
 
         Called before a motion is planned: without a controller an arm can be moved by hand, and
         what was planned from where it was would make it jump.
         """
         patience = self._settings.reply if self.sent else self._settings.start
-        self.wait(lambda: self._port.has_controller, patience, self._no_controller)
+        nobody = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+        self.wait(lambda: self._port.has_controller, patience, lambda: nobody)
 
     def _at_rest(self) -> ArmState:
         """Return where the arm stands; a motion that begins at rest would jerk a moving arm.
@@ -216,6 +247,8 @@ class Follower:
             return state.stands
 
         def moving() -> TrialEnded:
+            if not found[0].has_velocity:
+                return TrialEnded(Code.ARM_SILENT, arm_watch.no_velocity(self._port))
             i = int(np.argmax(np.abs(found[0].qd)))
             return TrialEnded(
                 Code.MOTION_REFUSED,
@@ -241,8 +274,8 @@ class Follower:
         self.wait(answered, reply, unanswered)
         status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
         if status is None or status.state == "rejected":
-            reason = status.reason if status is not None else "no reason given"
-            raise TrialEnded(Code.MOTION_REFUSED, f"the arm rejected the motion: {reason}")
+            reason = status.reason if status is not None else UNEXPLAINED
+            raise GoalRejected(f"the arm rejected the motion: {reason}", reason != UNEXPLAINED)
         return status.ns
 
     def _over(self, label: str) -> bool:
@@ -269,6 +302,8 @@ class Follower:
         """End the trial if the controller gave the motion up."""
         status = self._port.status(label, "aborted", "cancelled", "replaced")
         if status is not None:
+            if self._interruption is not None:
+                raise self._interruption  # our own stop has replaced it
             self._running = None  # the controller holds by itself: there is nothing to brake
             self._unexplained = ""
             reason = f": {status.reason}" if status.reason else ""
@@ -282,35 +317,33 @@ class Follower:
 
     @property
     def cause(self) -> str:
-        """What the controller said of the last motion and nobody has read yet; empty = nothing.
-
-        It may give a motion up for a reason, and that be heard after the arm has left its path.
-        """
-        status = self._port.status(self._unexplained, "aborted") if self._unexplained else None
-        reason = "" if status is None or not status.reason else f": {status.reason}"
-        return "" if status is None else f"; the controller had ended the motion (aborted{reason})"
+        """What the controller said of the last motion and nobody has read yet; empty = nothing."""
+        return arm_watch.cause(self._port, self._unexplained)
 
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
         if state.ns < running.start:
             return
-        _, off = running.aligned(state)
+        aligned, off = running.aligned(state)
+        joints, elapsed = self._arm.joints, aligned.elapsed(state.ns)
+        self.tracking = arm_watch.worst(self.tracking, joints, off, elapsed)
         if off.max() > self._settings.tracking_tolerance:
             raise TrialEnded(
                 Code.TRACKING_FAILED,
-                f"{name} left its path: {self._distance(state, off)}, "
+                f"{name} left its path: {arm_watch.distance(joints, state, off)}, "
                 f"allowed {self._settings.tracking_tolerance:g} rad",
             )
-
-    def _distance(self, state: ArmState, off: Array) -> str:
-        worst = int(np.argmax(off))
-        speed = float(np.abs(state.qd).max())
-        return f"{self._arm.joints[worst]} is {off[worst]:.4f} rad away at {speed:.3f} rad/s"
 
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
         self._news(timeout)
-        if self._port.state is not None and not self._heard():
+        self._require_belief()
+        if self._port.state is not None and not arm_watch.heard(self._port, self._settings.silence):
             raise self._silent(self._settings.silence)
+
+    def _require_belief(self) -> None:
+        """End the trial if it cannot be believed where the arm is."""
+        if doubt := self._port.doubt:
+            raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -318,11 +351,6 @@ class Follower:
             self._changed.wait(timeout)
         if self._interruption is not None:
             raise self._interruption
-
-    def _heard(self) -> bool:
-        """Tell whether the last joint state is of the present."""
-        state = self._port.state
-        return state is not None and state.age <= self._settings.silence
 
     def wait(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
@@ -347,8 +375,13 @@ class Follower:
         """Brake and wait until the arm stands; tell whether it was seen to."""
         running, self._running = self._running, None
         pending, self._pending = self._pending, ""
+        if running is not None or pending:
+            self.tracking = replace(self.tracking, motion=f"{self.tracking.motion}, then stopped")
         tolerance = self._settings.tracking_tolerance
-        return self._stopper.stop(running, tolerance, self._trial_id, pending)
+        seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
+        self._stopper.forget()
+        self._last.set(self._stopper.rests_at if seen else None)
+        return seen
 
     @property
     def _state(self) -> ArmState:
@@ -363,9 +396,4 @@ class Follower:
         return self._port.state.ns if self._port.state is not None else 0
 
     def _silent(self, seconds: float) -> TrialEnded:
-        return TrialEnded(
-            Code.ARM_SILENT, f"no joint state for {seconds:g} s: is the arm's driver running?"
-        )
-
-    def _no_controller(self) -> TrialEnded:
-        return TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+        return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))

@@ -174,7 +174,7 @@ class ImprovementJob:
         def changed(theta: Array, by: str) -> None:
             self._tell.proposed(run, run.change(theta, by))
 
-        trajectory, moving = self._motions.execute(trial_id, proposal, changed)
+        trajectory, moving = self._motions.execute(trial_id, proposal, changed, run.followed)
         self._publish(run, run.tell(trajectory, moving))
 
     def _unobserved(self, run: ImprovementRun, trial: Trial, reason: str) -> bool:

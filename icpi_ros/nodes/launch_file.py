@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from icpi_ros.graph import parent
 from icpi_ros.graph.description import GRAPHS, PACKAGE, graph
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 
 def launch_description(name: str) -> LaunchDescription:
-    """Declare the arguments of graph ``name`` and start its nodes; one dead node ends it."""
+    """Declare the arguments of graph ``name`` and start its nodes; one dead node ends it.
+
+    Nodes end with the process that launches them, as under `icpi up`, however it ends: a launcher
+    that is told to end while it starts them, or that is killed, passes nothing on.
+    """
 
     def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         values = {a.name: LaunchConfiguration(a.name).perform(context) for a in GRAPHS[name]}
@@ -28,6 +35,7 @@ def launch_description(name: str) -> LaunchDescription:
                 ],
                 remappings=list(spec.remappings),
                 arguments=["--ros-args", "--log-level", spec.log_level],
+                additional_env={parent.VARIABLE: str(os.getpid())},
                 output="screen",
                 on_exit=EmitEvent(event=Shutdown(reason=f"node {spec.name} ended")),
             )

@@ -20,7 +20,7 @@ from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.topics import EXECUTE_MOTION, OBJECT_TRAJECTORY
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import Array, ObjectTrajectory, Tracking
 
 Code = ExecuteMotion.Result
 
@@ -57,7 +57,11 @@ class MotionClient:
         self._wake()
 
     def execute(
-        self, trial_id: str, proposal: Proposal, on_change: Callable[[Array, str], None]
+        self,
+        trial_id: str,
+        proposal: Proposal,
+        on_change: Callable[[Array, str], None],
+        on_tracking: Callable[[Tracking], None],
     ) -> tuple[ObjectTrajectory, float]:
         """Execute a proposal's theta; return what was seen and how long things moved [s].
 
@@ -66,6 +70,7 @@ class MotionClient:
             proposal: with the theta to execute.
             on_change: told what was executed instead, and by whose decision, before anything is
                 raised or returned.
+            on_tracking: told how the arm followed its last command, likewise.
 
         Raises:
             ExecutionCancelled: cancelled from here or there, or rejected by a person; the arm
@@ -76,6 +81,7 @@ class MotionClient:
         result = self._result(trial_id, proposal)
         if result.decided_by:
             on_change(np.array(result.theta), result.decided_by)
+        on_tracking(tracking_from(result))
         if result.error_code == Code.PERCEPTION_SILENT:
             raise ObservationMissing(result.error_msg)
         if result.error_code in (Code.CANCELLED, Code.REJECTED, Code.DRY_RUN):
@@ -167,3 +173,10 @@ class MotionClient:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def tracking_from(result: Any) -> Tracking:
+    """Return how the arm followed its last command, from a result of ExecuteMotion."""
+    return Tracking(
+        result.last_motion, result.tracking_error, result.tracking_joint, result.tracking_time
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +12,9 @@ from rclpy.action.server import ServerGoalHandle
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.errors import InvalidValue, UnknownName
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.following import TrialEnded
 from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.trial import TrialExecution, stopped
+from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -114,6 +115,7 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
 def result_msg(code: int, message: str, execution: TrialExecution | None = None) -> Any:
     """Return a result; ``execution`` gives what is known of the motion."""
     result = Code(error_code=code, error_msg=message)
+    result.tracking_error = result.tracking_time = math.nan
     if execution is not None:
         report = execution.report
         result.theta = report.theta.tolist()
@@ -122,4 +124,8 @@ def result_msg(code: int, message: str, execution: TrialExecution | None = None)
         result.window_stop = convert.time_msg(report.stop)
         result.motion_duration = report.motion
         result.settling_duration = report.settling
+        result.last_motion = report.tracking.motion
+        result.tracking_error = report.tracking.error
+        result.tracking_joint = report.tracking.joint
+        result.tracking_time = report.tracking.time
     return result

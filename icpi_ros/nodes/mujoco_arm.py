@@ -24,10 +24,11 @@ from std_srvs.srv import Trigger
 
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import find_arm
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.camera_port import CameraPort
-from icpi_ros.nodes.motions import Event, LoadedMotion, Order
+from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.pacer import Pacer, Sparing
 from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm
@@ -35,6 +36,7 @@ from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
 from icpi_ros.perception.targets import WATCHES
+from icpi_ros.sim.motions import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -43,6 +45,7 @@ from icpi_ros.types import SECOND, Array
 PARAMETERS = (
     Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
     Spec("arm", "", "arm that is simulated: a name or a description file; empty = the task's"),
+    Spec("joint_prefix", "", "what stands in front of its joint names, as at many a real arm"),
     Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),
     Spec("physics_seed", 0, "seed of the hidden physics", lower=0, upper=2**62),
     Spec(
@@ -82,11 +85,20 @@ class MujocoArm(IcpiNode):
             raise UsageError("mujoco_arm: parameter real_time_factor: 0, or 0.05 to 100")
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")
         task = TASKS.get(values["task"])
-        self._arm = find_arm(values["arm"] or task.arm)
-        world = World(task, self._arm, physics_of(task, values))
+        arm = find_arm(values["arm"] or task.arm)
+        world = World(task, arm, physics_of(task, values))
+        self._arm = prefixed(arm, values["joint_prefix"])
         self._camera = self._open_camera(world, values)
         see = None if self._camera is None else self._camera.see
-        self._sim = SimulatedArm(world, self._arm, task, see, arm_faults.plan_of(values))
+        self._sim = SimulatedArm(
+            world,
+            self._arm,
+            task,
+            see,
+            arm_faults.plan_of(values),
+            simulated_controller.options_of(values),
+            values["servo_lag"],
+        )
         self._pacer = Pacer(values["real_time_factor"])
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
@@ -96,6 +108,7 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
+        self._told = ControllerParameters(self, values["controller_name"], self._arm.joints, values)
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -128,6 +141,7 @@ class MujocoArm(IcpiNode):
         deadline = time.monotonic() + LAST_LOOK
         while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
             time.sleep(0.01)
+        self._told.close()
         self._end.set()
         self._wake.set()
         if self._camera is not None:
@@ -142,7 +156,7 @@ class MujocoArm(IcpiNode):
     def _order(self, order: Order, answer: Answer) -> None:
         if self._closing:
             raise MotionRefused("the simulation is ending")
-        self._put("start", (order, self._sim.prepare(order), answer))
+        self._put("start", (order, answer))
 
     def _hold(self, label: str) -> None:
         self._put("hold", label)
@@ -196,12 +210,12 @@ class MujocoArm(IcpiNode):
             kind, item = command
             if kind == "start":
                 self._start(*item)
-            elif kind == "hold" and self._sim.label == item:
-                self._report(self._sim.hold("cancelled"))
+            elif kind == "hold":
+                self._report(self._sim.cancel(item))
             elif kind == "brake":
                 self._sim.brake()
             elif kind == "clear":
-                self._sim.faults.clear()
+                self._sim.clear_fault()
             elif kind == "fault":
                 self._sim.faults = arm_faults.Faults(item)
             elif kind == "reset":
@@ -228,9 +242,9 @@ class MujocoArm(IcpiNode):
         self._late = (command, time.monotonic() + delay)
         return None
 
-    def _start(self, order: Order, motion: LoadedMotion | None, answer: Answer) -> None:
+    def _start(self, order: Order, answer: Answer) -> None:
         try:
-            events = self._sim.start(order, motion)
+            events = self._sim.start(order)
         except MotionRefused as exc:
             answer(str(exc))
         else:
@@ -251,7 +265,7 @@ class MujocoArm(IcpiNode):
 
     def _report(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._controller.report(event, self._pacer.due(event.ns))
+            self._controller.report(event, self._pacer.due(event.due_ns or event.ns))
         self._controller.show(self._sim.snapshot)
 
     def _health(self) -> diagnostics.Health:

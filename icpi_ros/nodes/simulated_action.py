@@ -12,10 +12,10 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
 from icpi_ros.nodes import convert
-from icpi_ros.nodes.motions import Event, Watch
 from icpi_ros.nodes.serving import RESULT_KEPT
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode
+from icpi_ros.sim.motions import Event, Watch
 from icpi_ros.types import SECOND, Array
 
 SHOWN = 50_000_000
@@ -40,7 +40,7 @@ class SimulatedAction:
         node: IcpiNode,
         name: str,
         joints: Sequence[str],
-        order: Callable[[Any, Watch, Callable[[str], None]], None],
+        order: Callable[[Any, Watch | None, Callable[[str], None]], None],
         hold: Callable[[str], None],
     ) -> None:
         """Start serving."""
@@ -52,6 +52,7 @@ class SimulatedAction:
         self._ends: dict[str, Future] = {}
         self._starts: dict[str, int] = {}
         self._handles: dict[str, ServerGoalHandle] = {}
+        self._reached: dict[str, Event] = {}
         self._shown = 0
         self._now = 0
         self._server = ActionServer(
@@ -70,6 +71,8 @@ class SimulatedAction:
             return
         if event.state == "accepted":
             self._starts[event.label] = event.ns
+        elif event.state in ("done", "aborted"):
+            self._reached[event.label] = event
         elif event.state != "rejected":
             self._set(self._ends[event.label], event)
 
@@ -79,6 +82,11 @@ class SimulatedAction:
         if now.ns - self._shown < SHOWN:
             return
         self._shown = now.ns
+        # A real controller looks at its goal as often, and tells its end only then.
+        for label in list(self._reached):
+            event = self._reached.pop(label)
+            if label in self._ends:
+                self._set(self._ends[label], event)
         for label, handle in list(self._handles.items()):
             self._feedback(label, handle, now)
 

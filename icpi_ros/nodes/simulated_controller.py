@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
@@ -18,12 +17,13 @@ from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import action_port, convert, qos
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.motions import Event, Order, Watch
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.simulated_action import SimulatedAction
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode
 from icpi_ros.nodes.topics import CONTROLLER, FOLLOW, STATUS, TRAJECTORY
+from icpi_ros.sim.motions import Event, Order, Watch
+from icpi_ros.sim.trajectory_controller import ControllerOptions
 
 PARAMETERS = (
     Spec("controller_name", CONTROLLER, "name of the controller that is simulated"),
@@ -32,7 +32,22 @@ PARAMETERS = (
         True,
         "say what became of each motion and why; a real controller does not",
     ),
+    Spec(
+        "interpolate_from_desired_state",
+        False,
+        "join trajectories from the last command, not from the measured state",
+    ),
+    Spec("servo_lag", 0.0, "how much later than commanded the arm moves", "s", 0.0, 0.2),
 )
+
+
+def options_of(values: dict[str, Any]) -> ControllerOptions:
+    """Return the controller that the parameters ask for."""
+    return ControllerOptions(
+        interpolate_from_desired_state=values["interpolate_from_desired_state"]
+    )
+
+
 Answer = Callable[[str], None]
 """Called once with the reason why an order was rejected, empty if it was taken."""
 
@@ -73,8 +88,15 @@ class SimulatedController:
             else None
         )
 
-    def order(self, msg: JointTrajectoryMsg, watch: Watch, answer: Answer) -> None:
-        """Take a trajectory message, or answer at once what is wrong with it."""
+    def order(self, msg: JointTrajectoryMsg, watch: Watch | None, answer: Answer) -> None:
+        """Take a trajectory message, or answer at once what is wrong with it.
+
+        Args:
+            msg: the trajectory.
+            watch: the tolerances of a goal; None = it came on the topic, those of the last goal
+                hold on.
+            answer: called once.
+        """
         label = msg.header.frame_id
 
         def answered(reason: str) -> None:
@@ -86,14 +108,18 @@ class SimulatedController:
         try:
             trajectory = self._trajectory(msg)
             start = convert.to_ns(msg.header.stamp)
-            self._take(Order(label, trajectory, start, watch), answered)
+            self._take(
+                Order(label, trajectory, start, watch or Watch(), watch is not None), answered
+            )
         except IcpiError as exc:
             answered(str(exc))
 
     def report(self, event: Event, steady: float) -> None:
         """Tell what became of a motion, at ``steady`` [s] of this machine's steady clock."""
         if self._status is not None:
-            status = MotionStatus(event.label, event.state, event.ns, event.reason, steady)
+            status = MotionStatus(
+                event.label, event.state, event.ns, event.reason, steady, event.taken_ns
+            )
             self._status.publish(convert.motion_status_msg(status))
         if self._action is not None:
             self._action.report(event)
@@ -111,5 +137,4 @@ class SimulatedController:
         return convert.trajectory_from(msg, self._arm.joints)
 
     def _on_trajectory(self, msg: JointTrajectoryMsg) -> None:
-        # Defaults as of a controller whose constraints were left alone: nothing is watched.
-        self.order(msg, Watch(np.empty(0), np.empty(0)), lambda reason: None)
+        self.order(msg, None, lambda reason: None)

@@ -6,11 +6,14 @@ when the first braking command is due on it; that the arm stands is seen in ``jo
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,17 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import ArmLimits
+from icpi_ros.bench.dialects import HeardStop
 from icpi_ros.bench.stopping import Stop, effort
 from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph import parent
+from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.instance import reserve_domain
-from icpi_ros.graph.processes import BackgroundGraph
+from icpi_ros.graph.processes import STOP_LIMIT, BackgroundGraph, environment
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.arm_feed import AT_REST
+from icpi_ros.nodes.bare_cancel import BARE_CANCEL
 from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.convert import MotionStatus
@@ -58,8 +66,27 @@ PHASES = {
 }
 
 
-def measure(trials: int, seed: int, request: str, controller: str) -> tuple[list[Stop], int]:
-    """Return ``trials`` stops, and how many requests came too late to be one.
+@dataclass
+class Measured:
+    """What was measured.
+
+    Attributes:
+        limits: of the arm.
+        stops: one each.
+        missed: requests that came when nothing moved any more.
+        cancels: bare cancel round trips, one beside every stop [s].
+        heard: the stops that could be overheard on their way.
+    """
+
+    limits: ArmLimits
+    stops: list[Stop] = field(default_factory=list)
+    missed: int = 0
+    cancels: list[float] = field(default_factory=list)
+    heard: list[HeardStop] = field(default_factory=list)
+
+
+def measure(trials: int, seed: int, request: str, controller: str) -> Measured:
+    """Return ``trials`` stops, and as many bare cancels between two processes.
 
     Args:
         trials: how many.
@@ -84,11 +111,33 @@ def measure(trials: int, seed: int, request: str, controller: str) -> tuple[list
             }
             with (
                 BackgroundGraph("sim", given, Path(folder) / "graph.log") as graph,
+                _bare(Path(folder) / "bare.log"),
                 _Client(graph) as client,
             ):
                 return client.measure(trials, np.random.default_rng(seed), request)
     finally:
         held.release()
+
+
+@contextlib.contextmanager
+def _bare(log: Path) -> Iterator[None]:
+    """Run the node that is only cancelled, in a process of its own."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            NodeSpec("bare_cancel", "/", {}).command(),
+            env={**environment(), parent.VARIABLE: str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:  # on a machine that busy nobody waits for it
+                process.kill()
 
 
 class _Client(ClientNode):
@@ -102,6 +151,7 @@ class _Client(ClientNode):
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)
         self._sent: deque[JointTrajectory] = deque(maxlen=100)
+        self._bare = SafeActionClient(self.node, ExecuteMotion, BARE_CANCEL)
         self._motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self._stop = self.node.create_client(Trigger, STOP)
         self._reset = self.node.create_client(Trigger, RESET_STOP)
@@ -111,26 +161,36 @@ class _Client(ClientNode):
         listen(JointTrajectory, CONTROLLER_TRAJECTORY, self._on_trajectory, qos.COMMAND)
         self.spin()
 
-    def measure(
-        self, trials: int, rng: np.random.Generator, request: str
-    ) -> tuple[list[Stop], int]:
+    def measure(self, trials: int, rng: np.random.Generator, request: str) -> Measured:
         self._wait(self._motions.ready, START_LIMIT, "execute_motion")
         self._wait(lambda: bool(self._states), START_LIMIT, "joint states")
+        self._wait(self._bare.ready, START_LIMIT, "bare_cancel")
         served = self._stop.service_is_ready() and self._reset.service_is_ready()
         kinds = {"both": ("cancel", "service")}.get(request, (request,)) if served else ("cancel",)
-        stops: list[Stop] = []
-        missed = 0
-        while len(stops) < trials:
-            stop = self._one(rng, kinds[len(stops) % len(kinds)])
+        found = Measured(self._arm.limits)
+        while len(found.stops) < trials:
+            stop = self._one(rng, kinds[len(found.stops) % len(kinds)], found)
             if stop is None:
-                missed += 1
-                if missed > trials + 20:
-                    raise ExecutionFailed(f"{missed} motions ended before they could be stopped")
+                found.missed += 1
+                if found.missed > trials + 20:
+                    raise ExecutionFailed(
+                        f"{found.missed} motions ended before they could be stopped"
+                    )
             else:
-                stops.append(stop)
-        return stops, missed
+                found.stops.append(stop)
+                found.cancels.append(self._cancel_bare())
+        return found
 
-    def _one(self, rng: np.random.Generator, kind: str) -> Stop | None:
+    def _cancel_bare(self) -> float:
+        """Return how long it takes to cancel a goal of a process that does nothing else [s]."""
+        handle = self._reply(self._bare.send(ExecuteMotion.Goal(), lambda msg: None))
+        result = self._bare.result(handle)
+        asked = time.monotonic()
+        self._bare.cancel(handle)
+        self._reply(result)
+        return time.monotonic() - asked
+
+    def _one(self, rng: np.random.Generator, kind: str, found: Measured) -> Stop | None:
         motion = str(rng.choice(list(PHASES)))
         task = TASKS.get(TASK)
         goal = ExecuteMotion.Goal(
@@ -160,7 +220,7 @@ class _Client(ClientNode):
             self._reply(self._reset.call_async(Trigger.Request()))
         if speed < MOVING or answer.result.error_code == ExecuteMotion.Result.NONE:
             return None
-        return self._noted(kind, motion, speed, asked)
+        return self._noted(kind, motion, speed, asked, found)
 
     def _ask(self, kind: str, handle: Any) -> None:
         if kind == "cancel":
@@ -168,21 +228,41 @@ class _Client(ClientNode):
         else:
             self._stop.call_async(Trigger.Request())
 
-    def _noted(self, kind: str, motion: str, speed: float, asked: float) -> Stop | None:
+    def _noted(
+        self, kind: str, motion: str, speed: float, asked: float, found: Measured
+    ) -> Stop | None:
         def begun() -> list[MotionStatus]:
             return [s for s in list(self._statuses) if s.state == "accepted" and _kind(s.motion)]
 
-        self._wait(lambda: bool(begun()), 2.0, "the arm's report of the stop")
+        self._wait(lambda: bool(begun()), REPLY_LIMIT, "the arm's report of the stop")
         first = begun()[0]
         states = [(at, fast) for at, fast in list(self._states) if at > asked]
         moving = [at for at, fast in states if fast >= AT_REST]
-        sent = [m for m in list(self._sent) if m.header.frame_id == first.motion]
-        share = None
-        if sent:
-            share = effort(convert.trajectory_from(sent[0], self._arm.joints), self._arm.limits)
         held = _kind(first.motion) == "hold"
+        share, heard = None, self._heard(first)
+        if heard is not None:
+            share = effort(heard.stop, self._arm.limits)
+            if not held:
+                found.heard.append(heard)
         standing = (moving[-1] if moving else asked) - asked
         return Stop(kind, motion, speed, first.steady - asked, standing, share, held)
+
+    def _heard(self, stop: MotionStatus) -> HeardStop | None:
+        """Return a stop as it was overheard; None where motions come as goals."""
+        sent = list(self._sent)
+        at = next((i for i, m in enumerate(sent) if m.header.frame_id == stop.motion), 0)
+        if at == 0:
+            return None
+        motion, message = sent[at - 1], sent[at]
+        begun = [
+            s.ns
+            for s in list(self._statuses)
+            if s.state == "accepted" and s.motion == motion.header.frame_id
+        ]
+        if not begun:
+            return None
+        paths = [convert.trajectory_from(m, self._arm.joints) for m in (motion, message)]
+        return HeardStop(paths[0], begun[0], paths[1], stop.ns, stop.taken_ns)
 
     @property
     def _speed(self) -> float:

@@ -1,42 +1,41 @@
 """Stopping an arm: brake on the path of the motion under way, or hold; then see it stand.
 
-The braking trajectory replaces the motion at a moment a little ahead (its header's stamp), so
-that the controller has it in time and joins it without a jump.  ``header.stamp`` is on the arm's
-clock, that of ``joint_states``.
+A stop carries the path with it (:mod:`icpi_ros.motion.carried`): it has begun when it arrives, and
+turns into braking a little later, so that no controller jerks when it takes it.  Its
+``header.stamp`` is on the arm's clock, that of ``joint_states``.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.carried import HOLD_TIME, Carried, carried_stop, hold_on_path
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
-from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
-from icpi_ros.types import SECOND, Array
+from icpi_ros.nodes.prepared_stops import PreparedStops
+from icpi_ros.nodes.running import Running
+from icpi_ros.nodes.stop_leads import Leads
+from icpi_ros.types import Array
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]: one sample could be a turning
 point."""
 STANDING_UNTOLD = 100_000_000
 """The same where it refused to stop [ns]: a motion that just begins is as slow for a moment."""
-LEADS = (0.012, 0.018, 0.03, 0.05)
-"""From planning a stop to its begin [s], one try after the other: planning takes 5 ms and
-transport 1 ms, and a controller refuses what comes too late to be joined within the limits."""
-TRANSPORT = 0.004
-"""A stop that is planned with less time left than this is not sent but planned anew [s]: to hear
-that it came too late takes longer."""
+LEADS = (1.0, 1.5, 2.5, 4.0)
+"""Shares of the measured lead from planning a stop to its braking, one try after the other."""
 BLEND = 0.05
-"""The same where the start of the motion is not exactly known [s]: time to join without a jerk."""
-SLACK, SHIFTS = 0.1, 81
-"""How far a start that is only estimated may be off [s], and how many starts are tried."""
+"""The same where the start of the motion is not exactly known [s]: time to join."""
+RATE = 250.0
+"""Updates of the controller per second that are assumed [Hz]."""
+FAST = 2.0
+"""Pace of a simulation from which on no stop is prepared: the motion ends before it is ready."""
 TOLD = 0.2
 """Steady time to hear of a silent arm's controller that it refuses a stop [s]."""
 LATE = 0.15
@@ -48,34 +47,16 @@ HOLDS = 4
 
 
 @dataclass(frozen=True)
-class Running:
-    """The motion under way: its path, its start on the arm's clock [ns], and if that is exact.
+class _Sent:
+    """A stop that was sent: its label, its end on the arm's clock [ns], where it ends [rad]."""
 
-    Where it is not, the path is searched for the time that fits a state best.
-    """
-
-    trajectory: JointTrajectory
-    start: int
-    exact: bool
-
-    def elapsed(self, ns: int) -> float:
-        """Return its own time at ``ns`` of the arm's clock [s], not below 0."""
-        return max(ns - self.start, 0) / SECOND
-
-    def aligned(self, state: ArmState) -> tuple[Running, Array]:
-        """Return the motion with the start that fits a state best, and the joints' distances.
-
-        Distances from the path are ``(n,)`` [rad].
-        """
-        slack = np.zeros(1) if self.exact else np.linspace(-SLACK, SLACK, SHIFTS)
-        wanted, _, _ = self.trajectory.sample(self.elapsed(state.ns) + slack)
-        off = np.abs(state.q - wanted)
-        best = int(np.argmin(off.max(axis=1)))
-        return replace(self, start=self.start - ns_from_seconds(float(slack[best]))), off[best]
+    label: str
+    end: int
+    q: Array
 
 
 class Stopper:
-    """Stops one arm; used by one worker thread.
+    """Stops one arm; used by one worker thread, but for :meth:`fire`.
 
     Args:
         port: the way to the arm.
@@ -83,6 +64,7 @@ class Stopper:
         changed: notified at every news of the arm.
         silence: steady time after which a joint state is too old to tell anything [s].
         limit: longest steady time until a stopped arm stands [s].
+        leads: what was measured of the way to the arm.
     """
 
     def __init__(
@@ -92,10 +74,47 @@ class Stopper:
         changed: threading.Condition,
         silence: float,
         limit: float,
+        leads: Leads | None = None,
     ) -> None:
         """Keep the parts."""
         self._port, self._gate, self._changed = port, gate, changed
         self._silence, self._limit = silence, limit
+        self.leads = leads or Leads(RATE)
+        self.rests_at: Array | None = None
+        """Where the arm was told to come to rest, if that is known [rad]."""
+        self._prepared: PreparedStops | None = None
+        self._fired: _Sent | None = None
+        self._lock = threading.Lock()
+
+    def prepare(self, running: Running) -> None:
+        """Have stops of a motion that begins ready until :meth:`forget`."""
+        self.forget()
+        if running.exact and self._port.pace < FAST:
+            self._prepared = PreparedStops(
+                self._gate, running.trajectory, running.known_from, self._port.write, self.leads
+            )
+
+    def passed(self, running: Running) -> None:
+        """Forget what was prepared for the past."""
+        if self._prepared is not None:
+            self._prepared.passed(running.elapsed(self._port.now))
+
+    def forget(self) -> None:
+        """End preparing: the motion is over, or was stopped."""
+        with self._lock:
+            prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.close()
+
+    def fire(self, running: Running, tolerance: float, name: str) -> None:
+        """Send a stop that is ready, from any thread; :meth:`stop` does what is left."""
+        with self._lock:
+            if self._prepared is None or self._fired is not None:
+                return
+            followed = self._followed(running, tolerance)
+            if followed is not None:
+                self._fired = self._send_prepared(followed, self._port.label(f"{name}/stop"))
+                self._prepared.close()  # no more of them: the processor is needed
 
     def stop(self, running: Running | None, tolerance: float, name: str, pending: str = "") -> bool:
         """Brake and wait until the arm stands; tell whether it was seen to.
@@ -107,21 +126,26 @@ class Stopper:
             name: of the trial, for labels.
             pending: label of a motion that was sent and is not answered yet; empty = none.
         """
-        if running is not None:
-            running = self._followed(running, tolerance)
-        if running is not None:
-            seen = self._brake(running, name)
+        self.rests_at = None
+        followed = None if running is None else self._followed(running, tolerance)
+        braked = followed
+        if self._fired is not None:  # the arm may have left the path already, braking
+            braked = followed or running
+        if braked is not None:
+            seen = self._brake(braked, name)
             if seen is not None:
                 return seen
-        return self._hold(name, pending)
+        known = running if running is not None and running.exact else None
+        return self._hold(name, pending, known, off_path=followed is None)
 
-    def _hold(self, name: str, pending: str) -> bool:
+    def _hold(self, name: str, pending: str, running: Running | None, off_path: bool) -> bool:
         """Hold, more gently each time; tell whether the arm was seen to stand."""
         deadline = time.monotonic() + self._limit
         for attempt in range(HOLDS):
             label = self._port.label(f"{name}/hold")
             asked = self._port.now
-            end = asked + ns_from_seconds(self._port.hold(label, attempt))
+            first = running if attempt == 0 else None  # afterwards nobody knows the command
+            end = asked + ns_from_seconds(self._send_hold(label, attempt, first, off_path))
             last = attempt == HOLDS - 1
             if last:
                 end = asked  # what refuses all of them stops by itself, or does not
@@ -130,36 +154,88 @@ class Stopper:
                 return seen
         return False
 
+    def _send_hold(
+        self, label: str, attempt: int, running: Running | None, off_path: bool
+    ) -> float:
+        """Send a hold; return how long it takes [s]."""
+        state = self._port.state
+        if running is None or state is None or self._too_old(state):
+            return self._port.hold(label, attempt)
+        now = self._port.now
+        begin = running.elapsed(now + ns_from_seconds(self.leads.prepared * self._pace))
+        # An arm that left its path cannot stop where it is either: as far ahead as it needs.
+        target = state.q + 0.5 * HOLD_TIME * state.qd if off_path else None
+        limits, known_from = self._gate.limits, running.known_from
+        hold = hold_on_path(running.trajectory, begin, limits, target, known_from)
+        self.rests_at = hold.trajectory.positions[-1]
+        return self._port.hold(label, attempt, hold, _stamp(running, hold))
+
     def _brake(self, running: Running, name: str) -> bool | None:
         """Brake on the path; tell whether the arm was seen to stand, None if that failed."""
-        for lead in LEADS if running.exact else (BLEND,):
-            label = self._port.label(f"{name}/stop")
-            end = self._send_stop(running, lead, label)
-            if end is None:
+        for share in LEADS if running.exact else LEADS[:1]:
+            with self._lock:
+                sent, self._fired = self._fired, None
+            if sent is None:
+                sent = self._send_stop(running, share, self._port.label(f"{name}/stop"))
+            if sent is None:
                 continue
-            seen = self._stands_after(end, label, time.monotonic() + self._limit)
+            seen = self._stands_after(sent.end, sent.label, time.monotonic() + self._limit)
             if seen is not None:
+                self.rests_at = sent.q
                 return seen
-            if self._port.status(label, "rejected") is None:
+            if self._port.status(sent.label, "rejected") is None:
                 return None  # it was taken: what is planned on the path that was left would jump
         return None
 
-    def _send_stop(self, running: Running, lead: float, label: str) -> int | None:
-        """Send a stop; return its end on the arm's clock [ns].
+    def _send_stop(self, running: Running, share: float, label: str) -> _Sent | None:
+        """Send a stop.
 
         None: the gate refused it, or planning took so long that it would come too late.
         """
-        pace = max(self._port.pace, 1.0)
-        begin = self._port.now + ns_from_seconds(lead * pace)
+        if share == LEADS[0]:
+            with self._lock:
+                sent = self._send_prepared(running, label)
+            if sent is not None:
+                return sent
+        lead = share * self.leads.planned if running.exact else BLEND
+        begin = self._port.now + ns_from_seconds(lead * self._pace)
+        asked = time.monotonic()
         try:
-            checked = safe_stop(self._gate, running.trajectory, running.elapsed(begin))
+            if not running.exact:
+                checked = safe_stop(self._gate, running.trajectory, running.elapsed(begin))
+                stamp = begin
+            else:
+                stop = carried_stop(
+                    self._gate, running.trajectory, running.elapsed(begin), running.known_from
+                )
+                checked, stamp = stop.checked, running.start + ns_from_seconds(stop.first)
         except MotionRefused:
             return None
+        self.leads.planning.add(time.monotonic() - asked)
         left = begin - self._port.now
-        if left < ns_from_seconds(TRANSPORT * pace) and lead not in (BLEND, LEADS[-1]):
+        late = left < ns_from_seconds(self.leads.floor * self._pace)
+        if late and running.exact and share != LEADS[-1]:
             return None
-        self._port.send(checked, label, begin)
-        return begin + ns_from_seconds(checked.trajectory.duration)
+        self._port.send(checked, label, stamp)
+        path = checked.trajectory
+        return _Sent(label, stamp + ns_from_seconds(path.duration), path.positions[-1])
+
+    def _send_prepared(self, running: Running, label: str) -> _Sent | None:
+        """Send the first stop that is ready and begins late enough, if there is one."""
+        if self._prepared is None or not running.exact:
+            return None
+        earliest = self._port.now + ns_from_seconds(self.leads.prepared * self._pace)
+        found = self._prepared.take(running.elapsed(earliest))
+        if found is None:
+            return None
+        stamp = running.start + ns_from_seconds(found.stop.first)
+        path = found.stop.checked.trajectory
+        self._port.send(found.stop.checked, label, stamp, message=found.message)
+        return _Sent(label, stamp + ns_from_seconds(path.duration), path.positions[-1])
+
+    @property
+    def _pace(self) -> float:
+        return max(self._port.pace, 1.0)
 
     def _followed(self, running: Running, tolerance: float) -> Running | None:
         """Return the motion if the arm is where it wants it; an old state says nothing."""
@@ -204,10 +280,16 @@ class Stopper:
         return state.age > self._silence
 
 
+def _stamp(running: Running, new: Carried) -> int:
+    """Return when what replaces a motion begins on the arm's clock [ns]."""
+    return running.start + ns_from_seconds(new.first)
+
+
 def hold_if_moving(port: ArmPort) -> bool:
     """Hold an arm that moves outside of any trial; tell whether it did.
 
-    An executor before this one may have begun the motion, or another program.
+    An executor before this one may have begun the motion, or another program: what is commanded
+    is not known, so this hold is joined and not smooth.
     """
     state = port.state
     if state is None or state.stands:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.motion.carried import HOLD_SHARE, HOLD_TIME, Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.action_port import Tolerances
 from icpi_ros.nodes.arm_feed import ArmFeed, ArmState, FeedPort
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topics import TRAJECTORY
 
-HOLD_TIME = 0.2
-"""Shortest time in which an arm is brought to a hold [s]."""
 FRESH = 0.25
 """Oldest joint state that tells where to hold an arm, steady time [s]."""
-HOLD_SHARE = 0.5
-"""Share of the acceleration limits that a hold uses: its start is only roughly known."""
 
 
 class TopicPort(FeedPort):
     """See :class:`icpi_ros.nodes.arm_port.ArmPort`."""
 
-    def __init__(
-        self, node: Node, arm: Arm, feed: ArmFeed, tolerances: Tolerances, controller: str
-    ) -> None:
-        """Open the topic; the tolerances cannot be sent here, the executor watches them."""
+    def __init__(self, node: Node, arm: Arm, feed: ArmFeed, controller: str) -> None:
+        """Open the topic; no tolerances can be sent here, the executor watches them."""
         super().__init__(feed)
         self._node, self._arm = node, arm
         topic = f"{controller}/{TRAJECTORY}"
@@ -45,18 +41,39 @@ class TopicPort(FeedPort):
         """See the class; the simulated arm does, a real controller does not."""
         return self._feed.reports_status
 
-    def send(self, motion: CheckedTrajectory, label: str, start_ns: int = 0) -> None:
+    def write(self, motion: CheckedTrajectory) -> Any:
         """See the class."""
-        self._out.publish(convert.trajectory_msg(motion.trajectory, label, start_ns))
+        return convert.trajectory_msg(motion.trajectory, "")
 
-    def hold(self, label: str, attempt: int = 0) -> float:
-        """Send one point at rest where the arm is, or where it can stop if it moves.
+    def send(
+        self,
+        motion: CheckedTrajectory,
+        label: str,
+        start_ns: int = 0,
+        joined: bool = False,
+        message: Any = None,
+    ) -> None:
+        """See the class."""
+        if message is None:
+            path = motion.trajectory.without_start() if joined else motion.trajectory
+            message = convert.trajectory_msg(path, label, start_ns)
+        else:
+            message.header = convert.header(start_ns, label)
+        self._out.publish(message)
+
+    def hold(
+        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+    ) -> float:
+        """Send ``known``, or one point at rest where the arm is or where it can stop if it moves.
 
         Where an arm that has fallen silent is, nobody knows: it would jump to where it was.  The
         motion that it has was checked and ends at rest.
         """
+        if known is not None:
+            self._out.publish(convert.trajectory_msg(known.trajectory, label, start_ns))
+            return known.trajectory.duration
         state = self._feed.state
-        if state is None or state.age > FRESH:
+        if state is None or state.age > FRESH or not state.has_velocity:
             return 0.0
         point = hold_point(self._arm, state, attempt)
         self._out.publish(convert.trajectory_msg(point, label))

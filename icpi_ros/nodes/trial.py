@@ -13,13 +13,15 @@ from icpi_msgs.msg import Proposal, TrialWindow
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.approval import Approval
+from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.convert import ns_from_seconds, to_ns
-from icpi_ros.nodes.following import Follower, Settings, TrialEnded
+from icpi_ros.nodes.following import Follower, Settings
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
+from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array
+from icpi_ros.types import SECOND, Array, Tracking
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
@@ -31,7 +33,10 @@ MOST_LOOKS = 20
 
 @dataclass
 class Report:
-    """What happened: window [ns], planned motion and settling time [s], theta and whose it is."""
+    """What happened: window [ns], planned motion and settling time [s], theta and whose it is.
+
+    ``tracking``: what the arm was commanded last, and how it followed.
+    """
 
     start: int = 0
     stop: int = 0
@@ -39,16 +44,18 @@ class Report:
     settling: float = 0.0
     theta: Array = field(default_factory=lambda: np.empty(0))
     decided_by: str = ""
+    tracking: Tracking = field(default_factory=Tracking)
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands between a theta and the arm: rules, their memory, planner and approval."""
+    """What stands between a theta and the arm: rules, memory, planner, approval, its controller."""
 
     rules: Rules
     memory: RunMemory
     planner: Planner
     approval: Approval
+    controller: ControllerInquiry
 
 
 def stopped() -> TrialEnded:
@@ -104,12 +111,13 @@ class TrialExecution:
         except MotionRefused as exc:
             raise TrialEnded(Code.MOTION_REFUSED, str(exc) + self._give_up()) from exc
         except TrialEnded as exc:
-            raise TrialEnded(exc.code, str(exc) + self._give_up()) from exc
+            raise TrialEnded(exc.code, str(exc) + self._give_up() + self._behind(exc)) from exc
         except BaseException:
             self._give_up()
             raise
         finally:
             self.report.motion = self._follower.planned
+            self.report.tracking = self._follower.tracking
         return self.report
 
     def _phases(self, theta: Array, proposal: Proposal) -> None:
@@ -136,6 +144,7 @@ class TrialExecution:
         """Return the plan that may be executed."""
         self._follower.wait_still(lambda: self._scene.is_told, self._settings.start, self._unseen)
         self._follower.await_arm()
+        self._require_controller()
         if self._guard.rules.approval:
             self._on_phase(Phase.WAITING)
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
@@ -146,6 +155,26 @@ class TrialExecution:
                 Code.DRY_RUN, f"dry run: nothing moved; the motion passed all checks: {shown}"
             )
         return plan
+
+    def _require_controller(self) -> None:
+        """End the trial if the controller is not set up as a motion needs it.
+
+        In a dry run whatever answers is checked: there may be no controller yet.
+        """
+        if not self._guard.rules.dry_run:
+            self._follower.await_controller()
+        inquiry = self._guard.controller
+        inquiry.begin()
+        late = TrialEnded(Code.ARM_SILENT, "the controller's answers were waited for too long")
+        self._follower.wait_still(inquiry.done, 2.0 * ANSWER, lambda: late)
+        if reason := inquiry.refusal():
+            raise TrialEnded(Code.MOTION_REFUSED, reason)
+
+    def _behind(self, ended: TrialEnded) -> str:
+        """Return what may be behind a rejection that the controller did not explain."""
+        if not isinstance(ended, GoalRejected) or ended.explained:
+            return ""
+        return f"; {self._guard.controller.explain_rejection()}"
 
     def _rehearse(self, plan: Plan, slow: JointTrajectory) -> None:
         """Go through the stroke slowly and back, before the scene is put back."""

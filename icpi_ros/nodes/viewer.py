@@ -17,6 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, OperatorRequest, Trial
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_ros.arms import find_arm
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, InvalidValue
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.nodes import convert, diagnostics, marker_msgs, qos
@@ -37,6 +38,7 @@ from icpi_ros.types import Array
 PARAMETERS = (
     Spec("task", "slide", "task that is shown", choices=TASKS.names()),
     Spec("arm", "", "arm that is shown: a name or a description file; empty = the task's"),
+    Spec("joint_prefix", "", "what stands in front of its joint names in joint_states"),
 )
 PERIOD = 0.1
 """Steady time between two sets of markers [s]."""
@@ -52,7 +54,7 @@ class Viewer(IcpiNode):
         super().__init__("viewer")
         values = declare(self, PARAMETERS)
         self._task = TASKS.get(values["task"])
-        self._arm = find_arm(values["arm"] or self._task.arm)
+        self._arm = prefixed(find_arm(values["arm"] or self._task.arm), values["joint_prefix"])
         self._ns = 0
         self._markers: dict[str, list[Marker]] = {}
         self._show_goal(self._task.default_goal)

@@ -54,6 +54,10 @@ def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> d
         "seconds": _known(trial.seconds),
         "seen_seconds": seen,
         "coverage": None if path is None else path.coverage,
+        "last_motion": trial.tracking.motion,
+        "tracking_error": _known(trial.tracking.error),
+        "tracking_joint": trial.tracking.joint,
+        "tracking_seconds": _known(trial.tracking.time),
         "note": redact_text(trial.note),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from icpi_ros.data.records import RunConfig
 from icpi_ros.models.budget import Spending
 from icpi_ros.redact import Json, jsonable
@@ -35,6 +37,7 @@ def _trial_json(trial: Trial, config: RunConfig) -> Json:
             "seconds": trial.seconds,
             "status": trial.status.value,
             "note": trial.note,
+            "tracking": asdict(trial.tracking) if trial.tracking.known else None,
             "projected": trial.projected,
             "fallback_reason": trial.proposal.fallback_reason,
             "predicted_cost": trial.proposal.predicted_cost,

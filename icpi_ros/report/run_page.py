@@ -30,6 +30,7 @@ from icpi_ros.report.run_model import model_section
 from icpi_ros.report.run_picture import draw_costs, draw_paths
 from icpi_ros.report.run_text import millimetres, prediction
 from icpi_ros.report.run_timing import timing_section
+from icpi_ros.report.run_tracking import tracking_table
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
 
@@ -69,6 +70,7 @@ def run_page(
         navigation(
             [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
              ("model", "Model"), ("timings", "Timings"),
+             *([("arm", "Arm")] if any(trial.tracking.motion for trial in trials) else []),
              *((one.key, one.heading) for one in more),
              ("repeat", "Everything needed to repeat it")]
         ),
@@ -77,6 +79,7 @@ def run_page(
         section("notes", "Fallbacks and failures", _notes(trials)),
         section("model", "What the model was asked", model_section(trials, spent)),
         section("timings", "Timings", timing_section(trials)),
+        *_arm(trials),
         *(section(one.key, one.heading, one.markup) for one in more),
         section("repeat", "Everything needed to repeat it", _repeat(record)),
     ]  # fmt: skip
@@ -102,6 +105,12 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
         f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.",
         "lead",
     ) + paragraph(result)
+
+
+def _arm(trials: Sequence[Trial]) -> list[str]:
+    """Return the section about the arm; none where nobody was told of one."""
+    markup = tracking_table(trials)
+    return [section("arm", "What the arm was commanded last", markup)] if markup else []
 
 
 def _trials(task: Task, trials: Sequence[Trial]) -> str:

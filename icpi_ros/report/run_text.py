@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from icpi_ros.data.records import RunRecord
 from icpi_ros.models.budget import Spending
+from icpi_ros.report.run_tracking import tracking_lines
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
@@ -59,6 +60,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
         for trial in trials
         if trial.status is not TrialStatus.DONE
     ]
+    lines += tracking_lines(trials)
     return "\n".join(lines)
 
 

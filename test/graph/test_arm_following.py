@@ -13,7 +13,8 @@ from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.following import Follower, Settings, TrialEnded
+from icpi_ros.nodes.following import Follower, Settings
+from icpi_ros.nodes.trial_ended import TrialEnded
 
 ARM = ARMS.get("ur5e")
 GOAL = ARM.home + 0.1
@@ -26,6 +27,7 @@ class Port:
     """An arm on the topic that does what ``after`` makes of its state."""
 
     has_controller, answers, pace = True, False, 1.0
+    doubt = unusable = ""
 
     def __init__(self, speed=0.0, after=lambda state: state, heard=time.monotonic):
         self._heard = heard
@@ -48,10 +50,13 @@ class Port:
     def label(self, name):
         return name
 
-    def send(self, motion, label, start_ns=0):
+    def write(self, motion):
+        return motion
+
+    def send(self, motion, label, start_ns=0, **how):
         self.sent.append(motion)
 
-    def hold(self, label, attempt=0):
+    def hold(self, label, attempt=0, *known):
         self.held += 1
         return 0.0
 

@@ -57,11 +57,11 @@ class Port:
             self.state = ArmState(ns, self.state.q, np.zeros(6), time.monotonic())
             time.sleep(0.06)
 
-    def send(self, motion, label, start_ns=0):
+    def send(self, motion, label, start_ns=0, **how):
         self.sent.append((motion.trajectory, start_ns))
         self._obey(label)
 
-    def hold(self, label, attempt=0):
+    def hold(self, label, attempt=0, *known):
         self.held.append(attempt)
         self._obey(label)
         return 0.0
@@ -148,13 +148,13 @@ def test_a_hold_brakes_within_the_limits():
 class TakesTheStopButMovesOn(Port):
     """The first stop is taken; the arm swings back at its end, and stands after a hold."""
 
-    def send(self, motion, label, start_ns=0):
+    def send(self, motion, label, start_ns=0, **how):
         self.sent.append((motion.trajectory, start_ns))
         last = motion.trajectory.positions[-1]
         later = start_ns + round(motion.trajectory.duration * 1e9) + 200_000_000
         self.state = ArmState(later, last, np.full(6, 0.05), time.monotonic())
 
-    def hold(self, label, attempt=0):
+    def hold(self, label, attempt=0, *known):
         self.held.append(attempt)
         self._obey(label)
         return 0.0
@@ -188,5 +188,5 @@ def test_on_the_topic_a_hold_never_goes_to_where_a_silent_arm_was(age, points):
         create_publisher=lambda *_: SimpleNamespace(publish=sent.append),
     )
     feed = SimpleNamespace(state=state_at(0.2, age=age))
-    TopicPort(node, ARM, feed, None, "controller").hold("trial/hold")
+    TopicPort(node, ARM, feed, "controller").hold("trial/hold")
     assert len(sent) == points

@@ -11,7 +11,6 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_msgs.msg import ObjectState
 from icpi_ros.arms import ARMS
 from icpi_ros.nodes import qos
-from icpi_ros.nodes.action_port import Tolerances
 from icpi_ros.nodes.arm_feed import ArmFeed
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.topic_port import TopicPort
@@ -38,7 +37,7 @@ def node(domain):
 def test_controller_and_perception_are_found_under_other_names(node, observer):
     changed = threading.Condition()
     feed = ArmFeed(node, ARM, changed, "arm")
-    arm = TopicPort(node, ARM, feed, Tolerances(0.1, 0.01, 0.5), "arm")
+    arm = TopicPort(node, ARM, feed, "arm")
     scene = ScenePort(node, changed)
     assert not any([arm.has_controller, arm.answers, scene.is_told])
     observer.node.create_publisher(DiagnosticStatus, "/bench/told", qos.EVENT)

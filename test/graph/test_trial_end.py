@@ -10,11 +10,13 @@ from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.following import Settings, TrialEnded
+from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.trial import Guard, TrialExecution
+from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
+from icpi_ros.types import Tracking
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
 THETA = np.array([1.0, 0.1])
@@ -30,7 +32,13 @@ class Follower:
         self._refused = refused
         self.stops = 0
 
+    cause = ""
+    tracking = Tracking()
+
     def begin(self, trial_id):
+        pass
+
+    def await_controller(self):
         pass
 
     def await_arm(self):
@@ -71,7 +79,8 @@ def execution(refused, on_phase=lambda phase: None, told=True):
         seen=SimpleNamespace(ns=2, arrival=float("inf")),
         window=lambda *_: None,
     )
-    guard = Guard(rules, memory, planner, None)
+    controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
+    guard = Guard(rules, memory, planner, None, controller)
     trial = TrialExecution(
         SLIDE, follower, scene, guard, Settings(), on_phase, lambda problem: None
     )

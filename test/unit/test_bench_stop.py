@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from icpi_ros.arms import ARMS
-from icpi_ros.bench.stopping import Stop, effort, summary, text
+from icpi_ros.bench.dialects import HeardStop, dialects
+from icpi_ros.bench.stopping import Stop, effort, kept, summary, text
+from icpi_ros.motion.carried import carried_stop
+from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.tasks import TASKS
@@ -21,6 +24,34 @@ def test_the_summary_has_median_p99_and_most():
     assert rows["deceleration"] == pytest.approx({"median": 0.051, "p99": 0.1, "max": 0.101})
     assert (rows["stops"], rows["missed"], rows["held"]) == (101, 3, 0)
     assert "median 51.0 ms  p99 100.0 ms  max 101.0 ms" in text(rows)
+
+
+def test_latency_is_stated_beside_a_bare_cancel():
+    rows = summary([stop(0.01)] * 3, 0, cancels=[0.004, 0.005, 0.006])
+    assert "median 2.0 (3 allowed), p99 2.0 (8 allowed)" in text(rows)
+    assert kept(rows)
+    assert not kept(summary([stop(0.016)] * 3, 0, cancels=[0.005] * 3))
+    assert not kept(summary([stop(0.01, held=True)], 0, cancels=[0.005]))
+
+
+def test_every_dialect_commands_a_stop_smoothly_and_none_does_without_its_path():
+    stroke = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    found = carried_stop(SafetyGate(ARM), stroke, 0.3)
+    start = 7_000_000_000
+    heard = HeardStop(
+        stroke,
+        start,
+        found.checked.trajectory,
+        start + round(found.first * 1e9),
+        start + 275_000_000,
+    )
+    assert heard.begin == pytest.approx(0.3, abs=1e-6)
+    rows = dialects([heard], ARM.limits)
+    assert len(rows) == 10
+    for row in rows:
+        assert row["share"] <= 1.05
+        assert row["joined_acceleration"] > 3.0 * row["acceleration"] or row["rate"] < 125.0
+    assert "1000 Hz  measured" in text(summary([stop(0.01)], 0, smooth=rows))
 
 
 def test_held_stops_are_counted():

@@ -136,3 +136,11 @@ def test_every_argument_has_a_description_and_a_valid_default():
         assert all(argument.description for argument in arguments)
     asked = {"task", "improver", "namespace", "use_sim_time", "params_file", "log_level"}
     assert asked <= {argument.name for argument in SIM_ARGUMENTS}
+
+
+@pytest.mark.parametrize("name", ["sim", "real"])
+def test_the_prefix_of_joints_reaches_every_node_that_reads_or_writes_them(name):
+    given = {"joint_prefix": "ur_", "viewer": "true"}
+    nodes = {spec.name: spec.parameters for spec in graph(name, given)}
+    takes = {node for node, values in nodes.items() if values.get("joint_prefix") == "ur_"}
+    assert takes == {"executor", "viewer", "mujoco_arm"} & set(nodes)

@@ -9,8 +9,10 @@ import numpy as np
 
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.nodes.convert import ns_from_seconds
-from icpi_ros.types import Array
+from icpi_ros.types import SECOND, Array
+
+AT_REST = 1.2e-7
+"""Largest final velocity that counts as rest [rad/s]: the rounding of a single-precision number."""
 
 
 @dataclass(frozen=True)
@@ -49,47 +51,43 @@ class Watch:
 
 @dataclass(frozen=True)
 class Order:
-    """A trajectory as it came: label, points, start on the arm's clock [ns] (0 = now)."""
+    """A trajectory as it came.
+
+    Attributes:
+        label: name that the sender gave it.
+        trajectory: its points.
+        start_ns: its start on the arm's clock [ns]; 0 = now.
+        watch: its tolerances; only those of a goal count.
+        goal: it came as a goal of the action, not on the topic.
+    """
 
     label: str
     trajectory: JointTrajectory
     start_ns: int = 0
     watch: Watch = field(default_factory=Watch)
-
-
-@dataclass(frozen=True)
-class LoadedMotion:
-    """A checked motion with the commands of all its steps.
-
-    Attributes:
-        label: name that the sender gave it.
-        trajectory: the motion.
-        positions, velocities: ``(S, n)`` commands, one per step [rad], [rad/s].
-        watch: its tolerances.
-    """
-
-    label: str
-    trajectory: JointTrajectory
-    positions: Array
-    velocities: Array
-    watch: Watch
-
-    @classmethod
-    def sampled(cls, order: Order, trajectory: JointTrajectory, dt: float) -> LoadedMotion:
-        """Sample a trajectory at every step, exactly as in-process rollouts do."""
-        steps = int(np.ceil(trajectory.duration / dt - 1e-6)) + 1
-        q, qd, _ = trajectory.sample(dt * np.arange(steps, dtype=np.float64))
-        return cls(order.label, trajectory, q, qd, order.watch)
+    goal: bool = False
 
 
 @dataclass(frozen=True)
 class Event:
-    """What became of a motion; see :class:`icpi_ros.nodes.convert.MotionStatus`."""
+    """What became of a motion.
+
+    Attributes:
+        label: of the motion.
+        state: ``accepted``, ``done``, ``aborted``, ``cancelled`` or ``replaced``.
+        ns: when [ns]; for ``accepted`` the start of the motion.
+        reason: why it ended so; empty otherwise.
+        due_ns: when it makes itself felt [ns]: for ``accepted`` the first command that is another
+            than without it, else as ``ns``.
+        taken_ns: for ``accepted`` the update that took it [ns].
+    """
 
     label: str
     state: str
     ns: int
     reason: str = ""
+    due_ns: int = 0
+    taken_ns: int = 0
 
 
 def check_order(order: Order, now_ns: int) -> None:
@@ -107,9 +105,9 @@ def check_order(order: Order, now_ns: int) -> None:
     if t.times[0] < 0.0 or not (np.diff(t.times) > 0.0).all():
         raise MotionRefused("times of a motion start at 0 or later and increase strictly")
     for joint, velocity in zip(t.joints, t.velocities[-1], strict=True):
-        if velocity != 0.0:
+        if abs(velocity) > AT_REST:
             raise MotionRefused(
                 f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
             )
-    if order.start_ns and order.start_ns + ns_from_seconds(t.duration) < now_ns:
+    if order.start_ns and order.start_ns + round(t.duration * SECOND) < now_ns:
         raise MotionRefused("the trajectory ended in the past")

@@ -1,0 +1,210 @@
+"""What a trajectory controller says of itself, and which of it must be otherwise.
+
+Names and defaults are those of ros2_control's joint_trajectory_controller (Jazzy).  A wrong value
+is one that makes an arm jump, leave its path, or never end; all others are preferences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+JOINTS = "joints"
+COMMAND_INTERFACES, STATE_INTERFACES = "command_interfaces", "state_interfaces"
+FROM_DESIRED = "interpolate_from_desired_state"
+OPEN_LOOP = "open_loop_control"
+"""What :data:`FROM_DESIRED` was called before; still read by Jazzy."""
+METHOD = "interpolation_method"
+NONZERO_END = "allow_nonzero_velocity_at_trajectory_end"
+SCALING = "speed_scaling.initial_scaling_factor"
+RATE = "update_rate"
+GOAL_TIME = "constraints.goal_time"
+STOPPED = "constraints.stopped_velocity_tolerance"
+SCALARS = (
+    *(JOINTS, COMMAND_INTERFACES, STATE_INTERFACES, FROM_DESIRED, OPEN_LOOP, METHOD),
+    *(NONZERO_END, SCALING, RATE, GOAL_TIME, STOPPED),
+)
+MIN_RATE = 100
+"""Cycles per second below which a stop begins noticeably late [Hz]."""
+TRAJECTORY_CONTROLLER = "TrajectoryController"
+"""Ends the type of every controller that may take our motions."""
+ALTERNATIVES = (
+    "on a UR it is scaled_joint_trajectory_controller or the plain joint_trajectory_controller, "
+    "whichever is active"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that should be otherwise: one line with its remedy; ``wrong``: nothing may move."""
+
+    text: str
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class ListedController:
+    """One controller as the controller manager lists it."""
+
+    name: str
+    state: str
+    type: str
+
+
+def constraint(joint: str, kind: str) -> str:
+    """Return the name of a joint's tolerance; ``kind``: ``trajectory`` or ``goal``."""
+    return f"constraints.{joint}.{kind}"
+
+
+def asked_for(joints: Sequence[str]) -> list[str]:
+    """Return the names of all parameters that are judged."""
+    each = [constraint(joint, kind) for joint in joints for kind in ("trajectory", "goal")]
+    return [*SCALARS, *each]
+
+
+def judge_parameters(
+    told: Mapping[str, Any], controller: str, joints: Sequence[str]
+) -> list[Finding]:
+    """Return what should be otherwise about a controller's parameters.
+
+    Args:
+        told: values by name; what a controller does not have is not there and not judged.
+        controller: its name, for the remedies.
+        joints: names of the arm's joints.
+    """
+    findings = [*_joints(told, joints), *_interfaces(told), *_timing(told)]
+    open_ends = [j for j in joints if told.get(constraint(j, "trajectory"), 1.0) <= 0.0]
+    if open_ends:
+        findings.append(
+            Finding(
+                f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}: what comes on "
+                "the topic is followed however far they are off; 0.1 is recommended",
+                wrong=False,
+            )
+        )
+    return [Finding(f"{controller}: {found.text}", found.wrong) for found in findings]
+
+
+def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
+    named = list(told.get(JOINTS, joints))
+    if sorted(named) == sorted(joints):
+        return []
+    missing = [joint for joint in joints if joint not in named]
+    more = [joint for joint in named if joint not in joints]
+    return [
+        Finding(
+            f"joints is [{', '.join(named)}]: it lacks {', '.join(missing) or 'none'} of the arm's "
+            f"and has {', '.join(more) or 'no'} others: set joint_prefix, or choose the arm's own "
+            "controller with controller_name",
+            wrong=True,
+        )
+    ]
+
+
+def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
+    findings = []
+    commands = list(told.get(COMMAND_INTERFACES, ("position",)))
+    if commands and "position" not in commands:
+        findings.append(
+            Finding(
+                f"command_interfaces is [{', '.join(commands)}]: the controller follows by its own "
+                "gains; position is recommended, else try its gains with slow moves first",
+                wrong=False,
+            )
+        )
+    states = list(told.get(STATE_INTERFACES, ("position", "velocity")))
+    from_desired = bool(told.get(FROM_DESIRED, False) or told.get(OPEN_LOOP, False))
+    known = FROM_DESIRED in told or OPEN_LOOP in told
+    if known and not from_desired and states and "velocity" not in states:
+        findings.append(
+            Finding(
+                f"state_interfaces is [{', '.join(states)}] and {FROM_DESIRED} is false: a stop is "
+                "joined as if the arm stood still, with a jerk; add velocity, or set "
+                f"{FROM_DESIRED} to true",
+                wrong=True,
+            )
+        )
+    elif known and not from_desired:
+        findings.append(
+            Finding(
+                f"{FROM_DESIRED} is false: what replaces a motion is joined from the lagging "
+                "measurement; true is recommended",
+                wrong=False,
+            )
+        )
+    return findings
+
+
+def _timing(told: Mapping[str, Any]) -> list[Finding]:
+    findings = []
+    if told.get(METHOD, "splines") != "splines":
+        findings.append(
+            Finding(
+                f"{METHOD} is {told[METHOD]!r}: the arm would step from point to point; set "
+                "splines",
+                wrong=True,
+            )
+        )
+    scaling = float(told.get(SCALING, 1.0))
+    if scaling != 1.0:
+        findings.append(
+            Finding(
+                f"{SCALING} is {scaling:g}: an arm that is slowed leaves its path in time; set 1.0",
+                wrong=True,
+            )
+        )
+    if told.get(NONZERO_END, False):
+        findings.append(
+            Finding(f"{NONZERO_END} is true: false is recommended, all must end at rest", False)
+        )
+    rate = told.get(RATE, 0)  # 0 = that of the controller manager, which it does not tell
+    if 0 < rate < MIN_RATE:
+        findings.append(
+            Finding(
+                f"{RATE} is {rate} Hz: a stop begins up to {1000 / rate:.0f} ms late; at least "
+                f"{MIN_RATE} is recommended",
+                wrong=False,
+            )
+        )
+    if told.get(GOAL_TIME, 1.0) == 0.0:
+        findings.append(
+            Finding(
+                f"{GOAL_TIME} is 0: goals of others that miss their end last for ever (ours bring "
+                "a time of their own); 0.5 is recommended",
+                wrong=False,
+            )
+        )
+    return findings
+
+
+def judge_activity(controllers: Sequence[ListedController], name: str) -> list[Finding]:
+    """Return why the controller manager will not let ``name`` move the arm; empty = it will."""
+    found = next((one for one in controllers if one.name == name), None)
+    if found is not None and found.state == "active":
+        return []
+    state = "not loaded" if found is None else found.state
+    active = [
+        one.name
+        for one in controllers
+        if one.state == "active" and one.type.endswith(TRAJECTORY_CONTROLLER)
+    ]
+    if active:
+        remedy = (
+            f"active is {', '.join(active)}: set controller_name to it, or `ros2 control "
+            f"switch_controllers --deactivate {active[0]} --activate {name}`"
+        )
+    else:
+        remedy = (
+            f"no trajectory controller is active: `ros2 control switch_controllers --activate "
+            f"{name}`; {ALTERNATIVES}"
+        )
+    return [Finding(f"controller {name} is {state} and takes no motion; {remedy}", wrong=True)]
+
+
+def rejection_hint(name: str) -> str:
+    """Return what may be behind a rejection that nobody explains."""
+    return (
+        f"an inactive controller rejects everything: see `ros2 control list_controllers` for "
+        f"{name}; {ALTERNATIVES} (parameter controller_name)"
+    )

@@ -1,0 +1,200 @@
+"""Asks the arm's controller how it is set up before the first motion, and whether it is active.
+
+Standard services alone: ``<controller>/list_parameters`` and ``get_parameters`` (of every node; a
+request for a parameter that a node does not have is answered with nothing at all, hence the list
+first), and ``controller_manager/list_controllers`` where ``controller_manager_msgs`` is installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+from rclpy.task import Future
+
+from icpi_ros.nodes.calls import call
+from icpi_ros.nodes.controller_facts import (
+    Finding,
+    ListedController,
+    asked_for,
+    judge_activity,
+    judge_parameters,
+    rejection_hint,
+)
+from icpi_ros.nodes.parameters import Spec
+
+ANSWER = 3.0
+"""Steady time within which a controller answers [s]; one that does not is warned of."""
+ASK_AGAIN = 0.5
+"""Steady time after which a question is repeated: replies get lost while nodes still meet [s]."""
+EXPLAIN, POLL = 1.0, 0.01
+"""Steady time to ask why a motion was rejected, and between looks [s]."""
+MANAGER = "controller_manager"
+PARAMETERS = (
+    Spec(
+        "controller_check",
+        "refuse",
+        "what to do about a controller that is inactive or set up so that an arm would jump, leave "
+        "its path or never end: refuse motions, or warn",
+        choices=("refuse", "warn"),
+    ),
+)
+
+
+class Question:
+    """One service call that is repeated until it is answered; polled by one thread.
+
+    Args:
+        node: whose executor hears the answer.
+        kind: type of the service.
+        name: of the service.
+    """
+
+    def __init__(self, node: Node, kind: Any, name: str) -> None:
+        """Open the client; nothing is asked yet."""
+        self._node = node
+        self._client = node.create_client(kind, name)
+        self._asked: list[Future] = []
+        self._next = 0.0
+
+    @property
+    def served(self) -> bool:
+        """True while somebody answers under that name."""
+        return bool(self._client.service_is_ready())
+
+    def forget(self) -> None:
+        """Ask anew: what was answered may be otherwise by now."""
+        self._asked, self._next = [], 0.0
+
+    def answer(self, request: Any) -> Any:
+        """Ask; return the answer, None so far."""
+        for future in self._asked:
+            if future.done() and future.exception() is None:
+                return future.result()
+        now = time.monotonic()
+        if self.served and now >= self._next and self._node.executor is not None:
+            self._next = now + ASK_AGAIN
+            asked = call(self._node.executor, lambda: self._client.call_async(request))
+            self._asked.append(asked)
+        return None
+
+
+class ControllerInquiry:
+    """What is known of the arm's controller; used by one worker thread.
+
+    Args:
+        node: whose executor hears the answers.
+        controller: its name, relative: it moves with the node's namespace.
+        joints: of the arm.
+        refuse: True if wrong values end a trial, False if they are logged alone.
+        advise: True if preferences are logged too.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        controller: str,
+        joints: Sequence[str],
+        refuse: bool,
+        advise: bool = True,
+    ) -> None:
+        """Open the clients; nothing is asked yet."""
+        self._advise = advise
+        self._name, self._joints, self._refuse = controller, tuple(joints), refuse
+        self._log = node.get_logger().warning
+        self._list = Question(node, ListParameters, f"{controller}/list_parameters")
+        self._get = Question(node, GetParameters, f"{controller}/get_parameters")
+        self._manager: Question | None = None
+        kind = _list_controllers()
+        if kind is not None:
+            self._manager = Question(node, kind, f"{MANAGER}/list_controllers")
+            self._request = kind.Request
+        self._told: dict[str, Any] | None = None
+        self._over = False
+        self._begun = 0.0
+        self._active: list[Finding] | None = None
+        self._warned: set[str] = set()
+
+    def begin(self) -> None:
+        """Ask before a trial: whether it is active every time, its parameters until they are right.
+
+        Most of them cannot be changed while a controller runs.
+        """
+        self._begun, self._active = time.monotonic(), None
+        if self._manager is not None:
+            self._manager.forget()
+        if any(finding.wrong for finding in self._parameters()):
+            self._told, self._over = None, False
+            self._list.forget()
+            self._get.forget()
+
+    def done(self) -> bool:
+        """Tell whether all has been answered, or waited for; called again and again."""
+        late = time.monotonic() - self._begun > ANSWER
+        self._look()
+        asked = self._over or self._told is not None
+        if late and not asked:
+            self._over = True  # it is not asked again: that costs every trial as much
+            self._warn(
+                f"controller {self._name} did not tell its parameters within {ANSWER:g} s: they "
+                "are not checked; see docs/controller.md for those that are recommended"
+            )
+        manager = self._manager is None or self._active is not None or not self._manager.served
+        return late or (asked and manager)
+
+    def refusal(self) -> str:
+        """Return why nothing may move: every wrong value, its remedy; log what is a preference."""
+        findings = [*(self._active or ()), *self._parameters()]
+        wrong = [finding.text for finding in findings if finding.wrong and self._refuse]
+        for finding in findings:
+            if finding.text not in wrong and (finding.wrong or self._advise):
+                self._warn(finding.text)
+        return "; ".join(wrong)
+
+    def explain_rejection(self) -> str:
+        """Return what may be behind a rejection without a reason; takes :data:`EXPLAIN` at most."""
+        if self._manager is not None and self._manager.served:
+            self.begin()
+            while self._active is None and time.monotonic() - self._begun < EXPLAIN:
+                self._look()
+                time.sleep(POLL)
+        return "; ".join(f.text for f in self._active or ()) or rejection_hint(self._name)
+
+    def _look(self) -> None:
+        """Take what has been answered, ask what is next."""
+        if self._manager is not None and self._active is None:
+            listed = self._manager.answer(self._request())
+            if listed is not None:
+                known = [ListedController(c.name, c.state, c.type) for c in listed.controller]
+                self._active = judge_activity(known, self._name.rpartition("/")[2])
+        if self._told is None and not self._over:
+            names = self._list.answer(ListParameters.Request())
+            if names is not None:
+                wanted = asked_for(self._joints)
+                names = [name for name in names.result.names if name in wanted]
+                values = self._get.answer(GetParameters.Request(names=names))
+                if values is not None:
+                    told = map(parameter_value_to_python, values.values)
+                    pairs = zip(names, told, strict=False)
+                    self._told = {name: value for name, value in pairs if value is not None}
+
+    def _parameters(self) -> list[Finding]:
+        return judge_parameters(self._told or {}, self._name, self._joints)
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._log(text)
+
+
+def _list_controllers() -> Any:
+    """Return the type of the service, None where ``controller_manager_msgs`` is not installed."""
+    try:
+        return importlib.import_module("controller_manager_msgs.srv").ListControllers
+    except ImportError:
+        return None

@@ -1,0 +1,72 @@
+"""Joint states that no arm can make: steps in position, or leaps of their clock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from icpi_ros.arms.base import Arm
+from icpi_ros.types import SECOND, Array
+
+TOLERANCE = 0.05
+"""Distance between two states beyond what the arm's speed allows [rad]: stamps that are 16 ms off
+at full speed make as much."""
+BELIEVED_AGAIN = 0.3
+"""Steady time without a jump after which states are believed again [s]."""
+LEAP = 60.0
+"""Step of the stamps within a steady second that no arm's clock makes [s]; a bag's does."""
+PACED = 5.0
+"""Pace of the arm's clock above which it belongs to a free-running simulation and may leap."""
+
+
+class Continuity:
+    """Tells states that follow from the last one; written by callbacks, read by any thread.
+
+    Args:
+        arm: whose limits of speed count.
+    """
+
+    def __init__(self, arm: Arm) -> None:
+        """Nothing is known yet."""
+        self._joints, self._speed = arm.joints, arm.limits.velocity
+        self._last: tuple[int, Array, float] | None = None
+        self._broken = -np.inf
+        self.doubt = ""
+        """Why the arm's state is unknown; empty = it is not."""
+
+    def follows(self, ns: int, q: Array, arrival: float, pace: float) -> bool:
+        """Take a state; tell whether it and those shortly before it follow from one another.
+
+        Args:
+            ns: its stamp [ns].
+            q: ``(n,)`` positions [rad].
+            arrival: when it came, steady [s].
+            pace: of the arm's clock against the steady one.
+        """
+        last, self._last = self._last, (ns, q, arrival)
+        reason = "" if last is None else self._jump(last, self._last, pace)
+        if reason:
+            self._broken, self.doubt = arrival, reason
+        elif self.doubt and arrival - self._broken > BELIEVED_AGAIN:
+            self.doubt = ""
+        return not self.doubt
+
+    def _jump(
+        self, last: tuple[int, Array, float], new: tuple[int, Array, float], pace: float
+    ) -> str:
+        passed = (new[0] - last[0]) / SECOND
+        if passed > LEAP and new[2] - last[2] < 1.0 and pace < PACED:
+            return (
+                f"the clock of joint_states leapt by {passed:.4g} s within "
+                f"{new[2] - last[2]:.2f} s: see what else publishes them"
+            )
+        moved = np.abs(new[1] - last[1])
+        allowed = self._speed * max(passed, 0.0) + TOLERANCE
+        i = int(np.argmax(moved - allowed))
+        if moved[i] <= allowed[i]:
+            return ""
+        return (
+            f"{self._joints[i]} jumped from {last[1][i]:.4f} to {new[1][i]:.4f} rad between two "
+            f"joint states {passed:.4f} s apart: {moved[i]:.4f} rad, at most {allowed[i]:.4f} are "
+            f"possible ({self._speed[i]:.4g} rad/s x time + {TOLERANCE:g}): see what else "
+            "publishes joint_states"
+        )

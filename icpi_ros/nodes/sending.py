@@ -1,0 +1,64 @@
+"""How a motion from rest is sent: at once, or dated, so that its start is known exactly.
+
+A controller that answers says when a motion started.  On the topic nobody does; there a motion is
+sent with its start as ``header.stamp``: a moment ago, with a rest in front.  It has begun when it
+arrives, and moves when the rest is over, wherever in it the message came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from icpi_ros.motion.carried import rested
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes.convert import ns_from_seconds
+from icpi_ros.nodes.running import Running
+
+REST = 0.1
+"""Rest in front of a dated motion [s]; longer than a message takes on a busy machine."""
+FASTEST = 2.0
+"""Pace of the arm's clock up to which a motion is dated: a simulation that runs freely would be
+past its start before it arrives."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What is sent.
+
+    Attributes:
+        trajectory: with the rest in front, if it is dated.
+        rest: duration of that [s].
+        stamp: its start on the arm's clock [ns]; 0 = at once.
+        joined: sent without its first point.
+    """
+
+    trajectory: JointTrajectory
+    rest: float
+    stamp: int
+    joined: bool
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What :meth:`ArmPort.send` needs to know, where it is not the usual."""
+        stamped = {"start_ns": self.stamp} if self.stamp else {}
+        return stamped | ({"joined": True} if self.joined else {})
+
+    def running(self, start: int, exact: bool) -> Running:
+        """Return the motion under way, started at ``start`` [ns] as far as the arm told."""
+        known_from = float(self.trajectory.times[1]) if self.joined else 0.0
+        return Running(self.trajectory, self.stamp or start, exact or self.stamp > 0, known_from)
+
+
+def sending(port: ArmPort, motion: JointTrajectory, joined: bool) -> Sending:
+    """Return how a motion from rest is sent through a port."""
+    state = port.state
+    if port.answers or state is None or state.ns <= 0 or port.pace > FASTEST:
+        return Sending(motion, 0.0, 0, joined)
+    return Sending(rested(motion, REST, joined), REST, state.ns, joined)
+
+
+def path_start(sent: Sending, running: Running) -> int:
+    """Return when the motion itself starts, after its rest [ns]."""
+    return running.start + ns_from_seconds(sent.rest)

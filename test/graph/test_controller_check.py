@@ -1,0 +1,257 @@
+"""The executor asks its controller before the first motion; a stand-in of the test answers."""
+
+import os
+import subprocess
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import rclpy
+from geometry_msgs.msg import Point
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import ObjectState
+from icpi_ros.arms import ARMS
+from icpi_ros.graph import parent
+from icpi_ros.graph.description import NodeSpec
+from icpi_ros.graph.processes import environment
+from icpi_ros.nodes import controller_inquiry, convert, qos
+from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
+from icpi_ros.nodes.controller_parameters import ControllerParameters
+from icpi_ros.nodes.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
+
+from .conftest import NAMESPACE, RunningGraph
+from .controllers import with_control_msgs
+
+ARM = ARMS.get("ur5e")
+LIMIT = 60.0
+Code = ExecuteMotion.Result
+
+
+class Log:
+    def __init__(self):
+        self.said = []
+
+    def warning(self, text):
+        self.said.append(text)
+
+
+class Asking(Node):
+    """A node whose warnings are kept."""
+
+    def __init__(self, context):
+        self.log = Log()
+        super().__init__("asking", namespace="/test", context=context)
+
+    def get_logger(self):
+        return self.log
+
+
+@pytest.fixture
+def asking(domain):
+    """A node that spins in a thread."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node, executor = Asking(context), SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    yield node
+    executor.shutdown(5.0)
+    thread.join(5.0)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def inquire(inquiry):
+    """Ask until it is over; a busy machine may need more than one attempt to be answered."""
+    begun = time.monotonic()
+    inquiry.begin()
+    while not inquiry.done():
+        assert time.monotonic() - begun < LIMIT
+        time.sleep(0.01)
+    return inquiry.refusal()
+
+
+def until_answered(node, joints=ARM.joints, refuse=True):
+    deadline = time.monotonic() + LIMIT
+    while True:
+        node.log.said.clear()
+        reason = inquire(ControllerInquiry(node, CONTROLLER, joints, refuse))
+        if not any("did not tell" in line for line in node.log.said):
+            return reason
+        assert time.monotonic() < deadline, node.log.said
+
+
+def test_the_simulated_controller_tells_its_parameters_and_is_not_refused(asking):
+    served = ControllerParameters(asking, CONTROLLER, ARM.joints, {})
+    try:
+        assert until_answered(asking) == ""
+        said = " ".join(asking.log.said)
+        assert "interpolate_from_desired_state is false" in said
+        assert "goal_time is 0" in said
+    finally:
+        served.close()
+
+
+def test_the_simulated_controller_tells_what_the_arm_s_own_parameters_say(asking):
+    values = {"interpolate_from_desired_state": True, "constraints.goal_time": 0.5}
+    served = ControllerParameters(asking, CONTROLLER, ARM.joints, values)
+    try:
+        assert until_answered(asking) == ""
+        assert not any("interpolate" in line or "goal_time" in line for line in asking.log.said)
+    finally:
+        served.close()
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_another_arm_s_controller_is_refused_or_warned_of(asking, refuse):
+    served = ControllerParameters(asking, CONTROLLER, ["left_" + j for j in ARM.joints], {})
+    try:
+        reason = until_answered(asking, refuse=refuse)
+        told = reason if refuse else " ".join(asking.log.said)
+        assert "lacks shoulder_pan_joint" in told
+        assert "joint_prefix" in told
+        assert bool(reason) is refuse
+    finally:
+        served.close()
+
+
+def test_a_controller_that_does_not_answer_is_warned_of_once_and_not_refused(asking):
+    inquiry = ControllerInquiry(asking, "nobody", ARM.joints, True)
+    begun = time.monotonic()
+    assert inquire(inquiry) == ""
+    assert time.monotonic() - begun > ANSWER
+    assert len(asking.log.said) == 1
+    assert "controller nobody did not tell its parameters within 3 s" in asking.log.said[0]
+    again = time.monotonic()
+    assert inquire(inquiry) == ""
+    assert time.monotonic() - again < ANSWER
+
+
+class Listing:
+    """A node whose controller manager answers at once; no middleware."""
+
+    def __init__(self, controllers):
+        self.controllers, self.log, self.executor = controllers, Log(), self
+        self.asked = []
+
+    def get_logger(self):
+        return self.log
+
+    def create_client(self, kind, name):
+        served = name == "controller_manager/list_controllers"
+        return SimpleNamespace(service_is_ready=lambda: served, call_async=self.answer)
+
+    def create_task(self, task):
+        task()
+
+    def answer(self, request):
+        future = Future()
+        rows = [SimpleNamespace(name=n, state=s, type=t) for n, s, t in self.controllers]
+        future.set_result(SimpleNamespace(controller=rows))
+        return future
+
+
+@pytest.fixture
+def listing(monkeypatch):
+    kind = SimpleNamespace(Request=SimpleNamespace)
+    monkeypatch.setattr(controller_inquiry, "_list_controllers", lambda: kind)
+    monkeypatch.setattr(controller_inquiry, "ANSWER", 0.1)
+    return Listing([(CONTROLLER, "inactive", "x/JointTrajectoryController")])
+
+
+def test_an_inactive_controller_is_refused_until_it_is_active(listing):
+    inquiry = ControllerInquiry(listing, CONTROLLER, ARM.joints, True)
+    reason = inquire(inquiry)
+    assert f"controller {CONTROLLER} is inactive and takes no motion" in reason
+    assert "scaled_joint_trajectory_controller" in reason
+    listing.controllers = [(CONTROLLER, "active", "x/JointTrajectoryController")]
+    assert inquire(inquiry) == ""
+
+
+def test_a_rejection_is_explained_by_the_controller_s_state(listing):
+    inquiry = ControllerInquiry(listing, f"/ns/{CONTROLLER}", ARM.joints, True)
+    assert "is inactive" in inquiry.explain_rejection()
+    listing.controllers = [(CONTROLLER, "active", "x/JointTrajectoryController")]
+    assert "an inactive controller rejects everything" in inquiry.explain_rejection()
+
+
+# --- real processes ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def executor(tmp_path, domain):
+    """The executor alone; the test plays the arm, its controller and perception."""
+    log = tmp_path / "executor.log"
+    RunningGraph.logs.append(log)
+    given = {"controller": "topic", "start_timeout": 60.0, "reply_timeout": 1.0}
+    slow = {"joint_state_timeout": 10.0, "object_state_timeout": 60.0}
+    spec = NodeSpec("executor", f"/{NAMESPACE}", given | slow)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            spec.command(),
+            env=environment() | {parent.VARIABLE: str(os.getpid())},
+            stdout=out,
+            stderr=out,
+        )
+    yield log
+    process.terminate()
+    process.wait(60.0)
+
+
+def test_a_controller_with_wrong_parameters_is_refused_by_the_executor(executor, observer):
+    node = observer.node
+    states = node.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
+    objects = node.create_publisher(ObjectState, OBJECT_STATE, qos.SENSOR)
+    taken = observer.record(JointTrajectory, CONTROLLER_TRAJECTORY, qos.COMMAND)
+
+    def stand():
+        now = time.time_ns()
+        states.publish(convert.joint_state_msg(now, ARM.joints, ARM.home, np.zeros(6)))
+        objects.publish(ObjectState(header=convert.header(now), position=Point()))
+
+    timer = node.create_timer(0.02, stand)
+    controller = Node(CONTROLLER, namespace=f"/{NAMESPACE}", context=node.context)
+    given = {"joints": list(ARM.joints), "interpolation_method": "none", "update_rate": 50}
+    for name, value in given.items():
+        controller.declare_parameter(name, value)
+    node.executor.add_node(controller)
+    try:
+        result = observer.execute([1.0, 0.0], trial_id="check/wrong")
+        assert result.error_code == Code.MOTION_REFUSED
+        assert f"{CONTROLLER}: interpolation_method is 'none'" in result.error_msg
+        assert "set splines" in result.error_msg
+        assert taken == []
+        assert "update_rate is 50 Hz" in executor.read_text()  # a preference is logged
+        controller.set_parameters([Parameter("interpolation_method", value="splines")])
+        after = observer.execute([1.0, 0.0], trial_id="check/right")
+        assert "interpolation_method" not in after.error_msg  # asked again; this arm never moves
+        assert taken
+    finally:
+        node.destroy_timer(timer)
+        node.executor.remove_node(controller)
+        controller.destroy_node()
+
+
+REJECTS = {
+    "executor": {"controller": "action"},
+    "mujoco_arm": {"controller_status": False, "fault": "reject"},
+}
+
+
+def test_a_rejection_names_the_controller_and_the_usual_ones(tmp_path, domain, observer):
+    with RunningGraph(tmp_path, env=with_control_msgs(), nodes=REJECTS) as graph:
+        result = observer.execute([1.0, 0.0], trial_id="rejected/0")
+        assert result.error_code == Code.MOTION_REFUSED, graph.text()
+    assert "the arm rejected the motion: the controller's log says why" in result.error_msg
+    assert f"`ros2 control list_controllers` for {CONTROLLER}" in result.error_msg
+    assert "scaled_joint_trajectory_controller" in result.error_msg
