@@ -16,6 +16,8 @@ PIP_KEYS = ("python3-mujoco-pip", "python3-openai-pip")
 """rosdep keys that `.venv` provides; rosdep would install them into the system with pip."""
 HELD_BACK = ("numpy", "scipy", "matplotlib")
 """Packages that ROS 2 and other Python packages of the distribution were built against."""
+PYTEST = "pytest==7.4.4"
+"""The last one known to start beside launch_testing, whose plug-in ends newer ones at once."""
 
 LAUNCHER = """\
 #!/bin/bash
@@ -64,7 +66,7 @@ def _rosdep(steps: Steps, repo: Path) -> None:
 
 
 def _held_back(steps: Steps, path: Path) -> Path:
-    """Write a constraints file with the distribution's versions of the held-back packages."""
+    """Write a constraints file with the distribution's versions, and what works with them."""
     script = (
         "import importlib.metadata as m\n"
         f"for name in {HELD_BACK!r}:\n"
@@ -72,7 +74,7 @@ def _held_back(steps: Steps, path: Path) -> Path:
         "    except m.PackageNotFoundError: pass\n"
     )
     pins = steps.output(["/usr/bin/python3", "-c", script])
-    path.write_text(f"numpy<2\n{pins}\n", encoding="utf-8")
+    path.write_text(f"numpy<2\n{PYTEST}\n{pins}\n", encoding="utf-8")
     return path
 
 
