@@ -9,9 +9,7 @@ from sensor_msgs.msg import JointState
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.nodes import qos
 
-from .faulty_arm import FaultyArm, graph_of, warm
-
-TRIALS = 10
+from .faulty_arm import TRIALS, FaultyArm, graph_of, warm
 
 
 @pytest.fixture(scope="module")

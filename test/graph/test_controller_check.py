@@ -66,7 +66,7 @@ def asking(domain):
     thread.start()
     yield node
     executor.shutdown(5.0)
-    thread.join(5.0)
+    thread.join(60.0)
     node.destroy_node()
     rclpy.shutdown(context=context)
 
@@ -205,7 +205,7 @@ def executor(tmp_path, domain):
         )
     yield log
     process.terminate()
-    process.wait(60.0)
+    process.wait(300.0)
 
 
 def test_a_controller_with_wrong_parameters_is_refused_by_the_executor(executor, observer):

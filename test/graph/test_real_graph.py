@@ -13,6 +13,7 @@ from icpi_ros.graph.processes import environment
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
 from .conftest import HANG, NAMESPACE, RunningGraph
+from .faulty_arm import begun_in_time
 from .person import ASKED
 
 SILENCE = 4.0
@@ -78,9 +79,14 @@ def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, pers
     hand = Approver(person)
     hand.start()
     trials = []
-    result = client.improve(
-        Request("slide", "ridge", budget=2, seed=11), Callbacks(on_trial=trials.append)
-    )
+
+    def run():
+        trials.clear()
+        hand.kinds.clear()
+        request = Request("slide", "ridge", budget=2, seed=11)
+        return client.improve(request, Callbacks(on_trial=trials.append))
+
+    result = begun_in_time(run)
     hand.end.set()
     hand.join(HANG)
     assert (result.error_code, result.error_msg) == (0, "")

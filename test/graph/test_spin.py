@@ -40,7 +40,7 @@ sys.exit(spin.run(Patient))
 def spun(*arguments):
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def icpi(*arguments):
         [sys.executable, "-m", "icpi_ros.cli.main", "bench", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

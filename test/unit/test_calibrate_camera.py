@@ -194,7 +194,7 @@ def test_another_renderer_agrees(tmp_path):
     """MuJoCo's ideal camera is found again: pixel centres, axes and board are understood alike."""
     script, out = Path(__file__).with_name("mujoco_views.py"), tmp_path / "images.npz"
     done = subprocess.run(
-        [sys.executable, script, out], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, script, out], capture_output=True, text=True, timeout=600, check=False
     )
     if done.returncode and "EGL" in done.stderr:
         pytest.skip("no headless rendering here")

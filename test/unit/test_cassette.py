@@ -343,7 +343,7 @@ def test_processes_record_into_one_file(path):
         subprocess.Popen([sys.executable, "-c", code, str(path), str(number)])
         for number in range(3)
     ]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(300) for writer in writers] == [0, 0, 0]
     assert len(lines(path)) == 75
     again = player(path)
     for number in range(3):

@@ -19,7 +19,7 @@ def icpi(*arguments, **environment):
         [sys.executable, "-m", "icpi_ros.cli.main", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={**os.environ, **environment},
         check=False,
     )

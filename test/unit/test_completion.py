@@ -150,7 +150,7 @@ def test_the_answer_does_not_depend_on_threads():
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join(timeout=20.0)
+            worker.join(timeout=600.0)
     assert len(found) == 4
     for guess in found:
         np.testing.assert_array_equal(guess.mean, one.mean)

@@ -83,7 +83,7 @@ def test_every_core_module_imports_where_ros_cannot_be_imported():
     assert len(modules) > 10
     code = textwrap.dedent(BLOCKED.format(pattern=ROS.pattern, modules=modules))
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -91,7 +91,7 @@ def test_every_core_module_imports_where_ros_cannot_be_imported():
 def test_the_package_root_imports_nothing_heavy():
     code = "import sys, icpi_ros; print(*sorted(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
     )
     loaded = set(done.stdout.split())
     assert not loaded & {"numpy", "scipy", "mujoco", "matplotlib", "pyarrow", "openai", "rclpy"}

@@ -380,7 +380,7 @@ def test_threads_share_a_store(store):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20.0)
+        thread.join(300.0)
     assert failures == []
     assert [s.trials for s in store.runs()] == [10] * 4
 
@@ -388,7 +388,7 @@ def test_threads_share_a_store(store):
 def test_many_processes_open_a_new_file_at_once(tmp_path):
     code = "import sys; from icpi_ros.data.store import TrialStore; TrialStore(sys.argv[1])"
     started = [python("-c", code, tmp_path / "t.sqlite") for _ in range(4)]
-    assert [process.wait(30) for process in started] == [0] * 4
+    assert [process.wait(300) for process in started] == [0] * 4
 
 
 def test_locked_for_too_long(store):
