@@ -16,8 +16,9 @@ from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.running import Running
 
-REST = 0.1
-"""Rest in front of a dated motion [s]; longer than a message takes on a busy machine."""
+REST = 0.2
+"""Steady rest in front of a dated motion [s], longer than a message takes on a busy machine: an
+arm jumps to a motion that arrives after its rest."""
 FASTEST = 2.0
 """Pace of the arm's clock up to which a motion is dated: a simulation that runs freely would be
 past its start before it arrives."""
@@ -56,7 +57,8 @@ def sending(port: ArmPort, motion: JointTrajectory, joined: bool) -> Sending:
     state = port.state
     if port.answers or state is None or state.ns <= 0 or port.pace > FASTEST:
         return Sending(motion, 0.0, 0, joined)
-    return Sending(rested(motion, REST, joined), REST, state.ns, joined)
+    rest = REST * max(port.pace, 1.0)
+    return Sending(rested(motion, rest, joined), rest, state.ns, joined)
 
 
 def path_start(sent: Sending, running: Running) -> int:

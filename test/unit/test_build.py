@@ -197,8 +197,9 @@ def test_results_of_other_versions_are_refused():
 # --- Dask ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster():
+    """One of its own for each test: a killed worker is not always started again."""
     import distributed
 
     with distributed.LocalCluster(
@@ -211,7 +212,7 @@ def worker_pids(cluster):
     from distributed import Client
 
     with Client(cluster, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=600)  # a killed one is started again
+        client.wait_for_workers(2, timeout=600)
         return list(client.run(os.getpid).values())
 
 
