@@ -56,7 +56,7 @@ def stamps(messages):
 
 
 def test_a_camera_at_real_time(tmp_path, observer):
-    images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE)
+    images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE_EVERY)
     infos = observer.record(CameraInfo, CAMERA_INFO, qos.IMAGE)
     clock = observer.record(Clock, "/clock", qos.CLOCK)
     health = observer.record(DiagnosticArray, "/diagnostics", qos.EVENT)
@@ -102,7 +102,7 @@ def test_a_camera_at_real_time(tmp_path, observer):
 
 
 def test_a_free_running_camera_loses_nothing_but_what_is_asked_for(tmp_path, observer):
-    images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE)
+    images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE_EVERY)
     clock = observer.record(Clock, "/clock", qos.CLOCK)
     settings = {"camera_drop": 0.25, "camera_latency": 0.1, "camera_seed": 7}
     with Arm(tmp_path / "log", real_time_factor=0.0, **settings) as arm:
