@@ -209,8 +209,11 @@ class ActionPort(FeedPort):
         if state == "done" and result.error_code != self._action.Result.SUCCESSFUL:
             state = "aborted"
         code = int(result.error_code)
-        if state == "aborted" and code == self._action.Result.INVALID_GOAL:
-            state = "replaced"  # the code of a goal that was preempted by another one
+        preempted = code == self._action.Result.INVALID_GOAL
+        if state == "aborted" and preempted and "deactivat" not in result.error_string:
+            state = (
+                "replaced"  # the code of a goal that was preempted, or ended with its controller
+            )
         name = _CODES[-code] if 0 <= -code < len(_CODES) else "unknown code"
         said = self._feed.status(label, "aborted")
         text = said.reason if said is not None else result.error_string

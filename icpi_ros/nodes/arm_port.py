@@ -110,6 +110,9 @@ class ArmPort(Protocol):
 
 WAYS = ("action", "topic")
 """Every way to an arm, as the parameter ``controller`` names it."""
+WIDER = 1.5
+"""Path tolerance of a goal as a share of the executor's: the executor stops first, on a path that
+the controller has not given up meanwhile."""
 PARAMETERS = (
     Spec(
         "controller",
@@ -168,9 +171,8 @@ def make_port(
             "ros-jazzy-control-msgs, or use 'topic'"
         )
     feed = ArmFeed(node, arm, changed, name)
-    tolerances = Tolerances(
-        values["tracking_tolerance"], values["goal_tolerance"], values["goal_time"]
-    )
+    path = WIDER * values["tracking_tolerance"]
+    tolerances = Tolerances(path, values["goal_tolerance"], values["goal_time"])
 
     def adapter(way: str) -> ArmPort:
         if way == "action":

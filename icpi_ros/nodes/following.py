@@ -25,7 +25,7 @@ from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.running import Running
-from icpi_ros.nodes.sending import path_start, sending
+from icpi_ros.nodes.sending import FRESH, path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
 from icpi_ros.nodes.trial_ended import Code, GoalRejected, TrialEnded
@@ -182,9 +182,10 @@ class Follower:
         checked = self.gate.check(trajectory, state.q)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
-        self._require_belief()  # where nothing was waited for, nobody has looked
-        if self._interruption is not None:
-            raise self._interruption
+        if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
+            self.wait(lambda: self._state.age <= FRESH, self._settings.reply, self._stale)
+            sent = sent.dated(self._state.ns)
+        self.look(0.0)  # where nothing was waited for, nobody has looked
         self.sent = True
         self._last.set(None)
         self.tracking = Tracking(name)
@@ -209,12 +210,9 @@ class Follower:
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
                 off = np.abs(state.q - trajectory.positions[-1])
-                raise TrialEnded(
-                    Code.TRACKING_FAILED,
-                    f"{name} is not at its end after {1.2 * trajectory.duration + 0.5:.2f} s "
-                    f"(1.2 x its duration + 0.5 s): "
-                    f"{arm_watch.distance(self._arm.joints, state, off)}",
-                )
+                where = arm_watch.distance(self._arm.joints, state, off)
+                late = f"{name} is not at its end after 1.2 x its duration + 0.5 s: {where}"
+                raise TrialEnded(Code.TRACKING_FAILED, late)
             self.look(0.05)
         self._running = None
         self._stopper.forget()
@@ -394,6 +392,9 @@ class Follower:
     def now(self) -> int:
         """The arm's time [ns]."""
         return self._port.state.ns if self._port.state is not None else 0
+
+    def _stale(self) -> TrialEnded:
+        return self._silent(FRESH)
 
     def _silent(self, seconds: float) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))

@@ -7,7 +7,7 @@ arrives, and moves when the rest is over, wherever in it the message came.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from icpi_ros.motion.carried import rested
@@ -19,6 +19,8 @@ from icpi_ros.nodes.running import Running
 REST = 0.2
 """Steady rest in front of a dated motion [s], longer than a message takes on a busy machine: an
 arm jumps to a motion that arrives after its rest."""
+FRESH = 0.05
+"""Oldest joint state whose stamp dates a motion [steady s]: the rest must be ahead of it."""
 FASTEST = 2.0
 """Pace of the arm's clock up to which a motion is dated: a simulation that runs freely would be
 past its start before it arrives."""
@@ -45,6 +47,10 @@ class Sending:
         """What :meth:`ArmPort.send` needs to know, where it is not the usual."""
         stamped = {"start_ns": self.stamp} if self.stamp else {}
         return stamped | ({"joined": True} if self.joined else {})
+
+    def dated(self, ns: int) -> Sending:
+        """Return the same, started at ``ns`` of the arm's clock if it is dated at all [ns]."""
+        return replace(self, stamp=ns) if self.stamp else self
 
     def running(self, start: int, exact: bool) -> Running:
         """Return the motion under way, started at ``start`` [ns] as far as the arm told."""

@@ -176,19 +176,28 @@ def _spin(node: IcpiNode, stop: threading.Event, parent: Parent) -> int:
 
 
 def _spin_forever(node: IcpiNode, executor: Executor) -> None:
+    """Spin until the node is closed, also after a callback failed: its close may need replies."""
+    try:
+        while node.context.ok() and not node.closed.is_set():
+            _spin_until_failure(node, executor)
+    except ExternalShutdownException:
+        pass
+    finally:
+        node.stopping.set()
+
+
+def _spin_until_failure(node: IcpiNode, executor: Executor) -> None:
     try:
         if isinstance(executor, SingleThreadedExecutor):
             executor.spin()
-        while node.context.ok() and not node.closed.is_set():
+        else:
             executor.spin_until_future_complete(Future(), SPELL)
     except ExternalShutdownException:
-        pass
+        raise
     except Exception as exc:
-        if not node.closed.is_set():
+        if not node.closed.is_set() and node.failure is None:
             node.get_logger().error(f"a callback failed: {_one_line(exc)}")
             node.fail(exc)
-    finally:
-        node.stopping.set()
 
 
 def _close(node: IcpiNode) -> None:

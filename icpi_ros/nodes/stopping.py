@@ -84,6 +84,7 @@ class Stopper:
         """Where the arm was told to come to rest, if that is known [rad]."""
         self._prepared: PreparedStops | None = None
         self._fired: _Sent | None = None
+        self._stopping = self._taken = False
         self._lock = threading.Lock()
 
     def prepare(self, running: Running) -> None:
@@ -109,7 +110,7 @@ class Stopper:
     def fire(self, running: Running, tolerance: float, name: str) -> None:
         """Send a stop that is ready, from any thread; :meth:`stop` does what is left."""
         with self._lock:
-            if self._prepared is None or self._fired is not None:
+            if self._stopping or self._prepared is None or self._fired is not None:
                 return
             followed = self._followed(running, tolerance)
             if followed is not None:
@@ -126,6 +127,8 @@ class Stopper:
             name: of the trial, for labels.
             pending: label of a motion that was sent and is not answered yet; empty = none.
         """
+        with self._lock:
+            self._stopping = True  # from now on no other thread sends a second stop
         self.rests_at = None
         followed = None if running is None else self._followed(running, tolerance)
         braked = followed
@@ -135,7 +138,9 @@ class Stopper:
             seen = self._brake(braked, name)
             if seen is not None:
                 return seen
-        known = running if running is not None and running.exact else None
+        # A stop that was taken has left this path: what is planned on it would jump.
+        left = running is None or not running.exact or self._taken
+        known = None if left else running
         return self._hold(name, pending, known, off_path=followed is None)
 
     def _hold(self, name: str, pending: str, running: Running | None, off_path: bool) -> bool:
@@ -158,7 +163,7 @@ class Stopper:
         self, label: str, attempt: int, running: Running | None, off_path: bool
     ) -> float:
         """Send a hold; return how long it takes [s]."""
-        state = self._port.state
+        state, self.rests_at = self._port.state, None
         if running is None or state is None or self._too_old(state):
             return self._port.hold(label, attempt)
         now = self._port.now
@@ -180,11 +185,13 @@ class Stopper:
             if sent is None:
                 continue
             seen = self._stands_after(sent.end, sent.label, time.monotonic() + self._limit)
+            given_up = self._port.status(sent.label, "rejected", "aborted") is not None
             if seen is not None:
-                self.rests_at = sent.q
+                self.rests_at = None if given_up else sent.q
                 return seen
             if self._port.status(sent.label, "rejected") is None:
-                return None  # it was taken: what is planned on the path that was left would jump
+                self._taken = True
+                return None
         return None
 
     def _send_stop(self, running: Running, share: float, label: str) -> _Sent | None:

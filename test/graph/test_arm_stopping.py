@@ -190,3 +190,21 @@ def test_on_the_topic_a_hold_never_goes_to_where_a_silent_arm_was(age, points):
     feed = SimpleNamespace(state=state_at(0.2, age=age))
     TopicPort(node, ARM, feed, "controller").hold("trial/hold")
     assert len(sent) == points
+
+
+class Ringing(Port):
+    """It takes the stop, and rings on long after its end; a hold is what it obeys."""
+
+    def send(self, motion, label, start_ns=0, **how):
+        self.sent.append((motion.trajectory, start_ns))
+        ringing = np.full(6, 0.03)
+        self.state = ArmState(START + 3 * 10**9, self.state.q, ringing, time.monotonic())
+
+
+def test_the_hold_after_a_stop_that_was_taken_knows_nothing_of_the_path_that_was_left():
+    port, told = Ringing(state_at(0.2)), []
+    hold = port.hold
+    port.hold = lambda label, attempt=0, *known: told.append(known) or hold(label, attempt)
+    assert stopped(port, exact())
+    assert len(port.sent) == 1
+    assert told == [()]

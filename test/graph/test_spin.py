@@ -22,6 +22,12 @@ class Patient(spin.IcpiNode):
         self.left = 20
         self.create_timer(0.05, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
+    def close(self):
+        if "fails" in sys.argv:
+            done = threading.Event()
+            self.executor.create_task(done.set)
+            print("closed with replies" if done.wait(4.0) else "closed alone", flush=True)
+
     def tick(self):
         self.left -= 1
         if "fails" in sys.argv:
@@ -59,3 +65,4 @@ def test_a_failing_callback_ends_the_node_with_its_reason(arguments):
     assert done.returncode == 1
     assert "a callback failed: ValueError: a fault of ours" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "closed with replies" in done.stdout  # the stop of an arm needs the executor
