@@ -8,6 +8,7 @@ from sensor_msgs.msg import JointState
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.nodes import qos
+from icpi_ros.nodes.sending import REST
 
 from .faulty_arm import TRIALS, FaultyArm, graph_of, warm
 
@@ -25,7 +26,7 @@ def test_supervision_alone_notices_what_no_controller_says(mute, observer, clien
     arm = FaultyArm(observer, client, mute)
     # A start that the machine delays by 0.1 s is a path left before the fault: then once more.
     for _ in range(TRIALS):
-        arm.fail(kind, 0.2)
+        arm.fail(kind, REST + 0.2)  # in the stroke, after the rest in front of it
         trial = arm.trial(seed=1)
         assert trial.status.value == "failed"
         assert "left its path" in trial.note
