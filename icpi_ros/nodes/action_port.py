@@ -156,7 +156,8 @@ class ActionPort(FeedPort):
             return self._topic.hold(label, attempt, known, start_ns)
         path, stamp = (None, 0) if known is None else (known.trajectory, start_ns)
         state = self._feed.state
-        if path is None and state is not None and state.age <= FRESH:
+        known_state = state is not None and state.age <= FRESH and state.has_velocity
+        if path is None and state is not None and known_state:
             path = hold_point(self._arm, state, attempt)
         if path is None:  # where a silent arm is, nobody knows
             return self._cancel_all()

@@ -169,7 +169,8 @@ class Stopper:
         now = self._port.now
         begin = running.elapsed(now + ns_from_seconds(self.leads.prepared * self._pace))
         # An arm that left its path cannot stop where it is either: as far ahead as it needs.
-        target = state.q + 0.5 * HOLD_TIME * state.qd if off_path else None
+        ahead = 0.5 * HOLD_TIME * state.qd if state.has_velocity else 0.0
+        target = state.q + ahead if off_path else None
         limits, known_from = self._gate.limits, running.known_from
         hold = hold_on_path(running.trajectory, begin, limits, target, known_from)
         self.rests_at = hold.trajectory.positions[-1]
@@ -301,5 +302,7 @@ def hold_if_moving(port: ArmPort) -> bool:
     state = port.state
     if state is None or state.stands:
         return False
+    if port.doubt or not state.has_velocity:
+        return False  # where the arm is, or how fast, is not known: a hold could move it
     port.hold(port.label("stop/hold"))
     return True

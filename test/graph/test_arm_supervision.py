@@ -21,21 +21,6 @@ def mute(tmp_path_factory, domain):
         yield running
 
 
-@pytest.mark.parametrize("kind", ["reject", "abort", "drift"])
-def test_supervision_alone_notices_what_no_controller_says(mute, observer, client, kind):
-    arm = FaultyArm(observer, client, mute)
-    # A start that the machine delays by 0.1 s is a path left before the fault: then once more.
-    for _ in range(TRIALS):
-        arm.fail(kind, REST + 0.2)  # in the stroke, after the rest in front of it
-        trial = arm.trial(seed=1)
-        assert trial.status.value == "failed"
-        assert "left its path" in trial.note
-        assert arm.stands(), trial.note
-        if "stroke" in trial.note:
-            break
-    assert "stroke left its path" in trial.note
-
-
 def test_supervision_alone_lets_a_good_stroke_pass(mute, observer, client):
     arm = FaultyArm(observer, client, mute)
     arm.fail("", 0.0)
@@ -68,3 +53,20 @@ def test_a_cancelled_stroke_stops_although_nothing_is_said(mute, observer):
     assert result.error_code == ExecuteMotion.Result.CANCELLED
     assert "not seen to stand" not in result.error_msg
     assert np.abs(joints[-1].velocity).max() < 0.05
+
+
+# The last ones: a hold after a drift may rest below the workspace, and nothing moves then.
+@pytest.mark.parametrize("kind", ["reject", "abort", "drift"])
+def test_supervision_alone_notices_what_no_controller_says(mute, observer, client, kind):
+    warm(mute)
+    arm = FaultyArm(observer, client, mute)
+    # A start that the machine delays by 0.1 s is a path left before the fault: then once more.
+    for _ in range(TRIALS):
+        arm.fail(kind, REST + 0.2)  # in the stroke, after the rest in front of it
+        trial = arm.trial(seed=1)
+        assert trial.status.value == "failed"
+        assert "left its path" in trial.note
+        assert arm.stands(), trial.note
+        if "stroke" in trial.note:
+            break
+    assert "stroke left its path" in trial.note
