@@ -148,6 +148,43 @@ def test_what_comes_after_everything_else_still_belongs_to_its_trial(tmp_path, l
     ]
 
 
+def test_a_lost_path_holds_up_no_other_trial(tmp_path):
+    thetas = np.tile(THETAS[:1], (70, 1))
+    messages = run_messages(thetas=thetas)
+    first = next(m for m in messages if m[1] == "ObjectTrajectory")
+    bag = Bag(write(tmp_path / "bag", [m for m in messages if m is not first]))
+    found = read_trials(bag)
+    assert [t.number for t in found] == list(range(70))
+    assert [t.path is None for t in found] == [True] + 69 * [False]
+    assert {(t.state, t.outcome is None) for t in found} == {("closed", False)}
+
+
+def test_a_trial_without_window_is_not_waited_for(tmp_path):
+    """Its stamp is on a clock that is ahead: it does not tell whose window comes next."""
+    thetas = np.tile(THETAS[:1], (70, 1))
+    lost = "run/0-abc"
+    messages = [m for m in run_messages(thetas=thetas) if getattr(m[3], "trial_id", "") != lost]
+    ahead = 1000 * SECOND
+    for m in messages:
+        if m[1] == "Trial":
+            m[3].header.stamp.sec += ahead // SECOND
+    found = read_trials(Bag(write(tmp_path / "bag", messages)))
+    assert [t.number for t in found] == list(range(70))
+    assert [t.path is None for t in found] == [True] + 69 * [False]
+
+
+def test_a_resumed_trial_keeps_its_window(tmp_path):
+    """The one before it failed before its window opened."""
+    messages = run_messages(thetas=THETAS[:1])
+    stamp = START - SECOND
+    failed = trial(stamp, "run", 0, THETAS[0], status="failed")
+    bag = Bag(write(tmp_path / "bag", [("/trials", "Trial", stamp, failed), *messages]))
+    first, second = read_trials(bag)
+    assert (first.status, first.state) == (TrialStatus.FAILED, "")
+    assert (second.status, second.state, second.path is None) == (TrialStatus.DONE, "closed", False)
+    assert not any("no window" in line for line in bag.skipped)
+
+
 def test_no_trials_is_one_line(tmp_path):
     poses = [m for m in run_messages() if m[1] == "PoseStamped"]
     with pytest.raises(UsageError, match="no topic trial_window, trials; its topics are /object"):

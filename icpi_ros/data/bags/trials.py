@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import dropwhile
 from typing import Any
 
 import numpy as np
@@ -73,28 +74,46 @@ class _Assembly:
 
     def window(self, msg: Any) -> Iterator[RecordedTrial]:
         """Begin or end a window, and end the trials that waited for it."""
+        if msg.trial_id not in self._open:
+            yield from self._missed(_ns(msg.start))
         yield from self._window(msg)
-        yield from self._released(_ns(msg.start))
+        yield from self._released()
 
-    def _released(self, start: int = 0) -> Iterator[RecordedTrial]:
-        """End the trials that waited: whole ones, and those before ``start`` without a window."""
+    def _missed(self, start: int) -> Iterator[RecordedTrial]:
+        """End trials from before ``start`` [ns] that have no window: it is not recorded.
+
+        Before that of the same number in a resumed run opens, which is another trial's.
+        """
         while self._waiting:
             said, stamp = self._waiting[0]
-            lost = stamp <= start and not self._windows(said)  # windows come in order
-            if not lost and not self._whole(said):
+            if stamp > start or self._windows(said):
+                return
+            yield from self._trial(*self._waiting.pop(0))
+
+    def _released(self) -> Iterator[RecordedTrial]:
+        """End the trials that waited until they were whole, or for what is not recorded."""
+        while self._waiting:
+            said = self._waiting[0][0]
+            later = (trial for trial, _ in self._waiting[1:])
+            passed = not self._windows(said) and any(map(self._windows, later))
+            if not passed and not self._whole(said):
                 return
             yield from self._trial(*self._waiting.pop(0))
 
     def _windows(self, said: RecordedTrial) -> list[RecordedTrial]:
-        name = said.run_id, said.number
+        name = _name(said)
         return [trial for trial in self._open.values() if split_id(trial.trial_id) == name]
 
     def _whole(self, said: RecordedTrial) -> bool:
-        """Tell whether a trial's last window has closed, and its path is there if it was seen."""
+        """Tell whether a trial's last window has closed, and its path came if it was seen."""
         windows = self._windows(said)
         if not windows or windows[-1].state == "open":
             return False
-        return windows[-1].path is not None or said.outcome is None or PATH not in self._bag.topics
+        if said.outcome is None or PATH not in self._bag.topics:
+            return True
+        # Paths come in the order of windows: behind one of a later window there is none to come.
+        since = dropwhile(lambda window: window is not windows[-1], self._open.values())
+        return any(window.path is not None for window in since)
 
     def _window(self, msg: Any) -> Iterator[RecordedTrial]:
         known = self._open.get(msg.trial_id)
@@ -122,7 +141,11 @@ class _Assembly:
             path=self._early.pop(msg.trial_id, None),
         )
         if len(self._open) > MOST_OPEN:
-            yield self._open.pop(next(iter(self._open)))
+            oldest = next(iter(self._open.values()))
+            if self._waiting and _name(self._waiting[0][0]) == split_id(oldest.trial_id):
+                yield from self._trial(*self._waiting.pop(0))
+            else:
+                yield self._open.pop(oldest.trial_id)
 
     def path(self, msg: Any) -> Iterator[RecordedTrial]:
         """Keep what perception said about a window, and end the trial that waited for it."""
@@ -234,6 +257,10 @@ class _Numbers:
             and _equal(known.theta, said.theta)
             and _equal(known.error, said.error)
         )
+
+
+def _name(said: RecordedTrial) -> tuple[str, int]:
+    return said.run_id, said.number
 
 
 def _said(msg: Any) -> RecordedTrial:
