@@ -24,7 +24,7 @@ from icpi_ros.nodes import convert
 from icpi_ros.nodes.arm_feed import ArmFeed, FeedPort
 from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.topic_port import FRESH, TopicPort, hold_point
+from icpi_ros.nodes.topic_port import TopicPort, headed, hold_point
 from icpi_ros.nodes.topics import FOLLOW
 from icpi_ros.types import SECOND
 
@@ -94,9 +94,15 @@ class ActionPort(FeedPort):
     answers = True
 
     def __init__(
-        self, node: Node, arm: Arm, feed: ArmFeed, tolerances: Tolerances, controller: str
+        self,
+        node: Node,
+        arm: Arm,
+        feed: ArmFeed,
+        tolerances: Tolerances,
+        controller: str,
+        topic: TopicPort,
     ) -> None:
-        """Open the action client."""
+        """Open the action client; ``topic`` of the same controller is for the last holds."""
         from control_msgs.action import FollowJointTrajectory
 
         self._action, self._name = FollowJointTrajectory, f"{controller}/{FOLLOW}"
@@ -105,7 +111,7 @@ class ActionPort(FeedPort):
         self._client = SafeActionClient(node, FollowJointTrajectory, self._name)
         self._cancel = node.create_client(CancelGoal, f"{self._name}/_action/cancel_goal")
         self._goals: dict[str, _Goal] = {}
-        self._topic = TopicPort(node, arm, feed, controller)
+        self._topic = topic
 
     @property
     def has_controller(self) -> bool:
@@ -125,12 +131,10 @@ class ActionPort(FeedPort):
         message: Any = None,
     ) -> None:
         """See the class."""
+        written = None if message is None else message.trajectory
+        trajectory = headed(motion, label, start_ns, joined, written)
         if message is None:
-            path = motion.trajectory.without_start() if joined else motion.trajectory
-            trajectory = convert.trajectory_msg(path, label, start_ns)
             message = self._message(trajectory, self._tolerances)
-        else:
-            message.trajectory.header = convert.header(start_ns, label)
         known_from = float(motion.trajectory.times[1]) if joined else 0.0
         self._send(_Goal(motion.trajectory, known_from), label, message)
 
@@ -154,16 +158,15 @@ class ActionPort(FeedPort):
             return self._cancel_all()
         if attempt > 1:
             return self._topic.hold(label, attempt, known, start_ns)
-        path, stamp = (None, 0) if known is None else (known.trajectory, start_ns)
-        state = self._feed.state
-        known_state = state is not None and state.age <= FRESH and state.has_velocity
-        if path is None and state is not None and known_state:
-            path = hold_point(self._arm, state, attempt)
-        if path is None:  # where a silent arm is, nobody knows
+        if known is not None:
+            path: JointTrajectory | None = known.trajectory
+        else:
+            path = hold_point(self._arm, self._feed.state, attempt)
+        if path is None:  # where the arm is, nobody knows
             return self._cancel_all()
         for goal in self._goals.values():
             goal.unwanted = goal.unwanted or goal.handle is None
-        trajectory = convert.trajectory_msg(path, label, stamp)
+        trajectory = convert.trajectory_msg(path, label, start_ns)
         free = Tolerances(ERASED, ERASED, self._tolerances.goal_time)
         self._send(_Goal(path), label, self._message(trajectory, free))
         return path.duration
@@ -210,11 +213,10 @@ class ActionPort(FeedPort):
         if state == "done" and result.error_code != self._action.Result.SUCCESSFUL:
             state = "aborted"
         code = int(result.error_code)
+        # A goal whose controller is deactivated ends with the code of a preempted one.
         preempted = code == self._action.Result.INVALID_GOAL
         if state == "aborted" and preempted and "deactivat" not in result.error_string:
-            state = (
-                "replaced"  # the code of a goal that was preempted, or ended with its controller
-            )
+            state = "replaced"
         name = _CODES[-code] if 0 <= -code < len(_CODES) else "unknown code"
         said = self._feed.status(label, "aborted")
         text = said.reason if said is not None else result.error_string

@@ -174,14 +174,11 @@ def make_port(
     path = WIDER * values["tracking_tolerance"]
     tolerances = Tolerances(path, values["goal_tolerance"], values["goal_time"])
 
-    def adapter(way: str) -> ArmPort:
-        if way == "action":
-            return ActionPort(node, arm, feed, tolerances, name)
-        return TopicPort(node, arm, feed, name)
-
-    if kind == "auto" and installed:
-        return AutoPort(feed, adapter("action"), adapter("topic"))
-    return adapter("topic" if kind == "auto" else kind)
+    topic = TopicPort(node, arm, feed, name)
+    if kind == "topic" or not installed:
+        return topic
+    action = ActionPort(node, arm, feed, tolerances, name, topic)
+    return action if kind == "action" else AutoPort(feed, action, topic)
 
 
 class AutoPort(FeedPort):

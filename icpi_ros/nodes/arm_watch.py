@@ -9,6 +9,7 @@ import numpy as np
 
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
+from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.types import Array, Tracking
 
 
@@ -73,7 +74,9 @@ def cause(port: ArmPort, label: str) -> str:
     It may be heard after the arm was seen off its path.
     """
     status = port.status(label, "aborted") if label else None
-    if status is None:
-        return ""
-    reason = f": {status.reason}" if status.reason else ""
-    return f"; the controller had ended the motion (aborted{reason})"
+    return "" if status is None else f"; the controller had ended the motion ({ended(status)})"
+
+
+def ended(status: MotionStatus) -> str:
+    """Return how a motion ended, and why if that was said."""
+    return f"{status.state}: {status.reason}" if status.reason else status.state

@@ -25,7 +25,7 @@ from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.running import Running
-from icpi_ros.nodes.sending import FRESH, path_start, sending
+from icpi_ros.nodes.sending import RECENT, path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
 from icpi_ros.nodes.trial_ended import Code, GoalRejected, TrialEnded
@@ -114,10 +114,12 @@ class Follower:
         if self._interruption is None:
             self._interruption = reason
         running = self._running
-        if running is not None:  # first of all, in the thread that was told
-            self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
-        with self._changed:
-            self._changed.notify_all()
+        try:
+            if running is not None:  # first of all, in the thread that was told
+                self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
+        finally:  # the worker stops the arm, whatever became of that
+            with self._changed:
+                self._changed.notify_all()
 
     def await_arm(self) -> None:
         """Wait for a joint state of the present; nothing moves yet, so a pause may end.
@@ -183,7 +185,7 @@ class Follower:
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
-            self.wait(lambda: self._state.age <= FRESH, self._settings.reply, self._stale)
+            self.wait(lambda: self._state.age <= RECENT, self._settings.reply, self._stale)
             sent = sent.dated(self._state.ns)
         self.look(0.0)  # where nothing was waited for, nobody has looked
         self.sent = True
@@ -304,10 +306,8 @@ class Follower:
                 raise self._interruption  # our own stop has replaced it
             self._running = None  # the controller holds by itself: there is nothing to brake
             self._unexplained = ""
-            reason = f": {status.reason}" if status.reason else ""
-            raise TrialEnded(
-                Code.ARM_FAILED, f"the controller ended the motion ({status.state}{reason})"
-            )
+            how = arm_watch.ended(status)
+            raise TrialEnded(Code.ARM_FAILED, f"the controller ended the motion ({how})")
 
     def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
         off = np.abs(state.q - trajectory.positions[-1]).max()
@@ -332,16 +332,12 @@ class Follower:
             )
 
     def look(self, timeout: float) -> None:
-        """Wait for news, at most ``timeout`` [s]; end if cancelled or the arm is silent."""
+        """Wait for news, at most ``timeout`` [s]; end if cancelled, the arm silent or doubted."""
         self._news(timeout)
-        self._require_belief()
-        if self._port.state is not None and not arm_watch.heard(self._port, self._settings.silence):
-            raise self._silent(self._settings.silence)
-
-    def _require_belief(self) -> None:
-        """End the trial if it cannot be believed where the arm is."""
         if doubt := self._port.doubt:
             raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
+        if self._port.state is not None and not arm_watch.heard(self._port, self._settings.silence):
+            raise self._silent(self._settings.silence)
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -394,7 +390,7 @@ class Follower:
         return self._port.state.ns if self._port.state is not None else 0
 
     def _stale(self) -> TrialEnded:
-        return self._silent(FRESH)
+        return self._silent(RECENT)
 
     def _silent(self, seconds: float) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from icpi_ros.errors import MotionRefused
@@ -80,7 +81,7 @@ class PreparedStops:
         self._end.set()
 
     def _prepare(self) -> None:
-        number = 1
+        number = max(ceil(self._known_from / GRID), 1)
         while not self._end.is_set():
             with self._lock:
                 count, passed = len(self._ready), self._passed

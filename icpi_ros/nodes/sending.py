@@ -19,7 +19,7 @@ from icpi_ros.nodes.running import Running
 REST = 0.2
 """Steady rest in front of a dated motion [s], longer than a message takes on a busy machine: an
 arm jumps to a motion that arrives after its rest."""
-FRESH = 0.05
+RECENT = 0.05
 """Oldest joint state whose stamp dates a motion [steady s]: the rest must be ahead of it."""
 FASTEST = 2.0
 """Pace of the arm's clock up to which a motion is dated: a simulation that runs freely would be

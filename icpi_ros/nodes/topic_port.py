@@ -54,12 +54,7 @@ class TopicPort(FeedPort):
         message: Any = None,
     ) -> None:
         """See the class."""
-        if message is None:
-            path = motion.trajectory.without_start() if joined else motion.trajectory
-            message = convert.trajectory_msg(path, label, start_ns)
-        else:
-            message.header = convert.header(start_ns, label)
-        self._out.publish(message)
+        self._out.publish(headed(motion, label, start_ns, joined, message))
 
     def hold(
         self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
@@ -72,10 +67,9 @@ class TopicPort(FeedPort):
         if known is not None:
             self._out.publish(convert.trajectory_msg(known.trajectory, label, start_ns))
             return known.trajectory.duration
-        state = self._feed.state
-        if state is None or state.age > FRESH or not state.has_velocity:
+        point = hold_point(self._arm, self._feed.state, attempt)
+        if point is None:
             return 0.0
-        point = hold_point(self._arm, state, attempt)
         self._out.publish(convert.trajectory_msg(point, label))
         return point.duration
 
@@ -88,12 +82,35 @@ class TopicPort(FeedPort):
         return self._feed.status(label, *states)
 
 
-def hold_point(arm: Arm, state: ArmState, attempt: int) -> JointTrajectory:
+def headed(
+    motion: CheckedTrajectory, label: str, start_ns: int, joined: bool, written: Any
+) -> JointTrajectoryMsg:
+    """Return the message of a motion; see :meth:`icpi_ros.nodes.arm_port.ArmPort.send`.
+
+    Args:
+        motion: that passed the gate.
+        label: that no other motion has.
+        start_ns: its start on the arm's clock [ns].
+        joined: leave out its first point.
+        written: that message, where it is written already; None = it is not.
+    """
+    if written is None:
+        path = motion.trajectory.without_start() if joined else motion.trajectory
+        return convert.trajectory_msg(path, label, start_ns)
+    written.header = convert.header(start_ns, label)
+    return written
+
+
+def hold_point(arm: Arm, state: ArmState | None, attempt: int) -> JointTrajectory | None:
     """Return one point at rest, reached without a jump; the controller joins from where it is.
+
+    None: nobody knows where the arm is now, or how fast.
 
     The quintic from speed v to a point v T / 2 ahead at rest brakes with 1.5 v / T at most.  Every
     further attempt takes twice the time: the command may be far from where the arm is.
     """
+    if state is None or state.age > FRESH or not state.has_velocity:
+        return None
     limits = arm.limits
     allowed = HOLD_SHARE * limits.acceleration
     duration = 2.0**attempt * max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))

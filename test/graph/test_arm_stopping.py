@@ -208,3 +208,16 @@ def test_the_hold_after_a_stop_that_was_taken_knows_nothing_of_the_path_that_was
     assert stopped(port, exact())
     assert len(port.sent) == 1
     assert told == [()]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        state_at(0.2, age=OLD),
+        ArmState(START, STROKE.positions[0], np.full(6, np.nan), float("inf")),
+    ],
+    ids=["never heard", "old", "no velocity"],
+)
+def test_there_is_no_hold_of_an_arm_of_which_nothing_is_known(state):
+    assert hold_point(ARM, state, 0) is None
