@@ -78,15 +78,15 @@ def dialects(heard: Sequence[HeardStop], limits: ArmLimits) -> list[dict[str, An
     """
     rows = []
     usable = [one for one in heard if one.arrival - BEFORE >= one.motion.times[0]]
+    bare = [controlled_stop(one.motion, one.begin, limits) for one in usable]
     for rate in RATES:
         for desired in (True, False):
             options = ControllerOptions(rate=rate, interpolate_from_desired_state=desired)
             sent, joined = Smoothness(), Smoothness()
-            for one in usable:
+            for one, braking in zip(usable, bare, strict=True):
                 sent = sent.worse(_commanded(options, one, one.stop, one.stop_ns, limits))
-                bare = controlled_stop(one.motion, one.begin, limits)
                 at = one.start_ns + round(one.begin * SECOND)
-                joined = joined.worse(_commanded(options, one, bare, at, limits))
+                joined = joined.worse(_commanded(options, one, braking, at, limits))
             rows.append(
                 {
                     "rate": rate,
@@ -136,9 +136,10 @@ def _commanded(
     due, commands = replay(options, arrivals, until, first, LAG)
     since = EPOCH + round(WARM * SECOND)
     found = smoothness(due, commands, limits.acceleration, stop, stop_ns + shift, since)
+    if stop is heard.stop:
+        return found
     # A stop that is joined steps back before its begin: there the motion tells the direction.
-    back = smoothness(due, commands, limits.acceleration, heard.motion, start, since)
-    return found if stop is heard.stop else found.worse(back)
+    return found.worse(smoothness(due, commands, limits.acceleration, heard.motion, start, since))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,8 @@ def covariance(rows: Rows, found: Fit) -> Array:
 
 
 class _Terms(NamedTuple):
+    """Parts of the covariance, ``(N, N)``; ``own`` ``(P,)`` of the pairs within a group alone."""
+
     distance: Array
     signal: Array
     varying: Array
