@@ -193,7 +193,7 @@ def wait_until_recorded(folder, source):
         with contextlib.suppress(IcpiError):
             bag = Bag(folder)
             closed = (trial for trial in read_trials(bag) if trial.state == "closed")
-            trials = [trial for trial in closed if trial.outcome is not None]
+            trials = [trial for trial in closed if trial.outcome and trial.path]
             if len(trials) == TRIALS:  # an attempt that was not observed is another window
                 last = max(sample.ns for sample in stream_samples(bag, source))
                 return last > max(trial.stop for trial in trials)
