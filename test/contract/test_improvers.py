@@ -254,6 +254,7 @@ def test_ranking(ranked, better, worse, adjustments, factor):
     assert ratio(ranked, better, worse, adjustments) > factor
 
 
+@pytest.mark.slow
 def test_no_run_of_embedded_is_left_behind(ranked):
     assert ranked["embedded"][:, 3].max() < 0.001
 

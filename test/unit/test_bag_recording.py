@@ -105,6 +105,7 @@ def test_the_metadata_is_that_of_jazzy(recorded):
     )
 
 
+@pytest.mark.slow
 def test_files_are_rolled_and_read_as_one(tmp_path):
     recording = Recording(tmp_path / "slow", Limits(2**20, 0.3, 0), print)
     never = threading.Event()
@@ -124,6 +125,7 @@ def test_files_are_rolled_and_read_as_one(tmp_path):
         assert len(list(reader.messages())) == len(run_messages())
 
 
+@pytest.mark.slow
 def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path):
     folder = tmp_path / "run"
     with subprocess.Popen(

@@ -123,6 +123,7 @@ def test_costs_are_those_of_the_instances_in_the_file(small):
     assert {row["cost"] for row in rows if row["trial"] == 0} == {SLIDE_GC.cost(error)}
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_rows(small):
     found = run(SMALL, Workers(2))
     assert untimed(found) == untimed(small)
@@ -209,6 +210,7 @@ def test_a_full_disk_is_one_line_that_says_what_is_kept(out, monkeypatch):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_an_improver_that_fails_is_in_the_file_and_the_others_go_on(out, more_improvers, small):
     class Raising(Improver):
         name, summary = "raising", "for tests"

@@ -250,6 +250,7 @@ def test_who_cannot_be_built_has_failed():
     assert {row["failure"] for row in rows[1:]} == {"RuntimeError: no model file"}
 
 
+@pytest.mark.slow
 def test_who_takes_too_long_is_given_up_and_the_others_go_on():
     wake, calls = threading.Event(), []
 
@@ -272,6 +273,7 @@ def test_who_takes_too_long_is_given_up_and_the_others_go_on():
     assert all(row["failure"] is None for row in found["random"])
 
 
+@pytest.mark.slow
 def test_who_still_computes_in_the_next_instance_is_not_asked_until_it_is_done():
     wake, calls = threading.Event(), []
 
@@ -292,6 +294,7 @@ def test_who_still_computes_in_the_next_instance_is_not_asked_until_it_is_done()
     assert contest(kinds, number=2, limit=LATE, trials=2)["stuck"][1]["failure"] is None
 
 
+@pytest.mark.slow
 def test_an_abandoned_call_is_waited_for_before_the_next_instance_begins():
     wake, done = threading.Event(), threading.Event()
 
@@ -308,6 +311,7 @@ def test_an_abandoned_call_is_waited_for_before_the_next_instance_begins():
     assert done.is_set()
 
 
+@pytest.mark.slow
 def test_the_time_to_build_an_improver_is_not_that_of_a_proposal():
     class Loading(Random):
         def __init__(self, context):

@@ -115,6 +115,7 @@ def test_summaries_by_hand():
     assert not cost_summary("slide", [replace(played[0], pixels=3e-3)]).passed
 
 
+@pytest.mark.slow
 def test_a_trial_that_nobody_sees_is_repeated_once_and_never_guessed(monkeypatch):
     monkeypatch.setattr(pixels, "WEBCAM", CameraSettings(rate=5.0, gain=0.0))
     played = CostWork(SLIDE, shipped(SLIDE), 0)(0)

@@ -230,6 +230,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(cluster, out, slide_
     assert made.provenance["counts"]["missing"] == 0
 
 
+@pytest.mark.slow
 def test_the_work_of_a_lost_worker_is_done_elsewhere(cluster):
     def slow(item):
         time.sleep(0.2)
@@ -245,6 +246,7 @@ def test_the_work_of_a_lost_worker_is_done_elsewhere(cluster):
     assert found == {n: n for n in range(10)}
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_a_clear_error(monkeypatch):
     import distributed
 

@@ -89,6 +89,7 @@ def test_a_bag_gives_numbers_yaml_json_and_a_picture(calibrated):
     assert (calibrated / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_simulated_graph_takes_the_file(calibrated):
     given = {"task": "slide", "physics": str(calibrated / "p.yaml")}
     arm = next(spec for spec in graph("sim", given) if spec.executable == "mujoco_arm")

@@ -176,6 +176,7 @@ def test_a_budget_ends_a_run_and_its_resumption(capsys, url, httpserver, tmp_pat
     assert len(httpserver.log) == 2  # what was spent before counts
 
 
+@pytest.mark.slow
 def test_bench_with_a_model_is_repeatable_from_its_cassette(capsys, url, httpserver, tmp_path):
     tape = tmp_path / "tape.jsonl"
     command = [

@@ -166,6 +166,7 @@ def test_a_bag_without_paths_is_evaluated_from_its_poses(tmp_path, run):
                for d in one.differences.values())  # fmt: skip
 
 
+@pytest.mark.slow
 def test_workers_say_the_same(bag):
     from icpi_ros.data.workers import Workers
 

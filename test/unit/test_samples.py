@@ -102,6 +102,7 @@ def test_one_call_for_all_samples(serve):
     assert (completion.spent.calls, completion.tries) == (1, ())
 
 
+@pytest.mark.slow
 def test_one_call_per_sample_where_n_is_not_honoured(serve):
     server = serve(pause=0.5)
     start = time.monotonic()
@@ -157,6 +158,7 @@ def test_samples_that_came_before_a_failure_are_kept(serve):
     assert len(server.bodies) <= 3 + exchange.AT_ONCE
 
 
+@pytest.mark.slow
 def test_samples_that_came_before_the_deadline_are_kept(serve):
     server = serve(pause=0.5)
     completion = ask(client(server), seconds=4.4, samples=80)

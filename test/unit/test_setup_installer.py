@@ -20,6 +20,8 @@ sys.path.insert(0, str(TOOLS))
 import setup_installer as installers  # noqa: E402
 from setup_steps import SetupError, Steps  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 WHEEL = "tiny_thing-1.0-py3-none-any.whl"
 ANSWER = 1
 

@@ -29,6 +29,7 @@ def test_figures_are_those_of_the_simulation(found):
     assert (found.noise > 0.0).all()
 
 
+@pytest.mark.slow
 def test_a_survey_is_repeatable_whatever_the_threads(found):
     again = survey(SLIDE_GC, UR5E, SurveyPlan(2, 32, 6, 9, 4, threads=2))
     for name in ("best_theta", "best_cost", "other_cost", "first_cost", "noise"):

@@ -142,6 +142,7 @@ def test_faults_that_pass(server, chat, case):
     assert KEY not in repr(completion)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", LASTING)
 def test_faults_that_last(server, chat, case, caplog):
     caplog.set_level(logging.DEBUG)
