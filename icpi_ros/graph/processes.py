@@ -1,15 +1,14 @@
 """Start a graph as processes without ROS launch, stop it cleanly, end with its first dead node.
 
-The processes are managed by honcho.  Three things are changed for a robot: Ctrl-C is a normal
-end (exit code 0); a Ctrl-C while nodes are still being started is not lost; nodes watch this
-process and end with it, even if it is killed.
+The processes are managed by honcho.  Four things are changed for a robot: Ctrl-C is a normal end
+(exit code 0); a Ctrl-C while nodes are still being started is not lost; nodes watch this process
+and end with it, even if it is killed; nodes are forked, not started by a shell.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -23,10 +22,12 @@ from typing import IO, Any
 from honcho import manager as honcho_manager
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
+from honcho.process import Process
 
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
+from icpi_ros.graph.forked import ForkedNode, preload
 from icpi_ros.resources import share_path
 
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
@@ -85,7 +86,7 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
     honcho_manager.KILL_WAIT = KILL_WAIT
     manager = _Manager(_Printer(sys.stdout))
     for spec in specs:
-        manager.add_process(spec.name, "exec " + shlex.join(spec.command()), env=env)
+        manager.add_process(spec.name, spec.command(), env=env)
     manager.loop()
     return manager.verdict()
 
@@ -112,11 +113,20 @@ class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
             self._printing = False
 
 
+class _Process(Process):  # type: ignore[misc]  # honcho is untyped
+    """A node that is forked; honcho would start its command line with a shell."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._child_ctor = ForkedNode
+
+
 class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
     """honcho's manager with the changes that the module names."""
 
     def __init__(self, printer: Printer) -> None:
         super().__init__(printer)
+        self._process_ctor = _Process
         self._asked = False
         self._first: tuple[str, int] | None = None
         self._started = False
@@ -138,6 +148,7 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
         return self._first or next(iter(codes.items()))
 
     def _start(self) -> None:
+        preload([process["obj"].cmd[2] for process in self._processes.values()])
         super()._start()
         deadline = time.monotonic() + START_LIMIT
         while not self._all_started() and time.monotonic() < deadline:

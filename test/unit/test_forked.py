@@ -1,0 +1,80 @@
+"""Nodes that are forks of a process which has imported everything: a child for each test."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+STARTER = """
+import os, sys
+from icpi_ros.graph.forked import ForkedNode, preload
+preload(["no_such_module", "thing"])
+node = ForkedNode([sys.executable, "-m", "thing", "a word"], {**os.environ, "COLOUR": "green"})
+sys.stdout.write(node.stdout.read().decode())
+print("code", node.wait(), node.wait())
+"""
+
+
+def start(folder, body):
+    """Run a module that was imported before and forked then; return what came out."""
+    (folder / "thing.py").write_text(f"import os, signal, sys\n\n{body}\n")
+    env = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", STARTER]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_it_is_what_its_command_line_would_be(tmp_path):
+    body = """
+def main():
+    comm = open("/proc/self/comm").read().strip()
+    print(sys.argv, os.environ["COLOUR"], comm, os.getsid(0) == os.getpid())
+    print("to stderr", file=sys.stderr)
+    return 7
+"""
+    assert start(tmp_path, body) == [
+        "['thing', 'a word'] green thing True",
+        "to stderr",
+        "code 7 7",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "code"),
+    [
+        ("raise OSError('no such camera')", "OSError: no such camera", 1),
+        ("def main():\n    raise OSError('no such camera')", "OSError: no such camera", 1),
+        ("def main():\n    sys.exit(3)", None, 3),
+        ("def main():\n    os.kill(os.getpid(), signal.SIGTERM)", None, -signal.SIGTERM),
+        ("def main():\n    signal.raise_signal(signal.SIGINT)", "KeyboardInterrupt", 1),
+    ],
+)
+def test_how_it_ends_is_told(tmp_path, body, said, code):
+    lines = start(tmp_path, body)
+    assert lines[-1] == f"code {code} {code}"
+    if said is not None:
+        assert lines[-2] == said
+
+
+def test_what_python_does_at_its_end_is_done(tmp_path):
+    body = "import atexit\natexit.register(print, 'goodbye')\n\ndef main():\n    print('hello')"
+    lines = start(tmp_path, f"{body}\n    return 0")
+    assert lines[:2] == ["hello", "goodbye"]
+
+
+def test_no_file_of_its_starter_is_open_in_it(tmp_path):
+    body = """
+held = open(os.devnull)
+
+def main():
+    try:
+        os.fstat(held.fileno())
+    except OSError:
+        print("closed")
+    return 0
+"""
+    assert start(tmp_path, body)[0] == "closed"
