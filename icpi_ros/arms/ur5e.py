@@ -138,9 +138,11 @@ class Ur5e(Arm):
         """Base frame, frame after each joint (the last at the tool point): 7 ``(..., 4, 4)``."""
         frame = np.broadcast_to(np.eye(4), (*q.shape[:-1], 4, 4))
         frames = [frame]
-        lengths = (*(d for _, _, d in _DH[:-1]), D6 + self.tool_length)
-        for joint, ((a, alpha, _), d) in enumerate(zip(_DH, lengths, strict=True)):
-            frame = frame @ _dh(q[..., joint], a, alpha, d)
+        a, alpha, d = np.array(_DH, dtype=np.float64).T
+        d[-1] = D6 + self.tool_length
+        turns = _dh(q, a, alpha, d)  # all joints at once
+        for joint in range(q.shape[-1]):
+            frame = frame @ turns[..., joint, :, :]
             frames.append(frame)
         return frames
 
@@ -154,8 +156,8 @@ def _minus_y_axis(frame: Array) -> Array:
     return np.asarray(frame[..., :3, 1])
 
 
-def _dh(q: Array, a: float, alpha: float, d: float) -> Array:
-    """Denavit-Hartenberg transform Rz(q) Tz(d) Tx(a) Rx(alpha), ``(..., 4, 4)``."""
+def _dh(q: Array, a: float | Array, alpha: float | Array, d: float | Array) -> Array:
+    """Denavit-Hartenberg transforms Rz(q) Tz(d) Tx(a) Rx(alpha), ``(..., 4, 4)``."""
     c, s, ca, sa = np.cos(q), np.sin(q), np.cos(alpha), np.sin(alpha)
     t = np.zeros((*np.shape(q), 4, 4))
     t[..., 0, 0], t[..., 0, 1], t[..., 0, 2], t[..., 0, 3] = c, -s * ca, s * sa, a * c

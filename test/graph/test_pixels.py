@@ -58,8 +58,8 @@ def test_slide_improves_from_pixels_only(tmp_path, observer, client):
 
 
 def test_a_poor_path_is_not_learnt_from_but_tried_once_more(tmp_path, client):
-    # Two of three images are lost; fewer, and no rest would be seen, the executor would give up.
-    with RunningGraph(tmp_path, source="camera", camera_drop=0.9) as graph:
+    # As many images are lost; fewer, and no rest would be seen, the executor would give up.
+    with RunningGraph(tmp_path, source="camera", camera_rate=30, camera_drop=0.8) as graph:
         result, shown = improve(graph, client)
         text = graph.text()
     words = "the object's path is too poor to learn from: "

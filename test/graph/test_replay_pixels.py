@@ -12,6 +12,8 @@ from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 
 from .conftest import HANG, RunningGraph
 
+RATE = 30
+"""Of the camera [Hz]: half of the usual, which shows as much."""
 SAME_PATH = 5e-4
 """Largest distance between the live path and the one seen again [m]."""
 
@@ -19,7 +21,8 @@ SAME_PATH = 5e-4
 @pytest.fixture(scope="module")
 def filmed(tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp("filmed")
-    with RunningGraph(folder, source="camera", record=folder / "bag") as graph:
+    recorded = {"source": "camera", "camera_rate": RATE, "record": folder / "bag"}
+    with RunningGraph(folder, **recorded) as graph:
         with ImproveClient("test") as client:
             client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
@@ -33,7 +36,7 @@ def test_the_path_out_of_recorded_images_is_that_of_the_live_ones(filmed, tmp_pa
     bag = Bag(filmed)
     (trial,) = read_trials(bag)
     images = list(stream_samples(bag, "camera", [trial]))
-    assert len(images) > 0.9 * 60 * (trial.stop - trial.start) / 1e9
+    assert len(images) > 0.9 * RATE * (trial.stop - trial.start) / 1e9
     assert all(image.info is not None for image in images)
     assert "object_pose" not in bag.topics
     with RunningGraph(tmp_path, graph="replay", bag=filmed, source="camera", rate=0) as graph:
