@@ -18,10 +18,9 @@ CHECKS = {
 }
 CORE = ("test/unit", "test/contract")
 TESTS = {
-    # One worker for graphs, which wait a lot, and two for everything else: with one more, tests
-    # stood in each other's way on two cores, and nothing was done sooner.  Without graphs three
-    # work: what waits in one leaves its processor to another.
-    "tests": (*PYTEST, "--numprocesses=3", "--graphs=1", "--once-more", "test"),
+    # More workers than processors, for graphs and many other tests wait: two for graphs and two
+    # for everything else take 334 s on two processors, one and two 389 s.
+    "tests": (*PYTEST, "--numprocesses=4", "--graphs=2", "--once-more", "test"),
     "quick": (*PYTEST, "--numprocesses=3", "--graphs=0", "-m", "not slow", *CORE),
 }
 ENVIRONMENT = {
