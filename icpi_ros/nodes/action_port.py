@@ -26,12 +26,16 @@ from icpi_ros.nodes.calls import GoalResult, SafeActionClient, call
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.topic_port import TopicPort, headed, hold_point
 from icpi_ros.nodes.topics import FOLLOW
-from icpi_ros.types import SECOND
+from icpi_ros.types import SECOND, Array
 
 FEEDBACK = 0.15
 """Steady time for the first feedback, which tells the exact start of a motion [s]."""
 AGREES = 1e-4
 """Distance of a commanded joint from the path at the time that feedback tells [rad]."""
+MOVES = 0.05
+"""Speed of a joint at which a wrong time shows in where the path is [rad/s]."""
+SAME_START = 1_000_000
+"""Largest difference between the starts that two feedback messages tell [ns]."""
 CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
 ERASED = -1.0
@@ -82,6 +86,7 @@ class _Goal:
     rejected: bool = False
     accepted_at: float = 0.0
     start_ns: int = 0
+    told_ns: int = 0
     exact: bool = False
     unwanted: bool = False
     result: GoalResult | None = None
@@ -92,6 +97,7 @@ class ActionPort(FeedPort):
     """See :class:`icpi_ros.nodes.arm_port.ArmPort`."""
 
     answers = True
+    tells_start = False
 
     def __init__(
         self,
@@ -245,16 +251,20 @@ class ActionPort(FeedPort):
             return
         stamp = convert.to_ns(msg.feedback.header.stamp)
         elapsed = convert.to_ns(msg.feedback.desired.time_from_start)
-        # Older controllers leave the time at 0, or tell that of their next point.
-        if elapsed > 0 and self._agrees(goal.trajectory, msg.feedback, elapsed / SECOND):
-            goal.start_ns, goal.exact = stamp - elapsed, True
+        if elapsed <= 0 or len(goal.trajectory.times) < 2:
+            return  # a hold is one point: nobody asks for its start
+        # Older controllers leave the time at 0, or tell that of their next point.  While the path
+        # moves that shows in where it is; while it rests, in a time that does not go on.
+        wanted, start = goal.trajectory.at(elapsed / SECOND), stamp - elapsed
+        moves = bool(np.abs(wanted.velocity).max() > MOVES)
+        again = goal.told_ns > 0 and abs(start - goal.told_ns) <= SAME_START
+        goal.told_ns = start
+        if (moves or again) and self._agrees(wanted.position, msg.feedback):
+            goal.start_ns, goal.exact = start, True
 
-    def _agrees(self, trajectory: JointTrajectory, feedback: Any, elapsed: float) -> bool:
-        """Tell whether what is commanded is the path at that time."""
-        if len(trajectory.times) < 2:
-            return False  # a hold is one point: nobody asks for its start
+    def _agrees(self, wanted: Array, feedback: Any) -> bool:
+        """Tell whether what is commanded is ``wanted`` ``(n,)`` [rad]."""
         told = dict(zip(feedback.joint_names, feedback.desired.positions, strict=False))
-        wanted = trajectory.at(elapsed).position
         off = [abs(told.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)]
         return bool(np.max(off) <= AGREES)
 

@@ -18,7 +18,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.joint_continuity import Continuity
+from icpi_ros.nodes.joint_continuity import LEAP, SIMULATED_LEAP, Continuity
 from icpi_ros.nodes.joint_reading import JointReading, UnusableState
 from icpi_ros.nodes.joint_velocity import MIN_RATE, SPAN, Differentiator
 from icpi_ros.nodes.publishers import Publishers
@@ -88,8 +88,9 @@ class ArmFeed:
         self._recent: deque[ArmState] = deque(maxlen=PACE_STATES)
         self._count = itertools.count(1)
         self._statuses: deque[MotionStatus] = deque(maxlen=32)
-        self._continuity = Continuity(arm)
-        self._differentiator = Differentiator()
+        simulated = node.get_parameter("use_sim_time").value
+        self._continuity = Continuity(arm, SIMULATED_LEAP if simulated else LEAP)
+        self._differentiator, self._filled = Differentiator(), False
         self._reason = NO_REASON
         self._prefix = ""
         self._logged: set[str] = set()
@@ -138,7 +139,7 @@ class ArmFeed:
             f"joint_states name this arm's joints with the prefix {self._prefix!r}: start with "
             f"joint_prefix:={self._prefix} if they are this arm's"
         )
-        return self._publishers.doubt or self._continuity.doubt or foreign
+        return self._publishers.doubt or self._continuity.doubt_at(time.monotonic()) or foreign
 
     @property
     def unusable(self) -> str:
@@ -153,6 +154,8 @@ class ArmFeed:
             self._note(str(exc), exc.foreign)
             return
         self._prefix = reading.prefix
+        if reading.prefix:  # another arm's, as far as anybody knows
+            return
         arrival = time.monotonic()
         believed = self._continuity.follows(ns, reading.q, arrival, self.pace)
         with self._changed:
@@ -168,20 +171,27 @@ class ArmFeed:
 
     def _state_of(self, ns: int, reading: JointReading, arrival: float) -> ArmState:
         """Return a state with velocities from its message, or from the positions so far."""
-        if np.isfinite(reading.qd).all():
+        if reading.qd.any() and np.isfinite(reading.qd).all():
+            self._differentiator, self._filled = Differentiator(), False
             return ArmState(ns, reading.q, reading.qd, arrival)
         slope = self._differentiator.add(ns, reading.q)
+        if not reading.qd.any():  # some drivers fill velocities that they do not know with zeros
+            moving = slope is not None and bool(np.abs(slope.qd).max() > AT_REST)
+            self._filled = self._filled or moving
+            if not self._filled:
+                return ArmState(ns, reading.q, reading.qd, arrival)
+        what = "zeros for velocities although the arm moves" if self._filled else "no velocities"
         if slope is not None:
-            self._log_once("joint_states carry no velocities: they are taken from positions")
+            self._log_once(f"joint_states carry {what}: they are taken from positions")
             still = bool(slope.spread.max() < AT_REST * SPAN)
             return ArmState(ns, reading.q, slope.qd, arrival, still)
         rate = self._differentiator.rate
         if 0.0 < rate < MIN_RATE:
             self._note(
-                f"joint_states carry no velocities and come at {rate:.3g} Hz: at least "
+                f"joint_states carry {what} and come at {rate:.3g} Hz: at least "
                 f"{MIN_RATE:g} Hz are needed to take them from positions"
             )
-        return ArmState(ns, reading.q, reading.qd, arrival)
+        return ArmState(ns, reading.q, np.full_like(reading.q, np.nan), arrival)
 
     def _note(self, reason: str, foreign: bool = False) -> None:
         """Keep why a state could not be used; other devices' states say little."""

@@ -61,6 +61,10 @@ class ArmPort(Protocol):
     def answers(self) -> bool:
         """True if the controller says what becomes of motions."""
 
+    @property
+    def tells_start(self) -> bool:
+        """True if the report "accepted" of a motion always has its exact start."""
+
     def label(self, name: str) -> str:
         """Return a label that no other motion has."""
 
@@ -208,6 +212,11 @@ class AutoPort(FeedPort):
     def answers(self) -> bool:
         """See :class:`ArmPort`."""
         return self._way.answers
+
+    @property
+    def tells_start(self) -> bool:
+        """See :class:`ArmPort`."""
+        return self._way.tells_start
 
     def write(self, motion: CheckedTrajectory) -> Any:
         """See :class:`ArmPort`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,9 +33,17 @@ ANSWER = 3.0
 """Steady time within which a controller answers [s]; one that does not is warned of."""
 ASK_AGAIN = 0.5
 """Steady time after which a question is repeated: replies get lost while nodes still meet [s]."""
+ASKED = 8
+"""Questions that are remembered; a late answer to the oldest is not waited for any more."""
 EXPLAIN, POLL = 1.0, 0.01
 """Steady time to ask why a motion was rejected, and between looks [s]."""
 MANAGER = "controller_manager"
+PARAMETERS_OF = "controller {}"
+NOT_CHECKED = {
+    MANAGER: "whether the controller is active is not checked",
+    PARAMETERS_OF: "its parameters are not checked; see docs/controller.md for those that are "
+    "recommended",
+}
 PARAMETERS = (
     Spec(
         "controller_check",
@@ -59,7 +68,7 @@ class Question:
         """Open the client; nothing is asked yet."""
         self._node = node
         self._client = node.create_client(kind, name)
-        self._asked: list[Future] = []
+        self._asked: deque[Future] = deque(maxlen=ASKED)
         self._next = 0.0
 
     @property
@@ -69,11 +78,12 @@ class Question:
 
     def forget(self) -> None:
         """Ask anew: what was answered may be otherwise by now."""
-        self._asked, self._next = [], 0.0
+        self._asked.clear()
+        self._next = 0.0
 
     def answer(self, request: Any) -> Any:
         """Ask; return the answer, None so far."""
-        for future in self._asked:
+        for future in list(self._asked):
             if future.done() and future.exception() is None:
                 return future.result()
         now = time.monotonic()
@@ -112,10 +122,11 @@ class ControllerInquiry:
         self._manager: Question | None = None
         kind = _list_controllers()
         if kind is not None:
-            self._manager = Question(node, kind, f"{MANAGER}/list_controllers")
+            beside = controller.rpartition("/")  # the manager of a controller is beside it
+            self._manager = Question(node, kind, f"{beside[0]}{beside[1]}{MANAGER}/list_controllers")
             self._request = kind.Request
         self._told: dict[str, Any] | None = None
-        self._over = False
+        self._slow: set[str] = set()  # who did not answer in time: asked, but not waited for
         self._begun = 0.0
         self._active: list[Finding] | None = None
         self._warned: set[str] = set()
@@ -129,23 +140,27 @@ class ControllerInquiry:
         if self._manager is not None:
             self._manager.forget()
         if any(finding.wrong for finding in self._parameters()):
-            self._told, self._over = None, False
+            self._told = None
+            self._slow.discard(PARAMETERS_OF)
             self._list.forget()
             self._get.forget()
 
     def done(self) -> bool:
-        """Tell whether all has been answered, or waited for; called again and again."""
+        """Tell whether all has been answered, or waited for; called again and again.
+
+        Who did not answer in time once is asked again, but waited for no more: it would cost every
+        trial as much.
+        """
         late = time.monotonic() - self._begun > ANSWER
         self._look()
-        asked = self._over or self._told is not None
-        if late and not asked:
-            self._over = True  # it is not asked again: that costs every trial as much
+        listed = self._manager is None or self._active is not None or not self._manager.served
+        missing = {PARAMETERS_OF: self._told is None, MANAGER: not listed}
+        for who in (who for who, lacks in missing.items() if lacks and late):
+            self._slow.add(who)
             self._warn(
-                f"controller {self._name} did not tell its parameters within {ANSWER:g} s: they "
-                "are not checked; see docs/controller.md for those that are recommended"
+                f"{who.format(self._name)} did not answer within {ANSWER:g} s: {NOT_CHECKED[who]}"
             )
-        manager = self._manager is None or self._active is not None or not self._manager.served
-        return late or (asked and manager)
+        return not any(lacks and who not in self._slow for who, lacks in missing.items())
 
     def refusal(self) -> str:
         """Return why nothing may move: every wrong value, its remedy; log what is a preference."""
@@ -172,16 +187,24 @@ class ControllerInquiry:
             if listed is not None:
                 known = [ListedController(c.name, c.state, c.type) for c in listed.controller]
                 self._active = judge_activity(known, self._name.rpartition("/")[2])
-        if self._told is None and not self._over:
+        if self._told is None:
             names = self._list.answer(ListParameters.Request())
             if names is not None:
                 wanted = asked_for(self._joints)
                 names = [name for name in names.result.names if name in wanted]
                 values = self._get.answer(GetParameters.Request(names=names))
                 if values is not None:
-                    told = map(parameter_value_to_python, values.values)
-                    pairs = zip(names, told, strict=False)
-                    self._told = {name: value for name, value in pairs if value is not None}
+                    self._told = self._read(names, values.values)
+
+    def _read(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+        if len(values) != len(names):  # which of them are these?
+            self._warn(
+                f"controller {self._name} told {len(values)} of {len(names)} parameters that it "
+                f"lists: {NOT_CHECKED[PARAMETERS_OF]}"
+            )
+            return {}
+        told = zip(names, map(parameter_value_to_python, values), strict=True)
+        return {name: value for name, value in told if value is not None}
 
     def _parameters(self) -> list[Finding]:
         return judge_parameters(self._told or {}, self._name, self._joints)

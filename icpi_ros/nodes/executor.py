@@ -24,6 +24,7 @@ from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
 from icpi_ros.nodes.operator_port import OperatorPort
+from icpi_ros.nodes.outside_stop import OutsideStop
 from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
@@ -32,7 +33,6 @@ from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.stop_leads import Leads
-from icpi_ros.nodes.stopping import hold_if_moving
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.tasks import TASKS
@@ -63,13 +63,16 @@ class Executor(IcpiNode):
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
-        self.latch = StopLatch(self, self._stop, lambda: self._server.busy)
+        log = self.get_logger()
+        self._outside = OutsideStop(self.port, self.gate, self.changed, self.settings, log)
+        self.latch = StopLatch(self, self._stop, lambda: self._server.busy or self._outside.busy)
         # Steady: the heartbeat must not stand still with simulated time.
         self.create_timer(0.5, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.Diagnostics(self, self._health)
 
     def close(self) -> None:
         """Stop the arm if a motion is under way."""
+        self._outside.close()
         if not self._server.close(self.settings.stop_limit + 1.0):
             self.get_logger().error("the motion under way did not end in time")
 
@@ -87,11 +90,11 @@ class Executor(IcpiNode):
         approval = Approval(self.task, planner, self._operator, rules, log)
         return Guard(rules, memory, planner, approval, controller)
 
-    def _stop(self) -> None:
+    def _stop(self) -> str:
         if self._job is not None and self._server.busy:
             self._job.stop()
-        elif hold_if_moving(self.port):
-            self.get_logger().warning("the arm moves outside of a trial: it is told to hold")
+            return ""
+        return self._outside.stop()
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:

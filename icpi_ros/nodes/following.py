@@ -372,8 +372,14 @@ class Follower:
         if running is not None or pending:
             self.tracking = replace(self.tracking, motion=f"{self.tracking.motion}, then stopped")
         tolerance = self._settings.tracking_tolerance
-        seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
-        self._stopper.forget()
+        self._last.set(None)
+        try:
+            seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
+        except Exception:  # a fault of ours: the arm is at least told to hold
+            self._port.hold(self._port.label(f"{self._trial_id}/hold"))
+            raise
+        finally:
+            self._stopper.forget()
         self._last.set(self._stopper.rests_at if seen else None)
         return seen
 

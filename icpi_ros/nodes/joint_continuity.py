@@ -12,8 +12,12 @@ TOLERANCE = 0.05
 at full speed make as much."""
 BELIEVED_AGAIN = 0.3
 """Steady time without a jump after which states are believed again [s]."""
-LEAP = 60.0
-"""Step of the stamps within a steady second that no arm's clock makes [s]; a bag's does."""
+LEAP = 2.0
+"""Longest step of the stamps beyond the steady time that passed [s]: an arm's clock makes none."""
+SIMULATED_LEAP = 60.0
+"""The same of a simulation, which may run freely for a moment [s]; a bag's may be longer."""
+FORGOTTEN = 3.0
+"""Steady time without any state after which a jump before it is not told any more [s]."""
 PACED = 5.0
 """Pace of the arm's clock above which it belongs to a free-running simulation and may leap."""
 
@@ -23,15 +27,22 @@ class Continuity:
 
     Args:
         arm: whose limits of speed count.
+        leap: longest step of the stamps beyond the steady time that passed [s].
     """
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, leap: float = LEAP) -> None:
         """Nothing is known yet."""
+        self._leap = leap
         self._joints, self._speed = arm.joints, arm.limits.velocity
         self._last: tuple[int, Array, float] | None = None
         self._broken = -np.inf
         self.doubt = ""
         """Why the arm's state is unknown; empty = it is not."""
+
+    def doubt_at(self, now: float) -> str:
+        """Return that at steady time ``now`` [s]: who is silent has a newer reason."""
+        silent = self._last is not None and now - self._last[2] > FORGOTTEN
+        return "" if silent else self.doubt
 
     def follows(self, ns: int, q: Array, arrival: float, pace: float) -> bool:
         """Take a state; tell whether it and those shortly before it follow from one another.
@@ -54,10 +65,11 @@ class Continuity:
         self, last: tuple[int, Array, float], new: tuple[int, Array, float], pace: float
     ) -> str:
         passed = (new[0] - last[0]) / SECOND
-        if passed > LEAP and new[2] - last[2] < 1.0 and pace < PACED:
+        waited = new[2] - last[2]
+        if passed - waited > self._leap and pace < PACED:
             return (
-                f"the clock of joint_states leapt by {passed:.4g} s within "
-                f"{new[2] - last[2]:.2f} s: see what else publishes them"
+                f"the clock of joint_states leapt by {passed:.4g} s within {waited:.2f} s: see "
+                "what else publishes them, or sets the clock of the arm's computer"
             )
         moved = np.abs(new[1] - last[1])
         allowed = self._speed * max(passed, 0.0) + TOLERANCE

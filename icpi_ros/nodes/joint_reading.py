@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,7 +109,11 @@ def _layout(names: tuple[str, ...], joints: tuple[str, ...]) -> _Layout:
             f"choose one with joint_prefix, for example joint_prefix:={found[0]}"
         )
     missing = [joint for joint in joints if joint not in names]
-    foreign = not any(name.endswith(joint) for name in names for joint in joints)
+    # One name alone may be alike by chance: "gripper_joint1" is no joint of an arm with "joint1".
+    alike = Counter(
+        name.removesuffix(joint) for name in names for joint in joints if name.endswith(joint)
+    )
+    foreign = max(alike.values(), default=0) < min(2, len(joints))
     return _Layout(
         reason=f"joint_states lack {_some(missing)}; they name {_some(names)}", foreign=foreign
     )

@@ -9,6 +9,7 @@ real time).  With ``camera`` true also images, see :mod:`icpi_ros.nodes.camera_p
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sys
 import threading
@@ -137,7 +138,8 @@ class MujocoArm(IcpiNode):
     def close(self) -> None:
         """Stop the arm, let an executor that ends too see it stand, end the simulation."""
         self._closing = True
-        self._put("brake", None)
+        with contextlib.suppress(IcpiError):  # too slow for what waits: it ends all the same
+            self._put("brake", None)
         deadline = time.monotonic() + LAST_LOOK
         while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
             time.sleep(0.01)

@@ -1,8 +1,9 @@
-"""How a motion from rest is sent: at once, or dated, so that its start is known exactly.
+"""How a motion from rest is sent: with a rest in front, in which its start becomes known.
 
-A controller that answers says when a motion started.  On the topic nobody does; there a motion is
-sent with its start as ``header.stamp``: a moment ago, with a rest in front.  It has begun when it
-arrives, and moves when the rest is over, wherever in it the message came.
+A stop that carries the path under way needs its exact start.  A controller behind the action tells
+it with its first feedback: meanwhile the arm rests.  On the topic nobody tells it; there the motion
+is dated: its start, ``header.stamp``, is a moment ago.  It has begun when it arrives, and moves when
+the rest is over, wherever in it the message came.  A simulated arm tells the start at once.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.running import Running
 
 REST = 0.2
-"""Steady rest in front of a dated motion [s], longer than a message takes on a busy machine: an
-arm jumps to a motion that arrives after its rest."""
+"""Steady rest in front of a motion [s], longer than a message or the first feedback takes on a busy
+machine: an arm jumps to a dated motion that arrives after its rest."""
 RECENT = 0.05
 """Oldest joint state whose stamp dates a motion [steady s]: the rest must be ahead of it."""
 FASTEST = 2.0
-"""Pace of the arm's clock up to which a motion is dated: a simulation that runs freely would be
-past its start before it arrives."""
+"""Pace of the arm's clock up to which a motion gets a rest: a simulation that runs freely would be
+past it before it arrives."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Sending:
     """What is sent.
 
     Attributes:
-        trajectory: with the rest in front, if it is dated.
+        trajectory: with the rest in front, if it has one.
         rest: duration of that [s].
         stamp: its start on the arm's clock [ns]; 0 = at once.
         joined: sent without its first point.
@@ -61,10 +62,11 @@ class Sending:
 def sending(port: ArmPort, motion: JointTrajectory, joined: bool) -> Sending:
     """Return how a motion from rest is sent through a port."""
     state = port.state
-    if port.answers or state is None or state.ns <= 0 or port.pace > FASTEST:
+    if port.tells_start or state is None or state.ns <= 0 or port.pace > FASTEST:
         return Sending(motion, 0.0, 0, joined)
     rest = REST * max(port.pace, 1.0)
-    return Sending(rested(motion, rest, joined), rest, state.ns, joined)
+    stamp = 0 if port.answers else state.ns
+    return Sending(rested(motion, rest, joined), rest, stamp, joined)
 
 
 def path_start(sent: Sending, running: Running) -> int:

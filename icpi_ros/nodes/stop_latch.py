@@ -17,11 +17,12 @@ class StopLatch:
 
     Args:
         node: of the services.
-        on_stop: called at every stop request; it brakes what moves.
+        on_stop: called at every stop request; it brakes what moves, and returns what a person
+            has to know of that, if anything.
         busy: tells whether a trial is still being ended; the latch stays on meanwhile.
     """
 
-    def __init__(self, node: Node, on_stop: Callable[[], None], busy: Callable[[], bool]) -> None:
+    def __init__(self, node: Node, on_stop: Callable[[], str], busy: Callable[[], bool]) -> None:
         """Serve; not stopped at first."""
         self._node, self._on_stop, self._busy = node, on_stop, busy
         self.engaged = False
@@ -33,15 +34,19 @@ class StopLatch:
 
     def _on_stop_request(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
         self.engaged = True
-        self._on_stop()  # first of all
-        self._out.publish(Bool(data=True))
+        try:
+            more = self._on_stop()  # first of all
+        finally:
+            self._out.publish(Bool(data=True))
         self._node.get_logger().warning("software stop: nothing moves until reset_stop")
         reply.success, reply.message = True, "stopped; call reset_stop before the next motion"
+        if more:
+            reply.message += f"; {more}"
         return reply
 
     def _on_reset(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
         if self._busy():
-            reply.message = "the trial under way is still being ended: try again in a moment"
+            reply.message = "the arm is still being stopped: try again in a moment"
             return reply
         reply.success = True
         reply.message = "motions are allowed again" if self.engaged else "was not stopped"

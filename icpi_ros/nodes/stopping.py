@@ -291,18 +291,3 @@ class Stopper:
 def _stamp(running: Running, new: Carried) -> int:
     """Return when what replaces a motion begins on the arm's clock [ns]."""
     return running.start + ns_from_seconds(new.first)
-
-
-def hold_if_moving(port: ArmPort) -> bool:
-    """Hold an arm that moves outside of any trial; tell whether it did.
-
-    An executor before this one may have begun the motion, or another program: what is commanded
-    is not known, so this hold is joined and not smooth.
-    """
-    state = port.state
-    if state is None or state.stands:
-        return False
-    if port.doubt or not state.has_velocity:
-        return False  # where the arm is, or how fast, is not known: a hold could move it
-    port.hold(port.label("stop/hold"))
-    return True

@@ -41,6 +41,11 @@ class TopicPort(FeedPort):
         """See the class; the simulated arm does, a real controller does not."""
         return self._feed.reports_status
 
+    @property
+    def tells_start(self) -> bool:
+        """See the class; the simulated arm does."""
+        return self.answers
+
     def write(self, motion: CheckedTrajectory) -> Any:
         """See the class."""
         return convert.trajectory_msg(motion.trajectory, "")

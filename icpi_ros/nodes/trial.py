@@ -276,17 +276,23 @@ class TrialExecution:
 
     def _give_up(self) -> str:
         """Stop the arm, abort the window; return what is to be added to the reason."""
-        more = ""
         try:
             self._on_phase(Phase.STOPPING)
         finally:  # the arm is stopped even if nobody can be told
-            if self._follower.sent and not self._follower.stop_arm():
-                more = "; the arm was stopped, but it was not seen to stand"
-                self._on_problem(more.removeprefix("; "))
-        if self._window_open:
-            self._window_open = False
-            self._announce(TrialWindow.ABORTED, self._follower.now)
+            try:
+                more = self._stop_arm()
+            finally:  # and its window is aborted even if that failed
+                if self._window_open:
+                    self._window_open = False
+                    self._announce(TrialWindow.ABORTED, self._follower.now)
         return self._follower.cause + more
+
+    def _stop_arm(self) -> str:
+        if not self._follower.sent or self._follower.stop_arm():
+            return ""
+        unseen = "the arm was stopped, but it was not seen to stand"
+        self._on_problem(unseen)
+        return f"; {unseen}"
 
     def _announce(self, state: int, stop: int = 0) -> None:
         self._scene.window(state, self._trial_id, self._task.name, self.report.start, stop)

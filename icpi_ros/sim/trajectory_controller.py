@@ -127,8 +127,12 @@ class TrajectoryController:
         if not self._goal or label not in ("", self._goal):
             return ()
         goal, self._goal = self._goal, ""
+        waiting = self._waiting  # the hold takes the place of whatever came since the last update
         self._give_up()
-        return (Event(goal, "cancelled", now_ns),)
+        events = [Event(goal, "cancelled", now_ns)]
+        if waiting is not None and waiting.label not in ("", goal):
+            events.append(Event(waiting.label, "replaced", now_ns, "a goal was cancelled"))
+        return tuple(events)
 
     def hold(self, now_ns: int, state: str, reason: str) -> tuple[Event, ...]:
         """Give up whatever is under way, as after a violated tolerance; ``state`` is its end."""

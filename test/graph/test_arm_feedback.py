@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from icpi_ros.arms import ARMS
+from icpi_ros.motion.carried import rested
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.action_port import ActionPort, _Goal
+from icpi_ros.nodes.sending import REST
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")
@@ -15,12 +17,12 @@ STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).stroke
 START, ELAPSED = 5_000_000_000, 0.1052
 
 
-def feedback(told):
+def feedback(told, path=STROKE, elapsed=ELAPSED):
     desired = SimpleNamespace(
-        positions=STROKE.at(ELAPSED).position[::-1].tolist(),
+        positions=path.at(elapsed).position[::-1].tolist(),
         time_from_start=convert.duration_msg(told),
     )
-    stamp = convert.time_msg(START + round(ELAPSED * 1e9))
+    stamp = convert.time_msg(START + round(elapsed * 1e9))
     return SimpleNamespace(
         feedback=SimpleNamespace(
             header=SimpleNamespace(stamp=stamp), joint_names=ARM.joints[::-1], desired=desired
@@ -40,3 +42,20 @@ def test_a_start_counts_as_exact_only_if_the_command_is_on_the_path_then(told, e
     port._on_feedback(goal, feedback(told))
     assert goal.exact is exact
     assert goal.start_ns == START if exact else goal.start_ns == START + 7_000_000
+
+
+@pytest.mark.parametrize(
+    ("told", "exact"),
+    [((0.03, 0.08), True), ((REST, REST), False), ((0.0, 0.0), False)],
+    ids=["elapsed", "of the next point", "left at zero"],
+)
+def test_in_the_rest_before_a_motion_it_counts_if_the_time_goes_on(told, exact):
+    port = ActionPort.__new__(ActionPort)  # without a node: nothing is sent
+    port._arm = ARM
+    path = rested(STROKE, REST)
+    goal = _Goal(path, start_ns=START + 7_000_000)
+    port._on_feedback(goal, feedback(told[0], path, 0.03))
+    assert not goal.exact  # the path is the same whatever the time
+    port._on_feedback(goal, feedback(told[1], path, 0.08))
+    assert goal.exact is exact
+    assert (goal.start_ns == START) is exact

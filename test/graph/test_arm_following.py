@@ -26,7 +26,7 @@ Code = ExecuteMotion.Result
 class Port:
     """An arm on the topic that does what ``after`` makes of its state."""
 
-    has_controller, answers, pace = True, False, 1.0
+    has_controller, answers, tells_start, pace = True, False, False, 1.0
     doubt = unusable = ""
 
     def __init__(self, speed=0.0, after=lambda state: state, heard=time.monotonic):
@@ -217,3 +217,12 @@ def test_why_the_controller_gave_up_is_told_when_it_is_heard_late():
     port.heard_of = True
     one.stop_arm()
     assert one.cause == "; the controller had ended the motion (aborted: protective stop)"
+
+
+def test_an_arm_is_told_to_hold_even_if_a_fault_of_ours_ends_its_stop(monkeypatch):
+    port = Port()
+    one = follower(port)
+    monkeypatch.setattr(one._stopper, "stop", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        one.stop_arm()
+    assert port.held == 1

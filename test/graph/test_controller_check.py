@@ -86,7 +86,7 @@ def until_answered(node, joints=ARM.joints, refuse=True):
     while True:
         node.log.said.clear()
         reason = inquire(ControllerInquiry(node, CONTROLLER, joints, refuse))
-        if not any("did not tell" in line for line in node.log.said):
+        if not any("did not answer" in line for line in node.log.said):
             return reason
         assert time.monotonic() < deadline, node.log.said
 
@@ -131,7 +131,7 @@ def test_a_controller_that_does_not_answer_is_warned_of_once_and_not_refused(ask
     assert inquire(inquiry) == ""
     assert time.monotonic() - begun > ANSWER
     assert len(asking.log.said) == 1
-    assert "controller nobody did not tell its parameters within 3 s" in asking.log.said[0]
+    assert "controller nobody did not answer within 3 s: its parameters" in asking.log.said[0]
     again = time.monotonic()
     assert inquire(inquiry) == ""
     assert time.monotonic() - again < ANSWER
@@ -142,13 +142,14 @@ class Listing:
 
     def __init__(self, controllers):
         self.controllers, self.log, self.executor = controllers, Log(), self
-        self.asked = []
+        self.clients, self.silent = [], False
 
     def get_logger(self):
         return self.log
 
     def create_client(self, kind, name):
-        served = name == "controller_manager/list_controllers"
+        self.clients.append(name)
+        served = name.endswith("controller_manager/list_controllers")
         return SimpleNamespace(service_is_ready=lambda: served, call_async=self.answer)
 
     def create_task(self, task):
@@ -157,6 +158,8 @@ class Listing:
     def answer(self, request):
         future = Future()
         rows = [SimpleNamespace(name=n, state=s, type=t) for n, s, t in self.controllers]
+        if self.silent:
+            return future
         future.set_result(SimpleNamespace(controller=rows))
         return future
 
@@ -183,6 +186,81 @@ def test_a_rejection_is_explained_by_the_controller_s_state(listing):
     assert "is inactive" in inquiry.explain_rejection()
     listing.controllers = [(CONTROLLER, "active", "x/JointTrajectoryController")]
     assert "an inactive controller rejects everything" in inquiry.explain_rejection()
+
+
+def test_a_manager_that_does_not_answer_is_waited_for_once_and_warned_of(listing):
+    listing.silent = True
+    inquiry = ControllerInquiry(listing, CONTROLLER, ARM.joints, True)
+    assert inquire(inquiry) == ""
+    assert any("controller_manager did not answer within 0.1 s" in s for s in listing.log.said)
+    inquiry.begin()
+    assert inquiry.done()  # it is asked, and not waited for
+    listing.silent = False
+    assert "is inactive" in inquire(inquiry)
+
+
+@pytest.mark.parametrize(
+    ("controller", "manager"),
+    [
+        (CONTROLLER, "controller_manager"),
+        (f"left/{CONTROLLER}", "left/controller_manager"),
+        (f"/robot/{CONTROLLER}", "/robot/controller_manager"),
+        (f"/{CONTROLLER}", "/controller_manager"),
+    ],
+)
+def test_a_controller_s_manager_is_beside_it(listing, controller, manager):
+    ControllerInquiry(listing, controller, ARM.joints, True)
+    assert f"{manager}/list_controllers" in listing.clients
+
+
+class Telling(Listing):
+    """A node whose controller lists two parameters; ``values`` are its answers, when it answers."""
+
+    values = ()
+
+    def create_client(self, kind, name):
+        answer = self.names if name.endswith("list_parameters") else self.get
+        served = not name.endswith("list_controllers")
+        return SimpleNamespace(service_is_ready=lambda: served, call_async=answer)
+
+    def names(self, request):
+        future = Future()
+        names = ["joints", "constraints.goal_time"]
+        future.set_result(SimpleNamespace(result=SimpleNamespace(names=names)))
+        return future
+
+    def get(self, request):
+        self.future = Future()
+        if not self.silent:
+            values = [Parameter("x", value=v).get_parameter_value() for v in self.values]
+            self.future.set_result(SimpleNamespace(values=values))
+        return self.future
+
+
+@pytest.fixture
+def telling(monkeypatch):
+    monkeypatch.setattr(controller_inquiry, "_list_controllers", lambda: None)
+    monkeypatch.setattr(controller_inquiry, "ANSWER", 0.1)
+    return Telling([])
+
+
+def test_an_answer_that_is_too_short_is_not_taken_for_another_parameter_s(telling):
+    telling.values = [0.0]
+    assert inquire(ControllerInquiry(telling, CONTROLLER, ARM.joints, True)) == ""
+    (said,) = telling.log.said
+    assert "told 1 of 2 parameters" in said
+
+
+def test_a_controller_that_was_slow_once_is_asked_again(telling):
+    telling.silent = True
+    inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True)
+    assert inquire(inquiry) == ""
+    assert "did not answer within 0.1 s" in telling.log.said[0]
+    telling.silent, telling.values = False, [["another_joint"], 1.0]
+    deadline = time.monotonic() + LIMIT
+    while not (reason := inquire(inquiry)):
+        assert time.monotonic() < deadline
+    assert "lacks shoulder_pan_joint" in reason
 
 
 # --- real processes ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +41,9 @@ class Node:
 
     def get_logger(self):
         return self
+
+    def get_parameter(self, name):
+        return SimpleNamespace(value=False)  # use_sim_time
 
     def warning(self, text):
         self.logged.append(text)
@@ -83,6 +87,31 @@ def test_velocities_that_no_driver_publishes_are_taken_from_positions(heard, vel
     assert heard.feed.state.stands
     assert arm_watch.trouble(heard.feed, 1.0, 1.0) == ""
     assert heard.node.logged == ["joint_states carry no velocities: they are taken from positions"]
+
+
+def test_zeros_that_a_driver_fills_in_for_velocities_are_not_believed(heard):
+    for i in range(30):
+        heard.tell(5.0 + 0.01 * i, position=0.005 * i)
+    np.testing.assert_allclose(heard.feed.state.qd, 0.5, rtol=1e-6)
+    assert not heard.feed.state.stands
+    for i in range(30, 40):
+        heard.tell(5.0 + 0.01 * i, position=0.15)
+    assert heard.feed.state.stands
+    (said,) = heard.node.logged
+    assert "zeros for velocities although the arm moves" in said
+    heard.tell(5.4, position=0.15, velocity=[0.3] * 6)  # it knows them after all
+    assert heard.feed.state.qd == pytest.approx(0.3)
+    heard.tell(5.41, position=0.15)
+    assert not heard.feed.state.qd.any()
+
+
+def test_an_arm_that_stops_after_a_motion_is_believed_at_once(heard):
+    for i in range(20):
+        heard.tell(5.0 + 0.01 * i, position=0.005 * i, velocity=[0.5] * 6)
+    for i in range(20, 30):
+        heard.tell(5.0 + 0.01 * i, position=0.095)
+        assert heard.feed.state.stands
+    assert heard.node.logged == []
 
 
 def test_velocities_cannot_be_taken_from_positions_that_are_too_rare(heard):
@@ -142,7 +171,7 @@ def test_nothing_at_all_is_still_called_silence(heard):
 
 def test_a_prefix_that_was_not_asked_for_is_named_with_its_remedy(heard):
     heard.stream(100.0, 3, names=[f"ur_{name}" for name in NAMES])
-    assert heard.feed.state is not None
+    assert heard.feed.state is None  # it may be another arm's
     said = arm_watch.trouble(heard.feed, 1.0, 1.0)
     assert "prefix 'ur_': start with joint_prefix:=ur_" in said
     heard.tell(6.0)
@@ -154,6 +183,15 @@ def test_a_state_after_a_jump_is_not_taken(heard):
     heard.tell(5.01, position=0.3)
     assert heard.feed.state.ns == 5 * NS  # what is known of the arm is what was before
     assert "jumped from" in heard.feed.doubt
+
+
+def test_a_jump_is_not_told_any_more_where_nothing_arrives(heard, monkeypatch):
+    heard.tell(5.0)
+    heard.tell(5.01, position=0.3)
+    later = time.monotonic() + 10.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert heard.feed.doubt == ""
+    assert "no joint state for 0.5 s" in arm_watch.trouble(heard.feed, 0.5, 0.5)
 
 
 def test_reasons_do_not_flood_the_log(heard):

@@ -221,6 +221,14 @@ def test_a_cancel_reaches_no_motion_that_came_on_the_topic(simulated):
     assert until_events(simulated)[0].state == "done"
 
 
+def test_a_motion_that_a_cancel_takes_away_before_it_began_is_told(simulated):
+    simulated.start(move(simulated, 0.8, "goal", goal=True))
+    run_for(simulated, 0.2)
+    simulated.start(move(simulated, 0.5, "topic"))
+    told = {(event.label, event.state) for event in simulated.cancel("goal")}
+    assert told == {("goal", "cancelled"), ("topic", "replaced")}
+
+
 def test_a_strike_is_commanded_as_a_rollout_commands_it():
     """Step by step the same numbers, from the tick at which it is taken."""
     simulated = arm()

@@ -49,8 +49,10 @@ def test_a_prefix_that_was_not_asked_for_is_found():
     ("given", "words", "foreign"),
     [
         ({"names": NAMES[1:]}, f"lack {NAMES[0]}; they name {NAMES[1]}", False),
+        ({"names": [f"ur_{n}" for n in NAMES[1:]]}, f"they name ur_{NAMES[1]}", False),
         ({"names": ["finger"]}, "lack shoulder_pan_joint, .*; they name finger$", True),
         ({"names": []}, "they name no joint", True),
+        ({"names": [f"gripper_{NAMES[0]}"]}, f"they name gripper_{NAMES[0]}", True),
         ({"positions": [0.0] * 5}, "6 names and 5 positions", False),
         ({"positions": []}, "6 names and 0 positions", False),
         ({"velocities": [0.0] * 7}, "6 names and 7 velocities", False),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.arms import ARMS
-from icpi_ros.nodes.joint_continuity import BELIEVED_AGAIN, Continuity
+from icpi_ros.nodes.joint_continuity import BELIEVED_AGAIN, SIMULATED_LEAP, Continuity
 from icpi_ros.nodes.joint_velocity import MIN_RATE, SPAN, Differentiator
 
 ARM = ARMS.get("ur5e")
@@ -114,6 +114,17 @@ def test_a_stamp_from_another_day_is_not_believed_but_a_free_running_clock_is():
     free = Continuity(ARM)
     free.follows(NS, ARM.home, 1.0, 100.0)
     assert free.follows(90 * NS, ARM.home, 1.5, 100.0)
+
+
+@pytest.mark.parametrize("step", [3.0, 30.0])
+def test_a_step_of_the_clock_is_not_believed_on_a_real_arm(step):
+    real, simulated = Continuity(ARM), Continuity(ARM, SIMULATED_LEAP)
+    for continuity in (real, simulated):
+        continuity.follows(NS, ARM.home, 1.0, 1.0)
+    stamp = NS + round((step + 0.01) * NS)
+    assert not real.follows(stamp, ARM.home, 1.01, 1.0)
+    assert f"leapt by {step + 0.01:.4g} s within 0.01 s" in real.doubt
+    assert simulated.follows(stamp, ARM.home, 1.01, 1.0)
 
 
 def test_a_gap_is_no_jump():
