@@ -82,7 +82,8 @@ def build(steps: Steps, repo: Path, venv: Path, ros: Path, check: str) -> None:
     """Build both packages into install/ with the interpreter of `.venv`; write the launcher."""
     with steps.step("packages of ROS", "building icpi_msgs and icpi_ros with colcon"):
         _build(steps, repo, venv, ros)
-    overlay = f"source {shlex.quote(str(ros / 'setup.bash'))} && source {shlex.quote(str(repo))}/install/local_setup.bash"
+    overlays = (ros / "setup.bash", repo / "install" / "local_setup.bash")
+    overlay = " && ".join(f"source {shlex.quote(str(path))}" for path in overlays)
     command = shlex.join([str(venv / "bin" / "python"), "-c", check])
     steps.run("check", ["bash", "-c", f"{overlay} && {command}"])
 
@@ -96,6 +97,8 @@ def _build(steps: Steps, repo: Path, venv: Path, ros: Path) -> None:
     steps.run("colcon", ["bash", "-c", sourced])
     install = shlex.quote(str(repo / "install"))
     launcher = venv / "bin" / "icpi"
-    text = LAUNCHER.format(ros=shlex.quote(str(ros)), install=install, python=shlex.quote(str(python)))
+    text = LAUNCHER.format(
+        ros=shlex.quote(str(ros)), install=install, python=shlex.quote(str(python))
+    )
     launcher.write_text(text, encoding="utf-8")
     launcher.chmod(0o755)

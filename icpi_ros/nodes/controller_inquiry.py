@@ -31,6 +31,8 @@ from icpi_ros.nodes.parameters import Spec
 
 ANSWER = 3.0
 """Steady time within which a controller answers [s]; one that does not is warned of."""
+BRIEF = 0.3
+"""The same for one that did not answer before a trial before this one: it costs every trial."""
 ASK_AGAIN = 0.5
 """Steady time after which a question is repeated: replies get lost while nodes still meet [s]."""
 ASKED = 8
@@ -123,7 +125,9 @@ class ControllerInquiry:
         kind = _list_controllers()
         if kind is not None:
             beside = controller.rpartition("/")  # the manager of a controller is beside it
-            self._manager = Question(node, kind, f"{beside[0]}{beside[1]}{MANAGER}/list_controllers")
+            self._manager = Question(
+                node, kind, f"{beside[0]}{beside[1]}{MANAGER}/list_controllers"
+            )
             self._request = kind.Request
         self._told: dict[str, Any] | None = None
         self._slow: set[str] = set()  # who did not answer in time: asked, but not waited for
@@ -148,19 +152,23 @@ class ControllerInquiry:
     def done(self) -> bool:
         """Tell whether all has been answered, or waited for; called again and again.
 
-        Who did not answer in time once is asked again, but waited for no more: it would cost every
-        trial as much.
+        Who did not answer in time once is waited for briefly from then on.
         """
-        late = time.monotonic() - self._begun > ANSWER
         self._look()
+        waited = time.monotonic() - self._begun
         listed = self._manager is None or self._active is not None or not self._manager.served
-        missing = {PARAMETERS_OF: self._told is None, MANAGER: not listed}
-        for who in (who for who, lacks in missing.items() if lacks and late):
-            self._slow.add(who)
+        known = {PARAMETERS_OF: self._told is not None, MANAGER: listed}
+        self._slow -= {who for who, is_known in known.items() if is_known}
+        limits = {who: BRIEF if who in self._slow else ANSWER for who in known}
+        late = {who for who, limit in limits.items() if waited > limit and not known[who]}
+        for who in late - self._slow:
             self._warn(
                 f"{who.format(self._name)} did not answer within {ANSWER:g} s: {NOT_CHECKED[who]}"
             )
-        return not any(lacks and who not in self._slow for who, lacks in missing.items())
+        over = all(known[who] or who in late for who in known)
+        if over:
+            self._slow |= late
+        return over
 
     def refusal(self) -> str:
         """Return why nothing may move: every wrong value, its remedy; log what is a preference."""

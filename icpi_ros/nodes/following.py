@@ -185,7 +185,8 @@ class Follower:
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
-            self.wait(lambda: self._state.age <= RECENT, self._settings.reply, self._stale)
+            reply, recent = self._settings.reply, lambda: self._state.age <= RECENT
+            self.wait(recent, reply, lambda: self._silent(RECENT))
             sent = sent.dated(self._state.ns)
         self.look(0.0)  # where nothing was waited for, nobody has looked
         self.sent = True
@@ -394,9 +395,6 @@ class Follower:
     def now(self) -> int:
         """The arm's time [ns]."""
         return self._port.state.ns if self._port.state is not None else 0
-
-    def _stale(self) -> TrialEnded:
-        return self._silent(RECENT)
 
     def _silent(self, seconds: float) -> TrialEnded:
         return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))

@@ -1,4 +1,4 @@
-"""The software stop while no trial runs: another program, or an executor before, may move the arm."""
+"""The software stop while no trial runs: another program may move the arm."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """How a motion from rest is sent: with a rest in front, in which its start becomes known.
 
 A stop that carries the path under way needs its exact start.  A controller behind the action tells
-it with its first feedback: meanwhile the arm rests.  On the topic nobody tells it; there the motion
-is dated: its start, ``header.stamp``, is a moment ago.  It has begun when it arrives, and moves when
+it with its feedback: meanwhile the arm rests.  On the topic nobody tells it; there the motion is
+dated: its start, ``header.stamp``, is a moment ago.  It has begun when it arrives, and moves when
 the rest is over, wherever in it the message came.  A simulated arm tells the start at once.
 """
 

@@ -130,6 +130,8 @@ class Stopper:
         with self._lock:
             self._stopping = True  # from now on no other thread sends a second stop
         self.rests_at = None
+        if running is not None and running.exact:
+            self._await_known(running)
         followed = None if running is None else self._followed(running, tolerance)
         braked = followed
         if self._fired is not None:  # the arm may have left the path already, braking
@@ -142,6 +144,17 @@ class Stopper:
         left = running is None or not running.exact or self._taken
         known = None if left else running
         return self._hold(name, pending, known, off_path=followed is None)
+
+    def _await_known(self, running: Running) -> None:
+        """Wait for the part of a motion that is known to be commanded: a stop before is joined.
+
+        That is its first 0.3 s at most, in which it goes over from rest into a slow move.
+        """
+        while (left := running.known_from - running.elapsed(self._port.now)) > 0.0:
+            if (state := self._port.state) is None or self._too_old(state):
+                return  # its clock stands still
+            with self._changed:
+                self._changed.wait(min(left / self._pace, 0.05))
 
     def _hold(self, name: str, pending: str, running: Running | None, off_path: bool) -> bool:
         """Hold, more gently each time; tell whether the arm was seen to stand."""
@@ -231,6 +244,8 @@ class Stopper:
     def _send_prepared(self, running: Running, label: str) -> _Sent | None:
         """Send the first stop that is ready and begins late enough, if there is one."""
         if self._prepared is None or not running.exact:
+            return None
+        if running.elapsed(self._port.now) < running.known_from:
             return None
         earliest = self._port.now + ns_from_seconds(self.leads.prepared * self._pace)
         found = self._prepared.take(running.elapsed(earliest))

@@ -221,3 +221,37 @@ def test_the_hold_after_a_stop_that_was_taken_knows_nothing_of_the_path_that_was
 )
 def test_there_is_no_hold_of_an_arm_of_which_nothing_is_known(state):
     assert hold_point(ARM, state, 0) is None
+
+
+class Ticking(Port):
+    """Its clock goes on as the steady one does."""
+
+    begun = 0.0
+
+    @property
+    def now(self):
+        return START + round((time.monotonic() - self.begun) * 1e9)
+
+
+@pytest.mark.parametrize("fired", [True, False])
+def test_a_stop_waits_for_the_part_of_a_slow_move_that_is_known(fired):
+    port = Ticking(state_at(0.0))
+    port.begun = time.monotonic()
+    running = Running(STROKE, START, exact=True, known_from=0.2)
+    gate = SafetyGate(ARM)
+    stopper = Stopper(port, gate, threading.Condition(), silence=SILENCE, limit=60.0)
+    arrived = []
+    port.send = lambda motion, label, start_ns=0, **how: (
+        arrived.append((port.now, start_ns)),
+        Port.send(port, motion, label, start_ns),
+    )
+    if fired:
+        port.write = lambda motion: None
+        stopper.prepare(running)
+        stopper.fire(running, 0.1, "trial")
+        assert arrived == []
+    assert stopper.stop(running, 1.0, "trial")
+    ((now, begin),) = arrived
+    assert begin == START + 200_000_000  # the first moment at which its path is commanded
+    assert now >= begin  # it has begun: it is sampled, not joined
+    stopper.forget()

@@ -17,7 +17,7 @@ from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.prepared_stops import GRID, PreparedStops
 from icpi_ros.nodes.running import Running
-from icpi_ros.nodes.sending import REST, sending
+from icpi_ros.nodes.sending import REST, path_start, sending
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import Stopper
 from icpi_ros.tasks import TASKS
@@ -35,6 +35,7 @@ class Port:
     state: ArmState
     pace: float = 1.0
     answers: bool = True
+    tells_start: bool = True
     sent: list = field(default_factory=list)
     held: list = field(default_factory=list)
 
@@ -152,7 +153,7 @@ def test_the_last_command_counts_only_while_the_arm_is_near_it():
 
 
 def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
-    port = Port(at(0.0), answers=False)
+    port = Port(at(0.0), answers=False, tells_start=False)
     sent = sending(port, STROKE, joined=False)
     assert sent.how == {"start_ns": START}
     running = sent.running(123, exact=False)
@@ -164,8 +165,18 @@ def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
     joined = sending(port, move, joined=True)
     assert joined.how == {"start_ns": START, "joined": True}
     GATE.check(joined.trajectory, ARM.home)
-    port.answers = True
-    assert sending(port, STROKE, joined=False).how == {}
+    told_at_once = Port(at(0.0))
+    assert sending(told_at_once, STROKE, joined=False).how == {}
+
+
+def test_over_the_action_a_motion_begins_with_a_rest_and_when_it_arrives():
+    port = Port(at(0.0), tells_start=False)
+    sent = sending(port, STROKE, joined=False)
+    assert sent.how == {}
+    running = sent.running(START, exact=True)
+    assert running.start == START
+    assert path_start(sent, running) == START + round(REST * 1e9)
+    assert sent.trajectory.duration == pytest.approx(STROKE.duration + REST)
 
 
 def test_a_hold_over_the_action_is_a_goal_first_then_a_cancel_then_the_topic(monkeypatch):
