@@ -142,7 +142,7 @@ def make_executor(node: IcpiNode) -> Executor:
     """Return the executor that takes the least time per message.
 
     At 100 joint states and clocks per second the events executor takes a third of the processor
-    time of the usual one, which builds a new wait set for each; rclpy before 7.1.5 has none.
+    time of the usual one, which builds a new wait set for each; rclpy before 7.1.4 has none.
     """
     if node.awaits:
         return SingleThreadedExecutor()
