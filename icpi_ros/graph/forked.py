@@ -47,13 +47,17 @@ class ForkedNode:
         """Start it."""
         self.returncode: int | None = None
         output, its_output = os.pipe()
+        leading, its_leading = os.pipe()
         # Until it has handlers of its own, a signal must not run those of this process in it.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         self.pid = os.fork()
         if self.pid == 0:
             _become(command, env, its_output)
+        for file in (its_output, its_leading):
+            os.close(file)
+        os.read(leading, 1)  # ends when the node leads its group, to which honcho sends its signals
+        os.close(leading)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        os.close(its_output)
         self.stdout = os.fdopen(output, "rb")
 
     def wait(self) -> int:
@@ -68,9 +72,11 @@ def _become(command: Sequence[str], env: Mapping[str, str], output: int) -> NoRe
     code = 1
     try:
         _prepare(command[2:], env, output)
-        code = importlib.import_module(command[2]).main()
+        code = importlib.import_module(command[2]).main() or 0
     except SystemExit as exc:
-        code = exc.code if isinstance(exc.code, int) else 1
+        code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+        if isinstance(exc.code, str):
+            print(exc.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:

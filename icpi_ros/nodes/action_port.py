@@ -28,14 +28,15 @@ from icpi_ros.nodes.topic_port import TopicPort, headed, hold_point
 from icpi_ros.nodes.topics import FOLLOW
 from icpi_ros.types import SECOND, Array
 
-FEEDBACK = 0.15
-"""Steady time for the first feedback, which tells the exact start of a motion [s]."""
+FEEDBACK = 0.2
+"""Steady time for two feedback messages, which tell the exact start of a motion [s]."""
 AGREES = 1e-4
 """Distance of a commanded joint from the path at the time that feedback tells [rad]."""
 MOVES = 0.05
 """Speed of a joint at which a wrong time shows in where the path is [rad/s]."""
-SAME_START = 1_000_000
-"""Largest difference between the starts that two feedback messages tell [ns]."""
+SAME_START, LATER = 1_000_000, 5_000_000
+"""Largest difference between the starts that two feedback messages tell, and the least between
+their stamps [ns]: the same message may come twice."""
 CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
 ERASED = -1.0
@@ -77,7 +78,8 @@ class Tolerances:
 class _Goal:
     """What is known of one goal; ``start_ns`` is estimated until feedback says it.
 
-    It cannot before the goal's own time ``known_from`` [s], from which on this path is commanded.
+    From the goal's own time ``known_from`` [s] on exactly this path is commanded.  ``told``: stamp
+    of the last feedback and the start that it told [ns].
     """
 
     trajectory: JointTrajectory
@@ -86,7 +88,7 @@ class _Goal:
     rejected: bool = False
     accepted_at: float = 0.0
     start_ns: int = 0
-    told_ns: int = 0
+    told: tuple[int, int] = (0, 0)
     exact: bool = False
     unwanted: bool = False
     result: GoalResult | None = None
@@ -177,6 +179,11 @@ class ActionPort(FeedPort):
         self._send(_Goal(path), label, self._message(trajectory, free))
         return path.duration
 
+    def cancel(self) -> bool:
+        """See the class; the controller jumps to where it measures the arm."""
+        self._cancel_all()
+        return True
+
     def _cancel_all(self) -> float:
         """Cancel all goals, others' too: the controller holds, or decelerates if set up to."""
         for goal in list(self._goals.values()):
@@ -257,9 +264,11 @@ class ActionPort(FeedPort):
         # moves that shows in where it is; while it rests, in a time that does not go on.
         wanted, start = goal.trajectory.at(elapsed / SECOND), stamp - elapsed
         moves = bool(np.abs(wanted.velocity).max() > MOVES)
-        again = goal.told_ns > 0 and abs(start - goal.told_ns) <= SAME_START
-        goal.told_ns = start
-        if (moves or again) and self._agrees(wanted.position, msg.feedback):
+        (before, told), goal.told = goal.told, (stamp, start)
+        again = before > 0 and stamp - before >= LATER and abs(start - told) <= SAME_START
+        # Until its own time ``known_from`` the controller is on its way to this path.
+        agrees = elapsed / SECOND < goal.known_from or self._agrees(wanted.position, msg.feedback)
+        if agrees and (again or (moves and elapsed / SECOND >= goal.known_from)):
             goal.start_ns, goal.exact = start, True
 
     def _agrees(self, wanted: Array, feedback: Any) -> bool:

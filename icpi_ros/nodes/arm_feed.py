@@ -174,10 +174,11 @@ class ArmFeed:
         if reading.qd.any() and np.isfinite(reading.qd).all():
             self._differentiator, self._filled = Differentiator(), False
             return ArmState(ns, reading.q, reading.qd, arrival)
+        moved = self._differentiator.moved(ns, reading.q)
         slope = self._differentiator.add(ns, reading.q)
         if not reading.qd.any():  # some drivers fill velocities that they do not know with zeros
-            moving = slope is not None and bool(np.abs(slope.qd).max() > AT_REST)
-            self._filled = self._filled or moving
+            speed = moved if slope is None else float(np.abs(slope.qd).max())
+            self._filled = self._filled or speed > AT_REST
             if not self._filled:
                 return ArmState(ns, reading.q, reading.qd, arrival)
         what = "zeros for velocities although the arm moves" if self._filled else "no velocities"

@@ -105,6 +105,9 @@ class ArmPort(Protocol):
             start_ns: the begin of ``known`` on the arm's clock [ns].
         """
 
+    def cancel(self) -> bool:
+        """Give up whatever moves the arm, wherever that is; False = this way has no such thing."""
+
     def exact(self, label: str) -> bool:
         """Tell whether the start in the report "accepted" of a motion is exact."""
 
@@ -238,6 +241,10 @@ class AutoPort(FeedPort):
     ) -> float:
         """See :class:`ArmPort`."""
         return self._way.hold(label, attempt, known, start_ns)
+
+    def cancel(self) -> bool:
+        """See :class:`ArmPort`."""
+        return self._way.cancel()
 
     def exact(self, label: str) -> bool:
         """See :class:`ArmPort`."""

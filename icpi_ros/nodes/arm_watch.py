@@ -62,6 +62,12 @@ def worst(known: Tracking, joints: Sequence[str], off: Array, elapsed: float) ->
     return replace(known, error=float(off[i]), joint=joints[i], time=elapsed)
 
 
+def arrived(state: ArmState, goal: Array, end: int, tolerance: float) -> bool:
+    """Tell whether the arm stands at ``goal`` ``(n,)``, ``tolerance`` [rad], at ``end`` [ns]."""
+    near = np.abs(state.q - goal).max() < tolerance
+    return bool(state.ns >= end and near and state.stands)
+
+
 def distance(joints: Sequence[str], state: ArmState, off: Array) -> str:
     """Return which joint is furthest off, ``off`` ``(n,)`` [rad], and how fast the arm is."""
     i = int(np.argmax(off))

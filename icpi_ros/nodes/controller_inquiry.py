@@ -78,6 +78,11 @@ class Question:
         """True while somebody answers under that name."""
         return bool(self._client.service_is_ready())
 
+    @property
+    def answered(self) -> bool:
+        """True if there is an answer since it was last forgotten."""
+        return any(future.done() and future.exception() is None for future in list(self._asked))
+
     def forget(self) -> None:
         """Ask anew: what was answered may be otherwise by now."""
         self._asked.clear()
@@ -142,6 +147,8 @@ class ControllerInquiry:
         """
         self._begun, self._active = time.monotonic(), None
         if self._manager is not None:
+            if self._manager.answered:  # late, but it does
+                self._slow.discard(MANAGER)
             self._manager.forget()
         if any(finding.wrong for finding in self._parameters()):
             self._told = None
@@ -204,13 +211,15 @@ class ControllerInquiry:
                 if values is not None:
                     self._told = self._read(names, values.values)
 
-    def _read(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    def _read(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
         if len(values) != len(names):  # which of them are these?
             self._warn(
                 f"controller {self._name} told {len(values)} of {len(names)} parameters that it "
                 f"lists: {NOT_CHECKED[PARAMETERS_OF]}"
             )
-            return {}
+            self._list.forget()
+            self._get.forget()
+            return None
         told = zip(names, map(parameter_value_to_python, values), strict=True)
         return {name: value for name, value in told if value is not None}
 

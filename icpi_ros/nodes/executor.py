@@ -93,7 +93,8 @@ class Executor(IcpiNode):
     def _stop(self) -> str:
         if self._job is not None and self._server.busy:
             self._job.stop()
-            return ""
+            if self._job.has_moved or self.port.state is None or self.port.state.stands:
+                return ""
         return self._outside.stop()
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:

@@ -205,15 +205,18 @@ class Follower:
         end = running.start + ns_from_seconds(trajectory.duration)
         # One state per round: a newer one may come in the middle, and it may have arrived.
         latest = state.ns
-        while not self._arrived(state := self._state, trajectory, end):
+        goal, near = trajectory.positions[-1], self._settings.goal_tolerance
+        while not arm_watch.arrived(state := self._state, goal, end, near):
             latest = self._check_clock(state, latest)
             self._stopper.leads.heard(state.ns, state.arrival, self._port.pace)
+            if (sharper := sent.sharper(running, self._port, label)) is not running:
+                running = self._running = sharper
+                self._stopper.prepare(running)
             self._stopper.passed(running)
             self._check_given_up(label)
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
-                off = np.abs(state.q - trajectory.positions[-1])
-                where = arm_watch.distance(self._arm.joints, state, off)
+                where = arm_watch.distance(self._arm.joints, state, np.abs(state.q - goal))
                 late = f"{name} is not at its end after 1.2 x its duration + 0.5 s: {where}"
                 raise TrialEnded(Code.TRACKING_FAILED, late)
             self.look(0.05)
@@ -221,7 +224,7 @@ class Follower:
         self._stopper.forget()
         # It stands where it should; its report has come late when simulated time ran ahead of it.
         self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
-        self._last.set(trajectory.positions[-1])
+        self._last.set(goal)
         return path_start(sent, running)
 
     def await_controller(self) -> None:
@@ -309,10 +312,6 @@ class Follower:
             self._unexplained = ""
             how = arm_watch.ended(status)
             raise TrialEnded(Code.ARM_FAILED, f"the controller ended the motion ({how})")
-
-    def _arrived(self, state: ArmState, trajectory: JointTrajectory, end: int) -> bool:
-        off = np.abs(state.q - trajectory.positions[-1]).max()
-        return bool(state.ns >= end and off < self._settings.goal_tolerance and state.stands)
 
     @property
     def cause(self) -> str:

@@ -23,6 +23,8 @@ MIN_STATES = 3
 """Positions that are needed for it."""
 MIN_RATE = 40.0
 """Joint states per second at which all of that is there, with some jitter [Hz]."""
+NOISE = 5e-4
+"""Way between two states below which nobody can tell that a joint moves [rad]."""
 MAX_STATES = 200
 """Positions that are kept, so that the work has a bound at any rate."""
 
@@ -51,6 +53,17 @@ class Differentiator:
         self._recent: deque[tuple[int, Array]] = deque(maxlen=MAX_STATES)
         self.rate = 0.0
         """States per second, of the last two [Hz]; 0 = not known."""
+
+    def moved(self, ns: int, q: Array) -> float:
+        """Return the largest speed since the last state [rad/s]; 0 where it is not known.
+
+        What an encoder's noise makes of it does not count.
+        """
+        if not self._recent or ns <= self._recent[-1][0]:
+            return 0.0
+        at, before = self._recent[-1]
+        way = float(np.abs(q - before).max())
+        return way / (ns - at) * SECOND if way > NOISE else 0.0
 
     def add(self, ns: int, q: Array) -> Slope | None:
         """Take positions ``(n,)`` [rad] at ``ns``; return how they change, None = not known."""

@@ -54,6 +54,11 @@ class MotionJob:
         """End the motion because of the software stop; from any thread."""
         self._execution.stop()
 
+    @property
+    def has_moved(self) -> bool:
+        """True once a motion was handed to the arm: the job itself stops it then."""
+        return self._execution.has_moved
+
     def beat(self) -> None:
         """Repeat the feedback, so that a client sees that the executor lives."""
         self.handle.publish_feedback(ExecuteMotion.Feedback(state=self._phase))

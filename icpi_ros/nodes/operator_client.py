@@ -15,12 +15,15 @@ from icpi_msgs.srv import Decide
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.client_node import ClientNode
+from icpi_ros.nodes.stop_latch import STILL
 from icpi_ros.nodes.topics import DECIDE, OPERATOR_REQUEST, RESET_STOP, STOP
 
 ANSWER = 5.0
 """Longest time for the executor to be found, and to answer [s]."""
 ASK_AGAIN = 0.5
 """Time after which a stop that was not answered is asked for again [s]."""
+STILL_STOPPING = 5.0
+"""Steady time to wait until the arm is no longer being stopped [s]."""
 
 _KINDS = {
     "approve": Decide.Request.APPROVE,
@@ -119,12 +122,20 @@ class OperatorClient(ClientNode):
         return self._trigger(self._stop, STOP, again=True)
 
     def reset_stop(self) -> str:
-        """Release the software stop; return what the executor says.
+        """Release the software stop, once the arm stands; return what the executor says.
 
         Raises:
             ExecutionFailed: nobody answers, or it refuses.
         """
-        return self._trigger(self._reset, RESET_STOP, again=False)
+        deadline = time.monotonic() + STILL_STOPPING
+        while True:
+            try:
+                return self._trigger(self._reset, RESET_STOP, again=False)
+            except ExecutionFailed as exc:
+                if str(exc) != STILL or time.monotonic() > deadline:
+                    raise
+            with self.changed:
+                self.changed.wait(0.1)
 
     def _trigger(self, client: Any, name: str, again: bool) -> str:
         self._until(client.service_is_ready, ANSWER, self._absent(name))

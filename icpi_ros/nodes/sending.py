@@ -58,6 +58,13 @@ class Sending:
         known_from = float(self.trajectory.times[1]) if self.joined else 0.0
         return Running(self.trajectory, self.stamp or start, exact or self.stamp > 0, known_from)
 
+    def sharper(self, running: Running, port: ArmPort, label: str) -> Running:
+        """Return the motion with its exact start if that is known by now, else as it is."""
+        status = port.status(label, "accepted")
+        if running.exact or status is None or not port.exact(label):
+            return running
+        return self.running(status.ns, True)
+
 
 def sending(port: ArmPort, motion: JointTrajectory, joined: bool) -> Sending:
     """Return how a motion from rest is sent through a port."""

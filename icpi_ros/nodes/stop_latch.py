@@ -11,6 +11,9 @@ from std_srvs.srv import Trigger
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.topics import RESET_STOP, STOP, STOPPED
 
+STILL = "the arm is still being stopped: try again in a moment"
+"""Answer to a reset that came too early."""
+
 
 class StopLatch:
     """Serves ``stop`` and ``reset_stop`` and publishes ``stopped``; used in one thread.
@@ -46,7 +49,7 @@ class StopLatch:
 
     def _on_reset(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
         if self._busy():
-            reply.message = "the arm is still being stopped: try again in a moment"
+            reply.message = STILL
             return reply
         reply.success = True
         reply.message = "motions are allowed again" if self.engaged else "was not stopped"

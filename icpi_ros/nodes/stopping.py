@@ -38,6 +38,8 @@ FAST = 2.0
 """Pace of a simulation from which on no stop is prepared: the motion ends before it is ready."""
 TOLD = 0.2
 """Steady time to hear of a silent arm's controller that it refuses a stop [s]."""
+UNKNOWN = 0.5
+"""Longest steady time to wait until a motion is where its path is known [s]."""
 LATE = 0.15
 """Arm's time after the planned end of a stop when a moving arm is told to hold [s]."""
 ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
@@ -148,11 +150,12 @@ class Stopper:
     def _await_known(self, running: Running) -> None:
         """Wait for the part of a motion that is known to be commanded: a stop before is joined.
 
-        That is its first 0.3 s at most, in which it goes over from rest into a slow move.
+        That is its first 0.4 s at most, in which it goes over from rest into a slow move.
         """
+        deadline = time.monotonic() + UNKNOWN
         while (left := running.known_from - running.elapsed(self._port.now)) > 0.0:
-            if (state := self._port.state) is None or self._too_old(state):
-                return  # its clock stands still
+            if time.monotonic() > deadline or self._port.now < running.start:
+                return  # another clock, or a slow one
             with self._changed:
                 self._changed.wait(min(left / self._pace, 0.05))
 

@@ -78,6 +78,10 @@ class TopicPort(FeedPort):
         self._out.publish(convert.trajectory_msg(point, label))
         return point.duration
 
+    def cancel(self) -> bool:
+        """See the class."""
+        return False
+
     def exact(self, label: str) -> bool:
         """See the class."""
         return self._feed.status(label, "accepted") is not None

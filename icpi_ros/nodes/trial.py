@@ -92,6 +92,11 @@ class TrialExecution:
         """The same because of the software stop."""
         self._follower.interrupt(stopped())
 
+    @property
+    def has_moved(self) -> bool:
+        """True once a motion was handed to the arm."""
+        return self._follower.sent
+
     def run(self, trial_id: str, theta: Array, proposal: Proposal) -> Report:
         """Execute all phases and return when the object rests or the time limit is reached.
 

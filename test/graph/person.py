@@ -45,5 +45,11 @@ class Person:
         assert reply.success
 
     def reset(self):
-        reply = self.observer.reply(self.trigger("reset_stop"))
-        assert reply.success, reply.message
+        """Release the stop, once the arm is no longer being stopped."""
+
+        def released():
+            reply = self.observer.reply(self.trigger("reset_stop"))
+            assert reply.success or "still being stopped" in reply.message
+            return reply.success
+
+        self.observer.wait(released, "the release of the stop")

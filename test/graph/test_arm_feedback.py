@@ -46,8 +46,8 @@ def test_a_start_counts_as_exact_only_if_the_command_is_on_the_path_then(told, e
 
 @pytest.mark.parametrize(
     ("told", "exact"),
-    [((0.03, 0.08), True), ((REST, REST), False), ((0.0, 0.0), False)],
-    ids=["elapsed", "of the next point", "left at zero"],
+    [((0.03, 0.08), True), ((REST, REST), False), ((0.0, 0.0), False), ((0.03, 0.03), False)],
+    ids=["elapsed", "of the next point", "left at zero", "the same message twice"],
 )
 def test_in_the_rest_before_a_motion_it_counts_if_the_time_goes_on(told, exact):
     port = ActionPort.__new__(ActionPort)  # without a node: nothing is sent
@@ -56,6 +56,20 @@ def test_in_the_rest_before_a_motion_it_counts_if_the_time_goes_on(told, exact):
     goal = _Goal(path, start_ns=START + 7_000_000)
     port._on_feedback(goal, feedback(told[0], path, 0.03))
     assert not goal.exact  # the path is the same whatever the time
-    port._on_feedback(goal, feedback(told[1], path, 0.08))
+    later = 0.03 if told == (0.03, 0.03) else 0.08
+    port._on_feedback(goal, feedback(told[1], path, later))
     assert goal.exact is exact
     assert (goal.start_ns == START) is exact
+
+
+def test_on_the_way_to_a_path_that_is_joined_the_command_is_not_on_it_yet():
+    port = ActionPort.__new__(ActionPort)  # without a node: nothing is sent
+    port._arm = ARM
+    goal = _Goal(rested(STROKE, REST, joined=True), known_from=0.3)
+    for elapsed in (0.03, 0.08):
+        message = feedback(elapsed, elapsed=elapsed)
+        message.feedback.desired.positions = (np.array(ARM.home) + 0.02).tolist()
+        assert not goal.exact
+        port._on_feedback(goal, message)
+    assert goal.exact
+    assert goal.start_ns == START

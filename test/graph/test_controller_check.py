@@ -247,8 +247,10 @@ def telling(monkeypatch):
 def test_an_answer_that_is_too_short_is_not_taken_for_another_parameter_s(telling):
     telling.values = [0.0]
     assert inquire(ControllerInquiry(telling, CONTROLLER, ARM.joints, True)) == ""
-    (said,) = telling.log.said
-    assert "told 1 of 2 parameters" in said
+    assert "told 1 of 2 parameters" in telling.log.said[0]
+    telling.values = [["another_joint"], 1.0]
+    inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True)
+    assert "lacks shoulder_pan_joint" in inquire(inquiry)
 
 
 def test_a_controller_that_was_slow_once_is_asked_again(telling):

@@ -105,6 +105,14 @@ def test_zeros_that_a_driver_fills_in_for_velocities_are_not_believed(heard):
     assert not heard.feed.state.qd.any()
 
 
+def test_zeros_are_not_believed_either_where_states_are_rare(heard):
+    for i in range(5):
+        heard.tell(5.0 + 0.1 * i, position=0.03 * i)
+    assert not heard.feed.state.stands
+    said = arm_watch.trouble(heard.feed, 1.0, 1.0)
+    assert "zeros for velocities although the arm moves and come at 10 Hz" in said
+
+
 def test_an_arm_that_stops_after_a_motion_is_believed_at_once(heard):
     for i in range(20):
         heard.tell(5.0 + 0.01 * i, position=0.005 * i, velocity=[0.5] * 6)

@@ -8,18 +8,45 @@ import pytest
 
 from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.following import Settings
-from icpi_ros.nodes.outside_stop import HOLDING, UNSEEN, UNSENT, OutsideStop
+from icpi_ros.nodes.outside_stop import GIVEN_UP, HOLDING, UNSEEN, UNSENT, OutsideStop
 
-from .test_arm_stopping import OLD, SILENCE, Port, state_at
+from .test_arm_stopping import OLD, SILENCE, START, Port, state_at
 
 ARM = ARMS.get("ur5e")
 
 
 class Moving(Port):
-    """Nothing is wrong with its states but what a test says."""
+    """Nothing is wrong with its states but what a test says; ``action``: it can cancel."""
 
     doubt = unusable = ""
+    action, cancelled = False, 0
+
+    def cancel(self):
+        self.cancelled += self.action
+        return self.action
+
+
+class Waiting(Moving):
+    """It stands, and its clock goes on; from ``after`` [s] on it moves."""
+
+    after = float("inf")
+    begun = 0.0
+
+    def __init__(self, after=after):
+        super().__init__(state_at(0.0))
+        self.after, self.begun = after, time.monotonic()
+
+    @property
+    def state(self):
+        passed = time.monotonic() - self.begun
+        here = state_at(0.0 if passed < self.after else 0.2)
+        return ArmState(START + round(passed * 1e9), here.q, here.qd, time.monotonic())
+
+    @state.setter
+    def state(self, value):
+        pass
 
 
 class Log:
@@ -51,11 +78,33 @@ def test_an_arm_that_moves_is_held_until_it_is_seen_to_stand():
     stop, log = outside(port)
     assert stop.stop() == HOLDING
     assert stop.busy
-    assert HOLDING in stop.stop()  # once more: it is being held
     until_over(stop)
     assert port.held == [0, 1]
     assert log.errors == []
     assert stop.stop() == ""
+
+
+def test_who_presses_again_while_it_is_held_has_it_held_again():
+    port = Moving(state_at(0.2), silent=True)
+    stop, log = outside(port, limit=0.5)
+    stop.stop()
+    deadline = time.monotonic() + 60.0
+    while not port.held:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    stop.stop()
+    until_over(stop)
+    assert port.held.count(0) == 2
+    assert log.errors == [UNSEEN] * 2
+
+
+def test_a_fault_of_ours_is_not_silent(monkeypatch):
+    port = Moving(state_at(0.2))
+    monkeypatch.setattr(port, "hold", lambda *_: 1 / 0)
+    stop, log = outside(port)
+    stop.stop()
+    until_over(stop)
+    assert log.errors == [f"{UNSEEN}: ZeroDivisionError: division by zero"]
 
 
 def test_one_that_moves_on_is_named():
@@ -67,15 +116,27 @@ def test_one_that_moves_on_is_named():
 
 
 def test_nothing_is_sent_to_an_arm_that_stands():
-    port = Moving(state_at(0.0))
+    port = Waiting()
     stop, log = outside(port)
     assert stop.stop() == ""
-    assert (port.held, port.sent, log.warnings) == ([], [], [])
+    until_over(stop)
+    assert (port.held, port.sent, log.warnings, log.errors) == ([], [], [], [])
 
 
-@pytest.mark.parametrize("unknown", ["doubt", "old", "speed", "never"])
-def test_where_nothing_is_known_nothing_is_sent_and_the_person_reads_it(unknown):
-    port = Moving(state_at(0.2, age=OLD if unknown == "old" else 0.0))
+def test_an_arm_that_only_begins_to_move_is_held():
+    port = Waiting(after=0.05)
+    stop, log = outside(port, limit=0.5)
+    assert stop.stop() == ""
+    until_over(stop)
+    assert port.held
+    assert log.errors == [UNSEEN]  # this one does not obey
+
+
+@pytest.mark.parametrize("action", [False, True], ids=["topic", "action"])
+@pytest.mark.parametrize("unknown", ["doubt", "old", "not fresh", "speed", "never"])
+def test_where_the_state_is_not_known_goals_are_cancelled_or_the_person_reads_it(unknown, action):
+    port = Moving(state_at(0.2, age={"old": OLD, "not fresh": 0.3}.get(unknown, 0.0)))
+    port.action = action
     if unknown == "doubt":
         port.doubt = "two publishers"
     elif unknown == "speed":
@@ -84,7 +145,8 @@ def test_where_nothing_is_known_nothing_is_sent_and_the_person_reads_it(unknown)
         port.state = None
     stop, log = outside(port)
     said = stop.stop()
-    assert said.startswith(UNSENT)
+    assert said.startswith(GIVEN_UP if action else UNSENT)
+    assert port.cancelled == action
     assert log.warnings == [said]
     assert port.held == []
     assert not stop.busy

@@ -89,7 +89,8 @@ def test_the_stop_works_in_every_state_and_holds_until_it_is_reset(slow, observe
     assert observer.reply(result).result.error_code == Code.REJECTED
 
 
-def test_the_stop_holds_an_arm_that_moves_outside_of_a_trial(slow, observer, person):
+@pytest.mark.parametrize("waiting", [False, True], ids=["no trial", "a trial that waits"])
+def test_the_stop_holds_an_arm_that_another_program_moves(slow, observer, person, waiting):
     joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
     observer.wait(lambda: joints, "joint states")
     arm = TASKS.get("slide").arm
@@ -99,10 +100,15 @@ def test_the_stop_holds_an_arm_that_moves_outside_of_a_trial(slow, observer, per
         JointTrajectory, "joint_trajectory_controller/joint_trajectory", qos.COMMAND
     )
     observer.wait(lambda: commands.get_subscription_count() > 0, "the controller")
+    if waiting:
+        _, result = observer.start(THETA, trial_id="stop/waiting")
+        person.question(OperatorRequest.MOTION)
     commands.publish(convert.trajectory_msg(away, "another program"))
     observer.wait(lambda: np.abs(joints[-1].velocity).max() > 0.1, "its motion")
     person.stop()
     observer.wait(lambda: np.abs(joints[-1].velocity).max() < 0.02, "the stop")
     reached = convert.joint_state_from(joints[-1], ARMS.get(arm).joints)[1]
+    if waiting:
+        assert observer.reply(result).result.error_code == Code.STOPPED
     person.reset()
     assert np.abs(reached - away.positions[-1]).max() > 0.1

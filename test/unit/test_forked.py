@@ -49,6 +49,9 @@ def main():
         ("raise OSError('no such camera')", "OSError: no such camera", 1),
         ("def main():\n    raise OSError('no such camera')", "OSError: no such camera", 1),
         ("def main():\n    sys.exit(3)", None, 3),
+        ("def main():\n    sys.exit('no such camera')", "no such camera", 1),
+        ("def main():\n    sys.exit()", None, 0),
+        ("def main():\n    return None", None, 0),
         ("def main():\n    os.kill(os.getpid(), signal.SIGTERM)", None, -signal.SIGTERM),
         ("def main():\n    signal.raise_signal(signal.SIGINT)", "KeyboardInterrupt", 1),
     ],
@@ -78,3 +81,14 @@ def main():
     return 0
 """
     assert start(tmp_path, body)[0] == "closed"
+
+
+def test_a_signal_to_its_group_reaches_it_however_early(tmp_path):
+    starter = STARTER.replace("sys.stdout.write", "os.killpg(node.pid, 15); sys.stdout.write")
+    (tmp_path / "thing.py").write_text("import time\n\ndef main():\n    time.sleep(300)\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for _ in range(10):
+        done = subprocess.run(
+            [sys.executable, "-c", starter], env=env, capture_output=True, text=True, timeout=300
+        )
+        assert (done.stdout, done.stderr) == ("code -15 -15\n", "")
