@@ -93,7 +93,7 @@ class Executor(IcpiNode):
     def _stop(self) -> str:
         if self._job is not None and self._server.busy:
             self._job.stop()
-            if self._job.has_moved or self.port.state is None or self.port.state.stands:
+            if self._job.has_moved:
                 return ""
         return self._outside.stop()
 
