@@ -163,6 +163,14 @@ def test_a_script_is_told_what_became_of_a_no_and_that_nothing_waits(careful, ob
     assert decide("--decision", "approve", "--timeout", "0.2") == nothing
 
 
+def test_a_question_that_nobody_decided_says_what_ended_it(careful, observer, person):
+    handle, result = observer.start(THETA, trial_id="cancelled/0")
+    person.question(MOTION)
+    observer.cancel(handle)
+    assert observer.reply(result).result.error_code == Code.CANCELLED
+    assert person.question(OperatorRequest.NONE).remark == "cancelled by the client"
+
+
 def test_what_is_typed_ahead_answers_nothing(careful, terminal, observer, person):
     terminal.type("a", "a", "clear")
     _, result = observer.start(THETA, trial_id="ahead/0")
