@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from dataclasses import dataclass
 from typing import Any
 
-from icpi_ros.cli.arguments import number, numbers
+from icpi_ros.cli.arguments import number, numbers, whole
 
 WAIT = 3600.0
 """Longest wait for a question, one after the other [s]."""
 AT_ONCE = 1.0
 """Longest time for what waits to arrive here [s]."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to decide: its kind, ``theta`` (d,) [units of the task] of an edit, and one line why."""
+
+    kind: str
+    theta: tuple[float, ...] = ()
+    comment: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,10 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", action="store_true", help="print what waits and end")
     parser.add_argument(
         "--decision",
-        choices=("approve", "reject", "edit"),
-        help="decide about what waits now and end; default: ask at the terminal, until Ctrl-C",
+        choices=("approve", "clear", "reject", "edit"),
+        help="decide about what waits now, print what became of it and end; approve: a motion, "
+        "clear: the scene is back and the workspace empty; default: ask at the terminal, until "
+        "Ctrl-C",
     )
     parser.add_argument("--theta", type=numbers, help="with --decision edit: v1,v2,... in SI units")
+    parser.add_argument(
+        "--request",
+        type=whole(0, 2**32 - 1),
+        metavar="ID",
+        help="with --decision: only about this request (--show prints its id); needed to approve a "
+        "motion of which a change was refused",
+    )
     parser.add_argument("--comment", default="", help="one line why, for the record")
     parser.add_argument("--operator", default="", help="who decides, for the record")
     parser.add_argument(
@@ -41,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.theta is not None) != (args.decision == "edit"):
         raise UsageError("--theta belongs to --decision edit, and edit needs it")
+    if args.request is not None and args.decision is None:
+        raise UsageError("--request belongs to --decision")
     if args.decision is None and not args.show and not sys.stdin.isatty():
         raise UsageError("no terminal to ask at: give --decision or --show")
     need_ros()
@@ -48,57 +70,103 @@ def run(args: argparse.Namespace) -> int:
 
     with OperatorClient(args.namespace) as client:
         client.connect()
-        if args.decision or args.show:
+        if args.show:
+            return _show(client, args)
+        if args.decision:
             return _once(client, args)
         return _converse(client, args)
 
 
+def _show(client: Any, args: argparse.Namespace) -> int:
+    request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
+    print("nothing waits for a decision" if request is None else _text(request))
+    return 0
+
+
 def _once(client: Any, args: argparse.Namespace) -> int:
+    """Decide about what waits, print what became of it.
+
+    Raises:
+        ExecutionFailed: nothing waits, it is not what was meant, or the decision did not count.
+    """
+    from icpi_ros.errors import ExecutionFailed
+    from icpi_ros.nodes.operator_port import MIN_LOOK_TIME
+
     request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
     if request is None:
-        print("nothing waits for a decision")
-        return 0 if args.show else 1
-    print(_text(request))
-    if args.show:
-        return 0
-    refusal = _decide(client, request, args.decision, args)
-    if refusal:
-        print(f"icpi: error: {refusal}", file=sys.stderr)
-        return 1
+        raise ExecutionFailed("nothing waits for a decision")
+    print(_text(request), flush=True)
+    if reason := _not_meant(request, args):
+        raise ExecutionFailed(reason)
+    if args.decision != "reject":
+        time.sleep(MIN_LOOK_TIME)  # it may have appeared just now: the executor refuses haste
+    answer = Answer(args.decision, tuple(args.theta or ()), args.comment)
+    if refusal := _decide(client, request, answer, args.operator):
+        raise ExecutionFailed(refusal)
+    verdict = client.verdict(answer.kind)
+    if not verdict.counted:
+        raise ExecutionFailed(_did_not_count(verdict))
+    print(verdict.reason)
+    if answer.kind == "edit":
+        print(_text(verdict.next))
     return 0
+
+
+def _not_meant(request: Any, args: argparse.Namespace) -> str:
+    """Return why a request is not what the decision of the command line is about; empty: it is."""
+    from icpi_ros.nodes.operator_port import CHANGE_REFUSED
+
+    name = f"request {request.request_id}"
+    if args.request not in (None, request.request_id):
+        return (
+            f"request {args.request} is not the one that waits ({name}): look at it before you "
+            "decide (icpi approve --show)"
+        )
+    if args.decision == "approve" and not request.theta:
+        return (
+            f"{name} asks whether the scene is back and the workspace empty: --decision clear "
+            "confirms that"
+        )
+    if args.decision == "clear" and request.theta:
+        return f"{name} asks about a motion, not about the scene: --decision approve approves it"
+    if (
+        args.decision == "approve"
+        and args.request is None
+        and request.remark.startswith(CHANGE_REFUSED)
+    ):
+        return (
+            f"{name} has the theta from before a change that was refused: to approve that one, "
+            f"name it: --request {request.request_id}"
+        )
+    return ""
 
 
 def _converse(client: Any, args: argparse.Namespace) -> int:
     """Ask about one question after the other until Ctrl-C."""
-    decided: int | None = None
     limit = WAIT if args.timeout is None else args.timeout
     print("waiting for motions to approve; Ctrl-C ends this, not the graph", flush=True)
-    while (request := client.wait_for_request(limit, decided)) is not None:
+    while (request := client.wait_for_request(limit)) is not None:
         print(f"\n{_text(request)}", flush=True)
         answer = _ask(request)
         if answer is None:
             continue
-        kind, args.theta, args.comment = answer
-        refusal = _decide(client, request, kind, args)
-        if refusal:
+        if refusal := _decide(client, request, answer, args.operator):
             print(f"not taken: {refusal}", flush=True)
-        else:
-            decided = request.request_id
+            continue
+        verdict = client.verdict(answer.kind)
+        print(verdict.reason if verdict.counted else _did_not_count(verdict), flush=True)
     print(f"no question for {limit:g} s")
     return 0
 
 
-def _ask(request: Any) -> tuple[str, list[float] | None, str] | None:
-    """Return a decision with theta and comment; None if what was typed is none."""
-    choices = "[a]pprove, [r]eject" + (", [e]dit" if request.theta else "")
+def _ask(request: Any) -> Answer | None:
+    """Return what is typed from now on; None if it is no decision."""
+    import termios
+
+    # What was typed before was typed about something else, or about nothing.
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     try:
-        word = input(f"{choices}: ").strip().lower()
-        if word in ("a", "approve"):
-            return "approve", None, ""
-        if word in ("r", "reject"):
-            return "reject", None, input("why (empty = not said): ").strip()
-        if word in ("e", "edit") and request.theta:
-            return "edit", numbers(input(f"{','.join(request.theta_names)} = ")), ""
+        return _motion_answer(request) if request.theta else _scene_answer()
     except EOFError:
         raise KeyboardInterrupt from None
     except (ValueError, argparse.ArgumentTypeError) as exc:
@@ -106,8 +174,36 @@ def _ask(request: Any) -> tuple[str, list[float] | None, str] | None:
     return None
 
 
-def _decide(client: Any, request: Any, kind: str, args: argparse.Namespace) -> str:
-    return str(client.decide(request, kind, args.theta or (), args.operator, args.comment))
+def _motion_answer(request: Any) -> Answer | None:
+    word = input("[a]pprove, [r]eject, [e]dit: ").strip().lower()
+    if word in ("a", "approve"):
+        return Answer("approve")
+    if word in ("e", "edit"):
+        return Answer("edit", tuple(numbers(input(f"{','.join(request.theta_names)} = "))))
+    return _rejection(word, "a, r or e")
+
+
+def _scene_answer() -> Answer | None:
+    """Ask whether the scene is back; with a word that no habit types."""
+    word = input("clear = it is back and the workspace is empty, [r]eject: ").strip().lower()
+    return Answer("clear") if word == "clear" else _rejection(word, "clear or r")
+
+
+def _rejection(word: str, allowed: str) -> Answer | None:
+    if word in ("r", "reject"):
+        return Answer("reject", comment=input("why (empty = not said): ").strip())
+    print(f"{word!r} is no answer to this: type {allowed}")
+    return None
+
+
+def _decide(client: Any, request: Any, answer: Answer, by: str) -> str:
+    return str(client.decide(request, answer.kind, answer.theta, by, answer.comment))
+
+
+def _did_not_count(verdict: Any) -> str:
+    if verdict.next is None:
+        return f"the decision did not count: {verdict.reason}"
+    return f"{verdict.reason}; request {verdict.next.request_id} has the theta from before"
 
 
 def _text(request: Any) -> str:

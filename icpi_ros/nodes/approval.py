@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest, Proposal
@@ -10,7 +11,7 @@ from icpi_msgs.srv import Decide
 from icpi_ros.errors import MotionRefused
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.following import Follower
-from icpi_ros.nodes.operator_port import Decision, OperatorPort
+from icpi_ros.nodes.operator_port import CHANGE_REFUSED, Decision, OperatorPort
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
@@ -50,7 +51,7 @@ class Approval:
             TrialEnded: rejected, not decided in time, or interrupted.
         """
         remark = ""
-        try:
+        with self._closing():
             for _ in range(MOST_EDITS):
                 shown = self._planner.shown(plan)
                 request = convert.motion_request_msg(
@@ -63,9 +64,8 @@ class Approval:
                 if decision.theta is None:
                     raise TrialEnded(Code.REJECTED, f"the motion was {decision}")
                 plan, remark = self._changed(plan, proposal.run_id, decision)
-        finally:
-            self._port.close_question("decided")
-        raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
+                self._log(f"trial {trial_id}: {remark}")
+            raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
 
     def scene_is_back(self, trial_id: str, follower: Follower, remark: str = "") -> None:
         """Wait until a person says that the scene is back; ``remark`` says why it is asked again.
@@ -79,13 +79,11 @@ class Approval:
             kind=OperatorRequest.SCENE,
             trial_id=trial_id,
             task=self._task.name,
-            question=f"{self._task.how_to_reset}, leave the workspace, then approve",
+            question=f"{self._task.how_to_reset}, leave the workspace, then confirm both",
             remark=remark,
         )
-        try:
+        with self._closing():
             decision = self._ask(request, follower)
-        finally:
-            self._port.close_question("decided")
         if decision.kind != Decide.Request.APPROVE:
             raise TrialEnded(Code.RESET_FAILED, f"the reset of the scene was {decision}")
 
@@ -101,8 +99,22 @@ class Approval:
         decision = self._port.decision
         if decision is None:
             raise undecided()
-        self._log(f"trial {request.trial_id}: {decision}")
+        if decision.theta is None:  # of a change the planner has the last word
+            self._log(f"trial {request.trial_id}: {decision}")
+            self._port.close_question(str(decision))
         return decision
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """Leave no question open; where it was not decided, say what ended it."""
+        remark = "the trial ended"
+        try:
+            yield
+        except TrialEnded as exc:
+            remark = str(exc)
+            raise
+        finally:
+            self._port.close_question(remark)
 
     def _changed(self, plan: Plan, run_id: str, decision: Decision) -> tuple[Plan, str]:
         """Return the plan of a changed theta, or the old one and why that was refused."""
@@ -111,5 +123,5 @@ class Approval:
         try:
             new = self._planner.plan(decision.theta, run_id)
         except MotionRefused as exc:
-            return plan, f"the change was refused: {exc}"
+            return plan, f"{CHANGE_REFUSED}{exc}"
         return new.changed_by(decision.by), str(decision)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.task import Future
@@ -15,6 +17,7 @@ from icpi_msgs.srv import Decide
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.client_node import ClientNode
+from icpi_ros.nodes.operator_port import WORDS
 from icpi_ros.nodes.stop_latch import STILL
 from icpi_ros.nodes.topics import DECIDE, OPERATOR_REQUEST, RESET_STOP, STOP
 
@@ -22,14 +25,32 @@ ANSWER = 5.0
 """Longest time for the executor to be found, and to answer [s]."""
 ASK_AGAIN = 0.5
 """Time after which a stop that was not answered is asked for again [s]."""
+VERDICT = 60.0
+"""Longest time until a decision that was taken has become something [s]: a change is planned."""
 STILL_STOPPING = 5.0
 """Steady time to wait until the arm is no longer being stopped [s]."""
 
 _KINDS = {
     "approve": Decide.Request.APPROVE,
+    "clear": Decide.Request.APPROVE,
     "reject": Decide.Request.REJECT,
     "edit": Decide.Request.EDIT,
 }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a decision.
+
+    Attributes:
+        counted: False: the planner refused the change, or the trial ended first.
+        reason: one line, the executor's remark.
+        next: the question that came of it, None where nothing waits any more.
+    """
+
+    counted: bool
+    reason: str
+    next: OperatorRequest | None
 
 
 class OperatorClient(ClientNode):
@@ -43,8 +64,9 @@ class OperatorClient(ClientNode):
         """Open topic and services; nothing is waited for."""
         super().__init__("icpi_operator", namespace)
         self._request: OperatorRequest | None = None
+        self._since: deque[OperatorRequest] = deque(maxlen=10)
         self.node.create_subscription(
-            OperatorRequest, OPERATOR_REQUEST, self._on_request, qos.LATCHED
+            OperatorRequest, OPERATOR_REQUEST, self._on_request, qos.LATCHED_EVERY
         )
         self._decide = self.node.create_client(Decide, DECIDE)
         self._stop = self.node.create_client(Trigger, STOP)
@@ -65,22 +87,13 @@ class OperatorClient(ClientNode):
         """
         self._until(self._decide.service_is_ready, ANSWER, self._absent(DECIDE))
 
-    def wait_for_request(self, limit: float, after: int | None = None) -> OperatorRequest | None:
-        """Return the next question, None if there is none within ``limit`` [s].
-
-        Args:
-            limit: longest wait [s].
-            after: id of a question that was decided already.
-        """
+    def wait_for_request(self, limit: float) -> OperatorRequest | None:
+        """Return what waits for a decision, None if nothing does within ``limit`` [s]."""
         deadline = time.monotonic() + limit
-        while True:
-            request = self.pending
-            if request is not None and request.request_id != after:
-                return request
-            if time.monotonic() > deadline:
-                return None
+        while (request := self.pending) is None and time.monotonic() < deadline:
             with self.changed:
                 self.changed.wait(0.05)
+        return request
 
     def decide(
         self,
@@ -94,7 +107,7 @@ class OperatorClient(ClientNode):
 
         Args:
             question: what was looked at.
-            kind: approve, reject or edit.
+            kind: approve (a motion), clear (a scene), reject or edit.
             theta: ``(d,)`` [units of the task's parameters] of an edit.
             by: who decides.
             comment: one line why.
@@ -110,8 +123,27 @@ class OperatorClient(ClientNode):
             comment=comment,
         )
         self.connect()
+        self._since.clear()
         reply = self._reply(lambda: self._decide.call_async(request), DECIDE, again=False)
         return "" if reply.accepted else str(reply.message)
+
+    def verdict(self, kind: str) -> Verdict:
+        """Wait for what becomes of the ``kind`` of decision that was taken last; return it.
+
+        Raises:
+            ExecutionFailed: nothing becomes of it: the executor hangs, or is gone.
+        """
+        untold = ExecutionFailed(
+            f"taken, but the executor did not say within {VERDICT:g} s what became of it: see its "
+            "log, and what waits now: icpi approve --show"
+        )
+        self._until(lambda: bool(self._since), VERDICT, untold)
+        news, word = self._since[0], WORDS[_KINDS[kind]]
+        if news.kind == OperatorRequest.NONE:
+            return Verdict(news.remark.startswith(f"{word} by "), news.remark, None)
+        if kind == "edit":
+            return Verdict(news.remark.startswith(f"{word} by "), news.remark, news)
+        return Verdict(True, word, news)  # the executor has gone on, its word got lost on the way
 
     def stop(self) -> str:
         """Press the software stop; return what the executor says.
@@ -175,4 +207,5 @@ class OperatorClient(ClientNode):
 
     def _on_request(self, msg: OperatorRequest) -> None:
         self._request = msg
+        self._since.append(msg)
         self.notify()

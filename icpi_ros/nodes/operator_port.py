@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,12 @@ from icpi_ros.nodes.topics import DECIDE, OPERATOR_REQUEST
 from icpi_ros.types import Array
 
 Kind = Decide.Request
-_WORDS = {Kind.APPROVE: "approved", Kind.REJECT: "rejected", Kind.EDIT: "changed"}
+WORDS = {Kind.APPROVE: "approved", Kind.REJECT: "rejected", Kind.EDIT: "changed"}
+"""What a decision made of a question: the first word of the remark that follows."""
+CHANGE_REFUSED = "the change was refused: "
+"""How the remark of a question begins whose theta is the old one, since no motion came of a new."""
+MIN_LOOK_TIME = 1.0
+"""Steady time from a question to the first approval or change [s]: in less nobody has read it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Decision:
 
     def __str__(self) -> str:
         """Return one line for the log and the record."""
-        return f"{_WORDS[self.kind]} by {self.by}" + (f": {self.comment}" if self.comment else "")
+        return f"{WORDS[self.kind]} by {self.by}" + (f": {self.comment}" if self.comment else "")
 
 
 class OperatorPort:
@@ -59,6 +65,7 @@ class OperatorPort:
         self._pending: OperatorRequest | None = None
         self._next = secrets.randbelow(2**31)  # no decision for an earlier executor fits
         self._decision: Decision | None = None
+        self._asked = 0.0
         self._out = node.create_publisher(OperatorRequest, OPERATOR_REQUEST, qos.LATCHED)
         node.create_service(Decide, DECIDE, self._on_decide)
 
@@ -78,6 +85,7 @@ class OperatorPort:
             self._next += 1
             request.request_id = self._next
             self._pending, self._decision = request, None
+            self._asked = time.monotonic()
         self._out.publish(request)
 
     def close_question(self, remark: str) -> None:
@@ -110,10 +118,16 @@ class OperatorPort:
             )
         if self._decision is not None:
             raise InvalidValue(f"request {asked.request_id} has been decided: {self._decision}")
-        if asked.decision not in _WORDS:
+        if asked.decision not in WORDS:
             raise InvalidValue(
                 f"decision = {asked.decision} is not allowed: {Kind.APPROVE} approve, "
                 f"{Kind.REJECT} reject, {Kind.EDIT} edit"
+            )
+        too_early = time.monotonic() - self._asked < MIN_LOOK_TIME
+        if too_early and asked.decision != Kind.REJECT:  # a no is never too early
+            raise InvalidValue(
+                f"request {asked.request_id} appeared less than {MIN_LOOK_TIME:g} s ago: look at "
+                "it and try again"
             )
         theta = None
         if asked.decision == Kind.EDIT:

@@ -51,3 +51,6 @@ ROSOUT = _profile(reliable=True, depth=1000, latched=True)
 
 LATCHED = _profile(reliable=True, depth=1, latched=True)
 """A present state, such as a stop: who joins late must know it, and only the newest counts."""
+
+LATCHED_EVERY = _profile(reliable=True, depth=10, latched=True)
+"""Subscription to such a state that wants every change of it: what became of a decision."""

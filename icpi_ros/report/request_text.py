@@ -15,7 +15,7 @@ def request_text(request: Any, units: Sequence[str]) -> str:
         request: the message.
         units: of the task's parameters, in the order of theta.
     """
-    lines = [f"trial {request.trial_id} of task {request.task}"]
+    lines = [f"trial {request.trial_id} of task {request.task}, request {request.request_id}"]
     if request.theta:
         lines += _motion_lines(request, units)
     lines.append(request.question)

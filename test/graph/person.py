@@ -32,9 +32,17 @@ class Person:
         return found()
 
     def decide(self, request, decision=ASKED.APPROVE, **fields):
+        """Decide, again while it is too early: nobody has looked yet; return the reply."""
         self.observer.wait(self.client.service_is_ready, "the service decide")
         asked = Decide.Request(request_id=request.request_id, decision=decision, **fields)
-        return self.observer.reply(self.client.call_async(asked))
+        replies = []
+
+        def looked():
+            replies.append(self.observer.reply(self.client.call_async(asked)))
+            return "look at it and try again" not in replies[-1].message
+
+        self.observer.wait(looked, "a decision that is not too early")
+        return replies[-1]
 
     def trigger(self, name):
         self.observer.wait(self.triggers[name].service_is_ready, name)

@@ -18,6 +18,7 @@ PROPOSAL = SimpleNamespace(
 
 def request(**more):
     fields = {
+        "request_id": 17,
         "trial_id": "r/3",
         "task": "slide",
         "question": "may it be executed?",
@@ -67,4 +68,4 @@ def test_what_is_not_known_is_left_out():
     assert "from the last" not in text
     assert "nothing will move" in text
     scene = request_text(request(theta=[], question="put it back", remark="not there"), ())
-    assert scene == "trial r/3 of task slide\nput it back\n(not there)"
+    assert scene == "trial r/3 of task slide, request 17\nput it back\n(not there)"
