@@ -15,8 +15,9 @@ settings.register_profile("unhurried", settings.default, deadline=None)
 settings.load_profile("unhurried")
 
 
-CACHE = "ICPI_CACHE"
-"""Fits of this session, shared by its workers and their processes."""
+CACHE, DATA = "ICPI_CACHE", "XDG_DATA_HOME"
+"""Folders of this session, shared by its workers and their processes: fits, and what a user's own
+store would be, which no test may see."""
 
 
 def pytest_configure(config):
@@ -24,9 +25,13 @@ def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
-        os.environ[CACHE] = tempfile.mkdtemp(prefix="icpi-test-cache-")
+        os.environ.pop("ICPI_STORE", None)
+        for variable in (CACHE, DATA):
+            os.environ[variable] = tempfile.mkdtemp(prefix="icpi-test-")
 
 
 def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput") and CACHE in os.environ:
-        shutil.rmtree(os.environ[CACHE], ignore_errors=True)
+    if not hasattr(config, "workerinput"):
+        for variable in (CACHE, DATA):
+            if folder := os.environ.get(variable):
+                shutil.rmtree(folder, ignore_errors=True)

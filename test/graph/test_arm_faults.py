@@ -37,5 +37,5 @@ def test_a_fault_in_a_stroke_ends_the_trial_and_nothing_else(arm, kind):
     assert ("not seen to stand" in failed.note) == (kind == "silent")
     arm.mend()
     assert arm.stands()
-    after = arm.trial(seed=2)
+    after = arm.usable_trial(seed=2)
     assert (after.status.value, after.note) == ("done", "")

@@ -29,24 +29,27 @@ class Moving(Port):
 
 
 class Waiting(Moving):
-    """It stands, and its clock goes on; from ``after`` [s] on it moves."""
+    """It stands until ``moves``; its clock goes on if ``ticking``."""
 
-    after = float("inf")
-    begun = 0.0
+    moves = ticking = False
+    after = None
 
-    def __init__(self, after=after):
+    def __init__(self):
         super().__init__(state_at(0.0))
-        self.after, self.begun = after, time.monotonic()
+        self.begun = time.monotonic()
 
     @property
     def state(self):
-        passed = time.monotonic() - self.begun
-        here = state_at(0.0 if passed < self.after else 0.2)
+        if self.after is not None:
+            return self.after
+        passed = time.monotonic() - self.begun if self.ticking else 0.0
+        here = state_at(0.2 if self.moves else 0.0)
         return ArmState(START + round(passed * 1e9), here.q, here.qd, time.monotonic())
 
     @state.setter
     def state(self, value):
-        pass
+        if getattr(self, "held", None):  # it obeyed
+            self.after = value
 
 
 class Log:
@@ -117,6 +120,7 @@ def test_one_that_moves_on_is_named():
 
 def test_nothing_is_sent_to_an_arm_that_stands():
     port = Waiting()
+    port.ticking = True
     stop, log = outside(port)
     assert stop.stop() == ""
     until_over(stop)
@@ -124,12 +128,13 @@ def test_nothing_is_sent_to_an_arm_that_stands():
 
 
 def test_an_arm_that_only_begins_to_move_is_held():
-    port = Waiting(after=0.05)
-    stop, log = outside(port, limit=0.5)
+    port = Waiting()
+    stop, log = outside(port)
     assert stop.stop() == ""
+    port.moves = True
     until_over(stop)
-    assert port.held
-    assert log.errors == [UNSEEN]  # this one does not obey
+    assert port.held == [0]
+    assert log.errors == []
 
 
 @pytest.mark.parametrize("action", [False, True], ids=["topic", "action"])
