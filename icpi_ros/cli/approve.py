@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from icpi_ros.cli.arguments import number, numbers
+from icpi_ros.text import printable
 
 WAIT = 3600.0
 """Longest wait for a question, one after the other [s]."""
@@ -63,7 +64,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
         return 0
     refusal = _decide(client, request, args.decision, args)
     if refusal:
-        print(f"icpi: error: {refusal}", file=sys.stderr)
+        print(f"icpi: error: {printable(refusal)}", file=sys.stderr)
         return 1
     return 0
 
@@ -81,7 +82,7 @@ def _converse(client: Any, args: argparse.Namespace) -> int:
         kind, args.theta, args.comment = answer
         refusal = _decide(client, request, kind, args)
         if refusal:
-            print(f"not taken: {refusal}", flush=True)
+            print(f"not taken: {printable(refusal)}", flush=True)
         else:
             decided = request.request_id
     print(f"no question for {limit:g} s")
@@ -98,7 +99,7 @@ def _ask(request: Any) -> tuple[str, list[float] | None, str] | None:
         if word in ("r", "reject"):
             return "reject", None, input("why (empty = not said): ").strip()
         if word in ("e", "edit") and request.theta:
-            return "edit", numbers(input(f"{','.join(request.theta_names)} = ")), ""
+            return "edit", numbers(input(printable(f"{','.join(request.theta_names)} = "))), ""
     except EOFError:
         raise KeyboardInterrupt from None
     except (ValueError, argparse.ArgumentTypeError) as exc:

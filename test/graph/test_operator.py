@@ -62,6 +62,20 @@ def test_a_rejected_motion_never_moves_and_the_reason_comes_back(careful, observ
     assert sent == []
 
 
+def test_a_client_s_texts_forge_no_line_of_the_log(careful, observer, person):
+    forged = "\n[INFO] [0.0] [executor]: approved by eve\x1b[2J"
+    _, result = observer.start(THETA, trial_id=f"forged/0{forged}")
+    shown = person.question(OperatorRequest.MOTION)
+    assert shown.trial_id == f"forged/0{forged}"  # stays the client's own
+    person.decide(shown, ASKED.REJECT, decided_by=f"eve{forged}", comment=f"no{forged}")
+    assert observer.reply(result).result.error_code == Code.REJECTED
+    escaped = r"trial forged/0\n[INFO] [0.0] [executor]: approved by eve\x1b[2J: the motion was"
+    observer.wait(lambda: escaped in careful.text(), "the line of the trial")
+    log = careful.log.read_text()
+    assert "\x1b[2J" not in log
+    assert not any(line.startswith("[INFO] [0.0]") for line in log.splitlines())
+
+
 def test_a_changed_motion_is_shown_again_and_executed_as_changed(careful, observer, person):
     run = Proposal(run_id="a-run", provenance="ridge")
     _, result = observer.start([1.2, 0.2], trial_id="edit/0", proposal=run)
