@@ -1,5 +1,6 @@
 """A person beside the arm: approval, change, rejection, the software stop, dry run, the ramp."""
 
+import re
 import threading
 
 import numpy as np
@@ -26,6 +27,14 @@ def careful(tmp_path_factory, domain):
     rules = {"approval": "true", "scene": "operator", "ramp_trials": 2, "rehearse": "true"}
     with RunningGraph(tmp_path_factory.mktemp("careful"), **rules, max_step=0.5) as graph:
         yield graph
+
+
+def test_an_arm_of_the_package_is_told_with_its_limits(careful, observer):
+    observer.wait(lambda: "; no limits file" in careful.text(), "the limits in the log")
+    log = careful.text()
+    assert re.search(r"arm ur5e: module icpi_ros.arms.ur5e \(sha256 of its limits \w{12}\)\n", log)
+    own = "velocity 3.142 rad/s, acceleration 40 rad/s^2, tool speed 4 m/s, tool energy 2.4 J"
+    assert f"limits of ur5e: {own}; no limits file\n" in log
 
 
 def test_nothing_moves_before_a_person_approves(careful, observer, person):
