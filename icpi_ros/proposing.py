@@ -13,6 +13,7 @@ from icpi_ros.errors import BudgetSpent
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.redact import redact_text
+from icpi_ros.text import printable
 from icpi_ros.types import Outcome, Proposal
 
 LAST_RESORT = "random"
@@ -54,9 +55,8 @@ class Proposer:
         proposal = self._first_answer(history, seed, number, failures)
         reason = redact_text("; ".join(filter(None, [*failures, proposal.fallback_reason])))
         if reason:
-            _log.warning(
-                "trial %d: %s instead of %s: %s", number, proposal.provenance, self.improver, reason
-            )
+            what = f"trial {number}: {proposal.provenance} instead of {self.improver}: {reason}"
+            _log.warning("%s", printable(what))
         return replace(proposal, fallback_reason=reason, latency=time.monotonic() - start)
 
     def _first_answer(

@@ -15,6 +15,11 @@ _FILES = (".yaml", ".yml")
 class ArmRegistry(Registry[Arm]):
     """Names to arms; an entry ``file.yaml`` is a description in ``config/arms``."""
 
+    @property
+    def built_in(self) -> frozenset[str]:
+        """Names of the arms that come with the package, without those registered from outside."""
+        return frozenset(self._entries)
+
     def get(self, name: str) -> Arm:
         """Return the arm called ``name``; its module or file is read at the first call.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from icpi_ros.arms.base import Arm, ArmLimits, Capsule
 from icpi_ros.arms.chain import Chain
+from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.arms.inverse import Inverse
 from icpi_ros.types import Array
 
@@ -44,6 +45,7 @@ class Description:
         masses: of the pieces, for the simulation [kg].
         servos: of the simulation.
         strike_deceleration: see :attr:`Arm.strike_deceleration` [m/s^2].
+        files: that it was read from; empty = none.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Description:
     masses: tuple[float, ...]
     servos: Servos
     strike_deceleration: float = math.inf
+    files: tuple[HashedFile, ...] = ()
 
 
 class DescribedArm(Arm):

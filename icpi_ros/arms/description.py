@@ -14,8 +14,10 @@ from icpi_ros.arms.base import ArmLimits, Capsule
 from icpi_ros.arms.chain import Chain, axis_frame, dh_step, placed
 from icpi_ros.arms.described import DescribedArm, Description, Servos
 from icpi_ros.arms.fields import Block
+from icpi_ros.arms.hashed_file import HashedFile
+from icpi_ros.arms.reserved import check_name
 from icpi_ros.arms.urdf import UrdfChain, read_urdf
-from icpi_ros.arms.yaml_file import read_yaml
+from icpi_ros.arms.yaml_file import parse_yaml, read_text
 from icpi_ros.errors import DescriptionError
 from icpi_ros.types import Array
 
@@ -49,13 +51,16 @@ def load_arm(path: Path) -> DescribedArm:
     """Return the arm that a YAML file describes.
 
     Raises:
-        DescriptionError: the file cannot be read or holds what is not allowed; the message names
-            file, key, value and what is allowed.
+        DescriptionError: the file cannot be read or holds what is not allowed, or its name is
+            that of an arm of the package; the message names file, key, value and what is allowed.
     """
-    top = Block.of(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
+    text = read_text(path)
+    file = HashedFile.of(path, text.encode())
+    top = Block.of(str(path), parse_yaml(text, path), _REQUIRED, _OPTIONAL)
     name = top.text("name")
     if not _NAME.fullmatch(name):
         raise top.fail("name", "small letters, digits and _, a letter first, at most 40")
+    check_name(name, file)
     skeleton = _skeleton(top, path)
     chain, flange = _chain(top, skeleton)
     n = len(skeleton.names)
@@ -74,6 +79,7 @@ def load_arm(path: Path) -> DescribedArm:
             masses=masses,
             servos=_servos(top, n),
             strike_deceleration=_strike_deceleration(top),
+            files=(file, skeleton.urdf.file) if skeleton.urdf else (file,),
         )
     )
 

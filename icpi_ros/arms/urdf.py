@@ -14,6 +14,7 @@ import numpy as np
 
 from icpi_ros.arms.chain import placed
 from icpi_ros.arms.fields import ANGLE, DIRECTION, LENGTH, RATE, Block
+from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.arms.yaml_file import read_text
 from icpi_ros.errors import DescriptionError
 from icpi_ros.types import Array
@@ -33,6 +34,7 @@ class UrdfChain:
         flange: ``(4, 4)`` the tip link in the frame of the last joint [m].
         lower, upper: ``(n,)`` [rad].
         velocity: ``(n,)`` [rad/s].
+        file: that says it.
     """
 
     joints: tuple[str, ...]
@@ -42,6 +44,7 @@ class UrdfChain:
     lower: Array
     upper: Array
     velocity: Array
+    file: HashedFile
 
 
 def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
@@ -50,7 +53,8 @@ def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
     Raises:
         DescriptionError: no URDF, no such links, or a joint that is not fixed or revolute.
     """
-    path_up = _way(_joints(path), path, base, tip)
+    text = read_text(path)
+    path_up = _way(_joints(text, path), path, base, tip)
     names, origins, axes, limits = list[str](), list[Array](), list[Array](), list[list[float]]()
     carried = np.eye(4)
     for joint in path_up:
@@ -65,14 +69,14 @@ def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
     if not names:
         raise DescriptionError(f"{path}: no joint turns between {base} and {tip}")
     lower, upper, velocity = np.array(limits).T
+    file = HashedFile.of(path, text.encode())
     return UrdfChain(
-        tuple(names), np.array(origins), np.array(axes), carried, lower, upper, velocity
+        tuple(names), np.array(origins), np.array(axes), carried, lower, upper, velocity, file
     )
 
 
-def _joints(path: Path) -> dict[str, _Element]:
+def _joints(text: str, path: Path) -> dict[str, _Element]:
     """Return the joints by the names of their child links."""
-    text = read_text(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise DescriptionError(f"{path}: a URDF has no DOCTYPE: remove it")
     if "xacro:" in text:

@@ -45,13 +45,12 @@ def read_text(path: Path) -> str:
     return text
 
 
-def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds.
+def parse_yaml(text: str, path: Path) -> Any:
+    """Return what the text of a YAML file holds; ``path`` is for messages.
 
     Raises:
-        DescriptionError: it cannot be read or is not valid YAML.
+        DescriptionError: it is not valid YAML.
     """
-    text = read_text(path)
     try:
         return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as exc:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from icpi_ros.cli.arguments import number, numbers, whole
+from icpi_ros.text import printable
 
 WAIT = 3600.0
 """Longest wait for a question, one after the other [s]."""
@@ -106,7 +107,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
     verdict = client.verdict(answer.kind)
     if not verdict.counted:
         raise ExecutionFailed(_did_not_count(verdict))
-    print(verdict.reason)
+    print(printable(verdict.reason))
     if answer.kind == "edit":
         print(_text(verdict.next))
     return 0
@@ -151,10 +152,11 @@ def _converse(client: Any, args: argparse.Namespace) -> int:
         if answer is None:
             continue
         if refusal := _decide(client, request, answer, args.operator):
-            print(f"not taken: {refusal}", flush=True)
+            print(f"not taken: {printable(refusal)}", flush=True)
             continue
         verdict = client.verdict(answer.kind)
-        print(verdict.reason if verdict.counted else _did_not_count(verdict), flush=True)
+        became = verdict.reason if verdict.counted else _did_not_count(verdict)
+        print(printable(became), flush=True)
     print(f"no question for {limit:g} s")
     return 0
 

@@ -44,11 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def list_arms(_args: argparse.Namespace) -> int:
     """Print every built-in arm."""
     from icpi_ros.arms import ARMS
+    from icpi_ros.arms.origin import origin_text
 
     for name in ARMS:
         arm = ARMS.get(name)
         mass, speed = arm.limits.tool_mass, arm.limits.tool_speed
         print(f"{name:12s} {len(arm.joints)} joints, tool {mass:g} kg up to {speed:g} m/s")
+        print(f"{'':12s} {origin_text(arm)}")
     return 0
 
 
@@ -109,13 +111,18 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
 
 def _print_arm(arm: Arm, findings: list[Finding]) -> None:
     from icpi_ros.arms.described import DescribedArm
+    from icpi_ros.arms.origin import limits_text, origin_text
+    from icpi_ros.text import printable
 
     print(f"{arm.name}: {len(arm.joints)} joints")
+    print(printable(f"  from: {origin_text(arm)}"))
     if isinstance(arm, DescribedArm):
         for line in arm.description.source:
-            print(f"  source: {line}")
+            print(printable(f"  source: {line}"))
+    print(f"  limits: {limits_text(arm.limits)}")
     for finding in findings:
-        print(f"  {'ok ' if finding.sound else 'BAD'} {finding.what}: {finding.text}")
+        mark = "ok " if finding.sound else "BAD"
+        print(printable(f"  {mark} {finding.what}: {finding.text}"))
 
 
 def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.bench.soak import Soak
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"{len(soak.stored)} trials stored, {len(soak.told)} told, in {soak.seconds:.0f} s")
     for problem in soak.problems:
-        print(f"problem: {problem}")
+        print(f"problem: {printable(problem)}")
     if out:
         values = asdict(soak) | {"problems": soak.problems}
         out.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

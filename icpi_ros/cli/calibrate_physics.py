@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_store, checked_output, whole
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.identify.estimate import Estimate
@@ -61,9 +62,10 @@ def calibrate_physics(args: argparse.Namespace) -> int:
     _check(args)
     recording = _recording(args)
     for line in recording.left_out:
-        print(f"icpi: left out: {line}", file=sys.stderr)
+        print(f"icpi: left out: {printable(line)}", file=sys.stderr)
     task, trials = recording.task, recording.trials
-    print(f"{task.name}, {recording.source}: {len(trials)} trials", flush=True)
+    what = f"{task.name}, {recording.source}: {len(trials)} trials"
+    print(printable(what), flush=True)
     with _Bar() as bar:
         found = fit(task, trials, args.seed, threads=args.threads, on_stage=bar.advance)
     estimate = estimate_of(task, trials, found)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_workers, checked_output, number, whole
 from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.data.build import Progress
@@ -200,7 +201,7 @@ def show_dataset(args: argparse.Namespace) -> int:
     task = TASKS.get(name)
     dataset = load(args.file, task)
     for line in describe_dataset(dataset, task, str(args.file)):
-        print(line)
+        print(printable(line))
     if picture:
         save_dataset_picture(picture, dataset, task)
         print(f"picture: {picture.absolute()}")

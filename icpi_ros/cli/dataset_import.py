@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_store, checked_output, whole
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.data.dataset import Dataset
@@ -73,7 +74,7 @@ def import_dataset(args: argparse.Namespace) -> int:
     known = _known(args.known, task) if args.known else None
     found = _import_bags(args, task) if args.bags else _import_store(args, task)
     for line in found.left_out:
-        print(f"icpi: left out: {line}", file=sys.stderr)
+        print(f"icpi: left out: {printable(line)}", file=sys.stderr)
     dataset = found.dataset if known is None else together(known, found.dataset, task)
     save(dataset, out, task)
     runs = len(found.dataset.provenance["runs"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from icpi_ros.cli.run import Plan, announce
 from icpi_ros.errors import ExecutionFailed, IcpiError
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.graph.processes import BackgroundGraph
@@ -62,7 +63,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         raise ExecutionFailed(result.error_msg)
     if result.error_code:
         log = f" (log: {graph.log})" if graph is not None else ""
-        print(f"icpi: error: {result.error_msg}{log}", file=sys.stderr)
+        print(printable(f"icpi: error: {result.error_msg}{log}"), file=sys.stderr)
     elif graph is not None:
         graph.log.unlink(missing_ok=True)
     return result.run_id

@@ -12,6 +12,7 @@ from importlib import import_module
 
 from icpi_ros import __version__
 from icpi_ros.errors import IcpiError
+from icpi_ros.text import printable
 
 COMMANDS = (
     "demo",
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except IcpiError as exc:
-        print(f"icpi: error: {exc}", file=sys.stderr)
+        print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("icpi: interrupted", file=sys.stderr)
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as exc:
-        print(f"icpi: error: {exc.filename or 'file'}: {exc.strerror or exc}", file=sys.stderr)
+        what = f"{exc.filename or 'file'}: {exc.strerror or exc}"
+        print(f"icpi: error: {printable(what)}", file=sys.stderr)
         return 1
 
 

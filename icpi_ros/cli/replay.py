@@ -15,6 +15,7 @@ from icpi_ros.cli.arguments import (
     number,
     whole,
 )
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.data.bags.reader import Bag
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     bag = open_bag(args.bag, args.topics)
     found = evaluate(bag, request)
     for line in replay_lines(found):
-        print(line)
+        print(printable(line))
     if args.json:
         from icpi_ros.data.atomic import replacing
 

@@ -20,6 +20,7 @@ from icpi_ros.cli.arguments import (
     numbers,
     whole,
 )
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.data.dataset import Dataset
@@ -257,6 +258,7 @@ def _open_run(plan: Plan, store: TrialStore) -> ImprovementRun:
 def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
     """Say which run begins, or from which trial one continues."""
     what = f"{plan.task.name} with {plan.improver}, seed {plan.seed}"
+    run_id = printable(run_id)
     if resumed_from is None:
         print(f"run {run_id}: {what}", flush=True)
     else:
@@ -286,7 +288,7 @@ def report(plan: Plan, run_id: str) -> int:
     print(run_table(trials, plan.task.space))
     if spent.calls:
         print(f"model: {spending_line(spent)}")
-    print(f"stored run: {run_id} in {plan.store}")
+    print(printable(f"stored run: {run_id} in {plan.store}"))
     if plan.json:
         text = json.dumps(record_json(run_id, record.config, trials, spent), indent=1)
         plan.json.write_text(text + "\n", encoding="utf-8")
@@ -295,8 +297,8 @@ def report(plan: Plan, run_id: str) -> int:
         print(f"picture: {plan.picture.absolute()}")
     if record.state != "finished":
         why = f"{record.state}: {record.note}" if record.note else "not finished"
-        print(f"run {why}; continue with: {_resume_command(plan, run_id)}")
+        print(printable(f"run {why}; continue with: {_resume_command(plan, run_id)}"))
         return 1
     if len(trials) < plan.trials:
-        print(f"run finished: {record.note}")
+        print(printable(f"run finished: {record.note}"))
     return 0

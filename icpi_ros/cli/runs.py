@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from icpi_ros.cli.arguments import add_store
+from icpi_ros.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +28,9 @@ def run(args: argparse.Namespace) -> int:
                 if run.best_cost != run.best_cost
                 else f"{1e3 * run.best_cost:.1f} mm"
             )
-            print(
+            line = (
                 f"{run.run_id}  {run.task}  {run.improver}  {run.state}  "
                 f"{run.trials}/{run.budget} trials  best {best}"
             )
+            print(printable(line))
     return 0

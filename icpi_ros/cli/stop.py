@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from icpi_ros.text import printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and the release."""
@@ -21,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.nodes.operator_client import OperatorClient
 
     with OperatorClient(args.namespace) as client:
-        print(client.reset_stop() if args.reset else client.stop())
+        print(printable(client.reset_stop() if args.reset else client.stop()))
     return 0

@@ -29,6 +29,7 @@ from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
 from icpi_ros.graph.forked import ForkedNode, preload
 from icpi_ros.resources import share_path
+from icpi_ros.text import printable
 
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
@@ -273,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = dict(_pair(word) for word in words[1:])
         return run_graph(graph(words[0], given))
     except IcpiError as exc:
-        print(f"error: {exc}", file=sys.stderr, flush=True)
+        print(f"error: {printable(str(exc))}", file=sys.stderr, flush=True)
         return exc.exit_code
 
 

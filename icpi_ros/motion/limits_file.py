@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.motion.safety import SafetyGate
 
@@ -20,18 +21,20 @@ _LARGEST = 100_000
 """Bytes; a file of limits has a few hundred."""
 
 
-def load_limits(path: Path, arm: Arm) -> ArmLimits:
-    """Return the limits of ``arm``, tightened by a file.
+def load_limits(path: Path, arm: Arm) -> tuple[ArmLimits, HashedFile]:
+    """Return the limits of ``arm``, tightened by a file, and the file with its hash.
 
     Raises:
         InvalidValue: one line: the file is missing or no YAML, a key is unknown or there twice,
             a value is not a finite number or looser than the arm's own.
     """
-    changes = {key: _value(node) for key, node in _entries(path)}
+    content = _read(path)
+    changes = {key: _value(node) for key, node in _entries(content, path)}
     try:
-        return arm.limits.tightened(changes, arm.joints)
+        limits = arm.limits.tightened(changes, arm.joints)
     except UsageError as exc:
         raise InvalidValue(f"{path}, limits of {arm.name}: {exc}") from exc
+    return limits, HashedFile.of(path, content)
 
 
 def gate_of(arm: Arm, limits: str) -> SafetyGate:
@@ -40,17 +43,37 @@ def gate_of(arm: Arm, limits: str) -> SafetyGate:
     Raises:
         InvalidValue: see :func:`load_limits`.
     """
-    return SafetyGate(arm, load_limits(Path(limits).expanduser(), arm) if limits else None)
+    return gate_and_file(arm, limits)[0]
 
 
-def _entries(path: Path) -> list[tuple[str, yaml.Node]]:
-    """Return the keys of a file with their nodes; nodes, because a key may be there twice."""
+def gate_and_file(arm: Arm, limits: str) -> tuple[SafetyGate, HashedFile | None]:
+    """Return the gate as :func:`gate_of` does, and the file of its limits; None = no file.
+
+    Raises:
+        InvalidValue: see :func:`load_limits`.
+    """
+    if not limits:
+        return SafetyGate(arm), None
+    values, file = load_limits(Path(limits).expanduser(), arm)
+    return SafetyGate(arm, values), file
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file of limits."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise InvalidValue(f"{path} is too large for a file of limits")
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
     except OSError as exc:
         raise InvalidValue(f"cannot read limits {path}: {exc.strerror or exc}") from exc
+    if len(content) > _LARGEST:
+        raise InvalidValue(f"{path} is too large for a file of limits")
+    return content
+
+
+def _entries(content: bytes, path: Path) -> list[tuple[str, yaml.Node]]:
+    """Return the keys of a file with their nodes; nodes, because a key may be there twice."""
+    try:
+        root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise InvalidValue(f"{path} is no YAML: {' '.join(str(exc).split())[:160]}") from exc
     if not isinstance(root, yaml.MappingNode) or not root.value:

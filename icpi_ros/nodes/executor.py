@@ -14,8 +14,9 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
+from icpi_ros.arms.origin import limits_text, origin_text
 from icpi_ros.arms.prefix import prefixed
-from icpi_ros.motion.limits_file import gate_of
+from icpi_ros.motion.limits_file import gate_and_file
 from icpi_ros.nodes import arm_port, arm_watch, diagnostics
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ControllerInquiry
@@ -55,7 +56,7 @@ class Executor(IcpiNode):
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
-        self.gate = gate_of(self.arm, values["limits"])
+        self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])
         self._last = LastCommand()
         self.guard = self._make_guard(rules_of(values), self._make_inquiry(values))
@@ -64,6 +65,9 @@ class Executor(IcpiNode):
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
         log = self.get_logger()
+        log.info(f"arm {self.arm.name}: {origin_text(self.arm)}")
+        tightened = f"tightened by {limits_file}" if limits_file else "no limits file"
+        log.info(f"limits of {self.arm.name}: {limits_text(self.gate.limits)}; {tightened}")
         self._outside = OutsideStop(self.port, self.gate, self.changed, self.settings, log)
         self.latch = StopLatch(self, self._stop, lambda: self._server.busy or self._outside.busy)
         # Steady: the heartbeat must not stand still with simulated time.

@@ -28,6 +28,8 @@ from rclpy.task import Future
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.graph.instance import Held, hold_name
 from icpi_ros.graph.parent import Parent
+from icpi_ros.nodes.node_logger import NodeLogger
+from icpi_ros.text import printable
 
 POLL = 0.2
 """How often the main thread looks at the parent and the context [s]."""
@@ -64,6 +66,10 @@ class IcpiNode(Node):
         """Set once callbacks may find their publishers gone."""
         self._held: list[Held] = [hold_name(self.get_fully_qualified_name())]
 
+    def get_logger(self) -> NodeLogger:
+        """Return the node's logger, which shows what is not printable as visible escapes."""
+        return NodeLogger(super().get_logger().name)
+
     def hold(self, name: str, what: str) -> None:
         """Take a further name that only one process of the domain may have."""
         self._held.append(hold_name(name, what))
@@ -99,7 +105,7 @@ def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> in
     try:
         return _run(create, argv, stop)
     except IcpiError as exc:
-        print(f"error: {exc}", file=sys.stderr, flush=True)
+        print(f"error: {printable(str(exc))}", file=sys.stderr, flush=True)
         return exc.exit_code
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left that they could stop

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from icpi_ros.bench.results import Results
@@ -37,6 +36,7 @@ from icpi_ros.report.page import (
     Cell,
     Column,
     document,
+    escaped,
     figure,
     figures,
     folded,
@@ -68,7 +68,7 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     detailed = len(found) <= MOST_DETAILED
     tasks = by_task(found)
     parts = [
-        f"<h1>{escape(heading)}</h1>",
+        f"<h1>{escaped(heading)}</h1>",
         _what_was_run(config, found),
         _contents(tasks),
         section("overview", "Overview", _overview(found)),

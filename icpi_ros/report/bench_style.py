@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from icpi_ros.report.bench_words import is_oracle
+from icpi_ros.text import printable
 
 _DEFAULT_COLOUR = "#0b4fa8"
 _ORACLE_COLOUR = "#111111"
@@ -58,7 +59,7 @@ def styles(improvers: Sequence[str], default: str) -> dict[str, Style]:
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     """Return a text that a plot can show: printable, one line, not too long."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = printable(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

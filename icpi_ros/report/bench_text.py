@@ -22,6 +22,7 @@ from icpi_ros.report.bench_words import (
     unused_text,
 )
 from icpi_ros.report.run_text import spending_line
+from icpi_ros.text import printable
 
 _LONGEST = 100
 
@@ -47,13 +48,14 @@ def bench_spending(results: Results) -> str:
         if isinstance(row.get("spent"), dict):
             before = spent.get(row["improver"], Spending())
             spent[row["improver"]] = before + Spending.from_dict(row["spent"])
-    return "\n".join(f"{name}: {spending_line(total)}" for name, total in spent.items())
+    lines = [f"{name}: {spending_line(total)}" for name, total in spent.items()]
+    return "\n".join(map(printable, lines))
 
 
 def task_table(found: TaskSummary) -> str:
     """Return the table of one condition and task."""
     if nothing := nothing_text(found):
-        return f"{title(found)}: {nothing}"
+        return printable(f"{title(found)}: {nothing}")
     trials = found.block.trials
     header = [
         "improver",
@@ -68,7 +70,8 @@ def task_table(found: TaskSummary) -> str:
     lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     notes = [unused] if (unused := unused_text(found)) else []
-    return "\n".join([_heading(found), *lines, *notes, *_troubles(found.improvers)])
+    shown = [_heading(found), *lines, *notes, *_troubles(found.improvers)]
+    return "\n".join(map(printable, shown))
 
 
 def _heading(found: TaskSummary) -> str:
@@ -112,5 +115,5 @@ def _troubles(lines: Sequence[ImproverSummary]) -> list[str]:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

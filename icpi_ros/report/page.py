@@ -17,6 +17,7 @@ from pathlib import Path
 
 from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
+from icpi_ros.text import printable, printable_lines
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Column:
     wraps: bool = False
 
 
+def escaped(text: str) -> str:
+    """Return a text as markup: one line of printable characters."""
+    return escape(printable(text))
+
+
 def table(
     columns: Sequence[Column],
     rows: Iterable[Sequence[Cell]],
@@ -79,7 +85,7 @@ def table(
     )
     kind = ' class="sortable"' if sortable else ""
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(label)}">'
         f"<table{kind}><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -87,8 +93,8 @@ def table(
 
 def _head(column: Column, sortable: bool) -> str:
     kind = "num" if column.numeric else "text"
-    title = f' title="{escape(column.meaning)}"' if column.meaning else ""
-    inside = escape(column.text)
+    title = f' title="{escaped(column.meaning)}"' if column.meaning else ""
+    inside = escaped(column.text)
     if sortable:
         inside = f'<button type="button">{inside}</button>'
     return f'<th scope="col" class="{kind}"{title}>{inside}</th>'
@@ -100,10 +106,10 @@ def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:
         words = ["num"] if column.numeric else ["text"]
         words += [word for word in (cell.tone, "long" if column.wraps else "") if word]
         value = f' data-v="{cell.sort:.9g}"' if not math.isnan(cell.sort) else ""
-        small = f" <small>{escape(cell.small)}</small>" if cell.small else ""
+        small = f" <small>{escaped(cell.small)}</small>" if cell.small else ""
         tag = 'th scope="row"' if n == 0 else "td"
         end = "th" if n == 0 else "td"
-        parts.append(f'<{tag} class="{" ".join(words)}"{value}>{escape(cell.text)}{small}</{end}>')
+        parts.append(f'<{tag} class="{" ".join(words)}"{value}>{escaped(cell.text)}{small}</{end}>')
     return "".join(parts)
 
 
@@ -124,12 +130,12 @@ def paragraph(text: str, kind: str = "") -> str:
 
 def _prose(text: str) -> str:
     """Escape a text and keep numbers and their units on one line."""
-    return re.sub(r"(?<=\d) (?=%|mm\b)", "\u00a0", escape(text))
+    return re.sub(r"(?<=\d) (?=%|mm\b)", "\u00a0", escaped(text))
 
 
 def preformatted(text: str) -> str:
     """Return escaped text in fixed width, in a box that scrolls."""
-    return f'<pre class="scroll" tabindex="0">{escape(text)}</pre>'
+    return f'<pre class="scroll" tabindex="0">{escape(printable_lines(text))}</pre>'
 
 
 def items(texts: Iterable[str]) -> str:
@@ -140,18 +146,18 @@ def items(texts: Iterable[str]) -> str:
 def folded(summary: str, markup: str, is_open: bool = False) -> str:
     """Return markup behind a line that unfolds it."""
     state = " open" if is_open else ""
-    return f"<details{state}><summary>{escape(summary)}</summary>{markup}</details>"
+    return f"<details{state}><summary>{escaped(summary)}</summary>{markup}</details>"
 
 
 def navigation(links: Iterable[tuple[str, str]]) -> str:
     """Return links to sections: (key, text) each."""
-    parts = (f'<a href="#{escape(key)}">{escape(text)}</a>' for key, text in links)
+    parts = (f'<a href="#{escaped(key)}">{escaped(text)}</a>' for key, text in links)
     return f"<nav>{''.join(parts)}</nav>"
 
 
 def section(key: str, heading: str, markup: str) -> str:
     """Return a section with a heading that ``#key`` leads to."""
-    return f'<section id="{escape(key)}"><h2>{escape(heading)}</h2>{markup}</section>'
+    return f'<section id="{escaped(key)}"><h2>{escaped(heading)}</h2>{markup}</section>'
 
 
 def document(title: str, body: str) -> str:
@@ -171,7 +177,7 @@ def document(title: str, body: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<title>{escaped(title)}</title>\n<style>{_STYLE}</style></head>\n"
         f"<body><main>{body}</main>\n<script>{_SCRIPT}</script></body></html>\n"
     )
 

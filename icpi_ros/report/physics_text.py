@@ -6,6 +6,7 @@ from typing import Any
 
 from icpi_ros.identify.estimate import LEVEL, POOR, Estimate, ParameterEstimate
 from icpi_ros.tasks.base import Task
+from icpi_ros.text import printable
 
 
 def physics_lines(found: Estimate, task: Task) -> list[str]:
@@ -31,7 +32,7 @@ def physics_lines(found: Estimate, task: Task) -> list[str]:
             f"warning: no physics of the range explains {names} to {1e3 * POOR:.0f} mm: was "
             "something moved, or is the table unlike the simulated one?"
         )
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _row(p: ParameterEstimate, span: str) -> str:

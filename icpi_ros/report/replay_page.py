@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.offline.answers import Answer, EvaluatedRun
@@ -18,6 +17,7 @@ from icpi_ros.report.page import (
     Cell,
     Column,
     document,
+    escaped,
     figure,
     figures,
     items,
@@ -48,7 +48,7 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [
-        f"<h1>{escape(f'{bag.path.name}, evaluated offline')}</h1>",
+        f"<h1>{escaped(f'{bag.path.name}, evaluated offline')}</h1>",
         _lead(evaluation),
         navigation([*links, ("left-out", "Left out")]),
         section("ranking", "Ranking", _ranking(evaluation.ranking)),

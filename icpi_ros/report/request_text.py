@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.text import printable
+
 
 def request_text(request: Any, units: Sequence[str]) -> str:
-    """Return an OperatorRequest as a few lines.
+    """Return an OperatorRequest as a few lines; texts of clients only with printable characters.
 
     Args:
         request: the message.
@@ -21,7 +23,7 @@ def request_text(request: Any, units: Sequence[str]) -> str:
     lines.append(request.question)
     if request.remark:
         lines.append(f"({request.remark})")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:

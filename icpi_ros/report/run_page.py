@@ -7,7 +7,6 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from icpi_ros.data.records import RunRecord
 from icpi_ros.models.budget import Spending
@@ -17,6 +16,7 @@ from icpi_ros.report.page import (
     Cell,
     Column,
     document,
+    escaped,
     figure,
     figures,
     items,
@@ -65,7 +65,7 @@ def run_page(
     config = record.config
     heading = f"{config.task} with {config.improver}"
     parts = [
-        f"<h1>{escape(heading)}</h1>",
+        f"<h1>{escaped(heading)}</h1>",
         _lead(record, task, trials, goal),
         navigation(
             [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),

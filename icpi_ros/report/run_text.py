@@ -9,6 +9,7 @@ from icpi_ros.data.records import RunRecord
 from icpi_ros.models.budget import Spending
 from icpi_ros.report.run_tracking import tracking_lines
 from icpi_ros.space import ParameterSpace
+from icpi_ros.text import printable
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
 _LONGEST_REASON = 60
@@ -17,8 +18,9 @@ _LONGEST_REASON = 60
 def improver_label(proposal: Proposal) -> str:
     """Return who really made a proposal: ``embedded (fallback: llm: no answer)``."""
     if not proposal.fallback_reason:
-        return proposal.provenance
-    return f"{proposal.provenance} (fallback: {_shortened(proposal.fallback_reason)})"
+        return printable(proposal.provenance)
+    reason = _shortened(proposal.fallback_reason)
+    return f"{printable(proposal.provenance)} (fallback: {reason})"
 
 
 def millimetres(metres: float) -> str:
@@ -53,7 +55,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
     end = f"{record.state}: {record.note}" if record.note else record.state
     lines = [
         f"run {record.run_id}: {config.task} with {config.improver}, seed {config.seed}, {end}",
-        run_table(trials, space),
+        *run_table(trials, space).split("\n"),
     ]
     lines += [
         f"! trial {trial.number} {trial.status.value}: {trial.note or 'no reason given'}"
@@ -61,7 +63,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
         if trial.status is not TrialStatus.DONE
     ]
     lines += tracking_lines(trials)
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
@@ -129,5 +131,5 @@ def _outcome(trial: Trial) -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 3] + "..."

@@ -1,5 +1,6 @@
 """A person beside the arm: approval, change, rejection, the software stop, dry run, the ramp."""
 
+import re
 import threading
 
 import numpy as np
@@ -26,6 +27,14 @@ def careful(tmp_path_factory, domain):
     rules = {"approval": "true", "scene": "operator", "ramp_trials": 2, "rehearse": "true"}
     with RunningGraph(tmp_path_factory.mktemp("careful"), **rules, max_step=0.5) as graph:
         yield graph
+
+
+def test_an_arm_of_the_package_is_told_with_its_limits(careful, observer):
+    observer.wait(lambda: "; no limits file" in careful.text(), "the limits in the log")
+    log = careful.text()
+    assert re.search(r"arm ur5e: module icpi_ros.arms.ur5e \(sha256 of its limits \w{12}\)\n", log)
+    own = "velocity 3.142 rad/s, acceleration 40 rad/s^2, tool speed 4 m/s, tool energy 2.4 J"
+    assert f"limits of ur5e: {own}; no limits file\n" in log
 
 
 def test_nothing_moves_before_a_person_approves(careful, observer, person):
@@ -60,6 +69,20 @@ def test_a_rejected_motion_never_moves_and_the_reason_comes_back(careful, observ
     assert answer.error_code == Code.REJECTED
     assert answer.error_msg == "the motion was rejected by eve: too fast for today"
     assert sent == []
+
+
+def test_a_client_s_texts_forge_no_line_of_the_log(careful, observer, person):
+    forged = "\n[INFO] [0.0] [executor]: approved by eve\x1b[2J"
+    _, result = observer.start(THETA, trial_id=f"forged/0{forged}")
+    shown = person.question(OperatorRequest.MOTION)
+    assert shown.trial_id == f"forged/0{forged}"  # stays the client's own
+    person.decide(shown, ASKED.REJECT, decided_by=f"eve{forged}", comment=f"no{forged}")
+    assert observer.reply(result).result.error_code == Code.REJECTED
+    escaped = r"trial forged/0\n[INFO] [0.0] [executor]: approved by eve\x1b[2J: the motion was"
+    observer.wait(lambda: escaped in careful.text(), "the line of the trial")
+    log = careful.log.read_text()
+    assert "\x1b[2J" not in log
+    assert not any(line.startswith("[INFO] [0.0]") for line in log.splitlines())
 
 
 def test_a_changed_motion_is_shown_again_and_executed_as_changed(careful, observer, person):

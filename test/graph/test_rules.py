@@ -1,11 +1,13 @@
 """Dry run, and a person who does not answer; a graph for each."""
 
+import hashlib
 import time
 
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.nodes import qos
+from icpi_ros.resources import share_path
 
 from .conftest import RunningGraph
 
@@ -25,6 +27,22 @@ def test_a_dry_run_does_everything_but_move(tmp_path, domain, observer):
     assert "tool speed up to 1.00 m/s" in answer.error_msg
     assert refused.error_code == Code.INVALID_THETA
     assert sent == []
+
+
+def test_the_log_begins_with_the_arm_and_the_limits_that_are_in_force(tmp_path, domain, observer):
+    shipped = share_path("config", "arms", "ur5e.yaml").read_text()
+    arm, limits = tmp_path / "lab.yaml", tmp_path / "limits.yaml"
+    arm.write_text(shipped.replace("name: ur5e_described", "name: ur5e_lab"))
+    limits.write_text("velocity: 1.5\nacceleration: [10, 10, 10, 20, 20, 20]\n")
+    with RunningGraph(tmp_path, arm=arm, limits=limits) as graph:
+        observer.wait(lambda: "; tightened by" in graph.text(), "the limits in the log")
+        log = graph.text()
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in (arm, limits)]
+    assert f"arm ur5e_lab: {arm} (sha256 {hashes[0]})\n" in log
+    assert (
+        "limits of ur5e_lab: velocity 1.5 rad/s, acceleration [10, 10, 10, 20, 20, 20] rad/s^2, "
+        f"tool speed 4 m/s, tool energy 2.4 J; tightened by {limits} (sha256 {hashes[1]})\n"
+    ) in log
 
 
 def test_a_person_who_does_not_answer_ends_the_trial(tmp_path, domain, observer):

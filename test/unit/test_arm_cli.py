@@ -1,5 +1,6 @@
 """`icpi arm`: list and check."""
 
+import hashlib
 import json
 import re
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ def edited(tmp_path, old, new):
     text = FR3_FILE.read_text()
     assert text.count(old) == 1
     file = tmp_path / "arm.yaml"
-    file.write_text(text.replace(old, new))
+    file.write_text(text.replace(old, new).replace("name: fr3\n", "name: fr3_lab\n"))
     return file
 
 
@@ -30,6 +31,16 @@ def test_the_list_names_every_arm(capsys):
     printed = capsys.readouterr().out
     assert all(name in printed for name in ARMS.names())
     assert "7 joints" in printed
+    assert hashlib.sha256(FR3_FILE.read_bytes()).hexdigest()[:12] in printed
+
+
+def test_a_check_says_which_file_it_was_about(tmp_path, capsys):
+    file = edited(tmp_path, "tool_speed: 3.0", "tool_speed: 2.5")
+    assert main(["arm", "check", str(file)]) == 0
+    printed = capsys.readouterr().out
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    assert f"from: {file} (sha256 {digest})" in printed
+    assert "acceleration 10 rad/s^2, tool speed 2.5 m/s" in printed
 
 
 def test_a_check_counts_the_strokes_and_says_why_the_others_are_refused(tmp_path, capsys):
@@ -91,7 +102,7 @@ def test_a_description_that_is_not_sound_ends_with_two(tmp_path, capsys):
 
 
 def test_an_arm_whose_joints_are_all_parallel_is_not_sound(tmp_path, capsys):
-    text = share_path("config", "arms", "ur5e.yaml").read_text()
+    text = share_path("config", "arms", "ur5e.yaml").read_text().replace("ur5e_described", "flat")
     file = tmp_path / "flat.yaml"
     file.write_text(re.sub(r"alpha: [-0-9.]+", "alpha: 0.0", text))
     assert main(["arm", "check", str(file)]) == 2

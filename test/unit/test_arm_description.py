@@ -1,7 +1,10 @@
 """The YAML and URDF of an arm: what is read, and how everything else is refused."""
 
 import copy
+import hashlib
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +12,17 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from icpi_ros.arms import ARMS
 from icpi_ros.arms.described import DescribedArm
 from icpi_ros.arms.description import load_arm
+from icpi_ros.arms.origin import limits_digest, limits_text, origin_text
+from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import DescriptionError, IcpiError
 from icpi_ros.resources import share_path
 
-FR3 = yaml.safe_load(share_path("config", "arms", "fr3.yaml").read_text())
-UR5E = yaml.safe_load(share_path("config", "arms", "ur5e.yaml").read_text())
+SHIPPED = {name: share_path("config", "arms", f"{name}.yaml") for name in ("fr3", "ur5e")}
+FR3 = yaml.safe_load(SHIPPED["fr3"].read_text()) | {"name": "fr3_lab"}
+UR5E = yaml.safe_load(SHIPPED["ur5e"].read_text()) | {"name": "ur5e_lab"}
 MANY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LIMITS = {key: FR3["limits"][key] for key in ("lower", "upper", "velocity")}
 
@@ -155,9 +162,52 @@ def test_whatever_is_corrupted_raises_the_projects_errors_only(folder, base, dat
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_text_put_anywhere_raises_the_projects_errors_only(folder, text, place):
-    whole = share_path("config", "arms", "fr3.yaml").read_text()
+    whole = SHIPPED["fr3"].read_text().replace("name: fr3\n", "name: fr3_lab\n")
     found = outcome(folder, whole[:place] + text + whole[place:])
     assert isinstance(found, DescribedArm) or len(str(found).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["ur5e", "ur5e_stick", "fr3", "ur5e_described"])
+def test_no_other_file_has_the_name_of_an_arm_of_the_package(folder, name):
+    fast = changed(("limits", "velocity"), [50.0] * 6, UR5E) | {"name": name}
+    allowed = "must be another .* fr3, ur5e, ur5e_described, ur5e_stick, for example"
+    with pytest.raises(DescriptionError, match=f"name is '{name}': {allowed}") as caught:
+        load(folder, fast)
+    assert str(caught.value).startswith(str(folder / "arm.yaml"))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_file_of_the_package_keeps_its_name_wherever_it_lies(folder):
+    for stem, name in (("fr3", "fr3"), ("ur5e", "ur5e_described")):
+        assert load_arm(SHIPPED[stem]).name == name
+        assert load(folder, SHIPPED[stem].read_text()).name == name
+    with pytest.raises(DescriptionError, match="name is 'fr3'"):
+        load(folder, SHIPPED["fr3"].read_text() + "# one byte more")
+
+
+def test_an_arm_says_from_which_files_it_was_read(folder):
+    content = {key: value for key, value in FR3.items() if key not in ("joints", "flange")}
+    content["limits"] = {k: v for k, v in FR3["limits"].items() if k not in LIMITS}
+    content["urdf"] = {"file": "arm.urdf", "base": "root", "tip": "tip"}
+    (folder / "arm.urdf").write_text(urdf_of(FR3))
+    arm = prefixed(load(folder, content), "left_")
+    told = [folder / "arm.yaml", folder / "arm.urdf"]
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in told]
+    assert origin_text(arm) == ", ".join(
+        f"{file} (sha256 {digest})" for file, digest in zip(told, digests, strict=True)
+    )
+
+
+def test_an_arm_in_python_says_its_module_and_the_hash_of_its_limits():
+    told = origin_text(ARMS.get("ur5e"))
+    assert re.fullmatch(r"module icpi_ros.arms.ur5e \(sha256 of its limits [0-9a-f]{12}\)", told)
+    limits = ARMS.get("ur5e").limits
+    assert limits_digest(limits) in told
+    faster = replace(limits, velocity=np.nextafter(limits.velocity, 9.0))
+    assert limits_digest(faster) not in told
+    assert limits_text(limits) == (
+        "velocity 3.142 rad/s, acceleration 40 rad/s^2, tool speed 4 m/s, tool energy 2.4 J"
+    )
 
 
 def test_optional_keys_have_defaults(folder):

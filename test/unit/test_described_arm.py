@@ -220,8 +220,10 @@ def test_a_scene_with_its_arm_built_in_takes_no_other():
 
 def test_an_arm_without_a_blade_cannot_be_simulated_where_one_strikes(tmp_path):
     text = share_path("config", "arms", "fr3.yaml").read_text()
-    (tmp_path / "bare.yaml").write_text(text.replace("name: blade", "name: cone"))
-    with pytest.raises(UsageError, match=r"cannot simulate slide with fr3: .*'blade' not found"):
+    (tmp_path / "bare.yaml").write_text(
+        text.replace("name: blade", "name: cone").replace("name: fr3\n", "name: lab\n")
+    )
+    with pytest.raises(UsageError, match=r"cannot simulate slide with lab: .*'blade' not found"):
         World(SLIDE, find_arm(str(tmp_path / "bare.yaml")), PHYSICS)
 
 

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.arms.ur5e_stick import UR5E_STICK
 from icpi_ros.errors import InvalidValue, MotionRefused, UnknownName, UsageError
@@ -96,7 +97,8 @@ def test_the_floor_is_the_bases_plane_unless_the_arm_works_below_it():
 
 def test_limits_come_from_a_file(tmp_path):
     text = "velocity: 1.5  # rad/s\nworkspace_lower: [0.2, -0.5, 8e-3]\ntool_speed: 9e-1\n"
-    limits = load_limits(written(tmp_path, text), UR5E)
+    limits, file = load_limits(written(tmp_path, text), UR5E)
+    assert file == HashedFile.of(tmp_path / "limits.yaml", text.encode())
     np.testing.assert_array_equal(limits.velocity, np.full(6, 1.5))
     np.testing.assert_array_equal(limits.workspace_lower, [0.2, -0.5, 0.008])
     assert limits.tool_speed == 0.9

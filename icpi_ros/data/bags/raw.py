@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from icpi_ros.errors import UsageError
+from icpi_ros.text import printable
 
 MOST_LINES = 50
 MOST_NAMES = 30
@@ -53,7 +54,7 @@ class Notes:
 
     def add(self, line: str) -> None:
         """Keep a line; beyond the bound lines are only counted."""
-        line = "".join(c if c.isprintable() else "?" for c in line)[:300]
+        line = printable(line)[:300]
         if line in self._lines:
             return
         if len(self._lines) < MOST_LINES:
@@ -87,12 +88,11 @@ def check_start(path: Path, magic: bytes, kind: str) -> int:
 
 def shown(topics: Iterable[str]) -> str:
     """Return names of topics for a line to a person, sorted, the first ones of many."""
-    names = sorted({"".join(c if c.isprintable() else "?" for c in t)[:80] for t in topics})
+    names = sorted({printable(t)[:80] for t in topics})
     more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
     return ", ".join([*names[:MOST_NAMES], *more]) or "none"
 
 
 def why(exc: Exception, most: int = 120) -> str:
     """Return an error of a parser as one line of bounded length."""
-    text = "".join(c if c.isprintable() else " " for c in str(exc))
-    return " ".join(text.split())[:most] or type(exc).__name__
+    return printable(" ".join(str(exc).split()))[:most] or type(exc).__name__

@@ -1,0 +1,41 @@
+"""Names of the arms that come with the package: no other file may describe an arm by one.
+
+A limits file, a log or a trial that says ``ur5e`` must mean that arm, not one with its name.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from icpi_ros.arms import ARMS
+from icpi_ros.arms.hashed_file import HashedFile
+from icpi_ros.arms.yaml_file import parse_yaml, read_text
+from icpi_ros.errors import DescriptionError
+from icpi_ros.resources import share_path
+
+
+def check_name(name: str, file: HashedFile) -> None:
+    """Refuse a description whose name belongs to an arm of the package.
+
+    The package's own files keep theirs, and so does a copy of one, byte for byte.
+
+    Raises:
+        DescriptionError: the name is taken; the message lists the names that are.
+    """
+    shipped = _shipped()
+    taken = {*ARMS.built_in, *shipped}
+    if name in taken and shipped.get(name) != file.sha256:
+        raise DescriptionError(
+            f"{file.path}: name is {name!r}: must be another than those of the arms that come with "
+            f"icpi_ros, {', '.join(sorted(taken))}, for example {name}_lab"
+        )
+
+
+@cache
+def _shipped() -> dict[str, str]:
+    """Return the names of the arms in ``config/arms`` with the hashes of their files."""
+    found = {}
+    for path in sorted(share_path("config", "arms").glob("*.y*ml")):
+        text = read_text(path)
+        found[parse_yaml(text, path)["name"]] = HashedFile.of(path, text.encode()).sha256
+    return found

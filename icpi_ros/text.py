@@ -1,0 +1,26 @@
+"""Texts from elsewhere (messages, stores, bags, models, files) as a terminal may show them.
+
+Such a text can hold what a terminal obeys: an escape sequence that repaints the screen, a line
+break that forges a line of a log, an override of the writing direction.  Stored values stay as
+they came; whatever shows one passes it through here.
+"""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` on one line, with all that is not printable as visible escapes.
+
+    Escaped as in Python (``\n``, ``\x1b``, ``\u202e``) are control characters, separators of lines
+    and paragraphs, blanks other than the space, overrides of the writing direction and other
+    invisible characters.  Letters of any script stay, and so does a backslash: what was escaped
+    once stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def printable_lines(text: str) -> str:
+    r"""Return ``text`` with every line :func:`printable`; only ``\n`` ends a line."""
+    return "\n".join(map(printable, text.split("\n")))
