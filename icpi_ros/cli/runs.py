@@ -29,6 +29,6 @@ def run(args: argparse.Namespace) -> int:
             )
             print(
                 f"{run.run_id}  {run.task}  {run.improver}  {run.state}  "
-                f"{run.trials}/{run.budget} trials  best {best}"
+                f"{run.trials}/{run.budget} trials  best {best}  {run.execution}"
             )
     return 0
