@@ -8,6 +8,9 @@ import threading
 import pytest
 
 from icpi_msgs.msg import OperatorRequest
+from icpi_ros.cli.main import main
+from icpi_ros.data.execution import Backend
+from icpi_ros.data.store import TrialStore
 from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes.improve_client import Callbacks, Request
@@ -44,6 +47,7 @@ def real(tmp_path_factory, domain):
         "speed_scale": 1.0,
     }
     try:
+        rules["store"] = folder / "trials.sqlite"
         with RunningGraph(folder, graph="real", task=task, ramp_scale=0.9, **rules) as graph:
             graph.driver = driver
             yield graph
@@ -74,7 +78,7 @@ class Approver(threading.Thread):
             assert self.person.decide(waiting, ASKED.APPROVE).accepted
 
 
-def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, person):
+def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, person, capsys):
     client.connect(HANG, real.alive)
     hand = Approver(person)
     hand.start()
@@ -94,6 +98,13 @@ def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, pers
     motion, scene = OperatorRequest.MOTION, OperatorRequest.SCENE
     assert hand.kinds == [motion, scene, motion, scene]
     assert set(real.pids()) == {"perception", "executor", "policy_improver", "viewer"}
+    with TrialStore(real.store) as store:
+        way = store.run(result.run_id).execution
+    assert (way.backend, way.arm, way.namespace) == (Backend.REAL, ARM, f"/{NAMESPACE}")
+    assert way.controller == "unknown"  # the policy_improver is not told which one it is
+    resumed = ["run", "--resume", result.run_id, "--store", str(real.store)]
+    assert main(resumed) == 2
+    assert f"on the real graph in namespace /{NAMESPACE} with {ARM}" in capsys.readouterr().err
 
 
 def test_a_driver_that_dies_ends_the_trial_with_the_reason(real, observer, person):

@@ -83,6 +83,12 @@ PRAGMA user_version = 2;
 """
 
 
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """Register the toy for one test only."""
+    monkeypatch.setattr(TASKS, "_loaded", TASKS._loaded | {TOY.name: TOY})
+
+
 @pytest.fixture
 def store(tmp_path):
     with TrialStore(tmp_path / "trials.sqlite", timeout=1.0) as found:
