@@ -194,7 +194,7 @@ def _again(args: argparse.Namespace, store: Path) -> tuple[str, ...]:
         return (*words, "--attach")
     if args.real_time_factor:
         words += ["--real-time-factor", repr(args.real_time_factor)]
-    return (*words, "--source", args.source, "--log-level", args.log_level)
+    return (*words, "--source", args.source)
 
 
 def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:

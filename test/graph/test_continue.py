@@ -1,23 +1,12 @@
 """The command that `icpi run --attach` prints for a run that is not complete, pasted as it is."""
 
-import shlex
 import signal
-import subprocess
-import sys
 
 from icpi_ros.data.execution import Backend
 from icpi_ros.data.store import TrialStore
 
+from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE
-
-
-def icpi(arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "icpi_ros.cli.main", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast):
@@ -29,9 +18,7 @@ def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast):
         if len(told) == 2:  # the run and its first trial
             first.send_signal(signal.SIGINT)
     assert first.wait(HANG) == 1, first.stderr.read()
-    command = next(line for line in told if "continue with: " in line)
-    program, *arguments = shlex.split(command.split("continue with: ")[1])
-    assert program == "icpi"
+    arguments = continue_with("".join(told))
     run_id = arguments[2]
 
     elsewhere = icpi(["run", "--resume", run_id, "--store", fast.store, "--in-process"])

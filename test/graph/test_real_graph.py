@@ -15,6 +15,7 @@ from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
+from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE, RunningGraph
 from .faulty_arm import begun_in_time
 from .person import ASKED
@@ -105,6 +106,34 @@ def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, pers
     resumed = ["run", "--resume", result.run_id, "--store", str(real.store)]
     assert main(resumed) == 2
     assert f"on the real graph in namespace /{NAMESPACE} with {ARM}" in capsys.readouterr().err
+
+
+def test_the_printed_command_goes_on_with_the_real_arm(real, person):
+    motion = OperatorRequest.MOTION
+    asked = person.requests[-1].request_id if person.requests else None
+    given = "run --attach --task slide --improver ridge --trials 1 --seed 11"
+    first = icpi([*given.split(), "--namespace", NAMESPACE, "--store", real.store])
+    person.decide(person.question(motion, asked), ASKED.REJECT, comment="not yet")
+    out, error = first.communicate(timeout=HANG)
+    assert (first.returncode, "not yet" in error) == (1, True), error
+    hand = Approver(person)
+    hand.start()
+
+    def pasted():
+        again = icpi(continue_with(out))
+        again.error_msg = again.communicate(timeout=HANG)[1]
+        return again
+
+    done = begun_in_time(pasted)
+    hand.end.set()
+    hand.join(HANG)
+    assert done.returncode == 0, done.error_msg
+    with TrialStore(real.store) as store:
+        run = next(run for run in store.runs() if run.run_id == continue_with(out)[2])
+        assert (run.state, run.execution.backend) == ("finished", Backend.REAL)
+        assert set(store.executions(run.run_id)) == {run.execution}
+        first, *later = store.trials(run.run_id, all_attempts=True)
+        assert all(trial.theta.tolist() == first.theta.tolist() for trial in later)
 
 
 def test_a_driver_that_dies_ends_the_trial_with_the_reason(real, observer, person):
