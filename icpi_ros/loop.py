@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.execution import Execution
 from icpi_ros.data.store import RunConfig, RunInUse, TrialStore
 from icpi_ros.errors import (
     BudgetSpent,
@@ -36,6 +37,8 @@ from icpi_ros.models.budget import spent_on
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import (
+    Continuation,
+    check_execution,
     check_numbers,
     examples_hash,
     find_examples,
@@ -53,7 +56,7 @@ OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
-_KEEP_PROPOSAL = (TrialStatus.INTERRUPTED, TrialStatus.UNOBSERVED, TrialStatus.CANCELLED)
+_UNKNOWN = Execution()
 
 
 class ImprovementRun:
@@ -69,15 +72,25 @@ class ImprovementRun:
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         state: ``open``, ``finished`` (budget used or target reached), ``failed``, ``cancelled``.
         reason: why it is not open any more, one line.
+        execution: how trials are executed from here on; stored with each.
+        remark: of a resumed run: what is unknown about how it was executed; empty = nothing.
         why_not: says which thetas the arm cannot execute; set before the first trial.
     """
 
     why_not: WhyNot = staticmethod(anything)
 
     def __init__(
-        self, store: TrialStore, run_id: str, task: Task, config: RunConfig, proposer: Proposer
+        self,
+        store: TrialStore,
+        run_id: str,
+        task: Task,
+        config: RunConfig,
+        proposer: Proposer,
+        execution: Execution = _UNKNOWN,
     ) -> None:
         """Keep the parts; nothing is written yet."""
+        self.execution = execution
+        self.remark = ""
         self.store = store
         self.run_id = run_id
         self.task = task
@@ -106,6 +119,7 @@ class ImprovementRun:
         target_cost: float = 0.0,
         options: Mapping[str, Any] = _NO_OPTIONS,
         max_step: float = 1.0,
+        execution: Execution = _UNKNOWN,
     ) -> ImprovementRun:
         """Check the arguments, store a new run and return it.
 
@@ -121,6 +135,7 @@ class ImprovementRun:
             options: settings of the improver, JSON-able; never a key.
             max_step: largest change of theta from an executed trial to the next, a share of each
                 parameter's range; proposals beyond are moved back and marked as projected.
+            execution: how its trials are executed, as far as that is known.
 
         Raises:
             UsageError: any argument is not allowed; the message names it.
@@ -143,11 +158,16 @@ class ImprovementRun:
         )
         check_numbers(config)
         proposer = make_proposer(task, config, examples)
-        return cls(store, store.create_run(config), task, config, proposer)
+        run_id = store.create_run(config, execution)
+        return cls(store, run_id, task, config, proposer, execution)
 
     @classmethod
     def resume(
-        cls, store: TrialStore, run_id: str, dataset: Dataset | None = None
+        cls,
+        store: TrialStore,
+        run_id: str,
+        dataset: Dataset | None = None,
+        execution: Execution = _UNKNOWN,
     ) -> ImprovementRun:
         """Continue a stored run at its first trial that is not done; marks half-run trials.
 
@@ -155,11 +175,13 @@ class ImprovementRun:
             store: where the run is.
             run_id: id of the run.
             dataset: the examples that the run began with; None = the shipped set.
+            execution: how its trials are executed from here on, as far as that is known.
 
         Raises:
             UnknownRun: no such run.
             RunInUse: another process is writing it.
-            UsageError: the task's definition or the data set is not that of the run.
+            UsageError: the task's definition or the data set is not that of the run, or it would
+                mix arms or backends without a permission (``TrialStore.allow_mix``).
         """
         if store.holds(run_id):
             raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
@@ -170,6 +192,7 @@ class ImprovementRun:
                 f"run {run_id} was made with another definition of task {task.name} "
                 f"({config.definition_hash}, now {task.definition_hash()}): start a new run"
             )
+        continuation = check_execution(store, run_id, execution)
         examples = find_examples(task, config.improver, dataset)
         if config.dataset_hash != examples_hash(examples):
             raise UsageError(
@@ -177,22 +200,27 @@ class ImprovementRun:
                 "give that one with --dataset, or start a new run"
             )
         spent = spent_on(store.trials(run_id, all_attempts=True))
-        run = cls(store, run_id, task, config, make_proposer(task, config, examples, spent))
+        proposer = make_proposer(task, config, examples, spent)
+        run = cls(store, run_id, task, config, proposer, execution)
         try:
-            run._take_over()
+            run._take_over(continuation)
         except BaseException:
             run.close()
             raise
         return run
 
-    def _take_over(self) -> None:
+    def _take_over(self, continuation: Continuation) -> None:
         self.store.mark_interrupted(self.run_id)
         for trial in self.store.trials(self.run_id):
             if trial.status is TrialStatus.DONE:
                 self.trials.append(trial)
-            elif trial.status in _KEEP_PROPOSAL:  # not paid for twice, and the same theta again
+            else:  # not paid for twice, and the same theta again
                 self._again = trial
         self.resumed_from = len(self.trials)
+        self.remark = continuation.remark
+        if continuation.permitted:
+            what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
+            self.store.note_mix(self.run_id, what)
         self.store.set_state(self.run_id, "open")
         self._end_if_complete()
 
@@ -236,7 +264,12 @@ class ImprovementRun:
         self._started = time.monotonic()
         trial = self._next_trial()
         self.store.begin_trial(
-            self.run_id, trial.number, trial.theta, trial.proposal, trial.projected
+            self.run_id,
+            trial.number,
+            trial.theta,
+            trial.proposal,
+            trial.projected,
+            self.execution,
         )
         self._pending = trial
         return trial
@@ -245,8 +278,9 @@ class ImprovementRun:
         history = self.history
         number = len(history)
         best_cost = min((outcome.cost for outcome in history), default=math.nan)
-        if self._again is not None and self._again.number == number:
-            again = self._again
+        again = self._again
+        # What failed is repeated as it is, unless this arm is known not to be able to do it.
+        if again is not None and again.number == number and not self.why_not(again.theta):
             return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
         proposal = self._proposal(number, history)
         confined = Confinement(self._steps, self.why_not).of(
@@ -349,8 +383,8 @@ class ImprovementRun:
         The run's ``reason`` adds what resuming would do; the trial's note is ``reason`` alone.
         """
         hint = (
-            f"; resuming repeats trial {len(self.history)} with the same theta (only a language "
-            "model may propose another): if it can never be executed, start a new run"
+            f"; resuming repeats trial {len(self.history)} with the same theta: if it can never be "
+            "executed, start a new run"
         )
         return self._stop(TrialStatus.FAILED, "failed", reason, hint)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import platform
+from dataclasses import dataclass
 
 import numpy as np
 
 from icpi_ros import __version__
 from icpi_ros.data.dataset import Dataset, check_task, empty, fingerprint, shipped
+from icpi_ros.data.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import InvalidValue
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.models.budget import Spending
@@ -39,6 +42,50 @@ def check_numbers(config: RunConfig) -> None:
         raise InvalidValue(
             f"max step = {config.max_step} is not allowed: a share of the range, above 0, at most 1"
         )
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What a resumed run does with how it was executed before.
+
+    Attributes:
+        mixed: what will be mixed on purpose; empty = nothing.
+        remark: what cannot be known, one line; empty = all is known.
+        permitted: the store holds a permission to mix, which this resume uses up.
+    """
+
+    mixed: str = ""
+    remark: str = ""
+    permitted: bool = False
+
+
+def last_execution(store: TrialStore, run_id: str) -> Execution:
+    """Return how a stored run was executed last, as far as that is known."""
+    return latest(store.run(run_id).execution, store.executions(run_id))
+
+
+def check_execution(store: TrialStore, run_id: str, now: Execution) -> Continuation:
+    """Check that a stored run may go on in the way ``now``; nothing is written.
+
+    Raises:
+        UnknownRun: no such run.
+        UsageError: it would mix arms or backends, and nobody said that this is meant.
+    """
+    record, before = store.run(run_id), last_execution(store, run_id)
+    if what := mixture(before, now):
+        if not record.may_mix:
+            raise UsageError(f"run {run_id} {what}: {remedy(before)}")
+        return Continuation(f"{now} (before that {before})", permitted=True)
+    return Continuation(remark=_doubt(run_id, before, now), permitted=record.may_mix)
+
+
+def _doubt(run_id: str, before: Execution, now: Execution) -> str:
+    unchecked = "whether it goes on in the same way was not checked"
+    if before.backend is Backend.UNKNOWN:
+        return f"the store does not know how run {run_id} was executed so far: {unchecked}"
+    if now.backend is Backend.UNKNOWN:
+        return f"run {run_id} was executed {before}; how it goes on is not known: {unchecked}"
+    return ""
 
 
 def _whole(value: int, lower: int, upper: int) -> bool:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.run import Plan, announce
-from icpi_ros.errors import ExecutionFailed, IcpiError
+from icpi_ros.errors import ExecutionFailed, IcpiError, UsageError
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
 from icpi_ros.text import printable
 
@@ -39,6 +39,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
 
     Raises:
         ExecutionFailed: the graph does not start or dies, or the run never begins.
+        UsageError: the graph refuses to resume that run.
         IcpiError: ROS is not installed.
     """
     need_ros(", or use --in-process")
@@ -59,6 +60,8 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
             alive=lambda: _death(graph),
         )
         result = client.improve(_request(plan), calls)
+    if result.refused:
+        raise UsageError(result.error_msg)
     if not result.run_id:
         raise ExecutionFailed(result.error_msg)
     if result.error_code:

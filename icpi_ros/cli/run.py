@@ -24,6 +24,7 @@ from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.data.dataset import Dataset
+    from icpi_ros.data.execution import Execution
     from icpi_ros.data.store import TrialStore
     from icpi_ros.loop import ImprovementRun
     from icpi_ros.tasks.base import Task
@@ -63,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
+    parser.add_argument(
+        "--mix",
+        action="store_true",
+        help="with --resume: go on with another arm, or in a simulation what began on a real arm; "
+        "the store says so",
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--in-process", action="store_true", help="simulate here, without ROS")
     how.add_argument(
@@ -85,7 +92,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked request.  ``resume`` empty = a new run; paths None = not wanted."""
+    """A checked request.  ``resume`` empty = a new run; paths None = not wanted.
+
+    ``again``: options that carry out a resumed run in the same way.
+    """
 
     task: Task
     improver: str
@@ -101,6 +111,7 @@ class Plan:
     resume: str
     json: Path | None
     picture: Path | None
+    again: tuple[str, ...]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -147,6 +158,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         resume=args.resume or "",
         json=checked_output(args.json) if args.json else None,
         picture=checked_output(args.picture) if args.picture else None,
+        again=_again(args, store),
     )
 
 
@@ -168,17 +180,38 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     return replace(task.observation, **given)
 
 
+def _again(args: argparse.Namespace, store: Path) -> tuple[str, ...]:
+    """Return the options that a command needs to go on as this one does."""
+    words = ["--store", str(store)]
+    files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
+    for name, path in files.items():
+        words += [name, str(path.absolute())] if path else []
+    if args.in_process:
+        noises = {"--noise": args.noise, "--latency": args.latency}
+        given = [(name, repr(value)) for name, value in noises.items() if value is not None]
+        return (*words, "--in-process", *(word for pair in given for word in pair))
+    words += ["--namespace", args.namespace] if args.namespace else []
+    if args.attach:
+        return (*words, "--attach")
+    if args.real_time_factor:
+        words += ["--real-time-factor", repr(args.real_time_factor)]
+    return (*words, "--source", args.source)
+
+
 def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     """Return the configuration of the run to resume; empty for a new run."""
     from icpi_ros.data.store import TrialStore
     from icpi_ros.errors import UsageError
 
     if args.resume is None:
+        if args.mix:
+            raise UsageError("--mix is for a run that is resumed: give --resume RUN too")
         return {}
     if not store.exists():
         raise UsageError(f"cannot resume {args.resume}: there is no trial store at {store}")
     with TrialStore(store) as opened:
         config = opened.run(args.resume).config.as_dict()
+        _settle_mix(args, opened, config["task"])
     asked = {
         "task": args.task,
         "improver": args.improver,
@@ -199,6 +232,42 @@ def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     return config
 
 
+def _settle_mix(args: argparse.Namespace, store: TrialStore, task: str) -> None:
+    """Store whether the run may mix arms or backends, then refuse what would mix them.
+
+    Only its policy_improver knows what an attached graph is made of, and checks it.
+
+    Raises:
+        UsageError: it would mix them, and --mix is not given.
+    """
+    from icpi_ros.run_setup import check_execution, last_execution
+    from icpi_ros.tasks import TASKS
+
+    if store.run(args.resume).may_mix != args.mix:
+        store.allow_mix(args.resume, args.mix)
+    before = last_execution(store, args.resume)
+    now = before if args.attach else _simulation(args, TASKS.get(task))
+    found = check_execution(store, args.resume, now)
+    if found.remark:
+        print(f"note: {found.remark}", flush=True)
+
+
+def _simulation(args: argparse.Namespace, task: Task) -> Execution:
+    """Return how the simulation that is started here executes trials."""
+    from icpi_ros.arms import ARMS
+    from icpi_ros.data.execution import Backend, Execution, arm_hash, limits_hash
+
+    arm = ARMS.get(task.arm)
+    own = {"arm": arm.name, "arm_hash": arm_hash(arm), "limits_hash": limits_hash(arm.limits)}
+    own |= {"limits": "", "dry_run": "false"}
+    if args.in_process:
+        none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
+        return Execution(Backend.IN_PROCESS, **own, **none)
+    namespace = "/" + args.namespace.strip("/")
+    graph = {"source": args.source, "controller": "simulated", "namespace": namespace}
+    return Execution(Backend.SIMULATED, **own, **graph)
+
+
 def execute(args: argparse.Namespace, plan: Plan) -> str:
     """Carry out the run, printing a line per trial; return its id."""
     from icpi_ros.report.run_text import trial_line
@@ -207,13 +276,13 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
         print(trial_line(trial, plan.task.space, plan.trials), flush=True)
 
     if args.in_process:
-        return _in_process(plan, show)
+        return _in_process(plan, _simulation(args, plan.task), show)
     from icpi_ros.cli.graph_run import through_graph
 
     return through_graph(args, plan, show)
 
 
-def _in_process(plan: Plan, show: Callable[[Trial], None]) -> str:
+def _in_process(plan: Plan, execution: Execution, show: Callable[[Trial], None]) -> str:
     import numpy as np
 
     from icpi_ros.arms import ARMS
@@ -225,7 +294,7 @@ def _in_process(plan: Plan, show: Callable[[Trial], None]) -> str:
     task, physics = plan.task, plan.task.seeded_physics(plan.seed)
     arm = ARMS.get(task.arm)
     with TrialStore(plan.store) as store:
-        improvement = _open_run(plan, store)
+        improvement = _open_run(plan, store, execution)
         announce(improvement.run_id, plan, improvement.resumed_from)
 
         def execute(theta: Array) -> ObjectTrajectory:
@@ -237,11 +306,11 @@ def _in_process(plan: Plan, show: Callable[[Trial], None]) -> str:
         return improvement.run_id
 
 
-def _open_run(plan: Plan, store: TrialStore) -> ImprovementRun:
+def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> ImprovementRun:
     from icpi_ros.loop import ImprovementRun
 
     if plan.resume:
-        return ImprovementRun.resume(store, plan.resume, plan.dataset)
+        return ImprovementRun.resume(store, plan.resume, plan.dataset, execution)
     return ImprovementRun.new(
         plan.task,
         plan.improver,
@@ -252,6 +321,7 @@ def _open_run(plan: Plan, store: TrialStore) -> ImprovementRun:
         store,
         plan.target_cost,
         plan.options,
+        execution=execution,
     )
 
 
@@ -266,10 +336,7 @@ def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
 
 
 def _resume_command(plan: Plan, run_id: str) -> str:
-    words = ["icpi", "run", "--resume", run_id, "--store", str(plan.store)]
-    if plan.dataset_path:
-        words += ["--dataset", str(plan.dataset_path)]
-    return shlex.join(words)
+    return shlex.join(["icpi", "run", "--resume", run_id, *plan.again])
 
 
 def report(plan: Plan, run_id: str) -> int:

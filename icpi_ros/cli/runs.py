@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
             )
             line = (
                 f"{run.run_id}  {run.task}  {run.improver}  {run.state}  "
-                f"{run.trials}/{run.budget} trials  best {best}"
+                f"{run.trials}/{run.budget} trials  best {best}  {run.execution}"
             )
             print(printable(line))
     return 0

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.data.execution import Execution
 from icpi_ros.redact import jsonable, redact, redact_text
 from icpi_ros.types import Array, ObjectTrajectory, Proposal, Tracking, Trial, TrialStatus
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x49435049  # "ICPI"
 
 TABLES = """
@@ -27,7 +28,10 @@ CREATE TABLE runs (
     config   TEXT NOT NULL,              -- JSON of RunConfig
     state    TEXT NOT NULL DEFAULT 'open'
              CHECK (state IN ('open', 'finished', 'failed', 'cancelled')),
-    note     TEXT NOT NULL DEFAULT ''
+    note     TEXT NOT NULL DEFAULT '',
+    execution TEXT NOT NULL DEFAULT '{}', -- JSON of Execution as it began, left out = unknown
+    mixed    TEXT NOT NULL DEFAULT '',   -- arms or backends that were mixed on purpose, and where
+    may_mix  INTEGER NOT NULL DEFAULT 0  -- 1: the next resume may mix
 ) STRICT;
 CREATE TABLE trials (
     run_id          TEXT NOT NULL REFERENCES runs (run_id),
@@ -57,6 +61,7 @@ CREATE TABLE trials (
     tracking_error  REAL,                -- [rad], NULL = not seen
     tracking_joint  TEXT NOT NULL DEFAULT '',
     tracking_time   REAL,                -- [s] since the start of that motion
+    execution       TEXT NOT NULL DEFAULT '{}', -- JSON of Execution, left out = unknown
     PRIMARY KEY (run_id, number, attempt)
 ) STRICT;
 CREATE UNIQUE INDEX one_running_trial ON trials (run_id) WHERE status = 'running';
@@ -67,6 +72,12 @@ UPGRADES = {
         "ALTER TABLE trials ADD COLUMN tracking_error REAL",
         "ALTER TABLE trials ADD COLUMN tracking_joint TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE trials ADD COLUMN tracking_time REAL",
+    ),
+    3: (
+        "ALTER TABLE runs ADD COLUMN execution TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE runs ADD COLUMN mixed TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN may_mix INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE trials ADD COLUMN execution TEXT NOT NULL DEFAULT '{}'",
     ),
 }
 """What makes a file of the version before into one of each version; nothing stored is changed."""
@@ -113,7 +124,8 @@ class RunRecord:
     """A stored run: its id, UTC time of creation (ISO 8601), configuration and end.
 
     ``state`` is ``open`` (under way, or its process died), ``finished``, ``failed`` or
-    ``cancelled``; ``note`` says why in one line.
+    ``cancelled``; ``note`` says why in one line.  ``execution`` is how it began, ``mixed`` which
+    arms or backends were mixed on purpose (empty = none), ``may_mix`` that the next resume may.
     """
 
     run_id: str
@@ -121,6 +133,9 @@ class RunRecord:
     config: RunConfig
     state: str
     note: str
+    execution: Execution = field(default_factory=Execution)
+    mixed: str = ""
+    may_mix: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +150,7 @@ class RunSummary:
     trials: int
     best_cost: float
     state: str
+    execution: Execution
 
 
 def utc_now() -> str:
@@ -170,9 +186,12 @@ def unblob(data: bytes) -> Array:
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
 
 
-def begin_row(theta: Array, proposal: Proposal, projected: bool) -> dict[str, Any]:
+def begin_row(
+    theta: Array, proposal: Proposal, projected: bool, execution: Execution
+) -> dict[str, Any]:
     """Return the columns that are known before a trial moves."""
     return {
+        "execution": execution.to_json(),
         "status": TrialStatus.RUNNING.value,
         "started": utc_now(),
         "theta": blob(theta),

@@ -20,6 +20,7 @@ from types import TracebackType
 import numpy as np
 
 from icpi_ros.data.database import Database
+from icpi_ros.data.execution import Execution, execution_from_json
 from icpi_ros.data.lease import Lease, RunInUse
 from icpi_ros.data.records import (
     RunConfig,
@@ -44,6 +45,9 @@ __all__ = [
     "UnknownRun",
     "default_path",
 ]
+
+
+_UNKNOWN = Execution()
 
 
 class UnknownRun(UsageError):
@@ -86,8 +90,8 @@ class TrialStore:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def create_run(self, config: RunConfig) -> str:
-        """Store a new run, take its lease and return its id.
+    def create_run(self, config: RunConfig, execution: Execution = _UNKNOWN) -> str:
+        """Store a new run and how it is executed, take its lease and return its id.
 
         Ids sort by time of creation [UTC], for example ``20261121-091500-slide-3f2a``.
 
@@ -105,9 +109,12 @@ class TrialStore:
         with self._database.transaction("store the run") as db:
             run_id = self._new_id(db, config.task)
             db.execute(
-                "INSERT INTO runs (run_id, created, task, improver, budget, config)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, utc_now(), config.task, config.improver, config.budget, text),
+                "INSERT INTO runs (run_id, created, task, improver, budget, config, execution)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(run_id, utc_now(), config.task, config.improver, config.budget, text),
+                    execution.to_json(),
+                ),
             )
         self.lease(run_id)
         return run_id
@@ -117,7 +124,7 @@ class TrialStore:
 
         Raises:
             UnknownRun: there is none with that id; the message names the latest ones.
-            StoreError: its configuration cannot be read.
+            StoreError: its configuration or way of execution cannot be read.
         """
         with self._database.guard("read the run") as db:
             row = db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
@@ -125,17 +132,23 @@ class TrialStore:
                 raise UnknownRun(self._unknown(db, run_id))
             try:
                 config = config_from_json(row["config"])
+                execution = execution_from_json(row["execution"])
             except ValueError as exc:
                 raise StoreError(
                     f"the configuration of run {run_id} in {self.path} is damaged or of a newer "
                     f"icpi_ros ({exc}): upgrade, or start a new run"
                 ) from exc
-            return RunRecord(run_id, row["created"], config, row["state"], row["note"])
+            return RunRecord(
+                *(run_id, row["created"], config, row["state"], row["note"]),
+                execution,
+                row["mixed"],
+                bool(row["may_mix"]),
+            )
 
     def runs(self) -> list[RunSummary]:
         """Return a summary of every run, the oldest first."""
         query = """
-            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state,
+            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state, r.execution,
                    COUNT(DISTINCT t.number) AS trials, MIN(t.cost) AS best
             FROM runs r LEFT JOIN trials t ON t.run_id = r.run_id AND t.status = 'done'
             GROUP BY r.run_id ORDER BY r.created, r.run_id
@@ -151,6 +164,7 @@ class TrialStore:
                     trials=row["trials"],
                     best_cost=float("nan") if row["best"] is None else row["best"],
                     state=row["state"],
+                    execution=self._execution(row["run_id"], row["execution"]),
                 )
                 for row in db.execute(query)
             ]
@@ -163,10 +177,33 @@ class TrialStore:
                 "UPDATE runs SET state = ?, note = ? WHERE run_id = ?", (state, note, run_id)
             )
 
+    def allow_mix(self, run_id: str, allowed: bool) -> None:
+        """Say whether the next resume may mix arms or backends; only for that one.
+
+        Raises:
+            RunInUse: another process writes this run.
+        """
+        self.lease(run_id)
+        with self._database.transaction("store what may be mixed") as db:
+            db.execute("UPDATE runs SET may_mix = ? WHERE run_id = ?", (int(allowed), run_id))
+
+    def note_mix(self, run_id: str, what: str) -> None:
+        """Add a line about what was mixed to a run, and take the permission to mix back."""
+        self.lease(run_id)
+        mixed = "; ".join(filter(None, (self.run(run_id).mixed, what)))
+        with self._database.transaction("store what was mixed") as db:
+            db.execute("UPDATE runs SET mixed = ?, may_mix = 0 WHERE run_id = ?", (mixed, run_id))
+
     # --- trials -----------------------------------------------------------------------------
 
     def begin_trial(
-        self, run_id: str, number: int, theta: Array, proposal: Proposal, projected: bool
+        self,
+        run_id: str,
+        number: int,
+        theta: Array,
+        proposal: Proposal,
+        projected: bool,
+        execution: Execution = _UNKNOWN,
     ) -> int:
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
@@ -178,7 +215,7 @@ class TrialStore:
         if not np.isfinite(theta).all():
             raise ValueError(f"theta of trial {number} is not finite: {theta}")
         self.lease(run_id)
-        row = begin_row(theta, proposal, projected)
+        row = begin_row(theta, proposal, projected, execution)
         with self._database.transaction("store the start of the trial") as db:
             row |= {"run_id": run_id, "number": number}
             row["attempt"] = self._next_attempt(db, run_id, number)
@@ -219,6 +256,17 @@ class TrialStore:
         except ValueError as exc:
             raise StoreError(f"a trial of run {run_id} in {self.path} is damaged: {exc}") from exc
         return found if all_attempts else list({t.number: t for t in found}.values())
+
+    def executions(self, run_id: str) -> list[Execution]:
+        """Return how each attempt was executed, in the order of all attempts in :meth:`trials`.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        query = "SELECT execution FROM trials WHERE run_id = ? ORDER BY number, attempt"
+        with self._database.guard("read the trials") as db:
+            rows = db.execute(query, (run_id,)).fetchall()
+        return [self._execution(run_id, row["execution"]) for row in rows]
 
     def mark_interrupted(self, run_id: str) -> list[int]:
         """Mark half-run trials of a run whose process died; return their numbers.
@@ -286,6 +334,15 @@ class TrialStore:
         self.close()
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _execution(self, run_id: str, text: str) -> Execution:
+        try:
+            return execution_from_json(text)
+        except ValueError as exc:
+            raise StoreError(
+                f"how run {run_id} in {self.path} was executed is damaged or of a newer "
+                f"icpi_ros ({exc}): upgrade, or choose another with --store"
+            ) from exc
 
     def _new_id(self, db: sqlite3.Connection, task: str) -> str:
         stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{task}"

@@ -89,6 +89,9 @@ All nodes start at once, and a simulated arm with a camera has come 7 s after th
 ``controller_rate`` is what the simulated controller has: an update per step [Hz].
 """
 
+BACKENDS = {"sim": "simulated_graph", "real": "real_graph"}
+"""What the store holds of a run (:class:`icpi_ros.data.execution.Backend`), by graph."""
+
 SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
 SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
 SAFETY_TEXTS = ("arm", "joint_prefix", "scene", "limits")
@@ -120,6 +123,8 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     if name == "replay":
         return _specs(_replay(values), values)
     parameters = _shared(values)
+    stored = {"backend": BACKENDS[name], "dry_run": values["dry_run"] == "true"}
+    parameters["policy_improver"] |= stored
     if name == "sim":
         for node, deadlines in SIM_PATIENCE.items():
             parameters[node] |= deadlines
@@ -130,7 +135,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
 def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes that all graphs have, by node."""
     task, max_step = {"task": values["task"]}, {"max_step": _number("max_step", values["max_step"])}
-    names = ("improver", "arm", "limits", "store", "dataset", *MODEL_ARGUMENTS)
+    names = ("improver", "arm", "limits", "source", "store", "dataset", *MODEL_ARGUMENTS)
     return {
         "perception": _perception(values),
         "executor": {**task, **_safety(values)},

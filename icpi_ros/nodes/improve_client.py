@@ -51,6 +51,11 @@ class Result:
         """True if the run ended because it was cancelled."""
         return self.error_code == Improve.Result.CANCELLED
 
+    @property
+    def refused(self) -> bool:
+        """True if the run to resume is unknown, or does not fit what the graph is now."""
+        return self.error_code == Improve.Result.UNKNOWN_RUN
+
 
 @dataclass(frozen=True)
 class Callbacks:

@@ -13,6 +13,7 @@ from rclpy.action.server import ServerGoalHandle
 
 from icpi_msgs.action import Improve
 from icpi_ros.data.dataset import Dataset, load
+from icpi_ros.data.execution import Execution
 from icpi_ros.data.store import TrialStore, UnknownRun
 from icpi_ros.errors import (
     BudgetSpent,
@@ -51,6 +52,8 @@ class Setup:
     """Largest step of theta between trials, a share of each parameter's range."""
     why_not: WhyNot = anything
     """Says which thetas the arm cannot execute."""
+    execution: Execution = field(default_factory=Execution)
+    """How the graph executes trials, as far as this node was told."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class ImprovementJob:
                     f"run {goal.resume_run_id} is of task {stored!r}, this graph improves "
                     f"{task.name!r}: start it with task {stored!r}"
                 )
-            return ImprovementRun.resume(store, goal.resume_run_id, dataset)
+            return ImprovementRun.resume(store, goal.resume_run_id, dataset, self._setup.execution)
         improver = goal.improver or self._setup.improver
         taken = IMPROVERS.get(improver).option_names
         return ImprovementRun.new(
@@ -131,6 +134,7 @@ class ImprovementJob:
             float(goal.target_cost),
             {key: value for key, value in self._setup.options.items() if key in taken},
             self._setup.max_step,
+            self._setup.execution,
         )
 
     def _say_where(self, run: ImprovementRun) -> None:
@@ -138,6 +142,8 @@ class ImprovementJob:
             self._tell.log(f"run {run.run_id} begins: {run.task.name} with {run.config.improver}")
         else:
             self._tell.log(f"run {run.run_id} continues from trial {run.resumed_from}")
+        if run.remark:
+            self._tell.log(run.remark)
 
     def _loop(self, run: ImprovementRun) -> tuple[int, str]:
         while not run.finished:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rclpy.action.server import ServerGoalHandle
 
@@ -12,11 +13,15 @@ from icpi_msgs.action import Improve
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.arms import find_arm
+from icpi_ros.arms.base import Arm
+from icpi_ros.data.execution import UNKNOWN, Backend, Execution, arm_hash, limits_hash
 from icpi_ros.feasible import reach_of
+from icpi_ros.graph.instance import domain_id
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.motion.limits_file import gate_of
+from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.nodes.motion_client import Deadlines, MotionClient
@@ -41,6 +46,10 @@ PARAMETERS = (
     Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
     Spec("arm", "", "arm that executes: a name or a description file; empty = the task's"),
     Spec("limits", "", "YAML file of limits tighter than the arm's own, the executor's"),
+    Spec("backend", UNKNOWN, "what executes trials, for the store", choices=tuple(Backend)),
+    Spec("source", UNKNOWN, "where object positions come from, for the store"),
+    Spec("controller", UNKNOWN, "what moves the joints, for the store"),
+    Spec("dry_run", False, "nothing moves, for the store; counts where backend is known"),
     Spec("max_step", 1.0, "largest step of theta in a run, share of its range", "", 0.01, 1.0),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
@@ -57,6 +66,7 @@ class PolicyImprover(IcpiNode):
         values = declare(self, PARAMETERS)
         task = TASKS.get(values["task"])
         arm = find_arm(values["arm"] or task.arm)
+        gate = gate_of(arm, values["limits"])
         names = ("model", "base_url", "key_variable", "deadline")
         self._setup = Setup(
             task=task,
@@ -66,7 +76,8 @@ class PolicyImprover(IcpiNode):
             options=parse_options(values["options"])
             | {name: values[name] for name in names if values[name]},
             max_step=values["max_step"],
-            why_not=reach_of(task, arm, gate_of(arm, values["limits"])),
+            why_not=reach_of(task, arm, gate),
+            execution=_execution(values, arm, gate, self.get_namespace()),
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]
@@ -113,6 +124,23 @@ class PolicyImprover(IcpiNode):
     def _health(self) -> diagnostics.Health:
         state = "running" if self._server.busy else "ready"
         return diagnostics.Health(diagnostics.OK, state, {"last": self._last})
+
+
+def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace: str) -> Execution:
+    """Return how this graph executes trials, as far as the parameters say it."""
+    backend = Backend(values["backend"])
+    return Execution(
+        backend=backend,
+        arm=arm.name,
+        arm_hash=arm_hash(arm),
+        limits=values["limits"],
+        limits_hash=limits_hash(gate.limits),
+        source=values["source"],
+        controller="simulated" if backend is Backend.SIMULATED else values["controller"],
+        domain=str(domain_id()),
+        namespace=namespace,
+        dry_run=UNKNOWN if backend is Backend.UNKNOWN else str(values["dry_run"]).lower(),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

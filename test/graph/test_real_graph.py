@@ -8,10 +8,14 @@ import threading
 import pytest
 
 from icpi_msgs.msg import OperatorRequest
+from icpi_ros.cli.main import main
+from icpi_ros.data.execution import Backend
+from icpi_ros.data.store import TrialStore
 from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.processes import environment
 from icpi_ros.nodes.improve_client import Callbacks, Request
 
+from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE, RunningGraph
 from .faulty_arm import begun_in_time
 from .person import ASKED
@@ -44,6 +48,7 @@ def real(tmp_path_factory, domain):
         "speed_scale": 1.0,
     }
     try:
+        rules["store"] = folder / "trials.sqlite"
         with RunningGraph(folder, graph="real", task=task, ramp_scale=0.9, **rules) as graph:
             graph.driver = driver
             yield graph
@@ -74,7 +79,7 @@ class Approver(threading.Thread):
             assert self.person.decide(waiting, ASKED.APPROVE).accepted
 
 
-def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, person):
+def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, person, capsys):
     client.connect(HANG, real.alive)
     hand = Approver(person)
     hand.start()
@@ -94,6 +99,41 @@ def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, pers
     motion, scene = OperatorRequest.MOTION, OperatorRequest.SCENE
     assert hand.kinds == [motion, scene, motion, scene]
     assert set(real.pids()) == {"perception", "executor", "policy_improver", "viewer"}
+    with TrialStore(real.store) as store:
+        way = store.run(result.run_id).execution
+    assert (way.backend, way.arm, way.namespace) == (Backend.REAL, ARM, f"/{NAMESPACE}")
+    assert way.controller == "unknown"  # the policy_improver is not told which one it is
+    resumed = ["run", "--resume", result.run_id, "--store", str(real.store)]
+    assert main(resumed) == 2
+    assert f"on the real graph in namespace /{NAMESPACE} with {ARM}" in capsys.readouterr().err
+
+
+def test_the_printed_command_goes_on_with_the_real_arm(real, person):
+    motion = OperatorRequest.MOTION
+    asked = person.requests[-1].request_id if person.requests else None
+    given = "run --attach --task slide --improver ridge --trials 1 --seed 11"
+    first = icpi([*given.split(), "--namespace", NAMESPACE, "--store", real.store])
+    person.decide(person.question(motion, asked), ASKED.REJECT, comment="not yet")
+    out, error = first.communicate(timeout=HANG)
+    assert (first.returncode, "not yet" in error) == (1, True), error
+    hand = Approver(person)
+    hand.start()
+
+    def pasted():
+        again = icpi(continue_with(out))
+        again.error_msg = again.communicate(timeout=HANG)[1]
+        return again
+
+    done = begun_in_time(pasted)
+    hand.end.set()
+    hand.join(HANG)
+    assert done.returncode == 0, done.error_msg
+    with TrialStore(real.store) as store:
+        run = next(run for run in store.runs() if run.run_id == continue_with(out)[2])
+        assert (run.state, run.execution.backend) == ("finished", Backend.REAL)
+        assert set(store.executions(run.run_id)) == {run.execution}
+        first, *later = store.trials(run.run_id, all_attempts=True)
+        assert all(trial.theta.tolist() == first.theta.tolist() for trial in later)
 
 
 def test_a_driver_that_dies_ends_the_trial_with_the_reason(real, observer, person):

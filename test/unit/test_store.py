@@ -442,7 +442,7 @@ def test_a_versioned_data_base_of_somebody_else_stays_as_it_is(tmp_path):
 def test_newer_schema(store):
     store._database._connection.execute("PRAGMA user_version = 9")
     store.close()
-    with pytest.raises(StoreError, match=r"newer icpi_ros \(schema 9, .* up to 2\): upgrade"):
+    with pytest.raises(StoreError, match=r"newer icpi_ros \(schema 9, .* up to 3\): upgrade"):
         TrialStore(store.path)
 
 
