@@ -13,6 +13,7 @@ from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.arms import find_arm
 from icpi_ros.feasible import reach_of
+from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
@@ -41,7 +42,14 @@ PARAMETERS = (
     Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
     Spec("arm", "", "arm that executes: a name or a description file; empty = the task's"),
     Spec("limits", "", "YAML file of limits tighter than the arm's own, the executor's"),
-    Spec("max_step", 1.0, "largest step of theta in a run, share of its range", "", 0.01, 1.0),
+    Spec(
+        "max_step",
+        CAREFUL["max_step"],
+        "largest step of theta in a run, share of its range; the executor's",
+        "",
+        0.01,
+        1.0,
+    ),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
     Spec("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),
