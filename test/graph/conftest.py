@@ -105,9 +105,10 @@ class RunningGraph:
         self.log = folder / "graph.log"
         usual = {"namespace": NAMESPACE}
         if graph != "replay":
-            usual |= {"params_file": parameters(folder / "params.yaml", nodes or {})}
+            file = parameters(folder / "params.yaml", nodes or {})
+            usual |= {"params_file": file, "store": self.store}
         if graph == "sim":
-            usual |= {"store": self.store, "real_time_factor": 0}
+            usual |= {"real_time_factor": 0}
         given = usual | arguments
         self.process = BackgroundGraph(graph, given, self.log, env)
 
