@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from icpi_ros.errors import UsageError
+from icpi_ros.graph.protections import CAREFUL, as_text
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.tasks import TASKS
 
 TRUTH = ("true", "false")
 SIM = "(simulation only)"
 """What the real graph accepts, so that one command line fits both, and does not use."""
+REAL = "(real arm only)"
+"""The same the other way round."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,11 @@ SHARED = (
     ),
     Argument("namespace", "", "ROS namespace of all nodes and topics; empty = the root"),
     Argument("use_sim_time", "true", "node clocks follow /clock", TRUTH),
-    Argument("params_file", "", "YAML file of parameters; its values win over these arguments"),
+    Argument(
+        "params_file",
+        "",
+        "YAML file of parameters; it wins over defaults, and may not contradict an argument",
+    ),
     Argument("log_level", "info", "log level", ("debug", "info", "warn", "error", "fatal")),
     Argument(
         "source",
@@ -51,6 +58,7 @@ SHARED = (
     ),
     Argument("calibration", "", "file of the calibrated camera; empty = the scene's camera"),
     Argument("approval", "false", "a person approves every motion, see icpi approve", TRUTH),
+    Argument("unattended", "false", f"{REAL} allow approval:=false: nobody sees a motion", TRUTH),
     Argument("dry_run", "false", "everything but motion", TRUTH),
     Argument(
         "scene",
@@ -118,13 +126,8 @@ REPLAY_TAKES = (
 
 REAL_DEFAULTS = {
     "use_sim_time": "false",
-    "approval": "true",
-    "scene": "operator",
-    "speed_scale": "0.25",
-    "ramp_trials": "3",
-    "rehearse": "true",
-    "max_step": "0.5",
     "viewer": "true",
+    **{name: as_text(value) for name, value in CAREFUL.items()},
 }
 """Where people stand beside the arm."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from icpi_ros.graph.arguments import (
     replay_arguments,
     with_defaults,
 )
+from icpi_ros.graph.params_file import ParamsFile
 
 PACKAGE = "icpi_ros"
 
@@ -34,7 +35,8 @@ class NodeSpec:
         executable: name of the executable and of the node.
         namespace: absolute, "/" = the root.
         parameters: values by name.
-        params_file: YAML file whose values win over ``parameters``; empty = none.
+        params_file: YAML file whose values win over ``parameters``; empty = none.  :func:`graph`
+            has checked that it contradicts no argument.
         log_level: debug, info, warn, error or fatal.
         remappings: pairs of topic names.
     """
@@ -50,6 +52,11 @@ class NodeSpec:
     def name(self) -> str:
         """Name of the node."""
         return self.executable
+
+    @property
+    def full_name(self) -> str:
+        """Absolute name of the node."""
+        return f"{self.namespace.rstrip('/')}/{self.name}"
 
     def command(self) -> list[str]:
         """Return the command line that starts the node with this interpreter."""
@@ -112,16 +119,28 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
 
     Args:
         name: of the graph.
-        given: argument values by name; what is left out has its default.
+        given: argument values by name, as the user gave them; what is left out has its default.
 
     Raises:
-        UsageError: an unknown graph or argument, or a value that is not allowed.
+        UsageError: an unknown graph or argument, a value that is not allowed, a file of parameters
+            that contradicts an argument, or no approval at a real arm without ``unattended``.
     """
     if name not in GRAPHS:
         raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
     values = checked(GRAPHS[name], given)
+    specs = _specs(_parameters(name, values), values)
+    file = ParamsFile(values["params_file"])
+    for spec in specs:
+        file.check(spec.full_name, spec.parameters, given)
+    if name == "real" and values["unattended"] != "true":
+        _require_approval(specs, file)
+    return specs
+
+
+def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the nodes of a graph, by node."""
     if name == "replay":
-        return _specs(_replay(values), values)
+        return _replay(values)
     parameters = _shared(values)
     stored = {"backend": BACKENDS[name], "dry_run": values["dry_run"] == "true"}
     parameters["policy_improver"] |= stored
@@ -129,7 +148,26 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
         for node, deadlines in SIM_PATIENCE.items():
             parameters[node] |= deadlines
         parameters = {"mujoco_arm": _simulation(values), **parameters}
-    return _specs(parameters, values)
+    return parameters
+
+
+def _require_approval(specs: Sequence[NodeSpec], file: ParamsFile) -> None:
+    """Refuse a graph in which an executor asks nobody.
+
+    Raises:
+        UsageError: argument or file switch approval off.
+    """
+    for spec in specs:
+        if spec.executable != "executor":
+            continue
+        by_file = file.of(spec.full_name, "approval")
+        if all(value is True for value in by_file or [spec.parameters["approval"]]):
+            continue
+        whence = f"in {file.path} for {spec.full_name}" if by_file else "by approval:=false"
+        raise UsageError(
+            f"approval is switched off {whence}: a real arm would move without a person who "
+            "approves it; remove that, or give unattended:=true beside it"
+        )
 
 
 def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:

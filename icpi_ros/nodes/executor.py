@@ -18,9 +18,10 @@ from icpi_ros.arms.origin import limits_text, origin_text
 from icpi_ros.arms.prefix import prefixed
 from icpi_ros.motion.limits_file import gate_and_file
 from icpi_ros.nodes import arm_port, arm_watch, diagnostics
+from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ControllerInquiry
-from icpi_ros.nodes.executor_parameters import PARAMETERS, rules_of, settings_of
+from icpi_ros.nodes.executor_parameters import PARAMETERS, loosened, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
@@ -64,6 +65,7 @@ class Executor(IcpiNode):
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
+        self._loosened = self._told_of(loosened(values))
         log = self.get_logger()
         log.info(f"arm {self.arm.name}: {origin_text(self.arm)}")
         tightened = f"tightened by {limits_file}" if limits_file else "no limits file"
@@ -92,7 +94,22 @@ class Executor(IcpiNode):
         self._operator = OperatorPort(self, self.changed, self.task.space.validate)
         log = self.get_logger().info
         approval = Approval(self.task, planner, self._operator, rules, log)
-        return Guard(rules, memory, planner, approval, controller)
+        self._servers = ActionServers(self, EXECUTE_MOTION)
+        return Guard(rules, memory, planner, approval, controller, self._servers)
+
+    def _told_of(self, loosened: list[str]) -> str:
+        """Log what is off or loosened; return what diagnostics say of it, empty = nothing.
+
+        In simulated time no arm takes harm: one line of information is enough.
+        """
+        text, log = "; ".join(loosened), self.get_logger()
+        if self.get_parameter("use_sim_time").value:
+            if text:
+                log.info(f"simulated: {text}")
+            return ""
+        for line in loosened:
+            log.warning(line)
+        return text
 
     def _stop(self) -> str:
         if self._job is not None and self._server.busy:
@@ -127,11 +144,16 @@ class Executor(IcpiNode):
     def _health(self) -> diagnostics.Health:
         if trouble := arm_watch.trouble(self.port, self.settings.silence, self.settings.silence):
             return diagnostics.Health(diagnostics.ERROR, trouble)
+        if doubt := self._servers.doubt:
+            return diagnostics.Health(diagnostics.ERROR, doubt)
         if self.latch.engaged:
             return diagnostics.Health(diagnostics.WARN, "software stop: call reset_stop")
         if self._operator.waiting:
             return diagnostics.Health(diagnostics.WARN, "waiting for a person: icpi approve")
-        return diagnostics.Health(diagnostics.OK, "moving" if self._server.busy else "ready")
+        state = "moving" if self._server.busy else "ready"
+        if self._loosened:
+            return diagnostics.Health(diagnostics.WARN, f"{state}, but {self._loosened}")
+        return diagnostics.Health(diagnostics.OK, state)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.nodes import arm_port, controller_inquiry
 from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.planning import Rules
 from icpi_ros.tasks import TASKS
 
-DEFAULT, CAREFREE = Settings(), Rules()
+DEFAULT, RULES = Settings(), Rules()
 SCENES = ("service", "operator")
 PARAMETERS = (
     Spec("task", "slide", "task that is executed", choices=TASKS.names()),
     Spec("arm", "", "arm that executes it: a name or a description file; empty = the task's"),
     Spec(
         "speed_scale",
-        DEFAULT.speed_scale,
+        CAREFUL["speed_scale"],
         "share of the arm's limits for slow moves",
         "",
         0.05,
@@ -52,34 +53,69 @@ PARAMETERS = (
     Spec("limits", "", "YAML file of limits tighter than the arm's own; empty = the arm's own"),
     Spec(
         "max_step",
-        CAREFREE.max_step,
+        CAREFUL["max_step"],
         "largest step of theta in a run, share of its range",
         "",
         0.01,
         1.0,
     ),
-    Spec("approval", CAREFREE.approval, "a person approves every motion (service decide)"),
+    Spec("approval", CAREFUL["approval"], "a person approves every motion (service decide)"),
     Spec(
         "approval_timeout",
-        CAREFREE.patience,
+        RULES.patience,
         "steady time for a person to decide",
         "s",
         1.0,
         86400.0,
     ),
-    Spec("dry_run", CAREFREE.dry_run, "everything but motion"),
-    Spec("scene", "service", "who puts the scene back: reset_scene, or a person", choices=SCENES),
-    Spec("ramp_trials", CAREFREE.ramp_trials, "executions of a run until full speed", "", 0, 100),
+    Spec("dry_run", RULES.dry_run, "everything but motion"),
+    Spec(
+        "scene",
+        CAREFUL["scene"],
+        "who puts the scene back: reset_scene, or a person",
+        choices=SCENES,
+    ),
+    Spec("ramp_trials", CAREFUL["ramp_trials"], "executions of a run until full speed", "", 0, 100),
     Spec(
         "ramp_scale",
-        CAREFREE.ramp_scale,
+        CAREFUL["ramp_scale"],
         "share of the speed at a run's first execution",
         "",
         0.05,
         1.0,
     ),
-    Spec("rehearse", CAREFREE.rehearse, "during the ramp go through each stroke slowly first"),
+    Spec("rehearse", CAREFUL["rehearse"], "during the ramp go through each stroke slowly first"),
 )
+
+DEFAULTS = {spec.name: spec.default for spec in PARAMETERS}
+OFF = {
+    "approval": "approval is off: no person sees a motion before it moves the arm",
+    "rehearse": "rehearse is off: strokes are not gone through slowly first",
+    "scene": "scene is service: no person confirms that the scene is back and the workspace empty",
+    "controller_check": "controller_check is warn: a controller that is set up wrongly moves the "
+    "arm all the same",
+}
+"""What is said of a protection that is not at its default; there is one other value."""
+LOOSER = (
+    *("max_step", "speed_scale", "ramp_scale"),
+    *("tracking_tolerance", "joint_state_timeout", "object_state_timeout"),
+)
+"""Protections that a larger number loosens."""
+
+
+def loosened(values: dict[str, Any]) -> list[str]:
+    """Return a line for each protection that is off or looser than by default.
+
+    Limits are not among them: a file can only tighten them.
+    """
+    found = [text for name, text in OFF.items() if values[name] != DEFAULTS[name]]
+    if values["ramp_trials"] < DEFAULTS["ramp_trials"]:
+        found.append(
+            f"ramp_trials is {values['ramp_trials']}, by default {DEFAULTS['ramp_trials']}: a run "
+            "is sooner at full speed"
+        )
+    larger = [name for name in LOOSER if values[name] > DEFAULTS[name]]
+    return found + [f"{n} is {values[n]:g}, by default {DEFAULTS[n]:g}" for n in larger]
 
 
 def settings_of(values: dict[str, Any]) -> Settings:

@@ -20,9 +20,16 @@ def launch_description(name: str) -> LaunchDescription:
     Nodes end with the process that launches them, as under `icpi up`, however it ends: a launcher
     that is told to end while it starts them, or that is killed, passes nothing on.
     """
+    given: dict[str, str] = {}
+
+    def note(context: LaunchContext) -> None:
+        """Note what the user gave, before the arguments are declared and get their defaults."""
+        given.clear()
+        for argument in GRAPHS[name]:
+            if argument.name in context.launch_configurations:
+                given[argument.name] = LaunchConfiguration(argument.name).perform(context)
 
     def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        values = {a.name: LaunchConfiguration(a.name).perform(context) for a in GRAPHS[name]}
         return [
             Node(
                 package=PACKAGE,
@@ -39,7 +46,7 @@ def launch_description(name: str) -> LaunchDescription:
                 output="screen",
                 on_exit=EmitEvent(event=Shutdown(reason=f"node {spec.name} ended")),
             )
-            for spec in graph(name, values)
+            for spec in graph(name, given)
         ]
 
     declared = [
@@ -48,4 +55,6 @@ def launch_description(name: str) -> LaunchDescription:
         )
         for a in GRAPHS[name]
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=nodes)])
+    return LaunchDescription(
+        [OpaqueFunction(function=note), *declared, OpaqueFunction(function=nodes)]
+    )

@@ -28,6 +28,7 @@ from icpi_ros.arms import find_arm
 from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, MotionRefused, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
+from icpi_ros.nodes.action_servers import SEND_GOAL
 from icpi_ros.nodes.camera_port import CameraPort
 from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.pacer import Pacer, Sparing
@@ -65,8 +66,6 @@ PARAMETERS = (
 LAST_LOOK = 2.5
 """At the end: longest real time for a moving arm to brake and an executor that ends too to see it
 stand [s]; with what else has to end less than :data:`icpi_ros.nodes.spin.CLOSE_LIMIT`."""
-SEND_GOAL = "/_action/send_goal"
-"""The service by which an action's server can be found."""
 CLOCK_PERIOD = 0.01
 """Real time per /clock message [s], on average at least: every node pays for each of them."""
 INBOX = 16

@@ -17,6 +17,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.data.execution import UNKNOWN, Backend, Execution, arm_hash, limits_hash
 from icpi_ros.feasible import reach_of
 from icpi_ros.graph.instance import domain_id
+from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
@@ -50,7 +51,14 @@ PARAMETERS = (
     Spec("source", UNKNOWN, "where object positions come from, for the store"),
     Spec("controller", UNKNOWN, "what moves the joints, for the store"),
     Spec("dry_run", False, "nothing moves, for the store; counts where backend is known"),
-    Spec("max_step", 1.0, "largest step of theta in a run, share of its range", "", 0.01, 1.0),
+    Spec(
+        "max_step",
+        CAREFUL["max_step"],
+        "largest step of theta in a run, share of its range; the executor's",
+        "",
+        0.01,
+        1.0,
+    ),
     Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
     Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
     Spec("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),

@@ -12,6 +12,7 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal, TrialWindow
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.convert import ns_from_seconds, to_ns
@@ -49,13 +50,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands between a theta and the arm: rules, memory, planner, approval, its controller."""
+    """What stands between a theta and the arm: rules, memory, planner, approval, its controller.
+
+    ``servers``: of the action itself, among them whoever else would move the arm.
+    """
 
     rules: Rules
     memory: RunMemory
     planner: Planner
     approval: Approval
     controller: ControllerInquiry
+    servers: ActionServers
 
 
 def stopped() -> TrialEnded:
@@ -128,7 +133,7 @@ class TrialExecution:
     def _phases(self, theta: Array, proposal: Proposal) -> None:
         plan = self._agreed(self._guard.planner.plan(theta, proposal.run_id), proposal)
         motion = plan.motion
-        self._on_phase(Phase.RETREATING)
+        self._begin(Phase.RETREATING)
         self._follower.move_to(motion.ready, "retreat", plan.slow_scale)
         if plan.rehearsal is not None:
             self._rehearse(plan, plan.rehearsal)
@@ -137,18 +142,29 @@ class TrialExecution:
             self._ask_for_scene()
         else:
             self._reset_scene()
-        self._on_phase(Phase.APPROACHING)
+        self._begin(Phase.APPROACHING)
         self._follower.move_to(motion.start, "approach", plan.slow_scale)
         self._require_sight(self._follower.now)
-        self._on_phase(Phase.STROKING)
+        self._begin(Phase.STROKING)
         end = self._stroke(plan, proposal.run_id)
         self._on_phase(Phase.SETTLING)
         self._settle(end)
+
+    def _begin(self, phase: int) -> None:
+        """Go on to a phase in which the arm moves."""
+        self._require_alone()
+        self._on_phase(phase)
+
+    def _require_alone(self) -> None:
+        """End the trial if another node obeys the same goal: both would move the arm."""
+        if doubt := self._guard.servers.doubt:
+            raise TrialEnded(Code.MOTION_REFUSED, doubt)
 
     def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
         """Return the plan that may be executed."""
         self._follower.wait_still(lambda: self._scene.is_told, self._settings.start, self._unseen)
         self._follower.await_arm()
+        self._require_alone()  # before a person is asked
         self._require_controller()
         if self._guard.rules.approval:
             self._on_phase(Phase.WAITING)
@@ -183,7 +199,7 @@ class TrialExecution:
 
     def _rehearse(self, plan: Plan, slow: JointTrajectory) -> None:
         """Go through the stroke slowly and back, before the scene is put back."""
-        self._on_phase(Phase.REHEARSING)
+        self._begin(Phase.REHEARSING)
         self._follower.move_to(plan.motion.start, "approach", plan.slow_scale)
         self._follower.follow(slow, "rehearsal")
         self._follower.move_to(plan.motion.ready, "retreat", plan.slow_scale)

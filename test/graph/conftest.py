@@ -17,8 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from unsteady import SECOND_RUN
 
 from icpi_ros.errors import IcpiError
+from icpi_ros.graph.description import graph as description
 from icpi_ros.graph.instance import reserve_domain
 from icpi_ros.graph.processes import BackgroundGraph, environment
+from icpi_ros.graph.protections import CAREFUL
 
 NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
@@ -45,6 +47,10 @@ PATIENCE = {
     },
 }
 """Deadlines of nodes in tests that are not about them: they too only end a hang."""
+
+SIMULATED = {spec.name: spec.parameters for spec in description("sim", {})}
+LOOSE = {name: SIMULATED["executor"][name] for name in CAREFUL}
+"""Parameters of an executor that is started alone and asks nobody: those of a simulation."""
 
 
 def parameters(file, nodes):
@@ -99,9 +105,10 @@ class RunningGraph:
         self.log = folder / "graph.log"
         usual = {"namespace": NAMESPACE}
         if graph != "replay":
-            usual |= {"params_file": parameters(folder / "params.yaml", nodes or {})}
+            file = parameters(folder / "params.yaml", nodes or {})
+            usual |= {"params_file": file, "store": self.store}
         if graph == "sim":
-            usual |= {"store": self.store, "real_time_factor": 0}
+            usual |= {"real_time_factor": 0}
         given = usual | arguments
         self.process = BackgroundGraph(graph, given, self.log, env)
 

@@ -19,7 +19,7 @@ from icpi_ros.graph.processes import environment
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
 
-from .conftest import NAMESPACE, RunningGraph
+from .conftest import LOOSE, NAMESPACE, RunningGraph
 from .observer import Observer
 
 Code, Phase = ExecuteMotion.Result, ExecuteMotion.Feedback
@@ -93,7 +93,7 @@ def arm(tmp_path_factory, domain):
     specs = [
         NodeSpec("mujoco_arm", f"/{NAMESPACE}", {}, remappings=((JOINT_STATES, DRIVER),)),
         NodeSpec("perception", f"/{NAMESPACE}", {"use_sim_time": True}),
-        NodeSpec("executor", f"/{NAMESPACE}", {"use_sim_time": True, **patience}),
+        NodeSpec("executor", f"/{NAMESPACE}", {"use_sim_time": True, **LOOSE, **patience}),
     ]
     nodes = []
     observer = Observer("/" + NAMESPACE)

@@ -28,7 +28,7 @@ from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 
-from .conftest import NAMESPACE, RunningGraph
+from .conftest import LOOSE, NAMESPACE, RunningGraph
 from .controllers import with_control_msgs
 
 ARM = ARMS.get("ur5e")
@@ -275,7 +275,7 @@ def executor(tmp_path, domain):
     RunningGraph.logs.append(log)
     given = {"controller": "topic", "start_timeout": 60.0, "reply_timeout": 1.0}
     slow = {"joint_state_timeout": 10.0, "object_state_timeout": 60.0}
-    spec = NodeSpec("executor", f"/{NAMESPACE}", given | slow)
+    spec = NodeSpec("executor", f"/{NAMESPACE}", LOOSE | given | slow)
     with log.open("wb") as out:
         process = subprocess.Popen(
             spec.command(),

@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 import pytest
+from sensor_msgs.msg import JointState
 
 from icpi_msgs.msg import OperatorRequest
 from icpi_ros.cli.main import main
@@ -13,7 +14,9 @@ from icpi_ros.data.execution import Backend
 from icpi_ros.data.store import TrialStore
 from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.processes import environment
+from icpi_ros.nodes import qos
 from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.nodes.topics import JOINT_STATES
 
 from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE, RunningGraph
@@ -136,10 +139,18 @@ def test_the_printed_command_goes_on_with_the_real_arm(real, person):
         assert all(trial.theta.tolist() == first.theta.tolist() for trial in later)
 
 
+def moves(state):
+    return max(map(abs, state.velocity)) > 0.02
+
+
 def test_a_driver_that_dies_ends_the_trial_with_the_reason(real, observer, person):
+    states = observer.record(JointState, JOINT_STATES, qos.SENSOR)
     _, result = observer.start([0.8, 0.0], trial_id="dead/0")
-    person.decide(person.question(OperatorRequest.MOTION))
-    observer.until(0, result)
+    asked = person.question(OperatorRequest.MOTION)
+    states.clear()
+    person.decide(asked)
+    # A phase is announced before its motion is sent: the arm itself says that it was.
+    observer.wait(lambda: result.done() or any(map(moves, states)), "a moving arm")
     os.kill(real.driver.pid, signal.SIGSTOP)
     try:
         answer = observer.reply(result).result

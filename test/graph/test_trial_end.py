@@ -65,7 +65,7 @@ class Follower:
         return True
 
 
-def execution(refused, on_phase=lambda phase: None, told=True):
+def execution(refused, on_phase=lambda phase: None, told=True, servers=None):
     follower, memory = Follower(refused), RunMemory()
     rules = Rules()
     planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, memory)
@@ -80,7 +80,8 @@ def execution(refused, on_phase=lambda phase: None, told=True):
         window=lambda *_: None,
     )
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
-    guard = Guard(rules, memory, planner, None, controller)
+    alone = SimpleNamespace(doubt="")
+    guard = Guard(rules, memory, planner, None, controller, servers or alone)
     trial = TrialExecution(
         SLIDE, follower, scene, guard, Settings(), on_phase, lambda problem: None
     )
@@ -99,6 +100,38 @@ def test_the_arm_is_stopped_even_if_the_client_cannot_be_told():
     with pytest.raises(RuntimeError, match="feedback"):
         trial.run("trial", THETA, Proposal(run_id="run"))
     assert follower.stops == 1
+
+
+class Servers:
+    """A second server comes at the look of this number, counted from 0."""
+
+    def __init__(self, at):
+        self._left = at
+
+    @property
+    def doubt(self):
+        self._left -= 1
+        return "two servers" if self._left < 0 else ""
+
+
+def test_a_second_executor_ends_a_trial_before_each_of_its_motions():
+    sent = []
+    for at in range(4):  # at the start, before retreat, approach and stroke
+        trial, follower, memory = execution("", servers=Servers(at))
+        move = follower.follow
+        names = []
+
+        def follow(trajectory, name, on_start=lambda ns: None, move=move, names=names):
+            names.append(name)
+            return move(trajectory, name, on_start)
+
+        follower.follow = follow
+        with pytest.raises(TrialEnded, match="two servers") as ended:
+            trial.run("trial", THETA, Proposal(run_id="run"))
+        assert ended.value.code == ExecuteMotion.Result.MOTION_REFUSED
+        assert memory.executed("run") == []
+        sent.append(names)
+    assert sent == [[], [], ["retreat"], ["retreat", "approach"]]
 
 
 def test_a_stroke_that_was_refused_does_not_count_as_executed():

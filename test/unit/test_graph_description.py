@@ -7,11 +7,19 @@ import pytest
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.arguments import checked
 from icpi_ros.graph.description import GRAPHS, SIM_ARGUMENTS, graph
+from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.sim.camera_settings import CameraSettings
 
 
 def by_name(**arguments):
     return {spec.name: spec for spec in graph("sim", arguments)}
+
+
+def written(folder, text):
+    """Write a file of parameters; return its path."""
+    file = folder / "my.yaml"
+    file.write_text(text)
+    return str(file)
 
 
 def test_the_sim_graph_has_its_four_nodes_in_one_namespace():
@@ -78,11 +86,12 @@ def test_the_camera_of_the_arguments_is_that_of_the_core():
         assert usual[f"camera_{name}"] == str(getattr(core, name))
 
 
-def test_the_command_line_keeps_text_text():
-    spec = by_name(store="/tmp/1.5", params_file="my.yaml")["policy_improver"]
+def test_the_command_line_keeps_text_text(tmp_path):
+    file = written(tmp_path, "")
+    spec = by_name(store="/tmp/1.5", params_file=file)["policy_improver"]
     command = spec.command()
     assert f"store:={json.dumps('/tmp/1.5')}" in command
-    assert command[-2:] == ["--params-file", "my.yaml"]
+    assert command[-2:] == ["--params-file", file]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +125,7 @@ def test_the_real_graph_shares_everything_but_arm_and_sensors():
     assert rules["speed_scale"] < 1.0
     assert rules["max_step"] == real["policy_improver"].parameters["max_step"] == 0.5
     assert "reply_timeout" not in rules  # a real arm has the executor's own deadlines
+    assert {name: rules[name] for name in CAREFUL} == CAREFUL
     shared = set(rules) - {"use_sim_time"}
     assert shared <= set(sim["executor"].parameters)
 
@@ -144,3 +154,97 @@ def test_the_prefix_of_joints_reaches_every_node_that_reads_or_writes_them(name)
     nodes = {spec.name: spec.parameters for spec in graph(name, given)}
     takes = {node for node, values in nodes.items() if values.get("joint_prefix") == "ur_"}
     assert takes == {"executor", "viewer", "mujoco_arm"} & set(nodes)
+
+
+OFF = "ros__parameters: {approval: false}"
+FORMS = (
+    "/**: {ROS}",
+    "'**': {ROS}",
+    "/**/executor: {ROS}",
+    "/**: {executor: {ROS}}",
+    "/lab/executor: {ROS}",
+    "lab/executor: {ROS}",
+    "lab: {executor: {ROS}}",
+    "/*/executor: {ROS}",
+    "/lab/*: {ROS}",
+    "/lab/**: {ROS}",
+    "/lab/**/executor: {ROS}",
+)
+"""What rclpy takes for the parameters of /lab/executor."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_that_contradicts_an_argument_is_refused(tmp_path, form):
+    file = written(tmp_path, form.replace("ROS", OFF))
+    with pytest.raises(UsageError) as refused:
+        graph("sim", {"namespace": "lab", "approval": "true", "params_file": file})
+    assert str(refused.value) == (
+        f"{file} sets approval of /lab/executor to false, but approval:=true was given: "
+        "remove one of the two"
+    )
+
+
+@pytest.mark.parametrize("form", ["executor: {ROS}", "/executor: {ROS}", "/*: {ROS}"])
+def test_a_node_of_the_root_is_named_without_a_namespace(tmp_path, form):
+    file = written(tmp_path, form.replace("ROS", OFF))
+    with pytest.raises(UsageError, match="approval of /executor to false"):
+        graph("sim", {"approval": "true", "params_file": file})
+    assert graph("sim", {"namespace": "lab", "approval": "true", "params_file": file})
+
+
+@pytest.mark.parametrize(
+    ("argument", "section"),
+    [
+        ("max_step:=0.4", "policy_improver: {ros__parameters: {max_step: 0.8}}"),
+        ("ramp_trials:=3", "executor: {ros__parameters: {ramp_trials: 0}}"),
+        ("scene:=operator", "executor: {ros__parameters: {scene: service}}"),
+        ("limits:=my_limits.yaml", "executor: {ros__parameters: {limits: ''}}"),
+        ("use_sim_time:=false", "perception: {ros__parameters: {use_sim_time: true}}"),
+        ("record:=bag", "recorder: {ros__parameters: {folder: another}}"),
+    ],
+)
+def test_every_argument_of_every_node_is_compared(tmp_path, argument, section):
+    name, _, value = argument.partition(":=")
+    file = written(tmp_path, section)
+    with pytest.raises(UsageError, match=f"but {argument} was given"):
+        graph("real", {name: value, "params_file": file})
+    # What is not given is what a file is for.
+    assert graph("real", {"params_file": file})
+
+
+def test_a_file_may_say_what_an_argument_says(tmp_path):
+    file = written(tmp_path, "/**: {ros__parameters: {max_step: 0.4, approval_timeout: 9.0}}")
+    assert graph("real", {"max_step": "0.40", "params_file": file})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("executor: {ros__parameters: {approval: true, approval: false}}", "given twice"),
+        ("- approval", "not a file of parameters"),
+        ("executor: [", "not valid YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, text, words):
+    with pytest.raises(UsageError, match=words):
+        graph("sim", {"params_file": written(tmp_path, text)})
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read .*my\.yaml"):
+        graph("replay", {"bag": "b", "params_file": str(tmp_path / "my.yaml")})
+
+
+def test_a_real_arm_without_approval_needs_a_word_of_its_own(tmp_path):
+    with pytest.raises(UsageError, match="approval is switched off by approval:=false"):
+        graph("real", {"approval": "false"})
+    assert graph("real", {"approval": "false", "unattended": "true"})
+    assert graph("sim", {"approval": "false"})
+
+
+@pytest.mark.parametrize("off", ["false", "n", "off", "0"])
+def test_a_file_that_switches_approval_off_needs_it_too(tmp_path, off):
+    file = written(tmp_path, f"/**: {{ros__parameters: {{approval: {off}}}}}")
+    with pytest.raises(UsageError, match=rf"off in {file} for /executor: .* unattended:=true"):
+        graph("real", {"params_file": file})
+    assert graph("real", {"params_file": file, "unattended": "true"})

@@ -7,8 +7,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from icpi_ros.errors import UsageError
 from icpi_ros.graph import parent
-from icpi_ros.graph.description import GRAPHS, graph
+from icpi_ros.graph.description import graph
 
 MODULES = {
     "launch": ("LaunchContext", "LaunchDescription", "LaunchDescriptionEntity"),
@@ -27,7 +28,7 @@ class Told(SimpleNamespace):
         super().__init__(args=args, **given)
 
     def perform(self, context):
-        return context[self.args[0]]
+        return context.launch_configurations[self.args[0]]
 
 
 @pytest.fixture
@@ -43,10 +44,34 @@ def launch_file(monkeypatch):
     sys.modules.pop("icpi_ros.nodes.launch_file", None)
 
 
+def launched(launch_file, name, **given):
+    """Return the nodes that launch starts: first what is given is set, then what is declared."""
+    (entities,) = launch_file.launch_description(name).args
+    context = SimpleNamespace(launch_configurations=dict(given))
+    first, *declared, last = entities
+    first.function(context)
+    for argument in declared:
+        context.launch_configurations.setdefault(argument.args[0], argument.default_value)
+    return last.function(context)
+
+
 @pytest.mark.parametrize("name", ["sim", "real"])
 def test_every_node_is_told_whose_end_is_its_own(launch_file, name):
-    (entities,) = launch_file.launch_description(name).args
-    values = {argument.name: argument.default for argument in GRAPHS[name]}
-    nodes = entities[-1].function(values)
-    assert [node.executable for node in nodes] == [s.executable for s in graph(name, values)]
+    nodes = launched(launch_file, name)
+    assert [node.executable for node in nodes] == [s.executable for s in graph(name, {})]
     assert all(node.additional_env == {parent.VARIABLE: str(os.getpid())} for node in nodes)
+
+
+def test_a_file_may_change_what_launch_was_not_told_and_nothing_else(launch_file, tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text("executor: {ros__parameters: {max_step: 0.2}}")
+    nodes = launched(launch_file, "real", params_file=str(file))
+    assert all(str(file) in node.parameters for node in nodes)
+    with pytest.raises(UsageError, match=r"but max_step:=0\.4 was given"):
+        launched(launch_file, "real", params_file=str(file), max_step="0.4")
+
+
+def test_a_real_arm_is_not_launched_without_approval(launch_file):
+    with pytest.raises(UsageError, match="unattended:=true"):
+        launched(launch_file, "real", approval="false")
+    assert launched(launch_file, "real", approval="false", unattended="true")
