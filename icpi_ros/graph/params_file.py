@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.arms.yaml_file import read_yaml
+from icpi_ros.arms.yaml_file import parse_yaml, read_text
 from icpi_ros.errors import UsageError
 
 VALUES = "ros__parameters"
@@ -54,7 +54,7 @@ class ParamsFile:
     def __init__(self, path: str) -> None:
         """Read it."""
         self.path = path
-        content = read_yaml(Path(path)) if path else {}
+        content = parse_yaml(read_text(Path(path)), Path(path)) if path else {}
         if content is not None and not isinstance(content, dict):
             raise UsageError(f"{path}: not a file of parameters: write NODE: {VALUES}: NAME: VALUE")
         self._sections = tuple(_sections("", content or {}))
