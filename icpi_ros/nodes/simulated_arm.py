@@ -179,7 +179,8 @@ class SimulatedArm:
     def _fail(self) -> tuple[Event, ...]:
         """Let the fault begin that is due."""
         controller, ns = self._controller, self.snapshot.ns
-        if not controller.moving:
+        # In the rest before a motion there is nothing that could go wrong.
+        if not controller.moving or not controller.command.qd.any():
             return ()
         kind = self.faults.due(controller.elapsed(ns))
         if kind == "silent":

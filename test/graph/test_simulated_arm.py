@@ -1,11 +1,13 @@
 """The simulated arm without ROS around it: the controller's dialect and what is checked again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.carried import carried_stop
+from icpi_ros.motion.carried import carried_stop, rested
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
@@ -193,6 +195,13 @@ def test_a_fault_meets_the_motion_it_is_meant_for():
         else:
             simulated.start(move(simulated, 0.05))
             assert until_events(simulated)[0].state == "done"
+
+
+def test_a_fault_does_not_begin_in_the_rest_before_a_motion():
+    simulated = arm(FaultPlan("drift", motion=1, after=0.1))
+    quick = move(simulated, 0.8, goal=True, watch=Watch(path=np.full(N, 0.05)))
+    simulated.start(replace(quick, trajectory=rested(quick.trajectory, 0.4)))
+    assert until_events(simulated)[0].state == "aborted"  # and not caught up while it rests
 
 
 def test_an_inactive_controller_rejects_until_it_is_active_again():
