@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from old_stores import SCHEMA_2
 from toy_task import TOY, rollout
 
 from icpi_ros.arms import ARMS, find_arm
@@ -33,54 +34,6 @@ REAL = Execution(
 )
 SIMULATED = replace(REAL, backend=Backend.SIMULATED, controller="simulated", namespace="/")
 NOTHING_KNOWN = Execution()
-
-# Tables of schema 2, whole: what a store of icpi_ros before this one has.
-SCHEMA_2 = """
-CREATE TABLE runs (
-    run_id   TEXT PRIMARY KEY,
-    created  TEXT NOT NULL,
-    task     TEXT NOT NULL,
-    improver TEXT NOT NULL,
-    budget   INTEGER NOT NULL,
-    config   TEXT NOT NULL,
-    state    TEXT NOT NULL DEFAULT 'open'
-             CHECK (state IN ('open', 'finished', 'failed', 'cancelled')),
-    note     TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE TABLE trials (
-    run_id          TEXT NOT NULL REFERENCES runs (run_id),
-    number          INTEGER NOT NULL CHECK (number >= 0),
-    attempt         INTEGER NOT NULL CHECK (attempt >= 1),
-    status          TEXT NOT NULL,
-    started         TEXT NOT NULL,
-    finished        TEXT,
-    theta           BLOB NOT NULL,
-    projected       INTEGER NOT NULL,
-    proposal_theta  BLOB NOT NULL,
-    provenance      TEXT NOT NULL,
-    fallback_reason TEXT NOT NULL,
-    latency         REAL NOT NULL,
-    predicted_cost  REAL,
-    predicted_std   REAL,
-    details         TEXT NOT NULL,
-    error           BLOB,
-    cost            REAL,
-    best_cost       REAL,
-    seconds         REAL NOT NULL DEFAULT 0,
-    moving          REAL,
-    times           BLOB,
-    positions       BLOB,
-    note            TEXT NOT NULL DEFAULT '',
-    last_motion     TEXT NOT NULL DEFAULT '',
-    tracking_error  REAL,
-    tracking_joint  TEXT NOT NULL DEFAULT '',
-    tracking_time   REAL,
-    PRIMARY KEY (run_id, number, attempt)
-) STRICT;
-CREATE UNIQUE INDEX one_running_trial ON trials (run_id) WHERE status = 'running';
-PRAGMA application_id = 1229148233;
-PRAGMA user_version = 2;
-"""
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import sqlite3
 
 import numpy as np
 import pytest
+from old_stores import SCHEMA_1
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
@@ -24,49 +25,6 @@ STROKE = Tracking("stroke", 0.0123, "elbow_joint", 0.31)
 STOPPED = Tracking("approach, then stopped", 0.11, "wrist_1_joint", 1.5)
 CONFIG = RunConfig("toy-push", "random", (0.6, 0.42), budget=3)
 THETA = np.array([1.0, 0.1])
-FIRST_TABLES = """\
-CREATE TABLE runs (
-    run_id   TEXT PRIMARY KEY,
-    created  TEXT NOT NULL,
-    task     TEXT NOT NULL,
-    improver TEXT NOT NULL,
-    budget   INTEGER NOT NULL,
-    config   TEXT NOT NULL,
-    state    TEXT NOT NULL DEFAULT 'open'
-             CHECK (state IN ('open', 'finished', 'failed', 'cancelled')),
-    note     TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE TABLE trials (
-    run_id          TEXT NOT NULL REFERENCES runs (run_id),
-    number          INTEGER NOT NULL CHECK (number >= 0),
-    attempt         INTEGER NOT NULL CHECK (attempt >= 1),
-    status          TEXT NOT NULL,
-    started         TEXT NOT NULL,
-    finished        TEXT,
-    theta           BLOB NOT NULL,
-    projected       INTEGER NOT NULL,
-    proposal_theta  BLOB NOT NULL,
-    provenance      TEXT NOT NULL,
-    fallback_reason TEXT NOT NULL,
-    latency         REAL NOT NULL,
-    predicted_cost  REAL,
-    predicted_std   REAL,
-    details         TEXT NOT NULL,
-    error           BLOB,
-    cost            REAL,
-    best_cost       REAL,
-    seconds         REAL NOT NULL DEFAULT 0,
-    moving          REAL,
-    times           BLOB,
-    positions       BLOB,
-    note            TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (run_id, number, attempt)
-) STRICT;
-CREATE UNIQUE INDEX one_running_trial ON trials (run_id) WHERE status = 'running';
-PRAGMA application_id = 0x49435049;
-PRAGMA user_version = 1;
-"""
-"""What a store of schema 1 was made with."""
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +64,7 @@ def old_store(path):
     row = (theta, 0, theta, "random", "", 0.1, "{}", seen.times.tobytes(), seen.positions.tobytes())
     names = "theta, projected, proposal_theta, provenance, fallback_reason, latency, details, times"
     with sqlite3.connect(path) as db:
-        db.executescript(FIRST_TABLES)
+        db.executescript(SCHEMA_1)
         run = ("old", "2026-01-01", "toy-push", "random", 3, json.dumps(CONFIG.as_dict()))
         columns = "run_id, created, task, improver, budget, config"
         db.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?)", run)
