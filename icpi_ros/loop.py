@@ -286,6 +286,8 @@ class ImprovementRun:
         confined = Confinement(self._steps, self.why_not).of(
             proposal.theta, [outcome.theta for outcome in history]
         )
+        if confined.moved:  # what was predicted was predicted of another theta
+            proposal = replace(proposal, predicted_cost=math.nan, predicted_std=math.nan)
         reason = confined.reason
         note = f"moved back to what the arm can do: {reason}" if reason else ""
         return Trial(

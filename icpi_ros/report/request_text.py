@@ -32,6 +32,8 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
     if request.proposal.fallback_reason:
         made += f" (instead of {request.proposal.requested}: {request.proposal.fallback_reason})"
     lines.append(f"  proposed by      {made}")
+    if request.proposal.projected:
+        lines.append("  moved back       into bounds, step limit and what the arm can do")
     if request.proposal.run_id and np.isfinite(request.proposal.predicted_cost):
         spread = ""
         if np.isfinite(request.proposal.predicted_std):

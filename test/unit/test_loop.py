@@ -60,7 +60,7 @@ class Scripted(Improver):
             "middle": [1.0, 0.0],
             "text": ["fast", "left"],
         }[answer]
-        return Proposal(np.array(values), self.name)
+        return Proposal(np.array(values), self.name, predicted_cost=0.01, predicted_std=0.002)
 
 
 class Walk(Improver):
@@ -170,6 +170,17 @@ def test_out_of_bounds_is_projected_and_recorded(store):
     assert [t.projected for t in run.trials] == [False] + [True] * 5
     assert all(t.theta[0] == 1.5 and t.proposal.theta[0] == 9.0 for t in run.trials[1:])
     assert all(t.projected for t in store.trials(run.run_id)[1:])
+
+
+@pytest.mark.parametrize("limit", [1.2, 0.9])
+def test_a_prediction_is_kept_only_for_the_theta_that_it_was_made_for(store, limit):
+    run = new(store, "scripted", budget=2, options={"answer": "middle"})
+    run.why_not = lambda theta: "" if theta[0] <= limit else "too fast for the arm"
+    run_in_process(run, rollout)
+    trial = store.trials(run.run_id)[1]
+    assert trial.projected is (limit < 1.0)
+    assert math.isnan(trial.proposal.predicted_cost) is trial.projected
+    assert math.isnan(trial.proposal.predicted_std) is trial.projected
 
 
 @pytest.mark.parametrize(

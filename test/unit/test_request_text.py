@@ -13,6 +13,7 @@ PROPOSAL = SimpleNamespace(
     fallback_reason="llm: no reply",
     predicted_cost=0.0123,
     predicted_std=0.002,
+    projected=False,
 )
 
 
@@ -69,3 +70,11 @@ def test_what_is_not_known_is_left_out():
     assert "nothing will move" in text
     scene = request_text(request(theta=[], question="put it back", remark="not there"), ())
     assert scene == "trial r/3 of task slide, request 17\nput it back\n(not there)"
+
+
+def test_a_theta_that_was_moved_back_says_so():
+    moved = SimpleNamespace(**vars(PROPOSAL) | {"projected": True, "predicted_cost": float("nan")})
+    text = request_text(request(proposal=moved), ("m/s", "rad"))
+    assert "moved back       into bounds, step limit and what the arm can do" in text
+    assert "predicted" not in text
+    assert "moved back" not in request_text(request(), ("m/s", "rad"))
