@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -57,6 +58,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         calls = Callbacks(
             on_run=lambda run_id, trial: announce(run_id, plan, trial if plan.resume else None),
             on_trial=show,
+            on_question=lambda question: _say_who_waits(args.namespace, question),
             alive=lambda: _death(graph),
         )
         result = client.improve(_request(plan), calls)
@@ -70,6 +72,11 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
     elif graph is not None:
         graph.log.unlink(missing_ok=True)
     return result.run_id
+
+
+def _say_who_waits(namespace: str, question: str) -> None:
+    command = ["icpi", "approve", *(("--namespace", namespace) if namespace else ())]
+    print(f"waiting for a person: {printable(question)} ({shlex.join(command)})", flush=True)
 
 
 def _request(plan: Plan) -> Any:

@@ -95,6 +95,7 @@ class Approval:
             return TrialEnded(Code.REJECTED, f"nobody decided within {limit:g} s")
 
         self._port.ask(request)
+        self._log(f"trial {request.trial_id} waits for a person: {request.question} (icpi approve)")
         follower.wait(lambda: self._port.decision is not None, limit, undecided)
         decision = self._port.decision
         if decision is None:

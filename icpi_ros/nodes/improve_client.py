@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from icpi_msgs.action import Improve
+from icpi_msgs.msg import OperatorRequest
 from icpi_ros.errors import ExecutionFailed
-from icpi_ros.nodes import convert
+from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.client_node import ClientNode
-from icpi_ros.nodes.topics import IMPROVE
+from icpi_ros.nodes.topics import IMPROVE, OPERATOR_REQUEST
 from icpi_ros.types import Trial
 
 GONE = 3.0
@@ -59,10 +60,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Called in the caller's thread: a run is known (id, first trial), a trial has finished."""
+    """Called in the caller's thread: a run is known (id, first trial), a trial has finished.
+
+    ``on_question``: it waits for a person, who is asked this.
+    """
 
     on_run: Callable[[str, int], None] = lambda run_id, trial: None
     on_trial: Callable[[Trial], None] = lambda trial: None
+    on_question: Callable[[str], None] = lambda question: None
     alive: Callable[[], str] = lambda: ""
     """Returns why the graph is dead, empty while it lives."""
 
@@ -79,6 +84,10 @@ class ImproveClient(ClientNode):
         super().__init__("icpi_run", namespace)
         self._client = SafeActionClient(self.node, Improve, IMPROVE)
         self._feedback: list[Improve.Feedback] = []
+        self._questions: list[OperatorRequest] = []
+        self.node.create_subscription(
+            OperatorRequest, OPERATOR_REQUEST, self._on_question, qos.LATCHED
+        )
         self.spin()
 
     def connect(self, limit: float, alive: Callable[[], str] = lambda: "") -> None:
@@ -163,6 +172,18 @@ class ImproveClient(ClientNode):
             new, self._feedback = self._feedback, []
         for feedback in new:
             shown.show(feedback)
+        if not shown.run_id:
+            return  # whose question it is cannot be told yet
+        with self.changed:
+            asked, self._questions = self._questions, []
+        for question in asked:
+            shown.ask(question)
+
+    def _on_question(self, msg: OperatorRequest) -> None:
+        if msg.kind != OperatorRequest.NONE:
+            with self.changed:
+                self._questions.append(msg)
+                self.changed.notify_all()
 
     def _on_feedback(self, msg: Any) -> None:
         with self.changed:
@@ -175,11 +196,15 @@ class _Shown:
 
     def __init__(self, calls: Callbacks) -> None:
         self._calls = calls
-        self._run_id = ""
+        self.run_id = ""
+
+    def ask(self, question: OperatorRequest) -> None:
+        if question.trial_id.startswith(f"{self.run_id}/"):
+            self._calls.on_question(question.question)
 
     def show(self, feedback: Improve.Feedback) -> None:
-        if feedback.run_id != self._run_id:
-            self._run_id = feedback.run_id
+        if feedback.run_id != self.run_id:
+            self.run_id = feedback.run_id
             self._calls.on_run(feedback.run_id, int(feedback.next_trial))
         if feedback.state == Improve.Feedback.FINISHED_TRIAL:
             self._calls.on_trial(convert.trial_from(feedback.trial))

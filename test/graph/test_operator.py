@@ -139,7 +139,7 @@ def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, pe
 
 def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
     client.connect(HANG, careful.alive)
-    trials = []
+    trials, asked = [], []
 
     def answer(last):
         first = person.question(OperatorRequest.MOTION, last)
@@ -154,9 +154,14 @@ def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
     hand = threading.Thread(target=answer, args=(last,))
     hand.start()
     result = client.improve(
-        Request("slide", "ridge", budget=3, seed=4), Callbacks(on_trial=trials.append)
+        Request("slide", "ridge", budget=3, seed=4),
+        Callbacks(on_trial=trials.append, on_question=asked.append),
     )
     hand.join(HANG)
+    assert any("may" in question for question in asked)
+    assert any("leave the workspace" in question for question in asked)
+    assert f"trial {result.run_id}/0" in careful.text()
+    assert "waits for a person: " in careful.text()
     assert result.cancelled
     assert "rejected by the operator: enough" in result.error_msg
     np.testing.assert_allclose(trials[0].theta, [1.1, 0.05])
