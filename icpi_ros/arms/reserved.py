@@ -5,6 +5,7 @@ A limits file, a log or a trial that says ``ur5e`` must mean that arm, not one w
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 
 from icpi_ros.arms import ARMS
@@ -36,6 +37,9 @@ def _shipped() -> dict[str, str]:
     """Return the names of the arms in ``config/arms`` with the hashes of their files."""
     found = {}
     for path in sorted(share_path("config", "arms").glob("*.y*ml")):
-        text = read_text(path)
-        found[parse_yaml(text, path)["name"]] = HashedFile.of(path, text.encode()).sha256
+        with contextlib.suppress(DescriptionError):  # somebody else's file, or a draft
+            text = read_text(path)
+            content = parse_yaml(text, path)
+            if isinstance(content, dict) and isinstance(name := content.get("name"), str):
+                found[name] = HashedFile.of(path, text.encode()).sha256
     return found

@@ -154,11 +154,20 @@ def _converse(client: Any, args: argparse.Namespace) -> int:
         if refusal := _decide(client, request, answer, args.operator):
             print(f"not taken: {printable(refusal)}", flush=True)
             continue
-        verdict = client.verdict(answer.kind)
-        became = verdict.reason if verdict.counted else _did_not_count(verdict)
-        print(printable(became), flush=True)
+        print(printable(_became(client, answer.kind)), flush=True)
     print(f"no question for {limit:g} s")
     return 0
+
+
+def _became(client: Any, kind: str) -> str:
+    """Return what became of a decision; the questions go on where nobody says it."""
+    from icpi_ros.errors import ExecutionFailed
+
+    try:
+        verdict = client.verdict(kind)
+    except ExecutionFailed as exc:
+        return str(exc)
+    return str(verdict.reason if verdict.counted else _did_not_count(verdict))
 
 
 def _ask(request: Any) -> Answer | None:

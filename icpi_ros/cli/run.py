@@ -211,7 +211,6 @@ def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
         raise UsageError(f"cannot resume {args.resume}: there is no trial store at {store}")
     with TrialStore(store) as opened:
         config = opened.run(args.resume).config.as_dict()
-        _settle_mix(args, opened, config["task"])
     asked = {
         "task": args.task,
         "improver": args.improver,
@@ -229,6 +228,8 @@ def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
             )
     if model_options(args):
         raise UsageError("a resumed run keeps the options of its improver: leave them out")
+    with TrialStore(store) as opened:
+        _settle_mix(args, opened, config["task"])
     return config
 
 

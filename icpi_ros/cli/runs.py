@@ -32,5 +32,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{run.run_id}  {run.task}  {run.improver}  {run.state}  "
                 f"{run.trials}/{run.budget} trials  best {best}  {run.execution}"
             )
+            if run.mixed:
+                line += f"; mixed on purpose: {run.mixed}"
             print(printable(line))
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.errors import DatasetError
 
 UNKNOWN = "unknown"
 """Value of whatever the store was not told."""
@@ -126,6 +127,19 @@ def mixture(before: Execution, now: Execution) -> str:
             f"{now} (description {now.arm_hash})"
         )
     return ""
+
+
+def refuse_mixed(run_id: str, mixed: str) -> None:
+    """Refuse a run as one table of data: ``mixed`` is what :class:`RunRecord` says of it.
+
+    Raises:
+        DatasetError: trials of several arms or backends are in it.
+    """
+    if mixed:
+        raise DatasetError(
+            f"run {run_id} has trials of several arms or backends ({mixed}): its trials are not of "
+            "one physics; use a run that is not mixed"
+        )
 
 
 def remedy(before: Execution) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from icpi_ros import __version__
 from icpi_ros.data.dataset import Dataset, fingerprint
+from icpi_ros.data.execution import refuse_mixed
 from icpi_ros.data.hindsight import all_pairs, outcome_goal, relabel
 from icpi_ros.data.store import RunRecord, TrialStore
 from icpi_ros.errors import DatasetError, InvalidValue, ObservationMissing
@@ -71,7 +72,9 @@ def import_runs(
 
 
 def _relabel_run(store: TrialStore, task: Task, run_id: str, group: int) -> Dataset:
-    _check_run(store.run(run_id), task)
+    record = store.run(run_id)
+    _check_run(record, task)
+    refuse_mixed(run_id, record.mixed)
     trials = [
         t for t in store.trials(run_id) if t.outcome is not None and shows(task, t.trajectory)
     ]

@@ -151,6 +151,7 @@ class RunSummary:
     best_cost: float
     state: str
     execution: Execution
+    mixed: str = ""
 
 
 def utc_now() -> str:

@@ -148,7 +148,7 @@ class TrialStore:
     def runs(self) -> list[RunSummary]:
         """Return a summary of every run, the oldest first."""
         query = """
-            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state, r.execution,
+            SELECT r.run_id, r.created, r.task, r.improver, r.budget, r.state, r.execution, r.mixed,
                    COUNT(DISTINCT t.number) AS trials, MIN(t.cost) AS best
             FROM runs r LEFT JOIN trials t ON t.run_id = r.run_id AND t.status = 'done'
             GROUP BY r.run_id ORDER BY r.created, r.run_id
@@ -164,7 +164,8 @@ class TrialStore:
                     trials=row["trials"],
                     best_cost=float("nan") if row["best"] is None else row["best"],
                     state=row["state"],
-                    execution=self._execution(row["run_id"], row["execution"]),
+                    execution=self._readable(row["run_id"], row["execution"]),
+                    mixed=row["mixed"],
                 )
                 for row in db.execute(query)
             ]
@@ -334,6 +335,13 @@ class TrialStore:
         self.close()
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _readable(self, run_id: str, text: str) -> Execution:
+        """Return how a run was executed; unknown where that is damaged: others are listed too."""
+        try:
+            return self._execution(run_id, text)
+        except StoreError:
+            return _UNKNOWN
 
     def _execution(self, run_id: str, text: str) -> Execution:
         try:

@@ -99,6 +99,9 @@ All nodes start at once, and a simulated arm with a camera has come 7 s after th
 BACKENDS = {"sim": "simulated_graph", "real": "real_graph"}
 """What the store holds of a run (:class:`icpi_ros.data.execution.Backend`), by graph."""
 
+KNOW_ALIKE, ALIKE = ("executor", "policy_improver"), ("arm", "limits", "dry_run", "max_step")
+"""Nodes that must agree, and on which parameters: the one moves the arm, the other stores it."""
+
 SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
 SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
 SAFETY_TEXTS = ("arm", "joint_prefix", "scene", "limits")
@@ -132,6 +135,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     file = ParamsFile(values["params_file"])
     for spec in specs:
         file.check(spec.full_name, spec.parameters, given)
+    _check_both(specs, file, given)
     if name == "real" and values["unattended"] != "true":
         _require_approval(specs, file)
     return specs
@@ -151,6 +155,23 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
     return parameters
 
 
+def _check_both(specs: Sequence[NodeSpec], file: ParamsFile, given: Mapping[str, str]) -> None:
+    """Refuse a file that tells only one of two nodes what both must know alike.
+
+    Raises:
+        UsageError: executor and policy_improver would differ; one moves, the other stores.
+    """
+    both = [spec.full_name for spec in specs if spec.executable in KNOW_ALIKE]
+    for name in (name for name in ALIKE if name not in given):
+        found = {node: file.of(node, name) for node in both}
+        if any(values != found[both[0]] for values in found.values()):
+            told = ", ".join(f"{node}: {values or 'nothing'}" for node, values in found.items())
+            raise UsageError(
+                f"{file.path} sets {name} differently for nodes that must agree ({told}): set it "
+                f"for all of them, or give {name}:=... as an argument"
+            )
+
+
 def _require_approval(specs: Sequence[NodeSpec], file: ParamsFile) -> None:
     """Refuse a graph in which an executor asks nobody.
 
@@ -161,7 +182,9 @@ def _require_approval(specs: Sequence[NodeSpec], file: ParamsFile) -> None:
         if spec.executable != "executor":
             continue
         by_file = file.of(spec.full_name, "approval")
-        if all(value is True for value in by_file or [spec.parameters["approval"]]):
+        dry = file.of(spec.full_name, "dry_run") or [spec.parameters["dry_run"]]
+        asked = by_file or [spec.parameters["approval"]]
+        if all(value is True for value in asked) or all(value is True for value in dry):
             continue
         whence = f"in {file.path} for {spec.full_name}" if by_file else "by approval:=false"
         raise UsageError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial, read_trials
+from icpi_ros.data.execution import refuse_mixed
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.identify.misfit import Recorded
@@ -94,7 +95,9 @@ def from_store(
     Raises:
         UsageError: no such run, or nothing in it can be used.
     """
-    own = store.run(run).config.task
+    record = store.run(run)
+    own = record.config.task
+    refuse_mixed(run, record.mixed)
     found = [
         _Found(
             f"{run}/{trial.number}",

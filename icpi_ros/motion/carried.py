@@ -20,8 +20,9 @@ from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.types import Array
 
-BACK = 0.06
-"""How much of the path a stop carries in front of its braking [s]: more than clocks are apart."""
+BACK, APART_CLOCKS = 0.06, 0.03
+"""How much of the path a stop carries in front of its braking at least, and in front of the moment
+at which it is sent: more than clocks are apart [s]."""
 APART = 2e-4
 """Points of the path nearer than this to another are left out [s]: times are rounded to 1 ns."""
 HOLD_TIME = 0.2
@@ -54,7 +55,11 @@ class CarriedStop:
 
 
 def carried_stop(
-    gate: SafetyGate, running: JointTrajectory, begin: float, known_from: float = 0.0
+    gate: SafetyGate,
+    running: JointTrajectory,
+    begin: float,
+    known_from: float = 0.0,
+    lead: float = 0.0,
 ) -> CarriedStop:
     """Return a stop that brakes from ``begin`` on, with the path up to there in front.
 
@@ -67,6 +72,7 @@ def carried_stop(
         running: the motion under way.
         begin: its own time when the braking begins [s].
         known_from: its own time from which the controller commands exactly this path [s].
+        lead: longest time from sending it to ``begin`` [s]: it must have begun when it arrives.
 
     Raises:
         ValueError: ``begin`` is not a time of the motion.
@@ -75,7 +81,7 @@ def carried_stop(
     begin = max(begin, known_from)
 
     def checked(tail: JointTrajectory) -> CarriedStop:
-        whole = carried(running, begin, tail, known_from)
+        whole = carried(running, begin, tail, known_from, lead)
         passed = gate.check_stop(whole.trajectory, running.at(whole.first))
         return CarriedStop(passed, whole.first, begin)
 
@@ -86,13 +92,17 @@ def carried_stop(
 
 
 def carried(
-    running: JointTrajectory, begin: float, tail: JointTrajectory, known_from: float = 0.0
+    running: JointTrajectory,
+    begin: float,
+    tail: JointTrajectory,
+    known_from: float = 0.0,
+    lead: float = 0.0,
 ) -> Carried:
     """Return ``tail``, which starts where the path is at ``begin`` [s], with that path in front.
 
     The points of the path are its own, so that the controller's polynomials are its own, too.
     """
-    first = max(begin - BACK, known_from, 0.0)
+    first = max(begin - max(BACK, lead + APART_CLOCKS), known_from, 0.0)
     if begin - first < APART:
         return Carried(tail, begin, begin)
     own = running.times
@@ -111,6 +121,7 @@ def hold_on_path(
     limits: ArmLimits,
     target: Array | None = None,
     known_from: float = 0.0,
+    lead: float = 0.0,
 ) -> Carried:
     """Return a hold that leaves the path at ``begin`` [s] and comes to rest by one polynomial.
 
@@ -122,7 +133,8 @@ def hold_on_path(
         begin: its own time when the path is left [s].
         limits: of the arm.
         target: ``(n,)`` where to come to rest [rad]; None = straight ahead, as far as it takes.
-        known_from: as in :func:`carried_stop`.
+        known_from: as in :func:`carried_stop` [s].
+        lead: as in :func:`carried_stop` [s].
     """
     begin = max(begin, known_from)
     q, qd, qdd = running.sample(np.array([begin]))
@@ -141,7 +153,7 @@ def hold_on_path(
         _, _, bend = tail.sample(np.linspace(0.0, seconds, HOLD_POINTS)[1:])
         allowed = np.maximum(HOLD_SHARE * limits.acceleration, np.abs(qdd[0]))
         if (np.abs(bend) <= allowed).all() or seconds > 8.0 * HOLD_TIME:
-            return carried(running, begin, tail, known_from)
+            return carried(running, begin, tail, known_from, lead)
         seconds *= 1.25
 
 

@@ -44,7 +44,8 @@ class PreparedStops:
         running: the motion.
         known_from: its own time from which the controller commands exactly this path [s].
         write: makes the message of a checked stop.
-        leads: is told how long planning takes.
+        leads: is told how long planning takes, tells how far ahead a stop is sent.
+        pace: of the arm's clock against the steady one.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class PreparedStops:
         known_from: float,
         write: Callable[[CheckedTrajectory], Any],
         leads: Leads,
+        pace: float = 1.0,
     ) -> None:
         """Begin to prepare."""
         self._gate, self._running, self._known_from = gate, running, known_from
-        self._write, self._leads = write, leads
+        self._write, self._leads, self._pace = write, leads, pace
         self._ready: list[PreparedStop] = []
         self._lock = threading.Lock()
         self._passed = 0.0
@@ -94,7 +96,8 @@ class PreparedStops:
                 continue
             started = time.monotonic()
             try:
-                stop = carried_stop(self._gate, self._running, begin, self._known_from)
+                lead = self._leads.prepared * self._pace + GRID  # the next one is so much later
+                stop = carried_stop(self._gate, self._running, begin, self._known_from, lead)
             except MotionRefused:
                 return  # asked for, it is planned and refused again: that is told then
             item = PreparedStop(stop, self._write(stop.checked))

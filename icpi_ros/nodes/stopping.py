@@ -94,7 +94,12 @@ class Stopper:
         self.forget()
         if running.exact and self._port.pace < FAST:
             self._prepared = PreparedStops(
-                self._gate, running.trajectory, running.known_from, self._port.write, self.leads
+                self._gate,
+                running.trajectory,
+                running.known_from,
+                self._port.write,
+                self.leads,
+                self._pace,
             )
 
     def passed(self, running: Running) -> None:
@@ -183,12 +188,13 @@ class Stopper:
         if running is None or state is None or self._too_old(state):
             return self._port.hold(label, attempt)
         now = self._port.now
-        begin = running.elapsed(now + ns_from_seconds(self.leads.prepared * self._pace))
+        lead = self.leads.prepared * self._pace
+        begin = running.elapsed(now + ns_from_seconds(lead))
         # An arm that left its path cannot stop where it is either: as far ahead as it needs.
         ahead = 0.5 * HOLD_TIME * state.qd if state.has_velocity else 0.0
         target = state.q + ahead if off_path else None
         limits, known_from = self._gate.limits, running.known_from
-        hold = hold_on_path(running.trajectory, begin, limits, target, known_from)
+        hold = hold_on_path(running.trajectory, begin, limits, target, known_from, lead)
         self.rests_at = hold.trajectory.positions[-1]
         return self._port.hold(label, attempt, hold, _stamp(running, hold))
 
@@ -221,17 +227,16 @@ class Stopper:
                 sent = self._send_prepared(running, label)
             if sent is not None:
                 return sent
-        lead = share * self.leads.planned if running.exact else BLEND
-        begin = self._port.now + ns_from_seconds(lead * self._pace)
+        lead = (share * self.leads.planned if running.exact else BLEND) * self._pace
+        begin = self._port.now + ns_from_seconds(lead)
         asked = time.monotonic()
         try:
             if not running.exact:
                 checked = safe_stop(self._gate, running.trajectory, running.elapsed(begin))
                 stamp = begin
             else:
-                stop = carried_stop(
-                    self._gate, running.trajectory, running.elapsed(begin), running.known_from
-                )
+                path, known = running.trajectory, running.known_from
+                stop = carried_stop(self._gate, path, running.elapsed(begin), known, lead)
                 checked, stamp = stop.checked, running.start + ns_from_seconds(stop.first)
         except MotionRefused:
             return None

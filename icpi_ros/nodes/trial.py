@@ -201,7 +201,9 @@ class TrialExecution:
         """Go through the stroke slowly and back, before the scene is put back."""
         self._begin(Phase.REHEARSING)
         self._follower.move_to(plan.motion.start, "approach", plan.slow_scale)
+        self._require_alone()
         self._follower.follow(slow, "rehearsal")
+        self._require_alone()
         self._follower.move_to(plan.motion.ready, "retreat", plan.slow_scale)
 
     # --- phases ---------------------------------------------------------------------------

@@ -113,6 +113,19 @@ def test_a_stop_is_smooth(rate, desired):
 
 @every_dialect
 @both_settings
+def test_a_stop_that_is_sent_long_before_its_braking_has_begun_all_the_same(rate, desired):
+    dialect = options(rate, desired)
+    for rng in examples("long lead", rate, desired):
+        running, begin = motion(rng)
+        lead = rng.uniform(0.06, 0.4)
+        stop = carried_stop(GATE, running, begin, lead=lead)
+        arrival = max(begin - lead, 0.0)
+        assert stop.first <= arrival
+        check(replaced(rng, dialect, running, begin, stop.checked.trajectory, stop.first, arrival))
+
+
+@every_dialect
+@both_settings
 def test_a_hold_of_a_motion_that_is_known_is_smooth_and_so_is_the_cancel_after_it(rate, desired):
     dialect = options(rate, desired)
     for rng in examples("hold", rate, desired):

@@ -12,8 +12,10 @@ from toy_task import TOY, rollout
 from icpi_ros.arms import ARMS, find_arm
 from icpi_ros.cli.main import main
 from icpi_ros.data.execution import Backend, Execution, arm_hash, limits_hash
+from icpi_ros.data.importing import import_runs
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
+from icpi_ros.identify.sources import from_store
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.resources import share_path
 from icpi_ros.tasks import TASKS
@@ -204,6 +206,13 @@ def test_mixing_on_purpose_is_recorded_and_only_once_allowed(store):
     note = store.run(run.run_id).mixed
     assert note.startswith("from trial 1 in a simulation")
     assert "before that on the real graph" in note
+    for one_table in (
+        lambda: import_runs(store, TOY, [run.run_id]),
+        lambda: from_store(store, run.run_id),
+    ):
+        with pytest.raises(UsageError, match="trials of several arms or backends"):
+            one_table()
+    assert store.runs()[0].mixed == note
     with pytest.raises(UsageError, match="--mix"):
         resume(store, run, REAL)
     assert resume(store, run, SIMULATED).resumed_from == 2

@@ -208,8 +208,9 @@ def test_every_argument_of_every_node_is_compared(tmp_path, argument, section):
     file = written(tmp_path, section)
     with pytest.raises(UsageError, match=f"but {argument} was given"):
         graph("real", {name: value, "params_file": file})
-    # What is not given is what a file is for.
-    assert graph("real", {"params_file": file})
+    # What is not given is what a file is for, if all are told that must agree.
+    everywhere = written(tmp_path, f"/**: {section.partition(': ')[2]}")
+    assert graph("real", {"params_file": everywhere})
 
 
 def test_a_file_may_say_what_an_argument_says(tmp_path):
@@ -248,3 +249,21 @@ def test_a_file_that_switches_approval_off_needs_it_too(tmp_path, off):
     with pytest.raises(UsageError, match=rf"off in {file} for /executor: .* unattended:=true"):
         graph("real", {"params_file": file})
     assert graph("real", {"params_file": file, "unattended": "true"})
+
+
+@pytest.mark.parametrize("name", ["arm", "limits", "dry_run", "max_step"])
+def test_a_file_tells_both_nodes_what_both_must_know(tmp_path, name):
+    value = {"dry_run": True, "max_step": 0.3}.get(name, "lab.yaml")
+    file = tmp_path / "params.yaml"
+    one = {"/executor": {"ros__parameters": {name: value}}}
+    file.write_text(json.dumps(one))
+    with pytest.raises(UsageError, match=f"sets {name} differently for nodes that must agree"):
+        graph("sim", {"params_file": str(file)})
+    file.write_text(json.dumps({"/**": one["/executor"]}))
+    assert graph("sim", {"params_file": str(file)})
+
+
+def test_a_dry_run_needs_nobody():
+    assert graph("real", {"approval": "false", "dry_run": "true"})
+    with pytest.raises(UsageError, match="unattended:=true"):
+        graph("real", {"approval": "false"})

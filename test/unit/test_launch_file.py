@@ -64,7 +64,7 @@ def test_every_node_is_told_whose_end_is_its_own(launch_file, name):
 
 def test_a_file_may_change_what_launch_was_not_told_and_nothing_else(launch_file, tmp_path):
     file = tmp_path / "my.yaml"
-    file.write_text("executor: {ros__parameters: {max_step: 0.2}}")
+    file.write_text("/**: {ros__parameters: {max_step: 0.2}}")
     nodes = launched(launch_file, "real", params_file=str(file))
     assert all(str(file) in node.parameters for node in nodes)
     with pytest.raises(UsageError, match=r"but max_step:=0\.4 was given"):
