@@ -75,6 +75,7 @@ class Faults:
         self.protected = False
         """True while a protective stop refuses motions."""
         self._lagging: Array | None = None
+        self._behind = False
 
     def clear(self) -> None:
         """Mend what stays broken: silence and the protective stop."""
@@ -102,18 +103,20 @@ class Faults:
 
     def drift(self, q: Array) -> None:
         """Track badly from the command ``q`` [rad] on."""
-        self._lagging = q
+        self._lagging, self._behind = q, False
 
     def distort(self, q: Array, qd: Array, dt: float) -> tuple[Array, Array]:
         """Return what the servos make of a command; it only changes while they track badly.
 
-        They do until they have caught up with a command that stands.
+        They do until they have caught up with a command that stands, once they were behind one.
         """
         if self._lagging is None:
             return q, qd
         step = np.clip(q - self._lagging, -DRIFT_SPEED * dt, DRIFT_SPEED * dt)
         self._lagging = self._lagging + step
         distorted = self._lagging
-        if not qd.any() and np.abs(q - distorted).max() < CAUGHT_UP:
+        near = bool(np.abs(q - distorted).max() < CAUGHT_UP)
+        if self._behind and near and not qd.any():
             self._lagging = None
+        self._behind = self._behind or not near
         return distorted, np.zeros_like(qd)

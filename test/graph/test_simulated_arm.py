@@ -197,10 +197,11 @@ def test_a_fault_meets_the_motion_it_is_meant_for():
             assert until_events(simulated)[0].state == "done"
 
 
-def test_a_fault_does_not_begin_in_the_rest_before_a_motion():
+@pytest.mark.parametrize("rest", [0.4, 0.402, 0.404, 0.406, 0.408])
+def test_a_fault_does_not_begin_in_the_rest_before_a_motion(rest):
     simulated = arm(FaultPlan("drift", motion=1, after=0.1))
     quick = move(simulated, 0.8, goal=True, watch=Watch(path=np.full(N, 0.05)))
-    simulated.start(replace(quick, trajectory=rested(quick.trajectory, 0.4)))
+    simulated.start(replace(quick, trajectory=rested(quick.trajectory, rest)))
     assert until_events(simulated)[0].state == "aborted"  # and not caught up while it rests
 
 
