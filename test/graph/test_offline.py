@@ -39,7 +39,7 @@ def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
 
 
 def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
-    # Slowly, and few of them: images that perception has no time for are missed live, and not offline.
+    # Slowly, and few: images that perception has no time for are missed live, and not offline.
     folder, _, stored = record(tmp_path, source="camera", real_time_factor=0.5, camera_rate=30)
     found = evaluate(Bag(folder), Request())
     assert found.source == "camera"
