@@ -9,7 +9,7 @@ FAULTS = {
     "abort": (0.2, "the controller gave up"),
     "silent": (0.2, f"no joint state for {SILENCE:g} s"),
     "drift": (0.15, "path"),
-    "late": (REPLY + 1.5, f"took no motion within {REPLY:g} s"),
+    "late": (REPLY + 0.5, f"took no motion within {REPLY:g} s"),
     "protective_stop": (0.2, "protective stop"),
 }
 
