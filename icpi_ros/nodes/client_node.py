@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import rclpy
+from rclpy.action.client import ActionClient
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -88,5 +89,8 @@ class ClientNode:
         self._executor.shutdown(timeout_sec=1.0)
         if self._spinner.ident is not None:
             self._spinner.join(1.0)
+        for waitable in list(self.node.waitables):  # rclpy leaves those of actions open
+            if isinstance(waitable, ActionClient):
+                waitable.destroy()
         self.node.destroy_node()
         self._context.try_shutdown()
