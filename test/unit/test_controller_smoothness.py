@@ -89,6 +89,12 @@ def replaced(rng, dialect, running, begin, new, first, arrival, more=()):
     return smoothness(due, commands, LIMIT, new, start + ns(first), since)
 
 
+def stopped(rng, dialect, running, stop, arrival):
+    """The same of a stop."""
+    new = stop.checked.trajectory
+    return replaced(rng, dialect, running, stop.begin, new, stop.first, arrival)
+
+
 def arrival_before(rng, dialect, begin):
     """Some moment, often the last one: the next update and its command are a period away each."""
     last = begin - 2.0 * dialect.period_ns / SECOND
@@ -108,7 +114,7 @@ def test_a_stop_is_smooth(rate, desired):
         running, begin = motion(rng)
         stop = carried_stop(GATE, running, begin)
         arrival = arrival_before(rng, dialect, begin)
-        check(replaced(rng, dialect, running, begin, stop.checked.trajectory, stop.first, arrival))
+        check(stopped(rng, dialect, running, stop, arrival))
 
 
 @every_dialect
@@ -121,7 +127,7 @@ def test_a_stop_that_is_sent_long_before_its_braking_has_begun_all_the_same(rate
         stop = carried_stop(GATE, running, begin, lead=lead)
         arrival = max(begin - lead, 0.0)
         assert stop.first <= arrival
-        check(replaced(rng, dialect, running, begin, stop.checked.trajectory, stop.first, arrival))
+        check(stopped(rng, dialect, running, stop, arrival))
 
 
 @every_dialect
