@@ -81,7 +81,7 @@ class Question:
     @property
     def answered(self) -> bool:
         """True if there is an answer since it was last forgotten."""
-        return any(future.done() and future.exception() is None for future in list(self._asked))
+        return self._reply() is not None
 
     def forget(self) -> None:
         """Ask anew: what was answered may be otherwise by now."""
@@ -90,15 +90,19 @@ class Question:
 
     def answer(self, request: Any) -> Any:
         """Ask; return the answer, None so far."""
-        for future in list(self._asked):
-            if future.done() and future.exception() is None:
-                return future.result()
+        reply = self._reply()
+        if reply is not None:
+            return reply
         now = time.monotonic()
         if self.served and now >= self._next and self._node.executor is not None:
             self._next = now + ASK_AGAIN
             asked = call(self._node.executor, lambda: self._client.call_async(request))
             self._asked.append(asked)
         return None
+
+    def _reply(self) -> Any:
+        asked = list(self._asked)
+        return next((f.result() for f in asked if f.done() and f.exception() is None), None)
 
 
 class ControllerInquiry:

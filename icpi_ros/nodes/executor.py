@@ -78,9 +78,9 @@ class Executor(IcpiNode):
 
     def close(self) -> None:
         """Stop the arm if a motion is under way."""
-        self._outside.close()
         if not self._server.close(self.settings.stop_limit + 1.0):
             self.get_logger().error("the motion under way did not end in time")
+        self._outside.close()
 
     def _make_inquiry(self, values: dict[str, Any]) -> ControllerInquiry:
         refuse = values["controller_check"] == "refuse"
@@ -97,17 +97,17 @@ class Executor(IcpiNode):
         self._servers = ActionServers(self, EXECUTE_MOTION)
         return Guard(rules, memory, planner, approval, controller, self._servers)
 
-    def _told_of(self, loosened: list[str]) -> str:
+    def _told_of(self, lines: list[str]) -> str:
         """Log what is off or loosened; return what diagnostics say of it, empty = nothing.
 
         In simulated time no arm takes harm: one line of information is enough.
         """
-        text, log = "; ".join(loosened), self.get_logger()
+        text, log = "; ".join(lines), self.get_logger()
         if self.get_parameter("use_sim_time").value:
             if text:
                 log.info(f"simulated: {text}")
             return ""
-        for line in loosened:
+        for line in lines:
             log.warning(line)
         return text
 
