@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.data.execution import Execution
+from icpi_ros.data.execution import NOT_TOLD, Execution
 from icpi_ros.data.store import RunConfig, RunInUse, TrialStore
 from icpi_ros.errors import (
     BudgetSpent,
@@ -56,7 +56,6 @@ OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
-_UNKNOWN = Execution()
 
 
 class ImprovementRun:
@@ -86,7 +85,7 @@ class ImprovementRun:
         task: Task,
         config: RunConfig,
         proposer: Proposer,
-        execution: Execution = _UNKNOWN,
+        execution: Execution = NOT_TOLD,
     ) -> None:
         """Keep the parts; nothing is written yet."""
         self.execution = execution
@@ -119,7 +118,7 @@ class ImprovementRun:
         target_cost: float = 0.0,
         options: Mapping[str, Any] = _NO_OPTIONS,
         max_step: float = 1.0,
-        execution: Execution = _UNKNOWN,
+        execution: Execution = NOT_TOLD,
     ) -> ImprovementRun:
         """Check the arguments, store a new run and return it.
 
@@ -167,7 +166,7 @@ class ImprovementRun:
         store: TrialStore,
         run_id: str,
         dataset: Dataset | None = None,
-        execution: Execution = _UNKNOWN,
+        execution: Execution = NOT_TOLD,
     ) -> ImprovementRun:
         """Continue a stored run at its first trial that is not done; marks half-run trials.
 

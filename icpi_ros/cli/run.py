@@ -256,17 +256,16 @@ def _settle_mix(args: argparse.Namespace, store: TrialStore, task: str) -> None:
 def _simulation(args: argparse.Namespace, task: Task) -> Execution:
     """Return how the simulation that is started here executes trials."""
     from icpi_ros.arms import ARMS
-    from icpi_ros.data.execution import Backend, Execution, arm_hash, limits_hash
+    from icpi_ros.data.execution import Backend, Execution
 
     arm = ARMS.get(task.arm)
-    own = {"arm": arm.name, "arm_hash": arm_hash(arm), "limits_hash": limits_hash(arm.limits)}
-    own |= {"limits": "", "dry_run": "false"}
+    own = {"limits": "", "dry_run": "false"}
     if args.in_process:
         none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
-        return Execution(Backend.IN_PROCESS, **own, **none)
+        return Execution.of(Backend.IN_PROCESS, arm, arm.limits, **own, **none)
     namespace = "/" + args.namespace.strip("/")
     graph = {"source": args.source, "controller": "simulated", "namespace": namespace}
-    return Execution(Backend.SIMULATED, **own, **graph)
+    return Execution.of(Backend.SIMULATED, arm, arm.limits, **own, **graph)
 
 
 def execute(args: argparse.Namespace, plan: Plan) -> str:

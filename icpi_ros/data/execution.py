@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from icpi_ros.arms.base import Arm, ArmLimits
+from icpi_ros.arms.origin import limits_digest
 from icpi_ros.errors import DatasetError
 
 UNKNOWN = "unknown"
@@ -57,7 +58,7 @@ class Execution:
         arm: name of the arm.
         arm_hash: of the arm's description, see :func:`arm_hash`.
         limits: file of tightened limits; empty = the arm's own.
-        limits_hash: of the limits in force, see :func:`limits_hash`.
+        limits_hash: of the limits in force, see :func:`icpi_ros.arms.origin.limits_digest`.
         source: where object positions come from: ``rollout``, ``tracked_pose`` or ``camera``.
         controller: what moves the joints: ``none`` in process, ``simulated``, or its name.
         domain: ROS_DOMAIN_ID as text; empty = no ROS.
@@ -76,6 +77,12 @@ class Execution:
     namespace: str = UNKNOWN
     dry_run: str = UNKNOWN
 
+    @classmethod
+    def of(cls, backend: Backend, arm: Arm, in_force: ArmLimits, **more: str) -> Execution:
+        """Return the way with ``arm`` under the limits ``in_force``; ``more``: other fields."""
+        known = {"arm_hash": arm_hash(arm), "limits_hash": limits_digest(in_force)}
+        return cls(backend, arm.name, **known, **more)
+
     def __str__(self) -> str:
         """Return the way in words: ``on the real graph in namespace /cell with ur5e``."""
         words = [_WORDS[self.backend]]
@@ -88,6 +95,10 @@ class Execution:
     def to_json(self) -> str:
         """Return the fields as JSON text."""
         return json.dumps(asdict(self), sort_keys=True)
+
+
+NOT_TOLD = Execution()
+"""Nothing is known."""
 
 
 def execution_from_json(text: str) -> Execution:
@@ -148,11 +159,6 @@ def remedy(before: Execution) -> str:
     return f"go on with {how} and the same arm, or give --mix if mixing is meant"
 
 
-def limits_hash(limits: ArmLimits) -> str:
-    """Return a short hash of limits."""
-    return _hash(_limits(limits))
-
-
 def arm_hash(arm: Arm) -> str:
     """Return a short hash of what an arm is: joints, limits, collision geometry, kinematics.
 
@@ -169,17 +175,13 @@ def arm_hash(arm: Arm) -> str:
         {
             "name": arm.name,
             "joints": arm.joints,
-            "limits": _limits(arm.limits),
+            "limits": limits_digest(arm.limits),
             "home": _rounded(arm.home),
             "strike_deceleration": str(arm.strike_deceleration),
             "body": body,
             "poses": [[_rounded(part) for part in pose] for pose in poses],
         }
     )
-
-
-def _limits(limits: ArmLimits) -> dict[str, Any]:
-    return {f.name: _rounded(getattr(limits, f.name)) for f in fields(limits)}
 
 
 def _rounded(value: Any) -> Any:

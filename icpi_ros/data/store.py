@@ -20,7 +20,7 @@ from types import TracebackType
 import numpy as np
 
 from icpi_ros.data.database import Database
-from icpi_ros.data.execution import Execution, execution_from_json
+from icpi_ros.data.execution import NOT_TOLD, Execution, execution_from_json
 from icpi_ros.data.lease import Lease, RunInUse
 from icpi_ros.data.records import (
     RunConfig,
@@ -45,9 +45,6 @@ __all__ = [
     "UnknownRun",
     "default_path",
 ]
-
-
-_UNKNOWN = Execution()
 
 
 class UnknownRun(UsageError):
@@ -90,7 +87,7 @@ class TrialStore:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def create_run(self, config: RunConfig, execution: Execution = _UNKNOWN) -> str:
+    def create_run(self, config: RunConfig, execution: Execution = NOT_TOLD) -> str:
         """Store a new run and how it is executed, take its lease and return its id.
 
         Ids sort by time of creation [UTC], for example ``20261121-091500-slide-3f2a``.
@@ -204,7 +201,7 @@ class TrialStore:
         theta: Array,
         proposal: Proposal,
         projected: bool,
-        execution: Execution = _UNKNOWN,
+        execution: Execution = NOT_TOLD,
     ) -> int:
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
@@ -341,7 +338,7 @@ class TrialStore:
         try:
             return self._execution(run_id, text)
         except StoreError:
-            return _UNKNOWN
+            return NOT_TOLD
 
     def _execution(self, run_id: str, text: str) -> Execution:
         try:

@@ -14,7 +14,7 @@ from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
-from icpi_ros.data.execution import UNKNOWN, Backend, Execution, arm_hash, limits_hash
+from icpi_ros.data.execution import UNKNOWN, Backend, Execution
 from icpi_ros.feasible import reach_of
 from icpi_ros.graph.instance import domain_id
 from icpi_ros.graph.protections import CAREFUL
@@ -137,12 +137,11 @@ class PolicyImprover(IcpiNode):
 def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace: str) -> Execution:
     """Return how this graph executes trials, as far as the parameters say it."""
     backend = Backend(values["backend"])
-    return Execution(
-        backend=backend,
-        arm=arm.name,
-        arm_hash=arm_hash(arm),
+    return Execution.of(
+        backend,
+        arm,
+        gate.limits,
         limits=values["limits"],
-        limits_hash=limits_hash(gate.limits),
         source=values["source"],
         controller="simulated" if backend is Backend.SIMULATED else values["controller"],
         domain=str(domain_id()),

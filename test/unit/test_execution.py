@@ -10,8 +10,9 @@ from old_stores import SCHEMA_2
 from toy_task import TOY, rollout
 
 from icpi_ros.arms import ARMS, find_arm
+from icpi_ros.arms.origin import limits_digest
 from icpi_ros.cli.main import main
-from icpi_ros.data.execution import Backend, Execution, arm_hash, limits_hash
+from icpi_ros.data.execution import Backend, Execution, arm_hash
 from icpi_ros.data.importing import import_runs
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
@@ -27,7 +28,7 @@ REAL = Execution(
     arm="ur5e",
     arm_hash=arm_hash(UR5E),
     limits="/lab/limits.yaml",
-    limits_hash=limits_hash(UR5E.limits),
+    limits_hash=limits_digest(UR5E.limits),
     source="camera",
     controller="scaled_joint_trajectory_controller",
     domain="7",
