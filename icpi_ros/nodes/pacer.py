@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+IDLE = 0.25
+"""Speed of a free-running simulation in which nothing moves: each state costs every node."""
 MAX_LAG = 0.1
 """Real time that a slow machine may catch up [s]; what is beyond is given up."""
 
@@ -14,7 +16,7 @@ class Pacer:
 
     Args:
         factor: simulated seconds per real second; 0 = as fast as possible while something
-            moves, and real time while nothing does, so that an idle simulation leaves the
+            moves, and :data:`IDLE` while nothing does, so that an idle simulation leaves the
             processor to others.
     """
 
@@ -34,7 +36,7 @@ class Pacer:
         if self._anchor is None:
             self._anchor = (now, ns)
         begin, begin_ns = self._anchor
-        ahead = begin + (ns - begin_ns) * 1e-9 / (self._factor or 1.0) - now
+        ahead = begin + (ns - begin_ns) * 1e-9 / (self._factor or IDLE) - now
         if ahead < -MAX_LAG:
             self._anchor = (now, ns)
         elif ahead > 0.0 and free:
