@@ -43,6 +43,14 @@ def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
     return why_not
 
 
+def simulated_reach(task: Task, arm: Arm) -> WhyNot:
+    """Return the question whether a simulated arm can execute a theta.
+
+    The arm that a task is made for can execute all of them; every other one is asked its gate.
+    """
+    return anything if arm.name == task.arm else reach_of(task, arm, SafetyGate(arm))
+
+
 def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tuple[Array, str]:
     """Return theta or, if it cannot be executed, the last one that can on the way back.
 

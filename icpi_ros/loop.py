@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.dataset import Dataset, check_arm
 from icpi_ros.data.execution import NOT_TOLD, Execution
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.store import RunConfig, RunInUse, TrialStore
 from icpi_ros.errors import (
     BudgetSpent,
@@ -119,6 +120,7 @@ class ImprovementRun:
         options: Mapping[str, Any] = _NO_OPTIONS,
         max_step: float = 1.0,
         execution: Execution = NOT_TOLD,
+        mix: bool = False,
     ) -> ImprovementRun:
         """Check the arguments, store a new run and return it.
 
@@ -135,9 +137,11 @@ class ImprovementRun:
             max_step: largest change of theta from an executed trial to the next, a share of each
                 parameter's range; proposals beyond are moved back and marked as projected.
             execution: how its trials are executed, as far as that is known.
+            mix: examples of another arm are meant; the stored configuration says of which.
 
         Raises:
-            UsageError: any argument is not allowed; the message names it.
+            UsageError: any argument is not allowed, the message names it; or the data set is of
+                another arm and ``mix`` is false.
             StoreError: the run cannot be stored.
         """
         checked = task.check_goal(task.default_goal if goal is None else goal)
@@ -154,6 +158,7 @@ class ImprovementRun:
             definition_hash=task.definition_hash(),
             dataset_hash=examples_hash(examples),
             max_step=max_step,
+            dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
         check_numbers(config)
         proposer = make_proposer(task, config, examples)

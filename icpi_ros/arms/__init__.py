@@ -55,6 +55,15 @@ def find_arm(name_or_path: str) -> Arm:
     raise UnknownName("arm", name_or_path, [*ARMS.names(), "or the path of a YAML file"])
 
 
+def argument_of(arm: Arm) -> str:
+    """Return what :func:`find_arm` takes to give ``arm`` again: its name, or its file's path."""
+    from icpi_ros.arms.described import DescribedArm
+
+    if arm.name not in ARMS and isinstance(arm, DescribedArm) and arm.description.files:
+        return str(arm.description.files[0].path.absolute())
+    return arm.name
+
+
 ARMS = ArmRegistry(
     "arm",
     {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.deadline import Deadline, TookTooLong, build_limit, still_busy
 from icpi_ros.bench.entrants import Entrant
@@ -195,6 +196,7 @@ class _Player:
 
 def play(
     task: Task,
+    arm: Arm,
     condition: Condition,
     instance: Instance,
     entrants: Sequence[Entrant],
@@ -210,6 +212,7 @@ def play(
 
     Args:
         task: what to execute.
+        arm: that executes it.
         condition: gives its name and options.
         instance: the problem.
         entrants: who takes part.
@@ -222,7 +225,7 @@ def play(
 
     def player(entrant: Entrant) -> _Player:
         chosen = entrant.under(condition.options)
-        make = partial(chosen.build, task, instance.goal, instance.physics, dataset)
+        make = partial(chosen.build, task, arm, instance.goal, instance.physics, dataset)
         out = "its call in an earlier instance still goes on" if entrant.label in busy else ""
         return _Player(entrant, make, rules, out)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.conditions import MAX_EXAMPLES, Condition
 from icpi_ros.data.build import Progress, build_file
 from icpi_ros.data.dataset import Dataset, load, shipped
@@ -21,6 +22,7 @@ EXAMPLES_PER_DRAW = 10
 
 def large(
     task: Task,
+    arm: Arm,
     folder: Path,
     workers: Workers,
     on_draw: Callable[[Progress], None] = lambda _: None,
@@ -29,6 +31,7 @@ def large(
 
     Args:
         task: of the examples.
+        arm: that executes them.
         folder: where its file is kept, and taken from if it is there.
         workers: who builds it.
         on_draw: told how far it is.
@@ -44,7 +47,7 @@ def large(
         draws=MAX_EXAMPLES // EXAMPLES_PER_DRAW,
         seed=int(shipped(task).provenance["seed"]),
     )
-    return build_file(task, plan, path, workers, on_draw=on_draw)
+    return build_file(task, arm, plan, path, workers, on_draw=on_draw)
 
 
 def large_path(task: Task, folder: Path) -> Path:
@@ -52,23 +55,25 @@ def large_path(task: Task, folder: Path) -> Path:
     return folder / f"{task.name}-{MAX_EXAMPLES}.parquet"
 
 
-def under(condition: Condition, task: Task, whole: Dataset | None = None) -> Dataset:
+def under(
+    condition: Condition, task: Task, dataset: Dataset, whole: Dataset | None = None
+) -> Dataset:
     """Return what improvers learn from under a condition.
 
     Args:
         condition: says how many of the first examples, and how noisy their labels are.
         task: of the examples.
+        dataset: the shipped one, or another that was given.
         whole: the large data set, where the shipped one is too small.
 
     Raises:
         InvalidValue: the data set is too small.
     """
-    dataset = shipped(task)
     if condition.examples is not None:
         more = whole if whole and condition.examples > len(dataset) else dataset
         dataset = first(more, condition.examples)
     if condition.label_noise > 0.0:
-        seed = int(dataset.provenance["seed"])
+        seed = int(dataset.provenance.get("seed", 0))
         dataset = with_label_noise(dataset, task, condition.label_noise, seed)
     return dataset
 

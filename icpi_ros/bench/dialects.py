@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.arms import ARMS
-from icpi_ros.arms.base import ArmLimits
+from icpi_ros.arms.base import Arm, ArmLimits
 from icpi_ros.motion.carried import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
@@ -102,10 +102,9 @@ def dialects(heard: Sequence[HeardStop], limits: ArmLimits) -> list[dict[str, An
     return rows
 
 
-def random_stops(count: int, seed: int = 0) -> list[HeardStop]:
+def random_stops(arm: Arm, count: int, seed: int = 0) -> list[HeardStop]:
     """Return stops of random strikes of ``slide`` that arrive 20 to 40 ms before they brake."""
     rng, task = np.random.default_rng(seed), TASKS.get("slide")
-    arm = ARMS.get(task.arm)
     gate, heard = SafetyGate(arm), []
     for theta in task.space.sample(rng, count):
         strike = task.motion(theta, arm).stroke
@@ -146,5 +145,5 @@ if __name__ == "__main__":
     from icpi_ros.bench.stopping import table
 
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    limits_of = ARMS.get(TASKS.get("slide").arm).limits
-    print("\n".join(table(dialects(random_stops(number), limits_of))))
+    own = ARMS.get(TASKS.get("slide").arm)
+    print("\n".join(table(dialects(random_stops(own, number), own.limits))))

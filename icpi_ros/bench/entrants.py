@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.oracles import ORACLES
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.errors import IcpiError, InvalidValue, UnknownName
@@ -37,7 +38,7 @@ class Entrant:
         label: as written by the user, ``NAME[:KEY=VALUE...]``; its name in results.
         kind: class of the improver.
         options: see :attr:`Context.options`.
-        informed: True for an oracle, which is told task and hidden physics.
+        informed: True for an oracle, which is told task, arm and hidden physics.
     """
 
     label: str
@@ -65,14 +66,16 @@ class Entrant:
         shared = {key: value for key, value in options.items() if self.takes(key)}
         return replace(self, options=shared | dict(self.options))
 
-    def build(self, task: Task, goal: Array, physics: Array, dataset: Dataset) -> Improver:
+    def build(
+        self, task: Task, arm: Arm, goal: Array, physics: Array, dataset: Dataset
+    ) -> Improver:
         """Return a new improver for one instance.
 
         Raises:
             UsageError: it refuses its options or the data set.
         """
         context = Context(task.space, goal, task.cost_mask, dataset, dict(self.options))
-        extra = (task, physics) if self.informed else ()
+        extra = (task, arm, physics) if self.informed else ()
         improver: Improver = self.kind(context, *extra)
         return improver
 

@@ -42,10 +42,9 @@ class Tally:
     refused_stops: int = 0
 
 
-def measure(task: Task, trials: int, rng: np.random.Generator) -> Tally:
+def measure(task: Task, arm: Arm, trials: int, rng: np.random.Generator) -> Tally:
     """Check all motions of ``trials`` random trials of a task, and stops of them."""
-    arm, tally = ARMS.get(task.arm), Tally()
-    gate = SafetyGate(arm)
+    gate, tally = SafetyGate(arm), Tally()
     for theta in task.space.sample(rng, trials):
         for i, motion in enumerate(_motions(task, arm, theta, rng.uniform(0.1, 0.95))):
             begin = time.perf_counter()
@@ -104,7 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     rng = np.random.default_rng(options.seed)
     for name in TASKS.names():
-        print(_line(name, measure(TASKS.get(name), options.trials, rng)), flush=True)
+        task = TASKS.get(name)
+        tally = measure(task, ARMS.get(task.arm), options.trials, rng)
+        print(_line(name, tally), flush=True)
     return 0
 
 

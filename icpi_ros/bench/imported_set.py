@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.data.dataset import Dataset, empty, shipped
 from icpi_ros.data.hindsight import all_pairs, relabel
 from icpi_ros.data.importing import together
@@ -56,11 +57,10 @@ ENTRANTS = (
 )
 
 
-def run_draw(task: Task, seed: int, number: int) -> dict[str, list[float]]:
+def run_draw(task: Task, arm: Arm, seed: int, number: int) -> dict[str, list[float]]:
     """Return the best cost [m] after 0, 1, ... adjustments of each entrant on one physics."""
     rng = np.random.default_rng([seed, number, STREAM])
     physics = task.sample_physics(rng)
-    arm = ARMS.get(task.arm)
     world = World(task, arm, physics)
 
     def execute(thetas: Array) -> list[ObjectTrajectory]:
@@ -113,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--draws must be at least 1 and --seed at least 0")
     try:
         task = TASKS.get(args.task)
-        found = [run_draw(task, args.seed, number) for number in range(args.draws)]
+        arm = ARMS.get(task.arm)
+        found = [run_draw(task, arm, args.seed, number) for number in range(args.draws)]
     except IcpiError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return exc.exit_code

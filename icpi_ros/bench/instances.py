@@ -1,6 +1,7 @@
 """Instances of a benchmark: hidden physics, goal and first attempt, the same for all improvers.
 
-An instance depends on the task, the draws, the seed and its number only.  No stream of random
+An instance depends on the task, the draws, the seed and its number only (with an arm that cannot
+execute every theta, on that too).  No stream of random
 numbers here is one of a data set or of a run.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.errors import InvalidValue
+from icpi_ros.feasible import WhyNot, anything, first_possible
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
@@ -45,7 +47,9 @@ class Instance:
             object.__setattr__(self, name, array)
 
 
-def draw_instance(task: Task, draws: str, seed: int, number: int) -> Instance:
+def draw_instance(
+    task: Task, draws: str, seed: int, number: int, why_not: WhyNot = anything
+) -> Instance:
     """Draw instance ``number``: physics, goal and first theta, in this order.
 
     Args:
@@ -54,6 +58,7 @@ def draw_instance(task: Task, draws: str, seed: int, number: int) -> Instance:
             ``test`` but other instances, for tuning.
         seed: of the benchmark.
         number: from 0.
+        why_not: says which thetas the arm cannot execute; the first attempt is none of them.
 
     Raises:
         InvalidValue: unknown ``draws``.
@@ -63,7 +68,7 @@ def draw_instance(task: Task, draws: str, seed: int, number: int) -> Instance:
     rng = np.random.default_rng([seed, number, STREAMS[draws]])
     physics = task.sample_shifted(rng) if draws == "shifted" else task.sample_physics(rng)
     goal = task.sample_goal(rng)
-    return Instance(number, physics, goal, task.space.sample(rng))
+    return Instance(number, physics, goal, first_possible(task.space, rng, why_not))
 
 
 def proposal_rng(seed: int, number: int, trial: int, label: str) -> np.random.Generator:

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.context.regression import boxed_step
 from icpi_ros.errors import ExecutionFailed, ObservationMissing
@@ -57,15 +58,20 @@ class Oracle(Improver):
     needs_dataset: ClassVar[bool] = False
 
     def __init__(
-        self, context: Context, task: Task, physics: Array, settings: OracleSettings | None = None
+        self,
+        context: Context,
+        task: Task,
+        arm: Arm,
+        physics: Array,
+        settings: OracleSettings | None = None,
     ) -> None:
-        """Remember task and hidden physics ``(P,)``.
+        """Remember task, arm and hidden physics ``(P,)``.
 
         Raises:
             InvalidValue: an option is given; it has none.
         """
         super().__init__(context)
-        self._task, self._simulate = task, simulator(task, physics)
+        self._task, self._simulate = task, simulator(task, arm, physics)
         self._settings = settings or OracleSettings()
         self._known: dict[bytes, Array] = {}
 
@@ -129,14 +135,19 @@ class RidgeOracle(Oracle):
     needs_dataset: ClassVar[bool] = True
 
     def __init__(
-        self, context: Context, task: Task, physics: Array, settings: OracleSettings | None = None
+        self,
+        context: Context,
+        task: Task,
+        arm: Arm,
+        physics: Array,
+        settings: OracleSettings | None = None,
     ) -> None:
-        """Remember task and hidden physics ``(P,)``; index the data set.
+        """Remember task, arm and hidden physics ``(P,)``; index the data set.
 
         Raises:
             InvalidValue: an option is given, it has none; or too few examples.
         """
-        super().__init__(context, task, physics, settings)
+        super().__init__(context, task, arm, physics, settings)
         self._ridge = Ridge(context)
 
     def _step(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Bench, Row, Rules, play
 from icpi_ros.bench.entrants import entrants
@@ -80,7 +82,7 @@ class Recovery:
 
 
 def recover(
-    task: Task, draws: str, seed: int, number: int, trials: int, examples: int = EXAMPLES
+    task: Task, arm: Arm, draws: str, seed: int, number: int, trials: int, examples: int = EXAMPLES
 ) -> Recovery:
     """Record a run, calibrate from it, and adjust a new problem; see the head of this module.
 
@@ -88,8 +90,9 @@ def recover(
         IcpiError: no trial of the run was observed.
     """
     instance = draw_instance(task, draws, seed, number)
-    simulate = simulator(task, instance.physics)
-    rows = _play(task, instance, shipped(task), Rules(seed, trials, _TIME_LIMIT), simulate)
+    simulate = simulator(task, arm, instance.physics)
+    rules = Rules(seed, trials, _TIME_LIMIT)
+    rows = _play(task, arm, instance, shipped(task), rules, simulate)
     thetas = np.array([row["theta"] for row in rows if row["cost"] is not None])
     rng = np.random.default_rng([seed, number, STREAMS[draws], _SENSOR])
     seen = [
@@ -100,9 +103,9 @@ def recover(
     if not seen:
         raise IcpiError(f"{task.name}, instance {number}: no trial was observed")
     begin = time.perf_counter()
-    found = estimate_of(task, seen, fit(task, seen))
+    found = estimate_of(task, seen, fit(task, arm, seen))
     seconds = time.perf_counter() - begin
-    costs = _adjusted(task, instance, found.belief, seed, simulate, examples)
+    costs = _adjusted(task, arm, instance, found.belief, seed, simulate, examples)
     return _compared(number, instance.physics, found, seconds, costs)
 
 
@@ -115,6 +118,7 @@ def _sensed(path: ObjectTrajectory, rng: np.random.Generator) -> ObjectTrajector
 
 def _adjusted(
     task: Task,
+    arm: Arm,
     instance: Instance,
     belief: Belief,
     seed: int,
@@ -127,17 +131,18 @@ def _adjusted(
     plan = Plan(examples=examples, draws=DRAWS, around=belief)
     rules = Rules(seed, 2, _TIME_LIMIT)
     ours, theirs = (
-        _play(task, new, data, rules, simulate) for data in (build(task, plan), shipped(task))
+        _play(task, arm, new, data, rules, simulate)
+        for data in (build(task, arm, plan), shipped(task))
     )
     return _cost(theirs[0]), _cost(theirs[1]), _cost(ours[1])
 
 
 def _play(
-    task: Task, instance: Instance, data: Dataset, rules: Rules, simulate: Simulate
+    task: Task, arm: Arm, instance: Instance, data: Dataset, rules: Rules, simulate: Simulate
 ) -> list[Row]:
     condition = Condition(noise=NOISE)
     bench = Bench(task, instance, NOISE, rules.seed, simulate)
-    return play(task, condition, instance, entrants([IMPROVER]), data, rules, bench)
+    return play(task, arm, condition, instance, entrants([IMPROVER]), data, rules, bench)
 
 
 def _cost(row: Row) -> float:
@@ -214,7 +219,8 @@ def main(
     task, found = TASKS.get(args.task), list[Recovery]()
     for number in range(args.instances):
         with one_thread():
-            found.append(recover(task, args.draws, args.seed, number, args.trials, args.examples))
+            how = (args.draws, args.seed, number, args.trials, args.examples)
+            found.append(recover(task, ARMS.get(task.arm), *how))
         if args.json:
             text = json.dumps([asdict(each) for each in found], indent=1)
             args.json.write_text(text + "\n", encoding="utf-8")

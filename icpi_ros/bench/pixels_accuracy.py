@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.instances import draw_instance
 from icpi_ros.bench.pixels import CASES, STREAM, Band, in_picture, look, one_thread
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import IcpiError
+from icpi_ros.feasible import first_possible, simulated_reach
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.targets import watch
 from icpi_ros.sim.camera import SimulatedCamera
@@ -58,6 +59,7 @@ class AccuracyWork:
     """Trials of one task under some cases; called with the number of a trial."""
 
     task: Task
+    arm: Arm
     cases: tuple[str, ...]
     seed: int
 
@@ -67,7 +69,7 @@ class AccuracyWork:
             return list(self._run(number))
 
     def _run(self, number: int) -> Iterator[Sighting]:
-        task, arm = self.task, ARMS.get(self.task.arm)
+        task, arm = self.task, self.arm
         rng = np.random.default_rng([self.seed, number, STREAM])
         physics = draw_instance(task, "train", self.seed, number).physics
         world, standing = World(task, arm, physics), STANDING + float(rng.uniform(0.0, 0.05))
@@ -98,13 +100,13 @@ class AccuracyWork:
         self, world: World, physics: Array, camera: Camera, number: int, rng: np.random.Generator
     ) -> tuple[Array, int]:
         """Return a theta that keeps the object in the picture, and how many did not."""
-        theta = np.array(draw_instance(self.task, "train", self.seed, number).theta)
+        why_not = simulated_reach(self.task, self.arm)
+        theta = np.array(draw_instance(self.task, "train", self.seed, number, why_not).theta)
         for left_out in range(MOST_DRAWS):
-            arm = ARMS.get(self.task.arm)
-            made = rollout(self.task, arm, physics, theta[np.newaxis], world=world)
+            made = rollout(self.task, self.arm, physics, theta[np.newaxis], world=world)
             if in_picture(watch(self.task.name), camera, made.trajectories[0]):
                 return theta, left_out
-            theta = self.task.space.sample(rng)
+            theta = first_possible(self.task.space, rng, why_not)
         raise IcpiError(f"{self.task.name}: {MOST_DRAWS} thetas all took the object out of sight")
 
 
@@ -165,6 +167,7 @@ def summary(task: str, case: str, sightings: Sequence[Sighting]) -> Accuracy:
 
 def accuracy(
     task: Task,
+    arm: Arm,
     cases: Sequence[str],
     trials: int,
     seed: int,
@@ -172,7 +175,7 @@ def accuracy(
     on_trial: Callable[[], None] = lambda: None,
 ) -> list[Sighting]:
     """Return the trials of a task under ``cases``, by number; calls ``on_trial`` after each."""
-    work = AccuracyWork(task, tuple(cases), seed)
+    work = AccuracyWork(task, arm, tuple(cases), seed)
     found = {}
     for number, sightings in workers.run(work, range(trials)):
         found[number] = sightings

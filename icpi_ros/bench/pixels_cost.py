@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench import pixels
 from icpi_ros.bench.entrants import entrants
 from icpi_ros.bench.instances import Instance, draw_instance, proposal_rng
 from icpi_ros.bench.pixels import STREAM, look, one_thread
-from icpi_ros.data.dataset import Dataset, shipped
+from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import ObservationMissing
+from icpi_ros.feasible import Confinement, first_possible, simulated_reach
 from icpi_ros.improvers.base import Improver
+from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.perception.targets import watch
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.filming import STANDING, film
@@ -63,21 +65,23 @@ class CostWork:
     """Instances of one task; called with the number of an instance."""
 
     task: Task
+    arm: Arm
     dataset: Dataset
     seed: int
 
     def __call__(self, number: int) -> Played:
         """Play an instance twice: with ground truth, and with a typical camera."""
         with one_thread():
-            return self._play(draw_instance(self.task, "test", self.seed, number))
+            why_not = simulated_reach(self.task, self.arm)
+            return self._play(draw_instance(self.task, "test", self.seed, number, why_not))
 
     def _play(self, instance: Instance) -> Played:
         task = self.task
-        world = World(task, ARMS.get(task.arm), instance.physics)
+        world = World(task, self.arm, instance.physics)
         settings = replace(pixels.WEBCAM, seed=self.seed + instance.number)
-        truth = self._improve(instance, _FromTruth(task, instance, world))
+        truth = self._improve(instance, _FromTruth(task, self.arm, instance, world))
         with SimulatedCamera(world.model, "", settings, watch(task.name).target) as camera:
-            watching = _FromPixels(task, instance, world, camera, self.seed)
+            watching = _FromPixels(task, self.arm, instance, world, camera, self.seed)
             seen = self._improve(instance, watching)
         reasons = tuple(watching.reasons)
         return Played(instance.number, truth, seen, watching.repeated, watching.skipped, reasons)
@@ -101,16 +105,18 @@ class CostWork:
 
     def _improver(self, instance: Instance) -> Improver:
         (entrant,) = entrants([IMPROVER])
-        return entrant.build(self.task, instance.goal, instance.physics, self.dataset)
+        return entrant.build(self.task, self.arm, instance.goal, instance.physics, self.dataset)
 
     def _next(
         self, improver: Improver, history: Sequence[Outcome], rng: np.random.Generator
     ) -> Array:
         """Return the improver's theta; a random one while nothing was observed."""
-        space = self.task.space
+        space, why_not = self.task.space, simulated_reach(self.task, self.arm)
         if not history:
-            return space.sample(rng)
-        return space.project(space.as_vector(improver.propose(tuple(history), rng).theta))[0]
+            return first_possible(space, rng, why_not)
+        executed = [outcome.theta for outcome in history]
+        theta = improver.propose(tuple(history), rng).theta
+        return Confinement(StepLimit(space, 1.0), why_not).of(theta, executed).theta
 
 
 @dataclass(frozen=True)
@@ -118,12 +124,13 @@ class _FromTruth:
     """Observes true positions."""
 
     task: Task
+    arm: Arm
     instance: Instance
     world: World
 
     def __call__(self, theta: Array, trial: int) -> tuple[Outcome, float]:
-        task, arm = self.task, ARMS.get(self.task.arm)
-        made = rollout(task, arm, self.instance.physics, theta[np.newaxis], world=self.world)
+        task = self.task
+        made = rollout(task, self.arm, self.instance.physics, theta[np.newaxis], world=self.world)
         error = task.error(made.trajectories[0], self.instance.goal)
         return Outcome(theta, error, task.cost(error)), task.cost(error)
 
@@ -132,11 +139,17 @@ class _FromPixels:
     """Observes through a camera; a poor trial is executed once more, then given up."""
 
     def __init__(
-        self, task: Task, instance: Instance, world: World, camera: SimulatedCamera, seed: int
+        self,
+        task: Task,
+        arm: Arm,
+        instance: Instance,
+        world: World,
+        camera: SimulatedCamera,
+        seed: int,
     ) -> None:
         self.repeated = self.skipped = 0
         self.reasons: list[str] = []
-        self._task, self._instance, self._seed = task, instance, seed
+        self._task, self._arm, self._instance, self._seed = task, arm, instance, seed
         self._world, self._camera = world, camera
 
     def __call__(self, theta: Array, trial: int) -> tuple[Outcome, float] | None:
@@ -153,7 +166,7 @@ class _FromPixels:
         rng = np.random.default_rng([self._seed, instance.number, trial, attempt, STREAM])
         made = film(
             task,
-            ARMS.get(task.arm),
+            self._arm,
             instance.physics,
             theta,
             self._camera,
@@ -223,17 +236,15 @@ def cost_summary(task: str, played: Sequence[Played]) -> Cost:
 
 def cost(
     task: Task,
+    arm: Arm,
+    dataset: Dataset,
     instances: int,
     seed: int,
     workers: Workers,
     on_instance: Callable[[], None] = lambda: None,
 ) -> list[Played]:
-    """Return the instances of a task, by number; calls ``on_instance`` after each.
-
-    Raises:
-        DatasetError: the task has no data set.
-    """
-    work = CostWork(task, shipped(task), seed)
+    """Return the instances of a task, by number; calls ``on_instance`` after each."""
+    work = CostWork(task, arm, dataset, seed)
     found = []
     for _, played in workers.run(work, range(instances)):
         found.append(played)

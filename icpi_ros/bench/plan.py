@@ -8,15 +8,19 @@ import math
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
+from icpi_ros.arms import ARMS, argument_of
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.conditions import PRESETS, Condition
 from icpi_ros.bench.contest import Rules
 from icpi_ros.bench.entrants import entrants
+from icpi_ros.data.dataset import Dataset, check_arm, shipped
 from icpi_ros.data.labelling import versions
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import InvalidValue
 from icpi_ros.tasks.base import Task
 
@@ -45,6 +49,10 @@ class Plan:
         threshold: cost from which on an instance counts as solved [m].
         preset: name, for the record; says nothing where the conditions are not its own.
         draws: as asked for on the command line; empty = as the preset says.
+        arm: that executes all tasks; None = each task's own.
+        datasets: examples of single tasks; the others have the shipped ones.
+        dataset_files: where those come from, for the command.
+        mix: examples of another arm are meant.
     """
 
     tasks: tuple[Task, ...]
@@ -57,6 +65,10 @@ class Plan:
     threshold: float = DEFAULT_THRESHOLD
     preset: str = "main"
     draws: str = ""
+    arm: Arm | None = None
+    datasets: tuple[Dataset, ...] = ()
+    dataset_files: tuple[str, ...] = ()
+    mix: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run.
@@ -76,7 +88,47 @@ class Plan:
                 raise InvalidValue(f"{name} = {value}: must be a positive number")
         _once("task", [task.name for task in self.tasks])
         _once("condition", [condition.name for condition in self.conditions])
+        self._check_datasets()
         entrants(self.improvers)
+
+    def _check_datasets(self) -> None:
+        names = [dataset.task for dataset in self.datasets]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidValue(f"two data sets are of task {name!r}: give one of each task")
+            if name not in [task.name for task in self.tasks]:
+                raise InvalidValue(f"a data set is of task {name!r}, which does not take part")
+
+    def arm_of(self, task: Task) -> Arm:
+        """Return the arm that executes one of the tasks."""
+        return self.arm or ARMS.get(task.arm)
+
+    def own_examples(self, task: Task) -> Dataset | None:
+        """Return the examples that were given for a task; None = none were."""
+        return next((data for data in self.datasets if data.task == task.name), None)
+
+    def examples(self, task: Task) -> Dataset:
+        """Return the examples of a task.
+
+        Raises:
+            DatasetError: none were given, and none are shipped.
+        """
+        own = self.own_examples(task)
+        return shipped(task) if own is None else own
+
+    def mixed(self) -> dict[str, str]:
+        """Return by task of which other arm its examples are, on purpose.
+
+        Raises:
+            DatasetError: of another arm, and that is not meant.
+        """
+        if not any(entrant.kind.needs_dataset for entrant in entrants(self.improvers)):
+            return {}
+        found = {
+            task.name: check_arm(self.examples(task), ArmId.of(self.arm_of(task)), self.mix)
+            for task in self.tasks
+        }
+        return {name: arm for name, arm in found.items() if arm}
 
     @property
     def rules(self) -> Rules:
@@ -110,6 +162,9 @@ class Plan:
         parts += ["--tasks", ",".join(task.name for task in self.tasks)]
         parts += ["--improvers", ",".join(self.improvers)]
         parts += ["--draws", self.draws] if self.draws else []
+        parts += ["--arm", argument_of(self.arm)] if self.arm else []
+        parts += [word for file in self.dataset_files for word in ("--dataset", file)]
+        parts += ["--mix"] if self.mix else []
         parts += ["--instances", str(self.instances), "--trials", str(self.trials)]
         parts += ["--seed", str(self.seed), "--time-limit", f"{self.time_limit!r}"]
         parts += ["--threshold", f"{self.threshold!r}"]
@@ -132,6 +187,8 @@ class Plan:
             "conditions": [condition.as_dict() for condition in self.conditions],
             "versions": dict(all_versions()),
             "definitions": {task.name: task.definition_hash() for task in self.tasks},
+            "arms": {task.name: asdict(ArmId.of(self.arm_of(task))) for task in self.tasks},
+            "mixed": self.mixed(),
         }
 
 

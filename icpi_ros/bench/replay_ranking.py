@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.data.bags.trials import RecordedPath, RecordedTrial
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import IcpiError
@@ -73,6 +74,7 @@ class Work:
     """What the bags are made of; travels to worker processes."""
 
     task: str
+    arm: Arm
     trials: int
     pairs: int
     seed: int
@@ -82,8 +84,7 @@ class Work:
         task = TASKS.get(self.task)
         rng = np.random.default_rng([self.seed, number, STREAM])
         physics = task.sample_physics(rng)
-        arm = ARMS.get(task.arm)
-        world = World(task, arm, physics)
+        arm, world = self.arm, World(task, self.arm, physics)
 
         def execute(thetas: Array) -> list[ObjectTrajectory]:
             return rollout(task, arm, physics, thetas, world=world).trajectories
@@ -186,8 +187,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if min(args.bags, args.trials - 1, args.workers) < 1 or min(args.pairs, args.seed) < 0:
         parser.error("--bags and --workers at least 1, --trials 2, --pairs and --seed 0")
     try:
-        TASKS.get(args.task)
-        work = Work(args.task, args.trials, args.pairs, args.seed)
+        arm = ARMS.get(TASKS.get(args.task).arm)
+        work = Work(args.task, arm, args.trials, args.pairs, args.seed)
         found = dict(Workers(args.workers).run(work, range(args.bags)))
     except IcpiError as exc:
         print(f"error: {exc}", file=sys.stderr)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.data.atomic import replacing
+from icpi_ros.data.execution import UNKNOWN
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import ResultsError
 
 FORMAT = "icpi-bench"
@@ -60,7 +62,8 @@ class Results:
 
     Attributes:
         config: :data:`CONFIG_KEYS`; ``improvers`` and ``tasks`` in the order of the report,
-            ``default`` is the improver that the others are compared with.
+            ``default`` is the improver that the others are compared with;
+            newer files have ``arms`` (see :func:`arms_of`) and ``mixed``, too.
         instances: :data:`INSTANCE_KEYS` of each (condition, task, instance).
         rows: :data:`ROW_KEYS` of each trial, by condition, task, instance, improver, trial.
             ``cost`` [m] is None where the trial failed; ``failure`` says why.
@@ -69,6 +72,25 @@ class Results:
     config: Mapping[str, Any]
     instances: list[dict[str, Any]]
     rows: list[dict[str, Any]]
+
+
+def arms_of(config: Mapping[str, Any]) -> dict[str, ArmId]:
+    """Return with which arm each task was executed, as far as the file says it."""
+    found = config.get("arms")
+    if not isinstance(found, dict):
+        return {}
+    return {
+        task: ArmId(str(arm.get("name", UNKNOWN)), str(arm.get("hash", UNKNOWN)))
+        for task, arm in found.items()
+        if isinstance(arm, dict)
+    }
+
+
+def mixed_lines(config: Mapping[str, Any]) -> list[str]:
+    """Return what was mixed on purpose, one line per task; none in older files."""
+    found = config.get("mixed")
+    arms = found if isinstance(found, dict) else {}
+    return [f"mixed on purpose: {task} with examples of {arm}" for task, arm in arms.items()]
 
 
 def write(results: Results, path: str | Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from icpi_ros.arms import ARMS
 from icpi_ros.bench import datasets
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.deadline import Deadline, build_limit
@@ -69,7 +70,7 @@ def run(
     check(plan)
     manifest = plan.config() | {
         "command": plan.command(),
-        "datasets": {task.name: fingerprint(shipped(task)) for task in plan.tasks},
+        "datasets": {task.name: fingerprint(plan.examples(task)) for task in plan.tasks},
     }
     with ExitStack() as stack:
         if out is None:
@@ -93,12 +94,14 @@ def check(plan: Plan) -> None:
     Raises:
         UsageError: one refuses, or an option holds a key; the message names the improver, the
             task and the condition, but no option, which may be a key.
+        DatasetError: examples are of another arm, and that is not meant.
     """
+    plan.mixed()
     _refuse_keys(plan)
     for task in plan.tasks:
         for condition in plan.conditions:
-            count = min(condition.examples or len(shipped(task)), len(shipped(task)))
-            dataset = datasets.first(shipped(task), count)
+            whole = plan.examples(task)
+            dataset = datasets.first(whole, min(condition.examples or len(whole), len(whole)))
             for entrant in entrants(plan.improvers):
                 _check_entrant(entrant, task, condition, dataset, plan)
     _refuse_keys(plan)  # by now the variables that models.yaml names are known, too
@@ -122,7 +125,10 @@ def _check_entrant(
     most = build_limit(plan.time_limit)
     chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit, entrant.label)
     try:
-        deadline.call(lambda: chosen.build(task, instance.goal, instance.physics, dataset), most)
+        deadline.call(
+            lambda: chosen.build(task, plan.arm_of(task), instance.goal, instance.physics, dataset),
+            most,
+        )
     except UsageError as exc:
         where = f"{task.name}, {condition.name}" if condition.name else task.name
         exc.args = (f"improver {entrant.label.split(':')[0]} on {where}: {exc}",)
@@ -195,22 +201,24 @@ class _Benchmark:
         for condition in plan.conditions:
             kind = (condition.examples, condition.label_noise)
             if kind not in made:
-                made[kind] = datasets.under(condition, task, whole)
+                made[kind] = datasets.under(condition, task, plan.examples(task), whole)
             name = f"{task.name}/{condition.name}"
             self._fingerprints[name] = fingerprint(made[kind])
         found = tuple(made[c.examples, c.label_noise] for c in plan.conditions)
         who = tuple(entrants(plan.improvers))
-        return TaskWork(task, plan.conditions, plan.instances, who, found, plan.rules)
+        arm = plan.arm_of(task)
+        return TaskWork(task, arm, plan.conditions, plan.instances, who, found, plan.rules)
 
     def _large(self, task: Task) -> Dataset | None:
         most = max(condition.examples or 0 for condition in self._plan.conditions)
-        if most <= len(shipped(task)):
+        if self._plan.own_examples(task) is not None or most <= len(shipped(task)):
             return None
 
         def on_draw(progress: BuildProgress) -> None:
             self._on_draw(task.name, progress)
 
-        return datasets.large(task, self._folder, self._workers, on_draw)
+        own = ARMS.get(task.arm)  # it goes on where the shipped set ends
+        return datasets.large(task, own, self._folder, self._workers, on_draw)
 
     def _tell(self, task: Task) -> None:
         done = len(self._units)

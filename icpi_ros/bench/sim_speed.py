@@ -17,6 +17,7 @@ import numpy as np
 from mujoco.rollout import Rollout
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.feasible import first_possible, simulated_reach
 from icpi_ros.sim.rollout import block_samples, rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
@@ -30,6 +31,7 @@ class SpeedRow:
     """One line of the benchmark; times in seconds, ``steps`` in all rollouts together."""
 
     task: str
+    arm: str
     threads: int
     rollouts: int
     steps: int
@@ -62,7 +64,10 @@ def measure(task: Task, arm: Arm, count: int, threads: int, repeats: int, seed: 
         seed: of theta and physics.
     """
     rng = np.random.default_rng(seed)
-    physics, thetas = task.sample_physics(rng), task.space.sample(rng, count)
+    physics, why_not = task.sample_physics(rng), simulated_reach(task, arm)
+    thetas = task.space.sample(rng, count)
+    for row in (n for n in range(count) if why_not(thetas[n])):
+        thetas[row] = first_possible(task.space, rng, why_not)
     world = World(task, arm, physics)
     lengths = _score(task, arm, physics, thetas, threads)
     per_sample = round(task.rest.period / world.dt)
@@ -77,7 +82,9 @@ def measure(task: Task, arm: Arm, count: int, threads: int, repeats: int, seed: 
         begin = time.perf_counter()
         _score(task, arm, physics, thetas, threads)
         ours.append(time.perf_counter() - begin)
-    return SpeedRow(task.name, threads, count, int(steps.sum()), median(raw), median(ours))
+    return SpeedRow(
+        task.name, arm.name, threads, count, int(steps.sum()), median(raw), median(ours)
+    )
 
 
 def _score(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Array:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.errors import IcpiError
+from icpi_ros.feasible import simulated_reach
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
@@ -17,12 +18,13 @@ Simulate = Callable[[Array], list[ObjectTrajectory | str]]
 """From thetas ``(N, d)`` to the object's paths; a text says why there is none."""
 
 
-def simulator(task: Task, physics: Array) -> Simulate:
-    """Return what executes thetas under ``physics`` ``(P,)``, all in one scene.
+def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
+    """Return what executes thetas with ``arm`` under ``physics`` ``(P,)``, all in one scene.
 
-    A batch in which one diverges is repeated one by one, so that only that one fails.
+    A theta that the arm cannot execute is not simulated; a batch in which one diverges is
+    repeated one by one, so that only that one fails.
     """
-    arm, worlds = ARMS.get(task.arm), list[World]()
+    worlds, why_not = list[World](), simulated_reach(task, arm)
 
     def run(thetas: Array) -> list[ObjectTrajectory]:
         if not worlds:
@@ -30,11 +32,16 @@ def simulator(task: Task, physics: Array) -> Simulate:
         return rollout(task, arm, physics, thetas, world=worlds[0]).trajectories
 
     def simulate(thetas: Array) -> list[ObjectTrajectory | str]:
+        refused = [why_not(theta) for theta in thetas]
+        found = iter(tried(thetas[[not why for why in refused]]))
+        return [why or next(found) for why in refused]
+
+    def tried(thetas: Array) -> list[ObjectTrajectory | str]:
         try:
-            return list(run(thetas))
+            return list(run(thetas)) if len(thetas) else []
         except IcpiError as exc:
             if len(thetas) == 1:
                 return [str(exc) or type(exc).__name__]
-        return [simulate(theta[np.newaxis])[0] for theta in thetas]
+        return [tried(theta[np.newaxis])[0] for theta in thetas]
 
     return simulate

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.arms import ARMS
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Rules
 from icpi_ros.bench.entrants import Entrant
@@ -155,7 +156,8 @@ def measure(
     chosen = TASKS.get(task)
     rules = Rules(seed, trials, time_limit=60.0)
     condition, data = Condition(draws="train"), shipped(chosen)
-    work = TaskWork(chosen, (condition,), instances, entrants, (data,), rules)
+    arm = ARMS.get(chosen.arm)
+    work = TaskWork(chosen, arm, (condition,), instances, entrants, (data,), rules)
     costs = {e.label: np.zeros(trials) for e in entrants}
     seconds = dict.fromkeys(costs, 0.0)
     for _, unit in Workers(processes).run(work, range(instances)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Bench, Row, Rules, play
 from icpi_ros.bench.entrants import Entrant
@@ -13,6 +14,7 @@ from icpi_ros.bench.instances import draw_instance
 from icpi_ros.bench.plan import all_versions
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.data.dataset import Dataset
+from icpi_ros.feasible import simulated_reach
 from icpi_ros.tasks.base import Task
 
 
@@ -42,6 +44,7 @@ class TaskWork:
 
     Attributes:
         task: of all units.
+        arm: that executes them.
         conditions: in order.
         instances: per condition.
         entrants: who takes part.
@@ -50,6 +53,7 @@ class TaskWork:
     """
 
     task: Task
+    arm: Arm
     conditions: tuple[Condition, ...]
     instances: int
     entrants: tuple[Entrant, ...]
@@ -66,10 +70,13 @@ class TaskWork:
             return self._play(self.conditions[index], self.datasets[index], instance)
 
     def _play(self, condition: Condition, dataset: Dataset, number: int) -> Unit:
-        instance = draw_instance(self.task, condition.draws, self.rules.seed, number)
-        simulate = simulator(self.task, instance.physics)
+        why_not = simulated_reach(self.task, self.arm)
+        instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
+        simulate = simulator(self.task, self.arm, instance.physics)
         bench = Bench(self.task, instance, condition.noise, self.rules.seed, simulate)
-        rows = play(self.task, condition, instance, self.entrants, dataset, self.rules, bench)
+        rows = play(
+            self.task, self.arm, condition, instance, self.entrants, dataset, self.rules, bench
+        )
         entry = {
             "task": self.task.name,
             "condition": condition.name,

@@ -5,8 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
+    from icpi_ros.data.mixing import ArmId
+    from icpi_ros.tasks.base import Task
 
 
 def whole(low: int, high: int) -> type[int]:
@@ -59,6 +65,80 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         help="trial store (SQLite); default: $ICPI_STORE, else trials.sqlite in the user's "
         "data folder",
     )
+
+
+def add_arm(parser: argparse.ArgumentParser, default: str = "the task's own") -> None:
+    """Add ``--arm``."""
+    parser.add_argument(
+        "--arm",
+        metavar="NAME_OR_FILE",
+        help="arm that executes: a name, see `icpi arm list`, or a YAML file (docs/arms.md); "
+        f"default: {default}",
+    )
+
+
+def add_mix(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--mix``; ``what`` may be mixed then."""
+    parser.add_argument("--mix", action="store_true", help=f"{what}; the result says so")
+
+
+def chosen_arm(given: str | None, task: Task) -> Arm:
+    """Return the arm that ``--arm`` names, else the task's own; it can be simulated with the task.
+
+    Raises:
+        UsageError: no such arm, a bad file, or a scene of the task that does not take it.
+    """
+    from icpi_ros.arms import ARMS, find_arm
+
+    arm = find_arm(given) if given else ARMS.get(task.arm)
+    if arm.name != task.arm:
+        from icpi_ros.sim.world import load_model
+
+        load_model(task, task.seeded_physics(0), arm)
+    return arm
+
+
+def arm_argument(arm: Arm, task: Task) -> str:
+    """Return the value of a graph's argument ``arm``; empty = the task's own."""
+    from icpi_ros.arms import argument_of
+
+    return "" if arm.name == task.arm else argument_of(arm)
+
+
+def same_arm(given: str | None, task: Task, known: Sequence[ArmId], what: str, mix: bool) -> Arm:
+    """Return the arm of recorded trials: that of ``--arm``, else the recorded one.
+
+    Args:
+        given: value of ``--arm``.
+        task: of the trials.
+        known: arms that executed them; none = not known.
+        what: the trials, to begin a message with, such as ``run 3``.
+        mix: another arm is meant.
+
+    Raises:
+        UsageError: it is another arm than the recorded one and ``mix`` is false, the recorded one
+            is not here, or see :func:`chosen_arm`.
+    """
+    from icpi_ros.arms import ARMS
+    from icpi_ros.data.mixing import ArmId
+    from icpi_ros.errors import UsageError
+
+    recorded = known[0] if known else None
+    if given or recorded is None:
+        arm = chosen_arm(given, task)
+    elif recorded.name in ARMS:
+        arm = chosen_arm(recorded.name, task)
+    else:
+        raise UsageError(
+            f"{what} was executed with {recorded}, an arm of a file: give that file with --arm"
+        )
+    other = next((one for one in known if one.differs(ArmId.of(arm))), None)
+    if other is not None and not mix:
+        raise UsageError(
+            f"{what} was executed with {other}, not with {ArmId.of(arm)}: give that arm with "
+            "--arm, or --mix if mixing is meant"
+        )
+    return arm
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

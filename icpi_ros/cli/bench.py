@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.bench.conditions import DRAWS, PRESETS
-from icpi_ros.cli.arguments import add_cassette, add_workers, checked_output, number, whole
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_cassette,
+    add_mix,
+    add_workers,
+    checked_output,
+    chosen_arm,
+    number,
+    whole,
+)
 
 if TYPE_CHECKING:
     from icpi_ros.bench.plan import Plan
     from icpi_ros.bench.run import Progress
     from icpi_ros.data.build import Progress as BuildProgress
+    from icpi_ros.data.dataset import Dataset
 
 INTERRUPTED = 130
 
@@ -33,6 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", default="main", metavar="P", help=f"what to run (default main). {presets}"
     )
     parser.add_argument("--tasks", metavar="T,..", help="instead of the preset's")
+    add_arm(parser, "each task's own")
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="examples of one of the tasks instead of the shipped set; may be repeated",
+    )
+    add_mix(parser, "examples of another arm")
     parser.add_argument(
         "--improvers",
         metavar="I,..",
@@ -107,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
+    from icpi_ros.arms import find_arm
     from icpi_ros.bench.conditions import preset
     from icpi_ros.bench.plan import Plan
     from icpi_ros.tasks import TASKS
@@ -116,8 +137,11 @@ def _plan(args: argparse.Namespace) -> Plan:
         chosen = chosen.with_draws(args.draws)
     tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.names())
     improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
+    found = tuple(TASKS.get(name) for name in tasks)
+    for task in found:
+        chosen_arm(args.arm, task)
     return Plan(
-        tasks=tuple(TASKS.get(name) for name in tasks),
+        tasks=found,
         improvers=improvers,
         conditions=chosen.conditions,
         instances=args.instances or chosen.instances,
@@ -127,7 +151,28 @@ def _plan(args: argparse.Namespace) -> Plan:
         threshold=args.threshold,
         preset=args.preset,
         draws=args.draws or "",
+        arm=find_arm(args.arm) if args.arm else None,
+        datasets=tuple(_dataset(path) for path in args.dataset),
+        dataset_files=tuple(str(path.absolute()) for path in args.dataset),
+        mix=args.mix,
     )
+
+
+def _dataset(path: Path) -> Dataset:
+    """Return the data set in a file, of whichever task it is.
+
+    Raises:
+        DatasetError: missing, damaged, or of no task that is known here.
+    """
+    from icpi_ros.data.dataset import load
+    from icpi_ros.data.parquet import metadata
+    from icpi_ros.errors import DatasetError
+    from icpi_ros.tasks import TASKS
+
+    name = metadata(path).get("task")
+    if not isinstance(name, str) or name not in TASKS:
+        raise DatasetError(f"{path} is a Parquet file, but not a data set of a task known here")
+    return load(path, TASKS.get(name))
 
 
 def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, ...]:

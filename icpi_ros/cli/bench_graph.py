@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.cli.arguments import add_arm, checked_output, number, whole
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the benchmark lets one change."""
     parser.add_argument("--task", default="slide", help="default: slide")
+    add_arm(parser)
     parser.add_argument("--trials", type=whole(1, 1000), default=20, metavar="N")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     parser.add_argument(
@@ -53,6 +54,7 @@ def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, 
 
     words = ["--task", args.task, "--improver", "random", "--trials", str(args.trials)]
     words += ["--seed", str(args.seed), "--store", str(store), "--real-time-factor", str(factor)]
+    words += ["--arm", args.arm] if args.arm else []
     parser = argparse.ArgumentParser()
     run_command.add_arguments(parser)
     full = parser.parse_args(words)
@@ -66,6 +68,7 @@ def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, 
     moving = np.array([trial.moving for trial in trials])
     return {
         "task": args.task,
+        "arm": plan.arm.name if plan.arm else "",
         "real_time_factor": factor,
         "trials": len(trials),
         "seconds": float(np.median(seconds)),
@@ -81,12 +84,12 @@ def _distances(plan: Plan, trials: list[Any]) -> dict[str, float]:
     """Compare final positions with rollouts of the same theta and physics in process [m]."""
     import numpy as np
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.sim.rollout import rollout
 
     thetas = np.array([trial.theta for trial in trials])
     physics = plan.task.seeded_physics(plan.seed)
-    alone = rollout(plan.task, ARMS.get(plan.task.arm), physics, thetas).trajectories
+    assert plan.arm is not None  # the graph was started here
+    alone = rollout(plan.task, plan.arm, physics, thetas).trajectories
     far = [
         float(np.linalg.norm(trial.trajectory.positions[-1] - other.positions[-1]))
         for trial, other in zip(trials, alone, strict=True)

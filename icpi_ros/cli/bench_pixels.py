@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import add_arm, add_mix, checked_output, chosen_arm, whole
 
 if TYPE_CHECKING:
     from icpi_ros.bench.pixels_accuracy import Accuracy
@@ -20,6 +20,8 @@ TASKS_SEEN = "slide,roll-gc"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the benchmark lets one change."""
     parser.add_argument("--tasks", metavar="T,..", default=TASKS_SEEN, help="default: %(default)s")
+    add_arm(parser, "each task's own")
+    add_mix(parser, "examples of another arm")
     parser.add_argument(
         "--cases", metavar="C,..", default="ideal,typical,occluded", help="default: %(default)s"
     )
@@ -41,20 +43,24 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from icpi_ros.bench import pixels_accuracy, pixels_cost
-    from icpi_ros.data.dataset import shipped
+    from icpi_ros.data.dataset import check_arm, shipped
+    from icpi_ros.data.mixing import ArmId
     from icpi_ros.data.workers import Workers
     from icpi_ros.perception.targets import watch
     from icpi_ros.tasks import TASKS
 
     out = checked_output(args.json) if args.json else None
     tasks = [TASKS.get(name) for name in args.tasks.split(",")]
-    cases = _cases(args.cases)
-    for task in tasks:
+    arms = [chosen_arm(args.arm, task) for task in tasks]
+    cases, mixed = _cases(args.cases), dict[str, str]()
+    for task, arm in zip(tasks, arms, strict=True):
         watch(task.name)
         if args.instances:
-            shipped(task)
+            mixed[task.name] = check_arm(shipped(task), ArmId.of(arm), args.mix)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)))
     result: dict[str, Any] = {name: [] for name in ("accuracy", "trials", "cost", "instances")}
+    result["arms"] = {t.name: str(ArmId.of(a)) for t, a in zip(tasks, arms, strict=True)}
+    result["mixed"] = {name: arm for name, arm in mixed.items() if arm}
     total = len(tasks) * (args.trials + args.instances)
     with tqdm(total=total, disable=not sys.stderr.isatty()) as bar:
 
@@ -63,18 +69,23 @@ def run(args: argparse.Namespace) -> int:
 
         if args.trials:
             _say(bar, ACCURACY_HEAD)
-        for task in tasks if args.trials else ():
+        pairs = list(zip(tasks, arms, strict=True))
+        for task, arm in pairs if args.trials else ():
             bar.set_description(f"{task.name} accuracy")
-            seen = pixels_accuracy.accuracy(task, cases, args.trials, args.seed, workers, advance)
+            seen = pixels_accuracy.accuracy(
+                task, arm, cases, args.trials, args.seed, workers, advance
+            )
             rows = [pixels_accuracy.summary(task.name, case, seen) for case in cases]
             _say(bar, *map(accuracy_line, rows))
             result["accuracy"] += map(_values, rows)
             result["trials"] += ({"task": task.name, **_values(each)} for each in seen)
         if args.instances:
             _say(bar, COST_HEAD)
-        for task in tasks if args.instances else ():
+        for task, arm in pairs if args.instances else ():
             bar.set_description(f"{task.name} cost")
-            played = pixels_cost.cost(task, args.instances, args.seed, workers, advance)
+            played = pixels_cost.cost(
+                task, arm, shipped(task), args.instances, args.seed, workers, advance
+            )
             row = pixels_cost.cost_summary(task.name, played)
             _say(bar, cost_line(row))
             result["cost"].append(_values(row))

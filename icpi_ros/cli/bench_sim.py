@@ -6,12 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the benchmark lets one change."""
     parser.add_argument("--tasks", metavar="T,..", help="default: all")
+    add_arm(parser, "each task's own")
     parser.add_argument("--rollouts", type=whole(1, 1_000_000), default=512, metavar="N")
     parser.add_argument("--threads", metavar="N,..", help="default: 1 and one per processor")
     parser.add_argument("--repeats", type=whole(1, 100), default=3)
@@ -23,20 +24,20 @@ def run(args: argparse.Namespace) -> int:
     """Print a line per task and number of threads."""
     import os
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.bench.sim_speed import measure, peak_memory
     from icpi_ros.tasks import TASKS
 
     names = args.tasks.split(",") if args.tasks else TASKS.names()
     tasks = [TASKS.get(name) for name in names]
+    arms = [chosen_arm(args.arm, task) for task in tasks]
     out = checked_output(args.json) if args.json else None
     counts = _threads(args.threads, len(os.sched_getaffinity(0)))
     rows = []
     print(f"{'task':16s} threads   steps  raw us/step  ours us/step  ours/raw  speed-up")
-    for task in tasks:
+    for task, arm in zip(tasks, arms, strict=True):
         first = 0.0
         for threads in counts:
-            row = measure(task, ARMS.get(task.arm), args.rollouts, threads, args.repeats, args.seed)
+            row = measure(task, arm, args.rollouts, threads, args.repeats, args.seed)
             first = first or row.ours_seconds
             raw, ours = (1e6 * t / row.steps for t in (row.raw_seconds, row.ours_seconds))
             print(
@@ -47,7 +48,16 @@ def run(args: argparse.Namespace) -> int:
             rows.append(row)
     print(f"peak memory {peak_memory():.0f} MB")
     if out:
-        keys = ("task", "threads", "raw_seconds", "ours_seconds", "ratio", "steps", "rollouts")
+        keys = (
+            "task",
+            "arm",
+            "threads",
+            "raw_seconds",
+            "ours_seconds",
+            "ratio",
+            "steps",
+            "rollouts",
+        )
         text = json.dumps([{key: getattr(row, key) for key in keys} for row in rows], indent=1)
         out.write_text(text + "\n", encoding="utf-8")
     return 0

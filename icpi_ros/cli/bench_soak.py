@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import add_arm, add_mix, arm_argument, checked_output, chosen_arm, whole
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
     from icpi_ros.bench.soak import Soak
 
 FEWEST = 100
@@ -23,6 +24,8 @@ FEWEST = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the benchmark lets one change."""
     parser.add_argument("--task", default="slide", help="default: slide")
+    add_arm(parser)
+    add_mix(parser, "learn from a data set of another arm")
     parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     parser.add_argument("--improver", default="random", help="default: random")
@@ -32,11 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run, print what was measured; 0 = nothing lost, grown or left."""
     from icpi_ros.cli.graph_run import need_ros
+    from icpi_ros.tasks import TASKS
 
     out = checked_output(args.json) if args.json else None
     need_ros()
+    task = TASKS.get(args.task)
+    arm = chosen_arm(args.arm, task)
     with tempfile.TemporaryDirectory() as folder:
-        soak = _measure(args, Path(folder))
+        soak = _measure(args, arm, Path(folder))
     for growth in soak.growth:
         print(
             f"{growth.node:<16} {growth.begin / 1e6:7.1f} MB after 50 trials, "
@@ -51,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if soak.problems else 0
 
 
-def _measure(args: argparse.Namespace, folder: Path) -> Soak:
+def _measure(args: argparse.Namespace, arm: Arm, folder: Path) -> Soak:
     from icpi_ros.bench.soak import (
         Soak,
         growth_of,
@@ -66,9 +72,11 @@ def _measure(args: argparse.Namespace, folder: Path) -> Soak:
     from icpi_ros.errors import ExecutionFailed
     from icpi_ros.graph.processes import BackgroundGraph
     from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+    from icpi_ros.tasks import TASKS
 
     store, log, before = folder / "trials.sqlite", folder / "graph.log", shared_files()
     given = {"task": args.task, "store": store, "real_time_factor": 0}
+    given |= {"arm": arm_argument(arm, TASKS.get(args.task)), "mix": str(args.mix).lower()}
     samples: dict[str, list[int]] = {}
     told: list[int] = []
 

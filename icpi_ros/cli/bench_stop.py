@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="topic",
         help="the way to the arm; action needs control_msgs, and its commands are not overheard",
     )
+    add_arm(parser)
     parser.add_argument("--json", type=Path, metavar="FILE")
 
 
@@ -32,11 +33,14 @@ def run(args: argparse.Namespace) -> int:
     """Stop many motions, print how long it took; exit code 1 if the target is missed."""
     from icpi_ros.bench.dialects import dialects
     from icpi_ros.bench.stopping import kept, summary, text
-    from icpi_ros.nodes.stop_latency import measure
+    from icpi_ros.nodes.stop_latency import TASK, measure
+    from icpi_ros.tasks import TASKS
 
     out = checked_output(args.json) if args.json else None
-    found = measure(args.trials, args.seed, args.request, args.controller)
+    arm = chosen_arm(args.arm, TASKS.get(TASK))
+    found = measure(arm, args.trials, args.seed, args.request, args.controller)
     asked = {name: getattr(args, name) for name in ("seed", "request", "controller")}
+    asked["arm"] = arm.name
     smooth = dialects(found.heard, found.limits) if found.heard else []
     rows = {**asked, **summary(found.stops, found.missed, found.cancels, smooth)}
     print(text(rows))

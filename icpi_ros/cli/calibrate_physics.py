@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_store, checked_output, whole
+from icpi_ros.cli.arguments import add_arm, add_mix, add_store, checked_output, same_arm, whole
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
     from icpi_ros.identify.estimate import Estimate
     from icpi_ros.identify.sources import Recording
     from icpi_ros.tasks.base import Task
@@ -25,6 +26,8 @@ def add_physics(parser: argparse.ArgumentParser) -> None:
         "--run", dest="run_id", default="", help="trials of that run, of the bag or the store"
     )
     add_store(parser)
+    add_arm(parser, "that of the recording, as far as it is known, else the task's own")
+    add_mix(parser, "trials of several arms or backends, or simulated with another arm")
     parser.add_argument("--task", default="", help="needed where a bag has trials of several tasks")
     parser.add_argument(
         "--trials", type=trial_numbers, metavar="N,..", help="only these trials (default: all)"
@@ -64,14 +67,16 @@ def calibrate_physics(args: argparse.Namespace) -> int:
     for line in recording.left_out:
         print(f"icpi: left out: {printable(line)}", file=sys.stderr)
     task, trials = recording.task, recording.trials
-    what = f"{task.name}, {recording.source}: {len(trials)} trials"
+    arm = same_arm(args.arm, task, recording.arms, recording.source, args.mix)
+    with_arm = "" if arm.name == task.arm else f" with {arm.name}"
+    what = f"{task.name}{with_arm}, {recording.source}: {len(trials)} trials"
     print(printable(what), flush=True)
     with _Bar() as bar:
-        found = fit(task, trials, args.seed, threads=args.threads, on_stage=bar.advance)
+        found = fit(task, arm, trials, args.seed, threads=args.threads, on_stage=bar.advance)
     estimate = estimate_of(task, trials, found)
-    _report(args, recording, estimate)
+    _report(args, recording, arm, estimate)
     if args.build_dataset:
-        return _build(args.build_dataset, task, estimate)
+        return _build(args.build_dataset, task, arm, estimate)
     return 0
 
 
@@ -104,7 +109,7 @@ def _recording(args: argparse.Namespace) -> Recording:
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
-        return from_store(store, args.run_id, args.task, args.trials)
+        return from_store(store, args.run_id, args.task, args.trials, args.mix)
 
 
 class _Bar:
@@ -126,8 +131,10 @@ class _Bar:
         self._bar.update()
 
 
-def _report(args: argparse.Namespace, recording: Recording, estimate: Estimate) -> None:
+def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:
+    from icpi_ros.arms import argument_of
     from icpi_ros.cli.calibrate_report import now
+    from icpi_ros.data.mixing import ArmId
     from icpi_ros.identify.physics_file import save
     from icpi_ros.redact import jsonable
     from icpi_ros.report.physics_text import physics_json, physics_lines
@@ -138,35 +145,38 @@ def _report(args: argparse.Namespace, recording: Recording, estimate: Estimate) 
         content = jsonable(physics_json(estimate) | {"left_out": list(recording.left_out)})
         args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if args.picture:
-        _draw(args.picture, recording, estimate)
+        _draw(args.picture, recording, arm, estimate)
     numbers = ",".join(f"{value:.6g}" for value in estimate.belief.mean)
-    print(f"simulate it: icpi up sim task:={recording.task.name} physics:={numbers}")
+    with_arm = "" if arm.name == recording.task.arm else f" arm:={argument_of(arm)}"
+    print(f"simulate it: icpi up sim task:={recording.task.name}{with_arm} physics:={numbers}")
     if args.out:
-        how = f"icpi calibrate physics: {recording.source}, {len(recording.trials)} trials"
+        how = (
+            f"icpi calibrate physics: {recording.source}, {len(recording.trials)} trials, "
+            f"simulated with {ArmId.of(arm)}"
+        )
         save(args.out, estimate, how, now())
         print(f"written: {args.out}; next: icpi dataset build --physics-file {args.out} ...")
 
 
-def _draw(path: Path, recording: Recording, estimate: Estimate) -> None:
+def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> None:
     import numpy as np
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.report.physics_picture import save_physics_picture
     from icpi_ros.sim.rollout import rollout
 
     task, trials = recording.task, recording.trials
     thetas = np.stack([trial.theta for trial in trials])
-    made = rollout(task, ARMS.get(task.arm), np.array(estimate.belief.mean), thetas)
+    made = rollout(task, arm, np.array(estimate.belief.mean), thetas)
     save_physics_picture(path, task, trials, made.trajectories, estimate)
     print(f"picture: {path.absolute()}")
 
 
-def _build(out: Path, task: Task, estimate: Estimate) -> int:
+def _build(out: Path, task: Task, arm: Arm, estimate: Estimate) -> int:
     from icpi_ros.cli.dataset import build_shown
     from icpi_ros.data.plan import Plan
     from icpi_ros.data.workers import Workers
 
     workers = Workers(len(os.sched_getaffinity(0)))
-    dataset = build_shown(task, Plan(around=estimate.belief), out, workers, threads=1)
+    dataset = build_shown(task, arm, Plan(around=estimate.belief), out, workers, threads=1)
     print(f"{len(dataset)} examples of {task.name} around the estimate: {out}")
     return 0

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_workers, checked_output, number, whole
+from icpi_ros.cli.arguments import add_arm, add_workers, checked_output, chosen_arm, number, whole
 from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
     from icpi_ros.data.build import Progress
     from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.plan import Plan
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(make: argparse.ArgumentParser) -> None:
     make.add_argument("--task", required=True, help="task, see `icpi task list`")
+    add_arm(make)
     make.add_argument(
         "--label",
         default="brute",
@@ -105,11 +107,11 @@ def build_dataset(args: argparse.Namespace) -> int:
     from icpi_ros.tasks import TASKS
 
     task, out = TASKS.get(args.task), checked_output(args.out)
-    plan = _plan(args, task)
+    arm, plan = chosen_arm(args.arm, task), _plan(args, task)
     plan.check(task, DEFAULT_K if args.k is None else args.k)
     processes = args.workers or len(os.sched_getaffinity(0))
     try:
-        dataset = build_shown(task, plan, out, Workers(processes, args.dask), args.threads)
+        dataset = build_shown(task, arm, plan, out, Workers(processes, args.dask), args.threads)
     except KeyboardInterrupt:
         print(f"icpi: interrupted; {kept(out, plan)}", file=sys.stderr)
         return INTERRUPTED
@@ -146,7 +148,9 @@ def _ranges(
     return dict(sorted(pairs))
 
 
-def build_shown(task: Task, plan: Plan, out: Path, workers: Workers, threads: int) -> Dataset:
+def build_shown(
+    task: Task, arm: Arm, plan: Plan, out: Path, workers: Workers, threads: int
+) -> Dataset:
     """Build a file with a progress bar."""
     from tqdm import tqdm
 
@@ -159,7 +163,7 @@ def build_shown(task: Task, plan: Plan, out: Path, workers: Workers, threads: in
             if progress.dropped:
                 bar.set_postfix(dropped=progress.dropped)
 
-        return build_file(task, plan, out, workers, threads, advance)
+        return build_file(task, arm, plan, out, workers, threads, advance)
 
 
 def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
@@ -168,7 +172,7 @@ def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
     if counts["dropped"]:
         print(
             f"icpi: {counts['dropped']} of {counts['rollouts']} rollouts were dropped: unstable, "
-            "or the object was not seen",
+            "the object was not seen, or the arm cannot execute them",
             file=sys.stderr,
         )
     print(f"{len(dataset)} examples of {task.name}: {out}")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_store, checked_output, whole
+from icpi_ros.cli.arguments import add_mix, add_store, checked_output, whole
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def add_import(make: argparse.ArgumentParser) -> None:
         "--examples", type=whole(1, MAX_EXAMPLES), metavar="N", help="at most; default: all pairs"
     )
     make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
+    add_mix(make, "trials of several arms or backends")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
     make.set_defaults(run=import_dataset)
 
@@ -75,7 +76,7 @@ def import_dataset(args: argparse.Namespace) -> int:
     found = _import_bags(args, task) if args.bags else _import_store(args, task)
     for line in found.left_out:
         print(f"icpi: left out: {printable(line)}", file=sys.stderr)
-    dataset = found.dataset if known is None else together(known, found.dataset, task)
+    dataset = found.dataset if known is None else together(known, found.dataset, task, args.mix)
     save(dataset, out, task)
     runs = len(found.dataset.provenance["runs"])
     behind = f" behind {len(known)} known ones" if known is not None else ""
@@ -100,7 +101,7 @@ def _import_store(args: argparse.Namespace, task: Task) -> Imported:
     if not path.exists():
         raise StoreError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
-        return import_runs(store, task, args.runs, args.examples, args.seed)
+        return import_runs(store, task, args.runs, args.examples, args.seed, args.mix)
 
 
 def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
@@ -124,4 +125,5 @@ def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
         args.seed,
         args.one_physics,
         Request(camera=camera),
+        args.mix,
     )

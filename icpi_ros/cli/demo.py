@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_graph, add_store, whole
+from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
 
 if TYPE_CHECKING:
     from icpi_ros.types import Trial
@@ -26,6 +26,8 @@ NEXT = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the demo lets one change."""
     parser.add_argument("--seed", type=whole(0, 2**62), default=1)
+    add_arm(parser)
+    add_mix(parser, "learn from a data set of another arm")
     add_store(parser)
     add_graph(parser)
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.cli.arguments import arm_argument
 from icpi_ros.cli.run import Plan, announce
 from icpi_ros.errors import ExecutionFailed, IcpiError, UsageError
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
@@ -120,6 +121,8 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     physics = plan.task.seeded_physics(plan.seed)
     arguments = {
         "task": plan.task.name,
+        "arm": arm_argument(plan.arm, plan.task) if plan.arm else "",
+        "mix": "true" if plan.mix else "false",
         "improver": plan.improver,
         "namespace": args.namespace,
         "real_time_factor": args.real_time_factor,

@@ -9,9 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import add_model, add_store, model_options, numbers, whole
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_mix,
+    add_model,
+    add_store,
+    chosen_arm,
+    model_options,
+    numbers,
+    whole,
+)
 
 if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
     from icpi_ros.improvers.llm import Llm
     from icpi_ros.tasks.base import Task
     from icpi_ros.types import Array, Outcome
@@ -32,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--goal", type=numbers, metavar="X,Y", help="default: the task's own")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of simulated trials")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
+    add_arm(parser)
+    add_mix(parser, "simulate another arm than that of the data set")
     parser.add_argument("--json", action="store_true", help="print the messages as JSON")
     add_model(parser)
     add_store(parser)
@@ -65,6 +77,8 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
         raise UsageError(f"there is no trial store at {path}")
     with TrialStore(path) as store:
         config, trials = store.run(args.run_id).config, store.trials(args.run_id)
+    if args.arm or args.mix:
+        raise UsageError("--arm and --mix are for simulated trials: leave them out with --run-id")
     if args.goal is not None:
         raise UsageError("--goal is that of the stored run: leave it out")
     history = [trial.outcome for trial in trials if trial.outcome is not None]
@@ -89,12 +103,16 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
 
 def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and simulated trials of a task."""
+    from icpi_ros.data.dataset import check_arm
+    from icpi_ros.data.mixing import ArmId
     from icpi_ros.tasks import TASKS
 
     task = TASKS.get(args.task)
+    arm = chosen_arm(args.arm, task)
     goal = task.check_goal(task.default_goal if args.goal is None else args.goal)
     improver = _improver(task, goal.tolist(), args.improver or "llm", model_options(args), args)
-    return improver, _simulate(task, improver, goal, args.seed, args.trial or 1)
+    check_arm(improver.context.dataset, ArmId.of(arm), args.mix)
+    return improver, _simulate(task, arm, improver, goal, args.seed, args.trial or 1)
 
 
 def _improver(
@@ -118,23 +136,28 @@ def _improver(
     return kind(context, proposes=False)
 
 
-def _simulate(task: Task, improver: Llm, goal: Array, seed: int, count: int) -> list[Outcome]:
+def _simulate(
+    task: Task, arm: Arm, improver: Llm, goal: Array, seed: int, count: int
+) -> list[Outcome]:
     """Return the first attempt of a seed, and ridge's further trials."""
     import numpy as np
 
-    from icpi_ros.arms import ARMS
+    from icpi_ros.feasible import Confinement, first_possible, simulated_reach
     from icpi_ros.improvers.base import without_options
     from icpi_ros.improvers.ridge import Ridge
+    from icpi_ros.motion.step_limit import StepLimit
     from icpi_ros.sim.rollout import rollout
     from icpi_ros.types import Outcome
 
     ridge, physics = Ridge(without_options(improver.context)), task.seeded_physics(seed)
     history: list[Outcome] = []
-    theta = task.space.sample(np.random.default_rng([seed, 0]))
+    possible = simulated_reach(task, arm)
+    confinement = Confinement(StepLimit(task.space, 1.0), possible)
+    theta = first_possible(task.space, np.random.default_rng([seed, 0]), possible)
     for number in range(1, count + 1):
-        path = rollout(task, ARMS.get(task.arm), physics, theta[np.newaxis]).trajectories[0]
+        path = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
         error = task.error(path, goal)
         history.append(Outcome(theta, error, task.cost(error)))
         proposal = ridge.propose(history, np.random.default_rng([seed, number]))
-        theta = task.space.project(proposal.theta)[0]
+        theta = confinement.of(proposal.theta, [outcome.theta for outcome in history]).theta
     return history

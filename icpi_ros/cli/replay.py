@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import (
+    add_arm,
+    add_mix,
     add_model,
     add_workers,
     checked_output,
@@ -67,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="solved instances made of pairs of trials, per run, where improvers are compared "
         "(default: 12)",
     )
+    add_arm(parser, "that of the recording")
+    add_mix(parser, "another arm than that of the recording, or examples of another")
     add_model(parser)
     add_workers(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
@@ -106,6 +110,7 @@ def make_request(args: argparse.Namespace) -> Request:
     Raises:
         UsageError: names the argument, the value and what is allowed.
     """
+    from icpi_ros.arms import find_arm
     from icpi_ros.data.dataset import load
     from icpi_ros.data.workers import Workers
     from icpi_ros.errors import UsageError
@@ -134,6 +139,8 @@ def make_request(args: argparse.Namespace) -> Request:
         options=model_options(args),
         pairs=PAIRS if args.pairs is None else args.pairs,
         workers=Workers(args.workers or 1, args.dask),
+        arm=find_arm(args.arm) if args.arm else None,
+        mix=args.mix,
     )
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_store, checked_output
+from icpi_ros.cli.arguments import add_mix, add_store, checked_output
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from icpi_ros.bench.results import Results
     from icpi_ros.data.records import RunRecord
     from icpi_ros.models.budget import Spending
@@ -35,9 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi report` takes."""
     parser.add_argument(
         "what",
+        nargs="+",
         metavar="RUN|BAG|FILE",
-        help="id of a stored run (see `icpi runs`), a bag, or the JSON file of `icpi bench`",
+        help="id of a stored run (see `icpi runs`), a bag, or the JSON file of `icpi bench`; "
+        "several runs, or several files, are shown one below the other",
     )
+    add_mix(parser, "report on runs or files of several arms or backends")
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write one page that needs no network"
     )
@@ -65,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
         checked_output(args.csv) if args.csv else None,
         checked_output(args.parquet) if args.parquet else None,
     )
-    path = Path(args.what)
+    if len(args.what) > 1:
+        _report_many(args, asked)
+        return 0
+    path = Path(args.what[0])
     for file in filter(None, (asked.page, asked.csv, asked.parquet)):
         _refuse_same(file, path)
     if path.is_dir() or path.suffix in BAGS:
@@ -75,14 +84,56 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.run_id or args.topics:
         _refuse_bag_options(path)
-    if path.is_file() or path.suffix == ".json" or len(path.parts) > 1:
+    if _is_file(path):
         from icpi_ros.bench.results import read
 
-        _refuse_exports(asked)
+        refuse_exports(asked)
         _report_benchmark(read(path), asked.page, asked.folder)
     else:
-        _report_run(args.what, args.store, asked)
+        write_stored_run(args.what[0], _store(args.what[0], args.store), asked, args.mix)
     return 0
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether an argument means a file, not the id of a run."""
+    return path.is_file() or path.suffix == ".json" or len(path.parts) > 1
+
+
+def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
+    """Report on several runs, or on several results files.
+
+    Raises:
+        UsageError: bags, or both kinds, are among them.
+    """
+    from icpi_ros.cli.report_many import report_benchmarks, report_runs
+    from icpi_ros.errors import UsageError
+
+    paths = [Path(what) for what in args.what]
+    if any(path.is_dir() or path.suffix in BAGS for path in paths):
+        raise UsageError("one bag at a time: a comparison is of stored runs, or of results files")
+    if args.run_id or args.topics:
+        _refuse_bag_options(paths[0])
+    for path, file in ((p, f) for p in paths for f in (asked.csv, asked.parquet) if f):
+        _refuse_same(file, path)
+    files = [_is_file(path) for path in paths]
+    if all(files):
+        report_benchmarks(paths, asked, args.mix)
+    elif any(files):
+        raise UsageError("runs and results files cannot be compared: give several of one kind")
+    else:
+        report_runs(args.what, _store(args.what[0], args.store), asked, args.mix)
+
+
+def refuse_pages(asked: Outputs) -> None:
+    """Refuse a page or figures of several runs or files.
+
+    Raises:
+        UsageError: one is asked for.
+    """
+    from icpi_ros.errors import UsageError
+
+    if asked.page or asked.folder:
+        raise UsageError("--html and --png show one run or one file: give one")
 
 
 def _refuse_bag_options(path: Path) -> None:
@@ -91,7 +142,12 @@ def _refuse_bag_options(path: Path) -> None:
     raise UsageError(f"--run and --topics are about bags, and {path} is none")
 
 
-def _refuse_exports(asked: Outputs) -> None:
+def refuse_exports(asked: Outputs) -> None:
+    """Refuse tables of a benchmark's trials.
+
+    Raises:
+        UsageError: one is asked for.
+    """
     from icpi_ros.errors import UsageError
 
     if asked.csv or asked.parquet:
@@ -122,6 +178,7 @@ def _checked_folder(path: Path) -> Path:
 
 
 def _report_benchmark(results: Results, page: Path | None, folder: Path | None) -> None:
+    from icpi_ros.bench.results import mixed_lines
     from icpi_ros.bench.statistics import summarise
     from icpi_ros.report.bench_text import task_table
 
@@ -137,10 +194,15 @@ def _report_benchmark(results: Results, page: Path | None, folder: Path | None) 
 
         print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
     if not page and not folder:
-        print("\n\n".join(task_table(one) for one in found))
+        print("\n\n".join([*map(printable, mixed_lines(results.config)), *map(task_table, found)]))
 
 
-def _report_run(run_id: str, store: Path | None, asked: Outputs) -> None:
+def _store(run_id: str, store: Path | None) -> Path:
+    """Return the trial store of a run.
+
+    Raises:
+        UsageError: it is not there.
+    """
     from icpi_ros.data.store import default_path
     from icpi_ros.errors import UsageError
 
@@ -150,13 +212,18 @@ def _report_run(run_id: str, store: Path | None, asked: Outputs) -> None:
             f"{run_id!r} is no file, and there is no trial store at {path}: name the JSON file of "
             "`icpi bench`, a bag, or the store of the run with --store"
         )
-    write_stored_run(run_id, path, asked)
+    return path
 
 
-def write_stored_run(run_id: str, store: Path, asked: Outputs) -> None:
-    """Write what was asked for about one run of a store; print its table if nothing was."""
+def write_stored_run(run_id: str, store: Path, asked: Outputs, mix: bool = False) -> None:
+    """Write what was asked for about one run of a store; print its table if nothing was.
+
+    Raises:
+        UsageError: its trials are of several arms or backends, and ``mix`` is false.
+    """
     import numpy as np
 
+    from icpi_ros.cli.report_many import refuse_mixed_run
     from icpi_ros.data.store import TrialStore
     from icpi_ros.models.budget import spent_on
     from icpi_ros.tasks import TASKS
@@ -164,6 +231,7 @@ def write_stored_run(run_id: str, store: Path, asked: Outputs) -> None:
     with TrialStore(store) as opened:
         record, trials = opened.run(run_id), opened.trials(run_id)
         spent = spent_on(opened.trials(run_id, all_attempts=True))
+    refuse_mixed_run(record, mix)
     task, goal = TASKS.get(record.config.task), np.array(record.config.goal)
     write_run(record, task, trials, goal, spent, asked)
 
@@ -194,19 +262,28 @@ def write_run(
         save_picture(picture, task, goal, trials)
         print(f"picture: {picture.absolute()}")
     if asked.csv or asked.parquet:
-        _export(record, task, trials, goal, asked)
+        write_rows([(record, task, trials, goal)], asked)
     if asked == Outputs():
         from icpi_ros.report.run_text import run_summary
 
         print(run_summary(record, trials, task.space))
 
 
-def _export(
-    record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array, asked: Outputs
+def write_rows(
+    runs: Sequence[tuple[RunRecord, Task, Sequence[Trial], ArrayLike]], asked: Outputs
 ) -> None:
+    """Write the trials of runs of one task as tables."""
+    import numpy as np
+
     from icpi_ros.report.export import trial_rows, write_csv, write_parquet
 
-    rows = trial_rows(record.run_id, record.config.improver, task, goal, trials)
+    rows = [
+        row
+        for record, task, trials, goal in runs
+        for row in trial_rows(
+            record.run_id, record.config.improver, task, np.asarray(goal, np.float64), trials
+        )
+    ]
     if asked.csv:
         write_csv(asked.csv, rows)
         print(f"{len(rows)} trials: {asked.csv.absolute()}")

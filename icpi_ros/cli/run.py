@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import (
+    add_arm,
     add_graph,
+    add_mix,
     add_model,
     add_store,
     checked_output,
@@ -23,6 +25,7 @@ from icpi_ros.cli.arguments import (
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
     from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.execution import Execution
     from icpi_ros.data.store import TrialStore
@@ -64,11 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
-    parser.add_argument(
-        "--mix",
-        action="store_true",
-        help="with --resume: go on with another arm, or in a simulation what began on a real arm; "
-        "the store says so",
+    add_arm(parser, "the task's own; with --resume: that of the run")
+    add_mix(
+        parser,
+        "with --resume: go on with another arm, or in a simulation what began on a real arm; in a "
+        "new run: learn from a data set of another arm",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--in-process", action="store_true", help="simulate here, without ROS")
@@ -94,10 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class Plan:
     """A checked request.  ``resume`` empty = a new run; paths None = not wanted.
 
-    ``again``: options that carry out a resumed run in the same way.
+    ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
+    a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
     """
 
     task: Task
+    arm: Arm | None
     improver: str
     observation: Observation
     goal: list[float]
@@ -112,6 +117,7 @@ class Plan:
     json: Path | None
     picture: Path | None
     again: tuple[str, ...]
+    mix: bool
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,6 +133,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         UsageError: names the argument, the value and what is allowed.
     """
+    from icpi_ros.cli.resuming import again, arm_of_run, settle_mix, stored_config
     from icpi_ros.data.dataset import load
     from icpi_ros.data.store import default_path
     from icpi_ros.errors import UsageError
@@ -134,7 +141,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     from icpi_ros.tasks import TASKS
 
     store = (args.store or default_path()).absolute()
-    config = _stored(args, store)
+    config = stored_config(args, store)
     if not args.task and not config:
         raise UsageError(f"--task is missing: choose one of {', '.join(TASKS.names())}")
     task = TASKS.get(config.get("task") or args.task)
@@ -143,23 +150,64 @@ def make_plan(args: argparse.Namespace) -> Plan:
     goal = task.default_goal if args.goal is None else args.goal
     options = model_options(args)
     kind.check(options)
+    arm = arm_of_run(args, task, store)
+    dataset = load(args.dataset, task) if args.dataset else None
+    if args.resume:
+        settle_mix(args, store, task, arm)
+    else:
+        _check_examples(args, task, arm, improver, dataset)
     return Plan(
         task=task,
+        arm=arm,
         improver=improver,
         observation=_observation(args, task),
         goal=task.check_goal(config.get("goal") or goal).tolist(),
         trials=config.get("budget") or args.trials or TRIALS,
         target_cost=config.get("target_cost", args.target_cost or 0.0),
         seed=config.get("seed", args.seed or 0),
-        dataset=load(args.dataset, task) if args.dataset else None,
+        dataset=dataset,
         dataset_path=args.dataset.absolute() if args.dataset else None,
         options=options,
         store=store,
         resume=args.resume or "",
         json=checked_output(args.json) if args.json else None,
         picture=checked_output(args.picture) if args.picture else None,
-        again=_again(args, store),
+        again=again(args, store, arm),
+        mix=args.mix and not args.resume,
     )
+
+
+def _check_examples(
+    args: argparse.Namespace, task: Task, arm: Arm | None, improver: str, dataset: Dataset | None
+) -> None:
+    """Check that a new run learns from examples of its own arm, unless mixing is meant.
+
+    Raises:
+        UsageError: it does not, or nothing is mixed although that was meant.
+    """
+    from icpi_ros.data.dataset import check_arm
+    from icpi_ros.data.mixing import ArmId
+    from icpi_ros.errors import UsageError
+    from icpi_ros.run_setup import find_examples
+
+    if arm is None:
+        if args.mix:
+            raise UsageError(
+                "--mix: what an attached graph learns from is its own affair: start it with "
+                "mix:=true, or give --resume RUN too"
+            )
+        return
+    mixed = ""
+    if dataset is not None or arm.name != task.arm:
+        examples = find_examples(task, improver, dataset)
+        mixed = check_arm(examples, ArmId.of(arm), args.mix)
+    if mixed:
+        print(f"note: the data set is of arm {mixed}, the run is with {ArmId.of(arm)}", flush=True)
+    elif args.mix:
+        raise UsageError(
+            "--mix: nothing would be mixed: it is for a run that is resumed (--resume RUN), or for "
+            "a data set of another arm"
+        )
 
 
 def _observation(args: argparse.Namespace, task: Task) -> Observation:
@@ -180,94 +228,6 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     return replace(task.observation, **given)
 
 
-def _again(args: argparse.Namespace, store: Path) -> tuple[str, ...]:
-    """Return the options that a command needs to go on as this one does."""
-    words = ["--store", str(store)]
-    files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
-    for name, path in files.items():
-        words += [name, str(path.absolute())] if path else []
-    if args.in_process:
-        noises = {"--noise": args.noise, "--latency": args.latency}
-        given = [(name, repr(value)) for name, value in noises.items() if value is not None]
-        return (*words, "--in-process", *(word for pair in given for word in pair))
-    words += ["--namespace", args.namespace] if args.namespace else []
-    if args.attach:
-        return (*words, "--attach")
-    if args.real_time_factor:
-        words += ["--real-time-factor", repr(args.real_time_factor)]
-    return (*words, "--source", args.source)
-
-
-def _stored(args: argparse.Namespace, store: Path) -> dict[str, Any]:
-    """Return the configuration of the run to resume; empty for a new run."""
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import UsageError
-
-    if args.resume is None:
-        if args.mix:
-            raise UsageError("--mix is for a run that is resumed: give --resume RUN too")
-        return {}
-    if not store.exists():
-        raise UsageError(f"cannot resume {args.resume}: there is no trial store at {store}")
-    with TrialStore(store) as opened:
-        config = opened.run(args.resume).config.as_dict()
-    asked = {
-        "task": args.task,
-        "improver": args.improver,
-        "budget": args.trials,
-        "seed": args.seed,
-        "goal": args.goal,
-        "target_cost": args.target_cost,
-    }
-    for name, value in asked.items():
-        found = list(config[name]) if name == "goal" else config[name]
-        if value is not None and value != found:
-            raise UsageError(
-                f"run {args.resume} began with {name} {found}, not {value}: "
-                "leave it out to go on, or start a new run"
-            )
-    if model_options(args):
-        raise UsageError("a resumed run keeps the options of its improver: leave them out")
-    with TrialStore(store) as opened:
-        _settle_mix(args, opened, config["task"])
-    return config
-
-
-def _settle_mix(args: argparse.Namespace, store: TrialStore, task: str) -> None:
-    """Store whether the run may mix arms or backends, then refuse what would mix them.
-
-    Only its policy_improver knows what an attached graph is made of, and checks it.
-
-    Raises:
-        UsageError: it would mix them, and --mix is not given.
-    """
-    from icpi_ros.run_setup import check_execution, last_execution
-    from icpi_ros.tasks import TASKS
-
-    if store.run(args.resume).may_mix != args.mix:
-        store.allow_mix(args.resume, args.mix)
-    before = last_execution(store, args.resume)
-    now = before if args.attach else _simulation(args, TASKS.get(task))
-    found = check_execution(store, args.resume, now)
-    if found.remark:
-        print(f"note: {found.remark}", flush=True)
-
-
-def _simulation(args: argparse.Namespace, task: Task) -> Execution:
-    """Return how the simulation that is started here executes trials."""
-    from icpi_ros.arms import ARMS
-    from icpi_ros.data.execution import Backend, Execution
-
-    arm = ARMS.get(task.arm)
-    own = {"limits": "", "dry_run": "false"}
-    if args.in_process:
-        none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
-        return Execution.of(Backend.IN_PROCESS, arm, arm.limits, **own, **none)
-    namespace = "/" + args.namespace.strip("/")
-    graph = {"source": args.source, "controller": "simulated", "namespace": namespace}
-    return Execution.of(Backend.SIMULATED, arm, arm.limits, **own, **graph)
-
-
 def execute(args: argparse.Namespace, plan: Plan) -> str:
     """Carry out the run, printing a line per trial; return its id."""
     from icpi_ros.report.run_text import trial_line
@@ -275,29 +235,34 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
     def show(trial: Trial) -> None:
         print(trial_line(trial, plan.task.space, plan.trials), flush=True)
 
-    if args.in_process:
-        return _in_process(plan, _simulation(args, plan.task), show)
+    if args.in_process and plan.arm is not None:
+        from icpi_ros.cli.resuming import simulation
+
+        return _in_process(plan, plan.arm, simulation(args, plan.arm), show)
     from icpi_ros.cli.graph_run import through_graph
 
     return through_graph(args, plan, show)
 
 
-def _in_process(plan: Plan, execution: Execution, show: Callable[[Trial], None]) -> str:
+def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
     import numpy as np
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.data.store import TrialStore
+    from icpi_ros.errors import MotionRefused
+    from icpi_ros.feasible import simulated_reach
     from icpi_ros.loop import run_in_process
     from icpi_ros.sim.rollout import rollout
     from icpi_ros.tasks.observation import OBSERVE_STREAM, observe
 
     task, physics = plan.task, plan.task.seeded_physics(plan.seed)
-    arm = ARMS.get(task.arm)
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
+        improvement.why_not = simulated_reach(task, arm)
         announce(improvement.run_id, plan, improvement.resumed_from)
 
         def execute(theta: Array) -> ObjectTrajectory:
+            if why := improvement.why_not(theta):
+                raise MotionRefused(why)
             rng = np.random.default_rng([plan.seed, len(improvement.history), OBSERVE_STREAM])
             true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
             return observe(true, plan.observation, rng)
@@ -322,6 +287,7 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Improvemen
         plan.target_cost,
         plan.options,
         execution=execution,
+        mix=plan.mix,
     )
 
 

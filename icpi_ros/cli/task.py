@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from icpi_ros.arms.base import Arm
     from icpi_ros.space import ParameterSpace
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.survey import SurveyPlan
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
     )
     describe.add_argument("name", help="task, see `icpi task list`")
+    add_arm(describe)
     describe.add_argument("--quick", action="store_true", help="measure nothing")
     describe.add_argument(
         "--picture", type=Path, metavar="FILE", help="PNG of the cost landscape for two draws"
@@ -60,19 +62,21 @@ def describe_task(args: argparse.Namespace) -> int:
     from icpi_ros.tasks.survey import SurveyPlan
 
     task = TASKS.get(args.name)
+    arm = chosen_arm(args.arm, task)
     picture = checked_output(args.picture) if args.picture else None
     plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
-    _print_definition(task)
+    _print_definition(task, arm)
     if not args.quick:
-        _measure(task, plan)
+        _measure(task, arm, plan)
     if picture:
-        _draw(task, plan, picture)
+        _draw(task, arm, plan, picture)
     return 0
 
 
-def _print_definition(task: Task) -> None:
+def _print_definition(task: Task, arm: Arm) -> None:
     print(f"{task.name}: {task.summary}")
-    print(f"arm: {task.arm}")
+    own = "" if arm.name == task.arm else f" (the task is made for {task.arm})"
+    print(f"arm: {arm.name}{own}")
     _print_space("theta", task.space)
     _print_space("goal", task.goal_space)
     varies = "goals are drawn from this region" if task.goal_varies else "fixed unless asked for"
@@ -91,11 +95,10 @@ def _print_space(label: str, space: ParameterSpace) -> None:
         print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.unit:4s} {p.description}")
 
 
-def _measure(task: Task, plan: SurveyPlan) -> None:
+def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> None:
     """Print the figures of a survey."""
     from tqdm import tqdm
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.tasks.survey import survey
 
     hidden = not sys.stderr.isatty()
@@ -104,7 +107,7 @@ def _measure(task: Task, plan: SurveyPlan) -> None:
         def advance() -> None:
             bar.update()
 
-        found = survey(task, ARMS.get(task.arm), plan, advance)
+        found = survey(task, arm, plan, advance)
     goals = " and goals" if task.goal_varies else ""
     print(f"measured over {plan.draws} draws of physics{goals}, seed {plan.seed} [mm]:")
     _print_row("best reachable cost", found.best_cost, "median", "max")
@@ -126,11 +129,10 @@ def _millimetres(metres: float) -> str:
     return f"{1e3 * metres:.2f}" if metres < 0.01 else f"{1e3 * metres:.0f}"
 
 
-def _draw(task: Task, plan: SurveyPlan, path: Path) -> None:
+def _draw(task: Task, arm: Arm, plan: SurveyPlan, path: Path) -> None:
     """Draw the landscapes of the survey's first draws."""
     from tqdm import tqdm
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.report.task_picture import save_landscape
     from icpi_ros.tasks.survey import landscape, survey_draws
 
@@ -142,6 +144,6 @@ def _draw(task: Task, plan: SurveyPlan, path: Path) -> None:
         def advance() -> None:
             bar.update()
 
-        shown = landscape(task, ARMS.get(task.arm), physics[:PICTURED], plan, on_draw=advance)
+        shown = landscape(task, arm, physics[:PICTURED], plan, on_draw=advance)
     save_landscape(path, task, shown)
     print(f"picture: {path.absolute()}")

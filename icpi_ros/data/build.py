@@ -13,9 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
 from icpi_ros.data import search
 from icpi_ros.data.dataset import Dataset, save
+from icpi_ros.data.execution import arm_hash
 from icpi_ros.data.labelling import label_draw, versions
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.parts import PART_FILES, Parts
 from icpi_ros.data.plan import GLOBAL_SAMPLES, Plan
 from icpi_ros.data.side_folder import side_folder
@@ -35,16 +39,18 @@ class Progress:
 
 def build(
     task: Task,
+    arm: Arm,
     plan: Plan,
     workers: Workers | None = None,
     threads: int = 1,
     parts: Parts | None = None,
     on_draw: Callable[[Progress], None] = lambda _: None,
 ) -> Dataset:
-    """Return a labelled data set; it depends on the task, the plan and the kind of processor only.
+    """Return a labelled data set; it depends on task, arm, plan and kind of processor.
 
     Args:
         task: what to execute.
+        arm: that executes it.
         plan: see :class:`Plan`.
         workers: who does it; None = this process.
         threads: simulation threads of each worker.
@@ -61,7 +67,7 @@ def build(
     dropped = sum(int(part.provenance["dropped"]) for part in done.values())
     on_draw(Progress(len(done), plan.draws, dropped))
     missing = [draw for draw in range(plan.draws) if draw not in done]
-    work = partial(label_draw, task, plan, threads=threads)
+    work = partial(label_draw, task, arm, plan, threads=threads)
     for draw, part in (workers or Workers()).run(work, missing):
         _check_versions(part.provenance["versions"])
         if parts:
@@ -69,11 +75,12 @@ def build(
         done[draw] = part
         dropped += int(part.provenance["dropped"])
         on_draw(Progress(len(done), plan.draws, dropped))
-    return _join(task, plan, [done[draw] for draw in range(plan.draws)])
+    return _join(task, arm, plan, [done[draw] for draw in range(plan.draws)])
 
 
 def build_file(
     task: Task,
+    arm: Arm,
     plan: Plan,
     out: Path,
     workers: Workers | None = None,
@@ -85,9 +92,9 @@ def build_file(
     Raises:
         IcpiError: see :func:`build` and :class:`Parts`; says how many draws are kept.
     """
-    with Parts(out, task, _provenance(task, plan)) as parts:
+    with Parts(out, task, _provenance(task, arm, plan)) as parts:
         try:
-            dataset = build(task, plan, workers, threads, parts, on_draw)
+            dataset = build(task, arm, plan, workers, threads, parts, on_draw)
             save(dataset, out, task)
         except IcpiError as exc:
             exc.args = (f"{exc}; {kept(out, plan)}",)
@@ -106,7 +113,7 @@ def kept(out: Path, plan: Plan) -> str:
     )
 
 
-def _join(task: Task, plan: Plan, parts: list[Dataset]) -> Dataset:
+def _join(task: Task, arm: Arm, plan: Plan, parts: list[Dataset]) -> Dataset:
     names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(p, name) for p in parts]) for name in names
@@ -114,21 +121,22 @@ def _join(task: Task, plan: Plan, parts: list[Dataset]) -> Dataset:
     rollouts, dropped = (
         sum(int(part.provenance[name]) for part in parts) for name in ("rollouts", "dropped")
     )
-    joined = Dataset(task=task.name, **columns)
+    joined = Dataset(task=task.name, **columns, arms=(ArmId.of(arm),))
     if len(joined) == 0:
         raise DatasetError(
             f"no example: all {rollouts} rollouts were dropped (unstable or not observed); check "
             f"the scene and the physics of task {task.name}"
         )
     counts = {"rollouts": rollouts, "dropped": dropped, "missing": plan.examples - len(joined)}
-    return replace(joined, provenance=_provenance(task, plan) | {"counts": counts})
+    return replace(joined, provenance=_provenance(task, arm, plan) | {"counts": counts})
 
 
-def _provenance(task: Task, plan: Plan) -> dict[str, Any]:
+def _provenance(task: Task, arm: Arm, plan: Plan) -> dict[str, Any]:
     """Return what the examples depend on; nothing of where and when they were made."""
     made = plan.as_dict(task) | {
-        "command": plan.command(task),
-        "arm": task.arm,
+        "command": plan.command(task) + _arm_option(task, arm),
+        "arm": arm.name,
+        "arm_hash": arm_hash(arm),
         "definition_hash": task.definition_hash(),
         "versions": versions("mujoco"),
     }
@@ -141,6 +149,13 @@ def _provenance(task: Task, plan: Plan) -> dict[str, Any]:
             "solved": search.SOLVED,
         }
     return made
+
+
+def _arm_option(task: Task, arm: Arm) -> str:
+    """Return the option for an arm that is not the task's own; a file by its arm's name."""
+    if arm.name == task.arm:
+        return ""
+    return f" --arm {arm.name}" if arm.name in ARMS else f" --arm {arm.name}.yaml"
 
 
 def _check_versions(found: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import DatasetError
 from icpi_ros.types import Array, Indices
 
@@ -45,6 +46,7 @@ class Dataset:
             where it was not measured.
         group: ``(N,)`` int: examples of one physics draw share a number.
         provenance: how it was made: command, seed, versions, task definition (JSON-able).
+        arms: that executed the examples; empty = unknown, several = mixed on purpose.
     """
 
     task: str
@@ -56,6 +58,7 @@ class Dataset:
     label_cost: Array
     group: Array | Indices
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    arms: tuple[ArmId, ...] = ()
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -186,6 +189,27 @@ def check(dataset: Dataset, task: Task, where: str) -> None:
     label = dataset.label_cost
     _refuse(np.isinf(label) | (label < 0), label, f"{where}: label_cost", "not a cost in metres")
     _check_bounds(dataset, task, where)
+
+
+def check_arm(dataset: Dataset, arm: ArmId, mix: bool = False) -> str:
+    """Check that the examples are those of ``arm``; return of which others they are, mixed.
+
+    Args:
+        dataset: to be learnt from.
+        arm: that executes what is learnt.
+        mix: examples of another arm are meant.
+
+    Raises:
+        DatasetError: of another arm, and ``mix`` is false; names both.
+    """
+    others = [str(other) for other in dataset.arms if other.differs(arm)]
+    if others and not mix:
+        raise DatasetError(
+            f"the data set is of arm {' and '.join(others)}, not of {arm}: build one with `icpi "
+            f"dataset build --task {dataset.task} --arm {arm.name} --out FILE` (a file's arm by "
+            "its path), or give --mix (a graph: mix:=true) if mixing is meant"
+        )
+    return " and ".join(others)
 
 
 def _vectors(task: Task) -> dict[str, tuple[str, ...]]:

@@ -10,12 +10,13 @@ import numpy as np
 
 from icpi_ros import __version__
 from icpi_ros.data.dataset import Dataset, fingerprint
-from icpi_ros.data.execution import refuse_mixed
+from icpi_ros.data.execution import Execution, refuse_mixed
 from icpi_ros.data.hindsight import all_pairs, outcome_goal, relabel
+from icpi_ros.data.mixing import ArmId, distinct, refuse_ways, two_arms, two_ways
 from icpi_ros.data.store import RunRecord, TrialStore
 from icpi_ros.errors import DatasetError, InvalidValue, ObservationMissing
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.types import ObjectTrajectory, TrialStatus
 
 LEAST_TRIALS = 2
 
@@ -34,10 +35,12 @@ def import_runs(
     run_ids: Sequence[str] = (),
     examples: int | None = None,
     seed: int = 0,
+    mix: bool = False,
 ) -> Imported:
     """Relabel the trials of stored runs by hindsight.
 
     Each run counts as one physics: its trials must have been made under the same conditions.
+    The runs must be of one arm and one backend.
 
     Args:
         store: where the runs are.
@@ -45,9 +48,10 @@ def import_runs(
         run_ids: which runs, in this order; none = every run of the task that is usable.
         examples: at most so many, chosen at random; None = every pair of trials.
         seed: of that choice.
+        mix: runs of several arms or backends are meant; provenance says which.
 
     Raises:
-        UsageError: a named run is not usable, or no run is.
+        UsageError: a named run is not usable, no run is, or they would mix arms or backends.
     """
     ids = list(run_ids) or [run.run_id for run in store.runs() if run.task == task.name]
     if len(set(ids)) != len(ids):
@@ -58,7 +62,7 @@ def import_runs(
     used, left_out = [], []
     for run_id in ids:
         try:
-            parts.append(_relabel_run(store, task, run_id, group=len(parts)))
+            parts.append(_relabel_run(store, task, run_id, len(parts), mix))
             used.append(run_id)
         except DatasetError as exc:
             if run_ids:
@@ -66,15 +70,27 @@ def import_runs(
             left_out.append(str(exc))
     if not parts:
         raise DatasetError(f"no run of task {task.name} is usable: {left_out[-1]}")
+    ways = [(f"run {run_id}", way) for run_id in used for way in _ways(store, run_id)]
+    found = two_ways(ways)
+    mixed = refuse_ways(found, "the data set", "name the runs of one of them with --run", mix)
     dataset = choose(join(task, parts), examples, seed)
-    made = _provenance(task, used, examples, seed)
-    return Imported(replace(dataset, provenance=made), tuple(left_out))
+    made = _provenance(task, used, examples, seed) | ({"mixed": mixed} if mixed else {})
+    arms = distinct(ArmId.of_way(way) for _, way in ways)
+    return Imported(replace(dataset, provenance=made, arms=arms), tuple(left_out))
 
 
-def _relabel_run(store: TrialStore, task: Task, run_id: str, group: int) -> Dataset:
+def _ways(store: TrialStore, run_id: str) -> list[Execution]:
+    """Return in which ways the trials of a run were executed, as far as that is known."""
+    trials, ways = store.trials(run_id, all_attempts=True), store.executions(run_id)
+    done = [trial.status is TrialStatus.DONE for trial in trials]
+    return [way for way, is_done in zip(ways, done, strict=True) if is_done]
+
+
+def _relabel_run(store: TrialStore, task: Task, run_id: str, group: int, mix: bool) -> Dataset:
     record = store.run(run_id)
     _check_run(record, task)
-    refuse_mixed(run_id, record.mixed)
+    if not mix:
+        refuse_mixed(run_id, record.mixed)
     trials = [
         t for t in store.trials(run_id) if t.outcome is not None and shows(task, t.trajectory)
     ]
@@ -116,13 +132,28 @@ def join(task: Task, parts: Sequence[Dataset]) -> Dataset:
     return Dataset(task=task.name, **columns)
 
 
-def together(known: Dataset, added: Dataset, task: Task) -> Dataset:
-    """Return ``added`` behind ``known``, as physics of their own; provenance names both."""
+def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> Dataset:
+    """Return ``added`` behind ``known``, as physics of their own; provenance names both.
+
+    Args:
+        known: first.
+        added: second.
+        task: of both.
+        mix: they may be of different arms; provenance says of which.
+
+    Raises:
+        DatasetError: they are of different arms, and that is not meant.
+    """
+    pair = two_arms((*known.arms, *added.arms))
+    found = "" if pair is None else f"examples of {pair[0]} and of {pair[1]}"
+    mixed = refuse_ways(found, "the data set", "leave out --with", mix)
     first = 1 + int(np.max(known.group)) if len(known) else 0
     shifted = replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
     note = {"examples": len(known), "fingerprint": fingerprint(known)}
     made = {**added.provenance, "with": {**note, "provenance": known.provenance}}
-    return replace(join(task, [known, shifted]), provenance=made)
+    made |= {"mixed": mixed} if mixed else {}
+    arms = distinct((*known.arms, *added.arms))
+    return replace(join(task, [known, shifted]), provenance=made, arms=arms)
 
 
 def choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:

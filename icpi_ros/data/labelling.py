@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from icpi_ros import __version__
-from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
 from icpi_ros.data.dataset import Dataset, empty
 from icpi_ros.data.hindsight import choose_pairs, relabel
@@ -37,19 +36,20 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def label_draw(task: Task, plan: Plan, draw: int, threads: int = 1) -> Dataset:
+def label_draw(task: Task, arm: Arm, plan: Plan, draw: int, threads: int = 1) -> Dataset:
     """Label the examples of physics draw number ``draw``; its number is their group.
 
     The provenance holds ``rollouts``, how many of them were ``dropped``, and the ``versions``
     of who made it.  Where too many were dropped there are fewer examples than planned, even none.
 
     Args:
-        task: what to execute, by its own arm.
+        task: what to execute.
+        arm: that executes it.
         plan: see :class:`Plan`; already checked.
         draw: 0 to plan.draws - 1.
         threads: simulation threads; the result does not depend on it.
     """
-    arm, rng, count = ARMS.get(task.arm), plan.rng(draw), plan.counts()[draw]
+    rng, count = plan.rng(draw), plan.counts()[draw]
     physics = plan.sample_physics(task, rng)
     label = _hindsight if plan.label == "hindsight" else _brute
     dataset, made = label(task, arm, plan, physics, count, rng, threads)

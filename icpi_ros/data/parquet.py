@@ -10,6 +10,7 @@ key-value metadata, all text:
     icpi.definition_hash  Task.definition_hash()
     icpi.units            JSON, column to unit
     icpi.provenance       JSON: how the examples were made
+    icpi.arms             JSON: name and hash of the arms that executed them; left out = unknown
 
 The unit is also in the metadata of each column.  pyarrow is imported at the first call only.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ import numpy as np
 
 from icpi_ros.data.atomic import replacing
 from icpi_ros.data.dataset import SCHEMA_VERSION, Dataset
+from icpi_ros.data.execution import UNKNOWN
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import DatasetError
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
 PREFIX = "icpi."
+ARMS = f"{PREFIX}arms"
 _VERIFY = {"page_checksum_verification": True}
 _SCALARS = ("cost", "label_cost")
 
@@ -122,6 +126,7 @@ def _metadata(dataset: Dataset, task: Task, units: Mapping[str, str]) -> dict[st
         f"{PREFIX}definition_hash": task.definition_hash(),
         f"{PREFIX}units": text(units),
         f"{PREFIX}provenance": text(dataset.provenance),
+        **({ARMS: text([asdict(arm) for arm in dataset.arms])} if dataset.arms else {}),
     }
 
 
@@ -135,7 +140,8 @@ def read(path: Path, task: Task) -> Dataset:
         DatasetError: missing, damaged, or not a data set of this task, schema and definition.
     """
     table = _read_table(path, task)
-    provenance = _check_metadata(_texts(table.schema.metadata), path, task)
+    texts = _texts(table.schema.metadata)
+    provenance = _check_metadata(texts, path, task)
     parts: dict[str, list[Array]] = {"theta": [], "error": [], "dtheta": [], "goal": []}
     for column in columns(task):
         parts[column.field].append(_column(table, column.name, path))
@@ -148,7 +154,27 @@ def read(path: Path, task: Task) -> Dataset:
         **{name: _column(table, name, path) for name in _SCALARS},
         group=group.astype(np.int64),
         provenance=provenance,
+        arms=_arms(texts.get(ARMS, ""), provenance, path),
     )
+
+
+def _arms(text: str, provenance: Mapping[str, Json], path: Path) -> tuple[ArmId, ...]:
+    """Return the arms of the examples; files that do not say so have its name in provenance."""
+    if not text:
+        name = provenance.get("arm")
+        return (ArmId(name),) if isinstance(name, str) and name else ()
+    entries = _parse(text, ARMS, path)
+    found = [_arm(entry) for entry in entries] if isinstance(entries, list) else [None]
+    if None in found:
+        raise DatasetError(f"data set {path}: metadata {ARMS} is damaged")
+    return tuple(arm for arm in found if arm is not None)
+
+
+def _arm(entry: Json) -> ArmId | None:
+    """Return the arm of one entry; None = it is damaged."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    return ArmId(str(entry["name"]), str(entry.get("hash", UNKNOWN)))
 
 
 def metadata(path: Path) -> dict[str, Json]:
@@ -164,7 +190,7 @@ def metadata(path: Path) -> dict[str, Json]:
     for key, text in _texts(raw).items():
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX)
-            is_json = name in ("definition", "units", "provenance")
+            is_json = name in ("definition", "units", "provenance", "arms")
             found[name] = _parse(text, key, path) if is_json else text
     return found
 

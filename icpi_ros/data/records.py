@@ -100,6 +100,8 @@ class RunConfig:
         dataset_hash: of the data set (``dataset.fingerprint``); empty = none used.
         max_step: largest change of theta from an executed trial to the next, a share of each
             parameter's range, 0 (exclusive) to 1 (no limit).
+        dataset_arm: arm of the data set where that is another than the run's, on purpose; empty =
+            the same, or not known.
     """
 
     task: str
@@ -113,6 +115,7 @@ class RunConfig:
     definition_hash: str = ""
     dataset_hash: str = ""
     max_step: float = 1.0
+    dataset_arm: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""

@@ -19,6 +19,7 @@ from scipy.stats import qmc
 from icpi_ros.arms.base import Arm
 from icpi_ros.data.plan import GLOBAL_SAMPLES
 from icpi_ros.errors import ObservationMissing
+from icpi_ros.feasible import simulated_reach
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
@@ -44,7 +45,7 @@ class Executions:
     Attributes:
         thetas: ``(n, d)`` those that gave an outcome.
         trajectories: of the object, one per theta.
-        dropped: how many more were simulated and gave none (unstable, not observed).
+        dropped: how many more gave none (unstable, not observed, not possible with the arm).
     """
 
     thetas: Array
@@ -83,7 +84,19 @@ class Solutions:
 
 
 def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Executions:
-    """Execute ``(n, d)`` thetas; those that become unstable or show nothing are dropped."""
+    """Execute ``(n, d)`` thetas.
+
+    Dropped are those that become unstable, show nothing, or that the arm cannot execute.
+    """
+    why_not = simulated_reach(task, arm)
+    possible = np.array([not why_not(theta) for theta in thetas], dtype=bool)
+    refused = Executions(thetas[:0], (), int(np.count_nonzero(~possible)))
+    if not possible.any():
+        return refused
+    return _simulated(task, arm, physics, thetas[possible], threads) + refused
+
+
+def _simulated(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Executions:
     try:
         with _quiet():
             trajectories = rollout(task, arm, physics, thetas, threads).trajectories
@@ -91,7 +104,8 @@ def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) 
         if len(thetas) == 1:
             return Executions(thetas[:0], (), 1)
         half = len(thetas) // 2
-        parts = [simulate(task, arm, physics, t, threads) for t in (thetas[:half], thetas[half:])]
+        halves = (thetas[:half], thetas[half:])
+        parts = [_simulated(task, arm, physics, some, threads) for some in halves]
         return parts[0] + parts[1]
     seen = [n for n, trajectory in enumerate(trajectories) if _observed(task, trajectory)]
     kept = tuple(trajectories[n] for n in seen)

@@ -93,6 +93,7 @@ SHARED = (
     Argument("camera_drop", "0.0", f"{SIM} share of its images that are lost, 0 to 1"),
     Argument("store", "", "file of the trial store; empty = the user's default"),
     Argument("dataset", "", "file of examples; empty = the shipped set"),
+    Argument("mix", "false", "examples may be those of another arm; the store says so", TRUTH),
     Argument("model", "", "model of the improver llm; empty = its default"),
     Argument("base_url", "", "OpenAI-compatible endpoint of the improver llm"),
     Argument("key_variable", "", "environment variable that holds the key of the improver llm"),
@@ -120,7 +121,7 @@ REPLAY_TAKES = (
         "log_level",
     ),
     *("source", "calibration", "max_step", "viewer", "record"),
-    *("dataset", "model", "base_url", "key_variable", "options"),
+    *("dataset", "mix", "model", "base_url", "key_variable", "options"),
 )
 """Of the shared arguments: nothing of arms, safety and simulation, for nothing moves."""
 

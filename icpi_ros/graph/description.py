@@ -147,7 +147,7 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
         return _replay(values)
     parameters = _shared(values)
     stored = {"backend": BACKENDS[name], "dry_run": values["dry_run"] == "true"}
-    parameters["policy_improver"] |= stored
+    parameters["policy_improver"] |= stored | {"mix": values["mix"] == "true"}
     if name == "sim":
         for node, deadlines in SIM_PATIENCE.items():
             parameters[node] |= deadlines
@@ -216,6 +216,7 @@ def _replay(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         "bag": str(Path(values["bag"]).expanduser().absolute()) if values["bag"] else "",
         "rate": _number("rate", values["rate"]),
         "player": player,
+        "mix": values["mix"] == "true",
         "seed": _whole("seed", values["seed"]),
         "max_step": _number("max_step", values["max_step"]),
     }

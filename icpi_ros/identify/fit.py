@@ -21,6 +21,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import qmc
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.identify.misfit import MOST, MOVING, Misfit, Paths, Recorded
 from icpi_ros.identify.noise import Noise, noise_of
 from icpi_ros.tasks.base import Task
@@ -91,6 +92,7 @@ class Fit:
 
 def fit(
     task: Task,
+    arm: Arm,
     trials: Sequence[Recorded],
     seed: int = 0,
     effort: Effort | None = None,
@@ -101,6 +103,7 @@ def fit(
 
     Args:
         task: of the trials.
+        arm: that executed them.
         trials: at least one.
         seed: of the quasi-random physics.
         effort: how much is tried.
@@ -108,7 +111,7 @@ def fit(
         on_stage: called after every stage, ``effort.stages`` times in all.
     """
     chosen = effort or Effort()
-    return _Search(task, trials, chosen, threads, on_stage).run(seed)
+    return _Search(task, arm, trials, chosen, threads, on_stage).run(seed)
 
 
 class _Search:
@@ -117,12 +120,13 @@ class _Search:
     def __init__(
         self,
         task: Task,
+        arm: Arm,
         trials: Sequence[Recorded],
         effort: Effort,
         threads: int,
         on_stage: Callable[[], None],
     ) -> None:
-        self._misfit = Misfit(task, trials, threads)
+        self._misfit = Misfit(task, arm, trials, threads)
         self._dim, self._effort, self._tell = task.physics_space.dim, effort, on_stage
         self._step = np.full(self._dim, FIRST_STEP)
         self._rough = np.zeros(len(trials))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import MotionRefused
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
@@ -65,14 +66,15 @@ class Misfit:
 
     Args:
         task: of the trials.
+        arm: that executed them.
         trials: at least one, each with a sample that is there.
         threads: physics that are simulated at the same time; results do not depend on it.
     """
 
-    def __init__(self, task: Task, trials: Sequence[Recorded], threads: int = 1) -> None:
+    def __init__(self, task: Task, arm: Arm, trials: Sequence[Recorded], threads: int = 1) -> None:
         """Choose the samples."""
         self.task, self.trials, self.rollouts = task, trials, 0
-        self._arm, self._threads = ARMS.get(task.arm), threads
+        self._arm, self._threads = arm, threads
         self._thetas = np.stack([trial.theta for trial in trials])
         chosen = [_chosen(trial.path) for trial in trials]
         self._times = [times for times, _ in chosen]
@@ -175,7 +177,7 @@ class Misfit:
         physics = space.project(space.denormalise(scaled))[0]
         try:
             return rollout(self.task, self._arm, physics, thetas).trajectories
-        except SimulationUnstable:
+        except (SimulationUnstable, MotionRefused):  # refused: a slip out of the arm's reach
             return None
 
     def _at(self, paths: Paths, trial: int, delay: float) -> Array:

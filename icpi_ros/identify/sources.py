@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy as np
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial, read_trials
 from icpi_ros.data.execution import refuse_mixed
+from icpi_ros.data.mixing import ArmId, distinct
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.identify.misfit import Recorded
+from icpi_ros.offline.parameters import recorded_setup
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory, TrialStatus
@@ -33,12 +35,14 @@ class Recording:
         trials: that can be used.
         source: one line, where they come from.
         left_out: one line for every trial that cannot be used.
+        arms: that executed them, as far as that is known.
     """
 
     task: Task
     trials: tuple[Recorded, ...]
     source: str
     left_out: tuple[str, ...]
+    arms: tuple[ArmId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,20 +88,27 @@ def from_bag(
         for trial in trials
     ]
     note = f", {runs} runs taken as one table" if runs > 1 else ""
-    return _recording(found, task, numbers, f"bag {path.name}{note}")
+    made = _recording(found, task, numbers, f"bag {path.name}{note}")
+    return replace(made, arms=distinct([ArmId.of_way(recorded_setup(bag).way(made.task))]))
 
 
 def from_store(
-    store: TrialStore, run: str, task: str = "", numbers: Collection[int] | None = None
+    store: TrialStore,
+    run: str,
+    task: str = "",
+    numbers: Collection[int] | None = None,
+    mix: bool = False,
 ) -> Recording:
     """Return the trials of a stored run; see :func:`from_bag`.
 
     Raises:
-        UsageError: no such run, or nothing in it can be used.
+        UsageError: no such run, nothing in it can be used, or its trials are of several arms or
+            backends, and ``mix`` is false.
     """
     record = store.run(run)
     own = record.config.task
-    refuse_mixed(run, record.mixed)
+    if not mix:
+        refuse_mixed(run, record.mixed)
     found = [
         _Found(
             f"{run}/{trial.number}",
@@ -109,7 +120,9 @@ def from_store(
         )
         for trial in store.trials(run)
     ]
-    return _recording(found, task, numbers, f"run {run}")
+    note = f", mixed on purpose: {record.mixed}" if record.mixed else ""
+    arms = distinct(ArmId.of_way(way) for way in (record.execution, *store.executions(run)))
+    return replace(_recording(found, task, numbers, f"run {run}{note}"), arms=arms)
 
 
 def _poor(trial: RecordedTrial) -> str:

@@ -54,8 +54,8 @@ class Result:
 
     @property
     def refused(self) -> bool:
-        """True if the run to resume is unknown, or does not fit what the graph is now."""
-        return self.error_code == Improve.Result.UNKNOWN_RUN
+        """True if the run to resume, or the data set, is unknown or does not fit the graph."""
+        return self.error_code in (Improve.Result.UNKNOWN_RUN, Improve.Result.DATASET)
 
 
 @dataclass(frozen=True)

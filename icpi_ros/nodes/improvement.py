@@ -54,6 +54,8 @@ class Setup:
     """Says which thetas the arm cannot execute."""
     execution: Execution = field(default_factory=Execution)
     """How the graph executes trials, as far as this node was told."""
+    mix: bool = False
+    """Examples of another arm are meant."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,14 @@ class ImprovementJob:
             {key: value for key, value in self._setup.options.items() if key in taken},
             self._setup.max_step,
             self._setup.execution,
+            self._setup.mix,
         )
 
     def _say_where(self, run: ImprovementRun) -> None:
         if run.resumed_from is None:
             self._tell.log(f"run {run.run_id} begins: {run.task.name} with {run.config.improver}")
+            if run.config.dataset_arm:
+                self._tell.log(f"its data set is of arm {run.config.dataset_arm}, as mix allows")
         else:
             self._tell.log(f"run {run.run_id} continues from trial {run.resumed_from}")
         if run.remark:

@@ -40,6 +40,7 @@ PARAMETERS = (
     ),
     Spec("store", "", "file of the trial store; empty = the user's default"),
     Spec("dataset", "", "file of examples; empty = the shipped set"),
+    Spec("mix", False, "examples may be those of another arm; stored with the run"),
     Spec("model", "", "model of the improver llm; empty = its default"),
     Spec("base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default"),
     Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
@@ -86,6 +87,7 @@ class PolicyImprover(IcpiNode):
             max_step=values["max_step"],
             why_not=reach_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
+            mix=values["mix"],
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]

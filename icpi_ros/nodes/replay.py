@@ -26,7 +26,8 @@ from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.rederive import RederivedRun, Settings
 from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import split_id
-from icpi_ros.data.dataset import load
+from icpi_ros.data.dataset import check_arm, load
+from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import BudgetSpent, IcpiError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
@@ -35,6 +36,8 @@ from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.player import PREFIX, Player
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_TRAJECTORY, PROPOSALS, TRIALS
+from icpi_ros.offline.parameters import recorded_setup
+from icpi_ros.run_setup import find_examples
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import TrialStatus
 
@@ -46,6 +49,7 @@ PARAMETERS = (
     Spec("task", "slide", "task that was recorded", choices=TASKS.names()),
     Spec("improver", DEFAULT_IMPROVER, "improver that is asked", choices=IMPROVERS.names()),
     Spec("dataset", "", "file of examples; empty = the shipped set"),
+    Spec("mix", False, "examples may be those of another arm than the recorded one"),
     Spec("seed", 0, "seed of the improver, that of the recorded run", "", 0, 2**63 - 1),
     Spec("model", "", "model of the improver llm; empty = its default"),
     Spec("base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default"),
@@ -98,6 +102,7 @@ class Replay(IcpiNode):
             self.hold(self.resolve_topic_name("/clock"), "a clock that is published")
             mapping = read_mapping(Path(values["mapping"])) if values["mapping"] else {}
             bag = Bag(Path(values["bag"]).expanduser(), mapping)
+            self._check_examples(bag, values["mix"])
             self._player = Player(self, bag, values["rate"], self._on_end)
             self._player.start()
         diagnostics.Diagnostics(self, self._health)
@@ -108,6 +113,14 @@ class Replay(IcpiNode):
         if self._player is not None:
             self._player.close()
         self._thread.join(1.0)
+
+    def _check_examples(self, bag: Bag, mix: bool) -> None:
+        """Refuse examples of another arm than that of the recording, unless mixing is meant."""
+        task, setup = self._settings.task, recorded_setup(bag)
+        examples = find_examples(task, self._settings.improver, self._settings.dataset)
+        others = check_arm(examples, ArmId.of_way(setup.way(task)), mix or setup.mix)
+        if others:
+            self.get_logger().info(f"the examples are of arm {others}, as mix allows")
 
     # --- callbacks ------------------------------------------------------------------------
 

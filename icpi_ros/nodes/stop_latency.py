@@ -24,11 +24,12 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.base import ArmLimits
+from icpi_ros.arms import argument_of
+from icpi_ros.arms.base import Arm, ArmLimits
 from icpi_ros.bench.dialects import HeardStop
 from icpi_ros.bench.stopping import Stop, effort
 from icpi_ros.errors import ExecutionFailed
+from icpi_ros.feasible import first_possible, simulated_reach
 from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.instance import reserve_domain
@@ -85,10 +86,11 @@ class Measured:
     heard: list[HeardStop] = field(default_factory=list)
 
 
-def measure(trials: int, seed: int, request: str, controller: str) -> Measured:
+def measure(arm: Arm, trials: int, seed: int, request: str, controller: str) -> Measured:
     """Return ``trials`` stops, and as many bare cancels between two processes.
 
     Args:
+        arm: that is stopped.
         trials: how many.
         seed: of motions and moments.
         request: ``cancel``, ``service`` or ``both``; without a service all are cancels.
@@ -106,13 +108,14 @@ def measure(trials: int, seed: int, request: str, controller: str) -> Measured:
             given = {
                 "params_file": str(file),
                 "task": TASK,
+                "arm": argument_of(arm),
                 "real_time_factor": "1.0",
                 "store": str(Path(folder) / "trials.sqlite"),
             }
             with (
                 BackgroundGraph("sim", given, Path(folder) / "graph.log") as graph,
                 _bare(Path(folder) / "bare.log"),
-                _Client(graph) as client,
+                _Client(graph, arm) as client,
             ):
                 return client.measure(trials, np.random.default_rng(seed), request)
     finally:
@@ -143,10 +146,10 @@ def _bare(log: Path) -> Iterator[None]:
 class _Client(ClientNode):
     """Starts and stops motions; callbacks note what happens, the caller's thread waits."""
 
-    def __init__(self, graph: BackgroundGraph) -> None:
+    def __init__(self, graph: BackgroundGraph, arm: Arm) -> None:
         super().__init__("icpi_stop_latency")
         self._graph = graph
-        self._arm = ARMS.get(TASKS.get(TASK).arm)
+        self._arm, self._why_not = arm, simulated_reach(TASKS.get(TASK), arm)
         self._phase = -1
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)
@@ -197,7 +200,7 @@ class _Client(ClientNode):
             task=TASK,
             trial_id=f"stop/{rng.integers(2**62)}",
             theta_names=list(task.space.names),
-            theta=task.space.sample(rng, 1)[0].tolist(),
+            theta=first_possible(task.space, rng, self._why_not).tolist(),
         )
         delay = float(rng.uniform(0.0, LATEST))
         self._phase = -1

@@ -107,7 +107,7 @@ class _Prepared:
             return cls(run, by_number, differences, (), None)
         compared = len(set(request.improvers)) > 1
         instances = solved_instances(run.task, executed, request.pairs) if compared else []
-        outcomes = Outcomes(run.task, executed, _examples(run, request.dataset))
+        outcomes = Outcomes(run.task, executed, examples_of(run, request.dataset))
         return cls(run, by_number, differences, tuple(instances), outcomes)
 
     def judged(self, answer: Answer) -> Answer:
@@ -130,7 +130,7 @@ class _Prepared:
         )
 
 
-def _examples(run: RecordedRun, dataset: Dataset | None) -> Dataset | None:
+def examples_of(run: RecordedRun, dataset: Dataset | None) -> Dataset | None:
     """Return what the outcome model learns from; None = there is no set of this task."""
     if dataset is not None:
         return dataset if dataset.task == run.task.name else None

@@ -6,15 +6,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from icpi_ros.arms import argument_of
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.data.dataset import check_arm
+from icpi_ros.data.mixing import ArmId, refuse_ways
 from icpi_ros.improvers import IMPROVERS
-from icpi_ros.offline.answers import Answer, EvaluatedRun, evaluate_runs
+from icpi_ros.offline.answers import Answer, EvaluatedRun, evaluate_runs, examples_of
 from icpi_ros.offline.outcomes import Estimate
-from icpi_ros.offline.parameters import recorded_setup
+from icpi_ros.offline.parameters import RecordedSetup, recorded_setup
 from icpi_ros.offline.ranking import Place, rank
 from icpi_ros.offline.request import Request
-from icpi_ros.offline.runs import group, settled
+from icpi_ros.offline.runs import RecordedRun, group, settled
 from icpi_ros.offline.seeing import recorded_seconds, see_runs
 
 
@@ -65,6 +68,10 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
         bag.note(f"proposals were made with the options {setup.options}: give them to compare")
     if request.max_step is not None:
         setup = replace(setup, max_step=request.max_step)
+    for line in _mixed(grouped.runs, setup, request):
+        bag.note(f"mixed on purpose: {line}")
+    if request.arm is not None:
+        setup = replace(setup, arm=argument_of(request.arm))
     runs = [settled(run, request.seed, setup) for run in grouped.runs]
     clock.lap("read")
     source, seen = see_runs(bag, runs, trials, request)
@@ -81,6 +88,25 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
         clock.laps(),
         clock.processor,
     )
+
+
+def _mixed(runs: Sequence[RecordedRun], setup: RecordedSetup, request: Request) -> list[str]:
+    """Return what of another arm than the recorded one is used on purpose.
+
+    Raises:
+        DatasetError: examples, or the arm that was asked for, are another, and that is not meant.
+    """
+    found: dict[str, None] = {}
+    for run in runs:
+        recorded = ArmId.of_way(setup.way(run.task))
+        if request.arm is not None and recorded.differs(asked := ArmId.of(request.arm)):
+            what, line = f"run {run.run_id}", f"recorded with {recorded}, asked with {asked}"
+            found[refuse_ways(line, what, "leave out --arm", request.mix)] = None
+        examples = examples_of(run, request.dataset)
+        if examples is not None:
+            others = check_arm(examples, recorded, request.mix or setup.mix)
+            found |= {f"examples of {others}, trials of {recorded}": None} if others else {}
+    return list(found)
 
 
 class _Clock:

@@ -13,10 +13,13 @@ from icpi_ros import __version__
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial, read_trials
 from icpi_ros.data.dataset import Dataset
+from icpi_ros.data.execution import Execution
 from icpi_ros.data.hindsight import all_pairs, relabel
 from icpi_ros.data.importing import LEAST_TRIALS, Imported, choose, join, shows
+from icpi_ros.data.mixing import ArmId, distinct, refuse_ways, two_ways
 from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.offline.outcomes import Executed
+from icpi_ros.offline.parameters import recorded_setup
 from icpi_ros.offline.perceive import Seen
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun, group
@@ -26,11 +29,12 @@ from icpi_ros.tasks.base import Task
 
 @dataclass(frozen=True)
 class _Part:
-    """The trials of one run of one bag."""
+    """The trials of one run of one bag, and how they were executed."""
 
     bag: str
     run_id: str
     executed: Executed
+    way: Execution
 
 
 def import_bags(
@@ -41,6 +45,7 @@ def import_bags(
     seed: int = 0,
     one_physics: bool = False,
     request: Request | None = None,
+    mix: bool = False,
 ) -> Imported:
     """Relabel the recorded trials of bags by hindsight.
 
@@ -55,9 +60,10 @@ def import_bags(
         one_physics: all runs were made under the same conditions, so that trials of different
             runs are paired as well; False = each run is a physics of its own.
         request: source and camera of perception; None = as in the recording.
+        mix: runs of several arms or backends are meant; provenance says which.
 
     Raises:
-        UsageError: no run is usable, or a named one is not there.
+        UsageError: no run is usable, a named one is not there, or they would mix arms or backends.
     """
     parts: list[_Part] = []
     left_out: list[str] = []
@@ -76,17 +82,23 @@ def import_bags(
     if not made:
         why = f": {left_out[-1]}" if left_out else ""
         raise DatasetError(f"no run of task {task.name} is usable{why}")
+    ways = [(f"run {part.run_id}", part.way) for part in parts]
+    two = two_ways(ways)
+    mixed = refuse_ways(two, "the data set", "give the bags of one of them", mix)
     dataset = choose(join(task, made), examples, seed)
     provenance = _provenance(task, parts, run_ids, one_physics, examples, seed)
-    return Imported(replace(dataset, provenance=provenance), tuple(left_out))
+    provenance |= {"mixed": mixed} if mixed else {}
+    arms = distinct(ArmId.of_way(way) for _, way in ways)
+    return Imported(replace(dataset, provenance=provenance, arms=arms), tuple(left_out))
 
 
 def _parts(bag: Bag, task: Task, request: Request, left_out: list[str]) -> list[_Part]:
     trials = read_trials(bag)
     grouped = group(trials, task.name)
     left_out += grouped.skipped
+    way = recorded_setup(bag).way(task)
     return [
-        _Part(str(bag.path), run.run_id, executed)
+        _Part(str(bag.path), run.run_id, executed, way)
         for run in grouped.runs
         if (executed := _usable(run, _seen(bag, run, trials, request))) is not None
     ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 
+from icpi_ros.arms import ARMS, find_arm
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import PARAMETERS
+from icpi_ros.data.execution import UNKNOWN, Backend, Execution
+from icpi_ros.errors import IcpiError
+from icpi_ros.tasks.base import Task
 
 NODE = "policy_improver"
 
@@ -23,6 +28,8 @@ class RecordedSetup:
         limits: file of tighter limits; "" = none.
         options: of the improver, JSON; "" = none.  They are only named: a bag may come from
             anybody, and an option can say where a key is sent.
+        backend: what executed the trials.
+        mix: examples of another arm were meant.
     """
 
     max_step: float = 1.0
@@ -30,6 +37,30 @@ class RecordedSetup:
     arm: str | None = None
     limits: str = ""
     options: str = ""
+    backend: Backend = Backend.UNKNOWN
+    mix: bool = False
+
+    def way(self, task: Task) -> Execution:
+        """Return how trials of ``task`` were executed, as far as the recording says it.
+
+        The hash of the arm is not recorded: a file may have been changed since.
+        """
+        return Execution(self.backend, _arm_name(self.arm, task))
+
+
+def _backend(recorded: object) -> Backend:
+    return next((known for known in Backend if known == recorded), Backend.UNKNOWN)
+
+
+def _arm_name(recorded: str | None, task: Task) -> str:
+    if recorded is None:
+        return UNKNOWN
+    name = recorded or task.arm
+    if name in ARMS:
+        return name
+    with contextlib.suppress(IcpiError):
+        return find_arm(name).name
+    return UNKNOWN  # its file is not here
 
 
 def recorded_setup(bag: Bag) -> RecordedSetup:
@@ -48,6 +79,8 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                     None if arm is None else str(arm),
                     str(values.get("limits", "")),
                     str(values.get("options", "")),
+                    _backend(values.get("backend")),
+                    values.get("mix") is True,
                 )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             bag.note(f"{PARAMETERS}: a message that is no snapshot of parameters is skipped")

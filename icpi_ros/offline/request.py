@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from icpi_ros.arms.base import Arm
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.workers import Workers
 from icpi_ros.offline.instances import PAIRS
@@ -30,6 +31,8 @@ class Request:
         pairs: random solved instances per run, besides one per trial, where improvers are
             compared (at least two); see :mod:`icpi_ros.offline.instances`.
         workers: who asks the improvers.
+        arm: whose limits bound the proposals; None = that of the recording.
+        mix: another arm than that of the recording, or examples of another, are meant.
     """
 
     improvers: tuple[str, ...] = ()
@@ -43,3 +46,5 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     pairs: int = PAIRS
     workers: Workers = field(default_factory=Workers)
+    arm: Arm | None = None
+    mix: bool = False

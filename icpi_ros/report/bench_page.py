@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from icpi_ros.bench.results import Results
+from icpi_ros.bench.results import Results, arms_of, mixed_lines
 from icpi_ros.bench.statistics import RESAMPLES, TaskSummary, summarise
 from icpi_ros.redact import redact_text
 from icpi_ros.report.bench_figures import (
@@ -102,6 +102,7 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
             "mark the practical limit and are no rivals.",
             "lead",
         ),
+        *(paragraph(line) for line in mixed_lines(config)),
         _command(config, "The command that repeats it:"),
     ]
     lost = sum(len(one.block.left_out) for one in found)
@@ -326,6 +327,7 @@ def _repeat(config: Any) -> str:
         _command(config)
         + pairs("software", "version", config["versions"])
         + pairs("task", "definition", config["definitions"])
+        + (pairs("task executed", "with arm", arms) if (arms := arms_of(config)) else "")
         + pairs("data set (task/condition)", "fingerprint", config["datasets"])
         + folded(
             "The whole configuration",

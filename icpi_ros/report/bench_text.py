@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icpi_ros.bench.results import Results
+from icpi_ros.bench.results import Results, mixed_lines
 from icpi_ros.bench.statistics import ImproverSummary, TaskSummary, summarise
 from icpi_ros.models.budget import Spending
 from icpi_ros.report.bench_words import (
@@ -33,12 +33,13 @@ def bench_tables(results: Results) -> list[str]:
     Columns: mean / 95th percentile of the best cost so far [mm] after some numbers of
     adjustments, success after the last, median adjustments to the threshold, mean cost as a
     multiple of the default's with its paired 95 % interval, wall time of a proposal [ms].
-    Failures and fallbacks follow below each table.
+    Failures and fallbacks follow below each table.  What was mixed on purpose comes first.
 
     Raises:
         InvalidValue: rows are missing or there twice.
     """
-    return [task_table(found) for found in summarise(results)]
+    mixed = [printable(line) for line in mixed_lines(results.config)]
+    return [*mixed, *(task_table(found) for found in summarise(results))]
 
 
 def bench_spending(results: Results) -> str:

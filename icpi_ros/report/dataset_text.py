@@ -17,6 +17,7 @@ def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]
     """Yield the lines that say what a data set holds, covers, and how it was made."""
     yield f"{source}: {len(dataset)} examples of {task.name}"
     yield f"fingerprint: {fingerprint(dataset)}"
+    yield f"arm: {', '.join(map(str, dataset.arms)) or 'unknown'}"
     groups, goals = np.unique(dataset.group), np.unique(dataset.goal, axis=0)
     yield f"physics draws: {len(groups)}, goals: {len(goals)}"
     yield from _ranges(dataset, task)

@@ -28,7 +28,7 @@ from icpi_ros.report.page import (
 )
 from icpi_ros.report.run_model import model_section
 from icpi_ros.report.run_picture import draw_costs, draw_paths
-from icpi_ros.report.run_text import millimetres, prediction
+from icpi_ros.report.run_text import millimetres, mixed_lines, prediction
 from icpi_ros.report.run_timing import timing_section
 from icpi_ros.report.run_tracking import tracking_table
 from icpi_ros.tasks.base import Task
@@ -104,7 +104,7 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
     return paragraph(
         f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.",
         "lead",
-    ) + paragraph(result)
+    ) + "".join(map(paragraph, [result, *mixed_lines(record)]))
 
 
 def _arm(trials: Sequence[Trial]) -> list[str]:

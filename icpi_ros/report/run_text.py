@@ -55,6 +55,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
     end = f"{record.state}: {record.note}" if record.note else record.state
     lines = [
         f"run {record.run_id}: {config.task} with {config.improver}, seed {config.seed}, {end}",
+        *mixed_lines(record),
         *run_table(trials, space).split("\n"),
     ]
     lines += [
@@ -64,6 +65,15 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
     ]
     lines += tracking_lines(trials)
     return "\n".join(map(printable, lines))
+
+
+def mixed_lines(record: RunRecord) -> list[str]:
+    """Return what was mixed in a run on purpose, one line each."""
+    found = {
+        "mixed on purpose": record.mixed,
+        "data set of another arm on purpose": record.config.dataset_arm,
+    }
+    return [f"! {what}: {value}" for what, value in found.items() if value]
 
 
 def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:

@@ -94,8 +94,8 @@ def _mark_optima(axes: Axes, landscape: Landscape, draw: int) -> None:
 def _range(landscape: Landscape) -> tuple[float, float]:
     """Return the costs [mm] at the two ends of the colour scale."""
     costs = 1e3 * landscape.cost
-    low = max(1.0, float(np.quantile(costs, 0.005)))
-    return low, max(float(costs.max()), 2.0 * low)
+    low = max(1.0, float(np.nanquantile(costs, 0.005)))
+    return low, max(float(np.nanmax(costs)), 2.0 * low)
 
 
 def _ticks(landscape: Landscape) -> list[float]:

@@ -12,6 +12,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.arms.described import DescribedArm
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.resources import share_path
+from icpi_ros.sim.arm_exchange import exchanged
 from icpi_ros.sim.arm_model import arm_model
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Indices
@@ -33,11 +34,11 @@ def load_model(task: Task, physics: Array, arm: Arm | None = None) -> mujoco.MjM
     Args:
         task: whose scene to load.
         physics: hidden physics.
-        arm: a :class:`DescribedArm` takes the place of the arm that the scene includes; any
-            other, or None, leaves the scene as it is.
+        arm: a :class:`DescribedArm` takes the place of the arm that the scene has; the task's own,
+            or None, leaves the scene as it is.
 
     Raises:
-        UsageError: the scene has another arm built in, or none that can be replaced.
+        UsageError: the scene has no arm that can be replaced, or there is no model of ``arm``.
     """
     path = Path(task.scene)
     path = path if path.is_absolute() else share_path("sim", task.scene)
@@ -45,24 +46,26 @@ def load_model(task: Task, physics: Array, arm: Arm | None = None) -> mujoco.MjM
     arms = {file.name: file.read_bytes() for file in shared.glob("ur5e*.xml")}
     if isinstance(arm, DescribedArm):
         model = _load_with(arm, task, path, arms)
-    else:
+    elif arm is None or arm.name == task.arm:
         model = mujoco.MjModel.from_xml_path(str(path), arms)
+    else:
+        raise UsageError(
+            f"cannot simulate {task.name} with {arm.name}: that arm is only in its own scene; "
+            f"{task.arm}, or an arm from a YAML file, can be simulated here"
+        )
     task.apply_physics(model, physics)
     mujoco.mj_setConst(model, mujoco.MjData(model))
     return model
 
 
 def _load_with(arm: DescribedArm, task: Task, path: Path, arms: dict[str, bytes]) -> mujoco.MjModel:
-    """Load a scene with another arm in place of the file that it includes."""
-    own = f"{task.arm}.xml"
-    if f'<include file="{own}"' not in path.read_text(encoding="utf-8"):
-        raise UsageError(
-            f"cannot simulate {task.name} with {arm.name}: the scene {path.name} has its arm built "
-            f"in; scenes that include {own} take another"
-        )
+    """Load a scene with another arm in place of its own: a file that it includes, or built in."""
+    own, scene = f"{task.arm}.xml", path.read_text(encoding="utf-8")
     try:
-        return mujoco.MjModel.from_xml_path(str(path), arms | {own: arm_model(arm)})
-    except ValueError as exc:
+        if f'<include file="{own}"' in scene:
+            return mujoco.MjModel.from_xml_path(str(path), arms | {own: arm_model(arm)})
+        return mujoco.MjModel.from_xml_string(exchanged(scene, arm_model(arm)), arms)
+    except (ValueError, UsageError) as exc:
         reason = " ".join(str(exc).split())
         raise UsageError(f"cannot simulate {task.name} with {arm.name}: {reason}") from None
 

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.stats import qmc
 
 from icpi_ros.arms.base import Arm
+from icpi_ros.errors import UsageError
+from icpi_ros.feasible import simulated_reach
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
@@ -21,7 +23,11 @@ LOCAL_RADII = (0.10, 0.03, 0.01, 0.003)
 """Half-widths of the successive local searches, as a share of the half-range of theta."""
 LINE_WIDTH = 0.01
 """Half-length of the line on which noise is measured, as a share of the half-range of theta."""
+QUADRATIC = 3
+"""Coefficients of the fit along that line."""
 _STREAM = 0x5EED
+Paths = list[ObjectTrajectory | None]
+"""Of thetas; None = the arm cannot execute it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def survey(
     best_theta, best_cost, noise, paths = [], [], [], []
     for draw in range(plan.draws):
         world = _World(task, arm, physics[draw], plan.threads)
-        paths.append(world.paths(thetas))
+        paths.append(world.spread(thetas))
         theta, cost = _refine(world, goals[draw], thetas, paths[-1], plan, rng)
         best_theta.append(theta)
         best_cost.append(cost)
@@ -128,7 +134,7 @@ def survey(
         best_theta=np.array(best_theta),
         best_cost=np.array(best_cost),
         other_cost=_other_costs(costs),
-        first_cost=np.array([costs[i, i].mean() for i in range(plan.draws)]),
+        first_cost=np.array([np.nanmean(costs[i, i]) for i in range(plan.draws)]),
         noise=np.array(noise),
     )
 
@@ -167,7 +173,7 @@ def landscape(
     cost, best_theta, best_cost = [], [], []
     for phi in physics:
         world = _World(task, arm, phi, plan.threads)
-        best, least = _refine(world, goal, thetas, world.paths(thetas), plan, rng)
+        best, least = _refine(world, goal, thetas, world.spread(thetas), plan, rng)
         grid = np.tile(best, (size * size, 1))
         grid[:, axes[0]], grid[:, axes[1]] = np.tile(x, size), np.repeat(y, size)
         cost.append(_costs(task, world.paths(grid), goal).reshape(size, size))
@@ -184,21 +190,46 @@ class _World:
 
     def __init__(self, task: Task, arm: Arm, physics: Array, threads: int) -> None:
         self.task, self._arm, self._physics, self._threads = task, arm, physics, threads
+        self._why_not = simulated_reach(task, arm)
 
-    def paths(self, thetas: Array) -> list[ObjectTrajectory]:
-        return rollout(self.task, self._arm, self._physics, thetas, self._threads).trajectories
+    def paths(self, thetas: Array) -> Paths:
+        possible = np.array([not self._why_not(theta) for theta in thetas], dtype=bool)
+        if not possible.any():
+            return [None] * len(thetas)
+        made = rollout(self.task, self._arm, self._physics, thetas[possible], self._threads)
+        found = iter(made.trajectories)
+        return [next(found) if each else None for each in possible]
+
+    def spread(self, thetas: Array) -> Paths:
+        """Return the paths of thetas all over the space; at least one is there.
+
+        Raises:
+            UsageError: the arm can execute none of them.
+        """
+        found = self.paths(thetas)
+        if all(path is None for path in found):
+            raise UsageError(
+                f"{self._arm.name} can execute none of {len(thetas)} thetas of {self.task.name}: "
+                "see `icpi arm check ARM --task`"
+            )
+        return found
 
     def errors(self, thetas: Array, goal: Array) -> Array:
-        """Return what counts of the errors, ``(N, m)``."""
+        """Return what counts of the errors, ``(N, m)``; NaN where the arm cannot execute it."""
         return _errors(self.task, self.paths(thetas), goal)
 
 
-def _errors(task: Task, paths: list[ObjectTrajectory], goal: Array) -> Array:
-    return np.array([task.error(path, goal) * task.cost_mask for path in paths])
+def _errors(task: Task, paths: Paths, goal: Array) -> Array:
+    missing = np.full(len(task.cost_mask), np.nan)
+    return np.array(
+        [missing if path is None else task.error(path, goal) * task.cost_mask for path in paths]
+    )
 
 
-def _costs(task: Task, paths: list[ObjectTrajectory], goal: Array) -> Array:
-    return np.array([task.cost(task.error(path, goal)) for path in paths])
+def _costs(task: Task, paths: Paths, goal: Array) -> Array:
+    return np.array(
+        [np.nan if path is None else task.cost(task.error(path, goal)) for path in paths]
+    )
 
 
 def _spread(task: Task, plan: SurveyPlan) -> Array:
@@ -211,7 +242,7 @@ def _refine(
     world: _World,
     goal: Array,
     thetas: Array,
-    paths: list[ObjectTrajectory],
+    paths: Paths,
     plan: SurveyPlan,
     rng: np.random.Generator,
 ) -> tuple[Array, float]:
@@ -223,20 +254,23 @@ def _refine(
     space = world.task.space
     errors = _errors(world.task, paths, goal)
     costs = _costs(world.task, paths, goal)
-    k = int(np.argmin(costs))
+    k = int(np.nanargmin(costs))
     best, error, cost = thetas[k], errors[k], float(costs[k])
     for radius in LOCAL_RADII:
         steps = radius * rng.uniform(-1.0, 1.0, (plan.local, space.dim))
         near = space.project(best + steps * space.half_range)[0]
         found = world.errors(near, goal)
+        there = np.isfinite(found).all(axis=1)
+        if not there.any():
+            continue
         inputs = (near - best) / space.half_range
-        slope = np.linalg.lstsq(inputs, found - error, rcond=None)[0]
+        slope = np.linalg.lstsq(inputs[there], (found - error)[there], rcond=None)[0]
         step = -np.linalg.lstsq(slope.T, error, rcond=None)[0]
         guesses = best + np.outer([1.0, 0.5], step * space.half_range)
         guesses = space.project(guesses)[0]
         tried = np.concatenate([near, guesses])
         found = np.concatenate([found, world.errors(guesses, goal)])
-        k = int(np.argmin(np.linalg.norm(found, axis=1)))
+        k = int(np.nanargmin(np.linalg.norm(found, axis=1)))
         if np.linalg.norm(found[k]) < cost:
             best, error, cost = tried[k], found[k], float(np.linalg.norm(found[k]))
     return best, cost
@@ -253,6 +287,10 @@ def _noise(
     centre = np.clip(theta, space.lower + margin, space.upper - margin)
     along = np.linspace(-1.0, 1.0, plan.line)
     errors = world.errors(centre + np.outer(along, direction), goal)
+    there = np.isfinite(errors).all(axis=1)
+    if np.count_nonzero(there) <= QUADRATIC:
+        return float("nan")
+    along, errors = along[there], errors[there]
     fit = np.polynomial.polynomial.polyfit(along, errors, 2)
     left = errors - np.polynomial.polynomial.polyval(along, fit).T
     return float(np.sqrt(np.mean(np.sum(left**2, axis=1))))
@@ -263,7 +301,7 @@ def _other_costs(costs: Array) -> Array:
     draws = len(costs)
     result = np.full(draws, np.nan)
     for i in range(draws):
-        theirs = [int(np.argmin(costs[i, j])) for j in range(draws) if j != i]
+        theirs = [int(np.nanargmin(costs[i, j])) for j in range(draws) if j != i]
         if theirs:
             result[i] = costs[i, i, theirs].mean()
     return result

@@ -47,6 +47,7 @@ def real(tmp_path_factory, domain):
         "nodes": nodes,
         "use_sim_time": "true",
         "arm": arm,
+        "mix": "true",  # the shipped examples are those of a UR5e
         "ramp_trials": 1,
         "speed_scale": 1.0,
     }
@@ -103,7 +104,9 @@ def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, pers
     assert hand.kinds == [motion, scene, motion, scene]
     assert set(real.pids()) == {"perception", "executor", "policy_improver", "viewer"}
     with TrialStore(real.store) as store:
-        way = store.run(result.run_id).execution
+        record = store.run(result.run_id)
+    way = record.execution
+    assert record.config.dataset_arm == "ur5e"
     assert (way.backend, way.arm, way.namespace) == (Backend.REAL, ARM, f"/{NAMESPACE}")
     assert way.controller == "unknown"  # the policy_improver is not told which one it is
     resumed = ["run", "--resume", result.run_id, "--store", str(real.store)]

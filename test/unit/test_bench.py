@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pushing_task import PUSHING_GOALS, closed_form
 
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.bench import datasets, results
 from icpi_ros.bench.conditions import PRESETS, Condition, preset
 from icpi_ros.bench.plan import Plan
@@ -288,12 +289,12 @@ def test_conditions_share_instances_and_the_first_attempt():
 def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
     monkeypatch.setattr(search_module, "rollout", closed_form)
     plan = data_plan.Plan(examples=30, draws=6, seed=3)
-    clean = build(PUSHING_GOALS, plan)
-    noisy = build(PUSHING_GOALS, replace(plan, label_noise=0.2))
+    clean = build(PUSHING_GOALS, UR5E, plan)
+    noisy = build(PUSHING_GOALS, UR5E, replace(plan, label_noise=0.2))
     assert fingerprint(with_label_noise(clean, PUSHING_GOALS, 0.2, 3)) == fingerprint(noisy)
     assert fingerprint(clean) != fingerprint(noisy)
     condition = Condition(label_noise=0.1, examples=200)
-    found = datasets.under(condition, SLIDE).dtheta - shipped(SLIDE).dtheta[:200]
+    found = datasets.under(condition, SLIDE, shipped(SLIDE)).dtheta - shipped(SLIDE).dtheta[:200]
     assert np.std(found / SLIDE.space.half_range) == pytest.approx(0.1, rel=0.1)
 
 
@@ -301,7 +302,7 @@ def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
 def test_the_shipped_data_set_is_the_beginning_of_the_large_one():
     made = shipped(SLIDE).provenance
     plan = data_plan.Plan(examples=500, draws=50, seed=made["seed"])
-    part, expected = label_draw(SLIDE, plan, 2, threads=2), shipped(SLIDE)
+    part, expected = label_draw(SLIDE, UR5E, plan, 2, threads=2), shipped(SLIDE)
     rows = expected.group == 2
     assert np.array_equal(part.theta, expected.theta[rows])  # drawn, not computed
     for name in ("error", "dtheta", "cost", "label_cost"):
@@ -310,11 +311,11 @@ def test_the_shipped_data_set_is_the_beginning_of_the_large_one():
 
 
 def test_a_small_data_set_is_the_beginning_of_the_shipped_one():
-    found = datasets.under(Condition(examples=25), SLIDE)
+    found = datasets.under(Condition(examples=25), SLIDE, shipped(SLIDE))
     assert len(found) == 25
     assert np.array_equal(found.theta, shipped(SLIDE).theta[:25])
     with pytest.raises(InvalidValue, match="examples = 400: the data set of slide has 1 to 300"):
-        datasets.under(Condition(examples=400), SLIDE)
+        datasets.under(Condition(examples=400), SLIDE, shipped(SLIDE))
 
 
 def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
@@ -330,7 +331,7 @@ def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
     }
     made = []
 
-    def label(task, plan, draw, threads):
+    def label(task, arm, plan, draw, threads):
         made.append(draw)
         part = parts[draw]
         versions = {"versions": build_module.versions("mujoco")}

@@ -9,6 +9,7 @@ import pytest
 import toy_task
 from pushing_task import PUSHING_GOALS
 
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.bench import simulator as simulator_module
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Bench, Rules, play
@@ -86,7 +87,7 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     rules = Rules(seed=7, trials=trials, time_limit=limit)
     who = [k if isinstance(k, Entrant) else Entrant(label, k, {}) for label, k in kinds.items()]
     bench = Bench(TASK, instance, noise, 7, simulate)
-    rows = play(TASK, condition or Condition(), instance, who, DATA, rules, bench)
+    rows = play(TASK, UR5E, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]
     assert all(set(row) == {*ROW_KEYS, "spent"} for row in rows)
@@ -408,7 +409,7 @@ def test_one_unstable_rollout_does_not_spoil_its_batch(monkeypatch):
 
     monkeypatch.setattr(simulator_module, "rollout", rollout)
     monkeypatch.setattr(simulator_module, "World", lambda *_: "world")
-    simulate = simulator(SLIDE, np.array([0.5]))
+    simulate = simulator(SLIDE, UR5E, np.array([0.5]))
     found = simulate(np.array([[0.8, 0.0], [1.3, 0.0], [1.0, 0.0]]))
     assert [isinstance(path, str) for path in found] == [False, True, False]
     assert found[1] == "toy: too fast"
@@ -427,7 +428,7 @@ def test_a_unit_runs_on_one_thread():
 
     who = (Entrant("counting", Counting, {}),)
     data = (shipped(SLIDE),)
-    unit = TaskWork(SLIDE, (Condition(),), 1, who, data, Rules(0, 2, LIMIT))(0)
+    unit = TaskWork(SLIDE, UR5E, (Condition(),), 1, who, data, Rules(0, 2, LIMIT))(0)
     assert unit.rollouts == 2
     assert set(threads) == {1}
 

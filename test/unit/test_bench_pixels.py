@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.arms import ARMS
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.bench import pixels
 from icpi_ros.bench.pixels import CASES, Band, in_picture
 from icpi_ros.bench.pixels_accuracy import Sighting, summary
@@ -118,7 +119,7 @@ def test_summaries_by_hand():
 @pytest.mark.slow
 def test_a_trial_that_nobody_sees_is_repeated_once_and_never_guessed(monkeypatch):
     monkeypatch.setattr(pixels, "WEBCAM", CameraSettings(rate=5.0, gain=0.0))
-    played = CostWork(SLIDE, shipped(SLIDE), 0)(0)
+    played = CostWork(SLIDE, UR5E, shipped(SLIDE), 0)(0)
     assert (played.repeated, played.skipped) == (6, 6)
     assert set(played.reasons) == {"the object was never seen"}
     assert np.isinf(played.pixels)

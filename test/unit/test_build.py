@@ -10,6 +10,7 @@ import time
 import pytest
 from pushing_task import PUSHING, PUSHING_GOALS, closed_form
 
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.cli import dataset as cli
 from icpi_ros.cli.main import main
 from icpi_ros.data import build as build_module
@@ -36,7 +37,7 @@ def toy_world(monkeypatch):
 @pytest.fixture(scope="module")
 def slide_bytes(tmp_path_factory):
     path = tmp_path_factory.mktemp("slide") / "local.parquet"
-    build_file(SLIDE, SLIDE_PLAN, path)
+    build_file(SLIDE, UR5E, SLIDE_PLAN, path)
     return path.read_bytes()
 
 
@@ -64,14 +65,16 @@ def names(folder):
 @pytest.mark.usefixtures("toy_world")
 def test_a_broken_build_continues_and_gives_the_same_bytes(out, tmp_path):
     whole = tmp_path / "whole.parquet"
-    build_file(PUSHING_GOALS, TOY_PLAN, whole)
+    build_file(PUSHING_GOALS, UR5E, TOY_PLAN, whole)
     with pytest.raises(Stop):
-        build_file(PUSHING_GOALS, TOY_PLAN, out, on_draw=stopping_after(3, Stop()))
+        build_file(PUSHING_GOALS, UR5E, TOY_PLAN, out, on_draw=stopping_after(3, Stop()))
     parts = tmp_path / "set.parquet.parts"
     assert names(parts) == [f"draw-{n:05d}.parquet" for n in range(3)] + ["lock", "plan.json"]
     (parts / "draw-00001.parquet").write_bytes(b"damaged")
     seen = []
-    build_file(PUSHING_GOALS, TOY_PLAN, out, on_draw=lambda progress: seen.append(progress.done))
+    build_file(
+        PUSHING_GOALS, UR5E, TOY_PLAN, out, on_draw=lambda progress: seen.append(progress.done)
+    )
     assert seen == [2, 3, 4, 5, 6]
     assert out.read_bytes() == whole.read_bytes()
     assert names(tmp_path) == ["set.parquet", "whole.parquet"]
@@ -80,10 +83,10 @@ def test_a_broken_build_continues_and_gives_the_same_bytes(out, tmp_path):
 @pytest.mark.usefixtures("toy_world")
 def test_parts_of_another_build_are_refused_with_the_difference(out):
     with pytest.raises(Stop):
-        build_file(PUSHING, TOY_PLAN, out, on_draw=stopping_after(1, Stop()))
+        build_file(PUSHING, UR5E, TOY_PLAN, out, on_draw=stopping_after(1, Stop()))
     other = Plan(examples=30, draws=6, seed=4)
     with pytest.raises(DatasetError, match=r"another build \(seed: 3 in the file, 4 now\)"):
-        build_file(PUSHING, other, out)
+        build_file(PUSHING, UR5E, other, out)
 
 
 @pytest.mark.usefixtures("toy_world")
@@ -106,7 +109,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_done(out, monkeypatch):
 
     monkeypatch.setattr(parquet, "write", fills_up)
     with pytest.raises(DatasetError, match=r"No space left.*2 of 6 draws are kept.*again"):
-        build_file(PUSHING, TOY_PLAN, out)
+        build_file(PUSHING, UR5E, TOY_PLAN, out)
     monkeypatch.undo()
     assert not out.exists()
 
@@ -120,7 +123,7 @@ def test_an_error_of_the_file_layer_is_one_clear_line(out, monkeypatch):
     monkeypatch.setattr(search_module, "rollout", closed_form)
     monkeypatch.setattr(pq, "write_table", full)
     with pytest.raises(DatasetError, match="No space left on device; 0 of 6 draws are kept"):
-        build_file(PUSHING, TOY_PLAN, out)
+        build_file(PUSHING, UR5E, TOY_PLAN, out)
 
 
 def test_where_nothing_can_be_written():
@@ -134,10 +137,14 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(out, monkeypatch, capsys):
         return build(*args, on_draw=stopping_after(2, KeyboardInterrupt()), **options)
 
     arguments = ["dataset", "build", "--task", "slide", "--workers", "1", "--out", str(out)]
-    monkeypatch.setattr(build_module, "label_draw", lambda _task, _plan, draw, threads: parts[draw])
+
+    def label(task, arm, plan, draw, threads):
+        return parts[draw]
+
+    monkeypatch.setattr(build_module, "label_draw", label)
     parts = [p for p in _slide_parts() for _ in range(3)]
     monkeypatch.setattr(
-        build_module, "build", lambda t, p, w, n, parts, _on: interrupted(t, p, w, n, parts)
+        build_module, "build", lambda t, a, p, w, n, parts, _on: interrupted(t, a, p, w, n, parts)
     )
     assert main([*arguments, "--examples", "20", "--draws", "4"]) == 130
     assert "interrupted; 2 of 4 draws are kept in" in capsys.readouterr().err
@@ -148,14 +155,14 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(out, monkeypatch, capsys):
 def _slide_parts():
     from icpi_ros.data.labelling import label_draw
 
-    return [label_draw(SLIDE, SLIDE_PLAN, draw) for draw in range(2)]
+    return [label_draw(SLIDE, UR5E, SLIDE_PLAN, draw) for draw in range(2)]
 
 
 # --- real processes -----------------------------------------------------------------------------
 
 
 def test_processes_and_threads_give_the_same_bytes(out, slide_bytes):
-    build_file(SLIDE, SLIDE_PLAN, out, Workers(processes=2), threads=2)
+    build_file(SLIDE, UR5E, SLIDE_PLAN, out, Workers(processes=2), threads=2)
     assert out.read_bytes() == slide_bytes
 
 
@@ -225,7 +232,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(cluster, out, slide_
             os.kill(pids[0], signal.SIGKILL)
 
     address = cluster.scheduler_address
-    made = build_file(SLIDE, SLIDE_PLAN, out, Workers(dask=address), on_draw=kill_one)
+    made = build_file(SLIDE, UR5E, SLIDE_PLAN, out, Workers(dask=address), on_draw=kill_one)
     assert out.read_bytes() == slide_bytes
     assert made.provenance["counts"]["missing"] == 0
 
@@ -284,7 +291,7 @@ def test_without_dask_the_error_says_how_to_get_it(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("toy_world")
 def test_the_provenance_says_everything_that_matters(out):
-    build_file(PUSHING_GOALS, TOY_PLAN, out)
+    build_file(PUSHING_GOALS, UR5E, TOY_PLAN, out)
     made = load(out, PUSHING_GOALS).provenance
     assert made["command"] == (
         "icpi dataset build --task toy-push-goals --label brute --examples 30 --draws 6 --seed 3 "

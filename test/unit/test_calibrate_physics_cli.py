@@ -108,10 +108,10 @@ def test_a_data_set_is_built_around_the_file(calibrated, tmp_path, capsys):
 def test_a_stored_run_gives_the_same_as_the_bag(
     calibrated, fitted, trials, tmp_path, capsys, monkeypatch
 ):
-    ((task, of_bag, *rest), found), out = fitted[0], tmp_path / "p.yaml"
+    ((task, arm, of_bag, *rest), found), out = fitted[0], tmp_path / "p.yaml"
 
-    def same(now, of_store, *more, **_):
-        assert (now, more) == (task, tuple(rest))
+    def same(now, its_arm, of_store, *more, **_):
+        assert (now, its_arm, more) == (task, arm, tuple(rest))
         for one, other in zip(of_bag, of_store, strict=True):
             np.testing.assert_array_equal(one.theta, other.theta)
             np.testing.assert_array_equal(one.path.times, other.path.times)

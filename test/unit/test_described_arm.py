@@ -18,7 +18,7 @@ from icpi_ros.resources import share_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.slide import SLIDE
+from icpi_ros.tasks.slide import SLIDE, Slide
 
 FR3 = ARMS.get("fr3")
 DESCRIBED = find_arm(str(share_path("config", "arms", "ur5e.yaml")))
@@ -212,10 +212,26 @@ def test_seven_joints_strike_the_puck_alike_whatever_the_batch():
     np.testing.assert_array_equal(alone.positions, together.trajectories[1].positions)
 
 
-def test_a_scene_with_its_arm_built_in_takes_no_other():
+def test_an_arm_takes_the_place_of_one_that_is_built_in():
     task = TASKS.get("rope-swing")
-    with pytest.raises(UsageError, match=r"rope.xml has its arm built in"):
-        World(task, FR3, task.seeded_physics(0))
+    world = World(task, FR3, task.seeded_physics(0))
+    np.testing.assert_allclose(world.joint_positions, FR3.home)
+    tool, _ = FR3.tool_pose(FR3.home)
+    np.testing.assert_allclose(world.data.site("tool").xpos, tool, atol=1e-9)
+    np.testing.assert_allclose(world.data.body("rope_0").xpos, tool, atol=1e-9)
+    assert world.model.nu == len(FR3.joints)
+
+
+def test_a_scene_without_an_arm_takes_none(tmp_path):
+    class Bare(Slide):
+        scene = str(tmp_path / "bare.xml")
+
+    Path(Bare.scene).write_text('<mujoco><worldbody><body name="puck"/></worldbody></mujoco>')
+    with pytest.raises(UsageError, match=r"cannot simulate slide with fr3: the scene has no arm"):
+        World(Bare(), FR3, PHYSICS)
+    Path(Bare.scene).write_text("<mujoco>")
+    with pytest.raises(UsageError, match=r"cannot simulate slide with fr3: "):
+        World(Bare(), FR3, PHYSICS)
 
 
 def test_an_arm_without_a_blade_cannot_be_simulated_where_one_strikes(tmp_path):

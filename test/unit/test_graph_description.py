@@ -267,3 +267,8 @@ def test_a_dry_run_needs_nobody():
     assert graph("real", {"approval": "false", "dry_run": "true"})
     with pytest.raises(UsageError, match="unattended:=true"):
         graph("real", {"approval": "false"})
+
+
+def test_what_an_improver_may_learn_from_is_an_argument():
+    assert by_name()["policy_improver"].parameters["mix"] is False
+    assert by_name(mix="true")["policy_improver"].parameters["mix"] is True

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from recorded_trials import FRICTION, MASS, PHYSICS, THETAS, TILT, recorded
 
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.data.plan import Plan
 from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.identify.belief import Belief
@@ -25,7 +26,7 @@ SPAN = SLIDE.physics_space.upper - SLIDE.physics_space.lower
 
 
 def estimate(trials, seed=0, task=SLIDE, effort=QUICK):
-    return estimate_of(task, trials, fit(task, trials, seed, effort))
+    return estimate_of(task, trials, fit(task, UR5E, trials, seed, effort))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_what_the_trials_do_not_depend_on_is_called_unknown(plain):
 
 def test_the_same_seed_gives_the_same_whatever_the_threads():
     trials, effort = recorded(thetas=THETAS[:1]), Effort(2, 1, 2, 1)
-    one, two = (fit(SLIDE, trials, 0, effort, threads) for threads in (1, 2))
+    one, two = (fit(SLIDE, UR5E, trials, 0, effort, threads) for threads in (1, 2))
     np.testing.assert_array_equal(one.scaled, two.scaled)
     np.testing.assert_array_equal(one.covariance, two.covariance)
     np.testing.assert_array_equal(one.residuals, two.residuals)

@@ -32,7 +32,7 @@ def unstable_above(monkeypatch, speed):
 @pytest.mark.slow
 def test_search_solves_slide_well_below_a_millimetre():
     plan = Plan(examples=8, draws=1, seed=5)
-    part = label_draw(SLIDE, plan, 0)
+    part = label_draw(SLIDE, UR5E, plan, 0)
     assert len(part) == 8
     assert part.label_cost.max() < 0.0008
     physics = SLIDE.sample_physics(np.random.default_rng([5, 0]))
@@ -46,7 +46,7 @@ def test_search_solves_slide_well_below_a_millimetre():
 
 
 def test_several_goals_share_the_rollouts_of_a_draw(toy_world):
-    part = label_draw(PUSHING_GOALS, Plan(examples=20, draws=2), 1)
+    part = label_draw(PUSHING_GOALS, UR5E, Plan(examples=20, draws=2), 1)
     assert len(np.unique(part.goal, axis=0)) == 5
     assert part.group.tolist() == [1] * 10
     assert part.label_cost.max() < search_module.SOLVED
@@ -57,7 +57,7 @@ def test_several_goals_share_the_rollouts_of_a_draw(toy_world):
 
 
 def test_hindsight_labels_are_exact(toy_world):
-    data = build(PUSHING, Plan("hindsight", examples=30, draws=3))
+    data = build(PUSHING, UR5E, Plan("hindsight", examples=30, draws=3))
     assert len(data) == 30
     assert data.label_cost.max() == 0.0
     np.testing.assert_allclose(data.cost, np.linalg.norm(data.error, axis=1))
@@ -75,12 +75,12 @@ def test_hindsight_for_slide_reads_the_goal_off_the_outcome():
 
 def test_a_task_without_hindsight_goals_says_so(toy_world):
     with pytest.raises(DatasetError, match=r"toy-push has no hindsight labels.*brute-force"):
-        label_draw(TOY, Plan("hindsight", examples=4, draws=1), 0)
+        label_draw(TOY, UR5E, Plan("hindsight", examples=4, draws=1), 0)
 
 
 def test_label_noise_changes_dtheta_only_by_what_was_asked_for(toy_world):
-    clean = build(PUSHING, Plan(examples=400, draws=4))
-    noisy = build(PUSHING, Plan(examples=400, draws=4, label_noise=0.1))
+    clean = build(PUSHING, UR5E, Plan(examples=400, draws=4))
+    noisy = build(PUSHING, UR5E, Plan(examples=400, draws=4, label_noise=0.1))
     np.testing.assert_array_equal(clean.theta, noisy.theta)
     np.testing.assert_array_equal(clean.error, noisy.error)
     noise = (noisy.dtheta - clean.dtheta) / PUSHING.space.half_range
@@ -109,7 +109,7 @@ def test_narrower_ranges_are_kept_to(toy_world):
 
 def test_unstable_rollouts_are_dropped_and_counted(monkeypatch):
     unstable_above(monkeypatch, 1.4)
-    data = build(PUSHING, Plan(examples=40, draws=4, physics_range={"grip": (0.6, 0.8)}))
+    data = build(PUSHING, UR5E, Plan(examples=40, draws=4, physics_range={"grip": (0.6, 0.8)}))
     counts = data.provenance["counts"]
     assert len(data) == 40
     assert data.theta[:, 0].max() <= 1.4
@@ -119,14 +119,14 @@ def test_unstable_rollouts_are_dropped_and_counted(monkeypatch):
 
 def test_examples_that_could_not_be_made_are_missing_not_invented(monkeypatch):
     unstable_above(monkeypatch, 0.51)  # about 3 of 256 remain
-    data = build(PUSHING, Plan(examples=40, draws=1))
+    data = build(PUSHING, UR5E, Plan(examples=40, draws=1))
     assert data.provenance["counts"]["missing"] == 40 - len(data) > 0
 
 
 def test_nothing_at_all_is_a_clear_error(monkeypatch):
     unstable_above(monkeypatch, 0.0)
     with pytest.raises(DatasetError, match=r"no example: all \d+ rollouts were dropped"):
-        build(PUSHING, Plan(examples=2, draws=1))
+        build(PUSHING, UR5E, Plan(examples=2, draws=1))
 
 
 class Diverging(Slide):

@@ -23,7 +23,7 @@ ARM = ARMS.get(SLIDE.arm)
 def make(name, instance, dataset=None, **options):
     dataset = shipped(SLIDE) if dataset is None else dataset
     context = Context(SLIDE.space, instance.goal, SLIDE.cost_mask, dataset, options)
-    return ORACLES.get(name)(context, SLIDE, instance.physics)
+    return ORACLES.get(name)(context, SLIDE, ARM, instance.physics)
 
 
 def outcome(theta, instance):

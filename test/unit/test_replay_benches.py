@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.bench import imported_set, replay_ranking
 
 
 @pytest.mark.slow
 def test_the_offline_ranking_is_compared_with_rollouts(monkeypatch):
     monkeypatch.setattr(replay_ranking, "IMPROVERS", ("knn", "random"))
-    found = replay_ranking.Work("slide-gc", trials=3, pairs=1, seed=0)(0)
+    found = replay_ranking.Work("slide-gc", UR5E, trials=3, pairs=1, seed=0)(0)
     assert found.recorded_by == "random"
     assert found.offline.shape == found.true.shape == (2,)
     assert (found.true > 0.0).all()
@@ -22,7 +23,7 @@ def test_the_offline_ranking_is_compared_with_rollouts(monkeypatch):
 def test_all_entrants_begin_with_the_same_first_attempt(monkeypatch):
     entrants = [e for e in imported_set.ENTRANTS if e.examples == "none"]
     monkeypatch.setattr(imported_set, "ENTRANTS", entrants)
-    found = imported_set.run_draw(imported_set.TASKS.get("slide-gc"), 0, 0)
+    found = imported_set.run_draw(imported_set.TASKS.get("slide-gc"), UR5E, 0, 0)
     costs = np.array(list(found.values()))
     assert costs.shape == (2, imported_set.ADJUSTMENTS + 1)
     assert len(set(costs[:, 0])) == 1

@@ -1,0 +1,116 @@
+"""Report on several runs, or several benchmarks, beside each other: of one arm and one backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.text import printable
+
+if TYPE_CHECKING:
+    from icpi_ros.cli.report import Outputs
+    from icpi_ros.data.records import RunRecord
+    from icpi_ros.data.store import TrialStore
+
+MIXED = "mixed on purpose"
+
+
+def refuse_mixed_run(record: RunRecord, mix: bool) -> None:
+    """Refuse one report of a run whose trials are of several arms or backends.
+
+    Raises:
+        DatasetError: they are, and ``mix`` is false.
+    """
+    from icpi_ros.data.mixing import refuse_ways
+
+    what = f"a report of run {record.run_id}"
+    refuse_ways(record.mixed, what, "report on a run that is not mixed", mix)
+
+
+def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -> None:
+    """Print stored runs one below the other; write their trials as one table if that is asked.
+
+    Raises:
+        UsageError: runs of several tasks for one table, or of several arms or backends.
+    """
+    from icpi_ros.cli.report import refuse_pages, write_rows
+    from icpi_ros.data.mixing import refuse_ways
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.errors import UsageError
+    from icpi_ros.report.run_text import run_summary
+    from icpi_ros.tasks import TASKS
+
+    refuse_pages(asked)
+    with TrialStore(path) as store:
+        found = [(store.run(run_id), store.trials(run_id)) for run_id in run_ids]
+        mixed = _mixture(store, [record for record, _ in found])
+    what = f"a comparison of {len(run_ids)} runs"
+    mixed = refuse_ways(mixed, what, "compare runs of one of them", mix)
+    tasks = sorted({record.config.task for record, _ in found})
+    if len(tasks) > 1 and (asked.csv or asked.parquet):
+        raise UsageError(f"one table holds runs of one task, these are of {', '.join(tasks)}")
+    if mixed:
+        print(printable(f"{MIXED}: {mixed}"))
+    if asked.csv or asked.parquet:
+        rows = [
+            (record, TASKS.get(record.config.task), trials, record.config.goal)
+            for record, trials in found
+        ]
+        write_rows(rows, asked)
+    else:
+        texts = (run_summary(r, t, TASKS.get(r.config.task).space) for r, t in found)
+        print("\n\n".join(texts))
+
+
+def _mixture(store: TrialStore, records: Sequence[RunRecord]) -> str:
+    """Return which two arms or backends would be mixed; empty = none."""
+    from icpi_ros.data.mixing import two_ways
+
+    for record in records:
+        if record.mixed:
+            return f"run {record.run_id} itself ({record.mixed})"
+    return two_ways(
+        (f"run {record.run_id}", way)
+        for record in records
+        for way in (record.execution, *store.executions(record.run_id))
+    )
+
+
+def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
+    """Print the tables of several results files one below the other.
+
+    Raises:
+        UsageError: of a task, two arms are among them, or a page of them is asked for.
+    """
+    from icpi_ros.bench.results import read
+    from icpi_ros.bench.statistics import summarise
+    from icpi_ros.cli.report import refuse_exports, refuse_pages
+    from icpi_ros.data.mixing import refuse_ways
+    from icpi_ros.report.bench_text import task_table
+
+    refuse_exports(asked)
+    refuse_pages(asked)
+    found = [(path, read(path)) for path in paths]
+    mixed = _two_files([(path, results.config) for path, results in found])
+    what = f"a comparison of {len(paths)} files"
+    mixed = refuse_ways(mixed, what, "compare benchmarks of one of them", mix)
+    if mixed:
+        print(printable(f"{MIXED}: {mixed}"))
+    for path, results in found:
+        print(printable(f"{path}:"))
+        print("\n\n".join(task_table(one) for one in summarise(results)) + "\n")
+
+
+def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
+    """Return two files with different arms for one task, in words; empty = there are none."""
+    from icpi_ros.bench.results import arms_of
+
+    known: dict[str, list[tuple[Path, Any]]] = {}
+    for path, config in configs:
+        for task, arm in arms_of(config).items():
+            for other, before in known.setdefault(task, []):
+                if before.differs(arm):
+                    return f"{task} with {before} in {other} and with {arm} in {path}"
+            known[task].append((path, arm))
+    return ""

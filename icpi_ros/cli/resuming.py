@@ -1,0 +1,132 @@
+"""How `icpi run` goes on with a stored run, and the options that go on in the same way."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
+
+if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
+    from icpi_ros.data.execution import Execution
+    from icpi_ros.tasks.base import Task
+
+
+def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
+    """Return the configuration of the run to resume; empty for a new run.
+
+    Raises:
+        UsageError: there is no such run, or an argument contradicts it.
+    """
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.errors import UsageError
+
+    if args.resume is None:
+        return {}
+    if not store.exists():
+        raise UsageError(f"cannot resume {args.resume}: there is no trial store at {store}")
+    with TrialStore(store) as opened:
+        config = opened.run(args.resume).config.as_dict()
+    asked = {
+        "task": args.task,
+        "improver": args.improver,
+        "budget": args.trials,
+        "seed": args.seed,
+        "goal": args.goal,
+        "target_cost": args.target_cost,
+    }
+    for name, value in asked.items():
+        found = list(config[name]) if name == "goal" else config[name]
+        if value is not None and value != found:
+            raise UsageError(
+                f"run {args.resume} began with {name} {found}, not {value}: "
+                "leave it out to go on, or start a new run"
+            )
+    if model_options(args):
+        raise UsageError("a resumed run keeps the options of its improver: leave them out")
+    return config
+
+
+def arm_of_run(args: argparse.Namespace, task: Task, store: Path) -> Arm | None:
+    """Return the arm that executes: that of a resumed run unless ``--arm`` names one.
+
+    None = that of the graph which the run is attached to.
+
+    Raises:
+        UsageError: no such arm, it is not simulated with this task, the stored one is not here,
+            or ``--arm`` is given for a graph that has its own.
+    """
+    from icpi_ros.data.mixing import ArmId, distinct
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.errors import UsageError
+    from icpi_ros.run_setup import last_execution
+
+    if args.attach:
+        if args.arm:
+            raise UsageError(
+                f"--arm {args.arm}: with --attach the arm is that of the graph, which was started "
+                "with arm:=NAME_OR_FILE: leave --arm out"
+            )
+        return None
+    if args.arm or not args.resume:
+        return chosen_arm(args.arm, task)
+    with TrialStore(store) as opened:
+        known = distinct([ArmId.of_way(last_execution(opened, args.resume))])
+    return same_arm(None, task, known, f"run {args.resume}", mix=True)
+
+
+def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | None) -> None:
+    """Store whether a resumed run may mix arms or backends, then refuse what would mix them.
+
+    Only its policy_improver knows what an attached graph is made of, and checks it.
+
+    Raises:
+        UsageError: it would mix them, and --mix is not given.
+    """
+    from icpi_ros.data.store import TrialStore
+    from icpi_ros.run_setup import check_execution, last_execution
+
+    with TrialStore(store) as opened:
+        if opened.run(args.resume).may_mix != args.mix:
+            opened.allow_mix(args.resume, args.mix)
+        before = last_execution(opened, args.resume)
+        now = before if arm is None else simulation(args, arm)
+        found = check_execution(opened, args.resume, now)
+    if found.remark:
+        print(f"note: {found.remark}", flush=True)
+
+
+def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
+    """Return how the simulation that is started here executes trials."""
+    from icpi_ros.data.execution import Backend, Execution
+
+    own = {"limits": "", "dry_run": "false"}
+    if args.in_process:
+        none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
+        return Execution.of(Backend.IN_PROCESS, arm, arm.limits, **own, **none)
+    namespace = "/" + args.namespace.strip("/")
+    graph = {"source": args.source, "controller": "simulated", "namespace": namespace}
+    return Execution.of(Backend.SIMULATED, arm, arm.limits, **own, **graph)
+
+
+def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, ...]:
+    """Return the options that a command needs to go on as this one does."""
+    from icpi_ros.arms import argument_of
+
+    words = ["--store", str(store)]
+    files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
+    for name, path in files.items():
+        words += [name, str(path.absolute())] if path else []
+    words += ["--arm", argument_of(arm)] if args.arm and arm else []
+    if args.in_process:
+        noises = {"--noise": args.noise, "--latency": args.latency}
+        given = [(name, repr(value)) for name, value in noises.items() if value is not None]
+        return (*words, "--in-process", *(word for pair in given for word in pair))
+    words += ["--namespace", args.namespace] if args.namespace else []
+    if args.attach:
+        return (*words, "--attach")
+    if args.real_time_factor:
+        words += ["--real-time-factor", repr(args.real_time_factor)]
+    return (*words, "--source", args.source)
