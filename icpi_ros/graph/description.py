@@ -135,6 +135,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     file = ParamsFile(values["params_file"])
     for spec in specs:
         file.check(spec.full_name, spec.parameters, given)
+        _check_clock(spec, file)
     _check_both(specs, file, given)
     if name == "real" and values["unattended"] != "true":
         _require_approval(specs, file)
@@ -153,6 +154,20 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
             parameters[node] |= deadlines
         parameters = {"mujoco_arm": _simulation(values), **parameters}
     return parameters
+
+
+def _check_clock(spec: NodeSpec, file: ParamsFile) -> None:
+    """Refuse a file that gives one node another clock than the graph.
+
+    Raises:
+        UsageError: it does; in simulated time the executor warns of nothing, as no arm takes harm.
+    """
+    own = spec.parameters.get("use_sim_time")  # without it: the node that publishes the clock
+    if own is not None and any(value != own for value in file.of(spec.full_name, "use_sim_time")):
+        raise UsageError(
+            f"{file.path} sets use_sim_time of {spec.full_name}, but all nodes of a graph have one "
+            "clock: remove it there, and give use_sim_time:=... as an argument if it is meant"
+        )
 
 
 def _check_both(specs: Sequence[NodeSpec], file: ParamsFile, given: Mapping[str, str]) -> None:

@@ -199,7 +199,6 @@ def test_a_node_of_the_root_is_named_without_a_namespace(tmp_path, form):
         ("ramp_trials:=3", "executor: {ros__parameters: {ramp_trials: 0}}"),
         ("scene:=operator", "executor: {ros__parameters: {scene: service}}"),
         ("limits:=my_limits.yaml", "executor: {ros__parameters: {limits: ''}}"),
-        ("use_sim_time:=false", "perception: {ros__parameters: {use_sim_time: true}}"),
         ("record:=bag", "recorder: {ros__parameters: {folder: another}}"),
     ],
 )
@@ -249,6 +248,16 @@ def test_a_file_that_switches_approval_off_needs_it_too(tmp_path, off):
     with pytest.raises(UsageError, match=rf"off in {file} for /executor: .* unattended:=true"):
         graph("real", {"params_file": file})
     assert graph("real", {"params_file": file, "unattended": "true"})
+
+
+def test_a_file_gives_no_node_a_clock_of_its_own(tmp_path):
+    file = written(tmp_path, "/**: {ros__parameters: {use_sim_time: true}}")
+    with pytest.raises(UsageError, match=rf"{file} sets use_sim_time of /\w+, .* one clock"):
+        graph("real", {"params_file": file})  # the executor would warn of nothing
+    with pytest.raises(UsageError, match="but use_sim_time:=false was given"):
+        graph("real", {"params_file": file, "use_sim_time": "false"})
+    assert graph("real", {"params_file": file, "use_sim_time": "true"})
+    assert graph("sim", {"params_file": file})
 
 
 @pytest.mark.parametrize("name", ["arm", "limits", "dry_run", "max_step"])
