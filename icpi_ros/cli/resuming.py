@@ -98,6 +98,19 @@ def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | Non
         print(f"note: {found.remark}", flush=True)
 
 
+def withdraw_mix(args: argparse.Namespace) -> None:
+    """Take back a permission to mix that nothing has used: it is for this command alone."""
+    from icpi_ros.data.store import TrialStore, default_path
+
+    path = args.store or default_path()
+    if not (args.resume and args.mix and path.exists()):
+        return
+    with TrialStore(path) as store:
+        known = {run.run_id for run in store.runs()}
+        if args.resume in known and store.run(args.resume).may_mix:
+            store.allow_mix(args.resume, False)
+
+
 def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
     """Return how the simulation that is started here executes trials."""
     from icpi_ros.data.execution import Backend, Execution

@@ -122,8 +122,13 @@ class Plan:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached."""
-    plan = make_plan(args)
-    run_id = execute(args, plan)
+    from icpi_ros.cli.resuming import withdraw_mix
+
+    try:
+        plan = make_plan(args)
+        run_id = execute(args, plan)
+    finally:
+        withdraw_mix(args)
     return report(plan, run_id)
 
 

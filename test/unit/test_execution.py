@@ -322,6 +322,9 @@ def test_mix_is_an_option_of_resumed_runs(tmp_path, capsys):
     given = ["run", "--in-process", "--store", str(path), "--resume", run.run_id]
     assert main(given) == 2
     assert "with fr3" in capsys.readouterr().err
+    assert main([*given, "--mix", "--json", str(tmp_path / "no" / "run.json")]) == 2
+    with TrialStore(path) as store:
+        assert not store.run(run.run_id).may_mix  # it was for a command that did nothing
     assert main([*given, "--mix"]) == 0
     with TrialStore(path) as store:
         assert "in process" in store.run(run.run_id).mixed
