@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.space import ParameterSpace
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
+from icpi_ros.types import MOVED_BACK, Array, Proposal, Trial
 
 HALVINGS = 10
 """The way back is found to this power of two of its length."""
@@ -92,12 +93,28 @@ class Confined:
     Attributes:
         theta: ``(d,)`` inside bounds and step limit, and possible wherever that was found.
         moved: True if it is not what was asked for.
-        reason: why it was moved back to an executed theta; empty = it was not.
+        reason: why it was moved, one line with all reasons; empty = it was not.
     """
 
     theta: Array
     moved: bool
     reason: str
+
+    def trial(self, number: int, proposal: Proposal, best_cost: float) -> Trial:
+        """Return the trial that executes it, with the reason in its record.
+
+        Args:
+            number: of the trial.
+            proposal: that was confined.
+            best_cost: lowest cost of the run so far [m].
+        """
+        note = f"moved back: {self.reason}" if self.reason else ""
+        if self.moved:  # what was predicted was predicted of another theta
+            details = {**proposal.details, MOVED_BACK: self.reason}
+            proposal = replace(
+                proposal, predicted_cost=math.nan, predicted_std=math.nan, details=details
+            )
+        return Trial(number, self.theta, proposal, self.moved, best_cost=best_cost, note=note)
 
 
 @dataclass(frozen=True)
@@ -123,13 +140,17 @@ class Confinement:
             InvalidValue: theta has the wrong length or is not finite.
         """
         space = self.steps.space
-        inside, projected = space.project(space.as_vector(theta))
+        asked = space.as_vector(theta)
+        inside, _ = space.project(asked)
 
         def why_not(tried: Array) -> str:
             return self.steps.refuse(tried, executed) or self.why_not(tried)
 
-        found, reason = moved_back(self.steps.nearest_allowed(inside, executed), executed, why_not)
-        return Confined(found, projected or not np.array_equal(found, inside), reason)
+        near = self.steps.nearest_allowed(inside, executed)
+        found, impossible = moved_back(near, executed, why_not)
+        too_far = self.steps.refuse(inside, executed) or ""
+        reasons = filter(None, (*space.outside(asked), too_far, impossible))
+        return Confined(found, not np.array_equal(found, asked), "; ".join(reasons))
 
 
 def first_possible(space: ParameterSpace, rng: np.random.Generator, why_not: WhyNot) -> Array:

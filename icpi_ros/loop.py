@@ -33,7 +33,7 @@ from icpi_ros.errors import (
     StoreError,
     UsageError,
 )
-from icpi_ros.feasible import Confinement, WhyNot, anything, first_possible
+from icpi_ros.feasible import Confined, Confinement, WhyNot, anything, first_possible
 from icpi_ros.models.budget import spent_on
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.proposing import Proposer
@@ -285,18 +285,13 @@ class ImprovementRun:
         again = self._again
         # What failed is repeated as it is, unless this arm is known not to be able to do it.
         if again is not None and again.number == number and not self.why_not(again.theta):
-            return Trial(number, again.theta, again.proposal, again.projected, best_cost=best_cost)
+            known = Confined(again.theta, again.projected, again.moved_back)
+            return known.trial(number, again.proposal, best_cost)
         proposal = self._proposal(number, history)
         confined = Confinement(self._steps, self.why_not).of(
             proposal.theta, [outcome.theta for outcome in history]
         )
-        if confined.moved:  # what was predicted was predicted of another theta
-            proposal = replace(proposal, predicted_cost=math.nan, predicted_std=math.nan)
-        reason = confined.reason
-        note = f"moved back to what the arm can do: {reason}" if reason else ""
-        return Trial(
-            number, confined.theta, proposal, confined.moved, best_cost=best_cost, note=note
-        )
+        return confined.trial(number, proposal, best_cost)
 
     def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
         if number == 0:
@@ -412,7 +407,7 @@ class ImprovementRun:
     def _ended(self, status: TrialStatus, note: str) -> Trial:
         seconds = time.monotonic() - self._started
         pending = self._require_pending()
-        notes = "; ".join(filter(None, (pending.note, note)))
+        notes = "; ".join(filter(None, (note, pending.note)))  # how it ended comes first
         return replace(pending, status=status, note=notes, seconds=seconds)
 
     def _record(self, trial: Trial) -> None:

@@ -75,13 +75,18 @@ class ParameterSpace:
                 message names the parameter, the value and the allowed range.
         """
         vector = self.as_vector(values)
-        for p, value in zip(self.parameters, vector, strict=True):
-            if not p.lower <= value <= p.upper:
-                raise InvalidValue(
-                    f"{self.label} {p.name} = {value:.6g} {p.unit} is out of bounds: "
-                    f"allowed {p.lower:g} to {p.upper:g} {p.unit}"
-                )
+        if outside := self.outside(vector):
+            raise InvalidValue(outside[0])
         return vector
+
+    def outside(self, vector: Vector) -> list[str]:
+        """Return a line for each parameter of a ``(d,)`` vector that is out of bounds."""
+        return [
+            f"{self.label} {p.name} = {value:.6g} {p.unit} is out of bounds: "
+            f"allowed {p.lower:g} to {p.upper:g} {p.unit}"
+            for p, value in zip(self.parameters, vector, strict=True)
+            if not p.lower <= value <= p.upper
+        ]
 
     def as_vector(self, values: ArrayLike | Sequence[Any]) -> Vector:
         """Return ``values`` as a finite ``(d,)`` float64 vector, bounds not checked.

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+MOVED_BACK = "moved_back"
+"""In the details of a proposal: why its theta was not executed as it was proposed."""
 Indices = NDArray[np.int64]
 SECOND = 1_000_000_000
 """In nanoseconds, the unit of stamps."""
@@ -84,7 +86,8 @@ class Proposal:
         latency: wall time of the proposal [s].
         predicted_cost: cost that the improver expects [m]; NaN = it makes no prediction.
         predicted_std: standard deviation of that prediction [m]; NaN = unknown.
-        details: JSON-able extras (prompt, reply, token usage); never a key.
+        details: JSON-able extras (prompt, reply, token usage, why theta was moved back); never a
+            key.
     """
 
     theta: Array
@@ -142,7 +145,8 @@ class Trial:
         number: 0 is the common first attempt.
         theta: ``(d,)`` executed policy parameters.
         proposal: where theta came from.
-        projected: True if the proposal was out of bounds and theta is its projection.
+        projected: True if theta is not as proposed: out of bounds, too large a step, or more than
+            the arm can do; :attr:`moved_back` says which.
         status: see :class:`TrialStatus`.
         error: ``(m,)`` relative error, or None if not observed.
         cost: [m]; NaN if not observed.
@@ -168,6 +172,11 @@ class Trial:
     trajectory: ObjectTrajectory | None = None
     note: str = ""
     tracking: Tracking = field(default_factory=Tracking)
+
+    @property
+    def moved_back(self) -> str:
+        """Why theta is not as proposed, one line; empty = it is, or nobody said why."""
+        return str(self.proposal.details.get(MOVED_BACK, "")) if self.projected else ""
 
     @property
     def outcome(self) -> Outcome | None:

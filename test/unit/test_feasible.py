@@ -5,10 +5,19 @@ import pytest
 
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.feasible import DRAWS, anything, first_possible, moved_back, reach_of
+from icpi_ros.feasible import (
+    DRAWS,
+    Confinement,
+    anything,
+    first_possible,
+    moved_back,
+    reach_of,
+)
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.slide import SLIDE
+from icpi_ros.types import Proposal
 
 BOX = ParameterSpace((Parameter("a", "m", 0.0, 1.0, "x"), Parameter("b", "rad", 0.0, 10.0, "y")))
 
@@ -71,3 +80,34 @@ def test_a_weaker_arm_reaches_less_and_says_why():
     assert weak(moved) == ""
     assert slow[0] < moved[0] < fast[0]
     assert reason == weak(fast)
+
+
+def test_all_reasons_why_theta_was_moved_are_kept():
+    confine = Confinement(StepLimit(BOX, 0.5), slow_only)
+    executed = [np.array([0.3, 2.0])]
+    found = confine.of(np.array([2.0, 9.0]), executed)
+    outside, too_far, too_fast = found.reason.split("; ")
+    assert outside == "theta a = 2 m is out of bounds: allowed 0 to 1 m"
+    assert too_far.startswith("a = 1 m is too far from what this run has executed: allowed -0.2")
+    assert too_fast.endswith("is too fast")
+    assert found.moved
+    assert (confine.of(executed[0], executed).moved, confine.of(executed[0], executed).reason) == (
+        False,
+        "",
+    )
+
+
+def test_a_trial_says_why_its_theta_was_moved_and_predicts_nothing_of_it():
+    proposal = Proposal(np.array([2.0, 9.0]), "knn", predicted_cost=0.01, details={"calls": 1})
+    found = Confinement(StepLimit(BOX, 1.0)).of(proposal.theta, [])
+    trial = found.trial(3, proposal, 0.5)
+    why = "theta a = 2 m is out of bounds: allowed 0 to 1 m"
+    assert (trial.number, trial.projected, trial.best_cost) == (3, True, 0.5)
+    assert (trial.moved_back, trial.note) == (why, f"moved back: {why}")
+    assert np.isnan(trial.proposal.predicted_cost)
+    assert trial.proposal.details["calls"] == 1
+    np.testing.assert_array_equal(trial.proposal.theta, proposal.theta)
+    inside = Proposal(np.array([0.5, 9.0]), "knn", predicted_cost=0.01)
+    kept = Confinement(StepLimit(BOX, 1.0)).of(inside.theta, []).trial(3, inside, 0.5)
+    assert (kept.projected, kept.moved_back, kept.note) == (False, "", "")
+    assert kept.proposal.predicted_cost == 0.01

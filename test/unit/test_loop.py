@@ -242,7 +242,8 @@ def test_unobserved_is_retried_once_with_the_same_theta(store):
         (1, "unobserved"),
         (1, "done"),
     ]
-    assert every[1].note == "perception silent for 5 s"
+    assert every[1].note.startswith("perception silent for 5 s; moved back: theta turn = 0.82")
+    assert every[2].note.startswith("moved back: theta turn = 0.82")
 
 
 def test_unobserved_twice_ends_the_run_and_resume_tries_again(store):
@@ -331,8 +332,8 @@ def test_what_the_arm_cannot_do_is_moved_back_and_the_record_says_why(store):
     moved = [trial for trial in run.trials if trial.projected]
     assert moved
     for trial in store.trials(run.run_id):
-        told = trial.note == "moved back to what the arm can do: too fast for the arm"
-        assert told is trial.projected
+        assert (trial.note == "moved back: too fast for the arm") is trial.projected
+        assert (trial.moved_back == "too fast for the arm") is trial.projected
 
 
 def test_what_is_moved_back_to_what_the_arm_can_do_keeps_the_step_limit(store):
@@ -344,7 +345,7 @@ def test_what_is_moved_back_to_what_the_arm_can_do_keeps_the_step_limit(store):
         run.tell(rollout(theta))
     run.why_not = lambda theta: "corner" if theta[0] > 0.98 and theta[1] < 0.1 else ""
     trial = run.next()
-    assert trial.note == "moved back to what the arm can do: corner"
+    assert trial.note == "moved back: corner"
     assert run.why_not(trial.theta) == ""
     assert StepLimit(TOY.space, 0.2).refuse(trial.theta, executed) is None
 
@@ -380,6 +381,20 @@ def test_any_error_of_the_rollout_ends_the_run(store, error):
     assert run.trials[0].note == "a state is not finite"
     assert store.trials(run.run_id)[0].status is TrialStatus.FAILED
     assert not store.holds(run.run_id)
+
+
+def test_why_theta_was_moved_back_outlives_its_process(store):
+    def refuse(theta):
+        raise MotionRefused("too fast")
+
+    run = new(store, "scripted", options={"answer": "far"})
+    run.tell(rollout(run.next().theta))
+    run_in_process(run, refuse)
+    again = ImprovementRun.resume(store, run.run_id, DATA).next()
+    why = "theta push = 9 m/s is out of bounds: allowed 0.5 to 1.5 m/s"
+    assert (again.projected, again.moved_back, again.note) == (True, why, f"moved back: {why}")
+    assert again.proposal.theta[0] == 9.0
+    assert store.trials(run.run_id)[1].moved_back == why
 
 
 def test_a_refused_theta_is_what_a_resumed_run_proposes(store):
