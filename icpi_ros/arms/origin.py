@@ -33,6 +33,13 @@ def limits_text(limits: ArmLimits) -> str:
     )
 
 
+def workspace_text(limits: ArmLimits) -> str:
+    """Return the box of the tool point on one line, with its unit and frame."""
+    sides = zip("xyz", limits.workspace_lower, limits.workspace_upper, strict=True)
+    box = ", ".join(f"{axis} {low:g} to {high:g}" for axis, low, high in sides)
+    return f"tool point inside {box} m (base)"
+
+
 def limits_digest(limits: ArmLimits) -> str:
     """Return the first digits of the SHA-256 of all limits, exact to the last bit."""
     lines = [

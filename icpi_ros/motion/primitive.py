@@ -19,6 +19,10 @@ from icpi_ros.types import Array
 
 JOIN = 0.1
 """Time in which a slow move makes up for the error of its start [s]: 5 mrad take 3 rad/s^2."""
+DWELL = 0.3
+"""Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
+SAME = 1e-6
+"""A goal this near to where a slow move would begin needs none [rad]."""
 POINTS_PER_RAMP = 16
 """Trajectory points of each speed ramp: interpolation stays within 1e-7 rad of the line."""
 
@@ -163,7 +167,7 @@ def point_to_point(
 
 
 def slow_move(
-    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float
+    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float = DWELL
 ) -> JointTrajectory:
     """Return :func:`point_to_point` with a further point :data:`JOIN` after its start.
 

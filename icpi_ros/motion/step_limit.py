@@ -64,6 +64,25 @@ class StepLimit:
             f"{parameter.unit} (max_step {self.max_step:g} of its range)"
         )
 
+    def allowed(self, theta: Array, executed: Sequence[Array]) -> tuple[Array, Array] | None:
+        """Return the bounds around the executed theta that is nearest, None if no step is limited.
+
+        A theta outside of them may still be near enough to another executed one.
+
+        Args:
+            theta: ``(d,)`` in the space's units.
+            executed: thetas executed before in this run.
+
+        Raises:
+            InvalidValue: as :meth:`refuse`.
+        """
+        nearest = self._nearest(self.space.as_vector(theta), executed)
+        if nearest is None or self.max_step >= 1.0:
+            return None
+        reach = self.max_step * self._range
+        low, high = self.space.lower, self.space.upper
+        return np.maximum(low, nearest - reach), np.minimum(high, nearest + reach)
+
     def nearest_allowed(self, theta: Array, executed: Sequence[Array]) -> Array:
         """Return theta, moved straight towards the nearest executed one until it is allowed.
 

@@ -68,6 +68,14 @@ class MotionSummary:
             f"nearest to itself {self.clearance:.3f} m ({self.nearest[0]}, {self.nearest[1]})",
         )
 
+    def brief(self) -> str:
+        """Return the most important of it in a few words."""
+        return (
+            f"{self.duration:.1f} s at {self.speed.share:.0%} of a joint's speed, tool down to "
+            f"{self.tool_height:.3f} m, {self.floor_distance:.3f} m above the lowest plane, "
+            f"{self.clearance:.3f} m from itself"
+        )
+
 
 def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
     """Return the peaks of a motion against the limits of the gate that checked it."""

@@ -9,16 +9,19 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.errors import MotionRefused
-from icpi_ros.nodes import convert
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.operator_port import CHANGE_REFUSED, Decision, OperatorPort
 from icpi_ros.nodes.planning import Plan, Planner, Rules
+from icpi_ros.nodes.request_msg import InForce, motion_request_msg, scene_request_msg
 from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
 MOST_EDITS = 100
-"""Changes of one motion before its trial ends."""
+"""Changes of one motion, and moves of the arm meanwhile, before its trial ends."""
+
+ASKED_AGAIN = "asked again: "
+"""How the remark begins where the arm was moved between question and approval."""
 
 
 class Approval:
@@ -30,6 +33,7 @@ class Approval:
         port: the way to the person.
         rules: how long to wait.
         log: takes one line about every decision.
+        in_force: what is shown of limits and protections.
     """
 
     def __init__(
@@ -39,32 +43,44 @@ class Approval:
         port: OperatorPort,
         rules: Rules,
         log: Callable[[str], object],
+        in_force: InForce,
     ) -> None:
         """Keep the parts."""
         self._task, self._planner, self._port = task, planner, port
-        self._rules, self._log = rules, log
+        self._rules, self._log, self._in_force = rules, log, in_force
 
     def of(self, plan: Plan, trial_id: str, proposal: Proposal, follower: Follower) -> Plan:
         """Show a plan until it, or what a person makes of it, is approved; return that one.
 
+        An approval counts only while the arm is where the motions were shown from; else they are
+        planned from where it is, and asked again.
+
         Raises:
+            MotionRefused: a motion that leads to the stroke breaks a limit.
             TrialEnded: rejected, not decided in time, or interrupted.
         """
         remark = ""
         with self._closing():
+            plan = self._planner.shown(plan, follower.next_start)
             for _ in range(MOST_EDITS):
-                shown = self._planner.shown(plan)
-                request = convert.motion_request_msg(
-                    follower.now, trial_id, self._task, plan, *shown
+                request = motion_request_msg(
+                    follower.now, trial_id, self._task, plan, self._in_force
                 )
                 request.proposal, request.remark = proposal, remark
                 decision = self._ask(request, follower)
-                if decision.kind == Decide.Request.APPROVE:
-                    return plan
-                if decision.theta is None:
+                if decision.theta is not None:
+                    plan, remark = self._changed(plan, proposal.run_id, decision, follower)
+                    self._log(f"trial {trial_id}: {remark}")
+                    continue
+                if decision.kind != Decide.Request.APPROVE:
+                    self._close(request, str(decision))
                     raise TrialEnded(Code.REJECTED, f"the motion was {decision}")
-                plan, remark = self._changed(plan, proposal.run_id, decision)
-                self._log(f"trial {trial_id}: {remark}")
+                moved = self._planner.moved(plan, follower.next_start)
+                remark = f"{ASKED_AGAIN}{moved}" if moved else str(decision)
+                self._close(request, remark)
+                if not moved:
+                    return plan
+                plan = self._planner.shown(plan, follower.next_start)
             raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
 
     def scene_is_back(self, trial_id: str, follower: Follower, remark: str = "") -> None:
@@ -74,16 +90,11 @@ class Approval:
             TrialEnded: the person says that it is not, does not answer in time, or it was
                 interrupted.
         """
-        request = OperatorRequest(
-            header=convert.header(follower.now),
-            kind=OperatorRequest.SCENE,
-            trial_id=trial_id,
-            task=self._task.name,
-            question=f"{self._task.how_to_reset}, leave the workspace, then confirm both",
-            remark=remark,
-        )
+        request = scene_request_msg(follower.now, trial_id, self._task)
+        request.remark = remark
         with self._closing():
             decision = self._ask(request, follower)
+            self._close(request, str(decision))
         if decision.kind != Decide.Request.APPROVE:
             raise TrialEnded(Code.RESET_FAILED, f"the reset of the scene was {decision}")
 
@@ -100,10 +111,12 @@ class Approval:
         decision = self._port.decision
         if decision is None:
             raise undecided()
-        if decision.theta is None:  # of a change the planner has the last word
-            self._log(f"trial {request.trial_id}: {decision}")
-            self._port.close_question(str(decision))
         return decision
+
+    def _close(self, request: OperatorRequest, remark: str) -> None:
+        """Say what became of a question; of a change the planner has the last word."""
+        self._log(f"trial {request.trial_id}: {remark}")
+        self._port.close_question(remark)
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
@@ -111,18 +124,21 @@ class Approval:
         remark = "the trial ended"
         try:
             yield
-        except TrialEnded as exc:
+        except (MotionRefused, TrialEnded) as exc:
             remark = str(exc)
             raise
         finally:
             self._port.close_question(remark)
 
-    def _changed(self, plan: Plan, run_id: str, decision: Decision) -> tuple[Plan, str]:
+    def _changed(
+        self, plan: Plan, run_id: str, decision: Decision, follower: Follower
+    ) -> tuple[Plan, str]:
         """Return the plan of a changed theta, or the old one and why that was refused."""
         if decision.theta is None:
             return plan, ""
         try:
             new = self._planner.plan(decision.theta, run_id)
+            new = self._planner.shown(new, follower.next_start)
         except MotionRefused as exc:
             return plan, f"{CHANGE_REFUSED}{exc}"
         return new.changed_by(decision.by), str(decision)

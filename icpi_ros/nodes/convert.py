@@ -1,4 +1,4 @@
-"""The one module between core values and ROS messages; nothing else builds or reads messages.
+"""The module between core values and ROS messages; questions to a person: ``request_msg``.
 
 Times: messages carry integer seconds and nanoseconds, core values float seconds since the start
 of a window or motion; stamps stay integer nanoseconds in between, so that nothing is rounded.
@@ -18,18 +18,24 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
-from icpi_msgs.msg import ObjectState, OperatorRequest
+from icpi_msgs.msg import ObjectState
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.errors import InvalidValue
-from icpi_ros.motion.summary import MotionSummary
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.joint_reading import JointReading, read_joints
-from icpi_ros.nodes.planning import Plan
 from icpi_ros.perception.quality import Quality
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array, ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.types import (
+    MOVED_BACK,
+    SECOND,
+    Array,
+    ObjectTrajectory,
+    Proposal,
+    Trial,
+    TrialStatus,
+)
 
 FRAME = "base"
 """Frame of all positions: the arm's Denavit-Hartenberg base frame."""
@@ -324,6 +330,8 @@ def proposal_msg(run_id: str, requested: str, task: Task, trial: Trial) -> Propo
         theta_names=list(task.space.names),
         theta=trial.theta.tolist(),
         projected=trial.projected,
+        proposed_theta=proposal.theta.tolist(),
+        moved_reason=trial.moved_back,
         latency=float(proposal.latency),
         predicted_cost=float(proposal.predicted_cost),
         predicted_std=float(proposal.predicted_std),
@@ -333,12 +341,13 @@ def proposal_msg(run_id: str, requested: str, task: Task, trial: Trial) -> Propo
 def trial_from(msg: TrialMsg) -> Trial:
     """Return a trial as the client shows it; the object's trajectory is only in the store."""
     proposal = Proposal(
-        theta=np.array(msg.proposal.theta),
+        theta=np.array(msg.proposal.proposed_theta or msg.proposal.theta),
         provenance=msg.proposal.provenance,
         fallback_reason=msg.proposal.fallback_reason,
         latency=msg.proposal.latency,
         predicted_cost=msg.proposal.predicted_cost,
         predicted_std=msg.proposal.predicted_std,
+        details={MOVED_BACK: msg.proposal.moved_reason} if msg.proposal.moved_reason else {},
     )
     return Trial(
         number=msg.trial,
@@ -352,42 +361,4 @@ def trial_from(msg: TrialMsg) -> Trial:
         seconds=msg.seconds,
         moving=msg.moving,
         note=msg.note,
-    )
-
-
-# --- operator ---------------------------------------------------------------------------------
-
-
-def motion_request_msg(
-    ns: int, trial_id: str, task: Task, plan: Plan, shown: MotionSummary, path: Array
-) -> OperatorRequest:
-    """Return the question whether ``plan`` may be executed, stamped ``ns``; no id yet.
-
-    ``shown`` are the peaks of its stroke, ``path`` its tool's path ``(T, 3)`` [m].
-    """
-    return OperatorRequest(
-        header=header(ns),
-        kind=OperatorRequest.MOTION,
-        trial_id=trial_id,
-        task=task.name,
-        question=f"may {task.name} be executed with {task.space.describe(plan.theta)}?",
-        theta_names=list(task.space.names),
-        theta=plan.theta.tolist(),
-        dtheta=[] if plan.dtheta is None else plan.dtheta.tolist(),
-        lower=task.space.lower.tolist(),
-        upper=task.space.upper.tolist(),
-        speed_scale=plan.slow_scale,
-        stroke_scale=plan.stroke_scale,
-        rehearsal=plan.rehearsal is not None,
-        duration=shown.duration,
-        fastest_joint=shown.speed.joint,
-        joint_speed=shown.speed.value,
-        joint_speed_share=shown.speed.share,
-        acceleration_share=shown.acceleration.share,
-        tool_speed=shown.tool_speed,
-        tool_energy=shown.tool_energy,
-        tool_height=shown.tool_height,
-        floor_distance=shown.floor_distance,
-        clearance=shown.clearance,
-        tool_path=[point(p) for p in path],
     )

@@ -14,7 +14,7 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
-from icpi_ros.arms.origin import limits_text, origin_text
+from icpi_ros.arms.origin import limits_text, origin_text, workspace_text
 from icpi_ros.arms.prefix import prefixed
 from icpi_ros.motion.limits_file import gate_and_file
 from icpi_ros.nodes import arm_port, arm_watch, diagnostics
@@ -29,6 +29,7 @@ from icpi_ros.nodes.operator_port import OperatorPort
 from icpi_ros.nodes.outside_stop import OutsideStop
 from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.planning import Planner, Rules
+from icpi_ros.nodes.request_msg import InForce
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
@@ -60,16 +61,17 @@ class Executor(IcpiNode):
         self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])
         self._last = LastCommand()
-        self.guard = self._make_guard(rules_of(values), self._make_inquiry(values))
+        limits = self._limits_lines(str(limits_file) if limits_file else "")
+        in_force = InForce(limits, loosened(values))
+        self.guard = self._make_guard(rules_of(values), self._make_inquiry(values), in_force)
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
-        self._loosened = self._told_of(loosened(values))
+        self._loosened = self._told_of(list(in_force.loosened))
         log = self.get_logger()
-        log.info(f"arm {self.arm.name}: {origin_text(self.arm)}")
-        tightened = f"tightened by {limits_file}" if limits_file else "no limits file"
-        log.info(f"limits of {self.arm.name}: {limits_text(self.gate.limits)}; {tightened}")
+        for line in limits:
+            log.info(line)
         self._outside = OutsideStop(self.port, self.gate, self.changed, self.settings, log)
         self.latch = StopLatch(self, self._stop, lambda: self._server.busy or self._outside.busy)
         # Steady: the heartbeat must not stand still with simulated time.
@@ -88,12 +90,22 @@ class Executor(IcpiNode):
         name, joints = values["controller_name"], self.arm.joints
         return ControllerInquiry(self, name, joints, refuse, advise)
 
-    def _make_guard(self, rules: Rules, controller: ControllerInquiry) -> Guard:
+    def _limits_lines(self, file: str) -> list[str]:
+        """Return arm and limits in force, for the log and for who approves a motion."""
+        name, limits = self.arm.name, self.gate.limits
+        tightened = f"tightened by {file}" if file else "no limits file"
+        return [
+            f"arm {name}: {origin_text(self.arm)}",
+            f"limits of {name}: {limits_text(limits)}; {tightened}",
+            f"workspace of {name}: {workspace_text(limits)}",
+        ]
+
+    def _make_guard(self, rules: Rules, controller: ControllerInquiry, in_force: InForce) -> Guard:
         memory = RunMemory()
         planner = Planner(self.task, self.arm, self.gate, rules, memory)
         self._operator = OperatorPort(self, self.changed, self.task.space.validate)
         log = self.get_logger().info
-        approval = Approval(self.task, planner, self._operator, rules, log)
+        approval = Approval(self.task, planner, self._operator, rules, log, in_force)
         self._servers = ActionServers(self, EXECUTE_MOTION)
         return Guard(rules, memory, planner, approval, controller, self._servers)
 

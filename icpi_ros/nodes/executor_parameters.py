@@ -6,9 +6,9 @@ from typing import Any
 
 from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.nodes import arm_port, controller_inquiry
-from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.planning import Rules
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.tasks import TASKS
 
 DEFAULT, RULES = Settings(), Rules()
@@ -134,6 +134,7 @@ def settings_of(values: dict[str, Any]) -> Settings:
 def rules_of(values: dict[str, Any]) -> Rules:
     """Return the rules that the parameters ask for."""
     return Rules(
+        speed_scale=values["speed_scale"],
         approval=values["approval"],
         dry_run=values["dry_run"],
         operator_resets=values["scene"] == "operator",

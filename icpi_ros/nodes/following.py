@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.motion.primitive import slow_move
+from icpi_ros.errors import MotionRefused
+from icpi_ros.motion.primitive import SAME, slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import arm_watch
@@ -24,44 +25,17 @@ from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
 from icpi_ros.nodes.last_command import LastCommand
+from icpi_ros.nodes.planning import elsewhere
 from icpi_ros.nodes.running import Running
 from icpi_ros.nodes.sending import RECENT, path_start, sending
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.stopping import ENDS, Stopper
 from icpi_ros.nodes.trial_ended import Code, GoalRejected, TrialEnded
 from icpi_ros.types import SECOND, Array, Tracking
 
-DWELL = 0.3
-"""Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
-SAME = 1e-6
-"""A goal this near to what is commanded needs no motion [rad]."""
 BACK = 100_000_000
 """How far a stamp may lie before an earlier one [ns]: what a busy network does."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Tolerances and deadlines; all have safe defaults, none can be switched off.
-
-    Attributes:
-        speed_scale: share of the arm's limits for slow moves, 0 to 1.
-        goal_tolerance: joint distance at which a move has arrived [rad].
-        tracking_tolerance: largest joint distance from the motion under way [rad].
-        start: longest steady time until arm, controller and perception are there [s].
-        silence: longest steady time without a joint state [s].
-        blindness: longest steady time without an object state [s].
-        reply: longest steady time for the controller or the scene to answer [s].
-        stop_limit: longest steady time until a stopped arm stands [s].
-    """
-
-    speed_scale: float = 0.5
-    goal_tolerance: float = 0.01
-    tracking_tolerance: float = 0.1
-    start: float = 10.0
-    silence: float = 0.5
-    blindness: float = 1.0
-    reply: float = 2.0
-    stop_limit: float = 2.0
 
 
 class Follower:
@@ -146,15 +120,31 @@ class Follower:
         self._news(0.0)  # an interruption counts even where there is nothing to wait for
         self._until(done, limit, failure, self._news)
 
-    def move_to(self, goal: Array, name: str, slower: float = 1.0) -> None:
-        """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed."""
+    def move_to(
+        self, goal: Array, name: str, slower: float = 1.0, shown_from: Array | None = None
+    ) -> None:
+        """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed.
+
+        Args:
+            goal: where to.
+            name: for labels and reasons.
+            slower: than usual.
+            shown_from: ``(n,)`` [rad] where this move began when a person was shown it; from
+                elsewhere it is another one.  None = nobody was.
+
+        Raises:
+            MotionRefused: as :meth:`follow`, or the arm is not where the move was shown from.
+            TrialEnded: as :meth:`follow`.
+        """
         self.await_controller()
         here = self._at_rest().q
         start = self._last.near(here)
+        begin = here if start is None else start
+        if shown_from is not None and (moved := elsewhere(self._arm.joints, begin, shown_from)):
+            raise MotionRefused(f"{name}: {moved}")
         # Also where the goal is not a number: that is refused.
         if start is None or not np.abs(goal - start).max() <= SAME:
-            scale, begin = self._settings.speed_scale * slower, here if start is None else start
-            move = slow_move(self._arm, begin, goal, scale, DWELL)
+            move = slow_move(self._arm, begin, goal, self._settings.speed_scale * slower)
             self.follow(move, name, joined=start is None)
 
     def follow(
@@ -382,6 +372,13 @@ class Follower:
             self._stopper.forget()
         self._last.set(self._stopper.rests_at if seen else None)
         return seen
+
+    @property
+    def next_start(self) -> Array:
+        """Where a slow move would begin now ``(n,)`` [rad]: as commanded if known, or measured."""
+        here = self._state.q
+        commanded = self._last.near(here)
+        return here if commanded is None else commanded
 
     @property
     def _state(self) -> ArmState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from geometry_msgs.msg import Point, Vector3
@@ -17,6 +18,7 @@ ARM = ColorRGBA(r=0.55, g=0.60, b=0.65, a=0.9)
 OBJECT = ColorRGBA(r=0.85, g=0.20, b=0.10, a=1.0)
 GOAL = ColorRGBA(r=0.10, g=0.65, b=0.20, a=0.9)
 PROPOSAL = ColorRGBA(r=0.15, g=0.35, b=0.90, a=1.0)
+SLOW = ColorRGBA(r=0.95, g=0.60, b=0.10, a=0.7)
 PATH_WIDTH = 0.004
 """Width of lines [m]."""
 
@@ -70,6 +72,17 @@ def proposal_markers(ns: int, tool_path: Sequence[Point], text: str) -> list[Mar
         last = tool_path[-1]
         label.pose.position = Point(x=last.x, y=last.y, z=last.z + 0.1)
     return [line, label]
+
+
+def slow_marker(ns: int, tool_paths: Sequence[Sequence[Point]]) -> Marker:
+    """Return the tool's paths of all slow moves as one set of lines; without any it is removed."""
+    marker = _marker(ns, "slow_moves", 0, Marker.LINE_LIST, SLOW)
+    marker.scale.x = 0.5 * PATH_WIDTH
+    for path in tool_paths:
+        for ends in pairwise(path):
+            marker.points += ends
+    marker.action = Marker.ADD if marker.points else Marker.DELETE
+    return marker
 
 
 def _cylinder(ns: int, number: int, start: Array, end: Array, radius: float) -> Marker:

@@ -9,7 +9,7 @@ from typing import Any
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import arm_watch
 from icpi_ros.nodes.arm_port import ArmPort
-from icpi_ros.nodes.following import Settings
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.stopping import STANDING_UNTOLD, Stopper
 from icpi_ros.nodes.topic_port import FRESH
 

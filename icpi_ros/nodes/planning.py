@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
+from icpi_ros.motion.primitive import SAME, slow_move
+from icpi_ros.motion.safety import START_TOLERANCE, CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
@@ -15,7 +19,11 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
 PATH_STEP = 0.02
-"""Time between two points of the tool's path that is shown [s]."""
+"""Time between two points of the tool's path that is shown [s], longer in a slow motion."""
+PATH_POINTS = 200
+"""About so many points of a slow motion's path are shown at most."""
+RETREAT, APPROACH, REHEARSAL, STROKE = "retreat", "approach", "rehearsal", "stroke"
+"""Names of motions: in labels, reasons, and what a person is shown."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class Rules:
     """How careful the executor is; fixed at its start.
 
     Attributes:
+        speed_scale: share of the arm's limits for slow moves, 0 to 1.
         approval: a person approves every motion.
         dry_run: everything but motion.
         operator_resets: a person puts the scene back and says so.
@@ -34,6 +43,7 @@ class Rules:
             parameter's range, 0 to 1.
     """
 
+    speed_scale: float = 0.5
     approval: bool = False
     dry_run: bool = False
     operator_resets: bool = False
@@ -42,6 +52,15 @@ class Rules:
     ramp_scale: float = 0.3
     rehearse: bool = False
     max_step: float = 1.0
+
+
+@dataclass(frozen=True)
+class ShownMotion:
+    """One motion as a person is shown it: its name, its peaks, its tool's path ``(T, 3)`` [m]."""
+
+    label: str
+    summary: MotionSummary
+    path: Array
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,11 @@ class Plan:
         rehearsal: the stroke slowed down, or None.
         checked: the stroke as the gate let it pass.
         decided_by: who changed theta; empty = nobody.
+        step_bounds: lower and upper bounds ``(d,)`` of theta by the step limit; None = no step
+            is limited.
+        begin: ``(n,)`` [rad] where the first motion begins as a person was shown it; None =
+            nobody was.
+        shown: all motions in their order, the stroke last, if anybody is shown them.
     """
 
     theta: Array
@@ -67,6 +91,13 @@ class Plan:
     rehearsal: JointTrajectory | None
     checked: CheckedTrajectory
     decided_by: str = ""
+    step_bounds: tuple[Array, Array] | None = None
+    begin: Array | None = None
+    shown: tuple[ShownMotion, ...] = ()
+
+    def starts(self, pose: Array) -> Array | None:
+        """Return ``pose`` ``(n,)`` [rad], from which a slow move was shown; None if none was."""
+        return None if self.begin is None else pose
 
     def changed_by(self, person: str) -> Plan:
         """Return the same plan, theta being this person's."""
@@ -107,15 +138,56 @@ class Planner:
             stroke_scale=scale,
             rehearsal=self._rehearsal(motion, ramp) if ramp < scale else None,
             checked=checked,
+            step_bounds=self._steps.allowed(theta, executed),
         )
 
-    def shown(self, plan: Plan) -> tuple[MotionSummary, Array]:
-        """Return what a person is shown of a stroke: its peaks and tool path ``(T, 3)`` [m].
+    def shown(self, plan: Plan, begin: Array) -> Plan:
+        """Return the plan with all its motions as a person is shown them.
 
-        Apart from :meth:`plan`, since it takes as long again and only a person needs it.
+        Apart from :meth:`plan`, since it takes longer and only a person needs it.
+
+        Args:
+            plan: what would be executed.
+            begin: ``(n,)`` [rad] where the arm would begin.
+
+        Raises:
+            MotionRefused: a slow motion breaks a limit; the stroke was checked before.
         """
-        path = tool_path(plan.motion.stroke, self._arm, PATH_STEP)
-        return summarise(plan.checked, self._gate), path
+        motions = (*self._slow_motions(plan, begin), (STROKE, plan.checked))
+        shown = tuple(self._as_shown(label, checked) for label, checked in motions)
+        return replace(plan, begin=begin, shown=shown)
+
+    def moved(self, plan: Plan, begin: Array) -> str:
+        """Return why an arm at ``begin`` ``(n,)`` [rad] would move otherwise than shown, or ""."""
+        return "" if plan.begin is None else elsewhere(self._arm.joints, begin, plan.begin)
+
+    def _slow_motions(self, plan: Plan, begin: Array) -> Iterator[tuple[str, CheckedTrajectory]]:
+        """Yield what moves before the stroke, each from where the one before ends."""
+        ready, start = plan.motion.ready, plan.motion.start
+        yield from self._slow_move(RETREAT, begin, ready, plan.slow_scale)
+        if plan.rehearsal is not None:
+            yield from self._slow_move(APPROACH, ready, start, plan.slow_scale)
+            yield REHEARSAL, self._gate.check(plan.rehearsal, start)
+            end = plan.rehearsal.positions[-1]
+            yield from self._slow_move(RETREAT, end, ready, plan.slow_scale)
+        yield from self._slow_move(APPROACH, ready, start, plan.slow_scale)
+
+    def _slow_move(
+        self, label: str, begin: Array, goal: Array, slower: float
+    ) -> Iterator[tuple[str, CheckedTrajectory]]:
+        if np.abs(goal - begin).max() <= SAME:
+            return
+        move = slow_move(self._arm, begin, goal, self._rules.speed_scale * slower)
+        try:
+            yield label, self._gate.check(move, begin)
+        except MotionRefused as exc:
+            raise MotionRefused(f"{label}: {exc}") from exc
+
+    def _as_shown(self, label: str, checked: CheckedTrajectory) -> ShownMotion:
+        motion = checked.trajectory
+        step = PATH_STEP if label == STROKE else max(PATH_STEP, motion.duration / PATH_POINTS)
+        path = tool_path(motion, self._arm, step)
+        return ShownMotion(label, summarise(checked, self._gate), path)
 
     def _rehearsal(self, motion: Motion, scale: float) -> JointTrajectory | None:
         if not self._rules.rehearse:
@@ -123,3 +195,21 @@ class Planner:
         slow = slowed(motion.stroke, scale)
         self._gate.check(slow, motion.start)
         return slow
+
+
+def elsewhere(joints: Sequence[str], begin: Array, shown: Array) -> str:
+    """Return why a slow move is another than the one that was shown; empty = it is that one.
+
+    Args:
+        joints: names, ``n`` of them.
+        begin: ``(n,)`` [rad] where it would begin.
+        shown: ``(n,)`` [rad] where the one that was shown begins.
+    """
+    off = np.abs(begin - shown)
+    if off.max() <= START_TOLERANCE:
+        return ""
+    i = int(np.argmax(off))
+    return (
+        f"the arm is not where this motion was shown from: {joints[i]} is {off[i]:.4f} rad off, "
+        f"allowed {START_TOLERANCE:g} rad"
+    )

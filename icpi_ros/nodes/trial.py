@@ -16,10 +16,19 @@ from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.convert import ns_from_seconds, to_ns
-from icpi_ros.nodes.following import Follower, Settings
-from icpi_ros.nodes.planning import Plan, Planner, Rules
+from icpi_ros.nodes.following import Follower
+from icpi_ros.nodes.planning import (
+    APPROACH,
+    REHEARSAL,
+    RETREAT,
+    STROKE,
+    Plan,
+    Planner,
+    Rules,
+)
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array, Tracking
@@ -134,7 +143,7 @@ class TrialExecution:
         plan = self._agreed(self._guard.planner.plan(theta, proposal.run_id), proposal)
         motion = plan.motion
         self._begin(Phase.RETREATING)
-        self._follower.move_to(motion.ready, "retreat", plan.slow_scale)
+        self._follower.move_to(motion.ready, RETREAT, plan.slow_scale, plan.begin)
         if plan.rehearsal is not None:
             self._rehearse(plan, plan.rehearsal)
         self._on_phase(Phase.RESETTING)
@@ -143,7 +152,7 @@ class TrialExecution:
         else:
             self._reset_scene()
         self._begin(Phase.APPROACHING)
-        self._follower.move_to(motion.start, "approach", plan.slow_scale)
+        self._follower.move_to(motion.start, APPROACH, plan.slow_scale, plan.starts(motion.ready))
         self._require_sight(self._follower.now)
         self._begin(Phase.STROKING)
         end = self._stroke(plan, proposal.run_id)
@@ -171,11 +180,19 @@ class TrialExecution:
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
         self.report.theta, self.report.decided_by = plan.theta, plan.decided_by
         if self._guard.rules.dry_run:
-            shown = ", ".join(self._guard.planner.shown(plan)[0].lines())
-            raise TrialEnded(
-                Code.DRY_RUN, f"dry run: nothing moved; the motion passed all checks: {shown}"
-            )
+            raise self._passed(plan)
         return plan
+
+    def _passed(self, plan: Plan) -> TrialEnded:
+        """Return the end of a dry run; its slow motions are checked where no person saw them."""
+        if not plan.shown:
+            plan = self._guard.planner.shown(plan, self._follower.next_start)
+        *slow, stroke = plan.shown
+        lines = [f"{one.label} {one.summary.brief()}" for one in slow]
+        text = "; ".join([", ".join(stroke.summary.lines()), *dict.fromkeys(lines)])
+        return TrialEnded(
+            Code.DRY_RUN, f"dry run: nothing moved; the motion passed all checks: {text}"
+        )
 
     def _require_controller(self) -> None:
         """End the trial if the controller is not set up as a motion needs it.
@@ -200,11 +217,12 @@ class TrialExecution:
     def _rehearse(self, plan: Plan, slow: JointTrajectory) -> None:
         """Go through the stroke slowly and back, before the scene is put back."""
         self._begin(Phase.REHEARSING)
-        self._follower.move_to(plan.motion.start, "approach", plan.slow_scale)
+        ready, start, slower = plan.motion.ready, plan.motion.start, plan.slow_scale
+        self._follower.move_to(start, APPROACH, slower, plan.starts(ready))
         self._require_alone()
-        self._follower.follow(slow, "rehearsal")
+        self._follower.follow(slow, REHEARSAL)
         self._require_alone()
-        self._follower.move_to(plan.motion.ready, "retreat", plan.slow_scale)
+        self._follower.move_to(ready, RETREAT, slower, plan.starts(slow.positions[-1]))
 
     # --- phases ---------------------------------------------------------------------------
 
@@ -262,7 +280,7 @@ class TrialExecution:
             self._scene.watch_rest(start + samples * ns_from_seconds(rule.period))
             self._announce(TrialWindow.OPEN)
 
-        start = self._follower.follow(stroke, "stroke", open_window)
+        start = self._follower.follow(stroke, STROKE, open_window)
         return start + ns_from_seconds(stroke.duration)
 
     def _settle(self, stroke_end: int) -> None:

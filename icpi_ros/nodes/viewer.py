@@ -1,4 +1,4 @@
-"""Node ``viewer``: markers of arm, object path, goal and proposal at 10 Hz; moves nothing.
+"""Node ``viewer``: markers of arm, object path, goal, proposal and slow moves; moves nothing.
 
 Out: ``markers``, in frame ``base``; config/icpi.rviz and config/foxglove.json show them.
 """
@@ -101,11 +101,14 @@ class Viewer(IcpiNode):
         path = [convert.point(p) for p in tool_path(stroke, self._arm, PATH_STEP)]
         text = f"trial {msg.trial}: {self._task.space.describe(theta)} ({msg.provenance})"
         self._markers["proposal"] = marker_msgs.proposal_markers(self._ns, path, text)
+        self._markers["slow"] = [marker_msgs.slow_marker(self._ns, [])]  # of another theta
 
     def _on_request(self, msg: OperatorRequest) -> None:
         if msg.kind == OperatorRequest.MOTION:
             shown = marker_msgs.proposal_markers(self._ns, list(msg.tool_path), msg.question)
             self._markers["proposal"] = shown
+            slow = [list(motion.tool_path) for motion in msg.motions[:-1]]
+            self._markers["slow"] = [marker_msgs.slow_marker(self._ns, slow)]
 
     def _on_trial(self, msg: Trial) -> None:
         self._show_goal(np.array(msg.goal))

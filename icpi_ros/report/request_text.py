@@ -33,7 +33,7 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
         made += f" (instead of {request.proposal.requested}: {request.proposal.fallback_reason})"
     lines.append(f"  proposed by      {made}")
     if request.proposal.projected:
-        lines.append("  moved back       into bounds, step limit and what the arm can do")
+        lines.append(f"  moved back       {_moved_back(request, units)}")
     if request.proposal.run_id and np.isfinite(request.proposal.predicted_cost):
         spread = ""
         if np.isfinite(request.proposal.predicted_std):
@@ -49,7 +49,11 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
         f"  clearance        {request.clearance:.3f} m from itself, "
         f"{request.floor_distance:.3f} m above the lowest plane",
         f"  slow moves       at {request.speed_scale:.0%} of their usual speed"
-        + (", with a slow rehearsal of the stroke first" if request.rehearsal else ""),
+        + (", with a slow rehearsal of the stroke" if request.rehearsal else "")
+        + "; before the stroke, in this order:",
+        *(_motion_line(motion) for motion in request.motions[:-1]),
+        *_block("in force", request.limits),
+        *_block("loosened", request.loosened),
     ]
     if request.dry_run:
         lines.append("  dry run          nothing will move")
@@ -59,5 +63,34 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
 def _parameter_line(request: Any, i: int, unit: str) -> str:
     name, value = request.theta_names[i], request.theta[i]
     step = f", {request.dtheta[i]:+.4g} from the last" if request.dtheta else ""
-    low, high = request.lower[i], request.upper[i]
-    return f"  {name:<16} {value:.4g} {unit}{step} (allowed {low:g} to {high:g})"
+    allowed = f"{request.lower[i]:g} to {request.upper[i]:g}"
+    if request.step_lower:
+        near = f"{request.step_lower[i]:.4g} to {request.step_upper[i]:.4g}"
+        allowed = f"{near} in this step, {allowed} at all"
+    return f"  {name:<16} {value:.4g} {unit}{step} (allowed {allowed})"
+
+
+def _moved_back(request: Any, units: Sequence[str]) -> str:
+    """Return from where and why theta was moved back, as far as its client says so."""
+    asked, names = request.proposal.proposed_theta, request.theta_names
+    why = request.proposal.moved_reason or "why was not said"
+    if len(asked) != len(names):
+        return why
+    values = zip(names, asked, units, strict=True)
+    return f"from {' '.join(f'{n}={v:.4g} {u}' for n, v, u in values)}: {why}"
+
+
+def _motion_line(motion: Any) -> str:
+    """Return one of the slow motions, which are listed in the order in which they move."""
+    return (
+        f"    {motion.label:<14} {motion.duration:.1f} s, {motion.fastest_joint} "
+        f"{motion.joint_speed:.2f} rad/s ({motion.joint_speed_share:.0%}), "
+        f"tool {motion.tool_speed:.2f} m/s, down to z = {motion.tool_height:.3f} m; "
+        f"{motion.clearance:.3f} m from itself, "
+        f"{motion.floor_distance:.3f} m above the lowest plane"
+    )
+
+
+def _block(title: str, lines: Sequence[str]) -> list[str]:
+    """Return lines below each other, the first behind their title."""
+    return [f"  {title if n == 0 else '':<16} {line}" for n, line in enumerate(lines)]

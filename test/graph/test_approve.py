@@ -113,6 +113,10 @@ def test_a_refused_change_is_an_error_and_its_motion_is_approved_by_its_name_onl
     assert "1.3" in errors
     assert f"request {second.request_id} has the theta from before" in errors
     assert f"request {first.request_id}\n" in out
+    assert re.search(
+        r"limits of ur5e: .*tool speed 1.3 m/s.*tightened by .*/limits.yaml \(sha256 \w{12}\)", out
+    )
+    assert re.search(r"\n    retreat +\d+\.\d s, .* down to z = 0\.\d+ m", out)
     code, out, errors = decide("--decision", "approve")
     assert code == 1
     assert f"request {second.request_id}\n" in out

@@ -10,10 +10,12 @@ import pytest
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.arms import ARMS
+from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.following import Follower, Settings
+from icpi_ros.nodes.following import Follower
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.trial_ended import TrialEnded
 
 ARM = ARMS.get("ur5e")
@@ -226,3 +228,22 @@ def test_an_arm_is_told_to_hold_even_if_a_fault_of_ours_ends_its_stop(monkeypatc
     with pytest.raises(ZeroDivisionError):
         one.stop_arm()
     assert port.held == 1
+
+
+@pytest.mark.parametrize("off", [0.021, np.nan])
+def test_a_move_that_was_shown_from_elsewhere_is_not_executed(off):
+    port = Port(after=arrives())
+    one = follower(port)
+    with pytest.raises(MotionRefused, match=r"^approach: the arm is not where this motion"):
+        one.move_to(GOAL, "approach", 1.0, ARM.home + off * np.eye(6)[2])
+    assert port.sent == []
+    assert not one.sent
+
+
+def test_a_move_within_the_tolerance_of_the_shown_one_is_executed_from_where_the_arm_is():
+    port = Port(after=arrives())
+    one = follower(port)
+    np.testing.assert_array_equal(one.next_start, ARM.home)
+    one.move_to(GOAL, "approach", 1.0, ARM.home + 0.019 * np.eye(6)[2])
+    np.testing.assert_array_equal(port.sent[0].trajectory.positions[0], ARM.home)
+    np.testing.assert_array_equal(one.next_start, GOAL)  # what is commanded now

@@ -6,18 +6,24 @@ import threading
 import numpy as np
 import pytest
 from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker, MarkerArray
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest, Proposal
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes import qos
+from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.report.request_text import request_text
+from icpi_ros.tasks import TASKS
 
 from .conftest import HANG, RunningGraph
 from .person import ASKED
 
 State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
 THETA = [1.0, 0.1]
+MOTIONS = ["retreat", "approach", "rehearsal", "retreat", "approach", "stroke"]
+"""Of a trial of the ramp, in the order in which they are shown and executed."""
 STAMPED = "joint_trajectory_controller/joint_trajectory"
 
 
@@ -25,7 +31,8 @@ STAMPED = "joint_trajectory_controller/joint_trajectory"
 def careful(tmp_path_factory, domain):
     """A simulated graph with the rules of a real one."""
     rules = {"approval": "true", "scene": "operator", "ramp_trials": 2, "rehearse": "true"}
-    with RunningGraph(tmp_path_factory.mktemp("careful"), **rules, max_step=0.5) as graph:
+    rules |= {"max_step": 0.5, "viewer": "true"}
+    with RunningGraph(tmp_path_factory.mktemp("careful"), **rules) as graph:
         yield graph
 
 
@@ -46,6 +53,8 @@ def test_nothing_moves_before_a_person_approves(careful, observer, person):
     assert shown.tool_speed == pytest.approx(1.0, abs=0.01)
     assert 0.0 < shown.joint_speed_share < 1.0
     assert len(shown.tool_path) > 10
+    assert [motion.label for motion in shown.motions] == MOTIONS
+    assert "rehearse" not in "".join(shown.loosened)
     count = observer.node.count_publishers(STAMPED)
     observer.wait(lambda: observer.feedback.count(State.WAITING) >= 2, "two signs of life")
     assert (count, sent, result.done()) == (1, [], False)
@@ -58,6 +67,35 @@ def test_nothing_moves_before_a_person_approves(careful, observer, person):
     assert person.decide(scene).accepted
     answer = observer.reply(result).result
     assert (answer.error_code, answer.error_msg, answer.decided_by) == (0, "", "")
+    assert [msg.header.frame_id.split("/")[2] for msg in sent] == MOTIONS
+    for msg, motion in zip(sent, shown.motions, strict=True):  # what was shown is what moved
+        assert convert.to_ns(msg.points[-1].time_from_start) == round(1e9 * motion.duration)
+        last = UR5E.tool_pose(np.array(msg.points[-1].positions))[0]
+        np.testing.assert_allclose(convert.point_from(motion.tool_path[-1]), last, atol=1e-9)
+
+
+def test_the_preview_shows_the_slow_motions_apart_from_the_stroke(careful, observer, person):
+    views = observer.record(MarkerArray, "markers", qos.LATCHED)
+    _, result = observer.start(THETA, trial_id="preview/0")
+    shown = person.question(OperatorRequest.MOTION)
+    lines = 2 * sum(len(motion.tool_path) - 1 for motion in shown.motions[:-1])
+
+    def found(kind):
+        return next((m for m in views[-1].markers if m.ns == kind), None) if views else None
+
+    def previewed():
+        slow = found("slow_moves")
+        return slow is not None and len(slow.points) == lines
+
+    observer.wait(previewed, "the slow motions")
+    slow, stroke = found("slow_moves"), found("proposal")
+    assert (slow.type, slow.action) == (Marker.LINE_LIST, Marker.ADD)
+    assert slow.points[0] == shown.motions[0].tool_path[0]
+    assert slow.points[-1] == shown.motions[-2].tool_path[-1]
+    assert list(stroke.points) == list(shown.tool_path)
+    assert slow.color != stroke.color
+    person.decide(shown, ASKED.REJECT)
+    assert observer.reply(result).result.error_code == Code.REJECTED
 
 
 def test_a_rejected_motion_never_moves_and_the_reason_comes_back(careful, observer, person):
@@ -137,24 +175,27 @@ def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, pe
     assert seen == [(0.3, True), (0.65, True), (1.0, False)]
 
 
-def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
+def test_a_run_keeps_what_a_person_changed_and_why_theta_was_moved_back(
+    careful, client, observer, person
+):
     client.connect(HANG, careful.alive)
-    trials, asked = [], []
+    trials, asked, sheets = [], [], []
 
     def answer(last):
         first = person.question(OperatorRequest.MOTION, last)
-        person.decide(first, ASKED.EDIT, theta=[1.1, 0.05], decided_by="eve")
+        person.decide(first, ASKED.EDIT, theta=[0.7, 0.3], decided_by="eve")
         second = person.question(OperatorRequest.MOTION, first.request_id)
         person.decide(second)
         person.decide(person.question(OperatorRequest.SCENE))
         shown = person.question(OperatorRequest.MOTION, second.request_id)
+        sheets.append(request_text(shown, TASKS.get("slide").space.units))
         person.decide(shown, ASKED.REJECT, comment="enough")
 
     last = person.requests[-1].request_id if person.requests else None
     hand = threading.Thread(target=answer, args=(last,))
     hand.start()
     result = client.improve(
-        Request("slide", "ridge", budget=3, seed=4),
+        Request("slide", "random", budget=3, seed=4),
         Callbacks(on_trial=trials.append, on_question=asked.append),
     )
     hand.join(HANG)
@@ -164,11 +205,19 @@ def test_a_run_keeps_what_a_person_changed(careful, client, observer, person):
     assert "waits for a person: " in careful.text()
     assert result.cancelled
     assert "rejected by the operator: enough" in result.error_msg
-    np.testing.assert_allclose(trials[0].theta, [1.1, 0.05])
+    np.testing.assert_allclose(trials[0].theta, [0.7, 0.3])
     with TrialStore(careful.store) as store:
         stored = store.trials(result.run_id)
     assert [trial.status.value for trial in stored] == ["done", "cancelled"]
     assert stored[0].proposal.provenance == "operator"
-    np.testing.assert_allclose(stored[0].theta, [1.1, 0.05])
+    np.testing.assert_allclose(stored[0].theta, [0.7, 0.3])
     assert stored[0].note == "eve changed what first attempt proposed"
     assert np.abs(stored[0].proposal.theta - stored[0].theta).max() > 1e-3
+    why = "speed = 1.57982 m/s is too far from what this run has executed: allowed 0.2 to 1.2 m/s"
+    assert stored[1].moved_back.startswith(why)
+    assert f"; moved back: {why}" in stored[1].note
+    assert trials[1].moved_back == stored[1].moved_back
+    (sheet,) = sheets
+    assert f"moved back       from speed=1.58 m/s heading=-0.05284 rad: {why}" in sheet
+    assert "(allowed 0.6 to 1.2 in this step, 0.6 to 1.6 at all)" in sheet
+    assert "predicted" not in sheet

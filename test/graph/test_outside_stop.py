@@ -9,8 +9,8 @@ import pytest
 from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.outside_stop import GIVEN_UP, HOLDING, UNSEEN, UNSENT, OutsideStop
+from icpi_ros.nodes.settings import Settings
 
 from .test_arm_stopping import OLD, SILENCE, START, Port, state_at
 

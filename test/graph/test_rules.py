@@ -1,6 +1,7 @@
 """Dry run, and a person who does not answer; a graph for each."""
 
 import hashlib
+import re
 import time
 
 from trajectory_msgs.msg import JointTrajectory
@@ -25,6 +26,8 @@ def test_a_dry_run_does_everything_but_move(tmp_path, domain, observer):
     assert answer.error_code == Code.DRY_RUN
     assert "nothing moved" in answer.error_msg
     assert "tool speed up to 1.00 m/s" in answer.error_msg
+    slow = r"; retreat \d+\.\d s at \d+% of a joint's speed, .*; approach "
+    assert re.search(slow, answer.error_msg)
     assert refused.error_code == Code.INVALID_THETA
     assert sent == []
 

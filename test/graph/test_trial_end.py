@@ -10,9 +10,9 @@ from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
@@ -48,7 +48,7 @@ class Follower:
         if not done():
             raise failure()
 
-    def move_to(self, goal, name, slower=1.0):
+    def move_to(self, goal, name, slower=1.0, shown_from=None):
         self.follow(None, name)
 
     def follow(self, trajectory, name, on_start=lambda ns: None):

@@ -77,6 +77,8 @@ def proposal(run_id, number, theta):
         theta_names=["speed", "heading"],
         theta=np.array(theta),
         projected=False,
+        proposed_theta=np.array(theta),
+        moved_reason="",
         latency=0.01,
         predicted_cost=0.02,
         predicted_std=float("nan"),

@@ -79,6 +79,8 @@ def trial_message(run, trial, ns, run_id):
         theta_names=names,
         theta=trial.theta,
         projected=trial.projected,
+        proposed_theta=proposal.theta,
+        moved_reason=trial.moved_back,
         latency=proposal.latency,
         predicted_cost=proposal.predicted_cost,
         predicted_std=proposal.predicted_std,

@@ -15,7 +15,10 @@ from bag_data import (
     trial,
     write,
 )
+from mcap.writer import Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from icpi_ros.data.bags.definitions import definition
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import poses_of, stream_samples
 from icpi_ros.data.bags.trials import read_trials
@@ -206,3 +209,40 @@ def test_a_namespace_needs_no_mapping_and_two_do(tmp_path):
     both = write(tmp_path / "both", one + run_messages())
     with pytest.raises(UsageError, match=r"more than once .*: say in a mapping"):
         Bag(both)
+
+
+def test_a_bag_of_the_time_before_a_reason_was_said_is_read(tmp_path):
+    """Its definitions, which it embeds, know nothing of why theta was moved back."""
+    kind, old = "icpi_msgs/msg/Trial", ("proposed_theta", "moved_reason")
+    text = definition(kind).text
+    lines = [line for line in text.splitlines() if not any(name in line for name in old)]
+    assert len(lines) == len(text.splitlines()) - len(old)
+    before = "\n".join(lines) + "\n"
+    store = get_typestore(Stores.EMPTY)
+    store.register(get_types_from_msg(before, kind))
+    messages = [message for _, name, _, message in run_messages() if name == "Trial"]
+    with (tmp_path / "old.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2")
+        schema = writer.register_schema(kind, "ros2msg", before.encode())
+        channel = writer.register_channel("/trials", "cdr", schema)
+        for number, message in enumerate(messages):
+            data = bytes(store.serialize_cdr(message, kind))
+            writer.add_message(channel, START + number, data, START + number)
+        writer.finish()
+    bag = Bag(tmp_path / "old.mcap")
+    trials = read_trials(bag)
+    assert bag.skipped == []
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    np.testing.assert_array_equal([trial.proposal.theta for trial in trials], THETAS)
+    assert all(trial.proposal.details == {} for trial in trials)
+
+
+def test_a_bag_says_why_theta_was_moved_back(tmp_path):
+    messages = run_messages()
+    asked = next(message for _, name, _, message in messages if name == "Trial").proposal
+    asked.proposed_theta, asked.moved_reason = np.array([9.0, 0.1]), "out of bounds"
+    trial = read_trials(Bag(write(tmp_path / "bag", messages)))[0]
+    np.testing.assert_array_equal(trial.theta, THETAS[0])
+    np.testing.assert_array_equal(trial.proposal.theta, [9.0, 0.1])
+    assert trial.proposal.details == {"moved_back": "out of bounds"}

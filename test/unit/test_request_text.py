@@ -14,7 +14,26 @@ PROPOSAL = SimpleNamespace(
     predicted_cost=0.0123,
     predicted_std=0.002,
     projected=False,
+    proposed_theta=[1.9, -0.1],
+    moved_reason="",
 )
+
+
+def motion(label, **more):
+    fields = {
+        "label": label,
+        "duration": 3.14,
+        "fastest_joint": "wrist_1_joint",
+        "joint_speed": 0.24,
+        "joint_speed_share": 0.08,
+        "acceleration_share": 0.01,
+        "tool_speed": 0.15,
+        "tool_energy": 0.003,
+        "tool_height": 0.11,
+        "floor_distance": 0.102,
+        "clearance": 0.05,
+    }
+    return SimpleNamespace(**fields | more)
 
 
 def request(**more):
@@ -44,6 +63,11 @@ def request(**more):
         "tool_height": 0.01,
         "floor_distance": 0.0025,
         "clearance": 0.042,
+        "motions": [motion("stroke")],
+        "step_lower": [],
+        "step_upper": [],
+        "limits": [],
+        "loosened": [],
     }
     return SimpleNamespace(**fields | more)
 
@@ -75,6 +99,38 @@ def test_what_is_not_known_is_left_out():
 def test_a_theta_that_was_moved_back_says_so():
     moved = SimpleNamespace(**vars(PROPOSAL) | {"projected": True, "predicted_cost": float("nan")})
     text = request_text(request(proposal=moved), ("m/s", "rad"))
-    assert "moved back       into bounds, step limit and what the arm can do" in text
+    assert "moved back       from speed=1.9 m/s heading=-0.1 rad: why was not said" in text
     assert "predicted" not in text
+    moved.moved_reason = "theta speed = 1.9 m/s is out of bounds: allowed 0.6 to 1.6 m/s\n\x1b[2J"
+    text = request_text(request(proposal=moved), ("m/s", "rad"))
+    assert "rad: theta speed = 1.9 m/s is out of bounds: allowed 0.6 to 1.6 m/s" in text
+    assert "\\n\\x1b[2J" in text
+    assert "\x1b" not in text
+    moved.proposed_theta = []
+    text = request_text(request(proposal=moved), ("m/s", "rad"))
+    assert "moved back       theta speed" in text
     assert "moved back" not in request_text(request(), ("m/s", "rad"))
+
+
+def test_slow_motions_are_shown_in_their_order_with_peaks_and_lowest_points():
+    motions = [motion("retreat"), motion("approach", duration=2.0), motion("stroke")]
+    text = request_text(request(motions=motions), ("m/s", "rad"))
+    lines = [line for line in text.splitlines() if line.startswith("    ")]
+    assert [line.split()[0] for line in lines] == ["retreat", "approach"]
+    for words in (
+        "3.1 s, wrist_1_joint 0.24 rad/s (8%), tool 0.15 m/s, down to z = 0.110 m",
+        "0.050 m from itself, 0.102 m above the lowest plane",
+    ):
+        assert words in lines[0]
+
+
+def test_what_is_allowed_is_what_is_in_force():
+    limits = ["arm ur5e: module x", "limits of ur5e: tightened by limits.yaml"]
+    near = {"step_lower": [0.8, -0.3], "step_upper": [1.3, 0.1]}
+    asked = request(limits=limits, loosened=["approval is off"], **near)
+    text = request_text(asked, ("m/s", "rad"))
+    assert "(allowed 0.8 to 1.3 in this step, 0.6 to 1.6 at all)" in text
+    assert "(allowed -0.3 to 0.1 in this step, -0.4 to 0.4 at all)" in text
+    assert "\n  in force         arm ur5e: module x\n" in text
+    assert "\n                   limits of ur5e: tightened by limits.yaml\n" in text
+    assert "\n  loosened         approval is off\n" in text

@@ -74,3 +74,20 @@ def test_a_limit_that_is_none_is_refused(max_step):
 def test_what_is_no_theta_is_an_error(theta):
     with pytest.raises(InvalidValue, match="theta"):
         LIMIT.refuse(theta, [np.array([1.0, 0.0, 2.0])])
+
+
+@given(theta=thetas, executed=st.lists(thetas, min_size=1, max_size=4))
+def test_the_bounds_of_a_step_are_what_is_allowed_around_the_nearest(theta, executed):
+    low, high = LIMIT.allowed(theta, executed)
+    assert (SPACE.lower <= low).all()
+    assert (high <= SPACE.upper).all()
+    for corner in (low, high):
+        assert LIMIT.refuse(corner, executed) is None
+    inside = ((low - 1e-9 <= theta) & (theta <= high + 1e-9)).all()
+    assert inside == (LIMIT.refuse(theta, executed) is None)
+
+
+def test_without_a_limit_or_a_step_there_are_no_bounds_of_a_step():
+    theta = np.array([1.0, 0.0, 2.0])
+    assert LIMIT.allowed(theta, []) is None
+    assert StepLimit(SPACE, 1.0).allowed(theta, [theta]) is None

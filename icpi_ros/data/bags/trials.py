@@ -14,7 +14,7 @@ from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.recorded import RecordedPath, RecordedTrial
 from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
 from icpi_ros.errors import UsageError
-from icpi_ros.types import SECOND, Array, ObjectTrajectory, Proposal, TrialStatus
+from icpi_ros.types import MOVED_BACK, SECOND, Array, ObjectTrajectory, Proposal, TrialStatus
 
 __all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 
@@ -280,18 +280,31 @@ def _said(msg: Any) -> RecordedTrial:
         cost=float(msg.cost),
         best_cost=float(msg.best_cost),
         proposal=Proposal(
-            theta=np.array(proposal.theta, dtype=np.float64),
+            theta=_as_proposed(proposal),
             provenance=str(proposal.provenance),
             fallback_reason=str(proposal.fallback_reason),
             latency=float(proposal.latency),
             predicted_cost=_known(proposal.predicted_cost),
             predicted_std=_known(proposal.predicted_std),
+            details=_why_moved(proposal),
         ),
         requested=str(proposal.requested),
         projected=bool(proposal.projected),
         note=str(msg.note),
         theta_names=tuple(str(name) for name in msg.theta_names),
     )
+
+
+def _as_proposed(msg: Any) -> Array:
+    """Return theta as it was proposed; older bags have it as it was executed alone."""
+    asked = np.array(getattr(msg, "proposed_theta", ()), dtype=np.float64)
+    known = len(asked) == len(msg.theta) and bool(np.all(np.abs(asked) <= MOST))
+    return asked if known else np.array(msg.theta, dtype=np.float64)
+
+
+def _why_moved(msg: Any) -> dict[str, str]:
+    reason = str(getattr(msg, "moved_reason", ""))
+    return {MOVED_BACK: reason} if reason else {}
 
 
 def _path(msg: Any) -> RecordedPath:
