@@ -1,7 +1,11 @@
 """The software stop in every state of a trial, at a known pace.
 
-How fast it is is for `icpi bench-stop --request service` to say.
+How fast it is is for `icpi bench-stop --request service` to say.  ICPI_FLOOD says how long it is
+attacked before it is pressed [s], in every state then: 20 at night (5 minutes).
 """
+
+import os
+import time
 
 import numpy as np
 import pytest
@@ -12,21 +16,34 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest
 from icpi_ros.arms import ARMS
+from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.nodes import convert, qos
 from icpi_ros.tasks import TASKS
 
-from .conftest import PACE, RunningGraph
+from .attacker import Attack
+from .conftest import NAMESPACE, PACE, RunningGraph
 from .person import ASKED
 
 State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
 THETA = [1.0, 0.1]
+FLOOD = float(os.environ.get("ICPI_FLOOD", "0.5"))
+STATES = (
+    *(State.WAITING, State.RETREATING, State.REHEARSING, State.RESETTING),
+    *(State.APPROACHING, State.STROKING, State.SETTLING),
+)
+FLOODED = (State.WAITING, State.RETREATING, State.STROKING)
+ATTACKED = STATES if "ICPI_FLOOD" in os.environ else FLOODED
 
 
-def drive(observer, person, phase, trial_id):
-    """Start a motion and take it to a phase; return the future of its result."""
+def drive(observer, person, phase, trial_id, asked=lambda: None):
+    """Start a motion and take it to a phase; return the future of its result.
+
+    ``asked`` is called while it waits for a person.
+    """
     _, result = observer.start(THETA, trial_id=trial_id)
     motion = person.question(OperatorRequest.MOTION)
+    asked()
     if phase == State.WAITING:
         return result
     person.decide(motion)
@@ -50,18 +67,7 @@ def slow(tmp_path_factory, domain):
         yield graph
 
 
-@pytest.mark.parametrize(
-    "phase",
-    [
-        State.WAITING,
-        State.RETREATING,
-        State.REHEARSING,
-        State.RESETTING,
-        State.APPROACHING,
-        State.STROKING,
-        State.SETTLING,
-    ],
-)
+@pytest.mark.parametrize("phase", STATES)
 def test_the_stop_works_in_every_state_and_holds_until_it_is_reset(slow, observer, person, phase):
     joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
     latched = observer.record(Bool, "stopped", qos.LATCHED)
@@ -112,3 +118,114 @@ def test_the_stop_holds_an_arm_that_another_program_moves(slow, observer, person
         assert observer.reply(result).result.error_code == Code.STOPPED
     person.reset()
     assert np.abs(reached - away.positions[-1]).max() > 0.1
+
+
+@pytest.fixture(scope="module")
+def attacker(slow):
+    with Attack(NAMESPACE) as running:
+        yield running
+
+
+@pytest.fixture
+def attack(attacker, observer):
+    observer.wait(lambda: attacker.reports, "the attacker")
+    yield attacker
+    attacker.does()
+
+
+def flood(observer, attack, *modes):
+    """Attack, and wait until the graph has got its share of it."""
+    before = {what: attack.count(what) for what in modes}
+    attack.does(*modes)
+    begin = time.monotonic()
+    enough = {"goals": 3 * 20, "big": 5, "foreign": 5}
+
+    def flooded():
+        done = all(attack.count(what) - before[what] >= enough[what] for what in modes)
+        return done and time.monotonic() - begin >= FLOOD
+
+    observer.wait(flooded, f"a flood of {', '.join(modes)}")
+
+
+def silenced(observer, attack):
+    """End the attack, and wait until all of its goals are answered."""
+    attack.does()
+    count = len(attack.reports)
+    observer.wait(
+        lambda: len(attack.reports) > count + 2 and not attack.count("flying"), "the last answers"
+    )
+
+
+def stands(observer, joints):
+    """Wait until the arm's joints stand; return where."""
+
+    def speeds():
+        return [np.abs(s.velocity).max() for s in states(joints)[-5:]]
+
+    count = len(states(joints))
+    observer.wait(lambda: len(states(joints)) > count + 5, "joint states")
+    observer.wait(lambda: max(speeds()) < 0.02, "an arm that stands")
+    return convert.joint_state_from(states(joints)[-1], UR5E.joints)[1]
+
+
+def states(joints):
+    """Return those of the arm itself."""
+    return [state for state in list(joints) if UR5E.joints[0] in state.name]
+
+
+def check_latched(observer, person, attack, joints, name):
+    """Nothing moves while the attack goes on, and everything does when it is over."""
+    where = stands(observer, joints)
+    refused = attack.count(Code.STOPPED)
+    observer.wait(lambda: attack.count(Code.STOPPED) >= refused + 20, "goals that are refused")
+    np.testing.assert_allclose(stands(observer, joints), where, atol=0.005)
+    silenced(observer, attack)
+    assert attack.count(Code.NONE) == 0
+    person.reset()
+    _, result = observer.start(THETA, trial_id=f"{name}/after")
+    person.decide(person.question(OperatorRequest.MOTION), ASKED.REJECT)
+    assert observer.reply(result).result.error_code == Code.REJECTED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ATTACKED)
+def test_the_stop_holds_in_a_flood_of_goals_and_big_messages(slow, observer, person, attack, phase):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_LATEST)
+
+    def attempt(number):
+        if number:
+            silenced(observer, attack)
+            person.reset()
+        name = f"flood/{phase}/{number}"
+        result = drive(
+            observer, person, phase, name, lambda: flood(observer, attack, "goals", "big")
+        )
+        person.stop()
+        return observer.reply(result)
+
+    assert observer.interrupted(attempt).result.error_code == Code.STOPPED
+    check_latched(observer, person, attack, joints, f"flood/{phase}")
+
+
+@pytest.mark.slow
+def test_an_arm_stands_when_foreign_joints_come_beside_its_own_in_a_flood(
+    slow, observer, person, attack
+):
+    joints = observer.record(JointState, "joint_states", qos.SENSOR_EVERY)
+
+    def attempt(number):
+        if number:
+            silenced(observer, attack)
+            person.reset()
+        name = f"foreign/{number}"
+        asked = lambda: flood(observer, attack, "goals", "big")  # noqa: E731
+        result = drive(observer, person, State.RETREATING, name, asked)
+        flood(observer, attack, "goals", "big", "foreign")
+        person.stop()
+        return observer.reply(result)
+
+    answer = observer.interrupted(attempt).result
+    assert answer.error_code in (Code.STOPPED, Code.ARM_SILENT), answer.error_msg
+    if answer.error_code == Code.ARM_SILENT:  # who publishes is seen before the stop is pressed
+        assert "publishers" in answer.error_msg
+    check_latched(observer, person, attack, joints, "foreign")
