@@ -1,7 +1,7 @@
 """The software stop in every state of a trial, at a known pace.
 
 How fast it is is for `icpi bench-stop --request service` to say.  ICPI_FLOOD says how long it is
-attacked before it is pressed [s], in every state then: 20 at night (5 minutes).
+attacked before it is pressed [s], in every state then: 20 at night (6 minutes).
 """
 
 import os
