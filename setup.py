@@ -7,7 +7,10 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 NAME = "icpi_ros"
 SHARE = f"share/{NAME}"
-NODES = ("executor", "mujoco_arm", "perception", "policy_improver", "recorder", "replay", "viewer")
+NODES = (
+    *("checklist", "executor", "mujoco_arm", "perception", "policy_improver"),
+    *("recorder", "replay", "viewer"),
+)
 
 
 def files(folder: str, *patterns: str) -> tuple[str, list[str]]:

@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "run",
     "up",
+    "status",
     "task",
     "arm",
     "dataset",

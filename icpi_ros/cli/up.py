@@ -7,6 +7,11 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
+    parser.epilog = (
+        "Files that arguments name are checked before any node starts (exit code 2).  What the "
+        "graph waits for is printed as it comes, then `ready: icpi run --attach ...`; `icpi status` "
+        "shows the same at any time."
+    )
     parser.add_argument("graph", help="which graph: sim, real or replay")
     parser.add_argument(
         "arguments",
@@ -27,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the graph in the foreground; 0 after Ctrl-C."""
     from icpi_ros.errors import UsageError
-    from icpi_ros.graph.description import GRAPHS, graph
+    from icpi_ros.graph.description import GRAPHS, with_checklist
+    from icpi_ros.graph.files import checked_graph
     from icpi_ros.graph.processes import run_graph
 
     if args.graph not in GRAPHS:
@@ -51,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         values[name] = value
     if args.graph == "replay" and values.get("bag") and "task" not in values:
         values["task"] = _recorded_task(values)
-    return run_graph(graph(args.graph, values))
+    return run_graph(with_checklist(checked_graph(args.graph, values)))
 
 
 def _recorded_task(values: dict[str, str]) -> str:

@@ -177,6 +177,17 @@ def _arm(entry: Json) -> ArmId | None:
     return ArmId(str(entry["name"]), str(entry.get("hash", UNKNOWN)))
 
 
+def check_header(path: Path, task: Task) -> None:
+    """Check that the file is whole and a data set of ``task``; its values are not read.
+
+    Raises:
+        DatasetError: missing, damaged, or not a data set of this task, schema and definition.
+    """
+    _require_file(path, task)
+    schema = _guarded(path, lambda pq: pq.read_schema(path))
+    _check_metadata(_texts(schema.metadata), path, task)
+
+
 def metadata(path: Path) -> dict[str, Json]:
     """Return the ``icpi.`` metadata of a file without its prefix, JSON parsed where it is JSON.
 
@@ -201,12 +212,16 @@ def _texts(raw: Mapping[bytes, bytes] | None) -> dict[str, str]:
     return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in decoded}
 
 
-def _read_table(path: Path, task: Task) -> Any:
+def _require_file(path: Path, task: Task) -> None:
     if not path.is_file():
         raise DatasetError(
             f"there is no data set at {path}: build one with "
             f"`icpi dataset build --task {task.name} --out {path}`"
         )
+
+
+def _read_table(path: Path, task: Task) -> Any:
+    _require_file(path, task)
     return _guarded(path, lambda pq: pq.ParquetFile(path, **_VERIFY).read())
 
 

@@ -142,6 +142,14 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     return specs
 
 
+def with_checklist(specs: Sequence[NodeSpec]) -> list[NodeSpec]:
+    """Return the nodes and one that prints their checklist, where there is an executor."""
+    first = next((spec for spec in specs if spec.executable == "executor"), None)
+    if first is None:
+        return list(specs)
+    return [*specs, NodeSpec("checklist", first.namespace, {}, log_level=first.log_level)]
+
+
 def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes of a graph, by node."""
     if name == "replay":

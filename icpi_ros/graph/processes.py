@@ -27,6 +27,7 @@ from honcho.process import Process
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
+from icpi_ros.graph.files import checked_graph
 from icpi_ros.graph.forked import ForkedNode, preload
 from icpi_ros.resources import share_path
 from icpi_ros.text import printable
@@ -207,7 +208,7 @@ class BackgroundGraph:
     ) -> None:
         """Check the arguments; nothing is started yet."""
         texts = {key: str(value) for key, value in arguments.items()}
-        graph(name, texts)
+        checked_graph(name, texts)
         self.log = log
         self._command = [sys.executable, "-m", "icpi_ros.graph.processes", name]
         self._command += [f"{key}:={value}" for key, value in texts.items()]

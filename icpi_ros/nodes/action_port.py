@@ -122,6 +122,11 @@ class ActionPort(FeedPort):
         self._topic = topic
 
     @property
+    def controller_seen(self) -> bool:
+        """See the class."""
+        return self._client.present
+
+    @property
     def has_controller(self) -> bool:
         """See the class; asked again and again until it is true."""
         return self._client.ready()

@@ -85,6 +85,8 @@ class ArmFeed:
         """Open the topics."""
         self._node, self._arm, self._changed = node, arm, changed
         self.state: ArmState | None = None
+        self.received = 0
+        """Number of joint states that were taken so far."""
         self._recent: deque[ArmState] = deque(maxlen=PACE_STATES)
         self._count = itertools.count(1)
         self._statuses: deque[MotionStatus] = deque(maxlen=32)
@@ -166,6 +168,7 @@ class ArmFeed:
             elif believed:
                 self._reason = NO_REASON
                 self.state = self._state_of(ns, reading, arrival)
+                self.received += 1
                 self._recent.append(self.state)
             self._changed.notify_all()
 
@@ -234,6 +237,11 @@ class FeedPort:
     def state(self) -> ArmState | None:
         """The newest joint state; None until there is one."""
         return self._feed.state
+
+    @property
+    def received(self) -> int:
+        """Number of joint states that were taken so far."""
+        return self._feed.received
 
     @property
     def now(self) -> int:

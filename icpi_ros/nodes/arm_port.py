@@ -54,6 +54,14 @@ class ArmPort(Protocol):
         """Why joint states that arrive cannot be used; empty = none arrives."""
 
     @property
+    def received(self) -> int:
+        """Number of joint states that were taken so far."""
+
+    @property
+    def controller_seen(self) -> bool:
+        """True if the graph has a controller of that name; nothing is asked, nothing chosen."""
+
+    @property
     def has_controller(self) -> bool:
         """True if somebody takes motions."""
 
@@ -197,6 +205,11 @@ class AutoPort(FeedPort):
         self._action, self._topic = action, topic
         self._chosen: ArmPort | None = None
         self._topic_seen: float | None = None
+
+    @property
+    def controller_seen(self) -> bool:
+        """See :class:`ArmPort`."""
+        return self._action.controller_seen or self._topic.controller_seen
 
     @property
     def has_controller(self) -> bool:

@@ -21,7 +21,8 @@ from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.camera_health import CameraHealth
 from icpi_ros.nodes.debug_image import DebugImage
-from icpi_ros.nodes.sources import OnSeen, Seen, Source
+from icpi_ros.nodes.rate import Rate
+from icpi_ros.nodes.sources import PER_SECOND, OnSeen, Seen, Source
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.calibration_file import load_camera
 from icpi_ros.perception.images import decode
@@ -48,6 +49,7 @@ class CameraSource(Source):
         self._tracker: ImageTracker | None = None
         self._unready = NO_INFO
         self._info: tuple[object, ...] = ()
+        self._infos, self._info_rate = 0, Rate()
         self._rest = SeenRest(task.rest)
         self._health = CameraHealth(node.get_logger().error)
         self._counted, self._crowded = -COUNT_PERIOD, ""
@@ -66,6 +68,7 @@ class CameraSource(Source):
     # --- messages -------------------------------------------------------------------------
 
     def _on_info(self, msg: CameraInfo) -> None:
+        self._infos += 1
         # As bytes: NaN differs from itself.
         size, model = (msg.width, msg.height), msg.distortion_model
         info = (*size, model, bytes(memoryview(msg.k)), bytes(memoryview(msg.d)))
@@ -145,6 +148,8 @@ class CameraSource(Source):
         """See :class:`Source`."""
         silent = self._health.silent
         trouble, values = self._health.take()
+        if len(self._topics) > 1:  # without a calibration file camera_info is needed
+            values[f"camera_info{PER_SECOND}"] = f"{self._info_rate.take(self._infos):.1f}"
         if silent:
             trouble = self._silence()
         elif self._tracker is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcl_interfaces.srv import GetParameters, ListParameters
@@ -114,6 +114,7 @@ class ControllerInquiry:
         joints: of the arm.
         refuse: True if wrong values end a trial, False if they are logged alone.
         advise: True if preferences are logged too.
+        log: takes what is not refused, a line each; None = the node's warnings.
     """
 
     def __init__(
@@ -123,11 +124,12 @@ class ControllerInquiry:
         joints: Sequence[str],
         refuse: bool,
         advise: bool = True,
+        log: Callable[[str], object] | None = None,
     ) -> None:
         """Open the clients; nothing is asked yet."""
         self._advise = advise
         self._name, self._joints, self._refuse = controller, tuple(joints), refuse
-        self._log = node.get_logger().warning
+        self._log = log or node.get_logger().warning
         self._list = Question(node, ListParameters, f"{controller}/list_parameters")
         self._get = Question(node, GetParameters, f"{controller}/get_parameters")
         self._manager: Question | None = None
@@ -183,12 +185,33 @@ class ControllerInquiry:
 
     def refusal(self) -> str:
         """Return why nothing may move: every wrong value, its remedy; log what is a preference."""
-        findings = [*(self._active or ()), *self._parameters()]
+        findings = self.findings()
         wrong = [finding.text for finding in findings if finding.wrong and self._refuse]
         for finding in findings:
             if finding.text not in wrong and (finding.wrong or self._advise):
                 self._warn(finding.text)
         return "; ".join(wrong)
+
+    def forget(self) -> None:
+        """Take nothing for known: the controller may be another one by now."""
+        self._active, self._told = None, None
+        for question in (self._list, self._get, self._manager):
+            if question is not None:
+                question.forget()
+
+    def findings(self) -> list[Finding]:
+        """Return all that should be otherwise, as far as it is known."""
+        return [*(self._active or ()), *self._parameters()]
+
+    @property
+    def activity_known(self) -> bool:
+        """True if the controller manager has said whether it is active."""
+        return self._active is not None
+
+    @property
+    def parameters_known(self) -> bool:
+        """True if the controller has told its parameters."""
+        return self._told is not None
 
     def explain_rejection(self) -> str:
         """Return what may be behind a rejection without a reason; takes :data:`EXPLAIN` at most."""

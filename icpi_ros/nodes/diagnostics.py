@@ -1,8 +1,11 @@
-"""One status on /diagnostics at 1 Hz (REP-107), so that standard tools see every node."""
+"""The status of a node on /diagnostics at 1 Hz (REP-107), so that standard tools see every node.
+
+Beside it stand its lines of the checklist, each as a status of its own: ``/lab/executor: stop``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
@@ -11,18 +14,31 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
+from icpi_ros.graph.checklist import Line, State
 from icpi_ros.nodes.qos import EVENT
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+LEVELS: Mapping[State, bytes] = {
+    State.OK: OK,
+    State.WARN: WARN,
+    State.WAITING: DiagnosticStatus.STALE,
+    State.FAILED: ERROR,
+}
+STATES = {level: state for state, level in LEVELS.items()}
+SEPARATOR = ": "
+"""Between the name of a node and that of a line."""
+REMEDY = "remedy"
 
 
 @dataclass(frozen=True)
 class Health:
-    """How a node is: ``level`` (OK, WARN, ERROR), one line, and values with their units."""
+    """State of a node: ``level`` (OK, WARN, ERROR), one line, values with their units, and lines
+    of the checklist."""
 
     level: bytes
     message: str
     values: Mapping[str, object] = field(default_factory=dict)
+    checks: tuple[Line, ...] = ()
 
 
 class Diagnostics:
@@ -52,14 +68,43 @@ class Diagnostics:
 
     def publish(self) -> None:
         """Publish the status now."""
-        health = self._health()
-        status = DiagnosticStatus(
-            level=health.level,
-            name=self._node.get_fully_qualified_name(),
-            message=health.message,
-            hardware_id="",
-            values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
-        )
-        array = DiagnosticArray(status=[status])
+        health, name = self._health(), self._node.get_fully_qualified_name()
+        own = _status(name, health.level, health.message, health.values)
+        array = DiagnosticArray(status=[own, *(_check(name, line) for line in health.checks)])
         array.header.stamp = self._now()
         self._publisher.publish(array)
+
+
+def reported(msg: DiagnosticArray, node: str) -> tuple[list[Line], dict[str, str]]:
+    """Return the lines of the checklist that a message has of a node, and the node's values.
+
+    Args:
+        msg: from anybody: what is not the node's is left out.
+        node: its absolute name.
+    """
+    own = (status for status in msg.status if status.name == node)
+    values = {item.key: item.value for status in own for item in status.values}
+    return list(_lines(msg, f"{node}{SEPARATOR}")), values
+
+
+def _lines(msg: DiagnosticArray, prefix: str) -> Iterator[Line]:
+    for status in msg.status:
+        if status.name.startswith(prefix):
+            remedy = next((item.value for item in status.values if item.key == REMEDY), "")
+            state = STATES.get(status.level, State.FAILED)
+            yield Line(status.name.removeprefix(prefix), state, status.message, remedy)
+
+
+def _check(node: str, line: Line) -> DiagnosticStatus:
+    values = {REMEDY: line.remedy} if line.remedy else {}
+    return _status(f"{node}{SEPARATOR}{line.name}", LEVELS[line.state], line.detail, values)
+
+
+def _status(name: str, level: bytes, message: str, values: Mapping[str, object]) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        message=message,
+        hardware_id="",
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )

@@ -16,11 +16,13 @@ from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
 from icpi_ros.arms.origin import limits_text, origin_text, workspace_text
 from icpi_ros.arms.prefix import prefixed
+from icpi_ros.graph.checklist import DRY_RUN, TASK
 from icpi_ros.motion.limits_file import gate_and_file
 from icpi_ros.nodes import arm_port, arm_watch, diagnostics
 from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ControllerInquiry
+from icpi_ros.nodes.controller_watch import ControllerWatch
 from icpi_ros.nodes.executor_parameters import PARAMETERS, loosened, rules_of, settings_of
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.last_command import LastCommand
@@ -29,6 +31,7 @@ from icpi_ros.nodes.operator_port import OperatorPort
 from icpi_ros.nodes.outside_stop import OutsideStop
 from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.planning import Planner, Rules
+from icpi_ros.nodes.readiness import Parts, Readiness
 from icpi_ros.nodes.request_msg import InForce
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort
@@ -61,8 +64,8 @@ class Executor(IcpiNode):
         self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])
         self._last = LastCommand()
-        limits = self._limits_lines(str(limits_file) if limits_file else "")
-        in_force = InForce(limits, loosened(values))
+        limits = self._limits_in_force(str(limits_file) if limits_file else "")
+        in_force = InForce(self._limits_lines(limits), loosened(values))
         self.guard = self._make_guard(rules_of(values), self._make_inquiry(values), in_force)
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
@@ -70,10 +73,11 @@ class Executor(IcpiNode):
         )
         self._loosened = self._told_of(list(in_force.loosened))
         log = self.get_logger()
-        for line in limits:
+        for line in in_force.limits:
             log.info(line)
         self._outside = OutsideStop(self.port, self.gate, self.changed, self.settings, log)
         self.latch = StopLatch(self, self._stop, lambda: self._server.busy or self._outside.busy)
+        self._readiness = self._make_readiness(values, limits)
         # Steady: the heartbeat must not stand still with simulated time.
         self.create_timer(0.5, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.Diagnostics(self, self._health)
@@ -90,15 +94,44 @@ class Executor(IcpiNode):
         name, joints = values["controller_name"], self.arm.joints
         return ControllerInquiry(self, name, joints, refuse, advise)
 
-    def _limits_lines(self, file: str) -> list[str]:
-        """Return arm and limits in force, for the log and for who approves a motion."""
-        name, limits = self.arm.name, self.gate.limits
+    def _limits_in_force(self, file: str) -> str:
         tightened = f"tightened by {file}" if file else "no limits file"
+        return f"{self.arm.name}: {limits_text(self.gate.limits)}; {tightened}"
+
+    def _limits_lines(self, limits: str) -> list[str]:
+        """Return arm and limits in force, for the log and for who approves a motion."""
+        name = self.arm.name
         return [
             f"arm {name}: {origin_text(self.arm)}",
-            f"limits of {name}: {limits_text(limits)}; {tightened}",
-            f"workspace of {name}: {workspace_text(limits)}",
+            f"limits of {limits}",
+            f"workspace of {name}: {workspace_text(self.gate.limits)}",
         ]
+
+    def _make_readiness(self, values: dict[str, Any], limits: str) -> Readiness:
+        name, rules = values["controller_name"], self.guard.rules
+        refuse = values["controller_check"] == "refuse"
+        # Quiet, and not the trials' own: they ask for themselves, and log what they are warned of.
+        inquiry = ControllerInquiry(self, name, self.arm.joints, refuse, log=lambda line: None)
+        watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run)
+        return Readiness(
+            Parts(
+                self.task,
+                self.arm,
+                self.gate,
+                rules,
+                self.settings,
+                self.port,
+                self.scene,
+                self._servers,
+                self._operator,
+                self.latch,
+                watch,
+                f"{limits}; {origin_text(self.arm)}",
+                loosened(values),
+                bool(self.get_parameter("use_sim_time").value),
+                self.get_namespace(),
+            )
+        )
 
     def _make_guard(self, rules: Rules, controller: ControllerInquiry, in_force: InForce) -> Guard:
         memory = RunMemory()
@@ -150,22 +183,29 @@ class Executor(IcpiNode):
         return self._job
 
     def _beat(self) -> None:
-        if self._server.busy and self._job is not None:
+        if not self._server.busy:
+            self._readiness.look()
+        elif self._job is not None:
             self._job.beat()
 
     def _health(self) -> diagnostics.Health:
+        level, message = self._state()
+        facts = {TASK: self.task.name, DRY_RUN: str(self.guard.rules.dry_run).lower()}
+        return diagnostics.Health(level, message, facts, self._readiness.lines(self._server.busy))
+
+    def _state(self) -> tuple[bytes, str]:
         if trouble := arm_watch.trouble(self.port, self.settings.silence, self.settings.silence):
-            return diagnostics.Health(diagnostics.ERROR, trouble)
+            return diagnostics.ERROR, trouble
         if doubt := self._servers.doubt:
-            return diagnostics.Health(diagnostics.ERROR, doubt)
+            return diagnostics.ERROR, doubt
         if self.latch.engaged:
-            return diagnostics.Health(diagnostics.WARN, "software stop: call reset_stop")
+            return diagnostics.WARN, "software stop: call reset_stop"
         if self._operator.waiting:
-            return diagnostics.Health(diagnostics.WARN, "waiting for a person: icpi approve")
+            return diagnostics.WARN, "waiting for a person: icpi approve"
         state = "moving" if self._server.busy else "ready"
         if self._loosened:
-            return diagnostics.Health(diagnostics.WARN, f"{state}, but {self._loosened}")
-        return diagnostics.Health(diagnostics.OK, state)
+            return diagnostics.WARN, f"{state}, but {self._loosened}"
+        return diagnostics.OK, state
 
 
 def main(argv: Sequence[str] | None = None) -> int:

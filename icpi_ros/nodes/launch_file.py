@@ -10,7 +10,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from icpi_ros.graph import parent
-from icpi_ros.graph.description import GRAPHS, PACKAGE, graph
+from icpi_ros.graph.description import GRAPHS, PACKAGE
+from icpi_ros.graph.files import checked_graph
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 
@@ -46,7 +47,7 @@ def launch_description(name: str) -> LaunchDescription:
                 output="screen",
                 on_exit=EmitEvent(event=Shutdown(reason=f"node {spec.name} ended")),
             )
-            for spec in graph(name, given)
+            for spec in checked_graph(name, given)
         ]
 
     declared = [

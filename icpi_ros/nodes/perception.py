@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,10 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
+from icpi_ros.graph.checklist import Line, State
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.parameters import Spec, declare
-from icpi_ros.nodes.sources import SOURCES, Seen
+from icpi_ros.nodes.sources import PER_SECOND, SOURCES, Seen
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
 from icpi_ros.perception.window import LONGEST
@@ -38,6 +39,8 @@ PARAMETERS = (
 )
 STATE_PERIOD = 0.002
 """Shortest real time between two object states [s]; a change of rest is sent at once."""
+SENSOR_REMEDY = "start it (`ros2 topic hz` shows what comes); docs/perception.md has what is needed"
+"""What to do about a sensor of which nothing arrives."""
 WAIT_FOR_LAST = 2.0
 """Longest steady time to wait for the last sample of a closed window [s]."""
 
@@ -63,6 +66,7 @@ class Perception(IcpiNode):
         self._at_rest = False
         self._arrival = -np.inf
         self._sent = -np.inf
+        self._sensed = False
         self._closed: list[ClosedWindow] = []
         self._state_out = self.create_publisher(ObjectState, OBJECT_STATE, qos.SENSOR)
         self._path_out = self.create_publisher(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
@@ -122,16 +126,29 @@ class Perception(IcpiNode):
         )
 
     def _health(self) -> diagnostics.Health:
-        silent = time.monotonic() - self._arrival
         trouble, values = self._source.trouble()
+        level, message = self._state(trouble)
+        return diagnostics.Health(level, message, values, (self._sensor(trouble, values),))
+
+    def _state(self, trouble: str) -> tuple[bytes, str]:
+        silent = time.monotonic() - self._arrival
         if silent > self._silent_after:
             since = f"for {silent:.1f} s" if np.isfinite(silent) else "since start"
             why = f": {trouble}" if trouble else ""
-            return diagnostics.Health(diagnostics.ERROR, f"no measurement {since}{why}", values)
+            return diagnostics.ERROR, f"no measurement {since}{why}"
         if trouble:
-            return diagnostics.Health(diagnostics.WARN, trouble, values)
-        state = "at rest" if self._at_rest else "moving"
-        return diagnostics.Health(diagnostics.OK, state, values)
+            return diagnostics.WARN, trouble
+        return diagnostics.OK, "at rest" if self._at_rest else "moving"
+
+    def _sensor(self, trouble: str, values: Mapping[str, str]) -> Line:
+        """Return what arrives from the sensor, as a line of the checklist."""
+        rates = {k.removesuffix(PER_SECOND): v for k, v in values.items() if k.endswith(PER_SECOND)}
+        text = ", ".join(f"{name} at {rate} Hz" for name, rate in rates.items())
+        if all(float(rate) > 0.0 for rate in rates.values()):
+            self._sensed = True
+            return Line("sensor", State.WARN if trouble else State.OK, text, trouble)
+        state = State.FAILED if self._sensed else State.WAITING
+        return Line("sensor", state, f"{text}: {trouble}" if trouble else text, SENSOR_REMEDY)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from icpi_ros.arms import find_arm
 from icpi_ros.arms.base import Arm
 from icpi_ros.data.execution import UNKNOWN, Backend, Execution
 from icpi_ros.feasible import reach_of
+from icpi_ros.graph.checklist import STORE, Line, State
 from icpi_ros.graph.instance import domain_id
 from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
@@ -132,8 +133,19 @@ class PolicyImprover(IcpiNode):
         self.get_logger().info(line)
 
     def _health(self) -> diagnostics.Health:
-        state = "running" if self._server.busy else "ready"
-        return diagnostics.Health(diagnostics.OK, state, {"last": self._last})
+        busy = self._server.busy
+        store = self._setup.store
+        values = {"last": self._last, STORE: "" if store is None else str(store.absolute())}
+        return diagnostics.Health(
+            diagnostics.OK, "running" if busy else "ready", values, (self._line(busy),)
+        )
+
+    def _line(self, busy: bool) -> Line:
+        """Return the node's line of the checklist."""
+        if busy:
+            return Line("improver", State.WAITING, "a run is under way", "wait for its end")
+        name, task = self._setup.improver, self._setup.task.name
+        return Line("improver", State.OK, f"{name} is ready for runs of {task}")
 
 
 def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace: str) -> Execution:

@@ -25,6 +25,11 @@ class Seen:
     at_rest: bool
     arrival: float
 
+    @property
+    def age(self) -> float:
+        """Steady time since it arrived [s]."""
+        return time.monotonic() - self.arrival
+
 
 class ScenePort:
     """Callbacks write, the worker thread reads; ``changed`` is notified at every news."""

@@ -12,6 +12,7 @@ from rclpy.node import Node
 
 from icpi_ros.motion.rest import RestDetector
 from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes.rate import Rate
 from icpi_ros.nodes.topics import OBJECT_POSE
 from icpi_ros.perception.quality import Quality, judge_pose
 from icpi_ros.perception.window import ObjectHistory
@@ -30,6 +31,7 @@ class Seen:
 
 
 OnSeen = Callable[[Seen], None]
+PER_SECOND = " per second"
 
 
 class Source(ABC):
@@ -60,7 +62,10 @@ class Source(ABC):
 
     @abstractmethod
     def trouble(self) -> tuple[str, dict[str, str]]:
-        """Return what is wrong since the last call (empty = nothing), and values to show."""
+        """Return what is wrong since the last call (empty = nothing), and values to show.
+
+        Values whose names end with :data:`PER_SECOND` are rates of what the source needs.
+        """
 
 
 class TrackedPose(Source):
@@ -70,6 +75,7 @@ class TrackedPose(Source):
         """See :class:`Source`."""
         self._history = ObjectHistory(task.rest, values["history"])
         self._rest, self._on_seen = RestDetector(task.rest), on_seen
+        self._poses, self._rate = 0, Rate()
 
         def on_pose(msg: PoseStamped) -> None:
             self._take(*convert.position_from(msg))
@@ -79,6 +85,7 @@ class TrackedPose(Source):
 
     def _take(self, ns: int, position: Array) -> None:
         if convert.is_finite(position) and self._history.add(ns, position):
+            self._poses += 1
             resting = self._rest.update(ns / SECOND, position)
             self._on_seen(Seen(ns, position, resting))
 
@@ -94,7 +101,7 @@ class TrackedPose(Source):
 
     def trouble(self) -> tuple[str, dict[str, str]]:
         """See :class:`Source`."""
-        return "", {}
+        return "", {f"{OBJECT_POSE}{PER_SECOND}": f"{self._rate.take(self._poses):.1f}"}
 
 
 SOURCES: Registry[type[Source]] = Registry(

@@ -32,6 +32,11 @@ class TopicPort(FeedPort):
         self._out = node.create_publisher(JointTrajectoryMsg, topic, qos.COMMAND)
 
     @property
+    def controller_seen(self) -> bool:
+        """See the class."""
+        return self.has_controller
+
+    @property
     def has_controller(self) -> bool:
         """See the class."""
         return self._node.count_subscribers(self._out.topic_name) > 0

@@ -1,0 +1,57 @@
+"""Show whether a graph is ready for a run, line by line, with what to do about each open line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from icpi_ros.cli.arguments import checked_output, number
+
+LIMIT = 5.0
+"""Longest wait for the reports of all nodes [s]; each reports once per second."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the graph, the form of the answer and how long to wait."""
+    parser.epilog = (
+        "Exit code 0: a run can begin; 1: not yet, each open line says what to do; 2: no graph "
+        "answers."
+    )
+    parser.add_argument("--namespace", default="", help="namespace of the graph")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the same as JSON; - = print it instead"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=number(0.1, 600.0),
+        default=LIMIT,
+        metavar="S",
+        help=f"longest wait for the reports of all nodes [s]; default {LIMIT:g}",
+    )
+    parser.add_argument(
+        "--wait",
+        type=number(0.0, 86400.0),
+        default=0.0,
+        metavar="S",
+        help="longest wait until a run can begin [s]; default: do not wait",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the checklist; 0 = a run can begin."""
+    from icpi_ros.cli.graph_run import need_ros
+    from icpi_ros.graph.instance import domain_id
+
+    file = None if args.json in (None, "-") else checked_output(Path(args.json))
+    need_ros()
+    domain_id()
+    from icpi_ros.nodes.checklist_client import ChecklistClient
+
+    with ChecklistClient(args.namespace) as client:
+        checklist = client.checklist(args.timeout, args.wait)
+    text = json.dumps(checklist.as_json(), indent=1)
+    print(text if args.json == "-" else checklist.text)
+    if file is not None:
+        file.write_text(text + "\n", encoding="utf-8")
+    return 0 if checklist.ready else 1
