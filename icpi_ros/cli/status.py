@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_output, number
+
+if TYPE_CHECKING:
+    from icpi_ros.graph.checklist import Checklist
 
 LIMIT = 5.0
 """Longest wait for the reports of all nodes [s]; each reports once per second."""
@@ -43,15 +47,21 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.cli.graph_run import need_ros
     from icpi_ros.graph.instance import domain_id
 
-    file = None if args.json in (None, "-") else checked_output(Path(args.json))
+    if args.json not in (None, "-"):
+        checked_output(Path(args.json))
     need_ros()
     domain_id()
     from icpi_ros.nodes.checklist_client import ChecklistClient
 
     with ChecklistClient(args.namespace) as client:
         checklist = client.checklist(args.timeout, args.wait)
-    text = json.dumps(checklist.as_json(), indent=1)
-    print(text if args.json == "-" else checklist.text)
-    if file is not None:
-        file.write_text(text + "\n", encoding="utf-8")
+    return show(checklist, args)
+
+
+def show(checklist: Checklist, args: argparse.Namespace) -> int:
+    """Print or write a checklist as it was asked for; return the exit code."""
+    content = json.dumps(checklist.as_json(), indent=1)
+    print(content if args.json == "-" else checklist.text)
+    if args.json not in (None, "-"):
+        Path(args.json).write_text(content + "\n", encoding="utf-8")
     return 0 if checklist.ready else 1

@@ -9,8 +9,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
     parser.epilog = (
         "Files that arguments name are checked before any node starts (exit code 2).  What the "
-        "graph waits for is printed as it comes, then `ready: icpi run --attach ...`; `icpi status` "
-        "shows the same at any time."
+        "graph waits for is printed as it comes, then `ready: icpi run --attach ...`; `icpi "
+        "status` shows the same at any time."
     )
     parser.add_argument("graph", help="which graph: sim, real or replay")
     parser.add_argument(

@@ -220,7 +220,9 @@ class Reports:
         if now - report.at > STALE:
             gone = f"node {node} reported nothing for {STALE:g} s"
             return Line(name, State.FAILED, gone, "see the graph's log")
-        return report.lines.get(name) or Line(name, State.WAITING, f"node {node} does not report it")
+        return report.lines.get(name) or Line(
+            name, State.WAITING, f"node {node} does not report it"
+        )
 
 
 def in_namespace(command: str, namespace: str) -> str:

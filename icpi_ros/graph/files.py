@@ -53,7 +53,9 @@ def _values(spec: NodeSpec) -> dict[str, Any]:
     return dict(spec.parameters) | {name: found[-1] for name, found in by_file.items() if found}
 
 
-def _guarded(name: str, check: Callable[[Mapping[str, Any]], None], values: Mapping[str, Any]) -> None:
+def _guarded(
+    name: str, check: Callable[[Mapping[str, Any]], None], values: Mapping[str, Any]
+) -> None:
     try:
         check(values)
     except IcpiError as exc:

@@ -12,8 +12,8 @@ NAME = "controller"
 ASK_PERIOD = 2.0
 """Steady time between two questions [s]."""
 FIND_IT = (
-    "see `ros2 control list_controllers`; its name is the parameter controller_name of executor, in "
-    "a params_file"
+    "see `ros2 control list_controllers`; another name is set with the parameter controller_name "
+    "of executor, in a params_file"
 )
 RECOMMENDED = "docs/controller.md has those that are recommended"
 

@@ -32,8 +32,12 @@ REMEDY = "remedy"
 
 @dataclass(frozen=True)
 class Health:
-    """State of a node: ``level`` (OK, WARN, ERROR), one line, values with their units, and lines
-    of the checklist."""
+    """State of a node: ``level`` (OK, WARN, ERROR) and one line.
+
+    Attributes:
+        values: with their units.
+        checks: the node's lines of the checklist.
+    """
 
     level: bytes
     message: str
@@ -100,7 +104,9 @@ def _check(node: str, line: Line) -> DiagnosticStatus:
     return _status(f"{node}{SEPARATOR}{line.name}", LEVELS[line.state], line.detail, values)
 
 
-def _status(name: str, level: bytes, message: str, values: Mapping[str, object]) -> DiagnosticStatus:
+def _status(
+    name: str, level: bytes, message: str, values: Mapping[str, object]
+) -> DiagnosticStatus:
     return DiagnosticStatus(
         level=level,
         name=name,

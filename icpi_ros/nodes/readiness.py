@@ -89,7 +89,9 @@ class Readiness:
 
     def _mode(self) -> Line:
         if self._parts.rules.dry_run:
-            return Line("mode", State.WARN, "DRY RUN: all checks are made, nothing is sent to the arm")
+            return Line(
+                "mode", State.WARN, "DRY RUN: all checks are made, nothing is sent to the arm"
+            )
         where = "simulated arm" if self._parts.simulated else "motions MOVE THE ARM"
         approval = "on" if self._parts.rules.approval else "off"
         return Line("mode", State.OK, f"{where}; approval by a person is {approval}")

@@ -1,5 +1,6 @@
 """The executor asks its controller before the first motion; a stand-in of the test answers."""
 
+import json
 import os
 import subprocess
 import threading
@@ -28,6 +29,7 @@ from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 
+from .command_line import icpi
 from .conftest import LOOSE, NAMESPACE, RunningGraph
 from .controllers import with_control_msgs
 
@@ -288,6 +290,15 @@ def executor(tmp_path, domain):
     process.wait(300.0)
 
 
+def shown_by_status():
+    """Return the exit code of `icpi status`, and what it says of the controller."""
+    asked = icpi(["status", "--namespace", NAMESPACE, "--json", "-", "--timeout", 8])
+    out, errors = asked.communicate(timeout=LIMIT)
+    assert out, errors
+    (line,) = (check for check in json.loads(out)["checks"] if check["name"] == "controller")
+    return asked.returncode, line["state"], "interpolation_method is 'none'" in line["detail"]
+
+
 def test_a_controller_with_wrong_parameters_is_refused_by_the_executor(executor, observer):
     node = observer.node
     states = node.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
@@ -312,6 +323,7 @@ def test_a_controller_with_wrong_parameters_is_refused_by_the_executor(executor,
         assert "set splines" in result.error_msg
         assert taken == []
         assert "update_rate is 50 Hz" in executor.read_text()  # a preference is logged
+        assert shown_by_status() == (1, "failed", True)
         controller.set_parameters([Parameter("interpolation_method", value="splines")])
         after = observer.execute([1.0, 0.0], trial_id="check/right")
         assert "interpolation_method" not in after.error_msg  # asked again; this arm never moves

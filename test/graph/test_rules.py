@@ -10,7 +10,8 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_ros.nodes import qos
 from icpi_ros.resources import share_path
 
-from .conftest import RunningGraph
+from .command_line import icpi
+from .conftest import HANG, NAMESPACE, RunningGraph
 
 State, Code = ExecuteMotion.Feedback, ExecuteMotion.Result
 THETA = [1.0, 0.1]
@@ -23,6 +24,8 @@ def test_a_dry_run_does_everything_but_move(tmp_path, domain, observer):
         )
         answer = observer.execute(THETA, trial_id="dry/0")
         refused = observer.execute([9.0, 0.0], trial_id="dry/1")
+        shown = icpi(["status", "--namespace", NAMESPACE, "--timeout", HANG, "--wait", HANG])
+        out, _ = shown.communicate(timeout=2 * HANG)
     assert answer.error_code == Code.DRY_RUN
     assert "nothing moved" in answer.error_msg
     assert "tool speed up to 1.00 m/s" in answer.error_msg
@@ -30,6 +33,8 @@ def test_a_dry_run_does_everything_but_move(tmp_path, domain, observer):
     assert re.search(slow, answer.error_msg)
     assert refused.error_code == Code.INVALID_THETA
     assert sent == []
+    assert (shown.returncode, "mode          DRY RUN" in out) == (0, True), out
+    assert out.splitlines()[-1].startswith("ready (DRY RUN: nothing will move): icpi run --attach")
 
 
 def test_the_log_begins_with_the_arm_and_the_limits_that_are_in_force(tmp_path, domain, observer):
