@@ -73,7 +73,7 @@ class Line:
     @property
     def text(self) -> str:
         """The line as a terminal may show it."""
-        more = f"; {self.remedy}" if self.remedy else ""
+        more = f"{'' if self.detail.endswith('?') else ';'} {self.remedy}" if self.remedy else ""
         return printable(f"{self.state.value:<8} {self.name:<13} {self.detail}{more}")
 
 

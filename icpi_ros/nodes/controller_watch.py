@@ -15,7 +15,7 @@ FIND_IT = (
     "see `ros2 control list_controllers`; another name is set with the parameter controller_name "
     "of executor, in a params_file"
 )
-RECOMMENDED = "docs/controller.md has those that are recommended"
+RECOMMENDED = "docs/controller.md says what is recommended, and why"
 
 
 class ControllerWatch:
@@ -29,6 +29,7 @@ class ControllerWatch:
         name: of the controller, for the lines.
         refuse: True if wrong values end a trial.
         dry_run: True if motions are never sent.
+        advise: True if preferences are shown too.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class ControllerWatch:
         name: str,
         refuse: bool = True,
         dry_run: bool = False,
+        advise: bool = True,
     ) -> None:
         """Ask nothing yet."""
         self._inquiry, self._port, self._name = inquiry, port, name
-        self._refuse, self._dry_run = refuse, dry_run
+        self._refuse, self._dry_run, self._advise = refuse, dry_run, advise
         self._asked: float | None = None
         self._known = Line(NAME, State.WAITING, f"{name} is asked how it is set up")
 
@@ -77,11 +79,15 @@ class ControllerWatch:
             state = State.FAILED if self._refuse else State.WARN
             return Line(NAME, state, "; ".join(wrong))
         facts = [self._activity(), self._parameters()]
-        advice = [finding.text for finding in findings]
-        known = self._inquiry.parameters_known
-        state = State.OK if known and not advice else State.WARN
-        remedy = "" if state is State.OK else RECOMMENDED
-        return Line(NAME, state, "; ".join([f"{self._name} {', '.join(facts)}", *advice]), remedy)
+        advice = [self._brief(finding.text) for finding in findings if self._advise]
+        text = f"{self._name} {', '.join(facts)}" + ("; " if advice else "") + ", ".join(advice)
+        if advice or not self._inquiry.parameters_known:
+            return Line(NAME, State.WARN, text, RECOMMENDED)
+        return Line(NAME, State.OK, text)
+
+    def _brief(self, text: str) -> str:
+        """Return what is found without why: a trial logs all of it."""
+        return text.removeprefix(f"{self._name}: ").split(": ", 1)[0]
 
     def _activity(self) -> str:
         if self._inquiry.activity_known:

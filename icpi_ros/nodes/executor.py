@@ -112,7 +112,8 @@ class Executor(IcpiNode):
         refuse = values["controller_check"] == "refuse"
         # Quiet, and not the trials' own: they ask for themselves, and log what they are warned of.
         inquiry = ControllerInquiry(self, name, self.arm.joints, refuse, log=lambda line: None)
-        watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run)
+        simulated = bool(self.get_parameter("use_sim_time").value)  # that arm takes no harm
+        watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run, not simulated)
         return Readiness(
             Parts(
                 self.task,
@@ -128,7 +129,7 @@ class Executor(IcpiNode):
                 watch,
                 f"{limits}; {origin_text(self.arm)}",
                 loosened(values),
-                bool(self.get_parameter("use_sim_time").value),
+                simulated,
                 self.get_namespace(),
             )
         )

@@ -29,7 +29,7 @@ RECOMMENDED_RATE = 50.0
 """Joint states per second below which supervision is coarse [Hz]."""
 STANDING = 0.1
 """Duration of the motion on the spot with which the gate is asked about a pose [s]."""
-DRIVER = "start the arm's driver; its joint_states must be in the graph's namespace"
+DRIVER = "its joint_states must come in the graph's namespace"
 SEE_IT = "see the line sensor; put the object in sight"
 
 

@@ -42,7 +42,7 @@ class StopLatch:
         finally:
             self._out.publish(Bool(data=True))
         self._node.get_logger().warning("software stop: nothing moves until reset_stop")
-        reply.success, reply.message = True, "stopped; call reset_stop before the next motion"
+        reply.success, reply.message = True, "stopped; icpi stop --reset before the next motion"
         if more:
             reply.message += f"; {more}"
         return reply

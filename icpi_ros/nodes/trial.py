@@ -74,7 +74,9 @@ class Guard:
 
 def stopped() -> TrialEnded:
     """Return the end of a trial by the software stop."""
-    return TrialEnded(Code.STOPPED, "the software stop was pressed: reset it with reset_stop")
+    return TrialEnded(
+        Code.STOPPED, "the software stop was pressed: release it with icpi stop --reset"
+    )
 
 
 class TrialExecution:

@@ -69,7 +69,7 @@ CASES = [
     ("mode", {"rules": Rules(dry_run=True)}, State.WARN, "DRY RUN", ""),
     ("protections", {"loosened": ["approval is off"]}, State.WARN, "approval is off", ""),
     ("alone", {"servers": SimpleNamespace(doubt="2 servers")}, State.FAILED, "2 servers", ""),
-    ("joint states", {"port": {"state": None}}, State.WAITING, "no joint state", "driver"),
+    ("joint states", {"port": {"state": None}}, State.WAITING, "no joint state", "namespace"),
     ("joint states", {"port": {"state": standing(age=9.0)}}, State.FAILED, "no joint state", ""),
     ("joint states", {"port": {"doubt": "2 publishers"}}, State.FAILED, "2 publishers", ""),
     ("joint states", {"port": {"received": 0}}, State.WARN, "0 Hz", "at least 50 Hz"),
@@ -139,6 +139,7 @@ def watched(inquiry, there=True, **options):
     return watch
 
 
+ADVICE = ["jtc: goal_time is 0: goals of others last for ever; 0.5", "jtc: rate is 50 Hz: late"]
 INACTIVE = "controller jtc is inactive and takes no motion"
 
 
@@ -148,7 +149,8 @@ INACTIVE = "controller jtc is inactive and takes no motion"
         (Inquiry(), {}, State.OK, "jtc is active, its parameters allow motions"),
         (Inquiry(active=False), {}, State.OK, "no controller_manager says whether it is active"),
         (Inquiry(known=False), {}, State.WARN, "they are not checked"),
-        (Inquiry(advice=["goal_time is 0"]), {}, State.WARN, "goal_time is 0"),
+        (Inquiry(advice=ADVICE), {}, State.WARN, "allow motions; goal_time is 0, rate is 50 Hz"),
+        (Inquiry(advice=ADVICE), {"advise": False}, State.OK, "allow motions"),
         (Inquiry(wrong=[INACTIVE]), {}, State.FAILED, INACTIVE),
         (Inquiry(wrong=[INACTIVE]), {"refuse": False}, State.WARN, INACTIVE),
         (Inquiry(), {"there": False}, State.WAITING, "no node takes motions at jtc"),

@@ -83,7 +83,9 @@ def test_lines_go_green_until_a_run_can_begin(up, observer, person):
     code, out, _ = status()
     assert code == 1
     assert re.search(
-        r"^waiting  joint states +no joint state .*; start the arm's driver", out, re.M
+        r"^waiting  joint states +no joint state .*driver running\? its joint_states must",
+        out,
+        re.M,
     )
     assert re.search(r"^waiting  controller +no node takes motions at joint_traj", out, re.M)
     up.drive()
