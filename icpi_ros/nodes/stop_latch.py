@@ -11,6 +11,8 @@ from std_srvs.srv import Trigger
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.topics import RESET_STOP, STOP, STOPPED
 
+RELEASE = "icpi stop --reset (service reset_stop)"
+"""How to let motions pass again."""
 STILL = "the arm is still being stopped: try again in a moment"
 """Answer to a reset that came too early."""
 
@@ -42,7 +44,7 @@ class StopLatch:
         finally:
             self._out.publish(Bool(data=True))
         self._node.get_logger().warning("software stop: nothing moves until reset_stop")
-        reply.success, reply.message = True, "stopped; icpi stop --reset before the next motion"
+        reply.success, reply.message = True, f"stopped; {RELEASE} before the next motion"
         if more:
             reply.message += f"; {more}"
         return reply

@@ -29,6 +29,7 @@ from icpi_ros.nodes.planning import (
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
 from icpi_ros.nodes.settings import Settings
+from icpi_ros.nodes.stop_latch import RELEASE
 from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array, Tracking
@@ -74,9 +75,7 @@ class Guard:
 
 def stopped() -> TrialEnded:
     """Return the end of a trial by the software stop."""
-    return TrialEnded(
-        Code.STOPPED, "the software stop was pressed: release it with icpi stop --reset"
-    )
+    return TrialEnded(Code.STOPPED, f"the software stop was pressed: release it with {RELEASE}")
 
 
 class TrialExecution:
