@@ -12,7 +12,12 @@ from icpi_ros.errors import MotionRefused
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.operator_port import CHANGE_REFUSED, Decision, OperatorPort
 from icpi_ros.nodes.planning import Plan, Planner, Rules
-from icpi_ros.nodes.request_msg import InForce, motion_request_msg, scene_request_msg
+from icpi_ros.nodes.request_msg import (
+    InForce,
+    motion_request_msg,
+    proposal_shown,
+    scene_request_msg,
+)
 from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
@@ -66,7 +71,7 @@ class Approval:
                 request = motion_request_msg(
                     follower.now, trial_id, self._task, plan, self._in_force
                 )
-                request.proposal, request.remark = proposal, remark
+                request.proposal, request.remark = proposal_shown(proposal, plan), remark
                 decision = self._ask(request, follower)
                 if decision.theta is not None:
                     plan, remark = self._changed(plan, proposal.run_id, decision, follower)

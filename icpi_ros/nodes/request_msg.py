@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 from icpi_msgs.msg import MotionSummary as MotionSummaryMsg
-from icpi_msgs.msg import OperatorRequest
+from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes.convert import header, point
 from icpi_ros.nodes.planning import STROKE, Plan, ShownMotion
@@ -69,6 +71,15 @@ def motion_request_msg(
         tool_path=stroke.tool_path,
         motions=motions,
     )
+
+
+def proposal_shown(proposal: Proposal, plan: Plan) -> Proposal:
+    """Return the proposal as it is shown with ``plan``: without its prediction of another theta."""
+    if list(proposal.theta) == plan.theta.tolist():
+        return proposal
+    shown = deepcopy(proposal)
+    shown.predicted_cost = shown.predicted_std = math.nan
+    return shown
 
 
 def scene_request_msg(ns: int, trial_id: str, task: Task) -> OperatorRequest:

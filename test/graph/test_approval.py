@@ -22,6 +22,7 @@ from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
 THETA, OTHER = np.array([1.0, 0.1]), np.array([0.9, -0.1])
+PROPOSAL = Proposal(run_id="run", theta=THETA.tolist(), predicted_cost=0.0076, predicted_std=0.004)
 YES = Decision(Decide.Request.APPROVE, None, "eve", "")
 NO = Decision(Decide.Request.REJECT, None, "eve", "")
 ELSEWHERE = ARM.home + np.array([0.0, 0.1, 0.0, 0.0, 0.0, 0.0])
@@ -56,7 +57,7 @@ def approval(*answers, limits=(), **rules):
     in_force = InForce(limits=limits, loosened=["rehearse is off"])
     asks = Approval(SLIDE, planner, port, rules, log.append, in_force)
     return (
-        lambda: asks.of(planner.plan(THETA, "run"), "run/0", Proposal(run_id="run"), follower),
+        lambda: asks.of(planner.plan(THETA, "run"), "run/0", PROPOSAL, follower),
         port,
         log,
     )
@@ -106,6 +107,9 @@ def test_a_change_is_shown_from_where_the_arm_is_by_then():
     assert (len(port.asked), port.asked[1].remark, plan.decided_by) == (2, "changed by bob", "bob")
     np.testing.assert_array_equal(plan.theta, OTHER)
     np.testing.assert_array_equal(plan.begin, ELSEWHERE)
+    costs = [request.proposal.predicted_cost for request in port.asked]
+    np.testing.assert_array_equal(costs, [0.0076, np.nan])  # none was predicted for this theta
+    assert PROPOSAL.predicted_cost == 0.0076  # what was proposed is stored as it was
 
 
 def test_a_change_whose_way_there_breaks_a_limit_is_refused_like_any_other():

@@ -14,10 +14,10 @@ from icpi_ros.nodes import controller_watch, diagnostics
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.controller_facts import Finding
 from icpi_ros.nodes.controller_watch import ControllerWatch
-from icpi_ros.nodes.following import Settings
 from icpi_ros.nodes.planning import Rules
 from icpi_ros.nodes.readiness import Parts, Readiness
 from icpi_ros.nodes.scene_port import Seen
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.strike_task import START
 
