@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ from icpi_ros.errors import IcpiError, UsageError
 T = TypeVar("T")
 CONNECT_TIMEOUT = 15.0
 """Longest wait for the scheduler to answer, and for its first worker [s]."""
+LOOP_STARTS = 3
+"""How often Dask's own loop is started, 10 s each."""
 LOST_TIMEOUT = 60.0
 """A cluster without any worker for so long is given up [s]."""
 POLL = 2.0
@@ -148,7 +151,9 @@ def _connect(address: str) -> Any:
             "--dask needs Dask: install it with `pip install 'icpi_ros[dask]'`"
         ) from exc
     try:
-        client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+        client = _started(
+            functools.partial(Client, address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+        )
     except (OSError, ValueError, TimeoutError) as exc:
         reason = " ".join(str(exc).split())[:120]
         raise UsageError(f"cannot reach a Dask scheduler at {address!r}: {reason}") from exc
@@ -158,6 +163,18 @@ def _connect(address: str) -> Any:
         client.close(timeout=5)
         raise UsageError(f"the Dask cluster at {address} has no worker: start some") from exc
     return client
+
+
+def _started(client: Callable[[], Any]) -> Any:
+    """Return a new client; on a busy machine its loop may need more than the 10 s it is given.
+
+    Raises:
+        TimeoutError: it did, again and again.
+    """
+    for _ in range(LOOP_STARTS):
+        with suppress(AssertionError):  # all that distributed says of it
+            return client()
+    raise TimeoutError(f"Dask did not begin within {LOOP_STARTS} times 10 s: this machine is busy")
 
 
 def _finished(client: Any, futures: list[Any], address: str) -> Iterator[Any]:

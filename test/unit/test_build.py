@@ -282,6 +282,21 @@ def test_a_scheduler_that_is_not_there(address, monkeypatch):
         list(Workers(dask=address).run(abs, [1]))
 
 
+@pytest.mark.parametrize(("late", "words"), [(2, "nobody there"), (3, "this machine is busy")])
+def test_a_busy_machine_may_start_dask_late(late, words, monkeypatch):
+    import distributed
+
+    def client(*_, **__):
+        starts.append(1)
+        assert len(starts) > late  # as its loop does
+        raise OSError("nobody there")
+
+    starts = []
+    monkeypatch.setattr(distributed, "Client", client)
+    with pytest.raises(UsageError, match=words):
+        list(Workers(dask="tcp://127.0.0.1:9").run(abs, [1]))
+
+
 def test_without_dask_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match="pip install 'icpi_ros\\[dask\\]'"):
