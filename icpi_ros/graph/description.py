@@ -160,16 +160,22 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
     if name == "sim":
         for node, deadlines in SIM_PATIENCE.items():
             parameters[node] |= deadlines
+        parameters["executor"]["simulated"] = True
         parameters = {"mujoco_arm": _simulation(values), **parameters}
     return parameters
 
 
 def _check_clock(spec: NodeSpec, file: ParamsFile) -> None:
-    """Refuse a file that gives one node another clock than the graph.
+    """Refuse a file that gives one node another clock than the graph, or calls its arm simulated.
 
     Raises:
-        UsageError: it does; in simulated time the executor warns of nothing, as no arm takes harm.
+        UsageError: it does; beside a simulated arm the executor warns of nothing.
     """
+    if file.of(spec.full_name, "simulated"):
+        raise UsageError(
+            f"{file.path} sets simulated of {spec.full_name}: the graph knows whether its arm is "
+            "simulated; remove it there"
+        )
     own = spec.parameters.get("use_sim_time")  # without it: the node that publishes the clock
     if own is not None and any(value != own for value in file.of(spec.full_name, "use_sim_time")):
         raise UsageError(

@@ -21,13 +21,13 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 LEVELS: Mapping[State, bytes] = {
     State.OK: OK,
     State.WARN: WARN,
-    State.WAITING: DiagnosticStatus.STALE,
+    State.WAITING: OK,
     State.FAILED: ERROR,
 }
-STATES = {level: state for state, level in LEVELS.items()}
+"""What is waited for is no fault: standard tools would call a standing graph a broken one."""
 SEPARATOR = ": "
 """Between the name of a node and that of a line."""
-REMEDY = "remedy"
+REMEDY, STATE = "remedy", "state"
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,14 @@ def reported(msg: DiagnosticArray, node: str) -> tuple[list[Line], dict[str, str
 def _lines(msg: DiagnosticArray, prefix: str) -> Iterator[Line]:
     for status in msg.status:
         if status.name.startswith(prefix):
-            remedy = next((item.value for item in status.values if item.key == REMEDY), "")
-            state = STATES.get(status.level, State.FAILED)
-            yield Line(status.name.removeprefix(prefix), state, status.message, remedy)
+            values = {item.key: item.value for item in status.values}
+            state = next((s for s in State if s.value == values.get(STATE)), State.FAILED)
+            name = status.name.removeprefix(prefix)
+            yield Line(name, state, status.message, values.get(REMEDY, ""))
 
 
 def _check(node: str, line: Line) -> DiagnosticStatus:
-    values = {REMEDY: line.remedy} if line.remedy else {}
+    values = {STATE: line.state.value} | ({REMEDY: line.remedy} if line.remedy else {})
     return _status(f"{node}{SEPARATOR}{line.name}", LEVELS[line.state], line.detail, values)
 
 

@@ -90,7 +90,7 @@ class Executor(IcpiNode):
 
     def _make_inquiry(self, values: dict[str, Any]) -> ControllerInquiry:
         refuse = values["controller_check"] == "refuse"
-        advise = not self.get_parameter("use_sim_time").value  # a simulated arm takes no harm
+        advise = not values["simulated"]  # that arm takes no harm
         name, joints = values["controller_name"], self.arm.joints
         return ControllerInquiry(self, name, joints, refuse, advise)
 
@@ -112,7 +112,7 @@ class Executor(IcpiNode):
         refuse = values["controller_check"] == "refuse"
         # Quiet, and not the trials' own: they ask for themselves, and log what they are warned of.
         inquiry = ControllerInquiry(self, name, self.arm.joints, refuse, log=lambda line: None)
-        simulated = bool(self.get_parameter("use_sim_time").value)  # that arm takes no harm
+        simulated = bool(values["simulated"])
         watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run, not simulated)
         return Readiness(
             Parts(
@@ -146,10 +146,10 @@ class Executor(IcpiNode):
     def _told_of(self, lines: list[str]) -> str:
         """Log what is off or loosened; return what diagnostics say of it, empty = nothing.
 
-        In simulated time no arm takes harm: one line of information is enough.
+        A simulated arm takes no harm: one line of information is enough.
         """
         text, log = "; ".join(lines), self.get_logger()
-        if self.get_parameter("use_sim_time").value:
+        if self.get_parameter("simulated").value:
             if text:
                 log.info(f"simulated: {text}")
             return ""

@@ -16,6 +16,7 @@ SCENES = ("service", "operator")
 PARAMETERS = (
     Spec("task", "slide", "task that is executed", choices=TASKS.names()),
     Spec("arm", "", "arm that executes it: a name or a description file; empty = the task's"),
+    Spec("simulated", False, "the arm is a simulated one: what is off or loosened is no warning"),
     Spec(
         "speed_scale",
         CAREFUL["speed_scale"],

@@ -52,7 +52,7 @@ class MotionJob:
 
     def stop(self) -> None:
         """End the motion because of the software stop; from any thread."""
-        self._execution.stop()
+        self._execution.stop(self._latch.release)
 
     @property
     def has_moved(self) -> bool:
@@ -69,7 +69,7 @@ class MotionJob:
         started = time.monotonic()
         try:
             if self._latch.engaged:
-                raise stopped()
+                raise stopped(self._latch.release)
             theta = checked_theta(self._task, goal)
             report = self._execution.run(goal.trial_id, theta, goal.proposal)
         except TrialEnded as exc:

@@ -10,10 +10,11 @@ import numpy as np
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.primitive import SAME, slow_move
-from icpi_ros.motion.safety import START_TOLERANCE, CheckedTrajectory, SafetyGate
+from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
+from icpi_ros.nodes.last_command import NEAR
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -206,10 +207,10 @@ def elsewhere(joints: Sequence[str], begin: Array, shown: Array) -> str:
         shown: ``(n,)`` [rad] where the one that was shown begins.
     """
     off = np.abs(begin - shown)
-    if off.max() <= START_TOLERANCE:
+    if off.max() <= NEAR:
         return ""
     i = int(np.argmax(off))
     return (
         f"the arm is not where this motion was shown from: {joints[i]} is {off[i]:.4f} rad off, "
-        f"allowed {START_TOLERANCE:g} rad"
+        f"allowed {NEAR:g} rad"
     )

@@ -30,6 +30,7 @@ RECOMMENDED_RATE = 50.0
 STANDING = 0.1
 """Duration of the motion on the spot with which the gate is asked about a pose [s]."""
 DRIVER = "its joint_states must come in the graph's namespace"
+NO_RESET = "no node serves reset_scene, which puts it back"
 SEE_IT = "see the line sensor; put the object in sight"
 
 
@@ -40,7 +41,7 @@ class Parts:
     Attributes:
         limits: the limits in force and the file that tightened them, one line.
         loosened: a line for each protection that is off or looser than by default.
-        simulated: the arm follows simulated time.
+        simulated: the arm is a simulated one.
         namespace: of the node, absolute.
     """
 
@@ -133,12 +134,12 @@ class Readiness:
         if busy:
             return Line("object", State.OK, f"{where}, a trial is under way")
         off = self._parts.task.misplaced(seen.position)
+        if not self._parts.rules.operator_resets and not self._parts.scene.can_reset:
+            return Line("object", State.WAITING, f"{off or where}; {NO_RESET}", "scene:=operator")
         if not off:
             return Line("object", State.OK, f"{where}, in its place")
         if self._parts.scene.can_reset:
             return Line("object", State.OK, f"{off}; the service reset_scene puts it back")
-        if not self._parts.rules.operator_resets:
-            return Line("object", State.WAITING, f"{off}; no node serves reset_scene")
         back = f"{self._parts.task.how_to_reset}; where it is there, check the calibration"
         return Line("object", State.WAITING, off, back)
 

@@ -74,11 +74,16 @@ def motion_request_msg(
 
 
 def proposal_shown(proposal: Proposal, plan: Plan) -> Proposal:
-    """Return the proposal as it is shown with ``plan``: without its prediction of another theta."""
+    """Return the proposal as it is shown with ``plan``.
+
+    Of a theta that a person has changed nothing was predicted, and nothing was moved back.
+    """
     if list(proposal.theta) == plan.theta.tolist():
         return proposal
     shown = deepcopy(proposal)
     shown.predicted_cost = shown.predicted_std = math.nan
+    shown.provenance = f"{plan.decided_by or 'a person'}, in place of {proposal.provenance}"
+    shown.projected, shown.proposed_theta, shown.moved_reason = False, [], ""
     return shown
 
 

@@ -8,11 +8,10 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from icpi_ros.graph.checklist import in_namespace
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.topics import RESET_STOP, STOP, STOPPED
 
-RELEASE = "icpi stop --reset (service reset_stop)"
-"""How to let motions pass again."""
 STILL = "the arm is still being stopped: try again in a moment"
 """Answer to a reset that came too early."""
 
@@ -32,6 +31,9 @@ class StopLatch:
         self._node, self._on_stop, self._busy = node, on_stop, busy
         self.engaged = False
         """True: nothing may move."""
+        command = in_namespace("icpi stop --reset", node.get_namespace())
+        self.release = f"{command} (service reset_stop)"
+        """How to let motions pass again: those of this arm, not of another one."""
         self._out = node.create_publisher(Bool, STOPPED, qos.LATCHED)
         node.create_service(Trigger, STOP, self._on_stop_request)
         node.create_service(Trigger, RESET_STOP, self._on_reset)
@@ -44,7 +46,7 @@ class StopLatch:
         finally:
             self._out.publish(Bool(data=True))
         self._node.get_logger().warning("software stop: nothing moves until reset_stop")
-        reply.success, reply.message = True, f"stopped; {RELEASE} before the next motion"
+        reply.success, reply.message = True, f"stopped; {self.release} before the next motion"
         if more:
             reply.message += f"; {more}"
         return reply

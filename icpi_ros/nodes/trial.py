@@ -29,7 +29,6 @@ from icpi_ros.nodes.planning import (
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
 from icpi_ros.nodes.settings import Settings
-from icpi_ros.nodes.stop_latch import RELEASE
 from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array, Tracking
@@ -73,9 +72,9 @@ class Guard:
     servers: ActionServers
 
 
-def stopped() -> TrialEnded:
-    """Return the end of a trial by the software stop."""
-    return TrialEnded(Code.STOPPED, f"the software stop was pressed: release it with {RELEASE}")
+def stopped(release: str) -> TrialEnded:
+    """Return the end of a trial by the software stop; ``release``: what lets motions pass again."""
+    return TrialEnded(Code.STOPPED, f"the software stop was pressed: release it with {release}")
 
 
 class TrialExecution:
@@ -103,9 +102,9 @@ class TrialExecution:
         """End the trial at the next look, at most some milliseconds later; from any thread."""
         self._follower.interrupt(TrialEnded(Code.CANCELLED, "cancelled by the client"))
 
-    def stop(self) -> None:
-        """The same because of the software stop."""
-        self._follower.interrupt(stopped())
+    def stop(self, release: str) -> None:
+        """The same because of the software stop; ``release``: see :func:`stopped`."""
+        self._follower.interrupt(stopped(release))
 
     @property
     def has_moved(self) -> bool:

@@ -22,7 +22,15 @@ from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
 THETA, OTHER = np.array([1.0, 0.1]), np.array([0.9, -0.1])
-PROPOSAL = Proposal(run_id="run", theta=THETA.tolist(), predicted_cost=0.0076, predicted_std=0.004)
+PROPOSAL = Proposal(
+    run_id="run",
+    theta=THETA.tolist(),
+    provenance="ridge",
+    projected=True,
+    moved_reason="out of bounds",
+    predicted_cost=0.0076,
+    predicted_std=0.004,
+)
 YES = Decision(Decide.Request.APPROVE, None, "eve", "")
 NO = Decision(Decide.Request.REJECT, None, "eve", "")
 ELSEWHERE = ARM.home + np.array([0.0, 0.1, 0.0, 0.0, 0.0, 0.0])
@@ -109,6 +117,9 @@ def test_a_change_is_shown_from_where_the_arm_is_by_then():
     np.testing.assert_array_equal(plan.begin, ELSEWHERE)
     costs = [request.proposal.predicted_cost for request in port.asked]
     np.testing.assert_array_equal(costs, [0.0076, np.nan])  # none was predicted for this theta
+    assert [request.proposal.projected for request in port.asked] == [True, False]
+    assert port.asked[1].proposal.provenance == "bob, in place of ridge"
+    assert port.asked[1].proposal.moved_reason == ""
     assert PROPOSAL.predicted_cost == 0.0076  # what was proposed is stored as it was
 
 

@@ -244,6 +244,6 @@ def test_a_move_within_the_tolerance_of_the_shown_one_is_executed_from_where_the
     port = Port(after=arrives())
     one = follower(port)
     np.testing.assert_array_equal(one.next_start, ARM.home)
-    one.move_to(GOAL, "approach", 1.0, ARM.home + 0.019 * np.eye(6)[2])
+    one.move_to(GOAL, "approach", 1.0, ARM.home + 0.009 * np.eye(6)[2])
     np.testing.assert_array_equal(port.sent[0].trajectory.positions[0], ARM.home)
     np.testing.assert_array_equal(one.next_start, GOAL)  # what is commanded now

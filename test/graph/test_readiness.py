@@ -1,6 +1,7 @@
 """The executor's lines of the checklist, without a graph."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -144,6 +145,7 @@ def test_an_object_that_a_service_puts_back_is_no_reason_to_wait():
     assert lines(scene=away)["object"].state is State.OK
     nobody = lines(scene=away | {"can_reset": False}, rules=Rules())["object"]
     assert (nobody.state, "no node serves reset_scene" in nobody.detail) == (State.WAITING, True)
+    assert nobody == replace(lines(rules=Rules())["object"], detail=nobody.detail)  # in its place
     away["can_reset"] = False
     assert lines(busy=True, scene=away)["object"].state is State.OK
 
@@ -239,4 +241,4 @@ def test_lines_travel_as_statuses_of_their_own():
     msg.status.append(DiagnosticStatus(name="/other/executor: stop", message="not ours"))
     assert diagnostics.reported(msg, "/lab/executor") == ([sent, asked], {"task": "slide"})
     levels = [status.level for status in msg.status[:2]]
-    assert levels == [DiagnosticStatus.ERROR, DiagnosticStatus.STALE]
+    assert levels == [DiagnosticStatus.ERROR, DiagnosticStatus.OK]

@@ -78,7 +78,7 @@ def test_lines_go_green_until_a_run_can_begin(up, observer, person):
     assert any(line.startswith("waiting  joint states") for line in said(up)), said(up)
     assert any(re.match(r"ok +limits +fr3: .*limits.yaml \(sha256 \w{12}\)", x) for x in said(up))
     assert any(
-        re.match(r"ok +mode +simulated arm; approval by a person is on", x) for x in said(up)
+        re.match(r"ok +mode +motions MOVE THE ARM; approval by a person is on", x) for x in said(up)
     )
     code, out, _ = status()
     assert code == 1

@@ -260,6 +260,16 @@ def test_a_file_gives_no_node_a_clock_of_its_own(tmp_path):
     assert graph("sim", {"params_file": file})
 
 
+def test_only_the_graph_says_that_its_arm_is_simulated(tmp_path):
+    told = {spec.name: spec.parameters.get("simulated") for spec in graph("sim", {})}
+    assert told["executor"] is True
+    real = {spec.name: spec.parameters for spec in graph("real", {"use_sim_time": "true"})}
+    assert "simulated" not in real["executor"]
+    file = written(tmp_path, "executor: {ros__parameters: {simulated: true}}")
+    with pytest.raises(UsageError, match="sets simulated of /executor"):
+        graph("real", {"params_file": file})
+
+
 @pytest.mark.parametrize("name", ["arm", "limits", "dry_run", "max_step"])
 def test_a_file_tells_both_nodes_what_both_must_know(tmp_path, name):
     value = {"dry_run": True, "max_step": 0.3}.get(name, "lab.yaml")

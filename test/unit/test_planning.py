@@ -5,7 +5,8 @@ import pytest
 
 from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.errors import MotionRefused
-from icpi_ros.motion.safety import START_TOLERANCE, SafetyGate
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.nodes.last_command import NEAR
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import MOST_RUNS, RunMemory
 from icpi_ros.tasks.slide import SLIDE
@@ -135,10 +136,10 @@ def test_a_slow_move_from_elsewhere_is_another_one():
     plan = make.plan(THETA, "run")
     assert make.moved(plan, UR5E.home + 9.0) == ""  # it was not shown
     plan = make.shown(plan, UR5E.home)
-    near = 0.999 * START_TOLERANCE * np.array([1, -1, 0, 0, 0.5, 0])
+    near = 0.999 * NEAR * np.array([1, -1, 0, 0, 0.5, 0])
     assert make.moved(plan, UR5E.home + near) == ""
-    far = make.moved(plan, UR5E.home + np.array([0, 0, 0.021, 0, 0, 0]))
-    assert "elbow_joint is 0.0210 rad off, allowed 0.02 rad" in far
+    far = make.moved(plan, UR5E.home + np.array([0, 0, 0.011, 0, 0, 0]))
+    assert "elbow_joint is 0.0110 rad off, allowed 0.01 rad" in far
     assert make.moved(plan, np.full(6, np.nan))
     assert plan.starts(plan.motion.ready) is plan.motion.ready
     assert make.plan(THETA, "run").starts(plan.motion.ready) is None
