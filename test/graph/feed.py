@@ -107,7 +107,8 @@ class Feed:
         def done():
             for report in self.reports[begin:]:
                 for status in report.status:
-                    if status.level[0] == level and words in status.message:
+                    own = ": " not in status.name  # beside it stand lines of the checklist
+                    if own and status.level[0] == level and words in status.message:
                         found.append(status)
             return found
 
