@@ -62,10 +62,10 @@ def test_a_camera_at_real_time(tmp_path, observer):
     health = observer.record(DiagnosticArray, "/diagnostics", qos.EVENT)
     with Arm(tmp_path / "log", publish_pose=False, camera_distortion=LENS) as arm:
         observer.wait(lambda: len(images) >= 10, "images")
-        first, told = len(images), len(health)
+        first = len(images)
         observer.wait(lambda: len(images) > first + 120, "more images")
-        seen = list(images)
-        observer.wait(lambda: len(health) >= told + 6, "diagnostics later than these images")
+        seen, told = list(images), len(health)  # the next one may have been made before
+        observer.wait(lambda: len(health) >= told + 2, "diagnostics later than these images")
         topics = [name for name, _ in observer.node.get_topic_names_and_types()]
         assert arm.interrupt() == 0
     ns = stamps(seen)
