@@ -6,9 +6,11 @@ is one that makes an arm jump, leave its path, or never end; all others are pref
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from icpi_ros.text import printable
 
 JOINTS = "joints"
 COMMAND_INTERFACES, STATE_INTERFACES = "command_interfaces", "state_interfaces"
@@ -25,6 +27,8 @@ SCALARS = (
     *(JOINTS, COMMAND_INTERFACES, STATE_INTERFACES, FROM_DESIRED, OPEN_LOOP, METHOD),
     *(NONZERO_END, SCALING, RATE, GOAL_TIME, STOPPED),
 )
+SHOWN = 60
+"""Characters of a value of the wrong type that are shown."""
 MIN_RATE = 100
 """Cycles per second below which a stop begins noticeably late [Hz]."""
 TRAJECTORY_CONTROLLER = "TrajectoryController"
@@ -52,6 +56,43 @@ class ListedController:
     type: str
 
 
+@dataclass(frozen=True)
+class UnknownValue:
+    """A value of a type that ROS does not have, with its number."""
+
+    type: int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a parameter may hold: in words, and as a test."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+
+
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+TEXT = Kind("a text", lambda value: isinstance(value, str))
+TEXTS = Kind("a list of texts", _is_texts)
+WHOLE = Kind("an integer", lambda value: _is_number(value) and isinstance(value, int))
+NUMBER = Kind("a number", _is_number)
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys((JOINTS, COMMAND_INTERFACES, STATE_INTERFACES), TEXTS),
+    **dict.fromkeys((FROM_DESIRED, OPEN_LOOP, NONZERO_END), FLAG),
+    METHOD: TEXT,
+    RATE: WHOLE,
+}
+"""By name; all others are numbers."""
+
+
 def constraint(joint: str, kind: str) -> str:
     """Return the name of a joint's tolerance; ``kind``: ``trajectory`` or ``goal``."""
     return f"constraints.{joint}.{kind}"
@@ -69,21 +110,45 @@ def judge_parameters(
     """Return what should be otherwise about a controller's parameters.
 
     Args:
-        told: values by name; what a controller does not have is not there and not judged.
+        told: values by name, of any type: another node's word; what a controller does not have is
+            not there and not judged.
         controller: its name, for the remedies.
         joints: names of the arm's joints.
     """
-    findings = [*_joints(told, joints), *_interfaces(told), *_timing(told)]
+    of_use, findings = _sorted_out(told, asked_for(joints))
+    findings += [*_joints(of_use, joints), *_interfaces(of_use), *_timing(of_use)]
+    findings += _tolerances(of_use, joints)
+    return [Finding(printable(f"{controller}: {found.text}"), found.wrong) for found in findings]
+
+
+def _sorted_out(
+    told: Mapping[str, Any], names: Sequence[str]
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Return the values of a type that can be judged, and a finding for each of another."""
+    of_use, findings = {}, []
+    for name in (name for name in names if name in told):
+        kind = KINDS.get(name, NUMBER)
+        if kind.fits(told[name]):
+            of_use[name] = told[name]
+        else:
+            value = repr(told[name])
+            value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+            remedy = f"allowed is {kind.words}: correct the controller's parameters"
+            findings.append(Finding(f"{name} is {value}; {remedy}", wrong=True))
+    return of_use, findings
+
+
+def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
     open_ends = [j for j in joints if told.get(constraint(j, "trajectory"), 1.0) <= 0.0]
-    if open_ends:
-        findings.append(
-            Finding(
-                f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}: what comes on "
-                "the topic is followed however far they are off; 0.1 is recommended",
-                wrong=False,
-            )
+    if not open_ends:
+        return []
+    return [
+        Finding(
+            f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}: what comes on "
+            "the topic is followed however far they are off; 0.1 is recommended",
+            wrong=False,
         )
-    return [Finding(f"{controller}: {found.text}", found.wrong) for found in findings]
+    ]
 
 
 def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
@@ -146,7 +211,7 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
                 wrong=True,
             )
         )
-    scaling = float(told.get(SCALING, 1.0))
+    scaling = told.get(SCALING, 1.0)
     if scaling != 1.0:
         findings.append(
             Finding(
@@ -199,7 +264,8 @@ def judge_activity(controllers: Sequence[ListedController], name: str) -> list[F
             f"no trajectory controller is active: `ros2 control switch_controllers --activate "
             f"{name}`; {ALTERNATIVES}"
         )
-    return [Finding(f"controller {name} is {state} and takes no motion; {remedy}", wrong=True)]
+    text = f"controller {name} is {state} and takes no motion; {remedy}"
+    return [Finding(printable(text), wrong=True)]
 
 
 def rejection_hint(name: str) -> str:

@@ -9,34 +9,30 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
-from rclpy.task import Future
 
-from icpi_ros.nodes.calls import call
 from icpi_ros.nodes.controller_facts import (
     Finding,
     ListedController,
+    UnknownValue,
     asked_for,
     judge_activity,
     judge_parameters,
     rejection_hint,
 )
 from icpi_ros.nodes.parameters import Spec
+from icpi_ros.nodes.question import Question
 
 ANSWER = 3.0
 """Steady time within which a controller answers [s]; one that does not is warned of."""
 BRIEF = 0.3
 """The same for one that did not answer before a trial before this one: it costs every trial."""
-ASK_AGAIN = 0.5
-"""Steady time after which a question is repeated: replies get lost while nodes still meet [s]."""
-ASKED = 8
-"""Questions that are remembered; a late answer to the oldest is not waited for any more."""
 EXPLAIN, POLL = 1.0, 0.01
 """Steady time to ask why a motion was rejected, and between looks [s]."""
 MANAGER = "controller_manager"
@@ -55,54 +51,6 @@ PARAMETERS = (
         choices=("refuse", "warn"),
     ),
 )
-
-
-class Question:
-    """One service call that is repeated until it is answered; polled by one thread.
-
-    Args:
-        node: whose executor hears the answer.
-        kind: type of the service.
-        name: of the service.
-    """
-
-    def __init__(self, node: Node, kind: Any, name: str) -> None:
-        """Open the client; nothing is asked yet."""
-        self._node = node
-        self._client = node.create_client(kind, name)
-        self._asked: deque[Future] = deque(maxlen=ASKED)
-        self._next = 0.0
-
-    @property
-    def served(self) -> bool:
-        """True while somebody answers under that name."""
-        return bool(self._client.service_is_ready())
-
-    @property
-    def answered(self) -> bool:
-        """True if there is an answer since it was last forgotten."""
-        return self._reply() is not None
-
-    def forget(self) -> None:
-        """Ask anew: what was answered may be otherwise by now."""
-        self._asked.clear()
-        self._next = 0.0
-
-    def answer(self, request: Any) -> Any:
-        """Ask; return the answer, None so far."""
-        reply = self._reply()
-        if reply is not None:
-            return reply
-        now = time.monotonic()
-        if self.served and now >= self._next and self._node.executor is not None:
-            self._next = now + ASK_AGAIN
-            asked = call(self._node.executor, lambda: self._client.call_async(request))
-            self._asked.append(asked)
-        return None
-
-    def _reply(self) -> Any:
-        asked = list(self._asked)
-        return next((f.result() for f in asked if f.done() and f.exception() is None), None)
 
 
 class ControllerInquiry:
@@ -147,20 +95,13 @@ class ControllerInquiry:
         self._warned: set[str] = set()
 
     def begin(self) -> None:
-        """Ask before a trial: whether it is active every time, its parameters until they are right.
-
-        Most of them cannot be changed while a controller runs.
-        """
-        self._begun, self._active = time.monotonic(), None
-        if self._manager is not None:
-            if self._manager.answered:  # late, but it does
-                self._slow.discard(MANAGER)
-            self._manager.forget()
-        if any(finding.wrong for finding in self._parameters()):
-            self._told = None
+        """Ask all anew: since the last trial another controller may have taken the name."""
+        self._begun = time.monotonic()
+        if self._manager is not None and self._manager.answered:  # late, but it does
+            self._slow.discard(MANAGER)
+        if self._list.answered:
             self._slow.discard(PARAMETERS_OF)
-            self._list.forget()
-            self._get.forget()
+        self.forget()
 
     def done(self) -> bool:
         """Tell whether all has been answered, or waited for; called again and again.
@@ -193,7 +134,7 @@ class ControllerInquiry:
         return "; ".join(wrong)
 
     def forget(self) -> None:
-        """Take nothing for known: the controller may be another one by now."""
+        """Take nothing for known, and wait for no answer any more."""
         self._active, self._told = None, None
         for question in (self._list, self._get, self._manager):
             if question is not None:
@@ -204,9 +145,15 @@ class ControllerInquiry:
         return [*(self._active or ()), *self._parameters()]
 
     @property
-    def activity_known(self) -> bool:
-        """True if the controller manager has said whether it is active."""
-        return self._active is not None
+    def unchecked(self) -> str:
+        """Why it is not known whether the controller is active, empty = it is known."""
+        if self._active is not None:
+            return ""
+        if self._manager is None:
+            return "controller_manager_msgs is not installed"
+        if not self._manager.served:
+            return f"there is no {MANAGER} beside it"
+        return f"{MANAGER} does not answer"
 
     @property
     def parameters_known(self) -> bool:
@@ -247,7 +194,7 @@ class ControllerInquiry:
             self._list.forget()
             self._get.forget()
             return None
-        told = zip(names, map(parameter_value_to_python, values), strict=True)
+        told = zip(names, map(_value, values), strict=True)
         return {name: value for name, value in told if value is not None}
 
     def _parameters(self) -> list[Finding]:
@@ -257,6 +204,14 @@ class ControllerInquiry:
         if text not in self._warned:
             self._warned.add(text)
             self._log(text)
+
+
+def _value(told: ParameterValue) -> Any:
+    """Return a value as Python has it, whatever another node calls its type."""
+    try:
+        return parameter_value_to_python(told)
+    except RuntimeError:
+        return UnknownValue(told.type)
 
 
 def _list_controllers() -> Any:

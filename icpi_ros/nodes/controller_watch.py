@@ -15,6 +15,7 @@ FIND_IT = (
     "see `ros2 control list_controllers`; another name is set with the parameter controller_name "
     "of executor, in a params_file"
 )
+ASK_IT = "`ros2 control list_controllers` says whether it is active"
 RECOMMENDED = "docs/controller.md says what is recommended, and why"
 
 
@@ -29,7 +30,8 @@ class ControllerWatch:
         name: of the controller, for the lines.
         refuse: True if wrong values end a trial.
         dry_run: True if motions are never sent.
-        advise: True if preferences are shown too.
+        simulated: True if the arm takes no harm: preferences are not shown, and nobody need say
+            that the controller is active.
     """
 
     def __init__(
@@ -39,16 +41,19 @@ class ControllerWatch:
         name: str,
         refuse: bool = True,
         dry_run: bool = False,
-        advise: bool = True,
+        simulated: bool = False,
     ) -> None:
         """Ask nothing yet."""
         self._inquiry, self._port, self._name = inquiry, port, name
-        self._refuse, self._dry_run, self._advise = refuse, dry_run, advise
+        self._refuse, self._dry_run, self._simulated = refuse, dry_run, simulated
         self._asked: float | None = None
-        self._known = Line(NAME, State.WAITING, f"{name} is asked how it is set up")
+        self._known = self._asking
 
     def look(self) -> None:
         """Take what was answered, ask what is next; takes no time."""
+        if not self._port.controller_seen:
+            self._forget()
+            return
         now = time.monotonic()
         if self._asked is not None and not self._inquiry.done():
             return
@@ -62,10 +67,18 @@ class ControllerWatch:
     def line(self) -> Line:
         """The controller's line of the checklist."""
         if not self._port.controller_seen:
-            self._asked = None  # another one may come
-            self._inquiry.forget()
+            self._forget()
             return self._absent()
         return self._known
+
+    @property
+    def _asking(self) -> Line:
+        return Line(NAME, State.WAITING, f"{self._name} is asked how it is set up")
+
+    def _forget(self) -> None:
+        """Take nothing for known: another one may come."""
+        self._asked, self._known = None, self._asking
+        self._inquiry.forget()
 
     def _absent(self) -> Line:
         missing = f"no node takes motions at {self._name}"
@@ -78,23 +91,26 @@ class ControllerWatch:
         if wrong := [finding.text for finding in findings if finding.wrong]:
             state = State.FAILED if self._refuse else State.WARN
             return Line(NAME, state, "; ".join(wrong))
-        facts = [self._activity(), self._parameters()]
-        advice = [self._brief(finding.text) for finding in findings if self._advise]
-        text = f"{self._name} {', '.join(facts)}" + ("; " if advice else "") + ", ".join(advice)
+        advice = [] if self._simulated else [self._brief(finding.text) for finding in findings]
+        facts, remedies = self._facts(), []
+        if advice:
+            facts.append(", ".join(advice))
         if advice or not self._inquiry.parameters_known:
-            return Line(NAME, State.WARN, text, RECOMMENDED)
-        return Line(NAME, State.OK, text)
+            remedies.append(RECOMMENDED)
+        if self._inquiry.unchecked and not self._simulated:
+            remedies.append(ASK_IT)
+        state = State.WARN if remedies else State.OK
+        return Line(NAME, state, "; ".join(facts), "; ".join(remedies))
+
+    def _facts(self) -> list[str]:
+        """Return what is known, and what is not."""
+        does = "its parameters allow motions"
+        if not self._inquiry.parameters_known:
+            does = "its parameters are not checked: it does not tell them"
+        if not (reason := self._inquiry.unchecked):
+            return [f"{self._name} is active, {does}"]
+        return [f"{self._name}: {does}", f"whether it is active is not checked ({reason})"]
 
     def _brief(self, text: str) -> str:
         """Return what is found without why: a trial logs all of it."""
         return text.removeprefix(f"{self._name}: ").split(": ", 1)[0]
-
-    def _activity(self) -> str:
-        if self._inquiry.activity_known:
-            return "is active"
-        return "takes motions (no controller_manager says whether it is active)"
-
-    def _parameters(self) -> str:
-        if self._inquiry.parameters_known:
-            return "its parameters allow motions"
-        return "does not tell its parameters: they are not checked"

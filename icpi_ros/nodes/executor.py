@@ -113,7 +113,7 @@ class Executor(IcpiNode):
         # Quiet, and not the trials' own: they ask for themselves, and log what they are warned of.
         inquiry = ControllerInquiry(self, name, self.arm.joints, refuse, log=lambda line: None)
         simulated = bool(values["simulated"])
-        watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run, not simulated)
+        watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run, simulated)
         return Readiness(
             Parts(
                 self.task,

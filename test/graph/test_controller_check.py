@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import Point
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import ListParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -22,11 +24,14 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectState
 from icpi_ros.arms import ARMS
 from icpi_ros.graph import parent
+from icpi_ros.graph.checklist import State
 from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.processes import environment
-from icpi_ros.nodes import controller_inquiry, convert, qos
+from icpi_ros.nodes import controller_inquiry, controller_watch, convert, qos, question
 from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.controller_parameters import ControllerParameters
+from icpi_ros.nodes.controller_watch import ControllerWatch
+from icpi_ros.nodes.question import ASKED, Question
 from icpi_ros.nodes.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 
 from .command_line import icpi
@@ -151,8 +156,14 @@ class Listing:
 
     def create_client(self, kind, name):
         self.clients.append(name)
-        served = name.endswith("controller_manager/list_controllers")
-        return SimpleNamespace(service_is_ready=lambda: served, call_async=self.answer)
+        return self.client(self.answer, name.endswith("controller_manager/list_controllers"))
+
+    def client(self, answer, served):
+        return SimpleNamespace(
+            service_is_ready=lambda: served,
+            call_async=answer,
+            remove_pending_request=lambda future: None,
+        )
 
     def create_task(self, task):
         task()
@@ -222,8 +233,7 @@ class Telling(Listing):
 
     def create_client(self, kind, name):
         answer = self.names if name.endswith("list_parameters") else self.get
-        served = not name.endswith("list_controllers")
-        return SimpleNamespace(service_is_ready=lambda: served, call_async=answer)
+        return self.client(answer, not name.endswith("list_controllers"))
 
     def names(self, request):
         future = Future()
@@ -234,7 +244,12 @@ class Telling(Listing):
     def get(self, request):
         self.future = Future()
         if not self.silent:
-            values = [Parameter("x", value=v).get_parameter_value() for v in self.values]
+            values = [
+                v
+                if isinstance(v, ParameterValue)
+                else Parameter("x", value=v).get_parameter_value()
+                for v in self.values
+            ]
             self.future.set_result(SimpleNamespace(values=values))
         return self.future
 
@@ -265,6 +280,121 @@ def test_a_controller_that_was_slow_once_is_asked_again(telling):
     while not (reason := inquire(inquiry)):
         assert time.monotonic() < deadline
     assert "lacks shoulder_pan_joint" in reason
+
+
+RIGHT, WRONG = [list(ARM.joints), 1.0], [["another_joint"], 1.0]
+
+
+def test_a_controller_that_came_back_with_other_parameters_is_refused_in_the_next_trial(telling):
+    telling.values = RIGHT
+    inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True)
+    assert inquire(inquiry) == ""
+    telling.values = WRONG
+    assert "lacks shoulder_pan_joint" in inquire(inquiry)
+    telling.values = RIGHT
+    assert inquire(inquiry) == ""
+
+
+def look_until(watch, state):
+    deadline = time.monotonic() + LIMIT
+    while watch.line.state is not state:
+        assert time.monotonic() < deadline, watch.line
+        watch.look()
+        time.sleep(0.001)
+    return watch.line
+
+
+@pytest.fixture
+def watch(telling, monkeypatch):
+    monkeypatch.setattr(controller_watch, "ASK_PERIOD", 0.0)
+    monkeypatch.setattr(question, "ASK_AGAIN", 0.01)
+    telling.values = RIGHT
+    inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True, log=lambda line: None)
+    there = SimpleNamespace(controller_seen=True)
+    return ControllerWatch(inquiry, there, CONTROLLER, simulated=True)
+
+
+def test_a_controller_that_came_back_while_it_is_listed_is_shown_as_it_is_now(telling, watch):
+    look_until(watch, State.OK)
+    telling.values = WRONG
+    assert "lacks shoulder_pan_joint" in look_until(watch, State.FAILED).detail
+    telling.values = RIGHT
+    look_until(watch, State.OK)
+
+
+def test_a_controller_that_falls_silent_is_not_shown_as_it_was(telling, watch):
+    look_until(watch, State.OK)
+    telling.silent = True
+    assert "not checked: it does not tell them" in look_until(watch, State.WARN).detail
+    telling.silent = False
+    look_until(watch, State.OK)
+
+
+def test_who_cannot_be_asked_whether_it_is_active_is_named(telling, monkeypatch):
+    inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True)
+    assert inquiry.unchecked == "controller_manager_msgs is not installed"
+    kind = SimpleNamespace(Request=SimpleNamespace)
+    monkeypatch.setattr(controller_inquiry, "_list_controllers", lambda: kind)
+    inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True)
+    assert inquiry.unchecked == "there is no controller_manager beside it"
+    active = Listing([(CONTROLLER, "active", "x/JointTrajectoryController")])
+    active.silent = True
+    inquiry = ControllerInquiry(active, CONTROLLER, ARM.joints, True)
+    assert inquire(inquiry) == ""
+    assert inquiry.unchecked == "controller_manager does not answer"
+    active.silent = False
+    assert inquire(inquiry) == ""
+    assert inquiry.unchecked == ""
+
+
+@pytest.mark.parametrize(
+    "value", ["500", [0.1], 3, ParameterValue(type=ParameterType.PARAMETER_BOOL), 0.5, [b"x"]]
+)
+def test_a_value_of_another_type_refuses_and_ends_nothing(telling, watch, value):
+    telling.values = [value, 1.0]
+    line = look_until(watch, State.FAILED)
+    assert "joints is " in line.detail
+    assert "allowed is a list of texts" in line.detail
+
+
+def test_a_value_of_no_type_that_ros_has_refuses_too(telling, watch):
+    telling.values = [ParameterValue(type=77), 1.0]
+    assert "UnknownValue(type=77)" in look_until(watch, State.FAILED).detail
+
+
+def test_a_service_that_never_answers_leaves_no_requests_behind(asking, monkeypatch):
+    monkeypatch.setattr(question, "ASK_AGAIN", 0.0)
+    deaf = Node("deaf", namespace="/test", context=asking.context)  # it does not spin
+    deaf.create_service(ListParameters, "deaf/list_parameters", lambda request, reply: reply)
+    asked = Question(asking, ListParameters, "deaf/list_parameters")
+    client = asked._client
+    sent, send = [], client.call_async
+    monkeypatch.setattr(client, "call_async", lambda it: sent.append(it) or send(it))
+    deadline = time.monotonic() + LIMIT
+    try:
+        while len(sent) < 4 * ASKED:
+            assert time.monotonic() < deadline
+            assert asked.answer(ListParameters.Request()) is None
+            assert len(client._pending_requests) <= ASKED
+            time.sleep(0.001)
+        asked.forget()
+        assert not client._pending_requests
+    finally:
+        deaf.destroy_node()
+
+
+def test_a_request_that_is_given_up_before_it_is_sent_is_not_sent(telling, monkeypatch):
+    later = []
+    monkeypatch.setattr(telling, "create_task", later.append)
+    asked = Question(telling, ListParameters, "any/list_parameters")
+    assert asked.answer(ListParameters.Request()) is None
+    asked.forget()
+    (send,) = later
+    send()
+    assert not asked.answered
+    asked.answer(ListParameters.Request())
+    later[1]()
+    assert asked.answered
 
 
 # --- real processes ---------------------------------------------------------------------------

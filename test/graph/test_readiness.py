@@ -162,8 +162,8 @@ def test_loosened_protections_of_a_simulated_arm_are_no_warning():
 class Inquiry:
     """A controller that has answered; ``wrong`` and ``advice`` are what is found."""
 
-    def __init__(self, wrong=(), advice=(), known=True, active=True):
-        self.parameters_known, self.activity_known = known, active
+    def __init__(self, wrong=(), advice=(), known=True, unchecked=""):
+        self.parameters_known, self.unchecked = known, unchecked
         self.found = [Finding(text, True) for text in wrong]
         self.found += [Finding(text, False) for text in advice]
         self.begun = 0
@@ -190,6 +190,8 @@ def watched(inquiry, there=True, **options):
 
 
 ADVICE = ["jtc: goal_time is 0: goals of others last for ever; 0.5", "jtc: rate is 50 Hz: late"]
+ALLOW, UNASKED = "its parameters allow motions", "whether it is active is not checked"
+SIMULATED = {"simulated": True}
 INACTIVE = "controller jtc is inactive and takes no motion"
 
 
@@ -197,10 +199,12 @@ INACTIVE = "controller jtc is inactive and takes no motion"
     ("inquiry", "options", "state", "words"),
     [
         (Inquiry(), {}, State.OK, "jtc is active, its parameters allow motions"),
-        (Inquiry(active=False), {}, State.OK, "no controller_manager says whether it is active"),
-        (Inquiry(known=False), {}, State.WARN, "they are not checked"),
+        (Inquiry(unchecked="nobody"), {}, State.WARN, f"jtc: {ALLOW}; {UNASKED} (nobody)"),
+        (Inquiry(unchecked="nobody"), SIMULATED, State.OK, f"jtc: {ALLOW}; {UNASKED} (nobody)"),
+        (Inquiry(known=False), {}, State.WARN, "its parameters are not checked"),
+        (Inquiry(known=False), SIMULATED, State.WARN, "its parameters are not checked"),
         (Inquiry(advice=ADVICE), {}, State.WARN, "allow motions; goal_time is 0, rate is 50 Hz"),
-        (Inquiry(advice=ADVICE), {"advise": False}, State.OK, "allow motions"),
+        (Inquiry(advice=ADVICE), SIMULATED, State.OK, "allow motions"),
         (Inquiry(wrong=[INACTIVE]), {}, State.FAILED, INACTIVE),
         (Inquiry(wrong=[INACTIVE]), {"refuse": False}, State.WARN, INACTIVE),
         (Inquiry(), {"there": False}, State.WAITING, "no node takes motions at jtc"),
@@ -223,11 +227,28 @@ def test_an_inactive_controller_is_looked_at_again(monkeypatch):
     assert watch.line.state is State.OK
 
 
-def test_a_controller_that_went_is_asked_anew(monkeypatch):
+def test_a_controller_that_went_is_asked_anew():
     watch = watched(Inquiry())
+    assert watch.line.state is State.OK
     watch._port.controller_seen = False
     assert watch.line.state is State.WAITING
     assert watch._inquiry.begun == 0
+    watch._port.controller_seen = True
+    assert (watch.line.state, watch.line.detail) == (
+        State.WAITING,
+        "jtc is asked how it is set up",
+    )
+    watch.look()
+    watch.look()
+    assert watch.line.state is State.OK
+
+
+def test_a_controller_that_went_between_two_lines_is_asked_anew():
+    watch = watched(Inquiry())
+    watch._port.controller_seen = False
+    watch.look()
+    watch._port.controller_seen = True
+    assert watch.line.state is State.WAITING
 
 
 def test_lines_travel_as_statuses_of_their_own():

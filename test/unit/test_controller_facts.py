@@ -1,10 +1,13 @@
 """What is made of a controller's parameters and of the list of controllers."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from icpi_ros.nodes.controller_facts import (
     Finding,
     ListedController,
+    UnknownValue,
     asked_for,
     judge_activity,
     judge_parameters,
@@ -76,6 +79,69 @@ def test_a_preference_is_no_reason_to_refuse(changes, words):
     (found,) = judge(**changes)
     assert not found.wrong
     assert words in found.text
+
+
+WORDS = {
+    **dict.fromkeys(("joints", "command_interfaces", "state_interfaces"), "a list of texts"),
+    "interpolate_from_desired_state": "true or false",
+    "open_loop_control": "true or false",
+    "allow_nonzero_velocity_at_trajectory_end": "true or false",
+    "interpolation_method": "a text",
+    "update_rate": "an integer",
+}
+ANY_OF_ANOTHER_TYPE = {
+    "a list of texts": [3, 0.5, True, "a", [1], [0.5], [True], [b"x"]],
+    "true or false": [0, 1.0, "true", [True], ["true"], []],
+    "a text": [0, 1.0, True, ["splines"], [], [b"x"]],
+    "an integer": [500.0, True, "500", [500], []],
+    "a number": [True, "0.1", [0.1], [1], []],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (name, value)
+        for name in asked_for(JOINTS)
+        for value in (*ANY_OF_ANOTHER_TYPE[WORDS.get(name, "a number")], UnknownValue(77))
+    ],
+)
+def test_a_value_of_another_type_is_wrong(name, value):
+    (found,) = judge_parameters(RECOMMENDED | {name: value}, NAME, JOINTS)
+    assert found.wrong
+    assert found.text.startswith(f"{NAME}: {name} is {value!r}; allowed is ")
+    assert WORDS.get(name, "a number") in found.text
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+BYTES = st.binary(min_size=1, max_size=1)
+ANY_VALUE = st.one_of(
+    *(
+        one | st.lists(one, max_size=4)
+        for one in (st.booleans(), INTEGERS, st.floats(), st.text() | st.sampled_from(JOINTS))
+    ),
+    st.lists(BYTES, max_size=4),
+    st.integers(0, 255).map(UnknownValue),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*asked_for(JOINTS), "another"]), ANY_VALUE))
+def test_whatever_a_node_tells_is_judged_on_printable_lines(told):
+    for found in judge_parameters(told, NAME, JOINTS):
+        assert found.text.startswith(f"{NAME}: ")
+        assert found.text.isprintable()
+
+
+def test_a_long_value_of_another_type_is_shown_in_part():
+    (found,) = judge(update_rate="5" * 10**6)
+    assert len(found.text) < 250
+
+
+@given(st.text(), st.text(), st.text())
+def test_what_the_manager_lists_is_shown_printable(name, state, kind):
+    listed = [ListedController(name, state, kind), ListedController(name, "active", f"{kind}x")]
+    for found in judge_activity([*listed, SCALED], NAME):
+        assert found.text.isprintable()
 
 
 def test_a_state_without_velocity_will_do_where_joins_do_not_need_it():
