@@ -139,10 +139,15 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
     from icpi_ros.redact import jsonable
     from icpi_ros.report.physics_text import physics_json, physics_lines
 
+    mixed = [str(one) for one in recording.arms if one.differs(ArmId.of(arm))]
+    others = f"; mixed on purpose with trials of {' and '.join(mixed)}" if mixed else ""
     for line in physics_lines(estimate, recording.task):
         print(line)
+    if others:
+        print(f"note: simulated with {ArmId.of(arm)}{others}")
     if args.json:
-        content = jsonable(physics_json(estimate) | {"left_out": list(recording.left_out)})
+        more = {"left_out": list(recording.left_out), "arm": str(ArmId.of(arm)), "mixed": mixed}
+        content = jsonable(physics_json(estimate) | more)
         args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if args.picture:
         _draw(args.picture, recording, arm, estimate)
@@ -152,10 +157,12 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
     if args.out:
         how = (
             f"icpi calibrate physics: {recording.source}, {len(recording.trials)} trials, "
-            f"simulated with {ArmId.of(arm)}"
+            f"simulated with {ArmId.of(arm)}{others}"
         )
         save(args.out, estimate, how, now())
-        print(f"written: {args.out}; next: icpi dataset build --physics-file {args.out} ...")
+        again = f"--task {recording.task.name}{with_arm.replace(' arm:=', ' --arm ')}"
+        build = f"icpi dataset build {again} --physics-file {args.out} --out FILE"
+        print(f"written: {args.out}; next: {build}")
 
 
 def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icpi_ros.arms import ARMS
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import DatasetError
 from icpi_ros.types import Array, Indices
@@ -204,10 +205,11 @@ def check_arm(dataset: Dataset, arm: ArmId, mix: bool = False) -> str:
     """
     others = [str(other) for other in dataset.arms if other.differs(arm)]
     if others and not mix:
+        named = arm.name if arm.name in ARMS else "ITS_FILE.yaml"
         raise DatasetError(
             f"the data set is of arm {' and '.join(others)}, not of {arm}: build one with `icpi "
-            f"dataset build --task {dataset.task} --arm {arm.name} --out FILE` (a file's arm by "
-            "its path), or give --mix (a graph: mix:=true) if mixing is meant"
+            f"dataset build --task {dataset.task} --arm {named} --out FILE`, or give "
+            "--mix (a graph: mix:=true) if mixing is meant"
         )
     return " and ".join(others)
 

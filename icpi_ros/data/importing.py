@@ -151,7 +151,8 @@ def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> D
     shifted = replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
     note = {"examples": len(known), "fingerprint": fingerprint(known)}
     made = {**added.provenance, "with": {**note, "provenance": known.provenance}}
-    made |= {"mixed": mixed} if mixed else {}
+    all_mixed = "; ".join(filter(None, (added.provenance.get("mixed"), mixed)))
+    made |= {"mixed": all_mixed} if all_mixed else {}
     arms = distinct((*known.arms, *added.arms))
     return replace(join(task, [known, shifted]), provenance=made, arms=arms)
 

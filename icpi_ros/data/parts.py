@@ -28,6 +28,7 @@ class Parts(SideFolder):
     """
 
     error: ClassVar[type[IcpiError]] = DatasetError
+    later: ClassVar[tuple[str, ...]] = ("arm_hash",)
 
     def __init__(self, out: Path, task: Task, manifest: dict[str, Any]) -> None:
         """Make the folder, or take up the one that is there."""

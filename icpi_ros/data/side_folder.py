@@ -49,6 +49,8 @@ class SideFolder:
     """The option that names the output."""
     unimportant: ClassVar[tuple[str, ...]] = ("command",)
     """Keys of the manifest that may differ: what matters in them is there in parts."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """Keys that folders of older versions do not have: not compared with those."""
 
     def __init__(self, out: Path, manifest: dict[str, Any]) -> None:
         """Make the folder, or take up the one that is there."""
@@ -121,6 +123,7 @@ class SideFolder:
             there = None
         now = {key: value for key, value in self._manifest.items() if key not in self.unimportant}
         if isinstance(there, dict):
+            now = {key: now[key] for key in now if key in there or key not in self.later}
             there = {key: value for key, value in there.items() if key not in self.unimportant}
         if there == now:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from icpi_ros.arms import ARMS, find_arm
 from icpi_ros.data.bags.reader import Bag
@@ -60,7 +61,7 @@ def _arm_name(recorded: str | None, task: Task) -> str:
         return name
     with contextlib.suppress(IcpiError):
         return find_arm(name).name
-    return UNKNOWN  # its file is not here
+    return Path(name).stem  # its file is not here, but it is that of another arm than ours
 
 
 def recorded_setup(bag: Bag) -> RecordedSetup:

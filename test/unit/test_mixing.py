@@ -241,10 +241,19 @@ def test_bags_of_two_arms_or_backends_are_no_data_set(recorded, tmp_path):
 
 def test_a_bag_that_does_not_say_its_arm_is_of_none(recorded, tmp_path):
     silent = Bag(write(tmp_path / "a", messages(recorded)))
-    gone = bag(tmp_path / "b", recorded, "two", arm=str(tmp_path / "gone.yaml"), backend="other")
-    for one in (silent, gone):
-        assert import_bags([one], recorded.task).dataset.arms == ()
+    assert import_bags([silent], recorded.task).dataset.arms == ()
     assert from_bag(tmp_path / "a").arms == ()
+
+
+def test_an_arm_whose_file_is_gone_is_another_one_than_ours(recorded, tmp_path):
+    gone = bag(tmp_path / "a", recorded, "two", arm=str(tmp_path / "gone.yaml"), backend="other")
+    ours = bag(tmp_path / "b", recorded, "one", arm="", backend="other")
+    assert import_bags([gone], recorded.task).dataset.arms == (ArmId("gone"),)
+    assert from_bag(tmp_path / "a").arms == (ArmId("gone"),)
+    with pytest.raises(DatasetError, match=r"run one .* with ur5e and run two .* with gone"):
+        import_bags([ours, gone], recorded.task)
+    with pytest.raises(DatasetError, match="the data set is of arm ur5e, not of gone"):
+        evaluate(gone, Request(improvers=("random",)))
 
 
 def test_an_offline_comparison_is_with_the_recorded_arm(recorded, tmp_path):
