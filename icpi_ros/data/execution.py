@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -163,7 +163,8 @@ def arm_hash(arm: Arm) -> str:
     """Return a short hash of what an arm is: joints, limits, collision geometry, kinematics.
 
     Kinematics as tool poses at fixed joint positions, so that it is the same for arms from
-    Denavit-Hartenberg tables, URDF and code.
+    Denavit-Hartenberg tables, URDF and code.  Stored runs and data sets know an arm by it: another
+    way to make it would make another arm of each.
     """
     n = len(arm.joints)
     poses = [arm.tool_pose(arm.home), arm.tool_pose(np.zeros(n))]
@@ -175,7 +176,7 @@ def arm_hash(arm: Arm) -> str:
         {
             "name": arm.name,
             "joints": arm.joints,
-            "limits": limits_digest(arm.limits),
+            "limits": {f.name: _rounded(getattr(arm.limits, f.name)) for f in fields(arm.limits)},
             "home": _rounded(arm.home),
             "strike_deceleration": str(arm.strike_deceleration),
             "body": body,

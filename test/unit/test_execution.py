@@ -167,6 +167,22 @@ def test_the_hash_of_an_arm_is_that_of_its_description(tmp_path):
     assert arm_hash(ARMS.get("ur5e")) != arm_hash(ARMS.get("ur5e_stick"))
 
 
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("ur5e", "d5c6ab73a713b013"),
+        ("ur5e_stick", "e90539b37bbe0369"),
+        ("fr3", "f0635885a3755edd"),
+    ],
+)
+def test_stored_runs_know_an_arm_by_the_hash_that_it_had(store, name, stored):
+    """A change of these arms changes these hashes, of nothing else: their runs do not go on."""
+    assert arm_hash(ARMS.get(name)) == stored
+    run = begun(store, replace(REAL, arm=name, arm_hash=stored))
+    now = Execution.of(Backend.REAL, ARMS.get(name), ARMS.get(name).limits)
+    assert resume(store, run, now).resumed_from == 1
+
+
 # --- mixing -------------------------------------------------------------------------------------
 
 
