@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_arm, add_mix, add_store, checked_output, same_arm, whole
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_mix,
+    add_store,
+    arm_argument,
+    checked_output,
+    same_arm,
+    whole,
+)
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -132,7 +141,6 @@ class _Bar:
 
 
 def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-    from icpi_ros.arms import argument_of
     from icpi_ros.cli.calibrate_report import now
     from icpi_ros.data.mixing import ArmId
     from icpi_ros.identify.physics_file import save
@@ -152,16 +160,18 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
     if args.picture:
         _draw(args.picture, recording, arm, estimate)
     numbers = ",".join(f"{value:.6g}" for value in estimate.belief.mean)
-    with_arm = "" if arm.name == recording.task.arm else f" arm:={argument_of(arm)}"
-    print(f"simulate it: icpi up sim task:={recording.task.name}{with_arm} physics:={numbers}")
+    task, other = recording.task, arm_argument(arm, recording.task)
+    with_arm = f" arm:={shlex.quote(other)}" if other else ""
+    print(f"simulate it: icpi up sim task:={task.name}{with_arm} physics:={numbers}")
     if args.out:
         how = (
             f"icpi calibrate physics: {recording.source}, {len(recording.trials)} trials, "
             f"simulated with {ArmId.of(arm)}{others}"
         )
         save(args.out, estimate, how, now())
-        again = f"--task {recording.task.name}{with_arm.replace(' arm:=', ' --arm ')}"
-        build = f"icpi dataset build {again} --physics-file {args.out} --out FILE"
+        with_arm = f" --arm {shlex.quote(other)}" if other else ""
+        file = shlex.quote(str(args.out))
+        build = f"icpi dataset build --task {task.name}{with_arm} --physics-file {file} --out FILE"
         print(f"written: {args.out}; next: {build}")
 
 

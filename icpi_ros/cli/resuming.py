@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,14 +101,13 @@ def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | Non
 
 def withdraw_mix(args: argparse.Namespace) -> None:
     """Take back a permission to mix that nothing has used: it is for this command alone."""
-    from icpi_ros.data.store import TrialStore, default_path
+    from icpi_ros.data.store import TrialStore, UnknownRun, default_path
 
     path = args.store or default_path()
     if not (args.resume and args.mix and path.exists()):
         return
-    with TrialStore(path) as store:
-        known = {run.run_id for run in store.runs()}
-        if args.resume in known and store.run(args.resume).may_mix:
+    with TrialStore(path) as store, suppress(UnknownRun):
+        if store.run(args.resume).may_mix:
             store.allow_mix(args.resume, False)
 
 

@@ -6,6 +6,7 @@ files are only read when a run begins.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,8 +38,9 @@ def check_files(specs: Sequence[NodeSpec]) -> None:
         UsageError: the first that cannot be used; names parameter and file.
     """
     done: set[tuple[str, ...]] = set()
+    read = functools.cache(ParamsFile)  # one file, as a rule
     for spec in specs:
-        values = _values(spec)
+        values = _values(spec, read(spec.params_file))
         for name, check in CHECKS.items():
             key = (name, *(str(values.get(n, "")) for n in (name, "task", "arm", "mapping")))
             if values.get(name) and key not in done:
@@ -46,9 +48,8 @@ def check_files(specs: Sequence[NodeSpec]) -> None:
                 _guarded(name, check, values)
 
 
-def _values(spec: NodeSpec) -> dict[str, Any]:
+def _values(spec: NodeSpec, file: ParamsFile) -> dict[str, Any]:
     """Return the parameters of a node with those that its file sets."""
-    file = ParamsFile(spec.params_file)
     by_file = {name: file.of(spec.full_name, name) for name in spec.parameters}
     return dict(spec.parameters) | {name: found[-1] for name, found in by_file.items() if found}
 

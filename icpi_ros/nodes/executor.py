@@ -71,13 +71,14 @@ class Executor(IcpiNode):
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
-        self._loosened = self._told_of(list(in_force.loosened))
+        self._loosened = self._told_of(in_force.loosened, bool(values["simulated"]))
         log = self.get_logger()
         for line in in_force.limits:
             log.info(line)
         self._outside = OutsideStop(self.port, self.gate, self.changed, self.settings, log)
         self.latch = StopLatch(self, self._stop, lambda: self._server.busy or self._outside.busy)
-        self._readiness = self._make_readiness(values, limits)
+        limits = f"{limits}; {origin_text(self.arm)}"
+        self._readiness = self._make_readiness(values, limits, in_force.loosened)
         # Steady: the heartbeat must not stand still with simulated time.
         self.create_timer(0.5, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.Diagnostics(self, self._health)
@@ -88,11 +89,13 @@ class Executor(IcpiNode):
             self.get_logger().error("the motion under way did not end in time")
         self._outside.close()
 
-    def _make_inquiry(self, values: dict[str, Any]) -> ControllerInquiry:
+    def _make_inquiry(
+        self, values: dict[str, Any], log: Callable[[str], object] | None = None
+    ) -> ControllerInquiry:
         refuse = values["controller_check"] == "refuse"
         advise = not values["simulated"]  # that arm takes no harm
         name, joints = values["controller_name"], self.arm.joints
-        return ControllerInquiry(self, name, joints, refuse, advise)
+        return ControllerInquiry(self, name, joints, refuse, advise, log)
 
     def _limits_in_force(self, file: str) -> str:
         tightened = f"tightened by {file}" if file else "no limits file"
@@ -107,30 +110,36 @@ class Executor(IcpiNode):
             f"workspace of {name}: {workspace_text(self.gate.limits)}",
         ]
 
-    def _make_readiness(self, values: dict[str, Any], limits: str) -> Readiness:
-        name, rules = values["controller_name"], self.guard.rules
-        refuse = values["controller_check"] == "refuse"
+    def _make_readiness(
+        self, values: dict[str, Any], limits: str, loosened: Sequence[str]
+    ) -> Readiness:
+        rules, simulated = self.guard.rules, bool(values["simulated"])
         # Quiet, and not the trials' own: they ask for themselves, and log what they are warned of.
-        inquiry = ControllerInquiry(self, name, self.arm.joints, refuse, log=lambda line: None)
-        simulated = bool(values["simulated"])
-        watch = ControllerWatch(inquiry, self.port, name, refuse, rules.dry_run, simulated)
+        watch = ControllerWatch(
+            self._make_inquiry(values, log=lambda line: None),
+            self.port,
+            values["controller_name"],
+            values["controller_check"] == "refuse",
+            rules.dry_run,
+            simulated,
+        )
         return Readiness(
             Parts(
-                self.task,
-                self.arm,
-                self.gate,
-                rules,
-                self.settings,
-                self.port,
-                self.scene,
-                self._servers,
-                self._operator,
-                self.latch,
-                watch,
-                f"{limits}; {origin_text(self.arm)}",
-                loosened(values),
-                simulated,
-                self.get_namespace(),
+                task=self.task,
+                arm=self.arm,
+                gate=self.gate,
+                rules=rules,
+                settings=self.settings,
+                port=self.port,
+                scene=self.scene,
+                servers=self._servers,
+                operator=self._operator,
+                latch=self.latch,
+                controller=watch,
+                limits=limits,
+                loosened=loosened,
+                simulated=simulated,
+                namespace=self.get_namespace(),
             )
         )
 
@@ -143,13 +152,13 @@ class Executor(IcpiNode):
         self._servers = ActionServers(self, EXECUTE_MOTION)
         return Guard(rules, memory, planner, approval, controller, self._servers)
 
-    def _told_of(self, lines: list[str]) -> str:
+    def _told_of(self, lines: Sequence[str], simulated: bool) -> str:
         """Log what is off or loosened; return what diagnostics say of it, empty = nothing.
 
         A simulated arm takes no harm: one line of information is enough.
         """
         text, log = "; ".join(lines), self.get_logger()
-        if self.get_parameter("simulated").value:
+        if simulated:
             if text:
                 log.info(f"simulated: {text}")
             return ""

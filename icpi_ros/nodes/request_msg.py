@@ -14,6 +14,9 @@ from icpi_ros.nodes.convert import header, point
 from icpi_ros.nodes.planning import STROKE, Plan, ShownMotion
 from icpi_ros.tasks.base import Task
 
+OF_STROKE = tuple(set(MotionSummaryMsg.get_fields_and_field_types()) - {"label"})
+"""Fields that a question has of its stroke, beside those of all motions."""
+
 
 @dataclass(frozen=True)
 class InForce:
@@ -39,7 +42,7 @@ def motion_request_msg(
     if not plan.shown or plan.shown[-1].label != STROKE:
         raise InvalidValue("nothing is shown of this plan: Planner.shown")
     motions = [motion_summary_msg(one) for one in plan.shown]
-    stroke, (low, high) = motions[-1], plan.step_bounds or ((), ())
+    low, high = plan.step_bounds or ((), ())
     return OperatorRequest(
         header=header(ns),
         kind=OperatorRequest.MOTION,
@@ -58,18 +61,8 @@ def motion_request_msg(
         speed_scale=plan.slow_scale,
         stroke_scale=plan.stroke_scale,
         rehearsal=plan.rehearsal is not None,
-        duration=stroke.duration,
-        fastest_joint=stroke.fastest_joint,
-        joint_speed=stroke.joint_speed,
-        joint_speed_share=stroke.joint_speed_share,
-        acceleration_share=stroke.acceleration_share,
-        tool_speed=stroke.tool_speed,
-        tool_energy=stroke.tool_energy,
-        tool_height=stroke.tool_height,
-        floor_distance=stroke.floor_distance,
-        clearance=stroke.clearance,
-        tool_path=stroke.tool_path,
         motions=motions,
+        **{name: getattr(motions[-1], name) for name in OF_STROKE},
     )
 
 
