@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     for line in replay_lines(found):
         print(printable(line))
     if args.json:
-        from icpi_ros.data.atomic import replacing
+        from icpi_ros.files import replacing
 
         with replacing(args.json) as path:
             path.write_text(json.dumps(as_json(bag, found), indent=1) + "\n", encoding="utf-8")

@@ -22,8 +22,8 @@ import numpy as np
 from icpi_msgs.msg import ObjectTrajectory as PathMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
+from icpi_ros.data.bags.parameters import recorded_setup
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.rederive import RederivedRun, Settings
 from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import split_id
 from icpi_ros.data.dataset import check_arm, load
@@ -36,7 +36,7 @@ from icpi_ros.nodes.parameters import Spec, declare
 from icpi_ros.nodes.player import PREFIX, Player
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_TRAJECTORY, PROPOSALS, TRIALS
-from icpi_ros.offline.parameters import recorded_setup
+from icpi_ros.offline.rederive import RederivedRun, Settings
 from icpi_ros.run_setup import find_examples
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import TrialStatus
