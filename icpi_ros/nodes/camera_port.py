@@ -15,7 +15,9 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
+from typing import Any
 
 import mujoco
 from sensor_msgs.msg import CameraInfo, Image
@@ -30,7 +32,7 @@ from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.targets import Target
 from icpi_ros.sim.camera import SimulatedCamera
-from icpi_ros.sim.camera_settings import CameraSettings
+from icpi_ros.sim.camera_settings import NUMBERS, CameraSettings
 from icpi_ros.sim.shutter import Exposure, Shutter
 from icpi_ros.types import Array
 
@@ -45,6 +47,19 @@ FREE_PERIOD = 1.0 / 120.0
 is: who perceives and records must keep pace, on two busy cores too."""
 POLL = 0.1
 """How often a waiting thread looks whether the node ends [s]."""
+
+
+def settings_of(values: Mapping[str, Any]) -> CameraSettings:
+    """Return the settings that the parameters ask for.
+
+    Raises:
+        InvalidValue: names the setting, its value and what is allowed.
+    """
+    given = {name: values[f"camera_{name}"] for name in NUMBERS}
+    distortion = values["camera_distortion"]
+    if distortion:
+        given["distortion"] = tuple(distortion)
+    return CameraSettings(**given)
 
 
 class CameraPort:
