@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from icpi_ros.data.execution import Backend
@@ -27,7 +27,7 @@ class Argument:
     name: str
     default: str
     description: str
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
 
 
 def with_names(setting: Setting) -> Setting:

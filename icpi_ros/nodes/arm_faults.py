@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from icpi_ros.settings.table import find
 from icpi_ros.types import Array
 
-FAULTS = find("fault").choices
+FAULTS = tuple(find("fault").choices)
 """Kinds; each is described in docs/controller.md."""
 PARAMETERS = ("fault", "fault_motion", "fault_after")
 DRIFT_SPEED = 0.1

@@ -123,7 +123,7 @@ class ArmPort(Protocol):
         """Return the last report of one of ``states`` about a motion; None so far."""
 
 
-WAYS = find("controller").choices[1:]
+WAYS = tuple(find("controller").choices)[1:]
 """Every way to an arm, as the parameter ``controller`` names it."""
 WIDER = 1.5
 """Path tolerance of a goal as a share of the executor's: the executor stops first, on a path that

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ class Setting:
     unit: str = ""
     lower: float = -math.inf
     upper: float = math.inf
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     nodes: tuple[str, ...] = ()
     graphs: tuple[str, ...] = ()
     relaxed: Any = None
