@@ -40,12 +40,12 @@ from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import (
     Continuation,
     check_execution,
-    check_numbers,
     examples_hash,
     find_examples,
     make_proposer,
     versions,
 )
+from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, Tracking, Trial, TrialStatus
@@ -160,7 +160,7 @@ class ImprovementRun:
             max_step=max_step,
             dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
-        check_numbers(config)
+        check_run(config)
         proposer = make_proposer(task, config, examples)
         run_id = store.create_run(config, execution)
         return cls(store, run_id, task, config, proposer, execution)

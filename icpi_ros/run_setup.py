@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from dataclasses import dataclass
 
@@ -13,35 +12,15 @@ from icpi_ros.data.dataset import Dataset, check_task, empty, fingerprint, shipp
 from icpi_ros.data.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.data.records import RunConfig
 from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.errors import UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.models.budget import Spending
 from icpi_ros.proposing import Proposer
+from icpi_ros.settings.table import find
 from icpi_ros.tasks.base import Task
 
-MAX_BUDGET = 1000
-MAX_SEED = 2**64 - 1
-
-
-def check_numbers(config: RunConfig) -> None:
-    """Check budget, seed, target cost and the largest step.
-
-    Raises:
-        InvalidValue: one is not allowed; the message names it, its value and the range.
-    """
-    if not _whole(config.budget, 1, MAX_BUDGET):
-        raise InvalidValue(f"budget = {config.budget} trials is not allowed: 1 to {MAX_BUDGET}")
-    if not _whole(config.seed, 0, MAX_SEED):
-        raise InvalidValue(f"seed = {config.seed} is not allowed: 0 to {MAX_SEED}")
-    if not (math.isfinite(config.target_cost) and config.target_cost >= 0.0):
-        raise InvalidValue(
-            f"target cost = {config.target_cost} m is not allowed: metres, 0 = no target"
-        )
-    if not 0.0 < config.max_step <= 1.0:
-        raise InvalidValue(
-            f"max step = {config.max_step} is not allowed: a share of the range, above 0, at most 1"
-        )
+MAX_BUDGET = int(find("trials").upper)
 
 
 @dataclass(frozen=True)
@@ -86,10 +65,6 @@ def _doubt(run_id: str, before: Execution, now: Execution) -> str:
     if now.backend is Backend.UNKNOWN:
         return f"run {run_id} was executed {before}; how it goes on is not known: {unchecked}"
     return ""
-
-
-def _whole(value: int, lower: int, upper: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and lower <= value <= upper
 
 
 def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset:

@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 PYTEST = (BIN / "python", "-m", "pytest")
 CHECKS = {
-    "lint": [(BIN / "ruff", "check"), (BIN / "ruff", "format", "--check")],
+    "lint": [
+        (BIN / "ruff", "check"),
+        (BIN / "ruff", "format", "--check"),
+        (BIN / "lint-imports", "--no-cache"),
+    ],
     "types": [(BIN / "mypy",)],
 }
 CORE = ("test/unit", "test/contract")

@@ -33,12 +33,12 @@ from icpi_ros.data.build import build
 from icpi_ros.data.dataset import Dataset, shipped
 from icpi_ros.data.plan import Plan
 from icpi_ros.errors import IcpiError
-from icpi_ros.identify.belief import Belief
 from icpi_ros.identify.estimate import Estimate, estimate_of
 from icpi_ros.identify.fit import fit
 from icpi_ros.identify.misfit import Recorded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.observation import Observation, observe
 from icpi_ros.types import Array, ObjectTrajectory
 

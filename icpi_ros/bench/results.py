@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.data.execution import UNKNOWN
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import ResultsError
+from icpi_ros.files import replacing
 
 FORMAT = "icpi-bench"
 VERSION = 1

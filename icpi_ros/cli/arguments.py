@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.settings.table import find
+
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.mixing import ArmId
@@ -44,6 +46,33 @@ def number(low: float, high: float = math.inf) -> type[float]:
         return value
 
     return parse  # type: ignore[return-value]  # argparse takes any callable
+
+
+def add_setting(
+    parser: argparse.ArgumentParser, name: str, note: str = "", default: Any = None
+) -> None:
+    """Add the option of a setting: type, range, choices and help are those of the table.
+
+    Args:
+        parser: of a command.
+        name: of the setting.
+        note: that the help ends with.
+        default: of the option; None = the command says what it means.
+    """
+    setting = find(name)
+    kind, value = type(setting.default), name.upper()
+    if kind is int:
+        kind, value = whole(int(setting.lower), int(setting.upper)), "N"
+    elif kind is float:
+        kind, value = number(setting.lower, setting.upper), setting.unit.upper() or "X"
+    parser.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=kind,
+        choices=setting.choices or None,
+        metavar=None if setting.choices else value,
+        default=default,
+        help=f"{setting.help}; {note}" if note else setting.help,
+    )
 
 
 def numbers(text: str) -> list[float]:
@@ -205,21 +234,10 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 def add_graph(parser: argparse.ArgumentParser) -> None:
     """Add what decides how a simulated graph runs."""
-    parser.add_argument("--namespace", default="", help="ROS namespace (default: the root)")
-    parser.add_argument(
-        "--real-time-factor",
-        type=number(0.0, 100.0),
-        metavar="F",
-        default=0.0,
-        help="simulated seconds per second; 0 = as fast as possible (the default)",
-    )
-    parser.add_argument(
-        "--source",
-        choices=("tracked_pose", "camera"),
-        default="tracked_pose",
-        help="where object positions come from: the true pose, or a simulated camera alone",
-    )
-    parser.add_argument("--log-level", choices=("debug", "info", "warn", "error"), default="warn")
+    add_setting(parser, "namespace", default="")
+    add_setting(parser, "real_time_factor", "default: 0", default=0.0)
+    add_setting(parser, "source", default="tracked_pose")
+    add_setting(parser, "log_level", default="warn")
 
 
 def checked_output(path: Path) -> Path:

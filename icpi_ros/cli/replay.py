@@ -11,10 +11,10 @@ from icpi_ros.cli.arguments import (
     add_arm,
     add_mix,
     add_model,
+    add_setting,
     add_workers,
     checked_output,
     model_options,
-    number,
     whole,
 )
 from icpi_ros.text import printable
@@ -38,12 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--topics", type=Path, metavar="FILE", help="YAML: our topic names to those of the bag"
     )
-    parser.add_argument(
-        "--source",
-        choices=("tracked_pose", "camera"),
-        default="",
-        help="where positions come from (default: as in the recording)",
-    )
+    add_setting(parser, "source", "default: as in the recording", default="")
     parser.add_argument(
         "--calibration",
         type=Path,
@@ -51,17 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="camera; default: the scene's with the bag's camera_info",
     )
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
-    parser.add_argument(
-        "--seed",
-        type=whole(0, 2**64 - 1),
-        help="of the runs; default: the one below 10000 that gives the first attempt",
+    add_setting(
+        parser, "seed", "default: the one below 10000 that gives the first attempt of each run"
     )
-    parser.add_argument(
-        "--max-step",
-        type=number(1e-6, 1.0),
-        metavar="SHARE",
-        help="largest step that the runs were allowed, share of a range (default: as recorded)",
-    )
+    add_setting(parser, "max_step", "default: as recorded")
     parser.add_argument(
         "--pairs",
         type=whole(0, 10_000),
@@ -91,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     for line in replay_lines(found):
         print(printable(line))
     if args.json:
-        from icpi_ros.data.atomic import replacing
+        from icpi_ros.files import replacing
 
         with replacing(args.json) as path:
             path.write_text(json.dumps(as_json(bag, found), indent=1) + "\n", encoding="utf-8")

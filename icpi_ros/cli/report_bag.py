@@ -28,10 +28,10 @@ def report_bag(
         UsageError: the bag or the run cannot be read, or the bag has several runs.
     """
     from icpi_ros.cli.replay import open_bag, refuse_inside
+    from icpi_ros.data.bags.parameters import recorded_setup
     from icpi_ros.data.bags.trials import read_trials
     from icpi_ros.errors import UsageError
     from icpi_ros.models.budget import spent_on
-    from icpi_ros.offline.parameters import recorded_setup
     from icpi_ros.offline.runs import group, settled
     from icpi_ros.report.bag_page import bag_sections
     from icpi_ros.report.bag_run import as_record, as_trials

@@ -15,13 +15,13 @@ from icpi_ros.cli.arguments import (
     add_graph,
     add_mix,
     add_model,
+    add_setting,
     add_store,
     checked_output,
     model_options,
-    number,
     numbers,
-    whole,
 )
+from icpi_ros.settings.table import find
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 
-TRIALS = 8
+TRIALS: int = find("trials").default
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--improver", help="who proposes; a wrong name lists all (default: embedded)"
     )
-    parser.add_argument(
-        "--trials", type=whole(1, 1000), metavar="N", help=f"budget (default: {TRIALS})"
-    )
-    parser.add_argument(
-        "--seed",
-        type=whole(0, 2**62),
-        help="of the first attempt, the improver and the hidden physics; with --attach the "
-        "physics is the graph's (default: 0)",
+    add_setting(parser, "trials", f"default: {TRIALS}")
+    add_setting(
+        parser,
+        "seed",
+        "of the first attempt, the improver and the hidden physics, which with --attach is the "
+        "graph's; default: 0",
     )
     parser.add_argument(
         "--goal",
@@ -59,12 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y",
         help="default: the task's own (--goal=-0.1,0.4 for a leading minus)",
     )
-    parser.add_argument(
-        "--target-cost",
-        type=number(0.0),
-        metavar="M",
-        help="stop when a trial costs at most this [m]; default: 0, use the whole budget",
-    )
+    add_setting(parser, "target_cost", "default: 0")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
     add_arm(parser, "the task's own; with --resume: that of the run")
@@ -80,12 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the graph that is up (with the same --store), start none",
     )
-    parser.add_argument(
-        "--noise", type=number(0.0), metavar="M", help="sensor noise, std [m]; with --in-process"
-    )
-    parser.add_argument(
-        "--latency", type=number(0.0), metavar="S", help="sensor latency [s]; with --in-process"
-    )
+    add_setting(parser, "noise", "with --in-process")
+    add_setting(parser, "latency", "with --in-process")
     add_model(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from icpi_ros.arms.base import Arm
+    from icpi_ros.offline.survey import SurveyPlan
     from icpi_ros.space import ParameterSpace
     from icpi_ros.tasks.base import Task
-    from icpi_ros.tasks.survey import SurveyPlan
 
 PICTURED = 2
 """Physics draws in the picture."""
@@ -58,8 +58,8 @@ def describe_task(args: argparse.Namespace) -> int:
     """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
     import os
 
+    from icpi_ros.offline.survey import SurveyPlan
     from icpi_ros.tasks import TASKS
-    from icpi_ros.tasks.survey import SurveyPlan
 
     task = TASKS.get(args.name)
     arm = chosen_arm(args.arm, task)
@@ -99,7 +99,7 @@ def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> None:
     """Print the figures of a survey."""
     from tqdm import tqdm
 
-    from icpi_ros.tasks.survey import survey
+    from icpi_ros.offline.survey import survey
 
     hidden = not sys.stderr.isatty()
     with tqdm(total=plan.draws, unit="draw", disable=hidden, leave=False) as bar:
@@ -133,8 +133,8 @@ def _draw(task: Task, arm: Arm, plan: SurveyPlan, path: Path) -> None:
     """Draw the landscapes of the survey's first draws."""
     from tqdm import tqdm
 
+    from icpi_ros.offline.survey import landscape, survey_draws
     from icpi_ros.report.task_picture import save_landscape
-    from icpi_ros.tasks.survey import landscape, survey_draws
 
     physics, _ = survey_draws(task, plan)
     with tqdm(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from icpi_ros.data.atomic import replacing
+from icpi_ros.files import replacing
 from icpi_ros.types import Array
 
 FOLDER = "ICPI_CACHE"

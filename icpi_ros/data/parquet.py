@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.data.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.data.execution import UNKNOWN
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import DatasetError
+from icpi_ros.files import replacing
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array

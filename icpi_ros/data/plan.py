@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.context.retrieval import DEFAULT_K
 from icpi_ros.errors import InvalidValue
-from icpi_ros.identify.belief import Belief
 from icpi_ros.space import ParameterSpace
 from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.belief import Belief
 from icpi_ros.types import Array
 
 LABELS = ("brute", "hindsight")
@@ -102,7 +101,7 @@ class Plan:
             return self.goals_per_draw
         return 1 if self._goal_is_fixed(task) else VARIED_GOALS
 
-    def check(self, task: Task, k: int = DEFAULT_K) -> None:
+    def check(self, task: Task, k: int) -> None:
         """Check the plan against a task and the ``k`` examples that improvers retrieve.
 
         Raises:

@@ -14,15 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.data.bags.folder import check_folder
-from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.graph.arguments import (
-    REAL_DEFAULTS,
-    Argument,
-    checked,
-    replay_arguments,
-    with_defaults,
-)
+from icpi_ros.errors import UsageError
+from icpi_ros.graph.arguments import Argument, arguments, checked
 from icpi_ros.graph.params_file import ParamsFile
+from icpi_ros.settings.table import find, of_node
 
 PACKAGE = "icpi_ros"
 
@@ -74,45 +69,24 @@ class NodeSpec:
         return command
 
 
-MODEL_ARGUMENTS = ("model", "base_url", "key_variable", "options")
-"""Arguments about the improver llm and its variants."""
-
-CAMERA_WHOLE = ("camera_width", "camera_height")
-CAMERA_NUMBERS = ("camera_rate", "camera_noise", "camera_exposure", "camera_latency", "camera_drop")
-
-SIM_PATIENCE = {
-    "executor": {
-        "start_timeout": 30.0,
-        "joint_state_timeout": 2.0,
-        "object_state_timeout": 2.0,
-        "reply_timeout": 5.0,
-        "controller_rate": 500.0,
-    },
-    "policy_improver": {"connect_timeout": 30.0},
-}
-"""Deadlines [s] of a simulated arm on a busy machine; the nodes' own suit a real arm.
-
-All nodes start at once, and a simulated arm with a camera has come 7 s after the others.
-``controller_rate`` is what the simulated controller has: an update per step [Hz].
-"""
+SENSORS = ("camera", "publish_pose")
+"""Parameters that begin so are only passed on where they are not as usual."""
 
 BACKENDS = {"sim": "simulated_graph", "real": "real_graph"}
 """What the store holds of a run (:class:`icpi_ros.data.execution.Backend`), by graph."""
 
-KNOW_ALIKE, ALIKE = ("executor", "policy_improver"), ("arm", "limits", "dry_run", "max_step")
-"""Nodes that must agree, and on which parameters: the one moves the arm, the other stores it."""
+KNOW_ALIKE = ("executor", "policy_improver")
+"""Nodes that must agree on what both have: the one moves the arm, the other stores it."""
 
-SAFETY_NUMBERS = ("speed_scale", "ramp_scale", "max_step")
-SAFETY_TRUTHS = ("approval", "dry_run", "rehearse")
-SAFETY_TEXTS = ("arm", "joint_prefix", "scene", "limits")
-
-SIM_ARGUMENTS = with_defaults({})
-REAL_ARGUMENTS = with_defaults(REAL_DEFAULTS)
 GRAPHS: Mapping[str, tuple[Argument, ...]] = {
-    "sim": SIM_ARGUMENTS,
-    "real": REAL_ARGUMENTS,
-    "replay": replay_arguments(),
+    name: arguments(name) for name in ("sim", "real", "replay")
 }
+NODES = {
+    "sim": ("mujoco_arm", "perception", "executor", "policy_improver"),
+    "real": ("perception", "executor", "policy_improver"),
+    "replay": ("perception", "replay"),
+}
+"""Nodes that a graph always has."""
 CLOCKS = ("mujoco_arm", "replay")
 """Nodes that publish /clock: they would only listen to themselves."""
 
@@ -152,17 +126,47 @@ def with_checklist(specs: Sequence[NodeSpec]) -> list[NodeSpec]:
 
 def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the parameters of the nodes of a graph, by node."""
+    beside = ("viewer",) if values["viewer"] == "true" else ()
+    nodes = {node: _of(node, name == "sim", values) for node in (*NODES[name], *beside)}
     if name == "replay":
-        return _replay(values)
-    parameters = _shared(values)
-    stored = {"backend": BACKENDS[name], "dry_run": values["dry_run"] == "true"}
-    parameters["policy_improver"] |= stored | {"mix": values["mix"] == "true"}
-    if name == "sim":
-        for node, deadlines in SIM_PATIENCE.items():
-            parameters[node] |= deadlines
-        parameters["executor"]["simulated"] = True
-        parameters = {"mujoco_arm": _simulation(values), **parameters}
-    return parameters
+        nodes["replay"]["bag"] = _bag(values)
+    else:
+        nodes["policy_improver"]["backend"] = BACKENDS[name]
+    if values["record"]:
+        nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
+    return nodes
+
+
+def _of(node: str, simulated: bool, values: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the arguments make of the parameters of a node.
+
+    In a simulation it is told the relaxed values of its other parameters too: all nodes start at
+    once, and a simulated arm with a camera has come 7 s after the others.
+    """
+    given = {s.name: s for s in of_node(node) if s.name in values}
+    parsed = {
+        name: _physics(values) if name == "physics" else setting.parse(values[name])
+        for name, setting in given.items()
+    }
+    if node == "mujoco_arm":
+        parsed = _as_asked(parsed, values)
+    others = (s for s in of_node(node) if simulated and s.name not in values)
+    return parsed | {s.name: s.relaxed for s in others if s.relaxed is not None}
+
+
+def _as_asked(parameters: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of the simulated arm without sensors and physics that are as usual.
+
+    Its sensor is the camera alone where positions come from images, unless others are asked for.
+    """
+    images = {"camera": True, "publish_pose": False} if values["source"] == "camera" else {}
+    usual = {
+        name
+        for name, value in parameters.items()
+        if name.startswith((*SENSORS, "physics")) and value == find(name).usual
+    }
+    usual.discard("physics_seed")
+    return images | {name: value for name, value in parameters.items() if name not in usual}
 
 
 def _check_clock(spec: NodeSpec, file: ParamsFile) -> None:
@@ -191,7 +195,8 @@ def _check_both(specs: Sequence[NodeSpec], file: ParamsFile, given: Mapping[str,
         UsageError: executor and policy_improver would differ; one moves, the other stores.
     """
     both = [spec.full_name for spec in specs if spec.executable in KNOW_ALIKE]
-    for name in (name for name in ALIKE if name not in given):
+    first, second = (set(of_node(node)) for node in KNOW_ALIKE)
+    for name in sorted(setting.name for setting in first & second if setting.name not in given):
         found = {node: file.of(node, name) for node in both}
         if any(values != found[both[0]] for values in found.values()):
             told = ", ".join(f"{node}: {values or 'nothing'}" for node, values in found.items())
@@ -222,48 +227,11 @@ def _require_approval(specs: Sequence[NodeSpec], file: ParamsFile) -> None:
         )
 
 
-def _shared(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of the nodes that all graphs have, by node."""
-    task, max_step = {"task": values["task"]}, {"max_step": _number("max_step", values["max_step"])}
-    names = ("improver", "arm", "limits", "source", "store", "dataset", *MODEL_ARGUMENTS)
-    return {
-        "perception": _perception(values),
-        "executor": {**task, **_safety(values)},
-        "policy_improver": {**task, **{name: values[name] for name in names}, **max_step},
-        **_beside(values),
-    }
-
-
-def _replay(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of the nodes of a replay: nothing that could move an arm."""
-    player = values["player"] == "true"
-    if player and not values["bag"]:
+def _bag(values: Mapping[str, str]) -> str:
+    """Return the absolute path of the bag of a replay; empty = it is played otherwise."""
+    if values["player"] == "true" and not values["bag"]:
         raise UsageError("which bag? give bag:=FOLDER, or player:=false for `ros2 bag play`")
-    texts = ("task", "improver", "mapping", "dataset", *MODEL_ARGUMENTS)
-    replay = {
-        **{name: values[name] for name in texts},
-        "bag": str(Path(values["bag"]).expanduser().absolute()) if values["bag"] else "",
-        "rate": _number("rate", values["rate"]),
-        "player": player,
-        "mix": values["mix"] == "true",
-        "seed": _whole("seed", values["seed"]),
-        "max_step": _number("max_step", values["max_step"]),
-    }
-    return {"perception": _perception(values), "replay": replay, **_beside(values)}
-
-
-def _perception(values: Mapping[str, str]) -> dict[str, Any]:
-    return {name: values[name] for name in ("task", "source", "calibration")}
-
-
-def _beside(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of the nodes that look on."""
-    nodes: dict[str, dict[str, Any]] = {}
-    if values["viewer"] == "true":
-        nodes["viewer"] = {name: values[name] for name in ("task", "arm", "joint_prefix")}
-    if values["record"]:
-        nodes["recorder"] = {"folder": str(new_folder(values["record"]))}
-    return nodes
+    return str(Path(values["bag"]).expanduser().absolute()) if values["bag"] else ""
 
 
 def new_folder(text: str) -> Path:
@@ -277,33 +245,11 @@ def new_folder(text: str) -> Path:
     return folder
 
 
-def _safety(values: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        **{name: values[name] for name in SAFETY_TEXTS},
-        **{name: values[name] == "true" for name in SAFETY_TRUTHS},
-        **{name: _number(name, values[name]) for name in SAFETY_NUMBERS},
-        "ramp_trials": _whole("ramp_trials", values["ramp_trials"]),
-    }
-
-
-def _simulation(values: Mapping[str, str]) -> dict[str, Any]:
-    physics = _physics(values)
-    return {
-        "task": values["task"],
-        "arm": values["arm"],
-        "joint_prefix": values["joint_prefix"],
-        "real_time_factor": _number("real_time_factor", values["real_time_factor"]),
-        "physics_seed": _whole("physics_seed", values["physics_seed"]),
-        **({"physics": physics} if physics else {}),
-        **_sensors(values),
-    }
-
-
 def _physics(values: Mapping[str, str]) -> list[float]:
     """Return the physics that are asked for: numbers, or those of a calibrated YAML."""
     text = values["physics"]
     if not text.endswith((".yaml", ".yml")):
-        return _numbers("physics", text)
+        return list(find("physics").parse(text))
     from icpi_ros.identify.physics_file import load
     from icpi_ros.tasks import TASKS
 
@@ -324,41 +270,3 @@ def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) 
         )
         for name, own in parameters.items()
     ]
-
-
-def _sensors(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters of the simulated sensors that are not at the node's defaults."""
-    given: dict[str, Any] = {name: values[name] == "true" for name in ("publish_pose", "camera")}
-    given |= {name: _whole(name, values[name]) for name in CAMERA_WHOLE}
-    given |= {name: _number(name, values[name]) for name in CAMERA_NUMBERS}
-    given["camera_distortion"] = _numbers("camera_distortion", values["camera_distortion"])
-    default = {a.name: a.default for a in SIM_ARGUMENTS}
-    asked = {name: value for name, value in given.items() if values[name] != default[name]}
-    return {"camera": True, "publish_pose": False} | asked if from_images(values) else asked
-
-
-def from_images(values: Mapping[str, str]) -> bool:
-    """Tell whether the simulated sensor is the camera alone."""
-    return values["source"] == "camera"
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidValue(f"argument {name} = {text!r} is not allowed: a number") from None
-
-
-def _whole(name: str, text: str) -> int:
-    if not text.strip().isdigit():
-        raise InvalidValue(f"argument {name} = {text!r} is not allowed: a whole number from 0")
-    return int(text)
-
-
-def _numbers(name: str, text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")] if text.strip() else []
-    except ValueError:
-        raise InvalidValue(
-            f"argument {name} = {text!r} is not allowed: numbers with commas between"
-        ) from None

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import truncnorm
 
-from icpi_ros.identify.belief import Belief
 from icpi_ros.identify.fit import PRIOR, Fit
 from icpi_ros.identify.misfit import DELAY, Recorded
 from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.belief import Belief
 from icpi_ros.types import Array
 
 LEVEL = 0.9

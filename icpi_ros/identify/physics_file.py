@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.identify.belief import Belief
+from icpi_ros.files import replacing
 from icpi_ros.identify.estimate import Estimate
 from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.belief import Belief
 
 SCHEMA = 1
 _LARGEST = 100_000

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from icpi_ros.data.bags.parameters import recorded_setup
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial, read_trials
 from icpi_ros.data.execution import refuse_mixed
@@ -15,7 +16,6 @@ from icpi_ros.data.mixing import ArmId, distinct
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.identify.misfit import Recorded
-from icpi_ros.offline.parameters import recorded_setup
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory, TrialStatus

@@ -104,8 +104,8 @@ class Approval:
             raise TrialEnded(Code.RESET_FAILED, f"the reset of the scene was {decision}")
 
     def _ask(self, request: OperatorRequest, follower: Follower) -> Decision:
-        request.patience, request.dry_run = self._rules.patience, self._rules.dry_run
-        limit = self._rules.patience
+        request.patience, request.dry_run = self._rules.approval_timeout, self._rules.dry_run
+        limit = self._rules.approval_timeout
 
         def undecided() -> TrialEnded:
             return TrialEnded(Code.REJECTED, f"nobody decided within {limit:g} s")

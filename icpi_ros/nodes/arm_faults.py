@@ -11,11 +11,12 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from icpi_ros.nodes.parameters import Spec
+from icpi_ros.settings.table import find
 from icpi_ros.types import Array
 
-FAULTS = ("", "reject", "abort", "silent", "drift", "late", "protective_stop", "inactive")
+FAULTS = tuple(find("fault").choices)
 """Kinds; each is described in docs/controller.md."""
+PARAMETERS = ("fault", "fault_motion", "fault_after")
 DRIFT_SPEED = 0.1
 """Joint speed of an arm that tracks badly [rad/s]."""
 CAUGHT_UP = 1e-3
@@ -31,15 +32,6 @@ class FaultPlan:
     after: float = 0.0
 
 
-PARAMETERS = (
-    Spec(
-        "fault", "", "what goes wrong, for tests; empty = nothing", choices=FAULTS, read_only=False
-    ),
-    Spec("fault_motion", 1, "in which motion from rest, from 1", "", 1, 10**6, read_only=False),
-    Spec("fault_after", 0.0, "when in that motion it begins", "s", 0.0, 60.0, read_only=False),
-)
-
-
 def plan_of(values: Mapping[str, Any]) -> FaultPlan:
     """Return the fault that the parameters ask for."""
     return FaultPlan(values["fault"], values["fault_motion"], values["fault_after"])
@@ -49,7 +41,7 @@ def follow_parameters(node: Node, take: Callable[[FaultPlan], None]) -> None:
     """Give every new plan to ``take`` while the node runs; motions are counted anew with each."""
 
     def check(changed: Sequence[Parameter]) -> SetParametersResult:
-        values = {spec.name: node.get_parameter(spec.name).value for spec in PARAMETERS}
+        values = {name: node.get_parameter(name).value for name in PARAMETERS}
         new = {item.name: item.value for item in changed if item.name in values}
         plan = plan_of(values | new)
         if plan.kind not in FAULTS:

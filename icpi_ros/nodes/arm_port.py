@@ -22,9 +22,9 @@ from icpi_ros.nodes import action_port
 from icpi_ros.nodes.action_port import ActionPort, Tolerances
 from icpi_ros.nodes.arm_feed import ArmFeed, ArmState, FeedPort
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.topic_port import TopicPort
 from icpi_ros.nodes.topics import CONTROLLER
+from icpi_ros.settings.table import find
 
 GRACE = 1.0
 """With ``auto``: steady time for the action server after the topic was found [s]."""
@@ -123,43 +123,11 @@ class ArmPort(Protocol):
         """Return the last report of one of ``states`` about a motion; None so far."""
 
 
-WAYS = ("action", "topic")
+WAYS = tuple(find("controller").choices)[1:]
 """Every way to an arm, as the parameter ``controller`` names it."""
 WIDER = 1.5
 """Path tolerance of a goal as a share of the executor's: the executor stops first, on a path that
 the controller has not given up meanwhile."""
-PARAMETERS = (
-    Spec(
-        "controller",
-        "auto",
-        "how motions reach the arm; auto: its action where control_msgs is installed and the "
-        "controller serves it, else its trajectory topic",
-        choices=("auto", *WAYS),
-    ),
-    Spec(
-        "joint_prefix",
-        "",
-        "what stands in front of the arm's joint names in joint_states and at its controller, for "
-        "example ur_",
-    ),
-    Spec("controller_name", CONTROLLER, "name of the arm's trajectory controller"),
-    Spec(
-        "controller_rate",
-        250.0,
-        "updates of the controller per second at least: a stop begins two of them ahead",
-        "Hz",
-        50.0,
-        2000.0,
-    ),
-    Spec(
-        "goal_time",
-        0.5,
-        "time after a motion's end to be within its goal tolerance, sent with every goal",
-        "s",
-        0.05,
-        10.0,
-    ),
-)
 
 
 def make_port(
@@ -171,7 +139,7 @@ def make_port(
         node: whose executor serves it.
         arm: whose joints are meant.
         changed: notified at every news.
-        values: of :data:`PARAMETERS`, and ``tracking_tolerance``, ``goal_tolerance`` [rad].
+        values: parameters of the executor.
 
     Raises:
         UsageError: the action is asked for, but ``control_msgs`` is not installed.

@@ -27,13 +27,12 @@ from icpi_ros.nodes import qos
 from icpi_ros.nodes.convert import time_msg
 from icpi_ros.nodes.images import ImageBuffer, camera_info_msg
 from icpi_ros.nodes.pacer import Sparing
-from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.spin import IcpiNode
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.targets import Target
 from icpi_ros.sim.camera import SimulatedCamera
-from icpi_ros.sim.camera_settings import RANGES, CameraSettings
+from icpi_ros.sim.camera_settings import NUMBERS, CameraSettings
 from icpi_ros.sim.shutter import Exposure, Shutter
 from icpi_ros.types import Array
 
@@ -50,41 +49,13 @@ POLL = 0.1
 """How often a waiting thread looks whether the node ends [s]."""
 
 
-def _spec(name: str, default: Any, description: str) -> Spec:
-    allowed = RANGES[name]
-    return Spec(
-        f"camera_{name}",
-        default,
-        description,
-        unit=allowed.unit,
-        lower=allowed.lower,
-        upper=allowed.upper,
-    )
-
-
-PARAMETERS = (
-    Spec("camera", False, "render a camera and publish camera/image_raw and camera/camera_info"),
-    Spec("camera_name", "", "camera of the scene; empty = its first"),
-    Spec("camera_distortion", [], "plumb-bob k1, k2, p1, p2, k3; empty = an ideal lens"),
-    _spec("width", 320, "width of the image"),
-    _spec("height", 240, "height of the image"),
-    _spec("rate", 60.0, "images per second of simulated time"),
-    _spec("noise", 0.0, "standard deviation of the noise of every pixel"),
-    _spec("exposure", 0.0, "how long the shutter is open, at most 1 / camera_rate"),
-    _spec("gain", 1.0, "factor on all grey levels; 0 = a lens cap"),
-    _spec("latency", 0.0, "simulated time from exposure to delivery; the stamp stays true"),
-    _spec("drop", 0.0, "share of the images that are lost, from 0 to 1"),
-    _spec("seed", 0, "seed of noise and lost images"),
-)
-
-
 def settings_of(values: Mapping[str, Any]) -> CameraSettings:
     """Return the settings that the parameters ask for.
 
     Raises:
         InvalidValue: names the setting, its value and what is allowed.
     """
-    given = {name: values[f"camera_{name}"] for name in RANGES}
+    given = {name: values[f"camera_{name}"] for name in NUMBERS}
     distortion = values["camera_distortion"]
     if distortion:
         given["distortion"] = tuple(distortion)

@@ -26,7 +26,6 @@ from icpi_ros.nodes.controller_facts import (
     judge_parameters,
     rejection_hint,
 )
-from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.question import Question
 
 ANSWER = 3.0
@@ -42,15 +41,6 @@ NOT_CHECKED = {
     PARAMETERS_OF: "its parameters are not checked; see docs/controller.md for those that are "
     "recommended",
 }
-PARAMETERS = (
-    Spec(
-        "controller_check",
-        "refuse",
-        "what to do about a controller that is inactive or set up so that an arm would jump, leave "
-        "its path or never end: refuse motions, or warn",
-        choices=("refuse", "warn"),
-    ),
-)
 
 
 class ControllerInquiry:

@@ -23,7 +23,7 @@ from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ControllerInquiry
 from icpi_ros.nodes.controller_watch import ControllerWatch
-from icpi_ros.nodes.executor_parameters import PARAMETERS, loosened, rules_of, settings_of
+from icpi_ros.nodes.executor_parameters import loosened
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
@@ -36,11 +36,13 @@ from icpi_ros.nodes.request_msg import InForce
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
+from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.stop_leads import Leads
 from icpi_ros.nodes.topics import EXECUTE_MOTION
 from icpi_ros.nodes.trial import Guard, TrialExecution
+from icpi_ros.settings.setting import made_of
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
@@ -54,10 +56,10 @@ class Executor(IcpiNode):
     def __init__(self) -> None:
         """Open the ports and serve."""
         super().__init__("executor")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "executor")
         self.task: Task = TASKS.get(values["task"])
         self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
-        self.settings = settings_of(values)
+        self.settings = made_of(Settings, values)
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
@@ -66,7 +68,7 @@ class Executor(IcpiNode):
         self._last = LastCommand()
         limits = self._limits_in_force(str(limits_file) if limits_file else "")
         in_force = InForce(self._limits_lines(limits), loosened(values))
-        self.guard = self._make_guard(rules_of(values), self._make_inquiry(values), in_force)
+        self.guard = self._make_guard(made_of(Rules, values), self._make_inquiry(values), in_force)
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
@@ -204,7 +206,9 @@ class Executor(IcpiNode):
         return diagnostics.Health(level, message, facts, self._readiness.lines(self._server.busy))
 
     def _state(self) -> tuple[bytes, str]:
-        if trouble := arm_watch.trouble(self.port, self.settings.silence, self.settings.silence):
+        if trouble := arm_watch.trouble(
+            self.port, self.settings.joint_state_timeout, self.settings.joint_state_timeout
+        ):
             return diagnostics.ERROR, trouble
         if doubt := self._servers.doubt:
             return diagnostics.ERROR, doubt

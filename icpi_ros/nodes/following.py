@@ -66,7 +66,9 @@ class Follower:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        self._stopper = Stopper(port, gate, changed, settings.silence, settings.stop_limit, leads)
+        self._stopper = Stopper(
+            port, gate, changed, settings.joint_state_timeout, settings.stop_limit, leads
+        )
         self._last = last or LastCommand()
         self._running: Running | None = None
         self._pending = self._unexplained = ""
@@ -102,8 +104,8 @@ class Follower:
             TrialEnded: there is none within the reply limit, or none that can be used and
                 believed; an arm that was never heard may just be starting, and has the start limit.
         """
-        known, silence = self._port.state is not None, self._settings.silence
-        limit = self._settings.reply if known else self._settings.start
+        known, silence = self._port.state is not None, self._settings.joint_state_timeout
+        limit = self._settings.reply_timeout if known else self._settings.start_timeout
 
         def trouble() -> str:
             return arm_watch.trouble(self._port, silence, limit)
@@ -175,7 +177,7 @@ class Follower:
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
-            reply, recent = self._settings.reply, lambda: self._state.age <= RECENT
+            reply, recent = self._settings.reply_timeout, lambda: self._state.age <= RECENT
             self.wait(recent, reply, lambda: self._silent(RECENT))
             sent = sent.dated(self._state.ns)
         self.look(0.0)  # where nothing was waited for, nobody has looked
@@ -213,7 +215,7 @@ class Follower:
         self._running = None
         self._stopper.forget()
         # It stands where it should; its report has come late when simulated time ran ahead of it.
-        self.wait(lambda: self._over(label), self._settings.reply, self._untold(name))
+        self.wait(lambda: self._over(label), self._settings.reply_timeout, self._untold(name))
         self._last.set(goal)
         return path_start(sent, running)
 
@@ -223,7 +225,7 @@ class Follower:
         Called before a motion is planned: without a controller an arm can be moved by hand, and
         what was planned from where it was would make it jump.
         """
-        patience = self._settings.reply if self.sent else self._settings.start
+        patience = self._settings.reply_timeout if self.sent else self._settings.start_timeout
         nobody = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
         self.wait(lambda: self._port.has_controller, patience, lambda: nobody)
 
@@ -247,17 +249,17 @@ class Follower:
             return TrialEnded(
                 Code.MOTION_REFUSED,
                 f"the arm moves already: {self._arm.joints[i]} at {found[0].qd[i]:.3f} rad/s "
-                f"for {self._settings.reply:g} s: see what else drives it",
+                f"for {self._settings.reply_timeout:g} s: see what else drives it",
             )
 
-        self.wait(stands, self._settings.reply, moving)
+        self.wait(stands, self._settings.reply_timeout, moving)
         return found[0]
 
     def _started(self, label: str) -> int:
         """Wait until the controller has taken the motion; return the stamp of its start."""
         if not self._port.answers:
             return self._port.now  # it starts on receipt
-        reply = self._settings.reply
+        reply = self._settings.reply_timeout
 
         def unanswered() -> TrialEnded:
             return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
@@ -278,7 +280,7 @@ class Follower:
         return not self._port.answers or self._port.status(label, "done") is not None
 
     def _untold(self, name: str) -> Callable[[], TrialEnded]:
-        limit = self._settings.reply
+        limit = self._settings.reply_timeout
         text = f"{name} is at its end, but the controller did not say so within {limit:g} s"
         return lambda: TrialEnded(Code.ARM_FAILED, text)
 
@@ -326,8 +328,10 @@ class Follower:
         self._news(timeout)
         if doubt := self._port.doubt:
             raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
-        if self._port.state is not None and not arm_watch.heard(self._port, self._settings.silence):
-            raise self._silent(self._settings.silence)
+        if self._port.state is not None and not arm_watch.heard(
+            self._port, self._settings.joint_state_timeout
+        ):
+            raise self._silent(self._settings.joint_state_timeout)
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -384,7 +388,7 @@ class Follower:
     def _state(self) -> ArmState:
         state = self._port.state
         if state is None:
-            raise self._silent(self._settings.silence)
+            raise self._silent(self._settings.joint_state_timeout)
         return state
 
     @property

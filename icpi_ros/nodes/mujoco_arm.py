@@ -32,7 +32,7 @@ from icpi_ros.nodes.action_servers import SEND_GOAL
 from icpi_ros.nodes.camera_port import CameraPort
 from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.pacer import Pacer, Sparing
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm
 from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
@@ -44,25 +44,6 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array
 
-PARAMETERS = (
-    Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
-    Spec("arm", "", "arm that is simulated: a name or a description file; empty = the task's"),
-    Spec("joint_prefix", "", "what stands in front of its joint names, as at many a real arm"),
-    Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),
-    Spec("physics_seed", 0, "seed of the hidden physics", lower=0, upper=2**62),
-    Spec(
-        "real_time_factor",
-        1.0,
-        "simulated per real time, at least 0.05; 0 = as fast as possible, with a camera: as fast "
-        "as it can render, at most 120 images per second, or camera_rate if that is more",
-        lower=0.0,
-        upper=100.0,
-    ),
-    Spec("publish_pose", True, "publish object_pose, the true pose of the object"),
-    *arm_faults.PARAMETERS,
-    *simulated_controller.PARAMETERS,
-    *camera_port.PARAMETERS,
-)
 LAST_LOOK = 2.5
 """At the end: longest real time for a moving arm to brake and an executor that ends too to see it
 stand [s]; with what else has to end less than :data:`icpi_ros.nodes.spin.CLOSE_LIMIT`."""
@@ -80,7 +61,7 @@ class MujocoArm(IcpiNode):
     def __init__(self) -> None:
         """Load the scene and start the simulation thread."""
         super().__init__("mujoco_arm")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "mujoco_arm")
         if 0.0 < values["real_time_factor"] < 0.05:
             raise UsageError("mujoco_arm: parameter real_time_factor: 0, or 0.05 to 100")
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")

@@ -58,7 +58,7 @@ class OutsideStop:
 
         Where the arm is, or how fast, may not be known: then a hold could move it.
         """
-        fresh = min(self._settings.silence, FRESH)
+        fresh = min(self._settings.joint_state_timeout, FRESH)
         if trouble := arm_watch.trouble(self._port, fresh, fresh):
             given_up = self._port.cancel()
             return self._told(f"{GIVEN_UP if given_up else UNSENT}: {trouble}")
@@ -110,7 +110,7 @@ class OutsideStop:
         """Hold; tell whether the arm was seen to stand."""
         settings = self._settings
         stopper = Stopper(
-            self._port, self._gate, self._changed, settings.silence, settings.stop_limit
+            self._port, self._gate, self._changed, settings.joint_state_timeout, settings.stop_limit
         )
         return stopper.stop(None, settings.tracking_tolerance, "stop")
 

@@ -1,9 +1,8 @@
-"""Node parameters from a small table: type, default, unit, range, choices, all checked."""
+"""Parameters of nodes, made from the table of settings: type, unit, range, choices, all checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -16,6 +15,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from icpi_ros.errors import UsageError
+from icpi_ros.graph.arguments import with_names
+from icpi_ros.settings.setting import Setting
+from icpi_ros.settings.table import REPLAYS, of_node
 
 _TYPES: dict[type, tuple[Parameter.Type, str]] = {
     bool: (Parameter.Type.BOOL, "true or false"),
@@ -26,86 +28,59 @@ _TYPES: dict[type, tuple[Parameter.Type, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Spec:
-    """One parameter, fixed at start unless ``read_only`` is False.
-
-    Attributes:
-        name: its name.
-        default: default value; its type is the parameter's type (a list means float64[]).
-        description: what it does.
-        unit: SI unit; empty = none.
-        lower, upper: closed range of a number; None = no range (text and lists).
-        choices: allowed texts; empty = any.
-    """
-
-    name: str
-    default: Any
-    description: str
-    unit: str = ""
-    lower: float | None = None
-    upper: float | None = None
-    choices: Sequence[str] = ()
-    read_only: bool = True
-
-    @property
-    def descriptor(self) -> ParameterDescriptor:
-        """The same as ROS sees it (`ros2 param describe`)."""
-        unit = f" [{self.unit}]" if self.unit else ""
-        constraint = f"one of {', '.join(self.choices)}" if self.choices else ""
-        descriptor = ParameterDescriptor(
-            description=self.description + unit,
-            read_only=self.read_only,
-            additional_constraints=constraint,
-        )
-        if self.lower is not None and self.upper is not None:
-            if isinstance(self.default, float):
-                limits = FloatingPointRange(
-                    from_value=float(self.lower), to_value=float(self.upper)
-                )
-                descriptor.floating_point_range = [limits]
-            else:
-                whole = IntegerRange(from_value=int(self.lower), to_value=int(self.upper))
-                descriptor.integer_range = [whole]
-        return descriptor
-
-    @property
-    def allowed(self) -> str:
-        """What a value may be, for error messages."""
-        if self.choices:
-            return f"one of {', '.join(self.choices)}"
-        text = _TYPES[type(self.default)][1]
-        if self.lower is not None and self.upper is not None:
-            text += f" from {self.lower:g} to {self.upper:g}"
-        return f"{text} [{self.unit}]" if self.unit else text
+INTEGERS = 2**63 - 1
+"""Largest integer of a parameter."""
 
 
-def declare(node: Node, specs: Iterable[Spec]) -> dict[str, Any]:
-    """Declare all parameters and return their values.
+def descriptor(setting: Setting) -> ParameterDescriptor:
+    """Return a setting as ROS sees it (`ros2 param describe`)."""
+    found = ParameterDescriptor(
+        description=f"{setting.description} [{setting.unit}]"
+        if setting.unit
+        else setting.description,
+        read_only=setting.read_only,
+        additional_constraints=setting.allowed if setting.choices else "",
+    )
+    low, high = setting.lower, setting.upper
+    if math.isfinite(low) and math.isfinite(high):
+        if isinstance(setting.default, float):
+            limits = FloatingPointRange(from_value=float(low), to_value=float(high))
+            found.floating_point_range = [limits]
+        else:
+            whole = IntegerRange(from_value=int(low), to_value=min(int(high), INTEGERS))
+            found.integer_range = [whole]
+    return found
+
+
+def declare(node: Node, name: str) -> dict[str, Any]:
+    """Declare the parameters that the table of settings has of node ``name``; return their values.
 
     Raises:
         UsageError: a value given at start is not allowed; names parameter, value and what is.
     """
-    return {spec.name: _declare(node, spec) for spec in specs}
+    return {s.name: _declare(node, with_names(s), name == REPLAYS) for s in of_node(name)}
 
 
-def _declare(node: Node, spec: Spec) -> Any:
-    kind, _ = _TYPES[type(spec.default)]
-    empty = spec.default == []
+def _declare(node: Node, setting: Setting, relaxed: bool) -> Any:
+    kind, _ = _TYPES[type(setting.default)]
+    default = setting.usual if relaxed else setting.default
     try:
         # An empty list has no type in rclpy: declare the type and leave the value unset.
-        node.declare_parameter(spec.name, kind if empty else spec.default, spec.descriptor)
-        value = node.get_parameter(spec.name).value
+        first = kind if default == [] else default
+        node.declare_parameter(setting.name, first, descriptor(setting))
+        value = node.get_parameter(setting.name).value
     except ParameterUninitializedException:
         return []
     except (InvalidParameterTypeException, InvalidParameterValueException) as exc:
-        raise UsageError(_refusal(node, spec)) from exc
-    if spec.choices and value not in spec.choices:
-        raise UsageError(_refusal(node, spec))
+        raise UsageError(_refusal(node, setting)) from exc
+    if setting.choices and value not in setting.choices:
+        raise UsageError(_refusal(node, setting))
     return list(value) if kind is Parameter.Type.DOUBLE_ARRAY else value
 
 
-def _refusal(node: Node, spec: Spec) -> str:
-    given = node._parameter_overrides.get(spec.name)
+def _refusal(node: Node, setting: Setting) -> str:
+    given = node._parameter_overrides.get(setting.name)
     value = "" if given is None else f" = {given.value!r}"
-    return f"{node.get_name()}: parameter {spec.name}{value} is not allowed: {spec.allowed}"
+    kind = _TYPES[type(setting.default)][1]
+    allowed = setting.allowed if setting.choices else setting.ranged(kind)
+    return f"{node.get_name()}: parameter {setting.name}{value} is not allowed: {allowed}"

@@ -19,7 +19,7 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.graph.checklist import Line, State
 from icpi_ros.nodes import convert, diagnostics, qos
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.sources import PER_SECOND, SOURCES, Seen
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
@@ -27,16 +27,6 @@ from icpi_ros.perception.window import LONGEST
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND
 
-PARAMETERS = (
-    Spec("task", "slide", "task whose object is observed", choices=TASKS.names()),
-    Spec("source", "tracked_pose", "where positions come from", choices=SOURCES.names()),
-    Spec(
-        "calibration", "", "file of the calibrated camera; empty = the camera of the task's scene"
-    ),
-    Spec("history", 60.0, "how much of the past is kept for windows", "s", 1.0, LONGEST),
-    Spec("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05, 60.0),
-    Spec("diagnostics_period", 1.0, "time between two reports of health", "s", 0.05, 60.0),
-)
 STATE_PERIOD = 0.002
 """Shortest real time between two object states [s]; a change of rest is sent at once."""
 SENSOR_REMEDY = "start it (`ros2 topic hz` shows what comes); docs/perception.md has what is needed"
@@ -61,7 +51,7 @@ class Perception(IcpiNode):
     def __init__(self) -> None:
         """Subscribe to the source and to trial windows."""
         super().__init__("perception")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "perception")
         self._silent_after: float = values["silent_after"]
         self._at_rest = False
         self._arrival = -np.inf

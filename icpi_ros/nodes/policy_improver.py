@@ -18,8 +18,6 @@ from icpi_ros.data.execution import UNKNOWN, Backend, Execution
 from icpi_ros.feasible import reach_of
 from icpi_ros.graph.checklist import STORE, Line, State
 from icpi_ros.graph.instance import domain_id
-from icpi_ros.graph.protections import CAREFUL
-from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.motion.limits_file import gate_of
@@ -27,44 +25,12 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.nodes.motion_client import Deadlines, MotionClient
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import IMPROVE, PROPOSALS, TRIALS
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Trial
-
-PARAMETERS = (
-    Spec("task", "slide", "task that is improved", choices=TASKS.names()),
-    Spec(
-        "improver", DEFAULT_IMPROVER, "improver of goals that name none", choices=IMPROVERS.names()
-    ),
-    Spec("store", "", "file of the trial store; empty = the user's default"),
-    Spec("dataset", "", "file of examples; empty = the shipped set"),
-    Spec("mix", False, "examples may be those of another arm; stored with the run"),
-    Spec("model", "", "model of the improver llm; empty = its default"),
-    Spec("base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default"),
-    Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
-    Spec("deadline", 0.0, "deadline of one proposal; 0 = the improver's default", "s", 0.0, 3600.0),
-    Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
-    Spec("arm", "", "arm that executes: a name or a description file; empty = the task's"),
-    Spec("limits", "", "YAML file of limits tighter than the arm's own, the executor's"),
-    Spec("backend", UNKNOWN, "what executes trials, for the store", choices=tuple(Backend)),
-    Spec("source", UNKNOWN, "where object positions come from, for the store"),
-    Spec("controller", UNKNOWN, "what moves the joints, for the store"),
-    Spec("dry_run", False, "nothing moves, for the store; counts where backend is known"),
-    Spec(
-        "max_step",
-        CAREFUL["max_step"],
-        "largest step of theta in a run, share of its range; the executor's",
-        "",
-        0.01,
-        1.0,
-    ),
-    Spec("connect_timeout", 10.0, "time for the executor to appear", "s", 0.1, 600.0),
-    Spec("heartbeat_timeout", 5.0, "time without a sign of life of the executor", "s", 1.0, 600.0),
-    Spec("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),
-)
 
 
 class PolicyImprover(IcpiNode):
@@ -73,7 +39,7 @@ class PolicyImprover(IcpiNode):
     def __init__(self) -> None:
         """Open topics, the client of the executor, and serve."""
         super().__init__("policy_improver")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "policy_improver")
         task = TASKS.get(values["task"])
         arm = find_arm(values["arm"] or task.arm)
         gate = gate_of(arm, values["limits"])

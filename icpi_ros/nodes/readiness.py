@@ -109,7 +109,7 @@ class Readiness:
         return Line("alone", State.OK, "no other node executes motions")
 
     def _joint_states(self) -> Line:
-        port, silence = self._parts.port, self._parts.settings.silence
+        port, silence = self._parts.port, self._parts.settings.joint_state_timeout
         rate = self._rate.take(port.received)
         if trouble := arm_watch.trouble(port, silence, silence):
             never = port.state is None and not port.doubt
@@ -123,7 +123,7 @@ class Readiness:
         return Line("joint states", State.OK, text)
 
     def _object(self, busy: bool) -> Line:
-        seen, blindness = self._parts.scene.seen, self._parts.settings.blindness
+        seen, blindness = self._parts.scene.seen, self._parts.settings.object_state_timeout
         body = self._parts.task.object_body
         if seen is None:
             return Line("object", State.WAITING, f"the {body} was not seen yet", SEE_IT)

@@ -39,17 +39,11 @@ from icpi_ros.data.bags.definitions import Definition, definition
 from icpi_ros.data.bags.recording import Limits, Recording, Topic
 from icpi_ros.nodes import diagnostics, qos, topics
 from icpi_ros.nodes.parameter_snapshot import ParameterSnapshot
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.qos_text import qos_text
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.redact import leaked
 
-PARAMETERS = (
-    Spec("folder", "", "folder of the bag; must not exist"),
-    Spec("max_size", 1024.0, "size of a file at which a new one is begun", "MiB", 1.0, 1e6),
-    Spec("max_duration", 600.0, "time after which a new file is begun", "s", 1.0, 1e6),
-    Spec("keep_free", 512.0, "of the disk: recording ends before it is full", "MiB", 0.0, 1e6),
-)
 MEBI = 2**20
 WATCH_PERIOD = 0.5
 QUIET = 0.3
@@ -94,7 +88,7 @@ class Recorder(IcpiNode):
     def __init__(self) -> None:
         """Make the bag and subscribe."""
         super().__init__("recorder")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "recorder")
         limits = Limits(
             int(values["max_size"] * MEBI),
             values["max_duration"],

@@ -22,41 +22,25 @@ import numpy as np
 from icpi_msgs.msg import ObjectTrajectory as PathMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
+from icpi_ros.data.bags.parameters import recorded_setup
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.rederive import RederivedRun, Settings
 from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import split_id
 from icpi_ros.data.dataset import check_arm, load
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import BudgetSpent, IcpiError
-from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.nodes import convert, diagnostics, qos
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.player import PREFIX, Player
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_TRAJECTORY, PROPOSALS, TRIALS
-from icpi_ros.offline.parameters import recorded_setup
+from icpi_ros.offline.rederive import RederivedRun, Settings
 from icpi_ros.run_setup import find_examples
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import TrialStatus
 
-PARAMETERS = (
-    Spec("bag", "", "folder or file of the bag"),
-    Spec("mapping", "", "YAML file: our topic names to those of the bag; empty = our names"),
-    Spec("rate", 1.0, "times real time; 0 = as fast as perception follows", "", 0.0, 1000.0),
-    Spec("player", True, "play the bag; false: ros2 bag play does"),
-    Spec("task", "slide", "task that was recorded", choices=TASKS.names()),
-    Spec("improver", DEFAULT_IMPROVER, "improver that is asked", choices=IMPROVERS.names()),
-    Spec("dataset", "", "file of examples; empty = the shipped set"),
-    Spec("mix", False, "examples may be those of another arm than the recorded one"),
-    Spec("seed", 0, "seed of the improver, that of the recorded run", "", 0, 2**63 - 1),
-    Spec("model", "", "model of the improver llm; empty = its default"),
-    Spec("base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default"),
-    Spec("key_variable", "", "environment variable that holds the key; never the key itself"),
-    Spec("options", "", 'more options of improvers, a JSON object such as {"digits": 3}'),
-    Spec("max_step", 1.0, "largest step of theta in a run, share of its range", "", 0.01, 1.0),
-)
 MOST_WAITING = 64
 """Paths and trials that may wait for each other, and trials for the improver."""
 
@@ -69,7 +53,7 @@ class Replay(IcpiNode):
     def __init__(self) -> None:
         """Open the bag and the topics, and begin to play once perception listens."""
         super().__init__("replay")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "replay")
         names = ("model", "base_url", "key_variable")
         options = parse_options(values["options"]) | {n: values[n] for n in names if values[n]}
         taken = IMPROVERS.get(values["improver"]).option_names

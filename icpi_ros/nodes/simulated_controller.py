@@ -17,28 +17,12 @@ from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import action_port, convert, qos
 from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.parameters import Spec
 from icpi_ros.nodes.simulated_action import SimulatedAction
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode
-from icpi_ros.nodes.topics import CONTROLLER, FOLLOW, STATUS, TRAJECTORY
+from icpi_ros.nodes.topics import FOLLOW, STATUS, TRAJECTORY
 from icpi_ros.sim.motions import Event, Order, Watch
 from icpi_ros.sim.trajectory_controller import ControllerOptions
-
-PARAMETERS = (
-    Spec("controller_name", CONTROLLER, "name of the controller that is simulated"),
-    Spec(
-        "controller_status",
-        True,
-        "say what became of each motion and why; a real controller does not",
-    ),
-    Spec(
-        "interpolate_from_desired_state",
-        False,
-        "join trajectories from the last command, not from the measured state",
-    ),
-    Spec("servo_lag", 0.0, "how much later than commanded the arm moves", "s", 0.0, 0.2),
-)
 
 
 def options_of(values: dict[str, Any]) -> ControllerOptions:
@@ -60,7 +44,7 @@ class SimulatedController:
         arm: whose joints are meant.
         take: takes an order and answers it later; raises what is wrong with it at once.
         hold: gives a motion up, by label.
-        values: of :data:`PARAMETERS`.
+        values: parameters of ``mujoco_arm``.
     """
 
     def __init__(

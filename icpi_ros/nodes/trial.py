@@ -171,7 +171,9 @@ class TrialExecution:
 
     def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
         """Return the plan that may be executed."""
-        self._follower.wait_still(lambda: self._scene.is_told, self._settings.start, self._unseen)
+        self._follower.wait_still(
+            lambda: self._scene.is_told, self._settings.start_timeout, self._unseen
+        )
         self._follower.await_arm()
         self._require_alone()  # before a person is asked
         self._require_controller()
@@ -242,7 +244,7 @@ class TrialExecution:
 
     def _reset_scene(self) -> int:
         """Have the scene put back; return when it was [ns]."""
-        failed, limit = Code.RESET_FAILED, self._settings.reply
+        failed, limit = Code.RESET_FAILED, self._settings.reply_timeout
 
         def missing() -> TrialEnded:
             return TrialEnded(failed, f"nobody serves reset_scene: waited {limit:g} s")
@@ -312,7 +314,7 @@ class TrialExecution:
         """End if nothing was seen for too long, counted from ``begin`` [s, steady] at the most."""
         seen = self._scene.seen
         last = begin if seen is None else max(begin, seen.arrival)
-        if time.monotonic() - last > self._settings.blindness:
+        if time.monotonic() - last > self._settings.object_state_timeout:
             raise self._blind()
 
     def _give_up(self) -> str:
@@ -339,7 +341,7 @@ class TrialExecution:
         self._scene.window(state, self._trial_id, self._task.name, self.report.start, stop)
 
     def _unseen(self) -> TrialEnded:
-        limit = self._settings.start
+        limit = self._settings.start_timeout
         return TrialEnded(
             Code.PERCEPTION_SILENT, f"nobody tells object_state: waited {limit:g} s for perception"
         )
@@ -347,5 +349,6 @@ class TrialExecution:
     def _blind(self) -> TrialEnded:
         return TrialEnded(
             Code.PERCEPTION_SILENT,
-            f"no object state for {self._settings.blindness:g} s: is perception running?",
+            f"no object state for {self._settings.object_state_timeout:g} s: is perception "
+            "running?",
         )

@@ -21,7 +21,7 @@ from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, InvalidValue
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.nodes import convert, diagnostics, marker_msgs, qos
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import (
     JOINT_STATES,
@@ -35,11 +35,6 @@ from icpi_ros.nodes.topics import (
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Array
 
-PARAMETERS = (
-    Spec("task", "slide", "task that is shown", choices=TASKS.names()),
-    Spec("arm", "", "arm that is shown: a name or a description file; empty = the task's"),
-    Spec("joint_prefix", "", "what stands in front of its joint names in joint_states"),
-)
 PERIOD = 0.1
 """Steady time between two sets of markers [s]."""
 PATH_STEP = 0.02
@@ -52,7 +47,7 @@ class Viewer(IcpiNode):
     def __init__(self) -> None:
         """Subscribe and publish."""
         super().__init__("viewer")
-        values = declare(self, PARAMETERS)
+        values = declare(self, "viewer")
         self._task = TASKS.get(values["task"])
         self._arm = prefixed(find_arm(values["arm"] or self._task.arm), values["joint_prefix"])
         self._ns = 0

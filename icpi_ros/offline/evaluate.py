@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from icpi_ros.arms import argument_of
+from icpi_ros.data.bags.parameters import RecordedSetup, recorded_setup
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.data.dataset import check_arm
@@ -14,7 +15,6 @@ from icpi_ros.data.mixing import ArmId, refuse_ways
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.offline.answers import Answer, EvaluatedRun, evaluate_runs, examples_of
 from icpi_ros.offline.outcomes import Estimate
-from icpi_ros.offline.parameters import RecordedSetup, recorded_setup
 from icpi_ros.offline.ranking import Place, rank
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun, group, settled

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from icpi_ros import __version__
+from icpi_ros.data.bags.parameters import recorded_setup
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial, read_trials
 from icpi_ros.data.dataset import Dataset
@@ -19,7 +20,6 @@ from icpi_ros.data.importing import LEAST_TRIALS, Imported, choose, join, shows
 from icpi_ros.data.mixing import ArmId, distinct, refuse_ways, two_ways
 from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.offline.outcomes import Executed
-from icpi_ros.offline.parameters import recorded_setup
 from icpi_ros.offline.perceive import Seen
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun, group

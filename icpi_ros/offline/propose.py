@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.arms import find_arm
+from icpi_ros.data.bags.parameters import RecordedSetup
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.feasible import Confinement, WhyNot, anything, reach_of
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.offline.parameters import RecordedSetup
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import find_examples

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from icpi_ros.data.bags.parameters import RecordedSetup
 from icpi_ros.data.bags.raw import shown
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import InvalidValue, UnknownName, UsageError
-from icpi_ros.offline.parameters import RecordedSetup
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Outcome, TrialStatus

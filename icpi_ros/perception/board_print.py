@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
+from icpi_ros.files import replacing
 from icpi_ros.perception.board import Board, Gray
 
 MARGIN = 0.012

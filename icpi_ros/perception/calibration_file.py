@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import CalibrationFileError, InvalidValue
+from icpi_ros.files import replacing
 from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
 from icpi_ros.perception.yaml_values import data, floats, whole
 from icpi_ros.types import Array

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.data.atomic import replacing
+from icpi_ros.files import replacing
 from icpi_ros.perception.board import Board, Gray
 from icpi_ros.perception.calibrate_camera import CameraResult
 from icpi_ros.perception.calibrate_table import TableResult

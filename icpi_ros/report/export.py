@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
+from icpi_ros.files import replacing
 from icpi_ros.redact import redact_text
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
+from icpi_ros.files import replacing
 from icpi_ros.text import printable, printable_lines
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icpi_ros.errors import UsageError
+from icpi_ros.offline.survey import Landscape
 from icpi_ros.space import Parameter
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.survey import Landscape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import DISTORTION
+from icpi_ros.settings.table import find
+
+NUMBERS = ("width", "height", "rate", "noise", "exposure", "gain", "latency", "drop", "seed")
+"""Settings with a range, in the table as ``camera_NAME``."""
 
 
-@dataclass(frozen=True)
-class Range:
-    """Closed range of a setting and its unit; empty = none."""
-
-    lower: float
-    upper: float
-    unit: str = ""
-
-
-RANGES: Mapping[str, Range] = {
-    "width": Range(16, 1920, "px"),
-    "height": Range(16, 1440, "px"),
-    "rate": Range(1.0, 240.0, "Hz"),
-    "noise": Range(0.0, 64.0, "grey levels"),
-    "exposure": Range(0.0, 0.1, "s"),
-    "gain": Range(0.0, 8.0),
-    "latency": Range(0.0, 1.0, "s"),
-    "drop": Range(0.0, 1.0),
-    "seed": Range(0, 2**62),
-}
+def _usual(name: str) -> Any:
+    return find(f"camera_{name}").usual
 
 
 @dataclass(frozen=True)
@@ -50,16 +36,16 @@ class CameraSettings:
         seed: of noise and lost frames.
     """
 
-    width: int = 320
-    height: int = 240
-    rate: float = 60.0
+    width: int = _usual("width")
+    height: int = _usual("height")
+    rate: float = _usual("rate")
     distortion: tuple[float, ...] = (0.0,) * DISTORTION
-    noise: float = 0.0
-    exposure: float = 0.0
-    gain: float = 1.0
-    latency: float = 0.0
-    drop: float = 0.0
-    seed: int = 0
+    noise: float = _usual("noise")
+    exposure: float = _usual("exposure")
+    gain: float = _usual("gain")
+    latency: float = _usual("latency")
+    drop: float = _usual("drop")
+    seed: int = _usual("seed")
 
     def __post_init__(self) -> None:
         """Refuse what no camera has.
@@ -67,14 +53,11 @@ class CameraSettings:
         Raises:
             InvalidValue: names the setting, its value and what is allowed.
         """
-        for name, allowed in RANGES.items():
-            value = getattr(self, name)
-            if not allowed.lower <= value <= allowed.upper:
-                unit = f" {allowed.unit}" if allowed.unit else ""
-                raise InvalidValue(
-                    f"camera {name} = {value:g}: must be {allowed.lower:g} to "
-                    f"{allowed.upper:g}{unit}"
-                )
+        for name in NUMBERS:
+            value, setting = getattr(self, name), find(f"camera_{name}")
+            if not setting.lower <= value <= setting.upper:
+                unit = f" {setting.unit}" if setting.unit else ""
+                raise InvalidValue(f"camera {name} = {value:g}: must be {setting.span}{unit}")
         if self.exposure * self.rate > 1.0 + 1e-9:
             raise InvalidValue(
                 f"camera exposure = {self.exposure:g} s: must be at most 1 / rate "

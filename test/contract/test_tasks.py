@@ -10,9 +10,9 @@ from icpi_ros.arms import ARMS
 from icpi_ros.data.dataset import shipped
 from icpi_ros.errors import InvalidValue, ObservationMissing
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.offline.survey import SurveyPlan, survey
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.survey import SurveyPlan, survey
 from icpi_ros.types import ObjectTrajectory
 
 pytestmark = pytest.mark.parametrize("name", TASKS.names())

@@ -71,7 +71,9 @@ class Port:
 
 def follower(port, start=20.0):
     # A thread of a busy machine may stand for seconds: that is no silence.
-    settings = Settings(start=start, reply=0.3, stop_limit=0.3, silence=SILENCE)
+    settings = Settings(
+        start_timeout=start, reply_timeout=0.3, stop_limit=0.3, joint_state_timeout=SILENCE
+    )
     return Follower(ARM, SafetyGate(ARM), port, threading.Condition(), settings)
 
 

@@ -65,7 +65,7 @@ class Log:
 
 def outside(port, limit=60.0):
     log = Log()
-    settings = Settings(silence=SILENCE, stop_limit=limit)
+    settings = Settings(joint_state_timeout=SILENCE, stop_limit=limit)
     return OutsideStop(port, SafetyGate(ARM), threading.Condition(), settings, log), log
 
 

@@ -42,7 +42,7 @@ def lines(busy=False, **changed):
         "task": TASK,
         "arm": ARM,
         "gate": SafetyGate(ARM),
-        "rules": Rules(approval=True, operator_resets=True),
+        "rules": Rules(approval=True, scene="operator"),
         "settings": Settings(),
         "port": SimpleNamespace(**port | changed.pop("port", {})),
         "scene": SimpleNamespace(**scene | changed.pop("scene", {})),

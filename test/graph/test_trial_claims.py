@@ -82,10 +82,10 @@ def trial(*places, blind_in=None):
     ignored = {"window": lambda *_: None, "watch_rest": lambda after: None}
     scene = SimpleNamespace(is_told=True, can_reset=False, rest=None, seen=None, **ignored)
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
-    rules, memory = Rules(operator_resets=True), RunMemory()
+    rules, memory = Rules(scene="operator"), RunMemory()
     planner, person = Planner(SLIDE, ARM, GATE, rules, memory), SimpleNamespace(scene_is_back=put)
     guard = Guard(rules, memory, planner, person, controller, SimpleNamespace(doubt=""))
-    arm, settings = Names(), Settings(blindness=0.0)
+    arm, settings = Names(), Settings(object_state_timeout=0.0)
     execution = TrialExecution(SLIDE, arm, scene, guard, settings, on_phase, lambda text: None)
     return lambda: execution.run("trial", THETA, Proposal(run_id="run")), arm, told
 

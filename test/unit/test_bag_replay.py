@@ -10,13 +10,13 @@ from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
 from icpi_ros.cli.main import main
 from icpi_ros.data.bags import topics as known
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.rederive import RederivedRun, Settings
 from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import InvalidValue, ObservationMissing, UnknownName, UsageError
 from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.nodes import topics as live
+from icpi_ros.offline.rederive import RederivedRun, Settings
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory
 

@@ -6,7 +6,7 @@ import pytest
 
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.arguments import checked
-from icpi_ros.graph.description import GRAPHS, SIM_ARGUMENTS, graph
+from icpi_ros.graph.description import GRAPHS, graph
 from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.sim.camera_settings import CameraSettings
 
@@ -80,7 +80,7 @@ def test_a_replay_has_nothing_that_could_move_an_arm():
 
 
 def test_the_camera_of_the_arguments_is_that_of_the_core():
-    usual = {a.name: a.default for a in SIM_ARGUMENTS}
+    usual = {a.name: a.default for a in GRAPHS["sim"]}
     core = CameraSettings()
     for name in ("width", "height", "rate", "noise", "exposure", "latency", "drop"):
         assert usual[f"camera_{name}"] == str(getattr(core, name))
@@ -145,7 +145,7 @@ def test_every_argument_has_a_description_and_a_valid_default():
         checked(arguments, {})
         assert all(argument.description for argument in arguments)
     asked = {"task", "improver", "namespace", "use_sim_time", "params_file", "log_level"}
-    assert asked <= {argument.name for argument in SIM_ARGUMENTS}
+    assert asked <= {argument.name for argument in GRAPHS["sim"]}
 
 
 @pytest.mark.parametrize("name", ["sim", "real"])

@@ -7,7 +7,7 @@ import pytest
 from icpi_ros.cli import main as command_line
 from icpi_ros.errors import UsageError
 from icpi_ros.graph import processes
-from icpi_ros.graph.arguments import SHARED
+from icpi_ros.graph.description import GRAPHS
 from icpi_ros.graph.files import checked_graph
 from icpi_ros.graph.processes import BackgroundGraph
 from icpi_ros.tasks import TASKS
@@ -51,7 +51,7 @@ def refused(started, capsys, *words):
 
 
 def test_all_arguments_that_speak_of_files_are_known_here():
-    named = {a.name for a in SHARED if "file" in a.description or "YAML" in a.description}
+    named = {a.name for a in GRAPHS["sim"] if "file" in a.description or "YAML" in a.description}
     assert named <= {*FILES, *BESIDE}
 
 

@@ -9,10 +9,10 @@ from recorded_trials import FRICTION, MASS, PHYSICS, THETAS, TILT, recorded
 from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.data.plan import Plan
 from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.identify.belief import Belief
 from icpi_ros.identify.estimate import estimate_of
 from icpi_ros.identify.fit import Effort, fit
 from icpi_ros.identify.physics_file import load, save
+from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.roll import ROLL_GC
 from icpi_ros.tasks.rope_swing import ROPE_SWING
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
@@ -159,7 +159,7 @@ def test_draws_are_spread_like_the_belief_and_stay_in_the_range():
 
 def test_a_data_set_plan_draws_around_the_estimate():
     plan = Plan(examples=20, draws=2, around=believed(0.02))
-    plan.check(SLIDE_GC)
+    plan.check(SLIDE_GC, k=20)
     drawn = plan.sample_physics(SLIDE_GC, np.random.default_rng(0))
     assert np.all(np.abs(drawn - PHYSICS) < 0.1 * SPAN)
     assert plan.as_dict(SLIDE)["around"]["mean"] == PHYSICS.tolist()
@@ -171,4 +171,4 @@ def test_a_data_set_plan_refuses_what_contradicts_the_estimate():
     with pytest.raises(InvalidValue, match="leave out --physics"):
         Plan(around=believed(0.02), physics="shifted")
     with pytest.raises(InvalidValue, match="of task slide"):
-        Plan(around=believed(0.02)).check(ROPE_SWING)
+        Plan(around=believed(0.02)).check(ROPE_SWING, k=20)

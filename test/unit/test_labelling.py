@@ -183,4 +183,4 @@ BAD = {
 def test_plans_that_cannot_be_built(case):
     options, message = case[-2:]
     with pytest.raises(InvalidValue, match=message):
-        Plan(**options).check(PUSHING)
+        Plan(**options).check(PUSHING, k=20)

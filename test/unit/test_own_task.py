@@ -12,9 +12,9 @@ from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.store import TrialStore
 from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.offline.survey import SurveyPlan, survey
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.survey import SurveyPlan, survey
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "own_task.md"
 

@@ -3,10 +3,10 @@ import pytest
 
 from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.errors import UsageError
+from icpi_ros.offline.survey import SurveyPlan, landscape, survey, survey_draws
 from icpi_ros.report.task_picture import save_landscape
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
-from icpi_ros.tasks.survey import SurveyPlan, landscape, survey, survey_draws
 
 SMALL = SurveyPlan(draws=2, samples=32, local=6, line=9, seed=4)
 

@@ -1,0 +1,153 @@
+"""One setting: type, range, unit, defaults, and the check that holds wherever it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from icpi_ros.errors import InvalidValue
+
+Made = TypeVar("Made")
+LARGE = 1e9
+"""From here on a limit is none that a person meets."""
+TRUTH = ("true", "false")
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "numbers with commas between",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: of the ROS parameter, of the launch argument and, with dashes, of the option.
+        default: of a node alone and of the graph around a real arm; its type is the setting's (a
+            list means numbers).
+        description: what it does.
+        unit: SI unit; empty = none.
+        lower, upper: closed range of a number.
+        choices: allowed texts; empty = any.
+        nodes: whose parameter it is.
+        graphs: whose launch argument it is.
+        relaxed: default in simulation, in a replay and in process; None = the same.
+        loosened_by: what loosens a protection: ``larger`` or ``smaller`` numbers, or any ``other``
+            value than the default; empty = it protects nobody.
+        run: field of RunConfig that it is; empty = none.
+        read_only: the parameter is fixed when the node starts.
+    """
+
+    name: str
+    default: Any
+    description: str
+    unit: str = ""
+    lower: float = -math.inf
+    upper: float = math.inf
+    choices: Collection[str] = ()
+    nodes: tuple[str, ...] = ()
+    graphs: tuple[str, ...] = ()
+    relaxed: Any = None
+    loosened_by: str = ""
+    run: str = ""
+    read_only: bool = True
+
+    @property
+    def usual(self) -> Any:
+        """Default where no person stands beside an arm."""
+        return self.default if self.relaxed is None else self.relaxed
+
+    @property
+    def span(self) -> str:
+        """Range of a number in words; empty = any."""
+        if math.isfinite(self.upper):
+            return f"{_shown(self.lower)} to {_shown(self.upper)}"
+        return f"at least {_shown(self.lower)}" if math.isfinite(self.lower) else ""
+
+    @property
+    def help(self) -> str:
+        """What it does, with unit and range."""
+        unit = f" [{self.unit}]" if self.unit else ""
+        span = f" ({self.span})" if self.upper < LARGE else ""
+        return f"{self.description}{unit}{span}"
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, for error messages."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        return self.ranged(_KINDS[type(self.default)])
+
+    def ranged(self, kind: str) -> str:
+        """Return the name of a kind of values with the range and the unit."""
+        before = " from" if math.isfinite(self.upper) else ","
+        text = f"{kind}{before} {self.span}" if self.span else kind
+        return f"{text} [{self.unit}]" if self.unit else text
+
+    def fits(self, value: Any) -> bool:
+        """Tell whether a value has the type and is in the range."""
+        kind = type(self.default)
+        if kind is int:
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            return whole and self.lower <= value <= self.upper
+        if kind is float:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            return number and math.isfinite(value) and self.lower <= value <= self.upper
+        return isinstance(value, kind) and (not self.choices or value in self.choices)
+
+    def check(self, value: Any, what: str = "") -> None:
+        """Check a value; ``what`` names it, otherwise than the setting.
+
+        Raises:
+            InvalidValue: it is not allowed; names it, the value and what is.
+        """
+        if not self.fits(value):
+            unit = f" {self.unit}" if self.unit else ""
+            allowed = self.span or self.allowed
+            raise InvalidValue(f"{what or self.name} = {value}{unit} is not allowed: {allowed}")
+
+    def parse(self, text: str) -> Any:
+        """Return the value that a text of a command line stands for.
+
+        Raises:
+            InvalidValue: it is not allowed; names the argument, the text and what is.
+        """
+        try:
+            value = _value(type(self.default), text)
+        except ValueError:
+            value = None
+        if not self.fits(value):
+            raise InvalidValue(
+                f"argument {self.name} = {text!r} is not allowed: {self.allowed}"
+            ) from None
+        return value
+
+
+def made_of(kind: type[Made], values: Mapping[str, Any]) -> Made:
+    """Return a dataclass whose fields are named as settings, from values by the setting's name."""
+    names = (field.name for field in fields(kind))  # type: ignore[arg-type]  # a dataclass
+    return kind(**{name: values[name] for name in names if name in values})
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is written in a launch argument."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(kind: type, text: str) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text)
+    if kind is list:
+        return [float(part) for part in text.split(",")] if text.strip() else []
+    return kind(text)
+
+
+def _shown(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
