@@ -13,7 +13,7 @@ from icpi_ros.data.dataset import Dataset, check_task, empty, fingerprint, shipp
 from icpi_ros.data.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.data.records import RunConfig
 from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.errors import InvalidValue, Kind, Refusal, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.models.budget import Spending
@@ -22,6 +22,9 @@ from icpi_ros.tasks.base import Task
 
 MAX_BUDGET = 1000
 MAX_SEED = 2**64 - 1
+BUDGET, SEED, TARGET_COST, MAX_STEP = "budget", "seed", "target_cost", "max_step"
+NUMBERS = (BUDGET, SEED, TARGET_COST, MAX_STEP)
+"""Fields of the numbers that :func:`check_numbers` refuses."""
 
 
 def check_numbers(config: RunConfig) -> None:
@@ -31,17 +34,28 @@ def check_numbers(config: RunConfig) -> None:
         InvalidValue: one is not allowed; the message names it, its value and the range.
     """
     if not _whole(config.budget, 1, MAX_BUDGET):
-        raise InvalidValue(f"budget = {config.budget} trials is not allowed: 1 to {MAX_BUDGET}")
+        text = f"budget = {config.budget} trials is not allowed: 1 to {MAX_BUDGET}"
+        raise _not_allowed(text, BUDGET, config.budget, 1.0, MAX_BUDGET, "trials")
     if not _whole(config.seed, 0, MAX_SEED):
-        raise InvalidValue(f"seed = {config.seed} is not allowed: 0 to {MAX_SEED}")
+        text = f"seed = {config.seed} is not allowed: 0 to {MAX_SEED}"
+        raise _not_allowed(text, SEED, config.seed, 0.0, MAX_SEED)
     if not (math.isfinite(config.target_cost) and config.target_cost >= 0.0):
-        raise InvalidValue(
-            f"target cost = {config.target_cost} m is not allowed: metres, 0 = no target"
-        )
+        text = f"target cost = {config.target_cost} m is not allowed: metres, 0 = no target"
+        raise _not_allowed(text, TARGET_COST, config.target_cost, 0.0, math.inf, "m")
     if not 0.0 < config.max_step <= 1.0:
-        raise InvalidValue(
+        text = (
             f"max step = {config.max_step} is not allowed: a share of the range, above 0, at most 1"
         )
+        raise _not_allowed(text, MAX_STEP, config.max_step, 0.0, 1.0)
+
+
+def _not_allowed(
+    text: str, field: str, value: float, low: float, high: float, unit: str = ""
+) -> InvalidValue:
+    limit = (low, high)
+    return InvalidValue(
+        Refusal(text, Kind.OUT_OF_BOUNDS, field, "", value, limit, unit, field=field)
+    )
 
 
 @dataclass(frozen=True)
