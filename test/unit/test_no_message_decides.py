@@ -51,7 +51,7 @@ class Finder(ast.NodeVisitor):
         self._function, self._messages = before
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self.visit_FunctionDef(node)  # type: ignore[arg-type]
+        self.visit_FunctionDef(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
         sides = [node.left, *node.comparators]
