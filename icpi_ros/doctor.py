@@ -214,7 +214,10 @@ def run_child(code: str, env: dict[str, str] | None = None) -> str:
 
 
 def first_cause(stderr: str) -> str:
-    """Return the line of the first exception in a traceback, or the last line of ``stderr``."""
+    """Return the line of the first exception in a traceback, or the last line of ``stderr``.
+
+    A text from outside: what another process printed.
+    """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     return (errors or lines[-1:] or ["it failed and said nothing"])[0]

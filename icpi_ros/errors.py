@@ -2,18 +2,114 @@
 
 Every message is one line that says what was wrong, where, what is allowed and
 what to do.  The command line prints it without a traceback; a node puts it in
-``error_msg`` of the action result.
+``error_msg`` of the action result.  The same in fields is :attr:`IcpiError.refusal`:
+programs decide by these, never by the message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """Kind of a refusal."""
+
+    OTHER = "other"
+    """Nothing that a program needs to tell apart."""
+    FORM = "form"
+    """Of another shape, length or type, or too many points."""
+    NOT_FINITE = "not_finite"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    UNKNOWN_NAME = "unknown_name"
+    MISSING = "missing"
+    DUPLICATE = "duplicate"
+    UNREADABLE = "unreadable"
+    """A file that is missing, too large, or no text of its format."""
+    LOOSER = "looser"
+    """A limit that is looser than the arm's own."""
+    NO_MOTION = "no_motion"
+    """Limits that leave no motion."""
+    WRONG_JOINTS = "wrong_joints"
+    TIMES = "times"
+    """Times that do not begin at 0, do not increase, or are all in the past."""
+    DURATION = "duration"
+    SPACING = "spacing"
+    NOT_AT_REST = "not_at_rest"
+    UNKNOWN_POSE = "unknown_pose"
+    START = "start"
+    """A motion that starts where the arm is not."""
+    JOINT_LIMIT = "joint_limit"
+    WORKSPACE = "workspace"
+    FLOOR = "floor"
+    TOOL_SPEED = "tool_speed"
+    SELF_COLLISION = "self_collision"
+    UNCHECKABLE = "uncheckable"
+    """A motion too near to its limits for too long to be checked."""
+    NOT_CHECKED = "not_checked"
+    """A checked motion that the gate did not make."""
+    OUT_OF_REACH = "out_of_reach"
+    STEP = "step"
+    """A theta too far from what its run has executed."""
+    INACTIVE = "inactive"
+    """A controller that takes no motion."""
+    PROTECTIVE_STOP = "protective_stop"
+    FAULT = "fault"
+    """A simulated fault."""
+    CLOSING = "closing"
+    """A simulation that is ending."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One thing that is not allowed, in words and in fields; a field that says nothing is empty.
+
+    Attributes:
+        text: one line for a person.
+        kind: what is wrong.
+        quantity: what was looked at: ``velocity``, ``tool z``, ``points``.
+        joint: name of the joint.
+        value: what it is.
+        limit: what is allowed: lowest and highest value, infinite where open; or the names.
+        unit: of value and limit.
+        field: name of the setting, key, column or point that holds the value.
+    """
+
+    text: str
+    kind: Kind = Kind.OTHER
+    quantity: str = ""
+    joint: str = ""
+    value: Any = None
+    limit: tuple[float, float] | tuple[str, ...] | None = None
+    unit: str = ""
+    field: str = ""
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return self.text
+
+    @property
+    def brief(self) -> str:
+        """The same in few words and without numbers: ``velocity of elbow_joint``."""
+        return f"{self.quantity} of {self.joint}" if self.joint else self.quantity or self.text
 
 
 class IcpiError(Exception):
-    """Base of all errors of this package; ``exit_code`` is the CLI's exit status."""
+    """Base of all errors of this package.
+
+    Attributes:
+        exit_code: the CLI's exit status.
+        refusal: the message in fields.
+    """
 
     exit_code = 1
+
+    def __init__(self, reason: str | Refusal = "") -> None:
+        """Keep the reason; the message is its text."""
+        super().__init__(str(reason))
+        self.refusal = reason if isinstance(reason, Refusal) else Refusal(reason)
 
 
 class UsageError(IcpiError):
@@ -28,7 +124,9 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
         """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names."""
         names = sorted(valid)
-        super().__init__(f"unknown {kind} {name!r}: choose one of {', '.join(names)}")
+        text = f"unknown {kind} {name!r}: choose one of {', '.join(names)}"
+        limit = tuple(names)
+        super().__init__(Refusal(text, Kind.UNKNOWN_NAME, kind, value=name, limit=limit))
         self.kind, self.name, self.valid = kind, name, names
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import MotionRefused, Refusal
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.space import ParameterSpace
@@ -21,25 +21,25 @@ HALVINGS = 10
 DRAWS = 200
 """Most draws of a first attempt."""
 
-WhyNot = Callable[[Array], str]
-"""Returns why a theta ``(d,)`` cannot be executed; empty = it can."""
+WhyNot = Callable[[Array], Refusal | None]
+"""Returns why a theta ``(d,)`` cannot be executed; None = it can."""
 
 
-def anything(theta: Array) -> str:
+def anything(theta: Array) -> Refusal | None:
     """Return that everything inside the bounds can be executed, as in a rollout."""
-    return ""
+    return None
 
 
 def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
     """Return the question whether the gate lets the stroke of a theta pass."""
 
-    def why_not(theta: Array) -> str:
+    def why_not(theta: Array) -> Refusal | None:
         try:
             motion = task.motion(theta, arm)
             gate.check(motion.stroke, motion.start)
         except MotionRefused as exc:
-            return str(exc)
-        return ""
+            return exc.refusal
+        return None
 
     return why_not
 
@@ -52,7 +52,9 @@ def simulated_reach(task: Task, arm: Arm) -> WhyNot:
     return anything if arm.name == task.arm else reach_of(task, arm, SafetyGate(arm))
 
 
-def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tuple[Array, str]:
+def moved_back(
+    theta: Array, executed: Sequence[Array], why_not: WhyNot
+) -> tuple[Array, Refusal | None]:
     """Return theta or, if it cannot be executed, the last one that can on the way back.
 
     The way is straight to the nearest executed theta that can still be executed; along it theta
@@ -65,17 +67,17 @@ def moved_back(theta: Array, executed: Sequence[Array], why_not: WhyNot) -> tupl
         why_not: asked about thetas.
 
     Returns:
-        The theta, and why it was moved (empty = it was not).
+        The theta, and why it was moved (None = it was not).
     """
     reason = why_not(theta)
     if not reason or not executed:
-        return theta, ""
+        return theta, None
     span = np.ptp(np.stack([theta, *executed]), axis=0)
     scale = np.where(span > 0.0, span, 1.0)
     by_distance = sorted(executed, key=lambda other: float(np.linalg.norm((other - theta) / scale)))
     nearest = next((other for other in by_distance if not why_not(other)), None)
     if nearest is None:
-        return theta, ""
+        return theta, None
     good, bad = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = 0.5 * (good + bad)
@@ -94,11 +96,13 @@ class Confined:
         theta: ``(d,)`` inside bounds and step limit, and possible wherever that was found.
         moved: True if it is not what was asked for.
         reason: why it was moved, one line with all reasons; empty = it was not.
+        refusals: the same in fields, where theta was confined now.
     """
 
     theta: Array
     moved: bool
     reason: str
+    refusals: tuple[Refusal, ...] = ()
 
     def trial(self, number: int, proposal: Proposal, best_cost: float) -> Trial:
         """Return the trial that executes it, with the reason in its record.
@@ -143,14 +147,15 @@ class Confinement:
         asked = space.as_vector(theta)
         inside, _ = space.project(asked)
 
-        def why_not(tried: Array) -> str:
+        def why_not(tried: Array) -> Refusal | None:
             return self.steps.refuse(tried, executed) or self.why_not(tried)
 
         near = self.steps.nearest_allowed(inside, executed)
         found, impossible = moved_back(near, executed, why_not)
-        too_far = self.steps.refuse(inside, executed) or ""
-        reasons = filter(None, (*space.outside(asked), too_far, impossible))
-        return Confined(found, not np.array_equal(found, asked), "; ".join(reasons))
+        too_far = self.steps.refuse(inside, executed)
+        reasons = tuple(filter(None, (*space.outside(asked), too_far, impossible)))
+        text = "; ".join(map(str, reasons))
+        return Confined(found, not np.array_equal(found, asked), text, reasons)
 
 
 def first_possible(space: ParameterSpace, rng: np.random.Generator, why_not: WhyNot) -> Array:

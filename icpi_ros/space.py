@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 
 Vector = NDArray[np.float64]
 
@@ -27,9 +27,11 @@ class Parameter:
     def __post_init__(self) -> None:
         """Refuse ranges that hold no number."""
         if not (np.isfinite(self.lower) and np.isfinite(self.upper)):
-            raise InvalidValue(f"bounds of {self.name} are not finite: {self.lower}, {self.upper}")
+            text = f"bounds of {self.name} are not finite: {self.lower}, {self.upper}"
+            raise InvalidValue(Refusal(text, Kind.NOT_FINITE, "bounds", field=self.name))
         if self.lower > self.upper:
-            raise InvalidValue(f"bounds of {self.name} are reversed: {self.lower} > {self.upper}")
+            text = f"bounds of {self.name} are reversed: {self.lower} > {self.upper}"
+            raise InvalidValue(Refusal(text, Kind.OUT_OF_BOUNDS, "bounds", field=self.name))
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,21 @@ class ParameterSpace:
             raise InvalidValue(outside[0])
         return vector
 
-    def outside(self, vector: Vector) -> list[str]:
-        """Return a line for each parameter of a ``(d,)`` vector that is out of bounds."""
+    def outside(self, vector: Vector) -> list[Refusal]:
+        """Return a refusal for each parameter of a ``(d,)`` vector that is out of bounds."""
         return [
-            f"{self.label} {p.name} = {value:.6g} {p.unit} is out of bounds: "
-            f"allowed {p.lower:g} to {p.upper:g} {p.unit}"
+            self._outside(p, float(value))
             for p, value in zip(self.parameters, vector, strict=True)
             if not p.lower <= value <= p.upper
         ]
+
+    def _outside(self, p: Parameter, value: float) -> Refusal:
+        text = (
+            f"{self.label} {p.name} = {value:.6g} {p.unit} is out of bounds: "
+            f"allowed {p.lower:g} to {p.upper:g} {p.unit}"
+        )
+        limit = (p.lower, p.upper)
+        return Refusal(text, Kind.OUT_OF_BOUNDS, self.label, "", value, limit, p.unit, p.name)
 
     def as_vector(self, values: ArrayLike | Sequence[Any]) -> Vector:
         """Return ``values`` as a finite ``(d,)`` float64 vector, bounds not checked.
@@ -97,15 +106,20 @@ class ParameterSpace:
         try:
             vector = np.array(values, dtype=np.float64)
         except (TypeError, ValueError):
-            raise InvalidValue(f"{self.label} is not a list of numbers: {values!r}") from None
+            text = f"{self.label} is not a list of numbers: {values!r}"
+            raise InvalidValue(Refusal(text, Kind.FORM, self.label, value=values)) from None
         if vector.shape != (self.dim,):
-            raise InvalidValue(
+            text = (
                 f"{self.label} needs {self.dim} values ({', '.join(self.names)}), "
                 f"got {vector.size if vector.ndim == 1 else f'an array of shape {vector.shape}'}"
             )
+            raise InvalidValue(Refusal(text, Kind.FORM, self.label, value=values, limit=self.names))
         for name, value in zip(self.names, vector, strict=True):
             if not np.isfinite(value):
-                raise InvalidValue(f"{self.label} {name} = {value} is not a finite number")
+                text = f"{self.label} {name} = {value} is not a finite number"
+                raise InvalidValue(
+                    Refusal(text, Kind.NOT_FINITE, self.label, value=float(value), field=name)
+                )
         return vector
 
     def contains(self, vector: Vector) -> bool:

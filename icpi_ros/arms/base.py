@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue, UnknownName
+from icpi_ros.errors import InvalidValue, Kind, Refusal, UnknownName
 from icpi_ros.types import Array
 
 _LOWER = ("lower", "workspace_lower")
@@ -102,22 +102,29 @@ class ArmLimits:
         try:
             return replace(self, **new)  # type: ignore[arg-type]  # by name, from the fields
         except ValueError as exc:
-            raise InvalidValue(f"tightened limits leave no motion: {exc}") from exc
+            text = f"tightened limits leave no motion: {exc}"
+            raise InvalidValue(Refusal(text, Kind.NO_MOTION)) from exc
 
     def _tighter(self, key: str, value: object, joints: Sequence[str]) -> Array | float:
         """Return ``value`` in the form of limit ``key``; see :meth:`tightened`."""
         own = np.atleast_1d(getattr(self, key))
         names = [""] if len(own) == 1 else [f" of {j}" for j in joints]
-        if key.startswith("workspace"):
+        if is_box := key in ("workspace_lower", "workspace_upper"):
             names = [" x", " y", " z"]
         values = _numbers(key, value, len(own))
         looser = values < own if key in _LOWER else values > own
         if looser.any():
             i = int(np.argmax(looser))
-            raise InvalidValue(
+            text = (
                 f"{key}{names[i]} = {values[i]:.9g} is looser than the arm's own {own[i]:.9g}: "
                 "limits can only be tightened"
             )
+            quantity, joint = f"{key}{names[i]}" if is_box else key, ""
+            if len(own) > 1 and not is_box:
+                joint = joints[i]
+            limit = (float(own[i]), math.inf) if key in _LOWER else (-math.inf, float(own[i]))
+            value = float(values[i])
+            raise InvalidValue(Refusal(text, Kind.LOOSER, quantity, joint, value, limit, field=key))
         return float(values[0]) if np.ndim(getattr(self, key)) == 0 else values
 
 
@@ -127,7 +134,8 @@ def _numbers(key: str, value: object, count: int) -> Array:
     numbers = [v for v in items if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) != len(items) or len(items) != count or not np.isfinite(numbers).all():
         many = f" or a list of {count}" if count > 1 else ""
-        raise InvalidValue(f"{key} must be one finite number{many}, is {value!r}")
+        text = f"{key} must be one finite number{many}, is {value!r}"
+        raise InvalidValue(Refusal(text, Kind.FORM, key, value=value, field=key))
     return np.array(numbers, dtype=np.float64)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.errors import DescriptionError
+from icpi_ros.errors import DescriptionError, Kind, Refusal
 from icpi_ros.types import Array
 
 
@@ -69,13 +69,17 @@ class Block:
         """
         allowed = ", ".join([*required, *(f"[{key}]" for key in optional)])
         if not isinstance(value, dict):
-            raise DescriptionError(f"{where} is {shown(value)}: must be a mapping of {allowed}")
+            text = f"{where} is {shown(value)}: must be a mapping of {allowed}"
+            raise DescriptionError(Refusal(text, Kind.FORM, value=value))
         for key in value:
             if key not in required and key not in optional:
-                raise DescriptionError(f"{where}: unknown key {shown(key)}: allowed are {allowed}")
+                text = f"{where}: unknown key {shown(key)}: allowed are {allowed}"
+                limit = (*required, *optional)
+                raise DescriptionError(Refusal(text, Kind.UNKNOWN_NAME, value=key, limit=limit))
         for key in required:
             if key not in value:
-                raise DescriptionError(f"{where}: {key} is missing: needed are {allowed}")
+                text = f"{where}: {key} is missing: needed are {allowed}"
+                raise DescriptionError(Refusal(text, Kind.MISSING, key, field=key))
         return cls(where, value)
 
     def has(self, key: str) -> bool:
@@ -84,9 +88,9 @@ class Block:
 
     def fail(self, key: str, allowed: str) -> DescriptionError:
         """Return the refusal of a key's value; ``allowed`` continues "must be"."""
-        return DescriptionError(
-            f"{self.where}: {key} is {shown(self.content.get(key))}: must be {allowed}"
-        )
+        value = self.content.get(key)
+        text = f"{self.where}: {key} is {shown(value)}: must be {allowed}"
+        return DescriptionError(Refusal(text, Kind.FORM, key, value=value, field=key))
 
     def text(self, key: str) -> str:
         """Return a text that is not empty and has one line.
@@ -138,16 +142,22 @@ class Block:
         return found
 
     def _number(self, label: str, value: Any, quantity: Quantity) -> float:
-        what = f"{self.where}: {label} is {shown(value)}: must be"
+        unit, most = quantity.unit, quantity.largest
+
+        def refused(kind: Kind, allowed: str) -> DescriptionError:
+            text = f"{self.where}: {label} is {shown(value)}: must be {allowed}"
+            limit = (0.0 if quantity.positive else -most, most)
+            return DescriptionError(Refusal(text, kind, label, "", value, limit, unit, label))
+
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise DescriptionError(f"{what} a number [{quantity.unit}], such as 0.5 or 1.0e-3")
+            raise refused(Kind.FORM, f"a number [{unit}], such as 0.5 or 1.0e-3")
         if not math.isfinite(value):
-            raise DescriptionError(f"{what} a finite number [{quantity.unit}]")
+            raise refused(Kind.NOT_FINITE, f"a finite number [{unit}]")
         if quantity.positive and not value > 0:
-            raise DescriptionError(f"{what} above 0 {quantity.unit}")
-        if abs(value) > quantity.largest:
+            raise refused(Kind.OUT_OF_BOUNDS, f"above 0 {unit}")
+        if abs(value) > most:
             hint = f" ({quantity.hint})" if quantity.hint else ""
-            raise DescriptionError(f"{what} at most {quantity.largest:.4g} {quantity.unit}{hint}")
+            raise refused(Kind.OUT_OF_BOUNDS, f"at most {most:.4g} {unit}{hint}")
         return float(value)
 
 

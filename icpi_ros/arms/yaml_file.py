@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from icpi_ros.errors import DescriptionError
+from icpi_ros.errors import DescriptionError, Kind, Refusal
 
 LARGEST = 1_000_000
 """Bytes; a description has some thousand, an arm's URDF some ten thousand."""
@@ -37,11 +37,14 @@ def read_text(path: Path) -> str:
             content = file.read(LARGEST + 1)
         text = content.decode("utf-8")
     except OSError as exc:
-        raise DescriptionError(f"cannot read {path}: {exc.strerror or exc}") from None
+        why = f"cannot read {path}: {exc.strerror or exc}"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE)) from None
     except ValueError:
-        raise DescriptionError(f"{path} is not text in UTF-8") from None
+        why = f"{path} is not text in UTF-8"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE)) from None
     if len(content) > LARGEST:
-        raise DescriptionError(f"{path} has more than {LARGEST} bytes: this is no arm's file")
+        why = f"{path} has more than {LARGEST} bytes: this is no arm's file"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE))
     return text
 
 
@@ -57,4 +60,5 @@ def parse_yaml(text: str, path: Path) -> Any:
         mark = getattr(exc, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
         problem = " ".join(str(getattr(exc, "problem", None) or "unreadable").split())
-        raise DescriptionError(f"{path}: not valid YAML{place}: {problem}") from None
+        why = f"{path}: not valid YAML{place}: {problem}"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE)) from None

@@ -34,7 +34,7 @@ def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
     def simulate(thetas: Array) -> list[ObjectTrajectory | str]:
         refused = [why_not(theta) for theta in thetas]
         found = iter(tried(thetas[[not why for why in refused]]))
-        return [why or next(found) for why in refused]
+        return [str(why) if why else next(found) for why in refused]
 
     def tried(thetas: Array) -> list[ObjectTrajectory | str]:
         try:

@@ -115,7 +115,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
 
 def _not_meant(request: Any, args: argparse.Namespace) -> str:
     """Return why a request is not what the decision of the command line is about; empty: it is."""
-    from icpi_ros.nodes.operator_port import CHANGE_REFUSED
+    from icpi_ros.nodes.operator_port import is_change_refused
 
     name = f"request {request.request_id}"
     if args.request not in (None, request.request_id):
@@ -130,11 +130,7 @@ def _not_meant(request: Any, args: argparse.Namespace) -> str:
         )
     if args.decision == "clear" and request.theta:
         return f"{name} asks about a motion, not about the scene: --decision approve approves it"
-    if (
-        args.decision == "approve"
-        and args.request is None
-        and request.remark.startswith(CHANGE_REFUSED)
-    ):
+    if args.decision == "approve" and args.request is None and is_change_refused(request.remark):
         return (
             f"{name} has the theta from before a change that was refused: to approve that one, "
             f"name it: --request {request.request_id}"

@@ -255,8 +255,8 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
         announce(improvement.run_id, plan, improvement.resumed_from)
 
         def execute(theta: Array) -> ObjectTrajectory:
-            if why := improvement.why_not(theta):
-                raise MotionRefused(why)
+            if refusal := improvement.why_not(theta):
+                raise MotionRefused(refusal)
             rng = np.random.default_rng([plan.seed, len(improvement.history), OBSERVE_STREAM])
             true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
             return observe(true, plan.observation, rng)

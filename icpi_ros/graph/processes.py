@@ -255,7 +255,10 @@ class BackgroundGraph:
             return self.process.wait(STOP_LIMIT)
 
     def reason(self) -> str:
-        """Return the last line of the log that says what went wrong, or the last line."""
+        """Return the last line of the log that says what went wrong, or the last line.
+
+        The log is from outside: its lines are other processes' output.
+        """
         lines: list[str] = []
         with contextlib.suppress(OSError):
             lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()

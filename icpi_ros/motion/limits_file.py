@@ -8,13 +8,14 @@ tool_speed: 1.2                                # m/s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from icpi_ros.arms.base import Arm, ArmLimits
 from icpi_ros.arms.hashed_file import HashedFile
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.errors import InvalidValue, Kind, Refusal, UsageError
 from icpi_ros.motion.safety import SafetyGate
 
 _LARGEST = 100_000
@@ -33,7 +34,8 @@ def load_limits(path: Path, arm: Arm) -> tuple[ArmLimits, HashedFile]:
     try:
         limits = arm.limits.tightened(changes, arm.joints)
     except UsageError as exc:
-        raise InvalidValue(f"{path}, limits of {arm.name}: {exc}") from exc
+        text = f"{path}, limits of {arm.name}: {exc}"
+        raise InvalidValue(replace(exc.refusal, text=text)) from exc
     return limits, HashedFile.of(path, content)
 
 
@@ -64,9 +66,11 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as exc:
-        raise InvalidValue(f"cannot read limits {path}: {exc.strerror or exc}") from exc
+        text = f"cannot read limits {path}: {exc.strerror or exc}"
+        raise InvalidValue(Refusal(text, Kind.UNREADABLE)) from exc
     if len(content) > _LARGEST:
-        raise InvalidValue(f"{path} is too large for a file of limits")
+        text = f"{path} is too large for a file of limits"
+        raise InvalidValue(Refusal(text, Kind.UNREADABLE))
     return content
 
 
@@ -75,14 +79,17 @@ def _entries(content: bytes, path: Path) -> list[tuple[str, yaml.Node]]:
     try:
         root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        raise InvalidValue(f"{path} is no YAML: {' '.join(str(exc).split())[:160]}") from exc
+        text = f"{path} is no YAML: {' '.join(str(exc).split())[:160]}"
+        raise InvalidValue(Refusal(text, Kind.UNREADABLE)) from exc
     if not isinstance(root, yaml.MappingNode) or not root.value:
-        raise InvalidValue(f"{path} holds no limits: expected keys like velocity: 1.5")
+        text = f"{path} holds no limits: expected keys like velocity: 1.5"
+        raise InvalidValue(Refusal(text, Kind.MISSING))
     entries = [(str(key.value), node) for key, node in root.value]
     names = [name for name, _ in entries]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise InvalidValue(f"{path} has {min(twice)} twice: leave one of them")
+        text = f"{path} has {min(twice)} twice: leave one of them"
+        raise InvalidValue(Refusal(text, Kind.DUPLICATE, min(twice), field=min(twice)))
     return entries
 
 

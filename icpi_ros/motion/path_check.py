@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms.base import Arm, ArmLimits
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.body import CLEARANCE, Body
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.types import Array
@@ -67,6 +67,7 @@ class PathCheck:
         self._high = np.concatenate([limits.workspace_upper, np.full(len(pieces), np.inf), [cap]])
         self._labels = ["tool x", "tool y", "tool z", *(f"lowest point of {p}" for p in pieces)]
         self._labels.append("tool speed")
+        self._kinds = [Kind.WORKSPACE] * 3 + [Kind.FLOOR] * len(pieces) + [Kind.TOOL_SPEED]
         self._why = [""] * 3 + [": the table plane"] * len(pieces)
         by_energy = cap < limits.tool_speed
         self._why.append(
@@ -105,29 +106,26 @@ class PathCheck:
         if outside.any():
             row, column = np.argwhere(outside)[0]
             row = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)[:, column]))
-            raise MotionRefused(self._reason(column, float(values[row, column])))
+            raise MotionRefused(self._refusal(column, float(values[row, column])))
         if zooms > 0:
             found = dips(look.times, margins)
             if len(found) > MAX_DIPS:
-                raise MotionRefused(
+                text = (
                     f"the motion grazes its limits at {len(found)} places, at most {MAX_DIPS} can "
                     "be checked: keep it farther from table and workspace"
+                )
+                limit = (0.0, float(MAX_DIPS))
+                raise MotionRefused(
+                    Refusal(text, Kind.UNCHECKABLE, "near misses", value=len(found), limit=limit)
                 )
             for begin, end in found:
                 closer = self.look(motion, np.linspace(begin, end, ZOOM))
                 self._refuse(motion, closer, zooms - 1)
 
-    def _reason(self, column: int, value: float) -> str:
-        unit = "m/s" if column == len(self._labels) - 1 else "m"
-        low, high = self._low[column], self._high[column]
-        if np.isinf(low):
-            allowed = f"at most {high:.8g}"
-        elif np.isinf(high):
-            allowed = f"at least {low:.8g}"
-        else:
-            allowed = f"{low:.8g} to {high:.8g}"
-        what = f"{self._labels[column]} reaches {value:.8g} {unit}"
-        return f"{what}: allowed {allowed} {unit}{self._why[column]}"
+    def _refusal(self, column: int, value: float) -> Refusal:
+        kind, what, why = self._kinds[column], self._labels[column], self._why[column]
+        limit = (float(self._low[column]), float(self._high[column]))
+        return reaches(kind, what, value, limit, "m/s" if kind is Kind.TOOL_SPEED else "m", why)
 
     def _refuse_self_collision(self, motion: JointTrajectory, look: Look) -> None:
         """Walk along the looks, only as far as the nearest pair allows without colliding."""
@@ -148,9 +146,13 @@ class PathCheck:
     def _zoom(self, motion: JointTrajectory, begin: float, end: float, zooms: int) -> None:
         """Look closely at a step in which pieces might come too near to each other."""
         if zooms > MAX_ZOOMS:
-            raise MotionRefused(
+            text = (
                 f"the arm stays within some millimetres of {CLEARANCE:g} m to itself for too "
                 "long to be checked: keep its pieces farther apart"
+            )
+            limit = (0.0, float(MAX_ZOOMS))
+            raise MotionRefused(
+                Refusal(text, Kind.UNCHECKABLE, "near contacts", value=zooms, limit=limit)
             )
         closer = self.look(motion, np.linspace(begin, end, ZOOM))
         for i in range(ZOOM):
@@ -165,11 +167,37 @@ class PathCheck:
         """Return the smallest distance of two pieces at look ``i`` [m]; refuse a smaller one."""
         distance, one, other = self.body.nearest(look.links[i])
         if not distance >= CLEARANCE - ROUNDING:
-            raise MotionRefused(
+            text = (
                 f"{one} and {other} come within {max(distance, 0.0):.6f} m of each other: "
                 f"allowed at least {CLEARANCE:g} m"
             )
+            what, limit = f"distance of {one} and {other}", (CLEARANCE, np.inf)
+            raise MotionRefused(
+                Refusal(text, Kind.SELF_COLLISION, what, "", distance, limit, unit="m")
+            )
         return distance
+
+
+def reaches(
+    kind: Kind,
+    what: str,
+    value: float,
+    limit: tuple[float, float],
+    unit: str,
+    why: str = "",
+    joint: str = "",
+) -> Refusal:
+    """Return the refusal of a value beyond ``limit``; ``why`` ends its text."""
+    low, high = limit
+    if np.isinf(low):
+        allowed = f"at most {high:.8g}"
+    elif np.isinf(high):
+        allowed = f"at least {low:.8g}"
+    else:
+        allowed = f"{low:.8g} to {high:.8g}"
+    whose = f"{what} of {joint}" if joint else what
+    text = f"{whose} reaches {value:.8g} {unit}: allowed {allowed} {unit}{why}"
+    return Refusal(text, kind, what, joint, value, limit, unit)
 
 
 def grid(motion: JointTrajectory) -> Array:

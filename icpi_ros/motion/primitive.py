@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory, TrajectoryBatch
 from icpi_ros.types import Array
 
@@ -74,10 +74,11 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> Trajector
     q = arm.inverse(position, np.broadcast_to(rotation, (*position.shape[:2], 3, 3)))
     if not np.isfinite(q).all():
         n = int(np.argmax(~np.isfinite(q).all(axis=(1, 2))))
-        raise MotionRefused(
+        text = (
             f"strike with speed {speed[n]:.3g} m/s and heading {heading[n]:.3g} rad leaves the "
             f"reach of {arm.name}: move its start or shorten the run-up"
         )
+        raise MotionRefused(Refusal(text, Kind.OUT_OF_REACH, "strike"))
     q = np.unwrap(q, axis=1)
     qd, qdd = _joint_derivatives(
         arm, q, rate[..., np.newaxis] * along, acceleration[..., np.newaxis] * along

@@ -13,9 +13,9 @@ from dataclasses import InitVar, dataclass, fields
 import numpy as np
 
 from icpi_ros.arms.base import Arm, ArmLimits
-from icpi_ros.errors import InvalidValue, MotionRefused
+from icpi_ros.errors import InvalidValue, Kind, MotionRefused, Refusal
 from icpi_ros.motion.extremes import extremes
-from icpi_ros.motion.path_check import ROUNDING, PathCheck
+from icpi_ros.motion.path_check import ROUNDING, PathCheck, reaches
 from icpi_ros.motion.trajectory import JointTrajectory, PathPoint
 from icpi_ros.types import Array
 
@@ -45,7 +45,8 @@ class CheckedTrajectory:
             MotionRefused: constructed elsewhere.
         """
         if token is not _PASS:
-            raise MotionRefused("a CheckedTrajectory comes only from SafetyGate.check")
+            text = "a CheckedTrajectory comes only from SafetyGate.check"
+            raise MotionRefused(Refusal(text, Kind.NOT_CHECKED))
 
 
 class SafetyGate:
@@ -89,7 +90,7 @@ class SafetyGate:
         """
         motion = self._in_form(stop)
         if np.any(motion.velocities[-1]):
-            raise MotionRefused("a stop ends at rest: the last velocity must be 0")
+            raise self._moving("a stop ends at rest: the last velocity must be 0", motion, [-1])
         self._check_begin(motion, begin)
         return self._checked(motion)
 
@@ -103,16 +104,20 @@ class SafetyGate:
         """Return a private copy of a trajectory of the right shape: finite, in order, bounded."""
         n = len(self._arm.joints)
         if t.joints != self._arm.joints:
-            raise MotionRefused(f"motion is for joints {t.joints}, the arm has {self._arm.joints}")
+            text = f"motion is for joints {t.joints}, the arm has {self._arm.joints}"
+            limit = self._arm.joints
+            raise MotionRefused(
+                Refusal(text, Kind.WRONG_JOINTS, "joints", value=t.joints, limit=limit)
+            )
         t = _frozen_copy(t)
         count = t.times.size
         if count > MAX_POINTS:
-            raise MotionRefused(f"motion has {count} points: allowed are at most {MAX_POINTS}")
+            text = f"motion has {count} points: allowed are at most {MAX_POINTS}"
+            raise _bad_points(text, count)
         shapes = {a.shape for a in (t.positions, t.velocities, t.accelerations)}
         if count < 2 or t.times.ndim != 1 or shapes != {(count, n)}:
-            raise MotionRefused(
-                f"motion needs at least 2 points of {n} joints with all derivatives"
-            )
+            text = f"motion needs at least 2 points of {n} joints with all derivatives"
+            raise _bad_points(text, count)
         for label, values in (
             ("time", t.times[:, np.newaxis]),
             ("position", t.positions),
@@ -120,24 +125,28 @@ class SafetyGate:
             ("acceleration", t.accelerations),
         ):
             if not np.isfinite(values).all():
-                point = int(np.argmax(~np.isfinite(values).all(axis=1)))
-                raise MotionRefused(f"{label} of point {point} is not finite")
+                raise self._not_finite(label, values)
         _check_times(t)
         return t
 
     def _check_ends(self, t: JointTrajectory, current: Array) -> None:
         if np.shape(current) != (len(self._arm.joints),) or not np.isfinite(current).all():
-            raise MotionRefused(f"current joint positions are not known: {current}")
+            text = f"current joint positions are not known: {current}"
+            raise MotionRefused(Refusal(text, Kind.UNKNOWN_POSE, "position", unit="rad"))
         if np.any(t.velocities[0]) or np.any(t.velocities[-1]):
-            raise MotionRefused(
-                "a motion starts and ends at rest: first and last velocity must be 0"
-            )
+            text = "a motion starts and ends at rest: first and last velocity must be 0"
+            raise self._moving(text, t, [0, -1])
         far = np.abs(t.positions[0] - current)
         worst = int(np.argmax(far))
         if far[worst] > START_TOLERANCE:
-            raise MotionRefused(
-                f"{self._arm.joints[worst]} is at {current[worst]:.6f} rad, the motion starts at "
+            joint, off = self._arm.joints[worst], float(far[worst])
+            text = (
+                f"{joint} is at {current[worst]:.6f} rad, the motion starts at "
                 f"{t.positions[0, worst]:.6f} rad: allowed difference {START_TOLERANCE:g} rad"
+            )
+            limit = (0.0, START_TOLERANCE)
+            raise MotionRefused(
+                Refusal(text, Kind.START, "distance from the start", joint, off, limit, "rad")
             )
 
     def _check_begin(self, stop: JointTrajectory, begin: PathPoint) -> None:
@@ -148,9 +157,13 @@ class SafetyGate:
             near = np.abs(found - expected) <= ROUNDING
             if not near.all():
                 i = int(np.argmin(near))
+                joint, value, limit = self._arm.joints[i], float(found[i]), float(expected[i])
+                text = (
+                    f"a stop starts where the path is: {what} of {joint} is "
+                    f"{value:.6f}, expected {limit:.6f} {unit}"
+                )
                 raise MotionRefused(
-                    f"a stop starts where the path is: {what} of {self._arm.joints[i]} is "
-                    f"{found[i]:.6f}, expected {expected[i]:.6f} {unit}"
+                    Refusal(text, Kind.START, what, joint, value, (limit, limit), unit)
                 )
 
     def _check_joints(self, motion: JointTrajectory) -> None:
@@ -168,33 +181,68 @@ class SafetyGate:
             return
         worst = np.argmax(np.where(np.isnan(beyond), np.inf, beyond))
         row, joint = np.unravel_index(worst, beyond.shape)
-        raise MotionRefused(
-            f"{what} of {self._arm.joints[joint]} reaches {values[row, joint]:.8g} {unit}: "
-            f"allowed {low[joint]:.8g} to {high[joint]:.8g} {unit}"
+        value, limit = float(values[row, joint]), (float(low[joint]), float(high[joint]))
+        name = self._arm.joints[joint]
+        raise MotionRefused(reaches(Kind.JOINT_LIMIT, what, value, limit, unit, joint=name))
+
+    def _not_finite(self, label: str, values: Array) -> MotionRefused:
+        """Return the refusal of the first of ``values`` ``(K, n or 1)`` that is not finite."""
+        bad = ~np.isfinite(values)
+        point = int(np.argmax(bad.any(axis=1)))
+        column = int(np.argmax(bad[point]))
+        joint = "" if label == "time" else self._arm.joints[column]
+        value, field = float(values[point, column]), f"points[{point}]"
+        text = f"{label} of point {point} is not finite"
+        return MotionRefused(Refusal(text, Kind.NOT_FINITE, label, joint, value=value, field=field))
+
+    def _moving(self, text: str, motion: JointTrajectory, points: list[int]) -> MotionRefused:
+        """Return the refusal of a motion that is not at rest at some of ``points``."""
+        ends = motion.velocities[points]
+        row, joint = np.unravel_index(np.argmax(np.abs(ends)), ends.shape)
+        name, value = self._arm.joints[joint], float(ends[row, joint])
+        return MotionRefused(
+            Refusal(text, Kind.NOT_AT_REST, "velocity", name, value, (0.0, 0.0), "rad/s")
         )
+
+
+def _bad_points(text: str, count: int) -> MotionRefused:
+    limit = (2.0, float(MAX_POINTS))
+    return MotionRefused(Refusal(text, Kind.FORM, "points", value=count, limit=limit))
 
 
 def _check_times(t: JointTrajectory) -> None:
     if t.times[0] != 0.0 or not (np.diff(t.times) > 0.0).all():
-        raise MotionRefused("times of a motion start at 0 and increase strictly")
+        text = "times of a motion start at 0 and increase strictly"
+        raise MotionRefused(Refusal(text, Kind.TIMES, "time", unit="s"))
     if t.duration > MAX_DURATION:
+        text = f"motion lasts {t.duration:.9g} s: allowed are at most {MAX_DURATION:g} s"
+        value, limit = t.duration, (0.0, MAX_DURATION)
         raise MotionRefused(
-            f"motion lasts {t.duration:.9g} s: allowed are at most {MAX_DURATION:g} s"
+            Refusal(text, Kind.DURATION, "duration", value=value, limit=limit, unit="s")
         )
     short = np.diff(t.times) < MIN_SEGMENT
     if short.any():
         point = int(np.argmax(short))
-        raise MotionRefused(
-            f"points {point} and {point + 1} are {np.diff(t.times)[point]:.3g} s apart: "
+        value = float(np.diff(t.times)[point])
+        text = (
+            f"points {point} and {point + 1} are {value:.3g} s apart: "
             f"allowed are at least {MIN_SEGMENT:g} s"
+        )
+        limit, field = (MIN_SEGMENT, np.inf), f"points[{point}]"
+        raise MotionRefused(
+            Refusal(text, Kind.SPACING, "spacing", "", value, limit, "s", field=field)
         )
 
 
 def _not_looser(limits: ArmLimits, arm: Arm) -> ArmLimits:
     own = arm.limits
     if limits.tool_mass < own.tool_mass:
-        raise InvalidValue(
+        text = (
             f"tool_mass = {limits.tool_mass:g} kg is less than the arm's own {own.tool_mass:g} kg"
+        )
+        value, limit, field = limits.tool_mass, (own.tool_mass, np.inf), "tool_mass"
+        raise InvalidValue(
+            Refusal(text, Kind.LOOSER, field, value=value, limit=limit, unit="kg", field=field)
         )
     values = {f.name: getattr(limits, f.name) for f in fields(limits) if f.name != "tool_mass"}
     own.tightened(values, arm.joints)
@@ -206,7 +254,8 @@ def _frozen_copy(t: JointTrajectory) -> JointTrajectory:
         parts = (t.times, t.positions, t.velocities, t.accelerations)
         arrays = [np.array(a, dtype=np.float64) for a in parts]
     except (TypeError, ValueError):
-        raise MotionRefused("motion holds something that is not a number") from None
+        text = "motion holds something that is not a number"
+        raise MotionRefused(Refusal(text, Kind.FORM, "points")) from None
     for array in arrays:
         array.flags.writeable = False
     return JointTrajectory(t.joints, *arrays)

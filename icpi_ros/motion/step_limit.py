@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.space import ParameterSpace
 from icpi_ros.types import Array
 
@@ -37,9 +37,13 @@ class StepLimit:
             InvalidValue: ``max_step`` is not in (0, 1].
         """
         if not 0.0 < self.max_step <= 1.0:
-            raise InvalidValue(f"max_step = {self.max_step} is not allowed: above 0, at most 1")
+            text = f"max_step = {self.max_step} is not allowed: above 0, at most 1"
+            field, value, limit = "max_step", self.max_step, (0.0, 1.0)
+            raise InvalidValue(
+                Refusal(text, Kind.OUT_OF_BOUNDS, field, value=value, limit=limit, field=field)
+            )
 
-    def refuse(self, theta: Array, executed: Sequence[Array]) -> str | None:
+    def refuse(self, theta: Array, executed: Sequence[Array]) -> Refusal | None:
         """Return why theta ``(d,)`` may not be executed, None if it may.
 
         Args:
@@ -58,11 +62,13 @@ class StepLimit:
         if steps[i] <= self.max_step + ROUNDING:
             return None
         parameter, reach = self.space.parameters[i], self.max_step * self._range[i]
-        return (
-            f"{parameter.name} = {theta[i]:.6g} {parameter.unit} is too far from what this run "
-            f"has executed: allowed {nearest[i] - reach:.6g} to {nearest[i] + reach:.6g} "
-            f"{parameter.unit} (max_step {self.max_step:g} of its range)"
+        name, unit, value = parameter.name, parameter.unit, float(theta[i])
+        limit = (float(nearest[i] - reach), float(nearest[i] + reach))
+        text = (
+            f"{name} = {value:.6g} {unit} is too far from what this run has executed: allowed "
+            f"{limit[0]:.6g} to {limit[1]:.6g} {unit} (max_step {self.max_step:g} of its range)"
         )
+        return Refusal(text, Kind.STEP, name, "", value, limit, unit, field=name)
 
     def allowed(self, theta: Array, executed: Sequence[Array]) -> tuple[Array, Array] | None:
         """Return the bounds around the executed theta that is nearest, None if no step is limited.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.types import Array
 
@@ -46,9 +46,13 @@ def _profile(travel: Array, speed: Array, acceleration: float) -> tuple[Array, .
     cruise = travel / speed - ramp
     if (cruise <= 0.0).any():
         n = int(np.argmin(cruise))
+        value, limit = float(travel[n]), (float(speed[n] * ramp[n]), np.inf)
+        text = (
+            f"a swing by {value:.3g} rad cannot reach {speed[n]:.3g} rad/s: "
+            f"it needs more than {limit[0]:.3g} rad"
+        )
         raise MotionRefused(
-            f"a swing by {travel[n]:.3g} rad cannot reach {speed[n]:.3g} rad/s: "
-            f"it needs more than {speed[n] * ramp[n]:.3g} rad"
+            Refusal(text, Kind.OUT_OF_BOUNDS, "travel of a swing", "", value, limit, "rad")
         )
     u = np.linspace(0.0, 1.0, POINTS_PER_RAMP + 1)
     v, ramp, cruise = speed[:, np.newaxis], ramp[:, np.newaxis], cruise[:, np.newaxis]

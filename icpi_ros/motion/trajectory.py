@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.types import Array, Indices
 
 
@@ -199,7 +199,10 @@ def slowed(trajectory: JointTrajectory, scale: float) -> JointTrajectory:
         InvalidValue: ``scale`` is not in that range.
     """
     if not 0.0 < scale <= 1.0:
-        raise InvalidValue(f"speed scale = {scale} is not allowed: above 0, at most 1")
+        text = f"speed scale = {scale} is not allowed: above 0, at most 1"
+        raise InvalidValue(
+            Refusal(text, Kind.OUT_OF_BOUNDS, "speed scale", value=scale, limit=(0.0, 1.0))
+        )
     return JointTrajectory(
         trajectory.joints,
         trajectory.times / scale,

@@ -41,8 +41,6 @@ CANCELLED = 0.1
 """Time until a cancelled motion has come to rest [s]."""
 ERASED = -1.0
 """Tolerance that means "none": a hold is not given up because the arm is elsewhere."""
-UNEXPLAINED = "the controller's log says why"
-"""Reason of a rejection that is not known: a real controller tells its client none."""
 KEPT = 8
 """Goals that are remembered."""
 _CODES = (
@@ -215,7 +213,7 @@ class ActionPort(FeedPort):
         """Return what is known of a goal, in order."""
         if goal.rejected:
             said = self._feed.status(label, "rejected")
-            reason = said.reason if said is not None else UNEXPLAINED
+            reason = said.reason if said is not None else ""
             return [MotionStatus(label, "rejected", self._feed.now, reason)]
         if goal.end is None and goal.result is not None and goal.result.done():
             goal.end = self._end(label, goal.result.result())
@@ -231,7 +229,8 @@ class ActionPort(FeedPort):
         if state == "done" and result.error_code != self._action.Result.SUCCESSFUL:
             state = "aborted"
         code = int(result.error_code)
-        # A goal whose controller is deactivated ends with the code of a preempted one.
+        # A goal whose controller is deactivated ends with the code of a preempted one: only the
+        # controller's own text, from outside this program, tells the two apart.
         preempted = code == self._action.Result.INVALID_GOAL
         if state == "aborted" and preempted and "deactivat" not in result.error_string:
             state = "replaced"

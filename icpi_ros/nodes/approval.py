@@ -10,7 +10,7 @@ from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.errors import MotionRefused
 from icpi_ros.nodes.following import Follower
-from icpi_ros.nodes.operator_port import CHANGE_REFUSED, Decision, OperatorPort
+from icpi_ros.nodes.operator_port import Decision, OperatorPort, change_refused
 from icpi_ros.nodes.planning import Plan, Planner, Rules
 from icpi_ros.nodes.request_msg import (
     InForce,
@@ -145,5 +145,5 @@ class Approval:
             new = self._planner.plan(decision.theta, run_id)
             new = self._planner.shown(new, follower.next_start)
         except MotionRefused as exc:
-            return plan, f"{CHANGE_REFUSED}{exc}"
+            return plan, change_refused(exc)
         return new.changed_by(decision.by), str(decision)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import threading
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.convert import MotionStatus
 from icpi_ros.nodes.joint_continuity import LEAP, SIMULATED_LEAP, Continuity
@@ -153,7 +152,7 @@ class ArmFeed:
         try:
             ns, reading = convert.joint_reading_from(msg, self._arm.joints)
         except UnusableState as exc:
-            self._note(str(exc), exc.foreign)
+            self._note(exc.refusal, exc.foreign)
             return
         self._prefix = reading.prefix
         if reading.prefix:  # another arm's, as far as anybody knows
@@ -164,7 +163,8 @@ class ArmFeed:
             if self.state is not None and ns == self.state.ns:
                 # No news, however often it comes: silence is what the executor supervises.
                 if self.state.age > REPEATED:
-                    self._note(f"the stamps of joint_states stand still at {ns / SECOND:.3f} s")
+                    text = f"the stamps of joint_states stand still at {ns / SECOND:.3f} s"
+                    self._note(Refusal(text, Kind.TIMES, "stamps"))
             elif believed:
                 self._reason = NO_REASON
                 self.state = self._state_of(ns, reading, arrival)
@@ -186,29 +186,32 @@ class ArmFeed:
                 return ArmState(ns, reading.q, reading.qd, arrival)
         what = "zeros for velocities although the arm moves" if self._filled else "no velocities"
         if slope is not None:
-            self._log_once(f"joint_states carry {what}: they are taken from positions")
+            self._log_once(what, f"joint_states carry {what}: they are taken from positions")
             still = bool(slope.spread.max() < AT_REST * SPAN)
             return ArmState(ns, reading.q, slope.qd, arrival, still)
         rate = self._differentiator.rate
         if 0.0 < rate < MIN_RATE:
-            self._note(
+            text = (
                 f"joint_states carry {what} and come at {rate:.3g} Hz: at least "
                 f"{MIN_RATE:g} Hz are needed to take them from positions"
             )
+            limit = (MIN_RATE, np.inf)
+            self._note(
+                Refusal(text, Kind.OUT_OF_BOUNDS, f"rate with {what}", "", rate, limit, "Hz")
+            )
         return ArmState(ns, reading.q, np.full_like(reading.q, np.nan), arrival)
 
-    def _note(self, reason: str, foreign: bool = False) -> None:
+    def _note(self, reason: Refusal, foreign: bool = False) -> None:
         """Keep why a state could not be used; other devices' states say little."""
         if foreign and self.unusable:
             return
-        self._reason = (reason, time.monotonic())
+        self._reason = (reason.text, time.monotonic())
         if not foreign:
-            self._log_once(reason)
+            self._log_once(reason.brief, reason.text)  # with other figures it is the same
 
-    def _log_once(self, text: str) -> None:
-        kind = re.sub(r"[\d.]+", "", text)  # with other figures it is the same
-        if kind not in self._logged and len(self._logged) < MAX_REASONS:
-            self._logged.add(kind)
+    def _log_once(self, what: str, text: str) -> None:
+        if what not in self._logged and len(self._logged) < MAX_REASONS:
+            self._logged.add(what)
             self._node.get_logger().warning(text)
 
     def _on_status(self, msg: DiagnosticStatus) -> None:

@@ -7,7 +7,7 @@ is one that makes an arm jump, leave its path, or never end; all others are pref
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from icpi_ros.text import printable
@@ -41,10 +41,32 @@ ALTERNATIVES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that should be otherwise: one line with its remedy; ``wrong``: nothing may move."""
+    """Something that should be otherwise.
 
-    text: str
+    Attributes:
+        found: what it is.
+        advice: why, and what to do; its first characters join it to ``found``.
+        wrong: True: nothing may move.
+        field: name of the parameter; empty = it is none.
+        controller: whose parameter it is; empty = ``found`` says it.
+    """
+
+    found: str
+    advice: str
     wrong: bool
+    field: str = ""
+    controller: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        whose = f"{self.controller}: " if self.controller else ""
+        return printable(f"{whose}{self.found}{self.advice}")
+
+    @property
+    def brief(self) -> str:
+        """What it is, without why."""
+        return printable(self.found)
 
 
 @dataclass(frozen=True)
@@ -118,7 +140,7 @@ def judge_parameters(
     of_use, findings = _sorted_out(told, asked_for(joints))
     findings += [*_joints(of_use, joints), *_interfaces(of_use), *_timing(of_use)]
     findings += _tolerances(of_use, joints)
-    return [Finding(printable(f"{controller}: {found.text}"), found.wrong) for found in findings]
+    return [replace(finding, controller=controller) for finding in findings]
 
 
 def _sorted_out(
@@ -133,8 +155,8 @@ def _sorted_out(
         else:
             value = repr(told[name])
             value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
-            remedy = f"allowed is {kind.words}: correct the controller's parameters"
-            findings.append(Finding(f"{name} is {value}; {remedy}", wrong=True))
+            remedy = f"; allowed is {kind.words}: correct the controller's parameters"
+            findings.append(Finding(f"{name} is {value}", remedy, True, name))
     return of_use, findings
 
 
@@ -144,9 +166,10 @@ def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]
         return []
     return [
         Finding(
-            f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}: what comes on "
-            "the topic is followed however far they are off; 0.1 is recommended",
+            f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}",
+            ": what comes on the topic is followed however far they are off; 0.1 is recommended",
             wrong=False,
+            field=constraint(open_ends[0], "trajectory"),
         )
     ]
 
@@ -159,10 +182,12 @@ def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
     more = [joint for joint in named if joint not in joints]
     return [
         Finding(
-            f"joints is [{', '.join(named)}]: it lacks {', '.join(missing) or 'none'} of the arm's "
-            f"and has {', '.join(more) or 'no'} others: set joint_prefix, or choose the arm's own "
+            f"joints is [{', '.join(named)}]",
+            f": it lacks {', '.join(missing) or 'none'} of the arm's and has "
+            f"{', '.join(more) or 'no'} others: set joint_prefix, or choose the arm's own "
             "controller with controller_name",
             wrong=True,
+            field=JOINTS,
         )
     ]
 
@@ -173,9 +198,11 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
     if commands and "position" not in commands:
         findings.append(
             Finding(
-                f"command_interfaces is [{', '.join(commands)}]: the controller follows by its own "
-                "gains; position is recommended, else try its gains with slow moves first",
+                f"command_interfaces is [{', '.join(commands)}]",
+                ": the controller follows by its own gains; position is recommended, else try its "
+                "gains with slow moves first",
                 wrong=False,
+                field=COMMAND_INTERFACES,
             )
         )
     states = list(told.get(STATE_INTERFACES, ("position", "velocity")))
@@ -184,18 +211,21 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
     if known and not from_desired and states and "velocity" not in states:
         findings.append(
             Finding(
-                f"state_interfaces is [{', '.join(states)}] and {FROM_DESIRED} is false: a stop is "
-                "joined as if the arm stood still, with a jerk; add velocity, or set "
+                f"state_interfaces is [{', '.join(states)}] and {FROM_DESIRED} is false",
+                ": a stop is joined as if the arm stood still, with a jerk; add velocity, or set "
                 f"{FROM_DESIRED} to true",
                 wrong=True,
+                field=STATE_INTERFACES,
             )
         )
     elif known and not from_desired:
         findings.append(
             Finding(
-                f"{FROM_DESIRED} is false: what replaces a motion is joined from the lagging "
-                "measurement; true is recommended",
+                f"{FROM_DESIRED} is false",
+                ": what replaces a motion is joined from the lagging measurement; true is "
+                "recommended",
                 wrong=False,
+                field=FROM_DESIRED,
             )
         )
     return findings
@@ -206,38 +236,44 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
     if told.get(METHOD, "splines") != "splines":
         findings.append(
             Finding(
-                f"{METHOD} is {told[METHOD]!r}: the arm would step from point to point; set "
-                "splines",
+                f"{METHOD} is {told[METHOD]!r}",
+                ": the arm would step from point to point; set splines",
                 wrong=True,
+                field=METHOD,
             )
         )
     scaling = told.get(SCALING, 1.0)
     if scaling != 1.0:
         findings.append(
             Finding(
-                f"{SCALING} is {scaling:g}: an arm that is slowed leaves its path in time; set 1.0",
+                f"{SCALING} is {scaling:g}",
+                ": an arm that is slowed leaves its path in time; set 1.0",
                 wrong=True,
+                field=SCALING,
             )
         )
     if told.get(NONZERO_END, False):
-        findings.append(
-            Finding(f"{NONZERO_END} is true: false is recommended, all must end at rest", False)
-        )
+        advice = ": false is recommended, all must end at rest"
+        findings.append(Finding(f"{NONZERO_END} is true", advice, False, NONZERO_END))
     rate = told.get(RATE, 0)  # 0 = that of the controller manager, which it does not tell
     if 0 < rate < MIN_RATE:
         findings.append(
             Finding(
-                f"{RATE} is {rate} Hz: a stop begins up to {1000 / rate:.0f} ms late; at least "
-                f"{MIN_RATE} is recommended",
+                f"{RATE} is {rate} Hz",
+                f": a stop begins up to {1000 / rate:.0f} ms late; at least {MIN_RATE} is "
+                "recommended",
                 wrong=False,
+                field=RATE,
             )
         )
     if told.get(GOAL_TIME, 1.0) == 0.0:
         findings.append(
             Finding(
-                f"{GOAL_TIME} is 0: goals of others that miss their end last for ever (ours bring "
-                "a time of their own); 0.5 is recommended",
+                f"{GOAL_TIME} is 0",
+                ": goals of others that miss their end last for ever (ours bring a time of their "
+                "own); 0.5 is recommended",
                 wrong=False,
+                field=GOAL_TIME,
             )
         )
     return findings
@@ -264,8 +300,7 @@ def judge_activity(controllers: Sequence[ListedController], name: str) -> list[F
             f"no trajectory controller is active: `ros2 control switch_controllers --activate "
             f"{name}`; {ALTERNATIVES}"
         )
-    text = f"controller {name} is {state} and takes no motion; {remedy}"
-    return [Finding(printable(text), wrong=True)]
+    return [Finding(f"controller {name} is {state} and takes no motion", f"; {remedy}", True)]
 
 
 def rejection_hint(name: str) -> str:

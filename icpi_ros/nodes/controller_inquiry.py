@@ -117,11 +117,11 @@ class ControllerInquiry:
     def refusal(self) -> str:
         """Return why nothing may move: every wrong value, its remedy; log what is a preference."""
         findings = self.findings()
-        wrong = [finding.text for finding in findings if finding.wrong and self._refuse]
+        wrong = [finding for finding in findings if finding.wrong and self._refuse]
         for finding in findings:
-            if finding.text not in wrong and (finding.wrong or self._advise):
+            if finding not in wrong and (finding.wrong or self._advise):
                 self._warn(finding.text)
-        return "; ".join(wrong)
+        return "; ".join(finding.text for finding in wrong)
 
     def forget(self) -> None:
         """Take nothing for known, and wait for no answer any more."""

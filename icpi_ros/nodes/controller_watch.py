@@ -91,7 +91,8 @@ class ControllerWatch:
         if wrong := [finding.text for finding in findings if finding.wrong]:
             state = State.FAILED if self._refuse else State.WARN
             return Line(NAME, state, "; ".join(wrong))
-        advice = [] if self._simulated else [self._brief(finding.text) for finding in findings]
+        # Without why: a trial logs all of it.
+        advice = [] if self._simulated else [finding.brief for finding in findings]
         facts, remedies = self._facts(), []
         if advice:
             facts.append(", ".join(advice))
@@ -110,7 +111,3 @@ class ControllerWatch:
         if not (reason := self._inquiry.unchecked):
             return [f"{self._name} is active, {does}"]
         return [f"{self._name}: {does}", f"whether it is active is not checked ({reason})"]
-
-    def _brief(self, text: str) -> str:
-        """Return what is found without why: a trial logs all of it."""
-        return text.removeprefix(f"{self._name}: ").split(": ", 1)[0]

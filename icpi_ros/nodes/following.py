@@ -20,7 +20,6 @@ from icpi_ros.motion.primitive import SAME, slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import arm_watch
-from icpi_ros.nodes.action_port import UNEXPLAINED
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
@@ -36,6 +35,8 @@ from icpi_ros.types import SECOND, Array, Tracking
 
 BACK = 100_000_000
 """How far a stamp may lie before an earlier one [ns]: what a busy network does."""
+UNEXPLAINED = "the controller's log says why"
+"""What is said of a rejection without a reason: a real controller tells its client none."""
 
 
 class Follower:
@@ -143,7 +144,7 @@ class Follower:
         start = self._last.near(here)
         begin = here if start is None else start
         if shown_from is not None and (moved := elsewhere(self._arm.joints, begin, shown_from)):
-            raise MotionRefused(f"{name}: {moved}")
+            raise MotionRefused(replace(moved, text=f"{name}: {moved}"))
         # Also where the goal is not a number: that is refused.
         if start is None or not np.abs(goal - start).max() <= SAME:
             move = slow_move(self._arm, begin, goal, self._settings.speed_scale * slower)
@@ -270,8 +271,9 @@ class Follower:
         self.wait(answered, reply, unanswered)
         status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
         if status is None or status.state == "rejected":
-            reason = status.reason if status is not None else UNEXPLAINED
-            raise GoalRejected(f"the arm rejected the motion: {reason}", reason != UNEXPLAINED)
+            reason = status.reason if status is not None else ""
+            text = f"the arm rejected the motion: {reason or UNEXPLAINED}"
+            raise GoalRejected(text, explained=bool(reason))
         return status.ns
 
     def _over(self, label: str) -> bool:

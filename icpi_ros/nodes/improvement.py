@@ -31,6 +31,7 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes.convert import proposal_msg
 from icpi_ros.nodes.motion_client import MotionClient
+from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial
 
@@ -230,9 +231,8 @@ def error_code(error: IcpiError) -> int:
     if isinstance(error, UnknownName):
         return int(Code.UNKNOWN_TASK if error.kind == "task" else Code.UNKNOWN_IMPROVER)
     if isinstance(error, InvalidValue):
-        words = ("budget", "seed", "target cost", "max step")
-        about_goal = not str(error).startswith(words)
-        return int(Code.INVALID_GOAL if about_goal else Code.INVALID_BUDGET)
+        about_run = error.refusal.field in RUN_FIELDS
+        return int(Code.INVALID_BUDGET if about_run else Code.INVALID_GOAL)
     table: tuple[tuple[type[IcpiError], int], ...] = (
         (WrongTask, Code.UNKNOWN_TASK),
         (UnknownRun, Code.UNKNOWN_RUN),

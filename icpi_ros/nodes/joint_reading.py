@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.types import Array
 
 MAX_NAMED = 12
@@ -21,7 +21,7 @@ MAX_LAYOUTS = 32
 class UnusableState(InvalidValue):
     """A joint state that says nothing of the arm; ``foreign``: it names none of its joints."""
 
-    def __init__(self, reason: str, foreign: bool = False) -> None:
+    def __init__(self, reason: str | Refusal, foreign: bool = False) -> None:
         """Keep the reason."""
         super().__init__(reason)
         self.foreign = foreign
@@ -75,12 +75,17 @@ def read_joints(
         raise UnusableState(layout.reason, layout.foreign)
     for what, values in (("positions", positions), ("velocities", velocities)):
         if len(values) != len(names) and (what == "positions" or len(values)):
-            raise UnusableState(f"joint_states have {len(names)} names and {len(values)} {what}")
+            text = f"joint_states have {len(names)} names and {len(values)} {what}"
+            raise UnusableState(Refusal(text, Kind.FORM, what, value=len(values), field=what))
     order = list(layout.order)
     q = np.asarray(positions, dtype=np.float64)[order]
     if not np.isfinite(q).all():
         worst = int(np.argmin(np.isfinite(q)))
-        raise UnusableState(f"joint_states say that {joints[worst]} is at {q[worst]} rad")
+        joint, value = joints[worst], float(q[worst])
+        text = f"joint_states say that {joint} is at {value} rad"
+        raise UnusableState(
+            Refusal(text, Kind.NOT_FINITE, "position", joint, value, unit="rad", field="positions")
+        )
     qd = np.full(len(order), np.nan)
     if len(velocities):
         told = np.asarray(velocities, dtype=np.float64)[order]

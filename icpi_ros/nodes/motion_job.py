@@ -96,12 +96,12 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
     if goal.task != task.name:
         try:
             TASKS.get(goal.task)
-            reason = (
-                f"this graph executes task {task.name!r}, not {goal.task!r}: "
-                f"start it with task:={goal.task}"
-            )
         except UnknownName as exc:
-            reason = str(exc)
+            raise TrialEnded(Code.UNKNOWN_TASK, exc.refusal) from exc
+        reason = (
+            f"this graph executes task {task.name!r}, not {goal.task!r}: "
+            f"start it with task:={goal.task}"
+        )
         raise TrialEnded(Code.UNKNOWN_TASK, reason)
     if not goal.trial_id:
         raise TrialEnded(Code.INVALID_THETA, "trial_id is empty: give every trial its own")
@@ -114,7 +114,7 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
     try:
         return task.space.validate(goal.theta)
     except InvalidValue as exc:
-        raise TrialEnded(Code.INVALID_THETA, str(exc)) from exc
+        raise TrialEnded(Code.INVALID_THETA, exc.refusal) from exc
 
 
 def result_msg(code: int, message: str, execution: TrialExecution | None = None) -> Any:

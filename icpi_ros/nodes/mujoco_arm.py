@@ -26,7 +26,7 @@ from std_srvs.srv import Trigger
 from icpi_msgs.srv import ResetScene
 from icpi_ros.arms import find_arm
 from icpi_ros.arms.prefix import prefixed
-from icpi_ros.errors import IcpiError, MotionRefused, UsageError
+from icpi_ros.errors import IcpiError, Kind, MotionRefused, Refusal, UsageError
 from icpi_ros.nodes import arm_faults, camera_port, convert, diagnostics, qos, simulated_controller
 from icpi_ros.nodes.action_servers import SEND_GOAL
 from icpi_ros.nodes.camera_port import CameraPort
@@ -137,7 +137,7 @@ class MujocoArm(IcpiNode):
 
     def _order(self, order: Order, answer: Answer) -> None:
         if self._closing:
-            raise MotionRefused("the simulation is ending")
+            raise MotionRefused(Refusal("the simulation is ending", Kind.CLOSING))
         self._put("start", (order, answer))
 
     def _hold(self, label: str) -> None:

@@ -17,7 +17,7 @@ from icpi_msgs.srv import Decide
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.client_node import ClientNode
-from icpi_ros.nodes.operator_port import WORDS
+from icpi_ros.nodes.operator_port import WORDS, is_decided
 from icpi_ros.nodes.stop_latch import STILL
 from icpi_ros.nodes.topics import DECIDE, OPERATOR_REQUEST, RESET_STOP, STOP
 
@@ -36,6 +36,10 @@ _KINDS = {
     "reject": Decide.Request.REJECT,
     "edit": Decide.Request.EDIT,
 }
+
+
+class StillStopping(ExecutionFailed):
+    """The executor does not release the software stop yet: the arm is still being stopped."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +142,14 @@ class OperatorClient(ClientNode):
             "log, and what waits now: icpi approve --show"
         )
         self._until(lambda: bool(self._since), VERDICT, untold)
-        news, word = self._since[0], WORDS[_KINDS[kind]]
+        news, decision = self._since[0], _KINDS[kind]
+        counted = is_decided(news.remark, decision)
         if news.kind == OperatorRequest.NONE:
-            return Verdict(news.remark.startswith(f"{word} by "), news.remark, None)
+            return Verdict(counted, news.remark, None)
         if kind == "edit":
-            return Verdict(news.remark.startswith(f"{word} by "), news.remark, news)
-        return Verdict(True, word, news)  # the executor has gone on, its word got lost on the way
+            return Verdict(counted, news.remark, news)
+        # The executor has gone on, its word got lost on the way.
+        return Verdict(True, WORDS[decision], news)
 
     def stop(self) -> str:
         """Press the software stop; return what the executor says.
@@ -163,8 +169,8 @@ class OperatorClient(ClientNode):
         while True:
             try:
                 return self._trigger(self._reset, RESET_STOP, again=False)
-            except ExecutionFailed as exc:
-                if str(exc) != STILL or time.monotonic() > deadline:
+            except StillStopping:
+                if time.monotonic() > deadline:
                     raise
             with self.changed:
                 self.changed.wait(0.1)
@@ -173,7 +179,8 @@ class OperatorClient(ClientNode):
         self._until(client.service_is_ready, ANSWER, self._absent(name))
         reply = self._reply(lambda: client.call_async(Trigger.Request()), name, again)
         if not reply.success:
-            raise ExecutionFailed(str(reply.message))
+            text = str(reply.message)  # from outside, and std_srvs/Trigger has nothing else
+            raise StillStopping(text) if text == STILL else ExecutionFailed(text)
         return str(reply.message)
 
     def _reply(self, call: Callable[[], Future], name: str, again: bool) -> Any:

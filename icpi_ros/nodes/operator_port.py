@@ -21,7 +21,7 @@ from icpi_ros.types import Array
 Kind = Decide.Request
 WORDS = {Kind.APPROVE: "approved", Kind.REJECT: "rejected", Kind.EDIT: "changed"}
 """What a decision made of a question: the first word of the remark that follows."""
-CHANGE_REFUSED = "the change was refused: "
+_CHANGE_REFUSED = "the change was refused: "
 """How the remark of a question begins whose theta is the old one, since no motion came of a new."""
 MIN_LOOK_TIME = 1.0
 """Steady time from a question to the first approval or change [s]: in less nobody has read it."""
@@ -45,7 +45,30 @@ class Decision:
 
     def __str__(self) -> str:
         """Return one line for the log and the record."""
-        return f"{WORDS[self.kind]} by {self.by}" + (f": {self.comment}" if self.comment else "")
+        return f"{_decided(self.kind)}{self.by}" + (f": {self.comment}" if self.comment else "")
+
+
+# An OperatorRequest says what became of the last decision in its remark alone, and it comes from
+# another process: the three functions below are the only ones that write and read these words.
+
+
+def change_refused(why: object) -> str:
+    """Return the remark of a question after a change of which no motion came."""
+    return f"{_CHANGE_REFUSED}{why}"
+
+
+def is_change_refused(remark: str) -> bool:
+    """Tell whether a remark from outside is that of a change of which no motion came."""
+    return remark.startswith(_CHANGE_REFUSED)
+
+
+def is_decided(remark: str, kind: int) -> bool:
+    """Tell whether a remark from outside is that of a decision of this kind, which counted."""
+    return remark.startswith(_decided(kind))
+
+
+def _decided(kind: int) -> str:
+    return f"{WORDS[kind]} by "
 
 
 class OperatorPort:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.primitive import SAME, slow_move
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
@@ -132,8 +132,8 @@ class Planner:
             MotionRefused: the step is too large, the stroke is out of reach or breaks a limit.
         """
         executed = self._memory.executed(run_id)
-        if reason := self._steps.refuse(theta, executed):
-            raise MotionRefused(reason)
+        if refusal := self._steps.refuse(theta, executed):
+            raise MotionRefused(refusal)
         motion = self._task.motion(theta, self._arm)
         ramp = self._memory.ramp(run_id, self._rules.ramp_scale, self._rules.ramp_trials)
         scale = ramp if self._task.scalable else 1.0
@@ -167,9 +167,9 @@ class Planner:
         shown = tuple(self._as_shown(label, checked) for label, checked in motions)
         return replace(plan, begin=begin, shown=shown)
 
-    def moved(self, plan: Plan, begin: Array) -> str:
-        """Return why an arm at ``begin`` ``(n,)`` [rad] would move otherwise than shown, or ""."""
-        return "" if plan.begin is None else elsewhere(self._arm.joints, begin, plan.begin)
+    def moved(self, plan: Plan, begin: Array) -> Refusal | None:
+        """Return why an arm at ``begin`` ``(n,)`` [rad] would move otherwise than shown."""
+        return None if plan.begin is None else elsewhere(self._arm.joints, begin, plan.begin)
 
     def _slow_motions(self, plan: Plan, begin: Array) -> Iterator[tuple[str, CheckedTrajectory]]:
         """Yield what moves before the stroke, each from where the one before ends."""
@@ -191,7 +191,7 @@ class Planner:
         try:
             yield label, self._gate.check(move, begin)
         except MotionRefused as exc:
-            raise MotionRefused(f"{label}: {exc}") from exc
+            raise MotionRefused(replace(exc.refusal, text=f"{label}: {exc}")) from exc
 
     def _as_shown(self, label: str, checked: CheckedTrajectory) -> ShownMotion:
         motion = checked.trajectory
@@ -207,8 +207,8 @@ class Planner:
         return slow
 
 
-def elsewhere(joints: Sequence[str], begin: Array, shown: Array) -> str:
-    """Return why a slow move is another than the one that was shown; empty = it is that one.
+def elsewhere(joints: Sequence[str], begin: Array, shown: Array) -> Refusal | None:
+    """Return why a slow move is another than the one that was shown; None = it is that one.
 
     Args:
         joints: names, ``n`` of them.
@@ -217,9 +217,11 @@ def elsewhere(joints: Sequence[str], begin: Array, shown: Array) -> str:
     """
     off = np.abs(begin - shown)
     if off.max() <= NEAR:
-        return ""
+        return None
     i = int(np.argmax(off))
-    return (
-        f"the arm is not where this motion was shown from: {joints[i]} is {off[i]:.4f} rad off, "
+    joint, value, limit = joints[i], float(off[i]), (0.0, NEAR)
+    text = (
+        f"the arm is not where this motion was shown from: {joint} is {value:.4f} rad off, "
         f"allowed {NEAR:g} rad"
     )
+    return Refusal(text, Kind.START, "distance from the start", joint, value, limit, "rad")

@@ -15,7 +15,7 @@ from icpi_ros.nodes import convert
 from icpi_ros.nodes.serving import RESULT_KEPT
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode
-from icpi_ros.sim.motions import Event, Watch
+from icpi_ros.sim.motions import Event, MotionState, Tolerance, Watch
 from icpi_ros.types import SECOND, Array
 
 SHOWN = 50_000_000
@@ -69,11 +69,11 @@ class SimulatedAction:
         """Note an event of a motion; the ones of other senders are none of ours."""
         if event.label not in self._ends:
             return
-        if event.state == "accepted":
+        if event.state is MotionState.ACCEPTED:
             self._starts[event.label] = event.ns
-        elif event.state in ("done", "aborted"):
+        elif event.state in (MotionState.DONE, MotionState.ABORTED):
             self._reached[event.label] = event
-        elif event.state != "rejected":
+        elif event.state is not MotionState.REJECTED:
             self._set(self._ends[event.label], event)
 
     def show(self, now: Snapshot) -> None:
@@ -115,9 +115,9 @@ class SimulatedAction:
         finally:
             for table in (self._ends, self._starts, self._handles):
                 table.pop(label, None)
-        if event.state == "done":
+        if event.state is MotionState.DONE:
             handle.succeed()
-        elif event.state == "cancelled" and handle.is_cancel_requested:
+        elif event.state is MotionState.CANCELLED and handle.is_cancel_requested:
             handle.canceled()
         else:
             handle.abort()
@@ -126,10 +126,10 @@ class SimulatedAction:
     def _result(self, event: Event) -> Any:
         codes = self._type.Result
         code = codes.SUCCESSFUL
-        if event.state == "replaced":
+        if event.state is MotionState.REPLACED:
             code = codes.INVALID_GOAL
-        elif event.state == "aborted":
-            late = "from the goal" in event.reason
+        elif event.state is MotionState.ABORTED:
+            late = event.violated is Tolerance.GOAL
             code = codes.GOAL_TOLERANCE_VIOLATED if late else codes.PATH_TOLERANCE_VIOLATED
         return codes(error_code=code, error_string=event.reason)
 

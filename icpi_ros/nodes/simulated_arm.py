@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.carried import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.arm_faults import FaultPlan, Faults
@@ -101,12 +101,13 @@ class SimulatedArm:
         """
         now = self.snapshot.ns
         if self.faults.protected:
-            raise MotionRefused("protective stop: see to the arm, then call its clear_fault")
+            text = "protective stop: see to the arm, then call its clear_fault"
+            raise MotionRefused(Refusal(text, Kind.PROTECTIVE_STOP))
         from_rest = not self._controller.moving and len(order.trajectory.times) > 1
         if from_rest:
             kind = self.faults.begins()
             if kind == "reject":
-                raise MotionRefused("fault: this motion is rejected")
+                raise MotionRefused(Refusal("fault: this motion is rejected", Kind.FAULT))
             if kind == "inactive":
                 self._controller.active = False
         events = self._controller.take(order, now)
@@ -188,10 +189,10 @@ class SimulatedArm:
         elif kind == "drift":
             self.faults.drift(controller.command.q)
         elif kind == "abort":
-            return controller.hold(ns, "aborted", "fault: the controller gave up")
+            return controller.abort(ns, "fault: the controller gave up")
         elif kind == "protective_stop":
             self.faults.protected = True
-            return controller.hold(ns, "aborted", "protective stop")
+            return controller.abort(ns, "protective stop")
         return ()
 
     def _note_activity(self, before: Snapshot) -> None:

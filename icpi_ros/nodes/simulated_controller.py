@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import IcpiError, MotionRefused
+from icpi_ros.errors import IcpiError, Kind, MotionRefused, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes import action_port, convert, qos
 from icpi_ros.nodes.convert import MotionStatus
@@ -21,7 +21,7 @@ from icpi_ros.nodes.simulated_action import SimulatedAction
 from icpi_ros.nodes.simulated_arm import Snapshot
 from icpi_ros.nodes.spin import IcpiNode
 from icpi_ros.nodes.topics import FOLLOW, STATUS, TRAJECTORY
-from icpi_ros.sim.motions import Event, Order, Watch
+from icpi_ros.sim.motions import Event, MotionState, Order, Watch, empty_trajectory
 from icpi_ros.sim.trajectory_controller import ControllerOptions
 
 
@@ -86,7 +86,7 @@ class SimulatedController:
         def answered(reason: str) -> None:
             if reason:
                 self._node.get_logger().error(f"motion {label!r} rejected: {reason}")
-                self.report(Event(label, "rejected", 0, reason), 0.0)
+                self.report(Event(label, MotionState.REJECTED, 0, reason), 0.0)
             answer(reason)
 
         try:
@@ -115,9 +115,10 @@ class SimulatedController:
 
     def _trajectory(self, msg: JointTrajectoryMsg) -> JointTrajectory:
         if not msg.points:
-            raise MotionRefused("the trajectory is empty: to stop, send one point at rest")
+            raise empty_trajectory()
         if any(len(point.effort) for point in msg.points):
-            raise MotionRefused("efforts are not controlled: leave them empty")
+            text = "efforts are not controlled: leave them empty"
+            raise MotionRefused(Refusal(text, Kind.FORM, "effort"))
         return convert.trajectory_from(msg, self._arm.joints)
 
     def _on_trajectory(self, msg: JointTrajectoryMsg) -> None:

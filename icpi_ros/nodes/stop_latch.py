@@ -13,7 +13,7 @@ from icpi_ros.nodes import qos
 from icpi_ros.nodes.topics import RESET_STOP, STOP, STOPPED
 
 STILL = "the arm is still being stopped: try again in a moment"
-"""Answer to a reset that came too early."""
+"""Answer to a reset that came too early; a client knows it by this text: Trigger has no code."""
 
 
 class StopLatch:

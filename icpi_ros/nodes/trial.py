@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -128,9 +128,11 @@ class TrialExecution:
         try:
             self._phases(theta, proposal)
         except MotionRefused as exc:
-            raise TrialEnded(Code.MOTION_REFUSED, str(exc) + self._give_up()) from exc
+            refusal = replace(exc.refusal, text=str(exc) + self._give_up())
+            raise TrialEnded(Code.MOTION_REFUSED, refusal) from exc
         except TrialEnded as exc:
-            raise TrialEnded(exc.code, str(exc) + self._give_up() + self._behind(exc)) from exc
+            text = str(exc) + self._give_up() + self._behind(exc)
+            raise TrialEnded(exc.code, replace(exc.refusal, text=text)) from exc
         except BaseException:
             self._give_up()
             raise

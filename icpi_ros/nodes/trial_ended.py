@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.errors import IcpiError
+from icpi_ros.errors import IcpiError, Refusal
 
 Code = ExecuteMotion.Result
 
@@ -11,9 +11,9 @@ Code = ExecuteMotion.Result
 class TrialEnded(IcpiError):
     """The trial cannot go on: ``code`` is an error code of ExecuteMotion."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, reason: str | Refusal) -> None:
         """Keep the code and the reason."""
-        super().__init__(message)
+        super().__init__(reason)
         self.code = code
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 
 Made = TypeVar("Made")
 LARGE = 1e9
@@ -109,7 +109,11 @@ class Setting:
         if not self.fits(value):
             unit = f" {self.unit}" if self.unit else ""
             allowed = self.span or self.allowed
-            raise InvalidValue(f"{what or self.name} = {value}{unit} is not allowed: {allowed}")
+            text = f"{what or self.name} = {value}{unit} is not allowed: {allowed}"
+            field, limit = self.run or self.name, (self.lower, self.upper)
+            raise InvalidValue(
+                Refusal(text, Kind.OUT_OF_BOUNDS, field, "", value, limit, self.unit, field)
+            )
 
     def parse(self, text: str) -> Any:
         """Return the value that a text of a command line stands for.

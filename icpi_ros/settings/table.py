@@ -297,6 +297,9 @@ OWN: Mapping[str, tuple[Setting, ...]] = {
 """Parameters that are no launch arguments, by node."""
 SETTINGS = tuple(dict.fromkeys((*ARGUMENTS, *RUNS, *(s for own in OWN.values() for s in own))))
 
+RUN_FIELDS = tuple(setting.run for setting in SETTINGS if setting.run)
+"""Fields of RunConfig that :func:`check_run` refuses."""
+
 
 def find(name: str) -> Setting:
     """Return a setting by name.

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.types import SECOND, Array
 
 AT_REST = 1.2e-7
 """Largest final velocity that counts as rest [rad/s]: the rounding of a single-precision number."""
+
+
+class MotionState(StrEnum):
+    """State of a motion that a controller was sent."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DONE = "done"
+    ABORTED = "aborted"
+    CANCELLED = "cancelled"
+    REPLACED = "replaced"
+    """By the motion that came next."""
+
+
+class Tolerance(StrEnum):
+    """Tolerance that a motion violated."""
+
+    NONE = "none"
+    PATH = "path"
+    GOAL = "goal"
 
 
 @dataclass(frozen=True)
@@ -74,20 +95,22 @@ class Event:
 
     Attributes:
         label: of the motion.
-        state: ``accepted``, ``done``, ``aborted``, ``cancelled`` or ``replaced``.
+        state: what became of it.
         ns: when [ns]; for ``accepted`` the start of the motion.
         reason: why it ended so; empty otherwise.
         due_ns: when it makes itself felt [ns]: for ``accepted`` the first command that is another
             than without it, else as ``ns``.
         taken_ns: for ``accepted`` the update that took it [ns].
+        violated: for ``aborted`` the tolerance that was violated, if one was.
     """
 
     label: str
-    state: str
+    state: MotionState
     ns: int
     reason: str = ""
     due_ns: int = 0
     taken_ns: int = 0
+    violated: Tolerance = Tolerance.NONE
 
 
 def check_order(order: Order, now_ns: int) -> None:
@@ -99,15 +122,26 @@ def check_order(order: Order, now_ns: int) -> None:
     """
     t = order.trajectory
     if not len(t.times):
-        raise MotionRefused("the trajectory is empty: to stop, send one point at rest")
+        raise empty_trajectory()
     if not np.isfinite(t.positions).all() or not np.isfinite(t.velocities).all():
-        raise MotionRefused("a position or velocity is not finite")
+        text = "a position or velocity is not finite"
+        raise MotionRefused(Refusal(text, Kind.NOT_FINITE, "points"))
     if t.times[0] < 0.0 or not (np.diff(t.times) > 0.0).all():
-        raise MotionRefused("times of a motion start at 0 or later and increase strictly")
+        text = "times of a motion start at 0 or later and increase strictly"
+        raise MotionRefused(Refusal(text, Kind.TIMES, "time", unit="s"))
     for joint, velocity in zip(t.joints, t.velocities[-1], strict=True):
         if abs(velocity) > AT_REST:
+            text = f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
+            value, limit = float(velocity), (-AT_REST, AT_REST)
             raise MotionRefused(
-                f"{joint} ends with velocity {velocity:.3g} rad/s: it must end at rest"
+                Refusal(text, Kind.NOT_AT_REST, "velocity", joint, value, limit, "rad/s")
             )
     if order.start_ns and order.start_ns + round(t.duration * SECOND) < now_ns:
-        raise MotionRefused("the trajectory ended in the past")
+        raise MotionRefused(Refusal("the trajectory ended in the past", Kind.TIMES, "time"))
+
+
+def empty_trajectory() -> MotionRefused:
+    """Return the refusal of a trajectory without points."""
+    text = "the trajectory is empty: to stop, send one point at rest"
+    limit = (1.0, np.inf)
+    return MotionRefused(Refusal(text, Kind.FORM, "points", value=0, limit=limit))

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.sim.motions import Event, Order, Watch, check_order
+from icpi_ros.sim.motions import Event, MotionState, Order, Tolerance, Watch, check_order
 from icpi_ros.types import SECOND, Array
 
 SAME = 1e-7
@@ -102,7 +102,7 @@ class TrajectoryController:
             MotionRefused: it is rejected.
         """
         if not self.active:
-            raise MotionRefused("the controller is not active")
+            raise MotionRefused(Refusal("the controller is not active", Kind.INACTIVE))
         check_order(order, now_ns)
         replaced = [] if self._over else [self._label]
         if self._waiting is not None:
@@ -114,7 +114,7 @@ class TrajectoryController:
         self._waiting, self._holding = order, False
         reason = "another motion came"
         return tuple(
-            Event(label, "replaced", now_ns, reason)
+            Event(label, MotionState.REPLACED, now_ns, reason)
             for label in replaced
             if label and (order.goal or label != self._goal)
         )
@@ -129,18 +129,24 @@ class TrajectoryController:
         goal, self._goal = self._goal, ""
         waiting = self._waiting  # the hold takes the place of whatever came since the last update
         self._give_up()
-        events = [Event(goal, "cancelled", now_ns)]
+        events = [Event(goal, MotionState.CANCELLED, now_ns)]
         if waiting is not None and waiting.label not in ("", goal):
-            events.append(Event(waiting.label, "replaced", now_ns, "a goal was cancelled"))
+            reason = "a goal was cancelled"
+            events.append(Event(waiting.label, MotionState.REPLACED, now_ns, reason))
         return tuple(events)
 
-    def hold(self, now_ns: int, state: str, reason: str) -> tuple[Event, ...]:
-        """Give up whatever is under way, as after a violated tolerance; ``state`` is its end."""
+    def abort(
+        self, now_ns: int, reason: str, violated: Tolerance = Tolerance.NONE
+    ) -> tuple[Event, ...]:
+        """Give up whatever is under way, as after a violated tolerance."""
         labels = [] if self._over else [self._label]
         labels += [self._goal] if self._goal and self._goal not in labels else []
         self._goal = ""
         self._give_up()
-        return tuple(Event(label, state, now_ns, reason) for label in labels if label)
+        state = MotionState.ABORTED
+        return tuple(
+            Event(label, state, now_ns, reason, violated=violated) for label in labels if label
+        )
 
     # --- the update -----------------------------------------------------------------------
 
@@ -159,8 +165,8 @@ class TrajectoryController:
             order, self._waiting = self._waiting, None
             due = self._load(order, ns)
             if order.label:
-                begun = Event(order.label, "accepted", self._start_ns, due_ns=due, taken_ns=ns)
-                events.append(begun)
+                state = MotionState.ACCEPTED
+                events.append(Event(order.label, state, self._start_ns, due_ns=due, taken_ns=ns))
         desired, following = self._sample(self._index), self._sample(self._index + 1)
         self._index += 1
         trouble = self._supervise(ns, first, np.abs(desired.q - q), events)
@@ -197,7 +203,7 @@ class TrajectoryController:
             return False
         path = self._watch.off_path(off, self._joints) if not at_end or first else ""
         if path:
-            events.extend(self.hold(ns, "aborted", path))
+            events.extend(self.abort(ns, path, Tolerance.PATH))
             return True
         if not at_end:
             return False
@@ -207,14 +213,15 @@ class TrajectoryController:
             self._goal = ""
             # A goal that a topic's trajectory brought to its end has succeeded as well.
             labels = (done,) if done == self._label else (self._label, done)
-            events.extend(Event(label, "done", ns) for label in labels if label)
+            events.extend(Event(label, MotionState.DONE, ns) for label in labels if label)
             return False
         late = (ns - self._end_ns) / SECOND
         if not 0.0 < self._watch.goal_time < late:
             return False
         worst = int(np.argmax(off))
         reason = f"{self._joints[worst]} is {off[worst]:.4f} rad from the goal"
-        events.extend(self.hold(ns, "aborted", f"{reason} {self._watch.goal_time:g} s after it"))
+        reason += f" {self._watch.goal_time:g} s after it"
+        events.extend(self.abort(ns, reason, Tolerance.GOAL))
         return True
 
     def _load(self, order: Order, ns: int) -> int:

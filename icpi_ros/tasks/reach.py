@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -63,35 +62,37 @@ def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lam
     """
     axes = [np.linspace(p.lower, p.upper, points) for p in task.space.parameters]
     thetas = np.array(list(product(*axes)))
-    gate, refusals, paths = SafetyGate(arm), list[str](), list[Array]()
+    gate, refusals, paths = SafetyGate(arm), list[Refusal | None](), list[Array]()
     for theta in thetas:
         path, refusal = _tried(task, arm, gate, theta)
         paths.append(path)
         refusals.append(refusal)
         on_stroke()
     reasons = tuple(reason_of(refusal) for refusal in refusals)
-    return Reach(task.name, arm.name, points, thetas, reasons, tuple(refusals), tuple(paths))
+    texts = tuple(str(refusal or "") for refusal in refusals)
+    return Reach(task.name, arm.name, points, thetas, reasons, texts, tuple(paths))
 
 
-def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array, str]:
-    """Return the tool's path and why it is refused, "" if it is not."""
+def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array, Refusal | None]:
+    """Return the tool's path and why it is refused, None if it is not."""
     path = np.empty((0, 3))
     try:
         motion = task.motion(theta, arm)
         if motion.ready.shape != arm.home.shape:
-            return path, f"motion of {task.name} is made for another arm: {arm.name}"
+            what = f"motion of {task.name} is made for another arm"
+            return path, Refusal(f"{what}: {arm.name}", Kind.WRONG_JOINTS, what)
         if not np.isfinite(motion.ready).all():
-            return path, f"the pose before the stroke leaves the reach of {arm.name}"
+            text = f"the pose before the stroke leaves the reach of {arm.name}"
+            return path, Refusal(text, Kind.OUT_OF_REACH, "pose before the stroke")
         path, _ = arm.tool_pose(motion.stroke.positions)
         gate.check(motion.stroke, motion.start)
     except MotionRefused as refused:
-        return path, str(refused)
-    return path, ""
+        return path, refused.refusal
+    return path, None
 
 
-def reason_of(refusal: str) -> str:
+def reason_of(refusal: Refusal | None) -> str:
     """Return a refusal without its numbers: what was exceeded, and by which joint."""
-    if "leaves the reach" in refusal:
-        return OUT_OF_REACH
-    head, found, _ = refusal.partition(" reaches ")
-    return head if found else re.split(r"\d|: ", refusal)[0].strip(" ,:-") or refusal
+    if refusal is None:
+        return ""
+    return OUT_OF_REACH if refusal.kind is Kind.OUT_OF_REACH else refusal.brief

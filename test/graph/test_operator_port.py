@@ -8,7 +8,14 @@ import pytest
 from icpi_msgs.msg import OperatorRequest
 from icpi_msgs.srv import Decide
 from icpi_ros.nodes import operator_port
-from icpi_ros.nodes.operator_port import OperatorPort
+from icpi_ros.nodes.operator_port import (
+    WORDS,
+    Decision,
+    OperatorPort,
+    change_refused,
+    is_change_refused,
+    is_decided,
+)
 
 ASKED = Decide.Request
 
@@ -86,3 +93,14 @@ def test_a_no_is_never_too_early(clock):
     port.ask(question)
     assert decide(request_id=question.request_id, decision=ASKED.REJECT).accepted
     assert port.decision.kind == ASKED.REJECT
+
+
+@pytest.mark.parametrize("comment", ["", "too fast", "the change was refused: no"])
+@pytest.mark.parametrize("kind", [ASKED.APPROVE, ASKED.REJECT, ASKED.EDIT])
+def test_what_became_of_a_decision_is_read_as_it_was_written(kind, comment):
+    decided = str(Decision(kind, None, "eve by night", comment))
+    assert [each for each in WORDS if is_decided(decided, each)] == [kind]
+    assert not is_change_refused(decided)
+    refused = change_refused(f"changed by eve: {decided}")
+    assert is_change_refused(refused)
+    assert not any(is_decided(refused, each) for each in WORDS)

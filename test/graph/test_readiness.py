@@ -164,8 +164,7 @@ class Inquiry:
 
     def __init__(self, wrong=(), advice=(), known=True, unchecked=""):
         self.parameters_known, self.unchecked = known, unchecked
-        self.found = [Finding(text, True) for text in wrong]
-        self.found += [Finding(text, False) for text in advice]
+        self.found = [Finding(text, "", True) for text in wrong] + list(advice)
         self.begun = 0
 
     def begin(self):
@@ -189,7 +188,10 @@ def watched(inquiry, there=True, **options):
     return watch
 
 
-ADVICE = ["jtc: goal_time is 0: goals of others last for ever; 0.5", "jtc: rate is 50 Hz: late"]
+ADVICE = [
+    Finding("goal_time is 0", ": goals of others last for ever; 0.5", False, "goal_time", "jtc"),
+    Finding("rate is 50 Hz", ": late", False, "update_rate", "jtc"),
+]
 ALLOW, UNASKED = "its parameters allow motions", "whether it is active is not checked"
 SIMULATED = {"simulated": True}
 INACTIVE = "controller jtc is inactive and takes no motion"

@@ -14,7 +14,7 @@ from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.arm_faults import FaultPlan
 from icpi_ros.nodes.simulated_arm import SimulatedArm
-from icpi_ros.sim.motions import Order, Watch
+from icpi_ros.sim.motions import Order, Tolerance, Watch
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 
@@ -170,7 +170,8 @@ def test_a_goal_that_is_not_reached_in_its_time_aborts():
     watch = Watch(goal=np.full(N, 0.01), goal_time=0.2)
     simulated.start(move(simulated, 0.8, goal=True, watch=watch))
     (event,) = until_events(simulated, 1000)
-    assert (event.state, "from the goal" in event.reason) == ("aborted", True)
+    assert (event.state, event.violated) == ("aborted", Tolerance.GOAL)
+    assert "from the goal 0.2 s after it" in event.reason
 
 
 def test_a_protective_stop_refuses_motions_until_it_is_cleared():

@@ -8,7 +8,7 @@ import pytest
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.run_memory import RunMemory
@@ -53,7 +53,8 @@ class Follower:
 
     def follow(self, trajectory, name, on_start=lambda ns: None):
         if name == self._refused:
-            raise MotionRefused(f"{name} is refused")
+            text = f"{name} is refused"
+            raise MotionRefused(Refusal(text, Kind.JOINT_LIMIT, "velocity", "elbow", 4.0))
         on_start(1)
         return 1
 
@@ -136,9 +137,12 @@ def test_a_second_executor_ends_a_trial_before_each_of_its_motions():
 
 def test_a_stroke_that_was_refused_does_not_count_as_executed():
     trial, _, memory = execution("stroke")
-    with pytest.raises(Exception, match="stroke is refused"):
+    with pytest.raises(TrialEnded, match="stroke is refused") as ended:
         trial.run("trial", THETA, Proposal(run_id="run"))
     assert memory.executed("run") == []
+    refusal = ended.value.refusal  # the gate's fields stay with the end of the trial
+    assert (refusal.kind, refusal.joint, refusal.value) == (Kind.JOINT_LIMIT, "elbow", 4.0)
+    assert refusal.text == str(ended.value)
 
 
 def test_without_a_perception_nothing_moves():

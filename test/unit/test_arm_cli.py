@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.check import check_arm
 from icpi_ros.cli.main import main
+from icpi_ros.errors import Kind, Refusal
 from icpi_ros.resources import share_path
 from icpi_ros.tasks.reach import OUT_OF_REACH, reach, reason_of
 from icpi_ros.tasks.slide import SLIDE, Slide
@@ -148,9 +150,13 @@ def test_wrong_usage_is_refused_before_any_work(arguments, reason, capsys):
 
 
 def test_reasons_are_refusals_without_their_numbers():
-    assert reason_of("strike with speed 1 m/s leaves the reach of fr3: move") == OUT_OF_REACH
-    assert reason_of("velocity of elbow_joint reaches 3.2 rad/s") == "velocity of elbow_joint"
-    assert reason_of("tool z reaches 0.001 m") == "tool z"
-    assert reason_of("forearm touches wrist: 3 mm") == "forearm touches wrist"
-    assert reason_of("") == ""
-    assert reason_of("7 wrong") == "7 wrong"
+    strike = "strike with speed 1 m/s leaves the reach of fr3: move"
+    assert reason_of(Refusal(strike, Kind.OUT_OF_REACH, "strike")) == OUT_OF_REACH
+    speed = "velocity of elbow_joint reaches 3.2 rad/s"
+    limit = Refusal(speed, Kind.JOINT_LIMIT, "velocity", "elbow_joint", 3.2)
+    assert reason_of(limit) == "velocity of elbow_joint"
+    assert reason_of(Refusal("tool z reaches 0.001 m", Kind.WORKSPACE, "tool z")) == "tool z"
+    # Nothing is read out of the text, whatever it says.
+    assert reason_of(replace(limit, text="leaves the reach of 7 arms")) == "velocity of elbow_joint"
+    assert reason_of(None) == ""
+    assert reason_of(Refusal("7 wrong")) == "7 wrong"

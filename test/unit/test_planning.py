@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes.last_command import NEAR
 from icpi_ros.nodes.planning import Planner, Rules
@@ -134,12 +134,13 @@ def test_a_slow_move_that_breaks_a_limit_is_refused_before_anybody_is_asked():
 def test_a_slow_move_from_elsewhere_is_another_one():
     make = planner()
     plan = make.plan(THETA, "run")
-    assert make.moved(plan, UR5E.home + 9.0) == ""  # it was not shown
+    assert make.moved(plan, UR5E.home + 9.0) is None  # it was not shown
     plan = make.shown(plan, UR5E.home)
     near = 0.999 * NEAR * np.array([1, -1, 0, 0, 0.5, 0])
-    assert make.moved(plan, UR5E.home + near) == ""
+    assert make.moved(plan, UR5E.home + near) is None
     far = make.moved(plan, UR5E.home + np.array([0, 0, 0.011, 0, 0, 0]))
-    assert "elbow_joint is 0.0110 rad off, allowed 0.01 rad" in far
+    assert "elbow_joint is 0.0110 rad off, allowed 0.01 rad" in str(far)
+    assert (far.kind, far.joint, far.limit) == (Kind.START, "elbow_joint", (0.0, NEAR))
     assert make.moved(plan, np.full(6, np.nan))
     assert plan.starts(plan.motion.ready) is plan.motion.ready
     assert make.plan(THETA, "run").starts(plan.motion.ready) is None

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.space import Parameter, ParameterSpace
 
@@ -31,10 +31,12 @@ def test_the_first_theta_is_free():
 
 def test_a_step_too_far_is_refused_with_parameter_value_and_what_is_allowed():
     reason = LIMIT.refuse(np.array([1.0, 0.3, 2.0]), [np.array([1.0, 0.0, 2.0])])
-    assert reason == (
+    assert str(reason) == (
         "heading = 0.3 rad is too far from what this run has executed: allowed -0.2 to 0.2 rad "
         "(max_step 0.25 of its range)"
     )
+    assert (reason.kind, reason.field, reason.unit) == (Kind.STEP, "heading", "rad")
+    assert (reason.value, reason.limit) == (0.3, pytest.approx((-0.2, 0.2)))
 
 
 def test_any_executed_theta_will_do():
