@@ -25,10 +25,14 @@ class UsageError(IcpiError):
 class UnknownName(UsageError):
     """A name that no registry entry has; lists the valid ones."""
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
-        """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names."""
+    def __init__(self, kind: str, name: str, valid: Iterable[str], remedy: str = "") -> None:
+        """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names.
+
+        ``remedy``: what else can be done, such as ``or install its package``.
+        """
         names = sorted(valid)
-        super().__init__(f"unknown {kind} {name!r}: choose one of {', '.join(names)}")
+        advice = ", ".join(names) + (f", {remedy}" if remedy else "")
+        super().__init__(f"unknown {kind} {name!r}: choose one of {advice}")
         self.kind, self.name, self.valid = kind, name, names
 
 

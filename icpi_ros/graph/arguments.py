@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.protections import CAREFUL, as_text
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.plugins import load_all
 from icpi_ros.tasks import TASKS
 
 TRUTH = ("true", "false")
@@ -24,11 +25,13 @@ class Argument:
     name: str
     default: str
     description: str
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
+    """Allowed values; a registry's are those that it has once plug-ins are loaded."""
 
 
 SHARED = (
-    Argument("task", "slide", "task to improve", tuple(TASKS.names())),
+    Argument("plugins", "", "modules or files that bring tasks, improvers or arms, with : between"),
+    Argument("task", "slide", "task to improve", TASKS),
     Argument("arm", "", "arm: a name or a description file (YAML); empty = the task's"),
     Argument(
         "joint_prefix",
@@ -36,12 +39,7 @@ SHARED = (
         "what stands in front of the arm's joint names in joint_states and at its controller, for "
         "example ur_",
     ),
-    Argument(
-        "improver",
-        DEFAULT_IMPROVER,
-        "improver of goals that name none",
-        tuple(IMPROVERS.names()),
-    ),
+    Argument("improver", DEFAULT_IMPROVER, "improver of goals that name none", IMPROVERS),
     Argument("namespace", "", "ROS namespace of all nodes and topics; empty = the root"),
     Argument("use_sim_time", "true", "node clocks follow /clock", TRUTH),
     Argument(
@@ -111,6 +109,7 @@ REPLAY = (
 
 REPLAY_TAKES = (
     *(
+        "plugins",
         "task",
         "arm",
         "joint_prefix",
@@ -144,15 +143,17 @@ def replay_arguments() -> tuple[Argument, ...]:
 
 
 def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str, str]:
-    """Return all values by name, defaults filled in.
+    """Return all values by name, defaults filled in; load the plug-ins that are asked for.
 
     Raises:
-        UsageError: an unknown argument, or a value that is not one of the choices.
+        UsageError: an unknown argument, a value that is not one of the choices, or a plug-in that
+            cannot be loaded.
     """
     names = [argument.name for argument in arguments]
     for name in given:
         if name not in names:
             raise UsageError(f"unknown argument {name!r}: choose from {', '.join(names)}")
+    load_all(given.get("plugins", ""))
     values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
     for argument in arguments:
         value = values[argument.name]

@@ -6,7 +6,7 @@ from typing import Any
 
 from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.nodes import arm_port, controller_inquiry
-from icpi_ros.nodes.parameters import Spec
+from icpi_ros.nodes.parameters import PLUGINS, Spec
 from icpi_ros.nodes.planning import Rules
 from icpi_ros.nodes.settings import Settings
 from icpi_ros.tasks import TASKS
@@ -14,7 +14,8 @@ from icpi_ros.tasks import TASKS
 DEFAULT, RULES = Settings(), Rules()
 SCENES = ("service", "operator")
 PARAMETERS = (
-    Spec("task", "slide", "task that is executed", choices=TASKS.names()),
+    PLUGINS,
+    Spec("task", "slide", "task that is executed", choices=TASKS),
     Spec("arm", "", "arm that executes it: a name or a description file; empty = the task's"),
     Spec("simulated", False, "the arm is a simulated one: what is off or loosened is no warning"),
     Spec(

@@ -32,7 +32,7 @@ from icpi_ros.nodes.action_servers import SEND_GOAL
 from icpi_ros.nodes.camera_port import CameraPort
 from icpi_ros.nodes.controller_parameters import ControllerParameters
 from icpi_ros.nodes.pacer import Pacer, Sparing
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import PLUGINS, Spec, declare
 from icpi_ros.nodes.simulated_arm import SimulatedArm
 from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
@@ -45,7 +45,8 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.types import SECOND, Array
 
 PARAMETERS = (
-    Spec("task", "slide", "task whose scene is simulated", choices=TASKS.names()),
+    PLUGINS,
+    Spec("task", "slide", "task whose scene is simulated", choices=TASKS),
     Spec("arm", "", "arm that is simulated: a name or a description file; empty = the task's"),
     Spec("joint_prefix", "", "what stands in front of its joint names, as at many a real arm"),
     Spec("physics", [], "hidden physics in the order of the task; empty = draw from physics_seed"),

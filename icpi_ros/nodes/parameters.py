@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from icpi_ros.errors import UsageError
+from icpi_ros.plugins import load_all
 
 _TYPES: dict[type, tuple[Parameter.Type, str]] = {
     bool: (Parameter.Type.BOOL, "true or false"),
@@ -45,7 +46,7 @@ class Spec:
     unit: str = ""
     lower: float | None = None
     upper: float | None = None
-    choices: Sequence[str] = ()
+    choices: Collection[str] = ()
     read_only: bool = True
 
     @property
@@ -80,13 +81,22 @@ class Spec:
         return f"{text} [{self.unit}]" if self.unit else text
 
 
+PLUGINS = Spec(
+    "plugins", "", "modules or files that bring tasks, improvers or arms, with : between"
+)
+"""Of every node that knows tasks, improvers or arms by name."""
+
+
 def declare(node: Node, specs: Iterable[Spec]) -> dict[str, Any]:
-    """Declare all parameters and return their values.
+    """Declare all parameters and return their values; load the plug-ins among them first.
 
     Raises:
         UsageError: a value given at start is not allowed; names parameter, value and what is.
     """
-    return {spec.name: _declare(node, spec) for spec in specs}
+    wanted = tuple(specs)
+    if PLUGINS in wanted:
+        load_all(_declare(node, PLUGINS))
+    return {spec.name: _declare(node, spec) for spec in wanted if spec is not PLUGINS}
 
 
 def _declare(node: Node, spec: Spec) -> Any:

@@ -19,7 +19,7 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.graph.checklist import Line, State
 from icpi_ros.nodes import convert, diagnostics, qos
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import PLUGINS, Spec, declare
 from icpi_ros.nodes.sources import PER_SECOND, SOURCES, Seen
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
@@ -28,7 +28,8 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND
 
 PARAMETERS = (
-    Spec("task", "slide", "task whose object is observed", choices=TASKS.names()),
+    PLUGINS,
+    Spec("task", "slide", "task whose object is observed", choices=TASKS),
     Spec("source", "tracked_pose", "where positions come from", choices=SOURCES.names()),
     Spec(
         "calibration", "", "file of the calibrated camera; empty = the camera of the task's scene"

@@ -27,7 +27,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.nodes.motion_client import Deadlines, MotionClient
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import PLUGINS, Spec, declare
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import IMPROVE, PROPOSALS, TRIALS
@@ -35,10 +35,9 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.types import Trial
 
 PARAMETERS = (
-    Spec("task", "slide", "task that is improved", choices=TASKS.names()),
-    Spec(
-        "improver", DEFAULT_IMPROVER, "improver of goals that name none", choices=IMPROVERS.names()
-    ),
+    PLUGINS,
+    Spec("task", "slide", "task that is improved", choices=TASKS),
+    Spec("improver", DEFAULT_IMPROVER, "improver of goals that name none", choices=IMPROVERS),
     Spec("store", "", "file of the trial store; empty = the user's default"),
     Spec("dataset", "", "file of examples; empty = the shipped set"),
     Spec("mix", False, "examples may be those of another arm; stored with the run"),

@@ -32,7 +32,7 @@ from icpi_ros.errors import BudgetSpent, IcpiError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.nodes import convert, diagnostics, qos
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import PLUGINS, Spec, declare
 from icpi_ros.nodes.player import PREFIX, Player
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_TRAJECTORY, PROPOSALS, TRIALS
@@ -46,8 +46,9 @@ PARAMETERS = (
     Spec("mapping", "", "YAML file: our topic names to those of the bag; empty = our names"),
     Spec("rate", 1.0, "times real time; 0 = as fast as perception follows", "", 0.0, 1000.0),
     Spec("player", True, "play the bag; false: ros2 bag play does"),
-    Spec("task", "slide", "task that was recorded", choices=TASKS.names()),
-    Spec("improver", DEFAULT_IMPROVER, "improver that is asked", choices=IMPROVERS.names()),
+    PLUGINS,
+    Spec("task", "slide", "task that was recorded", choices=TASKS),
+    Spec("improver", DEFAULT_IMPROVER, "improver that is asked", choices=IMPROVERS),
     Spec("dataset", "", "file of examples; empty = the shipped set"),
     Spec("mix", False, "examples may be those of another arm than the recorded one"),
     Spec("seed", 0, "seed of the improver, that of the recorded run", "", 0, 2**63 - 1),

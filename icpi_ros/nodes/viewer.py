@@ -21,7 +21,7 @@ from icpi_ros.arms.prefix import prefixed
 from icpi_ros.errors import IcpiError, InvalidValue
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.nodes import convert, diagnostics, marker_msgs, qos
-from icpi_ros.nodes.parameters import Spec, declare
+from icpi_ros.nodes.parameters import PLUGINS, Spec, declare
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import (
     JOINT_STATES,
@@ -36,7 +36,8 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.types import Array
 
 PARAMETERS = (
-    Spec("task", "slide", "task that is shown", choices=TASKS.names()),
+    PLUGINS,
+    Spec("task", "slide", "task that is shown", choices=TASKS),
     Spec("arm", "", "arm that is shown: a name or a description file; empty = the task's"),
     Spec("joint_prefix", "", "what stands in front of its joint names in joint_states"),
 )
