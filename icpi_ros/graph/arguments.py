@@ -30,7 +30,6 @@ class Argument:
 
 
 SHARED = (
-    Argument("plugins", "", "modules or files that bring tasks, improvers or arms, with : between"),
     Argument("task", "slide", "task to improve", TASKS),
     Argument("arm", "", "arm: a name or a description file (YAML); empty = the task's"),
     Argument(
@@ -40,6 +39,7 @@ SHARED = (
         "example ur_",
     ),
     Argument("improver", DEFAULT_IMPROVER, "improver of goals that name none", IMPROVERS),
+    Argument("plugins", "", "modules or files that add tasks, improvers or arms; : between"),
     Argument("namespace", "", "ROS namespace of all nodes and topics; empty = the root"),
     Argument("use_sim_time", "true", "node clocks follow /clock", TRUTH),
     Argument(
@@ -109,11 +109,11 @@ REPLAY = (
 
 REPLAY_TAKES = (
     *(
-        "plugins",
         "task",
         "arm",
         "joint_prefix",
         "improver",
+        "plugins",
         "namespace",
         "use_sim_time",
         "params_file",

@@ -81,9 +81,7 @@ class Spec:
         return f"{text} [{self.unit}]" if self.unit else text
 
 
-PLUGINS = Spec(
-    "plugins", "", "modules or files that bring tasks, improvers or arms, with : between"
-)
+PLUGINS = Spec("plugins", "", "modules or files that add tasks, improvers or arms; : between")
 """Of every node that knows tasks, improvers or arms by name."""
 
 
