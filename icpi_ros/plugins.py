@@ -63,21 +63,25 @@ def load(sources: Iterable[str]) -> None:
 
 def _load(name: str, is_file: bool) -> None:
     """Import one plug-in; what it registered is forgotten where it fails."""
-    before, known = len(registered), name in sys.modules
+    before, known = len(registered), set(sys.modules)
     try:
         if is_file:
             _import_file(Path(name))
         else:
             import_module(name)
-        if len(registered) == (0 if known else before):
+        brought = registered[before:] or [r for r in registered if r[2] == name]
+        if not brought:
             raise UsageError(
                 f"plug-in {name} registers nothing: call TASKS.register, IMPROVERS.register or "
                 "ARMS.register in it (docs/own_task.md)"
             )
     except (Exception, SystemExit) as exc:
-        for registry, entry in registered[before:]:
+        for registry, entry, _ in registered[before:]:
             registry.forget(entry)
         del registered[before:]
+        for module in set(sys.modules) - known:
+            if module in (name, _module_name(name)):
+                del sys.modules[module]
         if isinstance(exc, UsageError) and str(exc).startswith("plug-in "):
             raise
         raise UsageError(f"plug-in {name}{_place(exc, name)}: {_reason(exc, name)}") from exc
@@ -90,16 +94,16 @@ def _import_file(path: Path) -> None:
             "no such file" if not path.exists() else f"not a file, or a {os.pathsep!r} in its path"
         )
         raise UsageError(f"plug-in {path}: {why}: give a file of Python, or the name of a module")
-    name = f"icpi_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = _module_name(str(path))
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plug-in {path}: not a file of Python: its name must end with .py")
     module = sys.modules[name] = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
+    spec.loader.exec_module(module)
+
+
+def _module_name(path: str) -> str:
+    return f"icpi_plugin_{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def _place(exc: BaseException, name: str) -> str:

@@ -26,8 +26,8 @@ T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 REMEDY = "or give --plugin FILE or install its package"
 """What to do about a name that a plug-in may have."""
-registered: list[tuple[Registry[Any], str]] = []
-"""Everything that was registered from outside, in order: what a plug-in brought."""
+registered: list[tuple[Registry[Any], str, str]] = []
+"""What was registered from outside, in order: registry, name, module of its class."""
 
 
 class Registry(Generic[T]):
@@ -66,7 +66,7 @@ class Registry(Generic[T]):
             by = f" by {_source(point)}" if point else ""
             raise ValueError(f"{self.kind} {name!r} is already registered{by}: choose another name")
         self._loaded[name] = self._accept(name, item)
-        registered.append((self, name))
+        registered.append((self, name, getattr(self._loaded[name], "__module__", "")))
 
     def forget(self, name: str) -> None:
         """Remove what was registered from outside under ``name``."""
