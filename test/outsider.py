@@ -24,6 +24,7 @@ nearby = stranger.nearby:Nearby
 [icpi_ros.arms]
 lab_ur10e = stranger:ARM
 """
+ARM_ONLY = "[icpi_ros.arms]\nlab_ur10e = stranger:ARM\n"
 
 
 def block(document, language):
@@ -57,10 +58,11 @@ def install(folder, name="stranger", entry_points=ENTRY_POINTS):
 
 @contextmanager
 def forgotten():
-    """Forget after the block what was registered in it, and what the path of imports had."""
+    """Know what comes with icpi_ros in the block, and after it what was known before."""
     with pytest.MonkeyPatch.context() as patch:
         for registry in (TASKS, IMPROVERS, ARMS):
-            patch.setattr(registry, "_loaded", dict(registry._loaded))
+            ours = {n: item for n, item in registry._loaded.items() if n in registry.built_in}
+            patch.setattr(registry, "_loaded", ours)
             patch.delitem(registry.__dict__, "_points", raising=False)
         patch.setattr(plugins, "_loaded", [])
         patch.delenv(plugins.VARIABLE, raising=False)
