@@ -121,11 +121,14 @@ class UsageError(IcpiError):
 class UnknownName(UsageError):
     """A name that no registry entry has; lists the valid ones."""
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
-        """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names."""
+    def __init__(self, kind: str, name: str, valid: Iterable[str], remedy: str = "") -> None:
+        """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names.
+
+        ``remedy``: what else can be done, such as ``or install its package``.
+        """
         names = sorted(valid)
-        text = f"unknown {kind} {name!r}: choose one of {', '.join(names)}"
-        limit = tuple(names)
+        advice = ", ".join(names) + (f", {remedy}" if remedy else "")
+        text, limit = f"unknown {kind} {name!r}: choose one of {advice}", tuple(names)
         super().__init__(Refusal(text, Kind.UNKNOWN_NAME, kind, value=name, limit=limit))
         self.kind, self.name, self.valid = kind, name, names
 

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import UnknownName
-from icpi_ros.registry import Registry
+from icpi_ros.registry import REMEDY, Registry
 
 _FILES = (".yaml", ".yml")
 
 
 class ArmRegistry(Registry[Arm]):
-    """Names to arms; an entry ``file.yaml`` is a description in ``config/arms``."""
+    """Names to arms; an entry ``file.yaml`` is a description in ``config/arms``.
 
-    @property
-    def built_in(self) -> frozenset[str]:
-        """Names of the arms that come with the package, without those registered from outside."""
-        return frozenset(self._entries)
+    From outside an arm may be given as the path of its description too.
+    """
 
-    def get(self, name: str) -> Arm:
-        """Return the arm called ``name``; its module or file is read at the first call.
+    def _built_in(self, name: str) -> Arm:
+        if not self._entries[name].endswith(_FILES):
+            return super()._built_in(name)
+        from icpi_ros.arms.description import load_arm
+        from icpi_ros.resources import share_path
 
-        Raises:
-            UnknownName: no entry has that name; the message lists the valid ones.
-            DescriptionError: its file is damaged.
-        """
-        entry = self._entries.get(name, "")
-        if entry.endswith(_FILES) and name not in self._loaded:
+        return load_arm(share_path("config", "arms", self._entries[name]))
+
+    def _accept(self, name: str, item: Any) -> Arm:
+        if isinstance(item, str | Path):
             from icpi_ros.arms.description import load_arm
-            from icpi_ros.resources import share_path
 
-            self._loaded[name] = load_arm(share_path("config", "arms", entry))
-        return super().get(name)
+            item = load_arm(Path(item).expanduser())
+        return super()._accept(name, item)
 
 
 def find_arm(name_or_path: str) -> Arm:
@@ -52,14 +51,14 @@ def find_arm(name_or_path: str) -> Arm:
         from icpi_ros.arms.description import load_arm
 
         return load_arm(Path(name_or_path).expanduser())
-    raise UnknownName("arm", name_or_path, [*ARMS.names(), "or the path of a YAML file"])
+    raise UnknownName("arm", name_or_path, ARMS, f"the path of a YAML file, {REMEDY}")
 
 
 def argument_of(arm: Arm) -> str:
     """Return what :func:`find_arm` takes to give ``arm`` again: its name, or its file's path."""
     from icpi_ros.arms.described import DescribedArm
 
-    if arm.name not in ARMS and isinstance(arm, DescribedArm) and arm.description.files:
+    if arm.name not in ARMS.built_in and isinstance(arm, DescribedArm) and arm.description.files:
         return str(arm.description.files[0].path.absolute())
     return arm.name
 
@@ -71,4 +70,5 @@ ARMS = ArmRegistry(
         "ur5e": "icpi_ros.arms.ur5e:UR5E",
         "ur5e_stick": "icpi_ros.arms.ur5e_stick:UR5E_STICK",
     },
+    lambda item: isinstance(item, Arm),
 )

@@ -22,6 +22,7 @@ from icpi_ros.perception.images import Bytes
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import watch
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND
 
 START = 1_700_000_000 * SECOND
@@ -95,7 +96,7 @@ def measure(path: Path, source: str) -> BagFigures:
     seen = 0.0
     if source == "camera":
         count, read = _read(bag, None)
-        _, seen = _read(bag, ImageTracker.of(watch(TASK), overhead(WIDTH, HEIGHT)))
+        _, seen = _read(bag, ImageTracker.of(watch(TASKS.get(TASK)), overhead(WIDTH, HEIGHT)))
         recorded = count * IMAGE_PERIOD / SECOND
     else:
         count = sum(len(stamps) for stamps, _ in poses_of(bag, trials))
@@ -181,7 +182,7 @@ def _joints(out: _Out) -> Any:
 
 def _images() -> list[Bytes]:
     """Return the images of one slide over the table, each with noise of its own."""
-    camera, seen, rng = overhead(WIDTH, HEIGHT), watch(TASK), np.random.default_rng(0)
+    camera, seen, rng = overhead(WIDTH, HEIGHT), watch(TASKS.get(TASK)), np.random.default_rng(0)
     places = [np.array([0.6, y, 0.01]) for y in np.linspace(-0.1, 0.3, 300)]
     return [expose(draw(camera, seen.target, seen.plane, p), rng, NOISE) for p in places]
 

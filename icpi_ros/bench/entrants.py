@@ -16,6 +16,7 @@ from icpi_ros.errors import IcpiError, InvalidValue, UnknownName
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
 from icpi_ros.improvers.options import parse_option
+from icpi_ros.registry import REMEDY
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
@@ -120,7 +121,7 @@ def _entrant(label: str) -> Entrant:
         return Entrant(label, IMPROVERS.get(name), options)
     if name in ORACLES:
         return Entrant(label, ORACLES.get(name), options, informed=True)
-    raise UnknownName("improver", name, [*IMPROVERS, *ORACLES])
+    raise UnknownName("improver", name, [*IMPROVERS, *ORACLES], REMEDY)
 
 
 def option_text(key: str, value: str) -> str:

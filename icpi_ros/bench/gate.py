@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "plan+check a stop  braking"
     )
     rng = np.random.default_rng(options.seed)
-    for name in TASKS.names():
+    for name in TASKS.built_in:
         task = TASKS.get(name)
         tally = measure(task, ARMS.get(task.arm), options.trials, rng)
         print(_line(name, tally), flush=True)

@@ -75,7 +75,7 @@ class Sight:
 
 def look(task: Task, camera: Camera, made: Film, hide: Band | None = None) -> Sight:
     """Follow the task's object through a film; ``hide`` is drawn over the images."""
-    tracker = ImageTracker.of(watch(task.name), camera)
+    tracker = ImageTracker.of(watch(task), camera)
     for stamp, image in made.images:
         pixels = image if hide is None else hide.over(image, stamp)
         tracker.update(stamp, Frame(pixels, "rgb8"))

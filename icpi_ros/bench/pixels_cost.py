@@ -80,7 +80,7 @@ class CostWork:
         world = World(task, self.arm, instance.physics)
         settings = replace(pixels.WEBCAM, seed=self.seed + instance.number)
         truth = self._improve(instance, _FromTruth(task, self.arm, instance, world))
-        with SimulatedCamera(world.model, "", settings, watch(task.name).target) as camera:
+        with SimulatedCamera(world.model, "", settings, watch(task).target) as camera:
             watching = _FromPixels(task, self.arm, instance, world, camera, self.seed)
             seen = self._improve(instance, watching)
         reasons = tuple(watching.reasons)

@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--tasks", default=",".join(TASKS.names()))
+    parser.add_argument("--tasks", default=",".join(TASKS.built_in))
     parser.add_argument("--all", action="store_true", help="all combinations, not one by one")
     args = parser.parse_args()
     entrants = studies()[args.improver].entrants(one_by_one=not args.all)

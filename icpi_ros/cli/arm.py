@@ -46,8 +46,7 @@ def list_arms(_args: argparse.Namespace) -> int:
     from icpi_ros.arms import ARMS
     from icpi_ros.arms.origin import origin_text
 
-    for name in ARMS:
-        arm = ARMS.get(name)
+    for name, arm in ARMS.usable().items():
         mass, speed = arm.limits.tool_mass, arm.limits.tool_speed
         print(f"{name:12s} {len(arm.joints)} joints, tool {mass:g} kg up to {speed:g} m/s")
         print(f"{'':12s} {origin_text(arm)}")

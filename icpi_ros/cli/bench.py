@@ -135,7 +135,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     chosen = preset(args.preset)
     if args.draws:
         chosen = chosen.with_draws(args.draws)
-    tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.names())
+    tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.built_in)
     improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
     found = tuple(TASKS.get(name) for name in tasks)
     for task in found:

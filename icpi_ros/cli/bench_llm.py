@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.tasks import TASKS
 
     out = checked_output(args.json) if args.json else None
-    names = args.tasks.split(",") if args.tasks else TASKS.names()
+    names = args.tasks.split(",") if args.tasks else TASKS.built_in
     tasks = [TASKS.get(name) for name in names]
     rows = []
     print("median [ms]      bare round trip  proposal  store  overhead  (p95)")

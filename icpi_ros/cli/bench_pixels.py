@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     arms = [chosen_arm(args.arm, task) for task in tasks]
     cases, mixed = _cases(args.cases), dict[str, str]()
     for task, arm in zip(tasks, arms, strict=True):
-        watch(task.name)
+        watch(task)
         if args.instances:
             mixed[task.name] = check_arm(shipped(task), ArmId.of(arm), args.mix)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)))

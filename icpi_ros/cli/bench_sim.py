@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.bench.sim_speed import measure, peak_memory
     from icpi_ros.tasks import TASKS
 
-    names = args.tasks.split(",") if args.tasks else TASKS.names()
+    names = args.tasks.split(",") if args.tasks else TASKS.built_in
     tasks = [TASKS.get(name) for name in names]
     arms = [chosen_arm(args.arm, task) for task in tasks]
     out = checked_output(args.json) if args.json else None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from icpi_ros import __version__
+from icpi_ros.cli.plugins import add_plugin, load_plugins, split_plugins
 from icpi_ros.errors import IcpiError
 from icpi_ros.text import printable
 
@@ -46,8 +47,11 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit code."""
-    args = _parsed(argv)
+    words, plugins = split_plugins(sys.argv[1:] if argv is None else argv)
+    args = _parsed(words)
     try:
+        if args.takes_plugins:
+            load_plugins(plugins)
         return int(args.run(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
@@ -82,13 +86,14 @@ def _parser() -> argparse.ArgumentParser:
         description="In-Context Policy Improvement: a robot that gets better within a few tries.",
     )
     parser.add_argument("--version", action="version", version=f"icpi {__version__}")
+    add_plugin(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = import_module(f"icpi_ros.cli.{name.replace('-', '_')}")
         help_line = (module.__doc__ or "").splitlines()[0]
         sub = commands.add_parser(name, help=help_line, description=help_line)
         module.add_arguments(sub)
-        sub.set_defaults(run=getattr(module, "run", None))
+        sub.set_defaults(run=getattr(module, "run", None), takes_plugins=name != "stop")
     return parser
 
 

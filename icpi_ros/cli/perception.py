@@ -49,7 +49,7 @@ def run_debug(args: argparse.Namespace) -> int:
     from icpi_ros.tasks import TASKS
 
     task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic)
-    watched, count = watch(task.name), bag.count()
+    watched, count = watch(task), bag.count()
     tracker = ImageTracker.of(watched, _camera(args.calibration, task, bag))
     if args.out.exists() and not args.out.is_dir():
         raise UsageError(f"--out {args.out} is a file: name a folder")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
+from icpi_ros.cli.plugins import plugin_options
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -128,7 +129,7 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
     """Return the options that a command needs to go on as this one does."""
     from icpi_ros.arms import argument_of
 
-    words = ["--store", str(store)]
+    words = [*plugin_options(), "--store", str(store)]
     files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
     for name, path in files.items():
         words += [name, str(path.absolute())] if path else []

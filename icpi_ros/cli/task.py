@@ -49,8 +49,8 @@ def list_tasks(_args: argparse.Namespace) -> int:
     """Print every task with its one-line summary."""
     from icpi_ros.tasks import TASKS
 
-    for name in TASKS:
-        print(f"{name:16s} {TASKS.get(name).summary}")
+    for name, task in TASKS.usable().items():
+        print(f"{name:16s} {task.summary}")
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import pickle
 import queue
 import select
 import signal
@@ -19,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from icpi_ros import plugins
 from icpi_ros.errors import IcpiError, UsageError
 
 T = TypeVar("T")
@@ -54,10 +56,10 @@ class Workers:
         if not items:
             return iter(())
         if self.dask:
-            return _on_cluster(self.dask, work, items)
+            return _on_cluster(self.dask, _with_plugins(work), items)
         if min(self.processes, len(items)) == 1:
             return ((item, work(item)) for item in items)
-        return _in_processes(min(self.processes, len(items)), work, items)
+        return _in_processes(min(self.processes, len(items)), _with_plugins(work), items)
 
 
 def require_versions(found: Mapping[str, str], here: Mapping[str, str]) -> None:
@@ -75,6 +77,27 @@ def require_versions(found: Mapping[str, str], here: Mapping[str, str]) -> None:
         raise IcpiError(
             f"a worker runs other versions ({'; '.join(other)}): install the same ones there"
         )
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Work that is unpacked only after the plug-ins whose classes it holds are loaded."""
+
+    plugins: tuple[str, ...]
+    content: bytes
+
+    def __call__(self, item: int) -> Any:
+        plugins.load(self.plugins)
+        return pickle.loads(self.content)(item)
+
+
+def _with_plugins(work: Callable[[int], T]) -> Callable[[int], T]:
+    """Return work that processes can do which have not loaded our plug-ins yet."""
+    if not plugins.loaded():
+        return work
+    import cloudpickle
+
+    return _Packed(plugins.loaded(), cloudpickle.dumps(work))
 
 
 def _in_processes(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from icpi_ros.data.execution import Backend
 from icpi_ros.errors import UsageError
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.plugins import load_all
 from icpi_ros.settings.setting import TRUTH, Setting, as_text
 from icpi_ros.settings.table import of_graph
 from icpi_ros.tasks import TASKS
 
-NAMES: Mapping[str, Callable[[], Iterable[str]]] = {
-    "task": TASKS.names,
-    "improver": IMPROVERS.names,
-    "backend": lambda: tuple(Backend),
+NAMES: Mapping[str, Collection[str]] = {
+    "task": TASKS,
+    "improver": IMPROVERS,
+    "backend": tuple(Backend),
 }
-"""Settings whose choices are what is registered."""
+"""Settings whose choices are what is registered, once plug-ins are loaded."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Argument:
 def with_names(setting: Setting) -> Setting:
     """Return a setting with the names that are its choices, where they are registered."""
     names = NAMES.get(setting.name)
-    return setting if names is None else replace(setting, choices=tuple(names()))
+    return setting if names is None else replace(setting, choices=names)
 
 
 def arguments(graph: str) -> tuple[Argument, ...]:
@@ -48,15 +49,17 @@ def _argument(setting: Setting, graph: str) -> Argument:
 
 
 def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str, str]:
-    """Return all values by name, defaults filled in.
+    """Return all values by name, defaults filled in; load the plug-ins that are asked for.
 
     Raises:
-        UsageError: an unknown argument, or a value that is not one of the choices.
+        UsageError: an unknown argument, a value that is not one of the choices, or a plug-in that
+            cannot be loaded.
     """
     names = [argument.name for argument in arguments]
     for name in given:
         if name not in names:
             raise UsageError(f"unknown argument {name!r}: choose from {', '.join(names)}")
+    load_all(given.get("plugins", ""))
     values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
     for argument in arguments:
         value = values[argument.name]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from icpi_ros import plugins
 from icpi_ros.data.bags.folder import check_folder
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.arguments import Argument, arguments, checked
@@ -260,11 +261,12 @@ def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) 
     use_sim_time = {"use_sim_time": values["use_sim_time"] == "true"}
     own = () if values.get("player") == "false" else CLOCKS
     clocks = {name: {} if name in own else use_sim_time for name in parameters}
+    known = {"plugins": plugins.as_text()} if plugins.loaded() else {}
     return [
         NodeSpec(
             executable=name,
             namespace="/" + values["namespace"].strip("/"),
-            parameters={**own, **clocks[name]},
+            parameters={**(known if "task" in own else {}), **own, **clocks[name]},
             params_file=values["params_file"],
             log_level=values["log_level"],
         )

@@ -24,6 +24,7 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 from honcho.process import Process
 
+from icpi_ros import plugins
 from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.graph import parent
 from icpi_ros.graph.description import NodeSpec, graph
@@ -209,6 +210,7 @@ class BackgroundGraph:
         """Check the arguments; nothing is started yet."""
         texts = {key: str(value) for key, value in arguments.items()}
         checked_graph(name, texts)
+        texts |= {"plugins": plugins.as_text()} if plugins.loaded() else {}
         self.log = log
         self._command = [sys.executable, "-m", "icpi_ros.graph.processes", name]
         self._command += [f"{key}:={value}" for key, value in texts.items()]

@@ -30,6 +30,7 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "ridge": "icpi_ros.improvers.ridge:Ridge",
         "ridge-hindsight": "icpi_ros.improvers.ridge:RidgeHindsight",
     },
+    lambda item: isinstance(item, type) and issubclass(item, Improver),
 )
 
 DEFAULT_IMPROVER = "embedded"

@@ -30,10 +30,10 @@ from icpi_ros.nodes.pacer import Sparing
 from icpi_ros.nodes.spin import IcpiNode
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.targets import Target
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import NUMBERS, CameraSettings
 from icpi_ros.sim.shutter import Exposure, Shutter
+from icpi_ros.tasks.camera_target import Target
 from icpi_ros.types import Array
 
 WAITING = 3

@@ -45,7 +45,7 @@ class CameraSource(Source):
     def __init__(self, node: Node, task: Task, values: Mapping[str, Any], on_seen: OnSeen) -> None:
         """See :class:`Source`; without a calibration file the tracker starts with camera_info."""
         self._node, self._task, self._on_seen = node, task, on_seen
-        self._watch = remembering(watch(task.name), values["history"])
+        self._watch = remembering(watch(task), values["history"])
         self._tracker: ImageTracker | None = None
         self._unready = NO_INFO
         self._info: tuple[object, ...] = ()

@@ -52,9 +52,12 @@ def launch_description(name: str) -> LaunchDescription:
 
     declared = [
         DeclareLaunchArgument(
-            a.name, default_value=a.default, description=a.description, choices=a.choices or None
+            a.name,
+            default_value=a.default,
+            description=a.description,
+            choices=a.choices if isinstance(a.choices, tuple) and a.choices else None,
         )
-        for a in GRAPHS[name]
+        for a in GRAPHS[name]  # names that a plug-in may add are checked once it is loaded
     ]
     return LaunchDescription(
         [OpaqueFunction(function=note), *declared, OpaqueFunction(function=nodes)]

@@ -37,7 +37,6 @@ from icpi_ros.nodes.simulated_arm import SimulatedArm
 from icpi_ros.nodes.simulated_controller import Answer, SimulatedController
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
-from icpi_ros.perception.targets import WATCHES
 from icpi_ros.sim.motions import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -101,8 +100,8 @@ class MujocoArm(IcpiNode):
             return None
         settings = camera_port.settings_of(values)
         free = values["real_time_factor"] == 0.0
-        name, target = values["camera_name"], WATCHES.get(values["task"])
-        painted = None if target is None else target.target
+        name, sought = values["camera_name"], TASKS.get(values["task"]).camera_target
+        painted = None if sought is None else sought.target
         return CameraPort(self, world.model, name, settings, free, painted)
 
     def _open_topics(self, pose: bool) -> None:

@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.arguments import with_names
+from icpi_ros.plugins import load_all
 from icpi_ros.settings.setting import Setting
 from icpi_ros.settings.table import REPLAYS, of_node
 
@@ -28,6 +29,7 @@ _TYPES: dict[type, tuple[Parameter.Type, str]] = {
 }
 
 
+PLUGINS = "plugins"
 INTEGERS = 2**63 - 1
 """Largest integer of a parameter."""
 
@@ -55,10 +57,17 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
 def declare(node: Node, name: str) -> dict[str, Any]:
     """Declare the parameters that the table of settings has of node ``name``; return their values.
 
+    Plug-ins among them are loaded first.
+
     Raises:
         UsageError: a value given at start is not allowed; names parameter, value and what is.
     """
-    return {s.name: _declare(node, with_names(s), name == REPLAYS) for s in of_node(name)}
+    relaxed = name == REPLAYS
+    wanted = {setting.name: setting for setting in of_node(name)}
+    plugins = wanted.pop(PLUGINS, None)
+    if plugins is not None:
+        load_all(_declare(node, plugins, relaxed))
+    return {s.name: _declare(node, with_names(s), relaxed) for s in wanted.values()}
 
 
 def _declare(node: Node, setting: Setting, relaxed: bool) -> Any:

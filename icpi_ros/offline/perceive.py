@@ -162,7 +162,7 @@ class _Images:
 
     def __init__(self, bag: Bag, task: Task, camera: Camera | None) -> None:
         self._bag, self._task, self._fixed = bag, task, camera is not None
-        watched = watch(task.name)
+        watched = watch(task)
         settings = replace(watched.settings, history=LONGEST)
         self._watch = replace(watched, settings=settings)
         self._info: tuple[object, ...] = ()

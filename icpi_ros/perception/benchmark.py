@@ -19,6 +19,7 @@ from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import Watch, watch
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND, Array
 
 SIZES = ((320, 240), (640, 480))
@@ -57,7 +58,7 @@ def one_core() -> Iterator[None]:
 
 def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timing:
     """Return the times of ``frames`` frames."""
-    watched = watch(task)
+    watched = watch(TASKS.get(task))
     camera = overhead(width, height)
     tracker = ImageTracker.of(watched, camera)
     film = [_frame(watched, width, height, k) for k in range(LAP)]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.perception.images import Bytes
-from icpi_ros.perception.targets import Contrast, Target
+from icpi_ros.tasks.camera_target import Contrast, Target
 
 Weights = NDArray[np.float32]
 

@@ -1,88 +1,22 @@
-"""What is looked for: colour, shape and size of the tracked objects.
-
-Scenes draw their objects in saturated colours (:attr:`Target.colour`); a real bench needs a
-puck, ball or marker of such a colour, or a ``Target`` of its own.
-"""
+"""What a task's camera follows, and how its outline appears in an image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from types import MappingProxyType
 
 import cv2
 import numpy as np
 
-from icpi_ros.errors import InvalidValue, UnknownName
+from icpi_ros.errors import UsageError
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.quality import QualitySettings
 from icpi_ros.perception.settings import TrackingSettings
 from icpi_ros.perception.smoother import SmootherSettings
 from icpi_ros.perception.tracking import TrackerSettings
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.camera_target import Agility, Shape, Target
+from icpi_ros.tasks.plane import Plane
 from icpi_ros.types import Array
-
-
-class Shape(StrEnum):
-    """Bodies whose outline is known from every side."""
-
-    DISC = "disc"
-    """A short cylinder that lies flat on the plane."""
-    BALL = "ball"
-    """A sphere; also the marker at a rope's tip."""
-
-
-class Contrast(StrEnum):
-    """How the object differs from its surroundings in an image without colours."""
-
-    BRIGHT = "bright"
-    DARK = "dark"
-
-
-@dataclass(frozen=True)
-class Target:
-    """An object to track; its centre moves on a plane.
-
-    Attributes:
-        name: for messages.
-        hues: ranges ``(from, to)`` on the colour circle [deg], 0 red, 120 green, 240 blue.
-        radius: of disc or ball [m].
-        shape: see :class:`Shape`.
-        height: of a disc [m]; a ball has none.
-        saturation: least saturation, 0 grey to 1.
-        value: least brightness of the brightest channel, 0 to 1.
-        contrast: in images without colours.
-        step: least difference of brightness to the surroundings in such images, 0 to 1.
-        colour: red, green, blue, 0 to 1: what a simulated camera paints it with.
-    """
-
-    name: str
-    hues: tuple[tuple[float, float], ...]
-    radius: float
-    shape: Shape = Shape.BALL
-    height: float = 0.0
-    saturation: float = 0.45
-    value: float = 0.2
-    contrast: Contrast = Contrast.DARK
-    step: float = 0.15
-    colour: tuple[float, float, float] = (0.9, 0.1, 0.1)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be looked for.
-
-        Raises:
-            InvalidValue: a range that is none.
-        """
-        if not self.hues or any(not 0.0 <= a < b <= 360.0 for a, b in self.hues):
-            raise InvalidValue(f"hues {self.hues} deg of {self.name}: 0 <= from < to <= 360")
-        if not (0.0 < self.radius < 1.0 and 0.0 <= self.height < 1.0):
-            raise InvalidValue(
-                f"radius {self.radius:g} m, height {self.height:g} m of {self.name}: 0 to 1 m"
-            )
-        for name in ("saturation", "value", "step"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise InvalidValue(f"{name} {getattr(self, name):g} of {self.name}: 0 to 1")
-
 
 CORNERS = 24
 """Points of a circle drawn as a polygon."""
@@ -139,36 +73,29 @@ class Watch:
     settings: TrackingSettings = field(default_factory=TrackingSettings)
 
 
-RED = ((0.0, 20.0), (340.0, 360.0))
-PUCK = Target("puck", RED, 0.03, Shape.DISC, height=0.02, colour=(0.9, 0.1, 0.1))
-BALL = Target("ball", ((90.0, 150.0),), 0.03, colour=(0.1, 0.8, 0.1))
-TIP = Target("rope tip", ((280.0, 320.0),), 0.02, colour=(0.9, 0.1, 0.9))
-_PUCK, _BALL = Watch(PUCK, Plane.level(0.01)), Watch(BALL, Plane.level(0.03))
-# A rope cracks like a whip, and one pixel of the side camera is 14 mm.
-_WHIP = TrackingSettings(
-    tracker=TrackerSettings(power=3000.0, most_speed=25.0),
-    smoother=SmootherSettings(quiet=10.0, start_speed=10.0),
-    quality=QualitySettings(longest_gap=0.1, most_residual=0.01),
-)
-_TIP = Watch(TIP, Plane.upright(0.1333), _WHIP)
-WATCHES = MappingProxyType(
-    {
-        "slide": _PUCK,
-        "slide-gc": _PUCK,
-        "roll-gc": _BALL,
-        "rope-swing": _TIP,
-        "rope-swing-gc": _TIP,
-    }
-)
-"""What to look for, by task."""
-
-
-def watch(task: str) -> Watch:
+def watch(task: Task) -> Watch:
     """Return what the camera of ``task`` follows.
 
     Raises:
-        UnknownName: no target is known for it.
+        UsageError: the task has no camera target.
     """
-    if task not in WATCHES:
-        raise UnknownName("task with a camera target", task, WATCHES)
-    return WATCHES[task]
+    sought = task.camera_target
+    if sought is None:
+        raise UsageError(
+            f"task {task.name!r} has no camera target: give its class a camera_target, or take "
+            "positions from source tracked_pose"
+        )
+    return Watch(sought.target, sought.plane, _settings(sought.agility))
+
+
+def _settings(agility: Agility | None) -> TrackingSettings:
+    """Return the thresholds for an object that moves like that; None = like a puck or ball."""
+    if agility is None:
+        return TrackingSettings()
+    return TrackingSettings(
+        tracker=TrackerSettings(power=agility.power, most_speed=agility.most_speed),
+        smoother=SmootherSettings(quiet=agility.quiet, start_speed=agility.start_speed),
+        quality=QualitySettings(
+            longest_gap=agility.longest_gap, most_residual=agility.most_residual
+        ),
+    )

@@ -13,9 +13,9 @@ import numpy as np
 
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detection import Detection
-from icpi_ros.perception.plane import Plane
 from icpi_ros.perception.track import Seen, Track, inverse
 from icpi_ros.perception.tracking import Rejected, TrackerSettings, TrackState, unseen
+from icpi_ros.tasks.plane import Plane
 from icpi_ros.types import SECOND, Array
 
 

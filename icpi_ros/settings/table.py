@@ -55,6 +55,10 @@ ARGUMENTS = (
         "improver", "embedded", "improver of goals that name none",
         nodes=(LEARNS, REPLAYS), graphs=ALL,
     ),
+    Setting(
+        "plugins", "", "modules or files that add tasks, improvers or arms; : between",
+        nodes=(ARM, SEES, MOVES, LEARNS, REPLAYS, SHOWS), graphs=ALL,
+    ),
     Setting("namespace", "", "ROS namespace of all nodes and topics; empty = the root", graphs=ALL),
     Setting("use_sim_time", False, "node clocks follow /clock", graphs=ALL, relaxed=True),
     Setting(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from icpi_ros import system_packages
 from icpi_ros.errors import IcpiError
-from icpi_ros.perception.targets import Target
+from icpi_ros.tasks.camera_target import Target
 from icpi_ros.types import Array
 
 Image = NDArray[np.uint8]

@@ -14,4 +14,5 @@ TASKS: Registry[Task] = Registry(
         "slide": "icpi_ros.tasks.slide:SLIDE",
         "slide-gc": "icpi_ros.tasks.slide:SLIDE_GC",
     },
+    lambda item: isinstance(item, Task),
 )

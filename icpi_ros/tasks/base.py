@@ -15,6 +15,7 @@ from icpi_ros.errors import ObservationMissing
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
 from icpi_ros.space import ParameterSpace
+from icpi_ros.tasks.camera_target import CameraTarget
 from icpi_ros.tasks.observation import PERFECT, Observation
 from icpi_ros.types import Array, ObjectTrajectory
 
@@ -66,6 +67,8 @@ class Task(ABC):
     scalable: ClassVar[bool] = False
     """True: the outcome does not depend on the speed of the stroke, so that the first strokes of
     a run may be slower.  False where the speed is what is learnt."""
+    camera_target: ClassVar[CameraTarget | None] = None
+    """What a camera looks for; None = no camera, positions come from elsewhere."""
     observation: Observation = PERFECT
     """What the sensor does to the object's path; simulation only, perfect unless set."""
 

@@ -14,7 +14,9 @@ import numpy as np
 from icpi_ros.motion.primitive import Strike
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.tasks.camera_target import CameraTarget, Target
 from icpi_ros.tasks.observation import PERFECT, Observation
+from icpi_ros.tasks.plane import Plane
 from icpi_ros.tasks.strike_task import (
     OBJECT_RADIUS,
     StrikeTask,
@@ -27,6 +29,9 @@ from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     import mujoco
+
+
+BALL = Target("ball", ((90.0, 150.0),), 0.03, colour=(0.1, 0.8, 0.1))
 
 
 class RollGc(StrikeTask):
@@ -70,6 +75,7 @@ class RollGc(StrikeTask):
     rest: ClassVar[RestRule] = RestRule(speed=0.002, window=0.1)
     max_duration: ClassVar[float] = 10.0
     strike: ClassVar[Strike] = strike_at(OBJECT_RADIUS)
+    camera_target: ClassVar[CameraTarget] = CameraTarget(BALL, Plane.level(0.03))
 
     def __init__(self, observation: Observation = PERFECT) -> None:
         """Set what the sensor does to the ball's path; data sets are made without it."""

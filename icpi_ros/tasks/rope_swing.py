@@ -18,6 +18,8 @@ from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.camera_target import Agility, CameraTarget, Target
+from icpi_ros.tasks.plane import Plane
 from icpi_ros.types import Array, ObjectTrajectory
 
 if TYPE_CHECKING:
@@ -35,6 +37,17 @@ PLANE_Y = 0.1333
 """Where that plane lies [m]."""
 NEEDED = 0.9
 """Share of the samples that must be there: a gap may hide the closest approach."""
+
+TIP = Target("rope tip", ((280.0, 320.0),), 0.02, colour=(0.9, 0.1, 0.9))
+# A rope cracks like a whip, and one pixel of the side camera is 14 mm.
+WHIP = Agility(
+    power=3000.0,
+    most_speed=25.0,
+    quiet=10.0,
+    start_speed=10.0,
+    longest_gap=0.1,
+    most_residual=0.01,
+)
 
 
 class Approach(NamedTuple):
@@ -57,6 +70,7 @@ class RopeSwing(Task):
     revision: ClassVar[int] = 1
     arm: ClassVar[str] = "ur5e_stick"
     object_body: ClassVar[str] = "rope_0"
+    camera_target: ClassVar[CameraTarget] = CameraTarget(TIP, Plane.upright(PLANE_Y), WHIP)
     space: ClassVar[ParameterSpace] = ParameterSpace(
         (
             Parameter("speed", "rad/s", 1.0, 3.14, "peak speed of the joint that travels farther"),

@@ -13,6 +13,8 @@ import numpy as np
 from icpi_ros.motion.primitive import Strike
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.tasks.camera_target import RED, CameraTarget, Shape, Target
+from icpi_ros.tasks.plane import Plane
 from icpi_ros.tasks.strike_task import StrikeTask, goal_box, set_mass, strike_at, tilt_table
 from icpi_ros.types import Array
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import mujoco
 
 BLADE_HEIGHT = 0.010
+PUCK = Target("puck", RED, 0.03, Shape.DISC, height=0.02, colour=(0.9, 0.1, 0.1))
 
 
 class Slide(StrikeTask):
@@ -57,6 +60,7 @@ class Slide(StrikeTask):
     rest: ClassVar[RestRule] = RestRule(speed=0.01, window=0.1)
     max_duration: ClassVar[float] = 6.0
     strike: ClassVar[Strike] = strike_at(BLADE_HEIGHT)
+    camera_target: ClassVar[CameraTarget] = CameraTarget(PUCK, Plane.level(0.01))
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:
         """Set friction, mass and tilt; see :meth:`Task.apply_physics`."""

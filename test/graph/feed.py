@@ -15,7 +15,7 @@ from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.images import camera_info_msg
 from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_STATE
 from icpi_ros.perception.synthetic import draw, expose, overhead
-from icpi_ros.perception.targets import PUCK, WATCHES
+from icpi_ros.tasks.slide import PUCK, SLIDE
 
 POINT = np.array([0.62, 0.1, 0.01])
 PERIOD = 1 / 60
@@ -35,7 +35,7 @@ def perception(log, namespace="/test", **parameters):
 
 
 def painted(camera):
-    return expose(draw(camera, PUCK, WATCHES["slide"].plane, POINT))
+    return expose(draw(camera, PUCK, SLIDE.camera_target.plane, POINT))
 
 
 def image(pixels, stamp, encoding="rgb8", **fields):

@@ -220,10 +220,14 @@ def test_an_improver_that_fails_is_in_the_file_and_the_others_go_on(out, more_im
             raise RuntimeError("no idea")
 
     class Nan(Raising):
+        name = "nan"
+
         def propose(self, history, rng):
             return Proposal(history[-1].theta * np.nan, "nan")
 
     class Slow(Raising):
+        name = "slow"
+
         def propose(self, history, rng):
             wake.wait(20.0)
             return Proposal(history[-1].theta, "slow")

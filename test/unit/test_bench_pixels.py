@@ -23,7 +23,7 @@ from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory
 
-SLIDE, WATCHED = TASKS.get("slide"), watch("slide")
+SLIDE, WATCHED = TASKS.get("slide"), watch(TASKS.get("slide"))
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,12 @@ from icpi_ros.perception.images import CHANNELS, Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw as paint
 from icpi_ros.perception.synthetic import expose, overhead
-from icpi_ros.perception.targets import PUCK, WATCHES
+from icpi_ros.perception.targets import watch
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.slide import PUCK
 from icpi_ros.types import SECOND
 
-CAMERA, WATCH = overhead(320, 240), WATCHES["slide"]
+CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
 HERE, AWAY = np.array([0.6, 0.2, 0.01]), np.array([0.3, 0.45, 0.01])
 
 

@@ -40,9 +40,10 @@ NOTHING_KNOWN = Execution()
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
+def registered():
     """Register the toy for one test only."""
-    monkeypatch.setattr(TASKS, "_loaded", TASKS._loaded | {TOY.name: TOY})
+    with TASKS.temporarily(TOY.name, TOY):
+        yield
 
 
 @pytest.fixture

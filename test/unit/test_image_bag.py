@@ -143,7 +143,7 @@ def filmed(tmp_path_factory):
     model = load_model(task, task.seeded_physics(0))
     data, messages = mujoco.MjData(model), []
     start = model.jnt_qposadr[model.body_jntadr[model.body(task.object_body).id]]
-    with SimulatedCamera(model, "", CameraSettings(), watch("slide").target) as camera:
+    with SimulatedCamera(model, "", CameraSettings(), watch(TASKS.get("slide")).target) as camera:
         lens = camera.camera.intrinsics
         for n in range(12):
             data.qpos[start : start + 2] = [0.6, 0.02 * n]

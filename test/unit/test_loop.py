@@ -76,11 +76,11 @@ class Walk(Improver):
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    """Register the toy for one test only."""
-    improvers = IMPROVERS._loaded | {"scripted": Scripted, "walk": Walk}
-    monkeypatch.setattr(IMPROVERS, "_loaded", improvers)
-    monkeypatch.setattr(TASKS, "_loaded", TASKS._loaded | {TOY.name: TOY})
+def registered():
+    """Register the toys for one test only."""
+    scripted, walk = (IMPROVERS.temporarily(kind.name, kind) for kind in (Scripted, Walk))
+    with scripted, walk, TASKS.temporarily(TOY.name, TOY):
+        yield
 
 
 @pytest.fixture
@@ -562,7 +562,7 @@ def test_a_run_under_way_cannot_be_resumed(store):
     ImprovementRun.resume(store, run.run_id, DATA)
 
 
-def test_resume_refuses_what_would_change_the_run(store, monkeypatch):
+def test_resume_refuses_what_would_change_the_run(store):
     run = new(store)
     run.close()
     with pytest.raises(UsageError, match="began with another data set"):
@@ -573,10 +573,11 @@ def test_resume_refuses_what_would_change_the_run(store, monkeypatch):
     class Changed(ToyTask):
         revision = 2
 
-    monkeypatch.setitem(TASKS._loaded, TOY.name, Changed())
-    with pytest.raises(UsageError, match="another definition of task toy-push"):
+    with (
+        TASKS.temporarily(TOY.name, Changed()),
+        pytest.raises(UsageError, match="another definition of task toy-push"),
+    ):
         ImprovementRun.resume(store, run.run_id, DATA)
-    monkeypatch.setitem(TASKS._loaded, TOY.name, TOY)
     ImprovementRun.resume(store, run.run_id, DATA)
 
 

@@ -38,10 +38,10 @@ ON_LAB = Execution(Backend.SIMULATED, LAB.name, LAB.hash)
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
+def registered():
     """Register the toys for one test only."""
-    toys = {task.name: task for task in (TOY, PUSHING)}
-    monkeypatch.setattr(TASKS, "_loaded", TASKS._loaded | toys)
+    with TASKS.temporarily(TOY.name, TOY), TASKS.temporarily(PUSHING.name, PUSHING):
+        yield
 
 
 @pytest.fixture

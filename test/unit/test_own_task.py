@@ -1,12 +1,10 @@
 """docs/own_task.md is what it says: its code blocks are written to files and used here."""
 
-import importlib.util
-import re
-from pathlib import Path
-
 import numpy as np
+import outsider
 import pytest
 
+from icpi_ros import plugins
 from icpi_ros.arms import ARMS
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.store import TrialStore
@@ -16,26 +14,18 @@ from icpi_ros.offline.survey import SurveyPlan, survey
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "own_task.md"
-
-
-def block(language):
-    (found,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    return found
-
 
 @pytest.fixture
-def push(tmp_path, monkeypatch):
-    monkeypatch.setattr(TASKS, "_loaded", dict(TASKS._loaded))  # forgotten after the test
-    (tmp_path / "push.xml").write_text(block("xml"))
-    (tmp_path / "push.py").write_text(block("python"))
-    spec = importlib.util.spec_from_file_location("push", tmp_path / "push.py")
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    return TASKS.get("push")
+def push(tmp_path):
+    path, _ = outsider.write_files(tmp_path)
+    with outsider.forgotten():
+        plugins.load([str(path)])
+        yield TASKS.get("push")
 
 
 def test_a_task_is_under_60_lines():
-    assert len((block("xml") + block("python")).splitlines()) < 60
+    blocks = [outsider.block("own_task.md", language) for language in ("xml", "python")]
+    assert len("".join(blocks).splitlines()) < 60
 
 
 def test_it_is_registered_beside_the_others(push):

@@ -14,7 +14,7 @@ from icpi_ros.tasks import TASKS
 
 @pytest.mark.parametrize("name", ["slide", "roll-gc"])
 def test_a_rendered_object_is_found_where_it_is(name):
-    task, watched, rng = TASKS.get(name), watch(name), np.random.default_rng(0)
+    task, watched, rng = TASKS.get(name), watch(TASKS.get(name)), np.random.default_rng(0)
     model = load_model(task, task.seeded_physics(0))
     data, off = mujoco.MjData(model), []
     start = model.jnt_qposadr[model.body_jntadr[model.body(task.object_body).id]]

@@ -12,9 +12,10 @@ from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead, paint
 from icpi_ros.perception.targets import watch
 from icpi_ros.perception.tracking import Rejected
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND
 
-CAMERA, WATCH = overhead(320, 240), watch("slide")
+CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
 START = 5 * SECOND
 RATE = 60
 PATH = StruckPath(speed=1.2)

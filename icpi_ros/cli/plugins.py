@@ -1,0 +1,47 @@
+"""The option ``--plugin``, which every command takes, before and after its name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+
+def add_plugin(parser: argparse.ArgumentParser) -> None:
+    """Add ``--plugin``."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="MODULE_OR_FILE",
+        help="load tasks, improvers and arms that it registers, see docs/own_task.md; may be "
+        "repeated, and stand after the command too; $ICPI_PLUGINS names more, with "
+        f"{os.pathsep!r} between",
+    )
+
+
+def split_plugins(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words of a command line without ``--plugin``, and what that names."""
+    parser = argparse.ArgumentParser(prog="icpi", add_help=False, allow_abbrev=False)
+    add_plugin(parser)
+    found, rest = parser.parse_known_args(argv)
+    return rest, found.plugin
+
+
+def load_plugins(given: Sequence[str]) -> None:
+    """Load the plug-ins of the environment, then the given ones.
+
+    Raises:
+        UsageError: see :func:`icpi_ros.plugins.load`.
+    """
+    from icpi_ros.plugins import load, load_all
+
+    load_all()
+    load(given)
+
+
+def plugin_options() -> list[str]:
+    """Return the options that load again what is loaded here."""
+    from icpi_ros.plugins import loaded
+
+    return [word for name in loaded() for word in ("--plugin", name)]
