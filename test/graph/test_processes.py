@@ -105,6 +105,7 @@ def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain,
         observer.wait(lambda: windows, "a stroke that the arm has taken")
         interrupt(graph)
         assert "cancelled" in graph.text()
+        assert "rejected" not in graph.text()  # the executor stops the arm, as it would a real one
         assert "not seen to stand" not in graph.text()
 
 
