@@ -127,7 +127,8 @@ class SafetyGate:
 
     def _check_ends(self, t: JointTrajectory, current: Array) -> None:
         if np.shape(current) != (len(self._arm.joints),) or not np.isfinite(current).all():
-            raise MotionRefused(f"current joint positions are not known: {current}")
+            where = " ".join(str(current).split())  # numpy breaks its lines
+            raise MotionRefused(f"current joint positions are not known: {where}")
         if np.any(t.velocities[0]) or np.any(t.velocities[-1]):
             raise MotionRefused(
                 "a motion starts and ends at rest: first and last velocity must be 0"

@@ -30,6 +30,7 @@ from icpi_ros.nodes.arm_port import make_port
 from icpi_ros.nodes.executor_parameters import PARAMETERS
 from icpi_ros.nodes.motion_client import MotionClient
 from icpi_ros.nodes.parameters import declare
+from icpi_ros.nodes.perception import Perception
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.policy_improver import PolicyImprover
 from icpi_ros.nodes.request_msg import InForce
@@ -257,11 +258,32 @@ def test_the_line_of_the_improver_waits_while_a_run_is_under_way():
         assert (line.name, line.state, line.detail) == ("improver", state, words)
 
 
-def test_the_controller_of_a_real_arm_is_stored_where_a_parameter_names_it():
+IMAGES, INFOS = "images per second", "camera_info per second"
+
+
+def test_the_line_of_the_sensor_has_the_rates_of_all_that_is_needed():
+    node = Perception.__new__(Perception)
+    node._sensed = False
+    for rates, trouble, state, words in (
+        ({IMAGES: "0.0", INFOS: "0.0"}, "nobody publishes x", State.WAITING, "images at 0.0 Hz"),
+        ({IMAGES: "30.0", INFOS: "0.0"}, "no camera_info yet", State.WAITING, "no camera_info yet"),
+        ({IMAGES: "30.0", INFOS: "30.0"}, "", State.OK, "images at 30.0 Hz, camera_info at 30.0"),
+        ({IMAGES: "30.0"}, "too dark", State.WARN, "images at 30.0 Hz"),  # with a calibration
+        ({IMAGES: "0.0"}, "no images", State.FAILED, "no images"),
+    ):
+        line = node._sensor(trouble, rates)
+        assert (line.name, line.state) == ("sensor", state)
+        assert words in line.detail
+        assert bool(line.remedy) is (state is not State.OK)
+
+
+def test_the_controller_of_a_real_arm_is_stored_where_a_parameter_names_it(domain):
     defaults = {spec.name: spec.default for spec in policy_improver.PARAMETERS}
     for named, stored in (({}, "unknown"), ({"controller": "of_the_lab"}, "of_the_lab")):
-        values = defaults | {"backend": Backend.REAL} | named
-        assert policy_improver._execution(values, ARM, GATE, "/lab").controller == stored
+        given = {"backend": Backend.REAL, "limits": "/lab/limits.yaml", "dry_run": True}
+        way = policy_improver._execution(defaults | given | named, ARM, GATE, "/lab")
+        assert (way.controller, way.namespace, way.domain) == (stored, "/lab", str(domain))
+        assert (way.limits, way.dry_run) == ("/lab/limits.yaml", "true")
 
 
 def test_the_file_of_the_page_has_the_executor_use_another_controller(tmp_path, domain):
