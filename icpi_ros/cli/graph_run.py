@@ -39,8 +39,11 @@ def need_ros(instead: str = "") -> None:
 def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], None]) -> str:
     """Run ``plan`` and call ``show`` after each trial; return the id of the stored run.
 
+    A graph that dies while the run is under way is an error that is printed: what is stored by
+    then can be resumed.
+
     Raises:
-        ExecutionFailed: the graph does not start or dies, or the run never begins.
+        ExecutionFailed: the graph does not start, or the run never begins.
         UsageError: the graph refuses to resume that run.
         IcpiError: ROS is not installed.
     """
@@ -56,23 +59,39 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         client = stack.enter_context(ImproveClient(args.namespace))
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
         client.connect(limit, lambda: _death(graph))
+        begun: list[str] = []
+
+        def on_run(run_id: str, trial: int) -> None:
+            begun.append(run_id)
+            announce(run_id, plan, trial if plan.resume else None)
+
         calls = Callbacks(
-            on_run=lambda run_id, trial: announce(run_id, plan, trial if plan.resume else None),
+            on_run=on_run,
             on_trial=show,
             on_question=lambda question: _say_who_waits(args.namespace, question),
             alive=lambda: _death(graph),
         )
-        result = client.improve(_request(plan), calls)
+        try:
+            result = client.improve(_request(plan), calls)
+        except ExecutionFailed as exc:
+            if not begun:
+                raise
+            _print_error(str(exc))
+            return begun[-1]
     if result.refused:
         raise UsageError(result.error_msg)
     if not result.run_id:
         raise ExecutionFailed(result.error_msg)
     if result.error_code:
         log = f" (log: {graph.log})" if graph is not None else ""
-        print(printable(f"icpi: error: {result.error_msg}{log}"), file=sys.stderr)
+        _print_error(f"{result.error_msg}{log}")
     elif graph is not None:
         graph.log.unlink(missing_ok=True)
     return result.run_id
+
+
+def _print_error(text: str) -> None:
+    print(printable(f"icpi: error: {text}"), file=sys.stderr)
 
 
 def _say_who_waits(namespace: str, question: str) -> None:

@@ -131,7 +131,8 @@ class SafetyGate:
 
     def _check_ends(self, t: JointTrajectory, current: Array) -> None:
         if np.shape(current) != (len(self._arm.joints),) or not np.isfinite(current).all():
-            text = f"current joint positions are not known: {current}"
+            where = " ".join(str(current).split())  # numpy breaks its lines
+            text = f"current joint positions are not known: {where}"
             raise MotionRefused(Refusal(text, Kind.UNKNOWN_POSE, "position", unit="rad"))
         if np.any(t.velocities[0]) or np.any(t.velocities[-1]):
             text = "a motion starts and ends at rest: first and last velocity must be 0"

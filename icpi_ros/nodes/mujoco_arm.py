@@ -46,6 +46,8 @@ from icpi_ros.types import SECOND, Array
 LAST_LOOK = 2.5
 """At the end: longest real time for a moving arm to brake and an executor that ends too to see it
 stand [s]; with what else has to end less than :data:`icpi_ros.nodes.spin.CLOSE_LIMIT`."""
+FIRST = 1.5
+"""Of it, time for an executor that ends too to stop the arm, as it has to stop a real one [s]."""
 CLOCK_PERIOD = 0.01
 """Real time per /clock message [s], on average at least: every node pays for each of them."""
 INBOX = 16
@@ -115,12 +117,16 @@ class MujocoArm(IcpiNode):
         self.create_service(ResetScene, RESET_SCENE, self._on_reset)
 
     def close(self) -> None:
-        """Stop the arm, let an executor that ends too see it stand, end the simulation."""
+        """Let an executor that ends too stop the arm and see it stand, end the simulation."""
+        begin = time.monotonic()
+        while self._sim.snapshot.active and self._is_watched() and time.monotonic() - begin < FIRST:
+            time.sleep(0.01)
         self._closing = True
         with contextlib.suppress(IcpiError):  # too slow for what waits: it ends all the same
             self._put("brake", None)
-        deadline = time.monotonic() + LAST_LOOK
-        while time.monotonic() < deadline and (self._sim.snapshot.active or self._is_watched()):
+        while time.monotonic() - begin < LAST_LOOK and (
+            self._sim.snapshot.active or self._is_watched()
+        ):
             time.sleep(0.01)
         self._told.close()
         self._end.set()

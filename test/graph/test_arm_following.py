@@ -194,8 +194,9 @@ def test_a_controller_that_is_lost_later_ends_the_trial_sooner():
     port.has_controller = False
     one = follower(port, start=120.0)
     one.sent, begin = True, time.monotonic()
-    with pytest.raises(TrialEnded, match="nobody takes joint trajectories"):
+    with pytest.raises(TrialEnded, match="nobody takes joint trajectories") as caught:
         one.move_to(GOAL, "approach")
+    assert caught.value.code == Code.ARM_SILENT
     assert time.monotonic() - begin < 120.0  # the start limit
     assert port.sent == []
 
@@ -221,6 +222,14 @@ def test_why_the_controller_gave_up_is_told_when_it_is_heard_late():
     port.heard_of = True
     one.stop_arm()
     assert one.cause == "; the controller had ended the motion (aborted: protective stop)"
+
+
+def test_a_controller_that_gives_up_ends_the_trial_with_its_reason():
+    port = GivesUp()
+    port.heard_of = True
+    with pytest.raises(TrialEnded, match=r"ended the motion \(.*protective stop") as caught:
+        follower(port).move_to(GOAL, "retreat")
+    assert caught.value.code == Code.ARM_FAILED
 
 
 def test_an_arm_is_told_to_hold_even_if_a_fault_of_ours_ends_its_stop(monkeypatch):

@@ -2,8 +2,13 @@
 
 import signal
 
+import pytest
+
+from icpi_ros.cli.main import main
 from icpi_ros.data.execution import Backend
-from icpi_ros.data.store import TrialStore
+from icpi_ros.data.store import RunConfig, TrialStore
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.nodes import improve_client
 
 from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE
@@ -38,3 +43,43 @@ def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast):
     way = record.execution
     assert (way.backend, way.namespace) == (Backend.SIMULATED, f"/{NAMESPACE}")
     assert (way.arm, way.source, way.dry_run) == ("ur5e", "tracked_pose", "false")
+
+
+class Ends:
+    """Stands for the client of a graph that ends, in the middle of a run if there is one."""
+
+    run_id = ""
+
+    def __init__(self, namespace):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+    def connect(self, limit, alive):
+        pass
+
+    def improve(self, request, calls):
+        if self.run_id:
+            calls.on_run(self.run_id, 0)
+        raise ExecutionFailed("the graph ended: node executor ended by signal SIGKILL")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_run_whose_graph_ended_has_its_command_too(tmp_path, monkeypatch, capsys, begun):
+    path = tmp_path / "trials.sqlite"
+    with TrialStore(path) as store:
+        run_id = store.create_run(RunConfig("slide", "ridge", (0.6, 0.42), 3))
+    monkeypatch.setattr(improve_client, "ImproveClient", Ends)
+    monkeypatch.setattr(Ends, "run_id", run_id if begun else "")
+    given = ["run", "--attach", "--task", "slide", "--trials", "3", "--namespace", "lab"]
+    assert main([*given, "--store", str(path)]) == 1
+    told = capsys.readouterr()
+    assert told.err == "icpi: error: the graph ended: node executor ended by signal SIGKILL\n"
+    assert ("continue with: " in told.out) is begun
+    if begun:
+        again = ["run", "--resume", run_id, "--store", str(path), "--namespace", "lab", "--attach"]
+        assert continue_with(told.out) == again

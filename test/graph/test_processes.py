@@ -1,9 +1,11 @@
 """What happens to a graph when its processes are killed, stopped, doubled or misused."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -11,8 +13,10 @@ import pytest
 from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import TrialWindow
 from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import ExecutionFailed
 from icpi_ros.graph import processes
 from icpi_ros.graph.instance import runtime_dir
+from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes import qos, spin
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.types import TrialStatus
@@ -99,13 +103,28 @@ def test_ctrl_c_at_the_start_leaves_no_process_and_no_traceback(tmp_path, domain
 def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain, observer):
     # Slowly: the stroke must not be over before a busy machine ends it.
     with RunningGraph(tmp_path, real_time_factor=0.5) as graph:
-        observer.wait(observer.motions.ready, "the executor")
+
+        def improve():
+            with contextlib.suppress(ExecutionFailed):  # the graph may be gone before its answer
+                run(graph, Request("slide", "random", budget=1))
+
         windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
-        observer.start([1.0, 0.0])
+        user = threading.Thread(target=improve)
+        user.start()
         observer.wait(lambda: windows, "a stroke that the arm has taken")
         interrupt(graph)
+        user.join(HANG)
         assert "cancelled" in graph.text()
+        assert "rejected" not in graph.text()  # the executor stops the arm, as it would a real one
         assert "not seen to stand" not in graph.text()
+    with TrialStore(graph.store) as store:
+        (record,) = store.runs()
+        again = ImprovementRun.resume(store, record.run_id, None, record.execution)
+        again.close()
+        (trial,) = store.trials(record.run_id)
+    # Interrupted, unless the improver was told of the end before the executor went.
+    assert trial.status in (TrialStatus.INTERRUPTED, TrialStatus.CANCELLED)
+    assert again.resumed_from == 0
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def test_the_printed_command_goes_on_with_the_real_arm(real, person):
     hand.end.set()
     hand.join(HANG)
     assert done.returncode == 0, done.error_msg
+    assert motion in hand.kinds  # it was asked again
     with TrialStore(real.store) as store:
         run = next(run for run in store.runs() if run.run_id == continue_with(out)[2])
         assert (run.state, run.execution.backend) == ("finished", Backend.REAL)

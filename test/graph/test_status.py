@@ -76,7 +76,8 @@ def test_lines_go_green_until_a_run_can_begin(up, observer, person):
     begun = lambda: "not ready: " in "\n".join(said(up)) or up.graph.poll() is not None  # noqa: E731
     observer.wait(begun, "all nodes to report")
     assert any(line.startswith("waiting  joint states") for line in said(up)), said(up)
-    assert any(re.match(r"ok +limits +fr3: .*limits.yaml \(sha256 \w{12}\)", x) for x in said(up))
+    limits = r"ok +limits +fr3: .*limits.yaml \(sha256 \w{12}\); .*fr3.yaml \(sha256 \w{12}\)"
+    assert any(re.match(limits, x) for x in said(up)), said(up)
     assert any(
         re.match(r"ok +mode +motions MOVE THE ARM; approval by a person is on", x) for x in said(up)
     )

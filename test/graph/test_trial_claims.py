@@ -3,29 +3,48 @@
 docs/safety_tests.md says which test holds which sentence.
 """
 
+import re
+import threading
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rclpy
+from rclpy.node import Node
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
+from icpi_ros.cli import main as command_line
+from icpi_ros.data.execution import Backend
 from icpi_ros.errors import ExecutionCancelled, ExecutionFailed, ObservationMissing
+from icpi_ros.graph.checklist import State
+from icpi_ros.graph.description import graph
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.nodes import policy_improver
+from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.arm_feed import ArmState
+from icpi_ros.nodes.arm_port import make_port
 from icpi_ros.nodes.executor_parameters import PARAMETERS
 from icpi_ros.nodes.motion_client import MotionClient
+from icpi_ros.nodes.parameters import declare
+from icpi_ros.nodes.perception import Perception
 from icpi_ros.nodes.planning import Planner, Rules
+from icpi_ros.nodes.policy_improver import PolicyImprover
+from icpi_ros.nodes.request_msg import InForce
 from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import Seen
 from icpi_ros.nodes.settings import Settings
+from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.topic_port import headed, hold_point
 from icpi_ros.nodes.trial import MOST_LOOKS, Guard, TrialExecution
 from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
+from .conftest import NAMESPACE
+from .test_approval import YES, Person
 from .test_arm_following import Port, arrives, follower
 from .test_arm_stopping import state_at
 from .test_trial_end import Follower
@@ -48,6 +67,8 @@ def test_no_parameter_switches_gate_or_supervision_off():
 class Names(Follower):
     """Keeps the names of what moves."""
 
+    next_start = ARM.home
+
     def __init__(self):
         super().__init__(refused="")
         self.moved = []
@@ -64,10 +85,11 @@ LATER = 10**12
 """Stamp of an object state after the end of any trial [ns]."""
 
 
-def trial(*places, blind_in=None):
+def trial(*places, blind_in=None, rules=Rules(scene="operator"), approve=None):  # noqa: B008
     """A trial in which a person puts the object to one place after the other; what is said of it.
 
-    ``blind_in``: the phase from which on nothing is seen.
+    ``blind_in``: the phase from which on nothing is seen.  ``approve`` makes what asks for approval
+    of planner and rules.
     """
     told, left = [], list(places)
 
@@ -82,10 +104,11 @@ def trial(*places, blind_in=None):
     ignored = {"window": lambda *_: None, "watch_rest": lambda after: None}
     scene = SimpleNamespace(is_told=True, can_reset=False, rest=None, seen=None, **ignored)
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
-    rules, memory = Rules(scene="operator"), RunMemory()
-    planner, person = Planner(SLIDE, ARM, GATE, rules, memory), SimpleNamespace(scene_is_back=put)
-    guard = Guard(rules, memory, planner, person, controller, SimpleNamespace(doubt=""))
+    memory, person = RunMemory(), SimpleNamespace(scene_is_back=put)
+    planner = Planner(SLIDE, ARM, GATE, rules, memory)
     arm, settings = Names(), Settings(object_state_timeout=0.0)
+    person = person if approve is None else approve(planner, rules, arm)
+    guard = Guard(rules, memory, planner, person, controller, SimpleNamespace(doubt=""))
     execution = TrialExecution(SLIDE, arm, scene, guard, settings, on_phase, lambda text: None)
     return lambda: execution.run("trial", THETA, Proposal(run_id="run")), arm, told
 
@@ -114,6 +137,32 @@ def test_nobody_strikes_blind():
     assert ended.value.code == Code.PERCEPTION_SILENT
     assert arm.moved == ["retreat", "approach"]
     assert arm.stops == 1
+
+
+def test_an_object_that_is_lost_after_the_stroke_ends_the_trial():
+    run, arm, _ = trial(PLACE, blind_in=ExecuteMotion.Feedback.SETTLING)
+    with pytest.raises(TrialEnded, match="no object state for 0 s") as ended:
+        run()
+    assert ended.value.code == Code.PERCEPTION_SILENT
+    assert arm.moved == ["retreat", "approach", "stroke"]
+    assert arm.stops == 1
+
+
+def test_a_dry_run_asks_a_person_like_any_other_and_moves_nothing():
+    ports = []
+
+    def approve(planner, rules, arm):
+        ports.append(Person(arm, (YES, ARM.home)))
+        return Approval(SLIDE, planner, ports[0], rules, lambda line: None, InForce())
+
+    run, arm, _ = trial(PLACE, rules=Rules(approval=True, dry_run=True), approve=approve)
+    with pytest.raises(TrialEnded, match="dry run: nothing moved; the motion passed all") as ended:
+        run()
+    assert ended.value.code == Code.DRY_RUN
+    (asked,) = ports[0].asked
+    assert asked.dry_run
+    assert [motion.label for motion in asked.motions] == ["retreat", "approach", "stroke"]
+    assert arm.moved == []
 
 
 def test_a_motion_that_is_not_at_its_end_in_time_is_stopped():
@@ -155,8 +204,10 @@ def test_each_further_hold_may_go_further_and_stays_inside_the_joint_limits():
     away = [np.abs(point - state.q).max() for point in points]
     assert away == sorted(away)
     assert away[3] > 2.0 * away[0]
-    for point in points:
-        assert ((ARM.limits.lower <= point) & (point <= ARM.limits.upper)).all()
+    for edge, way in ((ARM.limits.upper, 1.0), (ARM.limits.lower, -1.0)):
+        fast = replace(state, q=edge - way * 0.01, qd=np.full(6, way))
+        for attempt in range(4):
+            np.testing.assert_array_equal(hold_point(ARM, fast, attempt).positions[0], edge)
 
 
 @pytest.mark.parametrize(
@@ -177,3 +228,79 @@ def test_a_run_fails_with_its_trial_but_a_no_or_a_dry_run_cancels_it(code, error
     client._result = lambda trial_id, proposal: answer
     with pytest.raises(error, match=r"^why$"):
         client.execute("trial", Proposal(), lambda theta, by: None, lambda tracking: None)
+
+
+# --- nodes and commands -----------------------------------------------------------------------
+
+
+def test_icpi_stop_presses_the_software_stop_and_releases_it(observer, capsys):
+    pressed = []
+    latch = StopLatch(observer.node, lambda: pressed.append(1) or "", lambda: False)
+    stop = ["stop", "--namespace", NAMESPACE]
+    assert command_line.main(stop) == 0
+    assert (latch.engaged, bool(pressed)) == (True, True)
+    release = f"icpi stop --reset --namespace {NAMESPACE} (service reset_stop)"
+    assert capsys.readouterr().out == f"stopped; {release} before the next motion\n"
+    assert command_line.main([*stop, "--reset"]) == 0
+    assert not latch.engaged
+    assert capsys.readouterr().out == "motions are allowed again\n"
+
+
+def test_the_line_of_the_improver_waits_while_a_run_is_under_way():
+    node = PolicyImprover.__new__(PolicyImprover)  # without a middleware
+    node._setup, node._last = SimpleNamespace(improver="ridge", task=SLIDE, store=None), ""
+    for busy, state, words in (
+        (True, State.WAITING, "a run is under way"),
+        (False, State.OK, "ridge is ready for runs of slide"),
+    ):
+        node._server = SimpleNamespace(busy=busy)
+        (line,) = node._health().checks
+        assert (line.name, line.state, line.detail) == ("improver", state, words)
+
+
+IMAGES, INFOS = "images per second", "camera_info per second"
+
+
+def test_the_line_of_the_sensor_has_the_rates_of_all_that_is_needed():
+    node = Perception.__new__(Perception)
+    node._sensed = False
+    for rates, trouble, state, words in (
+        ({IMAGES: "0.0", INFOS: "0.0"}, "nobody publishes x", State.WAITING, "images at 0.0 Hz"),
+        ({IMAGES: "30.0", INFOS: "0.0"}, "no camera_info yet", State.WAITING, "no camera_info yet"),
+        ({IMAGES: "30.0", INFOS: "30.0"}, "", State.OK, "images at 30.0 Hz, camera_info at 30.0"),
+        ({IMAGES: "30.0"}, "too dark", State.WARN, "images at 30.0 Hz"),  # with a calibration
+        ({IMAGES: "0.0"}, "no images", State.FAILED, "no images"),
+    ):
+        line = node._sensor(trouble, rates)
+        assert (line.name, line.state) == ("sensor", state)
+        assert words in line.detail
+        assert bool(line.remedy) is (state is not State.OK)
+
+
+def test_the_controller_of_a_real_arm_is_stored_where_a_parameter_names_it(domain):
+    defaults = {spec.name: spec.default for spec in policy_improver.PARAMETERS}
+    for named, stored in (({}, "unknown"), ({"controller": "of_the_lab"}, "of_the_lab")):
+        given = {"backend": Backend.REAL, "limits": "/lab/limits.yaml", "dry_run": True}
+        way = policy_improver._execution(defaults | given | named, ARM, GATE, "/lab")
+        assert (way.controller, way.namespace, way.domain) == (stored, "/lab", str(domain))
+        assert (way.limits, way.dry_run) == ("/lab/limits.yaml", "true")
+
+
+def test_the_file_of_the_page_has_the_executor_use_another_controller(tmp_path, domain):
+    page = Path(__file__).parents[2] / "docs" / "real_robot.md"
+    (text,) = re.findall(r"```yaml\n(executor:.*?)```", page.read_text("utf-8"), re.DOTALL)
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    specs = {spec.name: spec for spec in graph("real", {"params_file": str(file)})}
+    words = specs["executor"].command()
+    context = rclpy.Context()
+    rclpy.init(args=words[words.index("--ros-args") :], context=context)
+    node = Node("executor", context=context)
+    try:
+        values = declare(node, PARAMETERS) | {"controller": "topic"}
+        make_port(node, ARM, threading.Condition(), values)
+        topics = {publisher.topic_name for publisher in node.publishers}
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert "/scaled_joint_trajectory_controller/joint_trajectory" in topics

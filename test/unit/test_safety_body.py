@@ -40,6 +40,23 @@ def test_only_what_can_come_down_is_compared_with_the_table():
         np.testing.assert_allclose(lowest[:, column], heights, atol=1e-12)
 
 
+class Leaning(Ur5e):
+    """A UR5e whose first joint does not turn about the vertical."""
+
+    def links(self, q):
+        tilt, angle = np.eye(4), 0.3
+        tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        return tilt @ super().links(q)
+
+
+def test_a_first_link_that_can_come_down_is_compared_with_the_table_too():
+    body = Body(Leaning())
+    assert {body.pieces[i].link for i in body.free} == {
+        piece.link for piece in UR5E.body if piece.link > 0
+    }
+    assert 1 in {piece.link for piece in UR5E.body}
+
+
 def test_the_nearest_pair_is_the_one_that_geometry_says():
     for pose in POSES:
         points = ends(UR5E, pose[np.newaxis])

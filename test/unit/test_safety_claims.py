@@ -30,7 +30,7 @@ from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.path_check import PERIOD, ZOOM, ZOOMS, grid
 from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.motion.stop import rest_of
+from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.summary import summarise
 from icpi_ros.nodes.last_command import NEAR
 from icpi_ros.nodes.planning import Planner, Rules
@@ -88,18 +88,51 @@ def test_what_passes_is_what_was_given():
         np.testing.assert_array_equal(getattr(checked, name), getattr(STROKE, name))
 
 
-def test_the_number_of_points_that_is_accepted_is_that_of_the_page():
-    def still(count):
-        zero = np.zeros((count, 6))
-        pose = STROKE.positions[0] + zero
-        times = 0.0002 * np.arange(count)
-        return replace(STROKE, times=times, positions=pose, velocities=zero, accelerations=zero)
+def still(times):
+    """A motion that stays where the stroke begins."""
+    zero = np.zeros((len(times), 6))
+    pose = STROKE.positions[0] + zero
+    times = np.asarray(times, np.float64)
+    return replace(STROKE, times=times, positions=pose, velocities=zero, accelerations=zero)
 
+
+def test_the_number_of_points_that_is_accepted_is_that_of_the_page():
     assert "| 2 to 2000 points, at most 30 s |" in SAFETY
-    GATE.check(still(2), STROKE.positions[0])
-    GATE.check(still(2000), STROKE.positions[0])
+    GATE.check(still(0.0002 * np.arange(2)), STROKE.positions[0])
+    GATE.check(still(0.0002 * np.arange(2000)), STROKE.positions[0])
     with pytest.raises(MotionRefused, match="at most 2000"):
-        GATE.check(still(2001), STROKE.positions[0])
+        GATE.check(still(0.0002 * np.arange(2001)), STROKE.positions[0])
+
+
+@pytest.mark.parametrize(
+    ("told", "inside", "outside"),
+    [
+        ("at most 30 s |", ([0.0, 30.0], 0.0), ([0.0, 30.001], 0.0)),
+        ("at least 0.1 ms apart |", ([0.0, 1.1e-4, 1.0], 0.0), ([0.0, 0.9e-4, 1.0], 0.0)),
+        ("0.02 from where each joint is now |", ([0.0, 1.0], 0.0199), ([0.0, 1.0], 0.0201)),
+    ],
+)
+def test_the_numbers_of_the_table_are_those_of_the_gate(told, inside, outside):
+    assert told in SAFETY
+    for (times, off), refused in ((inside, False), (outside, True)):
+        current = STROKE.positions[0] + off * np.eye(6)[2]
+        if refused:
+            with pytest.raises(MotionRefused, match="allowed"):
+                GATE.check(still(times), current)
+        else:
+            GATE.check(still(times), current)
+
+
+def test_there_is_no_tolerance_but_a_tenth_of_a_millionth():
+    _, (slow, fast), _ = peaks(STROKE)
+    most = max(-slow.min(), fast.max())
+    near, far = (
+        SafetyGate(UR5E, UR5E.limits.tightened({"velocity": most - over}, UR5E.joints))
+        for over in (0.9e-7, 1.1e-7)
+    )
+    near.check(STROKE, STROKE.positions[0])
+    with pytest.raises(MotionRefused, match="velocity of"):
+        far.check(STROKE, STROKE.positions[0])
 
 
 def test_the_path_is_looked_at_as_finely_as_the_page_says():
@@ -137,6 +170,16 @@ def test_the_examples_of_limits_can_be_used(page, tmp_path):
     limits, _ = load_limits(written(tmp_path, text), UR5E)
     assert limits.tool_speed < UR5E.limits.tool_speed
     SafetyGate(UR5E, limits)
+
+
+def test_the_program_of_the_page_makes_a_gate_with_tighter_limits(tmp_path, monkeypatch):
+    (file,) = re.findall(r"```yaml\n(.*?)```", SAFETY, re.DOTALL)
+    (program,) = re.findall(r"```python\n(.*?)```", SAFETY, re.DOTALL)
+    written(tmp_path, file)
+    monkeypatch.chdir(tmp_path)
+    names = {"Path": Path, "load_limits": load_limits, "SafetyGate": SafetyGate, "arm": UR5E}
+    exec(program, names)
+    assert names["gate"].limits.tool_speed == 1.2
 
 
 def test_the_message_of_the_page_is_that_of_a_looser_limit(tmp_path):
@@ -185,6 +228,22 @@ def test_a_stop_carries_the_path_and_starts_to_brake_with_its_acceleration():
     wanted = STROKE.sample(np.array([begin]))[2][0]
     np.testing.assert_allclose(motion.accelerations[row], wanted, atol=1e-6)
     assert not motion.velocities[-1].any()
+
+
+def test_braking_sets_in_over_four_milliseconds():
+    speed, full = 1.0, 0.9 * UR5E.limits.acceleration[0]
+    q, qd, zero = np.zeros((4, 6)), np.zeros((4, 6)), np.zeros((4, 6))
+    times = np.array([0.0, 0.2, 0.6, 0.8])
+    q[:, 0], qd[1:3, 0] = speed * np.array([0.0, 0.1, 0.5, 0.6]), speed
+    steady = replace(
+        STROKE, times=times, positions=UR5E.home + q, velocities=qd, accelerations=zero
+    )
+    stop = controlled_stop(steady, 0.4, UR5E.limits)  # at constant speed: it has no other part
+    assert "Braking sets in over 4 ms" in SAFETY_WORDS
+    early = stop.times < 0.01
+    share = -stop.accelerations[early, 0] / full
+    assert early.sum() >= 4
+    np.testing.assert_allclose(share, np.minimum(stop.times[early] / 0.004, 1.0), atol=0.1)
 
 
 def test_braking_uses_nine_tenths_of_the_limits_or_what_the_motion_needs():
@@ -258,6 +317,19 @@ def test_the_defaults_of_the_page_are_those_in_force():
     assert "at {}, {}, {} %".format(*scales[:3]) in told["ramp"][0]
     assert f"at {100 * CAREFUL['speed_scale']:.0f} % of the arm's limits" in told["slow moves"][0]
     assert f"{CAREFUL['max_step']:g} by default" in told["step limit `max_step`"][1]
+
+
+def test_ramp_and_rehearsal_are_switched_off_one_by_one():
+    def seen(**rules):
+        planner = Planner(SLIDE, UR5E, GATE, Rules(speed_scale=0.25, **rules), RunMemory())
+        plan = planner.shown(planner.plan(np.array([1.0, 0.0]), "run"), UR5E.home)
+        moves = [one for one in plan.shown if one.label in ("retreat", "approach")]
+        fastest = max(one.summary.speed.share for one in moves)
+        return round(fastest, 3), plan.rehearsal is not None
+
+    assert seen(ramp_trials=3, rehearse=True) == (0.075, True)
+    assert seen(ramp_trials=3, rehearse=False) == (0.075, False)
+    assert seen(ramp_trials=0, rehearse=True) == (0.25, False)
 
 
 def test_after_a_restart_a_run_counts_as_new():

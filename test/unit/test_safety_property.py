@@ -31,10 +31,15 @@ def gate_of(name):
     return SafetyGate(ARMS.get(name))
 
 
+def check_one_line(reason):
+    assert len(reason.splitlines()) == 1, reason
+
+
 def passes(gate, motion, current):
     try:
         checked = gate.check(motion, current).trajectory
-    except MotionRefused:
+    except MotionRefused as exc:
+        check_one_line(str(exc))
         return False
     np.testing.assert_array_equal(checked.positions, motion.positions)
     return True

@@ -96,6 +96,8 @@ def test_stored_texts_are_listed_without_controls(hostile_run, capsys):
     assert unsafe(out) == set()
     assert out.count("\n") == 2
     assert f"{SHOWN}  {SHOWN}" in out
+    with TrialStore(path) as store:
+        assert HOSTILE in {run.task for run in store.runs()}  # kept as it came
 
 
 def test_a_report_of_stored_texts_has_no_controls(hostile_run, tmp_path, capsys):
