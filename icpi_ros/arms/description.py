@@ -18,7 +18,7 @@ from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.arms.reserved import check_name
 from icpi_ros.arms.urdf import UrdfChain, read_urdf
 from icpi_ros.arms.yaml_file import parse_yaml, read_text
-from icpi_ros.errors import DescriptionError
+from icpi_ros.errors import DescriptionError, Kind, Refusal
 from icpi_ros.types import Array
 
 FEWEST_JOINTS, MOST_JOINTS = 6, 12
@@ -93,22 +93,30 @@ def _source(top: Block) -> tuple[str, ...]:
 
 def _skeleton(top: Block, path: Path) -> _Skeleton:
     if top.has("joints") == top.has("urdf"):
-        raise DescriptionError(f"{top.where}: give either joints or urdf")
+        text = f"{top.where}: give either joints or urdf"
+        kind = Kind.DUPLICATE if top.has("joints") else Kind.MISSING
+        raise DescriptionError(Refusal(text, kind, "joints", field="joints"))
     skeleton = _from_urdf(top, path) if top.has("urdf") else _from_joints(top)
-    if not FEWEST_JOINTS <= len(skeleton.names) <= MOST_JOINTS:
-        raise DescriptionError(
-            f"{top.where}: the arm has {len(skeleton.names)} joints: "
-            f"allowed are {FEWEST_JOINTS} to {MOST_JOINTS}"
+    count, limit = len(skeleton.names), (float(FEWEST_JOINTS), float(MOST_JOINTS))
+    if not FEWEST_JOINTS <= count <= MOST_JOINTS:
+        text = (
+            f"{top.where}: the arm has {count} joints: allowed are {FEWEST_JOINTS} to {MOST_JOINTS}"
         )
-    if len(set(skeleton.names)) != len(skeleton.names):
-        raise DescriptionError(f"{top.where}: joints have the same name: {skeleton.names}")
+        raise DescriptionError(
+            Refusal(text, Kind.OUT_OF_BOUNDS, "joints", value=count, limit=limit, field="joints")
+        )
+    if len(set(skeleton.names)) != count:
+        text = f"{top.where}: joints have the same name: {skeleton.names}"
+        names = skeleton.names
+        raise DescriptionError(Refusal(text, Kind.DUPLICATE, "joints", value=names, field="joints"))
     return skeleton
 
 
 def _from_urdf(top: Block, path: Path) -> _Skeleton:
     block = top.inner("urdf", ("file", "base", "tip"))
     if top.has("flange"):
-        raise DescriptionError(f"{top.where}: flange is the URDF's tip link: leave it out")
+        text = f"{top.where}: flange is the URDF's tip link: leave it out"
+        raise DescriptionError(Refusal(text, Kind.DUPLICATE, "flange", field="flange"))
     file = path.parent / Path(block.text("file")).expanduser()
     found = read_urdf(file, block.text("base"), block.text("tip"))
     return _Skeleton(found.joints, found.origins, found.axes, found.flange, found)
@@ -193,7 +201,8 @@ def _limits(top: Block, skeleton: _Skeleton) -> ArmLimits:
             tool_energy=block.number("tool_energy", fields.ENERGY),
         )
     except ValueError as exc:
-        raise DescriptionError(f"{block.where}: {' '.join(str(exc).split())}") from None
+        text = f"{block.where}: {' '.join(str(exc).split())}"
+        raise DescriptionError(Refusal(text, Kind.NO_MOTION)) from None
 
 
 def _home(top: Block, limits: ArmLimits) -> Array:
@@ -201,9 +210,14 @@ def _home(top: Block, limits: ArmLimits) -> Array:
     inside = (home > limits.lower) & (home < limits.upper)
     if not inside.all():
         i = int(np.argmin(inside))
+        field, value = f"home[{i}]", float(home[i])
+        limit = (float(limits.lower[i]), float(limits.upper[i]))
+        text = (
+            f"{top.where}: {field} is {value:g}: must be inside the joint's limits "
+            f"{limit[0]:g} to {limit[1]:g} rad"
+        )
         raise DescriptionError(
-            f"{top.where}: home[{i}] is {home[i]:g}: must be inside the joint's limits "
-            f"{limits.lower[i]:g} to {limits.upper[i]:g} rad"
+            Refusal(text, Kind.OUT_OF_BOUNDS, field, "", value, limit, "rad", field)
         )
     return home
 
@@ -226,7 +240,8 @@ def _body(
         masses.append(block.number("mass", fields.MASS) if block.has("mass") else LINK_MASS)
     carried = {piece.link for piece in pieces}
     if len(skeleton.names) not in carried:
-        raise DescriptionError(f"{top.where}: body has no piece on the last link or the tool")
+        text = f"{top.where}: body has no piece on the last link or the tool"
+        raise DescriptionError(Refusal(text, Kind.MISSING, "body", field="body"))
     return tuple(pieces), tuple(masses)
 
 

@@ -6,7 +6,7 @@ import copy
 import re
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 
 _ALLOWED = re.compile(r"[A-Za-z0-9_/.-]*")
 
@@ -23,10 +23,12 @@ def prefixed(arm: Arm, prefix: str) -> Arm:
     if not prefix:
         return arm
     if not _ALLOWED.fullmatch(prefix):
-        raise InvalidValue(
+        text = (
             f"joint_prefix = {prefix!r} is not allowed: letters, digits and _ / . - alone, for "
             "example ur_"
         )
+        field = "joint_prefix"
+        raise InvalidValue(Refusal(text, Kind.FORM, field, value=prefix, field=field))
     named = copy.copy(arm)
     named.joints = tuple(f"{prefix}{joint}" for joint in arm.joints)
     return named

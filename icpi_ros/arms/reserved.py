@@ -11,7 +11,7 @@ from functools import cache
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.arms.yaml_file import parse_yaml, read_text
-from icpi_ros.errors import DescriptionError
+from icpi_ros.errors import DescriptionError, Kind, Refusal
 from icpi_ros.resources import share_path
 
 
@@ -26,10 +26,11 @@ def check_name(name: str, file: HashedFile) -> None:
     shipped = _shipped()
     taken = {*ARMS.built_in, *shipped}
     if name in taken and shipped.get(name) != file.sha256:
-        raise DescriptionError(
+        text = (
             f"{file.path}: name is {name!r}: must be another than those of the arms that come with "
             f"icpi_ros, {', '.join(sorted(taken))}, for example {name}_lab"
         )
+        raise DescriptionError(Refusal(text, Kind.DUPLICATE, "name", value=name, field="name"))
 
 
 @cache

@@ -16,7 +16,7 @@ from icpi_ros.arms.chain import placed
 from icpi_ros.arms.fields import ANGLE, DIRECTION, LENGTH, RATE, Block
 from icpi_ros.arms.hashed_file import HashedFile
 from icpi_ros.arms.yaml_file import read_text
-from icpi_ros.errors import DescriptionError
+from icpi_ros.errors import DescriptionError, Kind, Refusal
 from icpi_ros.types import Array
 
 _TURNING = ("revolute", "continuous")
@@ -67,7 +67,8 @@ def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
         limits.append(_limits(joint, path))
         carried = np.eye(4)
     if not names:
-        raise DescriptionError(f"{path}: no joint turns between {base} and {tip}")
+        text = f"{path}: no joint turns between {base} and {tip}"
+        raise DescriptionError(Refusal(text, Kind.MISSING, "joints"))
     lower, upper, velocity = np.array(limits).T
     file = HashedFile.of(path, text.encode())
     return UrdfChain(
@@ -78,13 +79,16 @@ def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
 def _joints(text: str, path: Path) -> dict[str, _Element]:
     """Return the joints by the names of their child links."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise DescriptionError(f"{path}: a URDF has no DOCTYPE: remove it")
+        why = f"{path}: a URDF has no DOCTYPE: remove it"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE))
     if "xacro:" in text:
-        raise DescriptionError(f"{path} is not expanded: run it through xacro first")
+        why = f"{path} is not expanded: run it through xacro first"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE))
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as exc:
-        raise DescriptionError(f"{path}: not valid XML: {exc}") from None
+        why = f"{path}: not valid XML: {exc}"
+        raise DescriptionError(Refusal(why, Kind.UNREADABLE)) from None
     return {_link(joint, "child"): joint for joint in root.iter("joint") if joint.get("type")}
 
 
@@ -99,14 +103,23 @@ def _way(joints: dict[str, _Element], path: Path, base: str, tip: str) -> list[_
     while link != base:
         joint = joints.get(link)
         if joint is None or joint in way:
-            raise DescriptionError(
+            carried = tuple(sorted(joints))
+            text = (
                 f"{path}: no chain from link {base!r} to {tip!r}: "
-                f"links that a joint carries are {', '.join(sorted(joints)[:20])}"
+                f"links that a joint carries are {', '.join(carried[:20])}"
+            )
+            raise DescriptionError(
+                Refusal(text, Kind.UNKNOWN_NAME, "link", value=link, limit=carried)
             )
         if joint.get("type") not in ("fixed", *_TURNING):
-            raise DescriptionError(
-                f"{path}: joint {joint.get('name')!r} is {joint.get('type')!r}: "
+            name, kind = joint.get("name", ""), joint.get("type")
+            text = (
+                f"{path}: joint {joint.get('name')!r} is {kind!r}: "
                 "allowed between base and tip are fixed, revolute and continuous"
+            )
+            allowed = ("fixed", *_TURNING)
+            raise DescriptionError(
+                Refusal(text, Kind.UNKNOWN_NAME, "type", name, kind, allowed, field="type")
             )
         way.append(joint)
         link = _link(joint, "parent")
@@ -139,7 +152,8 @@ def _limits(joint: _Element, path: Path) -> list[float]:
     )
     for key in ("lower", "upper", "velocity"):
         if not block.has(key) or block.content[key] == []:
-            raise DescriptionError(f"{block.where}: limit {key} is missing")
+            text = f"{block.where}: limit {key} is missing"
+            raise DescriptionError(Refusal(text, Kind.MISSING, key, field=key))
     lower, upper = (block.numbers(key, 1, ANGLE)[0] for key in ("lower", "upper"))
     return [float(lower), float(upper), float(block.numbers("velocity", 1, RATE)[0])]
 

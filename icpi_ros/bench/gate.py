@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import Kind, MotionRefused
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
@@ -38,8 +39,8 @@ class Tally:
     moves: list[float] = field(default_factory=list)
     stops: list[float] = field(default_factory=list)
     braking: list[float] = field(default_factory=list)
-    refused_motions: int = 0
-    refused_stops: int = 0
+    refused_motions: Counter[Kind] = field(default_factory=Counter)
+    refused_stops: Counter[Kind] = field(default_factory=Counter)
 
 
 def measure(task: Task, arm: Arm, trials: int, rng: np.random.Generator) -> Tally:
@@ -50,8 +51,8 @@ def measure(task: Task, arm: Arm, trials: int, rng: np.random.Generator) -> Tall
             begin = time.perf_counter()
             try:
                 gate.check(motion, motion.positions[0])
-            except MotionRefused:
-                tally.refused_motions += 1
+            except MotionRefused as exc:
+                tally.refused_motions[exc.refusal.kind] += 1
                 continue
             (tally.moves if i else tally.strokes).append(time.perf_counter() - begin)
             for elapsed in rng.uniform(0.0, motion.duration, STOPS).tolist():
@@ -72,8 +73,8 @@ def _stop(gate: SafetyGate, motion: JointTrajectory, elapsed: float, tally: Tall
     stop = controlled_stop(motion, elapsed, gate.limits, LEAD)
     try:
         gate.check_stop(stop, motion.at(elapsed + LEAD))
-    except MotionRefused:
-        tally.refused_stops += 1
+    except MotionRefused as exc:
+        tally.refused_stops[exc.refusal.kind] += 1
     tally.stops.append(time.perf_counter() - begin)
     tally.braking.append(stop.duration)
 
@@ -83,11 +84,13 @@ def _line(name: str, tally: Tally) -> str:
         median, most = np.percentile(values, [50.0, 99.0]) / unit
         return f"{median:7.1f} {most:7.1f}"
 
-    refused = f"{tally.refused_motions:3d} {tally.refused_stops:3d}"
+    refused = f"{tally.refused_motions.total():3d} {tally.refused_stops.total():3d}"
+    kinds = tally.refused_motions + tally.refused_stops
+    why = "".join(f"  {count} x {kind}" for kind, count in kinds.most_common())
     costs = [spread(values, 1e-3) for values in (tally.strokes, tally.moves, tally.stops)]
     longest = f"{1e3 * np.median(tally.braking):5.0f} {1e3 * max(tally.braking):5.0f}"
     counts = f"{len(tally.strokes) + len(tally.moves):6d} {len(tally.stops):6d}"
-    return f"{name:14s} {counts}  {refused}  {'  '.join(costs)}  {longest}"
+    return f"{name:14s} {counts}  {refused}  {'  '.join(costs)}  {longest}{why}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

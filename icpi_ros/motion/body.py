@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from icpi_ros.arms.base import Arm, Capsule
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.types import Array
 
 CLEARANCE = 0.01
@@ -82,13 +82,18 @@ class Body:
         self._place(home)
         kept = []
         for i, j in self.pairs:
-            if mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None) >= CLEARANCE:
+            found = mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None)
+            if found >= CLEARANCE:
                 kept.append((i, j))
             elif abs(self._links[i] - self._links[j]) > 2:
                 names = f"{self.pieces[i].name} and {self.pieces[j].name}"
-                raise InvalidValue(
+                text = (
                     f"arm {name}: {names} come within {CLEARANCE:g} m of each other at home: "
                     "choose another home pose or smaller pieces"
+                )
+                what, limit = f"distance of {names}", (CLEARANCE, np.inf)
+                raise InvalidValue(
+                    Refusal(text, Kind.SELF_COLLISION, what, "", float(found), limit, "m", "home")
                 )
         return tuple(kept)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.motion.extremes import extremes
 from icpi_ros.motion.path_check import grid
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
@@ -113,7 +113,11 @@ def tool_path(trajectory: JointTrajectory, arm: Arm, step: float = 0.01) -> Arra
         InvalidValue: ``step`` is not positive, or so small that there were 100,000 points.
     """
     if not step * 100_000 >= trajectory.duration:
-        raise InvalidValue(f"step = {step} s is too small for {trajectory.duration:g} s")
+        text = f"step = {step} s is too small for {trajectory.duration:g} s"
+        limit = (trajectory.duration / 100_000, np.inf)
+        raise InvalidValue(
+            Refusal(text, Kind.OUT_OF_BOUNDS, "step", "", step, limit, "s", field="step")
+        )
     count = int(np.ceil(trajectory.duration / step)) + 1
     q, _, _ = trajectory.sample(np.linspace(0.0, trajectory.duration, count))
     return arm.tool_pose(q)[0]

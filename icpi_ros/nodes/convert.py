@@ -22,7 +22,7 @@ from icpi_msgs.msg import ObjectState
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.joint_reading import JointReading, read_joints
 from icpi_ros.perception.quality import Quality
@@ -105,10 +105,12 @@ def trajectory_from(msg: JointTrajectoryMsg, joints: Sequence[str]) -> JointTraj
         for kind in ("positions", "velocities", "accelerations"):
             count = len(getattr(point, kind))
             if count != len(joints):
-                raise InvalidValue(
+                text = (
                     f"point {number} has {count} {kind}, expected {len(joints)}: "
                     "every point needs positions, velocities and accelerations"
                 )
+                field = f"points[{number}].{kind}"
+                raise InvalidValue(Refusal(text, Kind.FORM, kind, value=count, field=field))
     return JointTrajectory(
         joints=tuple(joints),
         times=np.array([to_ns(p.time_from_start) / SECOND for p in msg.points]),
@@ -204,9 +206,13 @@ def _joint_order(names: Sequence[str], joints: Sequence[str]) -> list[int]:
     missing = [name for name in joints if name not in names]
     unknown = [name for name in names if name not in joints]
     if missing or unknown or len(names) != len(joints):
-        raise InvalidValue(
+        text = (
             f"joints {', '.join(names)} are not those of the arm: "
             f"missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}"
+        )
+        told = tuple(names)
+        raise InvalidValue(
+            Refusal(text, Kind.WRONG_JOINTS, "joints", value=told, limit=tuple(joints))
         )
     return [list(names).index(name) for name in joints]
 

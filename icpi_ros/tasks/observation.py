@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.types import Array, ObjectTrajectory
 
 OBSERVE_STREAM = 0x0B5E
@@ -36,8 +36,10 @@ class Observation:
             ("latency", self.latency, 1.0, "s"),
         ):
             if not 0.0 <= value <= most:
+                text = f"observation {name} = {value} {unit} is not allowed: 0 to {most:g} {unit}"
+                limit = (0.0, most)
                 raise InvalidValue(
-                    f"observation {name} = {value} {unit} is not allowed: 0 to {most:g} {unit}"
+                    Refusal(text, Kind.OUT_OF_BOUNDS, name, "", value, limit, unit, field=name)
                 )
 
 
