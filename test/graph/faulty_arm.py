@@ -84,6 +84,15 @@ class FaultyArm:
 
         self.observer.wait(home, "the arm at home")
 
+    def stopped(self, trial):
+        """Tell whether the arm stands at a trial's end; wait for it where its note says "not yet".
+
+        An arm that lags far behind goes on to where it was told to stop.
+        """
+        if "not seen to stand" in trial.note:
+            self.observer.wait(self.stands, "the arm standing")
+        return self.stands()
+
     def stands(self):
         count = len(self.joints)
         self.observer.wait(lambda: len(self.joints) > count + 5, "joint states")

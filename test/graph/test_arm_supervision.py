@@ -31,7 +31,7 @@ def test_supervision_alone_lets_a_good_stroke_pass(mute, observer, client):
             break
         assert "left its path" in trial.note
     assert (trial.status.value, trial.note) == ("done", "")
-    assert arm.stands()
+    assert arm.stopped(trial)
 
 
 def test_a_cancelled_stroke_stops_although_nothing_is_said(mute, observer):
@@ -66,7 +66,7 @@ def test_supervision_alone_notices_what_no_controller_says(mute, observer, clien
         trial = arm.trial(seed=1)
         assert trial.status.value == "failed"
         assert "left its path" in trial.note
-        assert arm.stands(), trial.note
+        assert arm.stopped(trial), trial.note
         if "stroke" in trial.note:
             break
     assert "stroke left its path" in trial.note
