@@ -41,6 +41,7 @@ from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.topic_port import headed, hold_point
 from icpi_ros.nodes.trial import MOST_LOOKS, Guard, TrialExecution
 from icpi_ros.nodes.trial_ended import TrialEnded
+from icpi_ros.settings.table import of_node
 from icpi_ros.tasks import TASKS
 
 from .conftest import NAMESPACE
@@ -278,7 +279,7 @@ def test_the_line_of_the_sensor_has_the_rates_of_all_that_is_needed():
 
 
 def test_the_controller_of_a_real_arm_is_stored_where_a_parameter_names_it(domain):
-    defaults = {spec.name: spec.default for spec in policy_improver.PARAMETERS}
+    defaults = {spec.name: spec.default for spec in of_node("policy_improver")}
     for named, stored in (({}, "unknown"), ({"controller": "of_the_lab"}, "of_the_lab")):
         given = {"backend": Backend.REAL, "limits": "/lab/limits.yaml", "dry_run": True}
         way = policy_improver._execution(defaults | given | named, ARM, GATE, "/lab")
@@ -297,7 +298,7 @@ def test_the_file_of_the_page_has_the_executor_use_another_controller(tmp_path, 
     rclpy.init(args=words[words.index("--ros-args") :], context=context)
     node = Node("executor", context=context)
     try:
-        values = declare(node, PARAMETERS) | {"controller": "topic"}
+        values = declare(node, "executor") | {"controller": "topic"}
         make_port(node, ARM, threading.Condition(), values)
         topics = {publisher.topic_name for publisher in node.publishers}
     finally:
