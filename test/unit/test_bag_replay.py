@@ -15,8 +15,9 @@ from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import InvalidValue, ObservationMissing, UnknownName, UsageError
-from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.nodes import topics as live
+from icpi_ros.runs.in_process import run_in_process
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory
 
@@ -33,8 +34,8 @@ def rollout(theta):
 @pytest.mark.parametrize("max_step", [1.0, 0.1])
 def test_the_same_history_and_seed_give_the_proposals_of_the_run(tmp_path, max_step):
     with TrialStore(tmp_path / "t.sqlite") as store:
-        run = ImprovementRun.new(
-            TASK, "ridge-hindsight", None, None, 4, 5, store, max_step=max_step
+        run = Run(
+            TASK, improver="ridge-hindsight", trials=4, seed=5, storage=store, max_step=max_step
         )
         run_in_process(run, rollout)
     again = RederivedRun(Settings(TASK, "ridge-hindsight", seed=5, max_step=max_step), run.goal)

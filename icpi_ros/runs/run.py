@@ -1,21 +1,22 @@
-"""The improvement loop, ask and tell, without ROS: who executes a trial is the caller's affair.
+"""A run of the improvement loop, ask and tell: who executes a trial is the caller's affair.
 
-    run = ImprovementRun.new(task, "embedded", None, goal, budget=8, seed=1, store=store)
+    run = Run("slide", improver="embedded", seed=1)
     while not run.finished:
-        trial = run.next()              # on disk as running before anything moves
-        run.tell(rollout(trial.theta))  # on disk as done before the next one starts
+        trial = run.ask()
+        run.tell(my_robot(trial.theta))  # the object's trajectory, or the error vector
 
-Trial ``n`` draws from ``numpy.random.default_rng([seed, n])``, so a run that was killed and
-resumed proposes what an uninterrupted one would have.
+Where its trials are stored is an argument: in memory, or in a ``TrialStore``, where a trial is on
+disk as running before anything moves, and as done before the next one starts.  Trial ``n`` draws
+from ``numpy.random.default_rng([seed, n])``, so a run that was killed and resumed proposes what an
+uninterrupted one would have.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,20 +24,14 @@ from numpy.typing import ArrayLike
 
 from icpi_ros.data.dataset import Dataset, check_arm
 from icpi_ros.data.execution import NOT_TOLD, Execution
+from icpi_ros.data.lease import RunInUse
 from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.store import RunConfig, RunInUse, TrialStore
-from icpi_ros.errors import (
-    BudgetSpent,
-    ExecutionCancelled,
-    IcpiError,
-    ObservationMissing,
-    StoreError,
-    UsageError,
-)
-from icpi_ros.feasible import Confined, Confinement, WhyNot, anything, first_possible
+from icpi_ros.data.records import RunConfig
+from icpi_ros.errors import BudgetSpent, InvalidValue, ObservationMissing, UsageError
+from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
+from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.models.budget import spent_on
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import (
     Continuation,
     check_execution,
@@ -46,9 +41,12 @@ from icpi_ros.run_setup import (
     make_proposer,
     versions,
 )
+from icpi_ros.runs.memory import MemoryStorage
+from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
+from icpi_ros.runs.storage import Storage
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Tracking, Trial, TrialStatus
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
@@ -56,16 +54,15 @@ UNOBSERVED_ATTEMPTS = 2
 OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
-_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
+class Run:
+    """A run of the improvement loop, new or resumed.
 
-class ImprovementRun:
-    """One run of the loop, new or resumed; it owns its stored run until it ends or is closed.
-
-    Use :meth:`new` or :meth:`resume`.  Not thread-safe: one worker drives it.
+    It owns its stored run until it ends or is closed.  Not thread-safe: one worker drives it.
 
     Attributes:
-        run_id: id in the store.
+        storage: where its trials are.
+        run_id: id in the storage.
         task: what is being improved.
         config: what the run was asked to do.
         trials: last attempt of every trial so far, by number (not the one under way).
@@ -77,83 +74,57 @@ class ImprovementRun:
         why_not: says which thetas the arm cannot execute; set before the first trial.
     """
 
-    why_not: WhyNot = staticmethod(anything)
-
     def __init__(
         self,
-        store: TrialStore,
-        run_id: str,
-        task: Task,
-        config: RunConfig,
-        proposer: Proposer,
-        execution: Execution = NOT_TOLD,
-    ) -> None:
-        """Keep the parts; nothing is written yet."""
-        self.execution = execution
-        self.remark = ""
-        self.store = store
-        self.run_id = run_id
-        self.task = task
-        self.config = config
-        self.trials: list[Trial] = []
-        self.resumed_from: int | None = None
-        self.state = "open"
-        self.reason = ""
-        self._proposer = proposer
-        self._steps = StepLimit(task.space, config.max_step)
-        self._pending: Trial | None = None
-        self._again: Trial | None = None
-        self._unobserved = 0
-        self._started = 0.0
-
-    @classmethod
-    def new(
-        cls,
-        task: Task,
-        improver_name: str,
-        dataset: Dataset | None,
-        goal: ArrayLike | None,
-        budget: int,
-        seed: int,
-        store: TrialStore,
+        task: str | Task,
+        *,
+        improver: str = DEFAULT_IMPROVER,
+        goal: ArrayLike | None = None,
+        trials: int = 8,
+        seed: int = 0,
+        dataset: Dataset | None = None,
+        options: Mapping[str, Any] | None = None,
         target_cost: float = 0.0,
-        options: Mapping[str, Any] = _NO_OPTIONS,
         max_step: float = 1.0,
+        storage: Storage | None = None,
         execution: Execution = NOT_TOLD,
         mix: bool = False,
-    ) -> ImprovementRun:
-        """Check the arguments, store a new run and return it.
+        proposals: Proposals | None = None,
+    ) -> None:
+        """Check the arguments and store a new run.
 
         Args:
-            task: what to improve.
-            improver_name: registered improver.
-            dataset: examples of the task; None = the shipped set (if the improver needs one).
+            task: what to improve, or its name.
+            improver: registered improver.
             goal: ``(g,)``; None = the task's default goal.
-            budget: number of trials in all, the first attempt included, 1 to 1000.
+            trials: number of trials in all, the first attempt included, 1 to 1000.
             seed: of the first attempt and of the improver, 0 to 2^64 - 1.
-            store: where trials go.
-            target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
+            dataset: examples of the task; None = the shipped set (if the improver needs one).
             options: settings of the improver, JSON-able; never a key.
+            target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
             max_step: largest change of theta from an executed trial to the next, a share of each
                 parameter's range; proposals beyond are moved back and marked as projected.
+            storage: where the trials go; None = in memory.
             execution: how its trials are executed, as far as that is known.
             mix: examples of another arm are meant; the stored configuration says of which.
+            proposals: source of theta, the first attempt included; None = the improver.
 
         Raises:
             UsageError: any argument is not allowed, the message names it; or the data set is of
                 another arm and ``mix`` is false.
             StoreError: the run cannot be stored.
         """
+        task = TASKS.get(task) if isinstance(task, str) else task
         checked = task.check_goal(task.default_goal if goal is None else goal)
-        examples = find_examples(task, improver_name, dataset)
+        examples = find_examples(task, improver, dataset)
         config = RunConfig(
             task=task.name,
-            improver=improver_name,
+            improver=improver,
             goal=tuple(checked.tolist()),
-            budget=budget,
+            budget=trials,
             target_cost=float(target_cost),
             seed=seed,
-            options=dict(options),
+            options=dict(options or {}),
             versions=versions(),
             definition_hash=task.definition_hash(),
             dataset_hash=examples_hash(examples),
@@ -161,22 +132,51 @@ class ImprovementRun:
             dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
         check_numbers(config)
-        proposer = make_proposer(task, config, examples)
-        run_id = store.create_run(config, execution)
-        return cls(store, run_id, task, config, proposer, execution)
+        source = proposals or Seeded(make_proposer(task, config, examples), seed)
+        storage = MemoryStorage() if storage is None else storage
+        run_id = storage.create_run(config, execution)
+        self._begin(storage, run_id, task, config, source, execution)
+
+    def _begin(
+        self,
+        storage: Storage,
+        run_id: str,
+        task: Task,
+        config: RunConfig,
+        proposals: Proposals,
+        execution: Execution,
+    ) -> None:
+        self.storage = storage
+        self.run_id = run_id
+        self.task = task
+        self.config = config
+        self.execution = execution
+        self.why_not: WhyNot = anything
+        self.remark = ""
+        self.trials: list[Trial] = []
+        self.resumed_from: int | None = None
+        self.state = "open"
+        self.reason = ""
+        self._proposals = proposals
+        self._steps = StepLimit(task.space, config.max_step)
+        self._pending: Trial | None = None
+        self._again: Trial | None = None
+        self._unobserved = 0
+        self._started = 0.0
 
     @classmethod
     def resume(
         cls,
-        store: TrialStore,
+        storage: Storage,
         run_id: str,
+        *,
         dataset: Dataset | None = None,
         execution: Execution = NOT_TOLD,
-    ) -> ImprovementRun:
+    ) -> Run:
         """Continue a stored run at its first trial that is not done; marks half-run trials.
 
         Args:
-            store: where the run is.
+            storage: where the run is.
             run_id: id of the run.
             dataset: the examples that the run began with; None = the shipped set.
             execution: how its trials are executed from here on, as far as that is known.
@@ -185,27 +185,28 @@ class ImprovementRun:
             UnknownRun: no such run.
             RunInUse: another process is writing it.
             UsageError: the task's definition or the data set is not that of the run, or it would
-                mix arms or backends without a permission (``TrialStore.allow_mix``).
+                mix arms or backends without a permission (``Storage.allow_mix``).
         """
-        if store.holds(run_id):
+        if storage.holds(run_id):
             raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
-        config = store.run(run_id).config
+        config = storage.run(run_id).config
         task = TASKS.get(config.task)
         if config.definition_hash != task.definition_hash():
             raise UsageError(
                 f"run {run_id} was made with another definition of task {task.name} "
                 f"({config.definition_hash}, now {task.definition_hash()}): start a new run"
             )
-        continuation = check_execution(store, run_id, execution)
+        continuation = check_execution(storage, run_id, execution)
         examples = find_examples(task, config.improver, dataset)
         if config.dataset_hash != examples_hash(examples):
             raise UsageError(
                 f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
                 "give that one with --dataset, or start a new run"
             )
-        spent = spent_on(store.trials(run_id, all_attempts=True))
-        proposer = make_proposer(task, config, examples, spent)
-        run = cls(store, run_id, task, config, proposer, execution)
+        spent = spent_on(storage.trials(run_id, all_attempts=True))
+        source = Seeded(make_proposer(task, config, examples, spent), config.seed)
+        run = cls.__new__(cls)
+        run._begin(storage, run_id, task, config, source, execution)
         try:
             run._take_over(continuation)
         except BaseException:
@@ -214,8 +215,8 @@ class ImprovementRun:
         return run
 
     def _take_over(self, continuation: Continuation) -> None:
-        self.store.mark_interrupted(self.run_id)
-        for trial in self.store.trials(self.run_id):
+        self.storage.mark_interrupted(self.run_id)
+        for trial in self.storage.trials(self.run_id):
             if trial.status is TrialStatus.DONE:
                 self.trials.append(trial)
             else:  # not paid for twice, and the same theta again
@@ -224,9 +225,17 @@ class ImprovementRun:
         self.remark = continuation.remark
         if continuation.permitted:
             what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
-            self.store.note_mix(self.run_id, what)
-        self.store.set_state(self.run_id, "open")
+            self.storage.note_mix(self.run_id, what)
+        self.storage.set_state(self.run_id, "open")
         self._end_if_complete()
+
+    def __repr__(self) -> str:
+        """Return one line: what is improved how, and how far it is."""
+        best = f", best {1e3 * self.best.cost:.3g} mm" if self.best is not None else ""
+        return (
+            f"<Run {self.run_id}: {self.config.task} with {self.config.improver}, {self.state}, "
+            f"{len(self.history)} of {self.config.budget} trials{best}>"
+        )
 
     # --- state ------------------------------------------------------------------------------
 
@@ -253,21 +262,26 @@ class ImprovementRun:
 
     # --- ask --------------------------------------------------------------------------------
 
-    def next(self) -> Trial:
-        """Return the next trial to execute: inside the bounds, finite, and on disk as running.
+    def ask(self) -> Trial:
+        """Return the next trial to execute: inside the bounds, finite, and stored as running.
 
         Raises:
             StoreError: the start cannot be written; nothing may move then.
             BudgetSpent: what may be spent on the model is used up; the run is finished now.
             RuntimeError: the run is finished, or the last trial has not been told.
         """
+        self._require_none_pending()
+        self._started = time.monotonic()
+        return self._start(self._next())
+
+    def _require_none_pending(self) -> None:
         if self.finished:
             raise RuntimeError(f"run {self.run_id} is {self.state}: {self.reason}")
         if self._pending is not None:
             raise RuntimeError(f"trial {self._pending.number} has not been told yet")
-        self._started = time.monotonic()
-        trial = self._next_trial()
-        self.store.begin_trial(
+
+    def _start(self, trial: Trial) -> Trial:
+        self.storage.begin_trial(
             self.run_id,
             trial.number,
             trial.theta,
@@ -278,31 +292,28 @@ class ImprovementRun:
         self._pending = trial
         return trial
 
-    def _next_trial(self) -> Trial:
-        history = self.history
+    def _next(self) -> Trial:
+        history, again = self.history, self._again
         number = len(history)
-        best_cost = min((outcome.cost for outcome in history), default=math.nan)
-        again = self._again
         # What failed is repeated as it is, unless this arm is known not to be able to do it.
         if again is not None and again.number == number and not self.why_not(again.theta):
             known = Confined(again.theta, again.projected, again.moved_back)
-            return known.trial(number, again.proposal, best_cost)
-        proposal = self._proposal(number, history)
-        confined = Confinement(self._steps, self.why_not).of(
-            proposal.theta, [outcome.theta for outcome in history]
-        )
-        return confined.trial(number, proposal, best_cost)
-
-    def _proposal(self, number: int, history: list[Outcome]) -> Proposal:
-        if number == 0:
-            rng = np.random.default_rng([self.config.seed, 0])
-            theta = first_possible(self.task.space, rng, self.why_not)
-            return Proposal(theta=theta, provenance="first attempt")
+            return known.trial(number, again.proposal, lowest_cost(history))
         try:
-            return self._proposer.propose(history, self.config.seed, number)
+            return self.preview(number)
         except BudgetSpent as exc:
             self._end("finished", str(exc))
             raise
+
+    def preview(self, number: int) -> Trial:
+        """Return trial ``number`` as it would be begun after the trials so far; nothing is noted.
+
+        Raises:
+            BudgetSpent: what may be spent on the model is used up.
+        """
+        return next_trial(
+            self._proposals, Confinement(self._steps, self.why_not), self.history, number
+        )
 
     def change(self, theta: Array, by: str) -> Trial:
         """Note that a person had another theta ``(d,)`` executed in the trial under way.
@@ -333,20 +344,22 @@ class ImprovementRun:
         """Note how the arm followed its last command in the trial under way, before its end."""
         self._pending = replace(self._require_pending(), tracking=tracking)
 
-    def tell(self, trajectory: ObjectTrajectory, moving: float = math.nan) -> Trial:
-        """Take the outcome of the trial under way; it is durable when this returns.
+    def tell(self, observed: ObjectTrajectory | ArrayLike, *, moving: float = math.nan) -> Trial:
+        """Take the outcome of the trial under way; it is stored when this returns.
 
         Args:
-            trajectory: of the object.
+            observed: trajectory of the object, or its error ``(m,)`` to the goal.
             moving: time of the arm's motions and of settling [s]; NaN = not known.
 
         Raises:
             ObservationMissing: the trajectory does not show what the task needs; the trial is
                 still under way: call :meth:`unobserved`.
+            InvalidValue: the error has the wrong length; the trial is still under way.
             StoreError: it cannot be written; the trial is still under way, this can be repeated.
         """
         pending = self._require_pending()
-        error = self.task.error(trajectory, self.goal)
+        trajectory = observed if isinstance(observed, ObjectTrajectory) else None
+        error = self._error(observed)
         cost = self.task.cost(error)
         if not (np.isfinite(error).all() and math.isfinite(cost)):
             raise ObservationMissing(f"trial {pending.number}: error or cost is not finite")
@@ -363,11 +376,22 @@ class ImprovementRun:
         self._end_if_complete()
         return trial
 
+    def _error(self, observed: ObjectTrajectory | ArrayLike) -> Array:
+        if isinstance(observed, ObjectTrajectory):
+            return self.task.error(observed, self.goal)
+        error, names = np.asarray(observed, dtype=np.float64), self.task.error_names
+        if error.shape != (len(names),):
+            raise InvalidValue(
+                f"the error of task {self.task.name} needs {len(names)} values "
+                f"({', '.join(names)}), got an array of shape {error.shape}"
+            )
+        return error
+
     def unobserved(self, reason: str) -> bool:
         """Record that perception missed the trial under way; nothing is invented.
 
         Returns:
-            True if :meth:`next` gives the same theta once more, False if the run has failed.
+            True if :meth:`ask` gives the same theta once more, False if the run has failed.
         """
         trial = self._ended(TrialStatus.UNOBSERVED, reason)
         self._record(trial)
@@ -395,13 +419,13 @@ class ImprovementRun:
 
     def close(self) -> None:
         """Let other processes resume the run; a run that has ended is closed already."""
-        self.store.release(self.run_id)
+        self.storage.release(self.run_id)
 
     # --- inside -----------------------------------------------------------------------------
 
     def _require_pending(self) -> Trial:
         if self._pending is None:
-            raise RuntimeError(f"no trial of run {self.run_id} is under way: call next() first")
+            raise RuntimeError(f"no trial of run {self.run_id} is under way: call ask() first")
         return self._pending
 
     def _ended(self, status: TrialStatus, note: str) -> Trial:
@@ -411,7 +435,7 @@ class ImprovementRun:
         return replace(pending, status=status, note=notes, seconds=seconds)
 
     def _record(self, trial: Trial) -> None:
-        self.store.finish_trial(self.run_id, trial)
+        self.storage.finish_trial(self.run_id, trial)
         self._note(trial)
 
     def _note(self, trial: Trial) -> None:
@@ -421,7 +445,7 @@ class ImprovementRun:
     def _stop(self, status: TrialStatus, state: str, reason: str, hint: str = "") -> Trial | None:
         trial = None
         if self._pending is not None:
-            stored = self.store.trials(self.run_id)[-1]
+            stored = self.storage.trials(self.run_id)[-1]
             if stored.status is TrialStatus.RUNNING:
                 trial = self._ended(status, reason)
                 self._record(trial)
@@ -440,47 +464,5 @@ class ImprovementRun:
 
     def _end(self, state: str, reason: str) -> None:
         self.state, self.reason = state, reason
-        self.store.set_state(self.run_id, state, reason)
+        self.storage.set_state(self.run_id, state, reason)
         self.close()
-
-
-def run_in_process(
-    run: ImprovementRun,
-    rollout: Callable[[Array], ObjectTrajectory],
-    on_trial: Callable[[Trial], None] = lambda trial: None,
-) -> None:
-    """Drive a run to its end with a function instead of a robot.
-
-    Args:
-        run: new or resumed.
-        rollout: theta ``(d,)`` to the object's trajectory; after ObservationMissing the trial
-            is unobserved, after ExecutionCancelled the run cancelled, after any other IcpiError
-            failed.
-        on_trial: called with every trial after it is stored, unobserved ones included.
-
-    Raises:
-        StoreError: a trial cannot be written.
-        KeyboardInterrupt: the run is cancelled if it came in ``rollout``; anywhere else the run
-            stays open.  It can be resumed either way.
-    """
-    while not run.finished:
-        try:
-            trial = run.next()
-        except BudgetSpent:
-            return
-        try:
-            try:
-                trajectory = rollout(trial.theta)
-            except KeyboardInterrupt:
-                run.cancel("interrupted by the user")
-                raise
-            run.tell(trajectory)
-        except ObservationMissing as exc:
-            run.unobserved(str(exc))
-        except ExecutionCancelled as exc:
-            run.cancel(str(exc))
-        except StoreError:
-            raise
-        except IcpiError as exc:
-            run.fail(str(exc))
-        on_trial(run.trials[-1])
