@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,17 +24,14 @@ from numpy.typing import ArrayLike
 
 from icpi_ros.data.dataset import Dataset, check_arm
 from icpi_ros.data.execution import NOT_TOLD, Execution
-from icpi_ros.data.lease import RunInUse
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import BudgetSpent, InvalidValue, ObservationMissing, UsageError
+from icpi_ros.errors import BudgetSpent, IcpiError
 from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
 from icpi_ros.improvers import DEFAULT_IMPROVER
-from icpi_ros.models.budget import spent_on
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.run_setup import (
     Continuation,
-    check_execution,
     check_numbers,
     examples_hash,
     find_examples,
@@ -42,11 +39,14 @@ from icpi_ros.run_setup import (
     versions,
 )
 from icpi_ros.runs.memory import MemoryStorage
+from icpi_ros.runs.outcome import outcome
+from icpi_ros.runs.prepared import Prepared, resumable
+from icpi_ros.runs.progress import Progress
 from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
 from icpi_ros.runs.storage import Storage
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Tracking, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
@@ -55,20 +55,14 @@ OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
 
-class Run:
+class Run(Progress):
     """A run of the improvement loop, new or resumed.
 
     It owns its stored run until it ends or is closed.  Not thread-safe: one worker drives it.
 
-    Attributes:
+    Attributes, besides those of :class:`Progress`:
         storage: where its trials are.
-        run_id: id in the storage.
-        task: what is being improved.
-        config: what the run was asked to do.
-        trials: last attempt of every trial so far, by number (not the one under way).
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
-        state: ``open``, ``finished`` (budget used or target reached), ``failed``, ``cancelled``.
-        reason: why it is not open any more, one line.
         execution: how trials are executed from here on; stored with each.
         remark: of a resumed run: what is unknown about how it was executed; empty = nothing.
         why_not: says which thetas the arm cannot execute; set before the first trial.
@@ -135,21 +129,14 @@ class Run:
         source = proposals or Seeded(make_proposer(task, config, examples), seed)
         storage = MemoryStorage() if storage is None else storage
         run_id = storage.create_run(config, execution)
-        self._begin(storage, run_id, task, config, source, execution)
+        self._begin(storage, run_id, Prepared(task, config, source), execution)
 
     def _begin(
-        self,
-        storage: Storage,
-        run_id: str,
-        task: Task,
-        config: RunConfig,
-        proposals: Proposals,
-        execution: Execution,
+        self, storage: Storage, run_id: str, prepared: Prepared, execution: Execution
     ) -> None:
         self.storage = storage
         self.run_id = run_id
-        self.task = task
-        self.config = config
+        self.task, self.config = prepared.task, prepared.config
         self.execution = execution
         self.why_not: WhyNot = anything
         self.remark = ""
@@ -157,8 +144,8 @@ class Run:
         self.resumed_from: int | None = None
         self.state = "open"
         self.reason = ""
-        self._proposals = proposals
-        self._steps = StepLimit(task.space, config.max_step)
+        self._proposals = prepared.proposals
+        self._steps = StepLimit(self.task.space, self.config.max_step)
         self._pending: Trial | None = None
         self._again: Trial | None = None
         self._unobserved = 0
@@ -187,28 +174,11 @@ class Run:
             UsageError: the task's definition or the data set is not that of the run, or it would
                 mix arms or backends without a permission (``Storage.allow_mix``).
         """
-        if storage.holds(run_id):
-            raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
-        config = storage.run(run_id).config
-        task = TASKS.get(config.task)
-        if config.definition_hash != task.definition_hash():
-            raise UsageError(
-                f"run {run_id} was made with another definition of task {task.name} "
-                f"({config.definition_hash}, now {task.definition_hash()}): start a new run"
-            )
-        continuation = check_execution(storage, run_id, execution)
-        examples = find_examples(task, config.improver, dataset)
-        if config.dataset_hash != examples_hash(examples):
-            raise UsageError(
-                f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
-                "give that one with --dataset, or start a new run"
-            )
-        spent = spent_on(storage.trials(run_id, all_attempts=True))
-        source = Seeded(make_proposer(task, config, examples, spent), config.seed)
+        found = resumable(storage, run_id, dataset, execution)
         run = cls.__new__(cls)
-        run._begin(storage, run_id, task, config, source, execution)
+        run._begin(storage, run_id, found, execution)
         try:
-            run._take_over(continuation)
+            run._take_over(found.continuation)
         except BaseException:
             run.close()
             raise
@@ -229,39 +199,6 @@ class Run:
         self.storage.set_state(self.run_id, "open")
         self._end_if_complete()
 
-    def __repr__(self) -> str:
-        """Return one line: what is improved how, and how far it is."""
-        best = f", best {1e3 * self.best.cost:.3g} mm" if self.best is not None else ""
-        return (
-            f"<Run {self.run_id}: {self.config.task} with {self.config.improver}, {self.state}, "
-            f"{len(self.history)} of {self.config.budget} trials{best}>"
-        )
-
-    # --- state ------------------------------------------------------------------------------
-
-    @property
-    def goal(self) -> Array:
-        """Goal ``(g,)`` of the run."""
-        return np.array(self.config.goal, dtype=np.float64)
-
-    @property
-    def finished(self) -> bool:
-        """True when there is no next trial: budget used, target reached, failed or cancelled."""
-        return self.state != "open"
-
-    @property
-    def history(self) -> list[Outcome]:
-        """What improvers may see: outcomes of the trials that are done, oldest first."""
-        return [trial.outcome for trial in self.trials if trial.outcome is not None]
-
-    @property
-    def best(self) -> Trial | None:
-        """The trial of lowest cost, None if none was observed."""
-        done = [trial for trial in self.trials if trial.status is TrialStatus.DONE]
-        return min(done, key=lambda trial: trial.cost, default=None)
-
-    # --- ask --------------------------------------------------------------------------------
-
     def ask(self) -> Trial:
         """Return the next trial to execute: inside the bounds, finite, and stored as running.
 
@@ -270,25 +207,35 @@ class Run:
             BudgetSpent: what may be spent on the model is used up; the run is finished now.
             RuntimeError: the run is finished, or the last trial has not been told.
         """
-        self._require_none_pending()
-        self._started = time.monotonic()
-        return self._start(self._next())
+        return self._start(self._next)
 
-    def _require_none_pending(self) -> None:
+    def take(self, trial: Trial, observed: ObjectTrajectory | ArrayLike) -> Trial:
+        """Add a trial that was executed elsewhere, with what is observed of it now.
+
+        Raises:
+            ObservationMissing: as :meth:`tell`; the trial is left out.
+            InvalidValue: its theta is none of the task, or as :meth:`tell`.
+            RuntimeError: as :meth:`ask`.
+        """
+        best = lowest_cost(self.history)
+        theta = self.task.space.as_vector(trial.theta)
+        taken = Trial(trial.number, theta, trial.proposal, trial.projected, best_cost=best)
+        self._start(lambda: taken)
+        try:
+            return self.tell(observed)
+        except IcpiError as exc:
+            self.skip(str(exc))
+            raise
+
+    def _start(self, make: Callable[[], Trial]) -> Trial:
         if self.finished:
             raise RuntimeError(f"run {self.run_id} is {self.state}: {self.reason}")
         if self._pending is not None:
             raise RuntimeError(f"trial {self._pending.number} has not been told yet")
-
-    def _start(self, trial: Trial) -> Trial:
-        self.storage.begin_trial(
-            self.run_id,
-            trial.number,
-            trial.theta,
-            trial.proposal,
-            trial.projected,
-            self.execution,
-        )
+        self._started = time.monotonic()
+        trial = make()
+        known = (trial.number, trial.theta, trial.proposal, trial.projected)
+        self.storage.begin_trial(self.run_id, *known, self.execution)
         self._pending = trial
         return trial
 
@@ -311,9 +258,8 @@ class Run:
         Raises:
             BudgetSpent: what may be spent on the model is used up.
         """
-        return next_trial(
-            self._proposals, Confinement(self._steps, self.why_not), self.history, number
-        )
+        confinement = Confinement(self._steps, self.why_not)
+        return next_trial(self._proposals, confinement, self.history, number)
 
     def change(self, theta: Array, by: str) -> Trial:
         """Note that a person had another theta ``(d,)`` executed in the trial under way.
@@ -324,10 +270,7 @@ class Run:
         """
         pending = self._require_pending()
         proposal = replace(
-            pending.proposal,
-            provenance=OPERATOR,
-            predicted_cost=math.nan,
-            predicted_std=math.nan,
+            pending.proposal, provenance=OPERATOR, predicted_cost=math.nan, predicted_std=math.nan
         )
         self._pending = replace(
             pending,
@@ -337,8 +280,6 @@ class Run:
             note=f"{by} changed what {pending.proposal.provenance} proposed",
         )
         return self._pending
-
-    # --- tell -------------------------------------------------------------------------------
 
     def followed(self, tracking: Tracking) -> None:
         """Note how the arm followed its last command in the trial under way, before its end."""
@@ -358,34 +299,19 @@ class Run:
             StoreError: it cannot be written; the trial is still under way, this can be repeated.
         """
         pending = self._require_pending()
-        trajectory = observed if isinstance(observed, ObjectTrajectory) else None
-        error = self._error(observed)
-        cost = self.task.cost(error)
-        if not (np.isfinite(error).all() and math.isfinite(cost)):
-            raise ObservationMissing(f"trial {pending.number}: error or cost is not finite")
+        found = outcome(self.task, self.goal, pending.theta, observed)
         trial = replace(
             self._ended(TrialStatus.DONE, ""),
-            error=error,
-            cost=cost,
-            best_cost=float(np.fmin(cost, pending.best_cost)),
+            error=found.error,
+            cost=found.cost,
+            best_cost=float(np.fmin(found.cost, pending.best_cost)),
             moving=moving,
-            trajectory=trajectory,
+            trajectory=observed if isinstance(observed, ObjectTrajectory) else None,
         )
         self._record(trial)
         self._again, self._unobserved = None, 0
         self._end_if_complete()
         return trial
-
-    def _error(self, observed: ObjectTrajectory | ArrayLike) -> Array:
-        if isinstance(observed, ObjectTrajectory):
-            return self.task.error(observed, self.goal)
-        error, names = np.asarray(observed, dtype=np.float64), self.task.error_names
-        if error.shape != (len(names),):
-            raise InvalidValue(
-                f"the error of task {self.task.name} needs {len(names)} values "
-                f"({', '.join(names)}), got an array of shape {error.shape}"
-            )
-        return error
 
     def unobserved(self, reason: str) -> bool:
         """Record that perception missed the trial under way; nothing is invented.
@@ -393,14 +319,19 @@ class Run:
         Returns:
             True if :meth:`ask` gives the same theta once more, False if the run has failed.
         """
-        trial = self._ended(TrialStatus.UNOBSERVED, reason)
-        self._record(trial)
+        trial = self.skip(reason)
         self._unobserved += 1
         self._again = trial
         if self._unobserved < UNOBSERVED_ATTEMPTS:
             return True
         self._end("failed", f"trial {trial.number} was unobserved twice: {reason}")
         return False
+
+    def skip(self, reason: str) -> Trial:
+        """Record that the trial under way was not observed; the next one is proposed anew."""
+        trial = self._ended(TrialStatus.UNOBSERVED, reason)
+        self._record(trial)
+        return trial
 
     def fail(self, reason: str) -> Trial | None:
         """End the run: the executor refused or aborted the trial under way, which is returned.
@@ -420,8 +351,6 @@ class Run:
     def close(self) -> None:
         """Let other processes resume the run; a run that has ended is closed already."""
         self.storage.release(self.run_id)
-
-    # --- inside -----------------------------------------------------------------------------
 
     def _require_pending(self) -> Trial:
         if self._pending is None:
