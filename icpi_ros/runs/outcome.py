@@ -34,6 +34,7 @@ def outcome(
     cost = task.cost(error)
     if not (np.isfinite(error).all() and math.isfinite(cost)):
         raise ObservationMissing("error or cost is not finite")
+    error.setflags(write=False)  # improvers share it
     return Outcome(theta, error, cost)
 
 

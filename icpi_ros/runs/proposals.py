@@ -11,7 +11,7 @@ import numpy as np
 
 from icpi_ros.feasible import Confinement, WhyNot, first_possible
 from icpi_ros.proposing import Proposer
-from icpi_ros.types import Outcome, Proposal, Trial
+from icpi_ros.types import Array, Outcome, Proposal, Trial
 
 FIRST = "first attempt"
 """Provenance of trial 0."""
@@ -35,10 +35,16 @@ class Seeded:
     """Proposals of a run: trial ``n`` draws from ``numpy.random.default_rng([seed, n])``.
 
     Trial 0 is the first attempt, the same for all improvers; all later ones are the improver's.
+
+    Attributes:
+        proposer: asks the improver.
+        seed: of the run.
+        first: theta ``(d,)`` of the first attempt; None = the first draw that can be executed.
     """
 
     proposer: Proposer
     seed: int
+    first: Array | None = None
 
     def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
         """See :class:`Proposals`.
@@ -48,6 +54,8 @@ class Seeded:
         """
         if number > 0:
             return self.proposer.propose(history, self.seed, number)
+        if self.first is not None:
+            return Proposal(self.first, FIRST)
         rng = np.random.default_rng([self.seed, 0])
         return Proposal(first_possible(self.proposer.context.space, rng, why_not), FIRST)
 

@@ -26,7 +26,7 @@ from icpi_ros.data.dataset import Dataset, check_arm
 from icpi_ros.data.execution import NOT_TOLD, Execution
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import BudgetSpent, IcpiError
+from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue
 from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.motion.step_limit import StepLimit
@@ -209,17 +209,22 @@ class Run(Progress):
         """
         return self._start(self._next)
 
-    def take(self, trial: Trial, observed: ObjectTrajectory | ArrayLike) -> Trial:
+    def take(
+        self, trial: Trial, observed: ObjectTrajectory | ArrayLike, *, note: str = ""
+    ) -> Trial:
         """Add a trial that was executed elsewhere, with what is observed of it now.
 
         Raises:
             ObservationMissing: as :meth:`tell`; the trial is left out.
-            InvalidValue: its theta is none of the task, or as :meth:`tell`.
-            RuntimeError: as :meth:`ask`.
+            InvalidValue: the run is finished, theta is none of the task, or as :meth:`tell`.
+            RuntimeError: the last trial has not been told.
         """
-        best = lowest_cost(self.history)
-        theta = self.task.space.as_vector(trial.theta)
-        taken = Trial(trial.number, theta, trial.proposal, trial.projected, best_cost=best)
+        if self.finished:
+            raise InvalidValue(f"run {self.run_id} takes no more trials: {self.reason}")
+        best, theta = lowest_cost(self.history), self.task.space.as_vector(trial.theta)
+        taken = Trial(
+            trial.number, theta, trial.proposal, trial.projected, best_cost=best, note=note
+        )
         self._start(lambda: taken)
         try:
             return self.tell(observed)
@@ -234,6 +239,7 @@ class Run(Progress):
             raise RuntimeError(f"trial {self._pending.number} has not been told yet")
         self._started = time.monotonic()
         trial = make()
+        trial.theta.setflags(write=False)  # improvers share it
         known = (trial.number, trial.theta, trial.proposal, trial.projected)
         self.storage.begin_trial(self.run_id, *known, self.execution)
         self._pending = trial
