@@ -98,7 +98,6 @@ def _improve(
         improver=entrant.improver,
         goal=goal,
         trials=ADJUSTMENTS + 1,
-        dataset=examples,
         proposals=Seeded(Proposer(entrant.improver, context), seed, first),
     )
     while not run.finished:

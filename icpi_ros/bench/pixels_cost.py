@@ -95,7 +95,6 @@ class CostWork:
             improver=IMPROVER,
             goal=instance.goal,
             trials=1 + ADJUSTMENTS,
-            dataset=self.dataset,
             proposals=_Proposals(self._improver(instance), instance, self.seed),
         )
         run.why_not = simulated_reach(self.task, self.arm)

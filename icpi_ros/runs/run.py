@@ -5,10 +5,9 @@
         trial = run.ask()
         run.tell(my_robot(trial.theta))  # the object's trajectory, or the error vector
 
-Where its trials are stored is an argument: in memory, or in a ``TrialStore``, where a trial is on
-disk as running before anything moves, and as done before the next one starts.  Trial ``n`` draws
-from ``numpy.random.default_rng([seed, n])``, so a run that was killed and resumed proposes what an
-uninterrupted one would have.
+Its storage is an argument: memory, or a ``TrialStore``, where a trial is on disk as running before
+anything moves, and as done before the next one starts.  Trial ``n`` draws from
+``numpy.random.default_rng([seed, n])``, so a run that was killed and resumed goes on the same way.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.data.dataset import Dataset, check_arm
+from icpi_ros.data.dataset import Dataset, check_arm, empty
 from icpi_ros.data.execution import NOT_TOLD, Execution
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.records import RunConfig
@@ -93,15 +92,15 @@ class Run(Progress):
             goal: ``(g,)``; None = the task's default goal.
             trials: number of trials in all, the first attempt included, 1 to 1000.
             seed: of the first attempt and of the improver, 0 to 2^64 - 1.
-            dataset: examples of the task; None = the shipped set (if the improver needs one).
+            dataset: examples of the task; None = the shipped set, where the improver needs one.
             options: settings of the improver, JSON-able; never a key.
             target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
-            max_step: largest change of theta from an executed trial to the next, a share of each
-                parameter's range; proposals beyond are moved back and marked as projected.
+            max_step: largest change of theta from an executed trial, a share of each parameter's
+                range; what is proposed beyond is moved back and marked as projected.
             storage: where the trials go; None = in memory.
             execution: how its trials are executed, as far as that is known.
             mix: examples of another arm are meant; the stored configuration says of which.
-            proposals: source of theta, the first attempt included; None = the improver.
+            proposals: source of theta, the first one included; None = the improver.
 
         Raises:
             UsageError: any argument is not allowed, the message names it; or the data set is of
@@ -110,6 +109,8 @@ class Run(Progress):
         """
         task = TASKS.get(task) if isinstance(task, str) else task
         checked = task.check_goal(task.default_goal if goal is None else goal)
+        if proposals is not None and dataset is None:
+            dataset = empty(task)
         examples = find_examples(task, improver, dataset)
         config = RunConfig(
             task=task.name,
@@ -134,16 +135,14 @@ class Run(Progress):
     def _begin(
         self, storage: Storage, run_id: str, prepared: Prepared, execution: Execution
     ) -> None:
-        self.storage = storage
-        self.run_id = run_id
+        self.storage, self.run_id = storage, run_id
         self.task, self.config = prepared.task, prepared.config
         self.execution = execution
         self.why_not: WhyNot = anything
         self.remark = ""
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None
-        self.state = "open"
-        self.reason = ""
+        self.state, self.reason = "open", ""
         self._proposals = prepared.proposals
         self._steps = StepLimit(self.task.space, self.config.max_step)
         self._pending: Trial | None = None
@@ -191,8 +190,7 @@ class Run(Progress):
                 self.trials.append(trial)
             else:  # not paid for twice, and the same theta again
                 self._again = trial
-        self.resumed_from = len(self.trials)
-        self.remark = continuation.remark
+        self.resumed_from, self.remark = len(self.trials), continuation.remark
         if continuation.permitted:
             what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
             self.storage.note_mix(self.run_id, what)
@@ -221,11 +219,9 @@ class Run(Progress):
         """
         if self.finished:
             raise InvalidValue(f"run {self.run_id} takes no more trials: {self.reason}")
-        best, theta = lowest_cost(self.history), self.task.space.as_vector(trial.theta)
-        taken = Trial(
-            trial.number, theta, trial.proposal, trial.projected, best_cost=best, note=note
-        )
-        self._start(lambda: taken)
+        known = trial.number, self.task.space.as_vector(trial.theta), trial.proposal
+        best = lowest_cost(self.history)
+        self._start(lambda: Trial(*known, trial.projected, best_cost=best, note=note))
         try:
             return self.tell(observed)
         except IcpiError as exc:
@@ -325,9 +321,8 @@ class Run(Progress):
         Returns:
             True if :meth:`ask` gives the same theta once more, False if the run has failed.
         """
-        trial = self.skip(reason)
+        self._again = trial = self.skip(reason)
         self._unobserved += 1
-        self._again = trial
         if self._unobserved < UNOBSERVED_ATTEMPTS:
             return True
         self._end("failed", f"trial {trial.number} was unobserved twice: {reason}")
