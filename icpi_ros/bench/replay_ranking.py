@@ -31,7 +31,7 @@ from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 IMPROVERS = (
     "embedded", "gauss-newton", "broyden", "ridge-hindsight", "ridge", "knn", "knn-copy",
@@ -117,12 +117,8 @@ def _recorded(task: Task, improver: str, goal: Array, trial: Trial) -> RecordedT
         task=task.name,
         state="closed",
         path=RecordedPath(seen, seen.coverage, float("nan"), True, "", True),
-        status=TrialStatus.DONE,
-        theta=trial.theta,
+        trial=trial,
         goal=goal,
-        error=trial.error,
-        cost=trial.cost,
-        proposal=trial.proposal,
         requested=improver,
     )
 

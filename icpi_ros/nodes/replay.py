@@ -28,6 +28,7 @@ from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import split_id
 from icpi_ros.data.dataset import check_arm, load
 from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.trial_message import trial_from
 from icpi_ros.errors import BudgetSpent, IcpiError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.options import parse_options
@@ -187,7 +188,7 @@ class Replay(IcpiNode):
                 return
 
     def _redo(self, msg: TrialMsg, path: PathMsg) -> None:
-        recorded = convert.trial_from(msg)
+        recorded = trial_from(msg)
         again = self._runs.get(msg.run_id)
         if again is None or recorded.number <= self._last[msg.run_id]:  # or another one of its id
             again = self._begin(goal=np.array(msg.goal))
