@@ -11,12 +11,12 @@ from icpi_ros import __version__
 from icpi_ros.data.dataset import Dataset, check_task, empty, fingerprint, shipped
 from icpi_ros.data.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.data.records import RunConfig
-from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.models.budget import Spending
 from icpi_ros.proposing import Proposer
+from icpi_ros.runs.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.tasks.base import Task
 
@@ -38,12 +38,12 @@ class Continuation:
     permitted: bool = False
 
 
-def last_execution(store: TrialStore, run_id: str) -> Execution:
+def last_execution(store: Storage, run_id: str) -> Execution:
     """Return how a stored run was executed last, as far as that is known."""
     return latest(store.run(run_id).execution, store.executions(run_id))
 
 
-def check_execution(store: TrialStore, run_id: str, now: Execution) -> Continuation:
+def check_execution(store: Storage, run_id: str, now: Execution) -> Continuation:
     """Check that a stored run may go on in the way ``now``; nothing is written.
 
     Raises:

@@ -22,14 +22,15 @@ from icpi_ros.bench.instances import Instance, proposal_rng
 from icpi_ros.bench.simulator import Simulate
 from icpi_ros.data.dataset import Dataset, freeze
 from icpi_ros.errors import ObservationMissing
+from icpi_ros.feasible import WhyNot
 from icpi_ros.improvers.base import Improver
 from icpi_ros.redact import jsonable, redact_text
+from icpi_ros.runs.proposals import FIRST
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal
 
-FIRST = "first attempt"
-"""Provenance of trial 0."""
 Row = dict[str, Any]
 
 
@@ -50,9 +51,9 @@ class Rules:
 
 @dataclass(frozen=True)
 class _Result:
-    """A trial that was executed and observed: what the improver sees, and what is true [m]."""
+    """An executed trial: the error that the improver sees, and what it truly cost [m]."""
 
-    seen: Outcome
+    error: Array
     cost: float
 
 
@@ -106,39 +107,49 @@ class Bench:
             return str(exc)
         if not np.isfinite(cost):
             return f"the cost is {cost}"
-        seen = Outcome(theta.copy(), error, task.cost(error))
-        for array in (seen.theta, seen.error):
-            array.setflags(write=False)  # improvers may share it
-        return _Result(seen, cost)
+        return _Result(error, cost)
 
 
 class _Player:
-    """One improver in one instance."""
+    """One improver in one instance: the source of proposals of its run."""
 
     def __init__(
-        self, entrant: Entrant, build: Callable[[], Improver], rules: Rules, out: str = ""
+        self,
+        entrant: Entrant,
+        build: Callable[[], Improver],
+        rules: Rules,
+        run: Callable[..., Run],
+        out: str = "",
     ) -> None:
         self.label, self.stream = entrant.label, entrant.stream
         self.rows: list[Row] = []
         self._build, self._deadline = build, Deadline(rules.time_limit, entrant.label)
         self._improver: Improver | None = None
-        self._history: list[Outcome] = []
-        self._best: _Result | None = None
+        self._run = run(improver=entrant.label, proposals=self)
+        self._proposal: Proposal | None = None
+        self._best_cost: float | None = None
         self._out = out
 
-    def propose(self, trial: int, rng: np.random.Generator) -> _Attempt:
+    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+        """Return what was answered already: the run is not asked before."""
+        assert self._proposal is not None
+        return self._proposal
+
+    def begin(self, proposal: Proposal, seconds: float = 0.0) -> _Attempt:
+        """Begin the next trial with a proposal, as far as it is inside the space."""
+        self._proposal = proposal
+        trial = self._run.ask()
+        return _Attempt(trial.theta, proposal, trial.projected, seconds)
+
+    def attempt(self, trial: int, rng: np.random.Generator) -> _Attempt:
         """Ask for the next theta; whatever the improver does, there is an answer."""
-        if not self._history:
+        if not self._run.history:
             return _Attempt(failure="not asked: the first attempt failed")
         if self._out:
             return _Attempt(failure=_one_line(f"not asked again: {self._out}"))
         begin = time.perf_counter()
         try:
-            if self._improver is None:
-                self._improver = self._deadline.call(self._build, build_limit(self._deadline.limit))
-            ask = partial(_timed, self._improver, tuple(self._history), rng)
-            proposal, seconds = self._deadline.call(ask)
-            return self._checked(proposal, seconds)
+            return self.begin(*self._answer(rng))
         except TookTooLong as exc:
             self._out = f"trial {trial} {exc}"
             reason = str(exc)
@@ -146,21 +157,31 @@ class _Player:
             reason = f"{type(exc).__name__}: {exc}"
         return _Attempt(seconds=time.perf_counter() - begin, failure=_one_line(reason))
 
+    def _answer(self, rng: np.random.Generator) -> tuple[Proposal, float]:
+        """Return the improver's proposal and the wall time that it took [s]."""
+        if self._improver is None:
+            self._improver = self._deadline.call(self._build, build_limit(self._deadline.limit))
+        ask = partial(_timed, self._improver, tuple(self._run.history), rng)
+        proposal, seconds = self._deadline.call(ask)
+        return _checked(proposal), seconds
+
     def record(self, trial: int, attempt: _Attempt, result: _Result | str) -> None:
         """Note what came of an attempt; ``result`` is a text if it was not executed."""
         failure = attempt.failure
         if isinstance(result, _Result):
-            self._history.append(result.seen)
-            if self._best is None or result.seen.cost < self._best.seen.cost:
-                self._best = result
-        else:
-            failure = failure or _one_line(result)
+            before = self._run.best
+            told = self._run.tell(result.error)
+            if before is None or told.cost < before.cost:
+                self._best_cost = result.cost
+        elif attempt.theta is not None:
+            failure = _one_line(result)
+            self._run.skip(failure)
         proposal = attempt.proposal
         self.rows.append(
             {
                 "trial": trial,
                 "cost": result.cost if isinstance(result, _Result) else None,
-                "best_cost": self._best.cost if self._best else None,
+                "best_cost": self._best_cost,
                 "seconds": round(attempt.seconds, 7),
                 "provenance": proposal.provenance if proposal else self.label,
                 "fallback_reason": proposal.fallback_reason if proposal else "",
@@ -176,22 +197,19 @@ class _Player:
     def close(self) -> None:
         self._deadline.close()
 
-    def _checked(self, proposal: Proposal, seconds: float) -> _Attempt:
-        """Return a proposal inside the space; raises if it is no vector of it."""
-        assert self._improver is not None
-        space = self._improver.context.space
-        theta, projected = space.project(space.as_vector(proposal.theta))
-        told = (proposal.provenance, proposal.fallback_reason)
-        if not all(isinstance(text, str) for text in told):
-            raise TypeError(f"provenance and fallback reason must be texts, not {told!r}")
-        checked = replace(
-            proposal,
-            provenance=_one_line(proposal.provenance),
-            fallback_reason=_one_line(proposal.fallback_reason),
-            predicted_cost=float(proposal.predicted_cost),
-            predicted_std=float(proposal.predicted_std),
-        )
-        return _Attempt(theta, checked, projected, seconds)
+
+def _checked(proposal: Proposal) -> Proposal:
+    """Return a proposal whose texts and numbers can be written; raises if they are none."""
+    told = (proposal.provenance, proposal.fallback_reason)
+    if not all(isinstance(text, str) for text in told):
+        raise TypeError(f"provenance and fallback reason must be texts, not {told!r}")
+    return replace(
+        proposal,
+        provenance=_one_line(proposal.provenance),
+        fallback_reason=_one_line(proposal.fallback_reason),
+        predicted_cost=float(proposal.predicted_cost),
+        predicted_std=float(proposal.predicted_std),
+    )
 
 
 def play(
@@ -222,12 +240,13 @@ def play(
     """
     freeze(dataset)
     busy = still_busy(rules.time_limit)
+    run = partial(Run, task, goal=instance.goal, trials=rules.trials, seed=rules.seed)
 
     def player(entrant: Entrant) -> _Player:
         chosen = entrant.under(condition.options)
         make = partial(chosen.build, task, arm, instance.goal, instance.physics, dataset)
         out = "its call in an earlier instance still goes on" if entrant.label in busy else ""
-        return _Player(entrant, make, rules, out)
+        return _Player(entrant, make, rules, run, out)
 
     players = [player(entrant) for entrant in entrants]
     try:
@@ -243,16 +262,15 @@ def play(
 
 def _play_first(players: list[_Player], instance: Instance, bench: Bench) -> None:
     (result,) = bench.execute([instance.theta], 0)
-    attempt = _Attempt(instance.theta, Proposal(instance.theta, FIRST))
     for player in players:
-        player.record(0, attempt, result)
+        player.record(0, player.begin(Proposal(instance.theta, FIRST)), result)
 
 
 def _play_trial(
     players: list[_Player], instance: Instance, rules: Rules, bench: Bench, trial: int
 ) -> None:
     attempts = [
-        player.propose(trial, proposal_rng(rules.seed, instance.number, trial, player.stream))
+        player.attempt(trial, proposal_rng(rules.seed, instance.number, trial, player.stream))
         for player in players
     ]
     results = iter(bench.execute([a.theta for a in attempts if a.theta is not None], trial))

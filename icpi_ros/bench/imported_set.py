@@ -25,11 +25,13 @@ from icpi_ros.data.importing import together
 from icpi_ros.errors import IcpiError
 from icpi_ros.improvers.base import Context
 from icpi_ros.proposing import Proposer
+from icpi_ros.runs.proposals import Seeded
+from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Outcome
+from icpi_ros.types import Array, ObjectTrajectory
 
 RECORDED = 20
 STREAM = 0x1B46
@@ -90,16 +92,17 @@ def _improve(
     execute: Execute,
     seed: int,
 ) -> list[float]:
-    proposer = Proposer(entrant.improver, Context(task.space, goal, task.cost_mask, examples))
-    history: list[Outcome] = []
-    theta, costs = first, []
-    for number in range(ADJUSTMENTS + 1):
-        if number:
-            theta, _ = task.space.project(proposer.propose(history, seed, number).theta)
-        error = task.error(execute(theta[np.newaxis])[0], goal)
-        history.append(Outcome(theta, error, task.cost(error)))
-        costs.append(min(outcome.cost for outcome in history))
-    return costs
+    context = Context(task.space, goal, task.cost_mask, examples)
+    run = Run(
+        task,
+        improver=entrant.improver,
+        goal=goal,
+        trials=ADJUSTMENTS + 1,
+        proposals=Seeded(Proposer(entrant.improver, context), seed, first),
+    )
+    while not run.finished:
+        run.tell(execute(run.ask().theta[np.newaxis])[0])
+    return [trial.best_cost for trial in run.trials]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

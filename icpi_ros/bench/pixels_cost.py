@@ -18,16 +18,17 @@ from icpi_ros.bench.pixels import STREAM, look, one_thread
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.workers import Workers
 from icpi_ros.errors import ObservationMissing
-from icpi_ros.feasible import Confinement, first_possible, simulated_reach
+from icpi_ros.feasible import WhyNot, first_possible, simulated_reach
 from icpi_ros.improvers.base import Improver
-from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.perception.targets import watch
+from icpi_ros.runs.proposals import FIRST
+from icpi_ros.runs.run import Run
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.filming import STANDING, film
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Outcome
+from icpi_ros.types import Array, Outcome, Proposal
 
 IMPROVER = "embedded"
 ADJUSTMENTS = 5
@@ -56,8 +57,8 @@ class Played:
     reasons: tuple[str, ...]
 
 
-Watching = Callable[[Array, int], tuple[Outcome, float] | None]
-"""From theta and trial to what is observed and the true cost [m]; None = unobserved."""
+Watching = Callable[[Array, int], tuple[Array, float] | None]
+"""From theta and trial to the observed error and the true cost [m]; None = unobserved."""
 
 
 @dataclass(frozen=True)
@@ -88,35 +89,49 @@ class CostWork:
 
     def _improve(self, instance: Instance, observe: Watching) -> float:
         """Return the true cost of the best-looking of all trials [m]; infinite = none was seen."""
-        improver = self._improver(instance)
-        history: list[Outcome] = []
         best, cost = np.inf, np.inf
-        theta = np.array(instance.theta)
+        run = Run(
+            self.task,
+            improver=IMPROVER,
+            goal=instance.goal,
+            trials=1 + ADJUSTMENTS,
+            proposals=_Proposals(self._improver(instance), instance, self.seed),
+        )
+        run.why_not = simulated_reach(self.task, self.arm)
         for trial in range(1 + ADJUSTMENTS):
-            rng = proposal_rng(self.seed, instance.number, trial, IMPROVER)
-            if trial > 0:
-                theta = self._next(improver, history, rng)
-            found = observe(theta, trial)
-            if found is not None:
-                history.append(found[0])
-                if found[0].cost < best:
-                    best, cost = found[0].cost, found[1]
+            found = observe(run.ask().theta, trial)
+            if found is None:
+                run.skip("it was not seen")
+                continue
+            error, true = found
+            seen = run.tell(error)
+            if seen.cost < best:
+                best, cost = seen.cost, true
         return float(cost)
 
     def _improver(self, instance: Instance) -> Improver:
         (entrant,) = entrants([IMPROVER])
         return entrant.build(self.task, self.arm, instance.goal, instance.physics, self.dataset)
 
-    def _next(
-        self, improver: Improver, history: Sequence[Outcome], rng: np.random.Generator
-    ) -> Array:
-        """Return the improver's theta; a random one while nothing was observed."""
-        space, why_not = self.task.space, simulated_reach(self.task, self.arm)
+
+@dataclass
+class _Proposals:
+    """The instance's first theta, then the improver's; a random one while nothing was observed."""
+
+    improver: Improver
+    instance: Instance
+    seed: int
+    trial: int = 0
+
+    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+        """See :class:`icpi_ros.runs.proposals.Proposals`; an unobserved trial counts, too."""
+        rng = proposal_rng(self.seed, self.instance.number, self.trial, IMPROVER)
+        self.trial += 1
+        if self.trial == 1:
+            return Proposal(self.instance.theta, FIRST)
         if not history:
-            return first_possible(space, rng, why_not)
-        executed = [outcome.theta for outcome in history]
-        theta = improver.propose(tuple(history), rng).theta
-        return Confinement(StepLimit(space, 1.0), why_not).of(theta, executed).theta
+            return Proposal(first_possible(self.improver.context.space, rng, why_not), "random")
+        return self.improver.propose(tuple(history), rng)
 
 
 @dataclass(frozen=True)
@@ -128,11 +143,11 @@ class _FromTruth:
     instance: Instance
     world: World
 
-    def __call__(self, theta: Array, trial: int) -> tuple[Outcome, float]:
+    def __call__(self, theta: Array, trial: int) -> tuple[Array, float]:
         task = self.task
         made = rollout(task, self.arm, self.instance.physics, theta[np.newaxis], world=self.world)
         error = task.error(made.trajectories[0], self.instance.goal)
-        return Outcome(theta, error, task.cost(error)), task.cost(error)
+        return error, task.cost(error)
 
 
 class _FromPixels:
@@ -152,7 +167,7 @@ class _FromPixels:
         self._task, self._arm, self._instance, self._seed = task, arm, instance, seed
         self._world, self._camera = world, camera
 
-    def __call__(self, theta: Array, trial: int) -> tuple[Outcome, float] | None:
+    def __call__(self, theta: Array, trial: int) -> tuple[Array, float] | None:
         for attempt in range(2):
             found = self._observe(theta, trial, attempt)
             if found is not None:
@@ -161,7 +176,7 @@ class _FromPixels:
         self.skipped += 1
         return None
 
-    def _observe(self, theta: Array, trial: int, attempt: int) -> tuple[Outcome, float] | None:
+    def _observe(self, theta: Array, trial: int, attempt: int) -> tuple[Array, float] | None:
         task, instance = self._task, self._instance
         rng = np.random.default_rng([self._seed, instance.number, trial, attempt, STREAM])
         made = film(
@@ -184,7 +199,7 @@ class _FromPixels:
             self.reasons.append(str(exc))
             return None
         true = task.cost(task.error(made.path, instance.goal))
-        return Outcome(theta, error, task.cost(error)), true
+        return error, true
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ from icpi_ros.data.workers import Workers
 from icpi_ros.errors import IcpiError
 from icpi_ros.offline.answers import Answer, EvaluatedRun, evaluate_runs
 from icpi_ros.offline.outcomes import ESTIMATED, Estimate
-from icpi_ros.offline.propose import Bench
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun, Settings
+from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 IMPROVERS = (
     "embedded", "gauss-newton", "broyden", "ridge-hindsight", "ridge", "knn", "knn-copy",
@@ -100,45 +100,25 @@ def _record(
     task: Task, improver: str, goal: Array, trials: int, seed: int, execute: Execute
 ) -> RecordedRun:
     """Carry out a run and return it as if a bag had been read."""
-    run = RecordedRun("run", task, improver, goal, (), Settings(seed, "given"))
-    bench = Bench(run, None, {})
-    proposer = bench.proposer(improver, goal)
-    found: list[RecordedTrial] = []
-    history: list[Outcome] = []
-    theta = task.space.sample(np.random.default_rng([seed, 0]))
-    proposal = Proposal(theta, "first attempt")
-    for number in range(trials):
-        if number:
-            theta, proposal = bench.ask(proposer, history, number)
-        path = execute(theta[np.newaxis])[0]
-        error = task.error(path, goal)
-        history.append(Outcome(theta, error, task.cost(error)))
-        found.append(_trial(task, improver, number, goal, history[-1], proposal, path))
-    return RecordedRun("run", task, improver, goal, tuple(found), run.settings)
+    run = Run(task, improver=improver, goal=goal, trials=trials, seed=seed)
+    while not run.finished:
+        run.tell(execute(run.ask().theta[np.newaxis])[0])
+    found = tuple(_recorded(task, improver, goal, trial) for trial in run.trials)
+    return RecordedRun("run", task, improver, goal, found, Settings(seed, "given"))
 
 
-def _trial(
-    task: Task,
-    improver: str,
-    number: int,
-    goal: Array,
-    outcome: Outcome,
-    proposal: Proposal,
-    path: ObjectTrajectory,
-) -> RecordedTrial:
+def _recorded(task: Task, improver: str, goal: Array, trial: Trial) -> RecordedTrial:
+    assert trial.trajectory is not None
+    seen = trial.trajectory
     return RecordedTrial(
         run_id="run",
-        number=number,
-        trial_id=f"run/{number}",
+        number=trial.number,
+        trial_id=f"run/{trial.number}",
         task=task.name,
         state="closed",
-        path=RecordedPath(path, path.coverage, float("nan"), True, "", True),
-        status=TrialStatus.DONE,
-        theta=outcome.theta,
+        path=RecordedPath(seen, seen.coverage, float("nan"), True, "", True),
+        trial=trial,
         goal=goal,
-        error=outcome.error,
-        cost=outcome.cost,
-        proposal=proposal,
         requested=improver,
     )
 

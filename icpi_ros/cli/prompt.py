@@ -142,22 +142,14 @@ def _simulate(
     """Return the first attempt of a seed, and ridge's further trials."""
     import numpy as np
 
-    from icpi_ros.feasible import Confinement, first_possible, simulated_reach
-    from icpi_ros.improvers.base import without_options
-    from icpi_ros.improvers.ridge import Ridge
-    from icpi_ros.motion.step_limit import StepLimit
+    from icpi_ros.feasible import simulated_reach
+    from icpi_ros.runs.run import Run
     from icpi_ros.sim.rollout import rollout
-    from icpi_ros.types import Outcome
 
-    ridge, physics = Ridge(without_options(improver.context)), task.seeded_physics(seed)
-    history: list[Outcome] = []
-    possible = simulated_reach(task, arm)
-    confinement = Confinement(StepLimit(task.space, 1.0), possible)
-    theta = first_possible(task.space, np.random.default_rng([seed, 0]), possible)
-    for number in range(1, count + 1):
-        path = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
-        error = task.error(path, goal)
-        history.append(Outcome(theta, error, task.cost(error)))
-        proposal = ridge.propose(history, np.random.default_rng([seed, number]))
-        theta = confinement.of(proposal.theta, [outcome.theta for outcome in history]).theta
-    return history
+    examples, physics = improver.context.dataset, task.seeded_physics(seed)
+    run = Run(task, improver="ridge", goal=goal, trials=count, seed=seed, dataset=examples)
+    run.why_not = simulated_reach(task, arm)
+    while not run.finished:
+        theta = run.ask().theta
+        run.tell(rollout(task, arm, physics, theta[np.newaxis]).trajectories[0])
+    return run.history

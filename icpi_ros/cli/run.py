@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.execution import Execution
     from icpi_ros.data.store import TrialStore
-    from icpi_ros.loop import ImprovementRun
+    from icpi_ros.runs.run import Run
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.observation import Observation
     from icpi_ros.types import Array, ObjectTrajectory, Trial
@@ -244,7 +244,7 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
     from icpi_ros.data.store import TrialStore
     from icpi_ros.errors import MotionRefused
     from icpi_ros.feasible import simulated_reach
-    from icpi_ros.loop import run_in_process
+    from icpi_ros.runs.in_process import run_in_process
     from icpi_ros.sim.rollout import rollout
     from icpi_ros.tasks.observation import OBSERVE_STREAM, observe
 
@@ -265,21 +265,21 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
         return improvement.run_id
 
 
-def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> ImprovementRun:
-    from icpi_ros.loop import ImprovementRun
+def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
+    from icpi_ros.runs.run import Run
 
     if plan.resume:
-        return ImprovementRun.resume(store, plan.resume, plan.dataset, execution)
-    return ImprovementRun.new(
+        return Run.resume(store, plan.resume, dataset=plan.dataset, execution=execution)
+    return Run(
         plan.task,
-        plan.improver,
-        plan.dataset,
-        plan.goal,
-        plan.trials,
-        plan.seed,
-        store,
-        plan.target_cost,
-        plan.options,
+        improver=plan.improver,
+        goal=plan.goal,
+        trials=plan.trials,
+        seed=plan.seed,
+        dataset=plan.dataset,
+        options=plan.options,
+        target_cost=plan.target_cost,
+        storage=store,
         execution=execution,
         mix=plan.mix,
     )

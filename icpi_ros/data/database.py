@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from icpi_ros.data.records import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
+from icpi_ros.data.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 from icpi_ros.errors import StoreError
 
 _MAGIC = b"SQLite format 3\0"

@@ -18,14 +18,14 @@ The unit is also in the metadata of each column.  pyarrow is imported at the fir
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from icpi_ros.data.columns import columns
 from icpi_ros.data.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.data.execution import UNKNOWN
 from icpi_ros.data.mixing import ArmId
@@ -39,43 +39,6 @@ PREFIX = "icpi."
 ARMS = f"{PREFIX}arms"
 _VERIFY = {"page_checksum_verification": True}
 _SCALARS = ("cost", "label_cost")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its ``name`` and ``unit``, and where it lies: ``field`` of Dataset, ``index``."""
-
-    name: str
-    unit: str
-    field: str
-    index: int
-
-
-def columns(task: Task) -> list[Column]:
-    """Return the vector columns of a task's data sets, in file order.
-
-    Raises:
-        ValueError: two error features get the same column name.
-    """
-    errors = [_split_unit(name) for name in task.error_names]
-    theta = list(zip(task.space.names, task.space.units, strict=True))
-    goal = list(zip(task.goal_space.names, task.goal_space.units, strict=True))
-    vectors = {"theta": theta, "error": errors, "dtheta": theta, "goal": goal}
-    found = [
-        Column(f"{field}_{name}", unit, field, index)
-        for field, pairs in vectors.items()
-        for index, (name, unit) in enumerate(pairs)
-    ]
-    if len({column.name for column in found}) != len(found):
-        raise ValueError(f"column names of task {task.name} are not unique: {found}")
-    return found
-
-
-def _split_unit(text: str) -> tuple[str, str]:
-    """Split ``"lateral error [m]"`` into a column name and a unit: lateral_error, m."""
-    match = re.fullmatch(r"\s*(.*?)\s*(?:\[([^\]]*)\])?\s*", text)
-    name, unit = match.groups() if match else (text, None)
-    return re.sub(r"\W+", "_", name).strip("_"), unit or ""
 
 
 # --- writing ------------------------------------------------------------------------------------

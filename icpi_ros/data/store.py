@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import threading
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -23,17 +22,20 @@ from icpi_ros.data.database import Database
 from icpi_ros.data.execution import NOT_TOLD, Execution, execution_from_json
 from icpi_ros.data.lease import Lease, RunInUse
 from icpi_ros.data.records import (
+    HALF_RUN,
     RunConfig,
     RunRecord,
     RunSummary,
-    begin_row,
+    UnknownRun,
     config_from_json,
-    finish_row,
-    trial_from_row,
+    new_id,
+    refuse_keys,
+    unknown_run,
     utc_now,
 )
-from icpi_ros.errors import StoreError, UsageError
-from icpi_ros.redact import leaked, watch
+from icpi_ros.data.rows import begin_row, finish_row, trial_from_row
+from icpi_ros.errors import StoreError
+from icpi_ros.redact import watch
 from icpi_ros.types import Array, Proposal, Trial, TrialStatus
 
 __all__ = [
@@ -45,10 +47,6 @@ __all__ = [
     "UnknownRun",
     "default_path",
 ]
-
-
-class UnknownRun(UsageError):
-    """No run with that id is in the store."""
 
 
 def default_path() -> Path:
@@ -90,21 +88,14 @@ class TrialStore:
     def create_run(self, config: RunConfig, execution: Execution = NOT_TOLD) -> str:
         """Store a new run and how it is executed, take its lease and return its id.
 
-        Ids sort by time of creation [UTC], for example ``20261121-091500-slide-3f2a``.
-
         Raises:
             UsageError: an option holds a key.
             StoreError: the file cannot be written.
         """
-        watch(config.options.get("key_variable"))
-        if name := leaked(config.as_dict()):
-            raise UsageError(
-                f"the run's options hold the value of {name}: keys are read from the environment "
-                "and never stored; remove the option"
-            )
+        refuse_keys(config)
         text = json.dumps(config.as_dict(), sort_keys=True)
         with self._database.transaction("store the run") as db:
-            run_id = self._new_id(db, config.task)
+            run_id = new_id(config.task, partial(_taken, db))
             db.execute(
                 "INSERT INTO runs (run_id, created, task, improver, budget, config, execution)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -280,7 +271,7 @@ class TrialStore:
                 (
                     TrialStatus.INTERRUPTED.value,
                     utc_now(),
-                    "half-run: the process ended in the middle of this trial",
+                    HALF_RUN,
                     run_id,
                     TrialStatus.RUNNING.value,
                 ),
@@ -349,14 +340,6 @@ class TrialStore:
                 f"icpi_ros ({exc}): upgrade, or choose another with --store"
             ) from exc
 
-    def _new_id(self, db: sqlite3.Connection, task: str) -> str:
-        stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{task}"
-        for _ in range(1000):
-            run_id = f"{stem}-{secrets.token_hex(2)}"
-            if not db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone():
-                return run_id
-        raise StoreError(f"no free run id beginning with {stem}: wait a second and try again")
-
     def _next_attempt(self, db: sqlite3.Connection, run_id: str, number: int) -> int:
         rows = db.execute(
             "SELECT number, status FROM trials WHERE run_id = ? AND (number = ? OR status = ?)",
@@ -369,6 +352,8 @@ class TrialStore:
 
     def _unknown(self, db: sqlite3.Connection, run_id: str) -> str:
         query = "SELECT run_id FROM runs ORDER BY created DESC LIMIT 5"
-        latest = ", ".join(row["run_id"] for row in db.execute(query))
-        hint = f"the latest are {latest}" if latest else "the store is empty"
-        return f"no run {run_id!r} in {self.path}: {hint}"
+        return unknown_run(run_id, self.path, [row["run_id"] for row in db.execute(query)])
+
+
+def _taken(db: sqlite3.Connection, run_id: str) -> bool:
+    return db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is not None

@@ -27,15 +27,7 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.joint_reading import JointReading, read_joints
 from icpi_ros.perception.quality import Quality
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import (
-    MOVED_BACK,
-    SECOND,
-    Array,
-    ObjectTrajectory,
-    Proposal,
-    Trial,
-    TrialStatus,
-)
+from icpi_ros.types import SECOND, Array, ObjectTrajectory, Trial
 
 FRAME = "base"
 """Frame of all positions: the arm's Denavit-Hartenberg base frame."""
@@ -341,30 +333,4 @@ def proposal_msg(run_id: str, requested: str, task: Task, trial: Trial) -> Propo
         latency=float(proposal.latency),
         predicted_cost=float(proposal.predicted_cost),
         predicted_std=float(proposal.predicted_std),
-    )
-
-
-def trial_from(msg: TrialMsg) -> Trial:
-    """Return a trial as the client shows it; the object's trajectory is only in the store."""
-    proposal = Proposal(
-        theta=np.array(msg.proposal.proposed_theta or msg.proposal.theta),
-        provenance=msg.proposal.provenance,
-        fallback_reason=msg.proposal.fallback_reason,
-        latency=msg.proposal.latency,
-        predicted_cost=msg.proposal.predicted_cost,
-        predicted_std=msg.proposal.predicted_std,
-        details={MOVED_BACK: msg.proposal.moved_reason} if msg.proposal.moved_reason else {},
-    )
-    return Trial(
-        number=msg.trial,
-        theta=np.array(msg.theta),
-        proposal=proposal,
-        projected=msg.proposal.projected,
-        status=TrialStatus(msg.status),
-        error=np.array(msg.error) if len(msg.error) else None,
-        cost=msg.cost,
-        best_cost=msg.best_cost,
-        seconds=msg.seconds,
-        moving=msg.moving,
-        note=msg.note,
     )

@@ -10,8 +10,9 @@ from typing import Any
 
 from icpi_msgs.action import Improve
 from icpi_msgs.msg import OperatorRequest
+from icpi_ros.data.trial_message import trial_from
 from icpi_ros.errors import ExecutionFailed
-from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes import qos
 from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.topics import IMPROVE, OPERATOR_REQUEST
@@ -207,7 +208,7 @@ class _Shown:
             self.run_id = feedback.run_id
             self._calls.on_run(feedback.run_id, int(feedback.next_trial))
         if feedback.state == Improve.Feedback.FINISHED_TRIAL:
-            self._calls.on_trial(convert.trial_from(feedback.trial))
+            self._calls.on_trial(trial_from(feedback.trial))
 
 
 def _goal(request: Request) -> Improve.Goal:

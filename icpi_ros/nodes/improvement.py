@@ -1,4 +1,4 @@
-"""One Improve goal: drives the loop of :mod:`icpi_ros.loop` through the graph."""
+"""One Improve goal: drives a :class:`icpi_ros.runs.run.Run` through the graph."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from icpi_ros.errors import (
 )
 from icpi_ros.feasible import WhyNot, anything
 from icpi_ros.improvers import IMPROVERS
-from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes.convert import proposal_msg
 from icpi_ros.nodes.motion_client import MotionClient
+from icpi_ros.runs.run import Run
 from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial
@@ -63,9 +63,9 @@ class Setup:
 class Listener:
     """Whom a run tells: every feedback, every finished trial, every proposal, every log line."""
 
-    feedback: Callable[[int, ImprovementRun, int, Trial | None], None]
-    finished: Callable[[ImprovementRun, Trial], None]
-    proposed: Callable[[ImprovementRun, Trial], None]
+    feedback: Callable[[int, Run, int, Trial | None], None]
+    finished: Callable[[Run, Trial], None]
+    proposed: Callable[[Run, Trial], None]
     log: Callable[[str], None]
 
 
@@ -79,7 +79,7 @@ class ImprovementJob:
         self.handle = handle
         self._setup, self._motions, self._tell = setup, motions, tell
         self._goal = handle.request
-        self._run: ImprovementRun | None = None
+        self._run: Run | None = None
         self._cancelled = False
         motions.arm()
 
@@ -106,7 +106,7 @@ class ImprovementJob:
             self._tell.log(message)
         return self._result(code, message)
 
-    def _open(self, store: TrialStore) -> ImprovementRun:
+    def _open(self, store: TrialStore) -> Run:
         goal, task = self._goal, self._setup.task
         if goal.task != task.name:
             raise WrongTask(
@@ -123,25 +123,27 @@ class ImprovementJob:
                     f"run {goal.resume_run_id} is of task {stored!r}, this graph improves "
                     f"{task.name!r}: start it with task {stored!r}"
                 )
-            return ImprovementRun.resume(store, goal.resume_run_id, dataset, self._setup.execution)
+            return Run.resume(
+                store, goal.resume_run_id, dataset=dataset, execution=self._setup.execution
+            )
         improver = goal.improver or self._setup.improver
         taken = IMPROVERS.get(improver).option_names
-        return ImprovementRun.new(
+        return Run(
             task,
-            improver,
-            dataset,
-            list(goal.goal) or None,
-            int(goal.budget),
-            int(goal.seed),
-            store,
-            float(goal.target_cost),
-            {key: value for key, value in self._setup.options.items() if key in taken},
-            self._setup.max_step,
-            self._setup.execution,
-            self._setup.mix,
+            improver=improver,
+            goal=list(goal.goal) or None,
+            trials=int(goal.budget),
+            seed=int(goal.seed),
+            dataset=dataset,
+            options={key: value for key, value in self._setup.options.items() if key in taken},
+            target_cost=float(goal.target_cost),
+            max_step=self._setup.max_step,
+            storage=store,
+            execution=self._setup.execution,
+            mix=self._setup.mix,
         )
 
-    def _say_where(self, run: ImprovementRun) -> None:
+    def _say_where(self, run: Run) -> None:
         if run.resumed_from is None:
             self._tell.log(f"run {run.run_id} begins: {run.task.name} with {run.config.improver}")
             if run.config.dataset_arm:
@@ -151,14 +153,14 @@ class ImprovementJob:
         if run.remark:
             self._tell.log(run.remark)
 
-    def _loop(self, run: ImprovementRun) -> tuple[int, str]:
+    def _loop(self, run: Run) -> tuple[int, str]:
         while not run.finished:
             number = len(run.history)
             if self._cancelled:
                 return self._cancel(run)
             self._tell.feedback(State.PROPOSING, run, number, None)
             try:
-                trial = run.next()
+                trial = run.ask()
             except BudgetSpent as exc:
                 self._tell.log(f"run {run.run_id} ends: {exc}")
                 break
@@ -178,7 +180,7 @@ class ImprovementJob:
                 return Code.EXECUTION_FAILED, f"trial {trial.number}: {exc}"
         return Code.NONE, ""
 
-    def _attempt(self, run: ImprovementRun, trial: Trial) -> None:
+    def _attempt(self, run: Run, trial: Trial) -> None:
         # No two attempts share an id, so a late path of the first cannot pass for the second's.
         trial_id = f"{run.run_id}/{trial.number}-{secrets.token_hex(3)}"
         proposal = proposal_msg(run.run_id, run.config.improver, run.task, trial)
@@ -187,21 +189,19 @@ class ImprovementJob:
             self._tell.proposed(run, run.change(theta, by))
 
         trajectory, moving = self._motions.execute(trial_id, proposal, changed, run.followed)
-        self._publish(run, run.tell(trajectory, moving))
+        self._publish(run, run.tell(trajectory, moving=moving))
 
-    def _unobserved(self, run: ImprovementRun, trial: Trial, reason: str) -> bool:
+    def _unobserved(self, run: Run, trial: Trial, reason: str) -> bool:
         again = run.unobserved(reason)
         what = "it is tried once more" if again else "the run ends"
         self._tell.log(f"trial {trial.number} was not observed ({reason}): {what}")
         return again
 
-    def _cancel(
-        self, run: ImprovementRun, reason: str = "cancelled by the client"
-    ) -> tuple[int, str]:
+    def _cancel(self, run: Run, reason: str = "cancelled by the client") -> tuple[int, str]:
         self._publish(run, run.cancel(reason))
         return Code.CANCELLED, reason
 
-    def _publish(self, run: ImprovementRun, trial: Trial | None) -> None:
+    def _publish(self, run: Run, trial: Trial | None) -> None:
         if trial is not None:
             self._tell.finished(run, trial)
             self._tell.feedback(State.FINISHED_TRIAL, run, trial.number + 1, trial)

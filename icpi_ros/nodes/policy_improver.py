@@ -19,7 +19,6 @@ from icpi_ros.feasible import reach_of
 from icpi_ros.graph.checklist import STORE, Line, State
 from icpi_ros.graph.instance import domain_id
 from icpi_ros.improvers.options import parse_options
-from icpi_ros.loop import ImprovementRun
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert, diagnostics, qos
@@ -29,6 +28,7 @@ from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import IMPROVE, PROPOSALS, TRIALS
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Trial
 
@@ -71,7 +71,7 @@ class PolicyImprover(IcpiNode):
         self._server.close(4.0)
 
     def _make_job(self, handle: ServerGoalHandle) -> ImprovementJob:
-        def feedback(state: int, run: ImprovementRun, number: int, trial: Trial | None) -> None:
+        def feedback(state: int, run: Run, number: int, trial: Trial | None) -> None:
             msg = Improve.Feedback(state=state, run_id=run.run_id, next_trial=number)
             if trial is not None:
                 msg.trial = self._trial_msg(run, trial)
@@ -80,17 +80,17 @@ class PolicyImprover(IcpiNode):
         tell = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
         return ImprovementJob(self._setup, handle, self._motions, tell)
 
-    def _publish_trial(self, run: ImprovementRun, trial: Trial) -> None:
+    def _publish_trial(self, run: Run, trial: Trial) -> None:
         self._trials.publish(self._trial_msg(run, trial))
         cost = "" if trial.error is None else f", cost {1e3 * trial.cost:.1f} mm"
         self._log(f"run {run.run_id} trial {trial.number}: {trial.status.value}{cost}")
 
-    def _publish_proposal(self, run: ImprovementRun, trial: Trial) -> None:
+    def _publish_proposal(self, run: Run, trial: Trial) -> None:
         self._proposals.publish(
             convert.proposal_msg(run.run_id, run.config.improver, run.task, trial)
         )
 
-    def _trial_msg(self, run: ImprovementRun, trial: Trial) -> TrialMsg:
+    def _trial_msg(self, run: Run, trial: Trial) -> TrialMsg:
         now = self.get_clock().now().nanoseconds
         return convert.trial_msg(now, run.run_id, run.config.improver, run.task, run.goal, trial)
 

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import split_id
 from icpi_ros.data.dataset import check_arm, load
 from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.trial_message import trial_from
 from icpi_ros.errors import BudgetSpent, IcpiError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
@@ -36,8 +38,8 @@ from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.player import PREFIX, Player
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_TRAJECTORY, PROPOSALS, TRIALS
-from icpi_ros.offline.rederive import RederivedRun, Settings
-from icpi_ros.run_setup import find_examples
+from icpi_ros.run_setup import MAX_BUDGET, find_examples
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import TrialStatus
 
@@ -59,16 +61,21 @@ class Replay(IcpiNode):
         taken = IMPROVERS.get(values["improver"]).option_names
         task = TASKS.get(values["task"])
         file = values["dataset"]
-        self._settings = Settings(
-            task=task,
+        self._task, self._improver = task, values["improver"]
+        self._dataset = load(Path(file).expanduser(), task) if file else None
+        self._begin = partial(
+            Run,
+            task,
             improver=values["improver"],
-            dataset=load(Path(file).expanduser(), task) if file else None,
+            trials=MAX_BUDGET,
             seed=values["seed"],
+            dataset=self._dataset,
             options={name: value for name, value in options.items() if name in taken},
             max_step=values["max_step"],
+            mix=True,
         )
-        RederivedRun(self._settings, task.default_goal)  # wrong options show before playing
-        self._runs: dict[str, RederivedRun] = {}
+        self._begin()  # wrong options show before playing
+        self._runs: dict[str, Run] = {}
         self._last: dict[str, int] = {}
         self._paths: OrderedDict[Key, PathMsg] = OrderedDict()
         self._waiting: OrderedDict[Key, TrialMsg] = OrderedDict()
@@ -100,8 +107,8 @@ class Replay(IcpiNode):
 
     def _check_examples(self, bag: Bag, mix: bool) -> None:
         """Refuse examples of another arm than that of the recording, unless mixing is meant."""
-        task, setup = self._settings.task, recorded_setup(bag)
-        examples = find_examples(task, self._settings.improver, self._settings.dataset)
+        task, setup = self._task, recorded_setup(bag)
+        examples = find_examples(task, self._improver, self._dataset)
         others = check_arm(examples, ArmId.of_way(setup.way(task)), mix or setup.mix)
         if others:
             self.get_logger().info(f"the examples are of arm {others}, as mix allows")
@@ -116,7 +123,7 @@ class Replay(IcpiNode):
     def _on_trial(self, msg: TrialMsg) -> None:
         if msg.status != TrialStatus.DONE.value:
             return
-        if msg.task != self._settings.task.name:
+        if msg.task != self._task.name:
             self.get_logger().error(
                 f"trial {msg.trial} of run {msg.run_id} is of task {msg.task}: start the replay "
                 f"with task:={msg.task}"
@@ -165,16 +172,15 @@ class Replay(IcpiNode):
                 return
 
     def _redo(self, msg: TrialMsg, path: PathMsg) -> None:
-        recorded = convert.trial_from(msg)
+        recorded = trial_from(msg)
         again = self._runs.get(msg.run_id)
         if again is None or recorded.number <= self._last[msg.run_id]:  # or another one of its id
-            again = RederivedRun(self._settings, np.array(msg.goal))
+            again = self._begin(goal=np.array(msg.goal))
             self._runs[msg.run_id] = again
         self._last[msg.run_id] = recorded.number
         trajectory = convert.object_trajectory_from(path)
-        outcome = again.outcome(recorded.theta, trajectory)
-        trial = again.done(recorded, outcome, trajectory)
-        task, now = self._settings.task, self.get_clock().now().nanoseconds
+        trial = again.take(recorded, trajectory, note="seen again in a replay")
+        task, now = self._task, self.get_clock().now().nanoseconds
         self._seen += 1
         self._trials.publish(
             convert.trial_msg(now, msg.run_id, msg.proposal.requested, task, again.goal, trial)
@@ -183,10 +189,8 @@ class Replay(IcpiNode):
             f"run {msg.run_id} trial {trial.number}: cost {1e3 * trial.cost:.2f} mm now, "
             f"{1e3 * recorded.cost:.2f} mm recorded"
         )
-        proposed = again.next(recorded.number + 1)
-        self._proposals.publish(
-            convert.proposal_msg(msg.run_id, self._settings.improver, task, proposed)
-        )
+        proposed = again.preview(recorded.number + 1)
+        self._proposals.publish(convert.proposal_msg(msg.run_id, self._improver, task, proposed))
 
     def _health(self) -> diagnostics.Health:
         played = 0 if self._player is None else self._player.played

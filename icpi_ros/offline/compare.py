@@ -59,7 +59,7 @@ def difference(task: Task, trial: RecordedTrial, seen: Seen | None) -> Differenc
         coverage=now.coverage if now else NAN,
         recorded_coverage=trial.path.coverage if trial.path else NAN,
         cost=_cost(task, trial, now),
-        recorded_cost=trial.cost,
+        recorded_cost=trial.trial.cost if trial.trial else NAN,
         samples=len(gaps),
         reason=_reason(seen),
     )

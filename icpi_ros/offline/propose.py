@@ -108,14 +108,14 @@ class Bench:
         proposer, found = self.proposer(improver, self.run.goal), []
         for trial in self.run.trials:
             history = self.run.history(trial.number)
-            if trial.theta is None or not history:
+            if trial.trial is None or not history:
                 continue
             theta, proposal = self.ask(proposer, history, trial.number)
             span = 2.0 * self.run.task.space.half_range
-            distance = float(np.max(np.abs(theta - trial.theta) / span))
-            then = trial.proposal.provenance if trial.proposal else ""
+            distance = float(np.max(np.abs(theta - trial.trial.theta) / span))
+            then = trial.trial.proposal.provenance
             asked = improver == trial.requested and then == proposal.provenance
-            same = np.array_equal(theta, trial.theta) if asked else None
+            same = np.array_equal(theta, trial.trial.theta) if asked else None
             found.append(Proposed(trial.number, theta, proposal, same, distance))
         return found
 

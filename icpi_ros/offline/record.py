@@ -60,20 +60,21 @@ def _run(one: EvaluatedRun) -> dict[str, Any]:
     }
 
 
-def _trial(one: EvaluatedRun, trial: RecordedTrial) -> dict[str, Any]:
+def _trial(one: EvaluatedRun, recorded: RecordedTrial) -> dict[str, Any]:
+    trial = recorded.trial
     return {
-        "trial": trial.number,
-        "trial_id": trial.trial_id,
-        "status": trial.status,
-        "theta": trial.theta,
-        "error": trial.error,
-        "cost": trial.cost,
-        "provenance": trial.proposal.provenance if trial.proposal else "",
-        "perception": asdict(one.differences[trial.number]),
+        "trial": recorded.number,
+        "trial_id": recorded.trial_id,
+        "status": recorded.status,
+        "theta": recorded.theta,
+        "error": trial and trial.error,
+        "cost": trial and trial.cost,
+        "provenance": trial.proposal.provenance if trial else "",
+        "perception": asdict(one.differences[recorded.number]),
         "proposals": {
             name: found
             for name, answer in one.answers.items()
-            if (found := _proposal(answer, trial.number)) is not None
+            if (found := _proposal(answer, recorded.number)) is not None
         },
     }
 

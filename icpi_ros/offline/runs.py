@@ -151,19 +151,21 @@ def _attempt(trial: RecordedTrial) -> tuple[int, bool, int]:
     return trial.number, trial.status is TrialStatus.DONE, trial.start
 
 
-def _check(trial: RecordedTrial, task: Task, goal: Array) -> None:
-    where = f"trial {trial.number}"
-    if trial.task != task.name:
-        raise InvalidValue(f"{where} is of task {trial.task!r}, others of {task.name!r}")
-    if trial.goal is None or not np.array_equal(trial.goal, goal):
-        raise InvalidValue(f"{where} has the goal {trial.goal}, the first one {goal}")
-    names = trial.theta_names
+def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
+    where = f"trial {recorded.number}"
+    if recorded.task != task.name:
+        raise InvalidValue(f"{where} is of task {recorded.task!r}, others of {task.name!r}")
+    if recorded.goal is None or not np.array_equal(recorded.goal, goal):
+        raise InvalidValue(f"{where} has the goal {recorded.goal}, the first one {goal}")
+    names = recorded.theta_names
     if names and names != task.space.names:
         raise InvalidValue(
             f"{where} has the parameters {', '.join(names)}, task {task.name} has "
             f"{', '.join(task.space.names)}"
         )
-    theta = task.space.as_vector([] if trial.theta is None else trial.theta)
+    trial = recorded.trial
+    assert trial is not None  # the caller leaves others out
+    theta = task.space.as_vector(trial.theta)
     if np.any(np.abs(task.space.normalise(theta)) > 1.0 + SLACK):
         raise InvalidValue(f"{where} has the theta {theta}, which is none of task {task.name}")
     error = trial.error

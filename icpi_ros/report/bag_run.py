@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.data.records import RunConfig, RunRecord
 from icpi_ros.offline.runs import RecordedRun
-from icpi_ros.types import SECOND, Proposal, Trial, TrialStatus
+from icpi_ros.types import SECOND, Trial
 
-NAN = float("nan")
 _CALENDAR = 10**9
 """Stamps below this many seconds are of a simulated clock."""
 
@@ -38,31 +39,20 @@ def as_trials(run: RecordedRun, stored: Sequence[Trial] = ()) -> list[Trial]:
     """Return the trials; what bags lack (prompts, wall times) comes from ``stored`` ones."""
     known = {trial.number: trial for trial in stored}
     return [
-        _trial(trial, known.get(trial.number)) for trial in run.trials if trial.theta is not None
+        _trial(recorded, recorded.trial, known.get(recorded.number))
+        for recorded in run.trials
+        if recorded.trial is not None
     ]
 
 
-def _trial(recorded: RecordedTrial, stored: Trial | None) -> Trial:
-    assert recorded.theta is not None  # the caller leaves others out
-    proposal = recorded.proposal or Proposal(recorded.theta, "unknown")
-    seconds = moving = NAN
-    if stored is not None and (stored.theta == recorded.theta).all():
-        proposal = replace(proposal, details=stored.proposal.details)
-        seconds, moving = stored.seconds, stored.moving
-    return Trial(
-        number=recorded.number,
-        theta=recorded.theta,
-        proposal=proposal,
-        projected=recorded.projected,
-        status=recorded.status or TrialStatus.INTERRUPTED,
-        error=recorded.error,
-        cost=recorded.cost,
-        best_cost=recorded.best_cost,
-        seconds=seconds,
-        moving=moving,
-        trajectory=recorded.path.trajectory if recorded.path else None,
-        note=recorded.note,
-    )
+def _trial(recorded: RecordedTrial, trial: Trial, stored: Trial | None) -> Trial:
+    path = recorded.path.trajectory if recorded.path else None
+    if stored is not None and np.array_equal(stored.theta, trial.theta):
+        proposal = replace(trial.proposal, details=stored.proposal.details)
+        return replace(
+            trial, trajectory=path, proposal=proposal, seconds=stored.seconds, moving=stored.moving
+        )
+    return replace(trial, trajectory=path)
 
 
 def _begun(run: RecordedRun) -> str:

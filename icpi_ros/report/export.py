@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from icpi_ros.data.columns import columns
 from icpi_ros.errors import UsageError
 from icpi_ros.files import replacing
 from icpi_ros.redact import redact_text
@@ -22,15 +23,15 @@ def trial_rows(
 ) -> list[dict[str, Value]]:
     """Return one row per trial; the columns are the same for all runs of a task.
 
-    Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<number>``; the task
-    says what the latter are (``icpi task describe``).  None = not known.
+    Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<name>``, as in data
+    sets; ``icpi task describe`` has their units.  None = not known.
     """
     return [_row(run_id, improver, task, goal, trial) for trial in trials]
 
 
 def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> dict[str, Value]:
     proposal = trial.proposal
-    errors = [None] * len(task.error_names) if trial.error is None else trial.error.tolist()
+    vectors = {"theta": trial.theta, "goal": goal, "error": trial.error}
     path = trial.trajectory
     seen = None if path is None or not len(path.times) else float(path.times[-1])
     return {
@@ -39,9 +40,7 @@ def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> d
         "improver": improver,
         "trial": trial.number,
         "status": trial.status.value,
-        **_named("theta", task.space.names, trial.theta.tolist()),
-        **_named("goal", task.goal_space.names, goal.tolist()),
-        **_named("error", tuple(str(n) for n in range(len(errors))), errors),
+        **_vectors(task, vectors),
         "cost": _known(trial.cost),
         "best_cost": _known(trial.best_cost),
         "provenance": proposal.provenance,
@@ -62,8 +61,13 @@ def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> d
     }
 
 
-def _named(kind: str, names: Sequence[str], values: Sequence[float | None]) -> dict[str, Value]:
-    return {f"{kind}_{name}": value for name, value in zip(names, values, strict=True)}
+def _vectors(task: Task, vectors: Mapping[str, Array | None]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for kind, values in vectors.items():
+        for column in columns(task):
+            if column.field == kind:
+                found[column.name] = None if values is None else float(values[column.index])
+    return found
 
 
 def _known(value: float) -> float | None:

@@ -16,9 +16,9 @@ from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.graph import processes
 from icpi_ros.graph.instance import runtime_dir
-from icpi_ros.loop import ImprovementRun
 from icpi_ros.nodes import qos, spin
 from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.runs.run import Run
 from icpi_ros.types import TrialStatus
 
 from .conftest import HANG, NAMESPACE, NODES, RunningGraph, running, wait_gone
@@ -119,7 +119,7 @@ def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain,
         assert "not seen to stand" not in graph.text()
     with TrialStore(graph.store) as store:
         (record,) = store.runs()
-        again = ImprovementRun.resume(store, record.run_id, None, record.execution)
+        again = Run.resume(store, record.run_id, execution=record.execution)
         again.close()
         (trial,) = store.trials(record.run_id)
     # Interrupted, unless the improver was told of the end before the executor went.

@@ -30,8 +30,8 @@ def test_the_bag_has_every_trial_as_it_was_stored(recorded):
     for there, here in zip(stored, trials, strict=True):
         assert here.status is TrialStatus.DONE
         np.testing.assert_array_equal(here.theta, there.theta)
-        assert here.cost == there.cost
-        assert here.proposal.provenance == there.proposal.provenance
+        assert here.trial.cost == there.cost
+        assert here.trial.proposal.provenance == there.proposal.provenance
         np.testing.assert_array_equal(here.path.trajectory.positions, there.trajectory.positions)
 
 

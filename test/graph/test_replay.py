@@ -80,7 +80,7 @@ def test_perception_sees_again_what_it_saw(tmp_path, observer, stored, rate):
         assert np.abs(again.positions - live.positions).max() < SAME_PATH
 
     costs = {msg.trial: msg.cost for msg in heard.trials}
-    assert costs == pytest.approx({t.number: t.cost for t in trials}, abs=SAME_PATH)
+    assert costs == pytest.approx({t.number: t.trial.cost for t in trials}, abs=SAME_PATH)
 
     # The same seed and history: the same proposals as in the recorded run.
     proposed = {msg.trial: np.array(msg.theta) for msg in heard.proposals}

@@ -7,7 +7,8 @@ from bag_data import SECOND, START, header, make, path, pose, window, write
 
 from icpi_ros.arms import ARMS
 from icpi_ros.data.store import TrialStore
-from icpi_ros.loop import ImprovementRun, run_in_process
+from icpi_ros.runs.in_process import run_in_process
+from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -16,7 +17,7 @@ PAUSE = 2 * SECOND
 
 
 @dataclass(frozen=True)
-class Run:
+class Recording:
     """A run and the improver, seed and goal that it was made with."""
 
     run_id: str
@@ -38,9 +39,9 @@ def simulate(folder, task="slide-gc", improver="ridge-hindsight", trials=4, seed
         return rollout(task, arm, physics, theta[np.newaxis], world=world).trajectories[0]
 
     with TrialStore(folder / "trials.sqlite") as store:
-        run = ImprovementRun.new(task, improver, None, None, trials, seed, store)
+        run = Run(task, improver=improver, trials=trials, seed=seed, storage=store)
         run_in_process(run, execute)
-        return Run(run.run_id, task, improver, seed, run.goal, run.trials)
+        return Recording(run.run_id, task, improver, seed, run.goal, run.trials)
 
 
 def messages(run, begin=START, run_id=None, pause=PAUSE):

@@ -282,7 +282,7 @@ def test_numbers_beyond_reason_are_left_out_and_named(tmp_path):
     trials, lines = everything(write(tmp_path / "bag", messages))
     assert [t.path is None for t in trials] == [True, False, False]
     assert [t.status is None for t in sorted(trials, key=lambda t: t.number)] == [0, 1, 0]
-    assert np.isnan([t.proposal.predicted_cost for t in trials if t.proposal]).all()
+    assert np.isnan([t.trial.proposal.predicted_cost for t in trials if t.trial]).all()
     said = "\n".join(lines)
     for words in (
         "a position is more than 1000 m away",

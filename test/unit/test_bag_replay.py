@@ -1,6 +1,7 @@
 """What a replay needs of the core: mapping files, trials judged again, command lines, figures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ from icpi_ros.data.bags.topics import read_mapping
 from icpi_ros.data.bags.trials import read_trials
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import InvalidValue, ObservationMissing, UnknownName, UsageError
-from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.nodes import topics as live
-from icpi_ros.offline.rederive import RederivedRun, Settings
+from icpi_ros.runs.in_process import run_in_process
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.types import ObjectTrajectory, Proposal, Trial
 
 TASK = TASKS.get("slide")
 
@@ -33,16 +34,15 @@ def rollout(theta):
 @pytest.mark.parametrize("max_step", [1.0, 0.1])
 def test_the_same_history_and_seed_give_the_proposals_of_the_run(tmp_path, max_step):
     with TrialStore(tmp_path / "t.sqlite") as store:
-        run = ImprovementRun.new(
-            TASK, "ridge-hindsight", None, None, 4, 5, store, max_step=max_step
+        run = Run(
+            TASK, improver="ridge-hindsight", trials=4, seed=5, storage=store, max_step=max_step
         )
         run_in_process(run, rollout)
-    again = RederivedRun(Settings(TASK, "ridge-hindsight", seed=5, max_step=max_step), run.goal)
+    again = Run(TASK, improver="ridge-hindsight", goal=run.goal, seed=5, max_step=max_step)
     for trial, follower in zip(run.trials, [*run.trials[1:], None], strict=True):
-        outcome = again.outcome(trial.theta, rollout(trial.theta))
-        np.testing.assert_array_equal(outcome.error, trial.error)
-        proposed = again.next(trial.number + 1)
-        done = again.done(trial, outcome, rollout(trial.theta))
+        done = again.take(trial, rollout(trial.theta))
+        np.testing.assert_array_equal(done.error, trial.error)
+        proposed = again.preview(trial.number + 1)
         assert (done.cost, done.best_cost) == (trial.cost, trial.best_cost)
         if follower is not None:
             assert proposed.number == follower.number
@@ -51,15 +51,15 @@ def test_the_same_history_and_seed_give_the_proposals_of_the_run(tmp_path, max_s
 
 
 def test_what_does_not_show_the_task_is_not_taken_into_the_history():
-    again = RederivedRun(Settings(TASK, "random"), TASK.default_goal)
+    again, found = Run(TASK, improver="random"), Trial(0, np.ones(2), Proposal(np.ones(2), "x"))
     blind = ObjectTrajectory(np.array([0.0, 0.1]), np.full((2, 3), np.nan))
     with pytest.raises(ObservationMissing):
-        again.outcome(np.array([1.0, 0.0]), blind)
+        again.take(found, blind)
     with pytest.raises(InvalidValue):
-        again.outcome(np.array([1.0]), rollout(np.array([1.0, 0.0])))
+        again.take(replace(found, theta=np.ones(1)), rollout(np.ones(2)))
     assert again.history == []
     with pytest.raises(InvalidValue):
-        RederivedRun(Settings(TASK, "random"), np.array([0.6]))
+        Run(TASK, improver="random", goal=[0.6])
 
 
 def test_the_names_of_topics_are_those_of_the_nodes():

@@ -39,10 +39,10 @@ def test_trials_come_out_as_they_were_recorded(tmp_path, storage):
         assert found.status is TrialStatus.DONE
         np.testing.assert_array_equal(found.theta, THETAS[number])
         np.testing.assert_array_equal(found.goal, [0.6, 0.42])
-        assert found.cost == 0.1 / (number + 1)
-        assert (found.requested, found.proposal.predicted_cost) == ("ridge", 0.02)
+        assert found.trial.cost == 0.1 / (number + 1)
+        assert (found.requested, found.trial.proposal.predicted_cost) == ("ridge", 0.02)
         assert found.path.trajectory.positions.shape == (TRIAL_LENGTH // PERIOD + 1, 3)
-        assert found.outcome.cost == found.cost
+        assert found.outcome.cost == found.trial.cost
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
@@ -234,8 +234,8 @@ def test_a_bag_of_the_time_before_a_reason_was_said_is_read(tmp_path):
     trials = read_trials(bag)
     assert bag.skipped == []
     assert [trial.number for trial in trials] == [0, 1, 2]
-    np.testing.assert_array_equal([trial.proposal.theta for trial in trials], THETAS)
-    assert all(trial.proposal.details == {} for trial in trials)
+    np.testing.assert_array_equal([trial.trial.proposal.theta for trial in trials], THETAS)
+    assert all(trial.trial.proposal.details == {} for trial in trials)
 
 
 def test_a_bag_says_why_theta_was_moved_back(tmp_path):
@@ -244,5 +244,5 @@ def test_a_bag_says_why_theta_was_moved_back(tmp_path):
     asked.proposed_theta, asked.moved_reason = np.array([9.0, 0.1]), "out of bounds"
     trial = read_trials(Bag(write(tmp_path / "bag", messages)))[0]
     np.testing.assert_array_equal(trial.theta, THETAS[0])
-    np.testing.assert_array_equal(trial.proposal.theta, [9.0, 0.1])
-    assert trial.proposal.details == {"moved_back": "out of bounds"}
+    np.testing.assert_array_equal(trial.trial.proposal.theta, [9.0, 0.1])
+    assert trial.trial.proposal.details == {"moved_back": "out of bounds"}

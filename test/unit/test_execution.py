@@ -17,8 +17,8 @@ from icpi_ros.data.importing import import_runs
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
 from icpi_ros.identify.sources import from_store
-from icpi_ros.loop import ImprovementRun
 from icpi_ros.resources import share_path
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus
 
@@ -53,17 +53,17 @@ def store(tmp_path):
 
 
 def new(store, execution=NOTHING_KNOWN, budget=3):
-    return ImprovementRun.new(TOY, "random", None, None, budget, 1, store, execution=execution)
+    return Run(TOY, improver="random", trials=budget, seed=1, storage=store, execution=execution)
 
 
 def resume(store, run, execution=NOTHING_KNOWN):
-    return ImprovementRun.resume(store, run.run_id, None, execution)
+    return Run.resume(store, run.run_id, execution=execution)
 
 
 def begun(store, execution):
     """Return a run of which one trial is done; its process has let go of it."""
     run = new(store, execution)
-    run.tell(rollout(run.next().theta))
+    run.tell(rollout(run.ask().theta))
     run.close()
     return run
 
@@ -75,7 +75,7 @@ def test_a_run_and_every_attempt_keep_how_they_were_executed(store):
     run = begun(store, REAL)
     dry = replace(REAL, dry_run="true", limits="")
     again = resume(store, run, dry)
-    again.next()
+    again.ask()
     again.cancel("dry run")
     assert store.run(run.run_id).execution == REAL
     assert store.executions(run.run_id) == [REAL, dry]
@@ -98,10 +98,10 @@ def old_store(tmp_path):
     """Return a store of schema 2 with a done and a half-run trial, and the id of their run."""
     with TrialStore(tmp_path / "new.sqlite") as made:
         run = new(made)
-        theta = run.next().theta
+        theta = run.ask().theta
         run.followed(Tracking("stroke", 0.01, "elbow_joint", 0.3))
-        run.tell(rollout(theta), 1.5)
-        run.next()
+        run.tell(rollout(theta), moving=1.5)
+        run.ask()
     old = tmp_path / "old.sqlite"
     with sqlite3.connect(old) as db:
         db.executescript(SCHEMA_2)
@@ -140,12 +140,12 @@ def test_an_upgraded_store_has_the_columns_of_a_new_one(tmp_path):
 def test_an_old_run_goes_on_anywhere_with_a_note(tmp_path):
     path, run_id = old_store(tmp_path)
     with TrialStore(path) as store:
-        run = ImprovementRun.resume(store, run_id, None, REAL)
+        run = Run.resume(store, run_id, execution=REAL)
         assert f"does not know how run {run_id} was executed" in run.remark
-        run.next()
+        run.ask()
         run.close()
         with pytest.raises(UsageError, match="on the real graph in namespace /cell"):
-            ImprovementRun.resume(store, run_id, None, SIMULATED)
+            Run.resume(store, run_id, execution=SIMULATED)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"backend": "dream"}', '{"planet": "mars"}'])
@@ -218,7 +218,7 @@ def test_mixing_on_purpose_is_recorded_and_only_once_allowed(store):
     store.allow_mix(run.run_id, True)
     store.release(run.run_id)
     mixed = resume(store, run, SIMULATED)
-    mixed.tell(rollout(mixed.next().theta))
+    mixed.tell(rollout(mixed.ask().theta))
     mixed.close()
     assert store.executions(run.run_id) == [REAL, SIMULATED]
     note = store.run(run.run_id).mixed
@@ -253,7 +253,7 @@ def failed(store, theta):
 
 def test_a_trial_that_failed_before_it_moved_is_repeated_as_it_was(store):
     theta = np.array([0.77, 0.123])
-    again = resume(store, failed(store, theta), REAL).next()
+    again = resume(store, failed(store, theta), REAL).ask()
     np.testing.assert_array_equal(again.theta, theta)
     assert (again.number, again.proposal.provenance) == (1, "llm")
 
@@ -262,7 +262,7 @@ def test_what_the_arm_is_known_not_to_do_is_not_repeated(store):
     theta = np.array([0.77, 0.123])
     run = resume(store, failed(store, theta), REAL)
     run.why_not = lambda asked: "too far" if np.array_equal(asked, theta) else ""
-    assert not np.array_equal(run.next().theta, theta)
+    assert not np.array_equal(run.ask().theta, theta)
 
 
 # --- the command that is printed ----------------------------------------------------------------
@@ -324,17 +324,15 @@ def test_mix_is_an_option_of_resumed_runs(tmp_path, capsys):
     assert "--resume" in capsys.readouterr().err
     path = tmp_path / "t.sqlite"
     with TrialStore(path) as store:
-        run = ImprovementRun.new(
+        run = Run(
             TASKS.get("slide"),
-            "random",
-            None,
-            None,
-            1,
-            1,
-            store,
+            improver="random",
+            trials=1,
+            seed=1,
+            storage=store,
             execution=replace(REAL, arm="fr3"),
         )
-        run.next()
+        run.ask()
         run.fail(str(ExecutionFailed("no driver")))
     given = ["run", "--in-process", "--store", str(path), "--resume", run.run_id]
     assert main(given) == 2

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_task import TOY, ToyTask, rollout, toy_dataset
 
-from icpi_ros import loop
 from icpi_ros.data import database
 from icpi_ros.data import store as store_module
 from icpi_ros.data.store import RunInUse, TrialStore, UnknownRun
@@ -26,10 +25,13 @@ from icpi_ros.errors import (
 )
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
-from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.models.budget import Spending
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.report.run_json import record_json
+from icpi_ros.runs import in_process
+from icpi_ros.runs import run as run_module
+from icpi_ros.runs.in_process import run_in_process
+from icpi_ros.runs.run import Run
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
@@ -90,7 +92,16 @@ def store(tmp_path):
 
 
 def new(store, improver="walk", dataset=DATA, goal=None, budget=6, seed=1, **more):
-    return ImprovementRun.new(TOY, improver, dataset, goal, budget, seed, store, **more)
+    return Run(
+        TOY,
+        improver=improver,
+        dataset=dataset,
+        goal=goal,
+        trials=budget,
+        seed=seed,
+        storage=store,
+        **more,
+    )
 
 
 def thetas(run):
@@ -121,9 +132,7 @@ def test_a_whole_run(store, improver):
 
 
 def test_the_first_attempt_is_common_to_all_improvers(store):
-    first = [
-        new(store, name, seed=7).next().theta for name in ("walk", "ridge-hindsight", "random")
-    ]
+    first = [new(store, name, seed=7).ask().theta for name in ("walk", "ridge-hindsight", "random")]
     np.testing.assert_array_equal(first[0], first[1])
     np.testing.assert_array_equal(first[0], first[2])
     np.testing.assert_array_equal(first[0], TOY.space.sample(np.random.default_rng([7, 0])))
@@ -145,7 +154,7 @@ def test_stops_at_the_target(store):
 
 def test_on_disk_as_running_before_anything_moves(store):
     run = new(store)
-    trial = run.next()
+    trial = run.ask()
     assert store.trials(run.run_id)[0].status is TrialStatus.RUNNING
     assert run.trials == []
     run.tell(rollout(trial.theta))
@@ -154,14 +163,14 @@ def test_on_disk_as_running_before_anything_moves(store):
 
 def test_wrong_order_is_refused(store):
     run = new(store, budget=1)
-    with pytest.raises(RuntimeError, match="call next"):
+    with pytest.raises(RuntimeError, match="call ask"):
         run.tell(NOTHING_SEEN)
-    trial = run.next()
+    trial = run.ask()
     with pytest.raises(RuntimeError, match="not been told"):
-        run.next()
+        run.ask()
     run.tell(rollout(trial.theta))
     with pytest.raises(RuntimeError, match="is finished: all 1 trials used"):
-        run.next()
+        run.ask()
 
 
 def test_out_of_bounds_is_projected_and_recorded(store):
@@ -225,13 +234,13 @@ def test_a_key_in_an_error_is_neither_logged_nor_kept(store, monkeypatch, caplog
 
 def test_unobserved_is_retried_once_with_the_same_theta(store):
     run = new(store)
-    run.tell(rollout(run.next().theta))
-    missed = run.next()
+    run.tell(rollout(run.ask().theta))
+    missed = run.ask()
     assert run.unobserved("perception silent for 5 s") is True
     assert not run.finished
     assert run.trials[-1].status is TrialStatus.UNOBSERVED
     assert math.isnan(run.trials[-1].cost)
-    again = run.next()
+    again = run.ask()
     assert again.number == missed.number == 1
     np.testing.assert_array_equal(again.theta, missed.theta)
     run.tell(rollout(again.theta))
@@ -248,22 +257,22 @@ def test_unobserved_is_retried_once_with_the_same_theta(store):
 
 def test_unobserved_twice_ends_the_run_and_resume_tries_again(store):
     run = new(store)
-    run.next()
+    run.ask()
     run.unobserved("silent")
-    theta = run.next().theta
+    theta = run.ask().theta
     assert run.unobserved("silent") is False
     assert (run.state, run.reason) == ("failed", "trial 0 was unobserved twice: silent")
     assert run.history == []
-    again = ImprovementRun.resume(store, run.run_id, DATA)
+    again = Run.resume(store, run.run_id, dataset=DATA)
     assert again.resumed_from == 0
-    np.testing.assert_array_equal(again.next().theta, theta)
+    np.testing.assert_array_equal(again.ask().theta, theta)
     again.tell(rollout(theta))
     assert not again.finished
 
 
 def test_a_trajectory_without_the_object_is_never_invented(store):
     run = new(store)
-    run.next()
+    run.ask()
     with pytest.raises(ObservationMissing):
         run.tell(NOTHING_SEEN)
     assert run.unobserved("nothing seen")
@@ -275,7 +284,7 @@ def test_a_trajectory_without_the_object_is_never_invented(store):
 
 def test_a_cost_that_is_not_finite_counts_as_unobserved(store):
     run = new(store)
-    run.next()
+    run.ask()
     broken = ObjectTrajectory(np.arange(2.0), np.array([[0.0] * 3, [np.inf] * 3]))
     with pytest.raises(ObservationMissing):
         run.tell(broken)
@@ -340,11 +349,11 @@ def test_what_is_moved_back_to_what_the_arm_can_do_keeps_the_step_limit(store):
     run = new(store, "scripted", budget=3, max_step=0.2, options={"answer": "middle"})
     executed = np.array([[1.2, 0.2], [0.76, 0.0]])  # nearest by the step; nearest by the way
     for theta in executed:
-        run.next()
+        run.ask()
         run.change(theta, "eve")
         run.tell(rollout(theta))
     run.why_not = lambda theta: "corner" if theta[0] > 0.98 and theta[1] < 0.1 else ""
-    trial = run.next()
+    trial = run.ask()
     assert trial.note == "moved back: corner"
     assert run.why_not(trial.theta) == ""
     assert StepLimit(TOY.space, 0.2).refuse(trial.theta, executed) is None
@@ -352,7 +361,7 @@ def test_what_is_moved_back_to_what_the_arm_can_do_keeps_the_step_limit(store):
 
 def test_what_a_person_had_executed_instead_is_what_is_learnt_from(store):
     run = new(store, "walk", budget=2)
-    trial = run.next()
+    trial = run.ask()
     other = TOY.space.lower + 0.25 * (TOY.space.upper - TOY.space.lower)
     with pytest.raises(InvalidValue, match="out of bounds"):
         run.change(TOY.space.upper + 1.0, "eve")
@@ -364,9 +373,9 @@ def test_what_a_person_had_executed_instead_is_what_is_learnt_from(store):
     np.testing.assert_array_equal(stored.proposal.theta, trial.theta)
     assert stored.proposal.provenance == "operator"
     assert stored.note == "eve changed what first attempt proposed"
-    run.next()
+    run.ask()
     run.cancel("enough")
-    with pytest.raises(RuntimeError, match="call next"):
+    with pytest.raises(RuntimeError, match="call ask"):
         run.change(other, "eve")
 
 
@@ -388,9 +397,9 @@ def test_why_theta_was_moved_back_outlives_its_process(store):
         raise MotionRefused("too fast")
 
     run = new(store, "scripted", options={"answer": "far"})
-    run.tell(rollout(run.next().theta))
+    run.tell(rollout(run.ask().theta))
     run_in_process(run, refuse)
-    again = ImprovementRun.resume(store, run.run_id, DATA).next()
+    again = Run.resume(store, run.run_id, dataset=DATA).ask()
     why = "theta push = 9 m/s is out of bounds: allowed 0.5 to 1.5 m/s"
     assert (again.projected, again.moved_back, again.note) == (True, why, f"moved back: {why}")
     assert again.proposal.theta[0] == 9.0
@@ -402,10 +411,10 @@ def test_a_refused_theta_is_what_a_resumed_run_proposes(store):
         raise MotionRefused("too fast")
 
     run = new(store, "ridge-hindsight")
-    run.tell(rollout(run.next().theta))
+    run.tell(rollout(run.ask().theta))
     run_in_process(run, refuse)
-    again = ImprovementRun.resume(store, run.run_id, DATA)
-    np.testing.assert_array_equal(again.next().theta, run.trials[-1].theta)
+    again = Run.resume(store, run.run_id, dataset=DATA)
+    np.testing.assert_array_equal(again.ask().theta, run.trials[-1].theta)
     assert "resuming repeats trial 1 with the same theta" in run.reason
 
 
@@ -438,7 +447,7 @@ def test_ctrl_c_after_the_commit_of_a_trial(store, monkeypatch):
     assert store.run(run.run_id).state == "cancelled"
 
 
-INTERRUPTIBLE = {module.__file__ for module in (loop, store_module, database)}
+INTERRUPTIBLE = {module.__file__ for module in (in_process, run_module, store_module, database)}
 
 
 def interrupt_at(count):
@@ -478,7 +487,7 @@ def test_ctrl_c_anywhere_leaves_a_run_that_can_be_resumed(tmp_path):
             break
         interrupts += 1
         with TrialStore(path) as store:
-            resumed = ImprovementRun.resume(store, run.run_id, DATA)
+            resumed = Run.resume(store, run.run_id, dataset=DATA)
             run_in_process(resumed, rollout)
             assert resumed.state == "finished"
             np.testing.assert_array_equal(thetas(resumed), thetas(whole))
@@ -487,8 +496,8 @@ def test_ctrl_c_anywhere_leaves_a_run_that_can_be_resumed(tmp_path):
 
 def test_only_done_trials_enter_the_history(store):
     run = new(store)
-    run.tell(rollout(run.next().theta))
-    run.next()
+    run.tell(rollout(run.ask().theta))
+    run.ask()
     run.unobserved("silent")
     assert len(run.history) == 1
     assert len(run.trials) == 2
@@ -496,7 +505,7 @@ def test_only_done_trials_enter_the_history(store):
 
 def test_tell_can_be_repeated_when_the_disk_was_full(store, monkeypatch):
     run = new(store)
-    trial = run.next()
+    trial = run.ask()
 
     def full(run_id, trial):
         raise StoreError("full")
@@ -529,11 +538,11 @@ def test_a_resumed_run_proposes_what_an_uninterrupted_one_would(
         run_in_process(whole, rollout)
         broken = new(store, improver, seed=seed)
         for _ in range(cut):
-            broken.tell(rollout(broken.next().theta))
+            broken.tell(rollout(broken.ask().theta))
         if half:
-            broken.next()
+            broken.ask()
     with TrialStore(path) as store:  # another process: the lease is free, the trial half-run
-        resumed = ImprovementRun.resume(store, broken.run_id, DATA)
+        resumed = Run.resume(store, broken.run_id, dataset=DATA)
         assert resumed.resumed_from == cut
         expected = ["done"] * cut + ["interrupted"] * half
         assert [t.status.value for t in store.trials(broken.run_id)] == expected
@@ -546,7 +555,7 @@ def test_a_resumed_run_proposes_what_an_uninterrupted_one_would(
 def test_resume_of_a_finished_run_has_nothing_to_do(store):
     run = new(store)
     run_in_process(run, rollout)
-    again = ImprovementRun.resume(store, run.run_id, DATA)
+    again = Run.resume(store, run.run_id, dataset=DATA)
     assert again.finished
     assert again.resumed_from == 6
     assert len(again.trials) == 6
@@ -555,20 +564,20 @@ def test_resume_of_a_finished_run_has_nothing_to_do(store):
 def test_a_run_under_way_cannot_be_resumed(store):
     run = new(store)
     with pytest.raises(RunInUse, match="under way in this process"):
-        ImprovementRun.resume(store, run.run_id, DATA)
+        Run.resume(store, run.run_id, dataset=DATA)
     with TrialStore(store.path) as other, pytest.raises(RunInUse, match="written by process"):
-        ImprovementRun.resume(other, run.run_id, DATA)
+        Run.resume(other, run.run_id, dataset=DATA)
     run.close()
-    ImprovementRun.resume(store, run.run_id, DATA)
+    Run.resume(store, run.run_id, dataset=DATA)
 
 
 def test_resume_refuses_what_would_change_the_run(store):
     run = new(store)
     run.close()
     with pytest.raises(UsageError, match="began with another data set"):
-        ImprovementRun.resume(store, run.run_id, toy_dataset(seed=5))
+        Run.resume(store, run.run_id, dataset=toy_dataset(seed=5))
     with pytest.raises(UnknownRun):
-        ImprovementRun.resume(store, "nope", DATA)
+        Run.resume(store, "nope", dataset=DATA)
 
     class Changed(ToyTask):
         revision = 2
@@ -577,8 +586,8 @@ def test_resume_refuses_what_would_change_the_run(store):
         TASKS.temporarily(TOY.name, Changed()),
         pytest.raises(UsageError, match="another definition of task toy-push"),
     ):
-        ImprovementRun.resume(store, run.run_id, DATA)
-    ImprovementRun.resume(store, run.run_id, DATA)
+        Run.resume(store, run.run_id, dataset=DATA)
+    Run.resume(store, run.run_id, dataset=DATA)
 
 
 # --- bad input ----------------------------------------------------------------------------------
@@ -614,7 +623,7 @@ def test_data_set_of_another_task(store):
         name = "toy-other"
 
     with pytest.raises(DatasetError, match="is of task 'toy-push', not 'toy-other'"):
-        ImprovementRun.new(Other(), "ridge-hindsight", DATA, None, 5, 1, store)
+        Run(Other(), improver="ridge-hindsight", dataset=DATA, trials=5, seed=1, storage=store)
 
 
 # --- JSON ---------------------------------------------------------------------------------------
@@ -622,8 +631,8 @@ def test_data_set_of_another_task(store):
 
 def test_record_json_is_standard_json_with_the_agreed_keys(store):
     run = new(store, "scripted", options={"answer": "raise"}, budget=3)
-    run.tell(rollout(run.next().theta))
-    run.next()
+    run.tell(rollout(run.ask().theta))
+    run.ask()
     run.unobserved("silent")
     found = json.loads(
         json.dumps(record_json(run.run_id, run.config, run.trials, Spending()), allow_nan=False)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,10 +25,10 @@ from icpi_ros.data.mixing import ArmId, distinct, two_arms, two_ways
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.identify.sources import from_bag, from_store
-from icpi_ros.loop import ImprovementRun
 from icpi_ros.offline.evaluate import evaluate
 from icpi_ros.offline.examples import import_bags
 from icpi_ros.offline.request import Request
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
@@ -135,22 +136,31 @@ def test_damaged_arms_are_one_line(tmp_path, text):
 
 def test_a_run_refuses_examples_of_another_arm(store):
     data = replace(toy_dataset(), arms=(LAB,))
-    new = (TOY, "ridge", data, None, 3, 1, store)
+    new = partial(Run, TOY, improver="ridge", dataset=data, trials=3, seed=1, storage=store)
     with pytest.raises(DatasetError, match="of arm lab"):
-        ImprovementRun.new(*new, execution=SIMULATED)
+        new(execution=SIMULATED)
     assert store.runs() == []
-    assert ImprovementRun.new(*new, execution=ON_LAB).config.dataset_arm == ""
-    assert ImprovementRun.new(*new).config.dataset_arm == ""  # its arm is not known
-    mixed = ImprovementRun.new(*new, execution=SIMULATED, mix=True)
+    assert new(execution=ON_LAB).config.dataset_arm == ""
+    assert new().config.dataset_arm == ""  # its arm is not known
+    mixed = new(execution=SIMULATED, mix=True)
     assert store.run(mixed.run_id).config.dataset_arm == str(LAB)
-    assert ImprovementRun.new(TOY, "random", None, None, 3, 1, store, execution=SIMULATED)
+    assert Run(TOY, improver="random", trials=3, seed=1, storage=store, execution=SIMULATED)
 
 
 def test_a_run_that_was_mixed_is_resumed_without_being_asked_again(store):
     data = replace(toy_dataset(), arms=(LAB,))
-    run = ImprovementRun.new(TOY, "ridge", data, None, 3, 1, store, execution=SIMULATED, mix=True)
+    run = Run(
+        TOY,
+        improver="ridge",
+        dataset=data,
+        trials=3,
+        seed=1,
+        storage=store,
+        execution=SIMULATED,
+        mix=True,
+    )
     run.close()
-    again = ImprovementRun.resume(store, run.run_id, data, SIMULATED)
+    again = Run.resume(store, run.run_id, dataset=data, execution=SIMULATED)
     assert again.config.dataset_arm == str(LAB)
 
 

@@ -280,17 +280,19 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
 def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     from icpi_ros.data.bags.trials import RecordedTrial
     from icpi_ros.offline.runs import find_seed, group
-    from icpi_ros.types import TrialStatus
+    from icpi_ros.types import Proposal, Trial, TrialStatus
 
     task = run.task
     draws = task.space.sample(np.random.default_rng([17, 0]), 3)
     trial = RecordedTrial(
-        "r", 0, "r/0", task.name, status=TrialStatus.DONE, theta=draws[2], goal=run.goal,
-        error=np.zeros(2), cost=0.0,
+        "r", 0, "r/0", task.name, goal=run.goal, trial=Trial(
+            0, draws[2], Proposal(draws[2], "x"), False, TrialStatus.DONE, np.zeros(2), 0.0
+        ),
     )  # fmt: skip
     (found,) = group([trial]).runs
     assert find_seed(found) == 17
-    (other,) = group([replace(trial, theta=draws[2] + 1e-9)]).runs
+    moved = replace(trial.trial, theta=draws[2] + 1e-9)
+    (other,) = group([replace(trial, trial=moved)]).runs
     assert find_seed(other, most=100) is None
 
 

@@ -8,9 +8,10 @@ from icpi_ros import plugins
 from icpi_ros.arms import ARMS
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.data.store import TrialStore
-from icpi_ros.loop import ImprovementRun, run_in_process
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.offline.survey import SurveyPlan, survey
+from icpi_ros.runs.in_process import run_in_process
+from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 
@@ -45,7 +46,15 @@ def test_it_is_worth_iterating(push):
 def test_three_trials_improve_it(push, tmp_path):
     arm, physics = ARMS.get(push.arm), push.seeded_physics(3)
     with TrialStore(tmp_path / "trials.sqlite") as store:
-        run = ImprovementRun.new(push, "ridge-hindsight", examples(push, arm), [0.3], 3, 1, store)
+        run = Run(
+            push,
+            improver="ridge-hindsight",
+            goal=[0.3],
+            trials=3,
+            seed=1,
+            dataset=examples(push, arm),
+            storage=store,
+        )
         run_in_process(run, lambda theta: rollout(push, arm, physics, theta[None]).trajectories[0])
         assert run.state == "finished"
         costs = [trial.cost for trial in run.trials]

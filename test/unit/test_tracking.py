@@ -12,12 +12,12 @@ from old_stores import SCHEMA_1
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.records import SCHEMA_VERSION
+from icpi_ros.data.rows import SCHEMA_VERSION
 from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.loop import ImprovementRun
 from icpi_ros.models.budget import Spending
 from icpi_ros.report.run_json import record_json
 from icpi_ros.report.run_tracking import tracking_lines, tracking_text
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus
 
@@ -128,8 +128,8 @@ def test_a_new_and_an_upgraded_store_have_the_same_columns(tmp_path):
 
 def test_tracking_is_kept_whatever_becomes_of_the_trial(tmp_path):
     with TrialStore(tmp_path / "t.db") as store:
-        run = ImprovementRun.new(TOY, "random", None, None, 3, 0, store)
-        run.next()
+        run = Run(TOY, improver="random", trials=3, seed=0, storage=store)
+        run.ask()
         run.followed(STOPPED)
         assert run.fail("the arm's state is unknown").tracking == STOPPED
         assert store.trials(run.run_id)[0].tracking == STOPPED

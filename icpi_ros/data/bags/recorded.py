@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Trial, TrialStatus
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,9 @@ class RecordedTrial:
         start, stop: of the window [ns of ROS time]; 0 = not known.
         state: of the window: ``closed``, ``aborted``, ``open`` (never closed) or "".
         path: what perception published for it; None = nothing.
-        status: of the trial; None = no trial was recorded for this window.
-        theta: ``(d,)`` executed policy parameters; None = not known.
+        trial: what was executed and came of it; None = no trial was recorded for this window.
         goal: ``(g,)`` goal of the run; None = not known.
-        error: ``(m,)`` error features; None = not observed.
-        cost, best_cost: [m]; NaN = not observed.
-        proposal: where theta came from; None = not known.
         requested: improver that was asked for.
-        projected: True if the proposal was out of bounds.
-        note: one line of the trial, such as why it failed.
         theta_names: names of the policy parameters.
     """
 
@@ -60,21 +54,22 @@ class RecordedTrial:
     stop: int = 0
     state: str = ""
     path: RecordedPath | None = None
-    status: TrialStatus | None = None
-    theta: Array | None = None
+    trial: Trial | None = None
     goal: Array | None = None
-    error: Array | None = None
-    cost: float = float("nan")
-    best_cost: float = float("nan")
-    proposal: Proposal | None = None
     requested: str = ""
-    projected: bool = False
-    note: str = ""
     theta_names: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> TrialStatus | None:
+        """What became of the trial; None = no trial was recorded."""
+        return self.trial.status if self.trial is not None else None
+
+    @property
+    def theta(self) -> Array | None:
+        """Executed policy parameters ``(d,)``; None = not known."""
+        return self.trial.theta if self.trial is not None else None
 
     @property
     def outcome(self) -> Outcome | None:
         """The trial as an improver sees it; None unless it was executed and observed."""
-        if self.status is not TrialStatus.DONE or self.error is None or self.theta is None:
-            return None
-        return Outcome(theta=self.theta, error=self.error, cost=self.cost)
+        return self.trial.outcome if self.trial is not None else None

@@ -12,7 +12,8 @@ import numpy as np
 from icpi_ros.data.bags.raw import RawMessage
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import IMAGE, INFO, POSE
-from icpi_ros.data.bags.trials import MOST, RecordedTrial
+from icpi_ros.data.bags.trials import RecordedTrial
+from icpi_ros.data.trial_message import MOST
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.images import Frame, decode
 from icpi_ros.types import SECOND, Array, Indices

@@ -13,15 +13,14 @@ from icpi_ros.data.bags.raw import why
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.recorded import RecordedPath, RecordedTrial
 from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
+from icpi_ros.data.trial_message import MOST, trial_from
 from icpi_ros.errors import UsageError
-from icpi_ros.types import MOVED_BACK, SECOND, Array, ObjectTrajectory, Proposal, TrialStatus
+from icpi_ros.types import SECOND, Array, ObjectTrajectory, TrialStatus
 
 __all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 
 MOST_OPEN = 64
 """Windows that may wait for their trial; an older one is handed on without."""
-MOST = 1e3
-"""Numbers of a trial and coordinates [m] beyond are those of a damaged message."""
 CLOSED = 1
 WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
 
@@ -250,12 +249,13 @@ class _Numbers:
     def same(self, said: RecordedTrial, stamp: int) -> bool:
         """Tell whether this very trial, ``stamp`` [ns] included, was handed on already."""
         known, then = self._said.get(said.number, (None, 0))
+        if known is None or known.trial is None or said.trial is None or then != stamp:
+            return False
+        before, now = known.trial, said.trial
         return (
-            known is not None
-            and then == stamp
-            and known.status == said.status
-            and _equal(known.theta, said.theta)
-            and _equal(known.error, said.error)
+            before.status is now.status
+            and _equal(before.theta, now.theta)
+            and _equal(before.error, now.error)
         )
 
 
@@ -264,47 +264,20 @@ def _name(said: RecordedTrial) -> tuple[str, int]:
 
 
 def _said(msg: Any) -> RecordedTrial:
-    proposal = msg.proposal
     for name in ("theta", "goal", "error", "cost", "best_cost"):
         if np.any(np.abs(getattr(msg, name)) > MOST):
             raise ValueError(f"{name} of trial {msg.trial} is beyond {MOST:g}")
+    trial = trial_from(msg)
     return RecordedTrial(
         run_id=str(msg.run_id),
-        number=int(msg.trial),
+        number=trial.number,
         trial_id="",
         task=str(msg.task),
-        status=TrialStatus(msg.status),
-        theta=np.array(msg.theta, dtype=np.float64),
+        trial=trial,
         goal=np.array(msg.goal, dtype=np.float64),
-        error=np.array(msg.error, dtype=np.float64) if len(msg.error) else None,
-        cost=float(msg.cost),
-        best_cost=float(msg.best_cost),
-        proposal=Proposal(
-            theta=_as_proposed(proposal),
-            provenance=str(proposal.provenance),
-            fallback_reason=str(proposal.fallback_reason),
-            latency=float(proposal.latency),
-            predicted_cost=_known(proposal.predicted_cost),
-            predicted_std=_known(proposal.predicted_std),
-            details=_why_moved(proposal),
-        ),
-        requested=str(proposal.requested),
-        projected=bool(proposal.projected),
-        note=str(msg.note),
+        requested=str(msg.proposal.requested),
         theta_names=tuple(str(name) for name in msg.theta_names),
     )
-
-
-def _as_proposed(msg: Any) -> Array:
-    """Return theta as it was proposed; older bags have it as it was executed alone."""
-    asked = np.array(getattr(msg, "proposed_theta", ()), dtype=np.float64)
-    known = len(asked) == len(msg.theta) and bool(np.all(np.abs(asked) <= MOST))
-    return asked if known else np.array(msg.theta, dtype=np.float64)
-
-
-def _why_moved(msg: Any) -> dict[str, str]:
-    reason = str(getattr(msg, "moved_reason", ""))
-    return {MOVED_BACK: reason} if reason else {}
 
 
 def _path(msg: Any) -> RecordedPath:
@@ -327,10 +300,6 @@ def split_id(trial_id: str) -> tuple[str, int]:
     run_id, slash, rest = str(trial_id).rpartition("/")
     number = rest.partition("-")[0]
     return (run_id, int(number)) if slash and number.isdecimal() and len(number) < 7 else ("", -1)
-
-
-def _known(value: float) -> float:
-    return float(value) if abs(value) <= MOST else float("nan")
 
 
 def _ns(stamp: Any) -> int:

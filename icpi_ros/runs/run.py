@@ -1,0 +1,398 @@
+"""A run of the improvement loop, ask and tell: who executes a trial is the caller's affair.
+
+    run = Run("slide", improver="embedded", seed=1)
+    while not run.finished:
+        trial = run.ask()
+        run.tell(my_robot(trial.theta))  # the object's trajectory, or the error vector
+
+Its storage is an argument: memory, or a ``TrialStore``, where a trial is on disk as running before
+anything moves, and as done before the next one starts.  Trial ``n`` draws from
+``numpy.random.default_rng([seed, n])``, so a run that was killed and resumed goes on the same way.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from icpi_ros.data.dataset import Dataset, check_arm, empty
+from icpi_ros.data.execution import NOT_TOLD, Execution
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.records import RunConfig
+from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue
+from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
+from icpi_ros.improvers import DEFAULT_IMPROVER
+from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.run_setup import (
+    Continuation,
+    examples_hash,
+    find_examples,
+    make_proposer,
+    versions,
+)
+from icpi_ros.runs.memory import MemoryStorage
+from icpi_ros.runs.outcome import outcome
+from icpi_ros.runs.prepared import Prepared, resumable
+from icpi_ros.runs.progress import Progress
+from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
+from icpi_ros.runs.storage import Storage
+from icpi_ros.settings.table import check_run
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
+
+UNOBSERVED_ATTEMPTS = 2
+"""A trial that perception missed is tried once more, then the run stops."""
+
+OPERATOR = "operator"
+"""Provenance of a theta that a person chose."""
+
+
+class Run(Progress):
+    """A run of the improvement loop, new or resumed.
+
+    It owns its stored run until it ends or is closed.  Not thread-safe: one worker drives it.
+
+    Attributes, besides those of :class:`Progress`:
+        storage: where its trials are.
+        resumed_from: number of the trial that a resumed run continues at; None for a new run.
+        execution: how trials are executed from here on; stored with each.
+        remark: of a resumed run: what is unknown about how it was executed; empty = nothing.
+        why_not: says which thetas the arm cannot execute; set before the first trial.
+    """
+
+    def __init__(
+        self,
+        task: str | Task,
+        *,
+        improver: str = DEFAULT_IMPROVER,
+        goal: ArrayLike | None = None,
+        trials: int = 8,
+        seed: int = 0,
+        dataset: Dataset | None = None,
+        options: Mapping[str, Any] | None = None,
+        target_cost: float = 0.0,
+        max_step: float = 1.0,
+        storage: Storage | None = None,
+        execution: Execution = NOT_TOLD,
+        mix: bool = False,
+        proposals: Proposals | None = None,
+    ) -> None:
+        """Check the arguments and store a new run.
+
+        Args:
+            task: what to improve, or its name.
+            improver: registered improver.
+            goal: ``(g,)``; None = the task's default goal.
+            trials: number of trials in all, the first attempt included, 1 to 1000.
+            seed: of the first attempt and of the improver, 0 to 2^64 - 1.
+            dataset: examples of the task; None = the shipped set, where the improver needs one.
+            options: settings of the improver, JSON-able; never a key.
+            target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
+            max_step: largest change of theta from an executed trial, a share of each parameter's
+                range; what is proposed beyond is moved back and marked as projected.
+            storage: where the trials go; None = in memory.
+            execution: how its trials are executed, as far as that is known.
+            mix: examples of another arm are meant; the stored configuration says of which.
+            proposals: source of theta, the first one included; None = the improver.
+
+        Raises:
+            UsageError: any argument is not allowed, the message names it; or the data set is of
+                another arm and ``mix`` is false.
+            StoreError: the run cannot be stored.
+        """
+        task = TASKS.get(task) if isinstance(task, str) else task
+        checked = task.check_goal(task.default_goal if goal is None else goal)
+        if proposals is not None and dataset is None:
+            dataset = empty(task)
+        examples = find_examples(task, improver, dataset)
+        config = RunConfig(
+            task=task.name,
+            improver=improver,
+            goal=tuple(checked.tolist()),
+            budget=trials,
+            target_cost=float(target_cost),
+            seed=seed,
+            options=dict(options or {}),
+            versions=versions(),
+            definition_hash=task.definition_hash(),
+            dataset_hash=examples_hash(examples),
+            max_step=max_step,
+            dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
+        )
+        check_run(config)
+        source = proposals or Seeded(make_proposer(task, config, examples), seed)
+        storage = MemoryStorage() if storage is None else storage
+        run_id = storage.create_run(config, execution)
+        self._begin(storage, run_id, Prepared(task, config, source), execution)
+
+    def _begin(
+        self, storage: Storage, run_id: str, prepared: Prepared, execution: Execution
+    ) -> None:
+        self.storage, self.run_id = storage, run_id
+        self.task, self.config = prepared.task, prepared.config
+        self.execution = execution
+        self.why_not: WhyNot = anything
+        self.remark = ""
+        self.trials: list[Trial] = []
+        self.resumed_from: int | None = None
+        self.state, self.reason = "open", ""
+        self._proposals = prepared.proposals
+        self._steps = StepLimit(self.task.space, self.config.max_step)
+        self._pending: Trial | None = None
+        self._again: Trial | None = None
+        self._unobserved = 0
+        self._started = 0.0
+
+    @classmethod
+    def resume(
+        cls,
+        storage: Storage,
+        run_id: str,
+        *,
+        dataset: Dataset | None = None,
+        execution: Execution = NOT_TOLD,
+    ) -> Run:
+        """Continue a stored run at its first trial that is not done; marks half-run trials.
+
+        Args:
+            storage: where the run is.
+            run_id: id of the run.
+            dataset: the examples that the run began with; None = the shipped set.
+            execution: how its trials are executed from here on, as far as that is known.
+
+        Raises:
+            UnknownRun: no such run.
+            RunInUse: another process is writing it.
+            UsageError: the task's definition or the data set is not that of the run, or it would
+                mix arms or backends without a permission (``Storage.allow_mix``).
+        """
+        found = resumable(storage, run_id, dataset, execution)
+        run = cls.__new__(cls)
+        run._begin(storage, run_id, found, execution)
+        try:
+            run._take_over(found.continuation)
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    def _take_over(self, continuation: Continuation) -> None:
+        self.storage.mark_interrupted(self.run_id)
+        for trial in self.storage.trials(self.run_id):
+            if trial.status is TrialStatus.DONE:
+                self.trials.append(trial)
+            else:  # not paid for twice, and the same theta again
+                self._again = trial
+        self.resumed_from, self.remark = len(self.trials), continuation.remark
+        if continuation.permitted:
+            what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
+            self.storage.note_mix(self.run_id, what)
+        self.storage.set_state(self.run_id, "open")
+        self._end_if_complete()
+
+    def ask(self) -> Trial:
+        """Return the next trial to execute: inside the bounds, finite, and stored as running.
+
+        Raises:
+            StoreError: the start cannot be written; nothing may move then.
+            BudgetSpent: what may be spent on the model is used up; the run is finished now.
+            RuntimeError: the run is finished, or the last trial has not been told.
+        """
+        return self._start(self._next)
+
+    def take(
+        self, trial: Trial, observed: ObjectTrajectory | ArrayLike, *, note: str = ""
+    ) -> Trial:
+        """Add a trial that was executed elsewhere, with what is observed of it now.
+
+        Raises:
+            ObservationMissing: as :meth:`tell`; the trial is left out.
+            InvalidValue: the run is finished, theta is none of the task, or as :meth:`tell`.
+            RuntimeError: the last trial has not been told.
+        """
+        if self.finished:
+            raise InvalidValue(f"run {self.run_id} takes no more trials: {self.reason}")
+        known = trial.number, self.task.space.as_vector(trial.theta), trial.proposal
+        best = lowest_cost(self.history)
+        self._start(lambda: Trial(*known, trial.projected, best_cost=best, note=note))
+        try:
+            return self.tell(observed)
+        except IcpiError as exc:
+            self.skip(str(exc))
+            raise
+
+    def _start(self, make: Callable[[], Trial]) -> Trial:
+        if self.finished:
+            raise RuntimeError(f"run {self.run_id} is {self.state}: {self.reason}")
+        if self._pending is not None:
+            raise RuntimeError(f"trial {self._pending.number} has not been told yet")
+        self._started = time.monotonic()
+        trial = make()
+        trial.theta.setflags(write=False)  # improvers share it
+        known = (trial.number, trial.theta, trial.proposal, trial.projected)
+        self.storage.begin_trial(self.run_id, *known, self.execution)
+        self._pending = trial
+        return trial
+
+    def _next(self) -> Trial:
+        history, again = self.history, self._again
+        number = len(history)
+        # What failed is repeated as it is, unless this arm is known not to be able to do it.
+        if again is not None and again.number == number and not self.why_not(again.theta):
+            known = Confined(again.theta, again.projected, again.moved_back)
+            return known.trial(number, again.proposal, lowest_cost(history))
+        try:
+            return self.preview(number)
+        except BudgetSpent as exc:
+            self._end("finished", str(exc))
+            raise
+
+    def preview(self, number: int) -> Trial:
+        """Return trial ``number`` as it would be begun after the trials so far; nothing is noted.
+
+        Raises:
+            BudgetSpent: what may be spent on the model is used up.
+        """
+        confinement = Confinement(self._steps, self.why_not)
+        return next_trial(self._proposals, confinement, self.history, number)
+
+    def change(self, theta: Array, by: str) -> Trial:
+        """Note that a person had another theta ``(d,)`` executed in the trial under way.
+
+        Raises:
+            InvalidValue: outside the bounds.
+            RuntimeError: no trial is under way.
+        """
+        pending = self._require_pending()
+        proposal = replace(
+            pending.proposal, provenance=OPERATOR, predicted_cost=math.nan, predicted_std=math.nan
+        )
+        self._pending = replace(
+            pending,
+            theta=self.task.space.validate(theta),
+            proposal=proposal,
+            projected=False,
+            note=f"{by} changed what {pending.proposal.provenance} proposed",
+        )
+        return self._pending
+
+    def followed(self, tracking: Tracking) -> None:
+        """Note how the arm followed its last command in the trial under way, before its end."""
+        self._pending = replace(self._require_pending(), tracking=tracking)
+
+    def tell(self, observed: ObjectTrajectory | ArrayLike, *, moving: float = math.nan) -> Trial:
+        """Take the outcome of the trial under way; it is stored when this returns.
+
+        Args:
+            observed: trajectory of the object, or its error ``(m,)`` to the goal.
+            moving: time of the arm's motions and of settling [s]; NaN = not known.
+
+        Raises:
+            ObservationMissing: the trajectory does not show what the task needs; the trial is
+                still under way: call :meth:`unobserved`.
+            InvalidValue: the error has the wrong length; the trial is still under way.
+            StoreError: it cannot be written; the trial is still under way, this can be repeated.
+        """
+        pending = self._require_pending()
+        found = outcome(self.task, self.goal, pending.theta, observed)
+        trial = replace(
+            self._ended(TrialStatus.DONE, ""),
+            error=found.error,
+            cost=found.cost,
+            best_cost=float(np.fmin(found.cost, pending.best_cost)),
+            moving=moving,
+            trajectory=observed if isinstance(observed, ObjectTrajectory) else None,
+        )
+        self._record(trial)
+        self._again, self._unobserved = None, 0
+        self._end_if_complete()
+        return trial
+
+    def unobserved(self, reason: str) -> bool:
+        """Record that perception missed the trial under way; nothing is invented.
+
+        Returns:
+            True if :meth:`ask` gives the same theta once more, False if the run has failed.
+        """
+        self._again = trial = self.skip(reason)
+        self._unobserved += 1
+        if self._unobserved < UNOBSERVED_ATTEMPTS:
+            return True
+        self._end("failed", f"trial {trial.number} was unobserved twice: {reason}")
+        return False
+
+    def skip(self, reason: str) -> Trial:
+        """Record that the trial under way was not observed; the next one is proposed anew."""
+        trial = self._ended(TrialStatus.UNOBSERVED, reason)
+        self._record(trial)
+        return trial
+
+    def fail(self, reason: str) -> Trial | None:
+        """End the run: the executor refused or aborted the trial under way, which is returned.
+
+        The run's ``reason`` adds what resuming would do; the trial's note is ``reason`` alone.
+        """
+        hint = (
+            f"; resuming repeats trial {len(self.history)} with the same theta: if it can never be "
+            "executed, start a new run"
+        )
+        return self._stop(TrialStatus.FAILED, "failed", reason, hint)
+
+    def cancel(self, reason: str) -> Trial | None:
+        """End the run at the user's wish; return the trial that was under way, None if none."""
+        return self._stop(TrialStatus.CANCELLED, "cancelled", reason)
+
+    def close(self) -> None:
+        """Let other processes resume the run; a run that has ended is closed already."""
+        self.storage.release(self.run_id)
+
+    def _require_pending(self) -> Trial:
+        if self._pending is None:
+            raise RuntimeError(f"no trial of run {self.run_id} is under way: call ask() first")
+        return self._pending
+
+    def _ended(self, status: TrialStatus, note: str) -> Trial:
+        seconds = time.monotonic() - self._started
+        pending = self._require_pending()
+        notes = "; ".join(filter(None, (note, pending.note)))  # how it ended comes first
+        return replace(pending, status=status, note=notes, seconds=seconds)
+
+    def _record(self, trial: Trial) -> None:
+        self.storage.finish_trial(self.run_id, trial)
+        self._note(trial)
+
+    def _note(self, trial: Trial) -> None:
+        self.trials = [t for t in self.trials if t.number != trial.number] + [trial]
+        self._pending = None
+
+    def _stop(self, status: TrialStatus, state: str, reason: str, hint: str = "") -> Trial | None:
+        trial = None
+        if self._pending is not None:
+            stored = self.storage.trials(self.run_id)[-1]
+            if stored.status is TrialStatus.RUNNING:
+                trial = self._ended(status, reason)
+                self._record(trial)
+            else:  # an interrupt came between the commit of its end and our note of it
+                self._note(stored)
+        if not self.finished:
+            self._end(state, reason + (hint if trial is not None else ""))
+        return trial
+
+    def _end_if_complete(self) -> None:
+        best, target = self.best, self.config.target_cost
+        if best is not None and target > 0.0 and best.cost <= target:
+            self._end("finished", f"target reached: {best.cost:.4g} m, at most {target:g} m asked")
+        elif len(self.history) >= self.config.budget:
+            self._end("finished", f"all {self.config.budget} trials used")
+
+    def _end(self, state: str, reason: str) -> None:
+        self.state, self.reason = state, reason
+        self.storage.set_state(self.run_id, state, reason)
+        self.close()
