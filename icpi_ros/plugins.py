@@ -23,6 +23,10 @@ _HERE, _LIBRARY = str(Path(__file__).parent), os.path.dirname(os.__file__) + "/i
 _loaded: list[str] = []
 
 
+class PluginError(UsageError):
+    """A plug-in that cannot be used; the message names it and the line."""
+
+
 def loaded() -> tuple[str, ...]:
     """Return what was loaded here, in order: names of modules, absolute paths of files."""
     return tuple(_loaded)
@@ -71,7 +75,7 @@ def _load(name: str, is_file: bool) -> None:
             import_module(name)
         brought = registered[before:] or [r for r in registered if r[2] == name]
         if not brought:
-            raise UsageError(
+            raise PluginError(
                 f"plug-in {name} registers nothing: call TASKS.register, IMPROVERS.register or "
                 "ARMS.register in it (docs/own_task.md)"
             )
@@ -82,9 +86,9 @@ def _load(name: str, is_file: bool) -> None:
         for module in set(sys.modules) - known:
             if module in (name, _module_name(name)):
                 del sys.modules[module]
-        if isinstance(exc, UsageError) and str(exc).startswith("plug-in "):
+        if isinstance(exc, PluginError):
             raise
-        raise UsageError(f"plug-in {name}{_place(exc, name)}: {_reason(exc, name)}") from exc
+        raise PluginError(f"plug-in {name}{_place(exc, name)}: {_reason(exc, name)}") from exc
 
 
 def _import_file(path: Path) -> None:
@@ -93,11 +97,11 @@ def _import_file(path: Path) -> None:
         why = (
             "no such file" if not path.exists() else f"not a file, or a {os.pathsep!r} in its path"
         )
-        raise UsageError(f"plug-in {path}: {why}: give a file of Python, or the name of a module")
+        raise PluginError(f"plug-in {path}: {why}: give a file of Python, or the name of a module")
     name = _module_name(str(path))
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"plug-in {path}: not a file of Python: its name must end with .py")
+        raise PluginError(f"plug-in {path}: not a file of Python: its name must end with .py")
     module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
 

@@ -266,7 +266,7 @@ def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) 
         NodeSpec(
             executable=name,
             namespace="/" + values["namespace"].strip("/"),
-            parameters={**(known if "task" in own else {}), **own, **clocks[name]},
+            parameters={**own, **(known if "plugins" in own else {}), **clocks[name]},
             params_file=values["params_file"],
             log_level=values["log_level"],
         )
