@@ -125,6 +125,7 @@ def _check_entrant(
     most = build_limit(plan.time_limit)
     chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit, entrant.label)
     try:
+        chosen.kind.check(chosen.options)
         deadline.call(
             lambda: chosen.build(task, plan.arm_of(task), instance.goal, instance.physics, dataset),
             most,

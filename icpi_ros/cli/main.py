@@ -21,6 +21,7 @@ COMMANDS = (
     "status",
     "task",
     "arm",
+    "improver",
     "dataset",
     "bench",
     "bench-sim",

@@ -13,10 +13,12 @@ import numpy as np
 from icpi_ros.context.features import FEATURES, Features
 from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import UsageError
+from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.improvers.options import NoOptions, option, options_of, read_options
 from icpi_ros.models.budget import Spending
+from icpi_ros.redact import redact_text
 from icpi_ros.space import ParameterSpace
+from icpi_ros.text import printable
 from icpi_ros.types import Array, Outcome, Proposal
 
 MAX_K = 1000
@@ -186,6 +188,22 @@ def failures(history: Sequence[Outcome]) -> int:
     """Return how many trials came after the best one and did not improve on it."""
     base = best(history)
     return len(history) - 1 - next(n for n, outcome in enumerate(history) if outcome is base)
+
+
+def build(kind: type[Improver], context: Context) -> Improver:
+    """Return a new improver.
+
+    Raises:
+        UsageError: a wrong option, or whatever else a class from outside raises, in one line.
+    """
+    kind.check(context.options)  # a class from outside may leave this out
+    try:
+        return kind(context)
+    except IcpiError:
+        raise
+    except Exception as exc:
+        why = printable(" ".join(redact_text(f"{type(exc).__name__}: {exc}").split()))
+        raise UsageError(f"improver {kind.name} cannot be made: {why}") from exc
 
 
 def without_options(context: Context) -> Context:

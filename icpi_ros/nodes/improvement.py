@@ -124,7 +124,6 @@ class ImprovementJob:
                 )
             return ImprovementRun.resume(store, goal.resume_run_id, dataset, self._setup.execution)
         improver = goal.improver or self._setup.improver
-        taken = IMPROVERS.get(improver).option_names
         return ImprovementRun.new(
             task,
             improver,
@@ -134,7 +133,7 @@ class ImprovementJob:
             int(goal.seed),
             store,
             float(goal.target_cost),
-            {key: value for key, value in self._setup.options.items() if key in taken},
+            IMPROVERS.get(improver).taken(self._setup.options),
             self._setup.max_step,
             self._setup.execution,
             self._setup.mix,

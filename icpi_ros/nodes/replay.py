@@ -71,8 +71,7 @@ class Replay(IcpiNode):
         super().__init__("replay")
         values = declare(self, PARAMETERS)
         names = ("model", "base_url", "key_variable")
-        options = parse_options(values["options"]) | {n: values[n] for n in names if values[n]}
-        taken = IMPROVERS.get(values["improver"]).option_names
+        named = {name: values[name] for name in names if values[name]}
         task = TASKS.get(values["task"])
         file = values["dataset"]
         self._settings = Settings(
@@ -80,7 +79,8 @@ class Replay(IcpiNode):
             improver=values["improver"],
             dataset=load(Path(file).expanduser(), task) if file else None,
             seed=values["seed"],
-            options={name: value for name, value in options.items() if name in taken},
+            options=parse_options(values["options"])
+            | IMPROVERS.get(values["improver"]).taken(named),
             max_step=values["max_step"],
         )
         RederivedRun(self._settings, task.default_goal)  # wrong options show before playing
