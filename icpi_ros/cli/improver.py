@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ def describe_improver(args: argparse.Namespace) -> int:
 
     kind = IMPROVERS.get(args.name)
     options = list(options_of(kind.Options).values())
-    text = getdoc(kind) or ""
+    texts = (getdoc(kind), sys.modules[kind.__module__].__doc__)
+    text = "\n\n".join(text.strip() for text in texts if text)
     lines = [f"{args.name}: {kind.summary}{_needs(kind)}", "", *text.splitlines(), ""]
     lines += _columns([HEADER, *map(row, options)]) if options else ["It has no options."]
     rows = [asdict(one) | {"type": one.kind} for one in options]

@@ -16,8 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from icpi_ros.improvers.base import best
-from icpi_ros.improvers.gauss_newton import WIDTH, GaussNewton, GaussNewtonOptions
-from icpi_ros.improvers.options import fixed, option
+from icpi_ros.improvers.gauss_newton import GaussNewton, GaussNewtonOptions, distance
+from icpi_ros.improvers.options import fixed
 from icpi_ros.types import Array, Outcome
 
 
@@ -30,10 +30,8 @@ class BroydenOptions(GaussNewtonOptions):
     own_reach: float = fixed(GaussNewtonOptions.own_reach)
     damping: float = 0.03
     doubt: float = fixed(GaussNewtonOptions.doubt)
-    softening: float = option(
-        0.01,
-        "scaled length below which a step corrects less: the change is contact noise",
-        **WIDTH,
+    softening: float = distance(
+        0.01, "scaled length below which a step corrects less: the change is contact noise"
     )
 
 

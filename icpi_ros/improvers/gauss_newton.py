@@ -15,9 +15,9 @@ after a single trial the labels tell more than a Jacobian.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,10 +28,13 @@ from icpi_ros.improvers.options import fixed, option
 from icpi_ros.improvers.ridge import LocalRidge, RidgeOptions
 from icpi_ros.types import Array, Outcome
 
-WIDTH: Mapping[str, float] = {"low": 1e-3, "high": 1e3}
-"""Range of scaled distances."""
 MAX_TRIALS = 20
 """Only the trials nearest to the best one make pairs, so that a long history stays cheap."""
+
+
+def distance(default: float, text: str) -> Any:
+    """Return an option that is a scaled distance."""
+    return option(default, text, low=1e-3, high=1e3)
 
 
 @dataclass(frozen=True)
@@ -46,21 +49,23 @@ class GaussNewtonOptions(IndexedOptions):
         low=1,
         high=2000,
     )
-    near_theta: float = option(
-        0.2, "scaled distance of theta over which a pair of the data set loses its weight", **WIDTH
+    near_theta: float = distance(
+        0.2, "scaled distance of theta over which a pair of the data set loses its weight"
     )
-    near_error: float = option(0.2, "the same for the scaled error", **WIDTH)
-    pair_softening: float = option(
-        0.2, "scaled distance below which pairs of the data set weigh the same", **WIDTH
+    near_error: float = distance(
+        0.2, "scaled distance of the error over which a pair of the data set loses its weight"
+    )
+    pair_softening: float = distance(
+        0.2, "scaled distance below which pairs of the data set weigh the same"
     )
     own_weight: float = option(
         15.0, "weight of a pair of the run's own; one of the data set has 1", low=0.0, high=1e6
     )
-    own_softening: float = option(
-        0.05, "as pair_softening, for the run's own pairs; damps contact noise", **WIDTH
+    own_softening: float = distance(
+        0.05, "as pair_softening, for the run's own pairs; damps contact noise"
     )
-    own_reach: float = option(
-        0.5, "scaled distance from the best trial over which an own pair loses its weight", **WIDTH
+    own_reach: float = distance(
+        0.5, "scaled distance from the best trial over which an own pair loses its weight"
     )
     penalty: float = option(0.03, "ridge on the scaled Jacobian", low=1e-9, high=1e3)
     damping: float = option(
@@ -70,7 +75,7 @@ class GaussNewtonOptions(IndexedOptions):
         0.5, "factor on the step per trial since the best one", low=1e-3, high=1.0
     )
     doubt: float = option(
-        0.3, "factor on the weight of the data set per such trial", low=0.0, high=1.0
+        0.3, "factor on the weight of the data set per trial since the best one", low=0.0, high=1.0
     )
     ridge_first: bool = option(True, "take the first step of ridge")
 

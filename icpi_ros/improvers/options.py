@@ -99,14 +99,14 @@ class Option:
 
     @property
     def span(self) -> str:
-        """Its choices, or its range with the unit; empty = any value of the type."""
+        """Its choices, or its range; empty = any value of the type."""
         if self.choices:
             return ", ".join(map(str, self.choices))
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f"{self.low:g} to {self.high:g}"
         if math.isfinite(self.low):
             return f"at least {self.low:g}"
-        return f"at most {self.high:g}" if math.isfinite(self.high) else self.allowed
+        return f"at most {self.high:g}" if math.isfinite(self.high) else ""
 
     @property
     def words(self) -> str:
@@ -144,7 +144,6 @@ class Option:
         return (not self.choices or value in self.choices) and (not self.valid or self.valid(value))
 
 
-@cache
 def options_of(kind: type[Any]) -> Mapping[str, Option]:
     """Return the options that a dataclass has, by name."""
     types, known = get_type_hints(kind), {f.name for f in fields(Option)}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import MISSING
 from typing import Any
 
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import Option, options_of
 
-HEADER = ("option", "type", "default", "allowed", "unit", "what it does")
+HEADER = ("option", "type", "default", "allowed", "what it does")
 
 
 def row(option: Option) -> tuple[str, ...]:
     """Return an option as the cells below HEADER."""
-    return (option.name, option.kind, shown(option.default), option.span, option.unit, option.text)
+    allowed = f"{option.span} [{option.unit}]" if option.unit else option.span
+    return (option.name, option.kind, shown(option.default), allowed, option.text)
 
 
 def shown(default: Any) -> str:
@@ -37,29 +37,17 @@ def markdown() -> str:
     found: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for name in IMPROVERS:
         for option in options_of(IMPROVERS.get(name).Options).values():
-            key, kind, default, span, unit, text = row(option)
-            found.setdefault((key, kind, span, unit, text), {}).setdefault(default, []).append(name)
-    lines = ["| option | type | allowed | unit | what it does | default |", "|---" * 6 + "|"]
-    for cells, defaults in sorted(found.items()):
-        name, *rest = cells
-        lines.append(
-            _line(
-                [
-                    f"`{name}`",
-                    *rest,
-                    "; ".join(map(_defaults, *zip(*defaults.items(), strict=True))),
-                ]
-            )
+            key, kind, default, allowed, text = row(option)
+            found.setdefault((key, kind, allowed, text), {}).setdefault(default, []).append(name)
+    models = [name for name in IMPROVERS if IMPROVERS.get(name).asks_model]
+    lines = ["| option | type | allowed | what it does | default |", "|---|---|---|---|---|"]
+    for (key, *cells), defaults in sorted(found.items()):
+        by = (
+            f"{default} ({'all llm forms' if names == models else ', '.join(names)})"
+            for default, names in defaults.items()
         )
+        lines.append(f"| {' | '.join([f'`{key}`', *cells, '; '.join(by)])} |")
     return "\n".join(lines) + "\n"
-
-
-def _defaults(default: str, names: Iterable[str]) -> str:
-    return f"{default} ({', '.join(names)})"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
