@@ -53,7 +53,7 @@ def describe_improver(args: argparse.Namespace) -> int:
 
     kind = IMPROVERS.get(args.name)
     options = list(options_of(kind.Options).values())
-    texts = (getdoc(kind), sys.modules[kind.__module__].__doc__)
+    texts = (getdoc(kind), getattr(sys.modules.get(kind.__module__), "__doc__", ""))
     text = "\n\n".join(text.strip() for text in texts if text)
     lines = [f"{args.name}: {kind.summary}{_needs(kind)}", "", *text.splitlines(), ""]
     lines += _columns([HEADER, *map(row, options)]) if options else ["It has no options."]
