@@ -98,6 +98,9 @@ def check(plan: Plan) -> None:
     """
     plan.mixed()
     _refuse_keys(plan)
+    for entrant in entrants(plan.improvers):
+        for condition in plan.conditions:
+            _check_options(entrant.under(condition.options))
     for task in plan.tasks:
         for condition in plan.conditions:
             whole = plan.examples(task)
@@ -118,6 +121,14 @@ def _refuse_keys(plan: Plan) -> None:
         )
 
 
+def _check_options(entrant: Entrant) -> None:
+    try:
+        entrant.kind.check(entrant.options)
+    except UsageError as exc:
+        exc.args = (f"improver {entrant.label.split(':')[0]}: {exc}",)
+        raise
+
+
 def _check_entrant(
     entrant: Entrant, task: Task, condition: Condition, dataset: Dataset, plan: Plan
 ) -> None:
@@ -125,7 +136,6 @@ def _check_entrant(
     most = build_limit(plan.time_limit)
     chosen, deadline = entrant.under(condition.options), Deadline(plan.time_limit, entrant.label)
     try:
-        chosen.kind.check(chosen.options)
         deadline.call(
             lambda: chosen.build(task, plan.arm_of(task), instance.goal, instance.physics, dataset),
             most,

@@ -87,7 +87,7 @@ class Improver(ABC):
         Raises:
             InvalidValue: an unknown option, or a value that is not allowed.
         """
-        return read_options(cls.Options, options, cls.name)
+        return read_options(cls.Options, options, getattr(cls, "name", cls.__name__))
 
     @classmethod
     def taken(cls, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -510,6 +510,7 @@ def test_options_of_the_prompt(data):
 
 
 def test_importing_improvers_is_light():
-    code = "import sys, icpi_ros.improvers.llm as m; print({'openai', 'scipy'} & set(sys.modules))"
+    code = "import sys, icpi_ros.improvers.llm as m; m.Llm.chosen({}); "
+    code += "print({'openai', 'scipy', 'cattrs'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
