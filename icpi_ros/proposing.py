@@ -11,7 +11,7 @@ import numpy as np
 
 from icpi_ros.errors import BudgetSpent
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.improvers.base import Context, Improver, without_options
+from icpi_ros.improvers.base import Context, Improver, build, without_options
 from icpi_ros.redact import redact_text
 from icpi_ros.text import printable
 from icpi_ros.types import Outcome, Proposal
@@ -39,7 +39,7 @@ class Proposer:
         """Build the asked improver now, so that wrong options show before anything moves."""
         self.improver = improver
         self.context = context
-        self._built: dict[str, Improver] = {improver: IMPROVERS.get(improver)(context)}
+        self._built: dict[str, Improver] = {improver: build(IMPROVERS.get(improver), context)}
 
     def propose(self, history: Sequence[Outcome], seed: int, number: int) -> Proposal:
         """Return a finite proposal for trial ``number``; latency is the wall time of it all [s].

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from icpi_ros.data.dataset import Dataset
 from icpi_ros.errors import IcpiError, InvalidValue, UnknownName
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
-from icpi_ros.improvers.options import parse_option
+from icpi_ros.improvers.options import options_of, parse_option
 from icpi_ros.registry import REMEDY
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
@@ -59,8 +59,7 @@ class Entrant:
 
     def takes(self, option: str) -> bool:
         """Whether a condition can set ``option``: it has it and does not set it itself."""
-        known: Collection[str] = getattr(self.kind, "option_names", ())
-        return option in known and option not in self.options
+        return option in options_of(self.kind.Options) and option not in self.options
 
     def under(self, options: Mapping[str, Any]) -> Entrant:
         """Return it under a condition's ``options``: those that it takes."""

@@ -19,7 +19,8 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.context.regression import boxed_step
 from icpi_ros.errors import ExecutionFailed, ObservationMissing
-from icpi_ros.improvers.base import Context, Improver, best, failures
+from icpi_ros.improvers.base import Context, Improver, best, failures, without_options
+from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.registry import Registry
 from icpi_ros.tasks.base import Task
@@ -35,19 +36,21 @@ ORACLES: Registry[type[Oracle]] = Registry(
 
 
 @dataclass(frozen=True)
-class OracleSettings:
+class OracleOptions:
     """Measured on training draws, see docs/baselines.md.
 
-    Attributes:
-        offset: of the central differences, in scaled theta; so large that contact noise of 0.1 to
-            1.5 mm hardly counts.
-        damping: of the step, as a share of the largest singular value.
-        shrink: factor on the step per trial since the best one, none of which improved on it.
+    The offset is so large that contact noise of 0.1 to 1.5 mm hardly counts.
     """
 
-    offset: float = 0.06
-    damping: float = 0.03
-    shrink: float = 0.5
+    offset: float = option(
+        0.06, "offset of the central differences, in scaled theta", low=1e-4, high=1.0
+    )
+    damping: float = option(
+        0.03, "damping of the step", unit="share of the largest singular value", low=1e-6, high=10.0
+    )
+    shrink: float = option(
+        0.5, "factor on the step per trial since the best one", low=1e-3, high=1.0
+    )
 
 
 class Oracle(Improver):
@@ -56,23 +59,17 @@ class Oracle(Improver):
     name: ClassVar[str] = "oracle"
     summary: ClassVar[str] = "Gauss-Newton with the true simulator's Jacobian"
     needs_dataset: ClassVar[bool] = False
+    Options = OracleOptions
+    options: OracleOptions
 
-    def __init__(
-        self,
-        context: Context,
-        task: Task,
-        arm: Arm,
-        physics: Array,
-        settings: OracleSettings | None = None,
-    ) -> None:
+    def __init__(self, context: Context, task: Task, arm: Arm, physics: Array) -> None:
         """Remember task, arm and hidden physics ``(P,)``.
 
         Raises:
-            InvalidValue: an option is given; it has none.
+            InvalidValue: a wrong option.
         """
         super().__init__(context)
         self._task, self._simulate = task, simulator(task, arm, physics)
-        self._settings = settings or OracleSettings()
         self._known: dict[bytes, Array] = {}
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
@@ -86,7 +83,7 @@ class Oracle(Improver):
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
 
     def _step(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
-        base, chosen, space = best(history), self._settings, self.context.space
+        base, chosen, space = best(history), self.options, self.context.space
         jacobian = self._jacobian(base.theta)
         here, error = space.normalise(base.theta), base.error * self.context.cost_mask
         step = boxed_step(jacobian, error, chosen.damping, -1.0 - here, 1.0 - here)
@@ -106,7 +103,7 @@ class Oracle(Improver):
     def _differences(self, theta: Array) -> Array:
         space = self.context.space
         centre = space.normalise(theta)
-        offsets = self._settings.offset * np.vstack([np.eye(space.dim), -np.eye(space.dim)])
+        offsets = self.options.offset * np.vstack([np.eye(space.dim), -np.eye(space.dim)])
         points = np.clip(np.vstack([centre + offsets, centre]), -1.0, 1.0)
         thetas = np.clip(space.denormalise(points), space.lower, space.upper)
         errors = self._errors(thetas)
@@ -134,21 +131,14 @@ class RidgeOracle(Oracle):
     summary: ClassVar[str] = "first step of ridge, then the oracle"
     needs_dataset: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        context: Context,
-        task: Task,
-        arm: Arm,
-        physics: Array,
-        settings: OracleSettings | None = None,
-    ) -> None:
+    def __init__(self, context: Context, task: Task, arm: Arm, physics: Array) -> None:
         """Remember task, arm and hidden physics ``(P,)``; index the data set.
 
         Raises:
-            InvalidValue: an option is given, it has none; or too few examples.
+            InvalidValue: a wrong option, or too few examples.
         """
-        super().__init__(context, task, arm, physics, settings)
-        self._ridge = Ridge(context)
+        super().__init__(context, task, arm, physics)
+        self._ridge = Ridge(without_options(context))
 
     def _step(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
         if len(history) == 1:

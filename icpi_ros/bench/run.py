@@ -98,6 +98,9 @@ def check(plan: Plan) -> None:
     """
     plan.mixed()
     _refuse_keys(plan)
+    for entrant in entrants(plan.improvers):
+        for condition in plan.conditions:
+            _check_options(entrant.under(condition.options))
     for task in plan.tasks:
         for condition in plan.conditions:
             whole = plan.examples(task)
@@ -116,6 +119,14 @@ def _refuse_keys(plan: Plan) -> None:
             f"the benchmark's options hold the value of {name}: keys are read from the "
             "environment and never stored; remove the option"
         )
+
+
+def _check_options(entrant: Entrant) -> None:
+    try:
+        entrant.kind.check(entrant.options)
+    except UsageError as exc:
+        exc.args = (f"improver {entrant.label.split(':')[0]}: {exc}",)
+        raise
 
 
 def _check_entrant(

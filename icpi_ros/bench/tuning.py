@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,15 @@ from icpi_ros.arms import ARMS
 from icpi_ros.bench.conditions import Condition
 from icpi_ros.bench.contest import Rules
 from icpi_ros.bench.entrants import Entrant
-from icpi_ros.bench.oracles import Oracle, OracleSettings, RidgeOracle
+from icpi_ros.bench.oracles import Oracle, RidgeOracle
 from icpi_ros.bench.unit import TaskWork
 from icpi_ros.data.dataset import shipped
 from icpi_ros.data.workers import Workers
+from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.bayesian import Bayesian, BayesianWarm
-from icpi_ros.improvers.broyden import Broyden, BroydenSettings
+from icpi_ros.improvers.broyden import Broyden
 from icpi_ros.improvers.cma import Cma, CmaWarm
-from icpi_ros.improvers.gauss_newton import GaussNewton, GaussNewtonSettings
+from icpi_ros.improvers.gauss_newton import GaussNewton
 from icpi_ros.improvers.knn import Knn, KnnCopy, KnnHindsight
 from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.tasks import TASKS
@@ -41,16 +41,12 @@ class Study:
     """What is varied of one improver.
 
     Attributes:
-        kind: makes the improver: its class.
-        argument: of its constructor that takes the settings.
-        settings: where the search begins.
-        grid: values by name of the setting; all combinations.
+        kind: its class.
+        grid: values by name of the option; all combinations.
         informed: True for an oracle.
     """
 
-    kind: Any
-    argument: str
-    settings: Any
+    kind: type[Improver]
     grid: Grid
     informed: bool = False
 
@@ -58,25 +54,21 @@ class Study:
         """Return one entrant per candidate.
 
         Args:
-            one_by_one: vary one setting at a time from where the search begins, instead of all
+            one_by_one: vary one option at a time from what is in the code, instead of all
                 combinations.
         """
-        names = list(self.grid)
+        names, now = list(self.grid), self.kind.chosen({})
         if one_by_one:
             changes: list[dict[str, Any]] = [{}]
-            changes += [{n: v} for n in names for v in self.grid[n] if v != self._now(n)]
+            changes += [{n: v} for n in names for v in self.grid[n] if v != getattr(now, n)]
         else:
             combinations = itertools.product(*self.grid.values())
             changes = [dict(zip(names, values, strict=True)) for values in combinations]
         return tuple(self._entrant(change) for change in changes)
 
-    def _now(self, name: str) -> Any:
-        return getattr(self.settings, name)
-
     def _entrant(self, change: Mapping[str, Any]) -> Entrant:
-        made: Any = partial(self.kind, **{self.argument: replace(self.settings, **change)})
         label = " ".join(f"{name}={value}" for name, value in change.items()) or "as it is"
-        return Entrant(label, made, {}, self.informed)
+        return Entrant(label, self.kind, change, self.informed)
 
 
 def studies() -> dict[str, Study]:
@@ -131,18 +123,18 @@ def studies() -> dict[str, Study]:
         "shrink": (0.5, 1.0),
     }
     return {
-        "knn": Study(Knn, "settings", Knn.settings, knn),
-        "knn-hindsight": Study(KnnHindsight, "settings", KnnHindsight.settings, knn),
-        "knn-copy": Study(KnnCopy, "settings", KnnCopy.settings, {"from_best": (False, True)}),
-        "ridge": Study(Ridge, "local", Ridge.local, ridge),
-        "gauss-newton": Study(GaussNewton, "settings", GaussNewtonSettings(), newton),
-        "broyden": Study(Broyden, "secant", BroydenSettings(), broyden),
-        "bo": Study(Bayesian, "settings", Bayesian.settings, cold),
-        "bo-warm": Study(BayesianWarm, "settings", BayesianWarm.settings, warm),
-        "cma": Study(Cma, "settings", Cma.settings, cma),
-        "cma-warm": Study(CmaWarm, "settings", CmaWarm.settings, cma),
-        "oracle": Study(Oracle, "settings", OracleSettings(), oracle, informed=True),
-        "ridge-oracle": Study(RidgeOracle, "settings", OracleSettings(), oracle, informed=True),
+        "knn": Study(Knn, knn),
+        "knn-hindsight": Study(KnnHindsight, knn),
+        "knn-copy": Study(KnnCopy, {"from_best": (False, True)}),
+        "ridge": Study(Ridge, ridge),
+        "gauss-newton": Study(GaussNewton, newton),
+        "broyden": Study(Broyden, broyden),
+        "bo": Study(Bayesian, cold),
+        "bo-warm": Study(BayesianWarm, warm),
+        "cma": Study(Cma, cma),
+        "cma-warm": Study(CmaWarm, cma),
+        "oracle": Study(Oracle, oracle, informed=True),
+        "ridge-oracle": Study(RidgeOracle, oracle, informed=True),
     }
 
 

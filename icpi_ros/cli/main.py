@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "task",
     "arm",
+    "improver",
     "dataset",
     "bench",
     "bench-sim",

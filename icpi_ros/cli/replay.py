@@ -103,6 +103,7 @@ def make_request(args: argparse.Namespace) -> Request:
     from icpi_ros.data.workers import Workers
     from icpi_ros.errors import UsageError
     from icpi_ros.improvers import IMPROVERS
+    from icpi_ros.improvers.shared import check_shared
     from icpi_ros.offline.instances import PAIRS
     from icpi_ros.offline.request import Request
     from icpi_ros.perception.calibration_file import load_camera
@@ -111,6 +112,8 @@ def make_request(args: argparse.Namespace) -> Request:
     names = tuple(name.strip() for name in args.improver.split(",") if name.strip())
     for name in names:
         IMPROVERS.get(name)
+    options = model_options(args)
+    check_shared(options, names)
     if args.task:
         TASKS.get(args.task)
     if args.dataset and not args.task:
@@ -124,7 +127,7 @@ def make_request(args: argparse.Namespace) -> Request:
         dataset=load(args.dataset, TASKS.get(args.task)) if args.dataset else None,
         seed=args.seed,
         max_step=args.max_step,
-        options=model_options(args),
+        options=options,
         pairs=PAIRS if args.pairs is None else args.pairs,
         workers=Workers(args.workers or 1, args.dask),
         arm=find_arm(args.arm) if args.arm else None,

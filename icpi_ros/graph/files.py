@@ -127,11 +127,15 @@ def _bag(values: Mapping[str, Any]) -> None:
 
 
 def _options(values: Mapping[str, Any]) -> None:
-    """Check the JSON, and the catalogue of models that it names."""
+    """Check the JSON, its options, and the catalogue of models that it names."""
+    from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
     from icpi_ros.improvers.options import parse_options
+    from icpi_ros.improvers.shared import check_shared
     from icpi_ros.models.catalogue import read_catalogue
 
-    own = parse_options(str(values["options"])).get("models")
+    options = parse_options(str(values["options"]))
+    check_shared(options, [str(values.get("improver") or DEFAULT_IMPROVER)], IMPROVERS)
+    own = options.get("models")
     if isinstance(own, str) and own:
         read_catalogue(Path(own).expanduser())
 

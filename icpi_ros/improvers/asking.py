@@ -12,7 +12,7 @@ import numpy as np
 from icpi_ros.context.pattern import Pattern
 from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.errors import BudgetSpent, CompletionFailed
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
 from icpi_ros.models.budget import Meter, Spending
 from icpi_ros.models.completer import Completer, Completion, Message, Request
 from icpi_ros.types import Array

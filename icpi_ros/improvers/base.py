@@ -10,12 +10,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from icpi_ros.context.features import Features
+from icpi_ros.context.features import FEATURES, Features
 from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.improvers.options import NoOptions, option, options_of, read_options
 from icpi_ros.models.budget import Spending
+from icpi_ros.redact import redact_text
 from icpi_ros.space import ParameterSpace
+from icpi_ros.text import printable
 from icpi_ros.types import Array, Outcome, Proposal
 
 MAX_K = 1000
@@ -36,7 +39,7 @@ class Context:
         goal: ``(g,)`` goal of the run.
         cost_mask: ``(m,)`` 1 for error dimensions that count in the cost.
         dataset: examples (theta, error, dtheta) of this task.
-        options: settings of one improver, for example the model of ``llm``.
+        options: of one improver, JSON values as they were given.
         spent: what a resumed run has spent on its model already.
     """
 
@@ -58,8 +61,11 @@ class Improver(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     needs_dataset: ClassVar[bool] = True
-    option_names: ClassVar[tuple[str, ...]] = ()
-    """Keys of ``context.options`` that it takes; others are refused."""
+    asks_model: ClassVar[bool] = False
+    Options: ClassVar[type[Any]] = NoOptions
+    """Frozen dataclass of the options that it takes (:func:`icpi_ros.improvers.options.option`)."""
+    options: Any
+    """The run's, one of ``Options``."""
     modules: ClassVar[tuple[str, ...]] = ()
     """Modules that it needs and that only the extra ``bench`` installs."""
 
@@ -67,12 +73,26 @@ class Improver(ABC):
         """Keep the context; may precompute (an index over the data set).
 
         Raises:
-            InvalidValue: an unknown option.
+            InvalidValue: a wrong option.
             UsageError: a module that it needs is not installed.
         """
-        check_options(type(self), context.options)
+        self.options = self.chosen(context.options)
         check_modules(type(self))
         self.context = context
+
+    @classmethod
+    def chosen(cls, options: Mapping[str, Any]) -> Any:
+        """Return ``options`` as one of ``Options``.
+
+        Raises:
+            InvalidValue: an unknown option, or a value that is not allowed.
+        """
+        return read_options(cls.Options, options, getattr(cls, "name", cls.__name__))
+
+    @classmethod
+    def taken(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of ``options``, which several improvers share, that this one has."""
+        return {name: value for name, value in options.items() if name in options_of(cls.Options)}
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
@@ -81,7 +101,7 @@ class Improver(ABC):
         Raises:
             UsageError: an unknown option, a value that is not allowed, or a module that is missing.
         """
-        check_options(cls, options)
+        cls.chosen(options)
         check_modules(cls)
 
     @abstractmethod
@@ -93,30 +113,33 @@ class Improver(ABC):
         """
 
 
+@dataclass(frozen=True)
+class IndexedOptions:
+    """Options of an improver that retrieves examples."""
+
+    k: int = option(DEFAULT_K, "retrieved examples", low=1, high=MAX_K)
+    features: str = option(
+        "error",
+        "what tells how a trial ended: its relative error, or state and goal (ICPI's ablation)",
+        choices=FEATURES,
+    )
+
+
 class IndexedImprover(Improver):
-    """An improver that retrieves examples; a base for others.
+    """An improver that retrieves examples; a base for others."""
 
-    Options: ``k``, the number of examples; ``features``, see :mod:`icpi_ros.context.features`.
-    """
+    Options = IndexedOptions
+    options: IndexedOptions
 
-    option_names: ClassVar[tuple[str, ...]] = ("features", "k")
-
-    def __init__(self, context: Context, k: int = DEFAULT_K) -> None:
-        """Index the data set.
-
-        Args:
-            context: what is known about the run.
-            k: examples to retrieve unless the options say otherwise; as many as there are if the
-                data set is smaller, but at least 20.
+    def __init__(self, context: Context) -> None:
+        """Index the data set: k examples, as many as there are if it is smaller, but at least 20.
 
         Raises:
             InvalidValue: a wrong option, or a data set with too few examples.
         """
         super().__init__(context)
-        asked = "k" in context.options
-        k = whole_option(context.options, "k", k, MAX_K)
-        features = context.options.get("features", "error")
-        self._features = Features.of(features, context.dataset, context.goal)
+        asked, k = "k" in context.options, self.options.k
+        self._features = Features.of(self.options.features, context.dataset, context.goal)
         self._scale = Scale.of(context.dataset, context.space, context.cost_mask)
         examples, mask = self._features.examples(context.dataset), self._features.mask
         self._index = Index(examples, context.space, mask(context.cost_mask))
@@ -167,22 +190,25 @@ def failures(history: Sequence[Outcome]) -> int:
     return len(history) - 1 - next(n for n, outcome in enumerate(history) if outcome is base)
 
 
+def build(kind: type[Improver], context: Context) -> Improver:
+    """Return a new improver.
+
+    Raises:
+        UsageError: a wrong option, or whatever else a class from outside raises, in one line.
+    """
+    kind.check(context.options)  # a class from outside may leave this out
+    try:
+        return kind(context)
+    except IcpiError:
+        raise
+    except Exception as exc:
+        why = printable(" ".join(redact_text(f"{type(exc).__name__}: {exc}").split()))
+        raise UsageError(f"improver {kind.name} cannot be made: {why}") from exc
+
+
 def without_options(context: Context) -> Context:
     """Return the context for an improver that stands in for another one."""
     return replace(context, options={})
-
-
-def check_options(kind: type[Improver], options: Mapping[str, Any]) -> None:
-    """Check that an improver has all ``options``.
-
-    Raises:
-        InvalidValue: it does not; names the option and what is allowed.
-    """
-    unknown = sorted(set(options) - set(kind.option_names))
-    if unknown:
-        allowed = ", ".join(sorted(kind.option_names))
-        advice = f"choose from {allowed}" if allowed else "it has no options"
-        raise InvalidValue(f"unknown option {unknown[0]!r} of {kind.name}: {advice}")
 
 
 def check_modules(kind: type[Improver]) -> None:
@@ -197,15 +223,3 @@ def check_modules(kind: type[Improver]) -> None:
             f"improver {kind.name!r} needs {lacking[0]}, which is not installed: run "
             "`make setup SETUP_FLAGS=--with=bench`, or `pip install 'icpi_ros[bench]'`"
         )
-
-
-def whole_option(options: Mapping[str, Any], name: str, default: int, most: int) -> int:
-    """Return an option that is a whole number from 1 to ``most``.
-
-    Raises:
-        InvalidValue: it is something else.
-    """
-    value = options.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise InvalidValue(f"option {name} = {value!r} is not allowed: a whole number, 1 to {most}")
-    return value

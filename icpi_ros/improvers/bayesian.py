@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from icpi_ros.context.draws import Draws
-from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.base import Context, Improver, without_options
+from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.types import Array, Outcome, Proposal
 
@@ -31,33 +32,49 @@ FLOOR = 1e-4
 """Costs below it count as equal [m]: contact noise is as large."""
 MAX_NOISE = 10.0
 """Largest noise of a prior observation; it says next to nothing."""
+LENGTHS = (0.1, 10.0)
+"""Scaled lengths of the kernel."""
 
 
 @dataclass(frozen=True)
-class BayesianSettings:
-    """Tuned on training draws, see docs/baselines.md.
+class BayesianOptions:
+    """Tuned on training draws, see docs/baselines.md."""
 
-    Attributes:
-        logarithm: model the logarithm of the cost instead of the cost.
-        length: scaled length of the Matern 5/2 kernel.
-        fitted: fit the length (0.1 to 10) by marginal likelihood, starting there.
-        initial: this many first proposals are uniform draws.
-        draws: of the data set whose costs are prior observations (``bo-warm``).
-        prior_noise: variance of those of the likeliest draw, as a share of that of all.
-        noise: variance of the run's observations, as a share of that of all.
-        candidates: random points among which the search begins.
-        searches: best candidates that are refined by L-BFGS-B.
-    """
+    logarithm: bool = option(True, "model the logarithm of the cost instead of the cost")
+    length: float = option(
+        0.5, "scaled length of the Matern 5/2 kernel", low=LENGTHS[0], high=LENGTHS[1]
+    )
+    fitted: bool = option(False, "fit the length by marginal likelihood, starting there")
+    initial: int = option(2, "first proposals that are uniform draws", low=0, high=1000)
+    noise: float = option(
+        1e-4,
+        "variance of the run's observations",
+        unit="share of the variance of all",
+        low=1e-6,
+        high=MAX_NOISE,
+    )
+    candidates: int = option(
+        500, "random points among which the search begins", low=10, high=10_000
+    )
+    searches: int = option(2, "best candidates that are refined by L-BFGS-B", low=1, high=10)
 
-    logarithm: bool = True
-    length: float = 0.5
-    fitted: bool = False
+
+@dataclass(frozen=True)
+class BayesianWarmOptions(BayesianOptions):
+    """Options of the prior observations, and other defaults."""
+
+    length: float = 0.2
     initial: int = 0
-    draws: int = 0
-    prior_noise: float = 0.1
-    noise: float = 1e-4
-    candidates: int = 500
-    searches: int = 2
+    draws: int = option(
+        3, "physics draws of the data set whose costs are prior observations", low=0, high=100
+    )
+    prior_noise: float = option(
+        0.1,
+        "variance of the observations of the likeliest draw",
+        unit="share of the variance of all",
+        low=1e-6,
+        high=MAX_NOISE,
+    )
 
 
 @dataclass(frozen=True)
@@ -90,16 +107,8 @@ class Bayesian(Improver):
     summary: ClassVar[str] = "Bayesian optimisation of the cost, from the run's trials alone"
     needs_dataset: ClassVar[bool] = False
     modules: ClassVar[tuple[str, ...]] = ("bayes_opt", "sklearn")
-    settings: ClassVar[BayesianSettings] = BayesianSettings(initial=2)
-
-    def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
-        """Keep the settings.
-
-        Raises:
-            InvalidValue: an option is given; it has none.
-        """
-        super().__init__(context)
-        self._settings = settings or self.settings
+    Options = BayesianOptions
+    options: BayesianOptions
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the most promising theta; see :meth:`Improver.propose`."""
@@ -108,9 +117,9 @@ class Bayesian(Improver):
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
 
     def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
-        if len(history) <= self._settings.initial:
+        if len(history) <= self.options.initial:
             return self.context.space.sample(rng)
-        scaled = _maximise(self._observed(history), self._prior(history), self._settings, rng)
+        scaled = _maximise(self._observed(history), self._prior(history), self.options, rng)
         return self.context.space.denormalise(scaled)
 
     def _observed(self, history: Sequence[Outcome]) -> Observations:
@@ -120,7 +129,7 @@ class Bayesian(Improver):
             point = np.clip(self.context.space.normalise(trial.theta), -1.0, 1.0) + 0.0  # no -0
             kept.setdefault(point.tobytes(), (point, trial.cost))
         points, costs = zip(*kept.values(), strict=True)
-        noise = np.full(len(points), self._settings.noise)
+        noise = np.full(len(points), self.options.noise)
         return Observations(np.array(points), self._target(np.array(costs)), noise)
 
     def _prior(self, history: Sequence[Outcome]) -> Observations:
@@ -130,7 +139,7 @@ class Bayesian(Improver):
     def _target(self, cost: Array) -> Array:
         """Return what is maximised, for costs [m]."""
         floored = np.maximum(cost, FLOOR)
-        return -np.log(floored) if self._settings.logarithm else -floored
+        return -np.log(floored) if self.options.logarithm else -floored
 
 
 class BayesianWarm(Bayesian):
@@ -139,16 +148,17 @@ class BayesianWarm(Bayesian):
     name: ClassVar[str] = "bo-warm"
     summary: ClassVar[str] = "Bayesian optimisation, first step and prior from the data set"
     needs_dataset: ClassVar[bool] = True
-    settings: ClassVar[BayesianSettings] = BayesianSettings(length=0.2, draws=3)
+    Options = BayesianWarmOptions
+    options: BayesianWarmOptions
 
-    def __init__(self, context: Context, settings: BayesianSettings | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         """Model the draws of the data set.
 
         Raises:
-            InvalidValue: an option is given, it has none; or too few examples.
+            InvalidValue: a wrong option, or too few examples.
         """
-        super().__init__(context, settings)
-        self._ridge = Ridge(context)
+        super().__init__(context)
+        self._ridge = Ridge(without_options(context))
         self._draws = Draws(context.dataset, context.space, context.goal, context.cost_mask)
 
     def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
@@ -160,7 +170,7 @@ class BayesianWarm(Bayesian):
         recent = history[-MAX_TRIALS:]
         thetas = np.array([trial.theta for trial in recent])
         errors = np.array([trial.error for trial in recent])
-        prior, chosen = super()._prior(history), self._settings
+        prior, chosen = super()._prior(history), self.options
         for points, costs, likely in self._draws.alike(thetas, errors, chosen.draws):
             noise = min(chosen.prior_noise / max(likely, 1e-9), MAX_NOISE)
             prior += Observations(points, self._target(costs), np.full(len(points), noise))
@@ -168,7 +178,7 @@ class BayesianWarm(Bayesian):
 
 
 def _maximise(
-    own: Observations, prior: Observations, settings: BayesianSettings, rng: np.random.Generator
+    own: Observations, prior: Observations, options: BayesianOptions, rng: np.random.Generator
 ) -> Array:
     """Return the scaled theta ``(d,)`` with the largest expected improvement on ``own``."""
     from bayes_opt import TargetSpace
@@ -177,15 +187,15 @@ def _maximise(
     seen = own + prior
     middle, spread = float(np.mean(seen.targets)), float(np.std(seen.targets))
     spread = spread if spread > 1e-9 else 1.0
-    model = _fitted(seen.points, (seen.targets - middle) / spread, seen.noise, settings)
+    model = _fitted(seen.points, (seen.targets - middle) / spread, seen.noise, options)
     space = TargetSpace(None, {str(n): (-1.0, 1.0) for n in range(own.points.shape[1])})
     for point, target in zip(own.points, own.targets, strict=True):
         space.register(point, (float(target) - middle) / spread)
     found = ExpectedImprovement(0.0).suggest(
         model,
         space,
-        n_random=settings.candidates,
-        n_smart=settings.searches,
+        n_random=options.candidates,
+        n_smart=options.searches,
         fit_gp=False,
         random_state=np.random.RandomState(int(rng.integers(2**31))),
     )
@@ -193,13 +203,13 @@ def _maximise(
 
 
 def _fitted(
-    points: Array, targets: Array, noise: Array, settings: BayesianSettings
+    points: Array, targets: Array, noise: Array, options: BayesianOptions
 ) -> GaussianProcessRegressor:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import Matern
 
-    bounds: Any = (0.1, 10.0) if settings.fitted and len(points) > 1 else "fixed"
-    kernel = Matern(settings.length, bounds, nu=2.5)
+    bounds: Any = LENGTHS if options.fitted and len(points) > 1 else "fixed"
+    kernel = Matern(options.length, bounds, nu=2.5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a length at its bound is no news
         return GaussianProcessRegressor(kernel, alpha=noise, random_state=0).fit(points, targets)

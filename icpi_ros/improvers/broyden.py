@@ -15,22 +15,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.improvers.base import Context, best
-from icpi_ros.improvers.gauss_newton import GaussNewton, GaussNewtonSettings
+from icpi_ros.improvers.base import best
+from icpi_ros.improvers.gauss_newton import GaussNewton, GaussNewtonOptions, distance
+from icpi_ros.improvers.options import fixed
 from icpi_ros.types import Array, Outcome
 
 
 @dataclass(frozen=True)
-class BroydenSettings:
-    """Tuned on training draws, see docs/baselines.md; the rest is as in ``gauss-newton``.
+class BroydenOptions(GaussNewtonOptions):
+    """Tuned on training draws, see docs/baselines.md; pairs of the run's own are not used."""
 
-    Attributes:
-        softening: scaled length below which a step corrects less: the change is contact noise.
-        damping: of the step, as a share of the largest singular value.
-    """
-
-    softening: float = 0.01
+    own_weight: float = fixed(GaussNewtonOptions.own_weight)
+    own_softening: float = fixed(GaussNewtonOptions.own_softening)
+    own_reach: float = fixed(GaussNewtonOptions.own_reach)
     damping: float = 0.03
+    doubt: float = fixed(GaussNewtonOptions.doubt)
+    softening: float = distance(
+        0.01, "scaled length below which a step corrects less: the change is contact noise"
+    )
 
 
 class Broyden(GaussNewton):
@@ -38,15 +40,8 @@ class Broyden(GaussNewton):
 
     name: ClassVar[str] = "broyden"
     summary: ClassVar[str] = "Broyden's secant method, first Jacobian from the data set"
-
-    def __init__(self, context: Context, secant: BroydenSettings | None = None) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: an option is given, it has none; or too few examples.
-        """
-        self._secant = secant or BroydenSettings()
-        super().__init__(context, GaussNewtonSettings(damping=self._secant.damping))
+    Options = BroydenOptions
+    options: BroydenOptions
 
     def _jacobian(self, base: Outcome, history: Sequence[Outcome]) -> Array:
         """Return the scaled Jacobian ``(m, d)`` after the corrections of all trials."""
@@ -55,7 +50,7 @@ class Broyden(GaussNewton):
         for trial in history[2:]:
             step = scale.theta(trial.theta) - scale.theta(before.theta)
             change = scale.error(trial.error) - scale.error(before.error)
-            length = float(step @ step) + self._secant.softening**2
+            length = float(step @ step) + self.options.softening**2
             jacobian = jacobian + np.outer(change - jacobian @ step, step) / length
             before = min(before, trial, key=lambda outcome: outcome.cost)
         return jacobian

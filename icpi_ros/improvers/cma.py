@@ -15,7 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.improvers.base import Context, Improver, best
+from icpi_ros.improvers.base import Context, Improver, best, without_options
+from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
 from icpi_ros.types import Array, Outcome, Proposal
 
@@ -24,18 +25,22 @@ MAX_TRIALS = 200
 
 
 @dataclass(frozen=True)
-class CmaSettings:
-    """Tuned on training draws, see docs/baselines.md.
+class CmaOptions:
+    """Tuned on training draws, see docs/baselines.md; the library's population is 6 or 7."""
 
-    Attributes:
-        sigma: first standard deviation, as a share of the half-range.
-        population: trials per update, at least 4; the library's default is 6 or 7.
-        from_best: before the first update, sample around the best trial so far.
-    """
+    sigma: float = option(
+        0.6, "first standard deviation", unit="share of the half-range", low=1e-3, high=2.0
+    )
+    population: int = option(4, "trials per update", low=4, high=MAX_TRIALS)
+    from_best: bool = option(False, "before the first update, sample around the best trial so far")
 
-    sigma: float = 0.6
-    population: int = 4
-    from_best: bool = False
+
+@dataclass(frozen=True)
+class CmaWarmOptions(CmaOptions):
+    """The same with other defaults."""
+
+    sigma: float = 0.1
+    from_best: bool = True
 
 
 class Cma(Improver):
@@ -45,16 +50,8 @@ class Cma(Improver):
     summary: ClassVar[str] = "CMA-ES from the middle of the space"
     needs_dataset: ClassVar[bool] = False
     modules: ClassVar[tuple[str, ...]] = ("cmaes",)
-    settings: ClassVar[CmaSettings] = CmaSettings()
-
-    def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:
-        """Keep the settings.
-
-        Raises:
-            InvalidValue: an option is given; it has none.
-        """
-        super().__init__(context)
-        self._settings = settings or self.settings
+    Options = CmaOptions
+    options: CmaOptions
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the next sample; see :meth:`Improver.propose`."""
@@ -73,13 +70,13 @@ class Cma(Improver):
         """Return a scaled sample ``(d,)`` after the full populations among ``told``."""
         from cmaes import CMA
 
-        size, dim = self._settings.population, self.context.space.dim
+        size, dim = self.options.population, self.context.space.dim
         told = told[-MAX_TRIALS:]
-        if self._settings.from_best and 0 < len(told) < size:
+        if self.options.from_best and 0 < len(told) < size:
             mean = self._scaled(best(told).theta)
         optimizer = CMA(
             mean,
-            self._settings.sigma,
+            self.options.sigma,
             bounds=np.tile([-1.0, 1.0], (dim, 1)),
             seed=int(rng.integers(2**31)),
             population_size=size,
@@ -95,16 +92,16 @@ class CmaWarm(Cma):
     name: ClassVar[str] = "cma-warm"
     summary: ClassVar[str] = "CMA-ES around the first suggestion of ridge"
     needs_dataset: ClassVar[bool] = True
-    settings: ClassVar[CmaSettings] = CmaSettings(sigma=0.1, from_best=True)
+    Options = CmaWarmOptions
 
-    def __init__(self, context: Context, settings: CmaSettings | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         """Index the data set.
 
         Raises:
-            InvalidValue: an option is given, it has none; or too few examples.
+            InvalidValue: a wrong option, or too few examples.
         """
-        super().__init__(context, settings)
-        self._ridge = Ridge(context)
+        super().__init__(context)
+        self._ridge = Ridge(without_options(context))
 
     def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
         suggested = self._ridge.propose(history[:1], rng).theta

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from icpi_ros.context.outcome_model import outcome_model
 from icpi_ros.context.outcome_posterior import Posterior
-from icpi_ros.improvers.base import Context, IndexedImprover, best
+from icpi_ros.improvers.base import Context, IndexedImprover, IndexedOptions, best
+from icpi_ros.improvers.options import fixed
 from icpi_ros.types import Array, Outcome, Proposal
 
 SPREAD_CANDIDATES = 256
@@ -48,12 +50,20 @@ MEAN_SHARE = 1e-3
 """Weight of the plain expected cost: decides where no candidate promises an improvement."""
 
 
+@dataclass(frozen=True)
+class EmbeddedOptions(IndexedOptions):
+    """None: the model sees all examples."""
+
+    k: int = fixed(IndexedOptions.k)
+    features: str = fixed(IndexedOptions.features)
+
+
 class Embedded(IndexedImprover):
     """Latent-physics outcome model and planning; see the module's text."""
 
     name: ClassVar[str] = "embedded"
     summary: ClassVar[str] = "learns the hidden physics in context and plans with it; no key needed"
-    option_names: ClassVar[tuple[str, ...]] = ()
+    Options = EmbeddedOptions
 
     def __init__(self, context: Context) -> None:
         """Fit the data set (seconds, once per process) and lay out candidates.

@@ -17,73 +17,89 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from icpi_ros.context.executions import Executions
 from icpi_ros.context.regression import boxed_step, weighted_ridge
-from icpi_ros.improvers.base import Context, best, failures
-from icpi_ros.improvers.ridge import Ridge
+from icpi_ros.improvers.base import Context, IndexedOptions, best, failures
+from icpi_ros.improvers.options import fixed, option
+from icpi_ros.improvers.ridge import LocalRidge, RidgeOptions
 from icpi_ros.types import Array, Outcome
 
 MAX_TRIALS = 20
 """Only the trials nearest to the best one make pairs, so that a long history stays cheap."""
 
 
+def distance(default: float, text: str) -> Any:
+    """Return an option that is a scaled distance."""
+    return option(default, text, low=1e-3, high=1e3)
+
+
 @dataclass(frozen=True)
-class GaussNewtonSettings:
-    """Tuned on training draws, see docs/baselines.md.
+class GaussNewtonOptions(IndexedOptions):
+    """Tuned on training draws, see docs/baselines.md."""
 
-    Attributes:
-        executions: of the data set that make pairs, nearest to the best trial.
-        near_theta: scaled distance of theta over which a pair of the data set loses its weight.
-        near_error: the same for the scaled error.
-        pair_softening: scaled distance below which pairs of the data set weigh the same.
-        own_weight: of a pair of the run's own; one of the data set has 1.
-        own_softening: as ``pair_softening``, for the run's own; damps contact noise.
-        own_reach: scaled distance from the best trial over which an own pair loses its weight.
-        penalty: ridge on the Jacobian.
-        damping: of the step, as a share of the largest singular value.
-        shrink: factor on the step per trial since the best one, none of which improved on it.
-        doubt: factor on the weight of the data set per such trial.
-        ridge_first: take the first step of ``ridge``.
-    """
+    k: int = fixed(RidgeOptions.k)
+    features: str = fixed(RidgeOptions.features)
+    executions: int = option(
+        100,
+        "executions of the data set that make pairs, nearest to the best trial",
+        low=1,
+        high=2000,
+    )
+    near_theta: float = distance(
+        0.2, "scaled distance of theta over which a pair of the data set loses its weight"
+    )
+    near_error: float = distance(
+        0.2, "scaled distance of the error over which a pair of the data set loses its weight"
+    )
+    pair_softening: float = distance(
+        0.2, "scaled distance below which pairs of the data set weigh the same"
+    )
+    own_weight: float = option(
+        15.0, "weight of a pair of the run's own; one of the data set has 1", low=0.0, high=1e6
+    )
+    own_softening: float = distance(
+        0.05, "as pair_softening, for the run's own pairs; damps contact noise"
+    )
+    own_reach: float = distance(
+        0.5, "scaled distance from the best trial over which an own pair loses its weight"
+    )
+    penalty: float = option(0.03, "ridge on the scaled Jacobian", low=1e-9, high=1e3)
+    damping: float = option(
+        0.2, "damping of the step", unit="share of the largest singular value", low=1e-6, high=10.0
+    )
+    shrink: float = option(
+        0.5, "factor on the step per trial since the best one", low=1e-3, high=1.0
+    )
+    doubt: float = option(
+        0.3, "factor on the weight of the data set per trial since the best one", low=0.0, high=1.0
+    )
+    ridge_first: bool = option(True, "take the first step of ridge")
 
-    executions: int = 100
-    near_theta: float = 0.2
-    near_error: float = 0.2
-    pair_softening: float = 0.2
-    own_weight: float = 15.0
-    own_softening: float = 0.05
-    own_reach: float = 0.5
-    penalty: float = 0.03
-    damping: float = 0.2
-    shrink: float = 0.5
-    doubt: float = 0.3
-    ridge_first: bool = True
 
-
-class GaussNewton(Ridge):
+class GaussNewton(LocalRidge):
     """Steps from the best trial by a fitted Jacobian; see the module's text."""
 
     name: ClassVar[str] = "gauss-newton"
     summary: ClassVar[str] = "Gauss-Newton, Jacobian from the data set and the run's own pairs"
-    option_names: ClassVar[tuple[str, ...]] = ()
+    Options = GaussNewtonOptions
+    options: GaussNewtonOptions
 
-    def __init__(self, context: Context, settings: GaussNewtonSettings | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         """Index the data set.
 
         Raises:
-            InvalidValue: an option is given, it has none; or too few examples.
+            InvalidValue: a wrong option, or too few examples.
         """
         super().__init__(context)
-        self._settings = settings or GaussNewtonSettings()
         self._done = Executions.of(context.dataset, context.space, context.goal)
         self._errors = self._index.scale.error(self._done.errors)
 
     def _step(self, history: Sequence[Outcome]) -> tuple[Outcome, Array]:
-        base, chosen = best(history), self._settings
+        base, chosen = best(history), self.options
         if len(history) == 1 and chosen.ridge_first:
             return base, self._local_step(base)
         jacobian = self._jacobian(base, history)
@@ -91,7 +107,7 @@ class GaussNewton(Ridge):
 
     def _newton(self, jacobian: Array, base: Outcome) -> Array:
         """Return the scaled step ``(d,)`` from ``base`` that zeroes its error, in the space."""
-        here, chosen = self._index.scale.theta(base.theta), self._settings
+        here, chosen = self._index.scale.theta(base.theta), self.options
         error = self._index.scale.error(base.error)
         return boxed_step(jacobian, error, chosen.damping, -1.0 - here, 1.0 - here)
 
@@ -99,17 +115,17 @@ class GaussNewton(Ridge):
         """Return the scaled Jacobian ``(m, d)`` of the error around ``base``."""
         steps, changes, weights = self._data_pairs(base)
         own_steps, own_changes, own_weights = self._own_pairs(base, history)
-        doubted = self._settings.doubt ** failures(history) * weights
+        doubted = self.options.doubt ** failures(history) * weights
         return weighted_ridge(
             np.vstack([steps, own_steps]),
             np.vstack([changes, own_changes]),
             np.concatenate([doubted, own_weights]),
-            np.full(steps.shape[1], self._settings.penalty),
+            np.full(steps.shape[1], self.options.penalty),
         ).T
 
     def _data_pairs(self, base: Outcome) -> tuple[Array, Array, Array]:
         """Return scaled steps ``(p, d)``, error changes ``(p, m)``, weights ``(p,)``."""
-        chosen, scale = self._settings, self._index.scale
+        chosen, scale = self.options, self._index.scale
         theta = (self._done.points - scale.theta(base.theta)) / chosen.near_theta
         error = (self._errors - scale.error(base.error)) / chosen.near_error
         away = np.concatenate([theta, error], axis=1)
@@ -124,7 +140,7 @@ class GaussNewton(Ridge):
 
     def _own_pairs(self, base: Outcome, history: Sequence[Outcome]) -> tuple[Array, Array, Array]:
         """Return the same of the run's own pairs."""
-        scale, chosen = self._index.scale, self._settings
+        scale, chosen = self._index.scale, self.options
         thetas = scale.theta(np.array([outcome.theta for outcome in history]))
         errors = scale.error(np.array([outcome.error for outcome in history]))
         away = np.linalg.norm(thetas - scale.theta(base.theta), axis=1)

@@ -15,7 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from icpi_ros.context.regression import ordered_pairs
-from icpi_ros.improvers.base import Context, IndexedImprover, best
+from icpi_ros.improvers.base import IndexedImprover, IndexedOptions, best
+from icpi_ros.improvers.options import fixed, option
 from icpi_ros.types import Array, Outcome, Proposal
 
 MAX_TRIALS = 20
@@ -25,18 +26,20 @@ SOFTENING = 1e-6
 
 
 @dataclass(frozen=True)
-class KnnSettings:
-    """Tuned on training draws, see docs/baselines.md.
-
-    Attributes:
-        k: examples in the average.
-        power: weights fall with the distance r as r^-power.
-        from_best: start from the best trial so far instead of the latest.
-    """
+class KnnOptions(IndexedOptions):
+    """Tuned on training draws, see docs/baselines.md."""
 
     k: int = 5
-    power: float = 4.0
-    from_best: bool = False
+    power: float = option(4.0, "weights fall with the distance r as r^-power", low=0.0, high=20.0)
+    from_best: bool = option(False, "start from the best trial so far instead of the latest")
+
+
+@dataclass(frozen=True)
+class KnnCopyOptions(KnnOptions):
+    """Of one example; its weight does not matter."""
+
+    k: int = fixed(1)
+    power: float = fixed(KnnOptions.power)
 
 
 class Knn(IndexedImprover):
@@ -49,31 +52,23 @@ class Knn(IndexedImprover):
 
     name: ClassVar[str] = "knn"
     summary: ClassVar[str] = "distance-weighted mean adjustment of the nearest examples"
-    settings: ClassVar[KnnSettings] = KnnSettings()
+    Options = KnnOptions
+    options: KnnOptions
     hindsight: ClassVar[bool] = False
-
-    def __init__(self, context: Context, settings: KnnSettings | None = None) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: a wrong option, or too few examples.
-        """
-        self._settings = settings or self.settings
-        super().__init__(context, self._settings.k)
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return theta + mean adjustment; see :meth:`Improver.propose`."""
         start = time.perf_counter()
-        base = best(history) if self._settings.from_best else history[-1]
+        base = best(history) if self.options.from_best else history[-1]
         distances, labels = self._examples(base)
         if self.hindsight and len(history) > 1:
             own = self._pairs(base, history[-MAX_TRIALS:])
             distances, labels = np.append(distances, own[0]), np.concatenate([labels, own[1]])
             near = np.argsort(distances, kind="stable")[: self._k]
             distances, labels = distances[near], labels[near]
-        weights = (distances**2 + SOFTENING) ** (-0.5 * self._settings.power)
+        weights = (distances**2 + SOFTENING) ** (-0.5 * self.options.power)
         theta = base.theta + weights @ labels / weights.sum()
-        if self._settings.from_best or (self.hindsight and self._k == 1):
+        if self.options.from_best or (self.hindsight and self._k == 1):
             # A copied pair of the run's own would lead back to a trial that was executed.
             theta = self._fresh(theta, base, history, rng)
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
@@ -109,8 +104,7 @@ class KnnCopy(Knn):
 
     name: ClassVar[str] = "knn-copy"
     summary: ClassVar[str] = "adjustment of the nearest example"
-    option_names: ClassVar[tuple[str, ...]] = ("features",)
-    settings: ClassVar[KnnSettings] = KnnSettings(k=1)
+    Options = KnnCopyOptions
 
 
 class KnnCopyHindsight(KnnCopy):

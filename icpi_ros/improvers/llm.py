@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.tokens import NumberFormat
 from icpi_ros.improvers.asking import Asker
 from icpi_ros.improvers.base import Context
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
 from icpi_ros.improvers.pattern import PatternImprover
 from icpi_ros.models.budget import Meter
 from icpi_ros.models.completer import Completer, Message
@@ -24,12 +24,13 @@ class Llm(PatternImprover):
     """Asks a model behind any OpenAI-compatible endpoint; a base for its variants.
 
     The latest trial and not the best one is adjusted, as ICPI states it: theta_{i+1} = theta_i +
-    dtheta_i.  Options: see :class:`icpi_ros.improvers.options.LlmOptions`, ``k``, ``features``.
+    dtheta_i.
     """
 
     name: ClassVar[str] = "llm"
     summary: ClassVar[str] = "language model behind any OpenAI-compatible endpoint (ICPI)"
-    defaults: ClassVar[LlmOptions] = LlmOptions()
+    asks_model: ClassVar[bool] = True
+    Options = LlmOptions
     options: LlmOptions
 
     def __init__(
@@ -53,11 +54,6 @@ class Llm(PatternImprover):
         self._meter = Meter(self.options.budget, self.context.spent)
         self._completer = self._given or connect(self.options.choice, self._meter)
         super()._get_ready()
-
-    @classmethod
-    def chosen(cls, options: Mapping[str, Any]) -> LlmOptions:
-        """See :meth:`PatternImprover.chosen`."""
-        return type(cls.defaults).of(options, cls.name, cls.defaults)
 
     def messages(self, history: Sequence[Outcome]) -> tuple[Message, ...]:
         """Return the chat messages that a proposal for ``history`` sends first."""

@@ -7,6 +7,7 @@ best.  The pair is turned around, "cost -> theta", so that the model completes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,10 +18,24 @@ from icpi_ros.context.prompt import PromptWriter
 from icpi_ros.context.tokens import NumberFormat
 from icpi_ros.improvers.asking import Asker
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
+from icpi_ros.improvers.options import fixed
 from icpi_ros.types import Array, Outcome, Proposal
 
 MAX_PAIRS = 20
+
+
+@dataclass(frozen=True)
+class OproOptions(LlmOptions):
+    """Options where neither examples nor errors are shown."""
+
+    k: int = fixed(LlmOptions.k)
+    features: str = fixed(LlmOptions.features)
+    order: str = fixed(LlmOptions.order)
+    history: bool = fixed(LlmOptions.history)
+    start: str = fixed(LlmOptions.start)
+    describe: bool = True
+    temperature: float = 1.0
 
 
 class LlmOpro(Llm):
@@ -28,8 +43,7 @@ class LlmOpro(Llm):
 
     name: ClassVar[str] = "llm-opro"
     summary: ClassVar[str] = "language model that sees (theta, cost) pairs only (OPRO, ProPS)"
-    defaults: ClassVar[LlmOptions] = LlmOptions(describe=True, temperature=1.0)
-    unused: ClassVar[tuple[str, ...]] = ("k", "order", "history", "start", "features")
+    Options = OproOptions
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return the best trials as ``cost -> theta``, worst first, then cost 0 to complete."""

@@ -17,20 +17,23 @@ from icpi_ros.context.outcomes import Outcomes
 from icpi_ros.errors import CompletionFailed
 from icpi_ros.improvers.asking import Asker
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
+from icpi_ros.improvers.options import option
 from icpi_ros.redact import jsonable
 from icpi_ros.types import Array, Outcome, Proposal
 
 
 @dataclass(frozen=True)
 class PlanOptions(LlmOptions):
-    """One more option: ``predictor``, ``embedded`` or ``llm``: who foretells outcomes."""
+    """Options of planning, and other defaults."""
 
     history: bool = True
     start: str = "best"
     samples: int = 8
     temperature: float = 0.7
-    predictor: str = "embedded"
+    predictor: str = option(
+        "embedded", "model that predicts the outcomes", choices=("embedded", "llm")
+    )
 
 
 class LlmPlan(Llm):
@@ -38,7 +41,7 @@ class LlmPlan(Llm):
 
     name: ClassVar[str] = "llm-plan"
     summary: ClassVar[str] = "language model that foretells what its proposals lead to (DICP)"
-    defaults: ClassVar[PlanOptions] = PlanOptions()
+    Options = PlanOptions
     options: PlanOptions
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:

@@ -14,18 +14,19 @@ import numpy as np
 from icpi_ros.context.fusion import fuse
 from icpi_ros.improvers.asking import Asker
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
+from icpi_ros.improvers.options import option
 from icpi_ros.redact import jsonable
 from icpi_ros.types import Array, Outcome, Proposal
 
 
 @dataclass(frozen=True)
 class SampleOptions(LlmOptions):
-    """One more option: ``fuse``, ``median`` or ``student-t``."""
+    """Options of the fusion, and other defaults."""
 
     samples: int = 8
     temperature: float = 0.7
-    fuse: str = "median"
+    fuse: str = option("median", "how the samples are fused", choices=("median", "student-t"))
 
 
 class LlmSamples(Llm):
@@ -33,7 +34,7 @@ class LlmSamples(Llm):
 
     name: ClassVar[str] = "llm-samples"
     summary: ClassVar[str] = "language model, several samples per step fused robustly"
-    defaults: ClassVar[SampleOptions] = SampleOptions()
+    Options = SampleOptions
     options: SampleOptions
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:

@@ -18,7 +18,8 @@ from icpi_ros.data.dataset import trusted_labels
 from icpi_ros.errors import CompletionFailed
 from icpi_ros.improvers.asking import Asker
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
+from icpi_ros.improvers.options import option
 from icpi_ros.types import Array, Outcome, Proposal
 
 LEAST_EXAMPLES = 4
@@ -26,18 +27,13 @@ LEAST_EXAMPLES = 4
 
 @dataclass(frozen=True)
 class SteeredOptions(LlmOptions):
-    """Two more options.
-
-    Attributes:
-        asks: questions per proposal, the first one included.
-        decay: factor on the trust in the data set per trial.
-    """
+    """Options of asking again, and other defaults."""
 
     history: bool = True
     start: str = "best"
     temperature: float = 0.7
-    asks: int = 4
-    decay: float = 0.6
+    asks: int = option(4, "questions per proposal, the first one included", low=1, high=20)
+    decay: float = option(0.6, "factor on the trust in the data set per trial", low=0.0, high=1.0)
 
 
 class LlmSteered(Llm):
@@ -45,7 +41,7 @@ class LlmSteered(Llm):
 
     name: ClassVar[str] = "llm-steered"
     summary: ClassVar[str] = "language model held to the region of good examples (ICPO)"
-    defaults: ClassVar[SteeredOptions] = SteeredOptions()
+    Options = SteeredOptions
     options: SteeredOptions
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:

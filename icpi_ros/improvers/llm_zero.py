@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from icpi_ros.context.pattern import Pattern
 from icpi_ros.improvers.llm import Llm
-from icpi_ros.improvers.options import LlmOptions
+from icpi_ros.improvers.llm_options import LlmOptions
+from icpi_ros.improvers.options import fixed
 from icpi_ros.types import Outcome
+
+
+@dataclass(frozen=True)
+class ZeroOptions(LlmOptions):
+    """Options where no example is shown."""
+
+    k: int = fixed(LlmOptions.k)
+    order: str = fixed(LlmOptions.order)
+    describe: bool = True
 
 
 class LlmZero(Llm):
@@ -16,8 +27,7 @@ class LlmZero(Llm):
 
     name: ClassVar[str] = "llm-zero"
     summary: ClassVar[str] = "language model without examples (in-weights baseline of ICPI)"
-    defaults: ClassVar[LlmOptions] = LlmOptions(describe=True)
-    unused: ClassVar[tuple[str, ...]] = ("k", "order")
+    Options = ZeroOptions
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return the query alone, with the run's own pairs if the option history says so."""

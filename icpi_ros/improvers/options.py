@@ -1,128 +1,207 @@
-"""Options of the pattern-completing improvers: names, ranges, defaults, and clear refusals."""
+"""Typed options of improvers: one frozen dataclass each, its fields say what is allowed."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from icpi_ros.context.adjustments import ORDERS
-from icpi_ros.context.tokens import DEFAULT_DIGITS
 from icpi_ros.errors import InvalidValue
-from icpi_ros.models.budget import Budget
-from icpi_ros.models.cassette import MODES
-from icpi_ros.models.connect import ModelChoice
-from icpi_ros.models.profile import VARIABLE_NAME, is_plain_url
+from icpi_ros.redact import redact_text
+from icpi_ros.text import printable
 
-S = TypeVar("S", bound="PatternOptions")
+if TYPE_CHECKING:
+    from cattrs import Converter
 
-DEFAULT_DEADLINE = 30.0
-"""Wall time of one proposal, all calls and retries included [s]."""
-MAX_DEADLINE = 3600.0
+O = TypeVar("O")  # noqa: E741
+
 HUGE = 1e15
 """Larger numbers are mistakes; infinity, which JSON does not have, means no limit."""
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "digits": (1, 9),
-    "deadline": (1e-3, MAX_DEADLINE),
-    "temperature": (0.0, 2.0),
-    "samples": (1, 64),
-    "asks": (1, 20),
-    "decay": (0.0, 1.0),
-    "max_calls": (1, math.inf),
-    "max_tokens": (1, math.inf),
-    "max_money": (1e-9, math.inf),
-    "max_seconds": (1e-3, math.inf),
+MAX_SHOWN = 24
+"""Longest text that an error shows; a longer one may be a key in the wrong place [characters]."""
+_TYPES: Mapping[Any, tuple[str, str]] = {
+    bool: ("true or false", "true or false"),
+    int: ("whole number", "a whole number"),
+    float: ("number", "a number"),
+    str: ("text", "a text"),
 }
-_CHOICES: Mapping[str, Sequence[str]] = {
-    "order": ORDERS,
-    "start": ("latest", "best"),
-    "repeats": ("refuse", "allow"),
-    "fuse": ("median", "student-t"),
-    "predictor": ("embedded", "llm"),
-    "cassette_mode": MODES,
-}
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    unit: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: Sequence[Any] = (),
+    valid: Callable[[Any], bool] | None = None,
+    allowed: str = "",
+) -> Any:
+    """Return a dataclass field that is an option.
+
+    A subclass may give it another default (``sigma: float = 0.1``); the rest is inherited.
+
+    Args:
+        default: where it is not given.
+        text: what it does, one line.
+        unit: of a number.
+        low: smallest allowed number.
+        high: largest one; infinite = none.
+        choices: allowed values; none = all.
+        valid: whether a value of the right type is allowed.
+        allowed: what ``valid`` allows, in words.
+    """
+    what = {"text": text, "unit": unit, "low": low, "high": high}
+    return field(
+        default=default, metadata=what | {"choices": choices, "valid": valid, "allowed": allowed}
+    )
+
+
+def fixed(value: Any) -> Any:
+    """Return a dataclass field that is no option: a base class has one that makes no sense here."""
+    return field(default=value, init=False)
 
 
 @dataclass(frozen=True)
-class PatternOptions:
-    """How the context of a proposal is put together.
+class NoOptions:
+    """Options of an improver that takes none."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an improver; the rest is as in :func:`option`.
 
     Attributes:
-        order: of the retrieved examples, see ``context.adjustments.ORDERS``.
-        history: show the run's own trials, as hindsight pairs.
-        start: adjust the ``latest`` trial (ICPI: theta_{i+1} = theta_i + dtheta_i) or the
-            ``best`` one.
-        repeats: ``refuse`` a theta that was tried already (``embedded`` proposes then), or
-            ``allow`` it.
+        name: of the field.
+        type: of its values.
+        default: MISSING if it must be given.
     """
 
-    order: str = ORDERS[0]
-    history: bool = False
-    start: str = "latest"
-    repeats: str = "refuse"
+    name: str
+    type: Any
+    default: Any
+    text: str = ""
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    choices: Sequence[Any] = ()
+    valid: Callable[[Any], bool] | None = None
+    allowed: str = ""
 
-    @classmethod
-    def of(cls: type[S], given: Mapping[str, Any], name: str, defaults: S) -> S:
-        """Return the options of the improver ``name``; keys that are not fields are ignored.
+    @property
+    def kind(self) -> str:
+        """Its type in a word or two."""
+        return _TYPES[self.type][0] if self.type in _TYPES else _name(self.type)
+
+    @property
+    def span(self) -> str:
+        """Its choices, or its range; empty = any value of the type."""
+        if self.choices:
+            return ", ".join(map(str, self.choices))
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return f"{self.low:g} to {self.high:g}"
+        if math.isfinite(self.low):
+            return f"at least {self.low:g}"
+        return f"at most {self.high:g}" if math.isfinite(self.high) else ""
+
+    @property
+    def words(self) -> str:
+        """What is allowed, as an error says it."""
+        if self.choices:
+            return f"choose one of {self.span}"
+        if self.allowed:
+            return self.allowed
+        words = ", ".join(filter(None, (_TYPES.get(self.type, ("", self.kind))[1], self.span)))
+        return f"{words} [{self.unit}]" if self.unit else words
+
+    def read(self, value: Any, improver: str) -> Any:
+        """Return a JSON value as one of the option's type.
 
         Raises:
-            InvalidValue: a value is not allowed; names it and what is.
+            InvalidValue: it is not allowed; names improver, option, value and what is.
         """
-        values: dict[str, Any] = {f.name: getattr(defaults, f.name) for f in fields(cls)}
-        for key in values.keys() & given.keys():
-            values[key] = _checked(key, given[key], values[key], name)
-        return cls(**values)
+        try:
+            found = _converter().structure(value, self.type)
+            ok = all(map(self._allows, found if isinstance(found, list | tuple) else [found]))
+        except Exception:  # of whatever kind a converter of a foreign type raises
+            ok = False
+        if not ok:
+            # A text that is free may hold a key, so not even a wrong one is shown.
+            shown = "this value" if self.type is str and not self.choices else show(value)
+            raise InvalidValue(
+                f"option {self.name} of {improver}: {shown} is not allowed: {self.words}"
+            )
+        return found
+
+    def _allows(self, value: Any) -> bool:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            inside = abs(value) < HUGE and self.low <= value <= self.high
+            return inside and (not self.choices or value in self.choices)
+        return (not self.choices or value in self.choices) and (not self.valid or self.valid(value))
 
 
-@dataclass(frozen=True)
-class LlmOptions(PatternOptions):
-    """The same for improvers that ask a model.
+def options_of(kind: type[Any]) -> Mapping[str, Option]:
+    """Return the options that a dataclass has, by name."""
+    types, known = get_type_hints(kind), {f.name for f in fields(Option)}
+    return {
+        f.name: Option(
+            f.name,
+            types[f.name],
+            f.default if f.default_factory is MISSING else f.default_factory(),
+            **{key: what for key, what in _metadata(kind, f.name).items() if key in known},
+        )
+        for f in fields(kind)
+        if f.init
+    }
 
-    Attributes:
-        model: entry of models.yaml, or a name on the wire; empty = ICPI_MODEL.
-        models: file with entries of one's own; empty = ICPI_MODELS.
-        base_url: endpoint; empty = the entry's, else OPENAI_BASE_URL, else OpenAI's.
-        key_variable: environment variable that holds the key; empty = the entry's.
-        deadline: wall time of one proposal, all calls and retries included [s].
-        digits: decimal places of a number, see ``context.tokens.NumberFormat``.
-        describe: begin with a short description of the task.
-        temperature: of sampling, where the model takes one.
-        samples: replies per question.
-        cassette: file that holds requests and replies; empty = none.
-        cassette_mode: ``auto`` asks for what is missing and records it, ``replay`` never asks.
-        max_calls: budget of a run: HTTP requests.
-        max_tokens: budget of a run: prompt and completion tokens.
-        max_money: budget of a run [currency of models.yaml].
-        max_seconds: budget of a run: waiting for the model [s].
+
+def read_options(kind: type[O], given: Mapping[str, Any], improver: str) -> O:
+    """Return a dataclass of options from JSON values; those not given have their defaults.
+
+    Nothing is coerced: true is no number, "3" is none either, and 3.0 is not a whole one.
+
+    Raises:
+        InvalidValue: an unknown option, or a value that is not allowed; one line, which shows no
+            value of an option that may hold a key.
     """
+    known = options_of(kind)
+    check_names(given, known, improver)
+    values = {name: known[name].read(value, improver) for name, value in given.items()}
+    try:
+        return kind(**values)
+    except Exception as exc:  # its __post_init__ may refuse a combination, in whatever way
+        why = printable(" ".join(redact_text(str(exc)).split()))
+        raise InvalidValue(f"options of {improver} are not allowed: {why}") from exc
 
-    model: str = ""
-    models: str = ""
-    base_url: str = ""
-    key_variable: str = ""
-    deadline: float = DEFAULT_DEADLINE
-    digits: int = DEFAULT_DIGITS
-    describe: bool = False
-    temperature: float = 0.0
-    samples: int = 1
-    cassette: str = ""
-    cassette_mode: str = "auto"
-    max_calls: float = math.inf
-    max_tokens: float = math.inf
-    max_money: float = math.inf
-    max_seconds: float = math.inf
 
-    @property
-    def choice(self) -> ModelChoice:
-        """Which model is asked."""
-        return ModelChoice(*(getattr(self, f.name) for f in fields(ModelChoice)))
+def check_names(given: Mapping[str, Any], known: Mapping[str, Any], improver: str) -> None:
+    """Check that all options that are ``given`` are ``known``.
 
-    @property
-    def budget(self) -> Budget:
-        """How much a run may spend."""
-        return Budget(self.max_calls, self.max_tokens, self.max_money, self.max_seconds)
+    Raises:
+        InvalidValue: one is not; names it, the likely one, and those that there are.
+    """
+    for name in sorted(given.keys() - known.keys()):
+        allowed = f"choose from {', '.join(sorted(known))}" if known else "it has no options"
+        raise InvalidValue(
+            f"unknown option {show(name)} of {improver}: {allowed}{_guess(name, known)}"
+        )
+
+
+def show(value: Any) -> str:
+    """Return a JSON value as an error may show it: one line, short, no key of the environment."""
+    if isinstance(value, str):
+        if len(value) > MAX_SHOWN:
+            return f"a text of {len(value)} characters"
+        return repr(redact_text(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "so large a number" if abs(value) >= HUGE else f"{value:g}"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    return {True: "true", False: "false", None: "null"}.get(value, type(value).__name__)
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -155,44 +234,37 @@ def parse_options(text: str) -> dict[str, Any]:
     return found
 
 
-def _checked(key: str, value: Any, default: Any, name: str) -> Any:
-    """Return ``value`` as the type of ``default``; texts are not shown, they may hold a key."""
-    where = f"option {key} of {name}"
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise InvalidValue(f"{where} must be true or false")
-        return value
-    if isinstance(default, str):
-        return _text(key, value, where)
-    return _number(key, value, default, where)
+def _metadata(kind: type[Any], name: str) -> Mapping[str, Any]:
+    """Return what the class that declares a field, or the nearest base, says about it."""
+    declared = (base.__dict__.get("__dataclass_fields__", {}).get(name) for base in kind.__mro__)
+    return next((found.metadata for found in declared if found and found.metadata), {})
 
 
-def _number(key: str, value: Any, default: float, where: str) -> float:
-    whole = isinstance(default, int)
-    wanted = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise InvalidValue(f"{where} must be {wanted}")
-    low, high = _RANGES[key]
-    if not (low <= value <= high and abs(value) < HUGE):
-        span = f"{low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
-        shown = "so large a number" if abs(value) >= HUGE else f"{value:g}"
-        raise InvalidValue(f"{where}: {shown} is not allowed: {wanted}, {span}")
-    return value if whole else float(value)
+def _guess(name: str, known: Mapping[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[:MAX_SHOWN], known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
-def _text(key: str, value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidValue(f"{where} must be a text")
-    if key in _CHOICES and value not in _CHOICES[key]:
-        raise InvalidValue(f"{where}: choose one of {', '.join(_CHOICES[key])}")
-    if key == "key_variable" and value and not VARIABLE_NAME.fullmatch(value):
-        raise InvalidValue(
-            f"{where} must be the name of an environment variable (capitals, digits and _), "
-            "not the key"
-        )
-    if key == "base_url" and value and not is_plain_url(value):
-        raise InvalidValue(
-            f"{where} must be a URL http://... or https://... without user name, password and "
-            "query: set the key in the environment"
-        )
+def _name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+
+
+@cache
+def _converter() -> Converter:
+    """Return what makes values of any type, without coercion."""
+    from cattrs import Converter  # takes a tenth of a second: only where an option is given
+
+    made = Converter(forbid_extra_keys=True)
+    for kind in _TYPES:
+        made.register_structure_hook(kind, _strict)
+    return made
+
+
+def _strict(value: Any, kind: Any) -> Any:
+    if kind is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError
     return value

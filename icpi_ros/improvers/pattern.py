@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from icpi_ros.context.pattern import Pattern
 from icpi_ros.errors import BudgetSpent, CompletionFailed
 from icpi_ros.improvers.base import Context, IndexedImprover, best, without_options
 from icpi_ros.improvers.embedded import Embedded
-from icpi_ros.improvers.options import PatternOptions
+from icpi_ros.improvers.llm_options import PatternOptions
 from icpi_ros.types import Array, Outcome, Proposal
 
 FARTHEST = 2.0
@@ -31,15 +31,8 @@ class PatternImprover(IndexedImprover):
     proposal, and the proposal says so.
     """
 
-    defaults: ClassVar[PatternOptions] = PatternOptions()
-    unused: ClassVar[tuple[str, ...]] = ()
-    """Options of the defaults that make no sense for a subclass: refused."""
-
-    def __init_subclass__(cls) -> None:
-        """Take the names of the options from the defaults."""
-        super().__init_subclass__()
-        names = (*IndexedImprover.option_names, *(f.name for f in fields(cls.defaults)))
-        cls.option_names = tuple(name for name in names if name not in cls.unused)
+    Options = PatternOptions
+    options: PatternOptions
 
     def __init__(self, context: Context, proposes: bool = True) -> None:
         """Index the data set, fit ``embedded`` (seconds, once per process).
@@ -54,7 +47,6 @@ class PatternImprover(IndexedImprover):
             InvalidValue: a wrong option, or too few examples.
         """
         super().__init__(context)
-        self.options = self.chosen(context.options)
         self._adjustments = Adjustments(
             context.dataset, self._features, self._index, self.options.order
         )
@@ -64,21 +56,6 @@ class PatternImprover(IndexedImprover):
     def _get_ready(self) -> None:
         """Make what only a proposal needs; the substitute last, because it takes seconds."""
         self._substitute = Embedded(without_options(self.context))
-
-    @classmethod
-    def chosen(cls, options: Mapping[str, Any]) -> PatternOptions:
-        """Return checked options with this improver's defaults.
-
-        Raises:
-            InvalidValue: a value is not allowed.
-        """
-        return type(cls.defaults).of(options, cls.name, cls.defaults)
-
-    @classmethod
-    def check(cls, options: Mapping[str, Any]) -> None:
-        """Check names and values; see :meth:`Improver.check`."""
-        super().check(options)
-        cls.chosen(options)
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return what a proposal for ``history`` asks to complete."""

@@ -23,6 +23,7 @@ no test uses, those of ``ridge`` on training draws of the tasks (docs/baselines.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -30,7 +31,8 @@ from typing import ClassVar
 import numpy as np
 
 from icpi_ros.context.regression import gaussian_weights, ordered_pairs, shortened, weighted_ridge
-from icpi_ros.improvers.base import Context, IndexedImprover, best, failures
+from icpi_ros.improvers.base import Context, IndexedImprover, IndexedOptions, best, failures
+from icpi_ros.improvers.options import fixed, option
 from icpi_ros.types import Array, Outcome, Proposal
 
 PAIR_WEIGHT = 1.0
@@ -47,40 +49,35 @@ MAX_STEP = 2.0
 
 
 @dataclass(frozen=True)
-class RidgeSettings:
-    """How the examples around a trial are fitted.
+class RidgeOptions(IndexedOptions):
+    """How the examples around a trial are fitted."""
 
-    Attributes:
-        k: examples.
-        penalty: ridge on the slopes, in scaled coordinates.
-        bandwidth: standard deviation of the Gaussian weights, as a share of the farthest
-            neighbour's distance.
-        from_best: start from the best trial so far instead of the latest.
-    """
+    k: int = 10
+    penalty: float = option(0.003, "ridge on the scaled slopes", low=1e-9, high=1e3)
+    bandwidth: float = option(
+        1.0,
+        "standard deviation of the Gaussian weights",
+        unit="share of the farthest neighbour's distance",
+        low=0.05,
+        high=100.0,
+    )
+    from_best: bool = option(False, "start from the best trial so far instead of the latest")
+
+
+@dataclass(frozen=True)
+class RidgeHindsightOptions(RidgeOptions):
+    """The same with other defaults; always from the best trial."""
 
     k: int = 40
     penalty: float = 0.03
     bandwidth: float = 0.5
-    from_best: bool = True
+    from_best: bool = fixed(True)
 
 
-class Ridge(IndexedImprover):
-    """Query-centred ridge on near examples; see the module's text."""
+class LocalRidge(IndexedImprover):
+    """Query-centred ridge on near examples, and a step that subclasses make of it."""
 
-    name: ClassVar[str] = "ridge"
-    summary: ClassVar[str] = "local ridge on near examples"
-    local: ClassVar[RidgeSettings] = RidgeSettings(
-        k=10, penalty=0.003, bandwidth=1.0, from_best=False
-    )
-
-    def __init__(self, context: Context, local: RidgeSettings | None = None) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: a wrong option, or too few examples.
-        """
-        self._local = local or self.local
-        super().__init__(context, self._local.k)
+    local: RidgeOptions = RidgeOptions()
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return theta + fitted adjustment; see :meth:`Improver.propose`."""
@@ -90,17 +87,16 @@ class Ridge(IndexedImprover):
         theta = self._fresh(theta, base, history, rng)
         return Proposal(theta, self.name, latency=time.perf_counter() - start)
 
+    @abstractmethod
     def _step(self, history: Sequence[Outcome]) -> tuple[Outcome, Array]:
         """Return the trial to start from and the scaled adjustment ``(d,)``."""
-        base = best(history) if self._local.from_best else history[-1]
-        return base, self._local_step(base)
 
     def _neighbourhood(self, base: Outcome) -> tuple[Array, Array, Array, Array]:
         """Return scaled query ``(d+f,)``, examples ``(k, d+f)``, labels ``(k, d)``, weights."""
         scale, seen = self._index.scale, self._seen(base)
         near = self._index.query(base.theta, seen, self._k)
         query = scale.point(base.theta, seen)
-        weights = gaussian_weights(self._index.distances(query, near), self._local.bandwidth)
+        weights = gaussian_weights(self._index.distances(query, near), self.local.bandwidth)
         labels = scale.dtheta(self.context.dataset.dtheta[near])
         return query, self._index.points[near], labels, weights
 
@@ -108,9 +104,31 @@ class Ridge(IndexedImprover):
         """Return the scaled adjustment ``(d,)`` that the data set alone suggests."""
         query, points, labels, weights = self._neighbourhood(base)
         inputs = np.column_stack([np.ones(len(points)), points - query])
-        penalty = np.full(inputs.shape[1], self._local.penalty)
+        penalty = np.full(inputs.shape[1], self.local.penalty)
         penalty[0] = 1e-9  # the intercept is the answer: it must not be shrunk
         return np.asarray(weighted_ridge(inputs, labels, weights, penalty)[0])
+
+
+class Ridge(LocalRidge):
+    """The adjustment that the fit gives; see the module's text."""
+
+    name: ClassVar[str] = "ridge"
+    summary: ClassVar[str] = "local ridge on near examples"
+    Options = RidgeOptions
+    options: RidgeOptions
+
+    def __init__(self, context: Context) -> None:
+        """Index the data set.
+
+        Raises:
+            InvalidValue: a wrong option, or too few examples.
+        """
+        super().__init__(context)
+        self.local = self.options
+
+    def _step(self, history: Sequence[Outcome]) -> tuple[Outcome, Array]:
+        base = best(history) if self.options.from_best else history[-1]
+        return base, self._local_step(base)
 
 
 class RidgeHindsight(Ridge):
@@ -118,7 +136,7 @@ class RidgeHindsight(Ridge):
 
     name: ClassVar[str] = "ridge-hindsight"
     summary: ClassVar[str] = "local ridge on near examples and on all pairs of the run's trials"
-    local: ClassVar[RidgeSettings] = RidgeSettings()
+    Options = RidgeHindsightOptions
 
     def _step(self, history: Sequence[Outcome]) -> tuple[Outcome, Array]:
         base = best(history)
@@ -134,7 +152,7 @@ class RidgeHindsight(Ridge):
             inputs,
             np.vstack([labels, steps]),
             np.concatenate([DOUBT**failed * weights, trust]),
-            np.full(inputs.shape[1], DOUBT**failed * self._local.penalty + 1e-9),
+            np.full(inputs.shape[1], DOUBT**failed * self.local.penalty + 1e-9),
         )
         step = np.asarray(self._index.scale.error(self._seen(base)) @ gain)
         return shortened(step, MAX_STEP * DOUBT ** max(failed - 1, 0))

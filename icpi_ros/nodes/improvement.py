@@ -127,7 +127,6 @@ class ImprovementJob:
                 store, goal.resume_run_id, dataset=dataset, execution=self._setup.execution
             )
         improver = goal.improver or self._setup.improver
-        taken = IMPROVERS.get(improver).option_names
         return Run(
             task,
             improver=improver,
@@ -135,7 +134,7 @@ class ImprovementJob:
             trials=int(goal.budget),
             seed=int(goal.seed),
             dataset=dataset,
-            options={key: value for key, value in self._setup.options.items() if key in taken},
+            options=IMPROVERS.get(improver).taken(self._setup.options),
             target_cost=float(goal.target_cost),
             max_step=self._setup.max_step,
             storage=store,

@@ -18,7 +18,9 @@ from icpi_ros.data.execution import UNKNOWN, Backend, Execution
 from icpi_ros.feasible import reach_of
 from icpi_ros.graph.checklist import STORE, Line, State
 from icpi_ros.graph.instance import domain_id
+from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
+from icpi_ros.improvers.shared import check_shared
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert, diagnostics, qos
@@ -44,13 +46,14 @@ class PolicyImprover(IcpiNode):
         arm = find_arm(values["arm"] or task.arm)
         gate = gate_of(arm, values["limits"])
         names = ("model", "base_url", "key_variable", "deadline")
+        options = parse_options(values["options"])
+        check_shared(options, [values["improver"]], IMPROVERS)  # a goal may ask another one
         self._setup = Setup(
             task=task,
             improver=values["improver"],
             store=Path(values["store"]).expanduser() if values["store"] else None,
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
-            options=parse_options(values["options"])
-            | {name: values[name] for name in names if values[name]},
+            options=options | {name: values[name] for name in names if values[name]},
             max_step=values["max_step"],
             why_not=reach_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),

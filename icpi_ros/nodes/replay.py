@@ -57,8 +57,7 @@ class Replay(IcpiNode):
         super().__init__("replay")
         values = declare(self, "replay")
         names = ("model", "base_url", "key_variable")
-        options = parse_options(values["options"]) | {n: values[n] for n in names if values[n]}
-        taken = IMPROVERS.get(values["improver"]).option_names
+        named = {name: values[name] for name in names if values[name]}
         task = TASKS.get(values["task"])
         file = values["dataset"]
         self._task, self._improver = task, values["improver"]
@@ -70,7 +69,8 @@ class Replay(IcpiNode):
             trials=MAX_BUDGET,
             seed=values["seed"],
             dataset=self._dataset,
-            options={name: value for name, value in options.items() if name in taken},
+            options=parse_options(values["options"])
+            | IMPROVERS.get(values["improver"]).taken(named),
             max_step=values["max_step"],
             mix=True,
         )

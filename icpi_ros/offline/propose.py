@@ -71,13 +71,13 @@ class Bench:
         Raises:
             UsageError: no such improver, or it refuses its options or data set.
         """
-        task, taken = self.run.task, IMPROVERS.get(improver).option_names
+        task = self.run.task
         context = Context(
             space=task.space,
             goal=goal,
             cost_mask=task.cost_mask,
             dataset=find_examples(task, improver, self._dataset),
-            options={name: value for name, value in self._options.items() if name in taken},
+            options=IMPROVERS.get(improver).taken(self._options),
         )
         return Proposer(improver, context)
 

@@ -11,6 +11,7 @@ import toy
 from icpi_ros.errors import InvalidValue
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import best
+from icpi_ros.improvers.options import options_of
 from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.types import Outcome
 
@@ -147,10 +148,12 @@ def test_unknown_options_are_refused(name, data):
     kind = IMPROVERS.get(name)
     with pytest.raises(InvalidValue, match=rf"unknown option 'depth' of {name}: ") as caught:
         kind(toy.context(data, depth=3))
-    assert all(option in str(caught.value) for option in kind.option_names)
+    assert all(option in str(caught.value) for option in options_of(kind.Options))
 
 
-@pytest.mark.parametrize("name", [n for n in IMPROVERS if "k" in IMPROVERS.get(n).option_names])
+@pytest.mark.parametrize(
+    "name", [n for n in IMPROVERS if "k" in options_of(IMPROVERS.get(n).Options)]
+)
 def test_number_of_examples_in_context(name, data):
     kind, history = IMPROVERS.get(name), sampled(1)
     thetas = [
@@ -160,13 +163,15 @@ def test_number_of_examples_in_context(name, data):
     assert np.isfinite(thetas).all()
     assert len({tuple(theta) for theta in thetas}) == 3 or name.startswith("llm")
     for wrong in (0, 1.5, "many", True, None):
-        with pytest.raises(InvalidValue, match=r"option k = .* whole number"):
+        with pytest.raises(
+            InvalidValue, match=rf"option k of {name}: .* a whole number, 1 to 1000"
+        ):
             kind(toy.context(data, k=wrong))
     with pytest.raises(InvalidValue, match="needs at least 301 examples"):
         kind(toy.context(data, k=301))
 
 
-RAW = [name for name in IMPROVERS if "features" in IMPROVERS.get(name).option_names]
+RAW = [name for name in IMPROVERS if "features" in options_of(IMPROVERS.get(name).Options)]
 
 
 @pytest.mark.parametrize("name", RAW)
@@ -185,7 +190,7 @@ def test_raw_features_do_not_matter_where_the_goal_is_fixed_and_scales_are_equal
 def test_wrong_features(name, data):
     kind = IMPROVERS.get(name)
     for wrong in ("pixels", 3, None):
-        with pytest.raises(InvalidValue, match="choose error or raw"):
+        with pytest.raises(InvalidValue, match="choose one of error, raw"):
             kind(toy.context(data, features=wrong))
     wide = replace(data, error=np.tile(data.error, 2))
     with pytest.raises(InvalidValue, match="4 errors and 2 goal values"):

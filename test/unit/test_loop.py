@@ -2,6 +2,7 @@ import json
 import logging
 import math
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from icpi_ros.errors import (
 )
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
+from icpi_ros.improvers.options import option
 from icpi_ros.models.budget import Spending
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.report.run_json import record_json
@@ -40,16 +42,21 @@ DATA = toy_dataset()
 NOTHING_SEEN = ObjectTrajectory(np.arange(5.0), np.full((5, 3), np.nan))
 
 
+@dataclass(frozen=True)
+class ScriptedOptions:
+    answer: str = option("middle", "what it answers")
+
+
 class Scripted(Improver):
     """Answers as its option ``answer`` says."""
 
     name = "scripted"
-    option_names = ("answer",)
+    Options = ScriptedOptions
     summary = "for tests"
     needs_dataset = False
 
     def propose(self, history, rng):
-        answer = self.context.options["answer"]
+        answer = self.options.answer
         if answer == "raise":
             raise CompletionFailed("no answer\nwithin 3 s")
         if answer == "crash":

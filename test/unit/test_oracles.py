@@ -93,7 +93,7 @@ def test_the_ridge_oracle_begins_like_ridge():
 def test_what_oracles_need():
     instance = draw_instance(SLIDE, "train", 5, 0)
     make("oracle", instance, empty(SLIDE))
-    with pytest.raises(InvalidValue, match="unknown option 'k' of oracle: it has no options"):
+    with pytest.raises(InvalidValue, match="unknown option 'k' of oracle: choose from damping"):
         make("oracle", instance, k=3)
 
 

@@ -1,0 +1,34 @@
+"""Options that are given once for several improvers: each takes those that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.options import check_names, options_of
+
+
+def check_shared(
+    options: Mapping[str, Any], asked: Sequence[str], among: Iterable[str] | None = None
+) -> None:
+    """Check options before any improver is asked.
+
+    Args:
+        options: JSON values.
+        asked: improvers whose values are checked.
+        among: improvers that may be asked, too: one of them must have each option; None = only
+            those that are asked.
+
+    Raises:
+        UnknownName: no such improver.
+        InvalidValue: an option that none has, or a value that an asked one does not allow.
+    """
+    if not options:
+        return
+    kinds = [IMPROVERS.get(name) for name in asked]
+    others = kinds if among is None else [IMPROVERS.get(name) for name in among]
+    known = {name: one for kind in others for name, one in options_of(kind.Options).items()}
+    check_names(options, known, " or ".join(asked) if among is None else "any improver")
+    for kind in kinds:
+        kind.chosen(kind.taken(options))
