@@ -35,6 +35,7 @@ COMMANDS = (
     "report",
     "replay",
     "runs",
+    "check-plugin",
     "serve",
     "doctor",
     "calibrate",

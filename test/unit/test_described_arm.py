@@ -271,5 +271,5 @@ def test_a_name_or_a_path_finds_an_arm(tmp_path, monkeypatch):
     copy.write_text(text.replace("name: fr3", "name: fr3_lab", 1))
     monkeypatch.chdir(tmp_path)
     assert find_arm("lab.yaml").name == find_arm(str(copy)).name == "fr3_lab"
-    with pytest.raises(UsageError, match="unknown arm 'panda': choose one of fr3, .*the path"):
+    with pytest.raises(UsageError, match=r"unknown arm 'panda': choose one of fr3, .*the path"):
         find_arm("panda")
