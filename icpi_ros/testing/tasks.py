@@ -44,6 +44,8 @@ def dimensions_fit_together(task: Task) -> None:
         "shifted_space and physics_space name other quantities",
     )
     task.check_goal(task.default_goal)
+    place = task.goal_point(task.default_goal)
+    require(place is None or place.shape == (3,), f"goal_point gives {place}, not three numbers")
 
 
 def definition_is_complete(task: Task) -> None:

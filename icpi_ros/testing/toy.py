@@ -42,7 +42,7 @@ def endpoint(theta: ArrayLike, physics: ArrayLike) -> Array:
     length = speed**2 / (2.0 * friction * GRAVITY)
     slope = np.sin(np.deg2rad(tilt)) / friction
     sideways = length * (slope - np.sin(heading))
-    return START + np.stack([sideways, length * np.cos(heading)], axis=-1)
+    return np.asarray(START + np.stack([sideways, length * np.cos(heading)], axis=-1))
 
 
 def outcome(
