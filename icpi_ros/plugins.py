@@ -37,6 +37,11 @@ def as_text() -> str:
     return os.pathsep.join(_loaded)
 
 
+def as_options() -> list[str]:
+    """Return the options of a command that load the same."""
+    return [word for name in _loaded for word in ("--plugin", name)]
+
+
 def load_all(text: str = "") -> None:
     """Load the plug-ins of the environment and those in ``text``, as :func:`as_text` writes it.
 

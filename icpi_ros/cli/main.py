@@ -36,6 +36,7 @@ COMMANDS = (
     "report",
     "replay",
     "runs",
+    "check-plugin",
     "serve",
     "doctor",
     "calibrate",

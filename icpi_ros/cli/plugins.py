@@ -38,10 +38,3 @@ def load_plugins(given: Sequence[str]) -> None:
 
     load_all()
     load(given)
-
-
-def plugin_options() -> list[str]:
-    """Return the options that load again what is loaded here."""
-    from icpi_ros.plugins import loaded
-
-    return [word for name in loaded() for word in ("--plugin", name)]

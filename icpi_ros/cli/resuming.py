@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
-from icpi_ros.cli.plugins import plugin_options
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -128,8 +127,9 @@ def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
 def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, ...]:
     """Return the options that a command needs to go on as this one does."""
     from icpi_ros.arms import argument_of
+    from icpi_ros.plugins import as_options
 
-    words = [*plugin_options(), "--store", str(store)]
+    words = [*as_options(), "--store", str(store)]
     files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
     for name, path in files.items():
         words += [name, str(path.absolute())] if path else []

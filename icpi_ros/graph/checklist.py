@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from icpi_ros import plugins
 from icpi_ros.text import printable
 
 
@@ -106,6 +107,7 @@ class Checklist:
         words = ["icpi", "run", "--attach", *(["--task", self.task] if self.task else [])]
         words += ["--namespace", self.namespace.strip("/")] if self.namespace != "/" else []
         words += ["--store", self.store] if self.store else []
+        words += plugins.as_options()
         return printable(shlex.join(words))
 
     @property

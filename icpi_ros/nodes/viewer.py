@@ -109,8 +109,8 @@ class Viewer(IcpiNode):
         self._show_goal(np.array(msg.goal))
 
     def _show_goal(self, goal: Array) -> None:
-        if len(goal) == self._task.goal_space.dim:
-            place = self._task.goal_point(goal)
+        fits = len(goal) == self._task.goal_space.dim
+        if fits and (place := self._task.goal_point(goal)) is not None:
             self._markers["goal"] = [marker_msgs.goal_marker(self._ns, place)]
 
     def _health(self) -> diagnostics.Health:

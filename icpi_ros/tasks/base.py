@@ -84,12 +84,12 @@ class Task(ABC):
         """
         return ""
 
-    def goal_point(self, goal: Array) -> Array:
-        """Return where a goal ``(g,)`` lies ``(3,)`` [m], frame ``base``, for pictures.
+    def goal_point(self, goal: Array) -> Array | None:
+        """Return where a goal ``(g,)`` lies ``(3,)`` [m], frame ``base``; None = not drawn.
 
-        This default takes the goal as a place (x, y) on the table.
+        This default takes the goal as a place (x, y) on the table; of one number it knows no place.
         """
-        return np.array([goal[0], goal[1], 0.0])
+        return np.array([goal[0], goal[1], 0.0]) if len(goal) > 1 else None
 
     @abstractmethod
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:

@@ -4,8 +4,10 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import outsider
 import pytest
 
+from icpi_ros import plugins
 from icpi_ros.cli import status
 from icpi_ros.graph.checklist import (
     FACTS,
@@ -163,6 +165,13 @@ def test_another_remedy_of_an_open_line_is_said():
     announcer.news(checklist(Line("controller", State.WAITING, "is asked")), True)
     absent = checklist(Line("controller", State.WAITING, "nobody is there", "start it"))
     assert len(announcer.news(absent, True)) == 1
+
+
+def test_the_command_has_the_plugins_that_the_graph_has_loaded(tmp_path):
+    push, _ = outsider.write_files(tmp_path)
+    with outsider.forgotten():
+        plugins.load([str(push)])
+        assert Checklist((), task="push").command.endswith(f"--task push --plugin {push}")
 
 
 def test_commands_carry_the_namespace():

@@ -5,6 +5,7 @@ import os
 import sys
 from types import ModuleType, SimpleNamespace
 
+import outsider
 import pytest
 
 from icpi_ros.errors import UsageError
@@ -75,3 +76,21 @@ def test_a_real_arm_is_not_launched_without_approval(launch_file):
     with pytest.raises(UsageError, match="unattended:=true"):
         launched(launch_file, "real", approval="false")
     assert launched(launch_file, "real", approval="false", unattended="true")
+
+
+def test_names_of_a_plugin_are_allowed_once_launch_has_loaded_it(
+    launch_file, tmp_path, monkeypatch
+):
+    push, nearby = outsider.write_files(tmp_path)
+    given = {"task": "push", "improver": "nearby", "plugins": f"push.py{os.pathsep}{nearby}"}
+    monkeypatch.chdir(tmp_path)
+    with outsider.forgotten():
+        (entities,) = launch_file.launch_description("sim").args
+        choices = {a.args[0]: a.choices for a in entities if hasattr(a, "choices")}
+        assert choices["task"] is choices["improver"] is None
+        assert choices["dry_run"] == ("true", "false")
+        nodes = launched(launch_file, "sim", **given)
+        assert {node.parameters[0]["task"] for node in nodes} == {"push"}
+        assert {node.parameters[0]["plugins"] for node in nodes} == {f"{push}{os.pathsep}{nearby}"}
+    with outsider.forgotten(), pytest.raises(UsageError, match="task = 'push' is not allowed"):
+        launched(launch_file, "sim", task="push")

@@ -1,0 +1,55 @@
+"""Check the tasks, improvers and arms of a plug-in by the contract tests."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from icpi_ros.text import printable
+
+if TYPE_CHECKING:
+    from icpi_ros.testing.contract import Check
+
+LONGEST = 300
+"""Characters of a reason that are shown."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the plug-ins."""
+    parser.epilog = "Exit code 0: every check passed; 1: one did not; 2: it cannot be loaded."
+    parser.add_argument(
+        "plugins",
+        nargs="*",
+        metavar="MODULE_OR_FILE",
+        help="default: all that installed packages, --plugin and $ICPI_PLUGINS add",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line per check; 0 if there was one and all passed."""
+    from icpi_ros.errors import UsageError
+    from icpi_ros.plugins import load
+    from icpi_ros.registry import registered
+    from icpi_ros.testing.contract import checks
+
+    before = len(registered)
+    load(args.plugins)
+    brought = {(registry.kind, name) for registry, name, _ in registered[before:]}
+    results = [_passes(check) for check in checks(brought if args.plugins else None)]
+    if not results:
+        raise UsageError("nothing to check: give a plug-in that is not loaded yet")
+    print(f"{sum(results)} of {len(results)} checks passed")
+    return 0 if all(results) else 1
+
+
+def _passes(check: Check) -> bool:
+    """Carry out one check, which may raise anything, and print its line."""
+    reason = ""
+    try:
+        check.run()
+    except Exception as exc:
+        text = " ".join(str(exc).split())[:LONGEST]
+        reason = text if isinstance(exc, AssertionError) else f"{type(exc).__name__}: {text}"
+    line = f"{check.part}: {check.what}"
+    print(printable(f"FAILED  {line}: {reason}" if reason else f"ok      {line}"), flush=True)
+    return not reason

@@ -1,0 +1,56 @@
+"""The contract of everything that other people register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from icpi_ros.arms import ARMS
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.registry import Registry
+from icpi_ros.tasks import TASKS
+from icpi_ros.testing import arms, improvers, tasks
+
+CONTRACTS: tuple[tuple[Registry[Any], tuple[Callable[[Any], None], ...]], ...] = (
+    (TASKS, tasks.CHECKS),
+    (IMPROVERS, improvers.CHECKS),
+    (ARMS, arms.CHECKS),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one part.
+
+    Attributes:
+        part: for example ``task push``.
+        what: what holds, one sentence.
+        run: raises an error where it does not.
+    """
+
+    part: str
+    what: str
+    run: Callable[[], None]
+
+
+def checks(names: set[tuple[str, str]] | None = None) -> Iterator[Check]:
+    """Yield the checks of parts, given as pairs such as ``("task", "push")``.
+
+    None = of all that does not come with the package.
+    """
+    for registry, functions in CONTRACTS:
+        outside = [name for name in registry if name not in registry.built_in]
+        for name in outside:
+            if names is not None and (registry.kind, name) not in names:
+                continue
+            for function in functions:
+                what = (function.__doc__ or function.__name__).splitlines()[0].rstrip(".")
+                yield Check(
+                    f"{registry.kind} {name}", what, partial(_run, registry, name, function)
+                )
+
+
+def _run(registry: Registry[Any], name: str, function: Callable[[Any], None]) -> None:
+    function(registry.get(name))

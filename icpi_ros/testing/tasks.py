@@ -1,0 +1,189 @@
+"""What every task must do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
+
+import numpy as np
+
+from icpi_ros.arms import ARMS
+from icpi_ros.arms.base import Arm
+from icpi_ros.errors import InvalidValue, ObservationMissing
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.survey import SurveyPlan, survey
+from icpi_ros.testing.require import require
+from icpi_ros.types import Array, ObjectTrajectory
+
+DEFINED = {"name", "revision", "arm", "theta", "goal", "default_goal", "goal_varies"} | {
+    *("physics", "error", "cost_mask", "rest", "max_duration")
+}
+"""What a data set depends on."""
+
+
+def _arm(task: Task) -> Arm:
+    return ARMS.get(task.arm)
+
+
+def dimensions_fit_together(task: Task) -> None:
+    """Names, units and numbers of parameters, goals, physics and errors fit together."""
+    require(task.summary, "its summary is empty")
+    require(
+        task.cost_mask.shape == (len(task.error_names),),
+        f"cost_mask has shape {task.cost_mask.shape}, but there are {len(task.error_names)} errors",
+    )
+    for space in (task.space, task.goal_space, task.physics_space, task.shifted_space):
+        for p in space.parameters:
+            require(p.unit and p.description, f"{p.name} has no unit or no description")
+    require(
+        task.shifted_space.names == task.physics_space.names,
+        "shifted_space and physics_space name other quantities",
+    )
+    task.check_goal(task.default_goal)
+    place = task.goal_point(task.default_goal)
+    require(place is None or place.shape == (3,), f"goal_point gives {place}, not three numbers")
+
+
+def definition_is_complete(task: Task) -> None:
+    """The definition names all that a data set depends on, and is JSON."""
+    definition = task.definition()
+    require(set(definition) == DEFINED, f"it has {sorted(definition)}, not {sorted(DEFINED)}")
+    require(json.loads(json.dumps(definition)) == definition, "JSON does not keep it")
+
+
+def goal_out_of_reach_is_refused(task: Task) -> None:
+    """A goal out of reach is refused with the region."""
+    try:
+        task.check_goal(task.goal_space.upper + 1.0)
+    except InvalidValue as exc:
+        require("goal" in str(exc) and "allowed" in str(exc), f"the message is only: {exc}")
+    else:
+        raise AssertionError("a goal 1 above its upper bounds is accepted")
+
+
+def goals_are_drawn_from_the_region_or_fixed(task: Task) -> None:
+    """Goals are drawn from the whole region, or always the default one."""
+    rng = np.random.default_rng(2)
+    goals = np.array([task.sample_goal(rng) for _ in range(50)])
+    for goal in goals:
+        task.check_goal(goal)
+    if task.goal_varies:
+        extent = np.ptp(goals, axis=0) / np.ptp([task.goal_space.lower, task.goal_space.upper], 0)
+        require((extent > 0.8).all(), f"50 goals cover only {extent} of the region")
+    else:
+        require((goals == task.default_goal).all(), "goal_varies is False, but goals differ")
+
+
+def shifted_physics_lie_outside_the_data_and_simulate(task: Task) -> None:
+    """Shifted physics lie outside the data's range and can be simulated."""
+    rng = np.random.default_rng(3)
+    draws = np.array([task.sample_shifted(rng) for _ in range(50)])
+    for physics in draws:
+        require(task.shifted_space.contains(physics), f"{physics} is not in shifted_space")
+        require(not task.physics_space.contains(physics), f"{physics} is in physics_space too")
+    for physics in draws[:3]:
+        found = rollout(task, _arm(task), physics, task.space.sample(rng, 2))
+        for trajectory in found.trajectories:
+            require(np.isfinite(trajectory.positions).all(), f"unstable under physics {physics}")
+
+
+def every_theta_passes_the_gate(task: Task) -> None:
+    """Every theta in the box gives a motion that the safety gate lets pass."""
+    gate, arm = SafetyGate(_arm(task)), _arm(task)
+    inner = task.space.sample(np.random.default_rng(0), 30)
+    for theta in np.concatenate([_corners(task), inner]):
+        motion = task.motion(theta, arm)
+        gate.check(motion.stroke, motion.start)
+        require(not motion.stroke.velocities[-1].any(), f"theta {theta} does not end at rest")
+
+
+def rollouts_are_deterministic_and_observed(task: Task) -> None:
+    """The same theta and physics give the same path, with an error and a cost."""
+    rng = np.random.default_rng(1)
+    physics, thetas = task.sample_physics(rng), task.space.sample(rng, 3)
+    first = rollout(task, _arm(task), physics, thetas)
+    second = rollout(task, _arm(task), physics, thetas, threads=2)
+    for a, b in zip(first.trajectories, second.trajectories, strict=True):
+        require(np.array_equal(a.positions, b.positions), "a second rollout differs")
+        np.testing.assert_allclose(np.diff(a.times), task.rest.period)
+        require(a.times[-1] <= task.max_duration + 1e-9, f"it lasts {a.times[-1]} s")
+        error = task.error(a, task.default_goal)
+        require(error.shape == task.cost_mask.shape, f"the error has shape {error.shape}")
+        require(np.isfinite(error).all(), f"the error is {error}")
+        require(task.cost(error) >= 0.0, f"the cost is {task.cost(error)}")
+
+
+def the_window_ends_at_rest_or_at_its_fixed_end(task: Task) -> None:
+    """A trial ends when the object rests, or at its fixed end where none is waited for."""
+    rng = np.random.default_rng(4)
+    found = rollout(task, _arm(task), task.sample_physics(rng), task.space.sample(rng, 6))
+    if task.rest.speed > 0.0:
+        require(found.rested.all(), f"the object did not come to rest in {task.max_duration} s")
+    else:
+        require(not found.rested.any(), "it ended before its fixed end")
+        ends = [trajectory.times[-1] for trajectory in found.trajectories]
+        np.testing.assert_allclose(ends, task.max_duration)
+
+
+def raw_form_is_state_and_goal(task: Task) -> None:
+    """The raw form is the state, then the goal; their difference is the error."""
+    rng = np.random.default_rng(5)
+    goal, thetas = task.sample_goal(rng), task.space.sample(rng, 1)
+    trajectory = rollout(task, _arm(task), task.sample_physics(rng), thetas).trajectories[0]
+    raw, error = task.raw(trajectory, goal), task.error(trajectory, goal)
+    require(raw.shape == (len(task.raw_names),), f"it has shape {raw.shape}")
+    require(np.isfinite(raw).all(), f"it is {raw}")
+    np.testing.assert_array_equal(raw[-len(goal) :], goal)
+    counted = np.flatnonzero(task.cost_mask)
+    np.testing.assert_allclose(raw[counted] - goal, error[counted], atol=1e-12)
+
+
+def what_was_not_seen_is_not_guessed(task: Task) -> None:
+    """A trajectory that shows nothing raises ObservationMissing."""
+    unseen = ObjectTrajectory(np.array([0.0, 0.1]), np.full((2, 3), np.nan))
+    empty = ObjectTrajectory(np.empty(0), np.empty((0, 3)))
+    for trajectory in (unseen, empty):
+        for read in (task.error, task.raw):
+            with suppress(ObservationMissing):
+                found = read(trajectory, task.default_goal)
+                raise AssertionError(f"{read.__name__} of nothing is {found}")
+
+
+def goals_can_be_reached_and_need_adapting_to(task: Task, first_cost: float = 0.03) -> None:
+    """Every goal can be reached, and not without adapting to the physics.
+
+    ``first_cost``: least mean cost of a random theta [m].
+    """
+    plan = SurveyPlan(draws=2, samples=64, line=9, seed=1, threads=2)
+    found = survey(task, _arm(task), plan)
+    best, noise = float(found.best_cost.max()), float(np.median(found.noise))
+    other, first = float(found.other_cost.mean()), float(found.first_cost.mean())
+    require(best < 0.005, f"best reachable cost {best:.4f} m: must be below 0.005")
+    require(
+        other > 10.0 * best, f"another draw's best theta costs {other:.4f} m, its own {best:.4f}"
+    )
+    require(first > first_cost, f"a random theta costs only {first:.4f} m")
+    require(noise < 0.003, f"noise on a line of thetas is {noise:.4f} m: must be below 0.003")
+
+
+def _corners(task: Task) -> Array:
+    return np.array(list(product(*zip(task.space.lower, task.space.upper, strict=True))))
+
+
+CHECKS: tuple[Callable[[Task], None], ...] = (
+    dimensions_fit_together,
+    definition_is_complete,
+    goal_out_of_reach_is_refused,
+    goals_are_drawn_from_the_region_or_fixed,
+    shifted_physics_lie_outside_the_data_and_simulate,
+    every_theta_passes_the_gate,
+    rollouts_are_deterministic_and_observed,
+    the_window_ends_at_rest_or_at_its_fixed_end,
+    raw_form_is_state_and_goal,
+    what_was_not_seen_is_not_guessed,
+    goals_can_be_reached_and_need_adapting_to,
+)
