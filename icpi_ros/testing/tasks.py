@@ -13,9 +13,9 @@ from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue, ObservationMissing
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.offline.survey import SurveyPlan, survey
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.survey import SurveyPlan, survey
 from icpi_ros.testing.require import require
 from icpi_ros.types import Array, ObjectTrajectory
 
