@@ -115,6 +115,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Executed:
+    """A theta ``(d,)`` that was executed, and the object's path: what a trial tells of physics.
+
+    ``name`` is that of the trial among others of several runs.
+    """
+
+    number: int
+    theta: Array
+    path: ObjectTrajectory
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Tracking:
     """What an arm was commanded last, and how far it was from it at the worst.
 

@@ -35,12 +35,11 @@ from icpi_ros.data.plan import Plan
 from icpi_ros.errors import IcpiError
 from icpi_ros.identify.estimate import Estimate, estimate_of
 from icpi_ros.identify.fit import fit
-from icpi_ros.identify.misfit import Recorded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.observation import Observation, observe
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import Array, Executed, ObjectTrajectory
 
 IMPROVER = "embedded"
 NOISE = 5e-4
@@ -96,7 +95,7 @@ def recover(
     thetas = np.array([row["theta"] for row in rows if row["cost"] is not None])
     rng = np.random.default_rng([seed, number, STREAMS[draws], _SENSOR])
     seen = [
-        Recorded(str(n), theta, _sensed(path, rng))
+        Executed(n, theta, _sensed(path, rng), str(n))
         for n, (theta, path) in enumerate(zip(thetas, simulate(thetas), strict=True))
         if not isinstance(path, str)
     ]

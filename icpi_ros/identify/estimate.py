@@ -9,10 +9,10 @@ import numpy as np
 from scipy.stats import truncnorm
 
 from icpi_ros.identify.fit import PRIOR, Fit
-from icpi_ros.identify.misfit import DELAY, Recorded
+from icpi_ros.identify.misfit import DELAY
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
-from icpi_ros.types import Array
+from icpi_ros.types import Array, Executed
 
 LEVEL = 0.9
 """Probability of the stated intervals."""
@@ -90,7 +90,7 @@ class Estimate:
         return tuple(trial for trial in self.trials if trial.rms > POOR)
 
 
-def estimate_of(task: Task, trials: Sequence[Recorded], found: Fit) -> Estimate:
+def estimate_of(task: Task, trials: Sequence[Executed], found: Fit) -> Estimate:
     """Return a fit in units, with intervals and what is not known."""
     space = task.physics_space
     half = space.half_range
@@ -148,7 +148,7 @@ def _tied(names: Sequence[str], correlation: Array) -> tuple[tuple[str, str, flo
     )
 
 
-def _misfits(trials: Sequence[Recorded], found: Fit) -> tuple[TrialMisfit, ...]:
+def _misfits(trials: Sequence[Executed], found: Fit) -> tuple[TrialMisfit, ...]:
     parts = np.split(found.residuals, np.cumsum(found.lengths)[:-1])
     return tuple(
         TrialMisfit(

@@ -22,10 +22,10 @@ from scipy.optimize import least_squares
 from scipy.stats import qmc
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.identify.misfit import MOST, MOVING, Misfit, Paths, Recorded
+from icpi_ros.identify.misfit import MOST, MOVING, Misfit, Paths
 from icpi_ros.identify.noise import Noise, noise_of
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
+from icpi_ros.types import Array, Executed
 
 PRIOR = 3.0**-0.5
 """Standard deviation of a uniform distribution from -1 to 1."""
@@ -93,7 +93,7 @@ class Fit:
 def fit(
     task: Task,
     arm: Arm,
-    trials: Sequence[Recorded],
+    trials: Sequence[Executed],
     seed: int = 0,
     effort: Effort | None = None,
     threads: int = 1,
@@ -121,7 +121,7 @@ class _Search:
         self,
         task: Task,
         arm: Arm,
-        trials: Sequence[Recorded],
+        trials: Sequence[Executed],
         effort: Effort,
         threads: int,
         on_stage: Callable[[], None],

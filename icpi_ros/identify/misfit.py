@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from icpi_ros.errors import MotionRefused
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import Array, Executed, ObjectTrajectory
 
 DELAY = 0.03
 """Standard deviation of a trial's delay [s]."""
@@ -48,15 +47,6 @@ _FAR = 1.0
 """What a simulation that became unstable is taken to be off by [m]."""
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One recorded trial: ``name``, theta ``(d,)``, and the object's path."""
-
-    name: str
-    theta: Array
-    path: ObjectTrajectory
-
-
 Paths = list[ObjectTrajectory] | None
 """Simulated paths, one per trial; None = that physics is unstable."""
 
@@ -71,7 +61,7 @@ class Misfit:
         threads: physics that are simulated at the same time; results do not depend on it.
     """
 
-    def __init__(self, task: Task, arm: Arm, trials: Sequence[Recorded], threads: int = 1) -> None:
+    def __init__(self, task: Task, arm: Arm, trials: Sequence[Executed], threads: int = 1) -> None:
         """Choose the samples."""
         self.task, self.trials, self.rollouts = task, trials, 0
         self._arm, self._threads = arm, threads

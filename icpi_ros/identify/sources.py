@@ -15,10 +15,9 @@ from icpi_ros.data.execution import refuse_mixed
 from icpi_ros.data.mixing import ArmId, distinct
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
-from icpi_ros.identify.misfit import Recorded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, TrialStatus
+from icpi_ros.types import Array, Executed, ObjectTrajectory, TrialStatus
 
 MOST_TRIALS = 24
 """Trials that are used at most, evenly chosen: time grows with their number."""
@@ -39,7 +38,7 @@ class Recording:
     """
 
     task: Task
-    trials: tuple[Recorded, ...]
+    trials: tuple[Executed, ...]
     source: str
     left_out: tuple[str, ...]
     arms: tuple[ArmId, ...] = ()
@@ -149,7 +148,7 @@ def _recording(
             )
         found = [trial for trial in found if trial.number in numbers]
     chosen = TASKS.get(_task_name(found, task, source))
-    usable, left_out = list[Recorded](), list[str]()
+    usable, left_out = list[Executed](), list[str]()
     for trial in found:
         why = _unusable(trial, chosen)
         if why:
@@ -167,9 +166,9 @@ def _recording(
     return Recording(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
 
 
-def _recorded(trial: _Found) -> Iterator[Recorded]:
+def _recorded(trial: _Found) -> Iterator[Executed]:
     if trial.theta is not None and trial.path is not None:
-        yield Recorded(trial.name, trial.theta, trial.path)
+        yield Executed(trial.number, trial.theta, trial.path, trial.name)
 
 
 def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:

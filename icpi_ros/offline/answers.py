@@ -103,7 +103,7 @@ class _Prepared:
             t.number: difference(run.task, t, by_number.get(t.number)) for t in run.trials
         }
         executed = executed_of(run, by_number)
-        if executed is None:
+        if not executed:
             return cls(run, by_number, differences, (), None)
         compared = len(set(request.improvers)) > 1
         instances = solved_instances(run.task, executed, request.pairs) if compared else []

@@ -19,12 +19,12 @@ from icpi_ros.data.hindsight import all_pairs, relabel
 from icpi_ros.data.importing import LEAST_TRIALS, Imported, choose, join, shows
 from icpi_ros.data.mixing import ArmId, distinct, refuse_ways, two_ways
 from icpi_ros.errors import DatasetError, UsageError
-from icpi_ros.offline.outcomes import Executed
 from icpi_ros.offline.perceive import Seen
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun, group
 from icpi_ros.offline.seeing import executed_of, see_runs
 from icpi_ros.tasks.base import Task
+from icpi_ros.types import Executed
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Part:
 
     bag: str
     run_id: str
-    executed: Executed
+    executed: tuple[Executed, ...]
     way: Execution
 
 
@@ -98,9 +98,9 @@ def _parts(bag: Bag, task: Task, request: Request, left_out: list[str]) -> list[
     left_out += grouped.skipped
     way = recorded_setup(bag).way(task)
     return [
-        _Part(str(bag.path), run.run_id, executed, way)
+        _Part(str(bag.path), run.run_id, tuple(t for t in executed if shows(task, t.path)), way)
         for run in grouped.runs
-        if (executed := _usable(run, _seen(bag, run, trials, request))) is not None
+        if (executed := executed_of(run, _seen(bag, run, trials, request)))
     ]
 
 
@@ -114,18 +114,6 @@ def _seen(
     return {t.number: seen[t.trial_id] for t in run.trials if t.trial_id in seen}
 
 
-def _usable(run: RecordedRun, seen: dict[int, Seen]) -> Executed | None:
-    executed = executed_of(run, seen)
-    if executed is None:
-        return None
-    kept = [k for k, path in enumerate(executed.paths) if shows(run.task, path)]
-    return Executed(
-        tuple(executed.numbers[k] for k in kept),
-        executed.thetas[kept],
-        tuple(executed.paths[k] for k in kept),
-    )
-
-
 def _relabelled(
     task: Task, parts: list[_Part], one_physics: bool, left_out: list[str]
 ) -> list[Dataset]:
@@ -133,8 +121,8 @@ def _relabelled(
     together = [parts[:]] if one_physics and parts else [[part] for part in parts]
     made: list[Dataset] = []
     for members in together:
-        thetas = np.concatenate([part.executed.thetas for part in members])
-        paths = [path for part in members for path in part.executed.paths]
+        thetas = np.array([trial.theta for part in members for trial in part.executed])
+        paths = [trial.path for part in members for trial in part.executed]
         if len(paths) < LEAST_TRIALS:
             names = ", ".join(part.run_id for part in members)
             left_out.append(
@@ -164,7 +152,7 @@ def _provenance(
     if examples is not None:
         command += f" --examples {examples} --seed {seed}"
     used = [
-        {"bag": part.bag, "run": part.run_id, "trials": list(part.executed.numbers)}
+        {"bag": part.bag, "run": part.run_id, "trials": [t.number for t in part.executed]}
         for part in parts
     ]
     return {

@@ -7,15 +7,16 @@ are measured.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from icpi_ros.data.hindsight import choose_pairs, outcome_goal
 from icpi_ros.errors import DatasetError, ObservationMissing
-from icpi_ros.offline.outcomes import Executed
+from icpi_ros.runs.outcome import outcome
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Outcome
+from icpi_ros.types import Array, Executed, Outcome
 
 PAIRS = 12
 """Pairs (a, b) of a run that are used by default, besides one goal per recorded trial."""
@@ -43,7 +44,7 @@ class Solved:
 
 
 def solved_instances(
-    task: Task, executed: Executed, pairs: int = PAIRS, seed: int = 0
+    task: Task, executed: Sequence[Executed], pairs: int = PAIRS, seed: int = 0
 ) -> list[Solved]:
     """Return one instance per trial (all before it are its history), then random pairs.
 
@@ -55,9 +56,9 @@ def solved_instances(
         pairs: how many pairs (a, b) with trial a alone as history.
         seed: of their choice.
     """
-    count = len(executed.numbers)
+    count = len(executed)
     try:
-        goals = [outcome_goal(task, path) for path in executed.paths]
+        goals = [outcome_goal(task, trial.path) for trial in executed]
     except (DatasetError, ObservationMissing):
         return []
     found = [_instance(task, executed, goals[b], range(b), b) for b in range(1, count)]
@@ -69,13 +70,13 @@ def solved_instances(
 
 
 def _instance(
-    task: Task, executed: Executed, goal: Array, shown: range | tuple[int, ...], solution: int
+    task: Task,
+    executed: Sequence[Executed],
+    goal: Array,
+    shown: range | tuple[int, ...],
+    solution: int,
 ) -> Solved:
-    errors = [task.error(executed.paths[k], goal) for k in shown]
-    history = tuple(
-        Outcome(executed.thetas[k], error, task.cost(error))
-        for k, error in zip(shown, errors, strict=True)
-    )
-    numbers = tuple(executed.numbers[k] for k in shown)
-    theta = executed.thetas[solution]
-    return Solved(goal, history, len(history), numbers, executed.numbers[solution], theta)
+    history = tuple(outcome(task, goal, executed[k].theta, executed[k].path) for k in shown)
+    numbers = tuple(executed[k].number for k in shown)
+    solved = executed[solution]
+    return Solved(goal, history, len(history), numbers, solved.number, solved.theta)

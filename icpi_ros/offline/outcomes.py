@@ -18,7 +18,7 @@ from icpi_ros.context.outcome_posterior import Posterior
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.improvers.base import REPEAT
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.types import Array, Executed
 
 DRAWS = 400
 """Joint draws of all outcomes of a run; the same ones for every improver."""
@@ -75,15 +75,6 @@ class Estimate:
     draws: Array
 
 
-@dataclass(frozen=True)
-class Executed:
-    """What a run executed and saw: numbers ``(n,)``, thetas ``(n, d)``, paths."""
-
-    numbers: tuple[int, ...]
-    thetas: Array
-    paths: tuple[ObjectTrajectory, ...]
-
-
 class Outcomes:
     """Answers for one run under one physics.
 
@@ -95,18 +86,18 @@ class Outcomes:
     """
 
     def __init__(
-        self, task: Task, executed: Executed, dataset: Dataset | None, seed: int = 0
+        self, task: Task, executed: Sequence[Executed], dataset: Dataset | None, seed: int = 0
     ) -> None:
         """Scale the thetas; the model is fitted at the first call."""
         self._task, self._executed = task, executed
-        self._scaled = task.space.normalise(executed.thetas)
+        self._scaled = task.space.normalise(np.array([trial.theta for trial in executed]))
         self._dataset = dataset if dataset is not None and len(dataset) else None
         shape = (DRAWS, len(np.flatnonzero(task.cost_mask)))
         self._normal = np.random.default_rng([seed, DRAWS]).standard_normal(shape)
 
     def errors(self, goal: Array) -> Array:
         """Return the measured errors ``(n, m)`` of the executed thetas for a goal ``(g,)``."""
-        return np.array([self._task.error(path, goal) for path in self._executed.paths])
+        return np.array([self._task.error(trial.path, goal) for trial in self._executed])
 
     def costs(self, errors: Array) -> Array:
         """Return costs ``(n,)`` [m]."""
@@ -137,7 +128,7 @@ class Outcomes:
         distance, cost = float(distances[k]), float(costs[k])
         reach = steepest * distance
         low = max(0.0, cost - reach) if np.isfinite(reach) else NAN
-        return Nearest(self._executed.numbers[k], distance, cost, low, cost + reach)
+        return Nearest(self._executed[k].number, distance, cost, low, cost + reach)
 
     def _steepest(self, errors: Array) -> float:
         """Return the largest change of the error per scaled distance [m]; NaN if unknown."""

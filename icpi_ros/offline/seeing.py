@@ -9,11 +9,10 @@ import numpy as np
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.offline.outcomes import Executed
 from icpi_ros.offline.perceive import JUMP, Seen, choose_source, perceive, require_source
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun
-from icpi_ros.types import SECOND
+from icpi_ros.types import SECOND, Executed
 
 
 def see_runs(
@@ -43,12 +42,12 @@ def see_runs(
     return source, seen
 
 
-def executed_of(run: RecordedRun, seen: Mapping[int, Seen]) -> Executed | None:
-    """Return what the run executed and saw: the recorded path, else the one of now; None = nothing.
+def executed_of(run: RecordedRun, seen: Mapping[int, Seen]) -> tuple[Executed, ...]:
+    """Return what the run executed and saw: the recorded path, else the one of now.
 
     Only paths that show what the task needs count.
     """
-    numbers, thetas, paths = [], [], []
+    found = []
     for trial in run.done:
         now = seen.get(trial.number)
         path = trial.path.trajectory if trial.path else now.path if now else None
@@ -59,10 +58,8 @@ def executed_of(run: RecordedRun, seen: Mapping[int, Seen]) -> Executed | None:
         except IcpiError:
             continue
         if shown:
-            numbers.append(trial.number)
-            thetas.append(trial.theta)
-            paths.append(path)
-    return Executed(tuple(numbers), np.array(thetas), tuple(paths)) if paths else None
+            found.append(Executed(trial.number, trial.theta, path))
+    return tuple(found)
 
 
 def recorded_seconds(trials: Sequence[RecordedTrial]) -> float:

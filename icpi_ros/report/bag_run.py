@@ -36,7 +36,7 @@ def as_record(run: RecordedRun, bag: str) -> RunRecord:
 
 
 def as_trials(run: RecordedRun, stored: Sequence[Trial] = ()) -> list[Trial]:
-    """Return the trials; what bags lack (prompts, wall times) comes from ``stored`` ones."""
+    """Return the trials; what bags lack (prompts, replies) comes from ``stored`` ones."""
     known = {trial.number: trial for trial in stored}
     return [
         _trial(recorded, recorded.trial, known.get(recorded.number))

@@ -13,9 +13,8 @@ import numpy as np
 
 from icpi_ros.errors import UsageError
 from icpi_ros.identify.estimate import Estimate
-from icpi_ros.identify.misfit import Recorded
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.types import Executed, ObjectTrajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ FORMATS = (".svg", ".png")
 def save_physics_picture(
     path: Path,
     task: Task,
-    trials: Sequence[Recorded],
+    trials: Sequence[Executed],
     simulated: Sequence[ObjectTrajectory],
     found: Estimate,
 ) -> None:
@@ -51,7 +50,7 @@ def save_physics_picture(
 
 
 def _draw_paths(
-    axes: Axes, trials: Sequence[Recorded], simulated: Sequence[ObjectTrajectory]
+    axes: Axes, trials: Sequence[Executed], simulated: Sequence[ObjectTrajectory]
 ) -> None:
     """Draw the two coordinates in which the object moves most."""
     everything = np.concatenate([path.positions for path in simulated])

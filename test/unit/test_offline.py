@@ -111,15 +111,15 @@ def test_another_seed_gives_other_proposals_of_a_random_improver(bag):
 
 
 def test_the_estimate_of_an_executed_theta_for_its_own_goal_is_its_cost(run):
-    from icpi_ros.offline.outcomes import Executed, Outcomes
+    from icpi_ros.offline.outcomes import Outcomes
+    from icpi_ros.types import Executed
 
-    thetas = np.array([trial.theta for trial in run.trials])
-    paths = tuple(trial.trajectory for trial in run.trials)
-    outcomes = Outcomes(run.task, Executed((0, 1, 2, 3), thetas, paths), None)
-    found = outcomes.estimate(run.goal, list(thetas))
+    executed = [Executed(t.number, t.theta, t.trajectory) for t in run.trials]
+    outcomes = Outcomes(run.task, executed, None)
+    found = outcomes.estimate(run.goal, [trial.theta for trial in executed])
     assert [e.cost for e in found] == [pytest.approx(t.cost) for t in run.trials]
     assert {e.kind for e in found} == {"measured"}
-    (far,) = outcomes.estimate(run.goal, [thetas[0] + 0.01])
+    (far,) = outcomes.estimate(run.goal, [executed[0].theta + 0.01])
     assert (far.kind, far.basis) == ("estimated", "nearest trial")
     assert far.nearest.trial == 0
     assert far.low < far.cost < far.high

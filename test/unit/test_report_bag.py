@@ -46,6 +46,7 @@ def test_tables_of_a_bag_and_of_its_stored_run_agree(bag, folder, runs, tmp_path
     assert from_bag == from_store
     assert [float(row["cost"]) for row in from_bag] == [t.cost for t in runs[0].trials]
     table = parquet.read_table(files[2]).to_pylist()
+    assert [row["error_x"] for row in table] == [t.error[0] for t in runs[0].trials]
     assert [row["theta_speed"] for row in table] == [t.theta[0] for t in runs[0].trials]
     assert table[0]["predicted_cost"] is None
     assert set(table[0]) == set(from_bag[0])
