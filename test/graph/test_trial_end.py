@@ -103,6 +103,14 @@ def test_the_arm_is_stopped_even_if_the_client_cannot_be_told():
     assert follower.stops == 1
 
 
+def test_what_is_refused_before_a_motion_ends_the_trial_as_refused():
+    for name in ("retreat", "approach", "stroke"):
+        trial, _, _ = execution(name)
+        with pytest.raises(TrialEnded, match=f"^{name} is refused") as ended:
+            trial.run("trial", THETA, Proposal(run_id="run"))
+        assert ended.value.code == ExecuteMotion.Result.MOTION_REFUSED
+
+
 class Servers:
     """A second server comes at the look of this number, counted from 0."""
 
