@@ -317,8 +317,8 @@ def report(plan: Plan, run_id: str) -> int:
     from icpi_ros.data.store import TrialStore
     from icpi_ros.models.budget import spent_on
     from icpi_ros.report.run_json import record_json
-    from icpi_ros.report.run_picture import save_picture
     from icpi_ros.report.run_text import run_table, spending_line
+    from icpi_ros.runs.picture import save_picture
 
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)

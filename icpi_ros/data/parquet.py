@@ -21,8 +21,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,10 +32,13 @@ from icpi_ros.data.atomic import replacing
 from icpi_ros.data.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.data.execution import UNKNOWN
 from icpi_ros.data.mixing import ArmId
-from icpi_ros.errors import DatasetError
+from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
+
+if TYPE_CHECKING:
+    import pandas
 
 PREFIX = "icpi."
 ARMS = f"{PREFIX}arms"
@@ -69,6 +74,32 @@ def columns(task: Task) -> list[Column]:
     if len({column.name for column in found}) != len(found):
         raise ValueError(f"column names of task {task.name} are not unique: {found}")
     return found
+
+
+def frame(dataset: Dataset, task: Task) -> pandas.DataFrame:
+    """Return a data set as a data frame of pandas, with the columns of its file.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    import_pandas()
+    found: pandas.DataFrame = _table(dataset, task).to_pandas()
+    return found
+
+
+def import_pandas() -> ModuleType:
+    """Return pandas.
+
+    Raises:
+        UsageError: it is not installed; the message says how to.
+    """
+    try:
+        return import_module("pandas")
+    except ImportError as exc:
+        raise UsageError(
+            "pandas is not installed: install it, or icpi_ros with its extra: "
+            "pip install 'icpi_ros[pandas]'"
+        ) from exc
 
 
 def _split_unit(text: str) -> tuple[str, str]:

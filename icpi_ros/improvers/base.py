@@ -74,6 +74,10 @@ class Improver(ABC):
         check_modules(type(self))
         self.context = context
 
+    def __repr__(self) -> str:
+        """Return one line: what improves, and from how many examples."""
+        return f"<Improver {self.name}: {len(self.context.dataset)} examples>"
+
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
         """Check options as far as it goes without a data set.

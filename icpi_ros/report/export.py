@@ -3,71 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from icpi_ros.data.atomic import replacing
 from icpi_ros.errors import UsageError
-from icpi_ros.redact import redact_text
-from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Trial
-
-Value = str | int | float | bool | None
-
-
-def trial_rows(
-    run_id: str, improver: str, task: Task, goal: Array, trials: Sequence[Trial]
-) -> list[dict[str, Value]]:
-    """Return one row per trial; the columns are the same for all runs of a task.
-
-    Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<number>``; the task
-    says what the latter are (``icpi task describe``).  None = not known.
-    """
-    return [_row(run_id, improver, task, goal, trial) for trial in trials]
-
-
-def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> dict[str, Value]:
-    proposal = trial.proposal
-    errors = [None] * len(task.error_names) if trial.error is None else trial.error.tolist()
-    path = trial.trajectory
-    seen = None if path is None or not len(path.times) else float(path.times[-1])
-    return {
-        "run_id": run_id,
-        "task": task.name,
-        "improver": improver,
-        "trial": trial.number,
-        "status": trial.status.value,
-        **_named("theta", task.space.names, trial.theta.tolist()),
-        **_named("goal", task.goal_space.names, goal.tolist()),
-        **_named("error", tuple(str(n) for n in range(len(errors))), errors),
-        "cost": _known(trial.cost),
-        "best_cost": _known(trial.best_cost),
-        "provenance": proposal.provenance,
-        "fallback_reason": redact_text(proposal.fallback_reason),
-        "projected": trial.projected,
-        "predicted_cost": _known(proposal.predicted_cost),
-        "predicted_std": _known(proposal.predicted_std),
-        "proposal_seconds": _known(proposal.latency),
-        "moving_seconds": _known(trial.moving),
-        "seconds": _known(trial.seconds),
-        "seen_seconds": seen,
-        "coverage": None if path is None else path.coverage,
-        "last_motion": trial.tracking.motion,
-        "tracking_error": _known(trial.tracking.error),
-        "tracking_joint": trial.tracking.joint,
-        "tracking_seconds": _known(trial.tracking.time),
-        "note": redact_text(trial.note),
-    }
-
-
-def _named(kind: str, names: Sequence[str], values: Sequence[float | None]) -> dict[str, Value]:
-    return {f"{kind}_{name}": value for name, value in zip(names, values, strict=True)}
-
-
-def _known(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+from icpi_ros.runs.table import Value
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Value]]) -> None:

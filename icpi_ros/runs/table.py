@@ -1,0 +1,80 @@
+"""Trials of a run as rows of a table: for CSV, Parquet, pandas and notebooks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from icpi_ros.data.parquet import columns, import_pandas
+from icpi_ros.redact import redact_text
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, Trial
+
+if TYPE_CHECKING:
+    import pandas
+
+Value = str | int | float | bool | None
+
+
+def trial_rows(
+    run_id: str, improver: str, task: Task, goal: Array, trials: Sequence[Trial]
+) -> list[dict[str, Value]]:
+    """Return one row per trial; the columns are the same for all runs of a task.
+
+    Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<name>``, as in data
+    sets.  None = not known.
+    """
+    return [_row(run_id, improver, task, goal, trial) for trial in trials]
+
+
+def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> dict[str, Value]:
+    proposal = trial.proposal
+    error_columns = [column.name for column in columns(task) if column.field == "error"]
+    errors = [None] * len(task.error_names) if trial.error is None else trial.error.tolist()
+    path = trial.trajectory
+    seen = None if path is None or not len(path.times) else float(path.times[-1])
+    return {
+        "run_id": run_id,
+        "task": task.name,
+        "improver": improver,
+        "trial": trial.number,
+        "status": trial.status.value,
+        **_named("theta", task.space.names, trial.theta.tolist()),
+        **_named("goal", task.goal_space.names, goal.tolist()),
+        **dict(zip(error_columns, errors, strict=True)),
+        "cost": _known(trial.cost),
+        "best_cost": _known(trial.best_cost),
+        "provenance": proposal.provenance,
+        "fallback_reason": redact_text(proposal.fallback_reason),
+        "projected": trial.projected,
+        "predicted_cost": _known(proposal.predicted_cost),
+        "predicted_std": _known(proposal.predicted_std),
+        "proposal_seconds": _known(proposal.latency),
+        "moving_seconds": _known(trial.moving),
+        "seconds": _known(trial.seconds),
+        "seen_seconds": seen,
+        "coverage": None if path is None else path.coverage,
+        "last_motion": trial.tracking.motion,
+        "tracking_error": _known(trial.tracking.error),
+        "tracking_joint": trial.tracking.joint,
+        "tracking_seconds": _known(trial.tracking.time),
+        "note": redact_text(trial.note),
+    }
+
+
+def _named(kind: str, names: Sequence[str], values: Sequence[float | None]) -> dict[str, Value]:
+    return {f"{kind}_{name}": value for name, value in zip(names, values, strict=True)}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def frame(rows: Sequence[dict[str, Value]]) -> pandas.DataFrame:
+    """Return rows as a data frame of pandas, one row per trial.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    return import_pandas().DataFrame(rows)
