@@ -126,8 +126,8 @@ def rollout(
     task = _task(task)
     arm = _arm(task, arm)
     rows = [task.space.validate(row) for row in np.atleast_2d(np.asarray(theta, dtype=np.float64))]
-    drawn = physics is None
-    hidden = task.seeded_physics(seed) if drawn else task.physics_space.as_vector(physics)
+    known = task.seeded_physics(seed) if physics is None else physics
+    hidden = task.physics_space.as_vector(known)
     found = simulate(task, arm, hidden, np.array(rows)).trajectories
     return found if np.ndim(theta) == 2 else found[0]
 

@@ -275,7 +275,8 @@ def write_rows(
     """Write the trials of runs of one task as tables."""
     import numpy as np
 
-    from icpi_ros.report.export import trial_rows, write_csv, write_parquet
+    from icpi_ros.report.export import write_csv, write_parquet
+    from icpi_ros.runs.table import trial_rows
 
     rows = [
         row
