@@ -87,14 +87,13 @@ class Dataset:
 
     def _repr_html_(self) -> str:
         """Return the ranges of the columns, for notebooks."""
-        kinds = ("theta", "error", "dtheta", "goal", "cost", "label_cost")
-        rows = [
-            (kind if values.ndim == 1 else f"{kind} {index}", *_range(column))
-            for kind in kinds
-            for values in (getattr(self, kind),)
-            for index, column in enumerate(np.atleast_2d(values.T))
-        ]
-        return table(repr(self), ("column", "lowest", "mean", "highest"), rows)
+        from icpi_ros.data import parquet  # it imports this module
+
+        found = parquet.columns(TASKS.get(self.task))
+        columns = {c.name: getattr(self, c.field)[:, c.index] for c in found}
+        columns |= {"cost": self.cost, "label_cost": self.label_cost}
+        rows = [(name, *_range(values)) for name, values in columns.items()]
+        return table(repr(self).strip("<>"), ("column", "lowest", "mean", "highest"), rows)
 
 
 def _range(values: Array) -> tuple[str, ...]:
