@@ -56,6 +56,10 @@ lock: setup-test
 		$(LOCK) requirements/$$group.in $$given -o requirements/$$group.txt; \
 		given="$$given -c requirements/$$group.txt"; done
 
+# The API page, from the docstrings of what `import icpi_ros` offers.
+api: setup-test
+	$(BIN)/pdoc --docformat google --output-directory build/api icpi_ros
+
 clean:
 	rm -rf .venv .setup build install log *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find icpi_ros launch test tools -name __pycache__ -prune -exec rm -rf {} +

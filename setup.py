@@ -46,7 +46,12 @@ setup(
     ],
     zip_safe=False,
     install_requires=requirements("runtime"),
-    extras_require={"bench": requirements("bench"), "dask": ["dask[distributed]"]},
+    extras_require={
+        "bench": requirements("bench"),
+        "dask": ["dask[distributed]"],
+        "notebook": ["jupyterlab", "pandas"],
+        "pandas": ["pandas"],
+    },
     entry_points={
         "console_scripts": [
             f"icpi = {NAME}.cli.main:main",

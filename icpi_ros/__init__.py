@@ -1,6 +1,65 @@
-"""In-Context Policy Improvement (ICPI, arXiv 2508.15021) for ROS 2.
+"""In-Context Policy Improvement (ICPI, arXiv 2508.15021): a robot that gets better in a few tries.
 
-The package root imports nothing heavy: import the module that you need.
+    import icpi_ros as icpi
+
+    run = icpi.improve("slide", seed=3, trials=6)  # in simulation, in this process
+    run.best, run.to_pandas(), run.plot()
+
+    run = icpi.Run("slide", goal=(0.6, 0.42))  # ask and tell, for a robot of your own
+    while not run.finished:
+        trial = run.ask()
+        run.tell(my_robot(trial.theta))  # a trajectory, or an error vector
+
+Every name here is imported when it is used first: the package itself imports nothing heavy.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from icpi_ros.api import improve as improve
+    from icpi_ros.api import load_dataset as load_dataset
+    from icpi_ros.api import register as register
+    from icpi_ros.api import rollout as rollout
+    from icpi_ros.arms.base import Arm as Arm
+    from icpi_ros.data.dataset import Dataset as Dataset
+    from icpi_ros.improvers.base import Improver as Improver
+    from icpi_ros.runs.run import Run as Run
+    from icpi_ros.tasks.base import Task as Task
+    from icpi_ros.types import ObjectTrajectory as ObjectTrajectory
+    from icpi_ros.types import Proposal as Proposal
+    from icpi_ros.types import Trial as Trial
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Arm": "icpi_ros.arms.base",
+    "Dataset": "icpi_ros.data.dataset",
+    "Improver": "icpi_ros.improvers.base",
+    "ObjectTrajectory": "icpi_ros.types",
+    "Proposal": "icpi_ros.types",
+    "Run": "icpi_ros.runs.run",
+    "Task": "icpi_ros.tasks.base",
+    "Trial": "icpi_ros.types",
+    "improve": "icpi_ros.api",
+    "load_dataset": "icpi_ros.api",
+    "register": "icpi_ros.api",
+    "rollout": "icpi_ros.api",
+}
+"""Module of each public name."""
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ plane z = 0); REP-103 axes and units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from icpi_ros.html import table
 
 Array = NDArray[np.float64]
 MOVED_BACK = "moved_back"
@@ -22,7 +25,7 @@ SECOND = 1_000_000_000
 """In nanoseconds, the unit of stamps."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ObjectTrajectory:
     """Where the object was during one trial window.
 
@@ -47,6 +50,14 @@ class ObjectTrajectory:
             )
         if not (np.isfinite(self.times).all() and (np.diff(self.times) > 0.0).all()):
             raise ValueError("times are not finite and strictly increasing")
+
+    def __repr__(self) -> str:
+        """Return one line: how many samples, over which time, to which end."""
+        if len(self.times) == 0:
+            return "<ObjectTrajectory: no sample>"
+        end = ", ".join(f"{value:.3f}" for value in self.positions[-1])
+        count, seconds = len(self.times), self.times[-1] - self.times[0]
+        return f"<ObjectTrajectory: {count} samples, {seconds:.2f} s, ends at ({end}) m>"
 
     @property
     def coverage(self) -> float:
@@ -73,7 +84,7 @@ class TrialStatus(StrEnum):
     """Half-run when the process died; marked at resume."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proposal:
     """The next theta that an improver answers with.
 
@@ -97,6 +108,12 @@ class Proposal:
     predicted_cost: float = float("nan")
     predicted_std: float = float("nan")
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return one line: theta, and who made it."""
+        instead = f" instead: {self.fallback_reason}" if self.fallback_reason else ""
+        made = " ".join(f"{self.provenance}{instead}".split())
+        return f"<Proposal: theta ({_numbers(self.theta)}), {made}>"
 
 
 @dataclass(frozen=True)
@@ -150,7 +167,7 @@ class Tracking:
         return bool(np.isfinite(self.error))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trial:
     """One trial of a run, as it is stored and shown.
 
@@ -186,6 +203,23 @@ class Trial:
     note: str = ""
     tracking: Tracking = field(default_factory=Tracking)
 
+    def __repr__(self) -> str:
+        """Return one line: theta, and what came of it."""
+        cost = f", cost {1e3 * self.cost:.3g} mm" if math.isfinite(self.cost) else ""
+        made = f", {self.proposal.provenance}" if self.proposal.provenance else ""
+        return f"<Trial {self.number}: theta ({_numbers(self.theta)}), {self.status}{cost}{made}>"
+
+    def _repr_html_(self) -> str:
+        """Return theta, error and where theta came from, for notebooks."""
+        rows = [("theta", _numbers(self.theta)), ("status", self.status.value)]
+        if self.error is not None:
+            rows += [("error", _numbers(self.error)), ("cost [m]", f"{self.cost:.4g}")]
+        proposal = self.proposal
+        rows.append(("proposed by", proposal.provenance))
+        rows += [("fallback", proposal.fallback_reason)] if proposal.fallback_reason else []
+        rows += [("note", self.note)] if self.note else []
+        return table(f"trial {self.number}", (), rows)
+
     @property
     def moved_back(self) -> str:
         """Why theta is not as proposed, one line; empty = it is, or nobody said why."""
@@ -197,3 +231,7 @@ class Trial:
         if self.status is not TrialStatus.DONE or self.error is None:
             return None
         return Outcome(theta=self.theta, error=self.error, cost=self.cost)
+
+
+def _numbers(values: Array) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

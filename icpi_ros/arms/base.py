@@ -169,6 +169,10 @@ class Arm(ABC):
     """Largest mean deceleration of the tool at the end of a strike [m/s^2]: an arm whose
     acceleration limits do not allow a task's own brakes over a longer way."""
 
+    def __repr__(self) -> str:
+        """Return one line: name and number of joints."""
+        return f"<Arm {self.name}: {len(self.joints)} joints>"
+
     @property
     @abstractmethod
     def body(self) -> tuple[Capsule, ...]:

@@ -256,7 +256,7 @@ def write_run(
         save(asked.page, run_page(record, task, trials, goal, spent, more))
         _say_page(asked.page)
     if asked.folder:
-        from icpi_ros.report.run_picture import save_picture
+        from icpi_ros.runs.picture import save_picture
 
         picture = asked.folder / f"{record.run_id}.png"
         save_picture(picture, task, goal, trials)
@@ -275,7 +275,8 @@ def write_rows(
     """Write the trials of runs of one task as tables."""
     import numpy as np
 
-    from icpi_ros.report.export import trial_rows, write_csv, write_parquet
+    from icpi_ros.report.export import write_csv, write_parquet
+    from icpi_ros.runs.table import trial_rows
 
     rows = [
         row

@@ -115,10 +115,11 @@ def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
     """Return how the simulation that is started here executes trials."""
     from icpi_ros.data.execution import Backend, Execution
 
-    own = {"limits": "", "dry_run": "false"}
     if args.in_process:
-        none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
-        return Execution.of(Backend.IN_PROCESS, arm, arm.limits, **own, **none)
+        from icpi_ros.runs.simulated import execution_in_process
+
+        return execution_in_process(arm)
+    own = {"limits": "", "dry_run": "false"}
     namespace = "/" + args.namespace.strip("/")
     graph = {"source": args.source, "controller": "simulated", "namespace": namespace}
     return Execution.of(Backend.SIMULATED, arm, arm.limits, **own, **graph)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from icpi_ros.runs.run import Run
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.observation import Observation
-    from icpi_ros.types import Array, ObjectTrajectory, Trial
+    from icpi_ros.types import Trial
 
 
 TRIALS: int = find("trials").default
@@ -239,29 +239,13 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
 
 
 def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
-    import numpy as np
-
     from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import MotionRefused
-    from icpi_ros.feasible import simulated_reach
-    from icpi_ros.runs.in_process import run_in_process
-    from icpi_ros.sim.rollout import rollout
-    from icpi_ros.tasks.observation import OBSERVE_STREAM, observe
+    from icpi_ros.runs.simulated import run_simulated
 
-    task, physics = plan.task, plan.task.seeded_physics(plan.seed)
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
-        improvement.why_not = simulated_reach(task, arm)
         announce(improvement.run_id, plan, improvement.resumed_from)
-
-        def execute(theta: Array) -> ObjectTrajectory:
-            if refusal := improvement.why_not(theta):
-                raise MotionRefused(refusal)
-            rng = np.random.default_rng([plan.seed, len(improvement.history), OBSERVE_STREAM])
-            true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
-            return observe(true, plan.observation, rng)
-
-        run_in_process(improvement, execute, show)
+        run_simulated(improvement, arm, plan.observation, show)
         return improvement.run_id
 
 
@@ -306,8 +290,8 @@ def report(plan: Plan, run_id: str) -> int:
     from icpi_ros.data.store import TrialStore
     from icpi_ros.models.budget import spent_on
     from icpi_ros.report.run_json import record_json
-    from icpi_ros.report.run_picture import save_picture
     from icpi_ros.report.run_text import run_table, spending_line
+    from icpi_ros.runs.picture import save_picture
 
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)

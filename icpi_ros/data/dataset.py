@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.arms import ARMS
+from icpi_ros.data.columns import columns
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.errors import DatasetError
+from icpi_ros.html import table
+from icpi_ros.tasks import TASKS
 from icpi_ros.types import Array, Indices
 
 if TYPE_CHECKING:
+    import pandas
+
     from icpi_ros.tasks.base import Task
 
 SCHEMA_VERSION = 1
@@ -32,7 +37,7 @@ _BOUND_TOLERANCE = 1e-9
 """Share of a range by which theta may lie outside, for rounding."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """``N`` examples of one task.
 
@@ -64,6 +69,37 @@ class Dataset:
     def __len__(self) -> int:
         """Number of examples."""
         return int(self.theta.shape[0])
+
+    def __repr__(self) -> str:
+        """Return one line: how many examples of what."""
+        arms = " and ".join(arm.name for arm in self.arms) or "an unknown arm"
+        return f"<Dataset {self.task}: {len(self)} examples with {arms}>"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the examples as a data frame, with the columns of a data set's file.
+
+        Raises:
+            UsageError: pandas is not installed.
+            UnknownName: the task is not registered.
+        """
+        from icpi_ros.data import parquet  # it imports this module
+
+        return parquet.frame(self, TASKS.get(self.task))
+
+    def _repr_html_(self) -> str:
+        """Return the ranges of the columns, for notebooks."""
+        vectors = columns(TASKS.get(self.task))
+        values = {c.name: getattr(self, c.field)[:, c.index] for c in vectors}
+        values |= {"cost": self.cost, "label_cost": self.label_cost}
+        rows = [(name, *_range(column)) for name, column in values.items()]
+        return table(repr(self).strip("<>"), ("column", "lowest", "mean", "highest"), rows)
+
+
+def _range(values: Array) -> tuple[str, ...]:
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return ("-", "-", "-")
+    return tuple(f"{value:.4g}" for value in (known.min(), known.mean(), known.max()))
 
 
 def save(dataset: Dataset, path: str | Path, task: Task) -> None:

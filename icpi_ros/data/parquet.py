@@ -20,8 +20,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,16 +31,45 @@ from icpi_ros.data.columns import columns
 from icpi_ros.data.dataset import SCHEMA_VERSION, Dataset
 from icpi_ros.data.execution import UNKNOWN
 from icpi_ros.data.mixing import ArmId
-from icpi_ros.errors import DatasetError
+from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.files import replacing
 from icpi_ros.redact import Json, jsonable
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array
 
+if TYPE_CHECKING:
+    import pandas
+
 PREFIX = "icpi."
 ARMS = f"{PREFIX}arms"
 _VERIFY = {"page_checksum_verification": True}
 _SCALARS = ("cost", "label_cost")
+
+
+def frame(dataset: Dataset, task: Task) -> pandas.DataFrame:
+    """Return a data set as a data frame of pandas, with the columns of its file.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    import_pandas()
+    found: pandas.DataFrame = _table(dataset, task).to_pandas()
+    return found
+
+
+def import_pandas() -> ModuleType:
+    """Return pandas.
+
+    Raises:
+        UsageError: it is not installed; the message says how to.
+    """
+    try:
+        return import_module("pandas")
+    except ImportError as exc:
+        raise UsageError(
+            "pandas is not installed: install it, or icpi_ros with its extra: "
+            "pip install 'icpi_ros[pandas]'"
+        ) from exc
 
 
 # --- writing ------------------------------------------------------------------------------------

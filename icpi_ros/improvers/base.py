@@ -80,6 +80,10 @@ class Improver(ABC):
         check_modules(type(self))
         self.context = context
 
+    def __repr__(self) -> str:
+        """Return one line: what improves, and from how many examples."""
+        return f"<Improver {self.name}: {len(self.context.dataset)} examples>"
+
     @classmethod
     def chosen(cls, options: Mapping[str, Any]) -> Any:
         """Return ``options`` as one of ``Options``.

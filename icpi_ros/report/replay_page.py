@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from icpi_ros.data.bags.reader import Bag
+from icpi_ros.lengths import millimetres
 from icpi_ros.offline.answers import Answer, EvaluatedRun
 from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
@@ -28,8 +29,7 @@ from icpi_ros.report.page import (
 )
 from icpi_ros.report.replay_picture import draw_ranking
 from icpi_ros.report.replay_text import counted, reproduced
-from icpi_ros.report.run_picture import draw_costs, draw_paths
-from icpi_ros.report.run_text import millimetres
+from icpi_ros.runs.picture import draw_costs, draw_paths
 
 KINDS = (
     "Measured: the proposed theta was executed in the recording, and its cost was seen. Estimated: "

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icpi_ros.data.records import RunRecord
+from icpi_ros.lengths import millimetres
 from icpi_ros.models.budget import Spending
 from icpi_ros.redact import redact_text
 from icpi_ros.report.bench_figures import plain_svg
@@ -27,10 +28,10 @@ from icpi_ros.report.page import (
     table,
 )
 from icpi_ros.report.run_model import model_section
-from icpi_ros.report.run_picture import draw_costs, draw_paths
-from icpi_ros.report.run_text import millimetres, mixed_lines, prediction
+from icpi_ros.report.run_text import mixed_lines, prediction
 from icpi_ros.report.run_timing import timing_section
 from icpi_ros.report.run_tracking import tracking_table
+from icpi_ros.runs.picture import draw_costs, draw_paths
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
 

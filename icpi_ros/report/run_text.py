@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from icpi_ros.data.records import RunRecord
+from icpi_ros.lengths import millimetres
 from icpi_ros.models.budget import Spending
 from icpi_ros.report.run_tracking import tracking_lines
 from icpi_ros.space import ParameterSpace
@@ -21,15 +22,6 @@ def improver_label(proposal: Proposal) -> str:
         return printable(proposal.provenance)
     reason = _shortened(proposal.fallback_reason)
     return f"{printable(proposal.provenance)} (fallback: {reason})"
-
-
-def millimetres(metres: float) -> str:
-    """Return a length [m] in mm with three digits; ``-`` if there is none."""
-    if not math.isfinite(metres):
-        return "-"
-    value = 1000.0 * metres
-    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
-    return f"{value:.{decimals}f} mm"
 
 
 def trial_line(trial: Trial, space: ParameterSpace, budget: int) -> str:

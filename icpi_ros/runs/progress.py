@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from icpi_ros.data.records import RunConfig
+from icpi_ros.html import table
+from icpi_ros.runs.picture import draw
+from icpi_ros.runs.table import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Outcome, Trial, TrialStatus
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+_SHOWN = ("trial", "status", "theta_", "error_", "cost", "provenance", "fallback_reason")
+"""Beginnings of the columns that a notebook shows."""
 
 
 class Progress:
@@ -36,6 +48,29 @@ class Progress:
             f"{len(self.history)} of {self.config.budget} trials{best}>"
         )
 
+    def _repr_html_(self) -> str:
+        """Return the trials as a table, for notebooks."""
+        rows = self._rows()
+        kept = [name for name in (rows[0] if rows else ()) if name.startswith(_SHOWN)]
+        return table(
+            repr(self).strip("<>"), kept, ([_cell(row[name]) for name in kept] for row in rows)
+        )
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the trials as a data frame, one row each, with the columns of ``icpi report``.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        return frame(self._rows())
+
+    def plot(self) -> Figure:
+        """Draw the object's path and the cost of every trial; notebooks show the figure."""
+        return draw(self.task, self.goal, self.trials)
+
+    def _rows(self) -> list[dict[str, Value]]:
+        return trial_rows(self.run_id, self.config.improver, self.task, self.goal, self.trials)
+
     @property
     def goal(self) -> Array:
         """Goal ``(g,)`` of the run."""
@@ -56,3 +91,9 @@ class Progress:
         """The trial of lowest cost, None if none was observed."""
         done = [trial for trial in self.trials if trial.status is TrialStatus.DONE]
         return min(done, key=lambda trial: trial.cost, default=None)
+
+
+def _cell(value: Value) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import ObservationMissing
+from icpi_ros.html import table
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
 from icpi_ros.space import ParameterSpace
@@ -71,6 +72,21 @@ class Task(ABC):
     """What a camera looks for; None = no camera, positions come from elsewhere."""
     observation: Observation = PERFECT
     """What the sensor does to the object's path; simulation only, perfect unless set."""
+
+    def __repr__(self) -> str:
+        """Return one line: name and parameters."""
+        return f"<Task {self.name}: {', '.join(self.space.names)}>"
+
+    def _repr_html_(self) -> str:
+        """Return parameters and goals with units and bounds, for notebooks."""
+        spaces = (("theta", self.space), ("goal", self.goal_space), ("hidden", self.physics_space))
+        rows = [
+            (kind, p.name, f"{p.lower:g} to {p.upper:g} {p.unit}", p.description)
+            for kind, space in spaces
+            for p in space.parameters
+        ]
+        title = f"task {self.name}: {self.summary}"
+        return table(title, ("", "parameter", "range", "meaning"), rows)
 
     @property
     def how_to_reset(self) -> str:

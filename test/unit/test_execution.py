@@ -279,7 +279,7 @@ def continue_with(text):
 @pytest.fixture
 def broken(tmp_path, monkeypatch, capsys):
     """Arguments that were printed after the second of three trials failed, and the store."""
-    from icpi_ros.sim import rollout as simulation
+    from icpi_ros.runs import simulated as simulation
 
     true, calls, store = simulation.rollout, [], tmp_path / "my trials.sqlite"
 

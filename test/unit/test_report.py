@@ -9,8 +9,9 @@ from toy_task import TOY, rollout
 from icpi_ros.cli.main import main
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import UsageError
-from icpi_ros.report.run_picture import save_picture
-from icpi_ros.report.run_text import improver_label, millimetres, run_table, trial_line
+from icpi_ros.lengths import millimetres
+from icpi_ros.report.run_text import improver_label, run_table, trial_line
+from icpi_ros.runs.picture import save_picture
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Trial, TrialStatus
 

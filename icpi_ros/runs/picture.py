@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icpi_ros.errors import UsageError
-from icpi_ros.report.run_text import millimetres
+from icpi_ros.lengths import millimetres
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
 
@@ -41,14 +41,19 @@ def save_picture(path: str | Path, task: Task, goal: Array, trials: Sequence[Tri
     Raises:
         UsageError: the file cannot be written.
     """
-    from matplotlib.figure import Figure
+    _write(draw(task, goal, trials), Path(path))
 
-    figure = Figure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
+
+def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
+    """Return the picture as a figure that notebooks show; arguments as in :func:`save_picture`."""
+    from icpi_ros.runs.figure import ShownFigure  # matplotlib takes half a second
+
+    figure = ShownFigure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
     draw_paths(left, task, goal, trials)
     draw_costs(right, trials)
     figure.suptitle(_title(task, trials), fontsize=11)
-    _write(figure, Path(path))
+    return figure
 
 
 def _write(figure: Figure, path: Path) -> None:

@@ -1,0 +1,177 @@
+"""Functions of the public API: ``import icpi_ros as icpi``; see the package's own docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from tqdm.std import tqdm  # tqdm.auto warns in a notebook without ipywidgets
+
+from icpi_ros.arms import ARMS, find_arm
+from icpi_ros.arms.base import Arm
+from icpi_ros.data import dataset as datasets
+from icpi_ros.data.dataset import Dataset
+from icpi_ros.errors import UsageError
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.improvers.base import Improver
+from icpi_ros.lengths import millimetres
+from icpi_ros.runs.run import Run
+from icpi_ros.runs.simulated import execution_in_process, run_simulated
+from icpi_ros.runs.storage import Storage
+from icpi_ros.sim.rollout import rollout as simulate
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import ObjectTrajectory, Trial
+
+Part = TypeVar("Part", bound=Task | Arm | type[Improver])
+
+
+def improve(
+    task: str | Task,
+    *,
+    improver: str = DEFAULT_IMPROVER,
+    goal: ArrayLike | None = None,
+    trials: int = 8,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    options: Mapping[str, Any] | None = None,
+    target_cost: float = 0.0,
+    arm: str | Arm | None = None,
+    noise: float | None = None,
+    latency: float | None = None,
+    mix: bool = False,
+    storage: Storage | None = None,
+    progress: bool = True,
+) -> Run:
+    """Improve a task in simulation, in this process; return the run when it has ended.
+
+    The same run as ``icpi run --in-process``: same arguments, same trials.
+
+    Args:
+        task: what to improve, or its name.
+        improver: registered improver.
+        goal: ``(g,)``; None = the task's default goal.
+        trials: number of trials in all, the first attempt included.
+        seed: of the first attempt, the improver and the hidden physics.
+        dataset: examples; None = the shipped set.
+        options: settings of the improver.
+        target_cost: stop when a trial costs at most this [m]; 0 = use all trials.
+        arm: that executes, its name or the path of its description; None = the task's own.
+        noise: standard deviation of the simulated sensor [m]; None = the task's own.
+        latency: of the simulated sensor [s]; None = the task's own.
+        mix: examples of another arm are meant.
+        storage: where the trials go; None = in memory.
+        progress: show a bar on standard error.
+
+    Raises:
+        UsageError: an argument is not allowed; the message names it and what is.
+    """
+    task = _task(task)
+    arm = _arm(task, arm)
+    asked = {"noise": noise, "latency": latency}
+    given = {name: value for name, value in asked.items() if value is not None}
+    observation = replace(task.observation, **given)
+    run = Run(
+        task,
+        improver=improver,
+        goal=goal,
+        trials=trials,
+        seed=seed,
+        dataset=dataset,
+        options=options,
+        target_cost=target_cost,
+        storage=storage,
+        execution=execution_in_process(arm),
+        mix=mix,
+    )
+    with tqdm(total=trials, desc=run.config.task, unit="trial", disable=not progress) as bar:
+
+        def show(trial: Trial) -> None:
+            bar.update(len(run.trials) - bar.n)
+            if run.best is not None:
+                bar.set_postfix_str(f"best {millimetres(run.best.cost)}")
+
+        run_simulated(run, arm, observation=observation, on_trial=show)
+    return run
+
+
+def rollout(
+    task: str | Task,
+    theta: ArrayLike,
+    *,
+    physics: ArrayLike | None = None,
+    seed: int = 0,
+    arm: str | Arm | None = None,
+) -> ObjectTrajectory | list[ObjectTrajectory]:
+    """Simulate what a theta does to the object of a task.
+
+    Args:
+        task: what is executed, or its name.
+        theta: ``(d,)`` policy parameters, or ``(N, d)`` for a list of trajectories.
+        physics: hidden physics ``(P,)``; None = that of ``seed``, as in :func:`improve`.
+        seed: of the hidden physics.
+        arm: that executes, its name or the path of its description; None = the task's own.
+
+    Returns:
+        The object's trajectory in frame ``base``, from the start of the motion until it rests.
+
+    Raises:
+        InvalidValue: theta or physics is out of bounds or has the wrong length.
+        MotionRefused: the arm cannot execute a theta.
+    """
+    task = _task(task)
+    arm = _arm(task, arm)
+    rows = [task.space.validate(row) for row in np.atleast_2d(np.asarray(theta, dtype=np.float64))]
+    known = task.seeded_physics(seed) if physics is None else physics
+    hidden = task.physics_space.as_vector(known)
+    found = simulate(task, arm, hidden, np.array(rows)).trajectories
+    return found if np.ndim(theta) == 2 else found[0]
+
+
+def load_dataset(task: str | Task, path: str | Path | None = None) -> Dataset:
+    """Read a data set of a task: the file at ``path``, or the one that comes with the package.
+
+    Raises:
+        DatasetError: it cannot be read, or is not one of this task.
+    """
+    task = _task(task)
+    return datasets.shipped(task) if path is None else datasets.load(path, task)
+
+
+def register(part: Part) -> Part:
+    """Make a task, an arm or a class of improvers known under its ``name``; return it.
+
+    Also a decorator of a class of improvers.
+
+    Raises:
+        UsageError: it is none of these, has no name, or its name is taken.
+    """
+    name = getattr(part, "name", None)
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{part!r} has no name: give it an attribute name")
+    try:
+        if isinstance(part, Task):
+            TASKS.register(name, part)
+        elif isinstance(part, Arm):
+            ARMS.register(name, part)
+        elif isinstance(part, type) and issubclass(part, Improver):
+            IMPROVERS.register(name, part)
+        else:
+            raise UsageError(
+                f"{name} is {type(part).__name__}: register a Task, an Arm or an Improver class"
+            )
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    return part
+
+
+def _task(task: str | Task) -> Task:
+    return TASKS.get(task) if isinstance(task, str) else task
+
+
+def _arm(task: Task, arm: str | Arm | None) -> Arm:
+    return arm if isinstance(arm, Arm) else find_arm(arm or task.arm)

@@ -1,0 +1,83 @@
+"""Trials of a run as rows of a table: for CSV, Parquet, pandas and notebooks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from icpi_ros.data.columns import columns
+from icpi_ros.data.parquet import import_pandas
+from icpi_ros.redact import redact_text
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array, Trial
+
+if TYPE_CHECKING:
+    import pandas
+
+Value = str | int | float | bool | None
+
+
+def trial_rows(
+    run_id: str, improver: str, task: Task, goal: Array, trials: Sequence[Trial]
+) -> list[dict[str, Value]]:
+    """Return one row per trial; the columns are the same for all runs of a task.
+
+    Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<name>``, as in data
+    sets; ``icpi task describe`` has their units.  None = not known.
+    """
+    return [_row(run_id, improver, task, goal, trial) for trial in trials]
+
+
+def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> dict[str, Value]:
+    proposal = trial.proposal
+    vectors = {"theta": trial.theta, "goal": goal, "error": trial.error}
+    path = trial.trajectory
+    seen = None if path is None or not len(path.times) else float(path.times[-1])
+    return {
+        "run_id": run_id,
+        "task": task.name,
+        "improver": improver,
+        "trial": trial.number,
+        "status": trial.status.value,
+        **_vectors(task, vectors),
+        "cost": _known(trial.cost),
+        "best_cost": _known(trial.best_cost),
+        "provenance": proposal.provenance,
+        "fallback_reason": redact_text(proposal.fallback_reason),
+        "projected": trial.projected,
+        "predicted_cost": _known(proposal.predicted_cost),
+        "predicted_std": _known(proposal.predicted_std),
+        "proposal_seconds": _known(proposal.latency),
+        "moving_seconds": _known(trial.moving),
+        "seconds": _known(trial.seconds),
+        "seen_seconds": seen,
+        "coverage": None if path is None else path.coverage,
+        "last_motion": trial.tracking.motion,
+        "tracking_error": _known(trial.tracking.error),
+        "tracking_joint": trial.tracking.joint,
+        "tracking_seconds": _known(trial.tracking.time),
+        "note": redact_text(trial.note),
+    }
+
+
+def _vectors(task: Task, vectors: Mapping[str, Array | None]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for kind, values in vectors.items():
+        for column in columns(task):
+            if column.field == kind:
+                found[column.name] = None if values is None else float(values[column.index])
+    return found
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def frame(rows: Sequence[dict[str, Value]]) -> pandas.DataFrame:
+    """Return rows as a data frame of pandas, one row per trial.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    return import_pandas().DataFrame(rows)
