@@ -63,7 +63,8 @@ def forgotten():
         for registry in (TASKS, IMPROVERS, ARMS):
             ours = {n: item for n, item in registry._loaded.items() if n in registry.built_in}
             patch.setattr(registry, "_loaded", ours)
-            patch.delitem(registry.__dict__, "_points", raising=False)
+            patch.setitem(vars(registry), "_points", {})
+            del vars(registry)["_points"]  # read anew, and as it was after the block
         patch.setattr(plugins, "_loaded", [])
         patch.delenv(plugins.VARIABLE, raising=False)
         yield patch
