@@ -63,9 +63,8 @@ def forgotten():
         for registry in (TASKS, IMPROVERS, ARMS):
             ours = {n: item for n, item in registry._loaded.items() if n in registry.built_in}
             patch.setattr(registry, "_loaded", ours)
-            registry.__dict__.pop("_points", None)
+            patch.setitem(vars(registry), "_points", {})
+            del vars(registry)["_points"]  # read anew, and as it was after the block
         patch.setattr(plugins, "_loaded", [])
         patch.delenv(plugins.VARIABLE, raising=False)
         yield patch
-    for registry in (TASKS, IMPROVERS, ARMS):
-        registry.__dict__.pop("_points", None)  # of the folder that is no longer on the path

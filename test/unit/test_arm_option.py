@@ -23,7 +23,7 @@ from icpi_ros.errors import IcpiError, UsageError
 from icpi_ros.feasible import simulated_reach
 from icpi_ros.identify import fit as fit_module
 from icpi_ros.offline import survey as survey_module
-from icpi_ros.sim import rollout as simulation
+from icpi_ros.runs import simulated as simulation
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
