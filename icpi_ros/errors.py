@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from icpi_ros.text import did_you_mean
+
 
 class IcpiError(Exception):
     """Base of all errors of this package; ``exit_code`` is the CLI's exit status."""
@@ -28,7 +30,8 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
         """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names."""
         names = sorted(valid)
-        super().__init__(f"unknown {kind} {name!r}: choose one of {', '.join(names)}")
+        hint = did_you_mean(name, names)
+        super().__init__(f"unknown {kind} {name!r}: choose one of {', '.join(names)}{hint}")
         self.kind, self.name, self.valid = kind, name, names
 
 

@@ -1,6 +1,6 @@
-"""The command ``icpi``: one module per subcommand, loaded without its heavy imports.
+"""The command ``icpi``: the module of a command is imported when that command is called.
 
-Exit code 0: the job was done; 1: it was not; 2: wrong usage; 130: interrupted.
+Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -11,43 +11,22 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from icpi_ros import __version__
+from icpi_ros.cli.commands import Command, find, listed, overview, under
+from icpi_ros.cli.parser import Parser
 from icpi_ros.errors import IcpiError
-from icpi_ros.text import printable
+from icpi_ros.text import did_you_mean, printable
 
-COMMANDS = (
-    "demo",
-    "run",
-    "up",
-    "status",
-    "task",
-    "arm",
-    "dataset",
-    "bench",
-    "bench-sim",
-    "bench-graph",
-    "bench-stop",
-    "bench-llm",
-    "bench-pixels",
-    "bench-soak",
-    "bench-bag",
-    "prompt",
-    "report",
-    "replay",
-    "runs",
-    "serve",
-    "doctor",
-    "calibrate",
-    "perception",
-    "approve",
-    "stop",
-)
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return the exit code."""
-    args = _parsed(argv)
+    """Run one command and return the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        _top().print_help()
+        return 2  # as before: a script with an empty variable has not done its job
     try:
+        args = _parsed(words)
         return int(args.run(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
@@ -64,31 +43,49 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the arguments; ``name:=value`` may stand anywhere, as after `ros2 launch`."""
-    parser = _parser()
-    args, rest = parser.parse_known_args(argv)
-    values = [word for word in rest if ":=" in word and not word.startswith("-")]
-    if rest and (rest != values or not hasattr(args, "arguments")):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; ``name:=value`` may stand anywhere, as after `ros2 launch`.
+
+    Raises:
+        UnknownName: there is no such command.
+    """
+    if words[0].startswith("-"):
+        return _top().parse_args(words)
+    command, rest = find(words)
+    parser = _with_arguments(Parser(prog=f"icpi {command.name}"), command)
+    args, left = parser.parse_known_args(rest)
+    values = [word for word in left if ":=" in word]
+    if left and (left != values or not hasattr(args, "arguments")):
+        programs = [other.name.split()[1] for other in under(command.name)]
+        hint = did_you_mean(left[0], programs)
+        parser.error(f"unrecognized arguments: {' '.join(left)}{hint}")
     if values:
         args.arguments = [*args.arguments, *values]
     return args
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _top() -> Parser:
+    """Return the parser of what stands before a command."""
+    parser = Parser(
         prog="icpi",
-        description="In-Context Policy Improvement: a robot that gets better within a few tries.",
+        usage="icpi COMMAND ...",
+        description="In-Context Policy Improvement: a robot that gets better within a few tries."
+        f"\n\n{overview()}\n\nicpi COMMAND --help shows what a command takes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"icpi {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = import_module(f"icpi_ros.cli.{name.replace('-', '_')}")
-        help_line = (module.__doc__ or "").splitlines()[0]
-        sub = commands.add_parser(name, help=help_line, description=help_line)
-        module.add_arguments(sub)
-        sub.set_defaults(run=getattr(module, "run", None))
+    return parser
+
+
+def _with_arguments(parser: Parser, command: Command) -> Parser:
+    """Return ``parser`` with the arguments of a command, whose module is imported here."""
+    module = import_module(command.module)
+    parser.description = command.summary
+    module.add_arguments(parser)
+    parser.set_defaults(run=getattr(module, "run", None))
+    if below := under(command.name):
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = f"other {command.name} programs:\n{listed(below)}"
     return parser
 
 

@@ -98,7 +98,7 @@ BAD = {
     ),
     "unknown run": (["run", "--resume", "nothing"], ["nothing"]),
     "show nothing": (["dataset", "show", "none.parquet"], ["none.parquet"]),
-    "unknown command": (["fly"], ["invalid choice: 'fly'"]),
+    "unknown command": (["fly"], ["unknown command 'fly'", "run, runs"]),
 }
 
 
