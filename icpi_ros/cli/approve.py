@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from icpi_ros.cli.arguments import number, numbers, whole
+from icpi_ros.cli.json_output import add_json
 from icpi_ros.text import printable
 
 WAIT = 3600.0
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to decide; without it every question is asked at the terminal."""
     parser.add_argument("--namespace", default="", help="namespace of the graph")
     parser.add_argument("--show", action="store_true", help="print what waits and end")
+    add_json(parser, "with --show: what waits (null = nothing)")
     parser.add_argument(
         "--decision",
         choices=("approve", "clear", "reject", "edit"),
@@ -62,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.theta is not None) != (args.decision == "edit"):
         raise UsageError("--theta belongs to --decision edit, and edit needs it")
+    if args.json and not args.show:
+        raise UsageError("--json belongs to --show")
     if args.request is not None and args.decision is None:
         raise UsageError("--request belongs to --decision")
     if args.decision is None and not args.show and not sys.stdin.isatty():
@@ -81,6 +85,10 @@ def run(args: argparse.Namespace) -> int:
 def _show(client: Any, args: argparse.Namespace) -> int:
     request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
     print("nothing waits for a decision" if request is None else _text(request))
+    if args.json:
+        from icpi_ros.report.request_text import request_json
+
+        args.json.write(request_json(request))
     return 0
 
 

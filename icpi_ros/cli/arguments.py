@@ -226,7 +226,7 @@ def checked_output(path: Path) -> Path:
     """Return ``path`` if a file can be written there.
 
     Raises:
-        UsageError: its folder does not exist or it is a folder.
+        UsageError: its folder does not exist, it is a folder, or it cannot be opened.
     """
     from icpi_ros.errors import UsageError
 
@@ -234,6 +234,14 @@ def checked_output(path: Path) -> Path:
         raise UsageError(f"{path} is a folder: name a file in it")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"cannot write {path}: its folder does not exist")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise UsageError(f"cannot write {path}: no permission")
+    new = not path.exists()
+    if not new and not path.is_file():
+        return path  # a pipe or a device: to open one is to use it
+    try:
+        with path.open("ab"):  # permissions alone do not tell: root, /proc, a read-only disk
+            pass
+    except OSError as exc:
+        raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc
+    if new:
+        path.unlink()
     return path

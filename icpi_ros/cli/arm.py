@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.json_output import add_json
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -22,9 +22,9 @@ MOST_STROKES = 20_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``list`` and ``check``."""
     verbs = parser.add_subparsers(required=True, metavar="list|check")
-    verbs.add_parser("list", help="names, joints and tool of the built-in arms").set_defaults(
-        run=list_arms
-    )
+    listing = verbs.add_parser("list", help="names, joints and tool of the built-in arms")
+    add_json(listing, "the list")
+    listing.set_defaults(run=list_arms)
     check = verbs.add_parser(
         "check",
         help="is an arm's description sound; with --task: which strokes can it do",
@@ -37,20 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid points along each parameter (default: 21, with three parameters or more: 7)",
     )  # fmt: skip
     check.add_argument("--picture", type=Path, metavar="FILE", help="draw it (.svg or .png)")
-    check.add_argument("--json", type=Path, metavar="FILE", help="write all of it")
+    add_json(check, "all of it")
     check.set_defaults(run=check_one)
 
 
-def list_arms(_args: argparse.Namespace) -> int:
+def list_arms(args: argparse.Namespace) -> int:
     """Print every built-in arm."""
     from icpi_ros.arms import ARMS
     from icpi_ros.arms.origin import origin_text
 
+    found = []
     for name in ARMS:
         arm = ARMS.get(name)
         mass, speed = arm.limits.tool_mass, arm.limits.tool_speed
         print(f"{name:12s} {len(arm.joints)} joints, tool {mass:g} kg up to {speed:g} m/s")
         print(f"{'':12s} {origin_text(arm)}")
+        found.append(
+            {
+                "arm": name,
+                "joints": list(arm.joints),
+                "tool_mass": mass,
+                "tool_speed": speed,
+                "origin": origin_text(arm),
+            }
+        )
+    if args.json:
+        args.json.write(found)
     return 0
 
 
@@ -71,7 +83,7 @@ def check_one(args: argparse.Namespace) -> int:
     bad = [finding.what for finding in findings if not finding.sound]
     found = _try_strokes(task, arm, points) if task and not bad else None
     if args.json:
-        args.json.write_text(json.dumps(_as_json(arm, findings, found), indent=1) + "\n")
+        args.json.write(_as_json(arm, findings, found))
     if bad:
         raise DescriptionError(f"{args.arm} is not sound: mend {', '.join(bad)}; see docs/arms.md")
     if task and found:
@@ -93,9 +105,8 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
 
     if (args.picture or args.points) and not args.task:
         raise UsageError("--picture and --points are about a task's strokes: add --task slide")
-    for path in (args.picture, args.json):
-        if path:
-            checked_output(path)
+    if args.picture:
+        checked_output(args.picture)
     if args.picture and args.picture.suffix.lower() not in FORMATS:
         raise UsageError(f"--picture {args.picture}: allowed endings are {' and '.join(FORMATS)}")
     if not args.task:

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +18,11 @@ from icpi_ros.cli.arguments import (
     add_cassette,
     add_mix,
     add_workers,
-    checked_output,
     chosen_arm,
     number,
     whole,
 )
+from icpi_ros.cli.json_output import JsonOutput, add_json
 
 if TYPE_CHECKING:
     from icpi_ros.bench.plan import Plan
@@ -94,29 +95,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.005,
         help="cost that counts as success [m] (default 0.005)",
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="results; resumable. Without it nothing is kept"
-    )
+    add_json(parser, "the results; with FILE resumable, without it nothing is kept; all of them")
     add_workers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run, keep and print; the same arguments give the same rows, and continue a broken run."""
+    from icpi_ros.bench.results import text
     from icpi_ros.bench.run import run as run_plan
-    from icpi_ros.bench.unit_log import kept
     from icpi_ros.data.workers import Workers
     from icpi_ros.report.bench_text import bench_spending, bench_tables
 
-    out = checked_output(args.json) if args.json else None
     plan = _plan(args)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
-    try:
-        with _Display(plan.units) as display:
-            results = run_plan(plan, workers, out, display.on_unit, display.on_draw)
-    except KeyboardInterrupt:
-        rest = kept(out, plan.units) if out else "nothing is kept without --json"
-        print(f"icpi: interrupted; {rest}", file=sys.stderr)
-        return INTERRUPTED
+    with tempfile.TemporaryDirectory() as folder:
+        out = _results_file(args.json, Path(folder))
+        try:
+            with _Display(plan.units) as display:
+                results = run_plan(plan, workers, out, display.on_unit, display.on_draw)
+        except KeyboardInterrupt:
+            print(f"icpi: interrupted; {_rest(args.json, out, plan)}", file=sys.stderr)
+            return INTERRUPTED
+    if args.json and not args.json.path:
+        args.json.write_text(text(results))
+        out = None
     print("\n\n".join(bench_tables(results)))
     if spending := bench_spending(results):
         print(f"\n{spending}\n")
@@ -124,6 +126,27 @@ def run(args: argparse.Namespace) -> int:
     if out:
         print(f"results: {out}; as a page: icpi report {shlex.quote(str(out))} --html FILE")
     return 0
+
+
+def _results_file(output: JsonOutput | None, folder: Path) -> Path | None:
+    """Return where results are made; for standard output in a temporary ``folder``."""
+    return None if output is None else output.path or folder / "-"
+
+
+def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
+    """Say what of an interrupted benchmark is kept; what went to standard output is written."""
+    from icpi_ros.bench.results import Results, text
+    from icpi_ros.bench.unit_log import finished_units, kept
+
+    if output is None or out is None:
+        return "nothing is kept without --json"
+    if output.path:
+        return kept(out, plan.units)
+    units = finished_units(out)
+    config = {"command": plan.command(out.name), **plan.config(), "datasets": {}}
+    rows = [row for unit in units for row in unit.rows]
+    output.write_text(text(Results(config, [unit.instance for unit in units], rows)))
+    return f"{len(units)} of {plan.units} instances are written, nothing is kept without a FILE"
 
 
 def _plan(args: argparse.Namespace) -> Plan:

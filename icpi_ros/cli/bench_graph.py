@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import add_arm, checked_output, number, whole
+from icpi_ros.cli.arguments import add_arm, number, whole
+from icpi_ros.cli.json_output import add_json, kept
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
@@ -27,20 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="may be given more than once; default: 1 and 0 (as fast as possible)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run random trials through a graph at every factor and print what was measured."""
-    out = checked_output(args.json) if args.json else None
     factors = args.real_time_factor or [1.0, 0.0]
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, kept(args.json, []) as rows:
         for index, factor in enumerate(factors):
             rows.append(_measure(args, factor, Path(folder) / f"{index}.sqlite"))
             print(_line(rows[-1]), flush=True)
-    if out:
-        out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

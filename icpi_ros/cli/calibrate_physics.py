@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -19,6 +18,7 @@ from icpi_ros.cli.arguments import (
     same_arm,
     whole,
 )
+from icpi_ros.cli.json_output import add_json
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_physics(parser: argparse.ArgumentParser) -> None:
         "--trials", type=trial_numbers, metavar="N,..", help="only these trials (default: all)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="YAML to write, for simulations")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    add_json(parser)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG or SVG")
     parser.add_argument(
         "--build-dataset", type=Path, metavar="FILE",
@@ -99,8 +99,9 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
     if args.bag and args.store:
         raise UsageError("--store is for --run without a bag: leave one of them out")
-    wanted = (args.out, args.json, args.picture, args.build_dataset)
+    wanted = (args.out, args.picture, args.build_dataset)
     outputs = [checked_output(path) for path in wanted if path]
+    outputs += [args.json.path] if args.json and args.json.path else []
     if args.bag:
         refuse_inside(args.bag, outputs)
     if args.picture and args.picture.suffix.lower() not in FORMATS:
@@ -144,7 +145,6 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
     from icpi_ros.cli.calibrate_report import now
     from icpi_ros.data.mixing import ArmId
     from icpi_ros.identify.physics_file import save
-    from icpi_ros.redact import jsonable
     from icpi_ros.report.physics_text import physics_json, physics_lines
 
     mixed = [str(one) for one in recording.arms if one.differs(ArmId.of(arm))]
@@ -155,8 +155,7 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
         print(f"note: simulated with {ArmId.of(arm)}{others}")
     if args.json:
         more = {"left_out": list(recording.left_out), "arm": str(ArmId.of(arm)), "mixed": mixed}
-        content = jsonable(physics_json(estimate) | more)
-        args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        args.json.write(physics_json(estimate) | more)
     if args.picture:
         _draw(args.picture, recording, arm, estimate)
     numbers = ",".join(f"{value:.6g}" for value in estimate.belief.mean)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_arm, add_workers, checked_output, chosen_arm, number, whole
-from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import
+from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
+from icpi_ros.cli.json_output import add_json
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="provenance, ranges and coverage of a data set")
     show.add_argument("file", type=Path)
     show.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG")
+    add_json(show)
     show.set_defaults(run=show_dataset)
 
 
@@ -81,6 +83,7 @@ def _add_build(make: argparse.ArgumentParser) -> None:
     add_workers(make)
     make.add_argument("--threads", type=whole(1, 256), default=1, help="per worker (default 1)")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    add_json(make, "fingerprint, counts and provenance")
     make.set_defaults(run=build_dataset)
 
 
@@ -115,6 +118,8 @@ def build_dataset(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"icpi: interrupted; {kept(out, plan)}", file=sys.stderr)
         return INTERRUPTED
+    if args.json:
+        args.json.write(dataset_json(dataset, task, out))
     return _report(dataset, plan, task, out)
 
 
@@ -206,6 +211,8 @@ def show_dataset(args: argparse.Namespace) -> int:
     dataset = load(args.file, task)
     for line in describe_dataset(dataset, task, str(args.file)):
         print(printable(line))
+    if args.json:
+        args.json.write(dataset_json(dataset, task, args.file))
     if picture:
         save_dataset_picture(picture, dataset, task)
         print(f"picture: {picture.absolute()}")

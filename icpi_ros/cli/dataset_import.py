@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import add_mix, add_store, checked_output, whole
+from icpi_ros.cli.json_output import add_json
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def add_import(make: argparse.ArgumentParser) -> None:
     make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
     add_mix(make, "trials of several arms or backends")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    add_json(make, "fingerprint, counts and provenance")
     make.set_defaults(run=import_dataset)
 
 
@@ -81,7 +83,29 @@ def import_dataset(args: argparse.Namespace) -> int:
     runs = len(found.dataset.provenance["runs"])
     behind = f" behind {len(known)} known ones" if known is not None else ""
     print(f"{len(found.dataset)} examples of {task.name} from {runs} runs{behind}: {out}")
+    if args.json:
+        args.json.write(dataset_json(dataset, task, out) | {"left_out": list(found.left_out)})
     return 0
+
+
+def dataset_json(dataset: Dataset, task: Task, file: Path) -> dict[str, Any]:
+    """Return what a data set is, for programs."""
+    from icpi_ros.data.coverage import coverage, solved_share
+    from icpi_ros.data.dataset import fingerprint
+
+    shares = coverage(dataset, task.space)
+    return {
+        "file": str(file),
+        "task": task.name,
+        "examples": len(dataset),
+        "fingerprint": fingerprint(dataset),
+        "arms": [str(arm) for arm in dataset.arms],
+        "cost": dataset.cost,
+        "label_cost": dataset.label_cost,
+        "labels_inside": solved_share(dataset, task.space),
+        "coverage": {" x ".join(names): share for names, share in shares.items()},
+        "provenance": dataset.provenance,
+    }
 
 
 def _known(name: str, task: Task) -> Dataset:

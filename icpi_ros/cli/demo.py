@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
+from icpi_ros.cli.json_output import add_json
 
 if TYPE_CHECKING:
     from icpi_ros.types import Trial
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=whole(0, 2**62), default=1)
     add_arm(parser)
     add_mix(parser, "learn from a data set of another arm")
+    add_json(parser, "the run")
     add_store(parser)
     add_graph(parser)
 
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     run_command.add_arguments(parser)
     full = parser.parse_args(given, argparse.Namespace(**vars(args)))
     plan = run_command.make_plan(full)
-    run_id = run_command.execute(full, plan)
+    run_id = run_command.carried_out(full, plan)
     code = run_command.report(plan, run_id)
     with TrialStore(plan.store) as store:
         done = [trial for trial in store.trials(run_id) if trial.outcome is not None]

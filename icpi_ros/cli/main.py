@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
+from typing import Any
 
 from icpi_ros import __version__
-from icpi_ros.cli.commands import Command, find, listed, overview, under
+from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
 from icpi_ros.cli.parser import Parser
 from icpi_ros.errors import IcpiError
 from icpi_ros.text import did_you_mean, printable
@@ -27,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2  # as before: a script with an empty variable has not done its job
     try:
         args = _parsed(words)
-        return int(args.run(args))
+        if output := getattr(args, "json", None):
+            output.check()
+        with output.alone() if output else nullcontext():
+            return int(args.run(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
@@ -74,6 +79,37 @@ def _top() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"icpi {__version__}")
+    parser.add_argument(
+        "--print-completion", action=_Completion, help="print a script for tab completion and exit"
+    )
+    return parser
+
+
+class _Completion(argparse.Action):
+    """Action that prints the script of a shell, and ends."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, choices=("bash", "zsh"), help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
+        """Print it; every command is imported for that, none when a key is pressed."""
+        from icpi_ros.cli.completion import script  # shtab is for this option alone
+
+        print(script(whole_parser(), str(values[1])))
+        parser.exit()
+
+
+def whole_parser() -> Parser:
+    """Return a parser with every command, for what needs all of them at once."""
+    parser, below = _top(), dict[str, Any]()
+    first = parser.add_subparsers(metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        parent, _, program = name.rpartition(" ")
+        where = below[parent] if parent else first
+        made = where.add_parser(program, help=command.summary)
+        _with_arguments(made, command)
+        if under(name):
+            below[name] = made.add_subparsers(metavar="PROGRAM")
     return parser
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import add_json
 
 if TYPE_CHECKING:
     from icpi_ros.data.image_bag import ImageBag
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     debug.add_argument(
         "--every", type=whole(1, 100_000), default=10, metavar="N", help="draw every Nth image"
     )
+    add_json(debug, "the counts")
     debug.set_defaults(run=run_debug)
 
 
@@ -65,6 +67,8 @@ def run_debug(args: argparse.Namespace) -> int:
     for what, times in found.most_common():
         print(f"{times:7d} of {count} images: {what}")
     print(f"pictures: {args.out}")
+    if args.json:
+        args.json.write({"images": count, **found})
     return 0 if found["seen"] else 1
 
 

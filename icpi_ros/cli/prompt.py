@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from icpi_ros.cli.arguments import (
     numbers,
     whole,
 )
+from icpi_ros.cli.json_output import add_json
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_arm(parser)
     add_mix(parser, "simulate another arm than that of the data set")
-    parser.add_argument("--json", action="store_true", help="print the messages as JSON")
+    add_json(parser, "the messages")
     add_model(parser)
     add_store(parser)
 
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     improver, history = _stored(args) if args.run_id else _simulated(args)
     messages = improver.messages(history)
     if args.json:
-        print(json.dumps(list(messages), indent=1))
-    else:
+        args.json.write(messages)
+    if args.json is None or args.json.path:
         print("\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages))
     tokens = sum(count_tokens(message["content"]) for message in messages)
     characters = sum(len(message["content"]) for message in messages)

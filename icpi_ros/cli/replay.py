@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from icpi_ros.cli.arguments import (
     number,
     whole,
 )
+from icpi_ros.cli.json_output import add_json
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_mix(parser, "another arm than that of the recording, or examples of another")
     add_model(parser)
     add_workers(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    add_json(parser, "everything")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one page")
 
 
@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     from icpi_ros.offline.record import as_json
     from icpi_ros.report.replay_text import replay_lines
 
-    outputs = [checked_output(path) for path in (args.json, args.html) if path]
+    outputs = [checked_output(args.html)] if args.html else []
+    outputs += [args.json.path] if args.json and args.json.path else []
     refuse_inside(args.bag, outputs)
     request = make_request(args)
     bag = open_bag(args.bag, args.topics)
@@ -91,10 +92,7 @@ def run(args: argparse.Namespace) -> int:
     for line in replay_lines(found):
         print(printable(line))
     if args.json:
-        from icpi_ros.data.atomic import replacing
-
-        with replacing(args.json) as path:
-            path.write_text(json.dumps(as_json(bag, found), indent=1) + "\n", encoding="utf-8")
+        args.json.write(as_json(bag, found))
     if args.html:
         from icpi_ros.report.page import save
         from icpi_ros.report.replay_page import replay_page

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import add_mix, add_store, checked_output
+from icpi_ros.cli.json_output import JsonOutput, add_json
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from icpi_ros.bench.results import Results
+    from icpi_ros.bench.statistics import TaskSummary
     from icpi_ros.data.records import RunRecord
     from icpi_ros.models.budget import Spending
     from icpi_ros.report.run_page import Section
@@ -26,12 +28,19 @@ BAGS = (".mcap", ".db3")
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write: page, folder of figures, tables; None = not asked for."""
+    """Files to write: page, folder of figures, tables, JSON; None = not asked for."""
 
     page: Path | None = None
     folder: Path | None = None
     csv: Path | None = None
     parquet: Path | None = None
+    json: JsonOutput | None = field(default=None, compare=False)  # tables are printed all the same
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that are one file each."""
+        named = self.json.path if self.json else None
+        return [path for path in (self.page, self.csv, self.parquet, named) if path]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parquet", type=Path, metavar="FILE", help="write a run's trials as Parquet"
     )
+    add_json(parser, "the runs, or what the tables of a benchmark show,")
     parser.add_argument(
         "--run", dest="run_id", default="", metavar="ID", help="which run of a bag that has several"
     )
@@ -70,12 +80,13 @@ def run(args: argparse.Namespace) -> int:
         _checked_folder(args.png) if args.png else None,
         checked_output(args.csv) if args.csv else None,
         checked_output(args.parquet) if args.parquet else None,
+        args.json,
     )
     if len(args.what) > 1:
         _report_many(args, asked)
         return 0
     path = Path(args.what[0])
-    for file in filter(None, (asked.page, asked.csv, asked.parquet)):
+    for file in asked.files:
         _refuse_same(file, path)
     if path.is_dir() or path.suffix in BAGS:
         from icpi_ros.cli.report_bag import report_bag
@@ -88,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         from icpi_ros.bench.results import read
 
         refuse_exports(asked)
-        _report_benchmark(read(path), asked.page, asked.folder)
+        _report_benchmark(read(path), asked)
     else:
         write_stored_run(args.what[0], _store(args.what[0], args.store), asked, args.mix)
     return 0
@@ -113,7 +124,7 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
         raise UsageError("one bag at a time: a comparison is of stored runs, or of results files")
     if args.run_id or args.topics:
         _refuse_bag_options(paths[0])
-    for path, file in ((p, f) for p in paths for f in (asked.csv, asked.parquet) if f):
+    for path, file in ((p, f) for p in paths for f in asked.files):
         _refuse_same(file, path)
     files = [_is_file(path) for path in paths]
     if all(files):
@@ -177,12 +188,30 @@ def _checked_folder(path: Path) -> Path:
     return path
 
 
-def _report_benchmark(results: Results, page: Path | None, folder: Path | None) -> None:
+def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, Any]:
+    """Return the summary of a benchmark for programs: how it was made, and each improver."""
+    tasks = [
+        {
+            "condition": one.condition,
+            "task": one.task,
+            "default": one.default,
+            "threshold": one.threshold,
+            "improvers": [asdict(improver) for improver in one.improvers],
+        }
+        for one in found
+    ]
+    return {"config": results.config, "tasks": tasks}
+
+
+def _report_benchmark(results: Results, asked: Outputs) -> None:
     from icpi_ros.bench.results import mixed_lines
     from icpi_ros.bench.statistics import summarise
     from icpi_ros.report.bench_text import task_table
 
     found = summarise(results)
+    if asked.json:
+        asked.json.write(benchmark_json(results, found))
+    page, folder = asked.page, asked.folder
     if page:
         from icpi_ros.report.bench_page import bench_page
         from icpi_ros.report.page import save
@@ -249,6 +278,10 @@ def write_run(
 
     Arguments as those of :func:`icpi_ros.report.run_page.run_page`.
     """
+    if asked.json:
+        from icpi_ros.report.run_json import record_json
+
+        asked.json.write(record_json(record.run_id, record.config, list(trials), spent))
     if asked.page:
         from icpi_ros.report.page import save
         from icpi_ros.report.run_page import run_page

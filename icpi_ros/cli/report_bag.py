@@ -36,7 +36,7 @@ def report_bag(
     from icpi_ros.report.bag_page import bag_sections
     from icpi_ros.report.bag_run import as_record, as_trials
 
-    refuse_inside(path, [file for file in (asked.page, asked.csv, asked.parquet) if file])
+    refuse_inside(path, asked.files)
     bag = open_bag(path, topics)
     grouped = group(read_trials(bag), run_id=run_id)
     if len(grouped.runs) > 1:

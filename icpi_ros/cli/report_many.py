@@ -38,12 +38,15 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
     from icpi_ros.data.mixing import refuse_ways
     from icpi_ros.data.store import TrialStore
     from icpi_ros.errors import UsageError
+    from icpi_ros.models.budget import spent_on
+    from icpi_ros.report.run_json import record_json
     from icpi_ros.report.run_text import run_summary
     from icpi_ros.tasks import TASKS
 
     refuse_pages(asked)
     with TrialStore(path) as store:
         found = [(store.run(run_id), store.trials(run_id)) for run_id in run_ids]
+        spent = [spent_on(store.trials(run_id, all_attempts=True)) for run_id in run_ids]
         mixed = _mixture(store, [record for record, _ in found])
     what = f"a comparison of {len(run_ids)} runs"
     mixed = refuse_ways(mixed, what, "compare runs of one of them", mix)
@@ -52,6 +55,13 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
         raise UsageError(f"one table holds runs of one task, these are of {', '.join(tasks)}")
     if mixed:
         print(printable(f"{MIXED}: {mixed}"))
+    if asked.json:
+        asked.json.write(
+            [
+                record_json(record.run_id, record.config, trials, money)
+                for (record, trials), money in zip(found, spent, strict=True)
+            ]
+        )
     if asked.csv or asked.parquet:
         rows = [
             (record, TASKS.get(record.config.task), trials, record.config.goal)
@@ -85,7 +95,7 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     """
     from icpi_ros.bench.results import read
     from icpi_ros.bench.statistics import summarise
-    from icpi_ros.cli.report import refuse_exports, refuse_pages
+    from icpi_ros.cli.report import benchmark_json, refuse_exports, refuse_pages
     from icpi_ros.data.mixing import refuse_ways
     from icpi_ros.report.bench_text import task_table
 
@@ -97,9 +107,15 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     mixed = refuse_ways(mixed, what, "compare benchmarks of one of them", mix)
     if mixed:
         print(printable(f"{MIXED}: {mixed}"))
-    for path, results in found:
+    summaries = [summarise(results) for _, results in found]
+    if asked.json:
+        pairs = zip(found, summaries, strict=True)
+        asked.json.write(
+            [{"file": str(path), **benchmark_json(res, one)} for (path, res), one in pairs]
+        )
+    for (path, _), summary in zip(found, summaries, strict=True):
         print(printable(f"{path}:"))
-        print("\n\n".join(task_table(one) for one in summarise(results)) + "\n")
+        print("\n\n".join(task_table(one) for one in summary) + "\n")
 
 
 def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:

@@ -129,7 +129,8 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
     from icpi_ros.arms import argument_of
 
     words = ["--store", str(store)]
-    files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
+    words += ["--json", str(args.json)] if args.json else []
+    files = {"--dataset": args.dataset, "--picture": args.picture}
     for name, path in files.items():
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []

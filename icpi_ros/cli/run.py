@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from icpi_ros.cli.arguments import (
     numbers,
     whole,
 )
+from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.errors import IcpiError
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latency", type=number(0.0), metavar="S", help="sensor latency [s]; with --in-process"
     )
     add_model(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
+    add_json(parser, "the run")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
     add_store(parser)
     add_graph(parser)
@@ -99,6 +101,7 @@ class Plan:
 
     ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
     a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
+    ``begun``: the id of the run, once it has one.
     """
 
     task: Task
@@ -114,10 +117,11 @@ class Plan:
     options: dict[str, Any]
     store: Path
     resume: str
-    json: Path | None
+    json: JsonOutput | None
     picture: Path | None
     again: tuple[str, ...]
     mix: bool
+    begun: list[str] = field(default_factory=list)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -126,10 +130,21 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         plan = make_plan(args)
-        run_id = execute(args, plan)
+        run_id = carried_out(args, plan)
     finally:
         withdraw_mix(args)
     return report(plan, run_id)
+
+
+def carried_out(args: argparse.Namespace, plan: Plan) -> str:
+    """Carry out the run and return its id; what is broken off is reported before it is raised."""
+    try:
+        return execute(args, plan)
+    except BaseException:
+        with suppress(IcpiError, OSError):  # what ended the run is what the user must see
+            for run_id in plan.begun:
+                report(plan, run_id)
+        raise
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
@@ -175,7 +190,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         options=options,
         store=store,
         resume=args.resume or "",
-        json=checked_output(args.json) if args.json else None,
+        json=args.json,
         picture=checked_output(args.picture) if args.picture else None,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
@@ -298,6 +313,7 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Improvemen
 
 def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
     """Say which run begins, or from which trial one continues."""
+    plan.begun.append(run_id)
     what = f"{plan.task.name} with {plan.improver}, seed {plan.seed}"
     run_id = printable(run_id)
     if resumed_from is None:
@@ -328,8 +344,7 @@ def report(plan: Plan, run_id: str) -> int:
         print(f"model: {spending_line(spent)}")
     print(printable(f"stored run: {run_id} in {plan.store}"))
     if plan.json:
-        text = json.dumps(record_json(run_id, record.config, trials, spent), indent=1)
-        plan.json.write_text(text + "\n", encoding="utf-8")
+        plan.json.write(record_json(run_id, record.config, trials, spent))
     if plan.picture:
         save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)
         print(f"picture: {plan.picture.absolute()}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
+from icpi_ros.cli.json_output import add_json, kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,9 @@ PICTURED = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``list`` and ``describe``."""
     verbs = parser.add_subparsers(required=True, metavar="list|describe")
-    verbs.add_parser("list", help="names and one line each").set_defaults(run=list_tasks)
+    listing = verbs.add_parser("list", help="names and one line each")
+    add_json(listing, "the list")
+    listing.set_defaults(run=list_tasks)
     describe = verbs.add_parser(
         "describe",
         help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
@@ -42,15 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe.add_argument(
         "--seed", type=whole(0, 2**62), default=0, help="of the draws (default: 0)"
     )
+    add_json(describe)
     describe.set_defaults(run=describe_task)
 
 
-def list_tasks(_args: argparse.Namespace) -> int:
+def list_tasks(args: argparse.Namespace) -> int:
     """Print every task with its one-line summary."""
     from icpi_ros.tasks import TASKS
 
     for name in TASKS:
         print(f"{name:16s} {TASKS.get(name).summary}")
+    if args.json:
+        args.json.write([{"task": name, "summary": TASKS.get(name).summary} for name in TASKS])
     return 0
 
 
@@ -66,10 +72,11 @@ def describe_task(args: argparse.Namespace) -> int:
     picture = checked_output(args.picture) if args.picture else None
     plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
     _print_definition(task, arm)
-    if not args.quick:
-        _measure(task, arm, plan)
-    if picture:
-        _draw(task, arm, plan, picture)
+    with kept(args.json, {"task": task.name, "arm": arm.name, **task.definition()}) as content:
+        if not args.quick:
+            content["measured"] = _measure(task, arm, plan)
+        if picture:
+            _draw(task, arm, plan, picture)
     return 0
 
 
@@ -95,8 +102,8 @@ def _print_space(label: str, space: ParameterSpace) -> None:
         print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.unit:4s} {p.description}")
 
 
-def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> None:
-    """Print the figures of a survey."""
+def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
+    """Print the figures of a survey and return them, costs in [m]."""
     from tqdm import tqdm
 
     from icpi_ros.tasks.survey import survey
@@ -115,6 +122,7 @@ def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> None:
         _print_row("cost of another draw's best theta", found.other_cost, "mean")
     _print_row("first-attempt cost of a random theta", found.first_cost, "mean")
     _print_row("fine-scale noise, rms on a line", found.noise, "median", "max")
+    return {"draws": plan.draws, "seed": plan.seed, **vars(found)}
 
 
 def _print_row(label: str, values: NDArray[np.float64], *kinds: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from icpi_ros.cli.json_output import add_json
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and its launch arguments, the same as those of ``ros2 launch``."""
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the bag of a replay, and launch arguments; `icpi up sim --show-args` lists them",
     )
     parser.add_argument("-s", "--show-args", action="store_true", help="list the arguments")
+    add_json(parser, "the list of --show-args")
     parser.add_argument("--task", help="short for task:=TASK")
     parser.add_argument("--record", metavar="DIR", help="short for record:=DIR: record a bag")
     parser.add_argument("--rate", help="short for rate:=RATE, how fast a bag is replayed")
@@ -42,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
         for argument in GRAPHS[args.graph]:
             choices = f" One of {', '.join(argument.choices)}." if argument.choices else ""
             print(f"{argument.name}:={argument.default}\n    {argument.description}.{choices}")
+        if args.json:
+            args.json.write([vars(argument) for argument in GRAPHS[args.graph]])
         return 0
+    if args.json:
+        raise UsageError("--json is for --show-args; of a graph that is up: icpi status --json")
     given = {name: getattr(args, name) for name in ("task", "namespace", "record", "rate")}
     values = {name: value for name, value in given.items() if value is not None}
     if args.dry_run:
