@@ -1,4 +1,8 @@
-"""Argument types and groups that several subcommands share."""
+"""Argument types and groups that several subcommands share.
+
+Every command imports this, `icpi stop` and `icpi serve` too: what needs numpy (0.2 s) or MuJoCo is
+imported where an arm or an improver is looked up.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from icpi_ros.errors import UsageError
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -121,7 +127,6 @@ def same_arm(given: str | None, task: Task, known: Sequence[ArmId], what: str, m
     """
     from icpi_ros.arms import ARMS
     from icpi_ros.data.mixing import ArmId
-    from icpi_ros.errors import UsageError
 
     recorded = known[0] if known else None
     if given or recorded is None:
@@ -173,7 +178,6 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: not KEY=VALUE, or an option is given twice.
     """
-    from icpi_ros.errors import UsageError
     from icpi_ros.improvers.options import parse_option
 
     cassette = str(args.cassette.absolute()) if args.cassette else ""
@@ -228,8 +232,6 @@ def checked_output(path: Path) -> Path:
     Raises:
         UsageError: its folder does not exist, it is a folder, or it cannot be opened.
     """
-    from icpi_ros.errors import UsageError
-
     if path.is_dir():
         raise UsageError(f"{path} is a folder: name a file in it")
     if not path.absolute().parent.is_dir():

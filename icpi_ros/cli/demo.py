@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the puck came within 20 mm of the goal."""
     from icpi_ros.cli import run as run_command
-    from icpi_ros.cli.report import Outputs, write_stored_run
+    from icpi_ros.cli.report_outputs import Outputs, write_stored_run
     from icpi_ros.data.store import TrialStore
 
     given = ["--task", "slide", "--seed", str(args.seed), "--target-cost", str(TARGET)]

@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import arm_argument
-from icpi_ros.cli.run import Plan, announce
 from icpi_ros.errors import ExecutionFailed, IcpiError, UsageError
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
+    from icpi_ros.cli.run import Plan
     from icpi_ros.graph.processes import BackgroundGraph
     from icpi_ros.types import Trial
 
@@ -57,7 +57,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
         client.connect(limit, lambda: _death(graph))
         calls = Callbacks(
-            on_run=lambda run_id, trial: announce(run_id, plan, trial if plan.resume else None),
+            on_run=lambda run_id, trial: plan.announce(run_id, trial if plan.resume else None),
             on_trial=show,
             on_question=lambda question: _say_who_waits(args.namespace, question),
             alive=lambda: _death(graph),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.report import Outputs, write_run
+from icpi_ros.cli.report_outputs import Outputs, write_run
 
 if TYPE_CHECKING:
     from icpi_ros.types import Trial

@@ -9,23 +9,11 @@ from typing import TYPE_CHECKING, Any
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.cli.report import Outputs
+    from icpi_ros.cli.report_outputs import Outputs
     from icpi_ros.data.records import RunRecord
     from icpi_ros.data.store import TrialStore
 
 MIXED = "mixed on purpose"
-
-
-def refuse_mixed_run(record: RunRecord, mix: bool) -> None:
-    """Refuse one report of a run whose trials are of several arms or backends.
-
-    Raises:
-        DatasetError: they are, and ``mix`` is false.
-    """
-    from icpi_ros.data.mixing import refuse_ways
-
-    what = f"a report of run {record.run_id}"
-    refuse_ways(record.mixed, what, "report on a run that is not mixed", mix)
 
 
 def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -> None:
@@ -34,7 +22,7 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
     Raises:
         UsageError: runs of several tasks for one table, or of several arms or backends.
     """
-    from icpi_ros.cli.report import refuse_pages, write_rows
+    from icpi_ros.cli.report_outputs import refuse_pages, write_rows
     from icpi_ros.data.mixing import refuse_ways
     from icpi_ros.data.store import TrialStore
     from icpi_ros.errors import UsageError
@@ -95,7 +83,7 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     """
     from icpi_ros.bench.results import read
     from icpi_ros.bench.statistics import summarise
-    from icpi_ros.cli.report import benchmark_json, refuse_exports, refuse_pages
+    from icpi_ros.cli.report_outputs import benchmark_json, refuse_exports, refuse_pages
     from icpi_ros.data.mixing import refuse_ways
     from icpi_ros.report.bench_text import task_table
 

@@ -123,6 +123,13 @@ class Plan:
     mix: bool
     begun: list[str] = field(default_factory=list)
 
+    def announce(self, run_id: str, resumed_from: int | None) -> None:
+        """Say which run begins, or from which trial one continues."""
+        self.begun.append(run_id)
+        what = f"{self.task.name} with {self.improver}, seed {self.seed}"
+        what += "" if resumed_from is None else f", continues from trial {resumed_from}"
+        print(f"run {printable(run_id)}: {what}", flush=True)
+
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached."""
@@ -278,7 +285,7 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
         improvement.why_not = simulated_reach(task, arm)
-        announce(improvement.run_id, plan, improvement.resumed_from)
+        plan.announce(improvement.run_id, improvement.resumed_from)
 
         def execute(theta: Array) -> ObjectTrajectory:
             if why := improvement.why_not(theta):
@@ -309,17 +316,6 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Improvemen
         execution=execution,
         mix=plan.mix,
     )
-
-
-def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
-    """Say which run begins, or from which trial one continues."""
-    plan.begun.append(run_id)
-    what = f"{plan.task.name} with {plan.improver}, seed {plan.seed}"
-    run_id = printable(run_id)
-    if resumed_from is None:
-        print(f"run {run_id}: {what}", flush=True)
-    else:
-        print(f"run {run_id}: {what}, continues from trial {resumed_from}", flush=True)
 
 
 def _resume_command(plan: Plan, run_id: str) -> str:
