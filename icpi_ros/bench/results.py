@@ -107,7 +107,7 @@ def write(results: Results, path: str | Path) -> None:
         raise ResultsError(f"cannot write {path}: {exc.strerror or exc}") from exc
 
 
-def text(results: Results) -> str:
+def results_text(results: Results) -> str:
     """Return what :func:`write` writes."""
     return "".join(_lines(results))
 

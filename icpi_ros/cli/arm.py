@@ -7,8 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
+from icpi_ros.arms import ARMS, find_arm
+from icpi_ros.arms.check import check_arm
+from icpi_ros.arms.described import DescribedArm
+from icpi_ros.arms.origin import limits_text, origin_text
 from icpi_ros.cli.arguments import checked_output, whole
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.errors import DescriptionError, UsageError
+from icpi_ros.report.arm_picture import FORMATS, save_reach
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.reach import reach
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -43,9 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def list_arms(args: argparse.Namespace) -> int:
     """Print every built-in arm."""
-    from icpi_ros.arms import ARMS
-    from icpi_ros.arms.origin import origin_text
-
     found = []
     for name in ARMS:
         arm = ARMS.get(name)
@@ -72,10 +80,6 @@ def check_one(args: argparse.Namespace) -> int:
     Raises:
         DescriptionError: it is not sound.
     """
-    from icpi_ros.arms import find_arm
-    from icpi_ros.arms.check import check_arm
-    from icpi_ros.errors import DescriptionError
-
     task, points = _wanted(args)
     arm = find_arm(args.arm)
     findings = check_arm(arm)
@@ -99,10 +103,6 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
     Raises:
         UsageError: arguments that do not fit together, or a file that cannot be written.
     """
-    from icpi_ros.errors import UsageError
-    from icpi_ros.report.arm_picture import FORMATS
-    from icpi_ros.tasks import TASKS
-
     if (args.picture or args.points) and not args.task:
         raise UsageError("--picture and --points are about a task's strokes: add --task slide")
     if args.picture:
@@ -121,9 +121,6 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
 
 
 def _print_arm(arm: Arm, findings: list[Finding]) -> None:
-    from icpi_ros.arms.described import DescribedArm
-    from icpi_ros.arms.origin import limits_text, origin_text
-    from icpi_ros.text import printable
 
     print(f"{arm.name}: {len(arm.joints)} joints")
     print(printable(f"  from: {origin_text(arm)}"))
@@ -137,9 +134,6 @@ def _print_arm(arm: Arm, findings: list[Finding]) -> None:
 
 
 def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
-    from tqdm import tqdm
-
-    from icpi_ros.tasks.reach import reach
 
     total = points**task.space.dim
     with tqdm(total=total, unit="stroke", disable=not sys.stderr.isatty(), leave=False) as bar:
@@ -151,7 +145,6 @@ def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
 
 
 def _draw(path: Path, task: Task, arm: Arm, found: Reach) -> None:
-    from icpi_ros.report.arm_picture import save_reach
 
     save_reach(path, task, arm, found)
     print(f"picture: {path.absolute()}")

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.bench.conditions import DRAWS, PRESETS
+from tqdm import tqdm
+
+from icpi_ros.arms import find_arm
+from icpi_ros.bench.conditions import DRAWS, PRESETS, preset
+from icpi_ros.bench.entrants import entrants, option_text
+from icpi_ros.bench.plan import DEFAULT_TIME_LIMIT, Plan
+from icpi_ros.bench.results import Results, results_text
+from icpi_ros.bench.run import run as run_plan
+from icpi_ros.bench.unit_log import finished_units, kept
 from icpi_ros.cli.arguments import (
     add_arm,
     add_cassette,
@@ -23,9 +31,16 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.data.dataset import load
+from icpi_ros.data.parquet import metadata
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import DatasetError, UsageError
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
+from icpi_ros.report.bench_text import bench_spending, bench_tables
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.bench.plan import Plan
     from icpi_ros.bench.run import Progress
     from icpi_ros.data.build import Progress as BuildProgress
     from icpi_ros.data.dataset import Dataset
@@ -101,11 +116,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, keep and print; the same arguments give the same rows, and continue a broken run."""
-    from icpi_ros.bench.results import text
-    from icpi_ros.bench.run import run as run_plan
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.report.bench_text import bench_spending, bench_tables
-
     plan = _plan(args)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"icpi: interrupted; {_rest(args.json, out, plan)}", file=sys.stderr)
             return INTERRUPTED
     if args.json and not args.json.path:
-        args.json.write_text(text(results))
+        args.json.write_text(results_text(results))
         out = None
     print("\n\n".join(bench_tables(results)))
     if spending := bench_spending(results):
@@ -135,9 +145,6 @@ def _results_file(output: JsonOutput | None, folder: Path) -> Path | None:
 
 def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
     """Say what of an interrupted benchmark is kept; what went to standard output is written."""
-    from icpi_ros.bench.results import Results, text
-    from icpi_ros.bench.unit_log import finished_units, kept
-
     if output is None or out is None:
         return "nothing is kept without --json"
     if output.path:
@@ -145,15 +152,11 @@ def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
     units = finished_units(out)
     config = {"command": plan.command(out.name), **plan.config(), "datasets": {}}
     rows = [row for unit in units for row in unit.rows]
-    output.write_text(text(Results(config, [unit.instance for unit in units], rows)))
+    output.write_text(results_text(Results(config, [unit.instance for unit in units], rows)))
     return f"{len(units)} of {plan.units} instances are written, nothing is kept without a FILE"
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    from icpi_ros.arms import find_arm
-    from icpi_ros.bench.conditions import preset
-    from icpi_ros.bench.plan import Plan
-    from icpi_ros.tasks import TASKS
 
     chosen = preset(args.preset)
     if args.draws:
@@ -187,11 +190,6 @@ def _dataset(path: Path) -> Dataset:
     Raises:
         DatasetError: missing, damaged, or of no task that is known here.
     """
-    from icpi_ros.data.dataset import load
-    from icpi_ros.data.parquet import metadata
-    from icpi_ros.errors import DatasetError
-    from icpi_ros.tasks import TASKS
-
     name = metadata(path).get("task")
     if not isinstance(name, str) or name not in TASKS:
         raise DatasetError(f"{path} is a Parquet file, but not a data set of a task known here")
@@ -204,11 +202,6 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
     Raises:
         UsageError: a wrong option, or a server of this machine that is needed does not answer.
     """
-    from icpi_ros.bench.entrants import entrants, option_text
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers.llm import Llm
-    from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
-
     model = args.model or os.environ.get("ICPI_MODEL", "").strip() or LOCAL_MODEL
     tape = str(args.cassette.absolute()) if args.cassette else ""
     found = []
@@ -233,11 +226,6 @@ def _time_limit(labels: Sequence[str], args: argparse.Namespace) -> float:
     Raises:
         UsageError: the limit that was given is too short for that.
     """
-    from icpi_ros.bench.entrants import entrants
-    from icpi_ros.bench.plan import DEFAULT_TIME_LIMIT
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers.llm import Llm
-
     kinds = [(e, e.kind) for e in entrants(labels) if issubclass(e.kind, Llm)]
     longest = max((kind.chosen(e.options).deadline for e, kind in kinds), default=0.0)
     if args.time_limit is None:
@@ -256,8 +244,6 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
     Raises:
         UsageError: a name is empty.
     """
-    from icpi_ros.errors import UsageError
-
     names = () if text is None else tuple(part.strip() for part in text.split(","))
     if not all(names):
         raise UsageError(f"{option}: a name is empty: give names with commas between")
@@ -268,7 +254,6 @@ class _Display:
     """Progress bars on a terminal, nothing in a pipe; and how fast it went."""
 
     def __init__(self, total: int) -> None:
-        from tqdm import tqdm
 
         self._tqdm, self._silent = tqdm, not sys.stderr.isatty()
         self._bar = tqdm(total=total, unit="instance", disable=self._silent, smoothing=0.05)

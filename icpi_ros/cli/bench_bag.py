@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
+from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
 from icpi_ros.cli.arguments import number, whole
 from icpi_ros.cli.json_output import add_json
 
@@ -20,11 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the bag, read it, print the figures."""
-    import tempfile
-    from dataclasses import asdict
-
-    from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
-
     with tempfile.TemporaryDirectory(dir=args.folder, prefix="icpi-bench-") as folder:
         path = Path(folder) / "bench.mcap"
         if args.source == "camera":

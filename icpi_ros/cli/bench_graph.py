@@ -7,8 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from icpi_ros.cli import run as run_command
 from icpi_ros.cli.arguments import add_arm, number, whole
+from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.sim.rollout import rollout
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
@@ -41,12 +48,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, Any]:
-    import numpy as np
-
-    from icpi_ros.cli import run as run_command
-    from icpi_ros.cli.graph_run import through_graph
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import ExecutionFailed
 
     words = ["--task", args.task, "--improver", "random", "--trials", str(args.trials)]
     words += ["--seed", str(args.seed), "--store", str(store), "--real-time-factor", str(factor)]
@@ -78,10 +79,6 @@ def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, 
 
 def _distances(plan: Plan, trials: list[Any]) -> dict[str, float]:
     """Compare final positions with rollouts of the same theta and physics in process [m]."""
-    import numpy as np
-
-    from icpi_ros.sim.rollout import rollout
-
     thetas = np.array([trial.theta for trial in trials])
     physics = plan.task.seeded_physics(plan.seed)
     assert plan.arm is not None  # the graph was started here

@@ -8,8 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.bench.client_overhead import measure
 from icpi_ros.cli.arguments import whole
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
@@ -25,8 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per task."""
-    from icpi_ros.tasks import TASKS
-
     names = args.tasks.split(",") if args.tasks else TASKS.names()
     tasks = [TASKS.get(name) for name in names]
     with kept(args.json, []) as rows:
@@ -36,8 +36,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(args: argparse.Namespace, tasks: list[Task], rows: list[dict[str, Any]]) -> None:
     """Add a row per task to ``rows``, and print it."""
-    from icpi_ros.bench.client_overhead import measure
-
     print("median [ms]      bare round trip  proposal  store  overhead  (p95)")
     for task in tasks:
         with tempfile.TemporaryDirectory() as folder:

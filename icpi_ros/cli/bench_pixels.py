@@ -5,16 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
+from icpi_ros.bench import pixels_accuracy, pixels_cost
+from icpi_ros.bench.pixels import CASES
 from icpi_ros.cli.arguments import add_arm, add_mix, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.data.dataset import check_arm, shipped
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import UnknownName
+from icpi_ros.perception.targets import watch
+from icpi_ros.redact import jsonable
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.bench.pixels_accuracy import Accuracy
     from icpi_ros.bench.pixels_cost import Cost
-    from icpi_ros.data.workers import Workers
     from icpi_ros.tasks.base import Task
 
 TASKS_SEEN = "slide,roll-gc"
@@ -43,12 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per task and case, then one per task."""
-    from icpi_ros.data.dataset import check_arm, shipped
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.perception.targets import watch
-    from icpi_ros.tasks import TASKS
-
     tasks = [TASKS.get(name) for name in args.tasks.split(",")]
     arms = [chosen_arm(args.arm, task) for task in tasks]
     cases, mixed = _cases(args.cases), dict[str, str]()
@@ -73,11 +78,6 @@ def _measure(
     result: dict[str, Any],
 ) -> None:
     """Fill ``result`` task by task, and print it."""
-    from tqdm import tqdm
-
-    from icpi_ros.bench import pixels_accuracy, pixels_cost
-    from icpi_ros.data.dataset import shipped
-
     total = len(pairs) * (args.trials + args.instances)
     with tqdm(total=total, disable=not sys.stderr.isatty()) as bar:
 
@@ -143,9 +143,6 @@ def _cases(text: str) -> list[str]:
     Raises:
         UnknownName: there is no such case.
     """
-    from icpi_ros.bench.pixels import CASES
-    from icpi_ros.errors import UnknownName
-
     names = list(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in CASES:
@@ -160,9 +157,6 @@ def _say(bar: Any, *lines: str) -> None:
 
 
 def _values(row: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from icpi_ros.redact import jsonable
 
     return {name: jsonable(value) for name, value in asdict(row).items()}
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.bench.sim_speed import measure, peak_memory
 from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.errors import UsageError
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -30,10 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per task and number of threads."""
-    import os
-
-    from icpi_ros.tasks import TASKS
-
     names = args.tasks.split(",") if args.tasks else TASKS.names()
     tasks = [TASKS.get(name) for name in names]
     arms = [chosen_arm(args.arm, task) for task in tasks]
@@ -50,8 +50,6 @@ def _measure(
     rows: list[dict[str, Any]],
 ) -> None:
     """Add a row per task and number of threads to ``rows``, and print it."""
-    from icpi_ros.bench.sim_speed import measure, peak_memory
-
     print(f"{'task':16s} threads   steps  raw us/step  ours us/step  ours/raw  speed-up")
     for task, arm in pairs:
         first = 0.0
@@ -74,8 +72,6 @@ def _threads(text: str | None, processors: int) -> list[int]:
     Raises:
         UsageError: one is not a number from 1 to 256.
     """
-    from icpi_ros.errors import UsageError
-
     if text is None:
         return sorted({1, processors})
     counts = [int(part) if part.isdecimal() else 0 for part in text.split(",")]

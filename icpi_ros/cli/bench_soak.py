@@ -9,13 +9,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.bench.soak import (
+    Soak,
+    growth_of,
+    node_pids,
+    orphaned,
+    resident,
+    shared_files,
+    still_running,
+)
 from icpi_ros.cli.arguments import add_arm, add_mix, arm_argument, chosen_arm, whole
+from icpi_ros.cli.graph_run import reserved_domain
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.ros import need_ros
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph.processes import BackgroundGraph
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
-    from icpi_ros.bench.soak import Soak
 
 FEWEST = 100
 """Trials that are needed to see memory grow."""
@@ -34,9 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, print what was measured; 0 = nothing lost, grown or left."""
-    from icpi_ros.cli.graph_run import need_ros
-    from icpi_ros.tasks import TASKS
-
     need_ros()
     task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
@@ -56,21 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, arm: Arm, folder: Path) -> Soak:
-    from icpi_ros.bench.soak import (
-        Soak,
-        growth_of,
-        node_pids,
-        orphaned,
-        resident,
-        shared_files,
-        still_running,
-    )
-    from icpi_ros.cli.graph_run import reserved_domain
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import ExecutionFailed
-    from icpi_ros.graph.processes import BackgroundGraph
-    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
-    from icpi_ros.tasks import TASKS
+    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request  # needs ROS
 
     store, log, before = folder / "trials.sqlite", folder / "graph.log", shared_files()
     given = {"task": args.task, "store": store, "real_time_factor": 0}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from icpi_ros.bench.dialects import dialects
+from icpi_ros.bench.stopping import kept, summary, text
 from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.tasks import TASKS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stop many motions, print how long it took; exit code 1 if the target is missed."""
-    from icpi_ros.bench.dialects import dialects
-    from icpi_ros.bench.stopping import kept, summary, text
-    from icpi_ros.nodes.stop_latency import TASK, measure
-    from icpi_ros.tasks import TASKS
+    from icpi_ros.nodes.stop_latency import TASK, measure  # needs ROS
 
     arm = chosen_arm(args.arm, TASKS.get(TASK))
     found = measure(arm, args.trials, args.seed, args.request, args.controller)

@@ -7,11 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.cli.calibrate_known import known_points
 from icpi_ros.cli.calibrate_physics import add_physics
+from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
+from icpi_ros.cli.calibrate_views import board_views
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.errors import UsageError
+from icpi_ros.perception.board import Board
+from icpi_ros.perception.board_print import save_board
+from icpi_ros.perception.calibrate_camera import calibrate
+from icpi_ros.perception.calibrate_table import locate
+from icpi_ros.perception.calibration_file import Calibration, Origin, load, save
+from icpi_ros.perception.calibration_picture import save_camera_picture, save_table_picture
 
 if TYPE_CHECKING:
-    from icpi_ros.perception.board import Board, Gray
+    from icpi_ros.perception.board import Gray
     from icpi_ros.perception.calibrate_camera import CameraResult
     from icpi_ros.perception.calibrate_table import TableResult
 
@@ -126,8 +136,6 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _board(args: argparse.Namespace) -> Board:
-    from icpi_ros.errors import UsageError
-    from icpi_ros.perception.board import Board
 
     across, _, down = args.squares.lower().partition("x")
     if not (across.isdecimal() and down.isdecimal()):
@@ -138,8 +146,6 @@ def _board(args: argparse.Namespace) -> Board:
 
 def _outputs(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written, before any work."""
-    from icpi_ros.errors import UsageError
-
     checked_output(args.out)
     if args.picture and checked_output(args.picture).absolute() == args.out.absolute():
         raise UsageError(f"--out and --picture are both {args.out}")
@@ -147,8 +153,6 @@ def _outputs(args: argparse.Namespace) -> None:
 
 def print_board(args: argparse.Namespace) -> int:
     """Write the board."""
-    from icpi_ros.perception.board_print import save_board
-
     board = _board(args)
     said = save_board(checked_output(args.out), board, args.dpi)
     print(f"{board.summary}\n{args.out}: {said}")
@@ -160,11 +164,6 @@ def print_board(args: argparse.Namespace) -> int:
 
 def calibrate_camera(args: argparse.Namespace) -> int:
     """Take views, calibrate, write, say how good it is."""
-    from icpi_ros.cli.calibrate_report import camera_json, camera_text, now
-    from icpi_ros.cli.calibrate_views import board_views
-    from icpi_ros.perception.calibrate_camera import calibrate
-    from icpi_ros.perception.calibration_file import Calibration, Origin, save
-
     board = _board(args)
     _outputs(args)
     taken = board_views(args, board)
@@ -189,7 +188,6 @@ def calibrate_camera(args: argparse.Namespace) -> int:
 
 
 def _draw_camera(path: Path, board: Board, result: CameraResult, images: dict[str, Gray]) -> None:
-    from icpi_ros.perception.calibration_picture import save_camera_picture
 
     worst = result.views[int(result.residuals.argmax())]
     save_camera_picture(path, board, result, images[worst.name])
@@ -198,11 +196,6 @@ def _draw_camera(path: Path, board: Board, result: CameraResult, images: dict[st
 
 def calibrate_table(args: argparse.Namespace) -> int:
     """Read what is known, locate the camera, write, say how good it is."""
-    from icpi_ros.cli.calibrate_known import known_points
-    from icpi_ros.cli.calibrate_report import now, table_json, table_text
-    from icpi_ros.perception.calibrate_table import locate
-    from icpi_ros.perception.calibration_file import Calibration, Origin, load, save
-
     _outputs(args)
     before = load(args.camera)
     known = known_points(args, before.intrinsics)
@@ -226,7 +219,6 @@ def calibrate_table(args: argparse.Namespace) -> int:
 
 
 def _draw_table(path: Path, result: TableResult, image: Gray | None) -> None:
-    from icpi_ros.perception.calibration_picture import save_table_picture
 
     save_table_picture(path, result, image)
     print(f"picture: {path}")

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from tqdm import tqdm
+
 from icpi_ros.cli.arguments import (
     add_arm,
     add_mix,
@@ -18,7 +21,22 @@ from icpi_ros.cli.arguments import (
     same_arm,
     whole,
 )
+from icpi_ros.cli.bags import refuse_inside
+from icpi_ros.cli.calibrate_report import now
+from icpi_ros.cli.dataset import build_shown
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.plan import Plan
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import UsageError
+from icpi_ros.identify.estimate import estimate_of
+from icpi_ros.identify.fit import Effort, fit
+from icpi_ros.identify.physics_file import save
+from icpi_ros.identify.sources import from_bag, from_store
+from icpi_ros.report.physics_picture import FORMATS, save_physics_picture
+from icpi_ros.report.physics_text import physics_json, physics_lines
+from icpi_ros.sim.rollout import rollout
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -68,9 +86,6 @@ def trial_numbers(text: str) -> tuple[int, ...]:
 
 def calibrate_physics(args: argparse.Namespace) -> int:
     """Read the trials, estimate, write, say how sure it is."""
-    from icpi_ros.identify.estimate import estimate_of
-    from icpi_ros.identify.fit import fit
-
     _check(args)
     recording = _recording(args)
     for line in recording.left_out:
@@ -91,10 +106,6 @@ def calibrate_physics(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot be done, before any work."""
-    from icpi_ros.cli.replay import refuse_inside
-    from icpi_ros.errors import UsageError
-    from icpi_ros.report.physics_picture import FORMATS
-
     if not args.bag and not args.run_id:
         raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
     if args.bag and args.store:
@@ -109,9 +120,6 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _recording(args: argparse.Namespace) -> Recording:
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import UsageError
-    from icpi_ros.identify.sources import from_bag, from_store
 
     if args.bag:
         return from_bag(args.bag, args.task, args.run_id, args.trials)
@@ -126,9 +134,6 @@ class _Bar:
     """Progress on a terminal, nothing in a pipe."""
 
     def __enter__(self) -> _Bar:
-        from tqdm import tqdm
-
-        from icpi_ros.identify.fit import Effort
 
         self._bar = tqdm(total=Effort().stages, unit="stage", disable=not sys.stderr.isatty())
         return self
@@ -142,10 +147,6 @@ class _Bar:
 
 
 def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-    from icpi_ros.cli.calibrate_report import now
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.identify.physics_file import save
-    from icpi_ros.report.physics_text import physics_json, physics_lines
 
     mixed = [str(one) for one in recording.arms if one.differs(ArmId.of(arm))]
     others = f"; mixed on purpose with trials of {' and '.join(mixed)}" if mixed else ""
@@ -175,10 +176,6 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
 
 
 def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-    import numpy as np
-
-    from icpi_ros.report.physics_picture import save_physics_picture
-    from icpi_ros.sim.rollout import rollout
 
     task, trials = recording.task, recording.trials
     thetas = np.stack([trial.theta for trial in trials])
@@ -188,9 +185,6 @@ def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> Non
 
 
 def _build(out: Path, task: Task, arm: Arm, estimate: Estimate) -> int:
-    from icpi_ros.cli.dataset import build_shown
-    from icpi_ros.data.plan import Plan
-    from icpi_ros.data.workers import Workers
 
     workers = Workers(len(os.sched_getaffinity(0)))
     dataset = build_shown(task, arm, Plan(around=estimate.belief), out, workers, threads=1)

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import add_mix, add_store, checked_output, whole
+from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.coverage import coverage, solved_share
+from icpi_ros.data.dataset import fingerprint, load, save, shipped
+from icpi_ros.data.importing import import_runs, together
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import StoreError, UsageError
+from icpi_ros.offline.examples import import_bags
+from icpi_ros.offline.request import Request
+from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -69,10 +79,6 @@ def add_import(make: argparse.ArgumentParser) -> None:
 
 def import_dataset(args: argparse.Namespace) -> int:
     """Make hindsight examples of executed trials and write them."""
-    from icpi_ros.data.dataset import save
-    from icpi_ros.data.importing import together
-    from icpi_ros.tasks import TASKS
-
     task, out = TASKS.get(args.task), checked_output(args.out)
     known = _known(args.known, task) if args.known else None
     found = _import_bags(args, task) if args.bags else _import_store(args, task)
@@ -90,9 +96,6 @@ def import_dataset(args: argparse.Namespace) -> int:
 
 def dataset_json(dataset: Dataset, task: Task, file: Path) -> dict[str, Any]:
     """Return what a data set is, for programs."""
-    from icpi_ros.data.coverage import coverage, solved_share
-    from icpi_ros.data.dataset import fingerprint
-
     shares = coverage(dataset, task.space)
     return {
         "file": str(file),
@@ -109,15 +112,11 @@ def dataset_json(dataset: Dataset, task: Task, file: Path) -> dict[str, Any]:
 
 
 def _known(name: str, task: Task) -> Dataset:
-    from icpi_ros.data.dataset import load, shipped
 
     return shipped(task) if name == "shipped" else load(name, task)
 
 
 def _import_store(args: argparse.Namespace, task: Task) -> Imported:
-    from icpi_ros.data.importing import import_runs
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import StoreError, UsageError
 
     if args.one_physics or args.topics or args.calibration:
         raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
@@ -129,11 +128,6 @@ def _import_store(args: argparse.Namespace, task: Task) -> Imported:
 
 
 def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
-    from icpi_ros.cli.replay import open_bag, refuse_inside
-    from icpi_ros.errors import UsageError
-    from icpi_ros.offline.examples import import_bags
-    from icpi_ros.offline.request import Request
-    from icpi_ros.perception.calibration_file import load_camera
 
     if args.store:
         raise UsageError("--store and --bag: trials come from one of them")

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from icpi_ros.cli import run as run_command
 from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.report_outputs import Outputs, write_stored_run
+from icpi_ros.data.store import TrialStore
 
 if TYPE_CHECKING:
     from icpi_ros.types import Trial
@@ -36,10 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the puck came within 20 mm of the goal."""
-    from icpi_ros.cli import run as run_command
-    from icpi_ros.cli.report_outputs import Outputs, write_stored_run
-    from icpi_ros.data.store import TrialStore
-
     given = ["--task", "slide", "--seed", str(args.seed), "--target-cost", str(TARGET)]
     parser = argparse.ArgumentParser()
     run_command.add_arguments(parser)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.doctor import healthy, render, run_checks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every check; 0 only if all that is required is there."""
-    from icpi_ros.doctor import healthy, render, run_checks
-
     checks = run_checks()
     print(render(checks))
     if args.json:

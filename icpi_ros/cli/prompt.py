@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from icpi_ros.cli.arguments import (
     add_arm,
     add_mix,
@@ -19,12 +21,26 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.dataset import check_arm, load
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import UsageError
+from icpi_ros.feasible import Confinement, first_possible, simulated_reach
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context, without_options
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.improvers.ridge import Ridge
+from icpi_ros.models.token_count import count_tokens
+from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.run_setup import examples_hash, find_examples
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks import TASKS
+from icpi_ros.types import Outcome
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
-    from icpi_ros.improvers.llm import Llm
     from icpi_ros.tasks.base import Task
-    from icpi_ros.types import Array, Outcome
+    from icpi_ros.types import Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi prompt``."""
-    from icpi_ros.models.token_count import count_tokens
-
     improver, history = _stored(args) if args.run_id else _simulated(args)
     messages = improver.messages(history)
     if args.json:
@@ -67,11 +81,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and history of a stored run."""
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import UsageError
-    from icpi_ros.run_setup import examples_hash
-    from icpi_ros.tasks import TASKS
-
     path = (args.store or default_path()).absolute()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}")
@@ -103,10 +112,6 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
 
 def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and simulated trials of a task."""
-    from icpi_ros.data.dataset import check_arm
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.tasks import TASKS
-
     task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
     goal = task.check_goal(task.default_goal if args.goal is None else args.goal)
@@ -118,14 +123,6 @@ def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
 def _improver(
     task: Task, goal: list[float], name: str, options: dict[str, Any], args: argparse.Namespace
 ) -> Llm:
-    import numpy as np
-
-    from icpi_ros.data.dataset import load
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers import IMPROVERS
-    from icpi_ros.improvers.base import Context
-    from icpi_ros.improvers.llm import Llm
-    from icpi_ros.run_setup import find_examples
 
     kind = IMPROVERS.get(name)
     if not issubclass(kind, Llm):
@@ -140,15 +137,6 @@ def _simulate(
     task: Task, arm: Arm, improver: Llm, goal: Array, seed: int, count: int
 ) -> list[Outcome]:
     """Return the first attempt of a seed, and ridge's further trials."""
-    import numpy as np
-
-    from icpi_ros.feasible import Confinement, first_possible, simulated_reach
-    from icpi_ros.improvers.base import without_options
-    from icpi_ros.improvers.ridge import Ridge
-    from icpi_ros.motion.step_limit import StepLimit
-    from icpi_ros.sim.rollout import rollout
-    from icpi_ros.types import Outcome
-
     ridge, physics = Ridge(without_options(improver.context)), task.seeded_physics(seed)
     history: list[Outcome] = []
     possible = simulated_reach(task, arm)

@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icpi_ros.bench.results import mixed_lines, read
+from icpi_ros.bench.statistics import summarise
 from icpi_ros.cli.arguments import add_mix, add_store, checked_output
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.report_many import report_benchmarks, report_runs
 from icpi_ros.cli.report_outputs import (
     Outputs,
     benchmark_json,
@@ -15,6 +18,12 @@ from icpi_ros.cli.report_outputs import (
     say_page,
     write_stored_run,
 )
+from icpi_ros.data.store import default_path
+from icpi_ros.errors import UsageError
+from icpi_ros.report.bench_figures import save_pngs
+from icpi_ros.report.bench_page import bench_page
+from icpi_ros.report.bench_text import task_table
+from icpi_ros.report.page import save
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -69,15 +78,13 @@ def run(args: argparse.Namespace) -> int:
     for file in asked.files:
         _refuse_same(file, path)
     if path.is_dir() or path.suffix in BAGS:
-        from icpi_ros.cli.report_bag import report_bag
+        from icpi_ros.cli.report_bag import report_bag  # readers of bags are half a second
 
         report_bag(path, args.run_id, args.topics, args.store, asked)
         return 0
     if args.run_id or args.topics:
         _refuse_bag_options(path)
     if _is_file(path):
-        from icpi_ros.bench.results import read
-
         refuse_exports(asked)
         _report_benchmark(read(path), asked)
     else:
@@ -96,9 +103,6 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
     Raises:
         UsageError: bags, or both kinds, are among them.
     """
-    from icpi_ros.cli.report_many import report_benchmarks, report_runs
-    from icpi_ros.errors import UsageError
-
     paths = [Path(what) for what in args.what]
     if any(path.is_dir() or path.suffix in BAGS for path in paths):
         raise UsageError("one bag at a time: a comparison is of stored runs, or of results files")
@@ -116,15 +120,12 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
 
 
 def _refuse_bag_options(path: Path) -> None:
-    from icpi_ros.errors import UsageError
 
     raise UsageError(f"--run and --topics are about bags, and {path} is none")
 
 
 def _refuse_same(page: Path, path: Path) -> None:
     """Refuse to write the page over the file that it is made of."""
-    from icpi_ros.errors import UsageError
-
     if page.exists() and path.exists() and page.samefile(path):
         raise UsageError(f"{page} is the file that is read: name another one")
 
@@ -135,31 +136,21 @@ def _checked_folder(path: Path) -> Path:
     Raises:
         UsageError: it is a file.
     """
-    from icpi_ros.errors import UsageError
-
     if path.exists() and not path.is_dir():
         raise UsageError(f"--png {path} is a file: name a folder")
     return path
 
 
 def _report_benchmark(results: Results, asked: Outputs) -> None:
-    from icpi_ros.bench.results import mixed_lines
-    from icpi_ros.bench.statistics import summarise
-    from icpi_ros.report.bench_text import task_table
 
     found = summarise(results)
     if asked.json:
         asked.json.write(benchmark_json(results, found))
     page, folder = asked.page, asked.folder
     if page:
-        from icpi_ros.report.bench_page import bench_page
-        from icpi_ros.report.page import save
-
         save(page, bench_page(results, found))
         say_page(page)
     if folder:
-        from icpi_ros.report.bench_figures import save_pngs
-
         print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
     if not page and not folder:
         print("\n\n".join([*map(printable, mixed_lines(results.config)), *map(task_table, found)]))
@@ -171,9 +162,6 @@ def _store(run_id: str, store: Path | None) -> Path:
     Raises:
         UsageError: it is not there.
     """
-    from icpi_ros.data.store import default_path
-    from icpi_ros.errors import UsageError
-
     path = store or default_path()
     if not path.exists():
         raise UsageError(

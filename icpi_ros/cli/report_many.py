@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.bench.results import arms_of, read
+from icpi_ros.bench.statistics import summarise
+from icpi_ros.cli.report_outputs import benchmark_json, refuse_exports, refuse_pages, write_rows
+from icpi_ros.data.mixing import refuse_ways, two_ways
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import UsageError
+from icpi_ros.models.budget import spent_on
+from icpi_ros.report.bench_text import task_table
+from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run_text import run_summary
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.cli.report_outputs import Outputs
     from icpi_ros.data.records import RunRecord
-    from icpi_ros.data.store import TrialStore
 
 MIXED = "mixed on purpose"
 
@@ -22,15 +32,6 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
     Raises:
         UsageError: runs of several tasks for one table, or of several arms or backends.
     """
-    from icpi_ros.cli.report_outputs import refuse_pages, write_rows
-    from icpi_ros.data.mixing import refuse_ways
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import UsageError
-    from icpi_ros.models.budget import spent_on
-    from icpi_ros.report.run_json import record_json
-    from icpi_ros.report.run_text import run_summary
-    from icpi_ros.tasks import TASKS
-
     refuse_pages(asked)
     with TrialStore(path) as store:
         found = [(store.run(run_id), store.trials(run_id)) for run_id in run_ids]
@@ -63,8 +64,6 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
 
 def _mixture(store: TrialStore, records: Sequence[RunRecord]) -> str:
     """Return which two arms or backends would be mixed; empty = none."""
-    from icpi_ros.data.mixing import two_ways
-
     for record in records:
         if record.mixed:
             return f"run {record.run_id} itself ({record.mixed})"
@@ -81,12 +80,6 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     Raises:
         UsageError: of a task, two arms are among them, or a page of them is asked for.
     """
-    from icpi_ros.bench.results import read
-    from icpi_ros.bench.statistics import summarise
-    from icpi_ros.cli.report_outputs import benchmark_json, refuse_exports, refuse_pages
-    from icpi_ros.data.mixing import refuse_ways
-    from icpi_ros.report.bench_text import task_table
-
     refuse_exports(asked)
     refuse_pages(asked)
     found = [(path, read(path)) for path in paths]
@@ -108,8 +101,6 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
 
 def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
     """Return two files with different arms for one task, in words; empty = there are none."""
-    from icpi_ros.bench.results import arms_of
-
     known: dict[str, list[tuple[Path, Any]]] = {}
     for path, config in configs:
         for task, arm in arms_of(config).items():

@@ -7,7 +7,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from icpi_ros.cli.json_output import JsonOutput
+from icpi_ros.data.mixing import refuse_ways
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import UsageError
+from icpi_ros.models.budget import spent_on
+from icpi_ros.report.export import trial_rows, write_csv, write_parquet
+from icpi_ros.report.page import save
+from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run_page import run_page
+from icpi_ros.report.run_picture import save_picture
+from icpi_ros.report.run_text import run_summary
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -44,8 +57,6 @@ def refuse_pages(asked: Outputs) -> None:
     Raises:
         UsageError: one is asked for.
     """
-    from icpi_ros.errors import UsageError
-
     if asked.page or asked.folder:
         raise UsageError("--html and --png show one run or one file: give one")
 
@@ -56,8 +67,6 @@ def refuse_exports(asked: Outputs) -> None:
     Raises:
         UsageError: one is asked for.
     """
-    from icpi_ros.errors import UsageError
-
     if asked.csv or asked.parquet:
         raise UsageError(
             "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
@@ -85,8 +94,6 @@ def refuse_mixed_run(record: RunRecord, mix: bool) -> None:
     Raises:
         DatasetError: they are, and ``mix`` is false.
     """
-    from icpi_ros.data.mixing import refuse_ways
-
     what = f"a report of run {record.run_id}"
     refuse_ways(record.mixed, what, "report on a run that is not mixed", mix)
 
@@ -97,12 +104,6 @@ def write_stored_run(run_id: str, store: Path, asked: Outputs, mix: bool = False
     Raises:
         UsageError: its trials are of several arms or backends, and ``mix`` is false.
     """
-    import numpy as np
-
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.models.budget import spent_on
-    from icpi_ros.tasks import TASKS
-
     with TrialStore(store) as opened:
         record, trials = opened.run(run_id), opened.trials(run_id)
         spent = spent_on(opened.trials(run_id, all_attempts=True))
@@ -125,26 +126,17 @@ def write_run(
     Arguments as those of :func:`icpi_ros.report.run_page.run_page`.
     """
     if asked.json:
-        from icpi_ros.report.run_json import record_json
-
         asked.json.write(record_json(record.run_id, record.config, list(trials), spent))
     if asked.page:
-        from icpi_ros.report.page import save
-        from icpi_ros.report.run_page import run_page
-
         save(asked.page, run_page(record, task, trials, goal, spent, more))
         say_page(asked.page)
     if asked.folder:
-        from icpi_ros.report.run_picture import save_picture
-
         picture = asked.folder / f"{record.run_id}.png"
         save_picture(picture, task, goal, trials)
         print(f"picture: {picture.absolute()}")
     if asked.csv or asked.parquet:
         write_rows([(record, task, trials, goal)], asked)
     if asked == Outputs():
-        from icpi_ros.report.run_text import run_summary
-
         print(run_summary(record, trials, task.space))
 
 
@@ -152,10 +144,6 @@ def write_rows(
     runs: Sequence[tuple[RunRecord, Task, Sequence[Trial], ArrayLike]], asked: Outputs
 ) -> None:
     """Write the trials of runs of one task as tables."""
-    import numpy as np
-
-    from icpi_ros.report.export import trial_rows, write_csv, write_parquet
-
     rows = [
         row
         for record, task, trials, goal in runs

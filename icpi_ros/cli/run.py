@@ -6,9 +6,11 @@ import argparse
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from icpi_ros.cli.arguments import (
     add_arm,
@@ -22,16 +24,37 @@ from icpi_ros.cli.arguments import (
     numbers,
     whole,
 )
+from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput, add_json
-from icpi_ros.errors import IcpiError
+from icpi_ros.cli.resuming import (
+    again,
+    arm_of_run,
+    settle_mix,
+    simulation,
+    stored_config,
+    withdraw_mix,
+)
+from icpi_ros.data.dataset import check_arm, load
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import IcpiError, MotionRefused, UsageError
+from icpi_ros.feasible import simulated_reach
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.loop import ImprovementRun, run_in_process
+from icpi_ros.models.budget import spent_on
+from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run_picture import save_picture
+from icpi_ros.report.run_text import run_table, spending_line, trial_line
+from icpi_ros.run_setup import find_examples
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.observation import OBSERVE_STREAM, observe
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.execution import Execution
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.loop import ImprovementRun
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.observation import Observation
     from icpi_ros.types import Array, ObjectTrajectory, Trial
@@ -133,8 +156,6 @@ class Plan:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached."""
-    from icpi_ros.cli.resuming import withdraw_mix
-
     try:
         plan = make_plan(args)
         run_id = carried_out(args, plan)
@@ -160,13 +181,6 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         UsageError: names the argument, the value and what is allowed.
     """
-    from icpi_ros.cli.resuming import again, arm_of_run, settle_mix, stored_config
-    from icpi_ros.data.dataset import load
-    from icpi_ros.data.store import default_path
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-    from icpi_ros.tasks import TASKS
-
     store = (args.store or default_path()).absolute()
     config = stored_config(args, store)
     if not args.task and not config:
@@ -212,11 +226,6 @@ def _check_examples(
     Raises:
         UsageError: it does not, or nothing is mixed although that was meant.
     """
-    from icpi_ros.data.dataset import check_arm
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.errors import UsageError
-    from icpi_ros.run_setup import find_examples
-
     if arm is None:
         if args.mix:
             raise UsageError(
@@ -239,10 +248,6 @@ def _check_examples(
 
 def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
-    from dataclasses import replace
-
-    from icpi_ros.errors import UsageError
-
     asked = {"noise": args.noise, "latency": args.latency}
     given = {name: value for name, value in asked.items() if value is not None}
     if given and not args.in_process:
@@ -257,29 +262,17 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
 
 def execute(args: argparse.Namespace, plan: Plan) -> str:
     """Carry out the run, printing a line per trial; return its id."""
-    from icpi_ros.report.run_text import trial_line
 
     def show(trial: Trial) -> None:
         print(trial_line(trial, plan.task.space, plan.trials), flush=True)
 
     if args.in_process and plan.arm is not None:
-        from icpi_ros.cli.resuming import simulation
-
         return _in_process(plan, plan.arm, simulation(args, plan.arm), show)
-    from icpi_ros.cli.graph_run import through_graph
 
     return through_graph(args, plan, show)
 
 
 def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
-    import numpy as np
-
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import MotionRefused
-    from icpi_ros.feasible import simulated_reach
-    from icpi_ros.loop import run_in_process
-    from icpi_ros.sim.rollout import rollout
-    from icpi_ros.tasks.observation import OBSERVE_STREAM, observe
 
     task, physics = plan.task, plan.task.seeded_physics(plan.seed)
     with TrialStore(plan.store) as store:
@@ -299,7 +292,6 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
 
 
 def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> ImprovementRun:
-    from icpi_ros.loop import ImprovementRun
 
     if plan.resume:
         return ImprovementRun.resume(store, plan.resume, plan.dataset, execution)
@@ -324,14 +316,6 @@ def _resume_command(plan: Plan, run_id: str) -> str:
 
 def report(plan: Plan, run_id: str) -> int:
     """Print the final table from the store, write what was asked for; 0 = the run is complete."""
-    import numpy as np
-
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.models.budget import spent_on
-    from icpi_ros.report.run_json import record_json
-    from icpi_ros.report.run_picture import save_picture
-    from icpi_ros.report.run_text import run_table, spending_line
-
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
         spent = spent_on(store.trials(run_id, all_attempts=True))

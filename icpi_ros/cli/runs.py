@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_store
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import UsageError
+from icpi_ros.report.run_difference import cost_pairs, difference_text, differences
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.data.store import RunSummary, TrialStore
+    from icpi_ros.data.store import RunSummary
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -73,8 +76,6 @@ def moment(text: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per run, the newest last."""
-    from icpi_ros.data.store import TrialStore, default_path
-
     path, found = args.store or default_path(), []
     if not path.exists():
         print(f"no runs: {path} does not exist yet")
@@ -110,8 +111,6 @@ def _line(run: RunSummary) -> str:
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Print how two runs differ, and what each trial cost."""
-    from icpi_ros.report.run_difference import cost_pairs, difference_text, differences
-
     a, b = args.runs
     with _store(args.store) as store:
         records = store.run(a), store.run(b)
@@ -124,8 +123,6 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 def delete_run(args: argparse.Namespace) -> int:
     """Delete a run for good; 0 = it is gone."""
-    from icpi_ros.errors import UsageError
-
     with _store(args.store) as store:
         store.run(args.deleted)  # refused if there is none
         store.lease(args.deleted)  # refused if it is in use
@@ -150,9 +147,6 @@ def _store(path: Path | None) -> TrialStore:
     Raises:
         UsageError: it is not.
     """
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import UsageError
-
     path = path or default_path()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}: name one with --store")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import number
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.ros import need_ros
+from icpi_ros.graph.instance import domain_id
 
 if TYPE_CHECKING:
     from icpi_ros.graph.checklist import Checklist
@@ -41,12 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the checklist; 0 = a run can begin."""
-    from icpi_ros.cli.graph_run import need_ros
-    from icpi_ros.graph.instance import domain_id
-
     need_ros()
     domain_id()
-    from icpi_ros.nodes.checklist_client import ChecklistClient
+    from icpi_ros.nodes.checklist_client import ChecklistClient  # needs ROS
 
     with ChecklistClient(args.namespace) as client:
         checklist = client.checklist(args.timeout, args.wait)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from tqdm import tqdm
+
 from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.report.task_picture import save_landscape
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.survey import SurveyPlan, landscape, survey, survey_draws
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from icpi_ros.arms.base import Arm
     from icpi_ros.space import ParameterSpace
     from icpi_ros.tasks.base import Task
-    from icpi_ros.tasks.survey import SurveyPlan
 
 PICTURED = 2
 """Physics draws in the picture."""
@@ -51,8 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def list_tasks(args: argparse.Namespace) -> int:
     """Print every task with its one-line summary."""
-    from icpi_ros.tasks import TASKS
-
     for name in TASKS:
         print(f"{name:16s} {TASKS.get(name).summary}")
     if args.json:
@@ -62,11 +65,6 @@ def list_tasks(args: argparse.Namespace) -> int:
 
 def describe_task(args: argparse.Namespace) -> int:
     """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
-    import os
-
-    from icpi_ros.tasks import TASKS
-    from icpi_ros.tasks.survey import SurveyPlan
-
     task = TASKS.get(args.name)
     arm = chosen_arm(args.arm, task)
     picture = checked_output(args.picture) if args.picture else None
@@ -104,10 +102,6 @@ def _print_space(label: str, space: ParameterSpace) -> None:
 
 def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
     """Print the figures of a survey and return them, costs in [m]."""
-    from tqdm import tqdm
-
-    from icpi_ros.tasks.survey import survey
-
     hidden = not sys.stderr.isatty()
     with tqdm(total=plan.draws, unit="draw", disable=hidden, leave=False) as bar:
 
@@ -126,7 +120,6 @@ def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
 
 
 def _print_row(label: str, values: NDArray[np.float64], *kinds: str) -> None:
-    import numpy as np
 
     found = {"median": np.median(values), "max": np.max(values), "mean": np.mean(values)}
     texts = (f"{kind} {_millimetres(float(found[kind]))}" for kind in kinds)
@@ -139,11 +132,6 @@ def _millimetres(metres: float) -> str:
 
 def _draw(task: Task, arm: Arm, plan: SurveyPlan, path: Path) -> None:
     """Draw the landscapes of the survey's first draws."""
-    from tqdm import tqdm
-
-    from icpi_ros.report.task_picture import save_landscape
-    from icpi_ros.tasks.survey import landscape, survey_draws
-
     physics, _ = survey_draws(task, plan)
     with tqdm(
         total=PICTURED, unit="landscape", disable=not sys.stderr.isatty(), leave=False

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.topics import WINDOW, read_mapping
+from icpi_ros.errors import UsageError
+from icpi_ros.graph.description import GRAPHS, with_checklist
+from icpi_ros.graph.files import checked_graph
+from icpi_ros.graph.processes import run_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the graph in the foreground; 0 after Ctrl-C."""
-    from icpi_ros.errors import UsageError
-    from icpi_ros.graph.description import GRAPHS, with_checklist
-    from icpi_ros.graph.files import checked_graph
-    from icpi_ros.graph.processes import run_graph
-
     if args.graph not in GRAPHS:
         raise UsageError(f"unknown graph {args.graph!r}: choose one of {', '.join(GRAPHS)}")
     if args.show_args:
@@ -73,12 +75,6 @@ def _recorded_task(values: dict[str, str]) -> str:
     Raises:
         UsageError: the bag cannot be read, or does not say.
     """
-    from pathlib import Path
-
-    from icpi_ros.data.bags.reader import Bag
-    from icpi_ros.data.bags.topics import WINDOW, read_mapping
-    from icpi_ros.errors import UsageError
-
     mapping = values.get("mapping")
     bag = Bag(Path(values["bag"]).expanduser(), read_mapping(Path(mapping)) if mapping else None)
     bag.require(WINDOW)
