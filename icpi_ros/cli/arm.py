@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
 
 from icpi_ros.arms import ARMS, find_arm
 from icpi_ros.arms.check import check_arm
@@ -15,6 +12,7 @@ from icpi_ros.arms.described import DescribedArm
 from icpi_ros.arms.origin import limits_text, origin_text
 from icpi_ros.cli.arguments import checked_output, whole
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.progress import progress_bar
 from icpi_ros.errors import DescriptionError, UsageError
 from icpi_ros.report.arm_picture import FORMATS, save_reach
 from icpi_ros.tasks import TASKS
@@ -136,7 +134,7 @@ def _print_arm(arm: Arm, findings: list[Finding]) -> None:
 def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
 
     total = points**task.space.dim
-    with tqdm(total=total, unit="stroke", disable=not sys.stderr.isatty(), leave=False) as bar:
+    with progress_bar(total, "stroke", leave=False) as bar:
 
         def advance() -> None:
             bar.update()

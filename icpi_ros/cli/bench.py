@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from icpi_ros.arms import find_arm
 from icpi_ros.bench.conditions import DRAWS, PRESETS, preset
 from icpi_ros.bench.entrants import entrants, option_text
@@ -31,6 +29,7 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.cli.progress import progress_bar
 from icpi_ros.data.dataset import load
 from icpi_ros.data.parquet import metadata
 from icpi_ros.data.workers import Workers
@@ -251,12 +250,10 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
 
 
 class _Display:
-    """Progress bars on a terminal, nothing in a pipe; and how fast it went."""
+    """How far instances and data sets are, and how fast it went."""
 
     def __init__(self, total: int) -> None:
-
-        self._tqdm, self._silent = tqdm, not sys.stderr.isatty()
-        self._bar = tqdm(total=total, unit="instance", disable=self._silent, smoothing=0.05)
+        self._bar = progress_bar(total, "instance", smoothing=0.05)
         self._draws: Any = None
         self._begin, self._away = time.monotonic(), 0.0
         self._done, self._first, self._rollouts, self._seconds = 0, -1, 0, 0.0
@@ -283,13 +280,8 @@ class _Display:
         """Show how far a data set is; the time it takes does not count as speed."""
         if self._draws is None:
             self._away = time.monotonic()
-            self._draws = self._tqdm(
-                total=progress.draws,
-                unit="draw",
-                desc=f"data set of {task}",
-                disable=self._silent,
-                leave=False,
-            )
+            what = f"data set of {task}"
+            self._draws = progress_bar(progress.draws, "draw", what, leave=False)
         self._draws.update(progress.done - self._draws.n)
 
     def speed(self) -> str:

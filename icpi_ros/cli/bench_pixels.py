@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
 
 from icpi_ros.bench import pixels_accuracy, pixels_cost
 from icpi_ros.bench.pixels import CASES
 from icpi_ros.cli.arguments import add_arm, add_mix, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.progress import progress_bar
 from icpi_ros.data.dataset import check_arm, shipped
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.workers import Workers
@@ -79,7 +77,7 @@ def _measure(
 ) -> None:
     """Fill ``result`` task by task, and print it."""
     total = len(pairs) * (args.trials + args.instances)
-    with tqdm(total=total, disable=not sys.stderr.isatty()) as bar:
+    with progress_bar(total, "trial") as bar:
 
         def advance() -> None:
             bar.update(1)

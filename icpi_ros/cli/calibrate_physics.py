@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from icpi_ros.cli.arguments import (
     add_arm,
@@ -25,6 +24,7 @@ from icpi_ros.cli.bags import refuse_inside
 from icpi_ros.cli.calibrate_report import now
 from icpi_ros.cli.dataset import build_shown
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.progress import progress_bar
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.plan import Plan
 from icpi_ros.data.store import TrialStore, default_path
@@ -95,8 +95,12 @@ def calibrate_physics(args: argparse.Namespace) -> int:
     with_arm = "" if arm.name == task.arm else f" with {arm.name}"
     what = f"{task.name}{with_arm}, {recording.source}: {len(trials)} trials"
     print(printable(what), flush=True)
-    with _Bar() as bar:
-        found = fit(task, arm, trials, args.seed, threads=args.threads, on_stage=bar.advance)
+    with progress_bar(Effort().stages, "stage") as bar:
+
+        def advance() -> None:
+            bar.update()
+
+        found = fit(task, arm, trials, args.seed, threads=args.threads, on_stage=advance)
     estimate = estimate_of(task, trials, found)
     _report(args, recording, arm, estimate)
     if args.build_dataset:
@@ -128,22 +132,6 @@ def _recording(args: argparse.Namespace) -> Recording:
         raise UsageError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
         return from_store(store, args.run_id, args.task, args.trials, args.mix)
-
-
-class _Bar:
-    """Progress on a terminal, nothing in a pipe."""
-
-    def __enter__(self) -> _Bar:
-
-        self._bar = tqdm(total=Effort().stages, unit="stage", disable=not sys.stderr.isatty())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def advance(self) -> None:
-        """One stage is done."""
-        self._bar.update()
 
 
 def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from icpi_ros.cli.arguments import add_arm, add_workers, checked_output, chosen_arm, number, whole
 from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.progress import progress_bar
 from icpi_ros.context.retrieval import DEFAULT_K
 from icpi_ros.data.build import build_file, kept
 from icpi_ros.data.dataset import load
@@ -159,13 +158,13 @@ def _ranges(
 def build_shown(
     task: Task, arm: Arm, plan: Plan, out: Path, workers: Workers, threads: int
 ) -> Dataset:
-    """Build a file with a progress bar."""
-    with tqdm(total=plan.draws, unit="draw", disable=not sys.stderr.isatty()) as bar:
+    """Build a file and show how far it is."""
+    with progress_bar(plan.draws, "draw") as bar:
 
-        def advance(progress: Progress) -> None:
-            bar.update(progress.done - bar.n)
-            if progress.dropped:
-                bar.set_postfix(dropped=progress.dropped)
+        def advance(made: Progress) -> None:
+            bar.update(made.done - bar.n)
+            if made.dropped:
+                bar.set_postfix(dropped=made.dropped)
 
         return build_file(task, arm, plan, out, workers, threads, advance)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.progress import progress_bar
 from icpi_ros.report.task_picture import save_landscape
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.survey import SurveyPlan, landscape, survey, survey_draws
@@ -102,8 +101,7 @@ def _print_space(label: str, space: ParameterSpace) -> None:
 
 def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
     """Print the figures of a survey and return them, costs in [m]."""
-    hidden = not sys.stderr.isatty()
-    with tqdm(total=plan.draws, unit="draw", disable=hidden, leave=False) as bar:
+    with progress_bar(plan.draws, "draw", leave=False) as bar:
 
         def advance() -> None:
             bar.update()
@@ -133,9 +131,7 @@ def _millimetres(metres: float) -> str:
 def _draw(task: Task, arm: Arm, plan: SurveyPlan, path: Path) -> None:
     """Draw the landscapes of the survey's first draws."""
     physics, _ = survey_draws(task, plan)
-    with tqdm(
-        total=PICTURED, unit="landscape", disable=not sys.stderr.isatty(), leave=False
-    ) as bar:
+    with progress_bar(PICTURED, "landscape", leave=False) as bar:
 
         def advance() -> None:
             bar.update()
