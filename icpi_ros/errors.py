@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from icpi_ros.text import did_you_mean
+
 
 class Kind(StrEnum):
     """Kind of a refusal."""
@@ -127,7 +129,7 @@ class UnknownName(UsageError):
         ``remedy``: what else can be done, such as ``or install its package``.
         """
         names = sorted(valid)
-        advice = ", ".join(names) + (f", {remedy}" if remedy else "")
+        advice = ", ".join(names) + (f", {remedy}" if remedy else "") + did_you_mean(name, names)
         text, limit = f"unknown {kind} {name!r}: choose one of {advice}", tuple(names)
         super().__init__(Refusal(text, Kind.UNKNOWN_NAME, kind, value=name, limit=limit))
         self.kind, self.name, self.valid = kind, name, names

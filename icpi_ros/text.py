@@ -7,6 +7,8 @@ they came; whatever shows one passes it through here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def printable(text: str) -> str:
     r"""Return ``text`` on one line, with all that is not printable as visible escapes.
@@ -24,3 +26,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     r"""Return ``text`` with every line :func:`printable`; only ``\n`` ends a line."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` with the name most like ``name``; empty if none is."""
+    from difflib import get_close_matches  # 4 ms, for errors alone
+
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.arms.clearance import least_clearance, lowest
@@ -79,6 +78,8 @@ def _inverse(arm: Arm, q: Array) -> Finding:
 
 def _jacobian(arm: Arm, q: Array) -> Finding:
     """The Jacobian is the derivative of the tool pose."""
+    from scipy.spatial.transform import Rotation  # half a second that `icpi arm list` need not take
+
     step, worst = 1e-6, 0.0
     jacobian = arm.jacobian(q)
     for joint, unit in enumerate(np.eye(q.shape[1])):

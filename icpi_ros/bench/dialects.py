@@ -1,7 +1,7 @@
 """What controllers of every rate and setting command when the stops of a run reach them.
 
 ``python -m icpi_ros.bench.dialects [STOPS]`` prints it for stops of random strikes of ``slide``,
-without any graph; ``icpi bench-stop`` does for those that it measured.
+without any graph; ``icpi bench stop`` does for those that it measured.
 """
 
 from __future__ import annotations

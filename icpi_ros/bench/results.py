@@ -107,6 +107,11 @@ def write(results: Results, path: str | Path) -> None:
         raise ResultsError(f"cannot write {path}: {exc.strerror or exc}") from exc
 
 
+def results_text(results: Results) -> str:
+    """Return what :func:`write` writes."""
+    return "".join(_lines(results))
+
+
 def _lines(results: Results) -> Iterator[str]:
     yield f'{{"format": "{FORMAT}", "version": {VERSION},\n'
     yield f'"config": {json.dumps(results.config, indent=1, allow_nan=False)},\n'

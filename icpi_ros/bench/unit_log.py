@@ -86,6 +86,14 @@ def kept(out: Path, total: int) -> str:
     )
 
 
+def finished_units(out: Path) -> list[Unit]:
+    """Return the finished units of a broken benchmark; none where there are none."""
+    try:
+        return list(_units((side_folder(out) / UNITS).read_bytes())[0].values())
+    except OSError:
+        return []
+
+
 def key(unit: Unit) -> Key:
     """Return what a unit is found by."""
     entry = unit.instance

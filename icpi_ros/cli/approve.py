@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+import termios
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from icpi_ros.cli.arguments import number, numbers, whole
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.ros import need_ros
+from icpi_ros.errors import ExecutionFailed, UsageError
+from icpi_ros.report.request_text import request_json, request_text
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 WAIT = 3600.0
@@ -30,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to decide; without it every question is asked at the terminal."""
     parser.add_argument("--namespace", default="", help="namespace of the graph")
     parser.add_argument("--show", action="store_true", help="print what waits and end")
+    add_json(parser, "with --show: what waits (null = nothing)")
     parser.add_argument(
         "--decision",
         choices=("approve", "clear", "reject", "edit"),
@@ -57,17 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show and decide; 0 = what was asked was done."""
-    from icpi_ros.cli.graph_run import need_ros
-    from icpi_ros.errors import UsageError
-
     if (args.theta is not None) != (args.decision == "edit"):
         raise UsageError("--theta belongs to --decision edit, and edit needs it")
+    if args.json and not args.show:
+        raise UsageError("--json belongs to --show")
     if args.request is not None and args.decision is None:
         raise UsageError("--request belongs to --decision")
     if args.decision is None and not args.show and not sys.stdin.isatty():
         raise UsageError("no terminal to ask at: give --decision or --show")
     need_ros()
-    from icpi_ros.nodes.operator_client import OperatorClient
+    from icpi_ros.nodes.operator_client import OperatorClient  # needs ROS
 
     with OperatorClient(args.namespace) as client:
         client.connect()
@@ -81,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
 def _show(client: Any, args: argparse.Namespace) -> int:
     request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
     print("nothing waits for a decision" if request is None else _text(request))
+    if args.json:
+        args.json.write(request_json(request))
     return 0
 
 
@@ -90,8 +98,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
     Raises:
         ExecutionFailed: nothing waits, it is not what was meant, or the decision did not count.
     """
-    from icpi_ros.errors import ExecutionFailed
-    from icpi_ros.nodes.operator_port import MIN_LOOK_TIME
+    from icpi_ros.nodes.operator_port import MIN_LOOK_TIME  # needs ROS
 
     request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
     if request is None:
@@ -115,7 +122,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
 
 def _not_meant(request: Any, args: argparse.Namespace) -> str:
     """Return why a request is not what the decision of the command line is about; empty: it is."""
-    from icpi_ros.nodes.operator_port import is_change_refused
+    from icpi_ros.nodes.operator_port import is_change_refused  # needs ROS
 
     name = f"request {request.request_id}"
     if args.request not in (None, request.request_id):
@@ -157,8 +164,6 @@ def _converse(client: Any, args: argparse.Namespace) -> int:
 
 def _became(client: Any, kind: str) -> str:
     """Return what became of a decision; the questions go on where nobody says it."""
-    from icpi_ros.errors import ExecutionFailed
-
     try:
         verdict = client.verdict(kind)
     except ExecutionFailed as exc:
@@ -168,8 +173,6 @@ def _became(client: Any, kind: str) -> str:
 
 def _ask(request: Any) -> Answer | None:
     """Return what is typed from now on; None if it is no decision."""
-    import termios
-
     # What was typed before was typed about something else, or about nothing.
     termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     try:
@@ -214,7 +217,5 @@ def _did_not_count(verdict: Any) -> str:
 
 
 def _text(request: Any) -> str:
-    from icpi_ros.report.request_text import request_text
-    from icpi_ros.tasks import TASKS
 
     return request_text(request, TASKS.get(request.task).space.units)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.arms import ARMS, find_arm
+from icpi_ros.arms.check import check_arm
+from icpi_ros.arms.described import DescribedArm
+from icpi_ros.arms.origin import limits_text, origin_text
 from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.errors import DescriptionError, UsageError
+from icpi_ros.report.arm_picture import FORMATS, save_reach
+from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.reach import reach
+from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
@@ -22,9 +31,9 @@ MOST_STROKES = 20_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``list`` and ``check``."""
     verbs = parser.add_subparsers(required=True, metavar="list|check")
-    verbs.add_parser("list", help="names, joints and tool of the built-in arms").set_defaults(
-        run=list_arms
-    )
+    listing = verbs.add_parser("list", help="names, joints and tool of the built-in arms")
+    add_json(listing, "the list")
+    listing.set_defaults(run=list_arms)
     check = verbs.add_parser(
         "check",
         help="is an arm's description sound; with --task: which strokes can it do",
@@ -37,19 +46,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid points along each parameter (default: 21, with three parameters or more: 7)",
     )  # fmt: skip
     check.add_argument("--picture", type=Path, metavar="FILE", help="draw it (.svg or .png)")
-    check.add_argument("--json", type=Path, metavar="FILE", help="write all of it")
+    add_json(check, "all of it")
     check.set_defaults(run=check_one)
 
 
-def list_arms(_args: argparse.Namespace) -> int:
+def list_arms(args: argparse.Namespace) -> int:
     """Print every built-in arm."""
-    from icpi_ros.arms import ARMS
-    from icpi_ros.arms.origin import origin_text
-
+    found = []
     for name, arm in ARMS.usable().items():
         mass, speed = arm.limits.tool_mass, arm.limits.tool_speed
         print(f"{name:12s} {len(arm.joints)} joints, tool {mass:g} kg up to {speed:g} m/s")
         print(f"{'':12s} {origin_text(arm)}")
+        found.append(
+            {
+                "arm": name,
+                "joints": list(arm.joints),
+                "tool_mass": mass,
+                "tool_speed": speed,
+                "origin": origin_text(arm),
+            }
+        )
+    if args.json:
+        args.json.write(found)
     return 0
 
 
@@ -59,10 +77,6 @@ def check_one(args: argparse.Namespace) -> int:
     Raises:
         DescriptionError: it is not sound.
     """
-    from icpi_ros.arms import find_arm
-    from icpi_ros.arms.check import check_arm
-    from icpi_ros.errors import DescriptionError
-
     task, points = _wanted(args)
     arm = find_arm(args.arm)
     findings = check_arm(arm)
@@ -70,7 +84,7 @@ def check_one(args: argparse.Namespace) -> int:
     bad = [finding.what for finding in findings if not finding.sound]
     found = _try_strokes(task, arm, points) if task and not bad else None
     if args.json:
-        args.json.write_text(json.dumps(_as_json(arm, findings, found), indent=1) + "\n")
+        args.json.write(_as_json(arm, findings, found))
     if bad:
         raise DescriptionError(f"{args.arm} is not sound: mend {', '.join(bad)}; see docs/arms.md")
     if task and found:
@@ -86,15 +100,10 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
     Raises:
         UsageError: arguments that do not fit together, or a file that cannot be written.
     """
-    from icpi_ros.errors import UsageError
-    from icpi_ros.report.arm_picture import FORMATS
-    from icpi_ros.tasks import TASKS
-
     if (args.picture or args.points) and not args.task:
         raise UsageError("--picture and --points are about a task's strokes: add --task slide")
-    for path in (args.picture, args.json):
-        if path:
-            checked_output(path)
+    if args.picture:
+        checked_output(args.picture)
     if args.picture and args.picture.suffix.lower() not in FORMATS:
         raise UsageError(f"--picture {args.picture}: allowed endings are {' and '.join(FORMATS)}")
     if not args.task:
@@ -109,9 +118,6 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
 
 
 def _print_arm(arm: Arm, findings: list[Finding]) -> None:
-    from icpi_ros.arms.described import DescribedArm
-    from icpi_ros.arms.origin import limits_text, origin_text
-    from icpi_ros.text import printable
 
     print(f"{arm.name}: {len(arm.joints)} joints")
     print(printable(f"  from: {origin_text(arm)}"))
@@ -125,12 +131,9 @@ def _print_arm(arm: Arm, findings: list[Finding]) -> None:
 
 
 def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
-    from tqdm import tqdm
-
-    from icpi_ros.tasks.reach import reach
 
     total = points**task.space.dim
-    with tqdm(total=total, unit="stroke", disable=not sys.stderr.isatty(), leave=False) as bar:
+    with progress_bar(total, "stroke", leave=False) as bar:
 
         def advance() -> None:
             bar.update()
@@ -139,7 +142,6 @@ def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
 
 
 def _draw(path: Path, task: Task, arm: Arm, found: Reach) -> None:
-    from icpi_ros.report.arm_picture import save_reach
 
     save_reach(path, task, arm, found)
     print(f"picture: {path.absolute()}")

@@ -6,25 +6,40 @@ import argparse
 import os
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.bench.conditions import DRAWS, PRESETS
+from icpi_ros.arms import find_arm
+from icpi_ros.bench.conditions import DRAWS, PRESETS, preset
+from icpi_ros.bench.entrants import entrants, option_text
+from icpi_ros.bench.plan import DEFAULT_TIME_LIMIT, Plan
+from icpi_ros.bench.results import Results, results_text
+from icpi_ros.bench.run import run as run_plan
+from icpi_ros.bench.unit_log import finished_units, kept
 from icpi_ros.cli.arguments import (
     add_arm,
     add_cassette,
     add_mix,
     add_workers,
-    checked_output,
     chosen_arm,
     number,
     whole,
 )
+from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.data.dataset import load
+from icpi_ros.data.parquet import metadata
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import DatasetError, UsageError
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
+from icpi_ros.report.bench_text import bench_spending, bench_tables
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.bench.plan import Plan
     from icpi_ros.bench.run import Progress
     from icpi_ros.data.build import Progress as BuildProgress
     from icpi_ros.data.dataset import Dataset
@@ -94,29 +109,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.005,
         help="cost that counts as success [m] (default 0.005)",
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="results; resumable. Without it nothing is kept"
-    )
+    add_json(parser, "the results; with FILE resumable, without it nothing is kept; all of them")
     add_workers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run, keep and print; the same arguments give the same rows, and continue a broken run."""
-    from icpi_ros.bench.run import run as run_plan
-    from icpi_ros.bench.unit_log import kept
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.report.bench_text import bench_spending, bench_tables
-
-    out = checked_output(args.json) if args.json else None
     plan = _plan(args)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
-    try:
-        with _Display(plan.units) as display:
-            results = run_plan(plan, workers, out, display.on_unit, display.on_draw)
-    except KeyboardInterrupt:
-        rest = kept(out, plan.units) if out else "nothing is kept without --json"
-        print(f"icpi: interrupted; {rest}", file=sys.stderr)
-        return INTERRUPTED
+    with tempfile.TemporaryDirectory() as folder:
+        out = _results_file(args.json, Path(folder))
+        try:
+            with _Display(plan.units) as display:
+                results = run_plan(plan, workers, out, display.on_unit, display.on_draw)
+        except KeyboardInterrupt:
+            print(f"icpi: interrupted; {_rest(args.json, out, plan)}", file=sys.stderr)
+            return INTERRUPTED
+    if args.json and not args.json.path:
+        args.json.write_text(results_text(results))
+        out = None
     print("\n\n".join(bench_tables(results)))
     if spending := bench_spending(results):
         print(f"\n{spending}\n")
@@ -126,11 +137,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _results_file(output: JsonOutput | None, folder: Path) -> Path | None:
+    """Return where results are made; for standard output in a temporary ``folder``."""
+    return None if output is None else output.path or folder / "-"
+
+
+def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
+    """Say what of an interrupted benchmark is kept; what went to standard output is written."""
+    if output is None or out is None:
+        return "nothing is kept without --json"
+    if output.path:
+        return kept(out, plan.units)
+    units = finished_units(out)
+    config = {"command": plan.command(out.name), **plan.config(), "datasets": {}}
+    rows = [row for unit in units for row in unit.rows]
+    output.write_text(results_text(Results(config, [unit.instance for unit in units], rows)))
+    return f"{len(units)} of {plan.units} instances are written, nothing is kept without a FILE"
+
+
 def _plan(args: argparse.Namespace) -> Plan:
-    from icpi_ros.arms import find_arm
-    from icpi_ros.bench.conditions import preset
-    from icpi_ros.bench.plan import Plan
-    from icpi_ros.tasks import TASKS
 
     chosen = preset(args.preset)
     if args.draws:
@@ -164,11 +189,6 @@ def _dataset(path: Path) -> Dataset:
     Raises:
         DatasetError: missing, damaged, or of no task that is known here.
     """
-    from icpi_ros.data.dataset import load
-    from icpi_ros.data.parquet import metadata
-    from icpi_ros.errors import DatasetError
-    from icpi_ros.tasks import TASKS
-
     name = metadata(path).get("task")
     if not isinstance(name, str) or name not in TASKS:
         raise DatasetError(f"{path} is a Parquet file, but not a data set of a task known here")
@@ -181,11 +201,6 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
     Raises:
         UsageError: a wrong option, or a server of this machine that is needed does not answer.
     """
-    from icpi_ros.bench.entrants import entrants, option_text
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers.llm import Llm
-    from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
-
     model = args.model or os.environ.get("ICPI_MODEL", "").strip() or LOCAL_MODEL
     tape = str(args.cassette.absolute()) if args.cassette else ""
     found = []
@@ -210,11 +225,6 @@ def _time_limit(labels: Sequence[str], args: argparse.Namespace) -> float:
     Raises:
         UsageError: the limit that was given is too short for that.
     """
-    from icpi_ros.bench.entrants import entrants
-    from icpi_ros.bench.plan import DEFAULT_TIME_LIMIT
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers.llm import Llm
-
     kinds = [(e, e.kind) for e in entrants(labels) if issubclass(e.kind, Llm)]
     longest = max((kind.chosen(e.options).deadline for e, kind in kinds), default=0.0)
     if args.time_limit is None:
@@ -233,8 +243,6 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
     Raises:
         UsageError: a name is empty.
     """
-    from icpi_ros.errors import UsageError
-
     names = () if text is None else tuple(part.strip() for part in text.split(","))
     if not all(names):
         raise UsageError(f"{option}: a name is empty: give names with commas between")
@@ -242,13 +250,10 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
 
 
 class _Display:
-    """Progress bars on a terminal, nothing in a pipe; and how fast it went."""
+    """How far instances and data sets are, and how fast it went."""
 
     def __init__(self, total: int) -> None:
-        from tqdm import tqdm
-
-        self._tqdm, self._silent = tqdm, not sys.stderr.isatty()
-        self._bar = tqdm(total=total, unit="instance", disable=self._silent, smoothing=0.05)
+        self._bar = progress_bar(total, "instance", smoothing=0.05)
         self._draws: Any = None
         self._begin, self._away = time.monotonic(), 0.0
         self._done, self._first, self._rollouts, self._seconds = 0, -1, 0, 0.0
@@ -275,13 +280,8 @@ class _Display:
         """Show how far a data set is; the time it takes does not count as speed."""
         if self._draws is None:
             self._away = time.monotonic()
-            self._draws = self._tqdm(
-                total=progress.draws,
-                unit="draw",
-                desc=f"data set of {task}",
-                disable=self._silent,
-                leave=False,
-            )
+            what = f"data set of {task}"
+            self._draws = progress_bar(progress.draws, "draw", what, leave=False)
         self._draws.update(progress.done - self._draws.n)
 
     def speed(self) -> str:

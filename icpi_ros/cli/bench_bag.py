@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
-from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
+from icpi_ros.cli.arguments import number, whole
+from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,17 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=whole(10, 100_000), default=600, help="of a pose bag")
     parser.add_argument("--gigabytes", type=number(0.01, 100.0), default=0.2, help="of images")
     parser.add_argument("--folder", type=Path, help="where the bag is made; default: a temporary")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the bag, read it, print the figures."""
-    import tempfile
-    from dataclasses import asdict
-
-    from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
-
-    out = checked_output(args.json) if args.json else None
     with tempfile.TemporaryDirectory(dir=args.folder, prefix="icpi-bench-") as folder:
         path = Path(folder) / "bench.mcap"
         if args.source == "camera":
@@ -41,7 +38,6 @@ def run(args: argparse.Namespace) -> int:
         f"{found.trials_seconds:.2f} s, {found.samples} samples at {read:.1f} x real time{seen}; "
         f"all of it {found.times_real:.1f} x; peak memory {found.peak_memory:.0f} MB"
     )
-    if out:
-        text = json.dumps(asdict(found) | {"source": args.source, "times_real": found.times_real})
-        out.write_text(text + "\n", encoding="utf-8")
+    if args.json:
+        args.json.write(asdict(found) | {"source": args.source, "times_real": found.times_real})
     return 0

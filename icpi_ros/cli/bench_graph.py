@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import add_arm, checked_output, number, whole
+import numpy as np
+
+from icpi_ros.cli import run as run_command
+from icpi_ros.cli.arguments import add_arm, number, whole
+from icpi_ros.cli.graph_run import through_graph
+from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.sim.rollout import rollout
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
@@ -27,30 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="may be given more than once; default: 1 and 0 (as fast as possible)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run random trials through a graph at every factor and print what was measured."""
-    out = checked_output(args.json) if args.json else None
     factors = args.real_time_factor or [1.0, 0.0]
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, kept(args.json, []) as rows:
         for index, factor in enumerate(factors):
             rows.append(_measure(args, factor, Path(folder) / f"{index}.sqlite"))
             print(_line(rows[-1]), flush=True)
-    if out:
-        out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
 def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, Any]:
-    import numpy as np
-
-    from icpi_ros.cli import run as run_command
-    from icpi_ros.cli.graph_run import through_graph
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import ExecutionFailed
 
     words = ["--task", args.task, "--improver", "random", "--trials", str(args.trials)]
     words += ["--seed", str(args.seed), "--store", str(store), "--real-time-factor", str(factor)]
@@ -82,10 +79,6 @@ def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, 
 
 def _distances(plan: Plan, trials: list[Any]) -> dict[str, float]:
     """Compare final positions with rollouts of the same theta and physics in process [m]."""
-    import numpy as np
-
-    from icpi_ros.sim.rollout import rollout
-
     thetas = np.array([trial.theta for trial in trials])
     physics = plan.task.seeded_physics(plan.seed)
     assert plan.arm is not None  # the graph was started here

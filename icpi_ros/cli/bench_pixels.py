@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import add_arm, add_mix, checked_output, chosen_arm, whole
+from icpi_ros.bench import pixels_accuracy, pixels_cost
+from icpi_ros.bench.pixels import CASES
+from icpi_ros.cli.arguments import add_arm, add_mix, chosen_arm, whole
+from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.data.dataset import check_arm, shipped
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import UnknownName
+from icpi_ros.perception.targets import watch
+from icpi_ros.redact import jsonable
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
     from icpi_ros.bench.pixels_accuracy import Accuracy
     from icpi_ros.bench.pixels_cost import Cost
+    from icpi_ros.tasks.base import Task
 
 TASKS_SEEN = "slide,roll-gc"
 
@@ -35,21 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=whole(1, 256), help="processes; default: one per processor"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per task and case, then one per task."""
-    from tqdm import tqdm
-
-    from icpi_ros.bench import pixels_accuracy, pixels_cost
-    from icpi_ros.data.dataset import check_arm, shipped
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.perception.targets import watch
-    from icpi_ros.tasks import TASKS
-
-    out = checked_output(args.json) if args.json else None
     tasks = [TASKS.get(name) for name in args.tasks.split(",")]
     arms = [chosen_arm(args.arm, task) for task in tasks]
     cases, mixed = _cases(args.cases), dict[str, str]()
@@ -61,15 +63,27 @@ def run(args: argparse.Namespace) -> int:
     result: dict[str, Any] = {name: [] for name in ("accuracy", "trials", "cost", "instances")}
     result["arms"] = {t.name: str(ArmId.of(a)) for t, a in zip(tasks, arms, strict=True)}
     result["mixed"] = {name: arm for name, arm in mixed.items() if arm}
-    total = len(tasks) * (args.trials + args.instances)
-    with tqdm(total=total, disable=not sys.stderr.isatty()) as bar:
+    with kept(args.json, result):
+        _measure(args, list(zip(tasks, arms, strict=True)), cases, workers, result)
+    return 0
+
+
+def _measure(
+    args: argparse.Namespace,
+    pairs: list[tuple[Task, Arm]],
+    cases: list[str],
+    workers: Workers,
+    result: dict[str, Any],
+) -> None:
+    """Fill ``result`` task by task, and print it."""
+    total = len(pairs) * (args.trials + args.instances)
+    with progress_bar(total, "trial") as bar:
 
         def advance() -> None:
             bar.update(1)
 
         if args.trials:
             _say(bar, ACCURACY_HEAD)
-        pairs = list(zip(tasks, arms, strict=True))
         for task, arm in pairs if args.trials else ():
             bar.set_description(f"{task.name} accuracy")
             seen = pixels_accuracy.accuracy(
@@ -90,9 +104,6 @@ def run(args: argparse.Namespace) -> int:
             _say(bar, cost_line(row))
             result["cost"].append(_values(row))
             result["instances"] += ({"task": task.name, **_values(each)} for each in played)
-    if out:
-        _write(out, result)
-    return 0
 
 
 ACCURACY_HEAD = (
@@ -130,9 +141,6 @@ def _cases(text: str) -> list[str]:
     Raises:
         UnknownName: there is no such case.
     """
-    from icpi_ros.bench.pixels import CASES
-    from icpi_ros.errors import UnknownName
-
     names = list(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in CASES:
@@ -147,17 +155,8 @@ def _say(bar: Any, *lines: str) -> None:
 
 
 def _values(row: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from icpi_ros.redact import jsonable
 
     return {name: jsonable(value) for name, value in asdict(row).items()}
-
-
-def _write(out: Path, result: dict[str, Any]) -> None:
-    import json
-
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def _yes(passed: bool) -> str:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
+from icpi_ros.bench.sim_speed import measure, peak_memory
+from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
+from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.errors import UsageError
+from icpi_ros.tasks import TASKS
+
+if TYPE_CHECKING:
+    from icpi_ros.arms.base import Arm
+    from icpi_ros.tasks.base import Task
+
+
+KEYS = ("task", "arm", "threads", "raw_seconds", "ours_seconds", "ratio", "steps", "rollouts")
+"""Of a row in JSON."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,24 +29,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", metavar="N,..", help="default: 1 and one per processor")
     parser.add_argument("--repeats", type=whole(1, 100), default=3)
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per task and number of threads."""
-    import os
-
-    from icpi_ros.bench.sim_speed import measure, peak_memory
-    from icpi_ros.tasks import TASKS
-
     names = args.tasks.split(",") if args.tasks else TASKS.built_in
     tasks = [TASKS.get(name) for name in names]
     arms = [chosen_arm(args.arm, task) for task in tasks]
-    out = checked_output(args.json) if args.json else None
     counts = _threads(args.threads, len(os.sched_getaffinity(0)))
-    rows = []
+    rows: list[dict[str, Any]] = []
+    with kept(args.json, rows):
+        _measure(args, list(zip(tasks, arms, strict=True)), counts, rows)
+    return 0
+
+
+def _measure(
+    args: argparse.Namespace,
+    pairs: list[tuple[Task, Arm]],
+    counts: list[int],
+    rows: list[dict[str, Any]],
+) -> None:
+    """Add a row per task and number of threads to ``rows``, and print it."""
     print(f"{'task':16s} threads   steps  raw us/step  ours us/step  ours/raw  speed-up")
-    for task, arm in zip(tasks, arms, strict=True):
+    for task, arm in pairs:
         first = 0.0
         for threads in counts:
             row = measure(task, arm, args.rollouts, threads, args.repeats, args.seed)
@@ -45,22 +63,8 @@ def run(args: argparse.Namespace) -> int:
                 f"{row.ratio:9.3f} {first / row.ours_seconds:9.2f}",
                 flush=True,
             )
-            rows.append(row)
+            rows.append({key: getattr(row, key) for key in KEYS})
     print(f"peak memory {peak_memory():.0f} MB")
-    if out:
-        keys = (
-            "task",
-            "arm",
-            "threads",
-            "raw_seconds",
-            "ours_seconds",
-            "ratio",
-            "steps",
-            "rollouts",
-        )
-        text = json.dumps([{key: getattr(row, key) for key in keys} for row in rows], indent=1)
-        out.write_text(text + "\n", encoding="utf-8")
-    return 0
 
 
 def _threads(text: str | None, processors: int) -> list[int]:
@@ -69,8 +73,6 @@ def _threads(text: str | None, processors: int) -> list[int]:
     Raises:
         UsageError: one is not a number from 1 to 256.
     """
-    from icpi_ros.errors import UsageError
-
     if text is None:
         return sorted({1, processors})
     counts = [int(part) if part.isdecimal() else 0 for part in text.split(",")]

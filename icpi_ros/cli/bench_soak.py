@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import add_arm, add_mix, arm_argument, checked_output, chosen_arm, whole
+from icpi_ros.bench.soak import (
+    Soak,
+    growth_of,
+    node_pids,
+    orphaned,
+    resident,
+    shared_files,
+    still_running,
+)
+from icpi_ros.cli.arguments import add_arm, add_mix, arm_argument, chosen_arm, whole
+from icpi_ros.cli.graph_run import reserved_domain
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.ros import need_ros
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import ExecutionFailed
+from icpi_ros.graph.processes import BackgroundGraph
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
-    from icpi_ros.bench.soak import Soak
 
 FEWEST = 100
 """Trials that are needed to see memory grow."""
@@ -29,15 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     parser.add_argument("--improver", default="random", help="default: random")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run, print what was measured; 0 = nothing lost, grown or left."""
-    from icpi_ros.cli.graph_run import need_ros
-    from icpi_ros.tasks import TASKS
-
-    out = checked_output(args.json) if args.json else None
     need_ros()
     task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
@@ -51,28 +61,13 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(soak.stored)} trials stored, {len(soak.told)} told, in {soak.seconds:.0f} s")
     for problem in soak.problems:
         print(f"problem: {printable(problem)}")
-    if out:
-        values = asdict(soak) | {"problems": soak.problems}
-        out.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    if args.json:
+        args.json.write(asdict(soak) | {"problems": soak.problems})
     return 1 if soak.problems else 0
 
 
 def _measure(args: argparse.Namespace, arm: Arm, folder: Path) -> Soak:
-    from icpi_ros.bench.soak import (
-        Soak,
-        growth_of,
-        node_pids,
-        orphaned,
-        resident,
-        shared_files,
-        still_running,
-    )
-    from icpi_ros.cli.graph_run import reserved_domain
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import ExecutionFailed
-    from icpi_ros.graph.processes import BackgroundGraph
-    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
-    from icpi_ros.tasks import TASKS
+    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request  # needs ROS
 
     store, log, before = folder / "trials.sqlite", folder / "graph.log", shared_files()
     given = {"task": args.task, "store": store, "real_time_factor": 0}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
-from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
+from icpi_ros.bench.dialects import dialects
+from icpi_ros.bench.stopping import kept, summary, text
+from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.tasks import TASKS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,17 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the way to the arm; action needs control_msgs, and its commands are not overheard",
     )
     add_arm(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Stop many motions, print how long it took; exit code 1 if the target is missed."""
-    from icpi_ros.bench.dialects import dialects
-    from icpi_ros.bench.stopping import kept, summary, text
-    from icpi_ros.nodes.stop_latency import TASK, measure
-    from icpi_ros.tasks import TASKS
+    from icpi_ros.nodes.stop_latency import TASK, measure  # needs ROS
 
-    out = checked_output(args.json) if args.json else None
     arm = chosen_arm(args.arm, TASKS.get(TASK))
     found = measure(arm, args.trials, args.seed, args.request, args.controller)
     asked = {name: getattr(args, name) for name in ("seed", "request", "controller")}
@@ -44,6 +42,6 @@ def run(args: argparse.Namespace) -> int:
     smooth = dialects(found.heard, found.limits) if found.heard else []
     rows = {**asked, **summary(found.stops, found.missed, found.cancels, smooth)}
     print(text(rows))
-    if out:
-        out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if args.json:
+        args.json.write(rows)
     return 0 if kept(rows) else 1

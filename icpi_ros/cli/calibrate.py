@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.cli.calibrate_known import known_points
 from icpi_ros.cli.calibrate_physics import add_physics
+from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
+from icpi_ros.cli.calibrate_views import board_views
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.errors import UsageError
+from icpi_ros.perception.board import Board
+from icpi_ros.perception.board_print import save_board
+from icpi_ros.perception.calibrate_camera import calibrate
+from icpi_ros.perception.calibrate_table import locate
+from icpi_ros.perception.calibration_file import Calibration, Origin, load, save
+from icpi_ros.perception.calibration_picture import save_camera_picture, save_table_picture
 
 if TYPE_CHECKING:
-    from icpi_ros.perception.board import Board, Gray
+    from icpi_ros.perception.board import Gray
     from icpi_ros.perception.calibrate_camera import CameraResult
     from icpi_ros.perception.calibrate_table import TableResult
 
@@ -26,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_board(board)
     board.add_argument("--out", type=Path, required=True, metavar="FILE", help=".png or .svg")
     board.add_argument("--dpi", type=whole(72, 2400), default=300, help="of the PNG (default: 300)")
+    add_json(board, "what was drawn")
     board.set_defaults(run=print_board)
 
     camera = verbs.add_parser("camera", help="intrinsics, from views of the printed board")
@@ -33,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_board(camera)
     _add_live(camera, 8, CAMERA_VIEWS, "views of --topic")
     _add_outputs(camera)
+    add_json(camera, "intrinsics and residuals")
     camera.set_defaults(run=calibrate_camera)
 
     table = verbs.add_parser("table", help="pose to frame base, from known points or markers")
@@ -46,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frame", default="camera_optical", help="optical frame (default: camera_optical)"
     )
     _add_outputs(table)
+    add_json(table, "pose and residuals")
     table.set_defaults(run=calibrate_table)
 
 
@@ -122,8 +136,6 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _board(args: argparse.Namespace) -> Board:
-    from icpi_ros.errors import UsageError
-    from icpi_ros.perception.board import Board
 
     across, _, down = args.squares.lower().partition("x")
     if not (across.isdecimal() and down.isdecimal()):
@@ -134,8 +146,6 @@ def _board(args: argparse.Namespace) -> Board:
 
 def _outputs(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written, before any work."""
-    from icpi_ros.errors import UsageError
-
     checked_output(args.out)
     if args.picture and checked_output(args.picture).absolute() == args.out.absolute():
         raise UsageError(f"--out and --picture are both {args.out}")
@@ -143,22 +153,17 @@ def _outputs(args: argparse.Namespace) -> None:
 
 def print_board(args: argparse.Namespace) -> int:
     """Write the board."""
-    from icpi_ros.perception.board_print import save_board
-
     board = _board(args)
     said = save_board(checked_output(args.out), board, args.dpi)
     print(f"{board.summary}\n{args.out}: {said}")
+    if args.json:
+        args.json.write({**vars(board), "file": str(args.out), "print": said})
     print("print it at 100 %, glue it on something flat, and measure the line and a square")
     return 0
 
 
 def calibrate_camera(args: argparse.Namespace) -> int:
     """Take views, calibrate, write, say how good it is."""
-    from icpi_ros.cli.calibrate_report import camera_text, now
-    from icpi_ros.cli.calibrate_views import board_views
-    from icpi_ros.perception.calibrate_camera import calibrate
-    from icpi_ros.perception.calibration_file import Calibration, Origin, save
-
     board = _board(args)
     _outputs(args)
     taken = board_views(args, board)
@@ -174,6 +179,8 @@ def calibrate_camera(args: argparse.Namespace) -> int:
     )
     save(args.out, Calibration(result.intrinsics, made))
     print(camera_text(result, taken.looked_at))
+    if args.json:
+        args.json.write({"images": taken.looked_at, **camera_json(result)})
     if args.picture:
         _draw_camera(args.picture, board, result, taken.images)
     print(f"written: {args.out}; next: icpi calibrate table --camera {args.out} ...")
@@ -181,7 +188,6 @@ def calibrate_camera(args: argparse.Namespace) -> int:
 
 
 def _draw_camera(path: Path, board: Board, result: CameraResult, images: dict[str, Gray]) -> None:
-    from icpi_ros.perception.calibration_picture import save_camera_picture
 
     worst = result.views[int(result.residuals.argmax())]
     save_camera_picture(path, board, result, images[worst.name])
@@ -190,11 +196,6 @@ def _draw_camera(path: Path, board: Board, result: CameraResult, images: dict[st
 
 def calibrate_table(args: argparse.Namespace) -> int:
     """Read what is known, locate the camera, write, say how good it is."""
-    from icpi_ros.cli.calibrate_known import known_points
-    from icpi_ros.cli.calibrate_report import now, table_text
-    from icpi_ros.perception.calibrate_table import locate
-    from icpi_ros.perception.calibration_file import Calibration, Origin, load, save
-
     _outputs(args)
     before = load(args.camera)
     known = known_points(args, before.intrinsics)
@@ -209,6 +210,8 @@ def calibrate_table(args: argparse.Namespace) -> int:
     )
     save(args.out, Calibration(before.intrinsics, before.made, result.camera, placed))
     print(table_text(result))
+    if args.json:
+        args.json.write(table_json(result))
     if args.picture:
         _draw_table(args.picture, result, known.image)
     print(f"written: {args.out}")
@@ -216,7 +219,6 @@ def calibrate_table(args: argparse.Namespace) -> int:
 
 
 def _draw_table(path: Path, result: TableResult, image: Gray | None) -> None:
-    from icpi_ros.perception.calibration_picture import save_table_picture
 
     save_table_picture(path, result, image)
     print(f"picture: {path}")

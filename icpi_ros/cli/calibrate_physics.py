@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from icpi_ros.cli.arguments import (
     add_arm,
@@ -19,6 +20,23 @@ from icpi_ros.cli.arguments import (
     same_arm,
     whole,
 )
+from icpi_ros.cli.bags import refuse_inside
+from icpi_ros.cli.calibrate_report import now
+from icpi_ros.cli.dataset import build_shown
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.plan import Plan
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import UsageError
+from icpi_ros.identify.estimate import estimate_of
+from icpi_ros.identify.fit import Effort, fit
+from icpi_ros.identify.physics_file import save
+from icpi_ros.identify.sources import from_bag, from_store
+from icpi_ros.report.physics_picture import FORMATS, save_physics_picture
+from icpi_ros.report.physics_text import physics_json, physics_lines
+from icpi_ros.sim.rollout import rollout
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -42,7 +60,7 @@ def add_physics(parser: argparse.ArgumentParser) -> None:
         "--trials", type=trial_numbers, metavar="N,..", help="only these trials (default: all)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="YAML to write, for simulations")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    add_json(parser)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG or SVG")
     parser.add_argument(
         "--build-dataset", type=Path, metavar="FILE",
@@ -68,9 +86,6 @@ def trial_numbers(text: str) -> tuple[int, ...]:
 
 def calibrate_physics(args: argparse.Namespace) -> int:
     """Read the trials, estimate, write, say how sure it is."""
-    from icpi_ros.identify.estimate import estimate_of
-    from icpi_ros.identify.fit import fit
-
     _check(args)
     recording = _recording(args)
     for line in recording.left_out:
@@ -80,8 +95,12 @@ def calibrate_physics(args: argparse.Namespace) -> int:
     with_arm = "" if arm.name == task.arm else f" with {arm.name}"
     what = f"{task.name}{with_arm}, {recording.source}: {len(trials)} trials"
     print(printable(what), flush=True)
-    with _Bar() as bar:
-        found = fit(task, arm, trials, args.seed, threads=args.threads, on_stage=bar.advance)
+    with progress_bar(Effort().stages, "stage") as bar:
+
+        def advance() -> None:
+            bar.update()
+
+        found = fit(task, arm, trials, args.seed, threads=args.threads, on_stage=advance)
     estimate = estimate_of(task, trials, found)
     _report(args, recording, arm, estimate)
     if args.build_dataset:
@@ -91,16 +110,13 @@ def calibrate_physics(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot be done, before any work."""
-    from icpi_ros.cli.replay import refuse_inside
-    from icpi_ros.errors import UsageError
-    from icpi_ros.report.physics_picture import FORMATS
-
     if not args.bag and not args.run_id:
         raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
     if args.bag and args.store:
         raise UsageError("--store is for --run without a bag: leave one of them out")
-    wanted = (args.out, args.json, args.picture, args.build_dataset)
+    wanted = (args.out, args.picture, args.build_dataset)
     outputs = [checked_output(path) for path in wanted if path]
+    outputs += [args.json.path] if args.json and args.json.path else []
     if args.bag:
         refuse_inside(args.bag, outputs)
     if args.picture and args.picture.suffix.lower() not in FORMATS:
@@ -108,9 +124,6 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _recording(args: argparse.Namespace) -> Recording:
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import UsageError
-    from icpi_ros.identify.sources import from_bag, from_store
 
     if args.bag:
         return from_bag(args.bag, args.task, args.run_id, args.trials)
@@ -121,31 +134,7 @@ def _recording(args: argparse.Namespace) -> Recording:
         return from_store(store, args.run_id, args.task, args.trials, args.mix)
 
 
-class _Bar:
-    """Progress on a terminal, nothing in a pipe."""
-
-    def __enter__(self) -> _Bar:
-        from tqdm import tqdm
-
-        from icpi_ros.identify.fit import Effort
-
-        self._bar = tqdm(total=Effort().stages, unit="stage", disable=not sys.stderr.isatty())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def advance(self) -> None:
-        """One stage is done."""
-        self._bar.update()
-
-
 def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-    from icpi_ros.cli.calibrate_report import now
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.identify.physics_file import save
-    from icpi_ros.redact import jsonable
-    from icpi_ros.report.physics_text import physics_json, physics_lines
 
     mixed = [str(one) for one in recording.arms if one.differs(ArmId.of(arm))]
     others = f"; mixed on purpose with trials of {' and '.join(mixed)}" if mixed else ""
@@ -155,8 +144,7 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
         print(f"note: simulated with {ArmId.of(arm)}{others}")
     if args.json:
         more = {"left_out": list(recording.left_out), "arm": str(ArmId.of(arm)), "mixed": mixed}
-        content = jsonable(physics_json(estimate) | more)
-        args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        args.json.write(physics_json(estimate) | more)
     if args.picture:
         _draw(args.picture, recording, arm, estimate)
     numbers = ",".join(f"{value:.6g}" for value in estimate.belief.mean)
@@ -176,10 +164,6 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
 
 
 def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-    import numpy as np
-
-    from icpi_ros.report.physics_picture import save_physics_picture
-    from icpi_ros.sim.rollout import rollout
 
     task, trials = recording.task, recording.trials
     thetas = np.stack([trial.theta for trial in trials])
@@ -189,9 +173,6 @@ def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> Non
 
 
 def _build(out: Path, task: Task, arm: Arm, estimate: Estimate) -> int:
-    from icpi_ros.cli.dataset import build_shown
-    from icpi_ros.data.plan import Plan
-    from icpi_ros.data.workers import Workers
 
     workers = Workers(len(os.sched_getaffinity(0)))
     dataset = build_shown(task, arm, Plan(around=estimate.belief), out, workers, threads=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,27 @@ def camera_text(result: CameraResult, looked_at: int) -> str:
     return "\n".join(lines + [f"better: {hint}" for hint in _hints(result)])
 
 
+def camera_json(result: CameraResult) -> dict[str, Any]:
+    """Return the same for programs, in the units of :class:`CameraResult`."""
+    intrinsics = result.intrinsics
+    return {
+        "width": intrinsics.width,
+        "height": intrinsics.height,
+        "matrix": intrinsics.matrix,
+        "distortion": intrinsics.distortion,
+        "deviations": result.deviations,
+        "views": [view.name for view in result.views],
+        "residuals_px": result.residuals,
+        "rms_px": result.rms,
+        "residual_mm": result.residual_mm,
+        "hold_out_px": result.hold_out,
+        "rejected": dict(result.rejected),
+        "coverage": result.coverage,
+        "tilt_deg": result.tilt,
+        "hints": _hints(result),
+    }
+
+
 def _hints(result: CameraResult) -> list[str]:
     found = []
     if result.rms > POOR_PX:
@@ -78,6 +100,18 @@ def table_text(result: TableResult) -> str:
         f"+- {result.spread_deg:.3f} deg"
     )
     return "\n".join(lines + _suspects(result))
+
+
+def table_json(result: TableResult) -> dict[str, Any]:
+    """Return the same for programs, in the units of :class:`TableResult`."""
+    names = ("residuals_px", "residuals_mm", "left_out_mm", "without_px")
+    sizes = ("rms_px", "rms_mm", "spread_mm", "spread_deg")
+    return {
+        "points": list(result.points.names),
+        "camera_position": result.camera.position,
+        **{name: getattr(result, name) for name in (*names, *sizes)},
+        "hints": _suspects(result),
+    }
 
 
 def _number(value: float) -> str:

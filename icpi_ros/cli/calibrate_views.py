@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from tqdm import tqdm
+
+from icpi_ros.data.image_bag import ImageBag
 from icpi_ros.errors import CalibrationFailed, UsageError
 from icpi_ros.perception.board import Board, Gray
 from icpi_ros.perception.image_files import image_paths, read_images
@@ -40,9 +43,6 @@ def board_views(args: argparse.Namespace, board: Board) -> Taken:
 
 
 def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
-    from tqdm import tqdm
-
-    from icpi_ros.data.image_bag import ImageBag
 
     bag, collector = ImageBag(args.bag, args.bag_topic), Collector()
     images, count, looked_at = dict[str, Gray](), bag.count(), 0
@@ -58,7 +58,6 @@ def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
 
 
 def _from_files(where: str, board: Board) -> Taken:
-    from tqdm import tqdm
 
     views, images = list[View](), dict[str, Gray]()
     count = len(image_paths(where))
@@ -72,7 +71,6 @@ def _from_files(where: str, board: Board) -> Taken:
 
 
 def _from_topic(args: argparse.Namespace, board: Board) -> Taken:
-    from tqdm import tqdm
 
     collector, images, looked_at = Collector(), dict[str, Gray](), 0
     with tqdm(total=args.views, unit="view", disable=not sys.stderr.isatty()) as bar:
@@ -96,7 +94,7 @@ def _from_topic(args: argparse.Namespace, board: Board) -> Taken:
 def live(topic: str, timeout: float) -> Iterator[Gray]:
     """Yield images of a topic for at most ``timeout`` [s]."""
     try:
-        from icpi_ros.nodes.image_client import ImageClient
+        from icpi_ros.nodes.image_client import ImageClient  # needs ROS
     except ImportError as exc:
         raise UsageError(f"--topic needs ROS, which is not there: {exc}") from exc
     deadline = time.monotonic() + timeout
@@ -109,8 +107,6 @@ def live(topic: str, timeout: float) -> Iterator[Gray]:
 
 def bag_images(args: argparse.Namespace) -> list[Gray]:
     """Return as many images of a bag as the arguments ask for, evenly chosen."""
-    from icpi_ros.data.image_bag import ImageBag
-
     bag = ImageBag(args.bag, args.bag_topic)
     every = max(1, bag.count() // args.views)
     frames = islice(bag.frames(), 0, every * args.views, every)

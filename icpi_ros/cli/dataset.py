@@ -9,15 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_arm, add_workers, checked_output, chosen_arm, number, whole
-from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import
+from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.context.retrieval import DEFAULT_K
+from icpi_ros.data.build import build_file, kept
+from icpi_ros.data.dataset import load
+from icpi_ros.data.parquet import metadata
+from icpi_ros.data.plan import Plan
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import DatasetError, InvalidValue
+from icpi_ros.identify import physics_file
+from icpi_ros.report.dataset_picture import save_dataset_picture
+from icpi_ros.report.dataset_text import describe_dataset
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.build import Progress
     from icpi_ros.data.dataset import Dataset
-    from icpi_ros.data.plan import Plan
-    from icpi_ros.data.workers import Workers
     from icpi_ros.tasks.base import Task
 
 INTERRUPTED = 130
@@ -31,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="provenance, ranges and coverage of a data set")
     show.add_argument("file", type=Path)
     show.add_argument("--picture", type=Path, metavar="FILE", help="draw it as PNG")
+    add_json(show)
     show.set_defaults(run=show_dataset)
 
 
@@ -81,6 +93,7 @@ def _add_build(make: argparse.ArgumentParser) -> None:
     add_workers(make)
     make.add_argument("--threads", type=whole(1, 256), default=1, help="per worker (default 1)")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    add_json(make, "fingerprint, counts and provenance")
     make.set_defaults(run=build_dataset)
 
 
@@ -101,11 +114,6 @@ def named_range(text: str) -> tuple[str, tuple[float, float]]:
 
 def build_dataset(args: argparse.Namespace) -> int:
     """Build and write; the same arguments give the same file, and continue a broken build."""
-    from icpi_ros.context.retrieval import DEFAULT_K
-    from icpi_ros.data.build import kept
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.tasks import TASKS
-
     task, out = TASKS.get(args.task), checked_output(args.out)
     arm, plan = chosen_arm(args.arm, task), _plan(args, task)
     plan.check(task, DEFAULT_K if args.k is None else args.k)
@@ -115,12 +123,12 @@ def build_dataset(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"icpi: interrupted; {kept(out, plan)}", file=sys.stderr)
         return INTERRUPTED
+    if args.json:
+        args.json.write(dataset_json(dataset, task, out))
     return _report(dataset, plan, task, out)
 
 
 def _plan(args: argparse.Namespace, task: Task) -> Plan:
-    from icpi_ros.data.plan import Plan
-    from icpi_ros.identify.physics_file import load
 
     return Plan(
         label=args.label,
@@ -132,14 +140,13 @@ def _plan(args: argparse.Namespace, task: Task) -> Plan:
         physics_range=_ranges("physics", args.physics_range),
         goal_range=_ranges("goal", args.goal_range),
         seed=args.seed,
-        around=load(args.physics_file, task) if args.physics_file else None,
+        around=physics_file.load(args.physics_file, task) if args.physics_file else None,
     )
 
 
 def _ranges(
     what: str, pairs: list[tuple[str, tuple[float, float]]]
 ) -> dict[str, tuple[float, float]]:
-    from icpi_ros.errors import InvalidValue
 
     names = [name for name, _ in pairs]
     for name in names:
@@ -151,17 +158,13 @@ def _ranges(
 def build_shown(
     task: Task, arm: Arm, plan: Plan, out: Path, workers: Workers, threads: int
 ) -> Dataset:
-    """Build a file with a progress bar."""
-    from tqdm import tqdm
+    """Build a file and show how far it is."""
+    with progress_bar(plan.draws, "draw") as bar:
 
-    from icpi_ros.data.build import build_file
-
-    with tqdm(total=plan.draws, unit="draw", disable=not sys.stderr.isatty()) as bar:
-
-        def advance(progress: Progress) -> None:
-            bar.update(progress.done - bar.n)
-            if progress.dropped:
-                bar.set_postfix(dropped=progress.dropped)
+        def advance(made: Progress) -> None:
+            bar.update(made.done - bar.n)
+            if made.dropped:
+                bar.set_postfix(dropped=made.dropped)
 
         return build_file(task, arm, plan, out, workers, threads, advance)
 
@@ -191,13 +194,6 @@ def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
 
 def show_dataset(args: argparse.Namespace) -> int:
     """Print what a data set holds, what it covers and how it was made."""
-    from icpi_ros.data.dataset import load
-    from icpi_ros.data.parquet import metadata
-    from icpi_ros.errors import DatasetError
-    from icpi_ros.report.dataset_picture import save_dataset_picture
-    from icpi_ros.report.dataset_text import describe_dataset
-    from icpi_ros.tasks import TASKS
-
     picture = checked_output(args.picture) if args.picture else None
     name = metadata(args.file).get("task")
     if not isinstance(name, str):
@@ -206,6 +202,8 @@ def show_dataset(args: argparse.Namespace) -> int:
     dataset = load(args.file, task)
     for line in describe_dataset(dataset, task, str(args.file)):
         print(printable(line))
+    if args.json:
+        args.json.write(dataset_json(dataset, task, args.file))
     if picture:
         save_dataset_picture(picture, dataset, task)
         print(f"picture: {picture.absolute()}")

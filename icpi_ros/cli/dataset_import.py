@@ -5,9 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import add_mix, add_store, checked_output, whole
+from icpi_ros.cli.bags import open_bag, refuse_inside
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.coverage import coverage, solved_share
+from icpi_ros.data.dataset import fingerprint, load, save, shipped
+from icpi_ros.data.importing import import_runs, together
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import StoreError, UsageError
+from icpi_ros.offline.examples import import_bags
+from icpi_ros.offline.request import Request
+from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -62,15 +73,12 @@ def add_import(make: argparse.ArgumentParser) -> None:
     make.add_argument("--seed", type=whole(0, 2**63), default=0, help="of that choice")
     add_mix(make, "trials of several arms or backends")
     make.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet file")
+    add_json(make, "fingerprint, counts and provenance")
     make.set_defaults(run=import_dataset)
 
 
 def import_dataset(args: argparse.Namespace) -> int:
     """Make hindsight examples of executed trials and write them."""
-    from icpi_ros.data.dataset import save
-    from icpi_ros.data.importing import together
-    from icpi_ros.tasks import TASKS
-
     task, out = TASKS.get(args.task), checked_output(args.out)
     known = _known(args.known, task) if args.known else None
     found = _import_bags(args, task) if args.bags else _import_store(args, task)
@@ -81,19 +89,34 @@ def import_dataset(args: argparse.Namespace) -> int:
     runs = len(found.dataset.provenance["runs"])
     behind = f" behind {len(known)} known ones" if known is not None else ""
     print(f"{len(found.dataset)} examples of {task.name} from {runs} runs{behind}: {out}")
+    if args.json:
+        args.json.write(dataset_json(dataset, task, out) | {"left_out": list(found.left_out)})
     return 0
 
 
+def dataset_json(dataset: Dataset, task: Task, file: Path) -> dict[str, Any]:
+    """Return what a data set is, for programs."""
+    shares = coverage(dataset, task.space)
+    return {
+        "file": str(file),
+        "task": task.name,
+        "examples": len(dataset),
+        "fingerprint": fingerprint(dataset),
+        "arms": [str(arm) for arm in dataset.arms],
+        "cost": dataset.cost,
+        "label_cost": dataset.label_cost,
+        "labels_inside": solved_share(dataset, task.space),
+        "coverage": {" x ".join(names): share for names, share in shares.items()},
+        "provenance": dataset.provenance,
+    }
+
+
 def _known(name: str, task: Task) -> Dataset:
-    from icpi_ros.data.dataset import load, shipped
 
     return shipped(task) if name == "shipped" else load(name, task)
 
 
 def _import_store(args: argparse.Namespace, task: Task) -> Imported:
-    from icpi_ros.data.importing import import_runs
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import StoreError, UsageError
 
     if args.one_physics or args.topics or args.calibration:
         raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
@@ -105,11 +128,6 @@ def _import_store(args: argparse.Namespace, task: Task) -> Imported:
 
 
 def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
-    from icpi_ros.cli.replay import open_bag, refuse_inside
-    from icpi_ros.errors import UsageError
-    from icpi_ros.offline.examples import import_bags
-    from icpi_ros.offline.request import Request
-    from icpi_ros.perception.calibration_file import load_camera
 
     if args.store:
         raise UsageError("--store and --bag: trials come from one of them")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
+
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.doctor import healthy, render, run_checks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No arguments."""
+    """Add ``--json``."""
+    add_json(parser, "the checks")
 
 
-def run(_args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print every check; 0 only if all that is required is there."""
-    from icpi_ros.doctor import healthy, render, run_checks
-
     checks = run_checks()
     print(render(checks))
+    if args.json:
+        args.json.write([asdict(check) for check in checks])
     return 0 if healthy(checks) else 1

@@ -9,31 +9,23 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import arm_argument
-from icpi_ros.cli.run import Plan, announce
-from icpi_ros.errors import ExecutionFailed, IcpiError, UsageError
+from icpi_ros.cli.ros import need_ros
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import ExecutionFailed, UsageError
+from icpi_ros.graph.description import graph
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
+from icpi_ros.graph.processes import BackgroundGraph
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.graph.processes import BackgroundGraph
+    from icpi_ros.cli.run import Plan
     from icpi_ros.types import Trial
 
 START_LIMIT = 30.0
 ATTACH_LIMIT = 5.0
-
-
-def need_ros(instead: str = "") -> None:
-    """Refuse to go on without ROS; ``instead`` says what else could be done.
-
-    Raises:
-        IcpiError: ROS is not installed.
-    """
-    if find_spec("rclpy") is None or find_spec("icpi_msgs") is None:
-        raise IcpiError(f"ROS 2 is not installed here: run `make setup`{instead}")
 
 
 def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], None]) -> str:
@@ -48,7 +40,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         IcpiError: ROS is not installed.
     """
     need_ros(", or use --in-process")
-    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient
+    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient  # needs ROS
 
     domain_id()
     with ExitStack() as stack:
@@ -63,7 +55,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
 
         def on_run(run_id: str, trial: int) -> None:
             begun.append(run_id)
-            announce(run_id, plan, trial if plan.resume else None)
+            plan.announce(run_id, trial if plan.resume else None)
 
         calls = Callbacks(
             on_run=on_run,
@@ -100,7 +92,7 @@ def _say_who_waits(namespace: str, question: str) -> None:
 
 
 def _request(plan: Plan) -> Any:
-    from icpi_ros.nodes.improve_client import Request
+    from icpi_ros.nodes.improve_client import Request  # needs ROS
 
     return Request(
         task=plan.task.name,
@@ -131,10 +123,6 @@ def reserved_domain() -> Iterator[None]:
 
 def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     """Return the simulated graph for a plan, not started yet; its output goes to a log."""
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.graph.description import graph
-    from icpi_ros.graph.processes import BackgroundGraph
-
     with TrialStore(plan.store):
         pass  # a store that cannot be written is reported before anything starts
     physics = plan.task.seeded_physics(plan.seed)

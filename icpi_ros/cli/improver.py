@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
+from dataclasses import asdict
+from inspect import getdoc
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import checked_output
+from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.options import options_of
+from icpi_ros.improvers.table import HEADER, row
+from icpi_ros.redact import jsonable
 
 if TYPE_CHECKING:
     from icpi_ros.improvers.base import Improver
@@ -23,13 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe.add_argument("name", help="improver, see `icpi improver list`")
     describe.set_defaults(run=describe_improver)
     for verb in (listing, describe):
-        verb.add_argument("--json", metavar="FILE", help="write it as JSON; - = print that instead")
+        add_json(verb, "it")
 
 
 def list_improvers(args: argparse.Namespace) -> int:
     """Print every improver with its one-line summary."""
-    from icpi_ros.improvers import IMPROVERS
-
     kinds = {name: IMPROVERS.get(name) for name in IMPROVERS}
     width = max(map(len, kinds))
     lines = [f"{name:{width}}  {kind.summary}{_needs(kind)}" for name, kind in kinds.items()]
@@ -43,14 +45,6 @@ def describe_improver(args: argparse.Namespace) -> int:
     Raises:
         UnknownName: no such improver.
     """
-    from dataclasses import asdict
-    from inspect import getdoc
-
-    from icpi_ros.improvers import IMPROVERS
-    from icpi_ros.improvers.options import options_of
-    from icpi_ros.improvers.table import HEADER, row
-    from icpi_ros.redact import jsonable
-
     kind = IMPROVERS.get(args.name)
     options = list(options_of(kind.Options).values())
     texts = (getdoc(kind), getattr(sys.modules.get(kind.__module__), "__doc__", ""))
@@ -80,10 +74,7 @@ def _columns(rows: list[tuple[str, ...]]) -> list[str]:
     return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
 
 
-def _show(lines: list[str], content: Any, file: str | None) -> None:
-    if file not in (None, "-"):
-        checked_output(Path(file))
-    text = json.dumps(content, indent=1)
-    print(text if file == "-" else "\n".join(lines))
-    if file not in (None, "-"):
-        Path(file).write_text(text + "\n", encoding="utf-8")
+def _show(lines: list[str], content: Any, output: JsonOutput | None) -> None:
+    print("\n".join(lines))
+    if output:
+        output.write(content)

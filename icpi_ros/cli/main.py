@@ -1,6 +1,6 @@
-"""The command ``icpi``: one module per subcommand, loaded without its heavy imports.
+"""The command ``icpi``: the module of a command is imported when that command is called.
 
-Exit code 0: the job was done; 1: it was not; 2: wrong usage; 130: interrupted.
+Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -8,53 +8,34 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
+from typing import Any
 
 from icpi_ros import __version__
+from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
+from icpi_ros.cli.parser import Parser
 from icpi_ros.cli.plugins import add_plugin, load_plugins, split_plugins
 from icpi_ros.errors import IcpiError
-from icpi_ros.text import printable
+from icpi_ros.text import did_you_mean, printable
 
-COMMANDS = (
-    "demo",
-    "run",
-    "up",
-    "status",
-    "task",
-    "arm",
-    "improver",
-    "dataset",
-    "bench",
-    "bench-sim",
-    "bench-graph",
-    "bench-stop",
-    "bench-llm",
-    "bench-pixels",
-    "bench-soak",
-    "bench-bag",
-    "prompt",
-    "report",
-    "replay",
-    "runs",
-    "check-plugin",
-    "serve",
-    "doctor",
-    "calibrate",
-    "perception",
-    "approve",
-    "stop",
-)
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return the exit code."""
+    """Run one command and return the exit code."""
     words, plugins = split_plugins(sys.argv[1:] if argv is None else argv)
-    args = _parsed(words)
+    if not words:
+        _top().print_help()
+        return 2  # as before: a script with an empty variable has not done its job
     try:
+        args = _parsed(words)
         if args.takes_plugins:
             load_plugins(plugins)
-        return int(args.run(args))
+        if output := getattr(args, "json", None):
+            output.check()
+        with output.alone() if output else nullcontext():
+            return int(args.run(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
@@ -70,32 +51,84 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the arguments; ``name:=value`` may stand anywhere, as after `ros2 launch`."""
-    parser = _parser()
-    args, rest = parser.parse_known_args(argv)
-    values = [word for word in rest if ":=" in word and not word.startswith("-")]
-    if rest and (rest != values or not hasattr(args, "arguments")):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; ``name:=value`` may stand anywhere, as after `ros2 launch`.
+
+    Raises:
+        UnknownName: there is no such command.
+    """
+    if words[0].startswith("-"):
+        return _top().parse_args(words)
+    command, rest = find(words)
+    parser = _with_arguments(Parser(prog=f"icpi {command.name}"), command)
+    args, left = parser.parse_known_args(rest)
+    values = [word for word in left if ":=" in word]
+    if left and (left != values or not hasattr(args, "arguments")):
+        programs = [other.name.split()[1] for other in under(command.name)]
+        hint = did_you_mean(left[0], programs)
+        parser.error(f"unrecognized arguments: {' '.join(left)}{hint}")
     if values:
         args.arguments = [*args.arguments, *values]
     return args
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _top() -> Parser:
+    """Return the parser of what stands before a command."""
+    parser = Parser(
         prog="icpi",
-        description="In-Context Policy Improvement: a robot that gets better within a few tries.",
+        usage="icpi COMMAND ...",
+        description="In-Context Policy Improvement: a robot that gets better within a few tries."
+        f"\n\n{overview()}\n\nicpi COMMAND --help shows what a command takes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"icpi {__version__}")
     add_plugin(parser)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = import_module(f"icpi_ros.cli.{name.replace('-', '_')}")
-        help_line = (module.__doc__ or "").splitlines()[0]
-        sub = commands.add_parser(name, help=help_line, description=help_line)
-        module.add_arguments(sub)
-        sub.set_defaults(run=getattr(module, "run", None), takes_plugins=name != "stop")
+    parser.add_argument(
+        "--print-completion", action=_Completion, help="print a script for tab completion and exit"
+    )
+    return parser
+
+
+class _Completion(argparse.Action):
+    """Action that prints the script of a shell, and ends."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, choices=("bash", "zsh"), help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
+        """Print it; every command is imported for that, none when a key is pressed."""
+        from icpi_ros.cli.completion import script  # shtab is for this option alone
+
+        print(script(whole_parser(), str(values[1])))
+        parser.exit()
+
+
+def whole_parser() -> Parser:
+    """Return a parser with every command, for what needs all of them at once."""
+    parser, below = _top(), dict[str, Any]()
+    first = parser.add_subparsers(metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        parent, _, program = name.rpartition(" ")
+        where = below[parent] if parent else first
+        made = where.add_parser(program, help=command.summary)
+        _with_arguments(made, command)
+        if under(name):
+            below[name] = made.add_subparsers(metavar="PROGRAM")
+    return parser
+
+
+def _with_arguments(parser: Parser, command: Command) -> Parser:
+    """Return ``parser`` with the arguments of a command, whose module is imported here."""
+    module = import_module(command.module)
+    parser.description = command.summary
+    module.add_arguments(parser)
+    takes_plugins = command.name != "stop"
+    if takes_plugins:
+        add_plugin(parser)
+    parser.set_defaults(run=getattr(module, "run", None), takes_plugins=takes_plugins)
+    if below := under(command.name):
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = f"other {command.name} programs:\n{listed(below)}"
     return parser
 
 

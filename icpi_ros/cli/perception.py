@@ -8,10 +8,21 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+from tqdm import tqdm
+
 from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.image_bag import ImageBag
+from icpi_ros.errors import UsageError
+from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.perception.drawing import draw
+from icpi_ros.perception.pipeline import ImageTracker
+from icpi_ros.perception.targets import watch
+from icpi_ros.sim.scene_camera import scene_camera
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.data.image_bag import ImageBag
     from icpi_ros.perception.camera import Camera
     from icpi_ros.tasks.base import Task
 
@@ -33,21 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     debug.add_argument(
         "--every", type=whole(1, 100_000), default=10, metavar="N", help="draw every Nth image"
     )
+    add_json(debug, "the counts")
     debug.set_defaults(run=run_debug)
 
 
 def run_debug(args: argparse.Namespace) -> int:
     """Track through the bag, write pictures, print how often the object was seen."""
-    import cv2
-    from tqdm import tqdm
-
-    from icpi_ros.data.image_bag import ImageBag
-    from icpi_ros.errors import UsageError
-    from icpi_ros.perception.drawing import draw
-    from icpi_ros.perception.pipeline import ImageTracker
-    from icpi_ros.perception.targets import watch
-    from icpi_ros.tasks import TASKS
-
     task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic)
     watched, count = watch(task), bag.count()
     tracker = ImageTracker.of(watched, _camera(args.calibration, task, bag))
@@ -65,6 +67,8 @@ def run_debug(args: argparse.Namespace) -> int:
     for what, times in found.most_common():
         print(f"{times:7d} of {count} images: {what}")
     print(f"pictures: {args.out}")
+    if args.json:
+        args.json.write({"images": count, **found})
     return 0 if found["seen"] else 1
 
 
@@ -74,10 +78,6 @@ def _camera(calibration: Path | None, task: Task, bag: ImageBag) -> Camera:
     Raises:
         UsageError: the file or the bag says nothing usable.
     """
-    from icpi_ros.errors import UsageError
-    from icpi_ros.perception.calibration_file import load_camera
-    from icpi_ros.sim.scene_camera import scene_camera
-
     if calibration is not None:
         return load_camera(calibration)
     info = bag.info()

@@ -6,6 +6,14 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from icpi_ros.cli.parser import Parser
+
+
+class _Splitter(argparse.ArgumentParser):
+    """Parser of one option among words that it does not know."""
+
+    error = Parser.error
+
 
 def add_plugin(parser: argparse.ArgumentParser) -> None:
     """Add ``--plugin``."""
@@ -22,7 +30,7 @@ def add_plugin(parser: argparse.ArgumentParser) -> None:
 
 def split_plugins(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the words of a command line without ``--plugin``, and what that names."""
-    parser = argparse.ArgumentParser(prog="icpi", add_help=False, allow_abbrev=False)
+    parser = _Splitter(prog="icpi", add_help=False, allow_abbrev=False)
     add_plugin(parser)
     found, rest = parser.parse_known_args(argv)
     return rest, found.plugin

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from icpi_ros.cli.arguments import (
     add_arm,
@@ -19,12 +20,26 @@ from icpi_ros.cli.arguments import (
     numbers,
     whole,
 )
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.dataset import check_arm, load
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import UsageError
+from icpi_ros.feasible import simulated_reach
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context
+from icpi_ros.improvers.llm import Llm
+from icpi_ros.models.token_count import count_tokens
+from icpi_ros.run_setup import examples_hash, find_examples
+from icpi_ros.runs.run import Run
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks import TASKS
+from icpi_ros.types import Outcome
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
-    from icpi_ros.improvers.llm import Llm
     from icpi_ros.tasks.base import Task
-    from icpi_ros.types import Array, Outcome
+    from icpi_ros.types import Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,20 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_arm(parser)
     add_mix(parser, "simulate another arm than that of the data set")
-    parser.add_argument("--json", action="store_true", help="print the messages as JSON")
+    add_json(parser, "the messages")
     add_model(parser)
     add_store(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi prompt``."""
-    from icpi_ros.models.token_count import count_tokens
-
     improver, history = _stored(args) if args.run_id else _simulated(args)
     messages = improver.messages(history)
     if args.json:
-        print(json.dumps(list(messages), indent=1))
-    else:
+        args.json.write(messages)
+    if args.json is None or args.json.path:
         print("\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages))
     tokens = sum(count_tokens(message["content"]) for message in messages)
     characters = sum(len(message["content"]) for message in messages)
@@ -67,11 +80,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and history of a stored run."""
-    from icpi_ros.data.store import TrialStore, default_path
-    from icpi_ros.errors import UsageError
-    from icpi_ros.run_setup import examples_hash
-    from icpi_ros.tasks import TASKS
-
     path = (args.store or default_path()).absolute()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}")
@@ -103,10 +111,6 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
 
 def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and simulated trials of a task."""
-    from icpi_ros.data.dataset import check_arm
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.tasks import TASKS
-
     task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
     goal = task.check_goal(task.default_goal if args.goal is None else args.goal)
@@ -118,14 +122,6 @@ def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
 def _improver(
     task: Task, goal: list[float], name: str, options: dict[str, Any], args: argparse.Namespace
 ) -> Llm:
-    import numpy as np
-
-    from icpi_ros.data.dataset import load
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers import IMPROVERS
-    from icpi_ros.improvers.base import Context
-    from icpi_ros.improvers.llm import Llm
-    from icpi_ros.run_setup import find_examples
 
     kind = IMPROVERS.get(name)
     if not issubclass(kind, Llm):
@@ -140,12 +136,6 @@ def _simulate(
     task: Task, arm: Arm, improver: Llm, goal: Array, seed: int, count: int
 ) -> list[Outcome]:
     """Return the first attempt of a seed, and ridge's further trials."""
-    import numpy as np
-
-    from icpi_ros.feasible import simulated_reach
-    from icpi_ros.runs.run import Run
-    from icpi_ros.sim.rollout import rollout
-
     examples, physics = improver.context.dataset, task.seeded_physics(seed)
     run = Run(task, improver="ridge", goal=goal, trials=count, seed=seed, dataset=examples)
     run.why_not = simulated_reach(task, arm)

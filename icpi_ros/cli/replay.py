@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from icpi_ros.arms import find_arm
 from icpi_ros.cli.arguments import (
     add_arm,
     add_mix,
@@ -17,11 +16,23 @@ from icpi_ros.cli.arguments import (
     model_options,
     whole,
 )
+from icpi_ros.cli.bags import open_bag, refuse_inside
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.dataset import load
+from icpi_ros.data.workers import Workers
+from icpi_ros.errors import UsageError
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.shared import check_shared
+from icpi_ros.offline.evaluate import evaluate
+from icpi_ros.offline.instances import PAIRS
+from icpi_ros.offline.record import as_json
+from icpi_ros.offline.request import Request
+from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.report.page import save
+from icpi_ros.report.replay_page import replay_page
+from icpi_ros.report.replay_text import replay_lines
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
-
-if TYPE_CHECKING:
-    from icpi_ros.data.bags.reader import Bag
-    from icpi_ros.offline.request import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,17 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_mix(parser, "another arm than that of the recording, or examples of another")
     add_model(parser)
     add_workers(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    add_json(parser, "everything")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one page")
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi replay``; 0 if at least one run was evaluated."""
-    from icpi_ros.offline.evaluate import evaluate
-    from icpi_ros.offline.record import as_json
-    from icpi_ros.report.replay_text import replay_lines
-
-    outputs = [checked_output(path) for path in (args.json, args.html) if path]
+    outputs = [checked_output(args.html)] if args.html else []
+    outputs += [args.json.path] if args.json and args.json.path else []
     refuse_inside(args.bag, outputs)
     request = make_request(args)
     bag = open_bag(args.bag, args.topics)
@@ -79,14 +87,8 @@ def run(args: argparse.Namespace) -> int:
     for line in replay_lines(found):
         print(printable(line))
     if args.json:
-        from icpi_ros.files import replacing
-
-        with replacing(args.json) as path:
-            path.write_text(json.dumps(as_json(bag, found), indent=1) + "\n", encoding="utf-8")
+        args.json.write(as_json(bag, found))
     if args.html:
-        from icpi_ros.report.page import save
-        from icpi_ros.report.replay_page import replay_page
-
         save(args.html, replay_page(bag, found))
         print(f"page: {args.html.absolute()}")
     return 0
@@ -98,17 +100,6 @@ def make_request(args: argparse.Namespace) -> Request:
     Raises:
         UsageError: names the argument, the value and what is allowed.
     """
-    from icpi_ros.arms import find_arm
-    from icpi_ros.data.dataset import load
-    from icpi_ros.data.workers import Workers
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers import IMPROVERS
-    from icpi_ros.improvers.shared import check_shared
-    from icpi_ros.offline.instances import PAIRS
-    from icpi_ros.offline.request import Request
-    from icpi_ros.perception.calibration_file import load_camera
-    from icpi_ros.tasks import TASKS
-
     names = tuple(name.strip() for name in args.improver.split(",") if name.strip())
     for name in names:
         IMPROVERS.get(name)
@@ -133,29 +124,3 @@ def make_request(args: argparse.Namespace) -> Request:
         arm=find_arm(args.arm) if args.arm else None,
         mix=args.mix,
     )
-
-
-def open_bag(path: Path, topics: Path | None) -> Bag:
-    """Open a bag, with the mapping of a file if there is one.
-
-    Raises:
-        UsageError: one of them cannot be read.
-    """
-    from icpi_ros.data.bags.reader import Bag
-    from icpi_ros.data.bags.topics import read_mapping
-
-    return Bag(path, read_mapping(topics) if topics else None)
-
-
-def refuse_inside(bag: Path, outputs: list[Path]) -> None:
-    """Refuse to write over or into a bag.
-
-    Raises:
-        UsageError: an output is the bag, or lies in its folder.
-    """
-    from icpi_ros.errors import UsageError
-
-    whole_bag = bag.absolute().resolve()
-    for path in outputs:
-        if whole_bag in (path.absolute().resolve(), path.absolute().resolve().parent):
-            raise UsageError(f"{path} would be written into the bag: name a file elsewhere")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.report import Outputs, write_run
+from icpi_ros.cli.bags import open_bag, refuse_inside
+from icpi_ros.cli.report_outputs import Outputs, write_run
+from icpi_ros.data.bags.parameters import recorded_setup
+from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.data.store import TrialStore, UnknownRun, default_path
+from icpi_ros.errors import UsageError
+from icpi_ros.models.budget import spent_on
+from icpi_ros.offline.runs import group, settled
+from icpi_ros.report.bag_page import bag_sections
+from icpi_ros.report.bag_run import as_record, as_trials
 
 if TYPE_CHECKING:
     from icpi_ros.types import Trial
@@ -27,16 +36,7 @@ def report_bag(
     Raises:
         UsageError: the bag or the run cannot be read, or the bag has several runs.
     """
-    from icpi_ros.cli.replay import open_bag, refuse_inside
-    from icpi_ros.data.bags.parameters import recorded_setup
-    from icpi_ros.data.bags.trials import read_trials
-    from icpi_ros.errors import UsageError
-    from icpi_ros.models.budget import spent_on
-    from icpi_ros.offline.runs import group, settled
-    from icpi_ros.report.bag_page import bag_sections
-    from icpi_ros.report.bag_run import as_record, as_trials
-
-    refuse_inside(path, [file for file in (asked.page, asked.csv, asked.parquet) if file])
+    refuse_inside(path, asked.files)
     bag = open_bag(path, topics)
     grouped = group(read_trials(bag), run_id=run_id)
     if len(grouped.runs) > 1:
@@ -55,9 +55,6 @@ def _stored(run_id: str, store: Path | None) -> list[Trial]:
     Raises:
         UsageError: a store was named, and it is not there.
     """
-    from icpi_ros.data.store import TrialStore, UnknownRun, default_path
-    from icpi_ros.errors import UsageError
-
     path = store or default_path()
     if not path.exists():
         if store:

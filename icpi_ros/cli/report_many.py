@@ -6,26 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.bench.results import arms_of, read
+from icpi_ros.bench.statistics import summarise
+from icpi_ros.cli.report_outputs import benchmark_json, refuse_exports, refuse_pages, write_rows
+from icpi_ros.data.mixing import refuse_ways, two_ways
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import UsageError
+from icpi_ros.models.budget import spent_on
+from icpi_ros.report.bench_text import task_table
+from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run_text import run_summary
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.cli.report import Outputs
+    from icpi_ros.cli.report_outputs import Outputs
     from icpi_ros.data.records import RunRecord
-    from icpi_ros.data.store import TrialStore
 
 MIXED = "mixed on purpose"
-
-
-def refuse_mixed_run(record: RunRecord, mix: bool) -> None:
-    """Refuse one report of a run whose trials are of several arms or backends.
-
-    Raises:
-        DatasetError: they are, and ``mix`` is false.
-    """
-    from icpi_ros.data.mixing import refuse_ways
-
-    what = f"a report of run {record.run_id}"
-    refuse_ways(record.mixed, what, "report on a run that is not mixed", mix)
 
 
 def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -> None:
@@ -34,16 +32,10 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
     Raises:
         UsageError: runs of several tasks for one table, or of several arms or backends.
     """
-    from icpi_ros.cli.report import refuse_pages, write_rows
-    from icpi_ros.data.mixing import refuse_ways
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import UsageError
-    from icpi_ros.report.run_text import run_summary
-    from icpi_ros.tasks import TASKS
-
     refuse_pages(asked)
     with TrialStore(path) as store:
         found = [(store.run(run_id), store.trials(run_id)) for run_id in run_ids]
+        spent = [spent_on(store.trials(run_id, all_attempts=True)) for run_id in run_ids]
         mixed = _mixture(store, [record for record, _ in found])
     what = f"a comparison of {len(run_ids)} runs"
     mixed = refuse_ways(mixed, what, "compare runs of one of them", mix)
@@ -52,6 +44,13 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
         raise UsageError(f"one table holds runs of one task, these are of {', '.join(tasks)}")
     if mixed:
         print(printable(f"{MIXED}: {mixed}"))
+    if asked.json:
+        asked.json.write(
+            [
+                record_json(record.run_id, record.config, trials, money)
+                for (record, trials), money in zip(found, spent, strict=True)
+            ]
+        )
     if asked.csv or asked.parquet:
         rows = [
             (record, TASKS.get(record.config.task), trials, record.config.goal)
@@ -65,8 +64,6 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
 
 def _mixture(store: TrialStore, records: Sequence[RunRecord]) -> str:
     """Return which two arms or backends would be mixed; empty = none."""
-    from icpi_ros.data.mixing import two_ways
-
     for record in records:
         if record.mixed:
             return f"run {record.run_id} itself ({record.mixed})"
@@ -83,12 +80,6 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     Raises:
         UsageError: of a task, two arms are among them, or a page of them is asked for.
     """
-    from icpi_ros.bench.results import read
-    from icpi_ros.bench.statistics import summarise
-    from icpi_ros.cli.report import refuse_exports, refuse_pages
-    from icpi_ros.data.mixing import refuse_ways
-    from icpi_ros.report.bench_text import task_table
-
     refuse_exports(asked)
     refuse_pages(asked)
     found = [(path, read(path)) for path in paths]
@@ -97,15 +88,19 @@ def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
     mixed = refuse_ways(mixed, what, "compare benchmarks of one of them", mix)
     if mixed:
         print(printable(f"{MIXED}: {mixed}"))
-    for path, results in found:
+    summaries = [summarise(results) for _, results in found]
+    if asked.json:
+        pairs = zip(found, summaries, strict=True)
+        asked.json.write(
+            [{"file": str(path), **benchmark_json(res, one)} for (path, res), one in pairs]
+        )
+    for (path, _), summary in zip(found, summaries, strict=True):
         print(printable(f"{path}:"))
-        print("\n\n".join(task_table(one) for one in summarise(results)) + "\n")
+        print("\n\n".join(task_table(one) for one in summary) + "\n")
 
 
 def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
     """Return two files with different arms for one task, in words; empty = there are none."""
-    from icpi_ros.bench.results import arms_of
-
     known: dict[str, list[tuple[Path, Any]]] = {}
     for path, config in configs:
         for task, arm in arms_of(config).items():

@@ -7,11 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icpi_ros.arms import argument_of
 from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
+from icpi_ros.data.execution import Backend, Execution
+from icpi_ros.data.mixing import ArmId, distinct
+from icpi_ros.data.store import TrialStore, UnknownRun, default_path
+from icpi_ros.errors import UsageError
+from icpi_ros.plugins import as_options
+from icpi_ros.run_setup import check_execution, last_execution
+from icpi_ros.runs.simulated import execution_in_process
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
-    from icpi_ros.data.execution import Execution
     from icpi_ros.tasks.base import Task
 
 
@@ -21,9 +28,6 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     Raises:
         UsageError: there is no such run, or an argument contradicts it.
     """
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import UsageError
-
     if args.resume is None:
         return {}
     if not store.exists():
@@ -59,11 +63,6 @@ def arm_of_run(args: argparse.Namespace, task: Task, store: Path) -> Arm | None:
         UsageError: no such arm, it is not simulated with this task, the stored one is not here,
             or ``--arm`` is given for a graph that has its own.
     """
-    from icpi_ros.data.mixing import ArmId, distinct
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.errors import UsageError
-    from icpi_ros.run_setup import last_execution
-
     if args.attach:
         if args.arm:
             raise UsageError(
@@ -86,9 +85,6 @@ def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | Non
     Raises:
         UsageError: it would mix them, and --mix is not given.
     """
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.run_setup import check_execution, last_execution
-
     with TrialStore(store) as opened:
         if opened.run(args.resume).may_mix != args.mix:
             opened.allow_mix(args.resume, args.mix)
@@ -101,8 +97,6 @@ def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | Non
 
 def withdraw_mix(args: argparse.Namespace) -> None:
     """Take back a permission to mix that nothing has used: it is for this command alone."""
-    from icpi_ros.data.store import TrialStore, UnknownRun, default_path
-
     path = args.store or default_path()
     if not (args.resume and args.mix and path.exists()):
         return
@@ -113,11 +107,7 @@ def withdraw_mix(args: argparse.Namespace) -> None:
 
 def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
     """Return how the simulation that is started here executes trials."""
-    from icpi_ros.data.execution import Backend, Execution
-
     if args.in_process:
-        from icpi_ros.runs.simulated import execution_in_process
-
         return execution_in_process(arm)
     own = {"limits": "", "dry_run": "false"}
     namespace = "/" + args.namespace.strip("/")
@@ -127,11 +117,9 @@ def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
 
 def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, ...]:
     """Return the options that a command needs to go on as this one does."""
-    from icpi_ros.arms import argument_of
-    from icpi_ros.plugins import as_options
-
     words = [*as_options(), "--store", str(store)]
-    files = {"--dataset": args.dataset, "--json": args.json, "--picture": args.picture}
+    words += ["--json", str(args.json)] if args.json else []
+    files = {"--dataset": args.dataset, "--picture": args.picture}
     for name, path in files.items():
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []

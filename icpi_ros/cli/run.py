@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from icpi_ros.cli.arguments import (
     add_arm,
@@ -21,15 +23,36 @@ from icpi_ros.cli.arguments import (
     model_options,
     numbers,
 )
+from icpi_ros.cli.graph_run import through_graph
+from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.cli.resuming import (
+    again,
+    arm_of_run,
+    settle_mix,
+    simulation,
+    stored_config,
+    withdraw_mix,
+)
+from icpi_ros.data.dataset import check_arm, load
+from icpi_ros.data.mixing import ArmId
+from icpi_ros.data.store import TrialStore, default_path
+from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.models.budget import spent_on
+from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run_text import run_table, spending_line, trial_line
+from icpi_ros.run_setup import find_examples
+from icpi_ros.runs.picture import save_picture
+from icpi_ros.runs.run import Run
+from icpi_ros.runs.simulated import run_simulated
 from icpi_ros.settings.table import find
+from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.dataset import Dataset
     from icpi_ros.data.execution import Execution
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.runs.run import Run
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.observation import Observation
     from icpi_ros.types import Trial
@@ -76,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "noise", "with --in-process")
     add_setting(parser, "latency", "with --in-process")
     add_model(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
+    add_json(parser, "the run")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
     add_store(parser)
     add_graph(parser)
@@ -88,6 +111,7 @@ class Plan:
 
     ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
     a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
+    ``begun``: the id of the run, once it has one.
     """
 
     task: Task
@@ -103,22 +127,39 @@ class Plan:
     options: dict[str, Any]
     store: Path
     resume: str
-    json: Path | None
+    json: JsonOutput | None
     picture: Path | None
     again: tuple[str, ...]
     mix: bool
+    begun: list[str] = field(default_factory=list)
+
+    def announce(self, run_id: str, resumed_from: int | None) -> None:
+        """Say which run begins, or from which trial one continues."""
+        self.begun.append(run_id)
+        what = f"{self.task.name} with {self.improver}, seed {self.seed}"
+        what += "" if resumed_from is None else f", continues from trial {resumed_from}"
+        print(f"run {printable(run_id)}: {what}", flush=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached."""
-    from icpi_ros.cli.resuming import withdraw_mix
-
     try:
         plan = make_plan(args)
-        run_id = execute(args, plan)
+        run_id = carried_out(args, plan)
     finally:
         withdraw_mix(args)
     return report(plan, run_id)
+
+
+def carried_out(args: argparse.Namespace, plan: Plan) -> str:
+    """Carry out the run and return its id; what is broken off is reported before it is raised."""
+    try:
+        return execute(args, plan)
+    except BaseException:
+        with suppress(IcpiError, OSError):  # what ended the run is what the user must see
+            for run_id in plan.begun:
+                report(plan, run_id)
+        raise
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
@@ -127,13 +168,6 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         UsageError: names the argument, the value and what is allowed.
     """
-    from icpi_ros.cli.resuming import again, arm_of_run, settle_mix, stored_config
-    from icpi_ros.data.dataset import load
-    from icpi_ros.data.store import default_path
-    from icpi_ros.errors import UsageError
-    from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-    from icpi_ros.tasks import TASKS
-
     store = (args.store or default_path()).absolute()
     config = stored_config(args, store)
     if not args.task and not config:
@@ -164,7 +198,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         options=options,
         store=store,
         resume=args.resume or "",
-        json=checked_output(args.json) if args.json else None,
+        json=args.json,
         picture=checked_output(args.picture) if args.picture else None,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
@@ -179,11 +213,6 @@ def _check_examples(
     Raises:
         UsageError: it does not, or nothing is mixed although that was meant.
     """
-    from icpi_ros.data.dataset import check_arm
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.errors import UsageError
-    from icpi_ros.run_setup import find_examples
-
     if arm is None:
         if args.mix:
             raise UsageError(
@@ -206,10 +235,6 @@ def _check_examples(
 
 def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
-    from dataclasses import replace
-
-    from icpi_ros.errors import UsageError
-
     asked = {"noise": args.noise, "latency": args.latency}
     given = {name: value for name, value in asked.items() if value is not None}
     if given and not args.in_process:
@@ -224,33 +249,26 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
 
 def execute(args: argparse.Namespace, plan: Plan) -> str:
     """Carry out the run, printing a line per trial; return its id."""
-    from icpi_ros.report.run_text import trial_line
 
     def show(trial: Trial) -> None:
         print(trial_line(trial, plan.task.space, plan.trials), flush=True)
 
     if args.in_process and plan.arm is not None:
-        from icpi_ros.cli.resuming import simulation
-
         return _in_process(plan, plan.arm, simulation(args, plan.arm), show)
-    from icpi_ros.cli.graph_run import through_graph
 
     return through_graph(args, plan, show)
 
 
 def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.runs.simulated import run_simulated
 
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
-        announce(improvement.run_id, plan, improvement.resumed_from)
+        plan.announce(improvement.run_id, improvement.resumed_from)
         run_simulated(improvement, arm, plan.observation, show)
         return improvement.run_id
 
 
 def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
-    from icpi_ros.runs.run import Run
 
     if plan.resume:
         return Run.resume(store, plan.resume, dataset=plan.dataset, execution=execution)
@@ -269,30 +287,12 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
     )
 
 
-def announce(run_id: str, plan: Plan, resumed_from: int | None) -> None:
-    """Say which run begins, or from which trial one continues."""
-    what = f"{plan.task.name} with {plan.improver}, seed {plan.seed}"
-    run_id = printable(run_id)
-    if resumed_from is None:
-        print(f"run {run_id}: {what}", flush=True)
-    else:
-        print(f"run {run_id}: {what}, continues from trial {resumed_from}", flush=True)
-
-
 def _resume_command(plan: Plan, run_id: str) -> str:
     return shlex.join(["icpi", "run", "--resume", run_id, *plan.again])
 
 
 def report(plan: Plan, run_id: str) -> int:
     """Print the final table from the store, write what was asked for; 0 = the run is complete."""
-    import numpy as np
-
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.models.budget import spent_on
-    from icpi_ros.report.run_json import record_json
-    from icpi_ros.report.run_text import run_table, spending_line
-    from icpi_ros.runs.picture import save_picture
-
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
         spent = spent_on(store.trials(run_id, all_attempts=True))
@@ -301,8 +301,7 @@ def report(plan: Plan, run_id: str) -> int:
         print(f"model: {spending_line(spent)}")
     print(printable(f"stored run: {run_id} in {plan.store}"))
     if plan.json:
-        text = json.dumps(record_json(run_id, record.config, trials, spent), indent=1)
-        plan.json.write_text(text + "\n", encoding="utf-8")
+        plan.json.write(record_json(run_id, record.config, trials, spent))
     if plan.picture:
         save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)
         print(f"picture: {plan.picture.absolute()}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import checked_output, number
+from icpi_ros.cli.arguments import number
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.ros import need_ros
+from icpi_ros.graph.instance import domain_id
 
 if TYPE_CHECKING:
     from icpi_ros.graph.checklist import Checklist
@@ -23,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "answers."
     )
     parser.add_argument("--namespace", default="", help="namespace of the graph")
-    parser.add_argument(
-        "--json", metavar="FILE", help="write the same as JSON; - = print it instead"
-    )
+    add_json(parser, "the same")
     parser.add_argument(
         "--timeout",
         type=number(0.1, 600.0),
@@ -44,14 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the checklist; 0 = a run can begin."""
-    from icpi_ros.cli.graph_run import need_ros
-    from icpi_ros.graph.instance import domain_id
-
-    if args.json not in (None, "-"):
-        checked_output(Path(args.json))
     need_ros()
     domain_id()
-    from icpi_ros.nodes.checklist_client import ChecklistClient
+    from icpi_ros.nodes.checklist_client import ChecklistClient  # needs ROS
 
     with ChecklistClient(args.namespace) as client:
         checklist = client.checklist(args.timeout, args.wait)
@@ -60,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def show(checklist: Checklist, args: argparse.Namespace) -> int:
     """Print or write a checklist as it was asked for; return the exit code."""
-    content = json.dumps(checklist.as_json(), indent=1)
-    print(content if args.json == "-" else checklist.text)
-    if args.json not in (None, "-"):
-        Path(args.json).write_text(content + "\n", encoding="utf-8")
+    print(checklist.text)
+    if args.json:
+        args.json.write(checklist.as_json())
     return 0 if checklist.ready else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from icpi_ros.cli.ros import need_ros
 from icpi_ros.text import printable
 
 
@@ -17,10 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stop or release; 0 = the executor did."""
-    from icpi_ros.cli.graph_run import need_ros
-
     need_ros()
-    from icpi_ros.nodes.operator_client import OperatorClient
+    from icpi_ros.nodes.operator_client import OperatorClient  # needs ROS
 
     with OperatorClient(args.namespace) as client:
         print(printable(client.reset_stop() if args.reset else client.stop()))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
+from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.offline.survey import SurveyPlan, landscape, survey, survey_draws
+from icpi_ros.report.task_picture import save_landscape
+from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from icpi_ros.arms.base import Arm
@@ -25,7 +31,9 @@ PICTURED = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``list`` and ``describe``."""
     verbs = parser.add_subparsers(required=True, metavar="list|describe")
-    verbs.add_parser("list", help="names and one line each").set_defaults(run=list_tasks)
+    listing = verbs.add_parser("list", help="names and one line each")
+    add_json(listing, "the list")
+    listing.set_defaults(run=list_tasks)
     describe = verbs.add_parser(
         "describe",
         help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
@@ -42,34 +50,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe.add_argument(
         "--seed", type=whole(0, 2**62), default=0, help="of the draws (default: 0)"
     )
+    add_json(describe)
     describe.set_defaults(run=describe_task)
 
 
-def list_tasks(_args: argparse.Namespace) -> int:
+def list_tasks(args: argparse.Namespace) -> int:
     """Print every task with its one-line summary."""
-    from icpi_ros.tasks import TASKS
-
-    for name, task in TASKS.usable().items():
+    found = TASKS.usable()
+    for name, task in found.items():
         print(f"{name:16s} {task.summary}")
+    if args.json:
+        args.json.write([{"task": name, "summary": t.summary} for name, t in found.items()])
     return 0
 
 
 def describe_task(args: argparse.Namespace) -> int:
     """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
-    import os
-
-    from icpi_ros.offline.survey import SurveyPlan
-    from icpi_ros.tasks import TASKS
-
     task = TASKS.get(args.name)
     arm = chosen_arm(args.arm, task)
     picture = checked_output(args.picture) if args.picture else None
     plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
     _print_definition(task, arm)
-    if not args.quick:
-        _measure(task, arm, plan)
-    if picture:
-        _draw(task, arm, plan, picture)
+    with kept(args.json, {"task": task.name, "arm": arm.name, **task.definition()}) as content:
+        if not args.quick:
+            content["measured"] = _measure(task, arm, plan)
+        if picture:
+            _draw(task, arm, plan, picture)
     return 0
 
 
@@ -95,14 +101,9 @@ def _print_space(label: str, space: ParameterSpace) -> None:
         print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.unit:4s} {p.description}")
 
 
-def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> None:
-    """Print the figures of a survey."""
-    from tqdm import tqdm
-
-    from icpi_ros.offline.survey import survey
-
-    hidden = not sys.stderr.isatty()
-    with tqdm(total=plan.draws, unit="draw", disable=hidden, leave=False) as bar:
+def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
+    """Print the figures of a survey and return them, costs in [m]."""
+    with progress_bar(plan.draws, "draw", leave=False) as bar:
 
         def advance() -> None:
             bar.update()
@@ -115,10 +116,10 @@ def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> None:
         _print_row("cost of another draw's best theta", found.other_cost, "mean")
     _print_row("first-attempt cost of a random theta", found.first_cost, "mean")
     _print_row("fine-scale noise, rms on a line", found.noise, "median", "max")
+    return {"draws": plan.draws, "seed": plan.seed, **vars(found)}
 
 
 def _print_row(label: str, values: NDArray[np.float64], *kinds: str) -> None:
-    import numpy as np
 
     found = {"median": np.median(values), "max": np.max(values), "mean": np.mean(values)}
     texts = (f"{kind} {_millimetres(float(found[kind]))}" for kind in kinds)
@@ -131,15 +132,8 @@ def _millimetres(metres: float) -> str:
 
 def _draw(task: Task, arm: Arm, plan: SurveyPlan, path: Path) -> None:
     """Draw the landscapes of the survey's first draws."""
-    from tqdm import tqdm
-
-    from icpi_ros.offline.survey import landscape, survey_draws
-    from icpi_ros.report.task_picture import save_landscape
-
     physics, _ = survey_draws(task, plan)
-    with tqdm(
-        total=PICTURED, unit="landscape", disable=not sys.stderr.isatty(), leave=False
-    ) as bar:
+    with progress_bar(PICTURED, "landscape", leave=False) as bar:
 
         def advance() -> None:
             bar.update()

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from icpi_ros.cli.json_output import add_json
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.topics import WINDOW, read_mapping
+from icpi_ros.errors import UsageError
+from icpi_ros.graph.description import GRAPHS, with_checklist
+from icpi_ros.graph.files import checked_graph
+from icpi_ros.graph.processes import run_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the bag of a replay, and launch arguments; `icpi up sim --show-args` lists them",
     )
     parser.add_argument("-s", "--show-args", action="store_true", help="list the arguments")
+    add_json(parser, "the list of --show-args")
     parser.add_argument("--task", help="short for task:=TASK")
     parser.add_argument("--record", metavar="DIR", help="short for record:=DIR: record a bag")
     parser.add_argument("--rate", help="short for rate:=RATE, how fast a bag is replayed")
@@ -31,18 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the graph in the foreground; 0 after Ctrl-C."""
-    from icpi_ros.errors import UsageError
-    from icpi_ros.graph.description import GRAPHS, with_checklist
-    from icpi_ros.graph.files import checked_graph
-    from icpi_ros.graph.processes import run_graph
-
     if args.graph not in GRAPHS:
         raise UsageError(f"unknown graph {args.graph!r}: choose one of {', '.join(GRAPHS)}")
     if args.show_args:
         for argument in GRAPHS[args.graph]:
             choices = f" One of {', '.join(argument.choices)}." if argument.choices else ""
             print(f"{argument.name}:={argument.default}\n    {argument.description}.{choices}")
+        if args.json:
+            args.json.write([vars(argument) for argument in GRAPHS[args.graph]])
         return 0
+    if args.json:
+        raise UsageError("--json is for --show-args; of a graph that is up: icpi status --json")
     given = {name: getattr(args, name) for name in ("task", "namespace", "record", "rate")}
     values = {name: value for name, value in given.items() if value is not None}
     if args.dry_run:
@@ -66,12 +75,6 @@ def _recorded_task(values: dict[str, str]) -> str:
     Raises:
         UsageError: the bag cannot be read, or does not say.
     """
-    from pathlib import Path
-
-    from icpi_ros.data.bags.reader import Bag
-    from icpi_ros.data.bags.topics import WINDOW, read_mapping
-    from icpi_ros.errors import UsageError
-
     mapping = values.get("mapping")
     bag = Bag(Path(values["bag"]).expanduser(), read_mapping(Path(mapping)) if mapping else None)
     bag.require(WINDOW)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
-from scipy.stats import qmc
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.data.plan import GLOBAL_SAMPLES
@@ -116,6 +115,8 @@ def explore(
     task: Task, arm: Arm, physics: Array, count: int, rng: np.random.Generator, threads: int
 ) -> Executions:
     """Execute ``count`` quasi-random thetas of the whole box."""
+    from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
+
     sobol = qmc.Sobol(task.space.dim, rng=rng)
     with np.errstate(all="ignore"):
         scaled = sobol.random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]

@@ -183,6 +183,19 @@ class TrialStore:
         with self._database.transaction("store what was mixed") as db:
             db.execute("UPDATE runs SET mixed = ?, may_mix = 0 WHERE run_id = ?", (mixed, run_id))
 
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run and its trials for good, and release its lease.
+
+        Raises:
+            UnknownRun: there is none with that id.
+            RunInUse: another process writes this run.
+        """
+        self.lease(run_id)
+        with self._database.transaction("delete the run") as db:
+            db.execute("DELETE FROM trials WHERE run_id = ?", (run_id,))
+            db.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+        self.release(run_id)
+
     # --- trials -----------------------------------------------------------------------------
 
     def begin_trial(

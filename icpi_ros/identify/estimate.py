@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import truncnorm
 
 from icpi_ros.identify.fit import PRIOR, Fit
 from icpi_ros.identify.misfit import DELAY
@@ -129,6 +128,8 @@ def _interval(scaled: Array, spread: Array) -> tuple[Array, Array]:
     Where nothing is known they are those of the range itself, evenly distributed.
     """
     below, above = (-1.0 - scaled) / spread, (1.0 - scaled) / spread
+    from scipy.stats import truncnorm  # scipy.stats is 1.3 s that a wrong option need not take
+
     low, high = truncnorm.interval(LEVEL, below, above, scaled, spread)
     blind = spread > NOTHING * PRIOR
     return np.where(blind, -LEVEL, low), np.where(blind, LEVEL, high)

@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares
-from scipy.stats import qmc
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.identify.misfit import MOST, MOVING, Misfit, Paths
@@ -187,6 +185,8 @@ class _Search:
 
     def _screen(self, seed: int) -> list[Array]:
         """Return the best quasi-random physics that lie apart, the best first."""
+        from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
+
         sobol = qmc.Sobol(self._dim, rng=np.random.default_rng(seed))
         scaled = np.vstack([np.zeros(self._dim), 2.0 * sobol.random(self._effort.screened) - 1.0])
         still = np.zeros((len(self._misfit.trials), self._misfit.nuisances))
@@ -203,6 +203,8 @@ class _Search:
     def _solve(self, state: Array, noise: Noise) -> Array:
         """Return the state after a weighted least-squares fit that begins at ``state``."""
         most = np.concatenate([np.ones(self._dim), np.full(len(state) - self._dim, MOST)])
+        from scipy.optimize import least_squares  # likewise
+
         ended = least_squares(
             lambda x: self._rows(x, noise),
             np.clip(state, -0.999 * most, 0.999 * most),

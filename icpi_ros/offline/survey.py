@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import UsageError
@@ -234,6 +233,8 @@ def _costs(task: Task, paths: Paths, goal: Array) -> Array:
 
 def _spread(task: Task, plan: SurveyPlan) -> Array:
     """Return quasi-random theta over the whole space, ``(samples, d)``."""
+    from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
+
     sobol = qmc.Sobol(task.space.dim, rng=np.random.default_rng([plan.seed, _STREAM, 2]))
     return task.space.denormalise(2.0 * sobol.random(plan.samples) - 1.0)
 

@@ -26,6 +26,15 @@ def request_text(request: Any, units: Sequence[str]) -> str:
     return "\n".join(map(printable, lines))
 
 
+def request_json(value: Any) -> Any:
+    """Return a message, or a value in one, as JSON types; None stays None."""
+    if hasattr(value, "get_fields_and_field_types"):
+        return {n: request_json(getattr(value, n)) for n in value.get_fields_and_field_types()}
+    if isinstance(value, list | tuple):
+        return [request_json(one) for one in value]
+    return value
+
+
 def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
     lines = [_parameter_line(request, i, unit) for i, unit in enumerate(units)]
     made = request.proposal.provenance or "not said"

@@ -45,7 +45,7 @@ def test_a_tiny_run_prints_and_keeps_sane_results(tmp_path, capsys):
     words = ["bench-pixels", "--tasks", "slide", "--trials", "2", "--instances", "1"]
     assert main([*words, "--workers", "1", "--json", str(out)]) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert "\r" not in printed.err  # a pipe: no progress bar
     assert len(printed.out.splitlines()) == 6
     kept = json.loads(out.read_text())
     assert [row["case"] for row in kept["accuracy"]] == list(CASES)

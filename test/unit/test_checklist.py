@@ -9,6 +9,7 @@ import pytest
 
 from icpi_ros import plugins
 from icpi_ros.cli import status
+from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.graph.checklist import (
     FACTS,
     REPORTED_BY,
@@ -189,8 +190,10 @@ def test_commands_carry_the_namespace():
 )
 def test_the_exit_code_says_whether_a_run_can_begin(found, code, tmp_path, capsys):
     file = tmp_path / "status.json"
-    assert status.show(found, SimpleNamespace(json=str(file))) == code
+    assert status.show(found, SimpleNamespace(json=JsonOutput(str(file)))) == code
     assert capsys.readouterr().out == f"{found.text}\n"
     assert json.loads(file.read_text()) == found.as_json()
-    assert status.show(found, SimpleNamespace(json="-")) == code
+    output = JsonOutput("-")
+    with output.alone():
+        assert status.show(found, SimpleNamespace(json=output)) == code
     assert json.loads(capsys.readouterr().out) == found.as_json()

@@ -1,0 +1,30 @@
+"""Bags as arguments: opened with a mapping of topics, and never written into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.topics import read_mapping
+from icpi_ros.errors import UsageError
+
+
+def open_bag(path: Path, topics: Path | None) -> Bag:
+    """Open a bag, with the mapping of a file if there is one.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    return Bag(path, read_mapping(topics) if topics else None)
+
+
+def refuse_inside(bag: Path, outputs: list[Path]) -> None:
+    """Refuse to write over or into a bag.
+
+    Raises:
+        UsageError: an output is the bag, or lies in its folder.
+    """
+    whole_bag = bag.absolute().resolve()
+    for path in outputs:
+        if whole_bag in (path.absolute().resolve(), path.absolute().resolve().parent):
+            raise UsageError(f"{path} would be written into the bag: name a file elsewhere")

@@ -1,0 +1,133 @@
+"""Table of the commands: what each is for, without importing any of them.
+
+A command's module is ``icpi_ros.cli.<name with underscores>``; the first line of its docstring is
+the summary here, which a test checks.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from icpi_ros.errors import UnknownName
+
+GROUPS = ("use it", "robots", "data", "measure", "language models")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its name of one or two words, its group in the help, and one line."""
+
+    name: str
+    group: str
+    summary: str
+
+    @property
+    def module(self) -> str:
+        """Name of its module."""
+        return f"icpi_ros.cli.{self.name.replace(' ', '_').replace('-', '_')}"
+
+
+_TABLE = {
+    "use it": {
+        "demo": "One improvement run on slide through the ROS graph: the main job, small.",
+        "run": "Run the improvement loop on a task: through the ROS graph, or in process.",
+        "runs": "List the stored runs, compare two, or delete one.",
+        "report": "Show a benchmark, a stored run or a bag: tables, one HTML page, figures, "
+        "exports.",
+        "task": "List the tasks, or describe one.",
+        "improver": "List the improvers, or describe one and its options.",
+        "check-plugin": "Check the tasks, improvers and arms of a plug-in by the contract tests.",
+        "doctor": "Check that everything this package needs is there.",
+    },
+    "robots": {
+        "up": "Start a graph of nodes without ros2 launch; Ctrl-C ends it.",
+        "status": "Show whether a graph is ready for a run, line by line, with what to do about "
+        "each open line.",
+        "approve": "Approve, change or reject what the executor wants to do; confirm that the "
+        "scene is back.",
+        "stop": "Press the executor's software stop, or release it; not a certified emergency "
+        "stop.",
+        "arm": "List the arms, or check one: is its description sound, and what can it do of a "
+        "task.",
+        "calibrate": "Calibrate a camera (print a board, intrinsics, where it stands) or the "
+        "simulated physics.",
+        "perception": "Show what perception makes of recorded images.",
+    },
+    "data": {
+        "dataset": "Build a data set of examples in simulation, make one from stored trials, or "
+        "show one.",
+        "replay": "Evaluate a bag offline: perception again, what improvers would propose, what "
+        "it would cost.",
+    },
+    "measure": {
+        "bench": "Compare improvers on the same instances of the tasks, in simulation.",
+        "bench sim": "Time our simulation path against raw mujoco.rollout.",
+        "bench graph": "Measure the ROS graph: overhead per trial, speed, and distance from the "
+        "in-process rollout.",
+        "bench stop": "Measure how fast a moving arm is stopped through a graph of real processes.",
+        "bench soak": "Run hundreds of trials through the graph: nothing lost, no memory growing, "
+        "nothing left.",
+        "bench pixels": "Measure what observing through a simulated camera costs, against ground "
+        "truth.",
+        "bench llm": "Time what the improver llm costs besides the model, against a bare HTTP "
+        "round trip.",
+        "bench bag": "Time how fast a bag is read that is made for it.",
+    },
+    "language models": {
+        "prompt": "Print the prompt that a language model would get, without sending it.",
+        "serve": "Serve the in-context model as an OpenAI-compatible endpoint on this machine.",
+    },
+}
+COMMANDS = {
+    name: Command(name, group, summary)
+    for group, entries in _TABLE.items()
+    for name, summary in entries.items()
+}
+ALIASES = {name.replace(" ", "-"): name for name in COMMANDS if " " in name}
+"""Names that commands had before, which the help does not show."""
+
+
+def find(words: Sequence[str]) -> tuple[Command, list[str]]:
+    """Return the command that ``words`` begin with, and the words behind its name.
+
+    Raises:
+        UnknownName: the first word is no command.
+    """
+    pair = " ".join(words[:2])
+    if len(words) > 1 and pair in COMMANDS:
+        return COMMANDS[pair], list(words[2:])
+    name = ALIASES.get(words[0], words[0])
+    if name not in COMMANDS:
+        raise UnknownName("command", name, [n for n in COMMANDS if " " not in n])
+    return COMMANDS[name], list(words[1:])
+
+
+def under(name: str) -> list[Command]:
+    """Return the commands whose first word is ``name`` and that have a second one."""
+    return [command for command in COMMANDS.values() if command.name.startswith(f"{name} ")]
+
+
+def overview() -> str:
+    """Return all commands with their summaries, group by group."""
+    return "\n\n".join(
+        f"{group}:\n{listed([c for c in COMMANDS.values() if c.group == group])}"
+        for group in GROUPS
+    )
+
+
+def listed(commands: Sequence[Command]) -> str:
+    """Return commands with their summaries, as wide as the terminal."""
+    width = min(shutil.get_terminal_size().columns, 100) - 2
+    column = max(map(len, COMMANDS)) + 4
+    lines = [
+        textwrap.fill(
+            f"  {command.name}".ljust(column) + command.summary,
+            max(width, 40),
+            subsequent_indent=" " * column,
+        )
+        for command in commands
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""The option ``--json [FILE|-]``: what a command shows, for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Any, TypeVar
+
+from icpi_ros.cli.arguments import checked_output
+
+T = TypeVar("T")
+
+
+class JsonOutput:
+    """Where the JSON of a command goes: to a file, or to standard output and nothing else there.
+
+    Attributes:
+        path: the file; None = standard output.
+    """
+
+    def __init__(self, target: str) -> None:
+        """Take a file's path, or ``-``; nothing is opened yet."""
+        self.path = None if target == "-" else Path(target)
+        self._stream = sys.stdout
+
+    def check(self) -> None:
+        """Refuse a file that cannot be written.
+
+        Raises:
+            UsageError: it cannot.
+        """
+        if self.path is not None:
+            checked_output(self.path)
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """Send what is printed for people to stderr where the JSON goes to standard output."""
+        return nullcontext() if self.path else redirect_stdout(sys.stderr)
+
+    def write(self, content: object) -> None:
+        """Write ``content`` as standard JSON: arrays as lists, null for what is not finite."""
+        from icpi_ros.redact import jsonable  # numpy is 0.2 s that a wrong option need not take
+
+        self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write a text that is JSON already."""
+        if self.path is not None:
+            self.path.write_text(text, encoding="utf-8")
+            return
+        self._stream.write(text)
+        self._stream.flush()
+
+    def __str__(self) -> str:
+        """Return the word that means the same in any folder."""
+        return str(self.path.absolute()) if self.path else "-"
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "the result") -> None:
+    """Add ``--json``, which writes ``what``; the command finds a JsonOutput or None there."""
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        type=JsonOutput,
+        metavar="FILE|-",
+        help=f"write {what} as JSON; without FILE, or with -: to standard output, and what is "
+        "for people to stderr",
+    )
+
+
+@contextmanager
+def kept(output: JsonOutput | None, content: T) -> Iterator[T]:
+    """Give ``content``, a list or dictionary to fill, and write it even if the work is broken off.
+
+    Args:
+        output: where to; None = nowhere.
+        content: as far as it is filled when the block ends; an empty one only if that went well.
+    """
+    done = False
+    try:
+        yield content
+        done = True
+    finally:
+        if output is not None and (done or content):
+            output.write(content)

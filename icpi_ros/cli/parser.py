@@ -1,0 +1,40 @@
+"""Parser of the command line whose errors are one line and name what was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from icpi_ros.text import did_you_mean, printable
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument parser of one command and, as argparse makes them of the same class, its verbs."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line on stderr and exit code 2."""
+        self.exit(2, f"icpi: error: {printable(message)}; see {self.prog} --help\n")
+
+    def parse_known_args(  # type: ignore[override]  # one of argparse's overloads
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; an option that this parser does not have is refused, other words are returned."""
+        found, rest = super().parse_known_args(args, namespace)
+        for word in rest:
+            if word.startswith("-") and word != "-":
+                name = word.partition("=")[0]
+                hint = did_you_mean(name, self._option_string_actions)
+                self.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        return found, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is not a choice; argparse's own text is here with the nearest choice."""
+        choices = action.choices
+        if choices is not None and value not in choices:
+            known = [str(choice) for choice in choices]
+            raise argparse.ArgumentError(
+                action,
+                f"invalid choice: {value!r} (choose from {', '.join(known)})"
+                f"{did_you_mean(str(value), known)}",
+            )

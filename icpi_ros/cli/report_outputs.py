@@ -1,0 +1,167 @@
+"""What `icpi report` writes: of runs a page, figures and tables, and all of it as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icpi_ros.cli.json_output import JsonOutput
+from icpi_ros.data.mixing import refuse_ways
+from icpi_ros.data.store import TrialStore
+from icpi_ros.errors import UsageError
+from icpi_ros.models.budget import spent_on
+from icpi_ros.report.export import write_csv, write_parquet
+from icpi_ros.report.page import save
+from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run_page import run_page
+from icpi_ros.report.run_text import run_summary
+from icpi_ros.runs.picture import save_picture
+from icpi_ros.runs.table import trial_rows
+from icpi_ros.tasks import TASKS
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from icpi_ros.bench.results import Results
+    from icpi_ros.bench.statistics import TaskSummary
+    from icpi_ros.data.records import RunRecord
+    from icpi_ros.models.budget import Spending
+    from icpi_ros.report.run_page import Section
+    from icpi_ros.tasks.base import Task
+    from icpi_ros.types import Array, Trial
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write: page, folder of figures, tables, JSON; None = not asked for."""
+
+    page: Path | None = None
+    folder: Path | None = None
+    csv: Path | None = None
+    parquet: Path | None = None
+    json: JsonOutput | None = field(default=None, compare=False)  # tables are printed all the same
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that are one file each."""
+        named = self.json.path if self.json else None
+        return [path for path in (self.page, self.csv, self.parquet, named) if path]
+
+
+def refuse_pages(asked: Outputs) -> None:
+    """Refuse a page or figures of several runs or files.
+
+    Raises:
+        UsageError: one is asked for.
+    """
+    if asked.page or asked.folder:
+        raise UsageError("--html and --png show one run or one file: give one")
+
+
+def refuse_exports(asked: Outputs) -> None:
+    """Refuse tables of a benchmark's trials.
+
+    Raises:
+        UsageError: one is asked for.
+    """
+    if asked.csv or asked.parquet:
+        raise UsageError(
+            "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
+        )
+
+
+def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, Any]:
+    """Return the summary of a benchmark for programs: how it was made, and each improver."""
+    tasks = [
+        {
+            "condition": one.condition,
+            "task": one.task,
+            "default": one.default,
+            "threshold": one.threshold,
+            "improvers": [asdict(improver) for improver in one.improvers],
+        }
+        for one in found
+    ]
+    return {"config": results.config, "tasks": tasks}
+
+
+def refuse_mixed_run(record: RunRecord, mix: bool) -> None:
+    """Refuse one report of a run whose trials are of several arms or backends.
+
+    Raises:
+        DatasetError: they are, and ``mix`` is false.
+    """
+    what = f"a report of run {record.run_id}"
+    refuse_ways(record.mixed, what, "report on a run that is not mixed", mix)
+
+
+def write_stored_run(run_id: str, store: Path, asked: Outputs, mix: bool = False) -> None:
+    """Write what was asked for about one run of a store; print its table if nothing was.
+
+    Raises:
+        UsageError: its trials are of several arms or backends, and ``mix`` is false.
+    """
+    with TrialStore(store) as opened:
+        record, trials = opened.run(run_id), opened.trials(run_id)
+        spent = spent_on(opened.trials(run_id, all_attempts=True))
+    refuse_mixed_run(record, mix)
+    task, goal = TASKS.get(record.config.task), np.array(record.config.goal)
+    write_run(record, task, trials, goal, spent, asked)
+
+
+def write_run(
+    record: RunRecord,
+    task: Task,
+    trials: Sequence[Trial],
+    goal: Array,
+    spent: Spending,
+    asked: Outputs,
+    more: Sequence[Section] = (),
+) -> None:
+    """Write what was asked for about one run; print its table if nothing was.
+
+    Arguments as those of :func:`icpi_ros.report.run_page.run_page`.
+    """
+    if asked.json:
+        asked.json.write(record_json(record.run_id, record.config, list(trials), spent))
+    if asked.page:
+        save(asked.page, run_page(record, task, trials, goal, spent, more))
+        say_page(asked.page)
+    if asked.folder:
+        picture = asked.folder / f"{record.run_id}.png"
+        save_picture(picture, task, goal, trials)
+        print(f"picture: {picture.absolute()}")
+    if asked.csv or asked.parquet:
+        write_rows([(record, task, trials, goal)], asked)
+    if asked == Outputs():
+        print(run_summary(record, trials, task.space))
+
+
+def write_rows(
+    runs: Sequence[tuple[RunRecord, Task, Sequence[Trial], ArrayLike]], asked: Outputs
+) -> None:
+    """Write the trials of runs of one task as tables."""
+    rows = [
+        row
+        for record, task, trials, goal in runs
+        for row in trial_rows(
+            record.run_id, record.config.improver, task, np.asarray(goal, np.float64), trials
+        )
+    ]
+    if asked.csv:
+        write_csv(asked.csv, rows)
+        print(f"{len(rows)} trials: {asked.csv.absolute()}")
+    if asked.parquet:
+        write_parquet(asked.parquet, rows)
+        print(f"{len(rows)} trials: {asked.parquet.absolute()}")
+
+
+def say_page(page: Path) -> None:
+    """Print where a page is and how large."""
+    size = page.stat().st_size
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+    print(f"page: {page.absolute()} ({shown})")

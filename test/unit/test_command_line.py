@@ -1,0 +1,143 @@
+"""The words of the command line: help, names of commands, errors of usage."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import icpi_ros.cli
+from icpi_ros.cli.commands import ALIASES, COMMANDS, GROUPS
+from icpi_ros.cli.main import main
+from icpi_ros.errors import UnknownName
+
+
+def icpi(capsys, *words):
+    try:
+        code = main([*map(str, words)])
+    except SystemExit as stop:
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+# --- the table of commands ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_the_table_says_what_the_module_says(command):
+    module = import_module(command.module)
+    assert command.summary == module.__doc__.splitlines()[0]
+    assert command.group in GROUPS
+
+
+def test_every_module_that_takes_arguments_is_a_command():
+    folder = Path(icpi_ros.cli.__file__).parent
+    found = {
+        f"icpi_ros.cli.{path.stem}"
+        for path in folder.glob("*.py")
+        if "\ndef add_arguments(" in path.read_text(encoding="utf-8")
+    }
+    assert found == {command.module for command in COMMANDS.values()}
+
+
+@pytest.mark.parametrize("words", ["['--help']", "[]", "['--version']", "['flie']"])
+def test_help_and_a_wrong_name_import_no_command(words):
+    code = (
+        "import sys\nfrom icpi_ros.cli.main import main\n"
+        f"try:\n    main({words})\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
+    )
+    loaded = {name for name in done.stderr.split() if name.startswith("icpi_ros")}
+    assert loaded == {
+        *("icpi_ros", "icpi_ros.cli", "icpi_ros.errors", "icpi_ros.text"),
+        *("icpi_ros.cli.main", "icpi_ros.cli.commands", "icpi_ros.cli.parser"),
+    }
+    assert "numpy" not in done.stderr.split()
+
+
+# --- help ---------------------------------------------------------------------------------------
+
+
+def test_no_command_prints_the_help_and_is_no_job_done(capsys):
+    code, alone, err = icpi(capsys)
+    assert (code, err) == (2, "")
+    assert icpi(capsys, "--help") == (0, alone, "")
+    places = [alone.index(f"\n{group}:\n") for group in GROUPS]
+    assert places == sorted(places)
+    for name in COMMANDS:
+        assert f"\n  {name} " in alone
+
+
+def test_the_help_of_bench_names_its_programs_but_no_old_name(capsys):
+    code, out, _ = icpi(capsys, "bench", "--help")
+    assert code == 0
+    assert "--improvers" in out
+    for old, new in ALIASES.items():
+        assert f"  {new} " in out
+        assert old not in out
+
+
+@pytest.mark.parametrize(("old", "new"), ALIASES.items())
+def test_an_old_name_is_an_alias(old, new, capsys):
+    assert icpi(capsys, old, "--help") == icpi(capsys, *new.split(), "--help")
+
+
+def test_options_of_bench_are_as_before(capsys):
+    code, _, err = icpi(capsys, "bench", "--task", "slid", "--instances", 1)
+    assert code == 2
+    assert "unknown task 'slid'" in err
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+MEANT = {
+    "command": ("ben", "bench"),
+    "command with a verb": ("tsak list", "task"),
+    "program of bench": ("bench grpah", "graph"),
+    "verb": ("task descrbe slide", "describe"),
+    "option": ("run --taks slide", "--task"),
+    "option of a verb": ("dataset build --task slide --out x --exmaples 3", "--examples"),
+    "option of an alias": ("bench-sim --rollots 3", "--rollouts"),
+    "choice": ("run --task slide --source camra", "camera"),
+    "task": ("task describe slied", "slide"),
+    "improver": ("run --task slide --improver rigde", "ridge"),
+    "arm": ("run --task slide --arm ur5", "ur5e"),
+}
+
+
+@pytest.mark.parametrize(("line", "meant"), MEANT.values(), ids=MEANT)
+def test_a_slip_gets_one_line_that_says_what_was_probably_meant(line, meant, capsys):
+    code, out, err = icpi(capsys, *line.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("icpi: error: ")
+    assert err.count("\n") == 1
+    assert f"(did you mean '{meant}'?)" in err
+
+
+USAGE = {
+    "option of argparse": ("run --trials many", "see icpi run --help"),
+    "verb missing": ("task", "see icpi task --help"),
+    "argument missing": ("dataset build", "see icpi dataset build --help"),
+    "word too many": ("runs 7 8 9", "see icpi runs --help"),
+    "far from everything": ("run --zzzzzz", "see icpi run --help"),
+    "before the command": ("--zzzzzz", "see icpi --help"),
+    "a line break in it": ("run --trials 1\n2", "see icpi run --help"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), USAGE.values(), ids=USAGE)
+def test_wrong_usage_is_one_line_with_the_way_to_the_help(line, words, capsys):
+    code, out, err = icpi(capsys, *line.split(" "))
+    assert (code, out) == (2, "")
+    assert err.startswith("icpi: error: ")
+    assert err.endswith(f"{words}\n")
+    assert err.count("\n") == 1
+
+
+def test_nothing_is_suggested_that_is_not_alike():
+    assert "mean" not in str(UnknownName("task", "zzz", ["slide", "roll-gc"]))
+    assert "(did you mean 'slide'?)" in str(UnknownName("task", "Slide", ["slide", "roll-gc"]))
