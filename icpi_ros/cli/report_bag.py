@@ -29,7 +29,7 @@ def report_bag(
         path: of the bag.
         run_id: which run; "" = the only one.
         topics: mapping of topics; None = ours.
-        store: where the run's prompts and wall times are, if it is known there; None = the
+        store: where the run's prompts and replies are, if it is known there; None = the
             default store.
         asked: what to write.
 
