@@ -136,7 +136,14 @@ def shipped(task: Task) -> Dataset:
     Raises:
         DatasetError: there is none; the message says how to build one.
     """
-    return load(shipped_path(task.name), task)
+    path = shipped_path(task.name)
+    if not path.exists():
+        raise DatasetError(
+            f"no data set of task {task.name!r} comes with icpi_ros: build one with `icpi dataset "
+            f"build --task {task.name} --out FILE`, and give it with --dataset FILE (a graph: "
+            "dataset:=FILE)"
+        )
+    return load(path, task)
 
 
 def shipped_path(name: str) -> Path:

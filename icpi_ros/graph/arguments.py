@@ -9,6 +9,7 @@ from icpi_ros.data.execution import Backend
 from icpi_ros.errors import UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.plugins import load_all
+from icpi_ros.registry import Registry
 from icpi_ros.settings.setting import TRUTH, Setting, as_text
 from icpi_ros.settings.table import of_graph
 from icpi_ros.tasks import TASKS
@@ -64,8 +65,10 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
     for argument in arguments:
         value = values[argument.name]
         if argument.choices and value not in argument.choices:
+            more = ", or give plugins:=FILE or install its package"
             raise UsageError(
-                f"argument {argument.name} = {value!r} is not allowed: "
-                f"one of {', '.join(argument.choices)}"
+                f"argument {argument.name} = {value!r} is not allowed: one of "
+                f"{', '.join(argument.choices)}"
+                f"{more if isinstance(argument.choices, Registry) else ''}"
             )
     return values

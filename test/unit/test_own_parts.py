@@ -112,6 +112,13 @@ def test_worker_processes_have_the_files(tmp_path):
     get_reusable_executor().shutdown(wait=True)  # its processes know this file
 
 
+def test_a_run_that_needs_examples_says_how_to_make_them(folder, capsys):
+    given = ["run", "--task", "push", "--in-process", "--store", str(folder[0] / "t.sqlite")]
+    assert main([*given, *folder[1]]) == 2
+    error = capsys.readouterr().err
+    assert "build one with `icpi dataset build --task push --out FILE`, and give it with" in error
+
+
 @pytest.mark.slow
 def test_a_run_its_report_and_going_on(folder, icpi, data):
     store, out = folder[0] / "trials.sqlite", folder[0] / "run.json"
