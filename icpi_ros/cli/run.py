@@ -37,7 +37,7 @@ from icpi_ros.cli.resuming import (
 from icpi_ros.data.dataset import check_arm, load
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import IcpiError, MotionRefused, UsageError
+from icpi_ros.errors import MotionRefused, UsageError
 from icpi_ros.feasible import simulated_reach
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.loop import ImprovementRun, run_in_process
@@ -169,7 +169,7 @@ def carried_out(args: argparse.Namespace, plan: Plan) -> str:
     try:
         return execute(args, plan)
     except BaseException:
-        with suppress(IcpiError, OSError):  # what ended the run is what the user must see
+        with suppress(Exception):  # what ended the run is what the user must see
             for run_id in plan.begun:
                 report(plan, run_id)
         raise
