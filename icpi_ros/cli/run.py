@@ -273,7 +273,6 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
 
 
 def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
-
     task, physics = plan.task, plan.task.seeded_physics(plan.seed)
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
@@ -292,7 +291,6 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
 
 
 def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> ImprovementRun:
-
     if plan.resume:
         return ImprovementRun.resume(store, plan.resume, plan.dataset, execution)
     return ImprovementRun.new(

@@ -50,9 +50,17 @@ def test_every_command_that_shows_something_has_it(parser):
 def test_completion_knows_commands_options_choices_and_files(capsys):
     code, script, err = icpi(capsys, "--print-completion", "bash")
     assert (code, err) == (0, "")
-    for word in ("'bench'", "'soak'", "'describe'", "--improver", "'tracked_pose'"):
-        assert word in script
-    assert "_icpi_run___json_COMPGEN=_shtab_compgen_files" in script
+    for array, words in {
+        "icpi_subparsers": ("run", "runs", "bench", "calibrate"),
+        "icpi_bench_subparsers": ("sim", "soak", "bag"),
+        "icpi_bench_option_strings": ("--improvers", "--json"),
+        "icpi_task_subparsers": ("list", "describe"),
+        "icpi_task_describe_option_strings": ("--quick",),
+        "icpi_run___source_choices": ("tracked_pose", "camera"),
+    }.items():
+        found = next(line for line in script.splitlines() if line.startswith(f"_shtab_{array}=("))
+        assert set(words) <= set(found.partition("(")[2].rstrip(")").replace("'", "").split())
+    assert "_shtab_icpi_run___json_COMPGEN=_shtab_compgen_files" in script
     assert "bench-sim" not in script
     assert icpi(capsys, "--print-completion", "zsh")[1].startswith("#compdef icpi")
 
