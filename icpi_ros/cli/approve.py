@@ -217,5 +217,4 @@ def _did_not_count(verdict: Any) -> str:
 
 
 def _text(request: Any) -> str:
-
     return request_text(request, TASKS.get(request.task).space.units)

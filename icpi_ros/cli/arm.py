@@ -118,7 +118,6 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
 
 
 def _print_arm(arm: Arm, findings: list[Finding]) -> None:
-
     print(f"{arm.name}: {len(arm.joints)} joints")
     print(printable(f"  from: {origin_text(arm)}"))
     if isinstance(arm, DescribedArm):
@@ -131,7 +130,6 @@ def _print_arm(arm: Arm, findings: list[Finding]) -> None:
 
 
 def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
-
     total = points**task.space.dim
     with progress_bar(total, "stroke", leave=False) as bar:
 
@@ -142,7 +140,6 @@ def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
 
 
 def _draw(path: Path, task: Task, arm: Arm, found: Reach) -> None:
-
     save_reach(path, task, arm, found)
     print(f"picture: {path.absolute()}")
 

@@ -33,7 +33,7 @@ from icpi_ros.cli.progress import progress_bar
 from icpi_ros.data.dataset import load
 from icpi_ros.data.parquet import metadata
 from icpi_ros.data.workers import Workers
-from icpi_ros.errors import DatasetError, UsageError
+from icpi_ros.errors import DatasetError, IcpiError, UsageError
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
 from icpi_ros.report.bench_text import bench_spending, bench_tables
@@ -125,6 +125,11 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print(f"icpi: interrupted; {_rest(args.json, out, plan)}", file=sys.stderr)
             return INTERRUPTED
+        except IcpiError as exc:
+            if args.json and out and not args.json.path:
+                text = str(exc).removesuffix(f"; {kept(out, plan.units)}")
+                exc.args = (f"{text}; {_rest(args.json, out, plan)}",)
+            raise
     if args.json and not args.json.path:
         args.json.write_text(results_text(results))
         out = None
@@ -156,7 +161,6 @@ def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-
     chosen = preset(args.preset)
     if args.draws:
         chosen = chosen.with_draws(args.draws)

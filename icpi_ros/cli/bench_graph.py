@@ -48,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, Any]:
-
     words = ["--task", args.task, "--improver", "random", "--trials", str(args.trials)]
     words += ["--seed", str(args.seed), "--store", str(store), "--real-time-factor", str(factor)]
     words += ["--arm", args.arm] if args.arm else []

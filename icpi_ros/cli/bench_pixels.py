@@ -155,7 +155,6 @@ def _say(bar: Any, *lines: str) -> None:
 
 
 def _values(row: Any) -> dict[str, Any]:
-
     return {name: jsonable(value) for name, value in asdict(row).items()}
 
 

@@ -136,7 +136,6 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _board(args: argparse.Namespace) -> Board:
-
     across, _, down = args.squares.lower().partition("x")
     if not (across.isdecimal() and down.isdecimal()):
         raise UsageError(f"--squares {args.squares!r}: expected COLUMNSxROWS, for example 7x5")
@@ -188,7 +187,6 @@ def calibrate_camera(args: argparse.Namespace) -> int:
 
 
 def _draw_camera(path: Path, board: Board, result: CameraResult, images: dict[str, Gray]) -> None:
-
     worst = result.views[int(result.residuals.argmax())]
     save_camera_picture(path, board, result, images[worst.name])
     print(f"picture: {path}")
@@ -219,6 +217,5 @@ def calibrate_table(args: argparse.Namespace) -> int:
 
 
 def _draw_table(path: Path, result: TableResult, image: Gray | None) -> None:
-
     save_table_picture(path, result, image)
     print(f"picture: {path}")

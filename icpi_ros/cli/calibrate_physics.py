@@ -124,7 +124,6 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _recording(args: argparse.Namespace) -> Recording:
-
     if args.bag:
         return from_bag(args.bag, args.task, args.run_id, args.trials)
     path = args.store or default_path()
@@ -135,7 +134,6 @@ def _recording(args: argparse.Namespace) -> Recording:
 
 
 def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-
     mixed = [str(one) for one in recording.arms if one.differs(ArmId.of(arm))]
     others = f"; mixed on purpose with trials of {' and '.join(mixed)}" if mixed else ""
     for line in physics_lines(estimate, recording.task):
@@ -164,7 +162,6 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
 
 
 def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> None:
-
     task, trials = recording.task, recording.trials
     thetas = np.stack([trial.theta for trial in trials])
     made = rollout(task, arm, np.array(estimate.belief.mean), thetas)
@@ -173,7 +170,6 @@ def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> Non
 
 
 def _build(out: Path, task: Task, arm: Arm, estimate: Estimate) -> int:
-
     workers = Workers(len(os.sched_getaffinity(0)))
     dataset = build_shown(task, arm, Plan(around=estimate.belief), out, workers, threads=1)
     print(f"{len(dataset)} examples of {task.name} around the estimate: {out}")

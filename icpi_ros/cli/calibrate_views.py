@@ -43,7 +43,6 @@ def board_views(args: argparse.Namespace, board: Board) -> Taken:
 
 
 def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
-
     bag, collector = ImageBag(args.bag, args.bag_topic), Collector()
     images, count, looked_at = dict[str, Gray](), bag.count(), 0
     hidden = not sys.stderr.isatty()
@@ -58,7 +57,6 @@ def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
 
 
 def _from_files(where: str, board: Board) -> Taken:
-
     views, images = list[View](), dict[str, Gray]()
     count = len(image_paths(where))
     hidden = not sys.stderr.isatty()
@@ -71,7 +69,6 @@ def _from_files(where: str, board: Board) -> Taken:
 
 
 def _from_topic(args: argparse.Namespace, board: Board) -> Taken:
-
     collector, images, looked_at = Collector(), dict[str, Gray](), 0
     with tqdm(total=args.views, unit="view", disable=not sys.stderr.isatty()) as bar:
         bar.set_postfix_str("show the board, hold it still, move on")

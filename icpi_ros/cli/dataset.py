@@ -129,7 +129,6 @@ def build_dataset(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace, task: Task) -> Plan:
-
     return Plan(
         label=args.label,
         examples=args.examples,
@@ -147,7 +146,6 @@ def _plan(args: argparse.Namespace, task: Task) -> Plan:
 def _ranges(
     what: str, pairs: list[tuple[str, tuple[float, float]]]
 ) -> dict[str, tuple[float, float]]:
-
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:

@@ -112,12 +112,10 @@ def dataset_json(dataset: Dataset, task: Task, file: Path) -> dict[str, Any]:
 
 
 def _known(name: str, task: Task) -> Dataset:
-
     return shipped(task) if name == "shipped" else load(name, task)
 
 
 def _import_store(args: argparse.Namespace, task: Task) -> Imported:
-
     if args.one_physics or args.topics or args.calibration:
         raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
     path = args.store or default_path()
@@ -128,7 +126,6 @@ def _import_store(args: argparse.Namespace, task: Task) -> Imported:
 
 
 def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
-
     if args.store:
         raise UsageError("--store and --bag: trials come from one of them")
     for path in args.bags:

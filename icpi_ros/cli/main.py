@@ -58,7 +58,9 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
         UnknownName: there is no such command.
     """
     if words[0].startswith("-"):
-        return _top().parse_args(words)
+        top = _top()
+        top.parse_args(words)
+        top.error("a command is missing")
     command, rest = find(words)
     parser = _with_arguments(Parser(prog=f"icpi {command.name}"), command)
     args, left = parser.parse_known_args(rest)

@@ -122,7 +122,6 @@ def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
 def _improver(
     task: Task, goal: list[float], name: str, options: dict[str, Any], args: argparse.Namespace
 ) -> Llm:
-
     kind = IMPROVERS.get(name)
     if not issubclass(kind, Llm):
         known = ", ".join(n for n in IMPROVERS if n.startswith("llm"))

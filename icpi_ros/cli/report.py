@@ -120,7 +120,6 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
 
 
 def _refuse_bag_options(path: Path) -> None:
-
     raise UsageError(f"--run and --topics are about bags, and {path} is none")
 
 
@@ -142,7 +141,6 @@ def _checked_folder(path: Path) -> Path:
 
 
 def _report_benchmark(results: Results, asked: Outputs) -> None:
-
     found = summarise(results)
     if asked.json:
         asked.json.write(benchmark_json(results, found))

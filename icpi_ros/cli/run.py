@@ -36,7 +36,7 @@ from icpi_ros.cli.resuming import (
 from icpi_ros.data.dataset import check_arm, load
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.errors import UsageError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.models.budget import spent_on
 from icpi_ros.report.run_json import record_json
@@ -156,7 +156,7 @@ def carried_out(args: argparse.Namespace, plan: Plan) -> str:
     try:
         return execute(args, plan)
     except BaseException:
-        with suppress(IcpiError, OSError):  # what ended the run is what the user must see
+        with suppress(Exception):  # what ended the run is what the user must see
             for run_id in plan.begun:
                 report(plan, run_id)
         raise
@@ -260,7 +260,6 @@ def execute(args: argparse.Namespace, plan: Plan) -> str:
 
 
 def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Trial], None]) -> str:
-
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
         plan.announce(improvement.run_id, improvement.resumed_from)
@@ -269,7 +268,6 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
 
 
 def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
-
     if plan.resume:
         return Run.resume(store, plan.resume, dataset=plan.dataset, execution=execution)
     return Run(

@@ -120,7 +120,6 @@ def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
 
 
 def _print_row(label: str, values: NDArray[np.float64], *kinds: str) -> None:
-
     found = {"median": np.median(values), "max": np.max(values), "mean": np.mean(values)}
     texts = (f"{kind} {_millimetres(float(found[kind]))}" for kind in kinds)
     print(f"  {label:36s} {', '.join(texts)}")

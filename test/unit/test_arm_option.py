@@ -136,7 +136,7 @@ def test_a_data_set_of_a_weak_arm_has_what_it_can_execute_alone(tmp_path):
 @pytest.mark.slow
 def test_a_task_is_measured_with_the_arm(file, capsys, monkeypatch):
     small = partial(survey_module.SurveyPlan, samples=8, local=2, line=5)
-    monkeypatch.setattr(survey_module, "SurveyPlan", small)
+    monkeypatch.setattr("icpi_ros.cli.task.SurveyPlan", small)
     given = ("task", "describe", "rope-swing", "--draws", 1)
     assert icpi("task", "describe", "slide", "--quick", "--arm", file) == 0
     assert "arm: lab_ur10e (the task is made for ur5e)" in capsys.readouterr().out
@@ -178,7 +178,7 @@ def test_speed_is_measured_with_the_arm(file, tmp_path):
 @pytest.mark.parametrize("command", ["demo", "bench_graph"])
 def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
     """What would be executed, without the graph."""
-    from icpi_ros.cli import bench_graph, demo, graph_run
+    from icpi_ros.cli import bench_graph, demo
 
     plans = []
 
@@ -186,7 +186,8 @@ def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
         plans.append(plan)
         raise IcpiError("far enough")
 
-    monkeypatch.setattr(graph_run, "through_graph", stop)
+    monkeypatch.setattr("icpi_ros.cli.run.through_graph", stop)
+    monkeypatch.setattr(bench_graph, "through_graph", stop)
     module = {"demo": demo, "bench_graph": bench_graph}[command]
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
@@ -354,7 +355,7 @@ def broken(file, store, monkeypatch, capsys):
             return true(*args, **options)
 
         with monkeypatch.context() as patch:
-            patch.setattr(simulation, "rollout", once)
+            patch.setattr("icpi_ros.cli.run.rollout", once)
             assert run(store, "--arm", arm, trials=3) == 1
         text = capsys.readouterr().out
         return shlex.split(text.split("continue with: ", 1)[1].splitlines()[0])[1:]
@@ -403,7 +404,7 @@ def test_physics_are_calibrated_with_the_arm_that_executed(
         arms.append(arm.name)
         return true(task, arm, trials, seed, fit_module.Effort(2, 1, 1, 1), **more)
 
-    monkeypatch.setattr(fit_module, "fit", kept)
+    monkeypatch.setattr("icpi_ros.cli.calibrate_physics.fit", kept)
     out = tmp_path / "physics.yaml"
     assert icpi(*given, "--arm", file, "--out", out) == 0
     assert icpi(*given, "--arm", "ur5e", "--mix") == 0

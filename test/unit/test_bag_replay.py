@@ -113,7 +113,7 @@ def test_the_command_line_takes_bag_rate_and_folder(tmp_path, monkeypatch):
         started.append(specs)
         return 0
 
-    monkeypatch.setattr("icpi_ros.graph.processes.run_graph", run_graph)
+    monkeypatch.setattr("icpi_ros.cli.up.run_graph", run_graph)
     write(tmp_path / "bag", run_messages())
     assert main(["up", "replay", str(tmp_path / "bag"), "improver:=knn", "--rate", "4"]) == 0
     assert main(["up", "sim", "--record", str(tmp_path / "new")]) == 0

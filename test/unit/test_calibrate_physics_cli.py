@@ -69,7 +69,7 @@ def calibrated(bag, fitted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out")
     files = ("--out", folder / "p.yaml", "--json", folder / "p.json", "--picture", folder / "p.png")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("icpi_ros.identify.fit.fit", kept)
+        patch.setattr("icpi_ros.cli.calibrate_physics.fit", kept)
         assert icpi(bag, "--trials", "0,1", *files) == 0
     return folder
 
@@ -118,7 +118,7 @@ def test_a_stored_run_gives_the_same_as_the_bag(
             np.testing.assert_array_equal(one.path.positions, other.path.positions)
         return found
 
-    monkeypatch.setattr("icpi_ros.identify.fit.fit", same)
+    monkeypatch.setattr("icpi_ros.cli.calibrate_physics.fit", same)
     with TrialStore(tmp_path / "s.sqlite") as store:
         run_id = store.create_run(RunConfig("slide", "random", (0.6, 0.42), 4))
         for number, made in enumerate(trials[:2]):

@@ -125,6 +125,7 @@ USAGE = {
     "word too many": ("runs 7 8 9", "see icpi runs --help"),
     "far from everything": ("run --zzzzzz", "see icpi run --help"),
     "before the command": ("--zzzzzz", "see icpi --help"),
+    "no command": ("--", "see icpi --help"),
     "a line break in it": ("run --trials 1\n2", "see icpi run --help"),
 }
 

@@ -6,7 +6,6 @@ import pytest
 
 from icpi_ros.cli import main as command_line
 from icpi_ros.errors import UsageError
-from icpi_ros.graph import processes
 from icpi_ros.graph.description import GRAPHS
 from icpi_ros.graph.files import checked_graph
 from icpi_ros.graph.processes import BackgroundGraph
@@ -32,7 +31,7 @@ UNUSED = ("real", "physics")
 def started(monkeypatch):
     """What `icpi up` would have started."""
     specs = []
-    monkeypatch.setattr(processes, "run_graph", lambda nodes: specs.extend(nodes) or 0)
+    monkeypatch.setattr("icpi_ros.cli.up.run_graph", lambda nodes: specs.extend(nodes) or 0)
     return specs
 
 

@@ -1,0 +1,307 @@
+"""`--json [FILE|-]`: every command that shows something can show it to a program."""
+
+import argparse
+import json
+import sys
+from contextlib import suppress
+
+import pytest
+
+from icpi_ros.bench import results
+from icpi_ros.cli.json_output import JsonOutput, kept
+from icpi_ros.cli.main import main, whole_parser
+from icpi_ros.data.dataset import shipped_path
+from icpi_ros.data.lease import Lease
+from icpi_ros.data.store import TrialStore
+from icpi_ros.sim.rollout import rollout
+
+SHOW_NOTHING = {"serve", "stop"}
+"""A server, and a command whose answer is its exit code."""
+
+
+def icpi(capsys, *words):
+    try:
+        code = main([*map(str, words)])
+    except SystemExit as stop:
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+def leaves(parser, name=""):
+    """Yield every command and verb with its parser."""
+    below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if name and not (below and below[0].required):
+        yield name, parser
+    for action in below:
+        for word, sub in action.choices.items():
+            yield from leaves(sub, f"{name} {word}".strip())
+
+
+@pytest.fixture(scope="module")
+def parser():
+    return whole_parser()
+
+
+def test_every_command_that_shows_something_has_it(parser):
+    without = {name for name, one in leaves(parser) if "--json" not in one._option_string_actions}
+    assert without == SHOW_NOTHING
+
+
+def test_completion_knows_commands_options_choices_and_files(capsys):
+    code, script, err = icpi(capsys, "--print-completion", "bash")
+    assert (code, err) == (0, "")
+    for array, words in {
+        "icpi_subparsers": ("run", "runs", "bench", "calibrate"),
+        "icpi_bench_subparsers": ("sim", "soak", "bag"),
+        "icpi_bench_option_strings": ("--improvers", "--json"),
+        "icpi_task_subparsers": ("list", "describe"),
+        "icpi_task_describe_option_strings": ("--quick",),
+        "icpi_run___source_choices": ("tracked_pose", "camera"),
+    }.items():
+        found = next(line for line in script.splitlines() if line.startswith(f"_shtab_{array}=("))
+        assert set(words) <= set(found.partition("(")[2].rstrip(")").replace("'", "").split())
+    assert "_shtab_icpi_run___json_COMPGEN=_shtab_compgen_files" in script
+    assert "bench-sim" not in script
+    assert icpi(capsys, "--print-completion", "zsh")[1].startswith("#compdef icpi")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two runs of two trials; their ids are in the order of the seeds."""
+    path = tmp_path_factory.mktemp("store") / "trials.sqlite"
+    for seed, improver in enumerate(("ridge", "random")):
+        words = ["run", "--task", "slide", "--in-process", "--improver", improver, "--trials", "2"]
+        assert main([*words, "--seed", str(seed), "--store", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def ids(store):
+    with TrialStore(store) as opened:
+        return [run.run_id for run in opened.runs()]
+
+
+SHOWN = {
+    "runs": ("runs --store STORE", lambda c: {r["run_id"] for r in c}),
+    "compare": ("runs compare A B --store STORE", lambda c: c["differences"]["seed"] == [0, 1]),
+    "one run": ("report A --store STORE", lambda c: c["run_id"] and c["trials"]),
+    "two runs": ("report A B --store STORE", lambda c: len(c) == 2 and c[0]["trials"]),
+    "tasks": ("task list", lambda c: {"slide", "roll-gc"} <= {t["task"] for t in c}),
+    "task": ("task describe slide --quick", lambda c: c["task"] == "slide" and "measured" not in c),
+    "arms": ("arm list", lambda c: [a["tool_mass"] for a in c if a["arm"] == "ur5e"]),
+    "arm": ("arm check ur5e", lambda c: all(one["sound"] for one in c["checks"])),
+    "arguments": ("up sim --show-args", lambda c: any(a["name"] == "task" for a in c)),
+    "data set": ("dataset show DATASET", lambda c: c["examples"] and c["fingerprint"]),
+    "prompt": ("prompt --task slide --option digits=6", lambda c: c[0]["role"] == "system"),
+}
+
+
+@pytest.mark.parametrize(("line", "right"), SHOWN.values(), ids=SHOWN)
+def test_standard_output_holds_the_json_alone(line, right, store, ids, capsys):
+    there = {"STORE": store, "A": ids[0], "B": ids[1], "DATASET": shipped_path("slide")}
+    words = [there.get(word, word) for word in line.split()]
+    code, out, err = icpi(capsys, *words, "--json")
+    assert code == 0, err
+    assert right(json.loads(out))
+    assert err  # what is for people
+    assert icpi(capsys, *words, "--json", "-")[1] == out
+
+
+def test_a_file_gets_it_and_people_get_the_text(store, ids, tmp_path, capsys):
+    file = tmp_path / "runs.json"
+    code, out, err = icpi(capsys, "runs", "--store", store, "--json", file)
+    assert (code, err) == (0, "")
+    assert ids == [line.split()[0] for line in out.splitlines()]
+    assert ids == [run["run_id"] for run in json.loads(file.read_text())]
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    output = JsonOutput(str(tmp_path / "a.json"))
+    output.write({"a": float("nan"), "b": [float("inf"), 1.5]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": None, "b": [None, 1.5]}
+
+
+# --- before the work ----------------------------------------------------------------------------
+
+REFUSED = {
+    "new file in /proc": "/proc/run.json",
+    "file in /proc": "/proc/version",
+    "folder": "/tmp",
+    "no such folder": "/nowhere/run.json",
+    "read-only": "/sys/kernel/run.json",
+}
+
+
+@pytest.mark.parametrize("target", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run --task slide --in-process --trials 2 --store STORE --json",
+        "run --task slide --in-process --trials 2 --store STORE --picture",
+        "bench --tasks slide --json",
+        "bench sim --json",
+        "runs --json",
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(line, target, tmp_path, capsys):
+    store = tmp_path / "trials.sqlite"
+    words = [store if word == "STORE" else word for word in line.split()]
+    code, out, err = icpi(capsys, *words, target)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert target in err
+    assert not store.exists()
+
+
+def test_a_check_leaves_no_file_and_changes_none(tmp_path):
+    new, old = tmp_path / "new.json", tmp_path / "old.json"
+    old.write_text("{}")
+    for path in (new, old):
+        JsonOutput(str(path)).check()
+    assert not new.exists()
+    assert old.read_text() == "{}"
+
+
+# --- work that is broken off --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["FILE", "-"])
+def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
+    target, tmp_path, monkeypatch, capsys
+):
+    calls, file = [], tmp_path / "run.json"
+
+    def second_is_interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rollout(*args, **options)
+
+    monkeypatch.setattr("icpi_ros.cli.run.rollout", second_is_interrupted)
+    code, out, err = icpi(
+        capsys, "run", "--task", "slide", "--in-process", "--trials", 3, "--improver", "ridge",
+        "--store", tmp_path / "t.sqlite", "--json", file if target == "FILE" else "-",
+    )  # fmt: skip
+    assert code == 130
+    content = json.loads(out if target == "-" else file.read_text())
+    assert content["trials"][0]["cost"] > 0
+    assert f"icpi run --resume {content['run_id']}" in (err if target == "-" else out)
+    assert "icpi: interrupted" in err
+
+
+def test_an_interrupted_benchmark_writes_the_finished_instances(tmp_path, monkeypatch, capsys):
+    on_unit = sys.modules["icpi_ros.cli.bench"]._Display.on_unit
+
+    def interrupted(self, progress):
+        on_unit(self, progress)
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("icpi_ros.cli.bench._Display.on_unit", interrupted)
+    code, out, err = icpi(
+        capsys, "bench", "--tasks", "slide", "--improvers", "random", "--workers", 1,
+        "--instances", 3, "--trials", 2, "--json",
+    )  # fmt: skip
+    assert code == 130
+    assert "2 of 3 instances are written" in err
+    (tmp_path / "half.json").write_text(out)
+    assert {row["instance"] for row in results.read(tmp_path / "half.json").rows} == {0, 1}
+
+
+def test_partial_results_are_kept_but_nothing_is_not(tmp_path):
+    file = tmp_path / "rows.json"
+    output = JsonOutput(str(file))
+    with suppress(ValueError), kept(output, []):
+        raise ValueError("early")
+    assert not file.exists()
+    with suppress(ValueError), kept(output, []) as rows:
+        rows.append({"a": 1})
+        raise ValueError("late")
+    assert json.loads(file.read_text()) == [{"a": 1}]
+    with kept(output, []):
+        pass
+    assert json.loads(file.read_text()) == []
+
+
+# --- icpi runs ----------------------------------------------------------------------------------
+
+FILTERS = {
+    "task": (["--task", "slide"], 2),
+    "another task": (["--task", "roll-gc"], 0),
+    "arm": (["--arm", "ur5e"], 2),
+    "another arm": (["--arm", "fr3"], 0),
+    "backend": (["--backend", "in_process"], 2),
+    "another backend": (["--backend", "real_graph"], 0),
+    "since an age": (["--since", "2h"], 2),
+    "since a day": (["--since", "2020-01-31"], 2),
+    "since a time to come": (["--since", "2999-01-31T10:00"], 0),
+    "several": (["--task", "slide", "--arm", "fr3"], 0),
+}
+
+
+@pytest.mark.parametrize(("words", "count"), FILTERS.values(), ids=FILTERS)
+def test_runs_are_filtered(words, count, store, capsys):
+    code, out, _ = icpi(capsys, "runs", "--store", store, *words)
+    assert (code, len(out.splitlines())) == (0, count)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "5", "-1h", "9y"])
+def test_a_time_that_is_none_is_refused(text, store, capsys):
+    code, _, err = icpi(capsys, "runs", "--store", store, f"--since={text}")
+    assert code == 2
+    assert "2026-11-29T08:30" in err
+
+
+def test_two_runs_are_compared(store, ids, capsys):
+    code, out, _ = icpi(capsys, "runs", "--store", store, "compare", *ids)
+    assert code == 0
+    lines = out.splitlines()
+    assert any(line.split() == ["seed", "A:", "0", "B:", "1"] for line in lines)
+    assert any(line.split() == ["improver", "A:", "ridge", "B:", "random"] for line in lines)
+    assert not any(line.startswith(("goal", "execution.arm")) for line in lines)
+    assert [line.split()[0] for line in lines[-2:]] == ["0", "1"]
+    assert "their configurations are the same" in icpi(
+        capsys, "runs", "compare", ids[0], ids[0], "--store", store
+    )[1]  # fmt: skip
+    assert icpi(capsys, "runs", "compare", ids[0], "no-such", "--store", store)[0] == 2
+
+
+@pytest.fixture
+def copy(store, tmp_path):
+    path = tmp_path / "trials.sqlite"
+    path.write_bytes(store.read_bytes())
+    return path
+
+
+def listed(capsys, path):
+    return [line.split()[0] for line in icpi(capsys, "runs", "--store", path)[1].splitlines()]
+
+
+def test_a_run_is_deleted_when_that_is_confirmed(copy, ids, capsys, monkeypatch):
+    delete = ("runs", "delete", ids[0], "--store", copy)
+    code, _, err = icpi(capsys, *delete)
+    assert code == 2
+    assert "--yes" in err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda text: "n")
+    assert icpi(capsys, *delete)[0] == 1
+    assert listed(capsys, copy) == ids
+    monkeypatch.setattr("builtins.input", lambda text: "y")
+    assert icpi(capsys, *delete)[0] == 0
+    assert listed(capsys, copy) == ids[1:]
+    with TrialStore(copy) as opened:
+        assert opened.trials(ids[0]) == []
+        assert opened.trials(ids[1])
+    assert icpi(capsys, *delete, "--yes")[0] == 2  # it is gone
+
+
+def test_a_run_in_use_is_not_deleted(copy, ids, capsys):
+    lease = Lease(copy, ids[1])
+    try:
+        code, _, err = icpi(capsys, "runs", "delete", ids[1], "--yes", "--store", copy)
+    finally:
+        lease.release()
+    assert code == 1
+    assert "is being written by process" in err
+    assert listed(capsys, copy) == ids
+    assert icpi(capsys, "runs", "--store", copy, "delete", ids[1], "--yes")[0] == 0
