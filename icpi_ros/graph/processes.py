@@ -14,10 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from honcho import manager as honcho_manager
 from honcho.manager import Manager
@@ -198,7 +198,12 @@ class BackgroundGraph:
         arguments: launch arguments by name.
         log: file that takes all output of the nodes.
         env: further environment variables, for example ROS_DOMAIN_ID.
+
+    Attributes:
+        start: what starts the process.
     """
+
+    start: ClassVar[Callable[..., subprocess.Popen[bytes]]] = subprocess.Popen
 
     def __init__(
         self,
@@ -220,7 +225,7 @@ class BackgroundGraph:
     def __enter__(self) -> BackgroundGraph:
         """Start the graph."""
         with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
+            self.process = self.start(
                 self._command,
                 env=self._env,
                 stdin=subprocess.DEVNULL,

@@ -4,9 +4,11 @@ import shlex
 import subprocess
 import sys
 
+import warm
+
 
 def icpi(arguments):
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, "-m", "icpi_ros.cli.main", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import warm
 from unsteady import SECOND_RUN
 
 from icpi_ros.errors import IcpiError
@@ -86,6 +87,12 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+class WarmGraph(BackgroundGraph):
+    """A graph that has been spared its imports."""
+
+    start = warm.Popen
+
+
 class RunningGraph:
     """A graph with its store, its log and the pids of its nodes.
 
@@ -94,13 +101,14 @@ class RunningGraph:
         env: further environment variables.
         graph: its name.
         nodes: parameters by node that its arguments do not have.
+        cold: it is started as a user starts it.
         arguments: launch arguments.
     """
 
     logs: ClassVar[list[Path]] = []
     """Of all graphs so far."""
 
-    def __init__(self, folder, env=None, graph="sim", nodes=None, **arguments):
+    def __init__(self, folder, env=None, graph="sim", nodes=None, cold=False, **arguments):
         self.store = folder / "trials.sqlite"
         self.log = folder / "graph.log"
         usual = {"namespace": NAMESPACE}
@@ -110,7 +118,7 @@ class RunningGraph:
         if graph == "sim":
             usual |= {"real_time_factor": 0}
         given = usual | arguments
-        self.process = BackgroundGraph(graph, given, self.log, env)
+        self.process = (BackgroundGraph if cold else WarmGraph)(graph, given, self.log, env)
 
     def __enter__(self):
         self.process.__enter__()

@@ -5,6 +5,7 @@ import time
 from array import array
 
 import numpy as np
+import warm
 from diagnostic_msgs.msg import DiagnosticArray
 from observer import LIMIT
 from sensor_msgs.msg import CameraInfo, Image
@@ -26,7 +27,7 @@ def perception(log, namespace="/test", **parameters):
     given = {"task": "slide", "source": "camera", "silent_after": 0.3}
     given |= {"diagnostics_period": 0.2} | parameters
     with log.open("wb") as out:
-        return subprocess.Popen(
+        return warm.Popen(
             NodeSpec("perception", namespace, given).command(),
             stdin=subprocess.DEVNULL,
             stdout=out,

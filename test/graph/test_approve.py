@@ -5,11 +5,11 @@ import pty
 import re
 import select
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
+import warm
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest
@@ -40,7 +40,7 @@ class Terminal:
 
     def __init__(self):
         self.keys, theirs = pty.openpty()
-        self.process = subprocess.Popen(
+        self.process = warm.Popen(
             [*COMMAND, "--operator", "eve"], stdin=theirs, stdout=theirs, stderr=theirs
         )
         os.close(theirs)
@@ -97,7 +97,7 @@ def terminal(careful):
 
 def decide(*options):
     """Let `icpi approve` decide once; return its exit code, output and errors."""
-    ended = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=HANG)
+    ended = warm.run([*COMMAND, *options], timeout=HANG)
     return ended.returncode, ended.stdout, ended.stderr
 
 

@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import warm
 from action_msgs.msg import GoalStatus
 
 from .controllers import with_control_msgs
@@ -20,14 +20,7 @@ def answers(tmp_path_factory, domain):
     """What the client got, by scenario."""
     folder = tmp_path_factory.mktemp("action")
     with graph_of(folder, "action", status=False, real_time_factor=1):
-        done = subprocess.run(
-            [sys.executable, str(CLIENT)],
-            env={**os.environ, **with_control_msgs()},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = warm.run([sys.executable, str(CLIENT)], env={**os.environ, **with_control_msgs()}, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -4,10 +4,10 @@ The simulated arm's joint states pass through the test, which makes of them what
 """
 
 import os
-import subprocess
 
 import numpy as np
 import pytest
+import warm
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
@@ -101,7 +101,7 @@ def arm(tmp_path_factory, domain):
         with (folder / "graph.log").open("ab") as log:
             RunningGraph.logs.append(folder / "graph.log")
             env = environment() | {parent.VARIABLE: str(os.getpid())}
-            nodes += [subprocess.Popen(s.command(), env=env, stdout=log, stderr=log) for s in specs]
+            nodes += [warm.Popen(s.command(), env=env, stdout=log, stderr=log) for s in specs]
         yield Arm(observer)
     finally:
         for node in reversed(nodes):

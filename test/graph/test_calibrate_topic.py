@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import warm
 
 from icpi_ros.perception.board import Board
 from icpi_ros.perception.calibration_file import Calibration, load, load_camera, save
@@ -30,7 +31,7 @@ MARKERS = [
 def camera(observer, folder, topic):
     """Images on a topic, of one publisher more than before."""
     others = observer.node.count_publishers(topic)
-    process = subprocess.Popen([sys.executable, HERE / "image_publisher.py", folder, topic])
+    process = warm.Popen([sys.executable, HERE / "image_publisher.py", folder, topic])
     try:
         observer.wait(lambda: observer.node.count_publishers(topic) > others, "the camera")
         yield process
@@ -53,7 +54,7 @@ def command(*words):
 
 
 def finished(command):
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return warm.run(command)
 
 
 def icpi(*words):
@@ -133,7 +134,7 @@ def test_a_name_that_is_no_topic_is_wrong_usage(tmp_path):
 
 def test_ctrl_c_ends_it(observer, tmp_path):
     words = ["camera", "--topic", "/bench/none", "--out", tmp_path / "c.yaml"]
-    process = subprocess.Popen(command(*words), stderr=subprocess.PIPE)
+    process = warm.Popen(command(*words), stderr=subprocess.PIPE)
     observer.wait(lambda: observer.node.count_subscribers("/bench/none") > 0, "its subscription")
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 130

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import warm
 from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
@@ -31,7 +32,7 @@ class Arm:
         given = {"camera": True} | parameters
         self.log = log
         with log.open("wb") as out:
-            self.process = subprocess.Popen(
+            self.process = warm.Popen(
                 NodeSpec("mujoco_arm", "/" + NAMESPACE, given).command(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -127,7 +128,7 @@ def test_a_subscriber_that_stands_still_holds_up_neither_clock_nor_images(tmp_pa
     images = observer.record(Image, CAMERA_IMAGE, qos.IMAGE)
     clock = observer.record(Clock, "/clock", qos.CLOCK)
     with Arm(tmp_path / "log") as arm:
-        slow = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        slow = warm.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         try:
             assert slow.stdout.readline() == "got\n"
             os.kill(slow.pid, signal.SIGSTOP)

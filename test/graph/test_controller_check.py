@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import threading
 import time
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rclpy
+import warm
 from geometry_msgs.msg import Point
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import ListParameters
@@ -410,7 +410,7 @@ def executor(tmp_path, domain):
     slow = {"joint_state_timeout": 10.0, "object_state_timeout": 60.0}
     spec = NodeSpec("executor", f"/{NAMESPACE}", LOOSE | given | slow)
     with log.open("wb") as out:
-        process = subprocess.Popen(
+        process = warm.Popen(
             spec.command(),
             env=environment() | {parent.VARIABLE: str(os.getpid())},
             stdout=out,

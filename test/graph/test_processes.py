@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import warm
 
 from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import TrialWindow
@@ -95,7 +96,7 @@ def interrupt(graph):
 
 
 def test_ctrl_c_at_the_start_leaves_no_process_and_no_traceback(tmp_path, domain, observer):
-    with RunningGraph(tmp_path, real_time_factor=1) as graph:
+    with RunningGraph(tmp_path, cold=True, real_time_factor=1) as graph:
         observer.wait(lambda: len(graph.pids()) > 0, "the first process")
         interrupt(graph)
 
@@ -139,7 +140,7 @@ def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain,
 )
 def test_a_bad_parameter_is_one_clear_line_and_exit_code_2(domain, node, parameter, words):
     command = [sys.executable, "-m", f"icpi_ros.nodes.{node}", "--ros-args", "-p", parameter]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
+    done = warm.run(command)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert words in done.stderr

@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 import pytest
+import warm
 from sensor_msgs.msg import JointState
 
 from icpi_msgs.msg import OperatorRequest
@@ -34,7 +35,7 @@ def real(tmp_path_factory, domain):
     task, arm = "slide", ARM
     folder = tmp_path_factory.mktemp(arm)
     values = {"task": task, "arm": arm, "controller_status": False, "real_time_factor": 2.0}
-    driver = subprocess.Popen(
+    driver = warm.Popen(
         NodeSpec("mujoco_arm", f"/{NAMESPACE}", values).command(),
         env=environment(),
         stdout=(folder / "driver.log").open("w"),

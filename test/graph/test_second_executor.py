@@ -5,11 +5,11 @@ The second has another folder for lock files, as it has in another container.
 
 import contextlib
 import os
-import subprocess
 import time
 
 import numpy as np
 import pytest
+import warm
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Point
 from sensor_msgs.msg import JointState
@@ -44,7 +44,7 @@ def executor(folder, **values):
     env = environment() | {parent.VARIABLE: str(os.getpid()), "XDG_RUNTIME_DIR": str(locks)}
     spec = NodeSpec("executor", f"/{NAMESPACE}", PATIENCE["executor"] | values)
     with log.open("wb") as out:
-        process = subprocess.Popen(spec.command(), env=env, stdout=out, stderr=out)
+        process = warm.Popen(spec.command(), env=env, stdout=out, stderr=out)
     try:
         yield log
     finally:

@@ -9,6 +9,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import warm
 
 from icpi_ros.graph import parent
 from icpi_ros.graph.checklist import REPORTED_BY
@@ -26,7 +27,7 @@ IN_FRONT = r"\d\d:\d\d:\d\d checklist +\| "
 def start(command, log):
     RunningGraph.logs.append(log)
     with log.open("wb") as out:
-        return subprocess.Popen(
+        return warm.Popen(
             command,
             env=environment() | {parent.VARIABLE: str(os.getpid())},
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,193 @@
+"""Processes that are forked from one Python which has imported what they need.
+
+A graph takes 1.1 s of processor time to import what its nodes share, a command of ``icpi`` half a
+second, and the tests start hundreds.  :class:`Popen` is that of the standard library for ``python
+-m MODULE``, ``python -c CODE`` and ``python FILE``: same arguments, same process, a child of who
+asked.  Tests that are about how a process starts use the standard library's.
+"""
+
+import ctypes
+import gc
+import importlib
+import inspect
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+SHARED = ("mujoco_arm", "perception", "executor", "policy_improver", "viewer", "recorder", "replay")
+"""Nodes whose modules are imported in advance."""
+AT_START = ("PYTHON", "LD_", "OPENBLAS_", "OMP_", "NPY_")
+"""Variables that a Python or its libraries read once: with others a process is started cold."""
+ANY_TIME = {"PYTHONUNBUFFERED"}
+SUBREAPER = 36
+STANDARD = 3
+LONGEST = 1 << 18
+"""Bytes of a request, most of them the environment."""
+HANG = 120.0
+"""Ends a wait for what will not come [s]."""
+
+
+def prctl(*words):
+    ctypes.CDLL(None).prctl(*words)
+
+
+def at_start(env):
+    """Return the variables of an environment that only count when a Python starts."""
+    return {k: v for k, v in env.items() if k.startswith(AT_START) and k not in ANY_TIME}
+
+
+class Parent:
+    """The Python that others are forked from; it ends with this process."""
+
+    def __init__(self):
+        self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
+        self.ours.settimeout(HANG)
+        self.known, self.lock = at_start(os.environ), threading.Lock()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def fork(self, request, files):
+        """Return the id of a new process, which is a child of this one."""
+        with self.lock:
+            prctl(SUBREAPER, 1)  # who forked it has ended by then: it becomes ours
+            try:
+                socket.send_fds(self.ours, [json.dumps(request).encode()], files)
+                return int(self.ours.recv(LONGEST))
+            finally:
+                prctl(SUBREAPER, 0)
+
+
+parents = []
+
+
+class Popen(subprocess.Popen):
+    """A process of this Python that has everything imported."""
+
+    def _execute_child(self, *given):
+        start = super()._execute_child
+        asked = inspect.signature(start).bind(*given).arguments
+        env = os.environ if asked["env"] is None else asked["env"]
+        words = [os.fspath(word) for word in asked["args"]]
+        if not parents:
+            parents.append(Parent())
+        if words[0] != sys.executable or at_start(env) != parents[0].known:
+            start(*given)
+            return
+        files = [asked[name] for name in ("p2cread", "c2pwrite", "errwrite")]
+        request = {
+            "words": words[1:],
+            "env": dict(env),
+            "folder": os.fspath(asked["cwd"] or os.getcwd()),
+            "leads": bool(asked["start_new_session"]),
+        }
+        self.pid = parents[0].fork(
+            request, [own if file == -1 else file for own, file in enumerate(files)]
+        )
+        self._child_created = True
+        pipes = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        self._close_pipe_fds(*(asked[name] for name in pipes))
+
+
+def run(command, **options):
+    """Do what :func:`subprocess.run` does with `capture_output` and `text`, warm."""
+    timeout = options.pop("timeout", HANG)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with Popen(command, **pipes, **options) as process:
+        try:
+            out, errors = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)
+
+
+# --- in the process that others are forked from --------------------------------------------------
+
+
+def serve(asking):
+    """Fork a process for each request; return its request and files in each of them."""
+    while True:
+        text, files, _, _ = socket.recv_fds(asking, LONGEST, STANDARD)
+        if not text:
+            sys.exit()
+        told, telling = os.pipe()
+        middle = os.fork()
+        if middle == 0:
+            child = os.fork()
+            if child == 0:
+                return json.loads(text), files
+            os.write(telling, str(child).encode())
+            os._exit(0)
+        os.waitpid(middle, 0)
+        asking.send(os.read(told, LONGEST))
+        for file in (*files, told, telling):
+            os.close(file)
+
+
+def become(request, files):
+    """Take files, environment and signals of the new process."""
+    if request["leads"]:
+        os.setsid()
+    for own, file in enumerate(files):
+        os.dup2(file, own)
+    os.closerange(STANDARD, os.sysconf("SC_OPEN_MAX"))
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = (
+        open(number, "w", buffering, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        for number, buffering, errors in (
+            (1, 1 if at_once or os.isatty(1) else -1, "strict"),
+            (2, 1, "backslashreplace"),
+        )
+    )
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def execute(what, *words):
+    """Do what Python does with its arguments."""
+    if what in ("-m", "-c"):
+        what, (body, *words) = {"-m": "module", "-c": "code"}[what], words
+    else:
+        what, body = "file", what
+        sys.path[0] = os.path.dirname(os.path.abspath(body))
+    sys.argv[1:] = words
+    if what == "module":
+        sys.modules.pop(body, None)  # as after a cold start it is run once, as __main__
+        runpy.run_module(body, run_name="__main__", alter_sys=True)
+    elif what == "code":
+        sys.argv[0] = "-c"
+        exec(compile(body, "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        runpy.run_path(body, run_name="__main__")
+
+
+def main():
+    """Import what is shared, serve, and be what was asked for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asking = socket.socket(fileno=int(sys.argv[1]))
+    sys.path[0] = ""
+    for module in ("icpi_ros.cli.main", *(f"icpi_ros.nodes.{name}" for name in SHARED)):
+        importlib.import_module(module)
+    importlib.import_module("icpi_ros.graph.processes")
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, what is shared
+    request, files = serve(asking)
+    become(request, files)
+    execute(*request["words"])
+
+
+if __name__ == "__main__":
+    main()
