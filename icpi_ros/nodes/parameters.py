@@ -64,10 +64,11 @@ def declare(node: Node, name: str) -> dict[str, Any]:
     """
     relaxed = name == REPLAYS
     wanted = {setting.name: setting for setting in of_node(name)}
-    plugins = wanted.pop(PLUGINS, None)
-    if plugins is not None:
-        load_all(_declare(node, plugins, relaxed))
-    return {s.name: _declare(node, with_names(s), relaxed) for s in wanted.values()}
+    values = {}
+    if PLUGINS in wanted:
+        values[PLUGINS] = _declare(node, wanted.pop(PLUGINS), relaxed)
+        load_all(values[PLUGINS])
+    return values | {s.name: _declare(node, with_names(s), relaxed) for s in wanted.values()}
 
 
 def _declare(node: Node, setting: Setting, relaxed: bool) -> Any:

@@ -20,7 +20,9 @@ def answers(tmp_path_factory, domain):
     """What the client got, by scenario."""
     folder = tmp_path_factory.mktemp("action")
     with graph_of(folder, "action", status=False, real_time_factor=1):
-        done = warm.run([sys.executable, str(CLIENT)], env={**os.environ, **with_control_msgs()}, timeout=300)
+        done = warm.run(
+            [sys.executable, str(CLIENT)], env={**os.environ, **with_control_msgs()}, timeout=300
+        )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

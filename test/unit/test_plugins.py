@@ -63,7 +63,7 @@ def test_a_module_that_also_registers_what_its_entry_point_names(site):
         ("stranger.push:NOTHING", "AttributeError"),
         ("stranger:ARM", "is not a task"),
         ("stranger.nearby", "module 'juggle' is not a task"),
-        ("not a module!", "AttributeError"),
+        ("not a module!", "Error: "),  # which one depends on the version of Python
     ],
 )
 def test_a_broken_entry_breaks_nothing_else(site, capsys, caplog, value, reason):
