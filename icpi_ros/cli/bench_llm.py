@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     """Print a line per task."""
     names = args.tasks.split(",") if args.tasks else TASKS.names()
     tasks = [TASKS.get(name) for name in names]
-    with kept(args.json, []) as rows:
+    rows: list[dict[str, Any]] = []
+    with kept(args.json, rows):
         _measure(args, tasks, rows)
     return 0
 

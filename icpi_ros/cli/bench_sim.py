@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     tasks = [TASKS.get(name) for name in names]
     arms = [chosen_arm(args.arm, task) for task in tasks]
     counts = _threads(args.threads, len(os.sched_getaffinity(0)))
-    with kept(args.json, []) as rows:
+    rows: list[dict[str, Any]] = []
+    with kept(args.json, rows):
         _measure(args, list(zip(tasks, arms, strict=True)), counts, rows)
     return 0
 

@@ -34,7 +34,7 @@ def cost_pairs(a: Sequence[Trial], b: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return what each trial cost in both runs [m], and the best so far; None = not observed."""
     return [
         {
-            "trial": (one or other).number,  # type: ignore[union-attr]  # one of them is there
+            "trial": (one or other).number,
             "costs": [_finite(t.cost if t else math.nan) for t in (one, other)],
             "best_costs": [_finite(t.best_cost if t else math.nan) for t in (one, other)],
         }
