@@ -15,8 +15,8 @@ from icpi_ros.data.lease import Lease
 from icpi_ros.data.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 
-SHOW_NOTHING = {"serve", "stop"}
-"""A server, and a command whose answer is its exit code."""
+SHOW_NOTHING = {"check-plugin", "serve", "stop"}
+"""A server, and commands whose answer is their exit code."""
 
 
 def icpi(capsys, *words):
@@ -177,7 +177,7 @@ def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
             raise KeyboardInterrupt
         return rollout(*args, **options)
 
-    monkeypatch.setattr("icpi_ros.cli.run.rollout", second_is_interrupted)
+    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", second_is_interrupted)
     code, out, err = icpi(
         capsys, "run", "--task", "slide", "--in-process", "--trials", 3, "--improver", "ridge",
         "--store", tmp_path / "t.sqlite", "--json", file if target == "FILE" else "-",
