@@ -17,7 +17,7 @@ FAULTS = {
 @pytest.fixture(scope="module", params=["topic", "action"])
 def graph(request, tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp(request.param)
-    with graph_of(folder, request.param, real_time_factor=4) as running:
+    with graph_of(folder, request.param) as running:
         warm(running)
         yield running
 
