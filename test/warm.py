@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 SHARED = ("mujoco_arm", "perception", "executor", "policy_improver", "viewer", "recorder", "replay")
 """Nodes whose modules are imported in advance."""
@@ -123,8 +124,10 @@ def serve(asking):
         told, telling = os.pipe()
         middle = os.fork()
         if middle == 0:
-            child = os.fork()
+            between, child = os.getpid(), os.fork()
             if child == 0:
+                while os.getppid() == between:  # until it has ended, and who asked is the parent
+                    time.sleep(0.0005)
                 return json.loads(text), files
             os.write(telling, str(child).encode())
             os._exit(0)
