@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.errors import UsageError
+from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.lengths import Length, parse_length, parse_quantity
 from icpi_ros.settings.table import find
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.mixing import ArmId
+    from icpi_ros.space import ParameterSpace
     from icpi_ros.tasks.base import Task
 
 
@@ -53,6 +55,23 @@ def number(low: float, high: float = math.inf) -> type[float]:
     return parse  # type: ignore[return-value]  # argparse takes any callable
 
 
+def length(low: float, high: float = math.inf) -> type[float]:
+    """Return an argparse type: a length from ``low`` to ``high`` [m], such as ``5mm``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = parse_length(text)
+        except InvalidValue as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from None
+        if not low <= value <= high:
+            span = f"of at least {1e3 * low:g} mm"
+            span = f"{1e3 * low:g} to {1e3 * high:g} mm" if math.isfinite(high) else span
+            raise argparse.ArgumentTypeError(f"{text!r}: allowed are lengths {span}")
+        return value
+
+    return parse  # type: ignore[return-value]  # argparse takes any callable
+
+
 def add_setting(
     parser: argparse.ArgumentParser, name: str, note: str = "", default: Any = None
 ) -> None:
@@ -69,7 +88,8 @@ def add_setting(
     if kind is int:
         kind, value = whole(int(setting.lower), int(setting.upper)), "N"
     elif kind is float:
-        kind, value = number(setting.lower, setting.upper), setting.unit.upper() or "X"
+        read = length if setting.unit == "m" else number
+        kind, value = read(setting.lower, setting.upper), setting.unit.upper() or "X"
     parser.add_argument(
         f"--{name.replace('_', '-')}",
         type=kind,
@@ -80,14 +100,30 @@ def add_setting(
     )
 
 
-def numbers(text: str) -> list[float]:
-    """Parse ``0.6,0.42``; each must be a number, finiteness is checked where it is used."""
+def quantities(text: str) -> list[float]:
+    """Parse ``0.6,42cm``: numbers and lengths; see :func:`of_space` for the rest of the check."""
     try:
-        return [float(part) for part in text.split(",")]
+        return [parse_quantity(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected numbers with commas between, for example 0.6,0.42"
+            f"{text!r}: expected numbers with commas between, for example 0.6,0.42 or 60cm,42cm"
         ) from None
+
+
+def of_space(option: str, values: Sequence[float], space: ParameterSpace) -> list[float]:
+    """Return :func:`quantities` as numbers in the units of a space, whose bounds are not checked.
+
+    Raises:
+        UsageError: one is a length and its parameter is none.
+    """
+    for value, parameter in zip(values, space.parameters, strict=False):
+        if isinstance(value, Length) and parameter.unit != "m":
+            unit = parameter.shown_unit
+            raise UsageError(
+                f"{option}: {parameter.name} is no length: write a number"
+                + (f" [{unit}]" if unit else "")
+            )
+    return [float(value) for value in values]
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:

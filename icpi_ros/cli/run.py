@@ -21,7 +21,8 @@ from icpi_ros.cli.arguments import (
     add_store,
     checked_output,
     model_options,
-    numbers,
+    of_space,
+    quantities,
 )
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput, add_json
@@ -76,9 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--goal",
-        type=numbers,
+        type=quantities,
         metavar="X,Y",
-        help="default: the task's own (--goal=-0.1,0.4 for a leading minus)",
+        help="in metres, or with units as 60cm,42cm; default: the task's own (--goal=-0.1,0.4 for a "
+        "leading minus)",
     )
     add_setting(parser, "target_cost", "default: 0")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
@@ -175,7 +177,9 @@ def make_plan(args: argparse.Namespace) -> Plan:
     task = TASKS.get(config.get("task") or args.task)
     improver = config.get("improver") or args.improver or DEFAULT_IMPROVER
     kind = IMPROVERS.get(improver)
-    goal = task.default_goal if args.goal is None else args.goal
+    asked = (
+        task.default_goal if args.goal is None else of_space("--goal", args.goal, task.goal_space)
+    )
     options = model_options(args)
     kind.check(options)
     arm = arm_of_run(args, task, store)
@@ -189,7 +193,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         arm=arm,
         improver=improver,
         observation=_observation(args, task),
-        goal=task.check_goal(config.get("goal") or goal).tolist(),
+        goal=task.check_goal(config.get("goal") or asked).tolist(),
         trials=config.get("budget") or args.trials or TRIALS,
         target_cost=config.get("target_cost", args.target_cost or 0.0),
         seed=config.get("seed", args.seed or 0),

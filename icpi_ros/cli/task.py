@@ -98,7 +98,7 @@ def _print_definition(task: Task, arm: Arm) -> None:
 def _print_space(label: str, space: ParameterSpace) -> None:
     print(f"{label}:")
     for p in space.parameters:
-        print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.unit:4s} {p.description}")
+        print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.shown_unit:4s} {p.description}")
 
 
 def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:
