@@ -185,7 +185,8 @@ def table(task: Task, found: Sequence[Recovery]) -> list[str]:
         known = sum(r.known[i] for r in found)
         covered = sum(r.covered[i] for r in found)
         lines.append(
-            f"| {p.name} | {p.text(float(np.median(errors[:, i])), 2)} | {np.median(shares[:, i]):.2g} % "
+            f"| {p.name} | {p.text(float(np.median(errors[:, i])), 2)} "
+            f"| {np.median(shares[:, i]):.2g} % "
             f"| {shares[:, i].max():.2g} % | {known} | {covered} |"
         )
     for name in ("first", "shipped", "built"):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icpi_ros.cli.arguments import number, of_space, quantities, whole
+from icpi_ros.cli.arguments import add_namespace, number, of_space, quantities, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.errors import ExecutionFailed, UsageError
@@ -35,7 +35,7 @@ class Answer:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to decide; without it every question is asked at the terminal."""
-    parser.add_argument("--namespace", default="", help="namespace of the graph")
+    add_namespace(parser)
     parser.add_argument("--show", action="store_true", help="print what waits and end")
     add_json(parser, "with --show: what waits (null = nothing)")
     parser.add_argument(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.files import check_folder_writable
+from icpi_ros.graph.names import check_name
 from icpi_ros.lengths import Length, parse_length, parse_quantity
 from icpi_ros.settings.table import find
 
@@ -84,7 +86,7 @@ def add_setting(
         default: of the option; None = the command says what it means.
     """
     setting = find(name)
-    kind, value = type(setting.default), name.upper()
+    kind, value = ros_name if name == "namespace" else type(setting.default), name.upper()
     if kind is int:
         kind, value = whole(int(setting.lower), int(setting.upper)), "N"
     elif kind is float:
@@ -124,6 +126,19 @@ def of_space(option: str, values: Sequence[float], space: ParameterSpace) -> lis
                 + (f" [{unit}]" if unit else "")
             )
     return [float(value) for value in values]
+
+
+def ros_name(text: str) -> str:
+    """Argparse type: a ROS namespace or the name of a topic."""
+    try:
+        return check_name(text, "")
+    except UsageError as exc:
+        raise argparse.ArgumentTypeError(str(exc).strip()) from None
+
+
+def add_namespace(parser: argparse.ArgumentParser) -> None:
+    """Add ``--namespace`` of a graph that is up."""
+    parser.add_argument("--namespace", type=ros_name, default="", help="namespace of the graph")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -277,6 +292,32 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "real_time_factor", "default: 0", default=0.0)
     add_setting(parser, "source", default="tracked_pose")
     add_setting(parser, "log_level", default="warn")
+
+
+def checked_picture(path: Path, formats: Sequence[str] = (".png",)) -> Path:
+    """Return ``path`` if a picture of one of these endings can be written there.
+
+    Raises:
+        UsageError: another ending, or see :func:`checked_output`.
+    """
+    if path.suffix.lower() not in formats and not path.is_dir():
+        raise UsageError(f"--picture {path}: allowed endings are {' and '.join(formats)}")
+    return checked_output(path)
+
+
+def checked_folder(option: str, path: Path) -> Path:
+    """Return ``path`` if files can be written into that folder, which need not be there yet.
+
+    Raises:
+        UsageError: it is a file, or it cannot be made or written.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{option} {path} is a file: name a folder")
+    try:
+        check_folder_writable(path)
+    except OSError as exc:
+        raise UsageError(f"{option} {path} cannot be written: {exc.strerror or exc}") from exc
+    return path
 
 
 def checked_output(path: Path) -> Path:

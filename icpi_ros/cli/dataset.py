@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_arm, add_workers, checked_output, chosen_arm, number, whole
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_workers,
+    checked_output,
+    checked_picture,
+    chosen_arm,
+    number,
+    whole,
+)
 from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
@@ -198,7 +206,7 @@ def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
 
 def show_dataset(args: argparse.Namespace) -> int:
     """Print what a data set holds, what it covers and how it was made."""
-    picture = checked_output(args.picture) if args.picture else None
+    picture = checked_picture(args.picture) if args.picture else None
     name = metadata(args.file).get("task")
     if not isinstance(name, str):
         raise DatasetError(f"{args.file} is a Parquet file, but not a data set of icpi_ros")

@@ -19,7 +19,7 @@ from icpi_ros.cli.arguments import (
     add_model,
     add_setting,
     add_store,
-    checked_output,
+    checked_picture,
     model_options,
     of_space,
     quantities,
@@ -79,8 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--goal",
         type=quantities,
         metavar="X,Y",
-        help="in metres, or with units as 60cm,42cm; default: the task's own (--goal=-0.1,0.4 for a "
-        "leading minus)",
+        help="in metres, or with units as 60cm,42cm; default: the task's own",
     )
     add_setting(parser, "target_cost", "default: 0")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
@@ -188,6 +187,8 @@ def make_plan(args: argparse.Namespace) -> Plan:
         settle_mix(args, store, task, arm)
     else:
         _check_examples(args, task, arm, improver, dataset)
+    with TrialStore(store):
+        pass  # one that cannot be written is found out before anything starts
     return Plan(
         task=task,
         arm=arm,
@@ -203,7 +204,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         store=store,
         resume=args.resume or "",
         json=args.json,
-        picture=checked_output(args.picture) if args.picture else None,
+        picture=checked_picture(args.picture) if args.picture else None,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
     )
