@@ -167,6 +167,12 @@ class StoreError(IcpiError):
     """The trial store cannot be opened or written (read-only, full disk, newer schema)."""
 
 
+class StoreUnusable(StoreError):
+    """A trial store that cannot be opened: the caller can name another (exit code 2)."""
+
+    exit_code = 2
+
+
 class MotionRefused(IcpiError):
     """The safety gate refused a motion; the message names joint, value and limit."""
 

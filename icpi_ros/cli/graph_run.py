@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import arm_argument
 from icpi_ros.cli.ros import need_ros
-from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import ExecutionFailed, UsageError
 from icpi_ros.graph.description import graph
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
@@ -138,8 +137,6 @@ def reserved_domain() -> Iterator[None]:
 
 def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     """Return the simulated graph for a plan, not started yet; its output goes to a log."""
-    with TrialStore(plan.store):
-        pass  # a store that cannot be written is reported before anything starts
     physics = plan.task.seeded_physics(plan.seed)
     arguments = {
         "task": plan.task.name,

@@ -13,6 +13,7 @@ from icpi_ros.data.execution import Backend, Execution
 from icpi_ros.data.mixing import ArmId, distinct
 from icpi_ros.data.store import TrialStore, UnknownRun, default_path
 from icpi_ros.errors import UsageError
+from icpi_ros.lengths import millimetres
 from icpi_ros.plugins import as_options
 from icpi_ros.run_setup import check_execution, last_execution
 from icpi_ros.runs.simulated import execution_in_process
@@ -45,8 +46,9 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     for name, value in asked.items():
         found = list(config[name]) if name == "goal" else config[name]
         if value is not None and value != found:
+            began, other = (millimetres(v) if name == "target_cost" else v for v in (found, value))
             raise UsageError(
-                f"run {args.resume} began with {name} {found}, not {value}: "
+                f"run {args.resume} began with {name} {began}, not {other}: "
                 "leave it out to go on, or start a new run"
             )
     if model_options(args):

@@ -19,9 +19,10 @@ from icpi_ros.cli.arguments import (
     add_model,
     add_setting,
     add_store,
-    checked_output,
+    checked_picture,
     model_options,
-    numbers,
+    of_space,
+    quantities,
 )
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput, add_json
@@ -79,9 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--goal",
-        type=numbers,
+        type=quantities,
         metavar="X,Y",
-        help="default: the task's own (--goal=-0.1,0.4 for a leading minus)",
+        help="in metres, or with units as 60cm,42cm; default: the task's own",
     )
     add_setting(parser, "target_cost", "default: 0")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
@@ -191,7 +192,9 @@ def make_plan(args: argparse.Namespace) -> Plan:
     task = TASKS.get(config.get("task") or args.task)
     improver = config.get("improver") or args.improver or DEFAULT_IMPROVER
     kind = IMPROVERS.get(improver)
-    goal = task.default_goal if args.goal is None else args.goal
+    asked = (
+        task.default_goal if args.goal is None else of_space("--goal", args.goal, task.goal_space)
+    )
     options = model_options(args)
     kind.check(options)
     arm = arm_of_run(args, task, store)
@@ -201,13 +204,15 @@ def make_plan(args: argparse.Namespace) -> Plan:
     else:
         _check_examples(args, task, arm, improver, dataset)
     observation = _observation(args, task)
+    with TrialStore(store):
+        pass  # one that cannot be written is found out before anything starts
     _check_model(args, improver, config or {"options": options}, store)
     return Plan(
         task=task,
         arm=arm,
         improver=improver,
         observation=observation,
-        goal=task.check_goal(config.get("goal") or goal).tolist(),
+        goal=task.check_goal(config.get("goal") or asked).tolist(),
         trials=config.get("budget") or args.trials or TRIALS,
         target_cost=config.get("target_cost", args.target_cost or 0.0),
         seed=config.get("seed", args.seed or 0),
@@ -217,7 +222,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         store=store,
         resume=args.resume or "",
         json=args.json,
-        picture=checked_output(args.picture) if args.picture else None,
+        picture=checked_picture(args.picture) if args.picture else None,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
         fallback=args.fallback or find("fallback").default,

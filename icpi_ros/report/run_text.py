@@ -75,7 +75,7 @@ def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
     """
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
-    header = ["trial"] + [f"{p.name} [{p.unit}]" for p in space.parameters]
+    header = ["trial"] + [p.heading for p in space.parameters]
     predicts = any(math.isfinite(trial.proposal.predicted_cost) for trial in trials)
     header += ["predicted"] if predicts else []
     header += ["cost", "best so far", "seconds", "improver"]

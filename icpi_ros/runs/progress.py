@@ -8,6 +8,7 @@ import numpy as np
 
 from icpi_ros.data.records import RunConfig
 from icpi_ros.html import table
+from icpi_ros.lengths import millimetres
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.table import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
@@ -42,7 +43,7 @@ class Progress:
 
     def __repr__(self) -> str:
         """Return one line: what is improved how, and how far it is."""
-        best = f", best {1e3 * self.best.cost:.3g} mm" if self.best is not None else ""
+        best = f", best {millimetres(self.best.cost)}" if self.best is not None else ""
         return (
             f"<Run {self.run_id}: {self.config.task} with {self.config.improver}, {self.state}, "
             f"{len(self.history)} of {self.config.budget} trials{best}>"

@@ -28,6 +28,7 @@ from icpi_ros.data.records import RunConfig
 from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue
 from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
 from icpi_ros.improvers import DEFAULT_IMPROVER
+from icpi_ros.lengths import millimetres
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.run_setup import (
     Continuation,
@@ -388,7 +389,8 @@ class Run(Progress):
     def _end_if_complete(self) -> None:
         best, target = self.best, self.config.target_cost
         if best is not None and target > 0.0 and best.cost <= target:
-            self._end("finished", f"target reached: {best.cost:.4g} m, at most {target:g} m asked")
+            reached, asked = millimetres(best.cost), millimetres(target)
+            self._end("finished", f"target reached: {reached}, at most {asked} asked")
         elif len(self.history) >= self.config.budget:
             self._end("finished", f"all {self.config.budget} trials used")
 
