@@ -204,6 +204,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     else:
         _check_examples(args, task, arm, improver, dataset)
     observation = _observation(args, task)
+    picture = checked_picture(args.picture) if args.picture else None
     with TrialStore(store):
         pass  # one that cannot be written is found out before anything starts
     _check_model(args, improver, config or {"options": options}, store)
@@ -222,7 +223,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         store=store,
         resume=args.resume or "",
         json=args.json,
-        picture=checked_picture(args.picture) if args.picture else None,
+        picture=picture,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
         fallback=args.fallback or find("fallback").default,
