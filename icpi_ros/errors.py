@@ -107,6 +107,7 @@ class IcpiError(Exception):
     """
 
     exit_code = 1
+    refusal = Refusal("")
 
     def __init__(self, reason: str | Refusal = "") -> None:
         """Keep the reason; the message is its text."""

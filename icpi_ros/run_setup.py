@@ -124,6 +124,11 @@ def require_model(improver: str, options: Mapping[str, Any]) -> None:
         ) from None
 
 
+def whole(value: Any) -> Any:
+    """Return a whole number of numpy as one of Python; anything else as it is, to be checked."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a run depends on."""
     return {"icpi_ros": __version__, "numpy": np.__version__, "python": platform.python_version()}

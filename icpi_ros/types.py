@@ -44,6 +44,8 @@ class ObjectTrajectory:
         Raises:
             ValueError: the arrays do not fit together, or time does not go forward.
         """
+        object.__setattr__(self, "times", np.asarray(self.times, dtype=np.float64))
+        object.__setattr__(self, "positions", np.asarray(self.positions, dtype=np.float64))
         if self.times.ndim != 1 or self.positions.shape != (len(self.times), 3):
             raise ValueError(
                 f"times {self.times.shape} and positions {self.positions.shape} do not fit: "

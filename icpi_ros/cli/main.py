@@ -31,16 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2  # as before: a script with an empty variable has not done its job
     try:
         args = _parsed(words)
-        if args.takes_plugins:
-            load_plugins(plugins)
         if output := getattr(args, "json", None):
             output.check()
         with output.alone() if output else nullcontext():
+            if args.takes_plugins:
+                load_plugins(plugins)
             return int(args.run(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         print("icpi: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:

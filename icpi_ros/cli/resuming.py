@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,8 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     for name, value in asked.items():
         found = list(config[name]) if name == "goal" else config[name]
         if value is not None and value != found:
-            began, other = (millimetres(v) if name == "target_cost" else v for v in (found, value))
+            shown: Callable[[Any], str] = millimetres if name == "target_cost" else str
+            began, other = shown(found), shown(value)
             raise UsageError(
                 f"run {args.resume} began with {name} {began}, not {other}: "
                 "leave it out to go on, or start a new run"

@@ -208,8 +208,8 @@ def build(kind: type[Improver], context: Context) -> Improver:
     Raises:
         UsageError: a wrong option, or whatever else a class from outside raises, in one line.
     """
-    kind.check(context.options)  # a class from outside may leave this out
     try:
+        kind.check(context.options)  # a class from outside may leave this out
         return kind(context)
     except IcpiError:
         raise

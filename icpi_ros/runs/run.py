@@ -25,7 +25,7 @@ from icpi_ros.data.dataset import Dataset, check_arm, empty
 from icpi_ros.data.execution import NOT_TOLD, Execution
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue
+from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
 from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.lengths import millimetres
@@ -36,6 +36,7 @@ from icpi_ros.run_setup import (
     find_examples,
     make_proposer,
     versions,
+    whole,
 )
 from icpi_ros.runs.memory import MemoryStorage
 from icpi_ros.runs.outcome import outcome
@@ -117,9 +118,9 @@ class Run(Progress):
             task=task.name,
             improver=improver,
             goal=tuple(checked.tolist()),
-            budget=trials,
+            budget=whole(trials),
             target_cost=float(target_cost),
-            seed=seed,
+            seed=whole(seed),
             options=dict(options or {}),
             versions=versions(),
             definition_hash=task.definition_hash(),
@@ -128,6 +129,8 @@ class Run(Progress):
             dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
         check_run(config)
+        if proposals is not None and not isinstance(storage, MemoryStorage | None):
+            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
         source = proposals or Seeded(make_proposer(task, config, examples), seed)
         storage = MemoryStorage() if storage is None else storage
         run_id = storage.create_run(config, execution)
@@ -148,8 +151,7 @@ class Run(Progress):
         self._steps = StepLimit(self.task.space, self.config.max_step)
         self._pending: Trial | None = None
         self._again: Trial | None = None
-        self._unobserved = 0
-        self._started = 0.0
+        self._unobserved, self._started = 0, 0.0
 
     @classmethod
     def resume(

@@ -187,9 +187,9 @@ def test_a_data_set_as_a_frame():
 
 def test_without_pandas_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UsageError, match=r"icpi_ros\[pandas\]"):
+    with pytest.raises(UsageError, match="pip install pandas"):
         icpi.load_dataset("slide").to_pandas()
-    with pytest.raises(UsageError, match=r"icpi_ros\[pandas\]"):
+    with pytest.raises(UsageError, match="pip install pandas"):
         icpi.Run("slide").to_pandas()
 
 
