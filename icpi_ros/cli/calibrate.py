@@ -146,8 +146,10 @@ def _board(args: argparse.Namespace) -> Board:
 def _outputs(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written, before any work."""
     checked_output(args.out)
-    if args.picture and checked_picture(args.picture).absolute() == args.out.absolute():
+    if args.picture and args.picture.absolute() == args.out.absolute():
         raise UsageError(f"--out and --picture are both {args.out}")
+    if args.picture:
+        checked_picture(args.picture)
 
 
 def print_board(args: argparse.Namespace) -> int:

@@ -187,6 +187,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         settle_mix(args, store, task, arm)
     else:
         _check_examples(args, task, arm, improver, dataset)
+    picture = checked_picture(args.picture) if args.picture else None
     with TrialStore(store):
         pass  # one that cannot be written is found out before anything starts
     return Plan(
@@ -204,7 +205,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         store=store,
         resume=args.resume or "",
         json=args.json,
-        picture=checked_picture(args.picture) if args.picture else None,
+        picture=picture,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
     )
