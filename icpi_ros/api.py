@@ -19,9 +19,11 @@ from icpi_ros.errors import UsageError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.lengths import millimetres
+from icpi_ros.run_setup import ALLOW, require_model
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.simulated import execution_in_process, run_simulated
 from icpi_ros.runs.storage import Storage
+from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -44,6 +46,7 @@ def improve(
     noise: float | None = None,
     latency: float | None = None,
     mix: bool = False,
+    fallback: str = "refuse",
     storage: Storage | None = None,
     progress: bool = True,
 ) -> Run:
@@ -64,6 +67,7 @@ def improve(
         noise: standard deviation of the simulated sensor [m]; None = the task's own.
         latency: of the simulated sensor [s]; None = the task's own.
         mix: examples of another arm are meant.
+        fallback: ``allow`` = begin although the improver's model cannot be asked.
         storage: where the trials go; None = in memory.
         progress: show a bar on standard error.
 
@@ -75,6 +79,9 @@ def improve(
     asked = {"noise": noise, "latency": latency}
     given = {name: value for name, value in asked.items() if value is not None}
     observation = replace(task.observation, **given)
+    find("fallback").check(fallback)
+    if fallback != ALLOW:
+        require_model(improver, options or {})
     run = Run(
         task,
         improver=improver,

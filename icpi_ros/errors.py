@@ -155,6 +155,10 @@ class DescriptionError(UsageError):
     """An arm's description that is missing, damaged, or holds what is not allowed."""
 
 
+class ModelUnavailable(UsageError):
+    """An improver whose model cannot be asked: no key, or no endpoint that answers."""
+
+
 class CalibrationFailed(IcpiError):
     """The views or points do not determine the camera; the message says what to do."""
 

@@ -24,7 +24,15 @@ CORE = ("test/unit", "test/contract")
 TESTS = {
     # More workers than processors, for graphs and many other tests wait: two for graphs and two
     # for everything else take 334 s on two processors, one and two 389 s.
-    "tests": (*PYTEST, "--numprocesses=4", "--graphs=2", "--once-more", "test"),
+    "tests": (
+        *PYTEST,
+        "--numprocesses=4",
+        "--graphs=2",
+        "--once-more",
+        "--nbmake",
+        "test",
+        "examples",
+    ),
     "quick": (*PYTEST, "--numprocesses=3", "--graphs=0", "-m", "not slow", *CORE),
 }
 ENVIRONMENT = {

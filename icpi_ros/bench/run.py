@@ -50,6 +50,7 @@ def run(
     out: Path | None = None,
     on_unit: OnUnit = lambda _: None,
     on_draw: OnDraw = lambda _task, _progress: None,
+    rest: Callable[[], str] | None = None,
 ) -> Results:
     """Return the results of a benchmark, and write them.
 
@@ -61,6 +62,7 @@ def run(
         on_unit: told after every instance, and once before the first of each task.
         on_draw: told how far the data set of a task is, where a larger one than the shipped is
             needed.
+        rest: says what is kept of a broken benchmark; None = the files beside ``out``.
 
     Raises:
         UsageError: an improver refuses its options or data set, or ``out`` belongs to another
@@ -82,7 +84,8 @@ def run(
             results = benchmark.run(plan.command(out.name))
             write(results, out)
         except IcpiError as exc:
-            exc.args = (f"{exc}; {kept(out, plan.units)}",)
+            left = kept(out, plan.units) if rest is None else rest()
+            exc.args = (f"{exc}; {left}",)
             raise
         log.remove()
     return results

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from icpi_ros.cli.progress import progress_bar
 from icpi_ros.data.dataset import load
 from icpi_ros.data.parquet import metadata
 from icpi_ros.data.workers import Workers
-from icpi_ros.errors import DatasetError, IcpiError, UsageError
+from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
 from icpi_ros.report.bench_text import bench_spending, bench_tables
@@ -120,17 +121,13 @@ def run(args: argparse.Namespace) -> int:
     workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
     with tempfile.TemporaryDirectory() as folder:
         out = _results_file(args.json, Path(folder))
+        rest = partial(_rest, args.json, out, plan)
         try:
             with _Display(plan.units) as display:
-                results = run_plan(plan, workers, out, display.on_unit, display.on_draw)
+                results = run_plan(plan, workers, out, display.on_unit, display.on_draw, rest)
         except KeyboardInterrupt:
-            print(f"icpi: interrupted; {_rest(args.json, out, plan)}", file=sys.stderr)
+            print(f"icpi: interrupted; {rest()}", file=sys.stderr)
             return INTERRUPTED
-        except IcpiError as exc:
-            if args.json and out and not args.json.path:
-                text = str(exc).removesuffix(f"; {kept(out, plan.units)}")
-                exc.args = (f"{text}; {_rest(args.json, out, plan)}",)
-            raise
     if args.json and not args.json.path:
         args.json.write_text(results_text(results))
         out = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
+from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.errors import UsageError
+from icpi_ros.plugins import load
+from icpi_ros.registry import registered
+from icpi_ros.testing.contract import Check, checks
 from icpi_ros.text import printable
-
-if TYPE_CHECKING:
-    from icpi_ros.testing.contract import Check
 
 LONGEST = 300
 """Characters of a reason that are shown."""
@@ -23,27 +24,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE_OR_FILE",
         help="default: all that installed packages, --plugin and $ICPI_PLUGINS add",
     )
+    add_json(parser, "a row per check")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per check; 0 if there was one and all passed."""
-    from icpi_ros.errors import UsageError
-    from icpi_ros.plugins import load
-    from icpi_ros.registry import registered
-    from icpi_ros.testing.contract import checks
-
     before = len(registered)
     load(args.plugins)
     brought = {(registry.kind, name) for registry, name, _ in registered[before:]}
-    results = [_passes(check) for check in checks(brought if args.plugins else None)]
-    if not results:
+    rows: list[dict[str, str]] = []
+    with kept(args.json, rows):
+        rows += map(_row, checks(brought if args.plugins else None))
+    if not rows:
         raise UsageError("nothing to check: give a plug-in that is not loaded yet")
-    print(f"{sum(results)} of {len(results)} checks passed")
-    return 0 if all(results) else 1
+    passed = sum(not row["reason"] for row in rows)
+    print(f"{passed} of {len(rows)} checks passed")
+    return 0 if passed == len(rows) else 1
 
 
-def _passes(check: Check) -> bool:
-    """Carry out one check, which may raise anything, and print its line."""
+def _row(check: Check) -> dict[str, str]:
+    """Carry out one check, which may raise anything, and print its line; an empty reason = ok."""
     reason = ""
     try:
         check.run()
@@ -52,4 +52,4 @@ def _passes(check: Check) -> bool:
         reason = text if isinstance(exc, AssertionError) else f"{type(exc).__name__}: {text}"
     line = f"{check.part}: {check.what}"
     print(printable(f"FAILED  {line}: {reason}" if reason else f"ok      {line}"), flush=True)
-    return not reason
+    return {"part": check.part, "check": check.what, "reason": reason}

@@ -1,6 +1,7 @@
 """The command ``icpi``: the module of a command is imported when that command is called.
 
-Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 130: interrupted.
+Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 3: a run went on to its
+end, but every proposal fell back on another improver; 130: interrupted.
 """
 
 from __future__ import annotations

@@ -56,6 +56,14 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     return config
 
 
+def is_finished(args: argparse.Namespace, store: Path) -> bool:
+    """Tell whether the run to resume is complete, so that nothing will be proposed."""
+    if not args.resume:
+        return False
+    with TrialStore(store) as opened:
+        return opened.run(args.resume).state == "finished"
+
+
 def arm_of_run(args: argparse.Namespace, task: Task, store: Path) -> Arm | None:
     """Return the arm that executes: that of a resumed run unless ``--arm`` names one.
 
@@ -125,6 +133,7 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
     for name, path in files.items():
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []
+    words += ["--fallback", args.fallback] if args.fallback else []
     if args.in_process:
         noises = {"--noise": args.noise, "--latency": args.latency}
         given = [(name, repr(value)) for name, value in noises.items() if value is not None]

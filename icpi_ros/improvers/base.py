@@ -108,6 +108,14 @@ class Improver(ABC):
         cls.chosen(options)
         check_modules(cls)
 
+    @classmethod  # noqa: B027  # most have nothing to check
+    def require_model(cls, options: Mapping[str, Any]) -> None:
+        """Check within seconds, and for nothing, that the model that it asks can be asked, if any.
+
+        Raises:
+            CompletionFailed: it cannot; says what to do.
+        """
+
     @abstractmethod
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the next theta for a non-empty ``history`` (oldest first).

@@ -101,8 +101,6 @@ class MotionClient:
         goal = ExecuteMotion.Goal(
             task=self._task.name,
             trial_id=trial_id,
-            theta_names=proposal.theta_names,
-            theta=proposal.theta,
             proposal=proposal,
         )
         if self._cancelled.is_set():

@@ -105,14 +105,15 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
         raise TrialEnded(Code.UNKNOWN_TASK, reason)
     if not goal.trial_id:
         raise TrialEnded(Code.INVALID_THETA, "trial_id is empty: give every trial its own")
-    if tuple(goal.theta_names) != task.space.names:
+    names = tuple(goal.proposal.theta_names)
+    if names != task.space.names:
         raise TrialEnded(
             Code.INVALID_THETA,
-            f"theta_names are {', '.join(goal.theta_names) or 'empty'}: "
+            f"proposal.theta_names are {', '.join(names) or 'empty'}: "
             f"expected {', '.join(task.space.names)}",
         )
     try:
-        return task.space.validate(goal.theta)
+        return task.space.validate(goal.proposal.theta)
     except InvalidValue as exc:
         raise TrialEnded(Code.INVALID_THETA, exc.refusal) from exc
 

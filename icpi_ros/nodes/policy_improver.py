@@ -31,6 +31,7 @@ from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import IMPROVE, PROPOSALS, TRIALS
+from icpi_ros.run_setup import ALLOW
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Trial
@@ -59,6 +60,7 @@ class PolicyImprover(IcpiNode):
             why_not=reach_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
+            fallback=values["fallback"] == ALLOW,
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]

@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import Proposal
 from icpi_ros.arms import argument_of
 from icpi_ros.arms.base import Arm, ArmLimits
 from icpi_ros.bench.dialects import HeardStop
@@ -196,12 +197,10 @@ class _Client(ClientNode):
     def _one(self, rng: np.random.Generator, kind: str, found: Measured) -> Stop | None:
         motion = str(rng.choice(list(PHASES)))
         task = TASKS.get(TASK)
-        goal = ExecuteMotion.Goal(
-            task=TASK,
-            trial_id=f"stop/{rng.integers(2**62)}",
-            theta_names=list(task.space.names),
-            theta=first_possible(task.space, rng, self._why_not).tolist(),
-        )
+        trial_id = f"stop/{rng.integers(2**62)}"
+        theta = first_possible(task.space, rng, self._why_not).tolist()
+        proposal = Proposal(theta_names=list(task.space.names), theta=theta)
+        goal = ExecuteMotion.Goal(task=TASK, trial_id=trial_id, proposal=proposal)
         delay = float(rng.uniform(0.0, LATEST))
         self._phase = -1
         self._statuses.clear()

@@ -102,6 +102,23 @@ def spending_line(spent: Spending) -> str:
     )
 
 
+def fallback_line(improver: str, trials: Sequence[Trial]) -> str:
+    """Return that every proposal of a run fell back, and why; empty = not every one did.
+
+    The first attempt is nobody's proposal.
+    """
+    proposals = {trial.number: trial.proposal for trial in trials if trial.number > 0}
+    if not proposals or not all(proposal.fallback_reason for proposal in proposals.values()):
+        return ""
+    who = " and ".join(dict.fromkeys(proposal.provenance for proposal in proposals.values()))
+    number, first = next(iter(proposals.items()))
+    return printable(
+        f"every proposal fell back: {improver} was asked, {who} answered instead "
+        f"(trial {number}: {' '.join(first.fallback_reason.split())}): put that right and start a "
+        f"new run, or ask for another one with --improver"
+    )
+
+
 def _row(trial: Trial, is_best: bool, predicts: bool) -> list[str]:
     cost = millimetres(trial.cost) if trial.status is TrialStatus.DONE else trial.status.value
     return [

@@ -202,6 +202,11 @@ ARGUMENTS = (
         nodes=(LEARNS, REPLAYS), graphs=ALL,
     ),
     Setting(
+        "fallback", "refuse", "what becomes of a run whose model cannot be asked: refuse it before "
+        "its first trial, or allow that another improver stands in",
+        choices=("refuse", "allow"), nodes=(LEARNS,), graphs=LIVE,
+    ),
+    Setting(
         "options", "", 'more options of the improver, a JSON object such as {"digits": 3}',
         nodes=(LEARNS, REPLAYS), graphs=ALL,
     ),

@@ -71,9 +71,7 @@ class Attacker(ClientNode):
         goal = ExecuteMotion.Goal(
             task="slide",
             trial_id=f"flood/{number}",
-            theta_names=["speed", "heading"],
-            theta=[1.0, 0.1],
-            proposal=Proposal(provenance=long),
+            proposal=Proposal(theta_names=["speed", "heading"], theta=[1.0, 0.1], provenance=long),
         )
         self._goals.send_goal_async(goal).add_done_callback(
             lambda reply: (

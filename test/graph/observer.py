@@ -3,6 +3,7 @@
 import time
 
 from icpi_msgs.action import ExecuteMotion
+from icpi_msgs.msg import Proposal
 from icpi_ros.nodes.calls import SafeActionClient
 from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.nodes.topics import EXECUTE_MOTION
@@ -50,15 +51,11 @@ class Observer(ClientNode):
         self.motions.forget()
         self.wait(self.motions.ready, "execute_motion")
         self.feedback.clear()
-        goal = ExecuteMotion.Goal(
-            **{
-                "task": "slide",
-                "trial_id": trial_id,
-                "theta_names": ["speed", "heading"],
-                "theta": theta,
-                **fields,
-            }
-        )
+        proposal = fields.pop("proposal", Proposal())
+        proposal.theta_names = fields.pop("theta_names", ["speed", "heading"])
+        proposal.theta = theta
+        motion = {"task": "slide", "trial_id": trial_id, "proposal": proposal}
+        goal = ExecuteMotion.Goal(**motion | fields)
 
         def keep(msg):
             with self.changed:

@@ -355,7 +355,7 @@ def broken(file, store, monkeypatch, capsys):
             return true(*args, **options)
 
         with monkeypatch.context() as patch:
-            patch.setattr("icpi_ros.cli.run.rollout", once)
+            patch.setattr("icpi_ros.runs.simulated.rollout", once)
             assert run(store, "--arm", arm, trials=3) == 1
         text = capsys.readouterr().out
         return shlex.split(text.split("continue with: ", 1)[1].splitlines()[0])[1:]

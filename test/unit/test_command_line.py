@@ -54,7 +54,12 @@ def test_help_and_a_wrong_name_import_no_command(words):
     loaded = {name for name in done.stderr.split() if name.startswith("icpi_ros")}
     assert loaded == {
         *("icpi_ros", "icpi_ros.cli", "icpi_ros.errors", "icpi_ros.text"),
-        *("icpi_ros.cli.main", "icpi_ros.cli.commands", "icpi_ros.cli.parser"),
+        *(
+            "icpi_ros.cli.main",
+            "icpi_ros.cli.commands",
+            "icpi_ros.cli.parser",
+            "icpi_ros.cli.plugins",
+        ),
     }
     assert "numpy" not in done.stderr.split()
 

@@ -289,7 +289,7 @@ def broken(tmp_path, monkeypatch, capsys):
             raise MotionRefused("not today")
         return true(*args)
 
-    monkeypatch.setattr("icpi_ros.cli.run.rollout", once)
+    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", once)
     given = "run --task slide --improver ridge --trials 3 --in-process --noise 0.001 --store"
     assert main([*given.split(), str(store)]) == 1
     return continue_with(capsys.readouterr().out), store

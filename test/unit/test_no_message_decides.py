@@ -113,6 +113,8 @@ def test_no_code_decides_by_a_message():
     offenders, used = [], set()
     for path in sorted(PACKAGE.rglob("*.py")):
         file = path.relative_to(PACKAGE).as_posix()
+        if file.startswith("testing/"):  # checks what messages say
+            continue
         for function, line in decisions(path.read_text(encoding="utf-8")):
             used.add(f"{file}:{function}")
             if f"{file}:{function}" not in ALLOWED:
