@@ -195,6 +195,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     asked = (
         task.default_goal if args.goal is None else of_space("--goal", args.goal, task.goal_space)
     )
+    goal = task.check_goal(config.get("goal") or asked).tolist()
     options = model_options(args)
     kind.check(options)
     arm = arm_of_run(args, task, store)
@@ -213,7 +214,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         arm=arm,
         improver=improver,
         observation=observation,
-        goal=task.check_goal(config.get("goal") or asked).tolist(),
+        goal=goal,
         trials=config.get("budget") or args.trials or TRIALS,
         target_cost=config.get("target_cost", args.target_cost or 0.0),
         seed=config.get("seed", args.seed or 0),

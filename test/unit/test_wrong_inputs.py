@@ -297,10 +297,8 @@ def folder(tmp_path_factory):
     with TrialStore(made / "store.sqlite"):
         pass
     shutil.copy(made / "store.sqlite", made / "newer.sqlite")
-    for name, statement in {
-        "other": "CREATE TABLE a (b)",
-        "newer": "PRAGMA user_version = 99",
-    }.items():
+    changed = {"other": "CREATE TABLE a (b)", "newer": "PRAGMA user_version = 99"}
+    for name, statement in changed.items():
         database = sqlite3.connect(made / f"{name}.sqlite")
         database.execute(statement)
         database.commit()
@@ -352,7 +350,5 @@ def test_a_wrong_input_is_one_line_and_exit_code_2(line, said, folder, capsys):
 
 
 def test_every_command_is_among_them():
-    begun = {" ".join(line.split(" ")[:2]) for line, *_ in CASES} | {
-        line.split(" ")[0] for line, *_ in CASES
-    }
-    assert begun >= set(COMMANDS)
+    words = [line.split(" ") for line, *_ in CASES]
+    assert {" ".join(some[:n]) for some in words for n in (1, 2)} >= set(COMMANDS)
