@@ -208,8 +208,13 @@ def test_what_is_registered_is_found_by_its_name():
     try:
         run = icpi.improve("slide", improver="stays", trials=2, progress=False)
         assert run.trials[1].proposal.provenance == "stays"
+        assert icpi.register(Stays) is Stays  # a cell of a notebook is run again
+
+        class Other(Stays):
+            pass
+
         with pytest.raises(UsageError, match="already registered"):
-            icpi.register(Stays)
+            icpi.register(Other)
     finally:
         IMPROVERS.forget("stays")
 
