@@ -51,7 +51,6 @@ from icpi_ros.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
-
 OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
@@ -146,8 +145,7 @@ class Run(Progress):
         self.remark = ""
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None
-        self.state, self.reason = "open", ""
-        self._proposals = prepared.proposals
+        self.state, self.reason, self._proposals = "open", "", prepared.proposals
         self._steps = StepLimit(self.task.space, self.config.max_step)
         self._pending: Trial | None = None
         self._again: Trial | None = None
