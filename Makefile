@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup setup-test demo test quick test-core lint types fmt lock clean
+.PHONY: help setup setup-test demo test quick test-core lint types fmt lock api clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from icpi_ros.api import rollout as rollout
     from icpi_ros.arms.base import Arm as Arm
     from icpi_ros.data.dataset import Dataset as Dataset
+    from icpi_ros.data.store import TrialStore as TrialStore
+    from icpi_ros.errors import BudgetSpent as BudgetSpent
+    from icpi_ros.errors import ObservationMissing as ObservationMissing
+    from icpi_ros.errors import UsageError as UsageError
     from icpi_ros.improvers.base import Improver as Improver
     from icpi_ros.runs.run import Run as Run
     from icpi_ros.tasks.base import Task as Task
@@ -36,6 +40,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Arm": "icpi_ros.arms.base",
+    "BudgetSpent": "icpi_ros.errors",
+    "ObservationMissing": "icpi_ros.errors",
+    "TrialStore": "icpi_ros.data.store",
+    "UsageError": "icpi_ros.errors",
     "Dataset": "icpi_ros.data.dataset",
     "Improver": "icpi_ros.improvers.base",
     "ObjectTrajectory": "icpi_ros.types",
@@ -62,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, imported or not."""
-    return sorted({*globals(), *__all__})
+    return list(__all__)

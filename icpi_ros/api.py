@@ -19,10 +19,14 @@ from icpi_ros.errors import UsageError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.lengths import millimetres
+from icpi_ros.registry import Registry
+from icpi_ros.run_setup import ALLOW, require_model
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.simulated import execution_in_process, run_simulated
 from icpi_ros.runs.storage import Storage
+from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
+from icpi_ros.sim.world import load_model
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import ObjectTrajectory, Trial
@@ -37,13 +41,14 @@ def improve(
     goal: ArrayLike | None = None,
     trials: int = 8,
     seed: int = 0,
-    dataset: Dataset | None = None,
+    dataset: Dataset | str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     target_cost: float = 0.0,
     arm: str | Arm | None = None,
     noise: float | None = None,
     latency: float | None = None,
     mix: bool = False,
+    fallback: str = "refuse",
     storage: Storage | None = None,
     progress: bool = True,
 ) -> Run:
@@ -57,31 +62,40 @@ def improve(
         goal: ``(g,)``; None = the task's default goal.
         trials: number of trials in all, the first attempt included.
         seed: of the first attempt, the improver and the hidden physics.
-        dataset: examples; None = the shipped set.
+        dataset: examples, or their file; None = the shipped set.
         options: settings of the improver.
         target_cost: stop when a trial costs at most this [m]; 0 = use all trials.
         arm: that executes, its name or the path of its description; None = the task's own.
         noise: standard deviation of the simulated sensor [m]; None = the task's own.
         latency: of the simulated sensor [s]; None = the task's own.
         mix: examples of another arm are meant.
+        fallback: ``allow`` = begin although the improver's model cannot be asked.
         storage: where the trials go; None = in memory.
         progress: show a bar on standard error.
 
+    Returns:
+        The run, which may have ended as failed: see its ``state`` and ``reason``.
+
     Raises:
         UsageError: an argument is not allowed; the message names it and what is.
+        KeyboardInterrupt: by the user; with a ``storage`` the run can be resumed, in memory it is
+            gone.
     """
     task = _task(task)
     arm = _arm(task, arm)
     asked = {"noise": noise, "latency": latency}
     given = {name: value for name, value in asked.items() if value is not None}
     observation = replace(task.observation, **given)
+    find("fallback").check(fallback)
+    if fallback != ALLOW:
+        require_model(improver, options or {})
     run = Run(
         task,
         improver=improver,
         goal=goal,
         trials=trials,
         seed=seed,
-        dataset=dataset,
+        dataset=dataset if isinstance(dataset, Dataset | None) else load_dataset(task, dataset),
         options=options,
         target_cost=target_cost,
         storage=storage,
@@ -145,7 +159,8 @@ def load_dataset(task: str | Task, path: str | Path | None = None) -> Dataset:
 def register(part: Part) -> Part:
     """Make a task, an arm or a class of improvers known under its ``name``; return it.
 
-    Also a decorator of a class of improvers.
+    Also a decorator of a class of improvers.  A cell of a notebook can be run again: what was
+    defined under the same name in the same module is replaced.
 
     Raises:
         UsageError: it is none of these, has no name, or its name is taken.
@@ -153,20 +168,36 @@ def register(part: Part) -> Part:
     name = getattr(part, "name", None)
     if not isinstance(name, str) or not name:
         raise UsageError(f"{part!r} has no name: give it an attribute name")
+    registry = _registry(part, name)
+    if name in _ours and _ours[name] == _origin(part):
+        registry.forget(name)
     try:
-        if isinstance(part, Task):
-            TASKS.register(name, part)
-        elif isinstance(part, Arm):
-            ARMS.register(name, part)
-        elif isinstance(part, type) and issubclass(part, Improver):
-            IMPROVERS.register(name, part)
-        else:
-            raise UsageError(
-                f"{name} is {type(part).__name__}: register a Task, an Arm or an Improver class"
-            )
+        registry.register(name, part)
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
+    _ours[name] = _origin(part)
     return part
+
+
+_ours: dict[str, str] = {}
+"""Where each part that is registered here was defined."""
+
+
+def _registry(part: object, name: str) -> Registry[Any]:
+    if isinstance(part, Task):
+        return TASKS
+    if isinstance(part, Arm):
+        return ARMS
+    if isinstance(part, type) and issubclass(part, Improver):
+        return IMPROVERS
+    raise UsageError(
+        f"{name} is {type(part).__name__}: register a Task, an Arm or an Improver class"
+    )
+
+
+def _origin(part: object) -> str:
+    kind = part if isinstance(part, type) else type(part)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _task(task: str | Task) -> Task:
@@ -174,4 +205,7 @@ def _task(task: str | Task) -> Task:
 
 
 def _arm(task: Task, arm: str | Arm | None) -> Arm:
-    return arm if isinstance(arm, Arm) else find_arm(arm or task.arm)
+    found = arm if isinstance(arm, Arm) else find_arm(arm or task.arm)
+    if found.name != task.arm:  # refused now where the scene does not take it
+        load_model(task, task.seeded_physics(0), found)
+    return found

@@ -107,6 +107,7 @@ class IcpiError(Exception):
     """
 
     exit_code = 1
+    refusal = Refusal("")
 
     def __init__(self, reason: str | Refusal = "") -> None:
         """Keep the reason; the message is its text."""
@@ -155,12 +156,22 @@ class DescriptionError(UsageError):
     """An arm's description that is missing, damaged, or holds what is not allowed."""
 
 
+class ModelUnavailable(UsageError):
+    """An improver whose model cannot be asked: no key, or no endpoint that answers."""
+
+
 class CalibrationFailed(IcpiError):
     """The views or points do not determine the camera; the message says what to do."""
 
 
 class StoreError(IcpiError):
     """The trial store cannot be opened or written (read-only, full disk, newer schema)."""
+
+
+class StoreUnusable(StoreError):
+    """A trial store that cannot be opened: the caller can name another (exit code 2)."""
+
+    exit_code = 2
 
 
 class MotionRefused(IcpiError):

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 @contextlib.contextmanager
@@ -19,6 +20,17 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder_writable(path: Path) -> None:
+    """Check that files can be written into a folder, or that it can be made; nothing is left.
+
+    Raises:
+        OSError: they cannot: permissions alone do not tell (root, /proc, a read-only disk).
+    """
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    with TemporaryDirectory(dir=there, prefix=".icpi-"):
+        pass
 
 
 def _sync(path: Path) -> None:

@@ -21,6 +21,7 @@ VARIABLE = "ICPI_PLUGINS"
 """Environment variable of plug-ins, separated as folders in ``PATH`` are."""
 _HERE, _LIBRARY = str(Path(__file__).parent), os.path.dirname(os.__file__) + "/importlib"
 _loaded: list[str] = []
+_brought: dict[str, list[tuple[str, str]]] = {}
 
 
 class PluginError(UsageError):
@@ -63,11 +64,21 @@ def load(sources: Iterable[str]) -> None:
             taken; names plug-in and line.
     """
     for source in sources:
-        is_file = source.endswith(".py") or os.sep in source
-        name = str(Path(source).expanduser().resolve()) if is_file else source
+        name, is_file = _named(source)
         if name not in _loaded:
             _load(name, is_file)
             _loaded.append(name)
+
+
+def brought_by(source: str) -> list[tuple[str, str]]:
+    """Return kind and name of all that a loaded plug-in registered."""
+    return _brought.get(_named(source)[0], [])
+
+
+def _named(source: str) -> tuple[str, bool]:
+    """Return a plug-in's name here, and whether it is a file."""
+    is_file = source.endswith(".py") or os.sep in source
+    return str(Path(source).expanduser().resolve()) if is_file else source, is_file
 
 
 def _load(name: str, is_file: bool) -> None:
@@ -84,6 +95,7 @@ def _load(name: str, is_file: bool) -> None:
                 f"plug-in {name} registers nothing: call TASKS.register, IMPROVERS.register or "
                 "ARMS.register in it (docs/own_task.md)"
             )
+        _brought[name] = [(registry.kind, entry) for registry, entry, _ in brought]
     except (Exception, SystemExit) as exc:
         for registry, entry, _ in registered[before:]:
             registry.forget(entry)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from icpi_ros import __version__
 from icpi_ros.data.dataset import Dataset, check_task, empty, fingerprint, shipped
 from icpi_ros.data.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import UsageError
+from icpi_ros.errors import CompletionFailed, ModelUnavailable, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.models.budget import Spending
@@ -20,6 +22,8 @@ from icpi_ros.runs.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.tasks.base import Task
 
+ALLOW = "allow"
+"""Value of the setting ``fallback`` with which a run goes on without its model."""
 MAX_BUDGET = int(find("trials").upper)
 
 
@@ -102,6 +106,27 @@ def make_proposer(
         spent=spent or Spending(),
     )
     return Proposer(config.improver, context)
+
+
+def require_model(improver: str, options: Mapping[str, Any]) -> None:
+    """Check that the model of an improver can be asked, before anything moves.
+
+    Raises:
+        UnknownName: no such improver.
+        ModelUnavailable: its key is not set, or its endpoint does not answer or refuses the key.
+    """
+    try:
+        IMPROVERS.get(improver).require_model(options)
+    except CompletionFailed as exc:
+        raise ModelUnavailable(
+            f"improver {improver}: {exc}; to go on with what stands in for it: --fallback allow "
+            "(of a graph fallback:=allow)"
+        ) from None
+
+
+def whole(value: Any) -> Any:
+    """Return a whole number of numpy as one of Python; anything else as it is, to be checked."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def versions() -> dict[str, str]:

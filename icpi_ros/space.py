@@ -24,6 +24,20 @@ class Parameter:
     upper: float
     description: str = ""
 
+    @property
+    def shown_unit(self) -> str:
+        """Unit as people are shown it: nothing where it is 1."""
+        return "" if self.unit == "1" else self.unit
+
+    @property
+    def heading(self) -> str:
+        """Name with the unit in brackets, such as ``speed [m/s]``."""
+        return f"{self.name} [{self.unit}]" if self.shown_unit else self.name
+
+    def text(self, value: float, digits: int = 4) -> str:
+        """Return a value with its unit, such as ``1.02 m/s``."""
+        return f"{value:.{digits}g} {self.shown_unit}".rstrip()
+
     def __post_init__(self) -> None:
         """Refuse ranges that hold no number."""
         if not (np.isfinite(self.lower) and np.isfinite(self.upper)):
@@ -91,8 +105,8 @@ class ParameterSpace:
 
     def _outside(self, p: Parameter, value: float) -> Refusal:
         text = (
-            f"{self.label} {p.name} = {value:.6g} {p.unit} is out of bounds: "
-            f"allowed {p.lower:g} to {p.upper:g} {p.unit}"
+            f"{self.label} {p.name} = {p.text(value, 6)} is out of bounds: "
+            f"allowed {p.lower:g} to {p.text(p.upper, 6)}"
         )
         limit = (p.lower, p.upper)
         return Refusal(text, Kind.OUT_OF_BOUNDS, self.label, "", value, limit, p.unit, p.name)
@@ -147,7 +161,7 @@ class ParameterSpace:
     def describe(self, vector: Vector) -> str:
         """One line such as ``speed=1.02 m/s heading=-0.13 rad``."""
         pairs = zip(self.parameters, vector, strict=True)
-        return " ".join(f"{p.name}={v:.3g} {p.unit}" for p, v in pairs)
+        return " ".join(f"{p.name}={p.text(v, 3)}" for p, v in pairs)
 
     @property
     def _centre(self) -> Vector:

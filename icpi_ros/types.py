@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.html import table
+from icpi_ros.lengths import millimetres
 
 Array = NDArray[np.float64]
 MOVED_BACK = "moved_back"
@@ -43,6 +44,8 @@ class ObjectTrajectory:
         Raises:
             ValueError: the arrays do not fit together, or time does not go forward.
         """
+        object.__setattr__(self, "times", np.asarray(self.times, dtype=np.float64))
+        object.__setattr__(self, "positions", np.asarray(self.positions, dtype=np.float64))
         if self.times.ndim != 1 or self.positions.shape != (len(self.times), 3):
             raise ValueError(
                 f"times {self.times.shape} and positions {self.positions.shape} do not fit: "
@@ -205,7 +208,7 @@ class Trial:
 
     def __repr__(self) -> str:
         """Return one line: theta, and what came of it."""
-        cost = f", cost {1e3 * self.cost:.3g} mm" if math.isfinite(self.cost) else ""
+        cost = f", cost {millimetres(self.cost)}" if math.isfinite(self.cost) else ""
         made = f", {self.proposal.provenance}" if self.proposal.provenance else ""
         return f"<Trial {self.number}: theta ({_numbers(self.theta)}), {self.status}{cost}{made}>"
 

@@ -184,9 +184,9 @@ def table(task: Task, found: Sequence[Recovery]) -> list[str]:
     for i, p in enumerate(space.parameters):
         known = sum(r.known[i] for r in found)
         covered = sum(r.covered[i] for r in found)
-        unit = "" if p.unit == "1" else f" {p.unit}"
         lines.append(
-            f"| {p.name} | {np.median(errors[:, i]):.2g}{unit} | {np.median(shares[:, i]):.2g} % "
+            f"| {p.name} | {p.text(float(np.median(errors[:, i])), 2)} "
+            f"| {np.median(shares[:, i]):.2g} % "
             f"| {shares[:, i].max():.2g} % | {known} | {covered} |"
         )
     for name in ("first", "shipped", "built"):

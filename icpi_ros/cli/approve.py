@@ -6,10 +6,11 @@ import argparse
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icpi_ros.cli.arguments import number, numbers, whole
+from icpi_ros.cli.arguments import add_namespace, number, of_space, quantities, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.errors import ExecutionFailed, UsageError
@@ -34,7 +35,7 @@ class Answer:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to decide; without it every question is asked at the terminal."""
-    parser.add_argument("--namespace", default="", help="namespace of the graph")
+    add_namespace(parser)
     parser.add_argument("--show", action="store_true", help="print what waits and end")
     add_json(parser, "with --show: what waits (null = nothing)")
     parser.add_argument(
@@ -44,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "clear: the scene is back and the workspace empty; default: ask at the terminal, until "
         "Ctrl-C",
     )
-    parser.add_argument("--theta", type=numbers, help="with --decision edit: v1,v2,... in SI units")
+    parser.add_argument(
+        "--theta",
+        type=quantities,
+        metavar="V1,V2",
+        help="with --decision edit: numbers in SI units; a length may have its unit, as 5mm",
+    )
     parser.add_argument(
         "--request",
         type=whole(0, 2**32 - 1),
@@ -108,7 +114,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
         raise ExecutionFailed(reason)
     if args.decision != "reject":
         time.sleep(MIN_LOOK_TIME)  # it may have appeared just now: the executor refuses haste
-    answer = Answer(args.decision, tuple(args.theta or ()), args.comment)
+    answer = Answer(args.decision, _theta(request, args.theta or ()), args.comment)
     if refusal := _decide(client, request, answer, args.operator):
         raise ExecutionFailed(refusal)
     verdict = client.verdict(answer.kind)
@@ -179,7 +185,7 @@ def _ask(request: Any) -> Answer | None:
         return _motion_answer(request) if request.theta else _scene_answer()
     except EOFError:
         raise KeyboardInterrupt from None
-    except (ValueError, argparse.ArgumentTypeError) as exc:
+    except (ValueError, UsageError, argparse.ArgumentTypeError) as exc:
         print(exc)
     return None
 
@@ -189,8 +195,13 @@ def _motion_answer(request: Any) -> Answer | None:
     if word in ("a", "approve"):
         return Answer("approve")
     if word in ("e", "edit"):
-        return Answer("edit", tuple(numbers(input(f"{','.join(request.theta_names)} = "))))
+        asked = quantities(input(f"{','.join(request.theta_names)} = "))
+        return Answer("edit", _theta(request, asked))
     return _rejection(word, "a, r or e")
+
+
+def _theta(request: Any, values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(of_space("theta", values, TASKS.get(request.task).space)) if values else ()
 
 
 def _scene_answer() -> Answer | None:
@@ -217,4 +228,5 @@ def _did_not_count(verdict: Any) -> str:
 
 
 def _text(request: Any) -> str:
-    return request_text(request, TASKS.get(request.task).space.units)
+    parameters = TASKS.get(request.task).space.parameters
+    return request_text(request, [parameter.shown_unit for parameter in parameters])

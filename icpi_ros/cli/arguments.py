@@ -13,12 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.errors import UsageError
+from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.files import check_folder_writable
+from icpi_ros.graph.names import check_name
+from icpi_ros.lengths import Length, parse_length, parse_quantity
 from icpi_ros.settings.table import find
 
 if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.mixing import ArmId
+    from icpi_ros.space import ParameterSpace
     from icpi_ros.tasks.base import Task
 
 
@@ -53,6 +57,23 @@ def number(low: float, high: float = math.inf) -> type[float]:
     return parse  # type: ignore[return-value]  # argparse takes any callable
 
 
+def length(low: float, high: float = math.inf) -> type[float]:
+    """Return an argparse type: a length from ``low`` to ``high`` [m], such as ``5mm``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = parse_length(text)
+        except InvalidValue as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from None
+        if not low <= value <= high:
+            span = f"of at least {1e3 * low:g} mm"
+            span = f"{1e3 * low:g} to {1e3 * high:g} mm" if math.isfinite(high) else span
+            raise argparse.ArgumentTypeError(f"{text!r}: allowed are lengths {span}")
+        return value
+
+    return parse  # type: ignore[return-value]  # argparse takes any callable
+
+
 def add_setting(
     parser: argparse.ArgumentParser, name: str, note: str = "", default: Any = None
 ) -> None:
@@ -65,11 +86,12 @@ def add_setting(
         default: of the option; None = the command says what it means.
     """
     setting = find(name)
-    kind, value = type(setting.default), name.upper()
+    kind, value = ros_name if name == "namespace" else type(setting.default), name.upper()
     if kind is int:
         kind, value = whole(int(setting.lower), int(setting.upper)), "N"
     elif kind is float:
-        kind, value = number(setting.lower, setting.upper), setting.unit.upper() or "X"
+        read = length if setting.unit == "m" else number
+        kind, value = read(setting.lower, setting.upper), setting.unit.upper() or "X"
     parser.add_argument(
         f"--{name.replace('_', '-')}",
         type=kind,
@@ -80,14 +102,43 @@ def add_setting(
     )
 
 
-def numbers(text: str) -> list[float]:
-    """Parse ``0.6,0.42``; each must be a number, finiteness is checked where it is used."""
+def quantities(text: str) -> list[float]:
+    """Parse ``0.6,42cm``: numbers and lengths; see :func:`of_space` for the rest of the check."""
     try:
-        return [float(part) for part in text.split(",")]
+        return [parse_quantity(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected numbers with commas between, for example 0.6,0.42"
+            f"{text!r}: expected numbers with commas between, for example 0.6,0.42 or 60cm,42cm"
         ) from None
+
+
+def of_space(option: str, values: Sequence[float], space: ParameterSpace) -> list[float]:
+    """Return :func:`quantities` as numbers in the units of a space, whose bounds are not checked.
+
+    Raises:
+        UsageError: one is a length and its parameter is none.
+    """
+    for value, parameter in zip(values, space.parameters, strict=False):
+        if isinstance(value, Length) and parameter.unit != "m":
+            unit = parameter.shown_unit
+            raise UsageError(
+                f"{option}: {parameter.name} is no length: write a number"
+                + (f" [{unit}]" if unit else "")
+            )
+    return [float(value) for value in values]
+
+
+def ros_name(text: str) -> str:
+    """Argparse type: a ROS namespace or the name of a topic."""
+    try:
+        return check_name(text, "")
+    except UsageError as exc:
+        raise argparse.ArgumentTypeError(str(exc).strip()) from None
+
+
+def add_namespace(parser: argparse.ArgumentParser) -> None:
+    """Add ``--namespace`` of a graph that is up."""
+    parser.add_argument("--namespace", type=ros_name, default="", help="namespace of the graph")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -241,6 +292,32 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "real_time_factor", "default: 0", default=0.0)
     add_setting(parser, "source", default="tracked_pose")
     add_setting(parser, "log_level", default="warn")
+
+
+def checked_picture(path: Path, formats: Sequence[str] = (".png",)) -> Path:
+    """Return ``path`` if a picture of one of these endings can be written there.
+
+    Raises:
+        UsageError: another ending, or see :func:`checked_output`.
+    """
+    if path.suffix.lower() not in formats and not path.is_dir():
+        raise UsageError(f"--picture {path}: allowed endings are {' and '.join(formats)}")
+    return checked_output(path)
+
+
+def checked_folder(option: str, path: Path) -> Path:
+    """Return ``path`` if files can be written into that folder, which need not be there yet.
+
+    Raises:
+        UsageError: it is a file, or it cannot be made or written.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{option} {path} is a file: name a folder")
+    try:
+        check_folder_writable(path)
+    except OSError as exc:
+        raise UsageError(f"{option} {path} cannot be written: {exc.strerror or exc}") from exc
+    return path
 
 
 def checked_output(path: Path) -> Path:

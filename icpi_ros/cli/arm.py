@@ -10,7 +10,7 @@ from icpi_ros.arms import ARMS, find_arm
 from icpi_ros.arms.check import check_arm
 from icpi_ros.arms.described import DescribedArm
 from icpi_ros.arms.origin import limits_text, origin_text
-from icpi_ros.cli.arguments import checked_output, whole
+from icpi_ros.cli.arguments import checked_picture, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.errors import DescriptionError, UsageError
@@ -103,9 +103,7 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
     if (args.picture or args.points) and not args.task:
         raise UsageError("--picture and --points are about a task's strokes: add --task slide")
     if args.picture:
-        checked_output(args.picture)
-    if args.picture and args.picture.suffix.lower() not in FORMATS:
-        raise UsageError(f"--picture {args.picture}: allowed endings are {' and '.join(FORMATS)}")
+        checked_picture(args.picture, FORMATS)
     if not args.task:
         return None, 0
     task = TASKS.get(args.task)

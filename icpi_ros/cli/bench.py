@@ -26,6 +26,7 @@ from icpi_ros.cli.arguments import (
     add_mix,
     add_workers,
     chosen_arm,
+    length,
     number,
     whole,
 )
@@ -105,10 +106,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=number(1e-6, 100.0),
+        type=length(1e-6, 100.0),
         metavar="M",
         default=0.005,
-        help="cost that counts as success [m] (default 0.005)",
+        help="cost that counts as success [m], or 5mm (default 5mm)",
     )
     add_json(parser, "the results; with FILE resumable, without it nothing is kept; all of them")
     add_workers(parser)

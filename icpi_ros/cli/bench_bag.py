@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
-from icpi_ros.cli.arguments import number, whole
+from icpi_ros.cli.arguments import checked_folder, number, whole
 from icpi_ros.cli.json_output import add_json
+from icpi_ros.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the bag, read it, print the figures."""
+    if args.folder and not args.folder.is_dir():
+        raise UsageError(f"--folder {args.folder}: there is no such folder")
+    if args.folder:
+        checked_folder("--folder", args.folder)
     with tempfile.TemporaryDirectory(dir=args.folder, prefix="icpi-bench-") as folder:
         path = Path(folder) / "bench.mcap"
         if args.source == "camera":

@@ -25,6 +25,7 @@ from icpi_ros.cli.ros import need_ros
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import ExecutionFailed
 from icpi_ros.graph.processes import BackgroundGraph
+from icpi_ros.improvers import IMPROVERS
 from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run, print what was measured; 0 = nothing lost, grown or left."""
     need_ros()
+    IMPROVERS.get(args.improver)
     task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
     with tempfile.TemporaryDirectory() as folder:

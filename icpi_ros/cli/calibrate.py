@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import checked_output, number, whole
+from icpi_ros.cli.arguments import checked_output, checked_picture, length, number, ros_name, whole
 from icpi_ros.cli.calibrate_known import known_points
 from icpi_ros.cli.calibrate_physics import add_physics
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
@@ -71,11 +71,11 @@ def _add_board(parser: argparse.ArgumentParser) -> None:
         "--squares", default="7x5", metavar="CxR", help="squares across and down (default: 7x5)"
     )
     parser.add_argument(
-        "--square", type=number(0.001, 1.0), default=0.035, metavar="M",
-        help="side of a square [m], measured on the print (default: 0.035)",
+        "--square", type=length(0.001, 1.0), default=0.035, metavar="M",
+        help="side of a square [m], measured on the print (default: 35mm)",
     )  # fmt: skip
     parser.add_argument(
-        "--marker-size", type=number(0.0005, 1.0), default=None, metavar="M",
+        "--marker-size", type=length(0.0005, 1.0), default=None, metavar="M",
         help="side of a marker [m] (charuco; default: 26/35 of a square)",
     )  # fmt: skip
     _add_dictionary(parser)
@@ -91,7 +91,7 @@ def _add_dictionary(parser: argparse.ArgumentParser) -> None:
 def _add_source(parser: argparse.ArgumentParser, required: bool) -> None:
     source = parser.add_mutually_exclusive_group(required=required)
     source.add_argument("--images", metavar="FOLDER|GLOB", help="image files")
-    source.add_argument("--topic", metavar="NAME", help="live sensor_msgs/Image")
+    source.add_argument("--topic", type=ros_name, metavar="NAME", help="live sensor_msgs/Image")
     source.add_argument("--bag", type=Path, metavar="BAG", help="ROS 2 bag with such a topic")
     parser.add_argument(
         "--bag-topic", default="", metavar="NAME", help="image topic of the bag, if it has several"
@@ -112,16 +112,16 @@ def _add_live(parser: argparse.ArgumentParser, fewest: int, default: int, what: 
 def _add_known(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--point", action="append", default=[], metavar="U,V,X,Y,Z",
-        help="pixel [px] and position in base [m] of a point; at least four, may be mixed with "
-        "markers",
+        help="pixel [px] and position in base [m] of a point; a length may have its unit, as 60cm; "
+        "at least four, may be mixed with markers",
     )  # fmt: skip
     parser.add_argument(
         "--points", type=Path, metavar="FILE", help="CSV of such points: u,v,x,y,z[,name]"
     )
     parser.add_argument(
         "--marker", action="append", default=[], metavar="ID,SIZE,X,Y,Z[,YAW]",
-        help="marker that lies face up: side and centre in base [m], angle from base x to its "
-        "right side [deg]; needs --images or --topic",
+        help="marker that lies face up: side and centre in base [m], or with units as 8cm; angle "
+        "from base x to its right side [deg]; needs --images or --topic",
     )  # fmt: skip
     _add_dictionary(parser)
 
@@ -146,8 +146,10 @@ def _board(args: argparse.Namespace) -> Board:
 def _outputs(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written, before any work."""
     checked_output(args.out)
-    if args.picture and checked_output(args.picture).absolute() == args.out.absolute():
+    if args.picture and args.picture.absolute() == args.out.absolute():
         raise UsageError(f"--out and --picture are both {args.out}")
+    if args.picture:
+        checked_picture(args.picture)
 
 
 def print_board(args: argparse.Namespace) -> int:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from icpi_ros.cli.calibrate_views import bag_images, live
-from icpi_ros.errors import UsageError
+from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.lengths import MAX_BARE, parse_length
 from icpi_ros.perception.board import Gray
 from icpi_ros.perception.calibration_file import require_size
 from icpi_ros.perception.camera import Intrinsics
@@ -89,17 +90,28 @@ def _floats(parts: list[str], argument: str, text: str, form: str) -> list[float
         raise UsageError(f"{argument} {text!r}: expected numbers {form}") from None
 
 
+def _lengths(parts: list[str], argument: str, text: str, bare: float = np.inf) -> list[float]:
+    try:
+        return [parse_length(part, max_bare=bare) for part in parts]
+    except InvalidValue as exc:
+        raise UsageError(f"{argument} {text!r}: {exc}") from None
+
+
 def _point(text: str, name: str) -> tuple[str, list[float]]:
-    values = _floats(text.split(","), "--point", text, POINT)
-    if len(values) != 5:
-        raise UsageError(f"--point {text!r}: expected 5 numbers {POINT}, got {len(values)}")
-    return name, values
+    parts = text.split(",")
+    if len(parts) != 5:
+        raise UsageError(f"--point {text!r}: expected 5 numbers {POINT}, got {len(parts)}")
+    pixel = _floats(parts[:2], "--point", text, POINT)
+    return name, pixel + _lengths(parts[2:], "--point", text)
 
 
 def _marker(text: str) -> Marker:
-    values = _floats(text.split(","), "--marker", text, MARKER)
-    if len(values) not in (5, 6) or not np.isfinite(values).all() or values[0] % 1:
+    parts = text.split(",")
+    rest = _floats([*parts[:1], *parts[5:]], "--marker", text, MARKER)
+    if len(parts) not in (5, 6) or not np.isfinite(rest).all() or rest[0] % 1:
         raise UsageError(f"--marker {text!r}: expected {MARKER}, ID an integer, the rest numbers")
+    values = [rest[0], *_lengths(parts[1:2], "--marker", text, MAX_BARE)]
+    values += [*_lengths(parts[2:5], "--marker", text), *rest[1:]]
     yaw = np.radians(values[5]) if len(values) == 6 else 0.0
     return Marker.flat(int(values[0]), values[1], np.array(values[2:5]), float(yaw))
 

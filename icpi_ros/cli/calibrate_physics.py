@@ -17,6 +17,7 @@ from icpi_ros.cli.arguments import (
     add_store,
     arm_argument,
     checked_output,
+    checked_picture,
     same_arm,
     whole,
 )
@@ -114,13 +115,13 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("nothing to calibrate from: give a BAG, or --run RUN of the trial store")
     if args.bag and args.store:
         raise UsageError("--store is for --run without a bag: leave one of them out")
+    if args.picture:
+        checked_picture(args.picture, FORMATS)
     wanted = (args.out, args.picture, args.build_dataset)
     outputs = [checked_output(path) for path in wanted if path]
     outputs += [args.json.path] if args.json and args.json.path else []
     if args.bag:
         refuse_inside(args.bag, outputs)
-    if args.picture and args.picture.suffix.lower() not in FORMATS:
-        raise UsageError(f"cannot draw {args.picture}: allowed endings are {' and '.join(FORMATS)}")
 
 
 def _recording(args: argparse.Namespace) -> Recording:

@@ -6,8 +6,7 @@ import argparse
 
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.errors import UsageError
-from icpi_ros.plugins import load
-from icpi_ros.registry import registered
+from icpi_ros.plugins import brought_by, load
 from icpi_ros.testing.contract import Check, checks
 from icpi_ros.text import printable
 
@@ -29,14 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per check; 0 if there was one and all passed."""
-    before = len(registered)
     load(args.plugins)
-    brought = {(registry.kind, name) for registry, name, _ in registered[before:]}
+    brought = {part for source in args.plugins for part in brought_by(source)}
     rows: list[dict[str, str]] = []
     with kept(args.json, rows):
         rows += map(_row, checks(brought if args.plugins else None))
     if not rows:
-        raise UsageError("nothing to check: give a plug-in that is not loaded yet")
+        raise UsageError("nothing to check: no plug-in is given, and none is installed")
     passed = sum(not row["reason"] for row in rows)
     print(f"{passed} of {len(rows)} checks passed")
     return 0 if passed == len(rows) else 1

@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_arm, add_workers, checked_output, chosen_arm, number, whole
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_workers,
+    checked_output,
+    checked_picture,
+    chosen_arm,
+    number,
+    whole,
+)
 from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
@@ -18,8 +26,9 @@ from icpi_ros.data.dataset import load
 from icpi_ros.data.parquet import metadata
 from icpi_ros.data.plan import Plan
 from icpi_ros.data.workers import Workers
-from icpi_ros.errors import DatasetError, InvalidValue
+from icpi_ros.errors import DatasetError, InvalidValue, UsageError
 from icpi_ros.identify import physics_file
+from icpi_ros.lengths import Length, parse_quantity
 from icpi_ros.report.dataset_picture import save_dataset_picture
 from icpi_ros.report.dataset_text import describe_dataset
 from icpi_ros.tasks import TASKS
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
     from icpi_ros.arms.base import Arm
     from icpi_ros.data.build import Progress
     from icpi_ros.data.dataset import Dataset
+    from icpi_ros.space import ParameterSpace
     from icpi_ros.tasks.base import Task
 
 INTERRUPTED = 130
@@ -101,10 +111,10 @@ def named_range(text: str) -> tuple[str, tuple[float, float]]:
     """Parse ``friction=0.1:0.2``."""
     name, _, span = text.partition("=")
     try:
-        low, high = (float(part) for part in span.split(":"))
+        low, high = map(parse_quantity, span.split(":"))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected NAME=LOW:HIGH, for example friction=0.1:0.2"
+            f"{text!r}: expected NAME=LOW:HIGH, for example friction=0.1:0.2 or x=55cm:60cm"
         ) from None
     return name.strip(), (low, high)
 
@@ -136,21 +146,25 @@ def _plan(args: argparse.Namespace, task: Task) -> Plan:
         goals_per_draw=args.goals_per_draw,
         label_noise=args.label_noise,
         physics=args.physics,
-        physics_range=_ranges("physics", args.physics_range),
-        goal_range=_ranges("goal", args.goal_range),
+        physics_range=_ranges("physics", args.physics_range, task.physics_space),
+        goal_range=_ranges("goal", args.goal_range, task.goal_space),
         seed=args.seed,
         around=physics_file.load(args.physics_file, task) if args.physics_file else None,
     )
 
 
 def _ranges(
-    what: str, pairs: list[tuple[str, tuple[float, float]]]
+    what: str, pairs: list[tuple[str, tuple[float, float]]], space: ParameterSpace
 ) -> dict[str, tuple[float, float]]:
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
             raise InvalidValue(f"--{what}-range {name} is given more than once: give one range")
-    return dict(sorted(pairs))
+    lengths = [p.name for p in space.parameters if p.unit == "m"]
+    for name, span in pairs:
+        if name in space.names and name not in lengths and any(isinstance(v, Length) for v in span):
+            raise UsageError(f"--{what}-range {name}: it is no length: write numbers")
+    return {name: (float(low), float(high)) for name, (low, high) in sorted(pairs)}
 
 
 def build_shown(
@@ -192,7 +206,7 @@ def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
 
 def show_dataset(args: argparse.Namespace) -> int:
     """Print what a data set holds, what it covers and how it was made."""
-    picture = checked_output(args.picture) if args.picture else None
+    picture = checked_picture(args.picture) if args.picture else None
     name = metadata(args.file).get("task")
     if not isinstance(name, str):
         raise DatasetError(f"{args.file} is a Parquet file, but not a data set of icpi_ros")

@@ -14,7 +14,7 @@ from icpi_ros.data.coverage import coverage, solved_share
 from icpi_ros.data.dataset import fingerprint, load, save, shipped
 from icpi_ros.data.importing import import_runs, together
 from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import StoreError, UsageError
+from icpi_ros.errors import UsageError
 from icpi_ros.offline.examples import import_bags
 from icpi_ros.offline.request import Request
 from icpi_ros.perception.calibration_file import load_camera
@@ -120,7 +120,7 @@ def _import_store(args: argparse.Namespace, task: Task) -> Imported:
         raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
     path = args.store or default_path()
     if not path.exists():
-        raise StoreError(f"there is no trial store at {path}: name one with --store")
+        raise UsageError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
         return import_runs(store, task, args.runs, args.examples, args.seed, args.mix)
 

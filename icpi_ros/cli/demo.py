@@ -12,6 +12,7 @@ from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
 from icpi_ros.data.store import TrialStore
+from icpi_ros.lengths import millimetres
 
 if TYPE_CHECKING:
     from icpi_ros.types import Trial
@@ -64,10 +65,10 @@ def verdict(trials: Sequence[Trial]) -> str:
         return "No trial was seen to its end."
     best = min(trials, key=lambda trial: trial.cost)
     if best is trials[0]:
-        miss = f"{1e3 * best.cost:.1f} mm"
+        miss = millimetres(best.cost)
         return f"The puck stopped {miss} from the goal, and not closer afterwards."
     tries = "try" if best.number == 1 else "tries"
     return (
-        f"The first attempt missed the goal by {1e3 * trials[0].cost:.0f} mm; after {best.number} "
-        f"more {tries} the puck stopped {1e3 * best.cost:.1f} mm from it."
+        f"The first attempt missed the goal by {millimetres(trials[0].cost)}; after {best.number} "
+        f"more {tries} the puck stopped {millimetres(best.cost)} from it."
     )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import arm_argument
 from icpi_ros.cli.ros import need_ros
-from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import ExecutionFailed, UsageError
 from icpi_ros.graph.description import graph
 from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
@@ -36,7 +35,9 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
 
     Raises:
         ExecutionFailed: the graph does not start, or the run never begins.
-        UsageError: the graph refuses to resume that run.
+        UsageError: the graph refuses to resume that run, or its improver or data set.
+        KeyboardInterrupt: Ctrl-C, a run that had begun was cancelled; its text says what is not
+            known.
         IcpiError: ROS is not installed.
     """
     need_ros(", or use --in-process")
@@ -70,8 +71,21 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
                 raise
             _print_error(str(exc))
             return begun[-1]
+        except KeyboardInterrupt as exc:
+            if begun:
+                raise
+            why = f"{exc}: " if str(exc) else ""
+            raise KeyboardInterrupt(
+                f"{why}whether a run has begun is not known, see `icpi runs`"
+            ) from exc
     if result.refused:
         raise UsageError(result.error_msg)
+    if result.interrupted and result.cancelled:
+        if result.run_id and not begun:
+            plan.begun.append(result.run_id)
+        if graph is not None:
+            graph.log.unlink(missing_ok=True)
+        raise KeyboardInterrupt
     if not result.run_id:
         raise ExecutionFailed(result.error_msg)
     if result.error_code:
@@ -123,8 +137,6 @@ def reserved_domain() -> Iterator[None]:
 
 def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     """Return the simulated graph for a plan, not started yet; its output goes to a log."""
-    with TrialStore(plan.store):
-        pass  # a store that cannot be written is reported before anything starts
     physics = plan.task.seeded_physics(plan.seed)
     arguments = {
         "task": plan.task.name,
@@ -138,6 +150,7 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "dataset": plan.dataset_path or "",
         "log_level": args.log_level,
         "source": args.source,
+        "fallback": plan.fallback,
         "options": json.dumps(plan.options) if plan.options else "",
     }
     texts = {name: str(value) for name, value in arguments.items()}

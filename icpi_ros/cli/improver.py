@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import asdict
-from inspect import getdoc
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.json_output import JsonOutput, add_json
@@ -47,7 +47,7 @@ def describe_improver(args: argparse.Namespace) -> int:
     """
     kind = IMPROVERS.get(args.name)
     options = list(options_of(kind.Options).values())
-    texts = (getdoc(kind), getattr(sys.modules.get(kind.__module__), "__doc__", ""))
+    texts = (cleandoc(kind.__doc__ or ""), getattr(sys.modules.get(kind.__module__), "__doc__", ""))
     text = "\n\n".join(text.strip() for text in texts if text)
     lines = [f"{args.name}: {kind.summary}{_needs(kind)}", "", *text.splitlines(), ""]
     lines += _columns([HEADER, *map(row, options)]) if options else ["It has no options."]

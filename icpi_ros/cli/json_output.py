@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from icpi_ros.cli.arguments import checked_output
+from icpi_ros.errors import UsageError
 
 T = TypeVar("T")
 
@@ -33,8 +34,14 @@ class JsonOutput:
         Raises:
             UsageError: it cannot.
         """
-        if self.path is not None:
-            checked_output(self.path)
+        if self.path is None:
+            return
+        checked_output(self.path)
+        if self.path.is_file() and self.path.read_bytes()[:1] not in (b"", b"{", b"["):
+            raise UsageError(
+                f"--json {self.path}: this file is not JSON, it is not overwritten: give another "
+                "FILE, or - for standard output"
+            )
 
     def alone(self) -> AbstractContextManager[Any]:
         """Send what is printed for people to stderr where the JSON goes to standard output."""

@@ -1,6 +1,7 @@
 """The command ``icpi``: the module of a command is imported when that command is called.
 
-Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 130: interrupted.
+Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 3: a run went on to its
+end, but every proposal fell back on another improver; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2  # as before: a script with an empty variable has not done its job
     try:
         args = _parsed(words)
-        if args.takes_plugins:
-            load_plugins(plugins)
         if output := getattr(args, "json", None):
             output.check()
         with output.alone() if output else nullcontext():
+            if args.takes_plugins:
+                load_plugins(plugins)
             return int(args.run(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         print("icpi: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from icpi_ros.text import did_you_mean, printable
 
+_NEGATIVE = re.compile(r"-(\.?\d|inf|nan)", re.ASCII)
+
 
 class Parser(argparse.ArgumentParser):
     """Argument parser of one command and, as argparse makes them of the same class, its verbs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make it; what begins with a minus and a number is a value: -5mm, -0.1,0.4, -inf."""
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = _NEGATIVE
 
     def error(self, message: str) -> NoReturn:
         """End with one line on stderr and exit code 2."""

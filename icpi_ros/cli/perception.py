@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 from tqdm import tqdm
 
-from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.arguments import checked_folder, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.data.image_bag import ImageBag
 from icpi_ros.errors import UsageError
@@ -50,11 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_debug(args: argparse.Namespace) -> int:
     """Track through the bag, write pictures, print how often the object was seen."""
+    checked_folder("--out", args.out)
     task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic)
     watched, count = watch(task), bag.count()
     tracker = ImageTracker.of(watched, _camera(args.calibration, task, bag))
-    if args.out.exists() and not args.out.is_dir():
-        raise UsageError(f"--out {args.out} is a file: name a folder")
     args.out.mkdir(parents=True, exist_ok=True)
     found: Counter[str] = Counter()
     shown = tqdm(bag.frames(), total=count, unit="image", disable=not sys.stderr.isatty())

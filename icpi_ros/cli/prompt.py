@@ -17,7 +17,8 @@ from icpi_ros.cli.arguments import (
     add_store,
     chosen_arm,
     model_options,
-    numbers,
+    of_space,
+    quantities,
     whole,
 )
 from icpi_ros.cli.json_output import add_json
@@ -54,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the trial that is asked for (default: 1; of a stored run: its next one)",
     )
     parser.add_argument("--improver", help="llm or a variant (default: llm, or the run's own)")
-    parser.add_argument("--goal", type=numbers, metavar="X,Y", help="default: the task's own")
+    parser.add_argument(
+        "--goal",
+        type=quantities,
+        metavar="X,Y",
+        help="metres, or 60cm,42cm; default: the task's own",
+    )
     parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of simulated trials")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_arm(parser)
@@ -113,7 +119,10 @@ def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     """Return the improver and simulated trials of a task."""
     task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
-    goal = task.check_goal(task.default_goal if args.goal is None else args.goal)
+    asked = (
+        task.default_goal if args.goal is None else of_space("--goal", args.goal, task.goal_space)
+    )
+    goal = task.check_goal(asked)
     improver = _improver(task, goal.tolist(), args.improver or "llm", model_options(args), args)
     check_arm(improver.context.dataset, ArmId.of(arm), args.mix)
     return improver, _simulate(task, arm, improver, goal, args.seed, args.trial or 1)

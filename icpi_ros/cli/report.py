@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.bench.results import mixed_lines, read
 from icpi_ros.bench.statistics import summarise
-from icpi_ros.cli.arguments import add_mix, add_store, checked_output
+from icpi_ros.cli.arguments import add_mix, add_store, checked_folder, checked_output
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.report_many import report_benchmarks, report_runs
 from icpi_ros.cli.report_outputs import (
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Write what was asked for; print tables if nothing was."""
     asked = Outputs(
         checked_output(args.html) if args.html else None,
-        _checked_folder(args.png) if args.png else None,
+        checked_folder("--png", args.png) if args.png else None,
         checked_output(args.csv) if args.csv else None,
         checked_output(args.parquet) if args.parquet else None,
         args.json,
@@ -127,17 +127,6 @@ def _refuse_same(page: Path, path: Path) -> None:
     """Refuse to write the page over the file that it is made of."""
     if page.exists() and path.exists() and page.samefile(path):
         raise UsageError(f"{page} is the file that is read: name another one")
-
-
-def _checked_folder(path: Path) -> Path:
-    """Return ``path`` if figures can be written there.
-
-    Raises:
-        UsageError: it is a file.
-    """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--png {path} is a file: name a folder")
-    return path
 
 
 def _report_benchmark(results: Results, asked: Outputs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from icpi_ros.data.execution import Backend, Execution
 from icpi_ros.data.mixing import ArmId, distinct
 from icpi_ros.data.store import TrialStore, UnknownRun, default_path
 from icpi_ros.errors import UsageError
+from icpi_ros.lengths import millimetres
 from icpi_ros.plugins import as_options
 from icpi_ros.run_setup import check_execution, last_execution
 from icpi_ros.runs.simulated import execution_in_process
@@ -45,13 +47,23 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     for name, value in asked.items():
         found = list(config[name]) if name == "goal" else config[name]
         if value is not None and value != found:
+            shown: Callable[[Any], str] = millimetres if name == "target_cost" else str
+            began, other = shown(found), shown(value)
             raise UsageError(
-                f"run {args.resume} began with {name} {found}, not {value}: "
+                f"run {args.resume} began with {name} {began}, not {other}: "
                 "leave it out to go on, or start a new run"
             )
     if model_options(args):
         raise UsageError("a resumed run keeps the options of its improver: leave them out")
     return config
+
+
+def is_finished(args: argparse.Namespace, store: Path) -> bool:
+    """Tell whether the run to resume is complete, so that nothing will be proposed."""
+    if not args.resume:
+        return False
+    with TrialStore(store) as opened:
+        return opened.run(args.resume).state == "finished"
 
 
 def arm_of_run(args: argparse.Namespace, task: Task, store: Path) -> Arm | None:
@@ -123,6 +135,7 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
     for name, path in files.items():
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []
+    words += ["--fallback", args.fallback] if args.fallback else []
     if args.in_process:
         noises = {"--noise": args.noise, "--latency": args.latency}
         given = [(name, repr(value)) for name, value in noises.items() if value is not None]

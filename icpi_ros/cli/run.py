@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +19,17 @@ from icpi_ros.cli.arguments import (
     add_model,
     add_setting,
     add_store,
-    checked_output,
+    checked_picture,
     model_options,
-    numbers,
+    of_space,
+    quantities,
 )
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput, add_json
 from icpi_ros.cli.resuming import (
     again,
     arm_of_run,
+    is_finished,
     settle_mix,
     simulation,
     stored_config,
@@ -40,8 +42,8 @@ from icpi_ros.errors import UsageError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.models.budget import spent_on
 from icpi_ros.report.run_json import record_json
-from icpi_ros.report.run_text import run_table, spending_line, trial_line
-from icpi_ros.run_setup import find_examples
+from icpi_ros.report.run_text import fallback_line, run_table, spending_line, trial_line
+from icpi_ros.run_setup import ALLOW, find_examples, require_model
 from icpi_ros.runs.picture import save_picture
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.simulated import run_simulated
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
 
 
 TRIALS: int = find("trials").default
+ALL_FELL_BACK = 3
+"""Exit code of a complete run of which another improver made every proposal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,9 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--goal",
-        type=numbers,
+        type=quantities,
         metavar="X,Y",
-        help="default: the task's own (--goal=-0.1,0.4 for a leading minus)",
+        help="in metres, or with units as 60cm,42cm; default: the task's own",
     )
     add_setting(parser, "target_cost", "default: 0")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
@@ -99,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "noise", "with --in-process")
     add_setting(parser, "latency", "with --in-process")
     add_model(parser)
+    add_setting(parser, "fallback", "default: refuse")
     add_json(parser, "the run")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run as PNG")
     add_store(parser)
@@ -111,7 +116,7 @@ class Plan:
 
     ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
     a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
-    ``begun``: the id of the run, once it has one.
+    ``fallback``: value of the setting.  ``begun``: the id of the run, once it has one.
     """
 
     task: Task
@@ -131,6 +136,7 @@ class Plan:
     picture: Path | None
     again: tuple[str, ...]
     mix: bool
+    fallback: str
     begun: list[str] = field(default_factory=list)
 
     def announce(self, run_id: str, resumed_from: int | None) -> None:
@@ -142,7 +148,10 @@ class Plan:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached."""
+    """Carry out ``icpi run``; 0 when every trial of the budget ran or the target was reached.
+
+    3 when it was so, and every proposal fell back.
+    """
     try:
         plan = make_plan(args)
         run_id = carried_out(args, plan)
@@ -155,11 +164,19 @@ def carried_out(args: argparse.Namespace, plan: Plan) -> str:
     """Carry out the run and return its id; what is broken off is reported before it is raised."""
     try:
         return execute(args, plan)
-    except BaseException:
-        with suppress(Exception):  # what ended the run is what the user must see
-            for run_id in plan.begun:
+    except BaseException as exc:
+        for run_id in plan.begun:
+            try:
                 report(plan, run_id)
+            except Exception as why:  # what ended the run is what the user must see
+                _say(f"run {run_id} cannot be shown: {why}")
+        if isinstance(exc, KeyboardInterrupt) and (str(exc) or not plan.begun):
+            _say(str(exc) or "no run had begun, nothing is stored")
         raise
+
+
+def _say(line: str) -> None:
+    print(printable(f"icpi: {line}"), file=sys.stderr)
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
@@ -175,7 +192,10 @@ def make_plan(args: argparse.Namespace) -> Plan:
     task = TASKS.get(config.get("task") or args.task)
     improver = config.get("improver") or args.improver or DEFAULT_IMPROVER
     kind = IMPROVERS.get(improver)
-    goal = task.default_goal if args.goal is None else args.goal
+    asked = (
+        task.default_goal if args.goal is None else of_space("--goal", args.goal, task.goal_space)
+    )
+    goal = task.check_goal(config.get("goal") or asked).tolist()
     options = model_options(args)
     kind.check(options)
     arm = arm_of_run(args, task, store)
@@ -184,12 +204,17 @@ def make_plan(args: argparse.Namespace) -> Plan:
         settle_mix(args, store, task, arm)
     else:
         _check_examples(args, task, arm, improver, dataset)
+    observation = _observation(args, task)
+    picture = checked_picture(args.picture) if args.picture else None
+    with TrialStore(store):
+        pass  # one that cannot be written is found out before anything starts
+    _check_model(args, improver, config or {"options": options}, store)
     return Plan(
         task=task,
         arm=arm,
         improver=improver,
-        observation=_observation(args, task),
-        goal=task.check_goal(config.get("goal") or goal).tolist(),
+        observation=observation,
+        goal=goal,
         trials=config.get("budget") or args.trials or TRIALS,
         target_cost=config.get("target_cost", args.target_cost or 0.0),
         seed=config.get("seed", args.seed or 0),
@@ -199,10 +224,29 @@ def make_plan(args: argparse.Namespace) -> Plan:
         store=store,
         resume=args.resume or "",
         json=args.json,
-        picture=checked_output(args.picture) if args.picture else None,
+        picture=picture,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
+        fallback=args.fallback or find("fallback").default,
     )
+
+
+def _check_model(
+    args: argparse.Namespace, improver: str, config: Mapping[str, Any], store: Path
+) -> None:
+    """Check that the model can be asked; in a graph its policy_improver does, which has the key.
+
+    Raises:
+        UsageError: it cannot, and nobody said that another improver may stand in.
+    """
+    if args.attach and args.fallback:
+        raise UsageError(
+            "--fallback: what an attached graph does without its model is its own affair: start it "
+            f"with fallback:={args.fallback}"
+        )
+    if not args.in_process or args.fallback == ALLOW or is_finished(args, store):
+        return
+    require_model(improver, config["options"])
 
 
 def _check_examples(
@@ -290,7 +334,11 @@ def _resume_command(plan: Plan, run_id: str) -> str:
 
 
 def report(plan: Plan, run_id: str) -> int:
-    """Print the final table from the store, write what was asked for; 0 = the run is complete."""
+    """Print the final table from the store, write what was asked for.
+
+    Returns:
+        0 if the run is complete; 3 if it is, but no proposal was its improver's own; 1 if not.
+    """
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
         spent = spent_on(store.trials(run_id, all_attempts=True))
@@ -303,10 +351,12 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.picture:
         save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)
         print(f"picture: {plan.picture.absolute()}")
+    if fell_back := fallback_line(record.config.improver, trials):
+        _say(fell_back)
     if record.state != "finished":
         why = f"{record.state}: {record.note}" if record.note else "not finished"
         print(printable(f"run {why}; continue with: {_resume_command(plan, run_id)}"))
         return 1
     if len(trials) < plan.trials:
         print(printable(f"run finished: {record.note}"))
-    return 0
+    return ALL_FELL_BACK if fell_back else 0

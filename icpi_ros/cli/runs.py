@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from icpi_ros.cli.arguments import add_store
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.data.store import TrialStore, default_path
 from icpi_ros.errors import UsageError
+from icpi_ros.lengths import millimetres
 from icpi_ros.report.run_difference import cost_pairs, difference_text, differences
 from icpi_ros.text import printable
 
@@ -99,9 +101,7 @@ def _wanted(run: RunSummary, args: argparse.Namespace) -> bool:
 
 
 def _line(run: RunSummary) -> str:
-    best = (
-        "no trial observed" if run.best_cost != run.best_cost else f"{1e3 * run.best_cost:.1f} mm"
-    )
+    best = "no trial observed" if isnan(run.best_cost) else millimetres(run.best_cost)
     line = (
         f"{run.run_id}  {run.task}  {run.improver}  {run.state}  "
         f"{run.trials}/{run.budget} trials  best {best}  {run.execution}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import number
+from icpi_ros.cli.arguments import add_namespace, number
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.graph.instance import domain_id
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Exit code 0: a run can begin; 1: not yet, each open line says what to do; 2: no graph "
         "answers."
     )
-    parser.add_argument("--namespace", default="", help="namespace of the graph")
+    add_namespace(parser)
     add_json(parser, "the same")
     parser.add_argument(
         "--timeout",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from icpi_ros.cli.arguments import add_namespace
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph and the release."""
-    parser.add_argument("--namespace", default="", help="namespace of the graph")
+    add_namespace(parser)
     parser.add_argument(
         "--reset", action="store_true", help="release the stop: motions are allowed again"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import add_arm, checked_output, chosen_arm, whole
+from icpi_ros.cli.arguments import add_arm, checked_picture, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.offline.survey import SurveyPlan, landscape, survey, survey_draws
@@ -68,7 +68,7 @@ def describe_task(args: argparse.Namespace) -> int:
     """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
     task = TASKS.get(args.name)
     arm = chosen_arm(args.arm, task)
-    picture = checked_output(args.picture) if args.picture else None
+    picture = checked_picture(args.picture) if args.picture else None
     plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
     _print_definition(task, arm)
     with kept(args.json, {"task": task.name, "arm": arm.name, **task.definition()}) as content:
@@ -98,7 +98,7 @@ def _print_definition(task: Task, arm: Arm) -> None:
 def _print_space(label: str, space: ParameterSpace) -> None:
     print(f"{label}:")
     for p in space.parameters:
-        print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.unit:4s} {p.description}")
+        print(f"  {p.name:10s} {p.lower:g} to {p.upper:g} {p.shown_unit:4s} {p.description}")
 
 
 def _measure(task: Task, arm: Arm, plan: SurveyPlan) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from icpi_ros.cli.arguments import ros_name
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import WINDOW, read_mapping
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", help="short for task:=TASK")
     parser.add_argument("--record", metavar="DIR", help="short for record:=DIR: record a bag")
     parser.add_argument("--rate", help="short for rate:=RATE, how fast a bag is replayed")
-    parser.add_argument("--namespace", help="short for namespace:=NAMESPACE")
+    parser.add_argument("--namespace", type=ros_name, help="short for namespace:=NAMESPACE")
     parser.add_argument(
         "--dry-run", action="store_true", help="short for dry_run:=true: everything but motion"
     )

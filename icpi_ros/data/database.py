@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icpi_ros.data.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
-from icpi_ros.errors import StoreError
+from icpi_ros.errors import StoreError, StoreUnusable
 
+PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR)
+"""Reasons why a store cannot be opened now that are no reason to choose another."""
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -24,7 +26,8 @@ class Database:
         timeout: longest wait for another process's write [s].
 
     Raises:
-        StoreError: read-only, damaged, made by a newer version, or locked for too long.
+        StoreUnusable: read-only, damaged, made by a newer version, or not a trial store.
+        StoreError: locked for too long, or the disk is full.
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
@@ -33,13 +36,12 @@ class Database:
         self.timeout = timeout
         self._lock = threading.RLock()
         self._opened: os.stat_result | None = None
-        self._refuse_other_files()
-        self._connection = self._connect()
         try:
-            self._prepare()
-        except BaseException:
-            self._connection.close()
-            raise
+            self._open()
+        except StoreError as exc:
+            if _code(exc.__cause__) in PASSING:
+                raise
+            raise StoreUnusable(str(exc)) from exc.__cause__
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""
@@ -68,6 +70,15 @@ class Database:
                 with contextlib.suppress(sqlite3.Error):
                     db.execute("ROLLBACK")  # not begun, or undone by SQLite after a full disk
                 raise
+
+    def _open(self) -> None:
+        self._refuse_other_files()
+        self._connection = self._connect()
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         try:

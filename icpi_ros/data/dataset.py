@@ -272,7 +272,7 @@ def _check_bounds(dataset: Dataset, task: Task, where: str) -> None:
             outside[:, index],
             dataset.theta[:, index],
             f"{where}: theta {p.name}",
-            f"out of bounds, allowed {p.lower:g} to {p.upper:g} {p.unit}",
+            f"out of bounds, allowed {p.lower:g} to {p.text(p.upper, 6)}",
         )
 
 

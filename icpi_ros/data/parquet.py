@@ -66,10 +66,7 @@ def import_pandas() -> ModuleType:
     try:
         return import_module("pandas")
     except ImportError as exc:
-        raise UsageError(
-            "pandas is not installed: install it, or icpi_ros with its extra: "
-            "pip install 'icpi_ros[pandas]'"
-        ) from exc
+        raise UsageError("pandas is not installed: pip install pandas") from exc
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def check_ranges(ranges: Ranges, space: ParameterSpace) -> None:
         if name not in space.names:
             raise InvalidValue(f"{space.label} has no {name!r}: it has {', '.join(space.names)}")
         p = space.parameters[space.names.index(name)]
-        what = f"{space.label} range {name} = {low:g} to {high:g} {p.unit}"
+        what = f"{space.label} range {name} = {low:g} to {p.text(high, 6)}"
         if not (math.isfinite(low) and math.isfinite(high)):
             raise InvalidValue(f"{what} is not finite: allowed {p.lower:g} to {p.upper:g}")
         if low > high:

@@ -13,6 +13,7 @@ from icpi_ros.registry import Registry
 from icpi_ros.settings.setting import TRUTH, Setting, as_text
 from icpi_ros.settings.table import of_graph
 from icpi_ros.tasks import TASKS
+from icpi_ros.text import did_you_mean
 
 NAMES: Mapping[str, Collection[str]] = {
     "task": TASKS,
@@ -59,7 +60,8 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
     names = [argument.name for argument in arguments]
     for name in given:
         if name not in names:
-            raise UsageError(f"unknown argument {name!r}: choose from {', '.join(names)}")
+            known = f"choose from {', '.join(names)}{did_you_mean(name, names)}"
+            raise UsageError(f"unknown argument {name!r}: {known}")
     load_all(given.get("plugins", ""))
     values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
     for argument in arguments:
@@ -70,5 +72,6 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
                 f"argument {argument.name} = {value!r} is not allowed: one of "
                 f"{', '.join(argument.choices)}"
                 f"{more if isinstance(argument.choices, Registry) else ''}"
+                f"{did_you_mean(value, argument.choices)}"
             )
     return values

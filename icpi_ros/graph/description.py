@@ -17,6 +17,7 @@ from icpi_ros import plugins
 from icpi_ros.data.bags.folder import check_folder
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.arguments import Argument, arguments, checked
+from icpi_ros.graph.names import check_name
 from icpi_ros.graph.params_file import ParamsFile
 from icpi_ros.settings.table import find, of_node
 
@@ -106,6 +107,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     if name not in GRAPHS:
         raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
     values = checked(GRAPHS[name], given)
+    check_name(values["namespace"], "argument namespace =")
     specs = _specs(_parameters(name, values), values)
     file = ParamsFile(values["params_file"])
     for spec in specs:
@@ -248,13 +250,15 @@ def new_folder(text: str) -> Path:
 
 def _physics(values: Mapping[str, str]) -> list[float]:
     """Return the physics that are asked for: numbers, or those of a calibrated YAML."""
-    text = values["physics"]
-    if not text.endswith((".yaml", ".yml")):
-        return list(find("physics").parse(text))
-    from icpi_ros.identify.physics_file import load
     from icpi_ros.tasks import TASKS
 
-    return list(load(Path(text).expanduser(), TASKS.get(values["task"])).mean)
+    text, task = values["physics"], TASKS.get(values["task"])
+    if text.endswith((".yaml", ".yml")):
+        from icpi_ros.identify.physics_file import load
+
+        return list(load(Path(text).expanduser(), task).mean)
+    numbers = list(find("physics").parse(text))
+    return task.physics_space.as_vector(numbers).tolist() if numbers else []
 
 
 def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> list[NodeSpec]:

@@ -108,6 +108,14 @@ class Improver(ABC):
         cls.chosen(options)
         check_modules(cls)
 
+    @classmethod  # noqa: B027  # most have nothing to check
+    def require_model(cls, options: Mapping[str, Any]) -> None:
+        """Check within seconds, and for nothing, that the model that it asks can be asked, if any.
+
+        Raises:
+            CompletionFailed: it cannot; says what to do.
+        """
+
     @abstractmethod
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the next theta for a non-empty ``history`` (oldest first).
@@ -200,8 +208,8 @@ def build(kind: type[Improver], context: Context) -> Improver:
     Raises:
         UsageError: a wrong option, or whatever else a class from outside raises, in one line.
     """
-    kind.check(context.options)  # a class from outside may leave this out
     try:
+        kind.check(context.options)  # a class from outside may leave this out
         return kind(context)
     except IcpiError:
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from icpi_ros.improvers.pattern import PatternImprover
 from icpi_ros.models.budget import Meter
 from icpi_ros.models.completer import Completer, Message
 from icpi_ros.models.connect import connect
+from icpi_ros.models.probe import require_answer
 from icpi_ros.types import Array, Outcome, Proposal
 
 
@@ -49,6 +50,13 @@ class Llm(PatternImprover):
         self._given = completer
         super().__init__(context, proposes)
         self._writer = self._make_writer(NumberFormat(self.options.digits))
+
+    @classmethod
+    def require_model(cls, options: Mapping[str, Any]) -> None:
+        """See :meth:`Improver.require_model`."""
+        chosen = cls.chosen(options)
+        connect(chosen.choice, Meter(chosen.budget))  # what needs no network comes first
+        require_answer(chosen.choice, chosen.deadline)
 
     def _get_ready(self) -> None:
         self._meter = Meter(self.options.budget, self.context.spent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -145,7 +145,13 @@ class Option:
 
 
 def options_of(kind: type[Any]) -> Mapping[str, Option]:
-    """Return the options that a dataclass has, by name."""
+    """Return the options that a dataclass has, by name.
+
+    Raises:
+        InvalidValue: it is no dataclass.
+    """
+    if not is_dataclass(kind):
+        raise InvalidValue(f"Options = {kind!r} of an improver must be a dataclass")
     types, known = get_type_hints(kind), {f.name for f in fields(Option)}
     return {
         f.name: Option(

@@ -18,7 +18,6 @@ from icpi_ros.models.profile import Profile
 
 LOCAL_MODEL = "icpi-in-context"
 """The model of `icpi serve`."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATIENCE = 1.0
 """Time for a server of this machine to accept [s]."""
 
@@ -51,7 +50,7 @@ def connect(choice: ModelChoice, meter: Meter) -> Completer:
     Raises:
         UsageError: a file that cannot be used, or a budget that cannot be kept.
     """
-    profile = _profile(choice)
+    profile = profile_of(choice)
     if not choice.cassette:
         return OpenAIChat(profile, meter)
     cassette = Cassette(Path(choice.cassette), choice.cassette_mode)
@@ -65,9 +64,10 @@ def require_reachable(choice: ModelChoice) -> None:
     Raises:
         UsageError: nobody does.
     """
-    url = urlsplit(Endpoint.of(_profile(choice)).base_url)
-    if choice.cassette or url.hostname not in LOOPBACK:
+    endpoint = Endpoint.of(profile_of(choice))
+    if choice.cassette or not endpoint.is_here:
         return
+    url = urlsplit(endpoint.base_url)
     address = (url.hostname, url.port or 80)
     try:
         socket.create_connection(address, PATIENCE).close()
@@ -79,7 +79,12 @@ def require_reachable(choice: ModelChoice) -> None:
         ) from None
 
 
-def _profile(choice: ModelChoice) -> Profile:
+def profile_of(choice: ModelChoice) -> Profile:
+    """Return what is known of a model, with what the choice sets.
+
+    Raises:
+        InvalidValue: a catalogue that cannot be read.
+    """
     profile = find_profile(
         choice.model, Path(choice.models).expanduser() if choice.models else None
     )

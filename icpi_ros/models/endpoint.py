@@ -14,6 +14,8 @@ from icpi_ros.models.formats import response_format
 from icpi_ros.models.profile import Profile
 from icpi_ros.models.wire import wire
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _NO_KEY = "none"
 """What a server that needs no key is sent, because the header must hold something."""
@@ -48,6 +50,14 @@ class Endpoint:
             return "an invalid URL"
         return f"{parts.scheme}://{host}{port}{parts.path}"
 
+    @property
+    def is_here(self) -> bool:
+        """True if the server is on this machine: it is asked without a key if none is set."""
+        try:
+            return urlsplit(self.base_url).hostname in LOOPBACK
+        except ValueError:
+            return False
+
     def check(self) -> None:
         """Check everything that can be wrong before the network is used.
 
@@ -67,11 +77,11 @@ class Endpoint:
         """Return the key as the environment has it now; it is kept nowhere."""
         variable = self.profile.key_variable
         key = os.environ.get(variable, "").strip()
-        if not key and not self.profile.needs_key:
+        if not key and (not self.profile.needs_key or self.is_here):
             return _NO_KEY
         if not key:
             raise CompletionFailed(
-                f"no API key: set {variable} (any value for a local server without keys)"
+                f"no API key: set {variable} for {self.shown} (any value if it takes none)"
             )
         if not (key.isascii() and key.isprintable()):
             raise CompletionFailed(f"the value of {variable} is not printable ASCII")
@@ -89,12 +99,18 @@ class Endpoint:
         import httpx2
 
         response = await self._client().post(
-            "/chat/completions",
-            body=fields,
-            cast_to=httpx2.Response,
-            options={"headers": {"Authorization": f"Bearer {self._key()}"}},
+            "/chat/completions", body=fields, cast_to=httpx2.Response, options=self._options()
         )
         return bytes(response.content)
+
+    async def list_models(self) -> None:
+        """Ask for the list of models, which costs nothing; raises what ``openai`` raises."""
+        import httpx2
+
+        await self._client().get("/models", cast_to=httpx2.Response, options=self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {"headers": {"Authorization": f"Bearer {self._key()}"}}
 
     def fields(self, request: Request, rung: str, n: int, offset: int) -> dict[str, Any]:
         """Return the body of a request: only what the profile allows.

@@ -65,8 +65,9 @@ class StepLimit:
         name, unit, value = parameter.name, parameter.unit, float(theta[i])
         limit = (float(nearest[i] - reach), float(nearest[i] + reach))
         text = (
-            f"{name} = {value:.6g} {unit} is too far from what this run has executed: allowed "
-            f"{limit[0]:.6g} to {limit[1]:.6g} {unit} (max_step {self.max_step:g} of its range)"
+            f"{name} = {parameter.text(value, 6)} is too far from what this run has executed: "
+            f"allowed {limit[0]:.6g} to {parameter.text(limit[1], 6)} "
+            f"(max_step {self.max_step:g} of its range)"
         )
         return Refusal(text, Kind.STEP, name, "", value, limit, unit, field=name)
 

@@ -59,7 +59,7 @@ class Executor(IcpiNode):
         values = declare(self, "executor")
         self.task: Task = TASKS.get(values["task"])
         self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
-        self.settings = made_of(Settings, values)
+        self.settings = made_of(Settings, values, fixed=("stop_limit",))
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)

@@ -67,13 +67,11 @@ class Follower:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        self._stopper = Stopper(
-            port, gate, changed, settings.joint_state_timeout, settings.stop_limit, leads
-        )
+        silence, limit = settings.joint_state_timeout, settings.stop_limit
+        self._stopper = Stopper(port, gate, changed, silence, limit, leads)
         self._last = last or LastCommand()
         self._running: Running | None = None
-        self._pending = self._unexplained = ""
-        self._trial_id = ""
+        self._pending = self._unexplained = self._trial_id = ""
         self._interruption: TrialEnded | None = None
         self.sent = False
         """True once a motion was handed to the arm."""

@@ -47,6 +47,8 @@ class Result:
     trials: int
     best_theta: list[float]
     best_cost: float
+    interrupted: bool = False
+    """Ctrl-C asked for the end."""
 
     @property
     def cancelled(self) -> bool:
@@ -55,8 +57,9 @@ class Result:
 
     @property
     def refused(self) -> bool:
-        """True if the run to resume, or the data set, is unknown or does not fit the graph."""
-        return self.error_code in (Improve.Result.UNKNOWN_RUN, Improve.Result.DATASET)
+        """True if the run to resume, the data set or the improver is not one that fits here."""
+        codes = Improve.Result
+        return self.error_code in (codes.UNKNOWN_RUN, codes.DATASET, codes.UNKNOWN_IMPROVER)
 
 
 @dataclass(frozen=True)
@@ -114,28 +117,35 @@ class ImproveClient(ClientNode):
 
         Raises:
             ExecutionFailed: the graph died or does not answer.
+            KeyboardInterrupt: Ctrl-C, and the end was not seen; its text says why.
         """
         calls = calls or Callbacks()
         self._feedback.clear()
         try:
             sent = self._client.send(_goal(request), self._on_feedback)
-            handle = self._wait(sent, calls, 10.0)
+            try:
+                handle, interrupted = self._wait(sent, calls, 10.0), False
+            except KeyboardInterrupt:  # the graph may have taken it all the same
+                handle, interrupted = self._after_interrupt(sent, calls), True
             if not handle.accepted:
                 raise ExecutionFailed("the graph rejected the goal without a reason")
-            return self._finish(handle, calls)
+            return self._finish(handle, calls, interrupted)
         finally:
             self._feedback.clear()
 
-    def _finish(self, handle: Any, calls: Callbacks) -> Result:
+    def _finish(self, handle: Any, calls: Callbacks, interrupted: bool) -> Result:
         future = self._client.result(handle)
         shown = _Shown(calls)
-        try:
-            answer = self._wait(future, calls, None, shown)
-        except KeyboardInterrupt:
+        if not interrupted:
+            try:
+                self._wait(future, calls, None, shown)
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
             self._client.cancel(handle)
-            answer = self._wait(future, calls, CANCEL_LIMIT, shown)
+            self._after_interrupt(future, calls, shown)
         self._show(shown)
-        result = answer.result
+        result = future.result().result
         return Result(
             run_id=result.run_id,
             error_code=int(result.error_code),
@@ -143,7 +153,14 @@ class ImproveClient(ClientNode):
             trials=int(result.trials),
             best_theta=list(result.best_theta),
             best_cost=float(result.best_cost),
+            interrupted=interrupted,
         )
+
+    def _after_interrupt(self, future: Any, calls: Callbacks, shown: _Shown | None = None) -> Any:
+        try:
+            return self._wait(future, calls, CANCEL_LIMIT, shown)
+        except ExecutionFailed as exc:
+            raise KeyboardInterrupt(str(exc)) from exc
 
     def _wait(
         self, future: Any, calls: Callbacks, limit: float | None, shown: _Shown | None = None

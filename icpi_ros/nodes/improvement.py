@@ -21,6 +21,7 @@ from icpi_ros.errors import (
     ExecutionCancelled,
     IcpiError,
     InvalidValue,
+    ModelUnavailable,
     ObservationMissing,
     StoreError,
     UnknownName,
@@ -30,6 +31,7 @@ from icpi_ros.feasible import WhyNot, anything
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.nodes.convert import proposal_msg
 from icpi_ros.nodes.motion_client import MotionClient
+from icpi_ros.run_setup import require_model
 from icpi_ros.runs.run import Run
 from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks.base import Task
@@ -57,6 +59,8 @@ class Setup:
     """How the graph executes trials, as far as this node was told."""
     mix: bool = False
     """Examples of another arm are meant."""
+    fallback: bool = False
+    """A run begins although its model cannot be asked."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +121,21 @@ class ImprovementJob:
         if self._setup.dataset is not None:
             dataset = load(self._setup.dataset, task)
         if goal.resume_run_id:
-            stored = store.run(goal.resume_run_id).config.task
-            if stored != task.name:
+            record = store.run(goal.resume_run_id)
+            stored = record.config
+            if stored.task != task.name:
                 raise WrongTask(
-                    f"run {goal.resume_run_id} is of task {stored!r}, this graph improves "
-                    f"{task.name!r}: start it with task {stored!r}"
+                    f"run {goal.resume_run_id} is of task {stored.task!r}, this graph improves "
+                    f"{task.name!r}: start it with task {stored.task!r}"
                 )
+            if record.state != "finished":  # else no proposal is left to be made
+                self._require_model(stored.improver, stored.options)
             return Run.resume(
                 store, goal.resume_run_id, dataset=dataset, execution=self._setup.execution
             )
         improver = goal.improver or self._setup.improver
+        options = IMPROVERS.get(improver).taken(self._setup.options)
+        self._require_model(improver, options)
         return Run(
             task,
             improver=improver,
@@ -134,13 +143,17 @@ class ImprovementJob:
             trials=int(goal.budget),
             seed=int(goal.seed),
             dataset=dataset,
-            options=IMPROVERS.get(improver).taken(self._setup.options),
+            options=options,
             target_cost=float(goal.target_cost),
             max_step=self._setup.max_step,
             storage=store,
             execution=self._setup.execution,
             mix=self._setup.mix,
         )
+
+    def _require_model(self, improver: str, options: Mapping[str, Any]) -> None:
+        if not self._setup.fallback:
+            require_model(improver, options)
 
     def _say_where(self, run: Run) -> None:
         if run.resumed_from is None:
@@ -234,6 +247,7 @@ def error_code(error: IcpiError) -> int:
         return int(Code.INVALID_BUDGET if about_run else Code.INVALID_GOAL)
     table: tuple[tuple[type[IcpiError], int], ...] = (
         (WrongTask, Code.UNKNOWN_TASK),
+        (ModelUnavailable, Code.UNKNOWN_IMPROVER),
         (UnknownRun, Code.UNKNOWN_RUN),
         (DatasetError, Code.DATASET),
         (StoreError, Code.STORE),

@@ -16,9 +16,10 @@ from rclpy.parameter import Parameter
 
 from icpi_ros.errors import UsageError
 from icpi_ros.graph.arguments import with_names
-from icpi_ros.plugins import load_all
+from icpi_ros.plugins import as_text, load_all
 from icpi_ros.settings.setting import Setting
 from icpi_ros.settings.table import REPLAYS, of_node
+from icpi_ros.text import printable
 
 _TYPES: dict[type, tuple[Parameter.Type, str]] = {
     bool: (Parameter.Type.BOOL, "true or false"),
@@ -68,6 +69,9 @@ def declare(node: Node, name: str) -> dict[str, Any]:
     if PLUGINS in wanted:
         values[PLUGINS] = _declare(node, wanted.pop(PLUGINS), relaxed)
         load_all(values[PLUGINS])
+        if brought := as_text():  # those of the environment, too
+            values[PLUGINS] = brought
+            node.get_logger().warning(f"plug-ins: {printable(brought)}")
     return values | {s.name: _declare(node, with_names(s), relaxed) for s in wanted.values()}
 
 

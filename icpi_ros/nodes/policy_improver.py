@@ -21,6 +21,7 @@ from icpi_ros.graph.instance import domain_id
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.improvers.shared import check_shared
+from icpi_ros.lengths import millimetres
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert, diagnostics, qos
@@ -30,6 +31,7 @@ from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.serving import OneGoalServer
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import IMPROVE, PROPOSALS, TRIALS
+from icpi_ros.run_setup import ALLOW
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Trial
@@ -58,6 +60,7 @@ class PolicyImprover(IcpiNode):
             why_not=reach_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
+            fallback=values["fallback"] == ALLOW,
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]
@@ -85,7 +88,7 @@ class PolicyImprover(IcpiNode):
 
     def _publish_trial(self, run: Run, trial: Trial) -> None:
         self._trials.publish(self._trial_msg(run, trial))
-        cost = "" if trial.error is None else f", cost {1e3 * trial.cost:.1f} mm"
+        cost = "" if trial.error is None else f", cost {millimetres(trial.cost)}"
         self._log(f"run {run.run_id} trial {trial.number}: {trial.status.value}{cost}")
 
     def _publish_proposal(self, run: Run, trial: Trial) -> None:

@@ -33,6 +33,7 @@ from icpi_ros.data.trial_message import trial_from
 from icpi_ros.errors import BudgetSpent, IcpiError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
+from icpi_ros.lengths import millimetres
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.player import PREFIX, Player
@@ -186,8 +187,8 @@ class Replay(IcpiNode):
             convert.trial_msg(now, msg.run_id, msg.proposal.requested, task, again.goal, trial)
         )
         self.get_logger().info(
-            f"run {msg.run_id} trial {trial.number}: cost {1e3 * trial.cost:.2f} mm now, "
-            f"{1e3 * recorded.cost:.2f} mm recorded"
+            f"run {msg.run_id} trial {trial.number}: cost {millimetres(trial.cost)} now, "
+            f"{millimetres(recorded.cost)} recorded"
         )
         proposed = again.preview(recorded.number + 1)
         self._proposals.publish(convert.proposal_msg(msg.run_id, self._improver, task, proposed))

@@ -128,7 +128,8 @@ class TrialExecution:
         try:
             self._phases(theta, proposal)
         except MotionRefused as exc:
-            refusal = replace(exc.refusal, text=str(exc) + self._give_up())
+            end = self._give_up()
+            refusal = replace(exc.refusal, text=str(exc) + end)
             raise TrialEnded(Code.MOTION_REFUSED, refusal) from exc
         except TrialEnded as exc:
             text = str(exc) + self._give_up() + self._behind(exc)

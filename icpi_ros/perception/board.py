@@ -85,15 +85,16 @@ class Board:
                 f"board of {self.columns} x {self.rows} squares: allowed are 4 to 40 each"
             )
         if not 0.001 <= self.square <= 1.0:
-            raise InvalidValue(f"squares of {self.square:g} m: allowed are 0.001 to 1 m")
+            raise InvalidValue(f"squares of {1e3 * self.square:g} mm: allowed are 1 to 1000 mm")
         if self.kind == "charuco":
             self._check_markers()
 
     def _check_markers(self) -> None:
         if not 0.3 * self.square <= self.marker <= 0.9 * self.square:
+            marker, square = 1e3 * self.marker, 1e3 * self.square
             raise InvalidValue(
-                f"markers of {self.marker:g} m in squares of {self.square:g} m: allowed are "
-                f"{0.3 * self.square:g} to {0.9 * self.square:g} m (0.3 to 0.9 squares)"
+                f"markers of {marker:g} mm in squares of {square:g} mm: allowed are "
+                f"{0.3 * square:g} to {0.9 * square:g} mm (0.3 to 0.9 squares)"
             )
         there = len(dictionary(self.family).bytesList)
         if self.columns * self.rows // 2 > there:

@@ -75,7 +75,7 @@ def _kinds(found: Reach) -> dict[str, tuple[str, str]]:
 
 def _draw_box(axes: Axes, task: Task, found: Reach, kinds: dict[str, tuple[str, str]]) -> None:
     """Draw the first two parameters; what differs in further ones are squares in squares."""
-    names = [f"{p.name} [{p.unit}]" for p in task.space.parameters[:2]]
+    names = [p.heading for p in task.space.parameters[:2]]
     flat = np.pad(found.thetas, ((0, 0), (0, 1)))[:, :2]  # a task may have one parameter
     layers = max(1, len(flat) // found.points**2)
     size = (260.0 / found.points * (1.0 - np.arange(len(flat)) % layers / layers)) ** 2

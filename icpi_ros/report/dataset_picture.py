@@ -80,7 +80,7 @@ def _draw_theta(
     margin = 0.04 * np.ptp(points, axis=0) + 1e-9
     axes.set_xlim(points[:, 0].min() - margin[0], points[:, 0].max() + margin[0])
     axes.set_ylim(points[:, 1].min() - margin[1], points[:, 1].max() + margin[1])
-    names = [f"{space.names[i]} [{space.units[i]}]" for i in pair]
+    names = [space.parameters[i].heading for i in pair]
     axes.set(xlabel=names[0], ylabel=names[1], title="policy parameters")
     marks: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
     handles = [

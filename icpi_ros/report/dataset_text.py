@@ -34,12 +34,13 @@ def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]
 
 
 def _ranges(dataset: Dataset, task: Task) -> Iterator[str]:
-    d_units = task.space.units
+    space, goals = task.space.parameters, task.goal_space.parameters
+    d_units = [p.shown_unit for p in space]
     for label, values, names, units in (
         ("theta", dataset.theta, task.space.names, d_units),
         ("dtheta", dataset.dtheta, task.space.names, d_units),
         ("error", dataset.error, task.error_names, ("",) * len(task.error_names)),
-        ("goal", dataset.goal, task.goal_space.names, task.goal_space.units),
+        ("goal", dataset.goal, task.goal_space.names, [p.shown_unit for p in goals]),
     ):
         for name, unit, column in zip(names, units, values.T, strict=True):
             text = f"{label} {name}: {column.min():.4g} to {column.max():.4g} {unit}"

@@ -77,6 +77,9 @@ def _draw_intervals(axes: Axes, task: Task, found: Estimate) -> None:
     axes.set(xlim=(-0.02, 1.02), xlabel="share of the range; grey: not known")
     axes.set_yticks(
         range(space.dim),
-        [f"{p.name}\n{p.value:.3g} {'' if p.unit == '1' else p.unit}" for p in found.parameters],
+        [
+            f"{p.name}\n{box.text(p.value, 3)}"
+            for p, box in zip(found.parameters, space.parameters, strict=True)
+        ],
     )
     axes.invert_yaxis()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from icpi_ros.identify.estimate import LEVEL, POOR, Estimate, ParameterEstimate
+from icpi_ros.lengths import millimetres
 from icpi_ros.tasks.base import Task
 from icpi_ros.text import printable
 
@@ -20,9 +21,9 @@ def physics_lines(found: Estimate, task: Task) -> list[str]:
     ]
     worst = max(found.trials, key=lambda trial: trial.rms)
     lines.append(
-        f"recorded paths: noise {1e3 * found.noise:.2f} mm, simulation rough by "
-        f"{1e3 * found.rough:.2f} mm; worst trial {worst.name}: {1e3 * worst.rms:.1f} mm off "
-        f"(root mean square), {1e3 * worst.end:.1f} mm at its end"
+        f"recorded paths: noise {millimetres(found.noise)}, simulation rough by "
+        f"{millimetres(found.rough)}; worst trial {worst.name}: {millimetres(worst.rms)} off "
+        f"(root mean square), {millimetres(worst.end)} at its end"
     )
     if not found.settled:
         lines.append("warning: the fit had not settled when it was stopped: trust it less")

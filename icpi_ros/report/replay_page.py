@@ -167,7 +167,7 @@ def _proposals(one: EvaluatedRun) -> str:
     columns = [
         Column("trial"),
         Column("improver", numeric=False),
-        *(Column(f"{p.name} [{p.unit}]") for p in space.parameters),
+        *(Column(p.heading) for p in space.parameters),
         Column("as recorded", numeric=False),
         Column("outcome", numeric=False),
         Column("cost"),

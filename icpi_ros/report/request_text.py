@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from icpi_ros.lengths import millimetres
 from icpi_ros.text import printable
 
 
@@ -46,8 +47,8 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
     if request.proposal.run_id and np.isfinite(request.proposal.predicted_cost):
         spread = ""
         if np.isfinite(request.proposal.predicted_std):
-            spread = f" +- {1e3 * request.proposal.predicted_std:.1f}"
-        lines.append(f"  predicted cost   {1e3 * request.proposal.predicted_cost:.1f}{spread} mm")
+            spread = f" +- {millimetres(request.proposal.predicted_std)}"
+        lines.append(f"  predicted cost   {millimetres(request.proposal.predicted_cost)}{spread}")
     lines += [
         f"  stroke           {request.duration:.2f} s at {request.stroke_scale:.0%} speed",
         f"  fastest joint    {request.fastest_joint}, {request.joint_speed:.2f} rad/s "
@@ -55,8 +56,8 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
         f"  acceleration     {request.acceleration_share:.0%} of a limit",
         f"  tool             {request.tool_speed:.2f} m/s, {request.tool_energy:.2f} J, "
         f"down to z = {request.tool_height:.3f} m",
-        f"  clearance        {request.clearance:.3f} m from itself, "
-        f"{request.floor_distance:.3f} m above the lowest plane",
+        f"  clearance        {millimetres(request.clearance)} from itself, "
+        f"{millimetres(request.floor_distance)} above the lowest plane",
         f"  slow moves       at {request.speed_scale:.0%} of their usual speed"
         + (", with a slow rehearsal of the stroke" if request.rehearsal else "")
         + "; before the stroke, in this order:",
@@ -95,8 +96,8 @@ def _motion_line(motion: Any) -> str:
         f"    {motion.label:<14} {motion.duration:.1f} s, {motion.fastest_joint} "
         f"{motion.joint_speed:.2f} rad/s ({motion.joint_speed_share:.0%}), "
         f"tool {motion.tool_speed:.2f} m/s, down to z = {motion.tool_height:.3f} m; "
-        f"{motion.clearance:.3f} m from itself, "
-        f"{motion.floor_distance:.3f} m above the lowest plane"
+        f"{millimetres(motion.clearance)} from itself, "
+        f"{millimetres(motion.floor_distance)} above the lowest plane"
     )
 
 

@@ -91,7 +91,7 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
     aim = ", ".join(
-        f"{p.name} {value:g} {p.unit}"
+        f"{p.name} {p.text(value, 6)}"
         for p, value in zip(task.goal_space.parameters, goal, strict=True)
     )
     end = f"{record.state}: {record.note}" if record.note else record.state
@@ -119,7 +119,7 @@ def _trials(task: Task, trials: Sequence[Trial]) -> str:
     best = min(done, key=lambda trial: trial.cost, default=None)
     columns = [
         Column("trial"),
-        *(Column(f"{p.name} [{p.unit}]", p.description) for p in task.space.parameters),
+        *(Column(p.heading, p.description) for p in task.space.parameters),
         Column("cost"),
         Column("best so far"),
         Column("seconds", "wall time of the trial"),

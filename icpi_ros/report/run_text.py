@@ -75,7 +75,7 @@ def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
     """
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
-    header = ["trial"] + [f"{p.name} [{p.unit}]" for p in space.parameters]
+    header = ["trial"] + [p.heading for p in space.parameters]
     predicts = any(math.isfinite(trial.proposal.predicted_cost) for trial in trials)
     header += ["predicted"] if predicts else []
     header += ["cost", "best so far", "seconds", "improver"]
@@ -99,6 +99,23 @@ def spending_line(spent: Spending) -> str:
     return (
         f"{spent.calls} calls, {spent.tokens} tokens ({spent.cached_tokens} cached{estimated}), "
         f"{_seconds(spent.seconds)} s, {money}"
+    )
+
+
+def fallback_line(improver: str, trials: Sequence[Trial]) -> str:
+    """Return that every proposal of a run fell back, and why; empty = not every one did.
+
+    The first attempt is nobody's proposal.
+    """
+    proposals = {trial.number: trial.proposal for trial in trials if trial.number > 0}
+    if not proposals or not all(proposal.fallback_reason for proposal in proposals.values()):
+        return ""
+    who = " and ".join(dict.fromkeys(proposal.provenance for proposal in proposals.values()))
+    number, first = next(iter(proposals.items()))
+    return printable(
+        f"every proposal fell back: {improver} was asked, {who} answered instead "
+        f"(trial {number}: {' '.join(first.fallback_reason.split())}): put that right and start a "
+        f"new run, or ask for another one with --improver"
     )
 
 

@@ -105,19 +105,16 @@ def _ticks(landscape: Landscape) -> list[float]:
 
 
 def _axis(parameter: Parameter) -> str:
-    return f"{parameter.name} [{parameter.unit}]"
+    return parameter.heading
 
 
 def _physics(task: Task, landscape: Landscape, draw: int) -> str:
     """Name the physics of a draw, two quantities a line, and the theta that is held."""
     pairs = zip(task.physics_space.parameters, landscape.physics[draw], strict=True)
-    words = [
-        f"{p.name} {value:.3g} {p.unit}" if p.unit != "1" else f"{p.name} {value:.3g}"
-        for p, value in pairs
-    ]
+    words = [f"{p.name} {p.text(value, 3)}" for p, value in pairs]
     lines = [", ".join(words[i : i + 2]) for i in range(0, len(words), 2)]
     held = [
-        f"{p.name} = {landscape.best_theta[draw, i]:.3g} {p.unit}"
+        f"{p.name} = {p.text(landscape.best_theta[draw, i], 3)}"
         for i, p in enumerate(task.space.parameters)
         if i not in landscape.axes
     ]
@@ -126,7 +123,7 @@ def _physics(task: Task, landscape: Landscape, draw: int) -> str:
 
 def _title(task: Task, landscape: Landscape) -> str:
     goal = ", ".join(
-        f"{p.name} {value:g} {p.unit}"
+        f"{p.name} {p.text(value, 6)}"
         for p, value in zip(task.goal_space.parameters, landscape.goal, strict=True)
     )
     return f"{task.name}: cost under {len(landscape.cost)} draws of the hidden physics, goal {goal}"

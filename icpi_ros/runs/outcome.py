@@ -28,7 +28,7 @@ def outcome(
         InvalidValue: the error has the wrong length.
     """
     if isinstance(observed, ObjectTrajectory):
-        error = task.error(observed, goal)
+        error = _error(task, task.error(observed, goal))
     else:
         error = _error(task, observed)
     cost = task.cost(error)

@@ -8,9 +8,11 @@ import numpy as np
 
 from icpi_ros.data.records import RunConfig
 from icpi_ros.html import table
+from icpi_ros.lengths import millimetres
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.table import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
+from icpi_ros.text import printable
 from icpi_ros.types import Array, Outcome, Trial, TrialStatus
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ class Progress:
 
     def __repr__(self) -> str:
         """Return one line: what is improved how, and how far it is."""
-        best = f", best {1e3 * self.best.cost:.3g} mm" if self.best is not None else ""
+        best = f", best {millimetres(self.best.cost)}" if self.best is not None else ""
+        why = f" ({printable(self.reason)})" if self.state in ("failed", "cancelled") else ""
+        what = f"{self.config.task} with {self.config.improver}"
         return (
-            f"<Run {self.run_id}: {self.config.task} with {self.config.improver}, {self.state}, "
+            f"<Run {self.run_id}: {what}, {self.state}{why}, "
             f"{len(self.history)} of {self.config.budget} trials{best}>"
         )
 

@@ -25,9 +25,10 @@ from icpi_ros.data.dataset import Dataset, check_arm, empty
 from icpi_ros.data.execution import NOT_TOLD, Execution
 from icpi_ros.data.mixing import ArmId
 from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue
+from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
 from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
 from icpi_ros.improvers import DEFAULT_IMPROVER
+from icpi_ros.lengths import millimetres
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.run_setup import (
     Continuation,
@@ -35,6 +36,7 @@ from icpi_ros.run_setup import (
     find_examples,
     make_proposer,
     versions,
+    whole,
 )
 from icpi_ros.runs.memory import MemoryStorage
 from icpi_ros.runs.outcome import outcome
@@ -49,7 +51,6 @@ from icpi_ros.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
-
 OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
@@ -116,9 +117,9 @@ class Run(Progress):
             task=task.name,
             improver=improver,
             goal=tuple(checked.tolist()),
-            budget=trials,
+            budget=whole(trials),
             target_cost=float(target_cost),
-            seed=seed,
+            seed=whole(seed),
             options=dict(options or {}),
             versions=versions(),
             definition_hash=task.definition_hash(),
@@ -127,6 +128,8 @@ class Run(Progress):
             dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
         check_run(config)
+        if proposals is not None and not isinstance(storage, MemoryStorage | None):
+            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
         source = proposals or Seeded(make_proposer(task, config, examples), seed)
         storage = MemoryStorage() if storage is None else storage
         run_id = storage.create_run(config, execution)
@@ -142,13 +145,11 @@ class Run(Progress):
         self.remark = ""
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None
-        self.state, self.reason = "open", ""
-        self._proposals = prepared.proposals
+        self.state, self.reason, self._proposals = "open", "", prepared.proposals
         self._steps = StepLimit(self.task.space, self.config.max_step)
         self._pending: Trial | None = None
         self._again: Trial | None = None
-        self._unobserved = 0
-        self._started = 0.0
+        self._unobserved, self._started = 0, 0.0
 
     @classmethod
     def resume(
@@ -388,7 +389,8 @@ class Run(Progress):
     def _end_if_complete(self) -> None:
         best, target = self.best, self.config.target_cost
         if best is not None and target > 0.0 and best.cost <= target:
-            self._end("finished", f"target reached: {best.cost:.4g} m, at most {target:g} m asked")
+            reached, asked = millimetres(best.cost), millimetres(target)
+            self._end("finished", f"target reached: {reached}, at most {asked} asked")
         elif len(self.history) >= self.config.budget:
             self._end("finished", f"all {self.config.budget} trials used")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from icpi_ros.arms.base import Arm
 from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.errors import MotionRefused
+from icpi_ros.errors import IcpiError, MotionRefused
 from icpi_ros.feasible import simulated_reach
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
@@ -45,7 +45,13 @@ def run_simulated(
         if why := run.why_not(theta):
             raise MotionRefused(why)
         rng = np.random.default_rng([seed, len(run.history), OBSERVE_STREAM])
-        true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
+        try:
+            true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
+        except IcpiError:
+            raise
+        except Exception as exc:  # a task of somebody else's
+            reason = " ".join(f"{type(exc).__name__}: {exc}".split())
+            raise IcpiError(f"task {task.name} cannot be simulated: {reason}") from exc
         return observe(true, observation, rng)
 
     run_in_process(run, execute, on_trial)

@@ -132,10 +132,19 @@ class Setting:
         return value
 
 
-def made_of(kind: type[Made], values: Mapping[str, Any]) -> Made:
-    """Return a dataclass whose fields are named as settings, from values by the setting's name."""
-    names = (field.name for field in fields(kind))  # type: ignore[arg-type]  # a dataclass
-    return kind(**{name: values[name] for name in names if name in values})
+def made_of(kind: type[Made], values: Mapping[str, Any], fixed: Collection[str] = ()) -> Made:
+    """Return a dataclass whose fields are named as settings, from values by the setting's name.
+
+    Args:
+        kind: the dataclass.
+        values: a value for each field but the ``fixed`` ones, which keep their defaults.
+        fixed: names of fields that are no settings.
+
+    Raises:
+        KeyError: a field has no value; a default would be that of a simulation.
+    """
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    return kind(**{name: values[name] for name in names - set(fixed)})
 
 
 def as_text(value: Any) -> str:

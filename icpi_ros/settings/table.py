@@ -202,6 +202,11 @@ ARGUMENTS = (
         nodes=(LEARNS, REPLAYS), graphs=ALL,
     ),
     Setting(
+        "fallback", "refuse", "what becomes of a run whose model cannot be asked: refuse it before "
+        "its first trial, or allow that another improver stands in",
+        choices=("refuse", "allow"), nodes=(LEARNS,), graphs=LIVE,
+    ),
+    Setting(
         "options", "", 'more options of the improver, a JSON object such as {"digits": 3}',
         nodes=(LEARNS, REPLAYS), graphs=ALL,
     ),
@@ -214,8 +219,8 @@ RUNS = (
         "target_cost", 0.0, "stop when a trial costs at most this; 0 = use the whole budget", "m",
         0.0, run="target_cost",
     ),
-    Setting("noise", 0.0, "sensor noise, standard deviation", "m", 0.0),
-    Setting("latency", 0.0, "sensor latency", "s", 0.0),
+    Setting("noise", 0.0, "sensor noise, standard deviation", "m", 0.0, 0.1),
+    Setting("latency", 0.0, "sensor latency", "s", 0.0, 1.0),
 )  # fmt: skip
 """What only runs have."""
 

@@ -81,7 +81,7 @@ class Task(ABC):
         """Return parameters and goals with units and bounds, for notebooks."""
         spaces = (("theta", self.space), ("goal", self.goal_space), ("hidden", self.physics_space))
         rows = [
-            (kind, p.name, f"{p.lower:g} to {p.upper:g} {p.unit}", p.description)
+            (kind, p.name, f"{p.lower:g} to {p.text(p.upper)}", p.description)
             for kind, space in spaces
             for p in space.parameters
         ]

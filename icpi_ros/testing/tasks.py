@@ -12,6 +12,7 @@ import numpy as np
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import InvalidValue, ObservationMissing
+from icpi_ros.lengths import millimetres
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.offline.survey import SurveyPlan, survey
 from icpi_ros.sim.rollout import rollout
@@ -162,12 +163,13 @@ def goals_can_be_reached_and_need_adapting_to(task: Task, first_cost: float = 0.
     found = survey(task, _arm(task), plan)
     best, noise = float(found.best_cost.max()), float(np.median(found.noise))
     other, first = float(found.other_cost.mean()), float(found.first_cost.mean())
-    require(best < 0.005, f"best reachable cost {best:.4f} m: must be below 0.005")
+    require(best < 0.005, f"best reachable cost {millimetres(best)}: must be below 5 mm")
     require(
-        other > 10.0 * best, f"another draw's best theta costs {other:.4f} m, its own {best:.4f}"
+        other > 10.0 * best,
+        f"another draw's best theta costs {millimetres(other)}, its own {millimetres(best)}",
     )
-    require(first > first_cost, f"a random theta costs only {first:.4f} m")
-    require(noise < 0.003, f"noise on a line of thetas is {noise:.4f} m: must be below 0.003")
+    require(first > first_cost, f"a random theta costs only {millimetres(first)}")
+    require(noise < 0.003, f"noise on a line of thetas is {millimetres(noise)}: must be below 3 mm")
 
 
 def _corners(task: Task) -> Array:

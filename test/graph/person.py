@@ -1,5 +1,7 @@
 """A person beside the arm, for tests: answers the executor's questions, presses the stop."""
 
+from contextlib import suppress
+
 from std_srvs.srv import Trigger
 
 from icpi_msgs.msg import OperatorRequest
@@ -7,6 +9,8 @@ from icpi_msgs.srv import Decide
 from icpi_ros.nodes import qos
 
 ASKED = Decide.Request
+LOST, ASKS = 20.0, 6
+"""Time after which a reply counts as lost [s], and how often a decision is asked for in all."""
 
 
 class Person:
@@ -38,11 +42,19 @@ class Person:
         replies = []
 
         def looked():
-            replies.append(self.observer.reply(self.client.call_async(asked)))
+            replies.append(self._reply(asked))
             return "look at it and try again" not in replies[-1].message
 
         self.observer.wait(looked, "a decision that is not too early")
         return replies[-1]
+
+    def _reply(self, asked):
+        """Return the reply to a decision; it is asked again where a flood has swallowed one."""
+        for _ in range(ASKS):
+            future = self.client.call_async(asked)
+            with suppress(AssertionError):
+                return self.observer.reply(future, LOST)
+        raise AssertionError(f"no reply of the service decide to {ASKS} requests")
 
     def trigger(self, name):
         self.observer.wait(self.triggers[name].service_is_ready, name)

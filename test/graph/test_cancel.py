@@ -117,6 +117,7 @@ def test_cancelling_a_run_keeps_its_trials_and_the_graph(timed, client, observer
         Request("slide", "random", budget=3), Callbacks(on_trial=interrupt_in_the_second)
     )
     assert result.cancelled
+    assert result.interrupted
     assert result.trials == 1
     assert [trial.status.value for trial in shown] == ["done", "cancelled"]
     again = client.improve(

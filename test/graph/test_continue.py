@@ -23,7 +23,7 @@ def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast, client
         told.append(line)
         if len(told) == 2:  # the run and its first trial
             first.send_signal(signal.SIGINT)
-    assert first.wait(HANG) == 1, first.stderr.read()
+    assert first.wait(HANG) == 130, first.stderr.read()
     arguments = continue_with("".join(told))
     run_id = arguments[2]
 

@@ -64,11 +64,15 @@ def ended(tmp_path_factory, domain):
             result = client.improve(Request("slide", "llm", budget=6, seed=3), calls)
             node.wait(lambda: len(trials) == result.trials, "all trials")
             names = parameters(node)
-        yield folder, result, trials, proposals, names, len(server.log)
+            asked = [request for request, _ in server.log if request.method == "POST"]
+            server.stop()
+            refused = client.improve(Request("slide", "llm", budget=2), calls)
+        yield folder, result, trials, proposals, names, len(asked), refused
     finally:
         del os.environ["MARKED_API_KEY"]
         node.close()
-        server.stop()
+        if server.is_running():
+            server.stop()
 
 
 def parameters(node):
@@ -86,7 +90,7 @@ def parameters(node):
 
 
 def test_the_budget_ends_the_run_cleanly(ended):
-    folder, result, _, _, _, requests = ended
+    folder, result, _, _, _, requests, _ = ended
     assert (result.error_code, requests) == (0, BUDGET)
     # The ladder took one call, two proposals one each.
     assert result.trials == 3
@@ -99,8 +103,17 @@ def test_the_budget_ends_the_run_cleanly(ended):
     assert sum(trial.proposal.details["spent"]["calls"] for trial in trials[1:]) == BUDGET
 
 
+def test_without_its_server_the_next_run_is_refused_before_it_begins(ended):
+    folder, result, *_, refused = ended
+    assert refused.refused
+    assert refused.run_id == ""
+    assert "improver llm: cannot reach http://localhost:" in refused.error_msg
+    with TrialStore(folder / "trials.sqlite") as store:
+        assert [record.run_id for record in store.runs()] == [result.run_id]
+
+
 def test_the_key_is_nowhere(ended):
-    folder, _, trials, proposals, names, _ = ended
+    folder, _, trials, proposals, names, _, _ = ended
     assert names["key_variable"].count("MARKED_API_KEY") == 1  # the name may be shown
     assert len(proposals) == len(trials) == 3
     told = repr(trials) + repr(proposals) + repr(names)

@@ -73,7 +73,7 @@ def test_an_svg_has_the_same_ink(board):
         ({"kind": "dots"}, "dots"),
         ({"columns": 3}, "3 x 5"),
         ({"square": float("nan")}, "nan"),
-        ({"square": 0.0}, "0.001"),
+        ({"square": 0.0}, "1 to 1000 mm"),
         ({"marker": 0.034}, "markers"),
         ({"family": "7x7_9"}, "7x7_9"),
         ({"columns": 20, "rows": 20}, "200"),

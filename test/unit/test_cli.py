@@ -122,7 +122,7 @@ def test_a_store_that_cannot_be_written_stops_before_anything_moves(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     done = icpi("run", "--task", "slide", "--in-process", "--store", blocked / "t.sqlite")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert str(blocked) in done.stderr
     assert "trial 0" not in done.stdout
@@ -191,9 +191,9 @@ def test_the_demo_ends_with_one_sentence():
 
     missed, better = trial(0, 0.21), trial(2, 0.0001)
     assert verdict([missed, better]) == (
-        "The first attempt missed the goal by 210 mm; after 2 more tries the puck stopped 0.1 mm "
+        "The first attempt missed the goal by 210 mm; after 2 more tries the puck stopped 0.10 mm "
         "from it."
     )
     assert "after 1 more try the puck" in verdict([missed, trial(1, 0.001)])
-    assert verdict([better]) == "The puck stopped 0.1 mm from the goal, and not closer afterwards."
+    assert verdict([better]) == "The puck stopped 0.10 mm from the goal, and not closer afterwards."
     assert verdict([]) == "No trial was seen to its end."

@@ -89,7 +89,7 @@ BAD = {
     "range name": (["--physics-range", "grip=0:1"], "physics has no 'grip': it has friction"),
     "range outside": (
         ["--physics-range", "friction=0.05:0.2"],
-        "friction = 0.05 to 0.2 1 is outside the documented range: allowed 0.1 to 0.35",
+        "friction = 0.05 to 0.2 is outside the documented range: allowed 0.1 to 0.35",
     ),
     "range reversed": (["--goal-range", "x=0.7:0.5"], "goal range x = 0.7 to 0.5 m is empty"),
     "range twice": (

@@ -170,7 +170,7 @@ BAD = {
     "goals of hindsight": (Plan, {"label": "hindsight", "goals_per_draw": 2}, "with hindsight"),
     "too few": ({"examples": 19, "draws": 1}, "examples = 19 is fewer than the k = 20"),
     "unknown name": ({"physics_range": {"mass": (1, 2)}}, "has no 'mass': it has grip"),
-    "reversed": ({"physics_range": {"grip": (0.7, 0.6)}}, "grip = 0.7 to 0.6 1 is empty"),
+    "reversed": ({"physics_range": {"grip": (0.7, 0.6)}}, "grip = 0.7 to 0.6 is empty"),
     "outside": ({"physics_range": {"grip": (0.5, 0.9)}}, "outside the documented.*0.4 to 0.8"),
     "not finite": ({"goal_range": {"x": (0.5, float("inf"))}}, "not finite: allowed 0.4 to 0.8"),
     "goal outside": ({"goal_range": {"y": (0.0, 0.4)}}, "goal range y = 0 to 0.4 m is outside"),

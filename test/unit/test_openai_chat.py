@@ -293,11 +293,12 @@ def test_malformed_responses(chat, httpserver, case):
 def test_settings_that_are_missing(monkeypatch, make, httpserver):
     assert "no model: set the option model or ICPI_MODEL" in failure(make(model=""))
     assert "must start with http" in failure(make(base_url="localhost:8000/v1"))
-    assert "no API key: set MY_KEY" in failure(make(key_variable="MY_KEY"))
+    elsewhere = "https://models.invalid/v1"  # a server of this machine may need no key
+    assert "no API key: set MY_KEY" in failure(make(key_variable="MY_KEY", base_url=elsewhere))
     monkeypatch.setenv("OPENAI_API_KEY", "schl\u00fcssel-0123456789")
     assert "not printable ASCII" in failure(make())
     monkeypatch.delenv("OPENAI_API_KEY")
-    client = make()
+    client = make(base_url=elsewhere)
     assert "no API key: set OPENAI_API_KEY" in failure(client)
     assert client.meter.spent.calls == 0
     assert httpserver.log == []
@@ -311,6 +312,13 @@ def test_server_that_needs_no_key(make, httpserver, monkeypatch):
     ask(client)
     keys = [request.headers["Authorization"] for request, _ in httpserver.log]
     assert keys == ["Bearer none", "Bearer now-there-is-one"]
+
+
+def test_a_server_of_this_machine_is_asked_without_a_key(make, httpserver, monkeypatch):
+    httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2"))
+    monkeypatch.delenv("OPENAI_API_KEY")
+    ask(make())
+    assert httpserver.log[0][0].headers["Authorization"] == "Bearer none"
 
 
 def test_url_from_the_environment(monkeypatch):

@@ -77,7 +77,7 @@ def test_everything_that_decides_is_there_with_its_unit():
     for words in (
         "speed            1.25 m/s, +0.25 from the last (allowed 0.6 to 1.6)",
         "embedded (instead of llm: llm: no reply)",
-        "12.3 +- 2.0 mm",
+        "12.3 mm +- 2.00 mm",
         "elbow_joint, 2.00 rad/s (64% of its limit)",
         "1.25 m/s, 0.23 J",
         "slow rehearsal",
@@ -119,7 +119,7 @@ def test_slow_motions_are_shown_in_their_order_with_peaks_and_lowest_points():
     assert [line.split()[0] for line in lines] == ["retreat", "approach"]
     for words in (
         "3.1 s, wrist_1_joint 0.24 rad/s (8%), tool 0.15 m/s, down to z = 0.110 m",
-        "0.050 m from itself, 0.102 m above the lowest plane",
+        "50.0 mm from itself, 102 mm above the lowest plane",
     ):
         assert words in lines[0]
 
