@@ -129,7 +129,7 @@ def test_two_cameras_on_one_topic_are_refused(observer, table, tmp_path):
 def test_a_name_that_is_no_topic_is_wrong_usage(tmp_path):
     done = icpi("camera", "--topic", "no topic", "--out", tmp_path / "c.yaml")
     assert done.returncode == 2
-    assert "'no topic' is no name" in done.stderr
+    assert "'no topic' is not a ROS name" in done.stderr
 
 
 def test_ctrl_c_ends_it(observer, tmp_path):

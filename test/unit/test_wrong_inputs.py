@@ -332,9 +332,14 @@ def nothing_begins(monkeypatch, folder, tmp_path):
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
+def names(folder):
+    """Return what is in a folder, but what Python compiles for itself."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "__pycache__")
+
+
 @pytest.mark.parametrize(("line", "said"), [(line, said) for line, *said in CASES])
 def test_a_wrong_input_is_one_line_and_exit_code_2(line, said, folder, capsys):
-    before = sorted(path.name for path in folder.iterdir())
+    before = names(folder)
     try:
         code = main([word.replace("|", " ") for word in line.split(" ")])
     except SystemExit as stop:
@@ -346,7 +351,7 @@ def test_a_wrong_input_is_one_line_and_exit_code_2(line, said, folder, capsys):
     assert err.rstrip("\n").isprintable()
     for text in said:
         assert text in err
-    assert sorted(path.name for path in folder.iterdir()) == before
+    assert names(folder) == before
 
 
 def test_every_command_is_among_them():
