@@ -305,3 +305,11 @@ def test_a_run_in_use_is_not_deleted(copy, ids, capsys):
     assert "is being written by process" in err
     assert listed(capsys, copy) == ids
     assert icpi(capsys, "runs", "--store", copy, "delete", ids[1], "--yes")[0] == 0
+
+
+def test_a_file_that_is_not_json_is_not_overwritten(tmp_path, capsys):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("x = 1\n")
+    assert main(["check-plugin", "--json", str(plugin)]) == 2
+    assert "it is not overwritten" in capsys.readouterr().err
+    assert plugin.read_text() == "x = 1\n"

@@ -11,10 +11,12 @@ from icpi_ros.arms import ARMS, find_arm
 from icpi_ros.arms.described import DescribedArm
 from icpi_ros.cli.main import main
 from icpi_ros.cli.plugins import split_plugins
-from icpi_ros.errors import UnknownName, UsageError
+from icpi_ros.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.random import Random
+from icpi_ros.improvers.shared import check_shared
 from icpi_ros.registry import Registry
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 
 TASK = "from icpi_ros.tasks import TASKS\n"
@@ -75,6 +77,22 @@ def test_a_broken_entry_breaks_nothing_else(site, capsys, caplog, value, reason)
     assert f"distribution stranger (entry point icpi_ros.tasks: juggle = {value})" in line
     assert main(["task", "describe", "juggle", "--quick"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_broken_improver_that_nobody_asks_for_stops_no_options(site, caplog):
+    outsider.install(site, entry_points="[icpi_ros.improvers]\nunasked = stranger.nothing:X\n")
+    check_shared({"k": 5}, ["knn"], IMPROVERS)
+    assert "unasked" in caplog.text
+    with pytest.raises(InvalidValue, match="unknown option 'kk'"):
+        check_shared({"kk": 5}, ["knn"], IMPROVERS)
+
+
+def test_what_an_improver_of_somebody_else_s_raises_is_one_line():
+    class Wrong(Random):
+        name, Options = "wrong", int
+
+    with IMPROVERS.temporarily("wrong", Wrong), pytest.raises(UsageError, match="must be a data"):
+        Run("slide", improver="wrong")
 
 
 def test_names_that_are_taken_are_named_with_both_sources(site, caplog):

@@ -272,3 +272,20 @@ def test_the_api_page_has_every_public_name(tmp_path):
     page = (tmp_path / "icpi_ros.html").read_text(encoding="utf-8")
     for name in NAMES:
         assert f'<section id="{name}">' in page
+
+
+def test_a_task_that_raises_fails_the_run_with_the_reason(monkeypatch):
+    def broken(*_):
+        raise ValueError("oops\nin my task")
+
+    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", broken)
+    run = icpi.improve("slide", trials=2, progress=False)
+    assert run.state == "failed"
+    assert "ValueError: oops in my task" in run.reason
+    assert "oops" in repr(run)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    run = icpi.Run("slide", seed=np.int64(3), trials=np.int32(2))
+    assert (run.config.seed, run.config.budget) == (3, 2)
+    assert type(run.config.seed) is int

@@ -11,9 +11,10 @@ from icpi_ros.errors import InvalidValue
 from icpi_ros.graph.arguments import arguments
 from icpi_ros.graph.description import NODES, graph
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.nodes.planning import Rules
 from icpi_ros.perception.window import LONGEST
 from icpi_ros.settings import table
-from icpi_ros.settings.setting import Setting, as_text
+from icpi_ros.settings.setting import Setting, as_text, made_of
 from icpi_ros.settings.table import ARGUMENTS, SETTINGS, check_run, find, of_node
 from icpi_ros.tasks import TASKS
 
@@ -157,3 +158,11 @@ def test_a_text_that_is_not_allowed_is_one_line(name, text, message):
     with pytest.raises(InvalidValue) as refused:
         find(name).parse(text)
     assert str(refused.value) == f"argument {message}"
+
+
+def test_rules_of_the_executor_have_no_default_where_a_value_is_missing():
+    values = {setting.name: setting.default for setting in of_node("executor")}
+    assert made_of(Rules, values).approval is True
+    del values["approval"]
+    with pytest.raises(KeyError, match="approval"):
+        made_of(Rules, values)
