@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,9 +82,7 @@ def improve(
     """
     task = _task(task)
     arm = _arm(task, arm)
-    asked = {"noise": noise, "latency": latency}
-    given = {name: value for name, value in asked.items() if value is not None}
-    observation = replace(task.observation, **given)
+    observation = task.observation.with_given(noise, latency)
     find("fallback").check(fallback)
     if fallback != ALLOW:
         require_model(improver, options or {})
@@ -169,18 +166,14 @@ def register(part: Part) -> Part:
     if not isinstance(name, str) or not name:
         raise UsageError(f"{part!r} has no name: give it an attribute name")
     registry = _registry(part, name)
-    if name in _ours and _ours[name] == _origin(part):
+    before = registry.registered_as(name)
+    if before is not None and _origin(before) == _origin(part):
         registry.forget(name)
     try:
         registry.register(name, part)
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
-    _ours[name] = _origin(part)
     return part
-
-
-_ours: dict[str, str] = {}
-"""Where each part that is registered here was defined."""
 
 
 def _registry(part: object, name: str) -> Registry[Any]:

@@ -68,6 +68,10 @@ class Registry(Generic[T]):
         self._loaded[name] = self._accept(name, item)
         registered.append((self, name, getattr(self._loaded[name], "__module__", "")))
 
+    def registered_as(self, name: str) -> T | None:
+        """Return what was registered from outside under ``name``; None = nothing, or not loaded."""
+        return None if name in self._entries else self._loaded.get(name)
+
     def forget(self, name: str) -> None:
         """Remove what was registered from outside under ``name``."""
         self._loaded.pop(name, None)

@@ -52,14 +52,8 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         client = stack.enter_context(ImproveClient(args.namespace))
         limit = ATTACH_LIMIT if graph is None else START_LIMIT
         client.connect(limit, lambda: _death(graph))
-        begun: list[str] = []
-
-        def on_run(run_id: str, trial: int) -> None:
-            begun.append(run_id)
-            plan.announce(run_id, trial if plan.resume else None)
-
         calls = Callbacks(
-            on_run=on_run,
+            on_run=lambda run_id, trial: plan.announce(run_id, trial if plan.resume else None),
             on_trial=show,
             on_question=lambda question: _say_who_waits(args.namespace, question),
             alive=lambda: _death(graph),
@@ -67,12 +61,12 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         try:
             result = client.improve(_request(plan), calls)
         except ExecutionFailed as exc:
-            if not begun:
+            if not plan.begun:
                 raise
             _print_error(str(exc))
-            return begun[-1]
+            return plan.begun[-1]
         except KeyboardInterrupt as exc:
-            if begun:
+            if plan.begun:
                 raise
             why = f"{exc}: " if str(exc) else ""
             raise KeyboardInterrupt(
@@ -81,7 +75,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
     if result.refused:
         raise UsageError(result.error_msg)
     if result.interrupted and result.cancelled:
-        if result.run_id and not begun:
+        if result.run_id and not plan.begun:
             plan.begun.append(result.run_id)
         if graph is not None:
             graph.log.unlink(missing_ok=True)

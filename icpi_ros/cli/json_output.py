@@ -37,7 +37,7 @@ class JsonOutput:
         if self.path is None:
             return
         checked_output(self.path)
-        if self.path.is_file() and self.path.read_bytes()[:1] not in (b"", b"{", b"["):
+        if self.path.is_file() and _first_byte(self.path) not in (b"", b"{", b"["):
             raise UsageError(
                 f"--json {self.path}: this file is not JSON, it is not overwritten: give another "
                 "FILE, or - for standard output"
@@ -64,6 +64,11 @@ class JsonOutput:
     def __str__(self) -> str:
         """Return the word that means the same in any folder."""
         return str(self.path.absolute()) if self.path else "-"
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "the result") -> None:

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -279,16 +279,14 @@ def _check_examples(
 
 def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
-    asked = {"noise": args.noise, "latency": args.latency}
-    given = {name: value for name, value in asked.items() if value is not None}
-    if given and not args.in_process:
+    if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
     if args.source == "camera" and (args.in_process or args.attach):
         raise UsageError(
             "--source camera is for a graph that is started here: leave out --in-process, or start "
             "the graph that you attach to with source:=camera"
         )
-    return replace(task.observation, **given)
+    return task.observation.with_given(args.noise, args.latency)
 
 
 def execute(args: argparse.Namespace, plan: Plan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,15 @@ class Observation:
                 raise InvalidValue(
                     Refusal(text, Kind.OUT_OF_BOUNDS, name, "", value, limit, unit, field=name)
                 )
+
+    def with_given(self, noise: float | None, latency: float | None) -> Observation:
+        """Return the same with what is given in place; None = as it is.
+
+        Raises:
+            InvalidValue: see above.
+        """
+        asked = {"noise": noise, "latency": latency}
+        return replace(self, **{name: v for name, v in asked.items() if v is not None})
 
 
 PERFECT = Observation()
