@@ -158,9 +158,13 @@ class Database:
             )
 
     def _refuse_foreign(self, db: sqlite3.Connection) -> None:
-        """Leave the data base of another program as it is."""
-        ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-        if not ours and db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
+        """Leave the data base of another program as it is.
+
+        Tables and application id are committed together: asked for in this order, a file that
+        another process fills meanwhile is never taken for a foreign one.
+        """
+        filled = db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0] > 0
+        if filled and db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise StoreError(f"{self.path} is not an ICPI trial store: choose another with --store")
 
     def _create_tables(self, db: sqlite3.Connection) -> None:

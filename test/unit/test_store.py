@@ -324,6 +324,31 @@ def test_many_processes_open_a_new_file_at_once(tmp_path):
     assert [process.wait(300) for process in started] == [0] * 4
 
 
+def test_many_threads_open_a_new_file_at_once(tmp_path):
+    """Between two looks at a file another one may have filled it."""
+    interval, failures = sys.getswitchinterval(), []
+    together = threading.Barrier(6)
+
+    def open_all():
+        for number in range(15):
+            together.wait()
+            try:
+                TrialStore(tmp_path / f"{number}.sqlite").close()
+            except Exception as exc:
+                failures.append(exc)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=open_all) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+
+
 def test_locked_for_too_long(store):
     run_id = store.create_run(CONFIG)
     store._database._connection.execute("PRAGMA busy_timeout = 100")
