@@ -12,7 +12,6 @@ from icpi_ros.data.records import RunRecord
 from icpi_ros.lengths import millimetres
 from icpi_ros.models.budget import Spending
 from icpi_ros.redact import redact_text
-from icpi_ros.report.bench_figures import plain_svg
 from icpi_ros.report.page import (
     Cell,
     Column,
@@ -27,10 +26,9 @@ from icpi_ros.report.page import (
     section,
     table,
 )
-from icpi_ros.report.run_model import model_section
-from icpi_ros.report.run_text import mixed_lines, prediction
-from icpi_ros.report.run_timing import timing_section
-from icpi_ros.report.run_tracking import tracking_table
+from icpi_ros.report.picture import plot_svg
+from icpi_ros.report.run.sections import model_section, timing_section, tracking_table
+from icpi_ros.report.run.text import mixed_lines, prediction
 from icpi_ros.runs.picture import draw_costs, draw_paths
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
@@ -151,12 +149,12 @@ def _cost_cell(trial: Trial) -> Cell:
 def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> str:
     drawn = [
         figure(
-            plain_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
+            plot_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
             "Where the object went in every trial, dark for the first to bright for the last; "
             "the red circle is the goal.",
         ),
         figure(
-            plain_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
+            plot_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
             "Cost of every trial and the lowest so far; a blue dash is what the improver "
             "predicted, with one standard deviation.",
         ),

@@ -9,20 +9,20 @@ from typing import Any
 from icpi_ros.bench.results import Results, arms_of, mixed_lines
 from icpi_ros.bench.statistics import RESAMPLES, TaskSummary, summarise
 from icpi_ros.redact import redact_text
-from icpi_ros.report.bench_figures import (
+from icpi_ros.report.bench.figures import (
     CALIBRATION_COLOURS,
+    PANEL,
+    WIDE,
     by_task,
     calibration_draws,
     curve_draws,
     pair_colours,
     pair_draws,
-    panel_svg,
     study_draws,
-    wide_svg,
 )
-from icpi_ros.report.bench_html import calibration_table, overview, task_table, trouble_table
-from icpi_ros.report.bench_plots import MOST_DOTS
-from icpi_ros.report.bench_words import (
+from icpi_ros.report.bench.plots import MOST_DOTS
+from icpi_ros.report.bench.tables import calibration_table, overview, task_table, trouble_table
+from icpi_ros.report.bench.words import (
     instances_text,
     key_trials,
     nothing_text,
@@ -47,6 +47,7 @@ from icpi_ros.report.page import (
     section,
     table,
 )
+from icpi_ros.report.picture import plot_svg
 
 MOST_DETAILED = 10
 """With more conditions and tasks than this, per-instance plots are left out, and it says so."""
@@ -178,7 +179,7 @@ def _study(key: str, ones: list[TaskSummary]) -> str:
     unused = "".join(f" {text}." for text in dict.fromkeys(map(unused_text, ones)) if text)
     drawn = [
         figure(
-            wide_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions"),
+            plot_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions", WIDE),
             f"Mean best cost after {trial} adjustments under each condition; vertical bars are "
             "95 % intervals. Points are shifted sideways a little so that bars can be told apart. "
             f"Lower is better.{unused}",
@@ -217,7 +218,9 @@ def _curves(key: str, one: TaskSummary) -> str:
     names = ("mean cost", "median cost", "success")
     drawn = zip(curve_draws(one), captions, names, strict=True)
     return figures(
-        figure(wide_svg(draw, f"{key}-c{n}", f"{title(one)}: {name}, by adjustments"), caption)
+        figure(
+            plot_svg(draw, f"{key}-c{n}", f"{title(one)}: {name}, by adjustments", WIDE), caption
+        )
         for n, (draw, caption, name) in enumerate(drawn)
     )
 
@@ -231,7 +234,7 @@ def _pairs(key: str, one: TaskSummary) -> str:
         won, lost = float((here < there).mean()), float((here > there).mean())
         panels.append(
             figure(
-                panel_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}"),
+                plot_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}", PANEL),
                 f"{name}: {one.default} better in {percent(won)}, worse in {percent(lost)}",
             )
         )
@@ -258,7 +261,7 @@ def _calibrations(key: str, one: TaskSummary) -> str:
         shares = f"{percent(known.within_1)} within 1 std, {percent(known.within_2)} within 2"
         panels.append(
             figure(
-                panel_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}"),
+                plot_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}", PANEL),
                 f"{name}: {shares}; median |z| {significant(known.median_z)}",
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.lengths import millimetres
@@ -12,8 +13,8 @@ from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
 from icpi_ros.offline.ranking import Place
 from icpi_ros.redact import redact_text
+from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag_run import as_trials
-from icpi_ros.report.bench_figures import plain_svg
 from icpi_ros.report.page import (
     Cell,
     Column,
@@ -27,9 +28,11 @@ from icpi_ros.report.page import (
     section,
     table,
 )
-from icpi_ros.report.replay_picture import draw_ranking
-from icpi_ros.report.replay_text import counted, reproduced
+from icpi_ros.report.picture import plot_svg
 from icpi_ros.runs.picture import draw_costs, draw_paths
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 KINDS = (
     "Measured: the proposed theta was executed in the recording, and its cost was seen. Estimated: "
@@ -38,6 +41,8 @@ KINDS = (
     "theta with its measured cost, and a bound that holds if outcomes change with theta nowhere "
     "faster than between two recorded trials."
 )
+_FLOOR = 1e-2
+"""Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
 MOST_RUNS = 50
 """Runs with a section of their own."""
 
@@ -96,7 +101,7 @@ def _ranking(places: Sequence[Place]) -> str:
         ]
         for place in places
     ]
-    drawn = plain_svg(lambda axes: draw_ranking(axes, places), "r", "expected cost by improver")
+    drawn = plot_svg(lambda axes: _draw_ranking(axes, places), "r", "expected cost by improver")
     caption = f"Expected cost of the next trial with its {LEVEL:.0%} interval; estimated."
     return table(columns, rows, "ranking") + figures([figure(drawn, caption)])
 
@@ -107,13 +112,13 @@ def _run(one: EvaluatedRun, n: int) -> str:
     pictures = figures(
         [
             figure(
-                plain_svg(
+                plot_svg(
                     lambda axes: draw_paths(axes, run.task, run.goal, trials), f"p{n}", "paths"
                 ),
                 "Where the object went, dark for the first trial to bright for the last.",
             ),
             figure(
-                plain_svg(lambda axes: draw_costs(axes, trials), f"c{n}", "cost per trial"),
+                plot_svg(lambda axes: draw_costs(axes, trials), f"c{n}", "cost per trial"),
                 "Recorded cost of every trial and the lowest so far.",
             ),
         ]
@@ -245,3 +250,26 @@ def _left_out(evaluation: Evaluation) -> str:
     if not evaluation.skipped:
         return paragraph("Nothing was left out.", "note")
     return items(evaluation.skipped)
+
+
+def _draw_ranking(axes: Axes, places: Sequence[Place]) -> None:
+    """Draw expected costs with their intervals, the best improver on top."""
+    rows = range(len(places))
+    for row, place in zip(rows, places, strict=True):
+        low, cost, high = (
+            max(1e3 * value, _FLOOR) for value in (place.low, place.cost, place.high)
+        )
+        axes.plot([low, high], [row, row], color="tab:blue", linewidth=2.0, alpha=0.6)
+        axes.plot(cost, row, "o", color="tab:blue", markersize=6)
+        axes.annotate(
+            place.improver, (low, row), xytext=(0, 5), textcoords="offset points", fontsize=9
+        )
+    axes.set_yticks([])
+    axes.set_ylim(len(places) - 0.5, -0.8)
+    axes.set_xscale("log")
+    low, high = (math.log10(value) for value in axes.get_xlim())
+    axes.set_xlim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set(xlabel="expected cost of the next trial [mm]", title="ranking, estimated")
+    axes.grid(alpha=0.3, axis="x")

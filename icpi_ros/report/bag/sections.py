@@ -13,7 +13,7 @@ from icpi_ros.data.bags.topics import INFO
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.report.page import Cell, Column, items, paragraph, table
-from icpi_ros.report.run_page import Section
+from icpi_ros.report.run.page import Section
 from icpi_ros.types import SECOND
 
 FOXGLOVE = "config/foxglove.json"

@@ -11,8 +11,8 @@ from icpi_ros.bench.statistics import (
     TaskSummary,
     block_ratio,
 )
-from icpi_ros.report.bench_style import plain
-from icpi_ros.report.bench_words import (
+from icpi_ros.report.bench.style import plain
+from icpi_ros.report.bench.words import (
     is_oracle,
     key_trials,
     milliseconds,
