@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 from icpi_ros.errors import UsageError
 from icpi_ros.files import replacing
+from icpi_ros.redact import redact_text
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def inline_svg(figure: Figure, key: str, label: str) -> Markup:
     attributes = {
         "viewBox": box,
         "role": "img",
-        "aria-label": printable(label),
+        "aria-label": redact_text(printable(label)),
         "style": f"max-width:{float(box.split()[2]):.0f}px",
     }
     shown = ElementTree.Element("svg", attributes)
@@ -178,7 +179,7 @@ class _Rewriter:
             return inside
         made = ElementTree.Element(tag, attributes)
         if tag == "text":
-            made.text = "".join(element.itertext())
+            made.text = redact_text("".join(element.itertext()))
         else:
             made.extend(inside)
         return [made]

@@ -6,22 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.lengths import millimetres
 from icpi_ros.offline.answers import Answer, EvaluatedRun
 from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
 from icpi_ros.offline.ranking import Place
-from icpi_ros.redact import redact_text
 from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag_run import as_trials
 from icpi_ros.report.page import (
     Cell,
     Column,
     document,
-    escaped,
     figure,
     figures,
+    heading,
     items,
     navigation,
     paragraph,
@@ -53,7 +54,6 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [
-        f"<h1>{escaped(f'{bag.path.name}, evaluated offline')}</h1>",
         _lead(evaluation),
         navigation([*links, ("left-out", "Left out")]),
         section("ranking", "Ranking", _ranking(evaluation.ranking)),
@@ -63,10 +63,10 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
         ),
         section("left-out", "Left out", _left_out(evaluation)),
     ]
-    return redact_text(document(f"{bag.path.name}, evaluated offline", "".join(parts)))
+    return document(f"{bag.path.name}, evaluated offline", parts)
 
 
-def _lead(evaluation: Evaluation) -> str:
+def _lead(evaluation: Evaluation) -> Markup:
     speed = f", {evaluation.factor:.0f} x real time" if math.isfinite(evaluation.factor) else ""
     source = evaluation.source or "not done again"
     runs = counted(len(evaluation.runs), "run")
@@ -77,7 +77,7 @@ def _lead(evaluation: Evaluation) -> str:
     ) + paragraph(KINDS)
 
 
-def _ranking(places: Sequence[Place]) -> str:
+def _ranking(places: Sequence[Place]) -> Markup:
     if not places:
         return paragraph("No improver was asked.", "note")
     columns = [
@@ -106,7 +106,7 @@ def _ranking(places: Sequence[Place]) -> str:
     return table(columns, rows, "ranking") + figures([figure(drawn, caption)])
 
 
-def _run(one: EvaluatedRun, n: int) -> str:
+def _run(one: EvaluatedRun, n: int) -> Markup:
     run = one.run
     trials = as_trials(run)
     pictures = figures(
@@ -129,9 +129,9 @@ def _run(one: EvaluatedRun, n: int) -> str:
     return (
         paragraph(said + ".")
         + pictures
-        + "<h3>Perception now against then</h3>"
+        + heading("Perception now against then")
         + _perception(one)
-        + "<h3>What improvers would have proposed</h3>"
+        + heading("What improvers would have proposed")
         + _proposals(one)
     )
 
@@ -140,7 +140,7 @@ def _verdict(answer: Answer) -> str:
     return f"no answer ({answer.failed})" if answer.failed else reproduced(answer.proposed)
 
 
-def _perception(one: EvaluatedRun) -> str:
+def _perception(one: EvaluatedRun) -> Markup:
     columns = [
         Column("trial"),
         Column("largest distance [mm]"),
@@ -167,7 +167,7 @@ def _perception(one: EvaluatedRun) -> str:
     return table(columns, rows, "perception")
 
 
-def _proposals(one: EvaluatedRun) -> str:
+def _proposals(one: EvaluatedRun) -> Markup:
     space = one.run.task.space
     columns = [
         Column("trial"),
@@ -193,7 +193,7 @@ def _proposals(one: EvaluatedRun) -> str:
     return table(columns, rows, "proposals") + _hindsight(one.answers)
 
 
-def _hindsight(answers: Mapping[str, Answer]) -> str:
+def _hindsight(answers: Mapping[str, Answer]) -> Markup:
     lines = [
         f"{name}: {len(a.solved)} solved instances, expected cost {millimetres(_mean(a.solved))} "
         "(estimated)"
@@ -201,7 +201,7 @@ def _hindsight(answers: Mapping[str, Answer]) -> str:
         if a.solved
     ]
     if not lines:
-        return ""
+        return Markup("")
     return paragraph(
         "Solved instances: the outcome of one recorded trial is the goal, others are the history; "
         "a theta that reaches the goal exactly is known."
@@ -246,7 +246,7 @@ def _share(value: float) -> Cell:
     return Cell(f"{value:.1%}" if math.isfinite(value) else "-", value)
 
 
-def _left_out(evaluation: Evaluation) -> str:
+def _left_out(evaluation: Evaluation) -> Markup:
     if not evaluation.skipped:
         return paragraph("Nothing was left out.", "note")
     return items(evaluation.skipped)

@@ -6,13 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from icpi_ros.models.budget import Spending
-from icpi_ros.report.page import Cell, Column, folded, paragraph, preformatted, table
+from icpi_ros.report.page import Cell, Column, folded, joined, paragraph, preformatted, table
 from icpi_ros.report.run.text import spending_line
 from icpi_ros.types import Trial
 
 
-def model_section(trials: Sequence[Trial], spent: Spending) -> str:
+def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
     """Return what a run asked of its model, as markup; one sentence if it asked none.
 
     Args:
@@ -25,11 +27,11 @@ def model_section(trials: Sequence[Trial], spent: Spending) -> str:
     return (
         paragraph(f"In all: {spending_line(spent)}.")
         + _spending(asked)
-        + "".join(_questions(trial) for trial in asked)
+        + joined(_questions(trial) for trial in asked)
     )
 
 
-def _spending(trials: Sequence[Trial]) -> str:
+def _spending(trials: Sequence[Trial]) -> Markup:
     columns = [
         Column("trial"),
         Column("calls", "HTTP requests, retries included"),
@@ -62,7 +64,7 @@ def _model_row(trial: Trial) -> list[Cell]:
     ]
 
 
-def _questions(trial: Trial) -> str:
+def _questions(trial: Trial) -> Markup:
     exchanges: Sequence[Mapping[str, Any]] = trial.proposal.details["exchanges"]
     told = "\n\n".join(map(_told, exchanges))
     return folded(f"Trial {trial.number}: prompts and replies", preformatted(told))
@@ -78,7 +80,7 @@ def _told(exchange: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def timing_section(trials: Sequence[Trial]) -> str:
+def timing_section(trials: Sequence[Trial]) -> Markup:
     """Return a table of times [s], a row per trial; what is not known is left out as ``-``."""
     columns = [
         Column("trial"),
@@ -104,18 +106,18 @@ def _timing_row(trial: Trial) -> list[Cell]:
     ]
 
 
-def _sum(trials: Sequence[Trial]) -> str:
+def _sum(trials: Sequence[Trial]) -> Markup:
     proposing = sum(trial.proposal.latency for trial in trials)
     known = [trial.seconds for trial in trials if math.isfinite(trial.seconds)]
     whole = f" of {sum(known):.1f} s in all" if known else ""
     return paragraph(f"The improver took {proposing:.3f} s{whole}.", "note")
 
 
-def tracking_table(trials: Sequence[Trial]) -> str:
+def tracking_table(trials: Sequence[Trial]) -> Markup:
     """Return a table, a row per trial; empty where no trial knows of an arm (in-process runs)."""
     told = [trial for trial in trials if trial.tracking.motion]
     if not told:
-        return ""
+        return Markup("")
     columns = [
         Column("trial"),
         Column("last command", numeric=False),
