@@ -14,7 +14,8 @@ from icpi_ros.cli.arguments import checked_picture, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.errors import DescriptionError, UsageError
-from icpi_ros.report.arm_picture import FORMATS, save_reach
+from icpi_ros.report.arm_picture import save_reach
+from icpi_ros.report.picture import FORMATS
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.reach import reach
 from icpi_ros.text import printable

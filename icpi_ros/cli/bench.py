@@ -38,7 +38,7 @@ from icpi_ros.data.workers import Workers
 from icpi_ros.errors import DatasetError, UsageError
 from icpi_ros.improvers.llm import Llm
 from icpi_ros.models.connect import LOCAL_MODEL, require_reachable
-from icpi_ros.report.bench_text import bench_spending, bench_tables
+from icpi_ros.report.bench.text import bench_spending, bench_tables
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:

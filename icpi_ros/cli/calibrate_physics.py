@@ -35,8 +35,8 @@ from icpi_ros.identify.estimate import estimate_of
 from icpi_ros.identify.fit import Effort, fit
 from icpi_ros.identify.physics_file import save
 from icpi_ros.identify.sources import from_bag, from_store
-from icpi_ros.report.physics_picture import FORMATS, save_physics_picture
-from icpi_ros.report.physics_text import physics_json, physics_lines
+from icpi_ros.report.physics import physics_json, physics_lines, save_physics_picture
+from icpi_ros.report.picture import FORMATS
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.text import printable
 

@@ -29,8 +29,7 @@ from icpi_ros.data.workers import Workers
 from icpi_ros.errors import DatasetError, InvalidValue, UsageError
 from icpi_ros.identify import physics_file
 from icpi_ros.lengths import Length, parse_quantity
-from icpi_ros.report.dataset_picture import save_dataset_picture
-from icpi_ros.report.dataset_text import describe_dataset
+from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
 from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 

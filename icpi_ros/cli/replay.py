@@ -28,9 +28,9 @@ from icpi_ros.offline.instances import PAIRS
 from icpi_ros.offline.record import as_json
 from icpi_ros.offline.request import Request
 from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.report.bag.evaluation_page import replay_page
+from icpi_ros.report.bag.evaluation_text import replay_lines
 from icpi_ros.report.page import save
-from icpi_ros.report.replay_page import replay_page
-from icpi_ros.report.replay_text import replay_lines
 from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 

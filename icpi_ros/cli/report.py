@@ -20,9 +20,9 @@ from icpi_ros.cli.report_outputs import (
 )
 from icpi_ros.data.store import default_path
 from icpi_ros.errors import UsageError
-from icpi_ros.report.bench_figures import save_pngs
-from icpi_ros.report.bench_page import bench_page
-from icpi_ros.report.bench_text import task_table
+from icpi_ros.report.bench.figures import save_pngs
+from icpi_ros.report.bench.page import bench_page
+from icpi_ros.report.bench.text import task_table
 from icpi_ros.report.page import save
 from icpi_ros.text import printable
 

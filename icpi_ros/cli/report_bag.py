@@ -13,7 +13,7 @@ from icpi_ros.data.store import TrialStore, UnknownRun, default_path
 from icpi_ros.errors import UsageError
 from icpi_ros.models.budget import spent_on
 from icpi_ros.offline.runs import group, settled
-from icpi_ros.report.bag_page import bag_sections
+from icpi_ros.report.bag.sections import bag_sections
 from icpi_ros.report.bag_run import as_record, as_trials
 
 if TYPE_CHECKING:

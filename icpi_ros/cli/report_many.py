@@ -13,9 +13,9 @@ from icpi_ros.data.mixing import refuse_ways, two_ways
 from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.models.budget import spent_on
-from icpi_ros.report.bench_text import task_table
+from icpi_ros.report.bench.text import task_table
+from icpi_ros.report.run.text import run_summary
 from icpi_ros.report.run_json import record_json
-from icpi_ros.report.run_text import run_summary
 from icpi_ros.tasks import TASKS
 from icpi_ros.text import printable
 

@@ -16,10 +16,11 @@ from icpi_ros.errors import UsageError
 from icpi_ros.models.budget import spent_on
 from icpi_ros.report.export import write_csv, write_parquet
 from icpi_ros.report.page import save
+from icpi_ros.report.picture import save_figure
+from icpi_ros.report.run.page import run_page
+from icpi_ros.report.run.text import run_summary
 from icpi_ros.report.run_json import record_json
-from icpi_ros.report.run_page import run_page
-from icpi_ros.report.run_text import run_summary
-from icpi_ros.runs.picture import save_picture
+from icpi_ros.runs.picture import draw
 from icpi_ros.runs.table import trial_rows
 from icpi_ros.tasks import TASKS
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from icpi_ros.bench.statistics import TaskSummary
     from icpi_ros.data.records import RunRecord
     from icpi_ros.models.budget import Spending
-    from icpi_ros.report.run_page import Section
+    from icpi_ros.report.run.page import Section
     from icpi_ros.tasks.base import Task
     from icpi_ros.types import Array, Trial
 
@@ -124,7 +125,7 @@ def write_run(
 ) -> None:
     """Write what was asked for about one run; print its table if nothing was.
 
-    Arguments as those of :func:`icpi_ros.report.run_page.run_page`.
+    Arguments as those of :func:`icpi_ros.report.run.page.run_page`.
     """
     if asked.json:
         asked.json.write(record_json(record.run_id, record.config, list(trials), spent))
@@ -133,7 +134,7 @@ def write_run(
         say_page(asked.page)
     if asked.folder:
         picture = asked.folder / f"{record.run_id}.png"
-        save_picture(picture, task, goal, trials)
+        save_figure(picture, draw(task, goal, trials))
         print(f"picture: {picture.absolute()}")
     if asked.csv or asked.parquet:
         write_rows([(record, task, trials, goal)], asked)

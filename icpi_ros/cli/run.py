@@ -41,10 +41,11 @@ from icpi_ros.data.store import TrialStore, default_path
 from icpi_ros.errors import UsageError
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.models.budget import spent_on
+from icpi_ros.report.picture import save_figure
+from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.report.run_json import record_json
-from icpi_ros.report.run_text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.run_setup import ALLOW, find_examples, require_model
-from icpi_ros.runs.picture import save_picture
+from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.simulated import run_simulated
 from icpi_ros.settings.table import find
@@ -347,7 +348,7 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.json:
         plan.json.write(record_json(run_id, record.config, trials, spent))
     if plan.picture:
-        save_picture(plan.picture, plan.task, np.array(record.config.goal), trials)
+        save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
         print(f"picture: {plan.picture.absolute()}")
     if fell_back := fallback_line(record.config.improver, trials):
         _say(fell_back)

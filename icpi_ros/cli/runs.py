@@ -17,7 +17,7 @@ from icpi_ros.cli.json_output import add_json
 from icpi_ros.data.store import TrialStore, default_path
 from icpi_ros.errors import UsageError
 from icpi_ros.lengths import millimetres
-from icpi_ros.report.run_difference import cost_pairs, difference_text, differences
+from icpi_ros.report.run.difference import cost_pairs, difference_text, differences
 from icpi_ros.text import printable
 
 if TYPE_CHECKING:

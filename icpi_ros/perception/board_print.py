@@ -11,6 +11,7 @@ import numpy as np
 
 from icpi_ros.errors import UsageError
 from icpi_ros.files import replacing
+from icpi_ros.html import template
 from icpi_ros.perception.board import Board, Gray
 
 MARGIN = 0.012
@@ -80,14 +81,13 @@ def svg(board: Board) -> str:
         f"M{1e3 * x:.4f} {1e3 * y:.4f}h{1e3 * w:.4f}v{1e3 * h:.4f}h{-1e3 * w:.4f}z"
         for x, y, w, h in moved + _ruler(base * 1e-3)
     )
-    left = 1e3 * (MARGIN + RULER + 0.004)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.3f}mm" height="{height:.3f}mm" '
-        f'viewBox="0 0 {width:.3f} {height:.3f}">\n'
-        f'<rect width="{width:.3f}" height="{height:.3f}" fill="#fff"/>\n'
-        f'<path d="{shapes}" fill="#000"/>\n'
-        f'<text x="{left:.2f}" y="{base + 1.0:.2f}" font-family="sans-serif" font-size="3" '
-        f'fill="#000">{_label(board)}</text>\n</svg>\n'
+    return template("board.svg").render(
+        width=f"{width:.3f}",
+        height=f"{height:.3f}",
+        shapes=shapes,
+        left=f"{1e3 * (MARGIN + RULER + 0.004):.2f}",
+        base=f"{base + 1.0:.2f}",
+        label=_label(board),
     )
 
 

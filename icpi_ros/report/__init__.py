@@ -1,1 +1,1 @@
-"""What a person sees of a run: text lines, a table, a picture."""
+"""Reports as text, pictures and pages: runs, bags, data sets, physics, arms, benchmarks."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import UsageError
+from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.reach import Reach
 from icpi_ros.types import Array
@@ -19,7 +19,6 @@ from icpi_ros.types import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = (".svg", ".png")
 _POSSIBLE = "#2a9d5c"
 _COLOURS = (
     "#d1495b", "#edae49", "#30638e", "#8d5a97", "#00798c", "#7a5c3e", "#e377c2", "#9aa0a6",
@@ -39,11 +38,8 @@ def save_reach(path: str | Path, task: Task, arm: Arm, found: Reach) -> None:
     Raises:
         UsageError: another format, or the file cannot be written.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    if Path(path).suffix.lower() not in FORMATS:
-        raise UsageError(f"cannot draw {path}: allowed endings are {' and '.join(FORMATS)}")
     figure = Figure(figsize=(12.0, 5.6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2)
     kinds = _kinds(found)
@@ -53,15 +49,7 @@ def save_reach(path: str | Path, task: Task, arm: Arm, found: Reach) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     share = found.possible / len(found.thetas)
     figure.suptitle(f"{found.arm}, task {found.task}: {share:.0%} of {len(found.thetas)} strokes")
-    try:
-        with rc_context({"svg.hashsalt": "icpi_ros"}):
-            figure.savefig(Path(path), metadata={"Date": None} if _is_svg(path) else None)
-    except OSError as exc:
-        raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
-
-
-def _is_svg(path: str | Path) -> bool:
-    return Path(path).suffix.lower() == ".svg"
+    save_figure(path, figure)
 
 
 def _kinds(found: Reach) -> dict[str, tuple[str, str]]:

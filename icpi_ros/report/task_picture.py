@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icpi_ros.errors import UsageError
 from icpi_ros.offline.survey import Landscape
+from icpi_ros.report.picture import save_figure
 from icpi_ros.space import Parameter
 from icpi_ros.tasks.base import Task
 
@@ -45,10 +45,7 @@ def save_landscape(path: str | Path, task: Task, landscape: Landscape) -> None:
         shades[0], ax=list(panels), label="cost [mm]", ticks=_ticks(landscape), format="%g"
     )
     figure.suptitle(_title(task, landscape), fontsize=11)
-    try:
-        figure.savefig(Path(path), format="png", metadata={"Software": "icpi_ros"})
-    except OSError as exc:
-        raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
+    save_figure(path, figure)
 
 
 def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> QuadContourSet:

@@ -6,12 +6,10 @@ matplotlib is imported at the first call only, and without a display.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.errors import UsageError
 from icpi_ros.lengths import millimetres
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
@@ -29,23 +27,14 @@ _FLOOR = 1e-3
 """Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
 
 
-def save_picture(path: str | Path, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
-    """Draw the trials of a run into a PNG.
+def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
+    """Return the picture as a figure that notebooks show.
 
     Args:
-        path: file to write.
         task: of the run; says which plane of frame ``base`` the goal is in.
         goal: ``(g,)`` goal of the run.
         trials: at least none; those without a trajectory are only listed.
-
-    Raises:
-        UsageError: the file cannot be written.
     """
-    _write(draw(task, goal, trials), Path(path))
-
-
-def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
-    """Return the picture as a figure that notebooks show; arguments as in :func:`save_picture`."""
     from icpi_ros.runs.figure import ShownFigure  # matplotlib takes half a second
 
     figure = ShownFigure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
@@ -54,14 +43,6 @@ def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
     draw_costs(right, trials)
     figure.suptitle(_title(task, trials), fontsize=11)
     return figure
-
-
-def _write(figure: Figure, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="png", metadata={"Software": "icpi_ros"})
-    except OSError as exc:
-        raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
 
 
 def _title(task: Task, trials: Sequence[Trial]) -> str:
@@ -85,7 +66,7 @@ def _colours(trials: Sequence[Trial]) -> dict[int, Any]:
 
 
 def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
-    """Draw where the object went in every trial; arguments as in :func:`save_picture`."""
+    """Draw where the object went in every trial; arguments as in :func:`draw`."""
     colours, plane = _colours(trials), _plane(task)
     ends = []
     for trial in trials:

@@ -13,12 +13,12 @@ from bench_data import RATES, condition, realistic, results_of
 from icpi_ros.bench.results import write
 from icpi_ros.bench.statistics import summarise
 from icpi_ros.cli.main import main
-from icpi_ros.report.bench_figures import save_pngs
-from icpi_ros.report.bench_page import bench_page
-from icpi_ros.report.bench_plots import condition_places
-from icpi_ros.report.bench_style import styles
-from icpi_ros.report.bench_text import bench_tables
-from icpi_ros.report.bench_words import percent, shown_trials, significant
+from icpi_ros.report.bench.figures import save_pngs
+from icpi_ros.report.bench.page import bench_page
+from icpi_ros.report.bench.plots import condition_places
+from icpi_ros.report.bench.style import styles
+from icpi_ros.report.bench.text import bench_tables
+from icpi_ros.report.bench.words import percent, shown_trials, significant
 
 HOSTILE = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$\\frac{$", "a&b\x07\n<b>",

@@ -23,7 +23,7 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.random import Random
 from icpi_ros.models.connect import ModelChoice
 from icpi_ros.models.probe import require_answer
-from icpi_ros.report.run_text import fallback_line
+from icpi_ros.report.run.text import fallback_line
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
 MODELS = "/v1/models"

@@ -51,4 +51,13 @@ def test_the_package_root_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
     )
     loaded = set(done.stdout.split())
-    assert not loaded & {"numpy", "scipy", "mujoco", "matplotlib", "pyarrow", "openai", "rclpy"}
+    assert not loaded & {
+        "numpy",
+        "scipy",
+        "mujoco",
+        "matplotlib",
+        "pyarrow",
+        "openai",
+        "rclpy",
+        "jinja2",
+    }

@@ -135,3 +135,11 @@ def test_every_shared_file_is_installed():
                 assert any(path.match(pattern) for pattern in wanted), path
     assert 'files("config/arms", "*.yaml", "*.urdf")' in text
     assert {path.suffix for path in (REPO / "config" / "arms").iterdir()} <= {".yaml", ".urdf"}
+
+
+def test_every_file_of_the_package_that_is_not_python_is_installed():
+    patterns = ast.literal_eval(setup_arguments()["package_data"].values[0])
+    package = REPO / "icpi_ros"
+    installed = {path for pattern in patterns for path in package.glob(pattern)}
+    found = {path for path in package.rglob("*") if path.is_file()}
+    assert {path for path in found if path.suffix not in {".py", ".pyc"}} == installed

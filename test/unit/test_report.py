@@ -10,8 +10,9 @@ from icpi_ros.cli.main import main
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.lengths import millimetres
-from icpi_ros.report.run_text import improver_label, run_table, trial_line
-from icpi_ros.runs.picture import save_picture
+from icpi_ros.report.picture import save_figure
+from icpi_ros.report.run.text import improver_label, run_table, trial_line
+from icpi_ros.runs.picture import draw
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Trial, TrialStatus
 
@@ -40,7 +41,7 @@ def trials(count, missing=()):
 @pytest.mark.filterwarnings("error")
 def test_picture(tmp_path, count, missing):
     path = tmp_path / "deep" / "run.png"
-    save_picture(path, TOY, TOY.default_goal, trials(count, missing))
+    save_figure(path, draw(TOY, TOY.default_goal, trials(count, missing)))
     image = matplotlib.image.imread(path)
     assert image.shape[0] > 500
     assert image.shape[1] > 1000
@@ -62,8 +63,8 @@ def predicting(found):
 def test_predictions_stand_beside_outcomes(tmp_path):
     rows = trials(4, (2,))
     plain, told = tmp_path / "plain.png", tmp_path / "told.png"
-    save_picture(plain, TOY, TOY.default_goal, rows)
-    save_picture(told, TOY, TOY.default_goal, predicting(rows))
+    save_figure(plain, draw(TOY, TOY.default_goal, rows))
+    save_figure(told, draw(TOY, TOY.default_goal, predicting(rows)))
     assert plain.read_bytes() != told.read_bytes()
     assert "predicted" not in run_table(rows, TOY.space)
     text = run_table(predicting(rows), TOY.space).splitlines()
@@ -128,12 +129,12 @@ def test_report_of_a_run_with_little_to_show(tmp_path, rows, capsys):
 def test_picture_of_a_perfect_trial_and_of_missing_samples(tmp_path):
     trial = trials(1)[0]
     trial.trajectory.positions[3:] = np.nan
-    save_picture(tmp_path / "p.png", TOY, TOY.default_goal, [replace(trial, cost=0.0)])
+    save_figure(tmp_path / "p.png", draw(TOY, TOY.default_goal, [replace(trial, cost=0.0)]))
 
 
 def test_picture_that_cannot_be_written():
     with pytest.raises(UsageError, match="cannot write the picture /proc/none"):
-        save_picture("/proc/none/p.png", TOY, TOY.default_goal, trials(1))
+        save_figure("/proc/none/p.png", draw(TOY, TOY.default_goal, trials(1)))
 
 
 @pytest.mark.parametrize(

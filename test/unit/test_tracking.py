@@ -15,8 +15,8 @@ from icpi_ros.cli.main import main
 from icpi_ros.data.rows import SCHEMA_VERSION
 from icpi_ros.data.store import RunConfig, TrialStore
 from icpi_ros.models.budget import Spending
+from icpi_ros.report.run.text import tracking_lines, tracking_text
 from icpi_ros.report.run_json import record_json
-from icpi_ros.report.run_tracking import tracking_lines, tracking_text
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.lengths import millimetres
@@ -11,25 +14,26 @@ from icpi_ros.offline.answers import Answer, EvaluatedRun
 from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
 from icpi_ros.offline.ranking import Place
-from icpi_ros.redact import redact_text
+from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag_run import as_trials
-from icpi_ros.report.bench_figures import plain_svg
 from icpi_ros.report.page import (
     Cell,
     Column,
     document,
-    escaped,
     figure,
     figures,
+    heading,
     items,
     navigation,
     paragraph,
     section,
     table,
 )
-from icpi_ros.report.replay_picture import draw_ranking
-from icpi_ros.report.replay_text import counted, reproduced
+from icpi_ros.report.picture import plot_svg
 from icpi_ros.runs.picture import draw_costs, draw_paths
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 KINDS = (
     "Measured: the proposed theta was executed in the recording, and its cost was seen. Estimated: "
@@ -38,6 +42,8 @@ KINDS = (
     "theta with its measured cost, and a bound that holds if outcomes change with theta nowhere "
     "faster than between two recorded trials."
 )
+_FLOOR = 1e-2
+"""Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
 MOST_RUNS = 50
 """Runs with a section of their own."""
 
@@ -48,7 +54,6 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [
-        f"<h1>{escaped(f'{bag.path.name}, evaluated offline')}</h1>",
         _lead(evaluation),
         navigation([*links, ("left-out", "Left out")]),
         section("ranking", "Ranking", _ranking(evaluation.ranking)),
@@ -58,10 +63,10 @@ def replay_page(bag: Bag, evaluation: Evaluation) -> str:
         ),
         section("left-out", "Left out", _left_out(evaluation)),
     ]
-    return redact_text(document(f"{bag.path.name}, evaluated offline", "".join(parts)))
+    return document(f"{bag.path.name}, evaluated offline", parts)
 
 
-def _lead(evaluation: Evaluation) -> str:
+def _lead(evaluation: Evaluation) -> Markup:
     speed = f", {evaluation.factor:.0f} x real time" if math.isfinite(evaluation.factor) else ""
     source = evaluation.source or "not done again"
     runs = counted(len(evaluation.runs), "run")
@@ -72,7 +77,7 @@ def _lead(evaluation: Evaluation) -> str:
     ) + paragraph(KINDS)
 
 
-def _ranking(places: Sequence[Place]) -> str:
+def _ranking(places: Sequence[Place]) -> Markup:
     if not places:
         return paragraph("No improver was asked.", "note")
     columns = [
@@ -96,24 +101,24 @@ def _ranking(places: Sequence[Place]) -> str:
         ]
         for place in places
     ]
-    drawn = plain_svg(lambda axes: draw_ranking(axes, places), "r", "expected cost by improver")
+    drawn = plot_svg(lambda axes: _draw_ranking(axes, places), "r", "expected cost by improver")
     caption = f"Expected cost of the next trial with its {LEVEL:.0%} interval; estimated."
     return table(columns, rows, "ranking") + figures([figure(drawn, caption)])
 
 
-def _run(one: EvaluatedRun, n: int) -> str:
+def _run(one: EvaluatedRun, n: int) -> Markup:
     run = one.run
     trials = as_trials(run)
     pictures = figures(
         [
             figure(
-                plain_svg(
+                plot_svg(
                     lambda axes: draw_paths(axes, run.task, run.goal, trials), f"p{n}", "paths"
                 ),
                 "Where the object went, dark for the first trial to bright for the last.",
             ),
             figure(
-                plain_svg(lambda axes: draw_costs(axes, trials), f"c{n}", "cost per trial"),
+                plot_svg(lambda axes: draw_costs(axes, trials), f"c{n}", "cost per trial"),
                 "Recorded cost of every trial and the lowest so far.",
             ),
         ]
@@ -124,9 +129,9 @@ def _run(one: EvaluatedRun, n: int) -> str:
     return (
         paragraph(said + ".")
         + pictures
-        + "<h3>Perception now against then</h3>"
+        + heading("Perception now against then")
         + _perception(one)
-        + "<h3>What improvers would have proposed</h3>"
+        + heading("What improvers would have proposed")
         + _proposals(one)
     )
 
@@ -135,7 +140,7 @@ def _verdict(answer: Answer) -> str:
     return f"no answer ({answer.failed})" if answer.failed else reproduced(answer.proposed)
 
 
-def _perception(one: EvaluatedRun) -> str:
+def _perception(one: EvaluatedRun) -> Markup:
     columns = [
         Column("trial"),
         Column("largest distance [mm]"),
@@ -162,7 +167,7 @@ def _perception(one: EvaluatedRun) -> str:
     return table(columns, rows, "perception")
 
 
-def _proposals(one: EvaluatedRun) -> str:
+def _proposals(one: EvaluatedRun) -> Markup:
     space = one.run.task.space
     columns = [
         Column("trial"),
@@ -188,7 +193,7 @@ def _proposals(one: EvaluatedRun) -> str:
     return table(columns, rows, "proposals") + _hindsight(one.answers)
 
 
-def _hindsight(answers: Mapping[str, Answer]) -> str:
+def _hindsight(answers: Mapping[str, Answer]) -> Markup:
     lines = [
         f"{name}: {len(a.solved)} solved instances, expected cost {millimetres(_mean(a.solved))} "
         "(estimated)"
@@ -196,7 +201,7 @@ def _hindsight(answers: Mapping[str, Answer]) -> str:
         if a.solved
     ]
     if not lines:
-        return ""
+        return Markup("")
     return paragraph(
         "Solved instances: the outcome of one recorded trial is the goal, others are the history; "
         "a theta that reaches the goal exactly is known."
@@ -241,7 +246,30 @@ def _share(value: float) -> Cell:
     return Cell(f"{value:.1%}" if math.isfinite(value) else "-", value)
 
 
-def _left_out(evaluation: Evaluation) -> str:
+def _left_out(evaluation: Evaluation) -> Markup:
     if not evaluation.skipped:
         return paragraph("Nothing was left out.", "note")
     return items(evaluation.skipped)
+
+
+def _draw_ranking(axes: Axes, places: Sequence[Place]) -> None:
+    """Draw expected costs with their intervals, the best improver on top."""
+    rows = range(len(places))
+    for row, place in zip(rows, places, strict=True):
+        low, cost, high = (
+            max(1e3 * value, _FLOOR) for value in (place.low, place.cost, place.high)
+        )
+        axes.plot([low, high], [row, row], color="tab:blue", linewidth=2.0, alpha=0.6)
+        axes.plot(cost, row, "o", color="tab:blue", markersize=6)
+        axes.annotate(
+            place.improver, (low, row), xytext=(0, 5), textcoords="offset points", fontsize=9
+        )
+    axes.set_yticks([])
+    axes.set_ylim(len(places) - 0.5, -0.8)
+    axes.set_xscale("log")
+    low, high = (math.log10(value) for value in axes.get_xlim())
+    axes.set_xlim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set(xlabel="expected cost of the next trial [mm]", title="ranking, estimated")
+    axes.grid(alpha=0.3, axis="x")

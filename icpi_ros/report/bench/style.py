@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icpi_ros.report.bench_words import is_oracle
+from icpi_ros.report.bench.words import is_oracle
 from icpi_ros.text import printable
 
 _DEFAULT_COLOUR = "#0b4fa8"

@@ -8,29 +8,28 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from icpi_ros.data.records import RunRecord
 from icpi_ros.lengths import millimetres
 from icpi_ros.models.budget import Spending
-from icpi_ros.redact import redact_text
-from icpi_ros.report.bench_figures import plain_svg
 from icpi_ros.report.page import (
     Cell,
     Column,
     document,
-    escaped,
     figure,
     figures,
     items,
+    joined,
     navigation,
     paragraph,
     preformatted,
     section,
     table,
 )
-from icpi_ros.report.run_model import model_section
-from icpi_ros.report.run_text import mixed_lines, prediction
-from icpi_ros.report.run_timing import timing_section
-from icpi_ros.report.run_tracking import tracking_table
+from icpi_ros.report.picture import plot_svg
+from icpi_ros.report.run.sections import model_section, timing_section, tracking_table
+from icpi_ros.report.run.text import mixed_lines, prediction
 from icpi_ros.runs.picture import draw_costs, draw_paths
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, Trial, TrialStatus
@@ -42,7 +41,7 @@ class Section:
 
     key: str
     heading: str
-    markup: str
+    markup: Markup
 
 
 def run_page(
@@ -66,7 +65,6 @@ def run_page(
     config = record.config
     heading = f"{config.task} with {config.improver}"
     parts = [
-        f"<h1>{escaped(heading)}</h1>",
         _lead(record, task, trials, goal),
         navigation(
             [("trials", "Trials"), ("predictions", "Predictions"), ("notes", "Notes"),
@@ -84,10 +82,10 @@ def run_page(
         *(section(one.key, one.heading, one.markup) for one in more),
         section("repeat", "Everything needed to repeat it", _repeat(record)),
     ]  # fmt: skip
-    return redact_text(document(f"{heading}: {record.run_id}", "".join(parts)))
+    return document(f"{heading}: {record.run_id}", parts, heading)
 
 
-def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> str:
+def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
     aim = ", ".join(
@@ -105,16 +103,16 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
     return paragraph(
         f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.",
         "lead",
-    ) + "".join(map(paragraph, [result, *mixed_lines(record)]))
+    ) + joined(map(paragraph, [result, *mixed_lines(record)]))
 
 
-def _arm(trials: Sequence[Trial]) -> list[str]:
+def _arm(trials: Sequence[Trial]) -> list[Markup]:
     """Return the section about the arm; none where nobody was told of one."""
     markup = tracking_table(trials)
     return [section("arm", "What the arm was commanded last", markup)] if markup else []
 
 
-def _trials(task: Task, trials: Sequence[Trial]) -> str:
+def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
     columns = [
@@ -148,15 +146,15 @@ def _cost_cell(trial: Trial) -> Cell:
     return Cell(trial.status.value, tone="bad")
 
 
-def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> str:
+def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> Markup:
     drawn = [
         figure(
-            plain_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
+            plot_svg(lambda axes: draw_paths(axes, task, goal, trials), "p", "object paths"),
             "Where the object went in every trial, dark for the first to bright for the last; "
             "the red circle is the goal.",
         ),
         figure(
-            plain_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
+            plot_svg(lambda axes: draw_costs(axes, trials), "c", "cost per trial"),
             "Cost of every trial and the lowest so far; a blue dash is what the improver "
             "predicted, with one standard deviation.",
         ),
@@ -164,7 +162,7 @@ def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> str:
     return figures(drawn)
 
 
-def _predictions(trials: Sequence[Trial]) -> str:
+def _predictions(trials: Sequence[Trial]) -> Markup:
     columns = [
         Column("trial"),
         Column("predicted"),
@@ -203,7 +201,7 @@ def _z(trial: Trial) -> float:
     return abs(trial.cost - trial.proposal.predicted_cost) / std
 
 
-def _notes(trials: Sequence[Trial]) -> str:
+def _notes(trials: Sequence[Trial]) -> Markup:
     found = [
         f"trial {trial.number}: proposed by {trial.proposal.provenance} because "
         f"{trial.proposal.fallback_reason}"
@@ -220,7 +218,7 @@ def _notes(trials: Sequence[Trial]) -> str:
     return items(found)
 
 
-def _repeat(record: RunRecord) -> str:
+def _repeat(record: RunRecord) -> Markup:
     config = record.config
     words = ["icpi", "run", "--task", config.task, "--improver", config.improver]
     words += ["--trials", str(config.budget), "--seed", str(config.seed)]

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from icpi_ros.data.records import RunRecord
 from icpi_ros.lengths import millimetres
 from icpi_ros.models.budget import Spending
-from icpi_ros.report.run_tracking import tracking_lines
 from icpi_ros.space import ParameterSpace
 from icpi_ros.text import printable
-from icpi_ros.types import Proposal, Trial, TrialStatus
+from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus
 
 _LONGEST_REASON = 60
 
@@ -100,6 +99,33 @@ def spending_line(spent: Spending) -> str:
         f"{spent.calls} calls, {spent.tokens} tokens ({spent.cached_tokens} cached{estimated}), "
         f"{_seconds(spent.seconds)} s, {money}"
     )
+
+
+def tracking_text(tracking: Tracking) -> str:
+    """Return one line; empty where nothing was commanded.
+
+    ``stroke: elbow_joint 0.0123 rad off at 0.31 s``
+    """
+    if not tracking.known:
+        return f"{tracking.motion}: not seen to follow" if tracking.motion else ""
+    return (
+        f"{tracking.motion}: {tracking.joint} {tracking.error:.4f} rad off at {tracking.time:.2f} s"
+    )
+
+
+def tracking_lines(trials: Sequence[Trial]) -> list[str]:
+    """Return the worst of a run's trials, and every one that was stopped or not seen."""
+    told = [trial for trial in trials if trial.tracking.motion]
+    seen = [trial for trial in told if trial.tracking.known]
+    worst = max(seen, key=lambda trial: trial.tracking.error, default=None)
+    shown = [
+        t for t in told if t is worst or not t.tracking.known or "stopped" in t.tracking.motion
+    ]
+    return [
+        f"arm in trial {trial.number}{' (worst)' if trial is worst else ''}: "
+        f"{tracking_text(trial.tracking)}"
+        for trial in shown
+    ]
 
 
 def fallback_line(improver: str, trials: Sequence[Trial]) -> str:

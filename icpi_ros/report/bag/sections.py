@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import INFO
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.report.page import Cell, Column, items, paragraph, table
-from icpi_ros.report.run_page import Section
+from icpi_ros.report.run.page import Section
 from icpi_ros.types import SECOND
 
 FOXGLOVE = "config/foxglove.json"
@@ -28,7 +29,7 @@ def bag_sections(bag: Bag, run: RecordedRun, skipped: Iterable[str]) -> list[Sec
     ]
 
 
-def _windows(trials: Sequence[RecordedTrial]) -> str:
+def _windows(trials: Sequence[RecordedTrial]) -> Markup:
     columns = [
         Column("trial"),
         Column("window [s]"),
@@ -66,7 +67,7 @@ def _number(value: float, digits: int) -> Cell:
     return Cell(f"{value:.{digits}f}", value) if math.isfinite(value) else Cell("-")
 
 
-def _camera(bag: Bag) -> str:
+def _camera(bag: Bag) -> Markup:
     info = next((message.content for message in bag.messages((INFO,))), None)
     if info is None:
         return paragraph("The bag has no camera_info: positions were tracked otherwise.", "note")
@@ -88,7 +89,7 @@ def _calibration(info: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _bag(bag: Bag, skipped: list[str]) -> str:
+def _bag(bag: Bag, skipped: list[str]) -> Markup:
     columns = [Column("topic", numeric=False), Column("type", numeric=False)]
     rows = [
         [Cell(channel.topic), Cell(channel.kind)]

@@ -6,23 +6,24 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from icpi_ros.bench.results import Results, arms_of, mixed_lines
 from icpi_ros.bench.statistics import RESAMPLES, TaskSummary, summarise
-from icpi_ros.redact import redact_text
-from icpi_ros.report.bench_figures import (
+from icpi_ros.report.bench.figures import (
     CALIBRATION_COLOURS,
+    PANEL,
+    WIDE,
     by_task,
     calibration_draws,
     curve_draws,
     pair_colours,
     pair_draws,
-    panel_svg,
     study_draws,
-    wide_svg,
 )
-from icpi_ros.report.bench_html import calibration_table, overview, task_table, trouble_table
-from icpi_ros.report.bench_plots import MOST_DOTS
-from icpi_ros.report.bench_words import (
+from icpi_ros.report.bench.plots import MOST_DOTS
+from icpi_ros.report.bench.tables import calibration_table, overview, task_table, trouble_table
+from icpi_ros.report.bench.words import (
     instances_text,
     key_trials,
     nothing_text,
@@ -36,17 +37,19 @@ from icpi_ros.report.page import (
     Cell,
     Column,
     document,
-    escaped,
     figure,
     figures,
     folded,
+    heading,
     items,
+    joined,
     navigation,
     paragraph,
     preformatted,
     section,
     table,
 )
+from icpi_ros.report.picture import plot_svg
 
 MOST_DETAILED = 10
 """With more conditions and tasks than this, per-instance plots are left out, and it says so."""
@@ -64,11 +67,10 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     """
     found = summarise(results) if found is None else found
     config = results.config
-    heading = f"icpi bench: {config['preset'] or 'own choice'}"
+    name = f"icpi bench: {config['preset'] or 'own choice'}"
     detailed = len(found) <= MOST_DETAILED
     tasks = by_task(found)
     parts = [
-        f"<h1>{escaped(heading)}</h1>",
         _what_was_run(config, found),
         _contents(tasks),
         section("overview", "Overview", _overview(found)),
@@ -76,13 +78,13 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
         section("reading", "How to read this page", _reading(config, found)),
         section("repeat", "Everything needed to repeat it", _repeat(config)),
     ]
-    return redact_text(document(heading, "".join(parts)))
+    return document(name, parts)
 
 
 # --- head ---------------------------------------------------------------------------------------
 
 
-def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
+def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> Markup:
     threshold = threshold_text(float(config["threshold_m"]))
     tasks, conditions = len(config["tasks"]), len(config["conditions"])
     words = [
@@ -114,28 +116,28 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> str:
                 "bad",
             )
         )
-    return "".join(lines)
+    return joined(lines)
 
 
-def _command(config: Any, before: str = "") -> str:
+def _command(config: Any, before: str = "") -> Markup:
     """Return the command behind a line of text, or say that there is none."""
     if not config["command"]:
         return paragraph("Conditions of one's own choice: no command repeats it.")
-    return (paragraph(before) if before else "") + preformatted(str(config["command"]))
+    return joined([paragraph(before)] if before else []) + preformatted(str(config["command"]))
 
 
 def _number(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _contents(tasks: dict[str, list[TaskSummary]]) -> str:
+def _contents(tasks: dict[str, list[TaskSummary]]) -> Markup:
     links = [("overview", "Overview")]
     links += [(f"task-{n}", task) for n, task in enumerate(tasks)]
     links += [("reading", "How to read this page"), ("repeat", "Everything needed to repeat it")]
     return navigation(links)
 
 
-def _overview(found: Sequence[TaskSummary]) -> str:
+def _overview(found: Sequence[TaskSummary]) -> Markup:
     ordered = [one for ones in by_task(found).values() for one in ones if one.improvers]
     if not ordered:
         return paragraph("Nothing can be compared: no first attempt had an outcome.", "bad")
@@ -152,7 +154,7 @@ def _overview(found: Sequence[TaskSummary]) -> str:
 # --- tasks --------------------------------------------------------------------------------------
 
 
-def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: bool) -> str:
+def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: bool) -> Markup:
     key, parts = f"task-{number}", []
     shown = [one for one in ones if one.improvers]
     if len(shown) > 1:
@@ -170,15 +172,15 @@ def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: boo
                 "note",
             )
         )
-    return section(key, task, "".join(parts))
+    return section(key, task, joined(parts))
 
 
-def _study(key: str, ones: list[TaskSummary]) -> str:
+def _study(key: str, ones: list[TaskSummary]) -> Markup:
     trials = key_trials(min(one.block.trials for one in ones))
     unused = "".join(f" {text}." for text in dict.fromkeys(map(unused_text, ones)) if text)
     drawn = [
         figure(
-            wide_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions"),
+            plot_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions", WIDE),
             f"Mean best cost after {trial} adjustments under each condition; vertical bars are "
             "95 % intervals. Points are shifted sideways a little so that bars can be told apart. "
             f"Lower is better.{unused}",
@@ -188,7 +190,7 @@ def _study(key: str, ones: list[TaskSummary]) -> str:
     return figures(drawn)
 
 
-def _condition(key: str, one: TaskSummary, detailed: bool) -> str:
+def _condition(key: str, one: TaskSummary, detailed: bool) -> Markup:
     if nothing := nothing_text(one):
         return paragraph(f"{nothing.capitalize()}.", "bad")
     parts = [
@@ -196,16 +198,16 @@ def _condition(key: str, one: TaskSummary, detailed: bool) -> str:
         task_table(one),
         *([paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
         _curves(key, one),
-        "<h3>Failures and fallbacks</h3>",
+        heading("Failures and fallbacks"),
         trouble_table(one),
     ]
     if detailed:
         parts += [_pairs(key, one)]
     parts.append(_calibrations(key, one))
-    return "".join(parts)
+    return joined(parts)
 
 
-def _curves(key: str, one: TaskSummary) -> str:
+def _curves(key: str, one: TaskSummary) -> Markup:
     band = "The band is the 95 % interval (bootstrap over instances)."
     captions = (
         f"Mean over {len(one.block.instances)} instances of the best cost so far. {band} A mean "
@@ -217,12 +219,14 @@ def _curves(key: str, one: TaskSummary) -> str:
     names = ("mean cost", "median cost", "success")
     drawn = zip(curve_draws(one), captions, names, strict=True)
     return figures(
-        figure(wide_svg(draw, f"{key}-c{n}", f"{title(one)}: {name}, by adjustments"), caption)
+        figure(
+            plot_svg(draw, f"{key}-c{n}", f"{title(one)}: {name}, by adjustments", WIDE), caption
+        )
         for n, (draw, caption, name) in enumerate(drawn)
     )
 
 
-def _pairs(key: str, one: TaskSummary) -> str:
+def _pairs(key: str, one: TaskSummary) -> Markup:
     trials = key_trials(one.block.trials)
     panels = []
     for n, (name, draw) in enumerate(pair_draws(one).items()):
@@ -231,26 +235,26 @@ def _pairs(key: str, one: TaskSummary) -> str:
         won, lost = float((here < there).mean()), float((here > there).mean())
         panels.append(
             figure(
-                panel_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}"),
+                plot_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}", PANEL),
                 f"{name}: {one.default} better in {percent(won)}, worse in {percent(lost)}",
             )
         )
     if not panels:
-        return ""
+        return Markup("")
     text = (
         f"Each dot is one instance: best cost of {one.default} across, of the other improver up "
         f"({pair_colours(one.block.trials)}). Dots above the line: {one.default} is better there. "
         f"The shares below each plot count all instances after {_number(trials[-1], 'adjustment')}."
     )
     text += _thinned(len(one.block.instances))
-    return "<h3>Instance by instance</h3>" + paragraph(text, "note") + figures(panels, small=True)
+    return heading("Instance by instance") + paragraph(text, "note") + figures(panels, small=True)
 
 
-def _calibrations(key: str, one: TaskSummary) -> str:
+def _calibrations(key: str, one: TaskSummary) -> Markup:
     draws = calibration_draws(one)
-    heading = "<h3>Predictions against outcomes</h3>"
+    head = heading("Predictions against outcomes")
     if not draws:
-        return heading + paragraph("No improver of this run predicts the cost.", "note")
+        return head + paragraph("No improver of this run predicts the cost.", "note")
     panels = []
     for n, (name, draw) in enumerate(draws.items()):
         known = one.of(name).calibration
@@ -258,7 +262,7 @@ def _calibrations(key: str, one: TaskSummary) -> str:
         shares = f"{percent(known.within_1)} within 1 std, {percent(known.within_2)} within 2"
         panels.append(
             figure(
-                panel_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}"),
+                plot_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}", PANEL),
                 f"{name}: {shares}; median |z| {significant(known.median_z)}",
             )
         )
@@ -272,7 +276,7 @@ def _calibrations(key: str, one: TaskSummary) -> str:
     known_lines = [line.calibration for line in one.improvers if line.calibration]
     text += _thinned(max(int((known.trial > 1).sum()) for known in known_lines))
     return (
-        heading
+        head
         + paragraph(text, "note")
         + figures(panels, small=True)
         + folded("Calibration as a table", calibration_table(one))
@@ -289,7 +293,7 @@ def _thinned(dots: int) -> str:
 # --- foot ---------------------------------------------------------------------------------------
 
 
-def _reading(config: Any, found: Sequence[TaskSummary]) -> str:
+def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
     return items(
         [
             "An instance is a draw of hidden physics, goal and first attempt. All improvers get "
@@ -317,8 +321,8 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> str:
     )
 
 
-def _repeat(config: Any) -> str:
-    def pairs(name: str, value: str, found: Any) -> str:
+def _repeat(config: Any) -> Markup:
+    def pairs(name: str, value: str, found: Any) -> Markup:
         columns = (Column(name, numeric=False), Column(value, numeric=False))
         rows = [[Cell(str(key)), Cell(str(text))] for key, text in found.items()]
         return table(columns, rows, name, sortable=False)
@@ -327,7 +331,7 @@ def _repeat(config: Any) -> str:
         _command(config)
         + pairs("software", "version", config["versions"])
         + pairs("task", "definition", config["definitions"])
-        + (pairs("task executed", "with arm", arms) if (arms := arms_of(config)) else "")
+        + joined([pairs("task executed", "with arm", arms)] if (arms := arms_of(config)) else [])
         + pairs("data set (task/condition)", "fingerprint", config["datasets"])
         + folded(
             "The whole configuration",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from icpi_ros.bench.statistics import (
     Estimate,
     ImproverSummary,
     TaskSummary,
     block_ratio,
 )
-from icpi_ros.report.bench_style import plain
-from icpi_ros.report.bench_words import (
+from icpi_ros.report.bench.style import plain
+from icpi_ros.report.bench.words import (
     is_oracle,
     key_trials,
     milliseconds,
@@ -31,7 +33,7 @@ _MOST_REASONS = 10
 _LONGEST_REASON = 300
 
 
-def task_table(found: TaskSummary) -> str:
+def task_table(found: TaskSummary) -> Markup:
     """Return the table of one condition and task, improvers as rows."""
     trials = found.block.trials
     columns = [
@@ -87,7 +89,7 @@ def _count_cell(count: float) -> Cell:
     return Cell(f"{count:.0f}", count, tone="bad" if count else "quiet")
 
 
-def overview(found: Sequence[TaskSummary], trial: int) -> str:
+def overview(found: Sequence[TaskSummary], trial: int) -> Markup:
     """Return a table with a row per condition and task: the default, its best rival, the limit."""
     limits = any(is_oracle(i) for one in found for i in one.block.improvers if i != one.default)
     columns = [
@@ -144,7 +146,7 @@ def _against(
     return Cell(significant(found.value), found.value, ends, tone)
 
 
-def trouble_table(found: TaskSummary) -> str:
+def trouble_table(found: TaskSummary) -> Markup:
     """Return who failed or fell back, how often and why; a sentence if nobody did."""
     rows = []
     for line in found.improvers:
@@ -176,7 +178,7 @@ def _reason_rows(improver: str, kind: str, reasons: Sequence[tuple[str, int]]) -
     return rows
 
 
-def calibration_table(found: TaskSummary) -> str:
+def calibration_table(found: TaskSummary) -> Markup:
     """Return a row per improver that predicts."""
     columns = [
         Column("improver", numeric=False),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icpi_ros.bench.statistics import Calibration, TaskSummary
-from icpi_ros.report.bench_style import Style, plain, styles
-from icpi_ros.report.bench_words import threshold_text
+from icpi_ros.report.bench.style import Style, plain, styles
+from icpi_ros.report.bench.words import threshold_text
 from icpi_ros.types import Array
 
 if TYPE_CHECKING:

@@ -1,20 +1,21 @@
-"""A data set as a picture: where its examples lie, where labels lead, what remains.
-
-matplotlib is imported at the first call only, and without a display.
-"""
+"""A data set as text, and as a picture: its examples, where labels lead, what remains."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import UsageError
+from icpi_ros.data.coverage import CELLS, coverage, solved_share
+from icpi_ros.data.dataset import Dataset, fingerprint
+from icpi_ros.report.picture import save_figure
 from icpi_ros.space import ParameterSpace
 from icpi_ros.tasks.base import Task
+from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,10 +52,7 @@ def save_dataset_picture(path: str | Path, dataset: Dataset, task: Task) -> None
     figure.suptitle(
         f"{task.name}: {len(dataset)} examples, {draws} physics draws, label {label}", fontsize=11
     )
-    try:
-        figure.savefig(path, format="png", metadata={"Software": "icpi_ros"})
-    except OSError as exc:
-        raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
+    save_figure(path, figure)
 
 
 def _draw_theta(
@@ -123,3 +121,45 @@ def _draw_label_costs(axes: Axes, dataset: Dataset) -> None:
         float(np.median(shown)), color="0.3", ls=":", label=f"median {np.median(known):.3g} mm"
     )
     axes.legend(fontsize=8)
+
+
+def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]:
+    """Yield the lines that say what a data set holds, covers, and how it was made."""
+    yield f"{source}: {len(dataset)} examples of {task.name}"
+    yield f"fingerprint: {fingerprint(dataset)}"
+    yield f"arm: {', '.join(map(str, dataset.arms)) or 'unknown'}"
+    groups, goals = np.unique(dataset.group), np.unique(dataset.goal, axis=0)
+    yield f"physics draws: {len(groups)}, goals: {len(goals)}"
+    yield from _ranges(dataset, task)
+    yield f"cost: {_costs(dataset.cost)}"
+    known = dataset.label_cost[np.isfinite(dataset.label_cost)]
+    yield f"cost after the label: {_costs(known) if len(known) else 'not measured'}"
+    yield f"labels inside the box of theta: {100 * solved_share(dataset, task.space):.0f} %"
+    yield f"coverage: cells of a {CELLS}-per-parameter grid over the box that hold an example"
+    for names, share in coverage(dataset, task.space).items():
+        yield f"  {' x '.join(names)}: {100 * share:.0f} %"
+    yield "provenance:"
+    for key, value in dataset.provenance.items():
+        yield f"  {key}: {value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _ranges(dataset: Dataset, task: Task) -> Iterator[str]:
+    space, goals = task.space.parameters, task.goal_space.parameters
+    d_units = [p.shown_unit for p in space]
+    for label, values, names, units in (
+        ("theta", dataset.theta, task.space.names, d_units),
+        ("dtheta", dataset.dtheta, task.space.names, d_units),
+        ("error", dataset.error, task.error_names, ("",) * len(task.error_names)),
+        ("goal", dataset.goal, task.goal_space.names, [p.shown_unit for p in goals]),
+    ):
+        for name, unit, column in zip(names, units, values.T, strict=True):
+            text = f"{label} {name}: {column.min():.4g} to {column.max():.4g} {unit}"
+            yield text.rstrip()
+
+
+def _costs(costs: Array) -> str:
+    mm = 1e3 * costs
+    median, high = np.percentile(mm, [50, 95])
+    return (
+        f"mean {mm.mean():.2f} mm, median {median:.2f}, 95 % below {high:.2f}, worst {mm.max():.2f}"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from icpi_ros.bench.results import Results, mixed_lines
 from icpi_ros.bench.statistics import ImproverSummary, TaskSummary, summarise
 from icpi_ros.models.budget import Spending
-from icpi_ros.report.bench_words import (
+from icpi_ros.report.bench.words import (
     cost_text,
     count_text,
     instances_text,
@@ -21,7 +21,7 @@ from icpi_ros.report.bench_words import (
     title,
     unused_text,
 )
-from icpi_ros.report.run_text import spending_line
+from icpi_ros.report.run.text import spending_line
 from icpi_ros.text import printable
 
 _LONGEST = 100

@@ -3,61 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from math import ceil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.bench.statistics import TaskSummary
-from icpi_ros.errors import UsageError
-from icpi_ros.report import bench_plots as plots
-from icpi_ros.report.bench_words import key_trials, title
-from icpi_ros.report.svg import inline_svg
+from icpi_ros.report.bench import plots
+from icpi_ros.report.bench.style import plain
+from icpi_ros.report.bench.words import key_trials, title
+from icpi_ros.report.picture import Layout, grid, plot_settings, save_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from icpi_ros.report.picture import Draw
+
 PNG_DPI = 200
-_WIDE = (430, 360)
-"""Size of a plot with names at its right [px]."""
-_WIDE_EDGES = (50, 118, 40, 8)
-"""Room for labels at the left, right, bottom and top [px]."""
-_PANEL = (222, 206)
-_PANEL_EDGES = (52, 14, 38, 6)
-_PLAIN = (460, 400)
-_PLAIN_EDGES = (58, 10, 44, 26)
+WIDE = Layout(430, 360, left=50, right=118, bottom=40, top=8)
+"""Plot with names at its right."""
+PANEL = Layout(222, 206, left=52, right=14, bottom=38, top=6)
+"""Small square plot."""
 _COLUMNS = 4
 _TITLE, _NOTE = 14, 22
 """Room for a title above a panel and for a line below all of them [px]."""
 CALIBRATION_COLOURS = "orange: first adjustment, blue: later ones"
-_SETTINGS = {
-    "font.size": 10.5,
-    "axes.linewidth": 0.8,
-    "text.parse_math": False,  # names come from a file: a $ is a $
-    "svg.fonttype": "none",
-}
-
-Draw = Callable[["Axes"], None]
-
-
-def wide_svg(draw: Draw, key: str, label: str) -> str:
-    """Return one plot with names at its right as an inline SVG; ``key`` is unique on the page."""
-    with _settings():
-        return inline_svg(_single(draw, _WIDE, _WIDE_EDGES), key, label)
-
-
-def panel_svg(draw: Draw, key: str, label: str) -> str:
-    """Return one small square plot as an inline SVG."""
-    with _settings():
-        return inline_svg(_single(draw, _PANEL, _PANEL_EDGES), key, label)
-
-
-def plain_svg(draw: Draw, key: str, label: str) -> str:
-    """Return one plot without names beside it as an inline SVG."""
-    with _settings():
-        return inline_svg(_single(draw, _PLAIN, _PLAIN_EDGES), key, label)
 
 
 def curve_draws(found: TaskSummary) -> list[Draw]:
@@ -119,14 +89,10 @@ def save_pngs(folder: Path, found: Sequence[TaskSummary]) -> list[Path]:
         UsageError: the folder or a file cannot be written.
     """
     written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in _png_figures(found):
-            path = folder / f"{name}.png"
-            figure.savefig(path, format="png", dpi=PNG_DPI, metadata={"Software": "icpi_ros"})
-            written.append(path)
-    except OSError as exc:
-        raise UsageError(f"cannot write figures to {folder}: {exc.strerror or exc}") from exc
+    for name, figure in _png_figures(found):
+        path = folder / f"{name}.png"
+        save_figure(path, figure, PNG_DPI)
+        written.append(path)
     return written
 
 
@@ -146,23 +112,15 @@ def slug(text: str) -> str:
 # --- inside -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    from matplotlib import rc_context
-
-    with rc_context(_SETTINGS):
-        yield
-
-
 def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield file name (unique) and figure, one after the other: they are large."""
-    with _settings():
+    with plot_settings():
         for task, conditions in by_task([one for one in found if one.improvers]).items():
             if len(conditions) > 1:
-                yield f"{slug(task)}-study", _grid(study_draws(conditions), _WIDE, _WIDE_EDGES, 2)
+                yield f"{slug(task)}-study", grid(study_draws(conditions), WIDE, 2)
             for n, one in enumerate(conditions):
                 stem = slug(title(one)) + (f"-{n}" if len(conditions) > 1 else "")
-                yield f"{stem}-curves", _grid(curve_draws(one), _WIDE, _WIDE_EDGES, 3)
+                yield f"{stem}-curves", grid(curve_draws(one), WIDE, 3)
                 for kind, panels, note in (
                     ("pairs", pair_draws(one), pair_colours(one.block.trials)),
                     ("calibration", calibration_draws(one), CALIBRATION_COLOURS),
@@ -171,53 +129,11 @@ def _png_figures(found: Sequence[TaskSummary]) -> Iterator[tuple[str, Figure]]:
                         yield f"{stem}-{kind}", _panels(panels, note)
 
 
-def _single(draw: Draw, size: tuple[int, int], edges: tuple[int, int, int, int]) -> Figure:
-    return _grid([draw], size, edges, 1)
-
-
 def _panels(panels: dict[str, Draw], note: str) -> Figure:
     """Return small plots with their names above, and a line below all of them."""
-    from icpi_ros.report.bench_style import plain
-
-    left, right, bottom, top = _PANEL_EDGES
-    size, edges = (_PANEL[0], _PANEL[1] + _TITLE), (left, right, bottom, top + _TITLE)
-    figure = _grid(list(panels.values()), size, edges, _COLUMNS, below=_NOTE)
+    layout = replace(PANEL, height=PANEL.height + _TITLE, top=PANEL.top + _TITLE)
+    figure = grid(list(panels.values()), layout, _COLUMNS, below=_NOTE)
     for axes, name in zip(figure.axes, panels, strict=True):
         axes.set_title(plain(name), fontsize=10.5, pad=4)
     figure.text(0.01, 0.3 * _NOTE / 72 / figure.get_figheight(), note, fontsize=9.5)
-    return figure
-
-
-def _grid(
-    draws: Sequence[Draw],
-    size: tuple[int, int],
-    edges: tuple[int, int, int, int],
-    columns: int,
-    below: int = 0,
-) -> Figure:
-    """Return a figure of equal plots, ``columns`` in a row, at 72 dots per inch.
-
-    Args:
-        draws: one each.
-        size: of a plot with its labels [px].
-        edges: room for labels at the left, right, bottom and top [px].
-        columns: most in a row.
-        below: room below all plots [px].
-    """
-    from matplotlib.figure import Figure
-
-    columns = min(columns, len(draws))
-    rows = ceil(len(draws) / columns)
-    (width, height), (left, right, bottom, top) = size, edges
-    whole = (width * columns, height * rows + below)
-    figure = Figure(figsize=(whole[0] / 72, whole[1] / 72), dpi=72)
-    for n, draw in enumerate(draws):
-        x, y = width * (n % columns), below + height * (rows - 1 - n // columns)
-        box = (
-            (x + left) / whole[0],
-            (y + bottom) / whole[1],
-            (width - left - right) / whole[0],
-            (height - bottom - top) / whole[1],
-        )
-        draw(figure.add_axes(box))
     return figure

@@ -1,0 +1,1 @@
+"""Reports of a bag: its run as a page, and its evaluation."""

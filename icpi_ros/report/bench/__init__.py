@@ -1,0 +1,1 @@
+"""Reports of a benchmark: text, figures, and one page."""

@@ -1,0 +1,130 @@
+"""Calibrated physics as text, JSON, and a picture of paths and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icpi_ros.identify.estimate import LEVEL, POOR, Estimate, ParameterEstimate
+from icpi_ros.lengths import millimetres
+from icpi_ros.report.picture import save_figure
+from icpi_ros.tasks.base import Task
+from icpi_ros.text import printable
+from icpi_ros.types import Executed, ObjectTrajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def save_physics_picture(
+    path: Path,
+    task: Task,
+    trials: Sequence[Executed],
+    simulated: Sequence[ObjectTrajectory],
+    found: Estimate,
+) -> None:
+    """Draw recorded against ``simulated`` paths (one per trial), and the intervals, as SVG or PNG.
+
+    Raises:
+        UsageError: another format, or the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.0, 5.0), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _draw_paths(left, trials, simulated)
+    _draw_intervals(right, task, found)
+    figure.suptitle(f"{task.name}: physics from {len(trials)} recorded trials")
+    save_figure(path, figure)
+
+
+def _draw_paths(
+    axes: Axes, trials: Sequence[Executed], simulated: Sequence[ObjectTrajectory]
+) -> None:
+    """Draw the two coordinates in which the object moves most."""
+    everything = np.concatenate([path.positions for path in simulated])
+    first, second = sorted(np.argsort(np.ptp(everything, axis=0))[1:])
+    for n, (trial, path) in enumerate(zip(trials, simulated, strict=True)):
+        seen, drawn = trial.path.positions, path.positions
+        label = ("recorded", "simulated") if n == 0 else ("", "")
+        axes.plot(seen[:, first], seen[:, second], ".", color="#30638e", ms=3, label=label[0])
+        axes.plot(drawn[:, first], drawn[:, second], color="#d1495b", lw=1.0, label=label[1])
+    axes.set(xlabel=f"{'xyz'[first]} [m]", ylabel=f"{'xyz'[second]} [m]")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.legend(frameon=False)
+
+
+def _draw_intervals(axes: Axes, task: Task, found: Estimate) -> None:
+    """Draw every parameter's interval as a share of its range."""
+    space = task.physics_space
+    for row, (p, box) in enumerate(zip(found.parameters, space.parameters, strict=True)):
+        values = np.array([*p.interval, p.value])
+        low, high, value = (values - box.lower) / max(box.upper - box.lower, 1e-12)
+        colour = "#30638e" if p.known else "0.7"
+        axes.plot([low, high], [row, row], color=colour, lw=5, solid_capstyle="butt")
+        axes.plot([value], [row], "o", color=colour, ms=9)
+    axes.set(xlim=(-0.02, 1.02), xlabel="share of the range; grey: not known")
+    axes.set_yticks(
+        range(space.dim),
+        [
+            f"{p.name}\n{box.text(p.value, 3)}"
+            for p, box in zip(found.parameters, space.parameters, strict=True)
+        ],
+    )
+    axes.invert_yaxis()
+
+
+def physics_lines(found: Estimate, task: Task) -> list[str]:
+    """Return the estimate, what is not known, and how well the recordings are explained."""
+    parameters = zip(found.parameters, task.physics_space.parameters, strict=True)
+    lines = [f"{'':12}{'estimate':>10}  {f'{LEVEL:.0%} interval':<20}{'range':<18}"]
+    lines += [_row(p, f"{box.lower:g} to {box.upper:g}") for p, box in parameters]
+    lines += [
+        f"{one} and {other} are only known together (correlation {correlation:+.2f})"
+        for one, other, correlation in found.tied
+    ]
+    worst = max(found.trials, key=lambda trial: trial.rms)
+    lines.append(
+        f"recorded paths: noise {millimetres(found.noise)}, simulation rough by "
+        f"{millimetres(found.rough)}; worst trial {worst.name}: {millimetres(worst.rms)} off "
+        f"(root mean square), {millimetres(worst.end)} at its end"
+    )
+    if not found.settled:
+        lines.append("warning: the fit had not settled when it was stopped: trust it less")
+    if found.poor:
+        names = ", ".join(trial.name for trial in found.poor)
+        lines.append(
+            f"warning: no physics of the range explains {names} to {1e3 * POOR:.0f} mm: was "
+            "something moved, or is the table unlike the simulated one?"
+        )
+    return [printable(line) for line in lines]
+
+
+def _row(p: ParameterEstimate, span: str) -> str:
+    unit = "" if p.unit == "1" else f" {p.unit}"
+    interval = f"{p.interval[0]:.4g} to {p.interval[1]:.4g}"
+    line = f"{p.name:12}{p.value:10.4g}  {interval:<20}{span + unit:<18}"
+    if not p.known:
+        line += "not known: these recordings hardly depend on it"
+    elif p.border:
+        line += f"at the {p.border} end of its range: the true value may lie outside"
+    return line.rstrip()
+
+
+def physics_json(found: Estimate) -> dict[str, Any]:
+    """Return the estimate as JSON types; keys as in the dataclasses."""
+    return {
+        "task": found.belief.task,
+        "physics": list(found.belief.mean),
+        "covariance": [list(row) for row in found.belief.covariance],
+        "parameters": [vars(p) | {"interval": list(p.interval)} for p in found.parameters],
+        "tied": [list(pair) for pair in found.tied],
+        "trials": [vars(trial) for trial in found.trials],
+        "noise": found.noise,
+        "rough": found.rough,
+        "rollouts": found.rollouts,
+        "settled": found.settled,
+    }
