@@ -10,7 +10,7 @@ from typing import Any
 from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.samples import stamp_of
 from icpi_ros.errors import UsageError
-from icpi_ros.perception.images import Frame, decode
+from icpi_ros.perception.images import Frame, frame_of
 
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
 
@@ -41,7 +41,7 @@ class ImageBag:
             if msg is None or stamp is None:
                 continue
             count += 1
-            yield stamp, decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
+            yield stamp, frame_of(msg)
         if not count and bag.skipped:
             raise UsageError(f"cannot read bag {self.path}: {bag.skipped[0]}")
 

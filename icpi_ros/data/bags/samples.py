@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,36 +13,11 @@ from icpi_ros.data.bags.topics import IMAGE, INFO, POSE
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.data.trial_message import MOST
 from icpi_ros.errors import InvalidValue
-from icpi_ros.perception.images import Frame, decode
+from icpi_ros.perception.images import frame_of
+from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
 from icpi_ros.types import SECOND, Array, Indices
 
 _HEAD = struct.Struct("<iII")
-
-
-@dataclass(frozen=True)
-class PoseSample:
-    """A tracked position: stamp of the measurement [ns], ``(3,)`` [m] in frame ``base``."""
-
-    ns: int
-    position: Array
-
-
-@dataclass(frozen=True)
-class ImageSample:
-    """A camera image.
-
-    Attributes:
-        ns: stamp of the image [ns].
-        frame: its pixels.
-        info: the last CameraInfo before it (fields of the message); None = none so far.
-    """
-
-    ns: int
-    frame: Frame
-    info: Any | None
-
-
-Sample = PoseSample | ImageSample
 
 
 def stream_samples(
@@ -54,7 +27,7 @@ def stream_samples(
 
     Args:
         bag: to read.
-        source: ``tracked_pose`` or ``camera``, as the parameter of node ``perception``.
+        source: of :data:`SOURCES`, as the parameter of node ``perception``.
         windows: only what is stamped inside one of these windows; None = everything.
         margin: how much more before and after each window [s].
 
@@ -62,12 +35,14 @@ def stream_samples(
         UsageError: the bag has no such topic.
     """
     wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
-    if source == "tracked_pose":
-        bag.require(POSE)
+    kind = SOURCES.get(source)
+    bag.require(kind.topic)
+    if kind.topic == POSE:
         yield from _poses(bag, wanted)
-    else:
-        bag.require(IMAGE)
+    elif kind.topic == IMAGE:
         yield from _images(bag, wanted)
+    else:
+        yield from _others(bag, kind, wanted)
 
 
 def poses_of(
@@ -132,11 +107,25 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
         if msg is None:
             continue
         try:
-            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
+            frame = frame_of(msg)
         except InvalidValue as exc:
             bag.note(f"{images}: an image is skipped: {exc}")
             continue
         yield ImageSample(ns, frame, info)
+
+
+def _others(bag: Bag, kind: type[Source], wanted: _Spans | None) -> Iterator[Sample]:
+    for message in bag.raw((bag.topics[kind.topic],)):
+        ns = stamp_of(message)
+        if ns is None or (wanted is not None and not wanted.hold(ns)):
+            continue
+        msg = bag.decode(message)
+        if msg is None:
+            continue
+        try:
+            yield kind.read(msg)
+        except InvalidValue as exc:
+            bag.note(f"{message.channel.topic}: a message is skipped: {exc}")
 
 
 def stamp_of(message: RawMessage) -> int | None:
