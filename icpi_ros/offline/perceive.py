@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.samples import stream_samples
+from icpi_ros.data.bags.samples import has_source, stream_samples
 from icpi_ros.data.bags.trials import RecordedTrial
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.pipeline import MARGIN
 from icpi_ros.perception.sources import SOURCES, ImageSample, Sample, SeenPath, Source
@@ -34,7 +34,7 @@ def choose_source(bag: Bag, trials: Sequence[RecordedTrial]) -> str | None:
     residuals = [trial.path.residual for trial in trials if trial.path is not None]
     preferred = CAMERA if residuals and np.isfinite(residuals).any() else POSES
     order = dict.fromkeys((preferred, *table.SOURCES))
-    return next((name for name in order if SOURCES.get(name).topic in bag.topics), None)
+    return next((name for name in order if has_source(bag, name)), None)
 
 
 def perceive(
@@ -116,15 +116,3 @@ class _Schedule:
         """Yield what is left at the end."""
         for epoch in self._epochs:
             yield from epoch
-
-
-def require_source(bag: Bag, source: str) -> str:
-    """Return ``source`` if the bag has it.
-
-    Raises:
-        UsageError: unknown, or its topic is not in the bag.
-    """
-    if source not in SOURCES:
-        raise UsageError(f"source {source!r}: choose one of {', '.join(table.SOURCES)}")
-    bag.require(SOURCES.get(source).topic)
-    return source

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.samples import require_source
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.offline.perceive import JUMP, choose_source, perceive, require_source
+from icpi_ros.offline.perceive import JUMP, choose_source, perceive
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.perception.sources import SeenPath
@@ -24,13 +25,11 @@ def see_runs(
     Raises:
         UsageError: the request's source is not in the bag.
     """
-    if request.source:
-        source: str | None = require_source(bag, request.source)
-    else:
-        source = choose_source(bag, trials)
+    source = request.source or choose_source(bag, trials)
     if source is None:
         bag.note("perception is not done again: the bag has neither poses nor images")
         return None, {}
+    require_source(bag, source)
     wanted = {run.run_id: run.task for run in runs}
     seen: dict[str, SeenPath] = {}
     for task in {task.name: task for task in wanted.values()}.values():

@@ -12,9 +12,10 @@ from icpi_ros.data.bags.reader import Bag
 from icpi_ros.data.bags.topics import IMAGE, INFO, POSE
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.data.trial_message import MOST
-from icpi_ros.errors import InvalidValue
+from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.perception.images import frame_of
 from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
+from icpi_ros.settings import table
 from icpi_ros.types import SECOND, Array, Indices
 
 _HEAD = struct.Struct("<iII")
@@ -35,14 +36,32 @@ def stream_samples(
         UsageError: the bag has no such topic.
     """
     wanted = None if windows is None else _Spans(windows, round(margin * SECOND))
-    kind = SOURCES.get(source)
-    bag.require(kind.topic)
+    kind = require_source(bag, source)
     if kind.topic == POSE:
         yield from _poses(bag, wanted)
     elif kind.topic == IMAGE:
         yield from _images(bag, wanted)
     else:
         yield from _others(bag, kind, wanted)
+
+
+def has_source(bag: Bag, source: str) -> bool:
+    """Tell whether the bag has the topic of a source of :data:`SOURCES`."""
+    kind = SOURCES.get(source)
+    return bag.look_for(kind.topic, kind.message)
+
+
+def require_source(bag: Bag, source: str) -> type[Source]:
+    """Return the source of that name.
+
+    Raises:
+        UsageError: unknown, or the bag lacks its topic.
+    """
+    if source not in SOURCES:
+        raise UsageError(f"source {source!r}: choose one of {', '.join(table.SOURCES)}")
+    if not has_source(bag, source):
+        bag.require(SOURCES.get(source).topic)
+    return SOURCES.get(source)
 
 
 def poses_of(
