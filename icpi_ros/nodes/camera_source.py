@@ -20,12 +20,14 @@ from sensor_msgs.msg import CameraInfo, Image
 from icpi_ros.errors import InvalidValue
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.camera_health import CameraHealth
-from icpi_ros.nodes.debug_image import DebugImage
 from icpi_ros.nodes.diagnostics import Rate
+from icpi_ros.nodes.images import ImageBuffer
 from icpi_ros.nodes.sources import PER_SECOND, Feed, OnMeasured
-from icpi_ros.nodes.topics import CAMERA_INFO
+from icpi_ros.nodes.topics import CAMERA_DEBUG, CAMERA_INFO
 from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.sources import Source
 from icpi_ros.perception.tracking import Rejected
@@ -34,6 +36,8 @@ from icpi_ros.tasks.base import Task
 
 COUNT_PERIOD = 0.05
 """How often the publishers of images and camera_info are counted [s]."""
+DEBUG_PERIOD = 0.1
+"""Shortest real time between two debug images [s]."""
 
 
 class CameraFeed(Feed):
@@ -146,3 +150,32 @@ class CameraFeed(Feed):
         if all(p.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT for p in publishers):
             return f"{topic} is published best effort: set the camera's publisher to reliable"
         return f"no images arrive on {topic}"
+
+
+class DebugImage:
+    """Topic ``camera/debug``: what perception saw in an image, drawn into it.
+
+    Only drawn while somebody subscribes, and at most 10 times a second: it costs more than tracking.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Advertise the topic."""
+        self._out = node.create_publisher(Image, CAMERA_DEBUG, qos.IMAGE)
+        self._buffer: ImageBuffer | None = None
+        self._sent = -DEBUG_PERIOD
+
+    def offer(self, stamp: int, frame: Frame, tracker: ImageTracker) -> None:
+        """Publish what ``tracker`` made of ``frame``, its last one; ``stamp`` in ns."""
+        now, look = time.monotonic(), tracker.look
+        if (
+            look is None
+            or now - self._sent < DEBUG_PERIOD
+            or not self._out.get_subscription_count()
+        ):
+            return
+        self._sent = now
+        picture = draw(frame, look, tracker)
+        height, width = picture.shape[:2]
+        if self._buffer is None or self._buffer.size != (width, height):
+            self._buffer = ImageBuffer(width, height, tracker.detector.camera.frame)
+        self._out.publish(self._buffer.fill(stamp, picture))
