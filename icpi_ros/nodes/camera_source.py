@@ -155,7 +155,7 @@ class CameraFeed(Feed):
 class DebugImage:
     """Topic ``camera/debug``: what perception saw in an image, drawn into it.
 
-    Only drawn while somebody subscribes, and at most 10 times a second: it costs more than tracking.
+    Drawn while somebody subscribes, at most 10 times a second: it costs more than tracking.
     """
 
     def __init__(self, node: Node) -> None:

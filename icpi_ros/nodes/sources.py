@@ -46,7 +46,7 @@ class TopicFeed(Feed):
         self.source, self._on_measured = source, on_measured
         self._used, self._rate = 0, Rate()
         self._trouble = ""
-        kind = message_class(source.message)
+        kind = message_class(source.message_type)
         # Every sample counts: a path with holes is a worse observation.
         node.create_subscription(kind, source.topic, self._on_message, qos.SENSOR_EVERY)
 
@@ -79,7 +79,7 @@ def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: On
         UsageError: a parameter does not fit.
     """
     kind = SOURCES.get(values["source"])
-    if kind.message != IMAGE:
+    if kind.message_type != IMAGE:
         return TopicFeed(node, kind(task, values["history"]), on_measured)
     from icpi_ros.nodes.camera_source import CameraFeed  # OpenCV, which poses can do without
 

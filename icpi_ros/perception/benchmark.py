@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from icpi_ros.latency import in_ms, times
+from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import Watch, watch
 from icpi_ros.tasks import TASKS
@@ -60,8 +60,7 @@ def one_core() -> Iterator[None]:
 def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timing:
     """Return the times of ``frames`` frames."""
     watched = watch(TASKS.get(task))
-    camera = overhead(width, height)
-    tracker = ImageTracker.of(watched, camera)
+    tracker = ImageSource(TASKS.get(task), camera=overhead(width, height)).ready()
     film = [_frame(watched, width, height, k) for k in range(LAP)]
     detector: list[float] = []
     both: list[float] = []

@@ -47,7 +47,7 @@ class ImageSource(Source):
     """
 
     topic = LIVE_IMAGES
-    message = "sensor_msgs/msg/Image"
+    message_type = "sensor_msgs/msg/Image"
     lead = 1.0  # a camera's track begins before the window
 
     def __init__(

@@ -103,7 +103,7 @@ class Source(ABC):
 
     topic: ClassVar[str]
     """Relative name of the topic with the samples."""
-    message: ClassVar[str]
+    message_type: ClassVar[str]
     """Its type, as ``geometry_msgs/msg/PoseStamped``."""
     lead: ClassVar[float] = 0.5
     """How long before and after a window samples count for its path [s]."""
@@ -149,7 +149,7 @@ class PoseSource(Source):
     """Poses from motion capture or simulation, taken as they are."""
 
     topic = LIVE_POSES
-    message = "geometry_msgs/msg/PoseStamped"
+    message_type = "geometry_msgs/msg/PoseStamped"
 
     def __init__(
         self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None

@@ -82,7 +82,7 @@ class Pointed(PoseSource):
     """A sensor of somebody else: points instead of poses."""
 
     topic = "object_point"
-    message = "geometry_msgs/msg/PointStamped"
+    message_type = "geometry_msgs/msg/PointStamped"
 
     @staticmethod
     def read(msg):

@@ -48,7 +48,7 @@ def stream_samples(
 def has_source(bag: Bag, source: str) -> bool:
     """Tell whether the bag has the topic of a source of :data:`SOURCES`."""
     kind = SOURCES.get(source)
-    return bag.look_for(kind.topic, kind.message)
+    return bag.look_for(kind.topic, kind.message_type)
 
 
 def require_source(bag: Bag, source: str) -> type[Source]:
