@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from icpi_ros.cli.arguments import checked_folder, whole
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.image_bag import ImageBag
+from icpi_ros.data.bags.samples import ImageBag
 from icpi_ros.errors import UsageError
 from icpi_ros.perception.calibration_file import load_camera
 from icpi_ros.perception.drawing import draw
