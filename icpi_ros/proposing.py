@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from icpi_ros.errors import BudgetSpent
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.improvers.base import Context, Improver, build, without_options
+from icpi_ros.improvers.base import Context, Improver, build, first_answer, without_options
 from icpi_ros.redact import redact_text
 from icpi_ros.text import printable
 from icpi_ros.types import Outcome, Proposal
@@ -51,35 +51,29 @@ class Proposer:
         fallback does not depend on how far the failed one came.
         """
         start = time.monotonic()
-        failures: list[str] = []
-        proposal = self._first_answer(history, seed, number, failures)
-        reason = redact_text("; ".join(filter(None, [*failures, proposal.fallback_reason])))
+        proposal = first_answer(self._asked(history, seed, number))
+        reason = redact_text(proposal.fallback_reason)
         if reason:
             what = f"trial {number}: {proposal.provenance} instead of {self.improver}: {reason}"
             _log.warning("%s", printable(what))
         return replace(proposal, fallback_reason=reason, latency=time.monotonic() - start)
 
-    def _first_answer(
-        self, history: Sequence[Outcome], seed: int, number: int, failures: list[str]
-    ) -> Proposal:
+    def _asked(
+        self, history: Sequence[Outcome], seed: int, number: int
+    ) -> Iterator[tuple[str, Callable[[], Proposal]]]:
+        """Yield the improver and those that stand in for it, in turn."""
         substitutes = (DEFAULT_IMPROVER,) if len(self.context.dataset) else ()
         for name in dict.fromkeys((self.improver, *substitutes)):
-            try:
-                return self._ask(name, history, np.random.default_rng([seed, number]))
-            except BudgetSpent:
-                raise
-            except Exception as exc:  # whatever a model or a plug-in does, the run goes on
-                _log.debug("improver %s failed", name, exc_info=True)
-                failures.append(f"{name}: {_one_line(exc)}")
-        theta = self.context.space.sample(np.random.default_rng([seed, number]))
-        return Proposal(theta=theta, provenance=LAST_RESORT)
+            yield name, partial(self._ask, name, history, np.random.default_rng([seed, number]))
+        draw = partial(self.context.space.sample, np.random.default_rng([seed, number]))
+        yield LAST_RESORT, lambda: Proposal(theta=draw(), provenance=LAST_RESORT)
 
     def _ask(self, name: str, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
-        if name not in self._built:
-            self._built[name] = IMPROVERS.get(name)(without_options(self.context))
-        proposal = self._built[name].propose(history, rng)
-        return replace(proposal, theta=self.context.space.as_vector(proposal.theta))
-
-
-def _one_line(exc: Exception) -> str:
-    return " ".join(str(exc).split()) or type(exc).__name__
+        try:
+            if name not in self._built:
+                self._built[name] = IMPROVERS.get(name)(without_options(self.context))
+            proposal = self._built[name].propose(history, rng)
+            return replace(proposal, theta=self.context.space.as_vector(proposal.theta))
+        except Exception:
+            _log.debug("improver %s failed", name, exc_info=True)
+            raise

@@ -14,12 +14,13 @@ from icpi_ros.bench.sim_speed import peak_memory
 from icpi_ros.data.bags.definitions import definition
 from icpi_ros.data.bags.mcap_writer import McapWriter
 from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.samples import ImageSample, poses_of, stream_samples
+from icpi_ros.data.bags.samples import poses_of, stream_samples
 from icpi_ros.data.bags.schema import own_types
 from icpi_ros.data.bags.topics import CLOCK, IMAGE, JOINTS, POSE, TYPES, WINDOW
 from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Bytes
-from icpi_ros.perception.pipeline import ImageTracker
+from icpi_ros.perception.sources import Source
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import watch
 from icpi_ros.tasks import TASKS
@@ -96,7 +97,8 @@ def measure(path: Path, source: str) -> BagFigures:
     seen = 0.0
     if source == "camera":
         count, read = _read(bag, None)
-        _, seen = _read(bag, ImageTracker.of(watch(TASKS.get(TASK)), overhead(WIDTH, HEIGHT)))
+        follower = ImageSource(TASKS.get(TASK), camera=overhead(WIDTH, HEIGHT))
+        _, seen = _read(bag, follower)
         recorded = count * IMAGE_PERIOD / SECOND
     else:
         count = sum(len(stamps) for stamps, _ in poses_of(bag, trials))
@@ -106,12 +108,12 @@ def measure(path: Path, source: str) -> BagFigures:
     return BagFigures(size, recorded, count, opened - begin, read, seen, peak_memory())
 
 
-def _read(bag: Bag, tracker: ImageTracker | None) -> tuple[int, float]:
+def _read(bag: Bag, source: Source | None) -> tuple[int, float]:
     begin, count = time.perf_counter(), 0
     for sample in stream_samples(bag, "camera"):
         count += 1
-        if tracker is not None and isinstance(sample, ImageSample):
-            tracker.update(sample.ns, sample.frame, None)
+        if source is not None:
+            source.take(sample)
     return count, time.perf_counter() - begin
 
 

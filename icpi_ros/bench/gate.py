@@ -17,6 +17,7 @@ import numpy as np
 from icpi_ros.arms import ARMS
 from icpi_ros.arms.base import Arm
 from icpi_ros.errors import Kind, MotionRefused
+from icpi_ros.latency import times
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
@@ -81,8 +82,8 @@ def _stop(gate: SafetyGate, motion: JointTrajectory, elapsed: float, tally: Tall
 
 def _line(name: str, tally: Tally) -> str:
     def spread(values: list[float], unit: float) -> str:
-        median, most = np.percentile(values, [50.0, 99.0]) / unit
-        return f"{median:7.1f} {most:7.1f}"
+        found = times(values)
+        return f"{found['median'] / unit:7.1f} {found['p99'] / unit:7.1f}"
 
     refused = f"{tally.refused_motions.total():3d} {tally.refused_stops.total():3d}"
     kinds = tally.refused_motions + tally.refused_stops

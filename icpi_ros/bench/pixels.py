@@ -15,10 +15,11 @@ import numpy as np
 
 from icpi_ros.perception.benchmark import one_core
 from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.quality import Quality
-from icpi_ros.perception.targets import Watch, outline, watch
+from icpi_ros.perception.sources import ImageSample
+from icpi_ros.perception.targets import Watch, outline
 from icpi_ros.sim.camera import TYPICAL, CameraSettings, Image
 from icpi_ros.sim.filming import Film
 from icpi_ros.tasks.base import Task
@@ -75,11 +76,11 @@ class Sight:
 
 def look(task: Task, camera: Camera, made: Film, hide: Band | None = None) -> Sight:
     """Follow the task's object through a film; ``hide`` is drawn over the images."""
-    tracker = ImageTracker.of(watch(task), camera)
+    source = ImageSource(task, camera=camera)
     for stamp, image in made.images:
         pixels = image if hide is None else hide.over(image, stamp)
-        tracker.update(stamp, Frame(pixels, "rgb8"))
-    return Sight(*tracker.trajectory(made.start_ns, made.stop_ns, task.rest.period))
+        source.take(ImageSample(stamp, Frame(pixels, "rgb8")))
+    return Sight(*source.ready().trajectory(made.start_ns, made.stop_ns, task.rest.period))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.arms.base import ArmLimits
+from icpi_ros.latency import in_ms, times
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.types import Array
 
 FINE = 0.0005
 """Step in which the acceleration of a commanded stop is looked at [s]."""
@@ -44,14 +44,6 @@ class Stop:
     held: bool
 
 
-def _times(values: Array) -> dict[str, float]:
-    return {
-        "median": float(np.median(values)),
-        "p99": float(np.percentile(values, 99.0)),
-        "max": float(values.max()),
-    }
-
-
 def effort(stop: JointTrajectory, limits: ArmLimits) -> float:
     """Return the largest joint acceleration of a stop as a share of the limits."""
     if len(stop.times) < 2:
@@ -77,8 +69,8 @@ def summary(
     """
     rows: dict[str, Any] = {"stops": len(stops), "missed": missed}
     for name in ("deceleration", "standing"):
-        rows[name] = _times(np.array([getattr(stop, name) for stop in stops]))
-    rows["cancel"] = _times(np.array(cancels)) if len(cancels) else None
+        rows[name] = times([getattr(stop, name) for stop in stops])
+    rows["cancel"] = times(cancels) if len(cancels) else None
     rows["target"] = P99_TARGET * rows["cancel"]["median"] if rows["cancel"] else None
     rows["effort"] = max((s.effort for s in stops if s.effort is not None), default=None)
     rows["held"] = sum(stop.held for stop in stops)
@@ -109,10 +101,7 @@ def text(rows: dict[str, Any]) -> str:
     ):
         if rows[name] is None:
             continue
-        each = {key: f"{1e3 * value:.1f}" for key, value in rows[name].items()}
-        lines.append(
-            f"{words:34} median {each['median']} ms  p99 {each['p99']} ms  max {each['max']} ms"
-        )
+        lines.append(f"{words:34} {in_ms(rows[name])}")
     if rows["cancel"] is not None:
         bare, found = rows["cancel"]["median"], rows["deceleration"]
         lines.append(

@@ -11,7 +11,7 @@ from itertools import islice
 
 from tqdm import tqdm
 
-from icpi_ros.data.image_bag import ImageBag
+from icpi_ros.data.bags.samples import ImageBag
 from icpi_ros.errors import CalibrationFailed, UsageError
 from icpi_ros.perception.board import Board, Gray
 from icpi_ros.perception.image_files import image_paths, read_images

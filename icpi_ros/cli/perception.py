@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,16 @@ from tqdm import tqdm
 
 from icpi_ros.cli.arguments import checked_folder, whole
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.image_bag import ImageBag
+from icpi_ros.data.bags.samples import ImageBag
 from icpi_ros.errors import UsageError
 from icpi_ros.perception.calibration_file import load_camera
 from icpi_ros.perception.drawing import draw
-from icpi_ros.perception.pipeline import ImageTracker
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.sources import ImageSample
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.perception.camera import Camera
     from icpi_ros.tasks.base import Task
 
 
@@ -52,16 +52,19 @@ def run_debug(args: argparse.Namespace) -> int:
     """Track through the bag, write pictures, print how often the object was seen."""
     checked_folder("--out", args.out)
     task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic)
-    watched, count = watch(task), bag.count()
-    tracker = ImageTracker.of(watched, _camera(args.calibration, task, bag))
+    source, count = _source(args.calibration, task, bag), bag.count()
+    tracker = source.ready()
     args.out.mkdir(parents=True, exist_ok=True)
     found: Counter[str] = Counter()
     shown = tqdm(bag.frames(), total=count, unit="image", disable=not sys.stderr.isatty())
     for number, (stamp, frame) in enumerate(shown):
-        state = tracker.update(stamp, frame)
-        found["seen" if state.measured else state.rejected.value] += 1
-        if number % args.every == 0 and tracker.look is not None:
-            picture = cv2.cvtColor(draw(frame, tracker.look, tracker), cv2.COLOR_RGB2BGR)
+        source.take(ImageSample(stamp, frame))
+        look = tracker.look
+        if look is None:
+            continue
+        found[look.state.rejected.value or "seen"] += 1
+        if number % args.every == 0:
+            picture = cv2.cvtColor(draw(frame, look, tracker), cv2.COLOR_RGB2BGR)
             cv2.imwrite(str(args.out / f"{number:06d}.png"), picture)
     for what, times in found.most_common():
         print(f"{times:7d} of {count} images: {what}")
@@ -71,15 +74,16 @@ def run_debug(args: argparse.Namespace) -> int:
     return 0 if found["seen"] else 1
 
 
-def _camera(calibration: Path | None, task: Task, bag: ImageBag) -> Camera:
-    """Return the camera of the images: from a file, else from the scene and the bag.
+def _source(calibration: Path | None, task: Task, bag: ImageBag) -> ImageSource:
+    """Return what follows the task's object: with the camera of a file, else of the scene and bag.
 
     Raises:
-        UsageError: the file or the bag says nothing usable.
+        UsageError: the file or the bag says nothing usable, or the task has no camera target.
     """
     if calibration is not None:
-        return load_camera(calibration)
-    info = bag.info()
+        return ImageSource(task, camera=load_camera(calibration))
+    source, info = ImageSource(task, camera=partial(scene_camera, task)), bag.info()
     if info is None:
         raise UsageError("the bag has no camera_info: give --calibration")
-    return scene_camera(task, info)
+    source.learn(info)
+    return source

@@ -14,6 +14,7 @@ import numpy as np
 
 from icpi_ros.context.retrieval import DEFAULT_K, Index
 from icpi_ros.data.dataset import Dataset
+from icpi_ros.latency import in_ms, times
 from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.types import Array
 
@@ -27,11 +28,9 @@ class Timing:
 
     def line(self, examples: int, theta: int, error: int) -> str:
         """Return one printable line."""
-        median, high = 1e3 * np.percentile(self.queries, [50, 99])
         return (
             f"{examples} examples, theta {theta} + error {error} dimensions: index {self.build:.2f}"
-            f" s, query median {median:.2f} ms, 99 % {high:.2f} ms, worst "
-            f"{1e3 * self.queries.max():.2f} ms"
+            f" s, query {in_ms(times(self.queries), '.2f')}"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ import numpy as np
 from icpi_ros.context.features import FEATURES, Features
 from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import IcpiError, UsageError
+from icpi_ros.errors import BudgetSpent, IcpiError, UsageError
 from icpi_ros.improvers.options import NoOptions, option, options_of, read_options
 from icpi_ros.models.budget import Spending
 from icpi_ros.redact import redact_text
@@ -216,6 +216,34 @@ def build(kind: type[Improver], context: Context) -> Improver:
     except Exception as exc:
         why = printable(" ".join(redact_text(f"{type(exc).__name__}: {exc}").split()))
         raise UsageError(f"improver {kind.name} cannot be made: {why}") from exc
+
+
+def first_answer(asked: Iterable[tuple[str, Callable[[], Proposal]]]) -> Proposal:
+    """Return the proposal of the first improver that makes one; the only way into a fallback.
+
+    Its ``fallback_reason`` says in one line why those before it did not.
+
+    Args:
+        asked: names of improvers, the wanted one first, and what asks them.
+
+    Raises:
+        BudgetSpent: what may be spent on a model is used up; nobody stands in then.
+        Exception: that of the last improver, where none makes a proposal.
+    """
+    failures: list[str] = []
+    failed: Exception = ValueError("no improver to ask")
+    for name, ask in asked:
+        try:
+            proposal = ask()
+        except BudgetSpent:
+            raise
+        except Exception as exc:  # whatever a model or a plug-in does, the run goes on
+            failures.append(f"{name}: {' '.join(str(exc).split()) or type(exc).__name__}")
+            failed = exc
+        else:
+            reasons = filter(None, [*failures, proposal.fallback_reason])
+            return replace(proposal, fallback_reason="; ".join(reasons))
+    raise failed
 
 
 def without_options(context: Context) -> Context:

@@ -13,7 +13,13 @@ import numpy as np
 from icpi_ros.context.adjustments import Adjustments
 from icpi_ros.context.pattern import Pattern
 from icpi_ros.errors import BudgetSpent, CompletionFailed
-from icpi_ros.improvers.base import Context, IndexedImprover, best, without_options
+from icpi_ros.improvers.base import (
+    Context,
+    IndexedImprover,
+    best,
+    first_answer,
+    without_options,
+)
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm_options import PatternOptions
 from icpi_ros.types import Array, Outcome, Proposal
@@ -66,15 +72,25 @@ class PatternImprover(IndexedImprover):
         """Return base + the completed dtheta, or embedded's; see :meth:`Improver.propose`."""
         start = time.perf_counter()
         details: dict[str, Any] = {}
-        try:
-            proposal = self._answer(history, rng, details)
-        except BudgetSpent:
-            raise
-        except Exception as exc:  # here the record of what was asked is kept, further up it is not
-            why = str(exc) if isinstance(exc, CompletionFailed) else f"{type(exc).__name__}: {exc}"
-            proposal = self._substitute.propose(history, rng)
-            proposal = replace(proposal, fallback_reason=" ".join(f"{self.name}: {why}".split()))
+        # Here the record of what was asked is kept, further up it is not.
+        proposal = first_answer(
+            (
+                (self.name, lambda: self._named(history, rng, details)),
+                (self._substitute.name, lambda: self._substitute.propose(history, rng)),
+            )
+        )
         return replace(proposal, latency=time.perf_counter() - start, details=details)
+
+    def _named(
+        self, history: Sequence[Outcome], rng: np.random.Generator, details: dict[str, Any]
+    ) -> Proposal:
+        """Return the model's proposal; a failure that is no model's is named with its kind."""
+        try:
+            return self._answer(history, rng, details)
+        except (BudgetSpent, CompletionFailed):
+            raise
+        except Exception as exc:
+            raise CompletionFailed(f"{type(exc).__name__}: {exc}") from exc
 
     @abstractmethod
     def _answer(

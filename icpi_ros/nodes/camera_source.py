@@ -1,4 +1,4 @@
-"""Object positions from camera images: ``camera/image_raw`` and ``camera/camera_info``.
+"""Camera images and their calibration in the graph: ``camera/image_raw``, ``camera/camera_info``.
 
 An image that cannot be trusted gives no position: it is counted, logged once per kind, and named
 in the diagnostics; the next good one is used again.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -18,50 +18,55 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_ros.errors import InvalidValue
-from icpi_ros.nodes import convert, qos
+from icpi_ros.nodes import qos
 from icpi_ros.nodes.camera_health import CameraHealth
-from icpi_ros.nodes.debug_image import DebugImage
-from icpi_ros.nodes.rate import Rate
-from icpi_ros.nodes.sources import PER_SECOND, OnSeen, Seen, Source
-from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO
+from icpi_ros.nodes.diagnostics import Rate
+from icpi_ros.nodes.images import ImageBuffer
+from icpi_ros.nodes.sources import PER_SECOND, Feed, OnMeasured
+from icpi_ros.nodes.topics import CAMERA_DEBUG, CAMERA_INFO
 from icpi_ros.perception.calibration_file import load_camera
-from icpi_ros.perception.images import decode
+from icpi_ros.perception.drawing import draw
+from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
-from icpi_ros.perception.quality import Quality
-from icpi_ros.perception.rest import SeenRest
-from icpi_ros.perception.targets import Watch, watch
+from icpi_ros.perception.sources import Source
+from icpi_ros.perception.tracking import Rejected
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, ObjectTrajectory
 
 COUNT_PERIOD = 0.05
 """How often the publishers of images and camera_info are counted [s]."""
-NO_INFO = "no camera_info yet: images cannot be used"
+DEBUG_PERIOD = 0.1
+"""Shortest real time between two debug images [s]."""
 
 
-class CameraSource(Source):
-    """Detects and tracks the task's object in every image."""
+class CameraFeed(Feed):
+    """Feeds a source with images, and watches over the camera."""
 
-    def __init__(self, node: Node, task: Task, values: Mapping[str, Any], on_seen: OnSeen) -> None:
-        """See :class:`Source`; without a calibration file the tracker starts with camera_info."""
-        self._node, self._task, self._on_seen = node, task, on_seen
-        self._watch = remembering(watch(task), values["history"])
-        self._tracker: ImageTracker | None = None
-        self._unready = NO_INFO
-        self._info: tuple[object, ...] = ()
+    source: ImageSource
+
+    def __init__(
+        self,
+        node: Node,
+        kind: type[Source],
+        task: Task,
+        values: Mapping[str, Any],
+        on_measured: OnMeasured,
+    ) -> None:
+        """See :func:`icpi_ros.nodes.sources.open_feed`; a calibration file replaces camera_info."""
+        self._node, self._on_measured = node, on_measured
+        file = values["calibration"]
+        camera = load_camera(Path(file).expanduser()) if file else partial(scene_camera, task)
+        self.source = cast(ImageSource, kind(task, values["history"], camera))
         self._infos, self._info_rate = 0, Rate()
-        self._rest = SeenRest(task.rest)
         self._health = CameraHealth(node.get_logger().error)
         self._counted, self._crowded = -COUNT_PERIOD, ""
         self._debug = DebugImage(node)
         self._images = node.create_subscription(
-            Image, CAMERA_IMAGE, self._on_image, qos.IMAGE_EVERY
+            Image, self.source.topic, self._on_image, qos.IMAGE_EVERY
         )
         self._topics = [self._images.topic_name]
-        file = values["calibration"]
-        if file:
-            self._tracker = ImageTracker.of(self._watch, load_camera(Path(file).expanduser()))
-        else:
+        if not file:
             infos = node.create_subscription(CameraInfo, CAMERA_INFO, self._on_info, qos.IMAGE)
             self._topics.append(infos.topic_name)
 
@@ -69,32 +74,25 @@ class CameraSource(Source):
 
     def _on_info(self, msg: CameraInfo) -> None:
         self._infos += 1
-        # As bytes: NaN differs from itself.
-        size, model = (msg.width, msg.height), msg.distortion_model
-        info = (*size, model, bytes(memoryview(msg.k)), bytes(memoryview(msg.d)))
-        if info == self._info:
-            return
-        self._info = info
         try:
-            self._tracker = ImageTracker.of(self._watch, scene_camera(self._task, msg))
-        except InvalidValue as exc:
-            self._tracker, self._unready = None, f"camera_info: {exc}"
-            self._health.problem(self._unready)
+            self.source.learn(msg)
+        except InvalidValue:
+            self._health.problem(self.source.unready)
 
     def _on_image(self, msg: Image) -> None:
-        stamp, now = convert.to_ns(msg.header.stamp), self._now()
+        now = self._now()
         try:
             tracker = self._ready()
-            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
-            state = tracker.update(stamp, frame, now)
+            sample = self.source.read(msg)
+            measured = self.source.take(sample, now)
         except InvalidValue as exc:
             self._health.problem(str(exc))
             return
-        self._health.image(stamp, state.rejected, now)
-        if state.measured:
-            resting = self._rest.update(stamp / SECOND, tracker.plane.lift(state.point))
-            self._on_seen(Seen(stamp, state.position, resting))
-        self._debug.offer(stamp, frame, tracker)
+        rejected = tracker.look.state.rejected if tracker.look else Rejected.NO
+        self._health.image(sample.ns, rejected, now)
+        if measured is not None:
+            self._on_measured(measured)
+        self._debug.offer(sample.ns, sample.frame, tracker)
 
     def _ready(self) -> ImageTracker:
         """Return the tracker.
@@ -102,11 +100,10 @@ class CameraSource(Source):
         Raises:
             InvalidValue: images cannot be used now, and why.
         """
-        if self._tracker is None:
-            raise InvalidValue(self._unready)
+        tracker = self.source.ready()
         if crowded := self._count():  # a message does not tell which camera it is from
             raise InvalidValue(crowded)
-        return self._tracker
+        return tracker
 
     def _count(self) -> str:
         """Return which topic has several publishers; empty = none."""
@@ -130,30 +127,18 @@ class CameraSource(Source):
             return None
         return int(clock.now().nanoseconds)
 
-    # --- Source ---------------------------------------------------------------------------
-
-    @property
-    def newest(self) -> int | None:
-        """See :class:`Source`."""
-        return None if self._tracker is None else self._tracker.newest
-
-    def path(self, start: int, stop: int) -> tuple[ObjectTrajectory, Quality] | None:
-        """See :class:`Source`."""
-        if self._tracker is None:
-            return None
-        found, quality = self._tracker.trajectory(start, stop, self._task.rest.period)
-        return None if found.coverage == 0.0 else (found, quality)
+    # --- Feed -----------------------------------------------------------------------------
 
     def trouble(self) -> tuple[str, dict[str, str]]:
-        """See :class:`Source`."""
+        """See :class:`Feed`."""
         silent = self._health.silent
         trouble, values = self._health.take()
         if len(self._topics) > 1:  # without a calibration file camera_info is needed
             values[f"camera_info{PER_SECOND}"] = f"{self._info_rate.take(self._infos):.1f}"
         if silent:
             trouble = self._silence()
-        elif self._tracker is None:
-            trouble = self._unready
+        elif self.source.tracker is None:
+            trouble = self.source.unready
         return trouble, values
 
     def _silence(self) -> str:
@@ -167,6 +152,30 @@ class CameraSource(Source):
         return f"no images arrive on {topic}"
 
 
-def remembering(watched: Watch, history: float) -> Watch:
-    """Return the same with another length of the past [s]."""
-    return replace(watched, settings=replace(watched.settings, history=history))
+class DebugImage:
+    """Topic ``camera/debug``: what perception saw in an image, drawn into it.
+
+    Drawn while somebody subscribes, at most 10 times a second: it costs more than tracking.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Advertise the topic."""
+        self._out = node.create_publisher(Image, CAMERA_DEBUG, qos.IMAGE)
+        self._buffer: ImageBuffer | None = None
+        self._sent = -DEBUG_PERIOD
+
+    def offer(self, stamp: int, frame: Frame, tracker: ImageTracker) -> None:
+        """Publish what ``tracker`` made of ``frame``, its last one; ``stamp`` in ns."""
+        now, look = time.monotonic(), tracker.look
+        if (
+            look is None
+            or now - self._sent < DEBUG_PERIOD
+            or not self._out.get_subscription_count()
+        ):
+            return
+        self._sent = now
+        picture = draw(frame, look, tracker)
+        height, width = picture.shape[:2]
+        if self._buffer is None or self._buffer.size != (width, height):
+            self._buffer = ImageBuffer(width, height, tracker.detector.camera.frame)
+        self._out.publish(self._buffer.fill(stamp, picture))

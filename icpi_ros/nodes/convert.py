@@ -228,11 +228,6 @@ def pose_msg(ns: int, position: Array, quaternion: Array) -> PoseStamped:
     return msg
 
 
-def position_from(msg: PoseStamped) -> tuple[int, Array]:
-    """Return stamp [ns] and position ``(3,)`` [m] of a pose."""
-    return to_ns(msg.header.stamp), point_from(msg.pose.position)
-
-
 def object_state_msg(ns: int, position: Array, at_rest: bool) -> ObjectState:
     """Return the state of the tracked object."""
     return ObjectState(header=header(ns), position=point(position), at_rest=at_rest)
@@ -267,11 +262,6 @@ def object_trajectory_from(msg: ObjectTrajectoryMsg) -> ObjectTrajectory:
         return ObjectTrajectory(np.array(msg.times), points_from(msg.positions))
     except ValueError as exc:
         raise InvalidValue(f"object trajectory of trial {msg.trial_id}: {exc}") from exc
-
-
-def is_finite(position: Array) -> bool:
-    """Tell whether all of a vector's numbers are."""
-    return bool(np.isfinite(position).all())
 
 
 def point_from(msg: Point) -> Array:

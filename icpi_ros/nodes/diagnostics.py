@@ -5,6 +5,7 @@ Beside it stand its lines of the checklist, each as a status of its own: ``/lab/
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -115,3 +116,18 @@ def _status(
         hardware_id="",
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
+
+
+class Rate:
+    """Rate of a counter that only grows."""
+
+    def __init__(self) -> None:
+        """Begin with nothing counted."""
+        self._count, self._at = 0, time.monotonic()
+
+    def take(self, count: int) -> float:
+        """Return the rate since the last call [Hz]; ``count``: all so far."""
+        now = time.monotonic()
+        rate = (count - self._count) / max(now - self._at, 1e-3)
+        self._count, self._at = count, now
+        return rate

@@ -23,9 +23,8 @@ from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ControllerInquiry
 from icpi_ros.nodes.controller_watch import ControllerWatch
-from icpi_ros.nodes.executor_parameters import loosened
+from icpi_ros.nodes.executor_memory import LastCommand, RunMemory
 from icpi_ros.nodes.following import Follower
-from icpi_ros.nodes.last_command import LastCommand
 from icpi_ros.nodes.motion_job import MotionJob, result_msg
 from icpi_ros.nodes.operator_port import OperatorPort
 from icpi_ros.nodes.outside_stop import OutsideStop
@@ -33,10 +32,9 @@ from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.readiness import Parts, Readiness
 from icpi_ros.nodes.request_msg import InForce
-from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.serving import OneGoalServer
-from icpi_ros.nodes.settings import Settings
+from icpi_ros.nodes.settings import Settings, loosened
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.stop_leads import Leads

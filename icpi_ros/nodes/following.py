@@ -23,7 +23,7 @@ from icpi_ros.nodes import arm_watch
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.convert import ns_from_seconds
-from icpi_ros.nodes.last_command import LastCommand
+from icpi_ros.nodes.executor_memory import LastCommand
 from icpi_ros.nodes.planning import elsewhere
 from icpi_ros.nodes.running import Running
 from icpi_ros.nodes.sending import RECENT, path_start, sending

@@ -13,7 +13,7 @@ from icpi_ros.errors import ObservationMissing, UsageError
 from icpi_ros.nodes import qos
 from icpi_ros.nodes.client_node import ClientNode
 from icpi_ros.perception.board import Gray
-from icpi_ros.perception.images import decode
+from icpi_ros.perception.images import frame_of
 
 SILENCE = 5.0
 """Longest wait for an image [s]."""
@@ -56,8 +56,7 @@ class ImageClient(ClientNode):
                 raise ObservationMissing(
                     f"several publishers send on {self._topic}: stop all but the camera"
                 )
-            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
-            yield frame.gray()
+            yield frame_of(msg).gray()
 
     def _next(self) -> Image:
         deadline = time.monotonic() + SILENCE

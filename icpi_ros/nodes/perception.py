@@ -2,7 +2,7 @@
 
 Out: ``object_state``, up to 500 Hz; ``object_trajectory`` when a trial window closes, cut to it,
 with its quality.  When nothing was seen in a window it says so in the log and sends nothing.
-Where positions come from is parameter ``source``, see :mod:`icpi_ros.nodes.sources`.
+Where positions come from is parameter ``source``, see :mod:`icpi_ros.perception.sources`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.graph.checklist import Line, State
 from icpi_ros.nodes import convert, diagnostics, qos
 from icpi_ros.nodes.parameters import declare
-from icpi_ros.nodes.sources import PER_SECOND, SOURCES, Seen
+from icpi_ros.nodes.sources import PER_SECOND, open_feed
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.nodes.topics import OBJECT_STATE, OBJECT_TRAJECTORY, TRIAL_WINDOW
+from icpi_ros.perception.sources import Measurement
 from icpi_ros.perception.window import LONGEST
 from icpi_ros.tasks import TASKS
 from icpi_ros.types import SECOND
@@ -62,12 +63,12 @@ class Perception(IcpiNode):
         self._path_out = self.create_publisher(ObjectTrajectory, OBJECT_TRAJECTORY, qos.EVENT)
         self.create_subscription(TrialWindow, TRIAL_WINDOW, self._on_window, qos.EVENT)
         task = TASKS.get(values["task"])
-        self._source = SOURCES.get(values["source"])(self, task, values, self._on_seen)
+        self._feed = open_feed(self, task, values, self._on_measured)
         # Steady: a window must also end when the source, and with it simulated time, stands.
         self.create_timer(0.2, self._send_due, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.Diagnostics(self, self._health, period=values["diagnostics_period"])
 
-    def _on_seen(self, seen: Seen) -> None:
+    def _on_measured(self, seen: Measurement) -> None:
         self._arrival = time.monotonic()
         changed, self._at_rest = seen.at_rest != self._at_rest, seen.at_rest
         if changed or self._arrival - self._sent >= STATE_PERIOD:
@@ -92,31 +93,30 @@ class Perception(IcpiNode):
         self._send_due()
 
     def _send_due(self) -> None:
-        newest, now = self._source.newest, time.monotonic()
+        newest, now = self._feed.source.newest, time.monotonic()
         for window in list(self._closed):
             if (newest is not None and newest >= window.stop) or now > window.deadline:
                 self._closed.remove(window)
                 self._send(window)
 
     def _send(self, window: ClosedWindow) -> None:
-        found = self._source.path(window.start, window.stop)
-        if found is None:
+        found = self._feed.source.path(window.start, window.stop)
+        if found.path is None or found.quality is None:
             self.get_logger().error(
                 f"trial {window.trial_id}: the object was not seen between "
                 f"{window.start / SECOND:.2f} s and {window.stop / SECOND:.2f} s"
             )
             return
-        trajectory, quality = found
-        if not quality.good:
-            self.get_logger().warning(f"trial {window.trial_id}: {quality.reason}")
+        if not found.quality.good:
+            self.get_logger().warning(f"trial {window.trial_id}: {found.quality.reason}")
         self._path_out.publish(
             convert.object_trajectory_msg(
-                window.trial_id, window.start, trajectory, quality, self._at_rest
+                window.trial_id, window.start, found.path, found.quality, self._at_rest
             )
         )
 
     def _health(self) -> diagnostics.Health:
-        trouble, values = self._source.trouble()
+        trouble, values = self._feed.trouble()
         level, message = self._state(trouble)
         return diagnostics.Health(level, message, values, (self._sensor(trouble, values),))
 

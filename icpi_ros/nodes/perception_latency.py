@@ -30,6 +30,7 @@ from sensor_msgs.msg import Image
 from icpi_msgs.msg import ObjectState
 from icpi_ros.graph.instance import reserve_domain
 from icpi_ros.graph.processes import BackgroundGraph, environment
+from icpi_ros.latency import in_ms, times
 from icpi_ros.nodes import convert, qos
 from icpi_ros.nodes.topics import CAMERA_IMAGE, OBJECT_STATE
 from icpi_ros.tasks import TASKS
@@ -70,7 +71,7 @@ class Recorder:
         node.create_subscription(Clock, "/clock", on_clock, qos.SENSOR_EVERY)
 
     def delays(self) -> dict[str, Array]:
-        """Return the three times of every image that gave a state [ms]."""
+        """Return the three times of every image that gave a state [s]."""
         pairs = [(stamp, there) for stamp, there in self.states.items() if stamp in self.sent]
         ticks = np.array(sorted(self.clock))
         tick = convert.ns_from_seconds(TASKS.get(TASK).rest.period)
@@ -83,7 +84,7 @@ class Recorder:
                 found.setdefault("exposure to state", []).append(there - exposed)
             found.setdefault("publication to state", []).append(there - self.sent[stamp])
             found.setdefault("arrival to state", []).append(there - self.arrived[stamp])
-        return {name: 1e-6 * np.array(values, dtype=np.float64) for name, values in found.items()}
+        return {name: 1e-9 * np.array(values, dtype=np.float64) for name, values in found.items()}
 
 
 def measure(seconds: float, width: int) -> Recorder:
@@ -141,11 +142,7 @@ def main(argv: list[str] | None = None) -> int:
         f"{len(recorder.states)} states"
     )
     for name, values in recorder.delays().items():
-        median, high = np.percentile(values, [50.0, 95.0])
-        print(
-            f"{name:22} median {median:6.2f} ms  p95 {high:6.2f} ms  most {values.max():6.2f} ms  "
-            f"({len(values)} images)"
-        )
+        print(f"{name:22} {in_ms(times(values, 95), '6.2f')}  ({len(values)} images)")
     return 0
 
 

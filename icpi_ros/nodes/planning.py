@@ -14,8 +14,7 @@ from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
-from icpi_ros.nodes.last_command import NEAR
-from icpi_ros.nodes.run_memory import RunMemory
+from icpi_ros.nodes.executor_memory import NEAR, RunMemory
 from icpi_ros.settings.table import find
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array

@@ -1,8 +1,15 @@
-"""Quality of service of every topic, each with its reason."""
+"""Quality of service of every topic, each with its reason, and as bags keep it (YAML)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from icpi_ros.types import SECOND
 
 
 def _profile(reliable: bool, depth: int, latched: bool = False) -> QoSProfile:
@@ -54,3 +61,36 @@ LATCHED = _profile(reliable=True, depth=1, latched=True)
 
 LATCHED_EVERY = _profile(reliable=True, depth=10, latched=True)
 """Subscription to such a state that wants every change of it: what became of a decision."""
+
+
+INFINITE = {"sec": 9223372036, "nsec": 854775807}
+
+
+def qos_text(offered: Sequence[QoSProfile], own: QoSProfile) -> str:
+    """Return the profiles that publishers offer as YAML; ``own`` if none is known.
+
+    Discovery does not tell history and depth: they are those of ``own``.
+    """
+    return yaml.safe_dump([_kept(profile, own) for profile in offered or [own]])
+
+
+def _kept(profile: QoSProfile, own: QoSProfile) -> dict[str, Any]:
+    known = profile.history in (HistoryPolicy.KEEP_LAST, HistoryPolicy.KEEP_ALL)
+    kept = profile if known and profile.depth else own
+    return {
+        "history": kept.history.name.lower(),
+        "depth": int(kept.depth),
+        "reliability": profile.reliability.name.lower(),
+        "durability": profile.durability.name.lower(),
+        "deadline": _span(profile.deadline),
+        "lifespan": _span(profile.lifespan),
+        "liveliness": profile.liveliness.name.lower(),
+        "liveliness_lease_duration": _span(profile.liveliness_lease_duration),
+        "avoid_ros_namespace_conventions": bool(profile.avoid_ros_namespace_conventions),
+    }
+
+
+def _span(duration: Duration) -> dict[str, int]:
+    ns = duration.nanoseconds
+    # 0 and the largest value both mean "no limit".
+    return dict(INFINITE) if ns == 0 else {"sec": ns // SECOND, "nsec": ns % SECOND}

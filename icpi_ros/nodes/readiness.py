@@ -16,9 +16,9 @@ from icpi_ros.nodes import arm_watch
 from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.arm_port import ArmPort
 from icpi_ros.nodes.controller_watch import ControllerWatch
+from icpi_ros.nodes.diagnostics import Rate
 from icpi_ros.nodes.operator_port import OperatorPort
 from icpi_ros.nodes.planning import Rules
-from icpi_ros.nodes.rate import Rate
 from icpi_ros.nodes.scene_port import ScenePort
 from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.stop_latch import StopLatch

@@ -40,7 +40,7 @@ from icpi_ros.data.bags.recording import Limits, Recording, Topic
 from icpi_ros.nodes import diagnostics, qos, topics
 from icpi_ros.nodes.parameter_snapshot import ParameterSnapshot
 from icpi_ros.nodes.parameters import declare
-from icpi_ros.nodes.qos_text import qos_text
+from icpi_ros.nodes.qos import qos_text
 from icpi_ros.nodes.spin import IcpiNode, run
 from icpi_ros.redact import leaked
 

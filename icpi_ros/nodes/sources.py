@@ -1,64 +1,34 @@
-"""Where object positions come from: one file per source, one registry line each."""
+"""Sensor sources in the graph: messages in, measurements out."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 
-from icpi_ros.motion.rest import RestDetector
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.rate import Rate
-from icpi_ros.nodes.topics import OBJECT_POSE
-from icpi_ros.perception.quality import Quality, judge_pose
-from icpi_ros.perception.window import ObjectHistory
-from icpi_ros.registry import Registry
+from icpi_ros.errors import InvalidValue
+from icpi_ros.nodes import qos
+from icpi_ros.nodes.diagnostics import Rate
+from icpi_ros.perception.sources import SOURCES, Measurement, Source
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
-
-@dataclass(frozen=True)
-class Seen:
-    """One measurement: stamp [ns], position ``(3,)`` [m], and whether the object rests."""
-
-    ns: int
-    position: Array
-    at_rest: bool
-
-
-OnSeen = Callable[[Seen], None]
+OnMeasured = Callable[[Measurement], None]
 PER_SECOND = " per second"
+IMAGE = "sensor_msgs/msg/Image"
+"""Type of messages that come with a calibration and need a watch over their camera."""
 
 
-class Source(ABC):
-    """Follows the object; single-threaded, callbacks only.
+class Feed(ABC):
+    """Feeds a source with the messages of its topics; single-threaded, callbacks only.
 
-    Args:
-        node: to subscribe with.
-        task: whose object it is.
-        values: the node's parameters.
-        on_seen: told every measurement, in their order.
-
-    Raises:
-        UsageError: a parameter does not fit.
+    Attributes:
+        source: that is fed.
     """
 
-    @abstractmethod
-    def __init__(self, node: Node, task: Task, values: Mapping[str, Any], on_seen: OnSeen) -> None:
-        """Subscribe to what the source needs."""
-
-    @property
-    @abstractmethod
-    def newest(self) -> int | None:
-        """Stamp of the last sample or image that was looked at [ns], seen or not."""
-
-    @abstractmethod
-    def path(self, start: int, stop: int) -> tuple[ObjectTrajectory, Quality] | None:
-        """Return the path between two stamps [ns] and its quality; None = nothing was seen."""
+    source: Source
 
     @abstractmethod
     def trouble(self) -> tuple[str, dict[str, str]]:
@@ -68,46 +38,55 @@ class Source(ABC):
         """
 
 
-class TrackedPose(Source):
-    """Pose from motion capture or simulation, taken as it is."""
+class TopicFeed(Feed):
+    """Feed of one topic, whatever its type."""
 
-    def __init__(self, node: Node, task: Task, values: Mapping[str, Any], on_seen: OnSeen) -> None:
-        """See :class:`Source`."""
-        self._history = ObjectHistory(task.rest, values["history"])
-        self._rest, self._on_seen = RestDetector(task.rest), on_seen
-        self._poses, self._rate = 0, Rate()
-
-        def on_pose(msg: PoseStamped) -> None:
-            self._take(*convert.position_from(msg))
-
+    def __init__(self, node: Node, source: Source, on_measured: OnMeasured) -> None:
+        """Subscribe."""
+        self.source, self._on_measured = source, on_measured
+        self._used, self._rate = 0, Rate()
+        self._trouble = ""
+        kind = message_class(source.message_type)
         # Every sample counts: a path with holes is a worse observation.
-        node.create_subscription(PoseStamped, OBJECT_POSE, on_pose, qos.SENSOR_EVERY)
+        node.create_subscription(kind, source.topic, self._on_message, qos.SENSOR_EVERY)
 
-    def _take(self, ns: int, position: Array) -> None:
-        if convert.is_finite(position) and self._history.add(ns, position):
-            self._poses += 1
-            resting = self._rest.update(ns / SECOND, position)
-            self._on_seen(Seen(ns, position, resting))
-
-    @property
-    def newest(self) -> int | None:
-        """See :class:`Source`."""
-        return self._history.newest
-
-    def path(self, start: int, stop: int) -> tuple[ObjectTrajectory, Quality] | None:
-        """See :class:`Source`."""
-        found = self._history.cut(start, stop)
-        return None if found is None else (found, judge_pose(found))
+    def _on_message(self, msg: Any) -> None:
+        try:
+            measured = self.source.take(self.source.read(msg))
+        except InvalidValue as exc:
+            self._trouble = str(exc)
+            return
+        if measured is not None:
+            self._used += 1
+            self._on_measured(measured)
 
     def trouble(self) -> tuple[str, dict[str, str]]:
-        """See :class:`Source`."""
-        return "", {f"{OBJECT_POSE}{PER_SECOND}": f"{self._rate.take(self._poses):.1f}"}
+        """See :class:`Feed`."""
+        trouble, self._trouble = self._trouble, ""
+        return trouble, {f"{self.source.topic}{PER_SECOND}": f"{self._rate.take(self._used):.1f}"}
 
 
-SOURCES: Registry[type[Source]] = Registry(
-    "source",
-    {
-        "camera": "icpi_ros.nodes.camera_source:CameraSource",
-        "tracked_pose": "icpi_ros.nodes.sources:TrackedPose",
-    },
-)
+def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: OnMeasured) -> Feed:
+    """Return the feed of the source that a node's parameters name.
+
+    Args:
+        node: to subscribe with.
+        task: whose object it is.
+        values: the node's parameters.
+        on_measured: told every measurement, in their order.
+
+    Raises:
+        UsageError: a parameter does not fit.
+    """
+    kind = SOURCES.get(values["source"])
+    if kind.message_type != IMAGE:
+        return TopicFeed(node, kind(task, values["history"]), on_measured)
+    from icpi_ros.nodes.camera_source import CameraFeed  # OpenCV, which poses can do without
+
+    return CameraFeed(node, kind, task, values, on_measured)
+
+
+def message_class(name: str) -> Any:
+    """Return the class of a message type such as ``geometry_msgs/msg/PoseStamped``."""
+    package, _, kind = name.split("/")
+    return getattr(import_module(f"{package}.msg"), kind)

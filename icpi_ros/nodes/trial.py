@@ -16,6 +16,7 @@ from icpi_ros.nodes.action_servers import ActionServers
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.nodes.convert import ns_from_seconds, to_ns
+from icpi_ros.nodes.executor_memory import RunMemory
 from icpi_ros.nodes.following import Follower
 from icpi_ros.nodes.planning import (
     APPROACH,
@@ -26,7 +27,6 @@ from icpi_ros.nodes.planning import (
     Planner,
     Rules,
 )
-from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import ScenePort, Seen
 from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.trial_ended import GoalRejected, TrialEnded

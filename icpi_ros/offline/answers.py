@@ -12,12 +12,12 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.offline.compare import Difference, difference
 from icpi_ros.offline.instances import Solved, solved_instances
 from icpi_ros.offline.outcomes import Estimate, Outcomes
-from icpi_ros.offline.perceive import Seen
 from icpi_ros.offline.propose import Bench, Proposed
 from icpi_ros.offline.ranking import Place, rank
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.offline.seeing import executed_of
+from icpi_ros.perception.sources import SeenPath
 from icpi_ros.types import Array
 
 OTHER_SEED = 0x5EED_0000_0000
@@ -59,7 +59,7 @@ class EvaluatedRun:
 
     run: RecordedRun
     differences: Mapping[int, Difference]
-    seen: Mapping[int, Seen]
+    seen: Mapping[int, SeenPath]
     instances: tuple[Solved, ...]
     answers: Mapping[str, Answer]
     ranking: tuple[Place, ...]
@@ -67,7 +67,7 @@ class EvaluatedRun:
 
 def evaluate_runs(
     runs: Sequence[RecordedRun],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, SeenPath],
     request: Request,
 ) -> list[EvaluatedRun]:
     """Evaluate runs whose trials were seen already; ``seen`` is by trial id."""
@@ -91,13 +91,13 @@ class _Prepared:
     """A run with what is needed to ask improvers, and to judge what they say."""
 
     run: RecordedRun
-    seen: Mapping[int, Seen]
+    seen: Mapping[int, SeenPath]
     differences: Mapping[int, Difference]
     instances: tuple[Solved, ...]
     outcomes: Outcomes | None
 
     @classmethod
-    def of(cls, run: RecordedRun, seen: Mapping[str, Seen], request: Request) -> _Prepared:
+    def of(cls, run: RecordedRun, seen: Mapping[str, SeenPath], request: Request) -> _Prepared:
         by_number = {t.number: seen[t.trial_id] for t in run.trials if t.trial_id in seen}
         differences = {
             t.number: difference(run.task, t, by_number.get(t.number)) for t in run.trials

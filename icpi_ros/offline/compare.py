@@ -8,7 +8,7 @@ import numpy as np
 
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import ObservationMissing
-from icpi_ros.offline.perceive import Seen
+from icpi_ros.perception.sources import SeenPath
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
 
@@ -46,7 +46,7 @@ class Difference:
     reason: str
 
 
-def difference(task: Task, trial: RecordedTrial, seen: Seen | None) -> Difference:
+def difference(task: Task, trial: RecordedTrial, seen: SeenPath | None) -> Difference:
     """Compare what perception says of a trial's window now with what was recorded."""
     now = seen.path if seen else None
     then = trial.path.trajectory if trial.path else None
@@ -88,7 +88,7 @@ def _cost(task: Task, trial: RecordedTrial, now: ObjectTrajectory | None) -> flo
         return NAN
 
 
-def _reason(seen: Seen | None) -> str:
+def _reason(seen: SeenPath | None) -> str:
     if seen is None:
         return "the window was not recorded whole"
     return seen.reason or (seen.quality.reason if seen.quality else "")

@@ -19,10 +19,10 @@ from icpi_ros.data.hindsight import all_pairs, relabel
 from icpi_ros.data.importing import LEAST_TRIALS, Imported, choose, join, shows
 from icpi_ros.data.mixing import ArmId, distinct, refuse_ways, two_ways
 from icpi_ros.errors import DatasetError, UsageError
-from icpi_ros.offline.perceive import Seen
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun, group
 from icpi_ros.offline.seeing import executed_of, see_runs
+from icpi_ros.perception.sources import SeenPath
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Executed
 
@@ -106,7 +106,7 @@ def _parts(bag: Bag, task: Task, request: Request, left_out: list[str]) -> list[
 
 def _seen(
     bag: Bag, run: RecordedRun, trials: Sequence[RecordedTrial], request: Request
-) -> dict[int, Seen]:
+) -> dict[int, SeenPath]:
     """Do perception again for the trials that have no recorded path; empty = all have one."""
     if all(trial.path is not None for trial in run.done):
         return {}

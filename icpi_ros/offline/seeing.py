@@ -7,31 +7,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.samples import require_source
 from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.offline.perceive import JUMP, Seen, choose_source, perceive, require_source
+from icpi_ros.offline.perceive import JUMP, choose_source, perceive
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun
+from icpi_ros.perception.sources import SeenPath
 from icpi_ros.types import SECOND, Executed
 
 
 def see_runs(
     bag: Bag, runs: Sequence[RecordedRun], trials: Sequence[RecordedTrial], request: Request
-) -> tuple[str | None, dict[str, Seen]]:
+) -> tuple[str | None, dict[str, SeenPath]]:
     """Do perception again, one pass per task; return its source, and what is seen by trial id.
 
     Raises:
         UsageError: the request's source is not in the bag.
     """
-    if request.source:
-        source: str | None = require_source(bag, request.source)
-    else:
-        source = choose_source(bag, trials)
+    source = request.source or choose_source(bag, trials)
     if source is None:
         bag.note("perception is not done again: the bag has neither poses nor images")
         return None, {}
+    require_source(bag, source)
     wanted = {run.run_id: run.task for run in runs}
-    seen: dict[str, Seen] = {}
+    seen: dict[str, SeenPath] = {}
     for task in {task.name: task for task in wanted.values()}.values():
         names = {run_id for run_id, its in wanted.items() if its.name == task.name}
         mine = [trial for trial in trials if trial.run_id in names]
@@ -42,7 +42,7 @@ def see_runs(
     return source, seen
 
 
-def executed_of(run: RecordedRun, seen: Mapping[int, Seen]) -> tuple[Executed, ...]:
+def executed_of(run: RecordedRun, seen: Mapping[int, SeenPath]) -> tuple[Executed, ...]:
     """Return what the run executed and saw: the recorded path, else the one of now.
 
     Only paths that show what the task needs count.

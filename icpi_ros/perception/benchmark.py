@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from icpi_ros.latency import in_ms, times
+from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import Watch, watch
 from icpi_ros.tasks import TASKS
@@ -30,12 +31,12 @@ LAP = 60
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds per frame ``(n,)``, wall clock, and of this thread on a processor.
+    """Times per frame ``(n,)`` [s], wall clock, and of this thread on a processor.
 
     Attributes:
-        detector: of the detector alone [ms].
-        both: of detector and tracker [ms].
-        processor: the same, without the time in which other programs had the core [ms].
+        detector: of the detector alone [s].
+        both: of detector and tracker [s].
+        processor: the same, without the time in which other programs had the core [s].
         missed: frames in which the ball was not seen.
     """
 
@@ -59,8 +60,7 @@ def one_core() -> Iterator[None]:
 def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timing:
     """Return the times of ``frames`` frames."""
     watched = watch(TASKS.get(task))
-    camera = overhead(width, height)
-    tracker = ImageTracker.of(watched, camera)
+    tracker = ImageSource(TASKS.get(task), camera=overhead(width, height)).ready()
     film = [_frame(watched, width, height, k) for k in range(LAP)]
     detector: list[float] = []
     both: list[float] = []
@@ -74,9 +74,9 @@ def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timi
             tracker.detector.detect(frame, *region)
             between, worked = time.perf_counter(), time.thread_time()
             state = tracker.update(stamp, frame)
-            processor.append(1e3 * (time.thread_time() - worked))
-            both.append(1e3 * (time.perf_counter() - between))
-            detector.append(1e3 * (between - begun))
+            processor.append(time.thread_time() - worked)
+            both.append(time.perf_counter() - between)
+            detector.append(between - begun)
             missed += not state.measured
     return Timing(np.array(detector), np.array(both), np.array(processor), missed)
 
@@ -96,8 +96,8 @@ def main() -> None:
     for width, height in SIZES:
         timing = measure(width, height, args.frames)
         figures = [
-            f"{name} median {np.median(ms):.3f} ms, p95 {np.percentile(ms, 95):.3f} ms"
-            for name, ms in (
+            f"{name} {in_ms(times(seconds, 95), '.3f')}"
+            for name, seconds in (
                 ("detector", timing.detector),
                 ("with tracker", timing.both),
                 ("of that on the processor", timing.processor),

@@ -15,9 +15,9 @@ import numpy as np
 from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.colour import Membership, Weights
-from icpi_ros.perception.detection import Detection, DetectorSettings
 from icpi_ros.perception.images import Box, Frame
 from icpi_ros.perception.targets import outline
+from icpi_ros.perception.tracking import Detection, DetectorSettings
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
 from icpi_ros.types import Array

@@ -10,8 +10,8 @@ import numpy as np
 
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Bytes, Frame
-from icpi_ros.perception.look import Look
 from icpi_ros.perception.targets import outline
+from icpi_ros.perception.tracking import Look
 from icpi_ros.tasks.plane import Plane
 from icpi_ros.types import Array
 

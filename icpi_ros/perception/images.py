@@ -7,6 +7,7 @@ microseconds, those of a whole Bayer image a millisecond.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -159,6 +160,15 @@ class Frame:
         planes = [part[row::stride, column::stride] for row, column in _CELL[self.encoding]]
         height, width = (min(p.shape[axis] for p in planes) for axis in (0, 1))
         return np.ascontiguousarray(np.dstack([p[:height, :width] for p in planes]))
+
+
+def frame_of(msg: Any) -> Frame:
+    """Return the image in a ``sensor_msgs/Image``, live or of a bag; a view, nothing is copied.
+
+    Raises:
+        InvalidValue: see :func:`decode`.
+    """
+    return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step)
 
 
 def decode(

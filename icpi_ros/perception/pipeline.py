@@ -10,13 +10,11 @@ from icpi_ros.errors import InvalidValue
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.look import Look
 from icpi_ros.perception.quality import Quality, judge
-from icpi_ros.perception.settings import TrackingSettings
 from icpi_ros.perception.smoother import Smoothed, smooth
 from icpi_ros.perception.targets import Watch
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import Rejected, TrackState, unseen
+from icpi_ros.perception.tracking import Look, Rejected, TrackingSettings, TrackState, unseen
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
 from icpi_ros.types import SECOND, Array, ObjectTrajectory

@@ -10,9 +10,8 @@ import numpy as np
 from icpi_ros.errors import UsageError
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.quality import QualitySettings
-from icpi_ros.perception.settings import TrackingSettings
 from icpi_ros.perception.smoother import SmootherSettings
-from icpi_ros.perception.tracking import TrackerSettings
+from icpi_ros.perception.tracking import TrackerSettings, TrackingSettings
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.camera_target import Agility, Shape, Target
 from icpi_ros.tasks.plane import Plane

@@ -1,14 +1,55 @@
-"""What one frame says about the tracked object, and what a track may do."""
+"""Values of tracking: settings, detections, and what one frame says about the object."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
-from icpi_ros.perception.detection import Detection
+from icpi_ros.perception.quality import QualitySettings
+from icpi_ros.perception.smoother import SmootherSettings
 from icpi_ros.types import Array
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """What still counts as the target.
+
+    Attributes:
+        least_area: seen area over expected area; less is hidden too far or another object.
+        most_area: more is another object, or one that touches it.
+        least_circularity: of the blob; a long one is another object or far too blurred.
+        least_score: overlap with the expected outline.
+        std: of the centroid of a whole, sharp object [px].
+        most_candidates: blobs that get a fine look, largest first.
+    """
+
+    least_area: float = 0.35
+    most_area: float = 1.7
+    least_circularity: float = 0.6
+    least_score: float = 0.35
+    std: float = 0.05
+    most_candidates: int = 6
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A place in an image that looks like the target.
+
+    Attributes:
+        pixel: ``(2,)`` where the target's centre projects to (not the blob's centroid).
+        area: seen [px].
+        circularity: 1 for a disc, less for long or hollow blobs.
+        score: overlap of blob and expected outline, 0 to 1.
+        std: standard deviation of each coordinate of ``pixel`` [px].
+    """
+
+    pixel: Array
+    area: float
+    circularity: float
+    score: float
+    std: float
 
 
 class Rejected(StrEnum):
@@ -95,3 +136,44 @@ def unseen(stamp_ns: int, why: Rejected) -> TrackState:
     return TrackState(
         stamp_ns, nothing, nothing, covariance, False, why, None, nothing[:2], float("nan")
     )
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything a tracker made of one frame, to show it.
+
+    Attributes:
+        expected: pixel ``(2,)`` and reach [px] of where the object was expected; None = anywhere.
+        detections: all candidates, best first.
+        state: what became of it.
+    """
+
+    expected: tuple[Array, float] | None
+    detections: tuple[Detection, ...]
+    state: TrackState
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """All thresholds.
+
+    Attributes:
+        detector: see there.
+        tracker: see there.
+        smoother: see there.
+        quality: see there.
+        bridge: between two measurements at most this far apart a sample is the smoother's
+            estimate [s]; longer is a gap: NaN.
+        history: how much of the past is kept [s].
+        most_frames: bound on memory, whatever the frame rate.
+        survey: the whole image is searched this often, to know look-alikes [s].
+    """
+
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    smoother: SmootherSettings = field(default_factory=SmootherSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
+    bridge: float = 0.06
+    history: float = 60.0
+    most_frames: int = 50_000
+    survey: float = 0.25

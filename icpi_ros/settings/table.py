@@ -20,6 +20,12 @@ ALL, LIVE, REPLAY = ("sim", "real", "replay"), ("sim", "real"), ("replay",)
 IN_SIM = "(simulation only)"
 """What the real graph takes, so that one command line fits both, and does not use."""
 
+SOURCES: Mapping[str, str] = {
+    "tracked_pose": "icpi_ros.perception.sources:PoseSource",
+    "camera": "icpi_ros.perception.image_source:ImageSource",
+}
+"""Sensor sources, name to class: the entries of :data:`icpi_ros.perception.sources.SOURCES`."""
+
 ARGUMENTS = (
     Setting("bag", "", "folder or file of the bag; needed", nodes=(REPLAYS,), graphs=REPLAY),
     Setting(
@@ -73,7 +79,7 @@ ARGUMENTS = (
     Setting(
         "source", "tracked_pose", "where object positions come from; camera: in simulation, one "
         "and no true pose",
-        choices=("tracked_pose", "camera"), nodes=(SEES,), graphs=ALL,
+        choices=tuple(SOURCES), nodes=(SEES,), graphs=ALL,
     ),
     Setting(
         "calibration", "", "file of the calibrated camera; empty = the scene's camera",

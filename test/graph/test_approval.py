@@ -13,10 +13,10 @@ from icpi_ros.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import convert
 from icpi_ros.nodes.approval import Approval
+from icpi_ros.nodes.executor_memory import RunMemory
 from icpi_ros.nodes.operator_port import Decision
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.request_msg import InForce
-from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 

@@ -23,7 +23,7 @@ from icpi_ros.graph.description import NodeSpec
 from icpi_ros.graph.processes import environment
 from icpi_ros.graph.protections import CAREFUL
 from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.executor_parameters import DEFAULTS, loosened
+from icpi_ros.nodes.settings import DEFAULTS, loosened
 from icpi_ros.nodes.topics import CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 
 from .conftest import HANG, LOOSE, NAMESPACE, PATIENCE, RunningGraph

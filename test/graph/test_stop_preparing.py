@@ -14,7 +14,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.nodes import action_port
 from icpi_ros.nodes.action_port import ActionPort, Tolerances
 from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.last_command import LastCommand
+from icpi_ros.nodes.executor_memory import LastCommand
 from icpi_ros.nodes.prepared_stops import GRID, PreparedStops
 from icpi_ros.nodes.running import Running
 from icpi_ros.nodes.sending import REST, path_start, sending

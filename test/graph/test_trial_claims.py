@@ -27,16 +27,15 @@ from icpi_ros.nodes import policy_improver
 from icpi_ros.nodes.approval import Approval
 from icpi_ros.nodes.arm_feed import ArmState
 from icpi_ros.nodes.arm_port import make_port
-from icpi_ros.nodes.executor_parameters import PARAMETERS
+from icpi_ros.nodes.executor_memory import RunMemory
 from icpi_ros.nodes.motion_client import MotionClient
 from icpi_ros.nodes.parameters import declare
 from icpi_ros.nodes.perception import Perception
 from icpi_ros.nodes.planning import Planner, Rules
 from icpi_ros.nodes.policy_improver import PolicyImprover
 from icpi_ros.nodes.request_msg import InForce
-from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.scene_port import Seen
-from icpi_ros.nodes.settings import Settings
+from icpi_ros.nodes.settings import PARAMETERS, Settings
 from icpi_ros.nodes.stop_latch import StopLatch
 from icpi_ros.nodes.topic_port import headed, hold_point
 from icpi_ros.nodes.trial import MOST_LOOKS, Guard, TrialExecution

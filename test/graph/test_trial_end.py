@@ -10,8 +10,8 @@ from icpi_msgs.msg import Proposal
 from icpi_ros.arms import ARMS
 from icpi_ros.errors import Kind, MotionRefused, Refusal
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.nodes.executor_memory import RunMemory
 from icpi_ros.nodes.planning import Planner, Rules
-from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.nodes.settings import Settings
 from icpi_ros.nodes.trial import Guard, TrialExecution
 from icpi_ros.nodes.trial_ended import TrialEnded

@@ -10,7 +10,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.image_bag import ImageBag
+from icpi_ros.data.bags.samples import ImageBag
 from icpi_ros.errors import InvalidValue, UsageError
 from icpi_ros.perception.targets import watch
 from icpi_ros.sim.camera import CameraSettings, SimulatedCamera

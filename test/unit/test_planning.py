@@ -6,9 +6,8 @@ import pytest
 from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.errors import Kind, MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.last_command import NEAR
+from icpi_ros.nodes.executor_memory import MOST_RUNS, NEAR, RunMemory
 from icpi_ros.nodes.planning import Planner, Rules
-from icpi_ros.nodes.run_memory import MOST_RUNS, RunMemory
 from icpi_ros.tasks.slide import SLIDE
 
 THETA = np.array([1.0, 0.1])

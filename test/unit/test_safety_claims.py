@@ -32,9 +32,8 @@ from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.summary import summarise
-from icpi_ros.nodes.last_command import NEAR
+from icpi_ros.nodes.executor_memory import NEAR, RunMemory
 from icpi_ros.nodes.planning import Planner, Rules
-from icpi_ros.nodes.run_memory import RunMemory
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE
 

@@ -66,6 +66,16 @@ class Bag:
         """Say that something was skipped."""
         self._notes.add(line)
 
+    def look_for(self, name: str, kind: str) -> bool:
+        """Tell whether the bag has a topic of a sensor: our name for it, and its type.
+
+        Raises:
+            UsageError: it has several.
+        """
+        if name not in self.topics:
+            self.topics |= assign(self.channels, {}, {name: kind})
+        return name in self.topics
+
     def require(self, *names: str) -> None:
         """Check that the bag has topics.
 

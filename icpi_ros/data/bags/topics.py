@@ -63,8 +63,10 @@ def read_mapping(path: Path) -> dict[str, str]:
     return {name: "/" + topic.lstrip("/") for name, topic in found.items()}
 
 
-def assign(channels: Iterable[Channel], mapping: Mapping[str, str]) -> dict[str, str]:
-    """Return our name to the bag's topic, for all that the bag has.
+def assign(
+    channels: Iterable[Channel], mapping: Mapping[str, str], types: Mapping[str, str] = TYPES
+) -> dict[str, str]:
+    """Return our name to the bag's topic, for all of ``types`` that the bag has.
 
     Without a mapping a topic is ours if it has our name, in any namespace.
 
@@ -74,7 +76,7 @@ def assign(channels: Iterable[Channel], mapping: Mapping[str, str]) -> dict[str,
     """
     kinds = {channel.topic: channel.kind for channel in channels}
     found = {}
-    for name, kind in TYPES.items():
+    for name, kind in types.items():
         if name in mapping:
             found[name] = _mapped(name, mapping[name], kind, kinds)
             continue

@@ -1,4 +1,4 @@
-"""What the executor remembers of each run: which thetas it executed; no ROS."""
+"""Memory of the executor: thetas executed in each run, and the last command to the arm; no ROS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from icpi_ros.types import Array
 MOST_RUNS = 64
 """Runs that are remembered; the one not used for longest is forgotten."""
 MOST_TRIALS = 1000
+NEAR = 0.01
+"""Servo error beyond which the arm is no longer where it was left [rad]: somebody moved it."""
 
 
 class RunMemory:
@@ -40,3 +42,26 @@ class RunMemory:
         """
         count = len(self._runs.get(run_id, []))
         return 1.0 if count >= trials else first + (1.0 - first) * count / trials
+
+
+class LastCommand:
+    """End of the last motion: what the controller commands until the next one.
+
+    A motion that starts there, and not where the arm is measured, starts without a step of the
+    servos' error.  Shared by all trials of an executor; one worker thread at a time uses it.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._q: Array | None = None
+
+    def set(self, q: Array | None) -> None:
+        """Note that ``q`` ``(n,)`` [rad] is commanded; None = it is not known."""
+        self._q = q
+
+    def near(self, measured: Array) -> Array | None:
+        """Return what is commanded, None if that is not known or not where the arm is."""
+        q = self._q
+        if q is None or not np.abs(q - measured).max() <= NEAR:
+            return None
+        return q

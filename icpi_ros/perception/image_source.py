@@ -1,0 +1,167 @@
+"""The source of camera images: camera, detector, tracker and smoother of a task, put together."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.errors import InvalidValue
+from icpi_ros.motion.rest import RestRule
+from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.images import frame_of
+from icpi_ros.perception.pipeline import ImageTracker
+from icpi_ros.perception.sources import (
+    HISTORY,
+    LIVE_IMAGES,
+    CameraOf,
+    ImageSample,
+    Measurement,
+    SeenPath,
+    Source,
+    stamp_ns,
+)
+from icpi_ros.perception.targets import watch
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import SECOND, Array
+
+NO_INFO = "no camera_info yet: images cannot be used"
+LEAST_WINDOW = 0.4
+"""Time over which a speed is estimated [s]: at 60 Hz and 0.3 mm per image good to 0.5 mm/s."""
+LEAST_IMAGES = 8
+MOST_IMAGES = 2000
+SURE = 2.0
+"""The speed must be this many of its standard deviations below the limit."""
+
+
+class ImageSource(Source):
+    """Detects and tracks the task's object in every image.
+
+    With a calibrated camera it can be used at once, else from the first ``CameraInfo`` on.
+
+    Attributes:
+        tracker: None as long as no usable ``CameraInfo`` has come.
+        unready: why there is no tracker.
+    """
+
+    topic = LIVE_IMAGES
+    message_type = "sensor_msgs/msg/Image"
+    lead = 1.0  # a camera's track begins before the window
+
+    def __init__(
+        self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
+    ) -> None:
+        """See :class:`Source`."""
+        watched = watch(task)
+        self._watch = replace(watched, settings=replace(watched.settings, history=history))
+        self._period, self._rest = task.rest.period, SeenRest(task.rest)
+        self._info: tuple[object, ...] = ()
+        self.unready = NO_INFO
+        self.tracker: ImageTracker | None = None
+        self._camera_of = None if isinstance(camera, Camera) else camera
+        if isinstance(camera, Camera):
+            self.tracker = ImageTracker.of(self._watch, camera)
+
+    @staticmethod
+    def read(msg: Any) -> ImageSample:
+        """See :class:`Source`."""
+        return ImageSample(stamp_ns(msg), frame_of(msg))
+
+    def learn(self, info: Any) -> None:
+        """Take a ``CameraInfo``; one like the last, or beside a calibrated camera, changes nothing.
+
+        Raises:
+            InvalidValue: it is no calibration: no image can be used until another one comes.
+        """
+        if self._camera_of is None:
+            return
+        # As bytes: NaN differs from itself.
+        size, model = (info.width, info.height), info.distortion_model
+        told = (*size, model, bytes(memoryview(info.k)), bytes(memoryview(info.d)))
+        if told == self._info:
+            return
+        self._info, self.tracker = told, None
+        try:
+            self.tracker = ImageTracker.of(self._watch, self._camera_of(info))
+        except InvalidValue as exc:
+            self.unready = f"camera_info: {exc}"
+            raise
+
+    def ready(self) -> ImageTracker:
+        """Return the tracker.
+
+        Raises:
+            InvalidValue: there is none, and why.
+        """
+        if self.tracker is None:
+            raise InvalidValue(self.unready)
+        return self.tracker
+
+    def take(self, sample: ImageSample, now_ns: int | None = None) -> Measurement | None:
+        """See :class:`Source`; without a tracker nothing is seen."""
+        if sample.info is not None:
+            self.learn(sample.info)
+        if self.tracker is None:
+            return None
+        state = self.tracker.update(sample.ns, sample.frame, now_ns)
+        if not state.measured:
+            return None
+        seen = self.tracker.plane.lift(state.point)
+        resting = self._rest.update(sample.ns / SECOND, seen)
+        return Measurement(sample.ns, state.position, resting)
+
+    @property
+    def newest(self) -> int | None:
+        """See :class:`Source`."""
+        return None if self.tracker is None else self.tracker.newest
+
+    def path(self, start: int, stop: int) -> SeenPath:
+        """See :class:`Source`."""
+        if self.tracker is None:
+            return SeenPath(None, None, "no usable camera_info: give a calibration file")
+        path, quality = self.tracker.trajectory(start, stop, self._period)
+        if path.coverage == 0.0:
+            return SeenPath(None, None, "the object was not seen in the window")
+        return SeenPath(path, quality, "")
+
+
+class SeenRest:
+    """The task's rest rule for noisy positions: the slope of a line through the last ones.
+
+    Where :class:`icpi_ros.motion.rest.RestDetector` compares two true positions, this fits all
+    positions of a longer window, so rest is seen up to 0.3 s later.
+    """
+
+    def __init__(self, rule: RestRule) -> None:
+        """Start with an empty history."""
+        self.rule = rule
+        self._window = max(rule.window, LEAST_WINDOW)
+        self._seen: deque[tuple[float, Array]] = deque(maxlen=MOST_IMAGES)
+
+    def update(self, time: float, position: Array) -> bool:
+        """Take a measurement (``time`` [s], ``(3,)`` [m]); tell whether the object rests.
+
+        Time that goes back means a restarted clock: what was seen is forgotten.
+        """
+        if self._seen and time <= self._seen[-1][0]:
+            self._seen.clear()
+        self._seen.append((time, position))
+        while self._seen[0][0] < time - self._window:
+            self._seen.popleft()
+        if len(self._seen) < LEAST_IMAGES or time - self._seen[0][0] < 0.75 * self._window:
+            return False
+        speed, doubt = self._speed()
+        return speed + SURE * doubt < self.rule.speed
+
+    def _speed(self) -> tuple[float, float]:
+        """Return the length of the slope and its standard deviation [m/s]."""
+        times = np.array([time for time, _ in self._seen])
+        points = np.array([point for _, point in self._seen])
+        times = times - times.mean()
+        spread = float(times @ times)
+        slope = times @ points / spread
+        left = points - points.mean(axis=0) - np.outer(times, slope)
+        variance = float(np.sum(left**2)) / (2.0 * (len(times) - 2))  # two dimensions move
+        return float(np.linalg.norm(slope)), float(np.sqrt(variance / spread))

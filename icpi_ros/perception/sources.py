@@ -1,0 +1,193 @@
+"""Sensor sources: samples of a sensor in, the object's positions and paths out; no ROS.
+
+The same objects serve the node ``perception`` (messages as they arrive), the evaluation of bags
+(messages as they were recorded) and the benchmarks (images of a simulated camera).  A new source
+is one file with a subclass of :class:`Source`, and a line in
+:data:`icpi_ros.settings.table.SOURCES`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.motion.rest import RestDetector
+from icpi_ros.perception.quality import Quality, judge_pose
+from icpi_ros.perception.window import ObjectHistory
+from icpi_ros.registry import Registry
+from icpi_ros.settings import table
+from icpi_ros.tasks.base import Task
+from icpi_ros.types import SECOND, Array, ObjectTrajectory
+
+if TYPE_CHECKING:  # OpenCV, which poses can do without
+    from icpi_ros.perception.camera import Camera
+    from icpi_ros.perception.images import Frame
+
+HISTORY = 60.0
+"""Past that is kept unless told otherwise [s]."""
+LIVE_POSES = "object_pose"
+"""Topic of tracked poses."""
+LIVE_IMAGES = "camera/image_raw"
+"""Topic of camera images."""
+
+CameraOf = Callable[[Any], "Camera"]
+"""Camera that belongs to a ``CameraInfo`` message; raises InvalidValue if it is no calibration."""
+
+
+@dataclass(frozen=True)
+class PoseSample:
+    """A tracked position: stamp of the measurement [ns], ``(3,)`` [m] in frame ``base``."""
+
+    ns: int
+    position: Array
+
+
+@dataclass(frozen=True)
+class ImageSample:
+    """A camera image.
+
+    Attributes:
+        ns: stamp of the image [ns].
+        frame: its pixels.
+        info: the last CameraInfo before it (fields of the message); None = none so far, or it was
+            given to the source by itself.
+    """
+
+    ns: int
+    frame: Frame
+    info: Any | None = None
+
+
+Sample = PoseSample | ImageSample
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A position out of one sample: stamp [ns], ``(3,)`` [m], and whether the object rests."""
+
+    ns: int
+    position: Array
+    at_rest: bool
+
+
+@dataclass(frozen=True)
+class SeenPath:
+    """The object's path in a window.
+
+    Attributes:
+        path: None if the object was not seen.
+        quality: of the path; None without one.
+        reason: why there is no path; "" = there is one.
+    """
+
+    path: ObjectTrajectory | None
+    quality: Quality | None
+    reason: str
+
+
+class Source(ABC):
+    """Follower of a task's object through the samples of one sensor; not thread-safe.
+
+    Args:
+        task: whose object it is.
+        history: how much of the past is kept [s].
+        camera: calibrated, or what makes one of a ``CameraInfo``; sources of poses need none.
+
+    Raises:
+        UsageError: the task cannot be observed by this sensor.
+    """
+
+    topic: ClassVar[str]
+    """Relative name of the topic with the samples."""
+    message_type: ClassVar[str]
+    """Its type, as ``geometry_msgs/msg/PoseStamped``."""
+    lead: ClassVar[float] = 0.5
+    """How long before and after a window samples count for its path [s]."""
+
+    @abstractmethod
+    def __init__(
+        self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
+    ) -> None:
+        """Start with nothing seen."""
+
+    @staticmethod
+    @abstractmethod
+    def read(msg: Any) -> Sample:
+        """Return the sample in a message; live ones and those of bags have the same fields.
+
+        Raises:
+            InvalidValue: it cannot be used.
+        """
+
+    @abstractmethod
+    def take(self, sample: Any, now_ns: int | None = None) -> Measurement | None:
+        """Take the next sample; return what was measured, None if the object was not seen.
+
+        Args:
+            sample: as :meth:`read` returns them.
+            now_ns: the same clock now [ns], to recognise samples from the future; None = unknown.
+
+        Raises:
+            InvalidValue: the sample cannot be used.
+        """
+
+    @property
+    @abstractmethod
+    def newest(self) -> int | None:
+        """Stamp of the last sample that was looked at [ns], seen or not; None if there is none."""
+
+    @abstractmethod
+    def path(self, start: int, stop: int) -> SeenPath:
+        """Return the path between two stamps [ns]."""
+
+
+class PoseSource(Source):
+    """Poses from motion capture or simulation, taken as they are."""
+
+    topic = LIVE_POSES
+    message_type = "geometry_msgs/msg/PoseStamped"
+
+    def __init__(
+        self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
+    ) -> None:
+        """See :class:`Source`."""
+        self._history = ObjectHistory(task.rest, history)
+        self._rest = RestDetector(task.rest)
+
+    @staticmethod
+    def read(msg: Any) -> PoseSample:
+        """See :class:`Source`."""
+        place = msg.pose.position
+        return PoseSample(stamp_ns(msg), np.array([place.x, place.y, place.z]))
+
+    def take(self, sample: PoseSample, now_ns: int | None = None) -> Measurement | None:
+        """See :class:`Source`."""
+        ns, position = sample.ns, sample.position
+        if not (np.isfinite(position).all() and self._history.add(ns, position)):
+            return None
+        return Measurement(ns, position, self._rest.update(ns / SECOND, position))
+
+    @property
+    def newest(self) -> int | None:
+        """See :class:`Source`."""
+        return self._history.newest
+
+    def path(self, start: int, stop: int) -> SeenPath:
+        """See :class:`Source`."""
+        found = self._history.cut(start, stop)
+        if found is None:
+            return SeenPath(None, None, "no pose in the window")
+        return SeenPath(found, judge_pose(found), "")
+
+
+def stamp_ns(msg: Any) -> int:
+    """Return the stamp in a message's header [ns]."""
+    return int(msg.header.stamp.sec) * SECOND + int(msg.header.stamp.nanosec)
+
+
+SOURCES: Registry[type[Source]] = Registry("source", dict(table.SOURCES))
+"""All sensor sources by name."""

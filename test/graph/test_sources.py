@@ -1,0 +1,158 @@
+"""Sensor sources: the node and the evaluation of bags use the same object, and a new one is a file.
+
+Messages go into a bag and, as they are, into the node's feed; no process is started.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from feed import image
+from geometry_msgs.msg import Point, PointStamped
+from rclpy.clock_type import ClockType
+from rclpy.serialization import serialize_message
+
+from icpi_msgs.msg import TrialWindow
+from icpi_ros.data.bags.definitions import definition
+from icpi_ros.data.bags.mcap_writer import McapWriter
+from icpi_ros.data.bags.reader import Bag
+from icpi_ros.data.bags.trials import read_trials
+from icpi_ros.nodes import convert
+from icpi_ros.nodes.images import camera_info_msg
+from icpi_ros.nodes.sources import open_feed
+from icpi_ros.offline.perceive import perceive
+from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.sources import SOURCES, PoseSample, PoseSource, stamp_ns
+from icpi_ros.perception.synthetic import draw, expose, overhead
+from icpi_ros.tasks import TASKS
+from icpi_ros.types import SECOND
+
+TASK = TASKS.get("slide")
+CAMERA = overhead(320, 240)
+START, LENGTH, PERIOD = 100 * SECOND, SECOND // 2, SECOND // 60
+STAMPS = [START - 2 * PERIOD + n * PERIOD for n in range(36)]
+
+
+class Node:
+    """A node without a graph: keeps the callbacks that a feed subscribes with."""
+
+    def __init__(self):
+        self.callbacks, self.errors = {}, []
+
+    def create_subscription(self, kind, topic, callback, qos):
+        self.callbacks[topic] = callback
+        return SimpleNamespace(topic_name=topic)
+
+    def create_publisher(self, kind, topic, qos):
+        return SimpleNamespace(get_subscription_count=lambda: 0)
+
+    def get_logger(self):
+        return SimpleNamespace(error=self.errors.append)
+
+    def get_clock(self):
+        return SimpleNamespace(clock_type=ClockType.ROS_TIME)
+
+    def get_parameter(self, name):
+        return SimpleNamespace(value=True)
+
+    def count_publishers(self, topic):
+        return 1
+
+
+def place(ns):
+    return np.array([0.6, 0.1 + 0.2e-9 * (ns - START), 0.01])
+
+
+def pose(ns):
+    return "object_pose", convert.pose_msg(ns, place(ns), np.array([1.0, 0.0, 0.0, 0.0]))
+
+
+def picture(ns):
+    target = TASK.camera_target
+    pixels = expose(draw(CAMERA, target.target, target.plane, place(ns)))
+    return "camera/image_raw", image(pixels, ns)
+
+
+def point(ns):
+    x, y, z = place(ns)
+    return "object_point", PointStamped(header=convert.header(ns), point=Point(x=x, y=y, z=z))
+
+
+class Pointed(PoseSource):
+    """A sensor of somebody else: points instead of poses."""
+
+    topic = "object_point"
+    message_type = "geometry_msgs/msg/PointStamped"
+
+    @staticmethod
+    def read(msg):
+        return PoseSample(stamp_ns(msg), np.array([msg.point.x, msg.point.y, msg.point.z]))
+
+
+@pytest.fixture(autouse=True)
+def pointed():
+    with SOURCES.temporarily("pointed", Pointed):
+        yield
+
+
+def messages(sensor):
+    """Topic, time [ns] and message: all of the sensor's, and the window's end."""
+    info = ("camera/camera_info", STAMPS[0], camera_info_msg(STAMPS[0], CAMERA))
+    found = [info] if sensor is picture else []
+    found += [(topic, ns, msg) for ns in STAMPS for topic, msg in [sensor(ns)]]
+    start, stop = convert.time_msg(START), convert.time_msg(START + LENGTH)
+    for state, ns in ((TrialWindow.OPEN, START), (TrialWindow.CLOSED, STAMPS[-1])):
+        window = TrialWindow(state=state, trial_id="run/0", task=TASK.name, start=start, stop=stop)
+        found.append(("trial_window", ns, window))
+    return found
+
+
+def recorded(path, found):
+    writer, channels = McapWriter(path), {}
+    for topic, ns, msg in sorted(found, key=lambda item: item[1]):
+        kind = "/".join([type(msg).__module__.split(".")[0], "msg", type(msg).__name__])
+        if topic not in channels:
+            channels[topic] = writer.add_channel(f"/{topic}", definition(kind), "[]")
+        writer.write(channels[topic], ns, serialize_message(msg))
+    writer.close()
+    return Bag(path)
+
+
+def live(source, found):
+    """What the node would make of the messages: its feed, and all measurements."""
+    node, measured = Node(), []
+    values = {"source": source, "history": 60.0, "calibration": ""}
+    feed = open_feed(node, TASK, values, measured.append)
+    for topic, _, msg in found:
+        if topic in node.callbacks:
+            node.callbacks[topic](msg)
+    assert node.errors == []
+    return feed, measured
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "sensor"),
+    [
+        ("tracked_pose", PoseSource, pose),
+        pytest.param("camera", ImageSource, picture, marks=pytest.mark.slow),
+        ("pointed", Pointed, point),
+    ],
+)
+def test_live_and_offline_paths_are_the_same_bytes_from_the_same_class(
+    tmp_path, monkeypatch, name, kind, sensor
+):
+    made, make = [], kind.__init__
+    monkeypatch.setattr(kind, "__init__", lambda s, *a, **k: (made.append(s), make(s, *a, **k))[1])
+    found = messages(sensor)
+    feed, measured = live(name, found)
+    assert len(measured) == len(STAMPS)
+    now = feed.source.path(START, START + LENGTH)
+    bag = recorded(tmp_path / "bag.mcap", found)
+    (trial,) = trials = read_trials(bag)
+    again = perceive(bag, name, TASK, trials)[trial.trial_id]
+    assert [type(source) for source in made] == [kind, kind]
+    assert again.path.times.tobytes() == now.path.times.tobytes()
+    assert again.path.positions.tobytes() == now.path.positions.tobytes()
+    assert repr(again.quality) == repr(now.quality)
+    assert again.path.coverage > 0.5
+    assert bag.skipped == []
