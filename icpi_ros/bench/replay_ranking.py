@@ -103,23 +103,21 @@ def _record(
     run = Run(task, improver=improver, goal=goal, trials=trials, seed=seed)
     while not run.finished:
         run.tell(execute(run.ask().theta[np.newaxis])[0])
-    found = tuple(_recorded(task, improver, goal, trial) for trial in run.trials)
+    found = tuple(_recorded(trial) for trial in run.trials)
     return RecordedRun("run", task, improver, goal, found, Settings(seed, "given"))
 
 
-def _recorded(task: Task, improver: str, goal: Array, trial: Trial) -> RecordedTrial:
+def _recorded(trial: Trial) -> RecordedTrial:
     assert trial.trajectory is not None
     seen = trial.trajectory
     return RecordedTrial(
         run_id="run",
         number=trial.number,
         trial_id=f"run/{trial.number}",
-        task=task.name,
+        task=trial.origin.task,
         state="closed",
         path=RecordedPath(seen, seen.coverage, float("nan"), True, "", True),
         trial=trial,
-        goal=goal,
-        requested=improver,
     )
 
 
@@ -140,7 +138,7 @@ def _judge(one: EvaluatedRun, recorded_by: str, execute: Execute) -> BagResult:
 
 def _true_costs(one: EvaluatedRun, answer: Answer, execute: Execute) -> Array:
     task, goal = one.run.task, one.run.goal
-    thetas = [*(proposed.theta for proposed in answer.proposed), *answer.hindsight]
+    thetas = [*(proposed.trial.theta for proposed in answer.proposed), *answer.hindsight]
     goals = [goal] * len(answer.proposed) + [instance.goal for instance in one.instances]
     paths = execute(np.array(thetas))
     return np.array([task.cost(task.error(p, g)) for p, g in zip(paths, goals, strict=True)])

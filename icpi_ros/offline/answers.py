@@ -114,7 +114,7 @@ class _Prepared:
         """Add what the proposals would have cost."""
         if self.outcomes is None:
             return answer
-        thetas = [proposed.theta for proposed in answer.proposed]
+        thetas = [proposed.trial.theta for proposed in answer.proposed]
         solved = [
             self.outcomes.estimate(instance.goal, [theta])[0]
             for instance, theta in zip(self.instances, answer.hindsight, strict=False)
@@ -156,8 +156,8 @@ class _Asking:
             bench = Bench(one.run, self.dataset, self.options)
             proposed = bench.proposals(name)
             hindsight = [
-                bench.ask(bench.proposer(name, i.goal), i.history, i.number, OTHER_SEED + k)[0]
-                for k, i in enumerate(one.instances)
+                bench.solution(name, instance, OTHER_SEED + k)
+                for k, instance in enumerate(one.instances)
             ]
         except (UsageError, BudgetSpent) as exc:
             return Answer(failed=str(exc))

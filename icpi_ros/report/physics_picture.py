@@ -14,7 +14,7 @@ import numpy as np
 from icpi_ros.errors import UsageError
 from icpi_ros.identify.estimate import Estimate
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Executed, ObjectTrajectory
+from icpi_ros.types import ObjectTrajectory, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ FORMATS = (".svg", ".png")
 def save_physics_picture(
     path: Path,
     task: Task,
-    trials: Sequence[Executed],
+    trials: Sequence[Trial],
     simulated: Sequence[ObjectTrajectory],
     found: Estimate,
 ) -> None:
@@ -49,9 +49,7 @@ def save_physics_picture(
         raise UsageError(f"cannot write the picture {path}: {exc.strerror or exc}") from exc
 
 
-def _draw_paths(
-    axes: Axes, trials: Sequence[Executed], simulated: Sequence[ObjectTrajectory]
-) -> None:
+def _draw_paths(axes: Axes, trials: Sequence[Trial], simulated: Sequence[ObjectTrajectory]) -> None:
     """Draw the two coordinates in which the object moves most."""
     everything = np.concatenate([path.positions for path in simulated])
     first, second = sorted(np.argsort(np.ptp(everything, axis=0))[1:])

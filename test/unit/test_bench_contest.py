@@ -19,7 +19,7 @@ from icpi_ros.bench.results import ROW_KEYS
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.bench.unit import TaskWork
 from icpi_ros.data.dataset import shipped
-from icpi_ros.errors import InvalidValue, UnknownName
+from icpi_ros.errors import InvalidValue, Refusal, UnknownName
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.random import Random
 from icpi_ros.sim.rollout import Rollouts
@@ -73,7 +73,8 @@ def unstable_above(push, physics, calls=None):
         if calls is not None:
             calls.append(len(thetas))
         return [
-            "toy: unstable" if t[0] > push else toy_task.rollout(t, grip=physics[0]) for t in thetas
+            Refusal("toy: unstable") if t[0] > push else toy_task.rollout(t, grip=physics[0])
+            for t in thetas
         ]
 
     return simulate
@@ -411,8 +412,8 @@ def test_one_unstable_rollout_does_not_spoil_its_batch(monkeypatch):
     monkeypatch.setattr(simulator_module, "World", lambda *_: "world")
     simulate = simulator(SLIDE, UR5E, np.array([0.5]))
     found = simulate(np.array([[0.8, 0.0], [1.3, 0.0], [1.0, 0.0]]))
-    assert [isinstance(path, str) for path in found] == [False, True, False]
-    assert found[1] == "toy: too fast"
+    assert [isinstance(path, Refusal) for path in found] == [False, True, False]
+    assert found[1].text == "toy: too fast"
 
 
 def test_a_unit_runs_on_one_thread():

@@ -1,10 +1,10 @@
-"""What a bag says about one trial: values, with units."""
+"""One trial of a bag: its window, the path that was seen in it, and the trial itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Trial, TrialStatus
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RecordedPath:
 
 @dataclass(frozen=True)
 class RecordedTrial:
-    """One trial window of a bag with everything that was said about it.
+    """One trial window of a bag, what perception said about it, and the trial executed in it.
 
     Attributes:
         run_id: of the run; "" = of no run.  The second run of the same id in a bag has ``#2``
@@ -41,9 +41,6 @@ class RecordedTrial:
         state: of the window: ``closed``, ``aborted``, ``open`` (never closed) or "".
         path: what perception published for it; None = nothing.
         trial: what was executed and came of it; None = no trial was recorded for this window.
-        goal: ``(g,)`` goal of the run; None = not known.
-        requested: improver that was asked for.
-        theta_names: names of the policy parameters.
     """
 
     run_id: str
@@ -55,9 +52,11 @@ class RecordedTrial:
     state: str = ""
     path: RecordedPath | None = None
     trial: Trial | None = None
-    goal: Array | None = None
-    requested: str = ""
-    theta_names: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the trial among others, with or without a window."""
+        return self.trial_id or f"{self.run_id}/{self.number}"
 
     @property
     def status(self) -> TrialStatus | None:
@@ -65,11 +64,13 @@ class RecordedTrial:
         return self.trial.status if self.trial is not None else None
 
     @property
-    def theta(self) -> Array | None:
-        """Executed policy parameters ``(d,)``; None = not known."""
-        return self.trial.theta if self.trial is not None else None
+    def goal(self) -> Array | None:
+        """Goal ``(g,)`` of the run; None = not known."""
+        return self.trial.origin.goal if self.trial is not None else None
 
     @property
-    def outcome(self) -> Outcome | None:
-        """The trial as an improver sees it; None unless it was executed and observed."""
-        return self.trial.outcome if self.trial is not None else None
+    def seen(self) -> Trial | None:
+        """The trial with the path that perception published for it; None = none was recorded."""
+        if self.trial is None or self.path is None:
+            return self.trial
+        return replace(self.trial, trajectory=self.path.trajectory)
