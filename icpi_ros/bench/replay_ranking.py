@@ -138,7 +138,7 @@ def _judge(one: EvaluatedRun, recorded_by: str, execute: Execute) -> BagResult:
 
 def _true_costs(one: EvaluatedRun, answer: Answer, execute: Execute) -> Array:
     task, goal = one.run.task, one.run.goal
-    thetas = [*(proposed.trial.theta for proposed in answer.proposed), *answer.hindsight]
+    thetas = [*(proposed.theta for proposed in answer.proposed), *answer.hindsight]
     goals = [goal] * len(answer.proposed) + [instance.goal for instance in one.instances]
     paths = execute(np.array(thetas))
     return np.array([task.cost(task.error(p, g)) for p, g in zip(paths, goals, strict=True)])

@@ -114,7 +114,7 @@ class _Prepared:
         """Add what the proposals would have cost."""
         if self.outcomes is None:
             return answer
-        thetas = [proposed.trial.theta for proposed in answer.proposed]
+        thetas = [proposed.theta for proposed in answer.proposed]
         solved = [
             self.outcomes.estimate(instance.goal, [theta])[0]
             for instance, theta in zip(self.instances, answer.hindsight, strict=False)

@@ -40,6 +40,16 @@ class Proposed:
     same: bool | None
     distance: float
 
+    @property
+    def number(self) -> int:
+        """Number of the trial."""
+        return self.trial.number
+
+    @property
+    def theta(self) -> Array:
+        """Policy parameters ``(d,)`` of the trial."""
+        return self.trial.theta
+
 
 class Bench:
     """Improvers for the goals of one run; each proposes as the loop would have asked it.

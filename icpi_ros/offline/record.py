@@ -80,7 +80,7 @@ def _trial(one: EvaluatedRun, recorded: RecordedTrial) -> dict[str, Any]:
 
 def _proposal(answer: Answer, number: int) -> dict[str, Any] | None:
     for n, proposed in enumerate(answer.proposed):
-        if proposed.trial.number == number:
+        if proposed.number == number:
             estimate = answer.estimates[n] if answer.estimates else None
             return _proposed(proposed) | {"outcome": estimate and outcome_json(estimate)}
     return None

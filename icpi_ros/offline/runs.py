@@ -62,7 +62,7 @@ class RecordedRun:
     @property
     def done(self) -> list[RecordedTrial]:
         """Trials with an outcome."""
-        return [one for one in self.trials if one.trial is not None and one.trial.outcome]
+        return [trial for trial in self.trials if trial.outcome is not None]
 
 
 @dataclass(frozen=True)

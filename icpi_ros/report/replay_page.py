@@ -176,9 +176,9 @@ def _proposals(one: EvaluatedRun) -> str:
     ]
     rows = [
         [
-            Cell(str(proposed.trial.number), proposed.trial.number),
+            Cell(str(proposed.number), proposed.number),
             Cell(name, small=_substitute(name, proposed.trial.proposal.provenance)),
-            *(Cell(f"{value:.4g}", float(value)) for value in proposed.trial.theta),
+            *(Cell(f"{value:.4g}", float(value)) for value in proposed.theta),
             Cell(_same(proposed.same)),
             *_outcome(estimate),
         ]

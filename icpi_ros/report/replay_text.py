@@ -69,7 +69,7 @@ def _answer(name: str, answer: Answer) -> Iterator[str]:
     yield f"  {name}: {reproduced(answer.proposed)}"
     for n, proposed in enumerate(answer.proposed):
         said = outcome_text(answer.estimates[n]) if n < len(answer.estimates) else "not known"
-        yield f"    trial {proposed.trial.number}: {said}"
+        yield f"    trial {proposed.number}: {said}"
 
 
 def counted(count: int, what: str) -> str:

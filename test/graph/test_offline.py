@@ -51,4 +51,4 @@ def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
     proposed = one.answers["ridge-hindsight"].proposed
     assert [p.same for p in proposed] == [True] * (TRIALS - 1)
     for live, made in zip(stored[1:], proposed, strict=True):
-        np.testing.assert_array_equal(made.trial.theta, live.theta)
+        np.testing.assert_array_equal(made.theta, live.theta)

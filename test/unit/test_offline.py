@@ -106,7 +106,7 @@ def test_another_seed_gives_other_proposals_of_a_random_improver(bag):
         evaluate(Bag(bag), Request(improvers=("random",), seed=seed)).runs[0] for seed in (1, 2)
     )
     assert one.run.settings.seed_from == "given"
-    thetas = [[p.trial.theta for p in r.answers["random"].proposed] for r in (one, other)]
+    thetas = [[p.theta for p in r.answers["random"].proposed] for r in (one, other)]
     assert not np.array_equal(*thetas)
 
 
@@ -250,13 +250,11 @@ def test_a_recorded_largest_step_holds_offline(tmp_path, run):
     bound = evaluate(Bag(tmp_path / "free"), Request(max_step=0.05)).runs[0]
     span = 2.0 * TASKS.get("slide-gc").space.half_range
     steps = [
-        np.abs(p.trial.theta - run.trials[0].theta).max()
-        for p in bound.answers[IMPROVER].proposed[:1]
+        np.abs(p.theta - run.trials[0].theta).max() for p in bound.answers[IMPROVER].proposed[:1]
     ]
     assert max(steps) <= 0.05 * span.max() + 1e-9
     assert not np.array_equal(
-        free.answers[IMPROVER].proposed[0].trial.theta,
-        bound.answers[IMPROVER].proposed[0].trial.theta,
+        free.answers[IMPROVER].proposed[0].theta, bound.answers[IMPROVER].proposed[0].theta
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from icpi_ros.types import Array, ObjectTrajectory, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Trial, TrialStatus
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,16 @@ class RecordedTrial:
     def status(self) -> TrialStatus | None:
         """What became of the trial; None = no trial was recorded."""
         return self.trial.status if self.trial is not None else None
+
+    @property
+    def theta(self) -> Array | None:
+        """Executed policy parameters ``(d,)``; None = not known."""
+        return self.trial.theta if self.trial is not None else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What an improver may see of the trial; None unless it was executed and observed."""
+        return self.trial.outcome if self.trial is not None else None
 
     @property
     def goal(self) -> Array | None:
