@@ -19,7 +19,7 @@ from icpi_ros.bench.results import ROW_KEYS
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.bench.unit import TaskWork
 from icpi_ros.data.dataset import shipped
-from icpi_ros.errors import InvalidValue, Refusal, UnknownName
+from icpi_ros.errors import InvalidValue, Kind, Refusal, UnknownName
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.random import Random
 from icpi_ros.sim.rollout import Rollouts
@@ -68,14 +68,11 @@ def fails_on_call(number):
     return answer
 
 
-def unstable_above(push, physics, calls=None):
+def unstable_above(push, physics, calls=None, why=Refusal("toy: unstable")):
     def simulate(thetas):
         if calls is not None:
             calls.append(len(thetas))
-        return [
-            Refusal("toy: unstable") if t[0] > push else toy_task.rollout(t, grip=physics[0])
-            for t in thetas
-        ]
+        return [why if t[0] > push else toy_task.rollout(t, grip=physics[0]) for t in thetas]
 
     return simulate
 
@@ -364,6 +361,15 @@ def test_a_theta_that_cannot_be_simulated_is_a_failure_and_not_shown_to_the_impr
     assert rows[2]["theta"] == [1.4, 0.1]
     assert rows[2]["cost"] is None
     assert [len(history) for history in kind.seen] == [1, 2, 2, 2]
+
+
+def test_a_row_has_the_fields_of_a_refusal():
+    kind = scripted(lambda history, rng: [1.4 if len(history) == 1 else 0.8, 0.1])
+    why = Refusal("9 rad/s is too fast", Kind.JOINT_LIMIT, "velocity", "elbow_joint", 9.0)
+    rows = contest({"a": kind}, trials=2, above=1.3, theta=np.array([0.7, 0.0]), why=why)["a"]
+    assert [row["failure"] for row in rows] == [None, "9 rad/s is too fast"]
+    fields = {"kind": "joint_limit", "quantity": "velocity", "joint": "elbow_joint"}
+    assert [row["refusal"] for row in rows] == [None, fields]
 
 
 def test_where_the_first_attempt_fails_nobody_is_asked():
