@@ -30,6 +30,7 @@ from icpi_ros.types import Proposal
 TASK = PUSHING_GOALS
 DATA = toy_task.toy_dataset()
 GOAL = np.array([0.6, 0.42])
+UNSTABLE = Refusal("toy: unstable")
 LIMIT = 120.0
 LATE = 2.0
 """A limit that tests run into [s]; long enough for what is no slow answer."""
@@ -68,7 +69,7 @@ def fails_on_call(number):
     return answer
 
 
-def unstable_above(push, physics, calls=None, why=Refusal("toy: unstable")):
+def unstable_above(push, physics, calls=None, why=UNSTABLE):
     def simulate(thetas):
         if calls is not None:
             calls.append(len(thetas))

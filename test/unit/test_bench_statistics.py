@@ -148,13 +148,13 @@ def test_refusals_are_counted_by_their_fields_and_those_of_older_files_by_their_
     found = results_of({"embedded": [[0.1, np.nan], [0.1, np.nan], [0.1, np.nan]]})
     elbow = {"kind": "joint_limit", "quantity": "velocity", "joint": "elbow_joint"}
     texts = ("3.2 rad/s is too fast", "3.3 rad/s is too fast", "it diverged")
-    failed = [row for row in found.rows if row["failure"]]
-    for row, text, fields in zip(failed, texts, (elbow, elbow, None), strict=True):
-        row.update(failure=text, refusal=fields)
+    failed = [each for each in found.rows if each["failure"]]
+    for each, text, fields in zip(failed, texts, (elbow, elbow, None), strict=True):
+        each.update(failure=text, refusal=fields)
     reasons = one(found).of("embedded").failure_reasons
     assert reasons == (("joint limit: velocity of elbow_joint", 2), ("it diverged", 1))
-    for row in failed:
-        del row["refusal"]
+    for each in failed:
+        del each["refusal"]
     assert one(found).of("embedded").failure_reasons == tuple((t, 1) for t in sorted(texts))
 
 
