@@ -141,7 +141,7 @@ class Origin:
     """Provenance of a trial: its run, and where it was executed; a field is empty if not known.
 
     Attributes:
-        run_id: of the run, as the store or the bag has it.
+        run_id: of the run; the second run of the same id in a bag has ``#2`` after it.
         task: name of the task.
         improver: that was asked for; :attr:`Proposal.provenance` is who really proposed.
         goal: ``(g,)`` goal of the run, or None.

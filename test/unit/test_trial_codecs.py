@@ -97,7 +97,7 @@ def test_a_storage_gives_back_the_trial_and_its_origin(tmp_path, kind):
 
 
 def test_json_and_table_call_the_same_things_by_the_same_names():
-    (row,) = trial_rows("run-1", "ridge", SLIDE, np.array(GOAL), [TRIAL])
+    (row,) = trial_rows(SLIDE, [TRIAL])
     told = trial_json(TRIAL)
     common = set(row) & set(told)
     assert {"trial", "status", "cost", "best_cost", "provenance", "projected"} <= common

@@ -187,10 +187,10 @@ class _Assembly:
             yield self._open.pop(earlier.trial_id)
         numbers.keep(said, stamp)
         if not fits:
-            yield RecordedTrial(run_id, said.number, "", task, trial=said)
-            return
-        window = self._open.pop(fits[-1].trial_id)
-        origin = replace(said.origin, trial_id=window.trial_id)
+            window = RecordedTrial(run_id, said.number, "", task)
+        else:
+            window = self._open.pop(fits[-1].trial_id)
+        origin = replace(said.origin, run_id=run_id, trial_id=window.trial_id)
         yield replace(window, task=task, trial=replace(said, origin=origin))
 
     def rest(self) -> Iterator[RecordedTrial]:
