@@ -121,7 +121,9 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished trial as improvers see it.
+    """The part of a finished trial that improvers may see.
+
+    It is no :class:`Trial`: neither run nor proposal nor path can guide an improver.
 
     Attributes:
         theta: ``(d,)`` executed policy parameters.
@@ -135,16 +137,28 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Executed:
-    """A theta ``(d,)`` that was executed, and the object's path: what a trial tells of physics.
+class Origin:
+    """Provenance of a trial: its run, and where it was executed; a field is empty if not known.
 
-    ``name`` is that of the trial among others of several runs.
+    Attributes:
+        run_id: of the run; the second run of the same id in a bag has ``#2`` after it.
+        task: name of the task.
+        improver: that was asked for; :attr:`Proposal.provenance` is who really proposed.
+        goal: ``(g,)`` goal of the run, or None.
+        theta_names: names of the policy parameters, where they were recorded with the trial.
+        backend: that executed it, see ``data.execution.Backend``.
+        bag: that it was read from.
+        trial_id: of the time window in which it was executed.
     """
 
-    number: int
-    theta: Array
-    path: ObjectTrajectory
-    name: str = ""
+    run_id: str = ""
+    task: str = ""
+    improver: str = ""
+    goal: Array | None = None
+    theta_names: tuple[str, ...] = ()
+    backend: str = ""
+    bag: str = ""
+    trial_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,7 +186,7 @@ class Tracking:
 
 @dataclass(frozen=True, repr=False)
 class Trial:
-    """One trial of a run, as it is stored and shown.
+    """One trial, wherever it comes from: a run under way, a store, a bag.
 
     Attributes:
         number: 0 is the common first attempt.
@@ -190,6 +204,7 @@ class Trial:
         trajectory: the observed object trajectory, or None.
         note: one line, for example why it failed; empty = nothing to say.
         tracking: what the arm was commanded last, and how it followed.
+        origin: which run it is of, and where it was executed.
     """
 
     number: int
@@ -205,6 +220,7 @@ class Trial:
     trajectory: ObjectTrajectory | None = None
     note: str = ""
     tracking: Tracking = field(default_factory=Tracking)
+    origin: Origin = field(default_factory=Origin)
 
     def __repr__(self) -> str:
         """Return one line: theta, and what came of it."""
@@ -222,6 +238,37 @@ class Trial:
         rows += [("fallback", proposal.fallback_reason)] if proposal.fallback_reason else []
         rows += [("note", self.note)] if self.note else []
         return table(f"trial {self.number}", (), rows)
+
+    @classmethod
+    def executed(
+        cls, number: int, theta: Array, trajectory: ObjectTrajectory, origin: Origin | None = None
+    ) -> Trial:
+        """Return a trial of which only a theta ``(d,)`` and the object's path are known."""
+        proposal = Proposal(theta, "")
+        return cls(
+            number,
+            theta,
+            proposal,
+            status=TrialStatus.DONE,
+            trajectory=trajectory,
+            origin=origin or Origin(),
+        )
+
+    @property
+    def name(self) -> str:
+        """Name among the trials of several runs: id of its window, or its run and number."""
+        return self.origin.trial_id or f"{self.origin.run_id}/{self.number}"
+
+    @property
+    def path(self) -> ObjectTrajectory:
+        """Trajectory of a trial that is known to have one.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.trajectory is None:
+            raise ValueError(f"trial {self.name} has no trajectory")
+        return self.trajectory
 
     @property
     def moved_back(self) -> str:

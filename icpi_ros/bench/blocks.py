@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -57,7 +57,7 @@ class Block:
         seconds: ``(I, N, T)`` wall time of the proposal [s]; NaN = not known.
         predicted: ``(I, N, T)`` predicted cost [m]; NaN = no prediction.
         spread: ``(I, N, T)`` predicted standard deviation [m]; NaN = unknown.
-        failures: ``(I, N, T)`` why a trial failed; empty = it did not.
+        failures: ``(I, N, T)`` why a trial failed, of a refusal its kind; empty = it did not.
         fallbacks: ``(I, N, T)`` why somebody else proposed; empty = nobody did.
     """
 
@@ -212,9 +212,9 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         filled[flat] = [np.nan if row.get(name) is None else row[name] for row in rows]
         return filled.reshape(shape)
 
-    def texts(name: str) -> NDArray[np.object_]:
+    def texts(of: Callable[[Row], str]) -> NDArray[np.object_]:
         filled = np.empty(len(rows), dtype=object)
-        filled[flat] = [str(row.get(name) or "") for row in rows]
+        filled[flat] = [of(row) for row in rows]
         return filled.reshape(shape)
 
     best = numbers("best_cost")
@@ -231,9 +231,21 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         seconds=numbers("seconds")[:, kept],
         predicted=numbers("predicted_cost")[:, kept],
         spread=numbers("predicted_std")[:, kept],
-        failures=texts("failure")[:, kept],
-        fallbacks=texts("fallback_reason")[:, kept],
+        failures=texts(_failure)[:, kept],
+        fallbacks=texts(lambda row: str(row.get("fallback_reason") or ""))[:, kept],
     )
+
+
+def _failure(row: Row) -> str:
+    """Return why a trial failed, the same for all refusals of one kind; empty = it did not.
+
+    Rows of older files have the text alone.
+    """
+    text, fields = str(row.get("failure") or ""), row.get("refusal")
+    if not text or not isinstance(fields, dict):
+        return text
+    kind, quantity, joint = (str(fields.get(name, "")) for name in ("kind", "quantity", "joint"))
+    return f"{kind.replace('_', ' ')}: {quantity}" + (f" of {joint}" if joint else "")
 
 
 def _with_first_outcome(best: Array, where: str) -> Flags:

@@ -21,17 +21,25 @@ from icpi_ros.bench.entrants import Entrant
 from icpi_ros.bench.instances import Instance, proposal_rng
 from icpi_ros.bench.simulator import Simulate
 from icpi_ros.data.dataset import Dataset, freeze
-from icpi_ros.errors import ObservationMissing
+from icpi_ros.errors import Kind, ObservationMissing, Refusal
 from icpi_ros.feasible import WhyNot
 from icpi_ros.improvers.base import Improver
-from icpi_ros.redact import jsonable, redact_text
+from icpi_ros.redact import redact_text
 from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.trial_json import trial_json
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
-from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal
+from icpi_ros.types import Array, ObjectTrajectory, Outcome, Proposal, Trial
 
 Row = dict[str, Any]
+_TRIAL_KEYS = (
+    *("provenance", "fallback_reason", "predicted_cost", "predicted_std", "spent"),
+    *("projected", "theta"),
+)
+_ROW_KEYS = ("trial", "cost", "best_cost", "seconds", *_TRIAL_KEYS[:2], "failure", *_TRIAL_KEYS[2:])
+_NOTHING: Row = dict.fromkeys(_ROW_KEYS) | {"fallback_reason": "", "projected": False}
+"""Row of an improver that gave no theta, in the order of all rows."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,9 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What came of asking an improver; without ``theta`` because of ``failure``."""
+    """What came of asking an improver: a trial under way, or none because of ``failure``."""
 
-    theta: Array | None = None
-    proposal: Proposal | None = None
-    projected: bool = False
+    trial: Trial | None = None
     seconds: float = 0.0
     failure: str | None = None
 
@@ -77,14 +83,14 @@ class Bench:
         """Remember the circumstances; ``noise`` is the sensor's standard deviation [m]."""
         self._task, self._instance, self._simulate = task, instance, simulate
         self._observation, self._seed = Observation(noise), seed
-        self._paths: dict[bytes, ObjectTrajectory | str] = {}
+        self._paths: dict[bytes, ObjectTrajectory | Refusal] = {}
 
     @property
     def simulated(self) -> int:
         """Number of rollouts so far."""
         return len(self._paths)
 
-    def execute(self, thetas: Sequence[Array], trial: int) -> list[_Result | str]:
+    def execute(self, thetas: Sequence[Array], trial: int) -> list[_Result | Refusal]:
         """Return a result for each ``(d,)`` theta, or why there is none."""
         new = {theta.tobytes(): theta for theta in thetas if theta.tobytes() not in self._paths}
         if new:
@@ -92,9 +98,9 @@ class Bench:
             self._paths.update(zip(new, paths, strict=True))
         return [self._result(theta, trial) for theta in thetas]
 
-    def _result(self, theta: Array, trial: int) -> _Result | str:
+    def _result(self, theta: Array, trial: int) -> _Result | Refusal:
         path = self._paths[theta.tobytes()]
-        if isinstance(path, str):
+        if isinstance(path, Refusal):
             return path
         task, goal = self._task, self._instance.goal
         rng = np.random.default_rng([self._seed, self._instance.number, trial, OBSERVE_STREAM])
@@ -104,9 +110,9 @@ class Bench:
             if seen_path is not path:
                 error = task.error(seen_path, goal)
         except ObservationMissing as exc:
-            return str(exc)
+            return exc.refusal
         if not np.isfinite(cost):
-            return f"the cost is {cost}"
+            return Refusal(f"the cost is {cost}", Kind.NOT_FINITE, "cost")
         return _Result(error, cost)
 
 
@@ -138,8 +144,8 @@ class _Player:
     def begin(self, proposal: Proposal, seconds: float = 0.0) -> _Attempt:
         """Begin the next trial with a proposal, as far as it is inside the space."""
         self._proposal = proposal
-        trial = self._run.ask()
-        return _Attempt(trial.theta, proposal, trial.projected, seconds)
+        # What was predicted of a theta that was moved back is judged, too.
+        return _Attempt(replace(self._run.ask(), proposal=proposal), seconds)
 
     def attempt(self, trial: int, rng: np.random.Generator) -> _Attempt:
         """Ask for the next theta; whatever the improver does, there is an answer."""
@@ -165,37 +171,46 @@ class _Player:
         proposal, seconds = self._deadline.call(ask)
         return _checked(proposal), seconds
 
-    def record(self, trial: int, attempt: _Attempt, result: _Result | str) -> None:
-        """Note what came of an attempt; ``result`` is a text if it was not executed."""
-        failure = attempt.failure
+    def record(self, number: int, attempt: _Attempt, result: _Result | Refusal | None) -> None:
+        """Note what came of an attempt; ``result`` is None if there was nothing to execute."""
+        failure, refusal = attempt.failure, None
         if isinstance(result, _Result):
             before = self._run.best
             told = self._run.tell(result.error)
             if before is None or told.cost < before.cost:
                 self._best_cost = result.cost
-        elif attempt.theta is not None:
-            failure = _one_line(result)
+        elif result is not None:
+            failure = _one_line(result.text)
+            refusal = _fields(result)
             self._run.skip(failure)
-        proposal = attempt.proposal
         self.rows.append(
             {
-                "trial": trial,
+                **(_NOTHING | {"provenance": self.label}),
+                **({} if attempt.trial is None else _told(attempt.trial)),
+                "trial": number,
                 "cost": result.cost if isinstance(result, _Result) else None,
                 "best_cost": self._best_cost,
                 "seconds": round(attempt.seconds, 7),
-                "provenance": proposal.provenance if proposal else self.label,
-                "fallback_reason": proposal.fallback_reason if proposal else "",
                 "failure": failure,
-                "predicted_cost": jsonable(proposal.predicted_cost) if proposal else None,
-                "predicted_std": jsonable(proposal.predicted_std) if proposal else None,
-                "spent": jsonable(proposal.details.get("spent")) if proposal else None,
-                "projected": attempt.projected,
-                "theta": None if attempt.theta is None else attempt.theta.tolist(),
+                "refusal": refusal,
             }
         )
 
     def close(self) -> None:
         self._deadline.close()
+
+
+def _told(trial: Trial) -> Row:
+    """Return what a row tells of a trial that was begun, its outcome left out."""
+    known = trial_json(trial)
+    return {name: known[name] for name in _TRIAL_KEYS}
+
+
+def _fields(refusal: Refusal) -> dict[str, str] | None:
+    """Return what failures are counted by; None = only by their text."""
+    if refusal.kind is Kind.OTHER or not refusal.quantity:
+        return None
+    return {"kind": refusal.kind.value, "quantity": refusal.quantity, "joint": refusal.joint}
 
 
 def _checked(proposal: Proposal) -> Proposal:
@@ -273,9 +288,10 @@ def _play_trial(
         player.attempt(trial, proposal_rng(rules.seed, instance.number, trial, player.stream))
         for player in players
     ]
-    results = iter(bench.execute([a.theta for a in attempts if a.theta is not None], trial))
+    thetas = [attempt.trial.theta for attempt in attempts if attempt.trial is not None]
+    results = iter(bench.execute(thetas, trial))
     for player, attempt in zip(players, attempts, strict=True):
-        player.record(trial, attempt, "" if attempt.theta is None else next(results))
+        player.record(trial, attempt, None if attempt.trial is None else next(results))
 
 
 def _timed(

@@ -18,7 +18,7 @@ import numpy as np
 from icpi_ros.arms.base import Arm
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.context.regression import boxed_step
-from icpi_ros.errors import ExecutionFailed, ObservationMissing
+from icpi_ros.errors import ExecutionFailed, ObservationMissing, Refusal
 from icpi_ros.improvers.base import Context, Improver, best, failures, without_options
 from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
@@ -118,7 +118,7 @@ class Oracle(Improver):
         """Return the errors ``(N, m)`` of ``(N, d)`` thetas; NaN where there is no outcome."""
         errors = np.full((len(thetas), len(self.context.cost_mask)), np.nan)
         for row, path in zip(errors, self._simulate(thetas), strict=True):
-            if not isinstance(path, str):
+            if not isinstance(path, Refusal):
                 with contextlib.suppress(ObservationMissing):
                     row[:] = self._task.error(path, self.context.goal)
         return errors

@@ -32,14 +32,14 @@ from icpi_ros.bench.simulator import Simulate, simulator
 from icpi_ros.data.build import build
 from icpi_ros.data.dataset import Dataset, shipped
 from icpi_ros.data.plan import Plan
-from icpi_ros.errors import IcpiError
+from icpi_ros.errors import IcpiError, Refusal
 from icpi_ros.identify.estimate import Estimate, estimate_of
 from icpi_ros.identify.fit import fit
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.observation import Observation, observe
-from icpi_ros.types import Array, Executed, ObjectTrajectory
+from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 IMPROVER = "embedded"
 NOISE = 5e-4
@@ -95,9 +95,9 @@ def recover(
     thetas = np.array([row["theta"] for row in rows if row["cost"] is not None])
     rng = np.random.default_rng([seed, number, STREAMS[draws], _SENSOR])
     seen = [
-        Executed(n, theta, _sensed(path, rng), str(n))
+        Trial.executed(n, theta, _sensed(path, rng))
         for n, (theta, path) in enumerate(zip(thetas, simulate(thetas), strict=True))
-        if not isinstance(path, str)
+        if not isinstance(path, Refusal)
     ]
     if not seen:
         raise IcpiError(f"{task.name}, instance {number}: no trial was observed")

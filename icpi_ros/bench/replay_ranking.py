@@ -103,23 +103,21 @@ def _record(
     run = Run(task, improver=improver, goal=goal, trials=trials, seed=seed)
     while not run.finished:
         run.tell(execute(run.ask().theta[np.newaxis])[0])
-    found = tuple(_recorded(task, improver, goal, trial) for trial in run.trials)
+    found = tuple(_recorded(trial) for trial in run.trials)
     return RecordedRun("run", task, improver, goal, found, Settings(seed, "given"))
 
 
-def _recorded(task: Task, improver: str, goal: Array, trial: Trial) -> RecordedTrial:
+def _recorded(trial: Trial) -> RecordedTrial:
     assert trial.trajectory is not None
     seen = trial.trajectory
     return RecordedTrial(
         run_id="run",
         number=trial.number,
         trial_id=f"run/{trial.number}",
-        task=task.name,
+        task=trial.origin.task,
         state="closed",
         path=RecordedPath(seen, seen.coverage, float("nan"), True, "", True),
         trial=trial,
-        goal=goal,
-        requested=improver,
     )
 
 

@@ -66,7 +66,8 @@ class Results:
             newer files have ``arms`` (see :func:`arms_of`) and ``mixed``, too.
         instances: :data:`INSTANCE_KEYS` of each (condition, task, instance).
         rows: :data:`ROW_KEYS` of each trial, by condition, task, instance, improver, trial.
-            ``cost`` [m] is None where the trial failed; ``failure`` says why.
+            ``cost`` [m] is None where the trial failed; ``failure`` says why, ``refusal`` (not in
+            older files) the same in fields, where there are some.
     """
 
     config: Mapping[str, Any]

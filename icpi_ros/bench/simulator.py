@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from icpi_ros.arms.base import Arm
-from icpi_ros.errors import IcpiError
+from icpi_ros.errors import IcpiError, Refusal
 from icpi_ros.feasible import simulated_reach
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.types import Array, ObjectTrajectory
 
-Simulate = Callable[[Array], list[ObjectTrajectory | str]]
-"""From thetas ``(N, d)`` to the object's paths; a text says why there is none."""
+Simulate = Callable[[Array], list[ObjectTrajectory | Refusal]]
+"""From thetas ``(N, d)`` to the object's paths, or why there is none."""
 
 
 def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
@@ -31,17 +31,17 @@ def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
             worlds.append(World(task, arm, physics))
         return rollout(task, arm, physics, thetas, world=worlds[0]).trajectories
 
-    def simulate(thetas: Array) -> list[ObjectTrajectory | str]:
+    def simulate(thetas: Array) -> list[ObjectTrajectory | Refusal]:
         refused = [why_not(theta) for theta in thetas]
         found = iter(tried(thetas[[not why for why in refused]]))
-        return [str(why) if why else next(found) for why in refused]
+        return [why or next(found) for why in refused]
 
-    def tried(thetas: Array) -> list[ObjectTrajectory | str]:
+    def tried(thetas: Array) -> list[ObjectTrajectory | Refusal]:
         try:
             return list(run(thetas)) if len(thetas) else []
         except IcpiError as exc:
             if len(thetas) == 1:
-                return [str(exc) or type(exc).__name__]
+                return [exc.refusal if str(exc) else Refusal(type(exc).__name__)]
         return [tried(theta[np.newaxis])[0] for theta in thetas]
 
     return simulate

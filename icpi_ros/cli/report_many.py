@@ -52,10 +52,7 @@ def report_runs(run_ids: Sequence[str], path: Path, asked: Outputs, mix: bool) -
             ]
         )
     if asked.csv or asked.parquet:
-        rows = [
-            (record, TASKS.get(record.config.task), trials, record.config.goal)
-            for record, trials in found
-        ]
+        rows = [(TASKS.get(record.config.task), trials) for record, trials in found]
         write_rows(rows, asked)
     else:
         texts = (run_summary(r, t, TASKS.get(r.config.task).space) for r, t in found)

@@ -25,8 +25,6 @@ from icpi_ros.runs.table import trial_rows
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from icpi_ros.bench.results import Results
     from icpi_ros.bench.statistics import TaskSummary
     from icpi_ros.data.records import RunRecord
@@ -137,22 +135,14 @@ def write_run(
         save_figure(picture, draw(task, goal, trials))
         print(f"picture: {picture.absolute()}")
     if asked.csv or asked.parquet:
-        write_rows([(record, task, trials, goal)], asked)
+        write_rows([(task, trials)], asked)
     if asked == Outputs():
         print(run_summary(record, trials, task.space))
 
 
-def write_rows(
-    runs: Sequence[tuple[RunRecord, Task, Sequence[Trial], ArrayLike]], asked: Outputs
-) -> None:
+def write_rows(runs: Sequence[tuple[Task, Sequence[Trial]]], asked: Outputs) -> None:
     """Write the trials of runs of one task as tables."""
-    rows = [
-        row
-        for record, task, trials, goal in runs
-        for row in trial_rows(
-            record.run_id, record.config.improver, task, np.asarray(goal, np.float64), trials
-        )
-    ]
+    rows = [row for task, trials in runs for row in trial_rows(task, trials)]
     if asked.csv:
         write_csv(asked.csv, rows)
         print(f"{len(rows)} trials: {asked.csv.absolute()}")

@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from icpi_ros.data.execution import Execution
 from icpi_ros.errors import StoreError, UsageError
 from icpi_ros.redact import jsonable, leaked, watch
+from icpi_ros.types import Origin
 
 HALF_RUN = "half-run: the process ended in the middle of this trial"
 """Note of a trial that was under way when its process died."""
@@ -58,6 +61,17 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""
         return {name: jsonable(value) for name, value in asdict(self).items()}
+
+
+def origin_of(run_id: str, config: RunConfig, execution: Execution) -> Origin:
+    """Return the provenance of a trial of a run that is executed in that way."""
+    return Origin(
+        run_id=run_id,
+        task=config.task,
+        improver=config.improver,
+        goal=np.array(config.goal, dtype=np.float64),
+        backend=execution.backend.value,
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from icpi_ros.data.execution import Execution
 from icpi_ros.data.records import utc_now
 from icpi_ros.redact import jsonable, redact, redact_text
-from icpi_ros.types import Array, ObjectTrajectory, Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.types import Array, ObjectTrajectory, Origin, Proposal, Tracking, Trial, TrialStatus
 
 SCHEMA_VERSION = 3
 APPLICATION_ID = 0x49435049  # "ICPI"
@@ -146,8 +146,8 @@ def finish_row(trial: Trial) -> dict[str, Any]:
     }
 
 
-def trial_from_row(row: sqlite3.Row) -> Trial:
-    """Return a stored trial.
+def trial_from_row(row: sqlite3.Row, origin: Origin) -> Trial:
+    """Return a stored trial; where it comes from is in the row of its run.
 
     Raises:
         ValueError: the row is damaged.
@@ -171,6 +171,7 @@ def trial_from_row(row: sqlite3.Row) -> Trial:
             _number(row["tracking_time"]),
         ),
         note=row["note"],
+        origin=origin,
     )
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from icpi_ros.data.records import (
     UnknownRun,
     config_from_json,
     new_id,
+    origin_of,
     refuse_keys,
     unknown_run,
     utc_now,
@@ -36,7 +38,7 @@ from icpi_ros.data.records import (
 from icpi_ros.data.rows import begin_row, finish_row, trial_from_row
 from icpi_ros.errors import StoreError
 from icpi_ros.redact import watch
-from icpi_ros.types import Array, Proposal, Trial, TrialStatus
+from icpi_ros.types import Array, Origin, Proposal, Trial, TrialStatus
 
 __all__ = [
     "RunConfig",
@@ -254,7 +256,8 @@ class TrialStore:
         with self._database.guard("read the trials") as db:
             rows = db.execute(query, (run_id,)).fetchall()
         try:
-            found = [trial_from_row(row) for row in rows]
+            origin = self._origins(run_id)
+            found = [trial_from_row(row, origin(row["execution"])) for row in rows]
         except ValueError as exc:
             raise StoreError(f"a trial of run {run_id} in {self.path} is damaged: {exc}") from exc
         return found if all_attempts else list({t.number: t for t in found}.values())
@@ -336,6 +339,17 @@ class TrialStore:
         self.close()
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _origins(self, run_id: str) -> Callable[[str], Origin]:
+        """Return what makes a trial's provenance of its stored way of execution.
+
+        Trials of a run whose configuration is damaged can be read all the same.
+        """
+        try:
+            config = self.run(run_id).config
+        except (StoreError, UnknownRun):
+            return lambda text: Origin(run_id)
+        return lambda text: origin_of(run_id, config, self._readable(run_id, text))
 
     def _readable(self, run_id: str, text: str) -> Execution:
         """Return how a run was executed; unknown where that is damaged: others are listed too."""

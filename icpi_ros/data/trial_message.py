@@ -1,16 +1,57 @@
-"""Decoder of the message Trial, from the graph or from a bag of any age."""
+"""Codec of the messages Trial and Proposal, of a graph or of a bag of any age."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from icpi_ros.types import MOVED_BACK, Array, Proposal, Trial, TrialStatus
+from icpi_ros.types import MOVED_BACK, Array, Origin, Proposal, Trial, TrialStatus
 
 MOST = 1e3
 """Numbers of a trial beyond are those of a damaged message."""
 NAN = float("nan")
+
+
+def trial_fields(trial: Trial, theta_names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a message Trial but for its header and its proposal."""
+    origin = trial.origin
+    return {
+        "run_id": origin.run_id,
+        "trial": trial.number,
+        "task": origin.task,
+        "status": trial.status.value,
+        "note": trial.note,
+        "theta_names": list(theta_names),
+        "theta": trial.theta.tolist(),
+        "goal": [] if origin.goal is None else origin.goal.tolist(),
+        "error": [] if trial.error is None else trial.error.tolist(),
+        "cost": float(trial.cost),
+        "best_cost": float(trial.best_cost),
+        "seconds": float(trial.seconds),
+        "moving": float(trial.moving),
+    }
+
+
+def proposal_fields(trial: Trial, theta_names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a message Proposal: what a trial executes, and where it came from."""
+    proposal = trial.proposal
+    return {
+        "run_id": trial.origin.run_id,
+        "trial": trial.number,
+        "requested": trial.origin.improver,
+        "provenance": proposal.provenance,
+        "fallback_reason": proposal.fallback_reason,
+        "theta_names": list(theta_names),
+        "theta": trial.theta.tolist(),
+        "projected": trial.projected,
+        "proposed_theta": proposal.theta.tolist(),
+        "moved_reason": trial.moved_back,
+        "latency": float(proposal.latency),
+        "predicted_cost": float(proposal.predicted_cost),
+        "predicted_std": float(proposal.predicted_std),
+    }
 
 
 def trial_from(msg: Any) -> Trial:
@@ -31,6 +72,13 @@ def trial_from(msg: Any) -> Trial:
         seconds=float(msg.seconds),
         moving=float(getattr(msg, "moving", NAN)),
         note=str(msg.note),
+        origin=Origin(
+            run_id=str(msg.run_id),
+            task=str(msg.task),
+            improver=str(msg.proposal.requested),
+            goal=np.array(msg.goal, dtype=np.float64),
+            theta_names=tuple(str(name) for name in msg.theta_names),
+        ),
     )
 
 

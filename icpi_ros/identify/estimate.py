@@ -11,7 +11,7 @@ from icpi_ros.identify.fit import PRIOR, Fit
 from icpi_ros.identify.misfit import DELAY
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
-from icpi_ros.types import Array, Executed
+from icpi_ros.types import Array, Trial
 
 LEVEL = 0.9
 """Probability of the stated intervals."""
@@ -89,7 +89,7 @@ class Estimate:
         return tuple(trial for trial in self.trials if trial.rms > POOR)
 
 
-def estimate_of(task: Task, trials: Sequence[Executed], found: Fit) -> Estimate:
+def estimate_of(task: Task, trials: Sequence[Trial], found: Fit) -> Estimate:
     """Return a fit in units, with intervals and what is not known."""
     space = task.physics_space
     half = space.half_range
@@ -149,7 +149,7 @@ def _tied(names: Sequence[str], correlation: Array) -> tuple[tuple[str, str, flo
     )
 
 
-def _misfits(trials: Sequence[Executed], found: Fit) -> tuple[TrialMisfit, ...]:
+def _misfits(trials: Sequence[Trial], found: Fit) -> tuple[TrialMisfit, ...]:
     parts = np.split(found.residuals, np.cumsum(found.lengths)[:-1])
     return tuple(
         TrialMisfit(

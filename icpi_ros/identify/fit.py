@@ -23,7 +23,7 @@ from icpi_ros.arms.base import Arm
 from icpi_ros.identify.misfit import MOST, MOVING, Misfit, Paths
 from icpi_ros.identify.noise import Noise, noise_of
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Executed
+from icpi_ros.types import Array, Trial
 
 PRIOR = 3.0**-0.5
 """Standard deviation of a uniform distribution from -1 to 1."""
@@ -91,7 +91,7 @@ class Fit:
 def fit(
     task: Task,
     arm: Arm,
-    trials: Sequence[Executed],
+    trials: Sequence[Trial],
     seed: int = 0,
     effort: Effort | None = None,
     threads: int = 1,
@@ -119,7 +119,7 @@ class _Search:
         self,
         task: Task,
         arm: Arm,
-        trials: Sequence[Executed],
+        trials: Sequence[Trial],
         effort: Effort,
         threads: int,
         on_stage: Callable[[], None],

@@ -18,7 +18,7 @@ from icpi_ros.errors import MotionRefused
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Executed, ObjectTrajectory
+from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 DELAY = 0.03
 """Standard deviation of a trial's delay [s]."""
@@ -61,7 +61,7 @@ class Misfit:
         threads: physics that are simulated at the same time; results do not depend on it.
     """
 
-    def __init__(self, task: Task, arm: Arm, trials: Sequence[Executed], threads: int = 1) -> None:
+    def __init__(self, task: Task, arm: Arm, trials: Sequence[Trial], threads: int = 1) -> None:
         """Choose the samples."""
         self.task, self.trials, self.rollouts = task, trials, 0
         self._arm, self._threads = arm, threads

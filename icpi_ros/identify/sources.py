@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from icpi_ros.data.store import TrialStore
 from icpi_ros.errors import UsageError
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Executed, ObjectTrajectory, TrialStatus
+from icpi_ros.types import Trial, TrialStatus
 
 MOST_TRIALS = 24
 """Trials that are used at most, evenly chosen: time grows with their number."""
@@ -38,7 +38,7 @@ class Recording:
     """
 
     task: Task
-    trials: tuple[Executed, ...]
+    trials: tuple[Trial, ...]
     source: str
     left_out: tuple[str, ...]
     arms: tuple[ArmId, ...] = ()
@@ -46,13 +46,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Found:
-    """A trial as it was found; ``poor`` says why its path tells nothing of its theta."""
+    """A trial, or a window without one; ``poor`` says why its path tells nothing of its theta."""
 
     name: str
     number: int
     task: str
-    theta: Array | None
-    path: ObjectTrajectory | None
+    trial: Trial | None
     poor: str = ""
 
 
@@ -75,17 +74,7 @@ def from_bag(
     if not trials:
         raise UsageError(f"bag {path} has no trial of run {run!r}")
     runs = len({trial.run_id for trial in trials})
-    found = [
-        _Found(
-            trial.trial_id or f"{trial.run_id}/{trial.number}",
-            trial.number,
-            trial.task,
-            trial.theta,
-            trial.path.trajectory if trial.path else None,
-            _poor(trial),
-        )
-        for trial in trials
-    ]
+    found = [_Found(one.name, one.number, one.task, one.seen, _poor(one)) for one in trials]
     note = f", {runs} runs taken as one table" if runs > 1 else ""
     made = _recording(found, task, numbers, f"bag {path.name}{note}")
     return replace(made, arms=distinct([ArmId.of_way(recorded_setup(bag).way(made.task))]))
@@ -109,14 +98,7 @@ def from_store(
     if not mix:
         refuse_mixed(run, record.mixed)
     found = [
-        _Found(
-            f"{run}/{trial.number}",
-            trial.number,
-            own,
-            trial.theta,
-            trial.trajectory,
-            _unfinished(trial.status),
-        )
+        _Found(trial.name, trial.number, own, trial, _unfinished(trial.status))
         for trial in store.trials(run)
     ]
     note = f", mixed on purpose: {record.mixed}" if record.mixed else ""
@@ -148,13 +130,13 @@ def _recording(
             )
         found = [trial for trial in found if trial.number in numbers]
     chosen = TASKS.get(_task_name(found, task, source))
-    usable, left_out = list[Executed](), list[str]()
-    for trial in found:
-        why = _unusable(trial, chosen)
+    usable, left_out = list[Trial](), list[str]()
+    for one in found:
+        why = _unusable(one, chosen)
         if why:
-            left_out.append(f"trial {trial.name}: {why}")
-        else:
-            usable.extend(_recorded(trial))
+            left_out.append(f"trial {one.name}: {why}")
+        elif one.trial is not None:
+            usable.append(one.trial)
     if not usable:
         raise UsageError(
             f"{source}: no trial of {chosen.name} can be used"
@@ -164,11 +146,6 @@ def _recording(
     if len(kept) < len(usable):
         left_out.append(f"{len(usable) - len(kept)} of {len(usable)} trials: {MOST_TRIALS} suffice")
     return Recording(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
-
-
-def _recorded(trial: _Found) -> Iterator[Executed]:
-    if trial.theta is not None and trial.path is not None:
-        yield Executed(trial.number, trial.theta, trial.path, trial.name)
 
 
 def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:
@@ -182,21 +159,22 @@ def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:
     return names[0]
 
 
-def _unusable(trial: _Found, task: Task) -> str:
+def _unusable(found: _Found, task: Task) -> str:
     """Return why a trial cannot be used, "" if it can."""
-    if trial.task != task.name:
-        return f"of task {trial.task}"
-    if trial.theta is None:
+    trial = found.trial
+    if found.task != task.name:
+        return f"of task {found.task}"
+    if trial is None:
         return "what was executed is not known"
-    if trial.path is None:
+    if trial.trajectory is None:
         return "it has no trajectory"
-    if trial.poor:
-        return trial.poor
+    if found.poor:
+        return found.poor
     space = task.space
     fits = trial.theta.shape == (space.dim,)
     if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _SLACK):
         return f"theta {np.round(trial.theta, 4).tolist()} is no theta of {task.name}"
-    there = int(np.isfinite(trial.path.positions).all(axis=1).sum())
+    there = int(np.isfinite(trial.trajectory.positions).all(axis=1).sum())
     if there < LEAST_SAMPLES:
         return f"{there} samples of its path are there, at least {LEAST_SAMPLES} are needed"
     return ""

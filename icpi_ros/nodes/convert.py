@@ -22,6 +22,7 @@ from icpi_msgs.msg import ObjectState
 from icpi_msgs.msg import ObjectTrajectory as ObjectTrajectoryMsg
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
+from icpi_ros.data.trial_message import proposal_fields, trial_fields
 from icpi_ros.errors import InvalidValue, Kind, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.nodes.joint_reading import JointReading, read_joints
@@ -283,44 +284,12 @@ def point(position: Iterable[float]) -> Point:
 # --- trials -----------------------------------------------------------------------------------
 
 
-def trial_msg(
-    ns: int, run_id: str, requested: str, task: Task, goal: Array, trial: Trial
-) -> TrialMsg:
-    """Return a finished trial of a run; ``requested`` is the improver that was asked for."""
-    return TrialMsg(
-        header=header(ns, ""),
-        run_id=run_id,
-        trial=trial.number,
-        task=task.name,
-        status=trial.status.value,
-        note=trial.note,
-        theta_names=list(task.space.names),
-        theta=trial.theta.tolist(),
-        goal=goal.tolist(),
-        error=[] if trial.error is None else trial.error.tolist(),
-        cost=float(trial.cost),
-        best_cost=float(trial.best_cost),
-        seconds=float(trial.seconds),
-        moving=float(trial.moving),
-        proposal=proposal_msg(run_id, requested, task, trial),
-    )
+def trial_msg(ns: int, task: Task, trial: Trial) -> TrialMsg:
+    """Return a finished trial of a run of ``task``, stamped ``ns``."""
+    fields = trial_fields(trial, task.space.names)
+    return TrialMsg(header=header(ns, ""), proposal=proposal_msg(task, trial), **fields)
 
 
-def proposal_msg(run_id: str, requested: str, task: Task, trial: Trial) -> ProposalMsg:
-    """Return the proposal that a trial executes, after projection into the bounds."""
-    proposal = trial.proposal
-    return ProposalMsg(
-        run_id=run_id,
-        trial=trial.number,
-        requested=requested,
-        provenance=proposal.provenance,
-        fallback_reason=proposal.fallback_reason,
-        theta_names=list(task.space.names),
-        theta=trial.theta.tolist(),
-        projected=trial.projected,
-        proposed_theta=proposal.theta.tolist(),
-        moved_reason=trial.moved_back,
-        latency=float(proposal.latency),
-        predicted_cost=float(proposal.predicted_cost),
-        predicted_std=float(proposal.predicted_std),
-    )
+def proposal_msg(task: Task, trial: Trial) -> ProposalMsg:
+    """Return the proposal that a trial of ``task`` executes, after projection into the bounds."""
+    return ProposalMsg(**proposal_fields(trial, task.space.names))

@@ -195,7 +195,7 @@ class ImprovementJob:
     def _attempt(self, run: Run, trial: Trial) -> None:
         # No two attempts share an id, so a late path of the first cannot pass for the second's.
         trial_id = f"{run.run_id}/{trial.number}-{secrets.token_hex(3)}"
-        proposal = proposal_msg(run.run_id, run.config.improver, run.task, trial)
+        proposal = proposal_msg(run.task, trial)
 
         def changed(theta: Array, by: str) -> None:
             self._tell.proposed(run, run.change(theta, by))

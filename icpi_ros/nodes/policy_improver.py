@@ -92,13 +92,11 @@ class PolicyImprover(IcpiNode):
         self._log(f"run {run.run_id} trial {trial.number}: {trial.status.value}{cost}")
 
     def _publish_proposal(self, run: Run, trial: Trial) -> None:
-        self._proposals.publish(
-            convert.proposal_msg(run.run_id, run.config.improver, run.task, trial)
-        )
+        self._proposals.publish(convert.proposal_msg(run.task, trial))
 
     def _trial_msg(self, run: Run, trial: Trial) -> TrialMsg:
         now = self.get_clock().now().nanoseconds
-        return convert.trial_msg(now, run.run_id, run.config.improver, run.task, run.goal, trial)
+        return convert.trial_msg(now, run.task, trial)
 
     def _log(self, line: str) -> None:
         self._last = line

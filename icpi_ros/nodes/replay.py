@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -183,15 +184,14 @@ class Replay(IcpiNode):
         trial = again.take(recorded, trajectory, note="seen again in a replay")
         task, now = self._task, self.get_clock().now().nanoseconds
         self._seen += 1
-        self._trials.publish(
-            convert.trial_msg(now, msg.run_id, msg.proposal.requested, task, again.goal, trial)
-        )
+        self._trials.publish(convert.trial_msg(now, task, trial))
         self.get_logger().info(
             f"run {msg.run_id} trial {trial.number}: cost {millimetres(trial.cost)} now, "
             f"{millimetres(recorded.cost)} recorded"
         )
         proposed = again.preview(recorded.number + 1)
-        self._proposals.publish(convert.proposal_msg(msg.run_id, self._improver, task, proposed))
+        named = replace(proposed, origin=replace(proposed.origin, run_id=msg.run_id))
+        self._proposals.publish(convert.proposal_msg(task, named))
 
     def _health(self) -> diagnostics.Health:
         played = 0 if self._player is None else self._player.played

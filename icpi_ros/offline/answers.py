@@ -156,8 +156,8 @@ class _Asking:
             bench = Bench(one.run, self.dataset, self.options)
             proposed = bench.proposals(name)
             hindsight = [
-                bench.ask(bench.proposer(name, i.goal), i.history, i.number, OTHER_SEED + k)[0]
-                for k, i in enumerate(one.instances)
+                bench.solution(name, instance, OTHER_SEED + k)
+                for k, instance in enumerate(one.instances)
             ]
         except (UsageError, BudgetSpent) as exc:
             return Answer(failed=str(exc))

@@ -24,7 +24,7 @@ from icpi_ros.offline.runs import RecordedRun, group
 from icpi_ros.offline.seeing import executed_of, see_runs
 from icpi_ros.perception.sources import SeenPath
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Executed
+from icpi_ros.types import Trial
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Part:
 
     bag: str
     run_id: str
-    executed: tuple[Executed, ...]
+    executed: tuple[Trial, ...]
     way: Execution
 
 

@@ -8,7 +8,7 @@ are measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from icpi_ros.data.hindsight import choose_pairs, outcome_goal
 from icpi_ros.errors import DatasetError, ObservationMissing
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Executed, Outcome
+from icpi_ros.types import Array, Trial
 
 PAIRS = 12
 """Pairs (a, b) of a run that are used by default, besides one goal per recorded trial."""
@@ -28,23 +28,17 @@ class Solved:
 
     Attributes:
         goal: ``(g,)`` what the outcome of ``solution`` reached.
-        history: what an improver is told, oldest first; errors are to ``goal``, measured.
-        number: of the trial that it proposes.
-        shown: numbers of the trials in the history.
-        solution: number of the trial that solves the instance.
-        theta: ``(d,)`` of that trial.
+        history: trials that an improver is told of, oldest first; errors are to ``goal``, measured.
+        solution: the trial that reaches the goal.
     """
 
     goal: Array
-    history: tuple[Outcome, ...]
-    number: int
-    shown: tuple[int, ...]
-    solution: int
-    theta: Array
+    history: tuple[Trial, ...]
+    solution: Trial
 
 
 def solved_instances(
-    task: Task, executed: Sequence[Executed], pairs: int = PAIRS, seed: int = 0
+    task: Task, executed: Sequence[Trial], pairs: int = PAIRS, seed: int = 0
 ) -> list[Solved]:
     """Return one instance per trial (all before it are its history), then random pairs.
 
@@ -61,22 +55,19 @@ def solved_instances(
         goals = [outcome_goal(task, trial.path) for trial in executed]
     except (DatasetError, ObservationMissing):
         return []
-    found = [_instance(task, executed, goals[b], range(b), b) for b in range(1, count)]
+    found = [_instance(task, executed[:b], goals[b], executed[b]) for b in range(1, count)]
     if count > 1 and pairs:
         rng = np.random.default_rng([seed, count])
         chosen = choose_pairs(count, pairs, rng).tolist()
-        found += [_instance(task, executed, goals[b], (a,), b) for a, b in chosen]
+        found += [_instance(task, [executed[a]], goals[b], executed[b]) for a, b in chosen]
     return found
 
 
-def _instance(
-    task: Task,
-    executed: Sequence[Executed],
-    goal: Array,
-    shown: range | tuple[int, ...],
-    solution: int,
-) -> Solved:
-    history = tuple(outcome(task, goal, executed[k].theta, executed[k].path) for k in shown)
-    numbers = tuple(executed[k].number for k in shown)
-    solved = executed[solution]
-    return Solved(goal, history, len(history), numbers, solved.number, solved.theta)
+def _instance(task: Task, shown: Sequence[Trial], goal: Array, solution: Trial) -> Solved:
+    return Solved(goal, tuple(_seen_to(task, goal, trial) for trial in shown), solution)
+
+
+def _seen_to(task: Task, goal: Array, trial: Trial) -> Trial:
+    """Return a trial as it would have been in a run with that goal ``(g,)``."""
+    found = outcome(task, goal, trial.theta, trial.path)
+    return replace(trial, error=found.error, cost=found.cost)

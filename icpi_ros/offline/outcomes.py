@@ -18,7 +18,7 @@ from icpi_ros.context.outcome_posterior import Posterior
 from icpi_ros.data.dataset import Dataset
 from icpi_ros.improvers.base import REPEAT
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Executed
+from icpi_ros.types import Array, Trial
 
 DRAWS = 400
 """Joint draws of all outcomes of a run; the same ones for every improver."""
@@ -86,7 +86,7 @@ class Outcomes:
     """
 
     def __init__(
-        self, task: Task, executed: Sequence[Executed], dataset: Dataset | None, seed: int = 0
+        self, task: Task, executed: Sequence[Trial], dataset: Dataset | None, seed: int = 0
     ) -> None:
         """Scale the thetas; the model is fitted at the first call."""
         self._task, self._executed = task, executed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,18 @@ import numpy as np
 from icpi_ros.arms import find_arm
 from icpi_ros.data.bags.parameters import RecordedSetup
 from icpi_ros.data.dataset import Dataset
-from icpi_ros.feasible import Confinement, WhyNot, anything, reach_of
+from icpi_ros.feasible import WhyNot, anything, reach_of
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.motion.limits_file import gate_of
-from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.offline.instances import Solved
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.proposing import Proposer
 from icpi_ros.run_setup import find_examples
+from icpi_ros.runs.proposals import Seeded
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Outcome, Proposal
+from icpi_ros.types import Array, Trial
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,25 @@ class Proposed:
     """A proposal made offline.
 
     Attributes:
-        number: of the trial it is for.
-        theta: ``(d,)`` as it would have been executed: projected and within the largest step.
-        proposal: as the improver made it.
+        trial: as it would have been begun: projected and within the largest step.
         same: True or False: it is, or is not, exactly what was executed; None = another improver
             was at work then, or a person.
         distance: from the executed theta, largest share of a parameter's range.
     """
 
-    number: int
-    theta: Array
-    proposal: Proposal
+    trial: Trial
     same: bool | None
     distance: float
+
+    @property
+    def number(self) -> int:
+        """Number of the trial."""
+        return self.trial.number
+
+    @property
+    def theta(self) -> Array:
+        """Policy parameters ``(d,)`` of the trial."""
+        return self.trial.theta
 
 
 class Bench:
@@ -62,16 +70,21 @@ class Bench:
         self.run = run
         self._dataset, self._options = dataset, options
         setup = run.settings.setup
-        possible = anything if setup.arm is None else _reach(run.task, setup)
-        self._confinement = Confinement(StepLimit(run.task.space, setup.max_step), possible)
+        self._possible = anything if setup.arm is None else _reach(run.task, setup)
 
-    def proposer(self, improver: str, goal: Array) -> Proposer:
-        """Return the asked improver for one goal ``(g,)``.
+    def begin(self, improver: str, goal: Array, trials: int, seed: int | None = None) -> Run:
+        """Return a run in memory that asks an improver as the recorded run would have.
+
+        Args:
+            improver: registered name.
+            goal: ``(g,)``; any that an outcome reached.
+            trials: how many it takes before a proposal.
+            seed: None = that of the recorded run.
 
         Raises:
             UsageError: no such improver, or it refuses its options or data set.
         """
-        task = self.run.task
+        task, settings = self.run.task, self.run.settings
         context = Context(
             space=task.space,
             goal=goal,
@@ -79,45 +92,61 @@ class Bench:
             dataset=find_examples(task, improver, self._dataset),
             options=IMPROVERS.get(improver).taken(self._options),
         )
-        return Proposer(improver, context)
-
-    def ask(
-        self, proposer: Proposer, history: Sequence[Outcome], number: int, seed: int | None = None
-    ) -> tuple[Array, Proposal]:
-        """Return theta ``(d,)`` as the loop would execute it, and the proposal behind it.
-
-        Args:
-            proposer: of this run and some goal.
-            history: what it is told, oldest first.
-            number: of the trial that it proposes.
-            seed: None = that of the run.
-        """
-        proposal = proposer.propose(
-            history, self.run.settings.seed if seed is None else seed, number
+        seed = settings.seed if seed is None else seed
+        run = Run(
+            task,
+            improver=improver,
+            goal=goal,
+            trials=trials + 1,
+            seed=seed,
+            max_step=settings.setup.max_step,
+            proposals=Seeded(Proposer(improver, context), seed),
         )
-        executed = [outcome.theta for outcome in history]
-        return self._confinement.of(proposal.theta, executed).theta, proposal
+        run.why_not = self._possible
+        return run
+
+    def solution(self, improver: str, instance: Solved, seed: int) -> Array:
+        """Return theta ``(d,)`` that an improver would have executed in a solved instance.
+
+        Raises:
+            UsageError: see :meth:`begin`.
+            BudgetSpent: its model may cost no more.
+        """
+        count = len(instance.history)
+        run = self.begin(improver, instance.goal, count, seed)
+        for trial in instance.history:
+            _take(run, trial)
+        return run.preview(count).theta
 
     def proposals(self, improver: str) -> list[Proposed]:
         """Return the improver's proposal for every recorded trial that has a history.
 
         Raises:
-            UsageError: see :meth:`proposer`.
+            UsageError: see :meth:`begin`.
             BudgetSpent: its model may cost no more.
         """
-        proposer, found = self.proposer(improver, self.run.goal), []
-        for trial in self.run.trials:
-            history = self.run.history(trial.number)
-            if trial.trial is None or not history:
+        run, found = self.begin(improver, self.run.goal, len(self.run.done)), list[Proposed]()
+        for recorded in self.run.trials:
+            if (trial := recorded.trial) is None:
                 continue
-            theta, proposal = self.ask(proposer, history, trial.number)
-            span = 2.0 * self.run.task.space.half_range
-            distance = float(np.max(np.abs(theta - trial.trial.theta) / span))
-            then = trial.trial.proposal.provenance
-            asked = improver == trial.requested and then == proposal.provenance
-            same = np.array_equal(theta, trial.trial.theta) if asked else None
-            found.append(Proposed(trial.number, theta, proposal, same, distance))
+            if run.history:
+                found.append(self._compared(run.preview(trial.number), trial))
+            if trial.outcome is not None:
+                _take(run, trial)
         return found
+
+    def _compared(self, now: Trial, then: Trial) -> Proposed:
+        span = 2.0 * self.run.task.space.half_range
+        distance = float(np.max(np.abs(now.theta - then.theta) / span))
+        made = then.proposal.provenance, then.origin.improver
+        asked = made == (now.proposal.provenance, now.origin.improver)
+        return Proposed(now, np.array_equal(now.theta, then.theta) if asked else None, distance)
+
+
+def _take(run: Run, trial: Trial) -> None:
+    """Add a trial with its error as it is known."""
+    assert trial.error is not None  # of trials that were observed
+    run.take(trial, trial.error)
 
 
 def _reach(task: Task, setup: RecordedSetup) -> WhyNot:

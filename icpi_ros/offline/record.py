@@ -14,8 +14,11 @@ from icpi_ros.offline.evaluate import Evaluation
 from icpi_ros.offline.outcomes import LEVEL, Estimate
 from icpi_ros.offline.propose import Proposed
 from icpi_ros.redact import Json, jsonable
+from icpi_ros.runs.trial_json import trial_json
 
 FORMAT = "icpi replay 1"
+TRIAL_KEYS = ("trial", "status", "theta", "error", "cost", "provenance")
+PROPOSAL_KEYS = ("theta", "provenance", "fallback_reason", "predicted_cost", "predicted_std")
 
 
 def as_json(bag: Bag, evaluation: Evaluation) -> Json:
@@ -61,15 +64,11 @@ def _run(one: EvaluatedRun) -> dict[str, Any]:
 
 
 def _trial(one: EvaluatedRun, recorded: RecordedTrial) -> dict[str, Any]:
-    trial = recorded.trial
+    assert recorded.trial is not None  # of a run
+    known = trial_json(recorded.trial)
     return {
-        "trial": recorded.number,
+        **{name: known[name] for name in TRIAL_KEYS},
         "trial_id": recorded.trial_id,
-        "status": recorded.status,
-        "theta": recorded.theta,
-        "error": trial and trial.error,
-        "cost": trial and trial.cost,
-        "provenance": trial.proposal.provenance if trial else "",
         "perception": asdict(one.differences[recorded.number]),
         "proposals": {
             name: found
@@ -88,13 +87,9 @@ def _proposal(answer: Answer, number: int) -> dict[str, Any] | None:
 
 
 def _proposed(proposed: Proposed) -> dict[str, Any]:
-    return {
-        "theta": proposed.theta,
-        "provenance": proposed.proposal.provenance,
-        "fallback_reason": proposed.proposal.fallback_reason,
-        "predicted_cost": proposed.proposal.predicted_cost,
-        "predicted_std": proposed.proposal.predicted_std,
-        "seconds": proposed.proposal.latency,
+    known = trial_json(proposed.trial)
+    return {name: known[name] for name in PROPOSAL_KEYS} | {
+        "seconds": known["proposal_seconds"],
         "same_as_recorded": proposed.same,
         "distance_from_recorded": proposed.distance,
     }
@@ -124,10 +119,10 @@ def _instance(one: EvaluatedRun, n: int) -> dict[str, Any]:
     instance = one.instances[n]
     return {
         "goal": instance.goal,
-        "shown": list(instance.shown),
-        "best_shown_cost": min(outcome.cost for outcome in instance.history),
-        "solved_by": instance.solution,
-        "solution": instance.theta,
+        "shown": [trial.number for trial in instance.history],
+        "best_shown_cost": min(trial.cost for trial in instance.history),
+        "solved_by": instance.solution.number,
+        "solution": instance.solution.theta,
         "kind": "measured",
         "proposals": {
             name: {"theta": answer.hindsight[n], "outcome": outcome_json(answer.solved[n])}

@@ -14,7 +14,7 @@ from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Outcome, TrialStatus
+from icpi_ros.types import Array, TrialStatus
 
 MOST_SEEDS = 10_000
 """Seeds from 0 on that are tried where nobody says which one a run had."""
@@ -63,11 +63,6 @@ class RecordedRun:
     def done(self) -> list[RecordedTrial]:
         """Trials with an outcome."""
         return [trial for trial in self.trials if trial.outcome is not None]
-
-    def history(self, number: int) -> list[Outcome]:
-        """Return what the improver knew before trial ``number``, oldest first."""
-        before = (trial.outcome for trial in self.trials if trial.number < number)
-        return [outcome for outcome in before if outcome is not None]
 
 
 @dataclass(frozen=True)
@@ -141,7 +136,8 @@ def _run(run_id: str, members: Sequence[RecordedTrial]) -> RecordedRun:
     task.check_goal(goal)
     for trial in trials:
         _check(trial, task, goal)
-    asked = Counter(trial.requested for trial in trials if trial.requested)
+    origins = [trial.trial.origin for trial in trials if trial.trial is not None]
+    asked = Counter(origin.improver for origin in origins if origin.improver)
     improver = asked.most_common(1)[0][0] if asked else ""
     return RecordedRun(run_id, task, improver, goal, trials)
 
@@ -157,14 +153,14 @@ def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
         raise InvalidValue(f"{where} is of task {recorded.task!r}, others of {task.name!r}")
     if recorded.goal is None or not np.array_equal(recorded.goal, goal):
         raise InvalidValue(f"{where} has the goal {recorded.goal}, the first one {goal}")
-    names = recorded.theta_names
+    trial = recorded.trial
+    assert trial is not None  # the caller leaves others out
+    names = trial.origin.theta_names
     if names and names != task.space.names:
         raise InvalidValue(
             f"{where} has the parameters {', '.join(names)}, task {task.name} has "
             f"{', '.join(task.space.names)}"
         )
-    trial = recorded.trial
-    assert trial is not None  # the caller leaves others out
     theta = task.space.as_vector(trial.theta)
     if np.any(np.abs(task.space.normalise(theta)) > 1.0 + SLACK):
         raise InvalidValue(f"{where} has the theta {theta}, which is none of task {task.name}")
@@ -194,8 +190,8 @@ def find_seed(run: RecordedRun, most: int = MOST_SEEDS) -> int | None:
     The first attempt is one of the seed's first draws: those that the arm could not execute were
     passed over.
     """
-    first = run.trials[0]
-    if first.number != 0 or first.theta is None:
+    first = run.trials[0].trial
+    if first is None or first.number != 0:
         return None
     for seed in range(most):
         draws = run.task.space.sample(np.random.default_rng([seed, 0]), FIRST_DRAWS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from icpi_ros.offline.perceive import JUMP, choose_source, perceive
 from icpi_ros.offline.request import Request
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.perception.sources import SeenPath
-from icpi_ros.types import SECOND, Executed
+from icpi_ros.types import SECOND, Trial
 
 
 def see_runs(
@@ -42,23 +43,24 @@ def see_runs(
     return source, seen
 
 
-def executed_of(run: RecordedRun, seen: Mapping[int, SeenPath]) -> tuple[Executed, ...]:
-    """Return what the run executed and saw: the recorded path, else the one of now.
+def executed_of(run: RecordedRun, seen: Mapping[int, SeenPath]) -> tuple[Trial, ...]:
+    """Return the trials that the run executed and saw: with the recorded path, else that of now.
 
     Only paths that show what the task needs count.
     """
     found = []
-    for trial in run.done:
-        now = seen.get(trial.number)
-        path = trial.path.trajectory if trial.path else now.path if now else None
-        if path is None or trial.theta is None:
+    for recorded in run.done:
+        trial, now = recorded.seen, seen.get(recorded.number)
+        if trial is not None and trial.trajectory is None and now is not None:
+            trial = replace(trial, trajectory=now.path)
+        if trial is None or trial.trajectory is None:
             continue
         try:
-            shown = np.isfinite(run.task.error(path, run.goal)).all()
+            shown = np.isfinite(run.task.error(trial.trajectory, run.goal)).all()
         except IcpiError:
             continue
         if shown:
-            found.append(Executed(trial.number, trial.theta, path))
+            found.append(trial)
     return tuple(found)
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from icpi_ros.data.bags.trials import RecordedTrial
 from icpi_ros.data.records import RunConfig, RunRecord
 from icpi_ros.offline.runs import RecordedRun
 from icpi_ros.types import SECOND, Trial
@@ -38,21 +37,15 @@ def as_record(run: RecordedRun, bag: str) -> RunRecord:
 def as_trials(run: RecordedRun, stored: Sequence[Trial] = ()) -> list[Trial]:
     """Return the trials; what bags lack (prompts, replies) comes from ``stored`` ones."""
     known = {trial.number: trial for trial in stored}
-    return [
-        _trial(recorded, recorded.trial, known.get(recorded.number))
-        for recorded in run.trials
-        if recorded.trial is not None
-    ]
+    seen = [recorded.seen for recorded in run.trials]
+    return [_trial(trial, known.get(trial.number)) for trial in seen if trial is not None]
 
 
-def _trial(recorded: RecordedTrial, trial: Trial, stored: Trial | None) -> Trial:
-    path = recorded.path.trajectory if recorded.path else None
-    if stored is not None and np.array_equal(stored.theta, trial.theta):
-        proposal = replace(trial.proposal, details=stored.proposal.details)
-        return replace(
-            trial, trajectory=path, proposal=proposal, seconds=stored.seconds, moving=stored.moving
-        )
-    return replace(trial, trajectory=path)
+def _trial(trial: Trial, stored: Trial | None) -> Trial:
+    if stored is None or not np.array_equal(stored.theta, trial.theta):
+        return trial
+    proposal = replace(trial.proposal, details=stored.proposal.details)
+    return replace(trial, proposal=proposal, seconds=stored.seconds, moving=stored.moving)
 
 
 def _begun(run: RecordedRun) -> str:

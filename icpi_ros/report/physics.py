@@ -13,7 +13,7 @@ from icpi_ros.lengths import millimetres
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 from icpi_ros.text import printable
-from icpi_ros.types import Executed, ObjectTrajectory
+from icpi_ros.types import ObjectTrajectory, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def save_physics_picture(
     path: Path,
     task: Task,
-    trials: Sequence[Executed],
+    trials: Sequence[Trial],
     simulated: Sequence[ObjectTrajectory],
     found: Estimate,
 ) -> None:
@@ -41,9 +41,7 @@ def save_physics_picture(
     save_figure(path, figure)
 
 
-def _draw_paths(
-    axes: Axes, trials: Sequence[Executed], simulated: Sequence[ObjectTrajectory]
-) -> None:
+def _draw_paths(axes: Axes, trials: Sequence[Trial], simulated: Sequence[ObjectTrajectory]) -> None:
     """Draw the two coordinates in which the object moves most."""
     everything = np.concatenate([path.positions for path in simulated])
     first, second = sorted(np.argsort(np.ptp(everything, axis=0))[1:])

@@ -14,6 +14,7 @@ from icpi_ros.data.records import (
     RunSummary,
     UnknownRun,
     new_id,
+    origin_of,
     refuse_keys,
     unknown_run,
     utc_now,
@@ -94,7 +95,9 @@ class MemoryStorage:
         for trial in [t for t, _ in stored.attempts if t.status is TrialStatus.RUNNING] + before:
             if trial.status in (TrialStatus.RUNNING, TrialStatus.DONE):
                 raise ValueError(f"trial {trial.number} of run {run_id} is {trial.status}")
-        stored.attempts.append((Trial(number, theta.copy(), proposal, projected), execution))
+        origin = origin_of(run_id, stored.record.config, execution)
+        trial = Trial(number, theta.copy(), proposal, projected, origin=origin)
+        stored.attempts.append((trial, execution))
         return len(before) + 1
 
     def finish_trial(self, run_id: str, trial: Trial) -> None:

@@ -73,7 +73,7 @@ class Progress:
         return draw(self.task, self.goal, self.trials)
 
     def _rows(self) -> list[dict[str, Value]]:
-        return trial_rows(self.run_id, self.config.improver, self.task, self.goal, self.trials)
+        return trial_rows(self.task, self.trials)
 
     @property
     def goal(self) -> Array:

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from icpi_ros.data.dataset import Dataset, check_arm, empty
 from icpi_ros.data.execution import NOT_TOLD, Execution
 from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.records import RunConfig
+from icpi_ros.data.records import RunConfig, origin_of
 from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
 from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
 from icpi_ros.improvers import DEFAULT_IMPROVER
@@ -90,7 +90,8 @@ class Run(Progress):
         Args:
             task: what to improve, or its name.
             improver: registered improver.
-            goal: ``(g,)``; None = the task's default goal.
+            goal: ``(g,)``; None = the task's default goal.  With ``proposals`` of its own it may be
+                outside the task's region, such as what an outcome reached.
             trials: number of trials in all, the first attempt included, 1 to 1000.
             seed: of the first attempt and of the improver, 0 to 2^64 - 1.
             dataset: examples of the task; None = the shipped set, where the improver needs one.
@@ -109,7 +110,8 @@ class Run(Progress):
             StoreError: the run cannot be stored.
         """
         task = TASKS.get(task) if isinstance(task, str) else task
-        checked = task.check_goal(task.default_goal if goal is None else goal)
+        check = task.check_goal if proposals is None else task.goal_space.as_vector
+        checked = check(task.default_goal if goal is None else goal)
         if proposals is not None and dataset is None:
             dataset = empty(task)
         examples = find_examples(task, improver, dataset)
@@ -220,9 +222,16 @@ class Run(Progress):
         """
         if self.finished:
             raise InvalidValue(f"run {self.run_id} takes no more trials: {self.reason}")
-        known = trial.number, self.task.space.as_vector(trial.theta), trial.proposal
-        best = lowest_cost(self.history)
-        self._start(lambda: Trial(*known, trial.projected, best_cost=best, note=note))
+        begun = Trial(
+            trial.number,
+            self.task.space.as_vector(trial.theta),
+            trial.proposal,
+            trial.projected,
+            best_cost=lowest_cost(self.history),
+            note=note,
+            origin=trial.origin,
+        )
+        self._start(lambda: begun)
         try:
             return self.tell(observed)
         except IcpiError as exc:
@@ -248,7 +257,7 @@ class Run(Progress):
         # What failed is repeated as it is, unless this arm is known not to be able to do it.
         if again is not None and again.number == number and not self.why_not(again.theta):
             known = Confined(again.theta, again.projected, again.moved_back)
-            return known.trial(number, again.proposal, lowest_cost(history))
+            return self._own(known.trial(number, again.proposal, lowest_cost(history)))
         try:
             return self.preview(number)
         except BudgetSpent as exc:
@@ -262,7 +271,10 @@ class Run(Progress):
             BudgetSpent: what may be spent on the model is used up.
         """
         confinement = Confinement(self._steps, self.why_not)
-        return next_trial(self._proposals, confinement, self.history, number)
+        return self._own(next_trial(self._proposals, confinement, self.history, number))
+
+    def _own(self, trial: Trial) -> Trial:
+        return replace(trial, origin=origin_of(self.run_id, self.config, self.execution))
 
     def change(self, theta: Array, by: str) -> Trial:
         """Note that a person had another theta ``(d,)`` executed in the trial under way.

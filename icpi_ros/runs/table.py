@@ -18,26 +18,24 @@ if TYPE_CHECKING:
 Value = str | int | float | bool | None
 
 
-def trial_rows(
-    run_id: str, improver: str, task: Task, goal: Array, trials: Sequence[Trial]
-) -> list[dict[str, Value]]:
-    """Return one row per trial; the columns are the same for all runs of a task.
+def trial_rows(task: Task, trials: Sequence[Trial]) -> list[dict[str, Value]]:
+    """Return one row per trial of ``task``; the columns are the same for all its runs.
 
     Columns of vectors are called ``theta_<name>``, ``goal_<name>``, ``error_<name>``, as in data
     sets; ``icpi task describe`` has their units.  None = not known.
     """
-    return [_row(run_id, improver, task, goal, trial) for trial in trials]
+    return [_row(task, trial) for trial in trials]
 
 
-def _row(run_id: str, improver: str, task: Task, goal: Array, trial: Trial) -> dict[str, Value]:
-    proposal = trial.proposal
-    vectors = {"theta": trial.theta, "goal": goal, "error": trial.error}
+def _row(task: Task, trial: Trial) -> dict[str, Value]:
+    proposal, origin = trial.proposal, trial.origin
+    vectors = {"theta": trial.theta, "goal": origin.goal, "error": trial.error}
     path = trial.trajectory
     seen = None if path is None or not len(path.times) else float(path.times[-1])
     return {
-        "run_id": run_id,
+        "run_id": origin.run_id,
         "task": task.name,
-        "improver": improver,
+        "improver": origin.improver,
         "trial": trial.number,
         "status": trial.status.value,
         **_vectors(task, vectors),

@@ -6,7 +6,7 @@ from icpi_ros.arms import ARMS
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.observation import Observation, observe
 from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import Executed
+from icpi_ros.types import Origin, Trial
 
 PHYSICS = np.array([0.19, 0.2, -0.9])
 THETAS = np.array([[1.3, 0.2], [0.9, -0.25], [1.1, 0.0]])
@@ -18,6 +18,6 @@ def recorded(physics=PHYSICS, thetas=THETAS, noise=5e-4, seed=0, task=SLIDE):
     rng = np.random.default_rng(seed)
     paths = rollout(task, ARMS.get(task.arm), physics, thetas).trajectories
     return [
-        Executed(n, theta, observe(path, Observation(noise), rng), f"run/{n}")
+        Trial.executed(n, theta, observe(path, Observation(noise), rng), Origin("run"))
         for n, (theta, path) in enumerate(zip(thetas, paths, strict=True))
     ]

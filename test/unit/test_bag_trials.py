@@ -40,7 +40,7 @@ def test_trials_come_out_as_they_were_recorded(tmp_path, storage):
         np.testing.assert_array_equal(found.theta, THETAS[number])
         np.testing.assert_array_equal(found.goal, [0.6, 0.42])
         assert found.trial.cost == 0.1 / (number + 1)
-        assert (found.requested, found.trial.proposal.predicted_cost) == ("ridge", 0.02)
+        assert (found.trial.origin.improver, found.trial.proposal.predicted_cost) == ("ridge", 0.02)
         assert found.path.trajectory.positions.shape == (TRIAL_LENGTH // PERIOD + 1, 3)
         assert found.outcome.cost == found.trial.cost
 

@@ -19,7 +19,7 @@ from icpi_ros.bench.results import ROW_KEYS
 from icpi_ros.bench.simulator import simulator
 from icpi_ros.bench.unit import TaskWork
 from icpi_ros.data.dataset import shipped
-from icpi_ros.errors import InvalidValue, UnknownName
+from icpi_ros.errors import InvalidValue, Kind, Refusal, UnknownName
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.random import Random
 from icpi_ros.sim.rollout import Rollouts
@@ -30,6 +30,7 @@ from icpi_ros.types import Proposal
 TASK = PUSHING_GOALS
 DATA = toy_task.toy_dataset()
 GOAL = np.array([0.6, 0.42])
+UNSTABLE = Refusal("toy: unstable")
 LIMIT = 120.0
 LATE = 2.0
 """A limit that tests run into [s]; long enough for what is no slow answer."""
@@ -68,13 +69,11 @@ def fails_on_call(number):
     return answer
 
 
-def unstable_above(push, physics, calls=None):
+def unstable_above(push, physics, calls=None, why=UNSTABLE):
     def simulate(thetas):
         if calls is not None:
             calls.append(len(thetas))
-        return [
-            "toy: unstable" if t[0] > push else toy_task.rollout(t, grip=physics[0]) for t in thetas
-        ]
+        return [why if t[0] > push else toy_task.rollout(t, grip=physics[0]) for t in thetas]
 
     return simulate
 
@@ -90,7 +89,7 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     rows = play(TASK, UR5E, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]
-    assert all(set(row) == {*ROW_KEYS, "spent"} for row in rows)
+    assert all(set(row) == {*ROW_KEYS, "spent", "refusal"} for row in rows)
     return {label: [row for row in rows if row["improver"] == label] for label in kinds}
 
 
@@ -365,6 +364,15 @@ def test_a_theta_that_cannot_be_simulated_is_a_failure_and_not_shown_to_the_impr
     assert [len(history) for history in kind.seen] == [1, 2, 2, 2]
 
 
+def test_a_row_has_the_fields_of_a_refusal():
+    kind = scripted(lambda history, rng: [1.4 if len(history) == 1 else 0.8, 0.1])
+    why = Refusal("9 rad/s is too fast", Kind.JOINT_LIMIT, "velocity", "elbow_joint", 9.0)
+    rows = contest({"a": kind}, trials=2, above=1.3, theta=np.array([0.7, 0.0]), why=why)["a"]
+    assert [row["failure"] for row in rows] == [None, "9 rad/s is too fast"]
+    fields = {"kind": "joint_limit", "quantity": "velocity", "joint": "elbow_joint"}
+    assert [row["refusal"] for row in rows] == [None, fields]
+
+
 def test_where_the_first_attempt_fails_nobody_is_asked():
     kind = scripted(lambda history, rng: [1.0, 0.0])
     kind.seen = []
@@ -411,8 +419,8 @@ def test_one_unstable_rollout_does_not_spoil_its_batch(monkeypatch):
     monkeypatch.setattr(simulator_module, "World", lambda *_: "world")
     simulate = simulator(SLIDE, UR5E, np.array([0.5]))
     found = simulate(np.array([[0.8, 0.0], [1.3, 0.0], [1.0, 0.0]]))
-    assert [isinstance(path, str) for path in found] == [False, True, False]
-    assert found[1] == "toy: too fast"
+    assert [isinstance(path, Refusal) for path in found] == [False, True, False]
+    assert found[1].text == "toy: too fast"
 
 
 def test_a_unit_runs_on_one_thread():

@@ -144,6 +144,20 @@ def test_a_failure_spoils_success_from_then_on_but_keeps_the_best_cost():
     assert line.mean[2] == pytest.approx(0.001)
 
 
+def test_refusals_are_counted_by_their_fields_and_those_of_older_files_by_their_text():
+    found = results_of({"embedded": [[0.1, np.nan], [0.1, np.nan], [0.1, np.nan]]})
+    elbow = {"kind": "joint_limit", "quantity": "velocity", "joint": "elbow_joint"}
+    texts = ("3.2 rad/s is too fast", "3.3 rad/s is too fast", "it diverged")
+    failed = [each for each in found.rows if each["failure"]]
+    for each, text, fields in zip(failed, texts, (elbow, elbow, None), strict=True):
+        each.update(failure=text, refusal=fields)
+    reasons = one(found).of("embedded").failure_reasons
+    assert reasons == (("joint limit: velocity of elbow_joint", 2), ("it diverged", 1))
+    for each in failed:
+        del each["refusal"]
+    assert one(found).of("embedded").failure_reasons == tuple((t, 1) for t in sorted(texts))
+
+
 def test_an_instance_without_a_first_outcome_is_left_out_for_all_alike():
     nan = np.nan
     a = [[0.1, 0.01], [nan, nan], [0.3, 0.03]]

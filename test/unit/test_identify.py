@@ -42,7 +42,7 @@ def assert_recovered(found, share=0.02):
 
 def moved(trial, delay=0.0, offset=(0.0, 0.0, 0.0)):
     path = trial.path
-    return replace(trial, path=ObjectTrajectory(path.times + delay, path.positions + offset))
+    return replace(trial, trajectory=ObjectTrajectory(path.times + delay, path.positions + offset))
 
 
 def test_known_physics_are_recovered_as_surely_as_stated(plain):
@@ -84,7 +84,7 @@ def test_gaps_a_late_clock_and_a_camera_that_is_off_do_no_harm():
 def test_a_trial_that_does_not_fit_is_named_and_counts_little():
     trials = recorded()
     bumped = trials[2].path.positions + np.linspace(0.0, 0.3, len(trials[2].path.times))[:, None]
-    trials[2] = replace(trials[2], path=ObjectTrajectory(trials[2].path.times, bumped))
+    trials[2] = replace(trials[2], trajectory=ObjectTrajectory(trials[2].path.times, bumped))
     found = estimate(trials)
     assert [trial.name for trial in found.poor] == ["run/2"]
     assert_recovered(found, share=0.05)

@@ -112,9 +112,8 @@ def test_another_seed_gives_other_proposals_of_a_random_improver(bag):
 
 def test_the_estimate_of_an_executed_theta_for_its_own_goal_is_its_cost(run):
     from icpi_ros.offline.outcomes import Outcomes
-    from icpi_ros.types import Executed
 
-    executed = [Executed(t.number, t.theta, t.trajectory) for t in run.trials]
+    executed = run.trials
     outcomes = Outcomes(run.task, executed, None)
     found = outcomes.estimate(run.goal, [trial.theta for trial in executed])
     assert [e.cost for e in found] == [pytest.approx(t.cost) for t in run.trials]
@@ -280,13 +279,14 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
 def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     from icpi_ros.data.bags.trials import RecordedTrial
     from icpi_ros.offline.runs import find_seed, group
-    from icpi_ros.types import Proposal, Trial, TrialStatus
+    from icpi_ros.types import Origin, Proposal, Trial, TrialStatus
 
     task = run.task
     draws = task.space.sample(np.random.default_rng([17, 0]), 3)
     trial = RecordedTrial(
-        "r", 0, "r/0", task.name, goal=run.goal, trial=Trial(
-            0, draws[2], Proposal(draws[2], "x"), False, TrialStatus.DONE, np.zeros(2), 0.0
+        "r", 0, "r/0", task.name, trial=Trial(
+            0, draws[2], Proposal(draws[2], "x"), False, TrialStatus.DONE, np.zeros(2), 0.0,
+            origin=Origin(goal=run.goal),
         ),
     )  # fmt: skip
     (found,) = group([trial]).runs

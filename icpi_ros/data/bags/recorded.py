@@ -1,8 +1,8 @@
-"""What a bag says about one trial: values, with units."""
+"""One trial of a bag: its window, the path that was seen in it, and the trial itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from icpi_ros.types import Array, ObjectTrajectory, Outcome, Trial, TrialStatus
 
@@ -29,7 +29,7 @@ class RecordedPath:
 
 @dataclass(frozen=True)
 class RecordedTrial:
-    """One trial window of a bag with everything that was said about it.
+    """One trial window of a bag, what perception said about it, and the trial executed in it.
 
     Attributes:
         run_id: of the run; "" = of no run.  The second run of the same id in a bag has ``#2``
@@ -41,9 +41,6 @@ class RecordedTrial:
         state: of the window: ``closed``, ``aborted``, ``open`` (never closed) or "".
         path: what perception published for it; None = nothing.
         trial: what was executed and came of it; None = no trial was recorded for this window.
-        goal: ``(g,)`` goal of the run; None = not known.
-        requested: improver that was asked for.
-        theta_names: names of the policy parameters.
     """
 
     run_id: str
@@ -55,9 +52,11 @@ class RecordedTrial:
     state: str = ""
     path: RecordedPath | None = None
     trial: Trial | None = None
-    goal: Array | None = None
-    requested: str = ""
-    theta_names: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the trial among others, with or without a window."""
+        return self.trial_id or f"{self.run_id}/{self.number}"
 
     @property
     def status(self) -> TrialStatus | None:
@@ -71,5 +70,17 @@ class RecordedTrial:
 
     @property
     def outcome(self) -> Outcome | None:
-        """The trial as an improver sees it; None unless it was executed and observed."""
+        """What an improver may see of the trial; None unless it was executed and observed."""
         return self.trial.outcome if self.trial is not None else None
+
+    @property
+    def goal(self) -> Array | None:
+        """Goal ``(g,)`` of the run; None = not known."""
+        return self.trial.origin.goal if self.trial is not None else None
+
+    @property
+    def seen(self) -> Trial | None:
+        """The trial with the path that perception published for it; None = none was recorded."""
+        if self.trial is None or self.path is None:
+            return self.trial
+        return replace(self.trial, trajectory=self.path.trajectory)

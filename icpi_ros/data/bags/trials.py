@@ -15,7 +15,7 @@ from icpi_ros.data.bags.recorded import RecordedPath, RecordedTrial
 from icpi_ros.data.bags.topics import PATH, TRIALS, WINDOW
 from icpi_ros.data.trial_message import MOST, trial_from
 from icpi_ros.errors import UsageError
-from icpi_ros.types import SECOND, Array, ObjectTrajectory, TrialStatus
+from icpi_ros.types import SECOND, Array, ObjectTrajectory, Trial, TrialStatus
 
 __all__ = ["RecordedPath", "RecordedTrial", "read_trials", "stream_trials"]
 
@@ -69,7 +69,7 @@ class _Assembly:
         self._open: dict[str, RecordedTrial] = {}
         self._runs: dict[str, _Numbers] = {}
         self._early: dict[str, RecordedPath] = {}
-        self._waiting: list[tuple[RecordedTrial, int]] = []
+        self._waiting: list[tuple[Trial, int]] = []
 
     def window(self, msg: Any) -> Iterator[RecordedTrial]:
         """Begin or end a window, and end the trials that waited for it."""
@@ -99,11 +99,11 @@ class _Assembly:
                 return
             yield from self._trial(*self._waiting.pop(0))
 
-    def _windows(self, said: RecordedTrial) -> list[RecordedTrial]:
+    def _windows(self, said: Trial) -> list[RecordedTrial]:
         name = _name(said)
         return [trial for trial in self._open.values() if split_id(trial.trial_id) == name]
 
-    def _whole(self, said: RecordedTrial) -> bool:
+    def _whole(self, said: Trial) -> bool:
         """Tell whether a trial's last window has closed, and its path came if it was seen."""
         windows = self._windows(said)
         if not windows or windows[-1].state == "open":
@@ -163,7 +163,7 @@ class _Assembly:
 
     def trial(self, msg: Any) -> Iterator[RecordedTrial]:
         """End a trial, or let it wait for its window and path."""
-        said, stamp = _said(msg), _ns(msg.header.stamp)
+        said, stamp = _said(msg, str(self._bag.path)), _ns(msg.header.stamp)
         if not self._waiting and self._whole(said):
             yield from self._trial(said, stamp)
             return
@@ -171,12 +171,13 @@ class _Assembly:
         if len(self._waiting) > MOST_OPEN:
             yield from self._trial(*self._waiting.pop(0))
 
-    def _trial(self, said: RecordedTrial, stamp: int) -> Iterator[RecordedTrial]:
+    def _trial(self, said: Trial, stamp: int) -> Iterator[RecordedTrial]:
         """Hand on the window of a trial with what was said at ``stamp`` [ns]."""
-        numbers = self._runs.setdefault(said.run_id, _Numbers())
+        own_id, task = said.origin.run_id, said.origin.task
+        numbers = self._runs.setdefault(own_id, _Numbers())
         if numbers.same(said, stamp):
             return  # latched: who joins late receives it again
-        run_id = self._told_apart(said.run_id, said.number, done=True)
+        run_id = self._told_apart(own_id, said.number, done=True)
         fits = [
             trial
             for trial in self._open.values()
@@ -186,18 +187,11 @@ class _Assembly:
             yield self._open.pop(earlier.trial_id)
         numbers.keep(said, stamp)
         if not fits:
-            yield replace(said, run_id=run_id)
-            return
-        window = self._open.pop(fits[-1].trial_id)
-        yield replace(
-            said,
-            run_id=run_id,
-            trial_id=window.trial_id,
-            start=window.start,
-            stop=window.stop,
-            state=window.state,
-            path=window.path,
-        )
+            window = RecordedTrial(run_id, said.number, "", task)
+        else:
+            window = self._open.pop(fits[-1].trial_id)
+        origin = replace(said.origin, run_id=run_id, trial_id=window.trial_id)
+        yield replace(window, task=task, trial=replace(said, origin=origin))
 
     def rest(self) -> Iterator[RecordedTrial]:
         """Hand on the trials whose windows never closed, and windows for which no trial came."""
@@ -232,7 +226,7 @@ class _Numbers:
         self.last = -1
         self.window = -1
         self._count = 1
-        self._said: dict[int, tuple[RecordedTrial, int]] = {}
+        self._said: dict[int, tuple[Trial, int]] = {}
 
     def restart(self) -> None:
         self._count += 1
@@ -241,43 +235,33 @@ class _Numbers:
     def name(self, run_id: str) -> str:
         return run_id if self._count == 1 else f"{run_id}#{self._count}"
 
-    def keep(self, said: RecordedTrial, stamp: int) -> None:
+    def keep(self, said: Trial, stamp: int) -> None:
         # A trial that failed or was cancelled is done again when its run is resumed.
         self.last = said.number if said.status is TrialStatus.DONE else said.number - 1
         self._said[said.number] = said, stamp
 
-    def same(self, said: RecordedTrial, stamp: int) -> bool:
+    def same(self, said: Trial, stamp: int) -> bool:
         """Tell whether this very trial, ``stamp`` [ns] included, was handed on already."""
         known, then = self._said.get(said.number, (None, 0))
-        if known is None or known.trial is None or said.trial is None or then != stamp:
-            return False
-        before, now = known.trial, said.trial
         return (
-            before.status is now.status
-            and _equal(before.theta, now.theta)
-            and _equal(before.error, now.error)
+            known is not None
+            and then == stamp
+            and known.status is said.status
+            and _equal(known.theta, said.theta)
+            and _equal(known.error, said.error)
         )
 
 
-def _name(said: RecordedTrial) -> tuple[str, int]:
-    return said.run_id, said.number
+def _name(said: Trial) -> tuple[str, int]:
+    return said.origin.run_id, said.number
 
 
-def _said(msg: Any) -> RecordedTrial:
+def _said(msg: Any, bag: str) -> Trial:
     for name in ("theta", "goal", "error", "cost", "best_cost"):
         if np.any(np.abs(getattr(msg, name)) > MOST):
             raise ValueError(f"{name} of trial {msg.trial} is beyond {MOST:g}")
     trial = trial_from(msg)
-    return RecordedTrial(
-        run_id=str(msg.run_id),
-        number=trial.number,
-        trial_id="",
-        task=str(msg.task),
-        trial=trial,
-        goal=np.array(msg.goal, dtype=np.float64),
-        requested=str(msg.proposal.requested),
-        theta_names=tuple(str(name) for name in msg.theta_names),
-    )
+    return replace(trial, origin=replace(trial.origin, bag=bag))
 
 
 def _path(msg: Any) -> RecordedPath:

@@ -182,7 +182,7 @@ def _proposals(one: EvaluatedRun) -> Markup:
     rows = [
         [
             Cell(str(proposed.number), proposed.number),
-            Cell(name, small=_substitute(name, proposed.proposal.provenance)),
+            Cell(name, small=_substitute(name, proposed.trial.proposal.provenance)),
             *(Cell(f"{value:.4g}", float(value)) for value in proposed.theta),
             Cell(_same(proposed.same)),
             *_outcome(estimate),
