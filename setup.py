@@ -55,7 +55,7 @@ setup(
     entry_points={
         "console_scripts": [
             f"icpi = {NAME}.cli.main:main",
-            *(f"{node} = {NAME}.nodes.{node}:main" for node in NODES),
+            *(f"{node} = {NAME}.ros.nodes.{node}:main" for node in NODES),
         ],
     },
 )

@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     from icpi_ros.api import load_dataset as load_dataset
     from icpi_ros.api import register as register
     from icpi_ros.api import rollout as rollout
-    from icpi_ros.arms.base import Arm as Arm
-    from icpi_ros.data.dataset import Dataset as Dataset
-    from icpi_ros.data.store import TrialStore as TrialStore
-    from icpi_ros.errors import BudgetSpent as BudgetSpent
-    from icpi_ros.errors import ObservationMissing as ObservationMissing
-    from icpi_ros.errors import UsageError as UsageError
+    from icpi_ros.core.errors import BudgetSpent as BudgetSpent
+    from icpi_ros.core.errors import ObservationMissing as ObservationMissing
+    from icpi_ros.core.errors import UsageError as UsageError
+    from icpi_ros.core.types import ObjectTrajectory as ObjectTrajectory
+    from icpi_ros.core.types import Proposal as Proposal
+    from icpi_ros.core.types import Trial as Trial
     from icpi_ros.improvers.base import Improver as Improver
+    from icpi_ros.learn.dataset.dataset import Dataset as Dataset
+    from icpi_ros.robots.base import Arm as Arm
     from icpi_ros.runs.run import Run as Run
+    from icpi_ros.runs.store.store import TrialStore as TrialStore
     from icpi_ros.tasks.base import Task as Task
-    from icpi_ros.types import ObjectTrajectory as ObjectTrajectory
-    from icpi_ros.types import Proposal as Proposal
-    from icpi_ros.types import Trial as Trial
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Arm": "icpi_ros.arms.base",
-    "BudgetSpent": "icpi_ros.errors",
-    "ObservationMissing": "icpi_ros.errors",
-    "TrialStore": "icpi_ros.data.store",
-    "UsageError": "icpi_ros.errors",
-    "Dataset": "icpi_ros.data.dataset",
+    "Arm": "icpi_ros.robots.base",
+    "BudgetSpent": "icpi_ros.core.errors",
+    "ObservationMissing": "icpi_ros.core.errors",
+    "TrialStore": "icpi_ros.runs.store.store",
+    "UsageError": "icpi_ros.core.errors",
+    "Dataset": "icpi_ros.learn.dataset.dataset",
     "Improver": "icpi_ros.improvers.base",
-    "ObjectTrajectory": "icpi_ros.types",
-    "Proposal": "icpi_ros.types",
+    "ObjectTrajectory": "icpi_ros.core.types",
+    "Proposal": "icpi_ros.core.types",
     "Run": "icpi_ros.runs.run",
     "Task": "icpi_ros.tasks.base",
-    "Trial": "icpi_ros.types",
+    "Trial": "icpi_ros.core.types",
     "improve": "icpi_ros.api",
     "load_dataset": "icpi_ros.api",
     "register": "icpi_ros.api",

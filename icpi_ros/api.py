@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tqdm.std import tqdm  # tqdm.auto warns in a notebook without ipywidgets
 
-from icpi_ros.arms import ARMS, find_arm
-from icpi_ros.arms.base import Arm
-from icpi_ros.data import dataset as datasets
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import UsageError
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.registry import Registry
+from icpi_ros.core.types import ObjectTrajectory, Trial
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
-from icpi_ros.lengths import millimetres
-from icpi_ros.registry import Registry
-from icpi_ros.run_setup import ALLOW, require_model
+from icpi_ros.learn.dataset import dataset as datasets
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.setup import ALLOW, require_model
 from icpi_ros.runs.simulated import execution_in_process, run_simulated
 from icpi_ros.runs.storage import Storage
 from icpi_ros.settings.table import find
@@ -28,7 +29,6 @@ from icpi_ros.sim.rollout import rollout as simulate
 from icpi_ros.sim.world import load_model
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory, Trial
 
 Part = TypeVar("Part", bound=Task | Arm | type[Improver])
 

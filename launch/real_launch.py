@@ -1,6 +1,6 @@
 """The graph around a real arm: `ros2 launch icpi_ros real_launch.py`; see docs/real_robot.md."""
 
-from icpi_ros.nodes.launch_file import launch_description
+from icpi_ros.ros.bringup.launch_file import launch_description
 from launch import LaunchDescription
 
 

@@ -1,6 +1,6 @@
 """A bag replayed: `ros2 launch icpi_ros replay_launch.py bag:=FOLDER`."""
 
-from icpi_ros.nodes.launch_file import launch_description
+from icpi_ros.ros.bringup.launch_file import launch_description
 from launch import LaunchDescription
 
 

@@ -1,6 +1,6 @@
-"""The simulated graph: `ros2 launch icpi_ros sim_launch.py`; see icpi_ros.graph.description."""
+"""The simulated graph: `ros2 launch icpi_ros sim_launch.py`; see icpi_ros.ros.bringup.description."""
 
-from icpi_ros.nodes.launch_file import launch_description
+from icpi_ros.ros.bringup.launch_file import launch_description
 from launch import LaunchDescription
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from werkzeug import Response
 
-from icpi_ros.models.completer import Request
+from icpi_ros.llm.client.completer import Request
 
 PATH = "/v1/chat/completions"
 KEY = "sk-marked-0123456789abcdef"

@@ -4,7 +4,7 @@ import math
 
 import yaml
 
-from icpi_ros.resources import share_path
+from icpi_ros.core.resources import share_path
 
 UR10E = {"a": (0.0, -0.6127, -0.57155), "d": (0.1807, 0.0, 0.0, 0.17415, 0.11985, 0.11655)}
 """Universal Robots, DH Parameters for calculations of kinematics and dynamics, UR10e [m]."""

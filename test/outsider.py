@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from other_arms import long_arm
 
-from icpi_ros import plugins
-from icpi_ros.arms import ARMS
+from icpi_ros.core import plugins
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import ObservationMissing
+from icpi_ros.core.errors import ObservationMissing
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import ObjectTrajectory
 
 START = np.array([0.6, -0.15, 0.01])
 

@@ -182,9 +182,9 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asking = socket.socket(fileno=int(sys.argv[1]))
     sys.path[0] = ""
-    for module in ("icpi_ros.cli.main", *(f"icpi_ros.nodes.{name}" for name in SHARED)):
+    for module in ("icpi_ros.cli.main", *(f"icpi_ros.ros.nodes.{name}" for name in SHARED)):
         importlib.import_module(module)
-    importlib.import_module("icpi_ros.graph.processes")
+    importlib.import_module("icpi_ros.ros.bringup.processes")
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, what is shared
     request, files = serve(asking)

@@ -26,7 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from icpi_ros import system_packages as system
+from icpi_ros.core import system_packages as system
 
 SUFFIXES = (".action", ".msg", ".srv")
 ALWAYS = ("action_msgs", "builtin_interfaces", "service_msgs", "unique_identifier_msgs")

@@ -33,7 +33,7 @@ from setup_steps import (  # noqa: E402
     write_stamp,
 )
 
-from icpi_ros import system_packages as system  # noqa: E402
+from icpi_ros.core import system_packages as system  # noqa: E402
 
 VENV = REPO / ".venv"
 STATE = REPO / ".setup"
@@ -47,7 +47,7 @@ SELF = (
     "tools/setup_env.py",
     "tools/setup_installer.py",
     "tools/setup_stock.py",
-    "icpi_ros/system_packages.py",
+    "icpi_ros/core/system_packages.py",
 )
 CHECK = "import rclpy, icpi_msgs.action, mujoco, icpi_ros"
 WRITING = "writing"

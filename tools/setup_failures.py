@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from icpi_ros import system_packages as system
+from icpi_ros.core import system_packages as system
 
 
 @dataclass(frozen=True)

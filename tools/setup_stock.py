@@ -10,7 +10,7 @@ from pathlib import Path
 from setup_installer import Installer
 from setup_steps import SetupError, Steps
 
-from icpi_ros import system_packages as system
+from icpi_ros.core import system_packages as system
 
 PIP_KEYS = ("python3-mujoco-pip", "python3-openai-pip")
 """rosdep keys that `.venv` provides; rosdep would install them into the system with pip."""

@@ -13,10 +13,10 @@ from typing import Any
 from icpi_ros.cli.arguments import add_namespace, number, of_space, quantities, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.ros import need_ros
-from icpi_ros.errors import ExecutionFailed, UsageError
+from icpi_ros.core.errors import ExecutionFailed, UsageError
+from icpi_ros.core.text import printable
 from icpi_ros.report.request_text import request_json, request_text
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable
 
 WAIT = 3600.0
 """Longest wait for a question, one after the other [s]."""
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if args.decision is None and not args.show and not sys.stdin.isatty():
         raise UsageError("no terminal to ask at: give --decision or --show")
     need_ros()
-    from icpi_ros.nodes.operator_client import OperatorClient  # needs ROS
+    from icpi_ros.ros.clients.operator_client import OperatorClient  # needs ROS
 
     with OperatorClient(args.namespace) as client:
         client.connect()
@@ -104,7 +104,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
     Raises:
         ExecutionFailed: nothing waits, it is not what was meant, or the decision did not count.
     """
-    from icpi_ros.nodes.operator_port import MIN_LOOK_TIME  # needs ROS
+    from icpi_ros.ros.base.operator_port import MIN_LOOK_TIME  # needs ROS
 
     request = client.wait_for_request(AT_ONCE if args.timeout is None else args.timeout)
     if request is None:
@@ -128,7 +128,7 @@ def _once(client: Any, args: argparse.Namespace) -> int:
 
 def _not_meant(request: Any, args: argparse.Namespace) -> str:
     """Return why a request is not what the decision of the command line is about; empty: it is."""
-    from icpi_ros.nodes.operator_port import is_change_refused  # needs ROS
+    from icpi_ros.ros.base.operator_port import is_change_refused  # needs ROS
 
     name = f"request {request.request_id}"
     if args.request not in (None, request.request_id):

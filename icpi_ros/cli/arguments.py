@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.files import check_folder_writable
-from icpi_ros.graph.names import check_name
-from icpi_ros.lengths import Length, parse_length, parse_quantity
+from icpi_ros.core.errors import InvalidValue, UsageError
+from icpi_ros.core.files import check_folder_writable
+from icpi_ros.core.lengths import Length, parse_length, parse_quantity
+from icpi_ros.ros.bringup.names import check_name
 from icpi_ros.settings.table import find
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
-    from icpi_ros.data.mixing import ArmId
-    from icpi_ros.space import ParameterSpace
+    from icpi_ros.core.space import ParameterSpace
+    from icpi_ros.learn.dataset.mixing import ArmId
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
 
@@ -173,7 +173,7 @@ def chosen_arm(given: str | None, task: Task) -> Arm:
     Raises:
         UsageError: no such arm, a bad file, or a scene of the task that does not take it.
     """
-    from icpi_ros.arms import ARMS, find_arm
+    from icpi_ros.robots import ARMS, find_arm
 
     arm = find_arm(given) if given else ARMS.get(task.arm)
     if arm.name != task.arm:
@@ -185,7 +185,7 @@ def chosen_arm(given: str | None, task: Task) -> Arm:
 
 def arm_argument(arm: Arm, task: Task) -> str:
     """Return the value of a graph's argument ``arm``; empty = the task's own."""
-    from icpi_ros.arms import argument_of
+    from icpi_ros.robots import argument_of
 
     return "" if arm.name == task.arm else argument_of(arm)
 
@@ -204,8 +204,8 @@ def same_arm(given: str | None, task: Task, known: Sequence[ArmId], what: str, m
         UsageError: it is another arm than the recorded one and ``mix`` is false, the recorded one
             is not here, or see :func:`chosen_arm`.
     """
-    from icpi_ros.arms import ARMS
-    from icpi_ros.data.mixing import ArmId
+    from icpi_ros.learn.dataset.mixing import ArmId
+    from icpi_ros.robots import ARMS
 
     recorded = known[0] if known else None
     if given or recorded is None:

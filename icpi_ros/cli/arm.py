@@ -6,23 +6,23 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.arms import ARMS, find_arm
-from icpi_ros.arms.check import check_arm
-from icpi_ros.arms.described import DescribedArm
-from icpi_ros.arms.origin import limits_text, origin_text
 from icpi_ros.cli.arguments import checked_picture, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
-from icpi_ros.errors import DescriptionError, UsageError
+from icpi_ros.core.errors import DescriptionError, UsageError
+from icpi_ros.core.text import printable
 from icpi_ros.report.arm_picture import save_reach
 from icpi_ros.report.picture import FORMATS
+from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots.check import check_arm
+from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.origin import limits_text, origin_text
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.reach import reach
-from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
-    from icpi_ros.arms.check import Finding
+    from icpi_ros.robots.base import Arm
+    from icpi_ros.robots.check import Finding
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.reach import Reach
 

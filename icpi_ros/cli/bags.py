@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.topics import read_mapping
-from icpi_ros.errors import UsageError
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import read_mapping
+from icpi_ros.core.errors import UsageError
 
 
 def open_bag(path: Path, topics: Path | None) -> Bag:

@@ -12,18 +12,18 @@ from icpi_ros.cli.calibrate_physics import add_physics
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
 from icpi_ros.cli.calibrate_views import board_views
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.errors import UsageError
-from icpi_ros.perception.board import Board
-from icpi_ros.perception.board_print import save_board
-from icpi_ros.perception.calibrate_camera import calibrate
-from icpi_ros.perception.calibrate_table import locate
-from icpi_ros.perception.calibration_file import Calibration, Origin, load, save
-from icpi_ros.perception.calibration_picture import save_camera_picture, save_table_picture
+from icpi_ros.core.errors import UsageError
+from icpi_ros.perception.calibration.board import Board
+from icpi_ros.perception.calibration.board_print import save_board
+from icpi_ros.perception.calibration.camera import calibrate
+from icpi_ros.perception.calibration.file import Calibration, Origin, load, save
+from icpi_ros.perception.calibration.picture import save_camera_picture, save_table_picture
+from icpi_ros.perception.calibration.table import locate
 
 if TYPE_CHECKING:
-    from icpi_ros.perception.board import Gray
-    from icpi_ros.perception.calibrate_camera import CameraResult
-    from icpi_ros.perception.calibrate_table import TableResult
+    from icpi_ros.perception.calibration.board import Gray
+    from icpi_ros.perception.calibration.camera import CameraResult
+    from icpi_ros.perception.calibration.table import TableResult
 
 CAMERA_VIEWS = 20
 TABLE_VIEWS = 5

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from icpi_ros.cli.calibrate_views import bag_images, live
-from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.lengths import MAX_BARE, parse_length
-from icpi_ros.perception.board import Gray
-from icpi_ros.perception.calibration_file import require_size
+from icpi_ros.core.errors import InvalidValue, UsageError
+from icpi_ros.core.lengths import MAX_BARE, parse_length
+from icpi_ros.perception.calibration.board import Gray
+from icpi_ros.perception.calibration.file import require_size
+from icpi_ros.perception.calibration.image_files import read_images
+from icpi_ros.perception.calibration.known_points import KnownPoints
+from icpi_ros.perception.calibration.markers import Marker, find_markers
 from icpi_ros.perception.camera import Intrinsics
-from icpi_ros.perception.image_files import read_images
-from icpi_ros.perception.known_points import KnownPoints
-from icpi_ros.perception.markers import Marker, find_markers
 
 POINT = "U,V,X,Y,Z"
 MAX_IMAGES = 40

@@ -26,24 +26,24 @@ from icpi_ros.cli.calibrate_report import now
 from icpi_ros.cli.dataset import build_shown
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
-from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.plan import Plan
-from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.data.workers import Workers
-from icpi_ros.errors import UsageError
-from icpi_ros.identify.estimate import estimate_of
-from icpi_ros.identify.fit import Effort, fit
-from icpi_ros.identify.physics_file import save
-from icpi_ros.identify.sources import from_bag, from_store
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
+from icpi_ros.evaluate.physics.estimate import estimate_of
+from icpi_ros.evaluate.physics.fit import Effort, fit
+from icpi_ros.evaluate.physics.physics_file import save
+from icpi_ros.evaluate.physics.sources import from_bag, from_store
+from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.report.physics import physics_json, physics_lines, save_physics_picture
 from icpi_ros.report.picture import FORMATS
+from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
-from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
-    from icpi_ros.identify.estimate import Estimate
-    from icpi_ros.identify.sources import Recording
+    from icpi_ros.evaluate.physics.estimate import Estimate
+    from icpi_ros.evaluate.physics.sources import Recording
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
 

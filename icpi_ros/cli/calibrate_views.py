@@ -11,11 +11,11 @@ from itertools import islice
 
 from tqdm import tqdm
 
-from icpi_ros.data.bags.samples import ImageBag
-from icpi_ros.errors import CalibrationFailed, UsageError
-from icpi_ros.perception.board import Board, Gray
-from icpi_ros.perception.image_files import image_paths, read_images
-from icpi_ros.perception.views import Collector, View, coverage, see
+from icpi_ros.bags.samples import ImageBag
+from icpi_ros.core.errors import CalibrationFailed, UsageError
+from icpi_ros.perception.calibration.board import Board, Gray
+from icpi_ros.perception.calibration.image_files import image_paths, read_images
+from icpi_ros.perception.calibration.views import Collector, View, coverage, see
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _from_topic(args: argparse.Namespace, board: Board) -> Taken:
 def live(topic: str, timeout: float) -> Iterator[Gray]:
     """Yield images of a topic for at most ``timeout`` [s]."""
     try:
-        from icpi_ros.nodes.image_client import ImageClient  # needs ROS
+        from icpi_ros.ros.clients.image_client import ImageClient  # needs ROS
     except ImportError as exc:
         raise UsageError(f"--topic needs ROS, which is not there: {exc}") from exc
     deadline = time.monotonic() + timeout

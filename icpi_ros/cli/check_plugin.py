@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from icpi_ros.cli.json_output import add_json, kept
-from icpi_ros.errors import UsageError
-from icpi_ros.plugins import brought_by, load
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.plugins import brought_by, load
+from icpi_ros.core.text import printable
 from icpi_ros.testing.contract import Check, checks
-from icpi_ros.text import printable
 
 LONGEST = 300
 """Characters of a reason that are shown."""

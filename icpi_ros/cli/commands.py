@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from icpi_ros.errors import UnknownName
+from icpi_ros.core.errors import UnknownName
 
 GROUPS = ("use it", "robots", "data", "measure", "language models")
 

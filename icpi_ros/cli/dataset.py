@@ -20,24 +20,24 @@ from icpi_ros.cli.arguments import (
 from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
-from icpi_ros.context.retrieval import DEFAULT_K
-from icpi_ros.data.build import build_file, kept
-from icpi_ros.data.dataset import load
-from icpi_ros.data.parquet import metadata
-from icpi_ros.data.plan import Plan
-from icpi_ros.data.workers import Workers
-from icpi_ros.errors import DatasetError, InvalidValue, UsageError
-from icpi_ros.identify import physics_file
-from icpi_ros.lengths import Length, parse_quantity
+from icpi_ros.core.errors import DatasetError, InvalidValue, UsageError
+from icpi_ros.core.lengths import Length, parse_quantity
+from icpi_ros.core.text import printable
+from icpi_ros.evaluate.physics import physics_file
+from icpi_ros.learn.building.build import build_file, kept
+from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset.dataset import load
+from icpi_ros.learn.dataset.parquet import metadata
+from icpi_ros.learn.retrieval import DEFAULT_K
 from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
-    from icpi_ros.data.build import Progress
-    from icpi_ros.data.dataset import Dataset
-    from icpi_ros.space import ParameterSpace
+    from icpi_ros.core.space import ParameterSpace
+    from icpi_ros.learn.building.build import Progress
+    from icpi_ros.learn.dataset.dataset import Dataset
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
 INTERRUPTED = 130

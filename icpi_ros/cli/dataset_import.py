@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 from icpi_ros.cli.arguments import add_mix, add_store, checked_output, whole
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.coverage import coverage, solved_share
-from icpi_ros.data.dataset import fingerprint, load, save, shipped
-from icpi_ros.data.importing import import_runs, together
-from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import UsageError
-from icpi_ros.offline.examples import import_bags
-from icpi_ros.offline.request import Request
-from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
+from icpi_ros.evaluate.examples import import_bags
+from icpi_ros.evaluate.importing import import_runs, together
+from icpi_ros.evaluate.request import Request
+from icpi_ros.learn.dataset.coverage import coverage, solved_share
+from icpi_ros.learn.dataset.dataset import fingerprint, load, save, shipped
+from icpi_ros.perception.calibration.file import load_camera
+from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.data.dataset import Dataset
-    from icpi_ros.data.importing import Imported
+    from icpi_ros.evaluate.importing import Imported
+    from icpi_ros.learn.dataset.dataset import Dataset
     from icpi_ros.tasks.base import Task
 
 MAX_EXAMPLES = 1_000_000

@@ -11,11 +11,11 @@ from icpi_ros.cli import run as run_command
 from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
-from icpi_ros.data.store import TrialStore
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.runs.store.store import TrialStore
 
 if TYPE_CHECKING:
-    from icpi_ros.types import Trial
+    from icpi_ros.core.types import Trial
 
 NEAR = 0.020
 """The demo has done its job when the puck stops this close to the goal [m]."""

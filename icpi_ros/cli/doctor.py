@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from icpi_ros.cli.doctor_checks import healthy, render, run_checks
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.doctor import healthy, render, run_checks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import arm_argument
 from icpi_ros.cli.ros import need_ros
-from icpi_ros.errors import ExecutionFailed, UsageError
-from icpi_ros.graph.description import graph
-from icpi_ros.graph.instance import domain_id, ensure_free, reserve_domain
-from icpi_ros.graph.processes import BackgroundGraph
-from icpi_ros.text import printable
+from icpi_ros.core.errors import ExecutionFailed, UsageError
+from icpi_ros.core.text import printable
+from icpi_ros.ros.bringup.description import graph
+from icpi_ros.ros.bringup.instance import domain_id, ensure_free, reserve_domain
+from icpi_ros.ros.bringup.processes import BackgroundGraph
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
-    from icpi_ros.types import Trial
+    from icpi_ros.core.types import Trial
 
 START_LIMIT = 30.0
 ATTACH_LIMIT = 5.0
@@ -41,7 +41,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
         IcpiError: ROS is not installed.
     """
     need_ros(", or use --in-process")
-    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient  # needs ROS
+    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient  # needs ROS
 
     domain_id()
     with ExitStack() as stack:
@@ -100,7 +100,7 @@ def _say_who_waits(namespace: str, question: str) -> None:
 
 
 def _request(plan: Plan) -> Any:
-    from icpi_ros.nodes.improve_client import Request  # needs ROS
+    from icpi_ros.ros.clients.improve_client import Request  # needs ROS
 
     return Request(
         task=plan.task.name,

@@ -9,10 +9,10 @@ from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.core.redact import jsonable
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import options_of
 from icpi_ros.improvers.table import HEADER, row
-from icpi_ros.redact import jsonable
 
 if TYPE_CHECKING:
     from icpi_ros.improvers.base import Improver

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from icpi_ros.cli.arguments import checked_output
-from icpi_ros.errors import UsageError
+from icpi_ros.core.errors import UsageError
 
 T = TypeVar("T")
 
@@ -49,7 +49,9 @@ class JsonOutput:
 
     def write(self, content: object) -> None:
         """Write ``content`` as standard JSON: arrays as lists, null for what is not finite."""
-        from icpi_ros.redact import jsonable  # numpy is 0.2 s that a wrong option need not take
+        from icpi_ros.core.redact import (
+            jsonable,  # numpy is 0.2 s that a wrong option need not take
+        )
 
         self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
 

@@ -17,8 +17,8 @@ from icpi_ros import __version__
 from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
 from icpi_ros.cli.parser import Parser
 from icpi_ros.cli.plugins import add_plugin, load_plugins, split_plugins
-from icpi_ros.errors import IcpiError
-from icpi_ros.text import did_you_mean, printable
+from icpi_ros.core.errors import IcpiError
+from icpi_ros.core.text import did_you_mean, printable
 
 INTERRUPTED = 130
 

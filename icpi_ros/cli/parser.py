@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from icpi_ros.text import did_you_mean, printable
+from icpi_ros.core.text import did_you_mean, printable
 
 _NEGATIVE = re.compile(r"-(\.?\d|inf|nan)", re.ASCII)
 

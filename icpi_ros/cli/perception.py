@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import cv2
 from tqdm import tqdm
 
+from icpi_ros.bags.samples import ImageBag
 from icpi_ros.cli.arguments import checked_folder, whole
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.bags.samples import ImageBag
-from icpi_ros.errors import UsageError
-from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.core.errors import UsageError
+from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.sources import ImageSample

@@ -40,9 +40,9 @@ def load_plugins(given: Sequence[str]) -> None:
     """Load the plug-ins of the environment, then the given ones.
 
     Raises:
-        UsageError: see :func:`icpi_ros.plugins.load`.
+        UsageError: see :func:`icpi_ros.core.plugins.load`.
     """
-    from icpi_ros.plugins import load, load_all
+    from icpi_ros.core.plugins import load, load_all
 
     load_all()
     load(given)

@@ -22,25 +22,25 @@ from icpi_ros.cli.arguments import (
     whole,
 )
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.dataset import check_arm, load
-from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import UsageError
-from icpi_ros.feasible import simulated_reach
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import Outcome
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
-from icpi_ros.improvers.llm import Llm
-from icpi_ros.models.token_count import count_tokens
-from icpi_ros.run_setup import examples_hash, find_examples
+from icpi_ros.improvers.llm.plain import Llm
+from icpi_ros.learn.dataset.dataset import check_arm, load
+from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.llm.client.token_count import count_tokens
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.setup import examples_hash, find_examples
+from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Outcome
+from icpi_ros.tasks.feasible import simulated_reach
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
+    from icpi_ros.core.types import Array
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
-    from icpi_ros.types import Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from icpi_ros.arms import find_arm
 from icpi_ros.cli.arguments import (
     add_arm,
     add_mix,
@@ -18,21 +17,22 @@ from icpi_ros.cli.arguments import (
 )
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.dataset import load
-from icpi_ros.data.workers import Workers
-from icpi_ros.errors import UsageError
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
+from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.instances import PAIRS
+from icpi_ros.evaluate.record import as_json
+from icpi_ros.evaluate.request import Request
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.shared import check_shared
-from icpi_ros.offline.evaluate import evaluate
-from icpi_ros.offline.instances import PAIRS
-from icpi_ros.offline.record import as_json
-from icpi_ros.offline.request import Request
-from icpi_ros.perception.calibration_file import load_camera
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset.dataset import load
+from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.report.bag.evaluation_page import replay_page
 from icpi_ros.report.bag.evaluation_text import replay_lines
 from icpi_ros.report.page import save
+from icpi_ros.robots import find_arm
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

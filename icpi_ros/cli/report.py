@@ -6,8 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.bench.results import mixed_lines, read
-from icpi_ros.bench.statistics import summarise
+from icpi_benchmarks.report.figures import save_pngs
+from icpi_benchmarks.report.page import bench_page
+from icpi_benchmarks.report.text import task_table
+from icpi_benchmarks.results import mixed_lines, read
+from icpi_benchmarks.statistics import summarise
+
 from icpi_ros.cli.arguments import add_mix, add_store, checked_folder, checked_output
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.report_many import report_benchmarks, report_runs
@@ -18,16 +22,13 @@ from icpi_ros.cli.report_outputs import (
     say_page,
     write_stored_run,
 )
-from icpi_ros.data.store import default_path
-from icpi_ros.errors import UsageError
-from icpi_ros.report.bench.figures import save_pngs
-from icpi_ros.report.bench.page import bench_page
-from icpi_ros.report.bench.text import task_table
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
 from icpi_ros.report.page import save
-from icpi_ros.text import printable
+from icpi_ros.runs.store.store import default_path
 
 if TYPE_CHECKING:
-    from icpi_ros.bench.results import Results
+    from icpi_benchmarks.results import Results
 
 BAGS = (".mcap", ".db3")
 

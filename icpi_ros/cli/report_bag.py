@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icpi_ros.bags.parameters import recorded_setup
+from icpi_ros.bags.trials import read_trials
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.report_outputs import Outputs, write_run
-from icpi_ros.data.bags.parameters import recorded_setup
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.data.store import TrialStore, UnknownRun, default_path
-from icpi_ros.errors import UsageError
-from icpi_ros.models.budget import spent_on
-from icpi_ros.offline.runs import group, settled
+from icpi_ros.core.errors import UsageError
+from icpi_ros.evaluate.runs import group, settled
+from icpi_ros.llm.client.budget import spent_on
+from icpi_ros.report.bag.run import as_record, as_trials
 from icpi_ros.report.bag.sections import bag_sections
-from icpi_ros.report.bag_run import as_record, as_trials
+from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 
 if TYPE_CHECKING:
-    from icpi_ros.types import Trial
+    from icpi_ros.core.types import Trial
 
 
 def report_bag(

@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.bench.results import arms_of, read
-from icpi_ros.bench.statistics import summarise
+from icpi_benchmarks.report.text import task_table
+from icpi_benchmarks.results import arms_of, read
+from icpi_benchmarks.statistics import summarise
+
 from icpi_ros.cli.report_outputs import benchmark_json, refuse_exports, refuse_pages, write_rows
-from icpi_ros.data.mixing import refuse_ways, two_ways
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import UsageError
-from icpi_ros.models.budget import spent_on
-from icpi_ros.report.bench.text import task_table
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
+from icpi_ros.learn.dataset.mixing import refuse_ways, two_ways
+from icpi_ros.llm.client.budget import spent_on
+from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import run_summary
-from icpi_ros.report.run_json import record_json
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable
 
 if TYPE_CHECKING:
     from icpi_ros.cli.report_outputs import Outputs
-    from icpi_ros.data.records import RunRecord
+    from icpi_ros.runs.store.records import RunRecord
 
 MIXED = "mixed on purpose"
 

@@ -10,28 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icpi_ros.cli.json_output import JsonOutput
-from icpi_ros.data.mixing import refuse_ways
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import UsageError
-from icpi_ros.models.budget import spent_on
+from icpi_ros.core.errors import UsageError
+from icpi_ros.learn.dataset.mixing import refuse_ways
+from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.export import write_csv, write_parquet
 from icpi_ros.report.page import save
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.page import run_page
+from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import run_summary
-from icpi_ros.report.run_json import record_json
 from icpi_ros.runs.picture import draw
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.runs.table import trial_rows
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.bench.results import Results
-    from icpi_ros.bench.statistics import TaskSummary
-    from icpi_ros.data.records import RunRecord
-    from icpi_ros.models.budget import Spending
+    from icpi_benchmarks.results import Results
+    from icpi_benchmarks.statistics import TaskSummary
+
+    from icpi_ros.core.types import Array, Trial
+    from icpi_ros.llm.client.budget import Spending
     from icpi_ros.report.run.page import Section
+    from icpi_ros.runs.store.records import RunRecord
     from icpi_ros.tasks.base import Task
-    from icpi_ros.types import Array, Trial
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.arms import argument_of
 from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
-from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.data.mixing import ArmId, distinct
-from icpi_ros.data.store import TrialStore, UnknownRun, default_path
-from icpi_ros.errors import UsageError
-from icpi_ros.lengths import millimetres
-from icpi_ros.plugins import as_options
-from icpi_ros.run_setup import check_execution, last_execution
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.plugins import as_options
+from icpi_ros.learn.dataset.execution import Backend, Execution
+from icpi_ros.learn.dataset.mixing import ArmId, distinct
+from icpi_ros.robots import argument_of
+from icpi_ros.runs.setup import check_execution, last_execution
 from icpi_ros.runs.simulated import execution_in_process
+from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
 

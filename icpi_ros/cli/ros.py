@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from icpi_ros.errors import IcpiError
+from icpi_ros.core.errors import IcpiError
 
 
 def need_ros(instead: str = "") -> None:

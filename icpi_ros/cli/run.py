@@ -35,30 +35,30 @@ from icpi_ros.cli.resuming import (
     stored_config,
     withdraw_mix,
 )
-from icpi_ros.data.dataset import check_arm, load
-from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import UsageError
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.text import printable
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.models.budget import spent_on
+from icpi_ros.learn.dataset.dataset import check_arm, load
+from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
+from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
-from icpi_ros.report.run_json import record_json
-from icpi_ros.run_setup import ALLOW, find_examples, require_model
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.setup import ALLOW, find_examples, require_model
 from icpi_ros.runs.simulated import run_simulated
+from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.settings.table import find
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable
 
 if TYPE_CHECKING:
-    from icpi_ros.arms.base import Arm
-    from icpi_ros.data.dataset import Dataset
-    from icpi_ros.data.execution import Execution
+    from icpi_ros.core.types import Trial
+    from icpi_ros.learn.dataset.dataset import Dataset
+    from icpi_ros.learn.dataset.execution import Execution
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.observation import Observation
-    from icpi_ros.types import Trial
 
 
 TRIALS: int = find("trials").default

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import add_store
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.store import TrialStore, default_path
-from icpi_ros.errors import UsageError
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.text import printable
 from icpi_ros.report.run.difference import cost_pairs, difference_text, differences
-from icpi_ros.text import printable
+from icpi_ros.runs.store.store import TrialStore, default_path
 
 if TYPE_CHECKING:
-    from icpi_ros.data.store import RunSummary
+    from icpi_ros.runs.store.store import RunSummary
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

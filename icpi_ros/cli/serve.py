@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer until SIGINT or SIGTERM."""
-    from icpi_ros.serve.server import Address, serve  # uvicorn is 0.4 s
+    from icpi_ros.llm.server.server import Address, serve  # uvicorn is 0.4 s
 
     serve(Address(args.host, args.port, args.allow_remote), args.log_level)
     return 0

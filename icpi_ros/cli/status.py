@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from icpi_ros.cli.arguments import add_namespace, number
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.ros import need_ros
-from icpi_ros.graph.instance import domain_id
+from icpi_ros.ros.bringup.instance import domain_id
 
 if TYPE_CHECKING:
-    from icpi_ros.graph.checklist import Checklist
+    from icpi_ros.ros.bringup.checklist import Checklist
 
 LIMIT = 5.0
 """Longest wait for the reports of all nodes [s]; each reports once per second."""
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the checklist; 0 = a run can begin."""
     need_ros()
     domain_id()
-    from icpi_ros.nodes.checklist_client import ChecklistClient  # needs ROS
+    from icpi_ros.ros.executor.checklist_client import ChecklistClient  # needs ROS
 
     with ChecklistClient(args.namespace) as client:
         checklist = client.checklist(args.timeout, args.wait)

@@ -6,7 +6,7 @@ import argparse
 
 from icpi_ros.cli.arguments import add_namespace
 from icpi_ros.cli.ros import need_ros
-from icpi_ros.text import printable
+from icpi_ros.core.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stop or release; 0 = the executor did."""
     need_ros()
-    from icpi_ros.nodes.operator_client import OperatorClient  # needs ROS
+    from icpi_ros.ros.clients.operator_client import OperatorClient  # needs ROS
 
     with OperatorClient(args.namespace) as client:
         print(printable(client.reset_stop() if args.reset else client.stop()))

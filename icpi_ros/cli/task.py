@@ -12,16 +12,16 @@ import numpy as np
 from icpi_ros.cli.arguments import add_arm, checked_picture, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.cli.progress import progress_bar
-from icpi_ros.offline.survey import SurveyPlan, landscape, survey, survey_draws
+from icpi_ros.evaluate.survey import SurveyPlan, landscape, survey, survey_draws
 from icpi_ros.report.task_picture import save_landscape
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from icpi_ros.arms.base import Arm
-    from icpi_ros.offline.survey import SurveyPlan
-    from icpi_ros.space import ParameterSpace
+    from icpi_ros.core.space import ParameterSpace
+    from icpi_ros.evaluate.survey import SurveyPlan
+    from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
 PICTURED = 2

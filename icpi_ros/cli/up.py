@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import WINDOW, read_mapping
 from icpi_ros.cli.arguments import ros_name
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.topics import WINDOW, read_mapping
-from icpi_ros.errors import UsageError
-from icpi_ros.graph.description import GRAPHS, with_checklist
-from icpi_ros.graph.files import checked_graph
-from icpi_ros.graph.processes import run_graph
+from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.bringup.description import GRAPHS, with_checklist
+from icpi_ros.ros.bringup.files import checked_graph
+from icpi_ros.ros.bringup.processes import run_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from icpi_ros.core.registry import Registry
 from icpi_ros.improvers.base import Improver
-from icpi_ros.registry import Registry
 
 IMPROVERS: Registry[type[Improver]] = Registry(
     "improver",
@@ -15,17 +15,17 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "cma-warm": "icpi_ros.improvers.cma:CmaWarm",
         "embedded": "icpi_ros.improvers.embedded:Embedded",
         "gauss-newton": "icpi_ros.improvers.gauss_newton:GaussNewton",
-        "in-context": "icpi_ros.improvers.in_context:InContext",
+        "in-context": "icpi_ros.improvers.llm.in_context:InContext",
         "knn": "icpi_ros.improvers.knn:Knn",
         "knn-copy": "icpi_ros.improvers.knn:KnnCopy",
         "knn-copy-hindsight": "icpi_ros.improvers.knn:KnnCopyHindsight",
         "knn-hindsight": "icpi_ros.improvers.knn:KnnHindsight",
-        "llm": "icpi_ros.improvers.llm:Llm",
-        "llm-opro": "icpi_ros.improvers.llm_opro:LlmOpro",
-        "llm-plan": "icpi_ros.improvers.llm_plan:LlmPlan",
-        "llm-samples": "icpi_ros.improvers.llm_samples:LlmSamples",
-        "llm-steered": "icpi_ros.improvers.llm_steered:LlmSteered",
-        "llm-zero": "icpi_ros.improvers.llm_zero:LlmZero",
+        "llm": "icpi_ros.improvers.llm.plain:Llm",
+        "llm-opro": "icpi_ros.improvers.llm.opro:LlmOpro",
+        "llm-plan": "icpi_ros.improvers.llm.plan:LlmPlan",
+        "llm-samples": "icpi_ros.improvers.llm.samples:LlmSamples",
+        "llm-steered": "icpi_ros.improvers.llm.steered:LlmSteered",
+        "llm-zero": "icpi_ros.improvers.llm.zero:LlmZero",
         "random": "icpi_ros.improvers.random:Random",
         "ridge": "icpi_ros.improvers.ridge:Ridge",
         "ridge-hindsight": "icpi_ros.improvers.ridge:RidgeHindsight",

@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from icpi_ros.context.features import FEATURES, Features
-from icpi_ros.context.retrieval import DEFAULT_K, Index, Scale
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.errors import BudgetSpent, IcpiError, UsageError
+from icpi_ros.core.errors import BudgetSpent, IcpiError, UsageError
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.text import printable
+from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.options import NoOptions, option, options_of, read_options
-from icpi_ros.models.budget import Spending
-from icpi_ros.redact import redact_text
-from icpi_ros.space import ParameterSpace
-from icpi_ros.text import printable
-from icpi_ros.types import Array, Outcome, Proposal
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.features import FEATURES, Features
+from icpi_ros.learn.retrieval import DEFAULT_K, Index, Scale
+from icpi_ros.llm.client.budget import Spending
 
 MAX_K = 1000
 """Most examples in context that may be asked for."""

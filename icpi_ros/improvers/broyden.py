@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from icpi_ros.core.types import Array, Outcome
 from icpi_ros.improvers.base import best
 from icpi_ros.improvers.gauss_newton import GaussNewton, GaussNewtonOptions, distance
 from icpi_ros.improvers.options import fixed
-from icpi_ros.types import Array, Outcome
 
 
 @dataclass(frozen=True)

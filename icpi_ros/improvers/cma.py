@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, best, without_options
 from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
-from icpi_ros.types import Array, Outcome, Proposal
 
 MAX_TRIALS = 200
 """Only the latest trials are told, so that a long history stays cheap."""

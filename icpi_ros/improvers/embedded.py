@@ -2,9 +2,9 @@
 
 At every step, from the data set and from all trials of the run:
 
-1. :mod:`icpi_ros.context.outcome_model` says how outcomes vary with theta, and how that varies
+1. :mod:`icpi_ros.learn.outcome.model` says how outcomes vary with theta, and how that varies
    with a few latent numbers which stand for the hidden physics (fitted once per data set).
-2. :mod:`icpi_ros.context.outcome_posterior` conditions it on the run's trials (in-run hindsight).
+2. :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials (in-run hindsight).
 3. The theta after which the best cost of the run is expected to be lowest (expected improvement,
    Mockus 1975) is searched among quasi-random candidates, all labels of the data set and
    Gauss-Newton steps, then refined (the planning of DICP, arXiv 2502.19009, with a closed-form
@@ -23,11 +23,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.context.outcome_model import outcome_model
-from icpi_ros.context.outcome_posterior import Posterior
+from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, IndexedImprover, IndexedOptions, best
 from icpi_ros.improvers.options import fixed
-from icpi_ros.types import Array, Outcome, Proposal
+from icpi_ros.learn.outcome.model import outcome_model
+from icpi_ros.learn.outcome.posterior import Posterior
 
 SPREAD_CANDIDATES = 256
 """Quasi-random candidates over the whole box."""

@@ -21,12 +21,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from icpi_ros.context.executions import Executions
-from icpi_ros.context.regression import boxed_step, weighted_ridge
+from icpi_ros.core.types import Array, Outcome
 from icpi_ros.improvers.base import Context, IndexedOptions, best, failures
 from icpi_ros.improvers.options import fixed, option
 from icpi_ros.improvers.ridge import LocalRidge, RidgeOptions
-from icpi_ros.types import Array, Outcome
+from icpi_ros.learn.executions import Executions
+from icpi_ros.learn.regression import boxed_step, weighted_ridge
 
 MAX_TRIALS = 20
 """Only the trials nearest to the best one make pairs, so that a long history stays cheap."""

@@ -14,10 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.context.regression import ordered_pairs
+from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import IndexedImprover, IndexedOptions, best
 from icpi_ros.improvers.options import fixed, option
-from icpi_ros.types import Array, Outcome, Proposal
+from icpi_ros.learn.regression import ordered_pairs
 
 MAX_TRIALS = 20
 """Only the latest trials make pairs, so that a long history stays cheap."""

@@ -9,9 +9,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.redact import redact_text
-from icpi_ros.text import printable
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.text import printable
 
 if TYPE_CHECKING:
     from cattrs import Converter

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from icpi_ros.core.types import Outcome, Proposal
 from icpi_ros.improvers.base import Improver
-from icpi_ros.types import Outcome, Proposal
 
 
 class Random(Improver):

@@ -4,7 +4,7 @@
 query q; the adjustment is b.
 
 ``ridge-hindsight``, always from the best trial so far, in scaled coordinates
-(``icpi_ros.context.retrieval.Scale``):
+(``icpi_ros.learn.retrieval.Scale``):
 
 1. While the run has one outcome it does the same with 40 examples.
 2. From the second outcome on, every ordered pair (i, j) of the run's trials is an exact example
@@ -30,10 +30,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from icpi_ros.context.regression import gaussian_weights, ordered_pairs, shortened, weighted_ridge
+from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, IndexedImprover, IndexedOptions, best, failures
 from icpi_ros.improvers.options import fixed, option
-from icpi_ros.types import Array, Outcome, Proposal
+from icpi_ros.learn.regression import gaussian_weights, ordered_pairs, shortened, weighted_ridge
 
 PAIR_WEIGHT = 1.0
 PAIR_SOFTENING = 0.05

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from icpi_ros.core.registry import Registry
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.options import check_names, options_of
-from icpi_ros.registry import Registry
 
 
 def check_shared(

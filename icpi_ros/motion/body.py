@@ -8,9 +8,9 @@ import threading
 import mujoco
 import numpy as np
 
-from icpi_ros.arms.base import Arm, Capsule
-from icpi_ros.errors import InvalidValue, Kind, Refusal
-from icpi_ros.types import Array
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.types import Array
+from icpi_ros.robots.base import Arm, Capsule
 
 CLEARANCE = 0.01
 """Smallest distance between two pieces of an arm's own body [m]."""

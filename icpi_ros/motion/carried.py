@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_ros.arms.base import ArmLimits
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.types import Array
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.types import Array
+from icpi_ros.robots.base import ArmLimits
 
 BACK, APART_CLOCKS = 0.06, 0.03
 """How much of the path a stop carries in front of its braking at least, and in front of the moment

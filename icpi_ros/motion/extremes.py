@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.types import Array
 
 HALVINGS = 22
 """Of the interval in which a root lies: to 2.4e-7 of a segment.  An extreme value is off by the

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import yaml
 
-from icpi_ros.arms.base import Arm, ArmLimits
-from icpi_ros.arms.hashed_file import HashedFile
-from icpi_ros.errors import InvalidValue, Kind, Refusal, UsageError
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UsageError
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.robots.base import Arm, ArmLimits
+from icpi_ros.robots.hashed_file import HashedFile
 
 _LARGEST = 100_000
 """Bytes; a file of limits has a few hundred."""

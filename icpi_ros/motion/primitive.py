@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory, TrajectoryBatch
-from icpi_ros.types import Array
+from icpi_ros.robots.base import Arm
 
 JOIN = 0.1
 """Time in which a slow move makes up for the error of its start [s]: 5 mrad take 3 rad/s^2."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.types import Array, Indices
+from icpi_ros.core.types import Array, Indices
 
 
 @dataclass(frozen=True)

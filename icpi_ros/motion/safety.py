@@ -12,12 +12,12 @@ from dataclasses import InitVar, dataclass, fields
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm, ArmLimits
-from icpi_ros.errors import InvalidValue, Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused, Refusal
+from icpi_ros.core.types import Array
 from icpi_ros.motion.extremes import extremes
 from icpi_ros.motion.path_check import ROUNDING, PathCheck, reaches
 from icpi_ros.motion.trajectory import JointTrajectory, PathPoint
-from icpi_ros.types import Array
+from icpi_ros.robots.base import Arm, ArmLimits
 
 START_TOLERANCE = 0.02
 """Largest distance of a joint from the first point of a motion [rad]."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue, Kind, Refusal
-from icpi_ros.space import ParameterSpace
-from icpi_ros.types import Array
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.types import Array
 
 ROUNDING = 1e-9
 """A step longer than allowed by this share of the range is not: what rounding leaves."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.arms.base import ArmLimits
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.types import Array
 from icpi_ros.motion.safety import MIN_SEGMENT, CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.types import Array
+from icpi_ros.robots.base import ArmLimits
 
 STEP = 0.001
 """Step of the motion's own time in which braking is planned [s]."""

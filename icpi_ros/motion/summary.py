@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.types import Array
 from icpi_ros.motion.extremes import extremes
 from icpi_ros.motion.path_check import grid
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.types import Array
+from icpi_ros.robots.base import Arm
 
 CLEARANCE_STEP = 0.01
 """Time between two poses at which the distance of the arm from itself is taken [s]."""

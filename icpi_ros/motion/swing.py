@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import TrajectoryBatch
-from icpi_ros.types import Array
+from icpi_ros.robots.base import Arm
 
 POINTS_PER_RAMP = 16
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue, Kind, Refusal
-from icpi_ros.types import Array, Indices
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.types import Array, Indices
 
 
 @dataclass(frozen=True)

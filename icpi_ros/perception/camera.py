@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.types import Array
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
 
 DISTORTION = 5
 """Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""

@@ -12,7 +12,8 @@ from math import ceil, floor
 import cv2
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.colour import Membership, Weights
 from icpi_ros.perception.images import Box, Frame
@@ -20,7 +21,6 @@ from icpi_ros.perception.targets import outline
 from icpi_ros.perception.tracking import Detection, DetectorSettings
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import Array
 
 COARSE_RADIUS = 2.5
 """Radius of the target in the coarse look [px]; a third of its area may be hidden."""

@@ -8,12 +8,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from icpi_ros.core.types import Array
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Bytes, Frame
 from icpi_ros.perception.targets import outline
 from icpi_ros.perception.tracking import Look
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import Array
 
 Colour = tuple[int, int, int]
 

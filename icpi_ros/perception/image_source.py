@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.images import frame_of
@@ -25,7 +26,6 @@ from icpi_ros.perception.sources import (
 )
 from icpi_ros.perception.targets import watch
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array
 
 NO_INFO = "no camera_info yet: images cannot be used"
 LEAST_WINDOW = 0.4

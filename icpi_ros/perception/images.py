@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
 
 Bytes = NDArray[np.uint8]
 

@@ -6,7 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
@@ -17,7 +18,6 @@ from icpi_ros.perception.tracker import Tracker
 from icpi_ros.perception.tracking import Look, Rejected, TrackingSettings, TrackState, unseen
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
 DARK, WHITE = 8.0, 250.0
 """Mean levels, of 255, of a black and of a saturated image."""

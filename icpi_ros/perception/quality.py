@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.core.types import ObjectTrajectory
 
 
 class Verdict(StrEnum):

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.types import Array
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from icpi_ros.core.registry import Registry
+from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.motion.rest import RestDetector
 from icpi_ros.perception.quality import Quality, judge_pose
 from icpi_ros.perception.window import ObjectHistory
-from icpi_ros.registry import Registry
 from icpi_ros.settings import table
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
 if TYPE_CHECKING:  # OpenCV, which poses can do without
     from icpi_ros.perception.camera import Camera

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera, Intrinsics
 from icpi_ros.perception.images import Bytes
 from icpi_ros.perception.targets import outline
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import Array
 
 TABLE = (0.85, 0.82, 0.75)
 OVERSAMPLING = 8

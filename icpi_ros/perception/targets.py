@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from icpi_ros.errors import UsageError
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.quality import QualitySettings
 from icpi_ros.perception.smoother import SmootherSettings
@@ -15,7 +16,6 @@ from icpi_ros.perception.tracking import TrackerSettings, TrackingSettings
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.camera_target import Agility, Shape, Target
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import Array
 
 CORNERS = 24
 """Points of a circle drawn as a polygon."""

@@ -12,10 +12,10 @@ from math import hypot
 
 import numpy as np
 
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.tracking import Detection, Rejected, TrackerSettings, TrackState, unseen
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import SECOND, Array
 
 
 @dataclass(frozen=True)

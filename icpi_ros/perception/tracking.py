@@ -7,9 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from icpi_ros.core.types import Array
 from icpi_ros.perception.quality import QualitySettings
 from icpi_ros.perception.smoother import SmootherSettings
-from icpi_ros.types import Array
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections import deque
 
 import numpy as np
 
+from icpi_ros.core.types import SECOND, Array, Indices, ObjectTrajectory
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.types import SECOND, Array, Indices, ObjectTrajectory
 
 MATCH = 0.6
 """A sample belongs to a grid time if it is this share of the period away at most."""

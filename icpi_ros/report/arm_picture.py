@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
+from icpi_ros.core.types import Array
 from icpi_ros.report.picture import save_figure
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.reach import Reach
-from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

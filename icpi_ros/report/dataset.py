@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.data.coverage import CELLS, coverage, solved_share
-from icpi_ros.data.dataset import Dataset, fingerprint
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.types import Array
+from icpi_ros.learn.dataset.coverage import CELLS, coverage, solved_share
+from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
 from icpi_ros.report.picture import save_figure
-from icpi_ros.space import ParameterSpace
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

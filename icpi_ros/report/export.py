@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.errors import UsageError
-from icpi_ros.files import replacing
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import replacing
 from icpi_ros.runs.table import Value
 
 

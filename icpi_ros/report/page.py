@@ -17,11 +17,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from icpi_ros.errors import UsageError
-from icpi_ros.files import replacing
-from icpi_ros.html import escaped, template, template_text
-from icpi_ros.redact import redact_text
-from icpi_ros.text import printable_lines
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import replacing
+from icpi_ros.core.html import escaped, template, template_text
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.text import printable_lines
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.identify.estimate import LEVEL, POOR, Estimate, ParameterEstimate
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.text import printable
+from icpi_ros.core.types import ObjectTrajectory, Trial
+from icpi_ros.evaluate.physics.estimate import LEVEL, POOR, Estimate, ParameterEstimate
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
-from icpi_ros.text import printable
-from icpi_ros.types import ObjectTrajectory, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from icpi_ros.errors import UsageError
-from icpi_ros.files import replacing
-from icpi_ros.redact import redact_text
-from icpi_ros.text import printable
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import replacing
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.text import printable
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.lengths import millimetres
-from icpi_ros.text import printable
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.text import printable
 
 
 def request_text(request: Any, units: Sequence[str]) -> str:

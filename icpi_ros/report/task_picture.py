@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icpi_ros.offline.survey import Landscape
+from icpi_ros.core.space import Parameter
+from icpi_ros.evaluate.survey import Landscape
 from icpi_ros.report.picture import save_figure
-from icpi_ros.space import Parameter
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from icpi_ros.errors import (
+from icpi_ros.core.errors import (
     BudgetSpent,
     ExecutionCancelled,
     IcpiError,
     ObservationMissing,
     StoreError,
 )
+from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.runs.run import Run
-from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 
 def run_in_process(

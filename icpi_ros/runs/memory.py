@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from icpi_ros.data.execution import NOT_TOLD, Execution
-from icpi_ros.data.records import (
+from icpi_ros.core.types import Array, Proposal, Trial, TrialStatus
+from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
+from icpi_ros.runs.store.records import (
     HALF_RUN,
     RunConfig,
     RunRecord,
@@ -19,7 +20,6 @@ from icpi_ros.data.records import (
     unknown_run,
     utc_now,
 )
-from icpi_ros.types import Array, Proposal, Trial, TrialStatus
 
 
 @dataclass

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.errors import InvalidValue, ObservationMissing
+from icpi_ros.core.errors import InvalidValue, ObservationMissing
+from icpi_ros.core.types import Array, ObjectTrajectory, Outcome
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Outcome
 
 
 def outcome(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Trial, TrialStatus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

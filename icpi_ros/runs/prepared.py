@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.data.execution import Execution
-from icpi_ros.data.lease import RunInUse
-from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import UsageError
-from icpi_ros.models.budget import spent_on
-from icpi_ros.run_setup import (
+from icpi_ros.core.errors import UsageError
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.dataset.execution import Execution
+from icpi_ros.llm.client.budget import spent_on
+from icpi_ros.runs.proposals import Proposals, Seeded
+from icpi_ros.runs.setup import (
     Continuation,
     check_execution,
     examples_hash,
     find_examples,
     make_proposer,
 )
-from icpi_ros.runs.proposals import Proposals, Seeded
 from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.store.lease import RunInUse
+from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 

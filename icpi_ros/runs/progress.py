@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icpi_ros.data.records import RunConfig
-from icpi_ros.html import table
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.html import table
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.text import printable
+from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.runs.picture import draw
+from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.table import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
-from icpi_ros.text import printable
-from icpi_ros.types import Array, Outcome, Trial, TrialStatus
 
 if TYPE_CHECKING:
     import pandas

@@ -21,16 +21,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.data.dataset import Dataset, check_arm, empty
-from icpi_ros.data.execution import NOT_TOLD, Execution
-from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.records import RunConfig, origin_of
-from icpi_ros.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
-from icpi_ros.feasible import Confined, Confinement, WhyNot, anything
+from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER
-from icpi_ros.lengths import millimetres
+from icpi_ros.learn.dataset.dataset import Dataset, check_arm, empty
+from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
+from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.run_setup import (
+from icpi_ros.runs.memory import MemoryStorage
+from icpi_ros.runs.outcome import outcome
+from icpi_ros.runs.prepared import Prepared, resumable
+from icpi_ros.runs.progress import Progress
+from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
+from icpi_ros.runs.setup import (
     Continuation,
     examples_hash,
     find_examples,
@@ -38,16 +42,12 @@ from icpi_ros.run_setup import (
     versions,
     whole,
 )
-from icpi_ros.runs.memory import MemoryStorage
-from icpi_ros.runs.outcome import outcome
-from icpi_ros.runs.prepared import Prepared, resumable
-from icpi_ros.runs.progress import Progress
-from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
 from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
+from icpi_ros.tasks.feasible import Confined, Confinement, WhyNot, anything
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.errors import IcpiError, MotionRefused
-from icpi_ros.feasible import simulated_reach
+from icpi_ros.core.errors import IcpiError, MotionRefused
+from icpi_ros.core.types import Array, ObjectTrajectory, Trial
+from icpi_ros.learn.dataset.execution import Backend, Execution
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks.feasible import simulated_reach
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
-from icpi_ros.types import Array, ObjectTrajectory, Trial
 
 
 def execution_in_process(arm: Arm) -> Execution:

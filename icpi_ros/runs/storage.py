@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from icpi_ros.data.execution import NOT_TOLD, Execution
-from icpi_ros.data.records import RunConfig, RunRecord, RunSummary
-from icpi_ros.types import Array, Proposal, Trial
+from icpi_ros.core.types import Array, Proposal, Trial
+from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
+from icpi_ros.runs.store.records import RunConfig, RunRecord, RunSummary
 
 
 class Storage(Protocol):

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from icpi_ros.data.columns import columns
-from icpi_ros.data.parquet import import_pandas
-from icpi_ros.redact import redact_text
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.types import Array, Trial
+from icpi_ros.learn.dataset.columns import columns
+from icpi_ros.learn.dataset.parquet import import_pandas
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Trial
 
 if TYPE_CHECKING:
     import pandas

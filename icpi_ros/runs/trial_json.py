@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from icpi_ros.redact import Json, jsonable
-from icpi_ros.types import Trial
+from icpi_ros.core.redact import Json, jsonable
+from icpi_ros.core.types import Trial
 
 
 def trial_json(trial: Trial) -> dict[str, Json]:

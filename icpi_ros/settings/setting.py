@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from icpi_ros.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 
 Made = TypeVar("Made")
 LARGE = 1e9

@@ -3,7 +3,7 @@
 A setting is added here and nowhere else: the parameters of the nodes with their ranges, the launch
 arguments, the options of commands and the checks of a run are made from it.  The names of tasks
 and improvers are no choices here, for the table is below them: see
-:func:`icpi_ros.graph.arguments.with_names`.
+:func:`icpi_ros.ros.bringup.arguments.with_names`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from icpi_ros.errors import UnknownName
+from icpi_ros.core.errors import UnknownName
 from icpi_ros.settings.setting import Setting
 
 ARM, SEES, MOVES, LEARNS = "mujoco_arm", "perception", "executor", "policy_improver"

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from icpi_ros.errors import UsageError
-from icpi_ros.types import Array
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import Array
 
 TOOL = "tool"
 """Name of the body that carries the tool, and of the site at the tool point."""

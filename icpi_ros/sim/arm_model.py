@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from icpi_ros.arms.base import Capsule
-from icpi_ros.arms.described import DescribedArm
-from icpi_ros.types import Array
+from icpi_ros.core.types import Array
+from icpi_ros.robots.base import Capsule
+from icpi_ros.robots.described import DescribedArm
 
 BLADE = "blade"
 """Name of the piece that strikes: drawn and simulated as a box, as in sim/ur5e.xml."""

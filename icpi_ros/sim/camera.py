@@ -8,14 +8,14 @@ import cv2
 import mujoco
 import numpy as np
 
-from icpi_ros.errors import UnknownName, UsageError
+from icpi_ros.core.errors import UnknownName, UsageError
+from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera, Intrinsics
 from icpi_ros.sim.camera_settings import TYPICAL, CameraSettings
 from icpi_ros.sim.lens import Lens
 from icpi_ros.sim.offscreen import CameraUnavailable, Image, Offscreen
 from icpi_ros.sim.shutter import Exposure, Shutter
 from icpi_ros.tasks.camera_target import Target
-from icpi_ros.types import Array
 
 __all__ = (
     "TYPICAL",

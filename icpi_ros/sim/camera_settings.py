@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.perception.camera import DISTORTION
 from icpi_ros.settings.table import find
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import mujoco
 import numpy as np
 
-from icpi_ros.arms.base import Arm
+from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
+from icpi_ros.robots.base import Arm
 from icpi_ros.sim.camera import Image, SimulatedCamera
 from icpi_ros.sim.shutter import Shutter
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import SECOND, Array, ObjectTrajectory
 
 STANDING = 0.3
 """Time before the stroke in which the object is seen at its start [s]."""

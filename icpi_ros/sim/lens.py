@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera, Intrinsics
-from icpi_ros.types import Array
 
 ROUND_TRIP = 0.02
 """Largest error of a pixel that is undistorted and distorted again [px]."""

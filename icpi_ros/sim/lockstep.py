@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.sim.motions import Order
 from icpi_ros.sim.servo import LaggingServo
 from icpi_ros.sim.trajectory_controller import ControllerOptions, TrajectoryController
-from icpi_ros.types import SECOND, Array
 
 SLOW = 0.02
 """Speed below which a joint has no direction that a step could be against [rad/s]."""

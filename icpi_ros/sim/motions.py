@@ -8,9 +8,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from icpi_ros.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.types import SECOND, Array
 
 AT_REST = 1.2e-7
 """Largest final velocity that counts as rest [rad/s]: the rounding of a single-precision number."""

@@ -14,10 +14,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros import system_packages
-from icpi_ros.errors import IcpiError
+from icpi_ros.core import system_packages
+from icpi_ros.core.errors import IcpiError
+from icpi_ros.core.types import Array
 from icpi_ros.tasks.camera_target import Target
-from icpi_ros.types import Array
 
 Image = NDArray[np.uint8]
 MAX_GEOMS = 1000

@@ -15,11 +15,11 @@ import numpy as np
 from mujoco.rollout import Rollout
 from numpy.typing import NDArray
 
-from icpi_ros.arms.base import Arm
+from icpi_ros.core.types import Array, Indices, ObjectTrajectory
 from icpi_ros.motion.rest import RestRule
+from icpi_ros.robots.base import Arm
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Indices, ObjectTrajectory
 
 BATCH = 64
 """Rollouts that one thread advances together; bounds memory however many are asked for."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from icpi_ros.errors import IcpiError, InvalidValue
+from icpi_ros.core.errors import IcpiError, InvalidValue
 from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
 from icpi_ros.sim.camera import true_camera
 from icpi_ros.sim.camera_settings import CameraSettings

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from icpi_ros.types import Array
+from icpi_ros.core.types import Array
 
 
 class LaggingServo:

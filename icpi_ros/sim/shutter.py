@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.sim.camera_settings import CameraSettings
-from icpi_ros.types import SECOND, Array
 
 _DROPS = 0xD20B
 """Second entropy word of the frames that are dropped."""

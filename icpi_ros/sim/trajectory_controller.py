@@ -21,10 +21,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from icpi_ros.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.sim.motions import Event, MotionState, Order, Tolerance, Watch, check_order
-from icpi_ros.types import SECOND, Array
 
 SAME = 1e-7
 """Commands that differ by less are the same [rad]."""

@@ -8,14 +8,14 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.arms.described import DescribedArm
-from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.resources import share_path
+from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.resources import share_path
+from icpi_ros.core.types import Array, Indices
+from icpi_ros.robots.base import Arm
+from icpi_ros.robots.described import DescribedArm
 from icpi_ros.sim.arm_exchange import exchanged
 from icpi_ros.sim.arm_model import arm_model
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Indices
 
 SETTLE_TIME = 0.5
 OBJECT = "object"

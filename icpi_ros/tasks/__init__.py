@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from icpi_ros.registry import Registry
+from icpi_ros.core.registry import Registry
 from icpi_ros.tasks.base import Task
 
 TASKS: Registry[Task] = Registry(

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import ObservationMissing
-from icpi_ros.html import table
+from icpi_ros.core.errors import ObservationMissing
+from icpi_ros.core.html import table
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
-from icpi_ros.space import ParameterSpace
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.camera_target import CameraTarget
 from icpi_ros.tasks.observation import PERFECT, Observation
-from icpi_ros.types import Array, ObjectTrajectory
 
 if TYPE_CHECKING:
     import mujoco

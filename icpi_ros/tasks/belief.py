@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.space import ParameterSpace
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.types import Array
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
 
 TRIES = 100
 """Draws outside the box that are thrown away before one is cut to its border."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.tasks.plane import Plane
 
 RED = ((0.0, 20.0), (340.0, 360.0))

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue, Kind, Refusal
-from icpi_ros.types import Array, ObjectTrajectory
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.types import Array, ObjectTrajectory
 
 OBSERVE_STREAM = 0x0B5E
 """Last entropy word of the noise of a run's trial: ``default_rng([seed, number, this])``."""

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.types import Array
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
 
 
 @dataclass(frozen=True)

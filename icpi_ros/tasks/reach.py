@@ -9,11 +9,11 @@ from itertools import product
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.types import Array
 from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array
 
 OUT_OF_REACH = "out of reach"
 

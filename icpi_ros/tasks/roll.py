@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.types import Array
 from icpi_ros.motion.primitive import Strike
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.camera_target import CameraTarget, Target
 from icpi_ros.tasks.observation import PERFECT, Observation
 from icpi_ros.tasks.plane import Plane
@@ -25,7 +26,6 @@ from icpi_ros.tasks.strike_task import (
     strike_at,
     tilt_table,
 )
-from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     import mujoco

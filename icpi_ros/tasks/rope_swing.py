@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import ObservationMissing
+from icpi_ros.core.errors import ObservationMissing
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import TrajectoryBatch
-from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.camera_target import Agility, CameraTarget, Target
 from icpi_ros.tasks.plane import Plane
-from icpi_ros.types import Array, ObjectTrajectory
 
 if TYPE_CHECKING:
     import mujoco

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.types import Array
 from icpi_ros.motion.primitive import Strike
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.camera_target import RED, CameraTarget, Shape, Target
 from icpi_ros.tasks.plane import Plane
 from icpi_ros.tasks.strike_task import StrikeTask, goal_box, set_mass, strike_at, tilt_table
-from icpi_ros.types import Array
 
 if TYPE_CHECKING:
     import mujoco

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from icpi_ros.arms.base import Arm
+from icpi_ros.robots.base import Arm
 from icpi_ros.testing.require import require
 
 STEP = 1e-6

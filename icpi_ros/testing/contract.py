@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from icpi_ros.arms import ARMS
+from icpi_ros.core.registry import Registry
 from icpi_ros.improvers import IMPROVERS
-from icpi_ros.registry import Registry
+from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 from icpi_ros.testing import arms, improvers, tasks
 

@@ -8,13 +8,13 @@ from functools import cache
 
 import numpy as np
 
-from icpi_ros.data.dataset import Dataset, freeze
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Outcome, Proposal
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
+from icpi_ros.learn.dataset.dataset import Dataset, freeze
 from icpi_ros.testing import toy
 from icpi_ros.testing.require import require
-from icpi_ros.types import Outcome, Proposal
 
 SECONDS = 120.0
 """A proposal without network that takes longer hangs."""

@@ -9,16 +9,16 @@ from itertools import product
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.base import Arm
-from icpi_ros.errors import InvalidValue, ObservationMissing
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.errors import InvalidValue, ObservationMissing
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.types import Array, ObjectTrajectory
+from icpi_ros.evaluate.survey import SurveyPlan, survey
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.offline.survey import SurveyPlan, survey
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.base import Task
 from icpi_ros.testing.require import require
-from icpi_ros.types import Array, ObjectTrajectory
 
 DEFINED = {"name", "revision", "arm", "theta", "goal", "default_goal", "goal_varies"} | {
     *("physics", "error", "cost_mask", "rest", "max_duration")

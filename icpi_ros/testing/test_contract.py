@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from icpi_ros.plugins import load_all
+from icpi_ros.core.plugins import load_all
 from icpi_ros.testing.contract import Check, checks
 
 load_all()

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.data.dataset import Dataset
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.types import Array, Outcome
 from icpi_ros.improvers.base import Context, Improver
-from icpi_ros.space import Parameter, ParameterSpace
-from icpi_ros.types import Array, Outcome
+from icpi_ros.learn.dataset.dataset import Dataset
 
 GRAVITY = 9.81
 START = np.array([0.6, 0.07])

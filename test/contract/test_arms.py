@@ -2,7 +2,7 @@
 
 import pytest
 
-from icpi_ros.arms import ARMS
+from icpi_ros.robots import ARMS
 from icpi_ros.testing import arms
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import toy
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Outcome
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import best
 from icpi_ros.improvers.options import options_of
 from icpi_ros.improvers.ridge import RidgeHindsight
 from icpi_ros.testing import improvers
 from icpi_ros.testing.improvers import HISTORIES, sampled
-from icpi_ros.types import Outcome
 
 
 @pytest.fixture(autouse=True)

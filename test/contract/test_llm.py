@@ -20,15 +20,15 @@ from http_models import KEY, PATH
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.context.completion import complete
-from icpi_ros.context.reading import read_prompt
-from icpi_ros.errors import BudgetSpent, CompletionFailed, InvalidValue, UsageError
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, InvalidValue, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.embedded import Embedded
-from icpi_ros.improvers.llm import Llm
-from icpi_ros.models import failures
-from icpi_ros.models.budget import Meter, Spending
-from icpi_ros.models.completer import Completion
+from icpi_ros.improvers.llm.plain import Llm
+from icpi_ros.llm.client import failures
+from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.completer import Completion
+from icpi_ros.llm.prompt.completion import complete
+from icpi_ros.llm.prompt.reading import read_prompt
 
 PHYSICS = np.array([0.2, 0.8])
 HISTORY = [toy.outcome(np.array(theta), PHYSICS) for theta in ((1.2, 0.1), (0.8, -0.2))]
@@ -508,7 +508,7 @@ def test_options_of_the_prompt(data):
 
 
 def test_importing_improvers_is_light():
-    code = "import sys, icpi_ros.improvers.llm as m; m.Llm.chosen({}); "
+    code = "import sys, icpi_ros.improvers.llm.plain as m; m.Llm.chosen({}); "
     code += "print({'openai', 'scipy', 'cattrs'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

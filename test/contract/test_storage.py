@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from toy_task import TOY, rollout, toy_dataset
 
-from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.data.lease import RunInUse
-from icpi_ros.data.records import HALF_RUN, RunConfig, UnknownRun
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import InvalidValue, ObservationMissing, UsageError
+from icpi_ros.core.errors import InvalidValue, ObservationMissing, UsageError
+from icpi_ros.core.types import ObjectTrajectory, Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.memory import MemoryStorage
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.lease import RunInUse
+from icpi_ros.runs.store.records import HALF_RUN, RunConfig, UnknownRun
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory, Proposal, Tracking, Trial, TrialStatus
 
 CONFIG = RunConfig(
     task="toy-push",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.data.dataset import shipped
+from icpi_ros.learn.dataset.dataset import shipped
+from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 from icpi_ros.testing import arms, tasks
 

@@ -12,10 +12,10 @@ from control_msgs.msg import JointTolerance
 from observer import Observer
 from sensor_msgs.msg import JointState
 
-from icpi_ros.arms import ARMS
 from icpi_ros.motion.primitive import point_to_point
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.calls import SafeActionClient
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.calls import SafeActionClient
 
 ARM = ARMS.get("ur5e")
 UP = np.array([0.0, -0.4, 0.0, 0.0, 0.0, 0.0])

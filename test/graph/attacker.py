@@ -20,10 +20,10 @@ from sensor_msgs.msg import JointState
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectTrajectory, Proposal
 from icpi_msgs.srv import Decide
-from icpi_ros.graph.processes import environment
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.client_node import ClientNode
-from icpi_ros.nodes.topics import DECIDE, EXECUTE_MOTION, JOINT_STATES, OBJECT_TRAJECTORY
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.client_node import ClientNode
+from icpi_ros.ros.base.topics import DECIDE, EXECUTE_MOTION, JOINT_STATES, OBJECT_TRAJECTORY
+from icpi_ros.ros.bringup.processes import environment
 
 WINDOW, BIG_WINDOW = 20, 3
 """Goals, and big requests, without an answer at a time."""

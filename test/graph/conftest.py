@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import warm
 from unsteady import SECOND_RUN
 
-from icpi_ros.errors import IcpiError
-from icpi_ros.graph.description import graph as description
-from icpi_ros.graph.instance import reserve_domain
-from icpi_ros.graph.processes import BackgroundGraph, environment
-from icpi_ros.graph.protections import CAREFUL
+from icpi_ros.core.errors import IcpiError
+from icpi_ros.ros.bringup.description import graph as description
+from icpi_ros.ros.bringup.instance import reserve_domain
+from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
+from icpi_ros.ros.bringup.protections import CAREFUL
 
 NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
@@ -178,8 +178,8 @@ def record(folder, **arguments):
 
     The graph has ended with Ctrl-C.
     """
-    from icpi_ros.data.store import TrialStore
-    from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+    from icpi_ros.runs.store.store import TrialStore
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
@@ -200,9 +200,9 @@ def wait_until_recorded(folder, source):
 
     The recorder of a busy machine is behind, and does not wait for long when its graph ends.
     """
-    from icpi_ros.data.bags.reader import Bag
-    from icpi_ros.data.bags.samples import stream_samples
-    from icpi_ros.data.bags.trials import read_trials
+    from icpi_ros.bags.reader import Bag
+    from icpi_ros.bags.samples import stream_samples
+    from icpi_ros.bags.trials import read_trials
 
     def whole():
         with contextlib.suppress(IcpiError):
@@ -241,7 +241,7 @@ def observer():
 
 @pytest.fixture
 def client():
-    from icpi_ros.nodes.improve_client import ImproveClient
+    from icpi_ros.ros.clients.improve_client import ImproveClient
 
     with ImproveClient(NAMESPACE) as opened:
         yield opened

@@ -7,10 +7,10 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from icpi_ros.arms import ARMS
 from icpi_ros.motion.primitive import point_to_point
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
 
 from .conftest import HANG, NAMESPACE, RunningGraph
 from .controllers import with_control_msgs

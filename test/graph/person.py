@@ -6,7 +6,7 @@ from std_srvs.srv import Trigger
 
 from icpi_msgs.msg import OperatorRequest
 from icpi_msgs.srv import Decide
-from icpi_ros.nodes import qos
+from icpi_ros.ros.base import qos
 
 ASKED = Decide.Request
 LOST, ASKS = 20.0, 6

@@ -8,16 +8,16 @@ import pytest
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_msgs.srv import Decide
-from icpi_ros.arms import ARMS
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes import convert
-from icpi_ros.nodes.approval import Approval
-from icpi_ros.nodes.executor_memory import RunMemory
-from icpi_ros.nodes.operator_port import Decision
-from icpi_ros.nodes.planning import Planner, Rules
-from icpi_ros.nodes.request_msg import InForce
-from icpi_ros.nodes.trial_ended import TrialEnded
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.base import convert
+from icpi_ros.ros.base.operator_port import Decision
+from icpi_ros.ros.base.trial_ended import TrialEnded
+from icpi_ros.ros.executor.approval import Approval
+from icpi_ros.ros.executor.request_msg import InForce
+from icpi_ros.ros.following.memory import RunMemory
+from icpi_ros.ros.following.planning import Planner, Rules
 from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
 from icpi_ros.motion.carried import rested
-from icpi_ros.nodes import convert
-from icpi_ros.nodes.action_port import ActionPort, _Goal
-from icpi_ros.nodes.sending import REST
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.action_port import ActionPort, _Goal
+from icpi_ros.ros.base import convert
+from icpi_ros.ros.following.sending import REST
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.arms import ARMS
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.following import Follower
-from icpi_ros.nodes.settings import Settings
-from icpi_ros.nodes.trial_ended import TrialEnded
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.base.convert import MotionStatus
+from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.base.trial_ended import TrialEnded
+from icpi_ros.ros.following.following import Follower
 
 ARM = ARMS.get("ur5e")
 GOAL = ARM.home + 0.1

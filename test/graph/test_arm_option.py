@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from other_arms import long_arm
 
-from icpi_ros.arms import find_arm
-from icpi_ros.data.execution import arm_hash
-from icpi_ros.data.store import TrialStore
+from icpi_ros.learn.dataset.execution import arm_hash
+from icpi_ros.robots import find_arm
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.slide import SLIDE
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.convert import MotionStatus
-from icpi_ros.nodes.stopping import LEADS, Running, Stopper
-from icpi_ros.nodes.topic_port import TopicPort, hold_point
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.arm_ports.topic_port import TopicPort, hold_point
+from icpi_ros.ros.base.convert import MotionStatus
+from icpi_ros.ros.following.stopping import LEADS, Running, Stopper
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")

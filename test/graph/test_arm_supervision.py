@@ -7,8 +7,8 @@ import pytest
 from sensor_msgs.msg import JointState
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.sending import REST
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.following.sending import REST
 
 from .faulty_arm import TRIALS, FaultyArm, graph_of, warm
 

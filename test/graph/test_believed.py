@@ -13,11 +13,11 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.graph import parent
-from icpi_ros.graph.description import NodeSpec
-from icpi_ros.graph.processes import environment
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
+from icpi_ros.ros.bringup import parent
+from icpi_ros.ros.bringup.description import NodeSpec
+from icpi_ros.ros.bringup.processes import environment
 
 from .conftest import LOOSE, NAMESPACE, RunningGraph
 from .observer import Observer

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import warm
 
-from icpi_ros.perception.board import Board
-from icpi_ros.perception.calibration_file import Calibration, load, load_camera, save
-from icpi_ros.perception.markers import Marker
+from icpi_ros.perception.calibration.board import Board
+from icpi_ros.perception.calibration.file import Calibration, load, load_camera, save
+from icpi_ros.perception.calibration.markers import Marker
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "unit"))
@@ -43,7 +43,7 @@ def camera(observer, folder, topic):
 PATIENT = """
 import sys
 from icpi_ros.cli.main import main
-from icpi_ros.nodes import image_client
+from icpi_ros.ros.clients import image_client
 image_client.SILENCE = 120.0  # that two processes find each other may take seconds
 sys.exit(main())
 """

@@ -13,9 +13,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
-from icpi_ros.graph.description import NodeSpec
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE
+from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.sim.camera import CameraSettings, true_camera
 from icpi_ros.sim.world import load_model
 from icpi_ros.tasks import TASKS
@@ -119,7 +119,7 @@ def test_a_free_running_camera_loses_nothing_but_what_is_asked_for(tmp_path, obs
 
 def test_a_subscriber_that_stands_still_holds_up_neither_clock_nor_images(tmp_path, observer):
     code = (
-        "import rclpy; from sensor_msgs.msg import Image; from icpi_ros.nodes import qos\n"
+        "import rclpy; from sensor_msgs.msg import Image; from icpi_ros.ros.base import qos\n"
         f"rclpy.init(); node = rclpy.create_node('slow', namespace='{NAMESPACE}')\n"
         f"node.create_subscription(Image, '{CAMERA_IMAGE}', lambda m: print('got', flush=True), "
         "qos.IMAGE)\n"

@@ -10,18 +10,18 @@ from observer import Observer
 from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectTrajectory, TrialWindow
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.camera_health import MOST_RATE
-from icpi_ros.nodes.images import camera_info_msg
-from icpi_ros.nodes.topics import (
+from icpi_ros.perception.calibration.file import Calibration, save
+from icpi_ros.perception.synthetic import overhead
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.topics import (
     CAMERA_DEBUG,
     CAMERA_IMAGE,
     CAMERA_INFO,
     OBJECT_TRAJECTORY,
     TRIAL_WINDOW,
 )
-from icpi_ros.perception.calibration_file import Calibration, save
-from icpi_ros.perception.synthetic import overhead
+from icpi_ros.ros.perception.camera_health import MOST_RATE
+from icpi_ros.ros.perception.images import camera_info_msg
 
 from .conftest import HANG
 

@@ -13,8 +13,8 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import TrialWindow
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.clients.improve_client import Callbacks, Request
 
 from .conftest import HANG, PACE
 
@@ -147,10 +147,10 @@ def test_the_arm_refuses_what_a_controller_would(timed, observer, change, words)
     """Limits are not among it: a real controller looks at none."""
     from diagnostic_msgs.msg import DiagnosticStatus
 
-    from icpi_ros.arms import ARMS
     from icpi_ros.motion.primitive import point_to_point
-    from icpi_ros.nodes import convert
-    from icpi_ros.nodes.topics import CONTROLLER_STATUS, CONTROLLER_TRAJECTORY
+    from icpi_ros.robots import ARMS
+    from icpi_ros.ros.base import convert
+    from icpi_ros.ros.base.topics import CONTROLLER_STATUS, CONTROLLER_TRAJECTORY
 
     arm = ARMS.get("ur5e")
     # In this order: who sends joint states to us knows of the subscription before it, too.

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from icpi_ros.nodes.client_node import ClientNode
-from icpi_ros.nodes.improve_client import ImproveClient
-from icpi_ros.nodes.operator_client import OperatorClient
+from icpi_ros.ros.base.client_node import ClientNode
+from icpi_ros.ros.clients.improve_client import ImproveClient
+from icpi_ros.ros.clients.operator_client import OperatorClient
 
 
 def sockets():

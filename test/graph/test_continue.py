@@ -5,10 +5,10 @@ import signal
 import pytest
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.execution import Backend
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.errors import ExecutionFailed
-from icpi_ros.nodes import improve_client
+from icpi_ros.core.errors import ExecutionFailed
+from icpi_ros.learn.dataset.execution import Backend
+from icpi_ros.ros.clients import improve_client
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 
 from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE

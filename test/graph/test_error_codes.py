@@ -3,8 +3,7 @@
 import pytest
 
 from icpi_msgs.action import Improve
-from icpi_ros.data.store import UnknownRun
-from icpi_ros.errors import (
+from icpi_ros.core.errors import (
     DatasetError,
     InvalidValue,
     Kind,
@@ -15,7 +14,8 @@ from icpi_ros.errors import (
     UsageError,
 )
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.nodes.improvement import WrongTask, error_code
+from icpi_ros.ros.improver.improvement import WrongTask, error_code
+from icpi_ros.runs.store.store import UnknownRun
 from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks import TASKS
 

@@ -10,11 +10,12 @@ import pytest
 from sensor_msgs.msg import JointState
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.arms import ARMS
-from icpi_ros.nodes import arm_watch, convert
-from icpi_ros.nodes.arm_feed import ArmFeed
-from icpi_ros.nodes.topics import JOINT_STATES
-from icpi_ros.nodes.trial_ended import TrialEnded
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports import arm_watch
+from icpi_ros.ros.arm_ports.arm_feed import ArmFeed
+from icpi_ros.ros.base import convert
+from icpi_ros.ros.base.topics import JOINT_STATES
+from icpi_ros.ros.base.trial_ended import TrialEnded
 
 from .test_arm_following import GOAL, Port, follower
 

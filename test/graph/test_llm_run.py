@@ -9,10 +9,10 @@ from werkzeug import Response
 
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
-from icpi_ros.nodes.topics import PROPOSALS, TRIALS
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.topics import PROPOSALS, TRIALS
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import HANG, NAMESPACE, RunningGraph
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.offline.evaluate import evaluate
-from icpi_ros.offline.request import Request
+from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.request import Request
 
 from .conftest import TRIALS, record
 

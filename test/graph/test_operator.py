@@ -10,11 +10,11 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest, Proposal
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
 from icpi_ros.report.request_text import request_text
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 
 from .conftest import HANG, RunningGraph
@@ -39,7 +39,9 @@ def careful(tmp_path_factory, domain):
 def test_an_arm_of_the_package_is_told_with_its_limits(careful, observer):
     observer.wait(lambda: "; no limits file" in careful.text(), "the limits in the log")
     log = careful.text()
-    assert re.search(r"arm ur5e: module icpi_ros.arms.ur5e \(sha256 of its limits \w{12}\)\n", log)
+    assert re.search(
+        r"arm ur5e: module icpi_ros.robots.ur5e \(sha256 of its limits \w{12}\)\n", log
+    )
     own = "velocity 3.142 rad/s, acceleration 40 rad/s^2, tool speed 4 m/s, tool energy 2.4 J"
     assert f"limits of ur5e: {own}; no limits file\n" in log
 

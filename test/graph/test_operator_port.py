@@ -7,8 +7,8 @@ import pytest
 
 from icpi_msgs.msg import OperatorRequest
 from icpi_msgs.srv import Decide
-from icpi_ros.nodes import operator_port
-from icpi_ros.nodes.operator_port import (
+from icpi_ros.ros.base import operator_port
+from icpi_ros.ros.base.operator_port import (
     WORDS,
     Decision,
     OperatorPort,

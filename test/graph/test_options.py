@@ -20,7 +20,7 @@ def test_a_node_with_a_bad_option_ends_at_its_start(node, options, words):
     parameters |= {"player": "false"} if node == "replay" else {}
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
     done = subprocess.run(
-        [sys.executable, "-m", f"icpi_ros.nodes.{node}", "--ros-args", *given],
+        [sys.executable, "-m", f"icpi_ros.ros.nodes.{node}", "--ros-args", *given],
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr

@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.outside_stop import GIVEN_UP, HOLDING, UNSEEN, UNSENT, OutsideStop
-from icpi_ros.nodes.settings import Settings
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.executor.outside_stop import GIVEN_UP, HOLDING, UNSEEN, UNSENT, OutsideStop
 
 from .test_arm_stopping import OLD, SILENCE, START, Port, state_at
 

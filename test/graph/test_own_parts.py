@@ -6,7 +6,7 @@ import sys
 
 import outsider
 
-from icpi_ros.data.store import TrialStore
+from icpi_ros.runs.store.store import TrialStore
 
 from .command_line import icpi
 from .conftest import HANG
@@ -33,7 +33,14 @@ def test_a_run_through_a_graph_has_the_plugins_of_its_command(tmp_path, monkeypa
 def test_a_node_on_its_own_loads_what_its_parameter_names(tmp_path):
     """As under ros2 launch, where no other process has loaded it before."""
     push, _ = outsider.write_files(tmp_path)
-    node = [sys.executable, "-m", "icpi_ros.nodes.viewer", "--ros-args", "-p", f"plugins:={push}"]
+    node = [
+        sys.executable,
+        "-m",
+        "icpi_ros.ros.nodes.viewer",
+        "--ros-args",
+        "-p",
+        f"plugins:={push}",
+    ]
     done = subprocess.run(
         [*node, "-p", "task:=juggle"], capture_output=True, text=True, timeout=HANG, check=False
     )

@@ -6,10 +6,10 @@ import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
-from icpi_ros.errors import UsageError
-from icpi_ros.nodes.parameters import INTEGERS, declare, descriptor
-from icpi_ros.nodes.topics import CONTROLLER
+from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.sources import SOURCES
+from icpi_ros.ros.base.parameters import INTEGERS, declare, descriptor
+from icpi_ros.ros.base.topics import CONTROLLER
 from icpi_ros.settings.table import OWN, find, of_node
 
 KINDS = {float: Parameter.Type.DOUBLE, int: Parameter.Type.INTEGER}

@@ -8,11 +8,11 @@ from sensor_msgs.msg import CameraInfo
 
 from icpi_msgs.action import Improve
 from icpi_msgs.msg import ObjectState
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
-from icpi_ros.nodes.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJECT_STATE
-from icpi_ros.types import TrialStatus
+from icpi_ros.core.types import TrialStatus
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJECT_STATE
+from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import HANG, RunningGraph, wait_gone
 

@@ -3,10 +3,10 @@
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
-from icpi_ros.nodes.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
+from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import RunningGraph
 

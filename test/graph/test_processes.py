@@ -13,14 +13,14 @@ import warm
 
 from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import TrialWindow
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import ExecutionFailed
-from icpi_ros.graph import processes
-from icpi_ros.graph.instance import runtime_dir
-from icpi_ros.nodes import qos, spin
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.core.errors import ExecutionFailed
+from icpi_ros.core.types import TrialStatus
+from icpi_ros.ros.base import qos, spin
+from icpi_ros.ros.bringup import processes
+from icpi_ros.ros.bringup.instance import runtime_dir
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
 from icpi_ros.runs.run import Run
-from icpi_ros.types import TrialStatus
+from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import HANG, NAMESPACE, NODES, RunningGraph, running, wait_gone
 
@@ -139,7 +139,7 @@ def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain,
     ],
 )
 def test_a_bad_parameter_is_one_clear_line_and_exit_code_2(domain, node, parameter, words):
-    command = [sys.executable, "-m", f"icpi_ros.nodes.{node}", "--ros-args", "-p", parameter]
+    command = [sys.executable, "-m", f"icpi_ros.ros.nodes.{node}", "--ros-args", "-p", parameter]
     done = warm.run(command)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -154,7 +154,7 @@ def name_holder(domain):
 
 
 def test_an_interrupted_node_ends_cleanly_by_itself(domain):
-    command = [sys.executable, "-m", "icpi_ros.nodes.perception"]
+    command = [sys.executable, "-m", "icpi_ros.ros.nodes.perception"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + HANG
         while name_holder(domain) != process.pid:  # it has its name, and so its signal handlers

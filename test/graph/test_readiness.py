@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from icpi_ros.arms import ARMS
-from icpi_ros.graph.checklist import Line, State
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes import controller_watch, diagnostics
-from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.controller_facts import Finding
-from icpi_ros.nodes.controller_watch import ControllerWatch
-from icpi_ros.nodes.planning import Rules
-from icpi_ros.nodes.readiness import Parts, Readiness
-from icpi_ros.nodes.scene_port import Seen
-from icpi_ros.nodes.settings import Settings
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports import controller_watch
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.arm_ports.controller_facts import Finding
+from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
+from icpi_ros.ros.base import diagnostics
+from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.bringup.checklist import Line, State
+from icpi_ros.ros.executor.readiness import Parts, Readiness
+from icpi_ros.ros.executor.scene_port import Seen
+from icpi_ros.ros.following.planning import Rules
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.strike_task import START
 

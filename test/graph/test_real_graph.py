@@ -11,13 +11,13 @@ from sensor_msgs.msg import JointState
 
 from icpi_msgs.msg import OperatorRequest
 from icpi_ros.cli.main import main
-from icpi_ros.data.execution import Backend
-from icpi_ros.data.store import TrialStore
-from icpi_ros.graph.description import NodeSpec
-from icpi_ros.graph.processes import environment
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
-from icpi_ros.nodes.topics import JOINT_STATES
+from icpi_ros.learn.dataset.execution import Backend
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.topics import JOINT_STATES
+from icpi_ros.ros.bringup.description import NodeSpec
+from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.runs.store.store import TrialStore
 
 from .command_line import continue_with, icpi
 from .conftest import HANG, NAMESPACE, RunningGraph

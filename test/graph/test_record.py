@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
 
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.samples import poses_of, stream_samples
-from icpi_ros.data.bags.topics import PARAMETERS
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
-from icpi_ros.types import SECOND, TrialStatus
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.samples import poses_of, stream_samples
+from icpi_ros.bags.topics import PARAMETERS
+from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.types import SECOND, TrialStatus
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
 
 from .conftest import HANG, NODES, SECRET, TRIALS, RunningGraph
 
@@ -99,7 +99,7 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
 
 
 def test_a_folder_that_exists_is_refused_before_anything_starts(tmp_path):
-    from icpi_ros.errors import UsageError
+    from icpi_ros.core.errors import UsageError
 
     with pytest.raises(UsageError, match="exists: a recording needs a folder of its own"):
         RunningGraph(tmp_path, record=tmp_path)

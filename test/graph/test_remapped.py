@@ -9,11 +9,11 @@ from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.msg import ObjectState
-from icpi_ros.arms import ARMS
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.arm_feed import ArmFeed
-from icpi_ros.nodes.scene_port import ScenePort
-from icpi_ros.nodes.topic_port import TopicPort
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.arm_feed import ArmFeed
+from icpi_ros.ros.arm_ports.topic_port import TopicPort
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.executor.scene_port import ScenePort
 
 ARM = ARMS.get("ur5e")
 NAMES = {

@@ -5,11 +5,11 @@ import pytest
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.msg import ObjectTrajectory, Proposal, Trial
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.errors import UsageError
-from icpi_ros.graph.description import graph
-from icpi_ros.nodes import convert, qos
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.bringup.description import graph
 
 from .conftest import TRIALS, RunningGraph
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from icpi_msgs.msg import ObjectTrajectory, Proposal
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.samples import stream_samples
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.samples import stream_samples
+from icpi_ros.bags.trials import read_trials
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
 
 from .conftest import HANG, RunningGraph
 

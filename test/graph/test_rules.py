@@ -7,8 +7,8 @@ import time
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.nodes import qos
-from icpi_ros.resources import share_path
+from icpi_ros.core.resources import share_path
+from icpi_ros.ros.base import qos
 
 from .command_line import icpi
 from .conftest import HANG, NAMESPACE, RunningGraph

@@ -10,10 +10,10 @@ import pytest
 
 from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import Trial as TrialMsg
-from icpi_ros.arms import ARMS
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Callbacks, Request
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 
@@ -25,7 +25,7 @@ TRIALS = 3
 @pytest.fixture(scope="module")
 def finished(fast):
     """One run of three trials: result, trials as they were shown."""
-    from icpi_ros.nodes.improve_client import ImproveClient
+    from icpi_ros.ros.clients.improve_client import ImproveClient
 
     shown, runs = [], []
     with ImproveClient("test") as client:

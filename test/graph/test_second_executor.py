@@ -17,14 +17,14 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectState
-from icpi_ros.arms import ARMS
-from icpi_ros.graph import parent
-from icpi_ros.graph.description import NodeSpec
-from icpi_ros.graph.processes import environment
-from icpi_ros.graph.protections import CAREFUL
-from icpi_ros.nodes import convert, qos
-from icpi_ros.nodes.settings import DEFAULTS, loosened
-from icpi_ros.nodes.topics import CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.settings import DEFAULTS, loosened
+from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
+from icpi_ros.ros.bringup import parent
+from icpi_ros.ros.bringup.description import NodeSpec
+from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.bringup.protections import CAREFUL
 
 from .conftest import HANG, LOOSE, NAMESPACE, PATIENCE, RunningGraph
 

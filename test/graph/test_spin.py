@@ -10,7 +10,7 @@ import resource, sys, threading
 import rclpy
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from icpi_ros.nodes import spin
+from icpi_ros.ros.base import spin
 
 if "old" in sys.argv:
     sys.modules["rclpy.experimental"] = None

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 import warm
 
-from icpi_ros.graph import parent
-from icpi_ros.graph.checklist import REPORTED_BY
-from icpi_ros.graph.description import NodeSpec
-from icpi_ros.graph.processes import environment
+from icpi_ros.ros.bringup import parent
+from icpi_ros.ros.bringup.checklist import REPORTED_BY
+from icpi_ros.ros.bringup.description import NodeSpec
+from icpi_ros.ros.bringup.processes import environment
 
 from .command_line import icpi
 from .conftest import HANG, NAMESPACE, RunningGraph, parameters

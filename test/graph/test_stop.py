@@ -15,10 +15,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.motion.primitive import point_to_point
-from icpi_ros.nodes import convert, qos
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.ros.base import convert, qos
 from icpi_ros.tasks import TASKS
 
 from .attacker import Attack

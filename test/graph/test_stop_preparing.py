@@ -8,18 +8,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
 from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes import action_port
-from icpi_ros.nodes.action_port import ActionPort, Tolerances
-from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.executor_memory import LastCommand
-from icpi_ros.nodes.prepared_stops import GRID, PreparedStops
-from icpi_ros.nodes.running import Running
-from icpi_ros.nodes.sending import REST, path_start, sending
-from icpi_ros.nodes.stop_leads import Leads
-from icpi_ros.nodes.stopping import Stopper
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports import action_port
+from icpi_ros.ros.arm_ports.action_port import ActionPort, Tolerances
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.following.memory import LastCommand
+from icpi_ros.ros.following.prepared_stops import GRID, PreparedStops
+from icpi_ros.ros.following.running import Running
+from icpi_ros.ros.following.sending import REST, path_start, sending
+from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.stopping import Stopper
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")

@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.data.store import TrialStore
-from icpi_ros.nodes.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 

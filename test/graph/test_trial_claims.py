@@ -16,30 +16,30 @@ from rclpy.node import Node
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
-from icpi_ros.arms import ARMS
 from icpi_ros.cli import main as command_line
-from icpi_ros.data.execution import Backend
-from icpi_ros.errors import ExecutionCancelled, ExecutionFailed, ObservationMissing
-from icpi_ros.graph.checklist import State
-from icpi_ros.graph.description import graph
+from icpi_ros.core.errors import ExecutionCancelled, ExecutionFailed, ObservationMissing
+from icpi_ros.learn.dataset.execution import Backend
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes import policy_improver
-from icpi_ros.nodes.approval import Approval
-from icpi_ros.nodes.arm_feed import ArmState
-from icpi_ros.nodes.arm_port import make_port
-from icpi_ros.nodes.executor_memory import RunMemory
-from icpi_ros.nodes.motion_client import MotionClient
-from icpi_ros.nodes.parameters import declare
-from icpi_ros.nodes.perception import Perception
-from icpi_ros.nodes.planning import Planner, Rules
-from icpi_ros.nodes.policy_improver import PolicyImprover
-from icpi_ros.nodes.request_msg import InForce
-from icpi_ros.nodes.scene_port import Seen
-from icpi_ros.nodes.settings import PARAMETERS, Settings
-from icpi_ros.nodes.stop_latch import StopLatch
-from icpi_ros.nodes.topic_port import headed, hold_point
-from icpi_ros.nodes.trial import MOST_LOOKS, Guard, TrialExecution
-from icpi_ros.nodes.trial_ended import TrialEnded
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.arm_ports.arm_port import make_port
+from icpi_ros.ros.arm_ports.topic_port import headed, hold_point
+from icpi_ros.ros.base.parameters import declare
+from icpi_ros.ros.base.settings import PARAMETERS, Settings
+from icpi_ros.ros.base.stop_latch import StopLatch
+from icpi_ros.ros.base.trial_ended import TrialEnded
+from icpi_ros.ros.bringup.checklist import State
+from icpi_ros.ros.bringup.description import graph
+from icpi_ros.ros.executor.approval import Approval
+from icpi_ros.ros.executor.request_msg import InForce
+from icpi_ros.ros.executor.scene_port import Seen
+from icpi_ros.ros.executor.trial import MOST_LOOKS, Guard, TrialExecution
+from icpi_ros.ros.following.memory import RunMemory
+from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.improver.motion_client import MotionClient
+from icpi_ros.ros.nodes import policy_improver
+from icpi_ros.ros.nodes.perception import Perception
+from icpi_ros.ros.nodes.policy_improver import PolicyImprover
 from icpi_ros.settings.table import of_node
 from icpi_ros.tasks import TASKS
 

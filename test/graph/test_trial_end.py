@@ -7,16 +7,16 @@ import pytest
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
-from icpi_ros.arms import ARMS
-from icpi_ros.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
+from icpi_ros.core.types import Tracking
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.executor_memory import RunMemory
-from icpi_ros.nodes.planning import Planner, Rules
-from icpi_ros.nodes.settings import Settings
-from icpi_ros.nodes.trial import Guard, TrialExecution
-from icpi_ros.nodes.trial_ended import TrialEnded
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.base.trial_ended import TrialEnded
+from icpi_ros.ros.executor.trial import Guard, TrialExecution
+from icpi_ros.ros.following.memory import RunMemory
+from icpi_ros.ros.following.planning import Planner, Rules
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Tracking
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
 THETA = np.array([1.0, 0.1])

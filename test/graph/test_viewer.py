@@ -7,9 +7,9 @@ import pytest
 import yaml
 from visualization_msgs.msg import Marker, MarkerArray
 
-from icpi_ros.nodes import qos
-from icpi_ros.nodes.improve_client import Request
-from icpi_ros.resources import share_path
+from icpi_ros.core.resources import share_path
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.clients.improve_client import Request
 
 from .conftest import HANG, NAMESPACE, RunningGraph
 

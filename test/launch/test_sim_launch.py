@@ -18,10 +18,10 @@ from launch.actions import IncludeLaunchDescription  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
 
-from icpi_ros.graph.description import GRAPHS, graph  # noqa: E402
-from icpi_ros.graph.instance import reserve_domain  # noqa: E402
-from icpi_ros.graph.processes import environment  # noqa: E402
-from icpi_ros.resources import share_path  # noqa: E402
+from icpi_ros.core.resources import share_path  # noqa: E402
+from icpi_ros.ros.bringup.description import GRAPHS, graph  # noqa: E402
+from icpi_ros.ros.bringup.instance import reserve_domain  # noqa: E402
+from icpi_ros.ros.bringup.processes import environment  # noqa: E402
 from launch import LaunchDescription  # noqa: E402
 
 LAUNCH_FILE = share_path("launch", "sim_launch.py")
@@ -29,7 +29,7 @@ NODES = {s.executable for n in GRAPHS for s in graph(n, {"bag": "b"} if n == "re
 LIMIT = 60.0
 SCRIPT = """\
 #!/bin/sh
-exec {python} -m icpi_ros.nodes.{name} "$@"
+exec {python} -m icpi_ros.ros.nodes.{name} "$@"
 """
 """What stands for an installed executable; the node keeps the pid."""
 
@@ -81,7 +81,7 @@ def sim(domain, tmp_path):
 
 @pytest.mark.launch(fixture=sim)
 def test_the_launched_graph_carries_out_a_run():
-    from icpi_ros.nodes.improve_client import ImproveClient, Request
+    from icpi_ros.ros.clients.improve_client import ImproveClient, Request
 
     with ImproveClient("launched") as client:
         client.connect(30.0)

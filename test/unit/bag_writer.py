@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bag_data import START, STORE, pose
 
-from icpi_ros.data.bags.definitions import definition
-from icpi_ros.data.bags.recording import Limits, Recording, Topic
+from icpi_ros.bags.formats.definitions import definition
+from icpi_ros.bags.recording import Limits, Recording, Topic
 
 if __name__ == "__main__":
     recording = Recording(Path(sys.argv[1]), Limits(), print)

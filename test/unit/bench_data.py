@@ -1,8 +1,7 @@
 """Made-up benchmark results in the format of `icpi bench`, of any size."""
 
 import numpy as np
-
-from icpi_ros.bench.results import Results
+from icpi_benchmarks.results import Results
 
 TASKS = ("slide", "slide-gc", "rope-swing", "rope-swing-gc", "roll-gc")
 RATES = {

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 from rendering import TRUTH, angle, board_images, look, marker_table
 
-from icpi_ros.perception.board import Board
-from icpi_ros.perception.calibrate_camera import calibrate
-from icpi_ros.perception.calibrate_table import locate
+from icpi_ros.perception.calibration.board import Board
+from icpi_ros.perception.calibration.camera import calibrate
+from icpi_ros.perception.calibration.known_points import KnownPoints
+from icpi_ros.perception.calibration.markers import Marker, find_markers
+from icpi_ros.perception.calibration.table import locate
+from icpi_ros.perception.calibration.views import see
 from icpi_ros.perception.camera import Camera, Intrinsics
-from icpi_ros.perception.known_points import KnownPoints
-from icpi_ros.perception.markers import Marker, find_markers
-from icpi_ros.perception.views import see
 
 HALF = Intrinsics(
     320, 240, np.array([[305.0, 0, 165], [0, 303.5, 114], [0, 0, 1]]), TRUTH.distortion

@@ -3,9 +3,9 @@
 import numpy as np
 import toy_task
 
+from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.sim.rollout import Rollouts
 from icpi_ros.sim.world import SimulationUnstable
-from icpi_ros.space import Parameter, ParameterSpace
 
 
 class Pushing(toy_task.ToyTask):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from icpi_ros.arms import ARMS
+from icpi_ros.core.types import Origin, Trial
+from icpi_ros.robots import ARMS
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.observation import Observation, observe
 from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import Origin, Trial
 
 PHYSICS = np.array([0.19, 0.2, -0.9])
 THETAS = np.array([[1.3, 0.2], [0.9, -0.25], [1.1, 0.0]])

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from bag_data import SECOND, START, header, make, path, pose, window, write
 
-from icpi_ros.arms import ARMS
-from icpi_ros.data.store import TrialStore
+from icpi_ros.robots import ARMS
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from toy_task import TOY, rollout
 
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.types import Proposal, Trial, TrialStatus
+from icpi_ros.core.types import Proposal, Trial, TrialStatus
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 
 
 def main(path, progress):

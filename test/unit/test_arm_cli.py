@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.check import check_arm
 from icpi_ros.cli.main import main
-from icpi_ros.errors import Kind, Refusal
-from icpi_ros.resources import share_path
+from icpi_ros.core.errors import Kind, Refusal
+from icpi_ros.core.resources import share_path
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.check import check_arm
 from icpi_ros.tasks.reach import OUT_OF_REACH, reach, reason_of
 from icpi_ros.tasks.slide import SLIDE, Slide
 

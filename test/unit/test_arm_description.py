@@ -12,13 +12,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.described import DescribedArm
-from icpi_ros.arms.description import load_arm
-from icpi_ros.arms.origin import limits_digest, limits_text, origin_text
-from icpi_ros.arms.prefix import prefixed
-from icpi_ros.errors import DescriptionError, IcpiError
-from icpi_ros.resources import share_path
+from icpi_ros.core.errors import DescriptionError, IcpiError
+from icpi_ros.core.resources import share_path
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.description.reading import load_arm
+from icpi_ros.robots.origin import limits_digest, limits_text, origin_text
+from icpi_ros.robots.prefix import prefixed
 
 SHIPPED = {name: share_path("config", "arms", f"{name}.yaml") for name in ("fr3", "ur5e")}
 FR3 = yaml.safe_load(SHIPPED["fr3"].read_text()) | {"name": "fr3_lab"}
@@ -200,7 +200,7 @@ def test_an_arm_says_from_which_files_it_was_read(folder):
 
 def test_an_arm_in_python_says_its_module_and_the_hash_of_its_limits():
     told = origin_text(ARMS.get("ur5e"))
-    assert re.fullmatch(r"module icpi_ros.arms.ur5e \(sha256 of its limits [0-9a-f]{12}\)", told)
+    assert re.fullmatch(r"module icpi_ros.robots.ur5e \(sha256 of its limits [0-9a-f]{12}\)", told)
     limits = ARMS.get("ur5e").limits
     assert limits_digest(limits) in told
     faster = replace(limits, velocity=np.nextafter(limits.velocity, 9.0))

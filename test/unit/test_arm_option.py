@@ -8,25 +8,25 @@ from functools import partial
 
 import numpy as np
 import pytest
+from icpi_benchmarks.instances import draw_instance
 from other_arms import long_arm, stick_arm
 
-from icpi_ros.arms import ARMS, argument_of, find_arm
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.bench.instances import draw_instance
 from icpi_ros.cli import arguments
 from icpi_ros.cli.main import main
-from icpi_ros.data.dataset import load
-from icpi_ros.data.execution import arm_hash
-from icpi_ros.data.mixing import ArmId
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import IcpiError, UsageError
-from icpi_ros.feasible import simulated_reach
-from icpi_ros.identify import fit as fit_module
-from icpi_ros.offline import survey as survey_module
+from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.evaluate import survey as survey_module
+from icpi_ros.evaluate.physics import fit as fit_module
+from icpi_ros.learn.dataset.dataset import load
+from icpi_ros.learn.dataset.execution import arm_hash
+from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.robots import ARMS, argument_of, find_arm
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.runs import simulated as simulation
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.feasible import simulated_reach
 from icpi_ros.tasks.rope_swing import ROPE_SWING
 from icpi_ros.tasks.slide import SLIDE
 
@@ -178,7 +178,9 @@ def test_speed_is_measured_with_the_arm(file, tmp_path):
 @pytest.mark.parametrize("command", ["demo", "bench_graph"])
 def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
     """What would be executed, without the graph."""
-    from icpi_ros.cli import bench_graph, demo
+    from icpi_benchmarks.cli import graph as bench_graph
+
+    from icpi_ros.cli import demo
 
     plans = []
 
@@ -275,7 +277,7 @@ def test_a_data_set_carries_its_arm(lab, lab_set, capsys):
 
 
 def test_a_broken_build_does_not_go_on_with_another_arm(file, tmp_path, monkeypatch, capsys):
-    from icpi_ros.data import build as build_module
+    from icpi_ros.learn.building import build as build_module
 
     def killed(*args, **options):
         raise KeyboardInterrupt
@@ -312,7 +314,7 @@ def test_examples_of_another_arm_are_refused_and_mixing_is_recorded(
 
 
 def test_the_shipped_sets_are_of_the_arms_of_their_tasks():
-    from icpi_ros.data.dataset import shipped
+    from icpi_ros.learn.dataset.dataset import shipped
 
     for name in ("slide", "slide-gc", "roll-gc", "rope-swing", "rope-swing-gc"):
         task = TASKS.get(name)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icpi_ros.arms import find_arm
-from icpi_ros.arms.check import check_arm
+from icpi_ros.robots import find_arm
+from icpi_ros.robots.check import check_arm
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.reach import reach
 from icpi_ros.tasks.slide import SLIDE

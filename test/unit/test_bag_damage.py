@@ -15,14 +15,14 @@ from bag_data import KINDS, SECOND, START, STORE, THETAS, point, pose, run_messa
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
-from icpi_ros.data.bags.chunk import MOST_CHUNK
-from icpi_ros.data.bags.mcap_file import MAGIC
-from icpi_ros.data.bags.raw import Channel
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.samples import poses_of, stream_samples
-from icpi_ros.data.bags.schema import decoder
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.errors import UsageError
+from icpi_ros.bags.formats.chunk import MOST_CHUNK
+from icpi_ros.bags.formats.mcap_file import MAGIC
+from icpi_ros.bags.formats.raw import Channel
+from icpi_ros.bags.formats.schema import decoder
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.samples import poses_of, stream_samples
+from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.errors import UsageError
 
 MUTATIONS = 1000
 LIMIT = 120.0
@@ -468,7 +468,7 @@ def test_bags_that_rosbag2_compressed_are_read(tmp_path, storage, mode):
 
 
 def test_a_file_for_which_there_is_no_room_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("icpi_ros.data.bags.compressed.KEEP_FREE", 2**62)
+    monkeypatch.setattr("icpi_ros.bags.formats.compressed.KEEP_FREE", 2**62)
     folder = write(tmp_path / "bag", small(), "sqlite3", CompressionMode.FILE)
     with pytest.raises(UsageError, match="no room in"):
         Bag(folder)

@@ -12,13 +12,13 @@ from bag_data import KINDS, SECOND, STORE, run_messages
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
-from icpi_ros.data.bags.definitions import definition
-from icpi_ros.data.bags.mcap_writer import McapWriter
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.recording import Limits, Recording, Topic
-from icpi_ros.data.bags.samples import poses_of
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.errors import UsageError
+from icpi_ros.bags.formats.definitions import definition
+from icpi_ros.bags.formats.mcap_writer import McapWriter
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.recording import Limits, Recording, Topic
+from icpi_ros.bags.samples import poses_of
+from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.errors import UsageError
 
 QOS = """- history: keep_last
   depth: 10
@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_whole_records(tmp_path):
 
 
 def test_what_does_not_fit_into_memory_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("icpi_ros.data.bags.recording.MOST_WAITING", 10)
+    monkeypatch.setattr("icpi_ros.bags.recording.MOST_WAITING", 10)
     recording = Recording(tmp_path / "run", Limits(keep_free=0), print)
     recording.put(Topic("/x", definition(KINDS["PoseStamped"]), "[]"), 1, bytes(100))
     assert recording.lost == 1
@@ -216,7 +216,7 @@ def test_definitions_carry_comments_and_all_dependencies():
 
 
 def test_definitions_without_ros_are_made_of_known_types(monkeypatch):
-    monkeypatch.setattr("icpi_ros.data.bags.definitions._prefixes", list)
+    monkeypatch.setattr("icpi_ros.bags.formats.definitions._prefixes", list)
     definition.cache_clear()
     try:
         made = definition("icpi_msgs/msg/Trial")

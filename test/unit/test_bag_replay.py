@@ -6,20 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bag_data import run_messages, write
+from icpi_benchmarks.bag_speed import measure, write_camera_bag, write_pose_bag
 
-from icpi_ros.bench.bag_speed import measure, write_camera_bag, write_pose_bag
+from icpi_ros.bags import topics as known
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import read_mapping
+from icpi_ros.bags.trials import read_trials
 from icpi_ros.cli.main import main
-from icpi_ros.data.bags import topics as known
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.topics import read_mapping
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import InvalidValue, ObservationMissing, UnknownName, UsageError
-from icpi_ros.nodes import topics as live
+from icpi_ros.core.errors import InvalidValue, ObservationMissing, UnknownName, UsageError
+from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial
+from icpi_ros.ros.base import topics as live
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory, Proposal, Trial
 
 TASK = TASKS.get("slide")
 

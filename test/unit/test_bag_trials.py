@@ -18,12 +18,12 @@ from bag_data import (
 from mcap.writer import Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from icpi_ros.data.bags.definitions import definition
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.samples import poses_of, stream_samples
-from icpi_ros.data.bags.trials import read_trials
-from icpi_ros.errors import UsageError
-from icpi_ros.types import TrialStatus
+from icpi_ros.bags.formats.definitions import definition
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.samples import poses_of, stream_samples
+from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import TrialStatus
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])

@@ -9,30 +9,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from icpi_benchmarks import datasets, results
+from icpi_benchmarks.cli import main as cli
+from icpi_benchmarks.conditions import PRESETS, Condition, preset
+from icpi_benchmarks.plan import Plan
+from icpi_benchmarks.results import Results
+from icpi_benchmarks.run import run
 from pushing_task import PUSHING_GOALS, closed_form
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.bench import datasets, results
-from icpi_ros.bench.conditions import PRESETS, Condition, preset
-from icpi_ros.bench.plan import Plan
-from icpi_ros.bench.results import Results
-from icpi_ros.bench.run import run
-from icpi_ros.cli import bench as cli
 from icpi_ros.cli.main import main
-from icpi_ros.data import build as build_module
-from icpi_ros.data import plan as data_plan
-from icpi_ros.data import search as search_module
-from icpi_ros.data.build import build
-from icpi_ros.data.dataset import REBUILD_TOLERANCE, fingerprint, shipped
-from icpi_ros.data.labelling import label_draw, with_label_noise
-from icpi_ros.data.workers import Workers
-from icpi_ros.errors import InvalidValue, ResultsError, UnknownName, UsageError
+from icpi_ros.core.errors import InvalidValue, ResultsError, UnknownName, UsageError
+from icpi_ros.core.types import Proposal
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
+from icpi_ros.learn.building import build as build_module
+from icpi_ros.learn.building import plan as data_plan
+from icpi_ros.learn.building import search as search_module
+from icpi_ros.learn.building.build import build
+from icpi_ros.learn.building.labelling import label_draw, with_label_noise
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset.dataset import REBUILD_TOLERANCE, fingerprint, shipped
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.rope_swing import ROPE_SWING_GC
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
-from icpi_ros.types import Proposal
 
 SMALL = Plan((SLIDE, SLIDE_GC), ("ridge", "random"), instances=3, trials=3, seed=5)
 
@@ -112,7 +112,7 @@ def test_rows_instances_and_config(small):
 
 
 def test_costs_are_those_of_the_instances_in_the_file(small):
-    from icpi_ros.arms import ARMS
+    from icpi_ros.robots import ARMS
     from icpi_ros.sim.rollout import rollout
 
     entry = small.instances[4]
@@ -196,7 +196,7 @@ def test_two_processes_do_not_write_the_same_file(out):
 
 
 def test_a_full_disk_is_one_line_that_says_what_is_kept(out, monkeypatch):
-    from icpi_ros.bench import unit_log
+    from icpi_benchmarks import unit_log
 
     synced = []
 
@@ -255,8 +255,9 @@ def test_an_improver_that_fails_is_in_the_file_and_the_others_go_on(out, more_im
 
 
 def test_results_of_other_versions_are_not_mixed(monkeypatch):
-    from icpi_ros.bench import run as run_module
-    from icpi_ros.errors import IcpiError
+    from icpi_benchmarks import run as run_module
+
+    from icpi_ros.core.errors import IcpiError
 
     monkeypatch.setattr(run_module, "all_versions", lambda: {"mujoco": "0.1"})
     with pytest.raises(IcpiError, match=r"a worker runs other versions.*mujoco .*, here 0\.1"):

@@ -7,25 +7,25 @@ import threading
 import numpy as np
 import pytest
 import toy_task
+from icpi_benchmarks import simulator as simulator_module
+from icpi_benchmarks.conditions import Condition
+from icpi_benchmarks.contest import Bench, Rules, play
+from icpi_benchmarks.entrants import Entrant, entrants, option_text
+from icpi_benchmarks.instances import Instance, draw_instance
+from icpi_benchmarks.results import ROW_KEYS
+from icpi_benchmarks.simulator import simulator
+from icpi_benchmarks.unit import TaskWork
 from pushing_task import PUSHING_GOALS
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.bench import simulator as simulator_module
-from icpi_ros.bench.conditions import Condition
-from icpi_ros.bench.contest import Bench, Rules, play
-from icpi_ros.bench.entrants import Entrant, entrants, option_text
-from icpi_ros.bench.instances import Instance, draw_instance
-from icpi_ros.bench.results import ROW_KEYS
-from icpi_ros.bench.simulator import simulator
-from icpi_ros.bench.unit import TaskWork
-from icpi_ros.data.dataset import shipped
-from icpi_ros.errors import InvalidValue, Kind, Refusal, UnknownName
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UnknownName
+from icpi_ros.core.types import Proposal
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.random import Random
+from icpi_ros.learn.dataset.dataset import shipped
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import Rollouts
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import Proposal
 
 TASK = PUSHING_GOALS
 DATA = toy_task.toy_dataset()

@@ -5,23 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from icpi_benchmarks import pixels
+from icpi_benchmarks.pixels import CASES, Band, in_picture
+from icpi_benchmarks.pixels_accuracy import Sighting, summary
+from icpi_benchmarks.pixels_cost import CostWork, Played, cost_summary
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.bench import pixels
-from icpi_ros.bench.pixels import CASES, Band, in_picture
-from icpi_ros.bench.pixels_accuracy import Sighting, summary
-from icpi_ros.bench.pixels_cost import CostWork, Played, cost_summary
 from icpi_ros.cli.main import main
-from icpi_ros.data.dataset import shipped
+from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.perception.targets import outline, watch
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.camera import true_camera
 from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.filming import Film
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory
 
 SLIDE, WATCHED = TASKS.get("slide"), watch(TASKS.get("slide"))
 

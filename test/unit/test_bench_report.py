@@ -9,16 +9,16 @@ from html.parser import HTMLParser
 import matplotlib.image
 import pytest
 from bench_data import RATES, condition, realistic, results_of
+from icpi_benchmarks.report.figures import save_pngs
+from icpi_benchmarks.report.page import bench_page
+from icpi_benchmarks.report.plots import condition_places
+from icpi_benchmarks.report.style import styles
+from icpi_benchmarks.report.text import bench_tables
+from icpi_benchmarks.report.words import percent, shown_trials, significant
+from icpi_benchmarks.results import write
+from icpi_benchmarks.statistics import summarise
 
-from icpi_ros.bench.results import write
-from icpi_ros.bench.statistics import summarise
 from icpi_ros.cli.main import main
-from icpi_ros.report.bench.figures import save_pngs
-from icpi_ros.report.bench.page import bench_page
-from icpi_ros.report.bench.plots import condition_places
-from icpi_ros.report.bench.style import styles
-from icpi_ros.report.bench.text import bench_tables
-from icpi_ros.report.bench.words import percent, shown_trials, significant
 
 HOSTILE = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$\\frac{$", "a&b\x07\n<b>",

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench_data import condition, config, realistic, results_of, row
-
-from icpi_ros.bench.results import Results
-from icpi_ros.bench.statistics import (
+from icpi_benchmarks.results import Results
+from icpi_benchmarks.statistics import (
     RESAMPLES,
     median_interval,
     ratio,
@@ -16,7 +15,8 @@ from icpi_ros.bench.statistics import (
     steps_to_threshold,
     summarise,
 )
-from icpi_ros.errors import InvalidValue
+
+from icpi_ros.core.errors import InvalidValue
 
 
 def one(results):

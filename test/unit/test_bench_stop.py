@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from icpi_benchmarks.dialects import HeardStop, dialects
+from icpi_benchmarks.stopping import Stop, effort, kept, summary, text
 
-from icpi_ros.arms import ARMS
-from icpi_ros.bench.dialects import HeardStop, dialects
-from icpi_ros.bench.stopping import Stop, effort, kept, summary, text
 from icpi_ros.motion.carried import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
 ARM, TASK = ARMS.get("ur5e"), TASKS.get("slide")

@@ -7,9 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from icpi_ros.errors import InvalidValue, UnknownName, UsageError
-from icpi_ros.perception.board import Board, dictionary
-from icpi_ros.perception.board_print import INCH, MARGIN, RULER, png, save_board, svg, texture
+from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
+from icpi_ros.perception.calibration.board import Board, dictionary
+from icpi_ros.perception.calibration.board_print import (
+    INCH,
+    MARGIN,
+    RULER,
+    png,
+    save_board,
+    svg,
+    texture,
+)
 
 BOARDS = [Board(), Board("chessboard", 9, 6, 0.025), Board("charuco", 5, 8, 0.03, 0.02, "5x5_100")]
 

@@ -10,18 +10,18 @@ import time
 import pytest
 from pushing_task import PUSHING, PUSHING_GOALS, closed_form
 
-from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.cli import dataset as cli
 from icpi_ros.cli.main import main
-from icpi_ros.data import build as build_module
-from icpi_ros.data import parquet
-from icpi_ros.data import search as search_module
-from icpi_ros.data.build import build, build_file
-from icpi_ros.data.dataset import load
-from icpi_ros.data.parts import Parts
-from icpi_ros.data.plan import Plan
-from icpi_ros.data.workers import Workers
-from icpi_ros.errors import DatasetError, IcpiError, UsageError
+from icpi_ros.core.errors import DatasetError, IcpiError, UsageError
+from icpi_ros.learn.building import build as build_module
+from icpi_ros.learn.building import search as search_module
+from icpi_ros.learn.building.build import build, build_file
+from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset import parquet
+from icpi_ros.learn.dataset.dataset import load
+from icpi_ros.learn.dataset.parts import Parts
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
 TOY_PLAN = Plan(examples=30, draws=6, seed=3)
@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(out, monkeypatch, capsys):
 
 
 def _slide_parts():
-    from icpi_ros.data.labelling import label_draw
+    from icpi_ros.learn.building.labelling import label_draw
 
     return [label_draw(SLIDE, UR5E, SLIDE_PLAN, draw) for draw in range(2)]
 
@@ -257,7 +257,7 @@ def test_the_work_of_a_lost_worker_is_done_elsewhere(cluster):
 def test_a_cluster_without_workers_is_a_clear_error(monkeypatch):
     import distributed
 
-    monkeypatch.setattr("icpi_ros.data.workers.CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr("icpi_ros.learn.building.workers.CONNECT_TIMEOUT", 1.0)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=":0") as idle,
         pytest.raises(UsageError, match="has no worker: start some"),
@@ -277,7 +277,7 @@ def test_a_cluster_reports_the_error_of_the_work(cluster):
 def test_a_scheduler_that_is_not_there(address, monkeypatch):
     import distributed  # noqa: F401 (a missing install step must fail)
 
-    monkeypatch.setattr("icpi_ros.data.workers.CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr("icpi_ros.learn.building.workers.CONNECT_TIMEOUT", 1.0)
     with pytest.raises(UsageError, match="cannot reach a Dask scheduler at"):
         list(Workers(dask=address).run(abs, [1]))
 

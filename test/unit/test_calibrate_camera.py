@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from rendering import DPI, MARGIN, TRUTH, board_images, poses, render, rotation
 
-from icpi_ros.errors import CalibrationFailed
-from icpi_ros.perception.board import Board
-from icpi_ros.perception.board_print import INCH, texture
-from icpi_ros.perception.calibrate_camera import calibrate
+from icpi_ros.core.errors import CalibrationFailed
+from icpi_ros.perception.calibration.board import Board
+from icpi_ros.perception.calibration.board_print import INCH, texture
+from icpi_ros.perception.calibration.camera import calibrate
+from icpi_ros.perception.calibration.views import Collector, coverage, diverse, see
 from icpi_ros.perception.camera import Camera, Intrinsics
-from icpi_ros.perception.views import Collector, coverage, diverse, see
 
 BOARD = Board()
 SMALL = Intrinsics(

@@ -8,12 +8,12 @@ from bag_data import SECOND, START, path, run_messages, trial, window, write
 from recorded_trials import FRICTION, PHYSICS, TILT, recorded
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.graph.description import graph
-from icpi_ros.identify.fit import fit
-from icpi_ros.identify.physics_file import load
+from icpi_ros.core.types import Proposal, Trial, TrialStatus
+from icpi_ros.evaluate.physics.fit import fit
+from icpi_ros.evaluate.physics.physics_file import load
+from icpi_ros.ros.bringup.description import graph
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import Proposal, Trial, TrialStatus
 
 LONG = 10 * SECOND
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rendering import TRUTH, angle, look, marker_table
 
-from icpi_ros.errors import CalibrationFailed, InvalidValue, UnknownName
-from icpi_ros.perception.calibrate_table import locate
-from icpi_ros.perception.known_points import KnownPoints
-from icpi_ros.perception.markers import Marker, find_markers
+from icpi_ros.core.errors import CalibrationFailed, InvalidValue, UnknownName
+from icpi_ros.perception.calibration.known_points import KnownPoints
+from icpi_ros.perception.calibration.markers import Marker, find_markers
+from icpi_ros.perception.calibration.table import locate
 from icpi_ros.perception.synthetic import overhead
 
 CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])

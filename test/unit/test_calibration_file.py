@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.errors import CalibrationFileError
-from icpi_ros.perception.calibration_file import (
+from icpi_ros.core.errors import CalibrationFileError
+from icpi_ros.perception.calibration.file import (
     Calibration,
     Origin,
     load,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from icpi_ros.nodes import camera_health
-from icpi_ros.nodes.camera_health import MANY, MOST_KINDS, CameraHealth
 from icpi_ros.perception.tracking import Rejected
+from icpi_ros.ros.perception import camera_health
+from icpi_ros.ros.perception.camera_health import MANY, MOST_KINDS, CameraHealth
 
 
 @pytest.fixture

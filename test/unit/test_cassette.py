@@ -16,14 +16,14 @@ from http_models import KEY, PATH, REQUEST, ask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.errors import BudgetSpent, CompletionFailed, UsageError
-from icpi_ros.models import tape as tapes
-from icpi_ros.models.budget import Budget, Meter, Spending
-from icpi_ros.models.cassette import Cassette, RecordedCompleter, request_key
-from icpi_ros.models.completer import Completion, Request
-from icpi_ros.models.formats import experience
-from icpi_ros.models.openai_chat import OpenAIChat
-from icpi_ros.models.profile import Profile
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, UsageError
+from icpi_ros.llm.cassettes import recording as tapes
+from icpi_ros.llm.cassettes.cassette import Cassette, RecordedCompleter, request_key
+from icpi_ros.llm.client.budget import Budget, Meter, Spending
+from icpi_ros.llm.client.completer import Completion, Request
+from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.openai_chat import OpenAIChat
+from icpi_ros.llm.client.profile import Profile
 
 
 class Model:

@@ -8,12 +8,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.models import catalogue
-from icpi_ros.models.catalogue import find_profile, read_catalogue
-from icpi_ros.models.formats import LADDER
-from icpi_ros.models.profile import Price, Profile
-from icpi_ros.resources import share_path
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.resources import share_path
+from icpi_ros.llm.client import catalogue
+from icpi_ros.llm.client.catalogue import find_profile, read_catalogue
+from icpi_ros.llm.client.formats import LADDER
+from icpi_ros.llm.client.profile import Price, Profile
 
 SECRET = "sk-secret-0123456789"
 

@@ -10,7 +10,7 @@ IMPROVER = """
 import numpy as np
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Improver
-from icpi_ros.types import Proposal
+from icpi_ros.core.types import Proposal
 
 
 class Mine(Improver):
@@ -92,7 +92,7 @@ def test_an_arm_of_a_file(tmp_path, capsys):
     path = outsider.long_arm(tmp_path)
     plugin = tmp_path / "arm.py"
     plugin.write_text(
-        f"from icpi_ros.arms import ARMS\nARMS.register({path.stem!r}, {str(path)!r})\n"
+        f"from icpi_ros.robots import ARMS\nARMS.register({path.stem!r}, {str(path)!r})\n"
     )
     code, lines = check(plugin, capsys)
     assert (code, len(lines)) == (0, len(CONTRACTS[2][1]) + 1)

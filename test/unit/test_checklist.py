@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import outsider
 import pytest
 
-from icpi_ros import plugins
 from icpi_ros.cli import status
 from icpi_ros.cli.json_output import JsonOutput
-from icpi_ros.graph.checklist import (
+from icpi_ros.core import plugins
+from icpi_ros.ros.bringup.checklist import (
     FACTS,
     REPORTED_BY,
     REPORTERS,

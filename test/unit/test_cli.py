@@ -10,8 +10,8 @@ import pytest
 
 from icpi_ros.cli.demo import verdict
 from icpi_ros.cli.main import main
+from icpi_ros.core.types import Trial
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Trial
 
 
 def icpi(*arguments, **environment):

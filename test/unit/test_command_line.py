@@ -10,7 +10,7 @@ import pytest
 import icpi_ros.cli
 from icpi_ros.cli.commands import ALIASES, COMMANDS, GROUPS
 from icpi_ros.cli.main import main
-from icpi_ros.errors import UnknownName
+from icpi_ros.core.errors import UnknownName
 
 
 def icpi(capsys, *words):
@@ -53,7 +53,7 @@ def test_help_and_a_wrong_name_import_no_command(words):
     )
     loaded = {name for name in done.stderr.split() if name.startswith("icpi_ros")}
     assert loaded == {
-        *("icpi_ros", "icpi_ros.cli", "icpi_ros.errors", "icpi_ros.text"),
+        *("icpi_ros", "icpi_ros.cli", "icpi_ros.core.errors", "icpi_ros.core.text"),
         *(
             "icpi_ros.cli.main",
             "icpi_ros.cli.commands",

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from icpi_ros.context.completion import complete
-from icpi_ros.context.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.completion import complete
+from icpi_ros.llm.prompt.pattern import Lines, Pattern
 
 RNG_SEED = 3
 MATRIX = np.array([[0.4, -0.2, 0.5, 0.1], [0.1, 0.3, -0.2, 0.6]])

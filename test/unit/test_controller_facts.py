@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.nodes.controller_facts import (
+from icpi_ros.ros.arm_ports.controller_facts import (
     Finding,
     ListedController,
     UnknownValue,

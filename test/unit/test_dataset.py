@@ -9,10 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_task import TOY, ToyTask, toy_dataset
 
-from icpi_ros.data import parquet
-from icpi_ros.data.dataset import check, empty, fingerprint, load, save, shipped, shipped_path
-from icpi_ros.errors import DatasetError
-from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.core.errors import DatasetError
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.learn.dataset import parquet
+from icpi_ros.learn.dataset.dataset import (
+    check,
+    empty,
+    fingerprint,
+    load,
+    save,
+    shipped,
+    shipped_path,
+)
 
 
 @pytest.fixture

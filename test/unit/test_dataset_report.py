@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from icpi_benchmarks.retrieval import measure
 from toy_task import TOY, ToyTask, toy_dataset
 
 from icpi_ros.cli.main import main
-from icpi_ros.context.retrieval_benchmark import measure
-from icpi_ros.data.coverage import coverage
-from icpi_ros.data.dataset import fingerprint, save
-from icpi_ros.errors import UsageError
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.learn.dataset.coverage import coverage
+from icpi_ros.learn.dataset.dataset import fingerprint, save
 from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
-from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks import TASKS
 
 
@@ -119,7 +119,7 @@ def test_bad_input_is_refused_before_anything_is_written(
 
 def test_too_few_examples_for_an_improver_are_refused_at_run_time(tmp_path, capsys, monkeypatch):
     slide = TASKS.get("slide")
-    from icpi_ros.data.dataset import shipped
+    from icpi_ros.learn.dataset.dataset import shipped
 
     data = shipped(slide)
     few = replace(data, **{n: getattr(data, n)[:5] for n in data.__dict__ if n not in ("task", "provenance")})  # fmt: skip  # noqa: E501

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.arms import ARMS, find_arm
-from icpi_ros.arms.check import check_arm
-from icpi_ros.arms.clearance import least_clearance
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import MotionRefused, UsageError
+from icpi_ros.core.errors import MotionRefused, UsageError
+from icpi_ros.core.resources import share_path
 from icpi_ros.motion.primitive import strike_rotation
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.resources import share_path
+from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots.check import check_arm
+from icpi_ros.robots.clearance import least_clearance
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.camera import Camera, Intrinsics
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame

@@ -8,8 +8,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from icpi_ros import doctor, system_packages
-from icpi_ros.doctor import Check
+from icpi_ros.cli import doctor_checks as doctor
+from icpi_ros.cli.doctor_checks import Check
+from icpi_ros.core import system_packages
 
 
 def test_apt_command_names_the_packages_and_asks_for_sudo_only_without_root():

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from icpi_ros.core.types import SECOND
 from icpi_ros.perception.drawing import CANDIDATE, OBJECT, STRIP, caption, draw
 from icpi_ros.perception.images import CHANNELS, Frame
 from icpi_ros.perception.pipeline import ImageTracker
@@ -12,7 +13,6 @@ from icpi_ros.perception.synthetic import expose, overhead
 from icpi_ros.perception.targets import watch
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import PUCK
-from icpi_ros.types import SECOND
 
 CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
 HERE, AWAY = np.array([0.6, 0.2, 0.01]), np.array([0.3, 0.45, 0.01])

@@ -9,18 +9,18 @@ import pytest
 from old_stores import SCHEMA_2
 from toy_task import TOY, rollout
 
-from icpi_ros.arms import ARMS, find_arm
-from icpi_ros.arms.origin import limits_digest
 from icpi_ros.cli.main import main
-from icpi_ros.data.execution import Backend, Execution, arm_hash
-from icpi_ros.data.importing import import_runs
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
-from icpi_ros.identify.sources import from_store
-from icpi_ros.resources import share_path
+from icpi_ros.core.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
+from icpi_ros.core.resources import share_path
+from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.evaluate.importing import import_runs
+from icpi_ros.evaluate.physics.sources import from_store
+from icpi_ros.learn.dataset.execution import Backend, Execution, arm_hash
+from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots.origin import limits_digest
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus
 
 UR5E = ARMS.get("ur5e")
 REAL = Execution(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import toy
 
-from icpi_ros.context.draws import Draws
-from icpi_ros.context.executions import Executions
+from icpi_ros.learn.executions import Executions
+from icpi_ros.learn.physics_samples import Draws
 
 GOAL = np.array([0.55, 0.40])
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from icpi_ros.errors import BudgetSpent, CompletionFailed
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed
+from icpi_ros.core.types import Proposal
 from icpi_ros.improvers.base import first_answer
-from icpi_ros.types import Proposal
 
 
 def answers(name, reason=""):

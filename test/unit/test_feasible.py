@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import Kind, Refusal
-from icpi_ros.feasible import (
+from icpi_ros.core.errors import Kind, Refusal
+from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.types import Proposal
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.tasks.feasible import (
     DRAWS,
     Confinement,
     anything,
@@ -14,11 +18,7 @@ from icpi_ros.feasible import (
     moved_back,
     reach_of,
 )
-from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.space import Parameter, ParameterSpace
 from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import Proposal
 
 BOX = ParameterSpace((Parameter("a", "m", 0.0, 1.0, "x"), Parameter("b", "rad", 0.0, 10.0, "y")))
 

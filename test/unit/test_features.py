@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import toy
 
-from icpi_ros.context.features import Features
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.learn.features import Features
 
 GOAL = np.array([0.6, 0.42])
 ERROR = np.array([[0.10, -0.05], [0.02, 0.03]])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.targets import watch
+from icpi_ros.robots import ARMS
 from icpi_ros.sim.camera import CameraSettings, SimulatedCamera
 from icpi_ros.sim.filming import film
 from icpi_ros.sim.rollout import rollout

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import toy
 
-from icpi_ros.context import fit_cache
-from icpi_ros.context.outcome_model import _cached, outcome_model
+from icpi_ros.learn.outcome import fit_cache
+from icpi_ros.learn.outcome.model import _cached, outcome_model
 
 VALUES = np.array([1.0, -2.5, 1e-300])
 

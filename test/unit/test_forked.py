@@ -9,7 +9,7 @@ import pytest
 
 STARTER = """
 import os, sys
-from icpi_ros.graph.forked import ForkedNode, preload
+from icpi_ros.ros.bringup.forked import ForkedNode, preload
 preload(["no_such_module", "thing"])
 node = ForkedNode([sys.executable, "-m", "thing", "a word"], {**os.environ, "COLOUR": "green"})
 sys.stdout.write(node.stdout.read().decode())

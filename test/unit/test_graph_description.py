@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from icpi_ros.errors import UsageError
-from icpi_ros.graph.arguments import checked
-from icpi_ros.graph.description import GRAPHS, graph
-from icpi_ros.graph.protections import CAREFUL
+from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.bringup.arguments import checked
+from icpi_ros.ros.bringup.description import GRAPHS, graph
+from icpi_ros.ros.bringup.protections import CAREFUL
 from icpi_ros.sim.camera_settings import CameraSettings
 
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from icpi_ros.cli import main as command_line
-from icpi_ros.errors import UsageError
-from icpi_ros.graph.description import GRAPHS
-from icpi_ros.graph.files import checked_graph
-from icpi_ros.graph.processes import BackgroundGraph
+from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.bringup.description import GRAPHS
+from icpi_ros.ros.bringup.files import checked_graph
+from icpi_ros.ros.bringup.processes import BackgroundGraph
 from icpi_ros.tasks import TASKS
 
 NOISE = bytes(range(128, 256)) * 8
@@ -97,7 +97,7 @@ def test_limits_that_a_params_file_names_are_checked_too(tmp_path):
 
 
 def test_a_data_set_of_another_task_is_refused(tmp_path):
-    from icpi_ros.data.dataset import shipped_path
+    from icpi_ros.learn.dataset.dataset import shipped_path
 
     other = shipped_path("slide-gc")
     with pytest.raises(UsageError, match=r"dataset: .* is of task 'slide-gc', not 'slide'"):

@@ -14,17 +14,17 @@ from werkzeug import Response
 
 import icpi_ros as icpi_api
 from icpi_ros.cli.main import main
-from icpi_ros.context.completion import complete
-from icpi_ros.context.reading import read_prompt
-from icpi_ros.data.records import RunConfig
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import CompletionFailed, ModelUnavailable
+from icpi_ros.core.errors import CompletionFailed, ModelUnavailable
+from icpi_ros.core.types import Proposal, Trial, TrialStatus
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.random import Random
-from icpi_ros.models.connect import ModelChoice
-from icpi_ros.models.probe import require_answer
+from icpi_ros.llm.connect import ModelChoice
+from icpi_ros.llm.probe import require_answer
+from icpi_ros.llm.prompt.completion import complete
+from icpi_ros.llm.prompt.reading import read_prompt
 from icpi_ros.report.run.text import fallback_line
-from icpi_ros.types import Proposal, Trial, TrialStatus
+from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.runs.store.store import TrialStore
 
 MODELS = "/v1/models"
 NOBODY = "http://127.0.0.1:9/v1"
@@ -152,7 +152,7 @@ def test_in_a_notebook_it_is_refused_too(monkeypatch):
 def test_the_node_refuses_at_the_goal_before_it_opens_a_run(store):
     pytest.importorskip("rclpy")
     from icpi_msgs.action import Improve
-    from icpi_ros.nodes.improvement import ImprovementJob, Listener, Setup
+    from icpi_ros.ros.improver.improvement import ImprovementJob, Listener, Setup
     from icpi_ros.tasks import TASKS
 
     def never(*told):
@@ -293,7 +293,7 @@ def ctrl_c(*args, **options):
 
 
 @pytest.mark.parametrize(
-    "where", ["icpi_ros.runs.simulated.rollout", "icpi_ros.proposing.Proposer.propose"]
+    "where", ["icpi_ros.runs.simulated.rollout", "icpi_ros.runs.proposing.Proposer.propose"]
 )
 def test_in_process_it_prints_the_run_and_how_to_go_on(icpi, store, monkeypatch, where):
     monkeypatch.setattr(where, ctrl_c)
@@ -334,7 +334,7 @@ class Graph:
 def graph(request, monkeypatch, tmp_path):
     """Words for a run through that graph."""
     pytest.importorskip("rclpy")
-    monkeypatch.setattr("icpi_ros.nodes.improve_client.ImproveClient", Graph)
+    monkeypatch.setattr("icpi_ros.ros.clients.improve_client.ImproveClient", Graph)
     monkeypatch.setattr(Graph, "log", tmp_path / "graph.log", raising=False)
     monkeypatch.setattr("icpi_ros.cli.graph_run._graph", Graph)
     monkeypatch.setattr("icpi_ros.cli.graph_run.reserved_domain", nullcontext)
@@ -343,7 +343,7 @@ def graph(request, monkeypatch, tmp_path):
 
 
 def result(run_id, code=0, text="", interrupted=False):
-    from icpi_ros.nodes.improve_client import Result
+    from icpi_ros.ros.clients.improve_client import Result
 
     return Result(run_id, code, text, 0, [], float("nan"), interrupted)
 

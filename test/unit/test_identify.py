@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from recorded_trials import FRICTION, MASS, PHYSICS, THETAS, TILT, recorded
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.data.plan import Plan
-from icpi_ros.errors import InvalidValue, UsageError
-from icpi_ros.identify.estimate import estimate_of
-from icpi_ros.identify.fit import Effort, fit
-from icpi_ros.identify.physics_file import load, save
+from icpi_ros.core.errors import InvalidValue, UsageError
+from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.evaluate.physics.estimate import estimate_of
+from icpi_ros.evaluate.physics.fit import Effort, fit
+from icpi_ros.evaluate.physics.physics_file import load, save
+from icpi_ros.learn.building.plan import Plan
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.roll import ROLL_GC
 from icpi_ros.tasks.rope_swing import ROPE_SWING
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
-from icpi_ros.types import ObjectTrajectory
 
 pytestmark = pytest.mark.slow
 

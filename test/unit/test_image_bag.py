@@ -9,9 +9,9 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from icpi_ros.bags.samples import ImageBag
 from icpi_ros.cli.main import main
-from icpi_ros.data.bags.samples import ImageBag
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.targets import watch
 from icpi_ros.sim.camera import CameraSettings, SimulatedCamera
 from icpi_ros.sim.world import load_model

@@ -6,13 +6,13 @@ from pushing_task import PUSHING, closed_form
 from toy_task import TOY
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.dataset import load, save
-from icpi_ros.data.importing import import_runs
-from icpi_ros.data.records import RunConfig
-from icpi_ros.data.store import TrialStore, UnknownRun
-from icpi_ros.errors import DatasetError, InvalidValue
+from icpi_ros.core.errors import DatasetError, InvalidValue
+from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.evaluate.importing import import_runs
+from icpi_ros.learn.dataset.dataset import load, save
+from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.runs.store.store import TrialStore, UnknownRun
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory, Proposal, Trial, TrialStatus
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import pytest
 from bag_data import write
 from run_bag import messages, run_bag, simulate
 
+from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.dataset import load, shipped
-from icpi_ros.errors import DatasetError
-from icpi_ros.offline.examples import import_bags
+from icpi_ros.core.errors import DatasetError
+from icpi_ros.evaluate.examples import import_bags
+from icpi_ros.learn.dataset.dataset import load, shipped
 from icpi_ros.tasks import TASKS
 
 TASK = TASKS.get("slide-gc")

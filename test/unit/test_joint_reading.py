@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.prefix import prefixed
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.joint_reading import UnusableState, read_joints
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.prefix import prefixed
+from icpi_ros.ros.base.joint_reading import UnusableState, read_joints
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.nodes.joint_continuity import BELIEVED_AGAIN, SIMULATED_LEAP, Continuity
-from icpi_ros.nodes.joint_velocity import MIN_RATE, SPAN, Differentiator
+from icpi_ros.robots import ARMS
+from icpi_ros.ros.arm_ports.joint_continuity import BELIEVED_AGAIN, SIMULATED_LEAP, Continuity
+from icpi_ros.ros.arm_ports.joint_velocity import MIN_RATE, SPAN, Differentiator
 
 ARM = ARMS.get("ur5e")
 NS = 1_000_000_000

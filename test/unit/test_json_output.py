@@ -6,13 +6,13 @@ import sys
 from contextlib import suppress
 
 import pytest
+from icpi_benchmarks import results
 
-from icpi_ros.bench import results
 from icpi_ros.cli.json_output import JsonOutput, kept
 from icpi_ros.cli.main import main, whole_parser
-from icpi_ros.data.dataset import shipped_path
-from icpi_ros.data.lease import Lease
-from icpi_ros.data.store import TrialStore
+from icpi_ros.learn.dataset.dataset import shipped_path
+from icpi_ros.runs.store.lease import Lease
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 
 SHOW_NOTHING = {"serve", "stop"}
@@ -190,14 +190,14 @@ def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
 
 
 def test_an_interrupted_benchmark_writes_the_finished_instances(tmp_path, monkeypatch, capsys):
-    on_unit = sys.modules["icpi_ros.cli.bench"]._Display.on_unit
+    on_unit = sys.modules["icpi_benchmarks.cli.main"]._Display.on_unit
 
     def interrupted(self, progress):
         on_unit(self, progress)
         if progress.done == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("icpi_ros.cli.bench._Display.on_unit", interrupted)
+    monkeypatch.setattr("icpi_benchmarks.cli.main._Display.on_unit", interrupted)
     code, out, err = icpi(
         capsys, "bench", "--tasks", "slide", "--improvers", "random", "--workers", 1,
         "--instances", 3, "--trials", 2, "--json",

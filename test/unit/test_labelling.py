@@ -8,16 +8,16 @@ import pytest
 from pushing_task import PUSHING, PUSHING_GOALS, closed_form
 from toy_task import TOY
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.data import search as search_module
-from icpi_ros.data.build import build
-from icpi_ros.data.labelling import label_draw
-from icpi_ros.data.plan import Plan
-from icpi_ros.errors import DatasetError, InvalidValue
+from icpi_ros.core.errors import DatasetError, InvalidValue
+from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.learn.building import search as search_module
+from icpi_ros.learn.building.build import build
+from icpi_ros.learn.building.labelling import label_draw
+from icpi_ros.learn.building.plan import Plan
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.slide import SLIDE, Slide
-from icpi_ros.types import ObjectTrajectory
 
 
 @pytest.fixture

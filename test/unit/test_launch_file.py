@@ -8,9 +8,9 @@ from types import ModuleType, SimpleNamespace
 import outsider
 import pytest
 
-from icpi_ros.errors import UsageError
-from icpi_ros.graph import parent
-from icpi_ros.graph.description import graph
+from icpi_ros.core.errors import UsageError
+from icpi_ros.ros.bringup import parent
+from icpi_ros.ros.bringup.description import graph
 
 MODULES = {
     "launch": ("LaunchContext", "LaunchDescription", "LaunchDescriptionEntity"),
@@ -39,10 +39,10 @@ def launch_file(monkeypatch):
         for content in contents:
             setattr(module, content, type(content, (Told,), {}))
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "icpi_ros.nodes.launch_file", raising=False)
-    module = importlib.import_module("icpi_ros.nodes.launch_file")
+    monkeypatch.delitem(sys.modules, "icpi_ros.ros.bringup.launch_file", raising=False)
+    module = importlib.import_module("icpi_ros.ros.bringup.launch_file")
     yield module
-    sys.modules.pop("icpi_ros.nodes.launch_file", None)
+    sys.modules.pop("icpi_ros.ros.bringup.launch_file", None)
 
 
 def launched(launch_file, name, **given):

@@ -9,10 +9,10 @@ from http_models import KEY, PATH
 from werkzeug import Response
 
 from icpi_ros.cli.main import main
-from icpi_ros.context.completion import complete
-from icpi_ros.context.reading import read_prompt
-from icpi_ros.data.store import TrialStore
-from icpi_ros.models.formats import experience
+from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.prompt.completion import complete
+from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.runs.store.store import TrialStore
 
 
 @pytest.fixture(autouse=True)

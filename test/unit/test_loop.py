@@ -10,10 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_task import TOY, ToyTask, rollout, toy_dataset
 
-from icpi_ros.data import database
-from icpi_ros.data import store as store_module
-from icpi_ros.data.store import RunInUse, TrialStore, UnknownRun
-from icpi_ros.errors import (
+from icpi_ros.core.errors import (
     CompletionFailed,
     DatasetError,
     ExecutionCancelled,
@@ -24,19 +21,22 @@ from icpi_ros.errors import (
     UnknownName,
     UsageError,
 )
+from icpi_ros.core.types import ObjectTrajectory, Proposal, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.options import option
-from icpi_ros.models.budget import Spending
+from icpi_ros.llm.client.budget import Spending
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.report.run_json import record_json
+from icpi_ros.report.run.record_json import record_json
 from icpi_ros.runs import in_process
 from icpi_ros.runs import run as run_module
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store import database
+from icpi_ros.runs.store import store as store_module
+from icpi_ros.runs.store.store import RunInUse, TrialStore, UnknownRun
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory, Proposal, TrialStatus
 
 DATA = toy_dataset()
 NOTHING_SEEN = ObjectTrajectory(np.arange(5.0), np.full((5, 3), np.nan))

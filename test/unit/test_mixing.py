@@ -9,28 +9,28 @@ import pyarrow.parquet as pq
 import pytest
 from bag_data import START, make, write
 from bench_data import results_of
+from icpi_benchmarks.results import Results
+from icpi_benchmarks.results import write as write_results
 from pushing_task import PUSHING, closed_form
 from run_bag import messages, simulate
 from toy_task import TOY, toy_dataset
 
-from icpi_ros.bench.results import Results
-from icpi_ros.bench.results import write as write_results
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.cli.main import main
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.topics import PARAMETERS
-from icpi_ros.data.dataset import check_arm, load, save, shipped
-from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.data.importing import import_runs, together
-from icpi_ros.data.mixing import ArmId, distinct, two_arms, two_ways
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.errors import DatasetError, UsageError
-from icpi_ros.identify.sources import from_bag, from_store
-from icpi_ros.offline.evaluate import evaluate
-from icpi_ros.offline.examples import import_bags
-from icpi_ros.offline.request import Request
+from icpi_ros.core.errors import DatasetError, UsageError
+from icpi_ros.core.types import Proposal, Trial, TrialStatus
+from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.examples import import_bags
+from icpi_ros.evaluate.importing import import_runs, together
+from icpi_ros.evaluate.physics.sources import from_bag, from_store
+from icpi_ros.evaluate.request import Request
+from icpi_ros.learn.dataset.dataset import check_arm, load, save, shipped
+from icpi_ros.learn.dataset.execution import Backend, Execution
+from icpi_ros.learn.dataset.mixing import ArmId, distinct, two_arms, two_ways
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Proposal, Trial, TrialStatus
 
 UR5E, LAB = ArmId("ur5e", "aaaa"), ArmId("lab", "bbbb")
 SIMULATED = Execution(Backend.SIMULATED, UR5E.name, UR5E.hash)

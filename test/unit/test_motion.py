@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
 from icpi_ros.motion.primitive import Strike, point_to_point, strikes
 from icpi_ros.motion.rest import RestDetector, RestRule
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
 speeds, headings = st.floats(0.6, 1.6), st.floats(-0.4, 0.4)

@@ -1,4 +1,4 @@
-"""No code decides by the words of a message: it has icpi_ros.errors.Refusal, enums and codes."""
+"""No code decides by the words of a message: it has icpi_ros.core.errors.Refusal, enums and codes."""
 
 import ast
 from pathlib import Path

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.tasks.observation import PERFECT, Observation, observe
 from icpi_ros.tasks.roll import ROLL_GC, RollGc
-from icpi_ros.types import ObjectTrajectory
 
 TIMES = 0.01 * np.arange(200)
 PATH = np.stack([np.minimum(TIMES, 1.0), TIMES**2, np.full(200, 0.03)], axis=-1)

@@ -8,10 +8,10 @@ import pytest
 from bag_data import SECOND, START, make, run_messages, write
 from run_bag import messages, run_bag, simulate
 
+from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.offline.evaluate import evaluate
-from icpi_ros.offline.request import Request
+from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.request import Request
 from icpi_ros.tasks import TASKS
 
 IMPROVER = "ridge-hindsight"
@@ -111,7 +111,7 @@ def test_another_seed_gives_other_proposals_of_a_random_improver(bag):
 
 
 def test_the_estimate_of_an_executed_theta_for_its_own_goal_is_its_cost(run):
-    from icpi_ros.offline.outcomes import Outcomes
+    from icpi_ros.evaluate.outcomes import Outcomes
 
     executed = run.trials
     outcomes = Outcomes(run.task, executed, None)
@@ -167,7 +167,7 @@ def test_a_bag_without_paths_is_evaluated_from_its_poses(tmp_path, run):
 
 @pytest.mark.slow
 def test_workers_say_the_same(bag):
-    from icpi_ros.data.workers import Workers
+    from icpi_ros.learn.building.workers import Workers
 
     names = ("knn", "random")
     alone, shared = (
@@ -277,9 +277,9 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
 
 
 def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
-    from icpi_ros.data.bags.trials import RecordedTrial
-    from icpi_ros.offline.runs import find_seed, group
-    from icpi_ros.types import Origin, Proposal, Trial, TrialStatus
+    from icpi_ros.bags.trials import RecordedTrial
+    from icpi_ros.core.types import Origin, Proposal, Trial, TrialStatus
+    from icpi_ros.evaluate.runs import find_seed, group
 
     task = run.task
     draws = task.space.sample(np.random.default_rng([17, 0]), 3)

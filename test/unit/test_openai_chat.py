@@ -14,13 +14,13 @@ import http_models
 import pytest
 from http_models import KEY, MESSAGES, PATH, ask
 
-from icpi_ros.errors import CompletionFailed
-from icpi_ros.models import failures
-from icpi_ros.models.budget import Meter
-from icpi_ros.models.formats import experience
-from icpi_ros.models.openai_chat import OpenAIChat
-from icpi_ros.models.profile import Price, Profile
-from icpi_ros.models.replies import read_reply
+from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm.client import failures
+from icpi_ros.llm.client.budget import Meter
+from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.openai_chat import OpenAIChat
+from icpi_ros.llm.client.profile import Price, Profile
+from icpi_ros.llm.client.replies import read_reply
 
 SLACK = 60.0
 """What a busy machine may add to a deadline [s]."""

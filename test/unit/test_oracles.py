@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
+from icpi_benchmarks import tuning
+from icpi_benchmarks.instances import draw_instance
+from icpi_benchmarks.oracles import ORACLES, Oracle
 
-from icpi_ros.arms import ARMS
-from icpi_ros.bench import tuning
-from icpi_ros.bench.instances import draw_instance
-from icpi_ros.bench.oracles import ORACLES, Oracle
-from icpi_ros.data.dataset import empty, shipped
-from icpi_ros.errors import ExecutionFailed, InvalidValue
+from icpi_ros.core.errors import ExecutionFailed, InvalidValue
+from icpi_ros.core.types import Outcome
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
+from icpi_ros.learn.dataset.dataset import empty, shipped
+from icpi_ros.robots import ARMS
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Outcome
 
 SLIDE = TASKS.get("slide")
 ARM = ARMS.get(SLIDE.arm)
@@ -105,7 +105,7 @@ def test_unstable_physics_end_in_one_clear_line(monkeypatch):
     def diverge(*args, **kwargs):
         raise SimulationUnstable("it diverged")
 
-    monkeypatch.setattr("icpi_ros.bench.simulator.rollout", diverge)
+    monkeypatch.setattr("icpi_benchmarks.simulator.rollout", diverge)
     with pytest.raises(ExecutionFailed, match="the oracle has no Jacobian"):
         oracle.propose(history, np.random.default_rng(0))
 

@@ -7,12 +7,12 @@ import pytest
 import toy
 from scipy.optimize import check_grad
 
-from icpi_ros.context import outcome_fit
-from icpi_ros.context.outcome_model import LATENT_DIM, MAX_ROWS, outcome_model
-from icpi_ros.context.outcome_posterior import Posterior
+from icpi_ros.core.types import Outcome
 from icpi_ros.improvers.base import best
 from icpi_ros.improvers.embedded import Embedded
-from icpi_ros.types import Outcome
+from icpi_ros.learn.outcome import fit as outcome_fit
+from icpi_ros.learn.outcome.model import LATENT_DIM, MAX_ROWS, outcome_model
+from icpi_ros.learn.outcome.posterior import Posterior
 
 pytestmark = pytest.mark.slow
 
@@ -202,7 +202,7 @@ def test_far_surprise_does_not_tie_the_run_to_its_start(data):
 
 
 def test_a_search_step_that_is_too_long_is_refused_instead_of_overflowing():
-    from icpi_ros.context.outcome_fit import FARTHEST, Rows, _Objective
+    from icpi_ros.learn.outcome.fit import FARTHEST, Rows, _Objective
 
     inputs = np.linspace(-1.0, 1.0, 6)[:, np.newaxis]
     rows = Rows(inputs, inputs.copy(), np.zeros(6, dtype=np.int64), np.zeros(6, dtype=bool), 1)

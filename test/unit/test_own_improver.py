@@ -5,7 +5,7 @@ import outsider
 import pytest
 import toy
 
-from icpi_ros import plugins
+from icpi_ros.core import plugins
 from icpi_ros.improvers import IMPROVERS
 
 

@@ -12,14 +12,14 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from run_bag import run_bag, simulate
 
-from icpi_ros import plugins
 from icpi_ros.cli.main import main
-from icpi_ros.data.workers import Workers
-from icpi_ros.errors import ExecutionFailed
-from icpi_ros.graph.description import graph
-from icpi_ros.graph.files import checked_graph
+from icpi_ros.core import plugins
+from icpi_ros.core.errors import ExecutionFailed
+from icpi_ros.core.types import ObjectTrajectory
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.ros.bringup.description import graph
+from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import ObjectTrajectory
 
 
 @contextmanager
@@ -39,7 +39,9 @@ def files(folder):
     _, nearby = outsider.write_files(folder)
     arm = folder / "arm.py"
     path = outsider.long_arm(folder)
-    arm.write_text(f"from icpi_ros.arms import ARMS\nARMS.register({path.stem!r}, {str(path)!r})\n")
+    arm.write_text(
+        f"from icpi_ros.robots import ARMS\nARMS.register({path.stem!r}, {str(path)!r})\n"
+    )
     with outsider.forgotten() as patch:
         patch.chdir(folder)
         yield ["--plugin", "push.py", "--plugin", str(nearby), "--plugin", "arm.py"]

@@ -4,14 +4,14 @@ import numpy as np
 import outsider
 import pytest
 
-from icpi_ros import plugins
-from icpi_ros.arms import ARMS
-from icpi_ros.data.dataset import Dataset
-from icpi_ros.data.store import TrialStore
+from icpi_ros.core import plugins
+from icpi_ros.evaluate.survey import SurveyPlan, survey
+from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.offline.survey import SurveyPlan, survey
+from icpi_ros.robots import ARMS
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import icpi_ros
-from icpi_ros.resources import FOLDERS
+from icpi_ros.core.resources import FOLDERS
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,8 @@ import pytest
 from markupsafe import Markup
 
 import icpi_ros
-from icpi_ros.errors import UsageError
-from icpi_ros.html import table, template
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.html import table, template
 from icpi_ros.report import page
 from icpi_ros.report.picture import Layout, grid, plot_svg, save_figure
 

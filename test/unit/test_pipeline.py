@@ -3,17 +3,17 @@
 import cv2
 import numpy as np
 import pytest
+from icpi_benchmarks.perception import measure
 from struck_path import StruckPath
 
-from icpi_ros.errors import InvalidValue
-from icpi_ros.perception.benchmark import measure
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import SECOND
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.synthetic import draw, expose, overhead, paint
 from icpi_ros.perception.targets import watch
 from icpi_ros.perception.tracking import Rejected
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import SECOND
 
 CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
 START = 5 * SECOND

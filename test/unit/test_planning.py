@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import Kind, MotionRefused
+from icpi_ros.core.errors import Kind, MotionRefused
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.nodes.executor_memory import MOST_RUNS, NEAR, RunMemory
-from icpi_ros.nodes.planning import Planner, Rules
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.ros.following.memory import MOST_RUNS, NEAR, RunMemory
+from icpi_ros.ros.following.planning import Planner, Rules
 from icpi_ros.tasks.slide import SLIDE
 
 THETA = np.array([1.0, 0.1])

@@ -6,16 +6,16 @@ import sys
 import outsider
 import pytest
 
-from icpi_ros import plugins
-from icpi_ros.arms import ARMS, find_arm
-from icpi_ros.arms.described import DescribedArm
 from icpi_ros.cli.main import main
 from icpi_ros.cli.plugins import split_plugins
-from icpi_ros.errors import InvalidValue, UnknownName, UsageError
+from icpi_ros.core import plugins
+from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
+from icpi_ros.core.registry import Registry
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.random import Random
 from icpi_ros.improvers.shared import check_shared
-from icpi_ros.registry import Registry
+from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots.described import DescribedArm
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.context.pattern import Lines, Pattern
-from icpi_ros.context.prompt import PromptWriter
-from icpi_ros.context.tokens import MAX_REPLY, NumberFormat, excerpt, read_numbers
-from icpi_ros.errors import CompletionFailed, InvalidValue
+from icpi_ros.core.errors import CompletionFailed, InvalidValue
+from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.prompt.tokens import MAX_REPLY, NumberFormat, excerpt, read_numbers
 
 WRITER = PromptWriter(NumberFormat(3))
 finite = st.floats(-1e6, 1e6)

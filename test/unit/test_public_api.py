@@ -8,9 +8,9 @@ import pytest
 
 import icpi_ros as icpi
 from icpi_ros.cli.main import main
-from icpi_ros.data.store import TrialStore
-from icpi_ros.errors import InvalidValue, UnknownName, UsageError
+from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 
 NAMES = [name for name in icpi.__all__ if name != "__version__"]
@@ -269,7 +269,7 @@ def test_tasks_and_data_sets_are_tables_in_notebooks(part):
 def test_the_api_page_has_every_public_name(tmp_path):
     words = [sys.executable, "-m", "pdoc", "--docformat", "google", "-o", str(tmp_path)]
     subprocess.run([*words, "icpi_ros"], check=True)
-    page = (tmp_path / "icpi_ros.html").read_text(encoding="utf-8")
+    page = (tmp_path / "icpi_ros.core.html").read_text(encoding="utf-8")
     for name in NAMES:
         assert f'<section id="{name}">' in page
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.perception.quality import QualitySettings, Verdict, judge
-from icpi_ros.types import ObjectTrajectory
 
 
 def trajectory(missing=(), count=201):

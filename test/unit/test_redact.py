@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.redact import leaked, redact, redact_text, redact_texts
+from icpi_ros.core.redact import leaked, redact, redact_text, redact_texts
 
 ODD = 'Mk"rk\\ed_k1y<&>zz'
 FORMS = {

@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 
 import icpi_ros
-from icpi_ros.arms.fields import ANGLE, RADIUS, Block
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import (
+from icpi_ros.core.errors import (
     IcpiError,
     InvalidValue,
     Kind,
@@ -21,17 +18,20 @@ from icpi_ros.errors import (
     Refusal,
     UsageError,
 )
+from icpi_ros.core.types import SECOND
 from icpi_ros.motion import path_check
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.primitive import Strike, point_to_point, strikes
 from icpi_ros.motion.safety import MAX_POINTS, CheckedTrajectory, SafetyGate
 from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
+from icpi_ros.robots.description.fields import ANGLE, RADIUS, Block
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings.table import check_run
 from icpi_ros.sim.motions import MotionState, Order, Tolerance, Watch
 from icpi_ros.sim.trajectory_controller import ControllerOptions, TrajectoryController
 from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import SECOND
 
 GATE = SafetyGate(UR5E)
 MOTION = SLIDE.motion(np.array([1.2, 0.1]), UR5E)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.context.regression import (
+from icpi_ros.learn.regression import (
     boxed_step,
     damped_step,
     gaussian_weights,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from icpi_benchmarks import imported_set, replay_ranking
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.bench import imported_set, replay_ranking
+from icpi_ros.robots.ur5e import UR5E
 
 
 @pytest.mark.slow

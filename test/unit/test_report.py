@@ -7,14 +7,14 @@ import pytest
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.errors import UsageError
-from icpi_ros.lengths import millimetres
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.types import Proposal, Trial, TrialStatus
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.text import improver_label, run_table, trial_line
 from icpi_ros.runs.picture import draw
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Proposal, Trial, TrialStatus
 
 
 def trials(count, missing=()):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from icpi_ros.errors import IcpiError
-from icpi_ros.resources import find_shared, share_path
+from icpi_ros.core.errors import IcpiError
+from icpi_ros.core.resources import find_shared, share_path
 
 
 def test_a_scene_of_this_checkout():

@@ -8,8 +8,8 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.context.retrieval import Index, Scale
-from icpi_ros.errors import DatasetError, InvalidValue
+from icpi_ros.core.errors import DatasetError, InvalidValue
+from icpi_ros.learn.retrieval import Index, Scale
 
 
 def brute_force(index, theta, error, k):

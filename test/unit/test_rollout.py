@@ -1,6 +1,6 @@
 import numpy as np
 
-from icpi_ros.arms.ur5e import UR5E
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim import rollout as rollout_module
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World

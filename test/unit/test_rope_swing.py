@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms.ur5e_stick import PEDESTAL_HEIGHT, UR5E_STICK
-from icpi_ros.errors import MotionRefused, ObservationMissing
+from icpi_ros.core.errors import MotionRefused, ObservationMissing
+from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.motion.swing import swings
+from icpi_ros.robots.ur5e_stick import PEDESTAL_HEIGHT, UR5E_STICK
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.rope_swing import ROPE_SWING, closest_approach
-from icpi_ros.types import ObjectTrajectory
 
 PHYSICS = np.array([0.55, 0.06, 0.005, 0.001])
 THETAS = ROPE_SWING.space.sample(np.random.default_rng(0), 16)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import START_TOLERANCE, CheckedTrajectory, SafetyGate
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
 GATE = SafetyGate(UR5E)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from independent_check import ends, segment_distance
 
-from icpi_ros.arms.base import Capsule
-from icpi_ros.arms.ur5e import D4, UR5E, Ur5e
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.motion.body import CLEARANCE, FAR, Body
+from icpi_ros.robots.base import Capsule
+from icpi_ros.robots.ur5e import D4, UR5E, Ur5e
 
 BODY = Body(UR5E)
 POSES = np.random.default_rng(8).uniform(-2.5, 2.5, (60, 6))

@@ -16,15 +16,9 @@ from independent_check import ends, peaks
 from test_safety_property import KINDS
 
 import icpi_ros
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.ur5e import UR5E
 from icpi_ros.cli import main as command_line
-from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.errors import MotionRefused, UnknownName, UsageError
-from icpi_ros.graph.checklist import REPORTED_BY
-from icpi_ros.graph.description import GRAPHS
-from icpi_ros.graph.protections import CAREFUL
+from icpi_ros.core.errors import MotionRefused, UnknownName, UsageError
+from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.motion.carried import BACK, carried_stop, hold_on_path
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.path_check import PERIOD, ZOOM, ZOOMS, grid
@@ -32,8 +26,14 @@ from icpi_ros.motion.primitive import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.summary import summarise
-from icpi_ros.nodes.executor_memory import NEAR, RunMemory
-from icpi_ros.nodes.planning import Planner, Rules
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.ros.bringup.checklist import REPORTED_BY
+from icpi_ros.ros.bringup.description import GRAPHS
+from icpi_ros.ros.bringup.protections import CAREFUL
+from icpi_ros.ros.following.memory import NEAR, RunMemory
+from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE
 

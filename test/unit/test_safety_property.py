@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from independent_check import peaks, tool_peak, tool_speed, violation
 
-from icpi_ros.arms import ARMS
-from icpi_ros.errors import MotionRefused
+from icpi_ros.core.errors import MotionRefused
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import MIN_SEGMENT, START_TOLERANCE, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
+from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
 pytestmark = pytest.mark.slow

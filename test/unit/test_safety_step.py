@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.errors import InvalidValue, Kind
+from icpi_ros.core.errors import InvalidValue, Kind
+from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.space import Parameter, ParameterSpace
 
 SPACE = ParameterSpace(
     (

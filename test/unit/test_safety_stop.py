@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from independent_check import peaks
 
-from icpi_ros.arms import ARMS
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import InvalidValue, MotionRefused
+from icpi_ros.core.errors import InvalidValue, MotionRefused
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of, safe_stop
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
+from icpi_ros.robots import ARMS
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from independent_check import peaks, tool_peak, tool_speed
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import InvalidValue, MotionRefused
+from icpi_ros.core.errors import InvalidValue, MotionRefused
 from icpi_ros.motion.primitive import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.summary import summarise, tool_path
 from icpi_ros.motion.trajectory import slowed
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
 GATE = SafetyGate(UR5E)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from icpi_ros.errors import BudgetSpent, CompletionFailed
-from icpi_ros.models import exchange, failures
-from icpi_ros.models.budget import Budget, Meter
-from icpi_ros.models.formats import FALL_STATUS, LADDER, PASSING, Experience, experience
-from icpi_ros.models.openai_chat import OpenAIChat
-from icpi_ros.models.profile import Price, Profile
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed
+from icpi_ros.llm.client import exchange, failures
+from icpi_ros.llm.client.budget import Budget, Meter
+from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, Experience, experience
+from icpi_ros.llm.client.openai_chat import OpenAIChat
+from icpi_ros.llm.client.profile import Price, Profile
 
 NOTHING = Profile("toy-model", "toy-model", formats=("text",))
 

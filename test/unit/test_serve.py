@@ -17,14 +17,14 @@ import openai
 import pytest
 
 from icpi_ros import __version__
-from icpi_ros.context.completion import complete
-from icpi_ros.context.pattern import Lines, Pattern
-from icpi_ros.context.prompt import PromptWriter
-from icpi_ros.context.reading import read_prompt
-from icpi_ros.models.token_count import count_chat, count_tokens
-from icpi_ros.serve import app
-from icpi_ros.serve.answering import MAX_COUNT
-from icpi_ros.serve.request import MODEL
+from icpi_ros.llm.client.token_count import count_chat, count_tokens
+from icpi_ros.llm.prompt.completion import complete
+from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.server import app
+from icpi_ros.llm.server.answering import MAX_COUNT
+from icpi_ros.llm.server.request import MODEL
 
 PATIENCE = 120.0
 WRITER = PromptWriter()

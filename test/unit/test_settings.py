@@ -6,13 +6,13 @@ from importlib import import_module
 
 import pytest
 
-from icpi_ros.data.records import RunConfig
-from icpi_ros.errors import InvalidValue
-from icpi_ros.graph.arguments import arguments
-from icpi_ros.graph.description import NODES, graph
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.nodes.planning import Rules
 from icpi_ros.perception.window import LONGEST
+from icpi_ros.ros.bringup.arguments import arguments
+from icpi_ros.ros.bringup.description import NODES, graph
+from icpi_ros.ros.following.planning import Rules
+from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings import table
 from icpi_ros.settings.setting import Setting, as_text, made_of
 from icpi_ros.settings.table import ARGUMENTS, SETTINGS, check_run, find, of_node

@@ -7,8 +7,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from icpi_ros.arms import ARMS
-from icpi_ros.errors import InvalidValue, UsageError
+from icpi_ros.core.errors import InvalidValue, UsageError
+from icpi_ros.robots import ARMS
 from icpi_ros.sim.camera import (
     TYPICAL,
     CameraSettings,

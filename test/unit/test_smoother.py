@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from struck_path import StruckPath
 
-from icpi_ros.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.perception.smoother import SmootherSettings, smooth
 
 NOISE = 3e-4

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.errors import InvalidValue, UnknownName
-from icpi_ros.registry import Registry
-from icpi_ros.space import Parameter, ParameterSpace
+from icpi_ros.core.errors import InvalidValue, UnknownName
+from icpi_ros.core.registry import Registry
+from icpi_ros.core.space import Parameter, ParameterSpace
 
 SPACE = ParameterSpace(
     (Parameter("speed", "m/s", 0.6, 1.6), Parameter("heading", "rad", -0.4, 0.4))

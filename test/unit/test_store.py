@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_task import TOY, rollout
 
-from icpi_ros import redact
-from icpi_ros.data.store import RunConfig, RunInUse, TrialStore, default_path
-from icpi_ros.errors import StoreError, UsageError
-from icpi_ros.types import ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.core import redact
+from icpi_ros.core.errors import StoreError, UsageError
+from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
+from icpi_ros.runs.store.store import RunConfig, RunInUse, TrialStore, default_path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -319,7 +319,7 @@ def test_threads_share_a_store(store):
 
 
 def test_many_processes_open_a_new_file_at_once(tmp_path):
-    code = "import sys; from icpi_ros.data.store import TrialStore; TrialStore(sys.argv[1])"
+    code = "import sys; from icpi_ros.runs.store.store import TrialStore; TrialStore(sys.argv[1])"
     started = [python("-c", code, tmp_path / "t.sqlite") for _ in range(4)]
     assert [process.wait(300) for process in started] == [0] * 4
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from icpi_ros.arms.ur5e import UR5E
-from icpi_ros.errors import UsageError
-from icpi_ros.offline.survey import SurveyPlan, landscape, survey, survey_draws
+from icpi_ros.core.errors import UsageError
+from icpi_ros.evaluate.survey import SurveyPlan, landscape, survey, survey_draws
 from icpi_ros.report.task_picture import save_landscape
+from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
 

@@ -13,12 +13,12 @@ from test_request_text import PROPOSAL, request
 from toy_task import TOY
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.store import RunConfig, TrialStore
+from icpi_ros.core.text import printable, printable_lines
+from icpi_ros.core.types import Tracking
 from icpi_ros.report.page import preformatted
 from icpi_ros.report.request_text import request_text
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.text import printable, printable_lines
-from icpi_ros.types import Tracking
 
 HOSTILE = "a\x1b[2J\x1b[1;1Hb\rc\nd\x9b1m\x7f\u202ee\u2028f"
 SHOWN = r"a\x1b[2J\x1b[1;1Hb\rc\nd\x9b1m\x7f\u202ee\u2028f"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.context.prompt import INSTRUCTION
-from icpi_ros.models.token_count import PER_MESSAGE, PER_REPLY, count_chat, count_tokens, cut
+from icpi_ros.llm.client.token_count import PER_MESSAGE, PER_REPLY, count_chat, count_tokens, cut
+from icpi_ros.llm.prompt.text import INSTRUCTION
 
 LINE = "+0512 -0031 | +0512 -1207 -> +0001 +12345"
 

@@ -12,14 +12,14 @@ from old_stores import SCHEMA_1
 from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
-from icpi_ros.data.rows import SCHEMA_VERSION
-from icpi_ros.data.store import RunConfig, TrialStore
-from icpi_ros.models.budget import Spending
+from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.llm.client.budget import Spending
+from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import tracking_lines, tracking_text
-from icpi_ros.report.run_json import record_json
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.rows import SCHEMA_VERSION
+from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
-from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus
 
 STROKE = Tracking("stroke", 0.0123, "elbow_joint", 0.31)
 STOPPED = Tracking("approach, then stopped", 0.11, "wrist_1_joint", 1.5)

@@ -5,18 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.data.columns import columns
-from icpi_ros.data.execution import Backend, Execution
-from icpi_ros.data.records import RunConfig
-from icpi_ros.data.store import TrialStore
-from icpi_ros.data.trial_message import proposal_fields, trial_fields, trial_from
-from icpi_ros.errors import InvalidValue
-from icpi_ros.runs.memory import MemoryStorage
-from icpi_ros.runs.run import Run
-from icpi_ros.runs.table import trial_rows
-from icpi_ros.runs.trial_json import trial_json
-from icpi_ros.tasks.slide import SLIDE
-from icpi_ros.types import (
+from icpi_ros.bags.trial_message import proposal_fields, trial_fields, trial_from
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import (
     MOVED_BACK,
     ObjectTrajectory,
     Origin,
@@ -25,6 +16,15 @@ from icpi_ros.types import (
     Trial,
     TrialStatus,
 )
+from icpi_ros.learn.dataset.columns import columns
+from icpi_ros.learn.dataset.execution import Backend, Execution
+from icpi_ros.runs.memory import MemoryStorage
+from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.runs.store.store import TrialStore
+from icpi_ros.runs.table import trial_rows
+from icpi_ros.runs.trial_json import trial_json
+from icpi_ros.tasks.slide import SLIDE
 
 GOAL = (0.6, 0.42)
 SIMULATED = Execution(Backend.SIMULATED, "ur5e")

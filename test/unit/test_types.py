@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from icpi_ros.types import ObjectTrajectory
+from icpi_ros.core.types import ObjectTrajectory
 
 
 @pytest.mark.parametrize(

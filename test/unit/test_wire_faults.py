@@ -19,12 +19,12 @@ from http_models import KEY, ask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.errors import CompletionFailed
-from icpi_ros.models import failures, replies, wire
-from icpi_ros.models.budget import Meter
-from icpi_ros.models.formats import experience
-from icpi_ros.models.openai_chat import OpenAIChat
-from icpi_ros.models.profile import Profile
+from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm.client import failures, replies, wire
+from icpi_ros.llm.client.budget import Meter
+from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.openai_chat import OpenAIChat
+from icpi_ros.llm.client.profile import Profile
 
 DEADLINE, SLACK = 2.0, 60.0
 """Of what never ends, and what a busy machine may add to it [s]."""

@@ -12,8 +12,8 @@ import icpi_ros.cli.graph_run
 import icpi_ros.cli.up
 from icpi_ros.cli.commands import COMMANDS
 from icpi_ros.cli.main import main
-from icpi_ros.data.dataset import shipped_path
-from icpi_ros.data.store import TrialStore
+from icpi_ros.learn.dataset.dataset import shipped_path
+from icpi_ros.runs.store.store import TrialStore
 
 NAME = "is not a ROS name"
 STORE = "not a trial store"

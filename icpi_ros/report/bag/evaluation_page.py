@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.lengths import millimetres
-from icpi_ros.offline.answers import Answer, EvaluatedRun
-from icpi_ros.offline.evaluate import Evaluation
-from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
-from icpi_ros.offline.ranking import Place
+from icpi_ros.bags.reader import Bag
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.evaluate.answers import Answer, EvaluatedRun
+from icpi_ros.evaluate.evaluate import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
+from icpi_ros.evaluate.ranking import Place
 from icpi_ros.report.bag.evaluation_text import counted, reproduced
-from icpi_ros.report.bag_run import as_trials
+from icpi_ros.report.bag.run import as_trials
 from icpi_ros.report.page import (
     Cell,
     Column,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from icpi_ros.lengths import millimetres
-from icpi_ros.offline.answers import Answer, EvaluatedRun
-from icpi_ros.offline.evaluate import Evaluation
-from icpi_ros.offline.outcomes import LEVEL, MEASURED, Estimate
-from icpi_ros.offline.propose import Proposed
-from icpi_ros.offline.ranking import Place
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.evaluate.answers import Answer, EvaluatedRun
+from icpi_ros.evaluate.evaluate import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
+from icpi_ros.evaluate.propose import Proposed
+from icpi_ros.evaluate.ranking import Place
 
 MOST_RUNS = 20
 """Runs that are shown one by one."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from icpi_ros.data.bags.reader import Bag
-from icpi_ros.data.bags.topics import INFO
-from icpi_ros.data.bags.trials import RecordedTrial
-from icpi_ros.offline.runs import RecordedRun
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import INFO
+from icpi_ros.bags.trials import RecordedTrial
+from icpi_ros.core.types import SECOND
+from icpi_ros.evaluate.runs import RecordedRun
 from icpi_ros.report.page import Cell, Column, items, paragraph, table
 from icpi_ros.report.run.page import Section
-from icpi_ros.types import SECOND
 
 FOXGLOVE = "config/foxglove.json"
 

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
-from icpi_ros.data.records import RunRecord
-from icpi_ros.lengths import millimetres
-from icpi_ros.text import printable
-from icpi_ros.types import Trial
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.text import printable
+from icpi_ros.core.types import Trial
+from icpi_ros.runs.store.records import RunRecord
 
 Pair = tuple[Any, Any]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from icpi_ros.data.records import RunRecord
-from icpi_ros.lengths import millimetres
-from icpi_ros.models.budget import Spending
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.types import Array, Trial, TrialStatus
+from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.page import (
     Cell,
     Column,
@@ -31,8 +31,8 @@ from icpi_ros.report.picture import plot_svg
 from icpi_ros.report.run.sections import model_section, timing_section, tracking_table
 from icpi_ros.report.run.text import mixed_lines, prediction
 from icpi_ros.runs.picture import draw_costs, draw_paths
+from icpi_ros.runs.store.records import RunRecord
 from icpi_ros.tasks.base import Task
-from icpi_ros.types import Array, Trial, TrialStatus
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from icpi_ros.models.budget import Spending
+from icpi_ros.core.types import Trial
+from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.page import Cell, Column, folded, joined, paragraph, preformatted, table
 from icpi_ros.report.run.text import spending_line
-from icpi_ros.types import Trial
 
 
 def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from icpi_ros.data.records import RunRecord
-from icpi_ros.lengths import millimetres
-from icpi_ros.models.budget import Spending
-from icpi_ros.space import ParameterSpace
-from icpi_ros.text import printable
-from icpi_ros.types import Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.text import printable
+from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.llm.client.budget import Spending
+from icpi_ros.runs.store.records import RunRecord
 
 _LONGEST_REASON = 60
 

@@ -1,0 +1,50 @@
+"""Time what the improver llm costs besides the model, against a bare HTTP round trip."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_benchmarks.client_overhead import measure
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.tasks import TASKS
+
+if TYPE_CHECKING:
+    from icpi_ros.tasks.base import Task
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the benchmark lets one change."""
+    parser.add_argument("--tasks", metavar="T,..", help="default: all")
+    parser.add_argument("--proposals", type=whole(20, 900), default=300, metavar="N")
+    parser.add_argument("--history", action="store_true", help="show the run's own trials, too")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line per task."""
+    names = args.tasks.split(",") if args.tasks else TASKS.built_in
+    tasks = [TASKS.get(name) for name in names]
+    rows: list[dict[str, Any]] = []
+    with kept(args.json, rows):
+        _measure(args, tasks, rows)
+    return 0
+
+
+def _measure(args: argparse.Namespace, tasks: list[Task], rows: list[dict[str, Any]]) -> None:
+    """Add a row per task to ``rows``, and print it."""
+    print("median [ms]      bare round trip  proposal  store  overhead  (p95)")
+    for task in tasks:
+        with tempfile.TemporaryDirectory() as folder:
+            row = measure(task, args.proposals, Path(folder), history=args.history)
+        rows.append(asdict(row))
+        times = (row.bare, row.proposal, row.stored, row.overhead, row.overhead_p95)
+        bare, proposal, stored, over, late = (1e3 * seconds for seconds in times)
+        print(
+            f"{task.name:16s} {bare:15.2f} {proposal:9.2f} {stored:6.2f} {over:9.2f} {late:7.2f}",
+            flush=True,
+        )

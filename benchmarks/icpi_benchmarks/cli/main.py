@@ -1,0 +1,301 @@
+"""Compare improvers on the same instances of the tasks, in simulation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icpi_benchmarks.conditions import DRAWS, PRESETS, preset
+from icpi_benchmarks.entrants import entrants, option_text
+from icpi_benchmarks.plan import DEFAULT_TIME_LIMIT, Plan
+from icpi_benchmarks.report.text import bench_spending, bench_tables
+from icpi_benchmarks.results import Results, results_text
+from icpi_benchmarks.run import run as run_plan
+from icpi_benchmarks.unit_log import finished_units, kept
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_cassette,
+    add_mix,
+    add_workers,
+    chosen_arm,
+    length,
+    number,
+    whole,
+)
+from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.cli.progress import progress_bar
+from icpi_ros.core.errors import DatasetError, UsageError
+from icpi_ros.improvers.llm.plain import Llm
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset.dataset import load
+from icpi_ros.learn.dataset.parquet import metadata
+from icpi_ros.llm.connect import LOCAL_MODEL, require_reachable
+from icpi_ros.robots import find_arm
+from icpi_ros.tasks import TASKS
+
+if TYPE_CHECKING:
+    from icpi_benchmarks.run import Progress
+    from icpi_ros.learn.building.build import Progress as BuildProgress
+    from icpi_ros.learn.dataset.dataset import Dataset
+
+INTERRUPTED = 130
+
+
+SPARE = 5.0
+"""Time beyond a model's own deadline [s]."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what to run, what to keep, and who runs it."""
+    presets = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
+    parser.add_argument(
+        "--preset", default="main", metavar="P", help=f"what to run (default main). {presets}"
+    )
+    parser.add_argument("--tasks", metavar="T,..", help="instead of the preset's")
+    add_arm(parser, "each task's own")
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="examples of one of the tasks instead of the shipped set; may be repeated",
+    )
+    add_mix(parser, "examples of another arm")
+    parser.add_argument(
+        "--improvers",
+        metavar="I,..",
+        help="instead of the preset's; with options NAME:KEY=VALUE, for example ridge:k=10",
+    )
+    parser.add_argument(
+        "--model",
+        help="model of the improvers llm..., an entry of models.yaml (default: ICPI_MODEL, else "
+        "icpi-in-context, which is `icpi serve`)",
+    )
+    add_cassette(parser)
+    parser.add_argument(
+        "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
+    )
+    parser.add_argument(
+        "--trials",
+        type=whole(1, 1000),
+        metavar="K",
+        help="per instance, the common first attempt included (preset: 6)",
+    )
+    parser.add_argument("--seed", type=whole(0, 2**63), default=0)
+    parser.add_argument(
+        "--draws",
+        choices=DRAWS,
+        help="hidden physics, goal and first attempt: test (default), shifted (physics outside "
+        "the data), or train (for tuning)",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=number(0.001, 86_400.0),
+        metavar="S",
+        help="of one proposal [s]; an improver that exceeds it has failed (default: 30, with "
+        "language models their deadline and 5 s)",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=length(1e-6, 100.0),
+        metavar="M",
+        default=0.005,
+        help="cost that counts as success [m], or 5mm (default 5mm)",
+    )
+    add_json(parser, "the results; with FILE resumable, without it nothing is kept; all of them")
+    add_workers(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, keep and print; the same arguments give the same rows, and continue a broken run."""
+    plan = _plan(args)
+    workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
+    with tempfile.TemporaryDirectory() as folder:
+        out = _results_file(args.json, Path(folder))
+        rest = partial(_rest, args.json, out, plan)
+        try:
+            with _Display(plan.units) as display:
+                results = run_plan(plan, workers, out, display.on_unit, display.on_draw, rest)
+        except KeyboardInterrupt:
+            print(f"icpi: interrupted; {rest()}", file=sys.stderr)
+            return INTERRUPTED
+    if args.json and not args.json.path:
+        args.json.write_text(results_text(results))
+        out = None
+    print("\n\n".join(bench_tables(results)))
+    if spending := bench_spending(results):
+        print(f"\n{spending}\n")
+    print(display.speed())
+    if out:
+        print(f"results: {out}; as a page: icpi report {shlex.quote(str(out))} --html FILE")
+    return 0
+
+
+def _results_file(output: JsonOutput | None, folder: Path) -> Path | None:
+    """Return where results are made; for standard output in a temporary ``folder``."""
+    return None if output is None else output.path or folder / "-"
+
+
+def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
+    """Say what of an interrupted benchmark is kept; what went to standard output is written."""
+    if output is None or out is None:
+        return "nothing is kept without --json"
+    if output.path:
+        return kept(out, plan.units)
+    units = finished_units(out)
+    config = {"command": plan.command(out.name), **plan.config(), "datasets": {}}
+    rows = [row for unit in units for row in unit.rows]
+    output.write_text(results_text(Results(config, [unit.instance for unit in units], rows)))
+    return f"{len(units)} of {plan.units} instances are written, nothing is kept without a FILE"
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    chosen = preset(args.preset)
+    if args.draws:
+        chosen = chosen.with_draws(args.draws)
+    tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.built_in)
+    improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
+    found = tuple(TASKS.get(name) for name in tasks)
+    for task in found:
+        chosen_arm(args.arm, task)
+    return Plan(
+        tasks=found,
+        improvers=improvers,
+        conditions=chosen.conditions,
+        instances=args.instances or chosen.instances,
+        trials=args.trials or chosen.trials,
+        seed=args.seed,
+        time_limit=_time_limit(improvers, args),
+        threshold=args.threshold,
+        preset=args.preset,
+        draws=args.draws or "",
+        arm=find_arm(args.arm) if args.arm else None,
+        datasets=tuple(_dataset(path) for path in args.dataset),
+        dataset_files=tuple(str(path.absolute()) for path in args.dataset),
+        mix=args.mix,
+    )
+
+
+def _dataset(path: Path) -> Dataset:
+    """Return the data set in a file, of whichever task it is.
+
+    Raises:
+        DatasetError: missing, damaged, or of no task that is known here.
+    """
+    name = metadata(path).get("task")
+    if not isinstance(name, str) or name not in TASKS:
+        raise DatasetError(f"{path} is a Parquet file, but not a data set of a task known here")
+    return load(path, TASKS.get(name))
+
+
+def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, ...]:
+    """Return improvers with the model and cassette that they are asked with, as options.
+
+    Raises:
+        UsageError: a wrong option, or a server of this machine that is needed does not answer.
+    """
+    model = args.model or os.environ.get("ICPI_MODEL", "").strip() or LOCAL_MODEL
+    tape = str(args.cassette.absolute()) if args.cassette else ""
+    found = []
+    for entrant in entrants(labels):
+        given = {"model": model, "cassette": tape}
+        extra = [option_text(k, v) for k, v in given.items() if v and entrant.takes(k)]
+        found.append(":".join([entrant.label, *extra]))
+    for entrant in entrants(found):
+        if issubclass(entrant.kind, Llm):
+            try:
+                entrant.kind.check(entrant.options)
+            except UsageError as exc:
+                exc.args = (f"improver {entrant.label.split(':')[0]}: {exc}",)
+                raise
+            require_reachable(entrant.kind.chosen(entrant.options).choice)
+    return tuple(found)
+
+
+def _time_limit(labels: Sequence[str], args: argparse.Namespace) -> float:
+    """Return the limit of one proposal [s]: a model must have time to miss its own deadline.
+
+    Raises:
+        UsageError: the limit that was given is too short for that.
+    """
+    kinds = [(e, e.kind) for e in entrants(labels) if issubclass(e.kind, Llm)]
+    longest = max((kind.chosen(e.options).deadline for e, kind in kinds), default=0.0)
+    if args.time_limit is None:
+        return max(DEFAULT_TIME_LIMIT, longest + SPARE)
+    if args.time_limit < longest + 1.0:
+        raise UsageError(
+            f"--time-limit {args.time_limit:g}: a language model has a deadline of {longest:g} s, "
+            f"allow {longest + 1.0:g} s or more, or lower its option deadline"
+        )
+    return float(args.time_limit)
+
+
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    """Return the names in a list with commas; none if the option is not given.
+
+    Raises:
+        UsageError: a name is empty.
+    """
+    names = () if text is None else tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise UsageError(f"{option}: a name is empty: give names with commas between")
+    return names
+
+
+class _Display:
+    """How far instances and data sets are, and how fast it went."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = progress_bar(total, "instance", smoothing=0.05)
+        self._draws: Any = None
+        self._begin, self._away = time.monotonic(), 0.0
+        self._done, self._first, self._rollouts, self._seconds = 0, -1, 0, 0.0
+
+    def __enter__(self) -> _Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_draws()
+        self._bar.close()
+
+    def on_unit(self, progress: Progress) -> None:
+        """Show how many instances are done; those of an earlier process do not count as speed."""
+        self._close_draws()
+        if self._first < 0:
+            self._first = self._done = progress.done
+            self._bar.initial = self._bar.n = progress.done
+        self._bar.set_description(progress.task, refresh=False)
+        self._bar.update(progress.done - self._done)
+        self._done, self._rollouts = progress.done, progress.rollouts
+        self._seconds = time.monotonic() - self._begin
+
+    def on_draw(self, task: str, progress: BuildProgress) -> None:
+        """Show how far a data set is; the time it takes does not count as speed."""
+        if self._draws is None:
+            self._away = time.monotonic()
+            what = f"data set of {task}"
+            self._draws = progress_bar(progress.draws, "draw", what, leave=False)
+        self._draws.update(progress.done - self._draws.n)
+
+    def speed(self) -> str:
+        """Say how much was done in which time."""
+        new, rate = self._done - max(self._first, 0), self._rollouts / max(self._seconds, 1e-9)
+        return (
+            f"{new} instances, {self._rollouts} rollouts in {self._seconds:.1f} s: "
+            f"{rate:.0f} rollouts/s"
+        )
+
+    def _close_draws(self) -> None:
+        if self._draws is not None:
+            self._draws.close()
+            self._draws = None
+            self._begin += time.monotonic() - self._away

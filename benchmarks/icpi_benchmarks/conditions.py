@@ -1,0 +1,205 @@
+"""What a benchmark varies, and the presets: each study answers one question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from icpi_ros.core.errors import InvalidValue, UnknownName
+
+MAX_EXAMPLES = 500
+"""Largest data set of a condition: 50 physics draws of 10 examples each."""
+DRAWS = ("test", "shifted", "train")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Circumstances under which all improvers are compared.
+
+    Attributes:
+        name: short and unique, for example ``examples=100``; empty = the plain one.
+        draws: of the instances: ``test``, ``shifted`` (physics outside the data) or ``train``.
+        examples: size of the data set, the first of 500; None = the shipped one of 300.
+        label_noise: standard deviation of noise on the labels, as a share of the half-range of
+            each policy parameter.
+        noise: standard deviation of the sensor's noise on every coordinate [m].
+        options: given to every improver that has them.
+    """
+
+    name: str = ""
+    draws: str = "test"
+    examples: int | None = None
+    label_noise: float = 0.0
+    noise: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return asdict(self) | {"options": dict(self.options)}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A benchmark by name.
+
+    Attributes:
+        summary: the question it answers.
+        improvers: in the order of the report.
+        conditions: at least one.
+        tasks: empty = all.
+        instances: per task and condition.
+        trials: per instance, the common first attempt included.
+    """
+
+    summary: str
+    improvers: tuple[str, ...]
+    conditions: tuple[Condition, ...] = (Condition(),)
+    tasks: tuple[str, ...] = ()
+    instances: int = 200
+    trials: int = 6
+
+    def with_draws(self, draws: str) -> Preset:
+        """Return it with other instances.
+
+        Raises:
+            InvalidValue: its conditions differ in their draws already.
+        """
+        if len({condition.draws for condition in self.conditions}) > 1:
+            raise InvalidValue(f"draws = {draws!r} does not fit a preset that compares draws")
+        return replace(self, conditions=tuple(_redrawn(c, draws) for c in self.conditions))
+
+
+ALL = (
+    "embedded",
+    "gauss-newton",
+    "broyden",
+    "ridge-hindsight",
+    "ridge",
+    "knn-hindsight",
+    "knn",
+    "knn-copy",
+    "bo-warm",
+    "bo",
+    "cma-warm",
+    "cma",
+    "random",
+    "oracle",
+    "ridge-oracle",
+)
+"""All that need no server."""
+_DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm", "random")
+_RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
+
+PRESETS: dict[str, Preset] = {
+    "main": Preset("which improver is best, on all tasks", ALL),
+    "smoke": Preset(
+        "is the ranking as it should be? under a minute",
+        (*_DATA, "cma-warm", "ridge-oracle"),
+        tasks=("slide", "rope-swing-gc"),
+        instances=16,
+        trials=4,
+    ),
+    "data-size": Preset(
+        "how many examples are needed?",
+        _DATA,
+        tuple(
+            Condition(f"examples={count}", examples=count) for count in (25, 50, 100, 200, 300, 500)
+        ),
+    ),
+    "label-noise": Preset(
+        "what do wrong labels cost?",
+        _DATA,
+        tuple(
+            Condition(f"label-noise={share:g}", label_noise=share)
+            for share in (0.0, 0.05, 0.1, 0.2, 0.4)
+        ),
+    ),
+    "features": Preset(
+        "relative error, or raw state and goal, as features?",
+        _RETRIEVING,
+        tuple(
+            Condition(f"features={name}", options={"features": name}) for name in ("error", "raw")
+        ),
+    ),
+    "k": Preset(
+        "how many examples in context?",
+        _RETRIEVING,
+        tuple(Condition(f"k={k}", options={"k": k}) for k in (1, 2, 5, 10, 20, 40, 60)),
+    ),
+    "shift": Preset(
+        "what if the physics lie outside the data?",
+        _DATA,
+        (Condition("test"), Condition("shifted", draws="shifted")),
+    ),
+    "tokens": Preset(
+        "what does text cost? the same examples as text and as numbers (needs `icpi serve`)",
+        (
+            "in-context:history=true:repeats=allow",
+            *(f"llm:history=true:repeats=allow:digits={digits}" for digits in (2, 3, 4)),
+        ),
+        instances=100,
+    ),
+    "llm": Preset(
+        "which way to ask a language model? (needs a server: --model)",
+        (
+            "embedded",
+            "in-context",
+            "llm",
+            "llm:history=true",
+            "llm-zero",
+            "llm-opro",
+            "llm-samples",
+            "llm-steered",
+            "llm-plan",
+            "llm-plan:predictor=llm",
+        ),
+        instances=50,
+    ),
+    "llm-context": Preset(
+        "what should a language model be shown? (needs a server: --model)",
+        ("llm",),
+        (
+            Condition("plain"),
+            *(
+                Condition(f"{name}={value}".lower(), options={name: value})
+                for name, value in (
+                    ("features", "raw"),
+                    ("history", True),
+                    ("describe", True),
+                    ("k", 5),
+                    ("k", 10),
+                    ("k", 40),
+                    ("order", "nearest-first"),
+                    ("order", "best-last"),
+                    ("order", "random"),
+                    ("digits", 2),
+                    ("digits", 3),
+                )
+            ),
+        ),
+        instances=50,
+    ),
+    "noise": Preset(
+        "what does a noisy sensor cost?",
+        (*_DATA, "broyden", "cma-warm"),
+        tuple(Condition(f"noise={mm}mm", noise=1e-3 * mm) for mm in (0, 1, 2, 5, 10)),
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """Return the preset called ``name``.
+
+    Raises:
+        UnknownName: there is none; the message lists them.
+    """
+    if name not in PRESETS:
+        raise UnknownName("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def _redrawn(condition: Condition, draws: str) -> Condition:
+    shown = "" if draws == "test" else draws
+    name = ", ".join(filter(None, (condition.name, shown)))
+    return replace(condition, name=name, draws=draws)

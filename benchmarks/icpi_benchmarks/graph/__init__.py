@@ -1,0 +1,1 @@
+"""Measurements on a running ROS graph."""

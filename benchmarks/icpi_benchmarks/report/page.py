@@ -1,0 +1,340 @@
+"""A benchmark as one HTML page: tables, plots, and everything needed to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from icpi_benchmarks.report.figures import (
+    CALIBRATION_COLOURS,
+    PANEL,
+    WIDE,
+    by_task,
+    calibration_draws,
+    curve_draws,
+    pair_colours,
+    pair_draws,
+    study_draws,
+)
+from icpi_benchmarks.report.plots import MOST_DOTS
+from icpi_benchmarks.report.tables import calibration_table, overview, task_table, trouble_table
+from icpi_benchmarks.report.words import (
+    instances_text,
+    key_trials,
+    nothing_text,
+    percent,
+    significant,
+    threshold_text,
+    title,
+    unused_text,
+)
+from icpi_benchmarks.results import Results, arms_of, mixed_lines
+from icpi_benchmarks.statistics import RESAMPLES, TaskSummary, summarise
+from icpi_ros.report.page import (
+    Cell,
+    Column,
+    document,
+    figure,
+    figures,
+    folded,
+    heading,
+    items,
+    joined,
+    navigation,
+    paragraph,
+    preformatted,
+    section,
+    table,
+)
+from icpi_ros.report.picture import plot_svg
+
+MOST_DETAILED = 10
+"""With more conditions and tasks than this, per-instance plots are left out, and it says so."""
+
+
+def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> str:
+    """Return the page.
+
+    Args:
+        results: of a benchmark.
+        found: their summary, if it is at hand.
+
+    Raises:
+        InvalidValue: rows are missing or there twice.
+    """
+    found = summarise(results) if found is None else found
+    config = results.config
+    name = f"icpi bench: {config['preset'] or 'own choice'}"
+    detailed = len(found) <= MOST_DETAILED
+    tasks = by_task(found)
+    parts = [
+        _what_was_run(config, found),
+        _contents(tasks),
+        section("overview", "Overview", _overview(found)),
+        *(_task_section(n, task, ones, detailed) for n, (task, ones) in enumerate(tasks.items())),
+        section("reading", "How to read this page", _reading(config, found)),
+        section("repeat", "Everything needed to repeat it", _repeat(config)),
+    ]
+    return document(name, parts)
+
+
+# --- head ---------------------------------------------------------------------------------------
+
+
+def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> Markup:
+    threshold = threshold_text(float(config["threshold_m"]))
+    tasks, conditions = len(config["tasks"]), len(config["conditions"])
+    words = [
+        _number(tasks, "task"),
+        _number(len(config["improvers"]), "improver"),
+        _number(int(config["instances"]), "instance") + " of each task",
+        f"{_number(int(config['trials']), 'trial')} each (the first attempt is common to all "
+        f"improvers, then {_number(int(config['trials']) - 1, 'adjustment')})",
+    ]
+    if conditions > 1:
+        words.insert(2, _number(conditions, "condition"))
+    lines = [
+        paragraph(f"{', '.join(words)}. Seed {config['seed']}.", "lead"),
+        paragraph(
+            f"Default improver: {config['default']}. Success: best cost at most "
+            f"{threshold}. Improvers whose name ends in “oracle” know the hidden physics: they "
+            "mark the practical limit and are no rivals.",
+            "lead",
+        ),
+        *(paragraph(line) for line in mixed_lines(config)),
+        _command(config, "The command that repeats it:"),
+    ]
+    lost = sum(len(one.block.left_out) for one in found)
+    if lost:
+        lines.append(
+            paragraph(
+                f"{_number(lost, 'instance')} left out for all improvers alike, because the "
+                "common first attempt had no outcome.",
+                "bad",
+            )
+        )
+    return joined(lines)
+
+
+def _command(config: Any, before: str = "") -> Markup:
+    """Return the command behind a line of text, or say that there is none."""
+    if not config["command"]:
+        return paragraph("Conditions of one's own choice: no command repeats it.")
+    return joined([paragraph(before)] if before else []) + preformatted(str(config["command"]))
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _contents(tasks: dict[str, list[TaskSummary]]) -> Markup:
+    links = [("overview", "Overview")]
+    links += [(f"task-{n}", task) for n, task in enumerate(tasks)]
+    links += [("reading", "How to read this page"), ("repeat", "Everything needed to repeat it")]
+    return navigation(links)
+
+
+def _overview(found: Sequence[TaskSummary]) -> Markup:
+    ordered = [one for ones in by_task(found).values() for one in ones if one.improvers]
+    if not ordered:
+        return paragraph("Nothing can be compared: no first attempt had an outcome.", "bad")
+    trial = key_trials(min(one.block.trials for one in ordered))[0]
+    return overview(ordered, trial) + paragraph(
+        f"Mean best cost after {trial} adjustments with its 95 % interval. The best other "
+        "improver is the one of lowest mean on the same instances, oracles not counted; being "
+        "picked so flatters it a little. Ratios below 1 say that the default is better than it; "
+        "a ratio to an oracle says how far the default is from the practical limit.",
+        "note",
+    )
+
+
+# --- tasks --------------------------------------------------------------------------------------
+
+
+def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: bool) -> Markup:
+    key, parts = f"task-{number}", []
+    shown = [one for one in ones if one.improvers]
+    if len(shown) > 1:
+        parts.append(_study(key, shown))
+    for n, one in enumerate(ones):
+        markup = _condition(f"{key}-{n}", one, detailed)
+        if len(ones) > 1:
+            markup = folded(one.condition or "plain", markup, is_open=n == 0)
+        parts.append(markup)
+    if not detailed:
+        parts.append(
+            paragraph(
+                "The page would be too large with per-instance plots of all conditions: "
+                "`icpi report FILE --png FOLDER` writes them.",
+                "note",
+            )
+        )
+    return section(key, task, joined(parts))
+
+
+def _study(key: str, ones: list[TaskSummary]) -> Markup:
+    trials = key_trials(min(one.block.trials for one in ones))
+    unused = "".join(f" {text}." for text in dict.fromkeys(map(unused_text, ones)) if text)
+    drawn = [
+        figure(
+            plot_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions", WIDE),
+            f"Mean best cost after {trial} adjustments under each condition; vertical bars are "
+            "95 % intervals. Points are shifted sideways a little so that bars can be told apart. "
+            f"Lower is better.{unused}",
+        )
+        for n, (trial, draw) in enumerate(zip(trials, study_draws(ones), strict=True))
+    ]
+    return figures(drawn)
+
+
+def _condition(key: str, one: TaskSummary, detailed: bool) -> Markup:
+    if nothing := nothing_text(one):
+        return paragraph(f"{nothing.capitalize()}.", "bad")
+    parts = [
+        paragraph(f"{instances_text(one)}; ratios to {one.default}."),
+        task_table(one),
+        *([paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
+        _curves(key, one),
+        heading("Failures and fallbacks"),
+        trouble_table(one),
+    ]
+    if detailed:
+        parts += [_pairs(key, one)]
+    parts.append(_calibrations(key, one))
+    return joined(parts)
+
+
+def _curves(key: str, one: TaskSummary) -> Markup:
+    band = "The band is the 95 % interval (bootstrap over instances)."
+    captions = (
+        f"Mean over {len(one.block.instances)} instances of the best cost so far. {band} A mean "
+        "is ruled by the hard instances.",
+        f"Median over instances of the best cost so far: the typical instance. {band}",
+        f"Share of instances with a best cost of {threshold_text(one.threshold)} or less and no "
+        "failed trial so far. Higher is better.",
+    )
+    names = ("mean cost", "median cost", "success")
+    drawn = zip(curve_draws(one), captions, names, strict=True)
+    return figures(
+        figure(
+            plot_svg(draw, f"{key}-c{n}", f"{title(one)}: {name}, by adjustments", WIDE), caption
+        )
+        for n, (draw, caption, name) in enumerate(drawn)
+    )
+
+
+def _pairs(key: str, one: TaskSummary) -> Markup:
+    trials = key_trials(one.block.trials)
+    panels = []
+    for n, (name, draw) in enumerate(pair_draws(one).items()):
+        block = one.block
+        here, there = (block.best[block.row_of(i), :, -1] for i in (one.default, name))
+        won, lost = float((here < there).mean()), float((here > there).mean())
+        panels.append(
+            figure(
+                plot_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}", PANEL),
+                f"{name}: {one.default} better in {percent(won)}, worse in {percent(lost)}",
+            )
+        )
+    if not panels:
+        return Markup("")
+    text = (
+        f"Each dot is one instance: best cost of {one.default} across, of the other improver up "
+        f"({pair_colours(one.block.trials)}). Dots above the line: {one.default} is better there. "
+        f"The shares below each plot count all instances after {_number(trials[-1], 'adjustment')}."
+    )
+    text += _thinned(len(one.block.instances))
+    return heading("Instance by instance") + paragraph(text, "note") + figures(panels, small=True)
+
+
+def _calibrations(key: str, one: TaskSummary) -> Markup:
+    draws = calibration_draws(one)
+    head = heading("Predictions against outcomes")
+    if not draws:
+        return head + paragraph("No improver of this run predicts the cost.", "note")
+    panels = []
+    for n, (name, draw) in enumerate(draws.items()):
+        known = one.of(name).calibration
+        assert known is not None  # calibration_draws names only those that predict
+        shares = f"{percent(known.within_1)} within 1 std, {percent(known.within_2)} within 2"
+        panels.append(
+            figure(
+                plot_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}", PANEL),
+                f"{name}: {shares}; median |z| {significant(known.median_z)}",
+            )
+        )
+    text = (
+        "Each dot is one adjustment: the cost that the improver predicted across, what came out "
+        f"up ({CALIBRATION_COLOURS}). Dots on the line are right, above "
+        "it too hopeful. If outcomes were normally distributed around the prediction, 68 % would "
+        "lie within one predicted standard deviation and 95 % within two, and the median |z| "
+        "would be 0.67."
+    )
+    known_lines = [line.calibration for line in one.improvers if line.calibration]
+    text += _thinned(max(int((known.trial > 1).sum()) for known in known_lines))
+    return (
+        head
+        + paragraph(text, "note")
+        + figures(panels, small=True)
+        + folded("Calibration as a table", calibration_table(one))
+    )
+
+
+def _thinned(dots: int) -> str:
+    """Say that not all dots are drawn, if so."""
+    if dots <= MOST_DOTS:
+        return ""
+    return f" At most {MOST_DOTS} dots of a colour are drawn, evenly chosen; all are counted."
+
+
+# --- foot ---------------------------------------------------------------------------------------
+
+
+def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
+    return items(
+        [
+            "An instance is a draw of hidden physics, goal and first attempt. All improvers get "
+            "the same instances, so comparisons are paired.",
+            "Cost is the true distance to the goal that the task defines; best cost is the true "
+            "cost of the best trial so far. With sensor noise, the best trial is the one that "
+            "looked best to the improver, so its true cost can also rise.",
+            f"“n / m” is mean / 95th percentile over instances, in mm. Success counts instances "
+            f"within {threshold_text(float(config['threshold_m']))} without a failed trial.",
+            "Steps is the median number of adjustments until the best cost is within that "
+            "threshold; instances that never got there count as longer than all others, and "
+            "“> n” says that at least half never did. The share beside it did.",
+            "A ratio is the improver's mean best cost divided by the default's, on the same "
+            "instances: above 1 means worse than the default. The interval in brackets is its "
+            f"95 % percentile interval over {RESAMPLES} bootstrap resamples of instances, the "
+            "same for both sides (Efron and Tibshirani 1993; Agarwal et al., NeurIPS 2021). An "
+            "interval that does not hold 1 is a clear difference.",
+            "Intervals are not corrected for the number of comparisons: with many improvers, one "
+            "in twenty lies wrong by chance.",
+            "A failed trial (the improver raised, answered nonsense, took too long, or the motion "
+            "had no outcome) keeps the best cost so far and uses up one adjustment. No instance "
+            "is dropped because an improver failed on it.",
+            "ms is the mean wall time of a proposal, simulation not counted.",
+        ]
+    )
+
+
+def _repeat(config: Any) -> Markup:
+    def pairs(name: str, value: str, found: Any) -> Markup:
+        columns = (Column(name, numeric=False), Column(value, numeric=False))
+        rows = [[Cell(str(key)), Cell(str(text))] for key, text in found.items()]
+        return table(columns, rows, name, sortable=False)
+
+    return (
+        _command(config)
+        + pairs("software", "version", config["versions"])
+        + pairs("task", "definition", config["definitions"])
+        + joined([pairs("task executed", "with arm", arms)] if (arms := arms_of(config)) else [])
+        + pairs("data set (task/condition)", "fingerprint", config["datasets"])
+        + folded(
+            "The whole configuration",
+            preformatted(json.dumps(config, indent=1, ensure_ascii=False, sort_keys=True)),
+        )
+    )

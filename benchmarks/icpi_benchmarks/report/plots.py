@@ -1,0 +1,299 @@
+"""Plots of a benchmark: each function draws one plot onto axes that it is given.
+
+Costs are shown in mm.  matplotlib is imported at the first call only, and without a display.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icpi_benchmarks.report.style import Style, plain, styles
+from icpi_benchmarks.report.words import threshold_text
+from icpi_benchmarks.statistics import Calibration, TaskSummary
+from icpi_ros.core.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FLOOR_MM = 1e-3
+"""Costs below this are drawn at it: a logarithmic axis has no zero."""
+MOST_DOTS = 300
+"""Dots of one colour in one plot."""
+_GREY, _FAINT = "#555555", "#d7dade"
+_EARLY, _LATE = "#d97706", "#0b4fa8"
+_LABEL_GAP = 11.5
+"""Distance of labels at the right edge [points]."""
+
+
+def draw_cost_curves(axes: Axes, found: TaskSummary, statistic: str) -> None:
+    """Draw the best cost so far over the number of adjustments, with 95 % bands.
+
+    Args:
+        axes: to draw onto; labels go to the right of them.
+        found: one condition and task.
+        statistic: ``mean`` or ``median`` over instances.
+    """
+    looks = styles(found.block.improvers, found.default)
+    steps = np.arange(found.block.trials)
+    for line in found.improvers:
+        look = looks[line.improver]
+        low, high = (_mm(getattr(line, f"{statistic}_{end}")) for end in ("low", "high"))
+        axes.fill_between(steps, low, high, color=look.colour, alpha=look.band, linewidth=0)
+        axes.plot(steps, _mm(getattr(line, statistic)), **look.line)
+    axes.set_yscale("log")
+    _mark_threshold(axes, found.threshold)
+    _frame(axes, "adjustments after the common first attempt", f"{statistic} best cost [mm]")
+    _log_ticks(axes, "y")
+    _whole_steps(axes, found.block.trials)
+    ends = [float(_mm(getattr(line, statistic)[-1:])[0]) for line in found.improvers]
+    _label_right(axes, float(steps[-1]), ends, [looks[i] for i in found.block.improvers])
+
+
+def draw_success(axes: Axes, found: TaskSummary) -> None:
+    """Draw the share of instances within the threshold over the number of adjustments."""
+    looks = styles(found.block.improvers, found.default)
+    steps = np.arange(found.block.trials)
+    for line in found.improvers:
+        axes.plot(steps, 100.0 * line.success, **looks[line.improver].line)
+    axes.set_ylim(-3.0, 103.0)
+    _frame(
+        axes,
+        "adjustments after the common first attempt",
+        f"instances at {threshold_text(found.threshold)} or less [%]",
+    )
+    _whole_steps(axes, found.block.trials)
+    ends = [100.0 * float(line.success[-1]) for line in found.improvers]
+    _label_right(axes, float(steps[-1]), ends, [looks[i] for i in found.block.improvers])
+
+
+def draw_pairs(
+    axes: Axes, found: TaskSummary, improver: str, trials: Sequence[int], span: tuple[float, float]
+) -> None:
+    """Draw every instance: the default's best cost across, another improver's up.
+
+    Args:
+        axes: to draw onto.
+        found: one condition and task.
+        improver: label of the other.
+        trials: numbers of adjustments, one or two: an earlier one (orange), the last (blue).
+        span: both axes' range [mm].
+    """
+    block = found.block
+    across, up = block.best[block.row_of(found.default)], block.best[block.row_of(improver)]
+    axes.plot(span, span, color=_GREY, linewidth=0.8)
+    for trial, colour in zip(trials, (_EARLY, _LATE)[-len(trials) :], strict=True):
+        _dots(axes, _mm(across[:, trial]), _mm(up[:, trial]), colour)
+    _square(axes, span)
+    axes.set_xlabel(f"{plain(found.default, 18)} [mm]")
+    axes.set_ylabel(f"{plain(improver, 18)} [mm]")
+
+
+def draw_calibration(axes: Axes, found: Calibration, span: tuple[float, float]) -> None:
+    """Draw predicted cost across and outcome up, first adjustment (orange) and later (blue)."""
+    axes.plot(span, span, color=_GREY, linewidth=0.8)
+    first = found.trial == 1
+    for chosen, colour in ((~first, _LATE), (first, _EARLY)):
+        _dots(axes, _mm(found.predicted[chosen]), _mm(found.outcome[chosen]), colour)
+    _square(axes, span)
+    axes.set(xlabel="predicted [mm]", ylabel="outcome [mm]")
+
+
+def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
+    """Draw the mean best cost after ``trial`` adjustments over the conditions, with intervals.
+
+    Args:
+        axes: to draw onto; labels go to the right of them.
+        found: one task under several conditions, in their order.
+        trial: number of adjustments.
+    """
+    unsorted, name = condition_places([one.condition for one in found])
+    order = np.argsort(unsorted, kind="stable")
+    places, found = unsorted[order], [found[k] for k in order]
+    labels = list(dict.fromkeys(i for one in found for i in one.block.improvers))
+    looks, ends = styles(labels, found[0].default), []
+    for n, improver in enumerate(labels):
+        here = [k for k, one in enumerate(found) if improver in one.block.improvers]
+        lines = [found[k].of(improver) for k in here]
+        mean, low, high = (
+            _mm(np.array([getattr(line, part)[trial] for line in lines]))
+            for part in ("mean", "mean_low", "mean_high")
+        )
+        x, look = _dodged(places, n, len(labels))[here], looks[improver]
+        ends.append(float(mean[-1]))
+        axes.vlines(x, low, high, color=look.colour, linewidth=0.9)
+        axes.plot(x, mean, **look.line)
+    axes.set_yscale("log")
+    _mark_threshold(axes, found[0].threshold)
+    _frame(axes, plain(name), f"mean best cost after {trial} [mm]")
+    _log_ticks(axes, "y")
+    axes.set_xticks(places, [plain(value_text(one.condition), 14) for one in found])
+    axes.set_xlim(*_widened(places, 0.04))
+    _label_right(axes, float(axes.get_xlim()[1]), ends, [looks[label] for label in labels])
+
+
+def condition_places(names: Sequence[str]) -> tuple[Array, str]:
+    """Return where conditions stand on an axis, and what the axis is called.
+
+    Conditions ``examples=25``, ``examples=50``... stand at their values (at the logarithms, if
+    they span a factor of 15 and are positive), all others side by side.
+    """
+    keys = {name.partition("=")[0] for name in names}
+    name = keys.pop() if len(keys) == 1 else "condition"
+    found = [re.fullmatch(r"(\d+(?:\.\d+)?)([a-z%]*)", value_text(one)) for one in names]
+    matched = [one for one in found if one]
+    side_by_side = np.arange(len(names), dtype=np.float64)
+    if len(matched) < len(names) or len({one[2] for one in matched}) > 1:
+        return side_by_side, name
+    values = np.array([float(one[1]) for one in matched])
+    if name == "condition" or len(set(values)) < len(values):
+        return side_by_side, name
+    if values.min() > 0.0 and values.max() >= 15.0 * values.min():
+        values = np.log10(values)
+    return values, name
+
+
+def value_text(condition: str) -> str:
+    """Return what a condition sets: ``100`` of ``examples=100``; ``plain`` if it has no name."""
+    return condition.partition("=")[2] or condition or "plain"
+
+
+def pair_span(found: TaskSummary, trials: Sequence[int]) -> tuple[float, float]:
+    """Return a range [mm] that holds all best costs after these adjustments."""
+    return _span(_mm(found.block.best[:, :, list(trials)]))
+
+
+def calibration_span(found: Sequence[Calibration]) -> tuple[float, float]:
+    """Return a range [mm] that holds nearly all predictions and outcomes."""
+    values = np.concatenate([np.concatenate([one.predicted, one.outcome]) for one in found])
+    shown = _mm(values)
+    return _span(np.quantile(shown, [0.002, 0.998]))
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _mm(metres: Array) -> Array:
+    return np.maximum(1000.0 * np.asarray(metres, dtype=np.float64), FLOOR_MM)
+
+
+def _span(values: Array) -> tuple[float, float]:
+    return 0.8 * float(values.min()), 1.25 * float(values.max())
+
+
+def _dodged(places: Array, n: int, count: int) -> Array:
+    """Shift improver ``n`` of ``count`` a little so that intervals do not cover each other."""
+    gaps = np.diff(np.sort(places))
+    room = 0.3 * float(gaps.min()) if len(gaps) else 0.3
+    return places + room * (n / max(count - 1, 1) - 0.5)
+
+
+def _widened(places: Array, share: float) -> tuple[float, float]:
+    low, high = float(places.min()), float(places.max())
+    gaps = np.diff(np.sort(places))
+    room = max(share * (high - low), 0.25 * float(gaps.min()) if len(gaps) else 0.5)
+    return low - room, high + room
+
+
+def _frame(axes: Axes, across: str, up: str) -> None:
+    axes.set(xlabel=across, ylabel=up)
+    axes.grid(color=_FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, which="both", colors=_GREY)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_color(_FAINT)
+
+
+def _log_ticks(axes: Axes, which: str) -> None:
+    """Label powers of ten as plain numbers; 2 and 5 too where few powers fit."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axis = getattr(axes, f"{which}axis")
+    low, high = getattr(axes, f"get_{which}lim")()
+    decades = np.log10(high / low)
+    marks = (1, 2, 5) if decades < 2.5 else (1,)
+    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    ticks = [m * 10.0**k for k in range(first, last + 1) for m in marks]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _whole_steps(axes: Axes, trials: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(-0.1, max(trials - 1, 1) + 0.1)
+
+
+def _mark_threshold(axes: Axes, threshold: float) -> None:
+    low, high = axes.get_ylim()
+    value = 1000.0 * threshold
+    if not low <= value <= high:
+        return
+    axes.axhline(value, color=_GREY, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
+    axes.annotate(
+        threshold_text(threshold), (0.0, value), xycoords=("axes fraction", "data"), xytext=(4, 2),
+        textcoords="offset points", fontsize=9, color=_GREY,
+    )  # fmt: skip
+
+
+def _dots(axes: Axes, x: Array, y: Array, colour: str) -> None:
+    """Draw at most :data:`MOST_DOTS` dots, evenly chosen: more would only fill the page."""
+    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_DOTS)).astype(np.int64))
+    x, y = x[shown], y[shown]
+    axes.plot(
+        x, y, "o", color=colour, markersize=2.6, markeredgewidth=0, alpha=0.55, linestyle="None"
+    )
+
+
+def _square(axes: Axes, span: tuple[float, float]) -> None:
+    axes.set(xscale="log", yscale="log", xlim=span, ylim=span)
+    axes.set_aspect("equal")
+    _frame(axes, "", "")
+    for which in "xy":
+        _log_ticks(axes, which)
+
+
+def _label_right(axes: Axes, x: float, values: Sequence[float], looks: Sequence[Style]) -> None:
+    """Write the names beside the right ends of the lines, moved apart where they would touch."""
+    to_points = 72.0 / axes.figure.dpi
+    heights = axes.transData.transform([(x, value) for value in values])[:, 1] * to_points
+    box = axes.get_window_extent()  # labels need final limits: nothing may be drawn after them
+    wanted = _spread(heights, _LABEL_GAP, box.y0 * to_points, box.y1 * to_points)
+    settings: dict[str, Any] = {"xycoords": "data", "textcoords": "offset points"}
+    for value, height, target, look in zip(values, heights, wanted, looks, strict=True):
+        axes.annotate(
+            look.label, (x, value), xytext=(16.0, target - height), va="center", fontsize=10,
+            annotation_clip=False, **look.text, **settings,
+            arrowprops={
+                "arrowstyle": "-", "color": look.colour, "linewidth": 0.6, "shrinkA": 1,
+                "shrinkB": 3, "relpos": (0.0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def _spread(wanted: Array, gap: float, low: float, high: float) -> Array:
+    """Return positions near ``wanted`` that keep ``gap`` and, if there is room, the range."""
+    order = np.argsort(wanted, kind="stable")
+    offsets = gap * np.arange(len(wanted))
+    shifted = _isotonic(wanted[order] - offsets)
+    ceiling = max(high - offsets[-1], low) if len(offsets) else high
+    placed = np.clip(shifted, low, ceiling) + offsets
+    found = np.empty_like(wanted)
+    found[order] = placed
+    return found
+
+
+def _isotonic(values: Array) -> Array:
+    """Return the non-decreasing sequence closest to ``values`` (pool adjacent violators)."""
+    pools: list[tuple[float, int]] = []
+    for value in values:
+        pools.append((float(value), 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (a, m), (b, n) = pools[-2], pools[-1]
+            pools[-2:] = [((a * m + b * n) / (m + n), m + n)]
+    return np.concatenate([np.full(count, value) for value, count in pools])

@@ -1,0 +1,86 @@
+"""How each improver looks in all plots of a report: colour, dashes, marker, label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from icpi_benchmarks.report.words import is_oracle
+from icpi_ros.core.text import printable
+
+_DEFAULT_COLOUR = "#0b4fa8"
+_ORACLE_COLOUR = "#111111"
+_COLOURS = (
+    "#c2410c", "#0f766e", "#8b1e5b", "#6b7280", "#7c6a00", "#6d28d9", "#15803d", "#b91c1c",
+    "#0e7490", "#92400e",
+)  # fmt: skip
+"""Dark enough for text on white, apart in lightness and hue for the colour-blind; dashes and
+markers tell relatives apart."""
+_KNOWN = ("knn", "ridge", "gauss", "random", "bo", "broyden", "cma", "llm")
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
+_MARKERS = ("o", "s", "^", "v")
+_LONGEST = 18
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one improver is drawn; ``line`` and ``text`` are matplotlib settings."""
+
+    label: str
+    colour: str
+    line: dict[str, Any]
+    text: dict[str, Any]
+    band: float
+
+
+def styles(improvers: Sequence[str], default: str) -> dict[str, Style]:
+    """Return a style per improver: the default stands out, oracles are dashed black.
+
+    The same list gives the same styles, so that all plots of a page agree.
+    """
+    found, relatives = {}, dict[str, int]()
+    families = _families(improvers, default)
+    for improver in improvers:
+        family = _family(improver)
+        if improver == default:
+            found[improver] = _style(improver, _DEFAULT_COLOUR, "-", "o", emphasis=True)
+            continue
+        place = relatives[family] = relatives.get(family, -1) + 1
+        if is_oracle(improver):
+            dashes = _DASHES[1 + place % 3]
+            found[improver] = _style(improver, _ORACLE_COLOUR, dashes, "None")
+        else:
+            colour = _COLOURS[families.index(family) % len(_COLOURS)]
+            marker = _MARKERS[place % len(_MARKERS)]
+            found[improver] = _style(improver, colour, _DASHES[place % len(_DASHES)], marker)
+    return found
+
+
+def plain(text: str, longest: int = _LONGEST) -> str:
+    """Return a text that a plot can show: printable, one line, not too long."""
+    line = printable(text)
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _families(improvers: Sequence[str], default: str) -> list[str]:
+    """Return the families that need a colour: the usual ones keep theirs in every report."""
+    others = [i for i in improvers if i != default and not is_oracle(i)]
+    return list(dict.fromkeys([*_KNOWN, *map(_family, others)]))
+
+
+def _family(improver: str) -> str:
+    return "oracle" if is_oracle(improver) else improver.split(":")[0].split("-")[0]
+
+
+def _style(improver: str, colour: str, dashes: Any, marker: str, emphasis: bool = False) -> Style:
+    line = {
+        "color": colour,
+        "linestyle": dashes,
+        "linewidth": 2.8 if emphasis else 1.3,
+        "marker": marker,
+        "markersize": 5.0 if emphasis else 3.2,
+        "zorder": 5 if emphasis else 3,
+    }
+    text = {"color": colour, "fontweight": "bold" if emphasis else "normal"}
+    return Style(plain(improver), colour, line, text, 0.22 if emphasis else 0.07)

@@ -1,0 +1,201 @@
+"""Tables of a benchmark's page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from icpi_benchmarks.report.style import plain
+from icpi_benchmarks.report.words import (
+    is_oracle,
+    key_trials,
+    milliseconds,
+    mm,
+    percent,
+    ratio_text,
+    shown_trials,
+    significant,
+    threshold_text,
+    title,
+)
+from icpi_benchmarks.statistics import (
+    Estimate,
+    ImproverSummary,
+    TaskSummary,
+    block_ratio,
+)
+from icpi_ros.report.page import Cell, Column, paragraph, table
+
+_MOST_REASONS = 10
+"""Rows per improver in the table of failures; the rest is summed up."""
+_LONGEST_REASON = 300
+
+
+def task_table(found: TaskSummary) -> Markup:
+    """Return the table of one condition and task, improvers as rows."""
+    trials = found.block.trials
+    columns = [
+        Column("improver", numeric=False),
+        *(
+            Column(
+                f"after {n}", f"mean / 95th percentile of the best cost after {n} adjustments, mm"
+            )
+            for n in shown_trials(trials)
+        ),
+        Column(
+            f"≤ {threshold_text(found.threshold)}",
+            "share of instances within the threshold at the end",
+        ),
+        Column("steps", "median adjustments to the threshold; share of instances that got there"),
+        *(
+            Column(f"ratio at {n}", f"mean cost as a multiple of {found.default}'s, 95 % interval")
+            for n in key_trials(trials)
+        ),
+        Column("ms", "mean wall time of a proposal"),
+        Column("failed", "trials that failed"),
+        Column("fell back", "proposals that another improver made"),
+    ]
+    rows = [_row(line, found) for line in found.improvers]
+    marked = [found.block.row_of(found.default)]
+    return table(columns, rows, f"{title(found)}: improvers", marked)
+
+
+def _row(line: ImproverSummary, found: TaskSummary) -> list[Cell]:
+    trials = found.block.trials
+    steps = line.steps.median if math.isfinite(line.steps.median) else 1e9
+    return [
+        Cell(line.improver),
+        *(
+            Cell(mm(line.mean[n]), float(line.mean[n]), f"/ {mm(line.p95[n])}")
+            for n in shown_trials(trials)
+        ),
+        Cell(percent(line.success[-1]), float(line.success[-1])),
+        Cell(line.steps.text, steps, percent(line.steps.reached)),
+        *(_ratio_cell(line, n) for n in key_trials(trials)),
+        Cell(milliseconds(line.proposal_seconds), line.proposal_seconds),
+        _count_cell(float(line.failures.sum())),
+        _count_cell(float(line.fallbacks.sum())),
+    ]
+
+
+def _ratio_cell(line: ImproverSummary, trial: int) -> Cell:
+    text, _, interval = ratio_text(line, trial).partition(" ")
+    return Cell(text, float(line.ratio[trial]), interval)
+
+
+def _count_cell(count: float) -> Cell:
+    return Cell(f"{count:.0f}", count, tone="bad" if count else "quiet")
+
+
+def overview(found: Sequence[TaskSummary], trial: int) -> Markup:
+    """Return a table with a row per condition and task: the default, its best rival, the limit."""
+    limits = any(is_oracle(i) for one in found for i in one.block.improvers if i != one.default)
+    columns = [
+        Column("task", numeric=False),
+        Column("default", numeric=False),
+        Column(f"mean after {trial}", "mm, with its 95 % interval"),
+        Column("p95", "95th percentile over instances, mm"),
+        Column("success at the end"),
+        Column("best other", "lowest mean of the others, oracles not counted", numeric=False),
+        Column("its mean", "mm"),
+        Column("default / best other", "paired ratio of means with its 95 % interval"),
+    ]
+    if limits:
+        meaning = "to the better oracle; paired ratio with its 95 % interval"
+        columns.append(Column("default / oracle", meaning))
+    rows = [_overview_row(one, trial)[: len(columns)] for one in found]
+    return table(columns, rows, "overview")
+
+
+def _overview_row(one: TaskSummary, trial: int) -> list[Cell]:
+    line = one.of(one.default)
+    rivals = [i for i in one.improvers if i is not line and not is_oracle(i.improver)]
+    limits = [i for i in one.improvers if i is not line and is_oracle(i.improver)]
+    rival = min(rivals, key=lambda other: float(other.mean[trial]), default=None)
+    limit = min(limits, key=lambda other: float(other.mean[trial]), default=None)
+    interval = f"[{mm(line.mean_low[trial])}, {mm(line.mean_high[trial])}]"
+    return [
+        Cell(title(one)),
+        Cell(line.improver),
+        Cell(mm(line.mean[trial]), float(line.mean[trial]), interval),
+        Cell(mm(line.p95[trial]), float(line.p95[trial])),
+        Cell(percent(line.success[-1]), float(line.success[-1])),
+        Cell(rival.improver if rival else "-"),
+        Cell(mm(rival.mean[trial]), float(rival.mean[trial])) if rival else Cell("-"),
+        _against(one, line, rival, trial, judged=True),
+        _against(one, line, limit, trial, judged=False),
+    ]
+
+
+def _against(
+    one: TaskSummary,
+    line: ImproverSummary,
+    other: ImproverSummary | None,
+    trial: int,
+    judged: bool,
+) -> Cell:
+    if other is None:
+        return Cell("-")
+    found: Estimate = block_ratio(one.block, line.improver, other.improver, trial, one.seed)
+    tone = ""
+    if judged:
+        tone = "good" if found.high < 1.0 else "bad" if found.low > 1.0 else ""
+    ends = f"[{significant(found.low)}, {significant(found.high)}]"
+    return Cell(significant(found.value), found.value, ends, tone)
+
+
+def trouble_table(found: TaskSummary) -> Markup:
+    """Return who failed or fell back, how often and why; a sentence if nobody did."""
+    rows = []
+    for line in found.improvers:
+        for kind, reasons in (
+            ("failed", line.failure_reasons),
+            ("fell back", line.fallback_reasons),
+        ):
+            rows += _reason_rows(line.improver, kind, reasons)
+    if not rows:
+        return paragraph("No trial failed and no improver was replaced by another.", "note")
+    columns = [
+        Column("improver", numeric=False),
+        Column("what", numeric=False),
+        Column("trials"),
+        Column("why", numeric=False, wraps=True),
+    ]
+    return table(columns, rows, f"{title(found)}: failures and fallbacks")
+
+
+def _reason_rows(improver: str, kind: str, reasons: Sequence[tuple[str, int]]) -> list[list[Cell]]:
+    """Return a row per reason, the most frequent ones; the rest in one."""
+
+    def row(count: int, why: str) -> list[Cell]:
+        return [Cell(improver), Cell(kind, tone="bad"), Cell(str(count), count), Cell(why)]
+
+    rows = [row(count, plain(why, _LONGEST_REASON)) for why, count in reasons[:_MOST_REASONS]]
+    if rest := reasons[_MOST_REASONS:]:
+        rows.append(row(sum(count for _, count in rest), f"{len(rest)} other reasons"))
+    return rows
+
+
+def calibration_table(found: TaskSummary) -> Markup:
+    """Return a row per improver that predicts."""
+    columns = [
+        Column("improver", numeric=False),
+        Column("predictions"),
+        Column("within 1 std", "68 % if outcomes were normal around the prediction"),
+        Column("within 2 std", "95 % if outcomes were normal around the prediction"),
+        Column("median |z|", "0.67 if outcomes were normal around the prediction"),
+    ]
+    rows = [
+        [
+            Cell(line.improver),
+            Cell(str(len(known.predicted)), len(known.predicted)),
+            Cell(percent(known.within_1), known.within_1),
+            Cell(percent(known.within_2), known.within_2),
+            Cell(significant(known.median_z), known.median_z),
+        ]
+        for line in found.improvers
+        if (known := line.calibration)
+    ]
+    return table(columns, rows, f"{title(found)}: calibration")

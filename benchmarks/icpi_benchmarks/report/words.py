@@ -1,0 +1,113 @@
+"""Numbers of a benchmark as words: what all of its reports write alike."""
+
+from __future__ import annotations
+
+import math
+
+from icpi_benchmarks.statistics import ImproverSummary, TaskSummary
+
+_SHOWN = (0, 1, 2, 3, 5, 8, 10, 15, 20, 50)
+KEY_TRIAL = 3
+"""Adjustments after which improvers are compared first."""
+
+
+def shown_trials(trials: int) -> list[int]:
+    """Return which numbers of adjustments get a column: a few and the last."""
+    last = trials - 1
+    return [n for n in _SHOWN if n < last] + [last]
+
+
+def key_trials(trials: int) -> list[int]:
+    """Return the numbers of adjustments at which ratios are given."""
+    return sorted({min(KEY_TRIAL, trials - 1), trials - 1})
+
+
+def is_oracle(improver: str) -> bool:
+    """Tell whether an improver knows the hidden physics: a practical limit, not a rival."""
+    return improver.split(":")[0].endswith("oracle")
+
+
+def mm(metres: float) -> str:
+    """Return a length [m] in mm with three digits and no unit; ``-`` if there is none."""
+    return significant(1000.0 * metres)
+
+
+def significant(value: float) -> str:
+    """Return three significant digits, at most three decimals: ``296``, ``83.1``, ``0.007``."""
+    if not math.isfinite(value):
+        return "inf" if value == math.inf else "-"
+    size = abs(value)
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.0995 else 3
+    return f"{value:.{decimals}f}"
+
+
+def threshold_text(metres: float) -> str:
+    """Return the threshold [m] as it was set: ``5 mm``."""
+    return f"{1000.0 * metres:g} mm"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, rounded so that only all is 100 and only none is 0."""
+    if not math.isfinite(share):
+        return "-"
+    if 0.0 < share < 1.0:
+        share = min(max(share, 0.01), 0.99)
+    return f"{100.0 * share:.0f} %"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time [s] in ms without unit."""
+    return significant(1000.0 * seconds)
+
+
+def ratio_text(line: ImproverSummary, trial: int) -> str:
+    """Return the paired ratio to the default with its interval: ``4.20 [2.78, 6.25]``.
+
+    Exactly 1, as for the default itself, is written ``1``.
+    """
+    if line.ratio_low[trial] == line.ratio_high[trial] == 1.0:
+        return "1"
+    ends = f"[{significant(line.ratio_low[trial])}, {significant(line.ratio_high[trial])}]"
+    return f"{significant(line.ratio[trial])} {ends}"
+
+
+def cost_text(line: ImproverSummary, trial: int) -> str:
+    """Return mean and 95th percentile of the best cost [mm]: ``6.72 / 21.4``."""
+    return f"{mm(line.mean[trial])} / {mm(line.p95[trial])}"
+
+
+def title(found: TaskSummary) -> str:
+    """Return the task and, if it has a name, the condition."""
+    return f"{found.task}, {found.condition}" if found.condition else found.task
+
+
+def instances_text(found: TaskSummary) -> str:
+    """Return how many instances count, and how many could not: ``200 instances``."""
+    count, lost = len(found.block.instances), len(found.block.left_out)
+    text = f"{count} instance{'' if count == 1 else 's'}"
+    if lost:
+        text += f" ({lost} more left out for all alike: the common first attempt failed)"
+    return text
+
+
+def nothing_text(found: TaskSummary) -> str:
+    """Say why a condition and task have no figures at all; empty if they have."""
+    if found.improvers:
+        return ""
+    return (
+        f"nothing can be compared: the common first attempt failed in all "
+        f"{len(found.block.left_out)} instances"
+    )
+
+
+def unused_text(found: TaskSummary) -> str:
+    """Say who does not take what the condition sets: ``embedded does not use k``; else empty."""
+    return "; ".join(
+        f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the condition's {option}"
+        for option, names in found.unused.items()
+    )
+
+
+def count_text(values: tuple[tuple[str, int], ...]) -> str:
+    """Return reasons with their numbers, one line: ``3 x diverged; 1 x time limit``."""
+    return "; ".join(f"{number} x {reason}" for reason, number in values)

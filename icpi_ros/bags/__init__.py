@@ -1,0 +1,1 @@
+"""Bags: reading, writing, and the trials in them."""

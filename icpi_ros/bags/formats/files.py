@@ -1,0 +1,152 @@
+"""Which files a bag consists of: its folder with ``metadata.yaml``, or single files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import yaml
+
+from icpi_ros.bags.formats.compressed import SUFFIX, CompressedFile, CompressedMessages
+from icpi_ros.bags.formats.mcap_file import McapFile
+from icpi_ros.bags.formats.metadata import METADATA
+from icpi_ros.bags.formats.raw import Notes
+from icpi_ros.bags.formats.sqlite_file import SqliteFile
+from icpi_ros.core.errors import UsageError
+
+MOST_METADATA = 2**20
+"""Largest metadata.yaml that is read [B]."""
+NEWEST = 9
+"""Newest version of the metadata that is known; newer ones are read all the same, and noted."""
+LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
+_MOST_NAME = 255
+HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
+
+Storage = McapFile | SqliteFile | CompressedMessages | CompressedFile
+
+
+def open_files(path: Path, notes: Notes) -> list[Storage]:
+    """Return the files of a bag in the order of recording.
+
+    A file of a bag that cannot be opened is noted as long as another one can.
+
+    Raises:
+        UsageError: there is no such bag, none of its files can be read, or its metadata names
+            files outside of it.
+    """
+    opened: list[Storage] = []
+    said = []
+    files, by_message = _files(path, notes)
+    for file in files:
+        try:
+            opened.append(_open(file, notes, by_message))
+        except UsageError as exc:
+            said.append(str(exc))
+    if not opened:
+        raise UsageError(said[0])
+    for line in said:
+        notes.add(line)
+    return opened
+
+
+def _open(file: Path, notes: Notes, by_message: bool) -> Storage:
+    packed = file.suffix == SUFFIX
+    kind = STORAGES.get(Path(file.stem).suffix if packed else file.suffix)
+    if kind is None:
+        raise UsageError(f"cannot read bag {file}: its name must end in {' or '.join(STORAGES)}")
+    if packed:
+        return CompressedFile(file, kind, notes)
+    opened = kind(file, notes)
+    return CompressedMessages(opened, notes) if by_message else opened
+
+
+def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
+    """Return the files in order, and whether each message is compressed."""
+    if not path.exists():
+        raise UsageError(f"there is no bag {path}")
+    if path.is_file():
+        return [path], False
+    if not path.is_dir():
+        raise UsageError(f"cannot read bag {path}: it is no file; a bag is {HELP}")
+    there = sorted((p for p in path.iterdir() if _is_storage(p)), key=_number)
+    info = _information(path / METADATA) or {}
+    named = _named(path, info, notes)
+    if named is None:
+        notes.add(f"{path.name}: there is no {METADATA} that can be read, its files are read as is")
+        named = there
+    missing = [file for file in named if not file.is_file()]
+    for file in missing:
+        notes.add(f"{path.name}: {METADATA} names {file.name}, which is not there")
+    found = [file for file in named if file not in missing]
+    for file in there:
+        if file not in found:
+            notes.add(f"{path.name}: {file.name} is not in {METADATA}, it is read all the same")
+            found.append(file)
+    if not found:
+        raise UsageError(f"cannot read bag {path}: no .mcap or .db3 file in it; a bag is {HELP}")
+    return found, _is_message(info.get("compression_mode"))
+
+
+def _is_message(mode: object) -> bool:
+    return isinstance(mode, str) and mode.lower() == "message"
+
+
+def _is_storage(path: Path) -> bool:
+    name = path.stem if path.suffix == SUFFIX else path.name
+    return Path(name).suffix in STORAGES and path.is_file() and not path.is_symlink()
+
+
+def _number(path: Path) -> tuple[list[int], str]:
+    """Sort key of rolled files: ``run_10.mcap`` comes after ``run_9.mcap``."""
+    return [int(text) for text in re.findall(r"\d+", path.name)], path.name
+
+
+def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | None:
+    """Return the files that the metadata names; None if it names none."""
+    names = info.get("relative_file_paths")
+    if not isinstance(names, list):
+        return None
+    version = info.get("version")
+    if not isinstance(version, int) or version > NEWEST:
+        said = version if isinstance(version, int) else "of another kind"
+        notes.add(f"{METADATA}: version {said} is not known, read as version {NEWEST}")
+    if not all(isinstance(name, str) and len(name) <= _MOST_NAME for name in names):
+        return None
+    return [_inside(folder, name) for name in names]
+
+
+def _information(path: Path) -> dict[str, Any] | None:
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_METADATA:
+            return None
+        text = path.read_text(encoding="utf-8")
+        # A few merged mappings can grow beyond any memory, and no bag has them.
+        content = None if "<<" in text else yaml.load(text, Loader=LOADER)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None
+    return info if isinstance(info, dict) else None
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file that the metadata names.
+
+    Versions 1 to 3 put the folder's name in front of it.
+
+    Raises:
+        UsageError: it does not lie in the folder.
+    """
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    parts = list(posix.parts)
+    if len(parts) == 2 and not (folder / name).exists():
+        parts = parts[1:]
+    outside = posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts
+    if outside or len(parts) != 1 or (folder / parts[0]).is_symlink():
+        raise UsageError(
+            f"cannot read bag {folder}: {METADATA} names {name[:80]!r}, which is outside of the "
+            "bag: only files in its folder are read"
+        )
+    return folder / parts[0]

@@ -1,0 +1,228 @@
+"""Messages of one MCAP file, whole, cut off or damaged; what cannot be read is skipped and noted.
+
+The file is read from its beginning record by record: footer and summary are not needed, so a bag
+whose writer was killed reads as well as any other.  Records are parsed by the ``mcap`` library;
+chunks are unpacked here, with bounds on what they may grow to, and without an object for every
+message that nobody asked for.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import Channel as ChannelRecord
+from mcap.records import ChunkIndex, Schema
+
+from icpi_ros.bags.formats.chunk import MOST_CHUNK, find_chunk, unpacked
+from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, check_start, why
+
+MAGIC = b"\x89MCAP0\r\n"
+_RECORD = struct.Struct("<BQ")
+_MESSAGE = struct.Struct("<HIQQ")
+
+Wanted = Callable[[Channel], bool]
+
+
+class _Record(NamedTuple):
+    offset: int
+    opcode: int
+    length: int
+
+
+class McapFile:
+    """See the module.
+
+    Args:
+        path: the file.
+        notes: told what was skipped.
+    """
+
+    def __init__(self, path: Path, notes: Notes) -> None:
+        """Look at the first bytes.
+
+        Raises:
+            UsageError: it cannot be opened, or is no MCAP file.
+        """
+        self.path, self._notes = path, notes
+        self._schemas: dict[int, Schema] = {}
+        self._channels: dict[int, Channel] = {}
+        self._chunks: list[int] = []
+        self._held: dict[int, frozenset[int]] = {}
+        self._size = check_start(path, MAGIC, "an MCAP file")
+
+    def channels(self) -> list[Channel]:
+        """Return the channels; a file without a sound summary is read through for them."""
+        if not self._read_summary():
+            for _ in self.messages(lambda channel: False):
+                pass
+        return list(self._channels.values())
+
+    def messages(self, wanted: Wanted) -> Iterator[RawMessage]:
+        """Yield messages of wanted channels, in the order in which they were written."""
+        with self.path.open("rb") as file:
+            for record in self._records(file):
+                try:
+                    yield from self._of_record(file, record, wanted)
+                except Exception as exc:  # damaged bytes: whatever parsers stumble over
+                    self._skip(record, exc)
+
+    # --- records --------------------------------------------------------------------------
+
+    def _records(self, file: BinaryIO) -> Iterator[_Record]:
+        """Yield the records of the data section; after damage go on with the next chunk."""
+        offset = len(MAGIC)
+        while True:
+            if offset >= self._size:
+                self._note(f"no end: the writer was stopped or the file cut off at {offset} B")
+                return
+            file.seek(offset)
+            head = file.read(_RECORD.size)
+            if len(head) < _RECORD.size:
+                self._note(f"the last {len(head)} B are no record")
+                return
+            opcode, length = _RECORD.unpack(head)
+            if opcode in (Opcode.DATA_END, Opcode.FOOTER):
+                return
+            end = offset + _RECORD.size + length
+            if self._plausible(opcode, length, end):
+                yield _Record(offset, opcode, length)
+                offset = end
+                continue
+            after = self._next_chunk(file, offset + 1)
+            if after is None:
+                self._note(f"from {offset} B on nothing can be read ({self._size - offset} B lost)")
+                return
+            self._note(f"{after - offset} B from {offset} B on are damaged and skipped")
+            offset = after
+
+    def _plausible(self, opcode: int, length: int, end: int) -> bool:
+        known = 0 < opcode <= Opcode.DATA_END or opcode >= 0x80
+        return known and end <= self._size and length <= MOST_CHUNK
+
+    def _next_chunk(self, file: BinaryIO, offset: int) -> int | None:
+        """Return where the next chunk begins; None = there is none that can be found."""
+        later = bisect_left(self._chunks, offset)
+        if later < len(self._chunks):
+            return self._chunks[later]
+        return find_chunk(file, offset, self._size)
+
+    def _of_record(self, file: BinaryIO, record: _Record, wanted: Wanted) -> Iterator[RawMessage]:
+        if record.opcode not in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.CHUNK, Opcode.MESSAGE):
+            return
+        held = self._held.get(record.offset)
+        if held and not any(wanted(self._channels[id_]) for id_ in held if id_ in self._channels):
+            return  # the summary says that nothing in this chunk is wanted
+        file.seek(record.offset + _RECORD.size)
+        data = file.read(record.length)
+        if len(data) < record.length:
+            raise EOFError("cut off")
+        if record.opcode == Opcode.CHUNK:
+            yield from self._inside(unpacked(data), wanted)
+        elif record.opcode == Opcode.MESSAGE:
+            head = _RECORD.pack(record.opcode, record.length)
+            yield from self._inside(head + data, wanted)
+        else:
+            self._define(record.opcode, data)
+
+    def _inside(self, data: bytes, wanted: Wanted) -> Iterator[RawMessage]:
+        """Yield the messages among the records in ``data``."""
+        at, end = 0, len(data)
+        keep = {id_: channel for id_, channel in self._channels.items() if wanted(channel)}
+        lost = 0
+        while at + _RECORD.size <= end:
+            opcode, length = _RECORD.unpack_from(data, at)
+            at += _RECORD.size
+            if at + length > end:
+                raise EOFError("a record in it is cut off")
+            if opcode == Opcode.MESSAGE and length >= _MESSAGE.size:
+                id_, _, ns, _ = _MESSAGE.unpack_from(data, at)
+                if channel := keep.get(id_):
+                    yield RawMessage(ns, channel, data[at + _MESSAGE.size : at + length])
+                elif id_ not in self._channels:
+                    lost += 1
+            elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
+                self._define(opcode, data[at : at + length])
+                keep = {i: channel for i, channel in self._channels.items() if wanted(channel)}
+            at += length
+        if lost:
+            self._note("messages of a channel that is described nowhere are skipped")
+
+    def _define(self, opcode: int, data: bytes) -> None:
+        stream = ReadDataStream(BytesIO(data))
+        if opcode == Opcode.SCHEMA:
+            schema = Schema.read(stream)
+            self._schemas.setdefault(schema.id, schema)
+            return
+        found = ChannelRecord.read(stream)
+        schema = self._schemas.get(found.schema_id) or Schema(0, b"", "", "")
+        self._channels.setdefault(
+            found.id,
+            Channel(
+                found.topic,
+                schema.name,
+                found.message_encoding,
+                schema.data.decode("utf-8", "replace"),
+                schema.encoding,
+                found.metadata.get("offered_qos_profiles", ""),
+            ),
+        )
+
+    # --- summary --------------------------------------------------------------------------
+
+    def _read_summary(self) -> bool:
+        """Read schemas and channels out of the summary; False if there is none that is sound."""
+        try:
+            with self.path.open("rb") as file:
+                section = self._summary(file)
+            for opcode, data in section:
+                if opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
+                    self._define(opcode, data)
+                elif opcode == Opcode.CHUNK_INDEX:
+                    index = ChunkIndex.read(ReadDataStream(BytesIO(data)))
+                    self._chunks.append(index.chunk_start_offset)
+                    self._held[index.chunk_start_offset] = frozenset(index.message_index_offsets)
+            self._chunks.sort()
+        except Exception:  # damaged bytes: whatever parsers stumble over
+            return False
+        return bool(self._channels)
+
+    def _summary(self, file: BinaryIO) -> list[tuple[int, bytes]]:
+        foot = 29 + len(MAGIC)
+        file.seek(max(0, self._size - foot))
+        footer = file.read()
+        opcode, _, start, _, crc = struct.unpack_from("<BQQQI", footer)
+        if opcode != Opcode.FOOTER or footer[-len(MAGIC) :] != MAGIC or not start:
+            return []
+        if not 0 < self._size - foot - start <= MOST_CHUNK:
+            return []
+        file.seek(start)
+        data = file.read(self._size - foot - start)
+        if crc and zlib.crc32(footer[:25], zlib.crc32(data)) != crc:
+            return []
+        return list(_split(data))
+
+    # --- words ----------------------------------------------------------------------------
+
+    def _skip(self, record: _Record, exc: Exception) -> None:
+        kind = "chunk" if record.opcode == Opcode.CHUNK else "record"
+        self._note(f"a {kind} of {record.length} B at {record.offset} B is skipped: {why(exc)}")
+
+    def _note(self, line: str) -> None:
+        self._notes.add(f"{self.path.name}: {line}")
+
+
+def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _RECORD.size <= len(data):
+        opcode, length = _RECORD.unpack_from(data, at)
+        at += _RECORD.size
+        yield opcode, data[at : at + length]
+        at += length

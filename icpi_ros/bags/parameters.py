@@ -1,0 +1,88 @@
+"""What the recorded graph was set to, as far as it bears on its proposals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import PARAMETERS
+from icpi_ros.core.errors import IcpiError
+from icpi_ros.learn.dataset.execution import UNKNOWN, Backend, Execution
+from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.tasks.base import Task
+
+NODE = "policy_improver"
+
+
+@dataclass(frozen=True)
+class RecordedSetup:
+    """Parameters of the node that proposed.
+
+    Attributes:
+        max_step: see :class:`icpi_ros.motion.step_limit.StepLimit`; 1 = not recorded, or no limit.
+        dataset: file of examples; "" = the shipped set, or not recorded.
+        arm: name or description file of the arm whose limits bound the proposals; "" = the
+            task's own; None = not recorded: nothing but the parameters' bounds did.
+        limits: file of tighter limits; "" = none.
+        options: of the improver, JSON; "" = none.  They are only named: a bag may come from
+            anybody, and an option can say where a key is sent.
+        backend: what executed the trials.
+        mix: examples of another arm were meant.
+    """
+
+    max_step: float = 1.0
+    dataset: str = ""
+    arm: str | None = None
+    limits: str = ""
+    options: str = ""
+    backend: Backend = Backend.UNKNOWN
+    mix: bool = False
+
+    def way(self, task: Task) -> Execution:
+        """Return how trials of ``task`` were executed, as far as the recording says it.
+
+        The hash of the arm is not recorded: a file may have been changed since.
+        """
+        return Execution(self.backend, _arm_name(self.arm, task))
+
+
+def _backend(recorded: object) -> Backend:
+    return next((known for known in Backend if known == recorded), Backend.UNKNOWN)
+
+
+def _arm_name(recorded: str | None, task: Task) -> str:
+    if recorded is None:
+        return UNKNOWN
+    name = recorded or task.arm
+    if name in ARMS:
+        return name
+    with contextlib.suppress(IcpiError):
+        return find_arm(name).name
+    return Path(name).stem  # its file is not here, but it is that of another arm than ours
+
+
+def recorded_setup(bag: Bag) -> RecordedSetup:
+    """Return what the bag says; one that is no snapshot of parameters is noted."""
+    found = RecordedSetup()
+    for message in bag.messages((PARAMETERS,)):
+        try:
+            content = json.loads(message.content.data)
+            if content["node"].rpartition("/")[2] == NODE:
+                values = content["parameters"]
+                step = float(values.get("max_step", 1.0))
+                arm = values.get("arm")
+                found = RecordedSetup(
+                    step if 0.0 < step <= 1.0 else 1.0,
+                    str(values.get("dataset", "")),
+                    None if arm is None else str(arm),
+                    str(values.get("limits", "")),
+                    str(values.get("options", "")),
+                    _backend(values.get("backend")),
+                    values.get("mix") is True,
+                )
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            bag.note(f"{PARAMETERS}: a message that is no snapshot of parameters is skipped")
+    return found

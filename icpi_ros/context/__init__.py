@@ -1,1 +1,0 @@
-"""What a model sees: retrieval of examples, numbers as text, prompts and replies."""

@@ -1,0 +1,1 @@
+"""Foundations: values, parameter space, errors, registry, files; imports nothing above it."""

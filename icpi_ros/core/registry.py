@@ -1,0 +1,189 @@
+"""Name to implementation, loaded only when it is asked for.
+
+A registry maps a name to ``"module:attribute"`` so that listing the names
+imports nothing (start-up time) and adding an entry is one line.  Other people's
+packages add entries by an entry point (group ``icpi_ros.tasks`` and so on), their
+plug-ins by :meth:`Registry.register`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from icpi_ros.core.errors import UnknownName, UsageError
+from icpi_ros.core.text import printable
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+REMEDY = "or give --plugin FILE or install its package"
+"""What to do about a name that a plug-in may have."""
+registered: list[tuple[Registry[Any], str, str]] = []
+"""What was registered from outside, in order: registry, name, module of its class."""
+
+
+class Registry(Generic[T]):
+    """Lazy mapping of names to objects of one kind; a collection of its names.
+
+    Args:
+        kind: what the entries are, for error messages ("task", "improver").
+        entries: name to ``"package.module:attribute"``.
+        fits: whether an object from outside is of this kind; None = entry points add none.
+    """
+
+    def __init__(
+        self, kind: str, entries: dict[str, str], fits: Callable[[Any], bool] | None = None
+    ) -> None:
+        """Remember the entries; nothing is imported yet."""
+        self.kind = kind
+        self.group = f"icpi_ros.{kind}s"
+        self._entries: dict[str, str] = dict(entries)
+        self._loaded: dict[str, T] = {}
+        self._fits = fits
+
+    @property
+    def built_in(self) -> list[str]:
+        """The sorted names that come with the package."""
+        return sorted(self._entries)
+
+    def register(self, name: str, item: T) -> None:
+        """Add an object from outside the package under a new ``name``.
+
+        Raises:
+            ValueError: the name is taken.
+            UsageError: the object is of another kind, or calls itself otherwise.
+        """
+        point = self._points.get(name)
+        if name in self._entries or name in self._loaded or (point and not _imported(point)):
+            by = f" by {_source(point)}" if point else ""
+            raise ValueError(f"{self.kind} {name!r} is already registered{by}: choose another name")
+        self._loaded[name] = self._accept(name, item)
+        registered.append((self, name, getattr(self._loaded[name], "__module__", "")))
+
+    def registered_as(self, name: str) -> T | None:
+        """Return what was registered from outside under ``name``; None = nothing, or not loaded."""
+        return None if name in self._entries else self._loaded.get(name)
+
+    def forget(self, name: str) -> None:
+        """Remove what was registered from outside under ``name``."""
+        self._loaded.pop(name, None)
+
+    @contextmanager
+    def temporarily(self, name: str, item: T) -> Iterator[None]:
+        """Have ``item`` under ``name``, taken or not, until the block ends; for tests."""
+        before = self._loaded.get(name)
+        self._loaded[name] = item
+        try:
+            yield
+        finally:
+            self.forget(name)
+            if before is not None:
+                self._loaded[name] = before
+
+    def names(self) -> list[str]:
+        """Return all names, sorted."""
+        return sorted({*self._entries, *self._loaded, *self._points})
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether ``name`` is known."""
+        return name in self._entries or name in self._loaded or name in self._points
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the sorted names."""
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        """Number of names."""
+        return len(self.names())
+
+    def get(self, name: str) -> T:
+        """Return the object called ``name``, importing its module at the first call.
+
+        Raises:
+            UnknownName: no entry has that name; the message lists the valid ones.
+            UsageError: another package's entry cannot be loaded; names both.
+        """
+        if name not in self:
+            raise UnknownName(self.kind, name, self, REMEDY if self._fits else "")
+        if name not in self._loaded:
+            built_in = name in self._entries
+            found = self._built_in(name) if built_in else self._from_outside(self._points[name])
+            self._loaded.setdefault(name, found)
+        return self._loaded[name]
+
+    def usable(self) -> dict[str, T]:
+        """Return all objects by name; a broken entry of another package is logged in one line."""
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = self.get(name)
+            except UsageError as exc:
+                if name in self._entries:
+                    raise
+                _LOG.warning("%s", printable(str(exc)))
+        return found
+
+    def _built_in(self, name: str) -> T:
+        module, attribute = self._entries[name].split(":")
+        return cast(T, getattr(import_module(module), attribute))
+
+    def _from_outside(self, point: EntryPoint) -> T:
+        """Return what an entry point names; its module may also register it itself."""
+        try:
+            item = point.load()
+            return self._loaded.get(point.name) or self._accept(point.name, item)
+        except (Exception, SystemExit) as exc:
+            reason = exc if isinstance(exc, UsageError) else f"{type(exc).__name__}: {exc}"
+            raise UsageError(f"{self.kind} {point.name!r} of {_source(point)}: {reason}") from exc
+
+    def _accept(self, name: str, item: Any) -> T:
+        """Return an object from outside if it may have ``name`` here.
+
+        Raises:
+            UsageError: it may not.
+        """
+        if self._fits and not self._fits(item):
+            article = "a" if self.kind == "task" else "an"
+            raise UsageError(f"{type(item).__name__} {name!r} is not {article} {self.kind}")
+        if getattr(item, "name", name) != name:
+            raise UsageError(f"{self.kind} {name!r} calls itself {item.name!r}: use one name")
+        return cast(T, item)
+
+    @cached_property
+    def _points(self) -> dict[str, EntryPoint]:
+        """Entries of other packages by name; names alone, nothing is imported."""
+        from importlib.metadata import entry_points  # 20 ms that a short command can do without
+
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group) if self._fits else ():
+            if point.name in self._entries or point.name in found:
+                first = _source(found[point.name]) if point.name in found else "icpi_ros"
+                _LOG.warning(
+                    "%s",
+                    printable(
+                        f"{self.kind} {point.name!r} of {_source(point)} is ignored: {first} has "
+                        "one of that name"
+                    ),
+                )
+            else:
+                found[point.name] = point
+        return found
+
+
+def _source(point: EntryPoint) -> str:
+    """Return the distribution and the entry of an entry point, for messages."""
+    name = point.dist.name if point.dist else "unknown"
+    return f"distribution {name} (entry point {point.group}: {point.name} = {point.value})"
+
+
+def _imported(point: EntryPoint) -> bool:
+    """Tell whether the module of an entry point is imported, or is just being imported."""
+    return point.value.partition(":")[0].strip() in sys.modules

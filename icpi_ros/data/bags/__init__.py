@@ -1,1 +1,0 @@
-"""Bags: recording, and reading whatever comes; see docs/bags.md."""

@@ -1,0 +1,1 @@
+"""Offline evaluation: recorded trials perceived, judged and answered again."""

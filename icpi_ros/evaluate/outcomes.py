@@ -1,0 +1,186 @@
+"""What would have come of a theta that nobody executed: measured, bounded, or estimated.
+
+``measured``: the theta was executed in the recorded run; its cost for any goal is known from the
+path that was seen.  ``estimated``: everything else.  There are two independent answers then: the
+nearest executed theta with a bound by distance, and the in-context outcome model (the data set's
+model conditioned on all trials of the run, as the improver ``embedded`` uses it) with its spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.core.types import Array, Trial
+from icpi_ros.improvers.base import REPEAT
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.outcome.model import outcome_model
+from icpi_ros.learn.outcome.posterior import Posterior
+from icpi_ros.tasks.base import Task
+
+DRAWS = 400
+"""Joint draws of all outcomes of a run; the same ones for every improver."""
+LEVEL = 0.9
+"""Share of the draws inside an interval."""
+CAUTION = 1.5
+"""On the radius of the model's region, because the outcome of a contact is rougher than the model
+takes it to be: set so that about the stated share of true costs lies inside (docs/replay.md)."""
+MOST_TRIALS = 60
+"""Trials that the model is conditioned on: the cheapest for the goal."""
+NAN = float("nan")
+MEASURED, ESTIMATED = "measured", "estimated"
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest executed theta.
+
+    Attributes:
+        trial: its number.
+        distance: scaled to [-1, 1] per parameter, Euclidean.
+        cost: measured, for the goal in question [m].
+        low, high: the cost lies here if outcomes change with theta nowhere faster than between
+            the two recorded trials between which they change fastest [m]; NaN = fewer than two.
+    """
+
+    trial: int
+    distance: float
+    cost: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a theta would cost.
+
+    Attributes:
+        kind: ``measured`` or ``estimated``.
+        cost: measured, or the model's mean, or without a model that of the nearest trial [m].
+        low, high: costs of the errors in the region that holds the true one with probability
+            :data:`LEVEL` according to the model, or the bound of the nearest trial [m].
+        basis: ``executed``, ``outcome model`` or ``nearest trial``.
+        nearest: see there.
+        draws: ``(DRAWS,)`` of the cost [m]; all equal if it was measured.
+    """
+
+    kind: str
+    cost: float
+    low: float
+    high: float
+    basis: str
+    nearest: Nearest
+    draws: Array
+
+
+class Outcomes:
+    """Answers for one run under one physics.
+
+    Args:
+        task: of the run.
+        executed: at least one trial.
+        dataset: examples that the model learns from; None or empty = no model.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self, task: Task, executed: Sequence[Trial], dataset: Dataset | None, seed: int = 0
+    ) -> None:
+        """Scale the thetas; the model is fitted at the first call."""
+        self._task, self._executed = task, executed
+        self._scaled = task.space.normalise(np.array([trial.theta for trial in executed]))
+        self._dataset = dataset if dataset is not None and len(dataset) else None
+        shape = (DRAWS, len(np.flatnonzero(task.cost_mask)))
+        self._normal = np.random.default_rng([seed, DRAWS]).standard_normal(shape)
+
+    def errors(self, goal: Array) -> Array:
+        """Return the measured errors ``(n, m)`` of the executed thetas for a goal ``(g,)``."""
+        return np.array([self._task.error(trial.path, goal) for trial in self._executed])
+
+    def costs(self, errors: Array) -> Array:
+        """Return costs ``(n,)`` [m]."""
+        return np.array([self._task.cost(error) for error in errors])
+
+    def estimate(self, goal: Array, thetas: Sequence[Array]) -> list[Estimate]:
+        """Return what thetas ``(k, d)`` would cost for one goal ``(g,)``."""
+        if not len(thetas):
+            return []
+        errors = self.errors(goal)
+        costs = self.costs(errors)
+        points = np.clip(self._task.space.normalise(np.array(thetas)), -1.0, 1.0)
+        steepest = self._steepest(errors)
+        nearest = [self._nearest(point, costs, steepest) for point in points]
+        unknown = np.array([near.distance >= REPEAT for near in nearest])
+        said = self._model_says(goal, errors, costs, points) if unknown.any() else None
+        found = []
+        for k, near in enumerate(nearest):
+            if not unknown[k]:
+                found.append(_measured(near))
+            else:
+                found.append(_bounded(near) if said is None else said.of(k, near))
+        return found
+
+    def _nearest(self, point: Array, costs: Array, steepest: float) -> Nearest:
+        distances = np.linalg.norm(self._scaled - point, axis=1)
+        k = int(np.argmin(distances))
+        distance, cost = float(distances[k]), float(costs[k])
+        reach = steepest * distance
+        low = max(0.0, cost - reach) if np.isfinite(reach) else NAN
+        return Nearest(self._executed[k].number, distance, cost, low, cost + reach)
+
+    def _steepest(self, errors: Array) -> float:
+        """Return the largest change of the error per scaled distance [m]; NaN if unknown."""
+        counted = errors * self._task.cost_mask
+        moved = np.linalg.norm(self._scaled[:, np.newaxis] - self._scaled, axis=2)
+        changed = np.linalg.norm(counted[:, np.newaxis] - counted, axis=2)
+        apart = moved > REPEAT
+        return float((changed[apart] / moved[apart]).max()) if apart.any() else NAN
+
+    def _model_says(self, goal: Array, errors: Array, costs: Array, points: Array) -> _Said | None:
+        """Return what the model says of scaled points ``(k, d)``; None without a model."""
+        if self._dataset is None:
+            return None
+        model = outcome_model(self._dataset, self._task.space, self._task.cost_mask)
+        used = np.argsort(costs, kind="stable")[:MOST_TRIALS]
+        posterior = Posterior.of(model, self._scaled[used], errors[used], goal)
+        mean, variance = posterior.predict(points, model.predict(model.inputs(points, goal)))
+        mean = (mean + model.offset(goal)) * model.unit
+        spread = np.sqrt(variance + posterior.noise**2) * model.unit
+        return _Said(mean, spread * self._normal[:, np.newaxis])
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Predicted errors of points [m]: ``mean`` ``(k, m)``, ``off`` ``(DRAWS, k, m)`` draws from it.
+
+    One normal vector serves all points: their errors are taken as correlated, which is cautious.
+    """
+
+    mean: Array
+    off: Array
+
+    def of(self, k: int, nearest: Nearest) -> Estimate:
+        """Return the estimate for point ``k``."""
+        draws = np.linalg.norm(self.mean[k] + self.off[:, k], axis=1)
+        centre = float(np.linalg.norm(self.mean[k]))
+        radius = CAUTION * float(np.quantile(np.linalg.norm(self.off[:, k], axis=1), LEVEL))
+        span = max(0.0, centre - radius), centre + radius
+        return Estimate(ESTIMATED, float(draws.mean()), *span, "outcome model", nearest, draws)
+
+
+def _measured(nearest: Nearest) -> Estimate:
+    cost = nearest.cost
+    return Estimate(MEASURED, cost, cost, cost, "executed", nearest, np.full(DRAWS, cost))
+
+
+def _bounded(nearest: Nearest) -> Estimate:
+    cost, span = nearest.cost, (nearest.low, nearest.high)
+    return Estimate(ESTIMATED, cost, *span, "nearest trial", nearest, np.full(DRAWS, cost))
+
+
+def interval(draws: Array) -> tuple[float, float]:
+    """Return the interval that holds :data:`LEVEL` of draws ``(n,)``."""
+    low, high = np.quantile(draws, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL])
+    return float(low), float(high)

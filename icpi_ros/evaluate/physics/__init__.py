@@ -1,0 +1,1 @@
+"""System identification: physics that explain recorded trials."""

@@ -1,0 +1,162 @@
+"""The result of a calibration: physics with intervals, and what the recordings do not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.core.types import Array, Trial
+from icpi_ros.evaluate.physics.fit import PRIOR, Fit
+from icpi_ros.evaluate.physics.residuals import DELAY
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.belief import Belief
+
+LEVEL = 0.9
+"""Probability of the stated intervals."""
+UNKNOWN = 0.6
+"""A parameter whose spread is more than this share of that of its range is not known."""
+NOTHING = 0.95
+"""The same for a parameter of which nothing at all is known."""
+TIED = 0.9
+"""Correlation from which two parameters are only known together."""
+BORDER = 0.97
+"""Scaled value from which a known parameter counts as at the border of its range."""
+POOR = 0.01
+"""Root mean square misfit of a trial above which it counts as not explained [m]."""
+
+
+@dataclass(frozen=True)
+class ParameterEstimate:
+    """One hidden parameter.
+
+    Attributes:
+        name, unit: as in the task.
+        value: estimate.
+        deviation: standard deviation.
+        interval: that holds the true value with probability ``LEVEL``, inside the range.
+        known: False: the recordings hardly say more than the task's range does.
+        border: ``lower`` or ``upper`` if the estimate lies at that end of its range, else "".
+    """
+
+    name: str
+    unit: str
+    value: float
+    deviation: float
+    interval: tuple[float, float]
+    known: bool
+    border: str
+
+
+@dataclass(frozen=True)
+class TrialMisfit:
+    """How a trial is explained: root mean square and last distance [m], delay [s]."""
+
+    name: str
+    rms: float
+    end: float
+    delay: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Hidden physics of a table.
+
+    Attributes:
+        belief: mean and covariance.
+        parameters: one by one, in the order of the task.
+        tied: pairs that are only known together, with their correlation.
+        trials: how well each is explained.
+        noise: of the recordings [m].
+        rough: of the simulation [m].
+        rollouts: simulated for it.
+        settled: False: the fit was stopped before it settled.
+    """
+
+    belief: Belief
+    parameters: tuple[ParameterEstimate, ...]
+    tied: tuple[tuple[str, str, float], ...]
+    trials: tuple[TrialMisfit, ...]
+    noise: float
+    rough: float
+    rollouts: int
+    settled: bool
+
+    @property
+    def poor(self) -> tuple[TrialMisfit, ...]:
+        """Trials that no physics explains."""
+        return tuple(trial for trial in self.trials if trial.rms > POOR)
+
+
+def estimate_of(task: Task, trials: Sequence[Trial], found: Fit) -> Estimate:
+    """Return a fit in units, with intervals and what is not known."""
+    space = task.physics_space
+    half = space.half_range
+    mean = space.project(space.denormalise(found.scaled))[0]
+    spread = np.sqrt(np.diag(found.covariance))
+    low, high = (
+        space.project(space.denormalise(ends))[0] for ends in _interval(found.scaled, spread)
+    )
+    parameters = tuple(
+        ParameterEstimate(
+            name=p.name,
+            unit=p.unit,
+            value=float(mean[i]),
+            deviation=float(half[i] * spread[i]),
+            interval=(float(low[i]), float(high[i])),
+            known=bool(spread[i] <= UNKNOWN * PRIOR),
+            border=_border(found.scaled[i], spread[i]),
+        )
+        for i, p in enumerate(space.parameters)
+    )
+    return Estimate(
+        belief=Belief.of(task, mean, found.covariance * np.outer(half, half)),
+        parameters=parameters,
+        tied=_tied(space.names, found.covariance / np.outer(spread, spread)),
+        trials=_misfits(trials, found),
+        noise=found.noise.deviation,
+        rough=float(np.sqrt(np.mean(found.noise.rough**2))),
+        rollouts=found.rollouts,
+        settled=found.settled,
+    )
+
+
+def _interval(scaled: Array, spread: Array) -> tuple[Array, Array]:
+    """Return the ends ``(P,)`` of intervals in scaled physics, inside the range.
+
+    Where nothing is known they are those of the range itself, evenly distributed.
+    """
+    below, above = (-1.0 - scaled) / spread, (1.0 - scaled) / spread
+    from scipy.stats import truncnorm  # scipy.stats is 1.3 s that a wrong option need not take
+
+    low, high = truncnorm.interval(LEVEL, below, above, scaled, spread)
+    blind = spread > NOTHING * PRIOR
+    return np.where(blind, -LEVEL, low), np.where(blind, LEVEL, high)
+
+
+def _border(scaled: float, spread: float) -> str:
+    if spread > UNKNOWN * PRIOR or abs(scaled) < BORDER:
+        return ""
+    return "lower" if scaled < 0.0 else "upper"
+
+
+def _tied(names: Sequence[str], correlation: Array) -> tuple[tuple[str, str, float], ...]:
+    rows, columns = np.nonzero(np.triu(np.abs(correlation) >= TIED, k=1))
+    return tuple(
+        (names[i], names[j], float(correlation[i, j]))
+        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
+    )
+
+
+def _misfits(trials: Sequence[Trial], found: Fit) -> tuple[TrialMisfit, ...]:
+    parts = np.split(found.residuals, np.cumsum(found.lengths)[:-1])
+    return tuple(
+        TrialMisfit(
+            name=trial.name,
+            rms=float(np.sqrt(np.mean(np.sum(part**2, axis=1)))),
+            end=float(np.linalg.norm(part[-1])),
+            delay=float(DELAY * nuisances[0]),
+        )
+        for trial, part, nuisances in zip(trials, parts, found.nuisances, strict=True)
+    )

@@ -1,0 +1,50 @@
+"""What of a bag is to be evaluated, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from icpi_ros.evaluate.instances import PAIRS
+from icpi_ros.learn.building.workers import Workers
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.perception.camera import Camera
+from icpi_ros.robots.base import Arm
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate.
+
+    Attributes:
+        improvers: names; empty = the one that each run was recorded with.
+        task: only runs of it; "" = all.
+        run_id: only this run; "" = all.
+        source: ``tracked_pose`` or ``camera``; "" = what the recording was made with.
+        camera: calibrated; None = that of the task's scene with the bag's camera_info.
+        dataset: examples; None = the shipped set of each task.
+        seed: of the runs; None = the one that reproduces the first attempt, else 0.
+        max_step: of the runs, see :class:`icpi_ros.motion.step_limit.StepLimit`; None = as in
+            the recording.
+        options: of the improvers.
+        pairs: random solved instances per run, besides one per trial, where improvers are
+            compared (at least two); see :mod:`icpi_ros.evaluate.instances`.
+        workers: who asks the improvers.
+        arm: whose limits bound the proposals; None = that of the recording.
+        mix: another arm than that of the recording, or examples of another, are meant.
+    """
+
+    improvers: tuple[str, ...] = ()
+    task: str = ""
+    run_id: str = ""
+    source: str = ""
+    camera: Camera | None = None
+    dataset: Dataset | None = None
+    seed: int | None = None
+    max_step: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    pairs: int = PAIRS
+    workers: Workers = field(default_factory=Workers)
+    arm: Arm | None = None
+    mix: bool = False

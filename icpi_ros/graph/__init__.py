@@ -1,1 +1,0 @@
-"""Which nodes make a graph, and starting them without ROS launch."""

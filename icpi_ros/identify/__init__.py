@@ -1,1 +1,0 @@
-"""Hidden physics from recorded trials: what simulation explains this table."""

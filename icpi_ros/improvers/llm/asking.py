@@ -1,0 +1,134 @@
+"""The questions of one proposal: asked within one deadline, read, and kept for the record."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed
+from icpi_ros.core.types import Array
+from icpi_ros.improvers.llm.options import LlmOptions
+from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.completer import Completer, Completion, Message, Request
+from icpi_ros.llm.prompt.pattern import Pattern
+from icpi_ros.llm.prompt.text import PromptWriter
+
+T = TypeVar("T")
+MAX_SEED = 2**31 - 1
+"""Largest seed of sampling that all servers take."""
+
+
+class Asker:
+    """Puts patterns to a model.
+
+    Args:
+        completer: the model.
+        writer: of prompts.
+        options: deadline, samples, temperature.
+        meter: of the run.
+        rng: of the proposal; seeds of sampling follow from its state, which stays as it is.
+
+    Attributes:
+        answered: whether the last question got a reply, usable or not.
+    """
+
+    def __init__(
+        self,
+        completer: Completer,
+        writer: PromptWriter,
+        options: LlmOptions,
+        meter: Meter,
+        rng: np.random.Generator,
+    ) -> None:
+        """Start the clock."""
+        self._completer, self._writer, self._options, self._meter = (
+            completer,
+            writer,
+            options,
+            meter,
+        )
+        self._until = time.monotonic() + options.deadline
+        self._seeds = np.random.default_rng(zlib.crc32(repr(rng.bit_generator.state).encode()))
+        self._before = meter.spent
+        self._model = ""
+        self.answered = False
+        self._exchanges: list[dict[str, Any]] = []
+
+    def outputs(
+        self,
+        pattern: Pattern,
+        purpose: str,
+        accept: Callable[[Array], T],
+        samples: int | None = None,
+        described: bool = True,
+    ) -> list[T]:
+        """Return what ``accept`` makes of the scaled outputs ``(q,)`` of every usable reply.
+
+        Args:
+            pattern: to complete.
+            purpose: for the record.
+            accept: may raise CompletionFailed to refuse a reply.
+            samples: replies wanted; None = as the options say.
+            described: whether the description of the task, if any, belongs to it.
+
+        Raises:
+            CompletionFailed: no reply is usable; says why.
+            BudgetSpent: the budget was used up before this proposal's first call.
+        """
+        writer = self._writer if described else PromptWriter(self._writer.numbers)
+        messages = writer.messages(pattern)
+        exchange: dict[str, Any] = {"purpose": purpose, "messages": list(messages)}
+        self._exchanges.append(exchange)
+        self.answered = False
+        completion = self._complete(messages, pattern.width, samples or self._options.samples)
+        refused: list[str] = []
+        exchange |= {
+            "replies": list(completion.texts),
+            "format": completion.format,
+            "tries": list(completion.tries),
+            "refused": refused,
+            "replayed": completion.replayed,
+        }
+        self._model, self.answered = completion.model, True
+        found: list[T] = []
+        for text in completion.texts:
+            try:
+                found.append(accept(self._writer.outputs(text, pattern.width)))
+            except CompletionFailed as exc:
+                refused.append(str(exc))
+        if not found:
+            raise CompletionFailed(refused[-1] if refused else "no reply came")
+        return found
+
+    @property
+    def spent(self) -> Spending:
+        """What this proposal cost so far."""
+        return self._meter.spent - self._before
+
+    def details(self) -> dict[str, Any]:
+        """Return the record of all questions, JSON-able."""
+        return {
+            "model": self._model,
+            "spent": self.spent.as_dict(),
+            "exchanges": self._exchanges,
+        }
+
+    def _complete(self, messages: Sequence[Message], numbers: int, samples: int) -> Completion:
+        request = Request(
+            messages=tuple(messages),
+            numbers=numbers,
+            samples=samples,
+            temperature=self._options.temperature,
+            seed=int(self._seeds.integers(MAX_SEED)),
+        )
+        try:
+            return self._completer.complete(request, self._until)
+        except BudgetSpent as exc:
+            if self.spent.calls == 0:
+                raise
+            # What was asked already is paid for and must be on record: with this trial.
+            raise CompletionFailed(str(exc)) from exc

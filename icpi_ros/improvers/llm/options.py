@@ -1,0 +1,97 @@
+"""Options of the improvers that complete a pattern of examples, and of those that ask a model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from icpi_ros.improvers.base import IndexedOptions
+from icpi_ros.improvers.options import option
+from icpi_ros.llm.cassettes.cassette import MODES
+from icpi_ros.llm.client.budget import Budget
+from icpi_ros.llm.client.profile import VARIABLE_NAME, is_plain_url
+from icpi_ros.llm.connect import ModelChoice
+from icpi_ros.llm.prompt.adjustments import ORDERS
+from icpi_ros.llm.prompt.tokens import DEFAULT_DIGITS
+
+DEFAULT_DEADLINE = 30.0
+"""Wall time of one proposal, all calls and retries included [s]."""
+MAX_DEADLINE = 3600.0
+
+
+@dataclass(frozen=True)
+class PatternOptions(IndexedOptions):
+    """How the context of a proposal is put together."""
+
+    order: str = option(
+        ORDERS[0], "order of the examples: by distance, or by cost, or shuffled", choices=ORDERS
+    )
+    history: bool = option(False, "show the run's own trials, as hindsight pairs")
+    start: str = option(
+        "latest", "trial that is adjusted (ICPI: the latest one)", choices=("latest", "best")
+    )
+    repeats: str = option(
+        "refuse", "what becomes of a theta that was tried already", choices=("refuse", "allow")
+    )
+
+
+def _is_variable(text: str) -> bool:
+    return not text or bool(VARIABLE_NAME.fullmatch(text))
+
+
+def _is_url(text: str) -> bool:
+    return not text or is_plain_url(text)
+
+
+@dataclass(frozen=True)
+class LlmOptions(PatternOptions):
+    """The same for improvers that ask a model; docs/endpoints.md has models and servers."""
+
+    model: str = option("", "entry of models.yaml, or name on the wire; empty = ICPI_MODEL")
+    models: str = option("", "file with entries of one's own; empty = ICPI_MODELS")
+    base_url: str = option(
+        "",
+        "endpoint; empty = the entry's, else OPENAI_BASE_URL, else OpenAI's",
+        valid=_is_url,
+        allowed="a URL http://... or https://... without user name, password and query: set the "
+        "key in the environment",
+    )
+    key_variable: str = option(
+        "",
+        "environment variable that holds the key; empty = the entry's",
+        valid=_is_variable,
+        allowed="the name of an environment variable (capitals, digits and _), not the key",
+    )
+    deadline: float = option(
+        DEFAULT_DEADLINE,
+        "time for one proposal, all calls and retries included",
+        unit="s",
+        low=1e-3,
+        high=MAX_DEADLINE,
+    )
+    digits: int = option(DEFAULT_DIGITS, "decimal places of a number in a prompt", low=1, high=9)
+    describe: bool = option(False, "begin with a short description of the task")
+    temperature: float = option(0.0, "of sampling, where the model takes one", low=0.0, high=2.0)
+    samples: int = option(1, "replies per question", low=1, high=64)
+    cassette: str = option("", "file that holds requests and replies; empty = none")
+    cassette_mode: str = option(
+        "auto", "auto asks for what is missing and records it, replay never asks", choices=MODES
+    )
+    max_calls: float = option(math.inf, "budget of a run: HTTP requests", low=1)
+    max_tokens: float = option(math.inf, "budget of a run: prompt and completion tokens", low=1)
+    max_money: float = option(
+        math.inf, "budget of a run: money", unit="currency of models.yaml", low=1e-9
+    )
+    max_seconds: float = option(
+        math.inf, "budget of a run: waiting for the model", unit="s", low=1e-3
+    )
+
+    @property
+    def choice(self) -> ModelChoice:
+        """Which model is asked."""
+        return ModelChoice(*(getattr(self, f.name) for f in fields(ModelChoice)))
+
+    @property
+    def budget(self) -> Budget:
+        """How much a run may spend."""
+        return Budget(self.max_calls, self.max_tokens, self.max_money, self.max_seconds)

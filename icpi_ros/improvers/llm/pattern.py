@@ -1,0 +1,135 @@
+"""What improvers that complete a pattern of examples share: context, acceptance, fallback."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed
+from icpi_ros.core.types import Array, Outcome, Proposal
+from icpi_ros.improvers.base import (
+    Context,
+    IndexedImprover,
+    best,
+    first_answer,
+    without_options,
+)
+from icpi_ros.improvers.embedded import Embedded
+from icpi_ros.improvers.llm.options import PatternOptions
+from icpi_ros.llm.prompt.adjustments import Adjustments
+from icpi_ros.llm.prompt.pattern import Pattern
+
+FARTHEST = 2.0
+"""Longest accepted adjustment of a parameter, in half ranges: from one border to the other."""
+
+
+class PatternImprover(IndexedImprover):
+    """Retrieves k examples for a trial, has the pattern completed, adds dtheta to the trial.
+
+    Rules for what a model answers: an adjustment beyond a parameter's whole range is refused; a
+    theta that was tried is refused unless the options allow it; a theta out of bounds is projected
+    by the loop, which records it.  What is refused, or did not come, is replaced by ``embedded``'s
+    proposal, and the proposal says so.
+    """
+
+    Options = PatternOptions
+    options: PatternOptions
+
+    def __init__(self, context: Context, proposes: bool = True) -> None:
+        """Index the data set, fit ``embedded`` (seconds, once per process).
+
+        The substitute is fitted now because a proposal has no seconds to spare.
+
+        Args:
+            context: what is known about the run.
+            proposes: False = only patterns and prompts are wanted; nothing is fitted.
+
+        Raises:
+            InvalidValue: a wrong option, or too few examples.
+        """
+        super().__init__(context)
+        self._adjustments = Adjustments(
+            context.dataset, self._features, self._index, self.options.order
+        )
+        if proposes:
+            self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Make what only a proposal needs; the substitute last, because it takes seconds."""
+        self._substitute = Embedded(without_options(self.context))
+
+    def pattern(self, history: Sequence[Outcome]) -> Pattern:
+        """Return what a proposal for ``history`` asks to complete."""
+        base = self._base(history)
+        return self._adjustments.pattern(history, base, self._k, self.options.history)
+
+    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return base + the completed dtheta, or embedded's; see :meth:`Improver.propose`."""
+        start = time.perf_counter()
+        details: dict[str, Any] = {}
+        # Here the record of what was asked is kept, further up it is not.
+        proposal = first_answer(
+            (
+                (self.name, lambda: self._named(history, rng, details)),
+                (self._substitute.name, lambda: self._substitute.propose(history, rng)),
+            )
+        )
+        return replace(proposal, latency=time.perf_counter() - start, details=details)
+
+    def _named(
+        self, history: Sequence[Outcome], rng: np.random.Generator, details: dict[str, Any]
+    ) -> Proposal:
+        """Return the model's proposal; a failure that is no model's is named with its kind."""
+        try:
+            return self._answer(history, rng, details)
+        except (BudgetSpent, CompletionFailed):
+            raise
+        except Exception as exc:
+            raise CompletionFailed(f"{type(exc).__name__}: {exc}") from exc
+
+    @abstractmethod
+    def _answer(
+        self, history: Sequence[Outcome], rng: np.random.Generator, details: dict[str, Any]
+    ) -> Proposal:
+        """Return the model's proposal; ``details`` takes what is to be stored with it.
+
+        Raises:
+            CompletionFailed: there is none.
+        """
+
+    def _base(self, history: Sequence[Outcome]) -> Outcome:
+        """Return the trial to adjust."""
+        return best(history) if self.options.start == "best" else history[-1]
+
+    def _accepted(self, base: Outcome, scaled: Array, history: Sequence[Outcome]) -> Array:
+        """Return base + a scaled adjustment ``(d,)``, perhaps out of bounds, always finite.
+
+        Raises:
+            CompletionFailed: it is refused; the message says why.
+        """
+        self._require_near(scaled)
+        return self._untried(base.theta + self._index.scale.unscale_dtheta(scaled), history)
+
+    def _untried(self, theta: Array, history: Sequence[Outcome]) -> Array:
+        """Return a theta ``(d,)``.
+
+        Raises:
+            CompletionFailed: it was tried, and the options do not allow that.
+        """
+        if self.options.repeats == "refuse" and self._tried(theta, history):
+            raise CompletionFailed("the answer repeats a theta that was tried")
+        return theta
+
+    def _require_near(self, scaled: Array) -> None:
+        """Refuse a scaled vector ``(d,)`` that leads from no theta in the box to another.
+
+        Raises:
+            CompletionFailed: it is not finite, or beyond a parameter's whole range.
+        """
+        if not np.all(np.abs(scaled) <= FARTHEST):  # NaN is refused, too
+            raise CompletionFailed("the adjustment is longer than a parameter's whole range")

@@ -1,0 +1,91 @@
+"""Several proposals, their outcomes foretold in context, the best one executed.
+
+The planning of DICP (arXiv 2502.19009): the foretelling model is the same language model, or the
+outcome model of ``embedded``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.core.redact import jsonable
+from icpi_ros.core.types import Array, Outcome, Proposal
+from icpi_ros.improvers.llm.asking import Asker
+from icpi_ros.improvers.llm.options import LlmOptions
+from icpi_ros.improvers.llm.plain import Llm
+from icpi_ros.improvers.options import option
+from icpi_ros.llm.prompt.outcomes import Outcomes
+
+
+@dataclass(frozen=True)
+class PlanOptions(LlmOptions):
+    """Options of planning, and other defaults."""
+
+    history: bool = True
+    start: str = "best"
+    samples: int = 8
+    temperature: float = 0.7
+    predictor: str = option(
+        "embedded", "model that predicts the outcomes", choices=("embedded", "llm")
+    )
+
+
+class LlmPlan(Llm):
+    """Executes the proposal of lowest foretold cost; ``details`` gets ``candidates``."""
+
+    name: ClassVar[str] = "llm-plan"
+    summary: ClassVar[str] = "language model that foretells what its proposals lead to (DICP)"
+    Options = PlanOptions
+    options: PlanOptions
+
+    def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
+        base = self._base(history)
+        thetas = self._distinct(self._thetas(history, base, asker))
+        if self.options.predictor == "llm":
+            costs = np.array([self._foretold(history, base, theta, asker) for theta in thetas])
+            stds = np.full(len(costs), np.nan)
+        else:
+            costs, stds = self._substitute.forecast(history, thetas)
+        details["candidates"] = [
+            {
+                "theta": theta.tolist(),
+                "predicted_cost": jsonable(cost),
+                "predicted_std": jsonable(std),
+            }
+            for theta, cost, std in zip(thetas, costs, stds, strict=True)
+        ]
+        if np.isnan(costs).all():
+            raise CompletionFailed("no outcome could be foretold")
+        chosen = int(np.nanargmin(costs))
+        return Proposal(
+            thetas[chosen],
+            self.name,
+            predicted_cost=float(costs[chosen]),
+            predicted_std=float(stds[chosen]),
+        )
+
+    def _distinct(self, thetas: list[Array]) -> Array:
+        """Return the candidates ``(n, d)`` as the loop would execute them, each once."""
+        inside = [self.context.space.project(theta)[0] for theta in thetas]
+        return np.array(list({theta.tobytes(): theta for theta in inside}.values()))
+
+    def _foretold(
+        self, history: Sequence[Outcome], base: Outcome, theta: Array, asker: Asker
+    ) -> float:
+        """Return the cost [m] that the model foretells for a theta ``(d,)``; NaN if it does not."""
+        pattern = self._outcomes.pattern(history, base, theta, self._k)
+        try:
+            (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, described=False)
+        except CompletionFailed:
+            return float("nan")
+        return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))
+
+    @cached_property
+    def _outcomes(self) -> Outcomes:
+        return Outcomes(self.context.dataset, self._scale, self.context.goal)

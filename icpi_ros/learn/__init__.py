@@ -1,0 +1,1 @@
+"""Learning from examples: data sets, retrieval, outcome model; no language model."""

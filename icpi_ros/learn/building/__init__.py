@@ -1,0 +1,1 @@
+"""Building of labelled data sets by simulation, in one process or many."""

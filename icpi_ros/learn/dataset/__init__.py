@@ -1,0 +1,1 @@
+"""Data sets of (theta, error, adjustment), in memory and on disk."""

@@ -1,0 +1,298 @@
+"""Data sets as Parquet files that pandas, polars and DuckDB read directly.
+
+One row per example; flat columns ``theta_<name>``, ``error_<name>``, ``dtheta_<name>``,
+``goal_<name>`` (float64, SI), ``cost``, ``label_cost`` [m] and ``group`` (int64).  The file's
+key-value metadata, all text:
+
+    icpi.schema_version   of this layout
+    icpi.task             name of the task
+    icpi.definition       JSON of Task.definition()
+    icpi.definition_hash  Task.definition_hash()
+    icpi.units            JSON, column to unit
+    icpi.provenance       JSON: how the examples were made
+    icpi.arms             JSON: name and hash of the arms that executed them; left out = unknown
+
+The unit is also in the metadata of each column.  pyarrow is imported at the first call only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icpi_ros.core.errors import DatasetError, UsageError
+from icpi_ros.core.files import replacing
+from icpi_ros.core.redact import Json, jsonable
+from icpi_ros.core.types import Array
+from icpi_ros.learn.dataset.columns import columns
+from icpi_ros.learn.dataset.dataset import SCHEMA_VERSION, Dataset
+from icpi_ros.learn.dataset.execution import UNKNOWN
+from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.tasks.base import Task
+
+if TYPE_CHECKING:
+    import pandas
+
+PREFIX = "icpi."
+ARMS = f"{PREFIX}arms"
+_VERIFY = {"page_checksum_verification": True}
+_SCALARS = ("cost", "label_cost")
+
+
+def frame(dataset: Dataset, task: Task) -> pandas.DataFrame:
+    """Return a data set as a data frame of pandas, with the columns of its file.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    import_pandas()
+    found: pandas.DataFrame = _table(dataset, task).to_pandas()
+    return found
+
+
+def import_pandas() -> ModuleType:
+    """Return pandas.
+
+    Raises:
+        UsageError: it is not installed; the message says how to.
+    """
+    try:
+        return import_module("pandas")
+    except ImportError as exc:
+        raise UsageError("pandas is not installed: pip install pandas") from exc
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def write(dataset: Dataset, path: Path, task: Task) -> None:
+    """Write ``dataset`` to ``path``: whole or not at all, same content same bytes.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    table = _table(dataset, task)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    except OSError as exc:
+        raise DatasetError(f"cannot write data set {path}: {exc.strerror or exc}") from exc
+
+
+def _table(dataset: Dataset, task: Task) -> Any:
+    import pyarrow as pa
+
+    arrays: dict[str, tuple[Array, str]] = {}
+    for column in columns(task):
+        arrays[column.name] = (getattr(dataset, column.field)[:, column.index], column.unit)
+    for name in _SCALARS:
+        arrays[name] = (getattr(dataset, name), "m")
+    fields = [pa.field(n, pa.float64(), metadata={"unit": u}) for n, (_, u) in arrays.items()]
+    fields.append(pa.field("group", pa.int64(), metadata={"unit": ""}))
+    units = {name: unit for name, (_, unit) in arrays.items()} | {"group": ""}
+    schema = pa.schema(fields, metadata=_metadata(dataset, task, units))
+    values = [pa.array(np.ascontiguousarray(a, dtype=np.float64)) for a, _ in arrays.values()]
+    values.append(pa.array(np.ascontiguousarray(dataset.group, dtype=np.int64)))
+    return pa.Table.from_arrays(values, schema=schema)
+
+
+def _metadata(dataset: Dataset, task: Task, units: Mapping[str, str]) -> dict[str, str]:
+    def text(value: object) -> str:
+        return json.dumps(jsonable(value), sort_keys=True, ensure_ascii=False)
+
+    return {
+        f"{PREFIX}schema_version": str(SCHEMA_VERSION),
+        f"{PREFIX}task": task.name,
+        f"{PREFIX}definition": text(task.definition()),
+        f"{PREFIX}definition_hash": task.definition_hash(),
+        f"{PREFIX}units": text(units),
+        f"{PREFIX}provenance": text(dataset.provenance),
+        **({ARMS: text([asdict(arm) for arm in dataset.arms])} if dataset.arms else {}),
+    }
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(path: Path, task: Task) -> Dataset:
+    """Read the file at ``path``; its values are not checked here.
+
+    Raises:
+        DatasetError: missing, damaged, or not a data set of this task, schema and definition.
+    """
+    table = _read_table(path, task)
+    texts = _texts(table.schema.metadata)
+    provenance = _check_metadata(texts, path, task)
+    parts: dict[str, list[Array]] = {"theta": [], "error": [], "dtheta": [], "goal": []}
+    for column in columns(task):
+        parts[column.field].append(_column(table, column.name, path))
+    group = _column(table, "group", path)
+    if not np.isfinite(group).all():
+        raise DatasetError(f"data set {path}: column group holds values that are not numbers")
+    return Dataset(
+        task=task.name,
+        **{field: np.stack(found, axis=1) for field, found in parts.items()},
+        **{name: _column(table, name, path) for name in _SCALARS},
+        group=group.astype(np.int64),
+        provenance=provenance,
+        arms=_arms(texts.get(ARMS, ""), provenance, path),
+    )
+
+
+def _arms(text: str, provenance: Mapping[str, Json], path: Path) -> tuple[ArmId, ...]:
+    """Return the arms of the examples; files that do not say so have its name in provenance."""
+    if not text:
+        name = provenance.get("arm")
+        return (ArmId(name),) if isinstance(name, str) and name else ()
+    entries = _parse(text, ARMS, path)
+    found = [_arm(entry) for entry in entries] if isinstance(entries, list) else [None]
+    if None in found:
+        raise DatasetError(f"data set {path}: metadata {ARMS} is damaged")
+    return tuple(arm for arm in found if arm is not None)
+
+
+def _arm(entry: Json) -> ArmId | None:
+    """Return the arm of one entry; None = it is damaged."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    return ArmId(str(entry["name"]), str(entry.get("hash", UNKNOWN)))
+
+
+def check_header(path: Path, task: Task) -> None:
+    """Check that the file is whole and a data set of ``task``; its values are not read.
+
+    Raises:
+        DatasetError: missing, damaged, or not a data set of this task, schema and definition.
+    """
+    _require_file(path, task)
+    schema = _guarded(path, lambda pq: pq.read_schema(path))
+    _check_metadata(_texts(schema.metadata), path, task)
+
+
+def metadata(path: Path) -> dict[str, Json]:
+    """Return the ``icpi.`` metadata of a file without its prefix, JSON parsed where it is JSON.
+
+    Raises:
+        DatasetError: missing or not Parquet.
+    """
+    if not path.is_file():
+        raise DatasetError(f"there is no data set at {path}")
+    raw = _guarded(path, lambda pq: pq.read_schema(path).metadata)
+    found: dict[str, Json] = {}
+    for key, text in _texts(raw).items():
+        if key.startswith(PREFIX):
+            name = key.removeprefix(PREFIX)
+            is_json = name in ("definition", "units", "provenance", "arms")
+            found[name] = _parse(text, key, path) if is_json else text
+    return found
+
+
+def _texts(raw: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """Decode metadata; damaged bytes become replacement characters and fail the checks."""
+    decoded = (raw or {}).items()
+    return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in decoded}
+
+
+def _require_file(path: Path, task: Task) -> None:
+    if not path.is_file():
+        raise DatasetError(
+            f"there is no data set at {path}: build one with "
+            f"`icpi dataset build --task {task.name} --out {path}`"
+        )
+
+
+def _read_table(path: Path, task: Task) -> Any:
+    _require_file(path, task)
+    return _guarded(path, lambda pq: pq.ParquetFile(path, **_VERIFY).read())
+
+
+def _guarded(path: Path, use: Any) -> Any:
+    """Call ``use(pyarrow.parquet)`` and turn its errors into one clear line."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return use(pq)
+    except (pa.ArrowException, OSError, ValueError) as exc:
+        raise DatasetError(
+            f"{path} is not a readable Parquet file (truncated or damaged?): "
+            f"build or copy it again ({' '.join(str(exc).split())[:120]})"
+        ) from exc
+
+
+def _column(table: Any, name: str, path: Path) -> Array:
+    """Return one column as float64 ``(N,)``; an empty cell becomes NaN."""
+    if name not in table.column_names:
+        raise DatasetError(
+            f"data set {path} has no column {name!r}: it has {', '.join(table.column_names)}"
+        )
+    if table.column_names.count(name) > 1:
+        raise DatasetError(f"data set {path} has column {name!r} more than once")
+    try:
+        values = table.column(name).to_numpy()
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, NotImplementedError) as exc:
+        raise DatasetError(f"data set {path}: column {name!r} does not hold numbers") from exc
+
+
+def _check_metadata(found: Mapping[str, str], path: Path, task: Task) -> dict[str, Json]:
+    """Check that the file is a data set of this task; return its provenance."""
+    version = found.get(f"{PREFIX}schema_version", "")
+    if not version.isdecimal():
+        raise DatasetError(f"{path} is a Parquet file, but not a data set of icpi_ros")
+    if int(version) > SCHEMA_VERSION:
+        raise DatasetError(
+            f"data set {path} has schema version {version}, this icpi_ros reads up to "
+            f"{SCHEMA_VERSION}: upgrade icpi_ros, or build the data set again"
+        )
+    name = found.get(f"{PREFIX}task", "")
+    if name != task.name:
+        raise DatasetError(f"data set {path} is of task {name!r}, not {task.name!r}")
+    definition = _parse(found.get(f"{PREFIX}definition", ""), "icpi.definition", path)
+    now = json.loads(json.dumps(task.definition()))
+    if definition != now:
+        changes = "; ".join(list(differences(definition, now))[:3])
+        raise DatasetError(
+            f"data set {path} was made with another definition of task {name} ({changes}): "
+            f"build it again with `icpi dataset build --task {name} --out {path}`"
+        )
+    provenance = _parse(found.get(f"{PREFIX}provenance", "{}"), "icpi.provenance", path)
+    return provenance if isinstance(provenance, dict) else {}
+
+
+def _parse(text: str, key: str, path: Path) -> Json:
+    try:
+        value: Json = json.loads(text)
+    except ValueError as exc:
+        raise DatasetError(f"data set {path}: metadata {key} is damaged") from exc
+    return value
+
+
+def differences(old: Json, new: Json, where: str = "") -> Iterator[str]:
+    """Yield one text per difference of two JSON values: where, in the file, now."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            inner = f"{where}.{key}" if where else key
+            yield from differences(old.get(key), new.get(key), inner)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from differences(a, b, f"{where}[{_label(a, b, index)}]")
+    elif old != new:
+        yield f"{where}: {json.dumps(old)} in the file, {json.dumps(new)} now"
+
+
+def _label(old: Json, new: Json, index: int) -> Json:
+    """Name a list entry by its first element if both have the same text there (a parameter)."""
+    if isinstance(old, list) and isinstance(new, list) and old and new and old[0] == new[0]:
+        return old[0] if isinstance(old[0], str) else index
+    return index

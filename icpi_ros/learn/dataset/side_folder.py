@@ -1,0 +1,134 @@
+"""Finished pieces of long work, kept beside its output until it is complete.
+
+``FILE.parts/`` holds ``plan.json`` (what is being made), a lock, and the pieces.  The same work
+continues from it after a crash, a kill, a full disk or Ctrl-C; other work is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.redact import Json
+from icpi_ros.learn.dataset.parquet import differences
+
+MANIFEST = "plan.json"
+LOCK = "lock"
+
+
+def side_folder(out: Path) -> Path:
+    """Return the side folder of work whose output is ``out``."""
+    return out.with_name(f"{out.name}.parts")
+
+
+class SideFolder:
+    """The side folder of one output, locked against a second process while it is open.
+
+    Subclasses say what the pieces are, and add, read and delete them.
+
+    Args:
+        out: the file that is being made.
+        manifest: JSON-able; a folder with another one belongs to other work.
+
+    Raises:
+        IcpiError: of other work, used by another process, or not writable; of type ``error``.
+    """
+
+    error: ClassVar[type[IcpiError]] = UsageError
+    doing: ClassVar[str] = "building"
+    """What another process does with the same output."""
+    holds: ClassVar[str] = "the finished draws of another build"
+    """What a folder with another manifest holds."""
+    option: ClassVar[str] = "--out"
+    """The option that names the output."""
+    unimportant: ClassVar[tuple[str, ...]] = ("command",)
+    """Keys of the manifest that may differ: what matters in them is there in parts."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """Keys that folders of older versions do not have: not compared with those."""
+
+    def __init__(self, out: Path, manifest: dict[str, Any]) -> None:
+        """Make the folder, or take up the one that is there."""
+        self.folder = side_folder(out)
+        self._out = out
+        self._manifest: dict[str, Any] = json.loads(json.dumps(manifest))
+        try:
+            self.folder.mkdir(exist_ok=True)
+            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as exc:
+            raise self.refused(exc) from exc
+        try:
+            self._enter()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Unlock the folder; what it holds stays."""
+        os.close(self._lock)
+
+    def pieces(self) -> list[Path]:
+        """Return the files that belong to the work, apart from manifest and lock."""
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        """Delete the folder: the output is complete."""
+        with contextlib.suppress(OSError):
+            for path in self.pieces():
+                path.unlink()
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            (self.folder / LOCK).unlink()
+            self.folder.rmdir()
+
+    def refused(self, exc: OSError) -> IcpiError:
+        """Return the error that says that the folder cannot be written."""
+        return self.error(f"cannot write {self.folder}: {exc.strerror or exc}")
+
+    def _enter(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise self.error(
+                f"another process is {self.doing} {self._out}: wait for it, or name another file"
+            ) from None
+        path = self.folder / MANIFEST
+        try:
+            if path.exists():
+                self._compare(path.read_text(encoding="utf-8"))
+                return
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(self._manifest, indent=1), encoding="utf-8")
+            temporary.replace(path)
+        except OSError as exc:
+            raise self.refused(exc) from exc
+
+    def _compare(self, text: str) -> None:
+        try:
+            there: Json = json.loads(text)
+        except ValueError:
+            there = None
+        now = {key: value for key, value in self._manifest.items() if key not in self.unimportant}
+        if isinstance(there, dict):
+            now = {key: now[key] for key in now if key in there or key not in self.later}
+            there = {key: value for key, value in there.items() if key not in self.unimportant}
+        if there == now:
+            return
+        changes = "; ".join(list(differences(there, now))[:3])
+        raise self.error(
+            f"{self.folder} holds {self.holds} ({changes}): give the same arguments to continue "
+            f"it, delete the folder, or name another {self.option}"
+        )

@@ -1,0 +1,1 @@
+"""Outcome model: Gaussian process of the error vector over theta."""

@@ -1,0 +1,222 @@
+"""Marginal-likelihood fit of the outcome model's kernel and of each physics draw's latent vector.
+
+See :mod:`icpi_ros.learn.outcome.model` for the model.  With its covariance K of all rows and
+errors E, the fit minimises 0.5 tr(E' K^-1 E) + 0.5 m log|K| (Rasmussen and Williams 2006, eq. 2.30,
+one term per error dimension) minus the log density of weak priors, by L-BFGS with its gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icpi_ros.core.types import Array, Indices
+from icpi_ros.learn.outcome.fit_cache import key_of, stored
+
+ITERATIONS = 150
+MEMORY = 40
+"""Steps that L-BFGS remembers.  With the usual 10 the fit stops farther from the optimum, and
+farther apart on two kinds of processor; see docs/reproducibility.md."""
+JITTER = 1e-6
+"""Least variance of a row, scaled error: 1e-3 of the RMS error, less than contact noise.  Data
+without any noise would otherwise make the covariance so ill-conditioned that rounding decides."""
+LENGTH_START = (1.5, 5.0)
+"""First length scales of theta (scaled to [-1, 1]) and of goals (in standard deviations)."""
+LENGTH_PRIOR = np.log(2.0)
+"""Mean of the normal prior on log length scales; its standard deviation is 1."""
+SCALE_START = np.log([1.0, 0.7, 0.1, 0.02, 0.5, 0.3])
+"""First log of: signal, linear, own, noise, own length factor, noise of doubtful labels."""
+SCALE_SPREAD = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 1.0])
+"""Standard deviations of the normal priors around SCALE_START."""
+LATENT_START = 0.3
+"""Standard deviation of the random first latent vectors; their prior is standard normal."""
+
+
+class Scales(NamedTuple):
+    """Standard deviations in scaled error, but ``own_length``, a factor on the length scales.
+
+    ``signal``: of what is shared and of its variation with the latent vector; ``linear``: of the
+    shared plane; ``own``: of what is peculiar to one physics draw; ``noise``: of every row;
+    ``doubt``: of labels whose cost nobody measured.
+    """
+
+    signal: float
+    linear: float
+    own: float
+    noise: float
+    own_length: float
+    doubt: float
+
+
+FARTHEST = 30.0
+"""Largest logarithm of a scale that is tried; sound ones are below 5."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the model is fitted to, scaled.
+
+    Attributes:
+        inputs: ``(N, x)`` theta in [-1, 1], then the goal where it varies.
+        errors: ``(N, m)`` in units of their RMS.
+        group: ``(N,)`` number of the physics draw, 0 to J - 1.
+        doubtful: ``(N,)`` bool: a label that may be wrong.
+        theta_dim: how many of the inputs are theta.
+    """
+
+    inputs: Array
+    errors: Array
+    group: Indices
+    doubtful: NDArray[np.bool_]
+    theta_dim: int
+
+    @property
+    def groups(self) -> int:
+        """Number of physics draws J."""
+        return int(self.group.max()) + 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Length scales ``(x,)``, scales and latent vectors ``(J, q)``."""
+
+    length: Array
+    scales: Scales
+    latent: Array
+
+
+def fit(rows: Rows, latent_dim: int) -> Fit:
+    """Return the most likely hyperparameters and latent vectors; deterministic.
+
+    Found on disk where the same rows were fitted before, see :mod:`icpi_ros.learn.outcome.fit_cache`.
+    """
+    import scipy
+    from scipy.optimize import minimize
+
+    goal_dim = rows.inputs.shape[1] - rows.theta_dim
+    length = np.repeat(LENGTH_START, (rows.theta_dim, goal_dim))
+    latent = LATENT_START * np.random.default_rng(0).standard_normal((rows.groups, latent_dim))
+    start = np.concatenate([np.log(length), SCALE_START, latent.ravel()])
+    objective = _Objective(rows, latent_dim)
+
+    def search() -> Array:
+        options = {"maxiter": ITERATIONS, "maxcor": MEMORY}
+        found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        return np.asarray(found.x, dtype=np.float64)
+
+    arrays = (rows.inputs, rows.errors, rows.group, rows.doubtful)
+    texts = (Path(__file__).read_text(encoding="utf-8"), np.__version__, scipy.__version__)
+    key = key_of(arrays, *texts, f"{rows.theta_dim} {latent_dim}")
+    return objective.unpack(stored(key, len(start), search))
+
+
+def covariance(rows: Rows, found: Fit) -> Array:
+    """Return the covariance ``(N, N)`` of all rows, noise included."""
+    return _Objective(rows, found.latent.shape[1]).terms(found).total
+
+
+class _Terms(NamedTuple):
+    """Parts of the covariance, ``(N, N)``; ``own`` ``(P,)`` of the pairs within a group alone."""
+
+    distance: Array
+    signal: Array
+    varying: Array
+    linear: Array
+    own: Array
+    total: Array
+
+
+class _Objective:
+    """Negative log posterior and its gradient."""
+
+    def __init__(self, rows: Rows, latent_dim: int) -> None:
+        self._rows, self._latent_dim = rows, latent_dim
+        columns = rows.inputs.T
+        self._squares = [(column[:, np.newaxis] - column) ** 2 for column in columns]
+        self._planes = 1.0 + rows.inputs @ rows.inputs.T
+        self._pairs = np.nonzero(rows.group[:, np.newaxis] == rows.group)
+
+    def unpack(self, values: Array) -> Fit:
+        x = len(self._squares)
+        scales = Scales(*(float(value) for value in np.exp(values[x : x + 6])))
+        latent = values[x + 6 :].reshape(self._rows.groups, self._latent_dim)
+        return Fit(np.exp(values[:x]), scales, latent)
+
+    def terms(self, at: Fit) -> _Terms:
+        """Return the parts of the covariance and their sum."""
+        scales, latent = at.scales, at.latent[self._rows.group]
+        distance = np.zeros_like(self._planes)
+        for square, length in zip(self._squares, at.length, strict=True):
+            distance += square / length**2
+        signal = scales.signal**2 * np.exp(-0.5 * distance)
+        varying = signal * (1.0 + latent @ latent.T)
+        linear = scales.linear**2 * self._planes
+        near = distance[self._pairs]
+        own = scales.own**2 * np.exp(-0.5 * near / scales.own_length**2)
+        total = varying + linear
+        total[self._pairs] += own
+        total[np.diag_indices(len(total))] += (
+            scales.noise**2 + JITTER + scales.doubt**2 * self._rows.doubtful
+        )
+        return _Terms(distance, signal, varying, linear, own, total)
+
+    def __call__(self, values: Array) -> tuple[float, Array]:
+        """Return the objective and its gradient; a huge value where K cannot be factored."""
+        from scipy.linalg.lapack import dpotrf, dpotri
+
+        if np.abs(values).max() > FARTHEST:  # a step of the search too long, its powers overflow
+            return 1e12, np.zeros_like(values)
+        at = self.unpack(values)
+        terms = self.terms(at)
+        factor, singular = dpotrf(terms.total, lower=True)
+        if singular or not np.isfinite(factor[-1, -1]):
+            return 1e12, np.zeros_like(values)
+        errors, m = self._rows.errors, self._rows.errors.shape[1]
+        inverse = np.tril(dpotri(factor, lower=True)[0])
+        inverse += np.tril(inverse, -1).T
+        alpha = inverse @ errors
+        fitted = 0.5 * float(np.vdot(errors, alpha))
+        fitted += m * float(np.log(np.diag(factor)).sum())
+        slope = 0.5 * (m * inverse - alpha @ alpha.T)
+        gradient = self._gradient(at, terms, slope)
+        penalty = self._priors(values, gradient)
+        return fitted + penalty, gradient
+
+    def _gradient(self, at: Fit, terms: _Terms, slope: Array) -> Array:
+        """Chain d(objective)/dK ``slope`` ``(N, N)`` to all parameters."""
+        scales, latent = at.scales, at.latent[self._rows.group]
+        near = slope[self._pairs] * terms.own
+        shaped = slope * terms.varying
+        varying = float(shaped.sum())
+        shaped[self._pairs] += near / scales.own_length**2
+        length = [
+            np.vdot(shaped, square) / scale**2
+            for square, scale in zip(self._squares, at.length, strict=True)
+        ]
+        diagonal = np.diag(slope)
+        sizes = [
+            2.0 * varying,
+            2.0 * np.vdot(slope, terms.linear),
+            2.0 * np.sum(near),
+            2.0 * scales.noise**2 * np.sum(diagonal),
+            np.vdot(near, terms.distance[self._pairs]) / scales.own_length**2,
+            2.0 * scales.doubt**2 * np.sum(diagonal * self._rows.doubtful),
+        ]
+        by_group = np.zeros_like(at.latent)
+        np.add.at(by_group, self._rows.group, 2.0 * (slope * terms.signal) @ latent)
+        return np.concatenate([length, sizes, by_group.ravel()])
+
+    def _priors(self, values: Array, gradient: Array) -> float:
+        """Add the priors' slope to ``gradient`` in place and return their negative log."""
+        x = len(self._squares)
+        mean: Any = np.zeros_like(values)
+        mean[:x], mean[x : x + 6] = LENGTH_PRIOR, SCALE_START
+        spread = np.ones_like(values)
+        spread[x : x + 6] = SCALE_SPREAD
+        off = (values - mean) / spread
+        gradient += off / spread
+        return 0.5 * float(off @ off)

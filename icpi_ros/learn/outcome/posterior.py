@@ -1,0 +1,117 @@
+"""What the trials of a run add to the outcome model: the run's physics, and what is left over."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.core.types import Array
+from icpi_ros.learn.outcome.model import OutcomeModel
+
+NOISES = (0.003, 0.01, 0.03, 0.1)
+"""Standard deviations of one trial, scaled error: contact noise, 0.3 to 1 mm on the tasks, or that
+of a sensor; the run's trials decide."""
+NOISE_SPREAD = 1.0
+"""Standard deviation of the prior on the noise's natural logarithm, around the smallest."""
+RESIDUAL_LENGTH = 0.5
+"""Longest length scale of the residual, scaled theta; else half the model's own."""
+FACTORS = (0.5, 1.0, 2.0)
+"""On the model's residual; the run's trials decide, so that shifted physics is noticed."""
+WIDE_FACTORS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""The same for data of one or two draws, which do not tell how physics varies."""
+FACTOR_SPREAD = 0.35
+"""Standard deviation of the prior on the factor's natural logarithm."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Error predictions for one run, Gaussian: e = mean + z basis + residual.
+
+    The residual is a process of its own over theta, the same kernel for every error dimension:
+    far from the run's trials it is the model's doubt, near them it corrects the model, in the
+    end as a secant method would (all trials of a run are one physics: in-run hindsight).
+
+    Attributes:
+        model: of the data set.
+        thetas: ``(n, d)`` trials, scaled to [-1, 1].
+        basis: ``(n m, q)`` of the trials.
+        lengths: ``(d,)`` of the residual.
+        residual: its standard deviation, scaled error.
+        noise: standard deviation of a trial, scaled error.
+        factor: ``(n m, n m)`` inverse of the Cholesky factor of the trials' covariance.
+        solved: ``(n m,)`` covariance^-1 (errors - mean).
+    """
+
+    model: OutcomeModel
+    thetas: Array
+    basis: Array
+    lengths: Array
+    residual: float
+    noise: float
+    factor: Array
+    solved: Array
+
+    @classmethod
+    def of(cls, model: OutcomeModel, thetas: Array, errors: Array, goal: Array) -> Posterior:
+        """Condition on trials.
+
+        Args:
+            model: of the data set.
+            thetas: ``(n, d)`` trials, scaled to [-1, 1].
+            errors: ``(n, all)`` their errors [units of the task].
+            goal: ``(g,)`` of the run.
+        """
+        mean, basis = model.predict(model.inputs(thetas, goal))
+        missed = (model.errors(errors) - model.offset(goal) - mean).ravel()
+        basis = basis.reshape(len(missed), -1)
+        lengths = np.minimum(0.5 * model.length[: thetas.shape[1]], RESIDUAL_LENGTH)
+        near = np.kron(_kernel(thetas, thetas, lengths), np.eye(mean.shape[1]))
+        shared = basis @ basis.T
+        factors = FACTORS if basis.shape[1] > 1 else WIDE_FACTORS
+        best = -np.inf
+        found: tuple[float, float, Array, Array] | None = None
+        for share, noise in itertools.product(factors, NOISES):
+            residual = share * model.residual
+            factor = _inverse_root(shared + residual**2 * near + noise**2 * np.eye(len(missed)))
+            white = factor @ missed
+            likely = float(np.log(np.diag(factor)).sum() - 0.5 * white @ white)
+            likely -= 0.5 * (np.log(share) / FACTOR_SPREAD) ** 2
+            likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_SPREAD) ** 2
+            if found is None or likely > best:
+                best, found = likely, (residual, noise, factor, factor.T @ white)
+        assert found is not None  # the first one is always taken
+        return cls(model, thetas, basis, lengths, *found)
+
+    def predict(self, thetas: Array, prior: tuple[Array, Array]) -> tuple[Array, Array]:
+        """Return mean ``(n, m)`` and variance ``(n, m)`` of the scaled error, noise left out.
+
+        Args:
+            thetas: ``(n, d)`` scaled to [-1, 1].
+            prior: what ``model.predict`` says of them.
+        """
+        mean, basis = prior
+        n, m = mean.shape
+        flat = basis.reshape(n * m, -1)
+        cross = flat @ self.basis.T
+        near = self.residual**2 * _kernel(thetas, self.thetas, self.lengths)
+        for k in range(m):  # the residuals of two dimensions are independent
+            cross[k::m, k::m] += near
+        white = cross @ self.factor.T
+        variance = np.sum(flat**2, axis=1) + self.residual**2 - np.sum(white**2, axis=1)
+        return (
+            mean + (cross @ self.solved).reshape(n, m),
+            np.maximum(variance, 0.0).reshape(n, m),
+        )
+
+
+def _inverse_root(covariance: Array) -> Array:
+    """Return the inverse of the lower Cholesky factor."""
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)), dtype=np.float64)
+
+
+def _kernel(first: Array, second: Array, lengths: Array) -> Array:
+    """Return the squared exponential kernel ``(n, k)`` of ``(n, d)`` and ``(k, d)``."""
+    gap = (first[:, np.newaxis] - second) / lengths
+    return np.asarray(np.exp(-0.5 * np.sum(gap**2, axis=2)))

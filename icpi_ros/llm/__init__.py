@@ -1,0 +1,1 @@
+"""Language models in context: prompts, clients, cassettes, a local server."""

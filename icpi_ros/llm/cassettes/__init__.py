@@ -1,0 +1,1 @@
+"""Recorded exchanges with language models, and their replay."""

@@ -1,0 +1,140 @@
+"""What calls of a model cost, and how much they may."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from icpi_ros.core.errors import BudgetSpent, InvalidValue
+from icpi_ros.core.types import Trial
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What calls of a model cost.
+
+    Attributes:
+        calls: HTTP requests, retries included.
+        prompt_tokens: as the server told; estimated where it did not.
+        completion_tokens: the same.
+        cached_tokens: part of ``prompt_tokens`` that the server had cached.
+        estimated: calls whose tokens were estimated.
+        money: [currency of the price table]; NaN = unknown.
+        seconds: wall time waited for the model, pauses between retries included [s].
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    estimated: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Spending) -> Spending:
+        """Return the sum; unknown money stays unknown."""
+        return Spending(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.estimated + other.estimated,
+            self.money + other.money,
+            self.seconds + other.seconds,
+        )
+
+    def __sub__(self, other: Spending) -> Spending:
+        """Return what came on top of ``other``; unknown money stays unknown."""
+        return Spending(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON types; unknown money is None."""
+        return asdict(self) | {"money": None if math.isnan(self.money) else self.money}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Spending:
+        """Inverse of :meth:`as_dict`; unknown keys are ignored, missing ones are 0."""
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        if known.get("money", 0.0) is None:
+            known["money"] = math.nan
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a run may spend on its model; infinity = no limit.
+
+    Attributes:
+        calls: HTTP requests, retries included.
+        tokens: prompt and completion tokens.
+        money: [currency of the price table].
+        seconds: waiting for the model [s].
+    """
+
+    calls: float = math.inf
+    tokens: float = math.inf
+    money: float = math.inf
+    seconds: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Refuse limits that are no numbers.
+
+        Raises:
+            InvalidValue: a limit is not positive.
+        """
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if math.isnan(value) or value <= 0.0:
+                raise InvalidValue(f"budget of {f.name} = {value:g}: must be above 0")
+
+
+def spent_on(trials: Iterable[Trial]) -> Spending:
+    """Return what the proposals of all attempts of a run's trials cost.
+
+    An attempt that repeats a proposal did not pay for it again.
+    """
+    paid: dict[tuple[int, str], Spending] = {}
+    for trial in trials:
+        spent = trial.proposal.details.get("spent")
+        if isinstance(spent, Mapping):
+            made = f"{trial.proposal.theta.tolist()} {sorted(spent.items())}"
+            paid[trial.number, made] = Spending.from_dict(spent)
+    return sum(paid.values(), Spending())
+
+
+class Meter:
+    """Adds up a run's spending and stops it at the budget; used from one thread at a time.
+
+    Attributes:
+        budget: the limits.
+        spent: so far.
+    """
+
+    def __init__(self, budget: Budget | None = None, spent: Spending | None = None) -> None:
+        """Begin with what a resumed run has ``spent`` already."""
+        self.budget = budget or Budget()
+        self.spent = spent or Spending()
+
+    def require(self) -> None:
+        """Check that one more call may be made.
+
+        Raises:
+            BudgetSpent: it may not; the message names the limit.  Unknown money counts as spent.
+        """
+        for f in fields(self.budget):
+            limit, spent = getattr(self.budget, f.name), getattr(self.spent, f.name)
+            if math.isfinite(limit) and not spent < limit:
+                raise BudgetSpent(
+                    f"the model's budget of {f.name} is used up: {spent:.6g} of {limit:.6g}"
+                )
+
+    def charge(self, spent: Spending) -> None:
+        """Add what a call cost."""
+        self.spent = self.spent + spent

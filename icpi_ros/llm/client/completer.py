@@ -1,0 +1,75 @@
+"""The completer seam: chat messages in, texts and what they cost out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from icpi_ros.llm.client.budget import Spending
+
+Message: TypeAlias = dict[str, str]
+"""A chat message: ``role`` ("system", "user" or "assistant") and ``content``."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a model.
+
+    Attributes:
+        messages: the chat.
+        numbers: how many integers the reply should hold; servers that can are held to
+            ``{"output": [integers]}`` of that length.
+        samples: independent replies wanted, at least 1.
+        temperature: of sampling; None = the server's own default.
+        seed: of sampling, for servers that take one; None = none is sent.
+    """
+
+    messages: tuple[Message, ...]
+    numbers: int
+    samples: int = 1
+    temperature: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered.
+
+    Attributes:
+        texts: the replies, at least one; at most as many as samples were asked for.
+        spent: what all calls for it cost, failed ones included.
+        model: the model that answered, as the server calls it.
+        format: rung of the ladder that it was asked in: ``json_schema``,
+            ``json_object+schema``, ``json_object``, ``text``.
+        tries: what went wrong on the way, one line each.
+        replayed: True if it comes from a cassette.
+    """
+
+    texts: tuple[str, ...]
+    spent: Spending = field(default_factory=Spending)
+    model: str = ""
+    format: str = "text"
+    tries: tuple[str, ...] = ()
+    replayed: bool = False
+
+
+class Completer(Protocol):
+    """A sequence model behind some wire.
+
+    Implementations answer or fail by a wall-clock deadline, and never let a key into a text, a
+    log or an exception.
+    """
+
+    def complete(self, request: Request, until: float) -> Completion:
+        """Return the model's completion.
+
+        Args:
+            request: what is asked.
+            until: deadline, in ``time.monotonic()`` seconds; retries included.
+
+        Raises:
+            CompletionFailed: no usable answer; the message is one line that says why.  What it
+                cost nevertheless is on the meter.
+            BudgetSpent: the budget allows no further call.
+        """
+        ...

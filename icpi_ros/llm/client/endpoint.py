@@ -1,0 +1,137 @@
+"""One model at one URL: its key, its address for people, one request to it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from icpi_ros.core.errors import CompletionFailed
+from icpi_ros.llm.client.completer import Request
+from icpi_ros.llm.client.formats import response_format
+from icpi_ros.llm.client.profile import Profile
+from icpi_ros.llm.client.wire import wire
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine."""
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+_NO_KEY = "none"
+"""What a server that needs no key is sent, because the header must hold something."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is reached.
+
+    Attributes:
+        profile: the model, and what may be sent to it.
+        base_url: of the server.
+    """
+
+    profile: Profile
+    base_url: str
+
+    @classmethod
+    def of(cls, profile: Profile) -> Endpoint:
+        """Return the endpoint of a profile; without a URL the environment's or OpenAI's own."""
+        own = os.environ.get("OPENAI_BASE_URL", "").strip()
+        return cls(profile, profile.base_url or own or DEFAULT_BASE_URL)
+
+    @functools.cached_property
+    def shown(self) -> str:
+        """The base URL without user name, password and query, for messages and records."""
+        try:
+            parts = urlsplit(self.base_url)
+            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            return "an invalid URL"
+        return f"{parts.scheme}://{host}{port}{parts.path}"
+
+    @property
+    def is_here(self) -> bool:
+        """True if the server is on this machine: it is asked without a key if none is set."""
+        try:
+            return urlsplit(self.base_url).hostname in LOOPBACK
+        except ValueError:
+            return False
+
+    def check(self) -> None:
+        """Check everything that can be wrong before the network is used.
+
+        Raises:
+            CompletionFailed: what to set.
+        """
+        self._key()
+        if not self.profile.model:
+            raise CompletionFailed("no model: set the option model or ICPI_MODEL")
+        if not self.shown.startswith(("http://", "https://")):
+            raise CompletionFailed(
+                f"base URL {self.shown} must start with http:// or https://: "
+                "set the option base_url or OPENAI_BASE_URL"
+            )
+
+    def _key(self) -> str:
+        """Return the key as the environment has it now; it is kept nowhere."""
+        variable = self.profile.key_variable
+        key = os.environ.get(variable, "").strip()
+        if not key and (not self.profile.needs_key or self.is_here):
+            return _NO_KEY
+        if not key:
+            raise CompletionFailed(
+                f"no API key: set {variable} for {self.shown} (any value if it takes none)"
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise CompletionFailed(f"the value of {variable} is not printable ASCII")
+        return key
+
+    def _client(self) -> Any:
+        return wire().client(self.base_url)
+
+    async def send(self, fields: dict[str, Any]) -> bytes:
+        """Post one request and return the body of the response; raises what ``openai`` raises.
+
+        The package's own models of a response are not used: they take 0.4 ms and let wrong
+        types through.
+        """
+        import httpx2
+
+        response = await self._client().post(
+            "/chat/completions", body=fields, cast_to=httpx2.Response, options=self._options()
+        )
+        return bytes(response.content)
+
+    async def list_models(self) -> None:
+        """Ask for the list of models, which costs nothing; raises what ``openai`` raises."""
+        import httpx2
+
+        await self._client().get("/models", cast_to=httpx2.Response, options=self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {"headers": {"Authorization": f"Bearer {self._key()}"}}
+
+    def fields(self, request: Request, rung: str, n: int, offset: int) -> dict[str, Any]:
+        """Return the body of a request: only what the profile allows.
+
+        Args:
+            request: what is asked.
+            rung: format of the reply.
+            n: choices wanted.
+            offset: number of the first of them among the samples of ``request``.
+        """
+        profile = self.profile
+        body: dict[str, Any] = {"model": profile.model, "messages": list(request.messages)}
+        body |= response_format(rung, request.numbers)
+        if n > 1:
+            body["n"] = n
+        if profile.temperature and request.temperature is not None:
+            body["temperature"] = request.temperature
+        if profile.seed and request.seed is not None:
+            body["seed"] = request.seed + offset
+        if profile.token_limit:
+            body[profile.token_limit] = profile.max_tokens
+        if profile.effort:
+            body["reasoning_effort"] = profile.effort
+        return body

@@ -1,0 +1,189 @@
+"""One completion: as many requests, retries and rungs of the ladder as it takes, in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError
+from icpi_ros.core.redact import redact_texts
+from icpi_ros.llm.client.completer import Completion, Request
+from icpi_ros.llm.client.cursor import Tab
+from icpi_ros.llm.client.endpoint import Endpoint
+from icpi_ros.llm.client.failures import Failure, classify, pause
+from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, experience
+from icpi_ros.llm.client.replies import Reply, Unreadable, read_reply
+
+MAX_ATTEMPTS = 5
+"""Failures of a request, those that lead down the ladder not counted."""
+AT_ONCE = 4
+"""Requests of one completion that are under way at the same time."""
+_MAX_ROUNDS = 3
+
+
+class Exchange:
+    """The requests of one completion; lives in the wire's loop."""
+
+    def __init__(self, endpoint: Endpoint, request: Request, until: float, tab: Tab) -> None:
+        """Remember what is asked; nothing is sent yet."""
+        self._endpoint, self._request, self._until, self._tab = endpoint, request, until, tab
+        self._allowed = until - time.monotonic()
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
+        self._asked = self._choices = 0
+        self._model = endpoint.profile.model
+        self._rung = LADDER[-1]
+        self._tries: list[str] = []
+        self._stop: IcpiError | None = None
+
+    async def run(self) -> Completion | IcpiError:
+        """Return the completion or why there is none.
+
+        The error is returned, not raised: the frames of its traceback would hold the key.
+        """
+        try:
+            self._endpoint.check()
+            if self._request.samples < 1:
+                raise CompletionFailed("no sample was asked for: samples must be 1 or more")
+            if self._allowed <= 0.0:
+                raise CompletionFailed("the deadline is over: the model was not asked")
+            async with asyncio.timeout(self._until - time.monotonic()):
+                await self._gather()
+        except TimeoutError:
+            self._stop = CompletionFailed(self._too_late())
+        except CompletionFailed as exc:
+            self._stop = CompletionFailed(str(exc))
+        except Exception as exc:  # nothing of it but its type: it may hold the key
+            self._stop = CompletionFailed(f"the client failed with {type(exc).__name__}")
+        self._tab.close()
+        return self._result()
+
+    def _too_late(self) -> str:
+        last = f" (last: {self._tries[-1]})" if self._tries else ""
+        return f"no answer from {self._endpoint.shown} within {self._allowed:.1f} s{last}"
+
+    def _result(self) -> Completion | IcpiError:
+        texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
+        if not texts:
+            return self._stop or CompletionFailed(self._tries[-1])
+        end = [str(self._stop)] if self._stop and str(self._stop) not in self._tries else []
+        model, *clean = redact_texts([self._model, *texts])
+        return Completion(
+            texts=tuple(clean),
+            spent=self._tab.spent,
+            model=model,
+            format=self._rung,
+            tries=tuple(self._tries + end),
+        )
+
+    async def _gather(self) -> None:
+        """Ask until all samples are there, some call has failed or nothing more comes."""
+        wanted = self._request.samples
+        per_call = wanted if self._endpoint.profile.samples else 1
+        # The first call alone finds the rung; the others need not all fall down the ladder.
+        first = wanted if len(self._rungs()) == 1 else per_call
+        await self._round(_split(first, per_call))
+        if self._endpoint.profile.samples:  # ask again for as many as it gives
+            per_call = max(1, self._choices)
+        for _ in range(_MAX_ROUNDS):
+            before = self._choices
+            if self._stop or before >= wanted:
+                return
+            await self._round(_split(wanted - before, per_call))
+            if self._choices == before:
+                return
+
+    async def _round(self, sizes: list[int]) -> None:
+        """Make several calls, a few at a time, that ask for ``sizes`` choices."""
+        if len(sizes) == 1:  # a group takes longer than the rest of our own work
+            self._asked += sizes[0]
+            return await self._call(sizes[0], self._asked - sizes[0])
+        async with asyncio.TaskGroup() as group:
+            for size in sizes:
+                group.create_task(self._call(size, self._asked))
+                self._asked += size
+        return None
+
+    async def _call(self, n: int, offset: int) -> None:
+        async with self._gate:
+            if self._stop is None:
+                try:
+                    await self._attempts(n, offset)
+                except BudgetSpent as exc:
+                    self._stop = BudgetSpent(str(exc))
+
+    async def _attempts(self, n: int, offset: int) -> None:
+        """Ask until there is a reply, and keep it, or no hope."""
+        rungs, failed, tries, doubted = list(self._rungs()), 0, 0, False
+        while True:
+            tries += 1
+            outcome = await self._ask(n, offset, rungs[0])
+            if isinstance(outcome, Reply):
+                return self._keep(outcome, n, offset, rungs[0])
+            if outcome.status in FALL_STATUS and self._may_fall(rungs):
+                self._tries.append(f"{rungs[0]}: {outcome.line}")
+                doubted = outcome.status == PASSING and not doubted
+                if not doubted:
+                    rungs.pop(0)
+                continue
+            failed += 1
+            self._tries.append(outcome.line)
+            if not await self._wait(outcome, failed, tries):
+                return None
+
+    def _rungs(self) -> tuple[str, ...]:
+        profile = self._endpoint.profile
+        return experience().rungs(self._endpoint.shown, profile.model, profile.formats)
+
+    def _may_fall(self, rungs: list[str]) -> bool:
+        """Tell whether there is a lower rung and this one has not worked for another call."""
+        return len(rungs) > 1 and self._rungs() != (rungs[0],)
+
+    async def _wait(self, failure: Failure, failed: int, tries: int) -> bool:
+        """Wait as long as a failure asks for; False = do not try again."""
+        if not failure.retry or failed >= MAX_ATTEMPTS:
+            suffix = f" ({tries} tries)" if tries > 1 else ""
+            self._stop = CompletionFailed(failure.line + suffix)
+            return False
+        # A kept connection that the server has closed meanwhile is no reason to wait.
+        broken = failure.status == 0 and failed == 1
+        seconds = 0.0 if broken else pause(failed - 1, failure.retry_after)
+        if time.monotonic() + seconds > self._until:
+            line = f"{failure.line}; a retry would miss the deadline of {self._allowed:.1f} s"
+            self._stop = CompletionFailed(line)
+            return False
+        await asyncio.sleep(seconds)
+        return True
+
+    async def _ask(self, n: int, offset: int, rung: str) -> Reply | Failure:
+        """Send one request and charge it, however it ends."""
+        endpoint, request = self._endpoint, self._request
+        self._tab.begin()
+        reply, billed = None, True
+        try:
+            reply = read_reply(await endpoint.send(endpoint.fields(request, rung, n, offset)))
+            return reply
+        except Unreadable as exc:
+            return Failure(f"{endpoint.shown} {exc}")
+        except Exception as exc:
+            profile = endpoint.profile
+            failure = classify(exc, endpoint.shown, profile.model, profile.key_variable)
+            billed = failure.lost
+            return failure
+        finally:
+            self._tab.end(request.messages, reply, billed)
+
+    def _keep(self, reply: Reply, n: int, offset: int, rung: str) -> None:
+        self._choices += min(reply.choices, n)
+        self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
+        if reply.texts:
+            self._texts[offset] = reply.texts[:n]
+            self._model, self._rung = reply.model or self._model, rung
+            profile = self._endpoint.profile
+            experience().worked(self._endpoint.shown, profile.model, rung)
+
+
+def _split(total: int, size: int) -> list[int]:
+    """Return parts of at most ``size`` that add up to ``total``."""
+    whole, rest = divmod(total, size)
+    return [size] * whole + ([rest] if rest else [])

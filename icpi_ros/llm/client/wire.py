@@ -1,0 +1,155 @@
+"""One event loop and one kept HTTP client per process, for every client of a model.
+
+Connections stay open between calls, so a proposal pays for TCP and TLS once.  Everything that
+touches the client or a meter runs in the loop's own thread; callers of any thread wait there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+from icpi_ros.core.errors import CompletionFailed
+
+MAX_BODY = 8_000_000
+"""Longest response that is read [bytes]; a completion has a few thousand."""
+GRACE = 0.25
+"""How long a caller waits for the loop beyond its deadline [s]."""
+_IDLE = 60.0
+"""How long an unused connection is kept [s]: trials are seconds apart."""
+_Result = TypeVar("_Result")
+
+
+class UnusableBody(Exception):
+    """A response that is not read to its end; the text continues "<endpoint> ..."."""
+
+
+class Wire:
+    """A running event loop and the HTTP client that belongs to it.
+
+    Attributes:
+        http: the kept ``httpx2.AsyncClient``; to be used in the loop only.
+    """
+
+    def __init__(self) -> None:
+        """Start the loop's thread and make the client; about 20 ms, for the TLS context."""
+        self.http = _http_client()
+        self._clients: dict[str, Any] = {}
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="model wire", daemon=True).start()
+
+    def client(self, base_url: str) -> Any:
+        """Return the ``AsyncOpenAI`` of a server; to be used in the loop only.
+
+        It is kept, because making one takes 0.5 ms, but it knows no key: every request brings
+        its own Authorization header.
+        """
+        from openai import AsyncOpenAI
+
+        if base_url not in self._clients:
+            self._clients[base_url] = AsyncOpenAI(
+                api_key="brought by each request",
+                admin_api_key="",
+                base_url=base_url,
+                max_retries=0,
+                timeout=None,
+                http_client=self.http,
+            )
+        return self._clients[base_url]
+
+    def run(self, work: Coroutine[Any, Any, _Result], until: float) -> _Result:
+        """Return what ``work`` returns; it is cancelled if it does not end in time.
+
+        Args:
+            work: to be run in the loop; should end by ``until`` of its own accord.
+            until: deadline, in ``time.monotonic()`` seconds.
+
+        Raises:
+            TimeoutError: ``work`` has not ended by ``until`` plus a small grace.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(max(until - time.monotonic(), 0.0) + GRACE)
+        finally:  # also when the caller was interrupted; does nothing to work that has ended
+            future.cancel()
+
+
+def wire() -> Wire:
+    """Return this process's wire, made at first use.
+
+    Two threads that are first at the same time may make one each; both work.
+
+    Raises:
+        CompletionFailed: a package is missing or the environment's proxy or TLS settings are wrong.
+    """
+    return _wire(os.getpid())  # threads do not survive a fork: a child needs its own
+
+
+@functools.cache
+def _wire(pid: int) -> Wire:
+    try:
+        import openai  # noqa: F401  # paid for here, not in the first call
+    except ImportError as exc:
+        why = f"the openai package cannot be imported ({exc}): install openai>=3,<4"
+        raise CompletionFailed(why) from None
+    try:
+        return Wire()
+    except (ImportError, OSError, ValueError) as exc:  # its text can hold a proxy's password
+        why = f"the HTTP client cannot be made ({type(exc).__name__}): check the environment"
+        raise CompletionFailed(f"{why} (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE)") from None
+
+
+def _http_client() -> Any:
+    """Return a client without deadlines of its own that follows no redirects.
+
+    A redirect would take prompt and key somewhere that nobody configured.
+    """
+    import httpx2
+
+    return httpx2.AsyncClient(
+        timeout=None,
+        limits=httpx2.Limits(
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE
+        ),
+        event_hooks={"response": [_bound_body], "request": [_ask_for_plain]},
+    )
+
+
+async def _ask_for_plain(request: Any) -> None:
+    request.headers["Accept-Encoding"] = "identity"
+
+
+async def _bound_body(response: Any) -> None:
+    """Let no response, however long or cleverly compressed, fill the memory."""
+    coding = response.headers.pop("content-encoding", "identity").strip().lower()
+    if response.is_success and coding != "identity":
+        raise UnusableBody("answered compressed, though asked not to")
+    response.stream = _bounded_stream()(response.stream)
+
+
+@functools.cache
+def _bounded_stream() -> Any:
+    """Return the class of streams that raise when they get too long; its base is imported late."""
+    import httpx2
+
+    class Bounded(httpx2.AsyncByteStream):
+        def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            length = 0
+            async for part in self._stream:
+                length += len(part)
+                if length > MAX_BODY:
+                    raise UnusableBody(f"answered with more than {MAX_BODY / 1e6:g} MB")
+                yield part
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    return Bounded

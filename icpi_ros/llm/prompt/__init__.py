@@ -1,0 +1,1 @@
+"""Prompts: sequences to complete, as numbers, tokens and text."""

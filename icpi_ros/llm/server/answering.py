@@ -1,0 +1,148 @@
+"""Completed patterns as answers of a chat model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from icpi_ros import __version__
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array
+from icpi_ros.llm.client.token_count import count_chat, count_tokens, cut
+from icpi_ros.llm.prompt.completion import Guess, complete
+from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.tokens import NumberFormat
+from icpi_ros.llm.server.request import MODEL, ChatRequest, Form, Refused
+
+DESCRIPTION = "not a language model: it completes number patterns"
+MAX_OUTPUTS = 1000
+"""Most numbers of an answer."""
+MAX_COUNT = 10**15
+"""Largest integer that is answered: exact as a float."""
+
+
+def model_card() -> dict[str, Any]:
+    """Return what the server says about its model."""
+    return {
+        "id": MODEL,
+        "object": "model",
+        "created": 0,
+        "owned_by": "icpi_ros",
+        "description": DESCRIPTION,
+        "version": __version__,
+    }
+
+
+def respond(body: bytes) -> dict[str, Any]:
+    """Return the answer to the body of a request, as a Chat Completions object.
+
+    Raises:
+        Refused: there is no answer; the message says why.
+    """
+    request = ChatRequest.parse(body)
+    texts = answers(request)
+    written = [text if request.limit is None else cut(text, request.limit) for text in texts]
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": short, "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop" if short == text else "length",
+        }
+        for index, (short, text) in enumerate(zip(written, texts, strict=True))
+    ]
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": MODEL,
+        "system_fingerprint": f"icpi_ros-{__version__}",
+        "choices": choices,
+        "usage": _usage(request, written),
+    }
+
+
+def answers(request: ChatRequest) -> list[str]:
+    """Return the ``n`` whole answers.
+
+    Raises:
+        Refused: the prompt has no line to complete, or the model fails.
+    """
+    try:
+        pattern, numbers = read_prompt(request.prompt)
+    except InvalidValue as exc:
+        raise Refused(str(exc), "messages") from None
+    guess = _guess(_fitted(pattern, request.form))
+    draws = _draws(guess, request)
+    return [_written(draw, numbers, request.form.key) for draw in draws]
+
+
+def _fitted(pattern: Pattern, form: Form) -> Pattern:
+    """Return the pattern with as many outputs as the form allows; lines decide, if there are any.
+
+    Raises:
+        Refused: the lines have another number of outputs, or there are too many.
+    """
+    if form.least and not len(pattern.shared) + len(pattern.own):
+        width = form.least
+        if width <= MAX_OUTPUTS:
+            none = Lines(pattern.shared.inputs, np.empty((0, width)))
+            pattern = replace(pattern, shared=none, own=none)
+    else:
+        width = pattern.width
+    if width > MAX_OUTPUTS:
+        raise Refused(f"{width} outputs: allowed are at most {MAX_OUTPUTS}", "messages")
+    if width < form.least or (form.most is not None and width > form.most):
+        span = f"{form.least} to {'any' if form.most is None else form.most}"
+        message = f"the lines have {width} outputs, the schema allows {span} in {form.key!r}"
+        raise Refused(message, "response_format")
+    return pattern
+
+
+def _guess(pattern: Pattern) -> Guess:
+    message = "the model failed numerically on this pattern: use numbers of a smaller size"
+    try:
+        with np.errstate(all="ignore"):
+            guess = complete(pattern)
+    except np.linalg.LinAlgError:
+        raise Refused(message, status=500) from None
+    if not (np.isfinite(guess.mean).all() and np.isfinite(guess.std)):
+        raise Refused(message, status=500)
+    return guess
+
+
+def _draws(guess: Guess, request: ChatRequest) -> Array:
+    """Return the outputs ``(n, q)`` of each choice, scaled."""
+    if request.temperature == 0.0:
+        return np.tile(guess.mean, (request.n, 1))
+    text = hashlib.sha256(request.prompt.encode("utf-8", "surrogatepass")).digest()
+    seed = 0 if request.seed is None else request.seed % 2**64 + 1
+    rng = np.random.default_rng([seed, *text])
+    noise = rng.standard_normal((request.n, len(guess.mean)))
+    return np.asarray(guess.mean + request.temperature * guess.std * noise)
+
+
+def _written(outputs: Array, numbers: NumberFormat, key: str) -> str:
+    largest = MAX_COUNT * numbers.quantum
+    clamped = np.clip(outputs, -largest, largest)
+    if not key:
+        return numbers.encode(clamped)
+    return json.dumps({key: [round(float(v) * 10**numbers.digits) for v in clamped]})
+
+
+def _usage(request: ChatRequest, written: list[str]) -> dict[str, Any]:
+    prompt = count_chat([{"content": content} for content in request.contents])
+    completion = sum(map(count_tokens, written))
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }

@@ -1,1 +1,0 @@
-"""Clients of sequence models: messages in, text and usage out."""

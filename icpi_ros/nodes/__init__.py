@@ -1,1 +1,0 @@
-"""Thin ROS nodes; the only package here that imports ROS."""

@@ -1,1 +1,0 @@
-"""A bag examined without a robot and without a graph; see docs/replay.md."""

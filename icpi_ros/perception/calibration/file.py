@@ -1,0 +1,228 @@
+"""A calibrated camera as YAML, written by `icpi calibrate` and loaded by the node.
+
+The upper keys are those of ROS's ``camera_info_manager`` (``camera_calibration_parsers``), so that
+camera drivers load the file too, and a file of ROS's own calibrator gives the intrinsics here. The
+block ``icpi`` is ours: schema, pose of the camera, residuals, date, and how it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from icpi_ros.core.errors import CalibrationFileError, InvalidValue
+from icpi_ros.core.files import replacing
+from icpi_ros.core.types import Array
+from icpi_ros.perception.calibration.yaml_values import data, floats, whole
+from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
+
+SCHEMA = 1
+MODEL = "plumb_bob"
+_LARGEST = 1_000_000
+"""Bytes; a camera's file has 2,000."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where numbers come from, and how good they are.
+
+    Attributes:
+        how: one line, for example the board and the source of images.
+        date: ISO 8601, UTC.
+        samples: views (intrinsics) or points (pose) that were used.
+        residual_px: root mean square distance of seen and reprojected points [px].
+        residual_mm: the same on the board or table [mm].
+        worst_px: largest such distance: of a view's mean square (intrinsics), a point (pose) [px].
+    """
+
+    how: str
+    date: str
+    samples: int
+    residual_px: float
+    residual_mm: float
+    worst_px: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Content of a camera's file.
+
+    Attributes:
+        intrinsics: of the camera.
+        made: of the intrinsics; None if another program made them.
+        camera: with its pose; None before `icpi calibrate table`.
+        placed: of the pose.
+    """
+
+    intrinsics: Intrinsics
+    made: Origin | None = None
+    camera: Camera | None = None
+    placed: Origin | None = None
+
+
+def load_camera(path: Path) -> Camera:
+    """Return a camera with its pose.
+
+    Raises:
+        CalibrationFileError: see :func:`load`, or the file has no pose.
+    """
+    camera = load(path).camera
+    if camera is None:
+        raise CalibrationFileError(
+            f"{path} does not say where the camera stands: run `icpi calibrate table --camera "
+            f"{path} --out {path}` first"
+        )
+    return camera
+
+
+def require_size(intrinsics: Intrinsics, width: int, height: int, where: str) -> None:
+    """Refuse images [px] of another size than the camera was calibrated with.
+
+    Raises:
+        CalibrationFileError: names both sizes and ``where`` the images come from.
+    """
+    if (width, height) != (intrinsics.width, intrinsics.height):
+        raise CalibrationFileError(
+            f"{where} is {width} x {height} px, the camera was calibrated with "
+            f"{intrinsics.width} x {intrinsics.height} px: calibrate it at this size"
+        )
+
+
+def save(path: Path, calibration: Calibration) -> None:
+    """Write a calibration; the file is whole or not there at all."""
+    intrinsics = calibration.intrinsics
+    if calibration.camera is not None:
+        intrinsics = calibration.camera.intrinsics
+    ours: dict[str, Any] = {"schema": SCHEMA}
+    if calibration.made:
+        ours["intrinsics"] = vars(calibration.made).copy()
+    if calibration.camera:
+        ours["pose"] = _pose_block(calibration.camera, calibration.placed)
+    content = {
+        "image_width": intrinsics.width,
+        "image_height": intrinsics.height,
+        "camera_name": calibration.camera.frame if calibration.camera else "camera",
+        "camera_matrix": _matrix(intrinsics.matrix),
+        "distortion_model": MODEL,
+        "distortion_coefficients": _matrix(intrinsics.distortion[np.newaxis]),
+        "rectification_matrix": _matrix(np.eye(3)),
+        "projection_matrix": _matrix(np.column_stack([intrinsics.matrix, np.zeros(3)])),
+        "icpi": ours,
+    }
+    with replacing(path) as temporary:
+        text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _matrix(values: Array) -> dict[str, Any]:
+    rows, columns = values.shape
+    return {"rows": rows, "cols": columns, "data": [float(v) for v in values.ravel()]}
+
+
+def _pose_block(camera: Camera, placed: Origin | None) -> dict[str, Any]:
+    block: dict[str, Any] = {
+        "from": "base",
+        "to": camera.frame,
+        "rotation": _matrix(camera.rotation),
+        "translation_m": [float(v) for v in camera.translation],
+        "camera_position_in_base_m": [float(v) for v in camera.position],
+    }
+    return block | (vars(placed) if placed else {})
+
+
+def load(path: Path) -> Calibration:
+    """Return what a file holds.
+
+    Raises:
+        CalibrationFileError: one line: missing, damaged, newer schema, another distortion model,
+            values that are not finite, a matrix that cannot be inverted, a pose that is none.
+    """
+    content = _read(path)
+    try:
+        ours = content.get("icpi", {})
+        if not isinstance(ours, dict):
+            raise InvalidValue("icpi is no block of keys")
+        _check_schema(ours)
+        intrinsics = _intrinsics(content)
+        made = _origin(ours["intrinsics"], "icpi.intrinsics") if "intrinsics" in ours else None
+        if "pose" not in ours:
+            return Calibration(intrinsics, made)
+        camera, placed = _pose(intrinsics, ours["pose"])
+        return Calibration(intrinsics, made, camera, placed)
+    except InvalidValue as exc:
+        raise CalibrationFileError(f"{path} is no usable calibration: {exc}") from exc
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return the file's keys; all values are still text: YAML 1.1 reads 1e-05 as a string."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise CalibrationFileError(f"{path} is too large for a camera's calibration")
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except OSError as exc:
+        raise CalibrationFileError(
+            f"cannot read calibration {path}: {exc.strerror or exc}; make one with "
+            "`icpi calibrate camera`"
+        ) from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        reason = " ".join(str(exc).split())[:160]
+        raise CalibrationFileError(f"{path} is no YAML: {reason}") from exc
+    if not isinstance(content, dict):
+        raise CalibrationFileError(f"{path} is no calibration: expected keys like image_width")
+    return content
+
+
+def _check_schema(ours: Mapping[str, Any]) -> None:
+    if not ours:
+        return
+    schema = whole(ours, "schema", "icpi.schema")
+    if schema > SCHEMA:
+        raise InvalidValue(
+            f"its schema {schema} is newer than this program's ({SCHEMA}): update icpi_ros"
+        )
+
+
+def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
+    model = content.get("distortion_model", MODEL)
+    if model != MODEL:
+        raise InvalidValue(f"distortion_model {model!r}: only {MODEL} is supported")
+    return Intrinsics(
+        width=whole(content, "image_width", "image_width"),
+        height=whole(content, "image_height", "image_height"),
+        matrix=data(content, "camera_matrix", (3, 3)),
+        distortion=data(content, "distortion_coefficients", (1, DISTORTION))[0],
+    )
+
+
+def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, Origin | None]:
+    if not isinstance(block, dict):
+        raise InvalidValue("icpi.pose is no block of keys")
+    if block.get("from", "base") != "base":
+        raise InvalidValue(f"icpi.pose.from is {block['from']!r}: must be 'base'")
+    rotation = data(block, "rotation", (3, 3))
+    translation = floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
+    frame = block.get("to", "camera_optical")
+    if not isinstance(frame, str) or not frame:
+        raise InvalidValue("icpi.pose.to is no name of a frame")
+    placed = _origin(block, "icpi.pose") if "how" in block else None
+    return Camera(intrinsics, rotation, translation, frame), placed
+
+
+def _origin(block: Any, name: str) -> Origin:
+    if not isinstance(block, dict):
+        raise InvalidValue(f"{name} is no block of keys")
+    residuals = [block.get(key) for key in ("residual_px", "residual_mm", "worst_px")]
+    px, mm, worst = floats(residuals, f"the residuals of {name}", 3)
+    return Origin(
+        how=str(block.get("how", "")),
+        date=str(block.get("date", "")),
+        samples=whole(block, "samples", f"{name}.samples"),
+        residual_px=float(px),
+        residual_mm=float(mm),
+        worst_px=float(worst),
+    )

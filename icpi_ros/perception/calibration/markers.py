@@ -1,0 +1,126 @@
+"""Markers (ArUco, AprilTag) at known places as known points of a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+from icpi_ros.core.errors import CalibrationFailed, InvalidValue
+from icpi_ros.core.types import Array
+from icpi_ros.perception.calibration.board import Gray, dictionary
+from icpi_ros.perception.calibration.known_points import KnownPoints
+from icpi_ros.perception.calibration.marker_edges import refined
+
+CORNERS = ("upper left", "upper right", "lower right", "lower left")
+MOVED = 2.0
+"""A marker that moves by more between the images is not fixed [px]."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A marker that is glued to a known place.
+
+    Attributes:
+        number: its id in the dictionary.
+        size: side with the black border [m].
+        position: ``(3,)`` its centre in frame ``base`` [m].
+        rotation: ``(3, 3)`` columns: to the right, up, out of the paper, in frame ``base``.
+    """
+
+    number: int
+    size: float
+    position: Array
+    rotation: Array
+
+    def __post_init__(self) -> None:
+        """Refuse what is no marker.
+
+        Raises:
+            InvalidValue: a size that is not positive, a value that is not finite, or no rotation.
+        """
+        finite = np.isfinite(self.position).all() and np.isfinite(self.rotation).all()
+        if not (finite and np.isfinite(self.size) and self.size > 0.0):
+            raise InvalidValue(f"marker {self.number}: size and pose must be finite, size positive")
+        off = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max()
+        if off > 1e-6 or np.linalg.det(self.rotation) < 0.0:
+            raise InvalidValue(f"marker {self.number}: its rotation is not a rotation matrix")
+
+    @classmethod
+    def flat(cls, number: int, size: float, position: Array, yaw: float = 0.0) -> Marker:
+        """Return a marker that lies face up; ``yaw`` from base x to its right side [rad]."""
+        c, s = np.cos(yaw), np.sin(yaw)
+        return cls(number, size, position, np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]))
+
+    @property
+    def corners(self) -> Array:
+        """``(4, 3)`` in frame ``base`` [m], in the order of :data:`CORNERS`."""
+        half = 0.5 * self.size
+        own = np.array([[-half, half, 0], [half, half, 0], [half, -half, 0], [-half, -half, 0]])
+        return np.asarray(own @ self.rotation.T + self.position)
+
+
+def find_markers(images: Sequence[Gray], markers: Sequence[Marker], family: str) -> KnownPoints:
+    """Return the corners of all ``markers``, each the median over the images that show it.
+
+    Raises:
+        CalibrationFailed: a marker is in no image, twice in one, or it moved; says which are seen.
+        InvalidValue: two markers have the same number, or one is not in the dictionary.
+    """
+    _check(markers, family)
+    seen: dict[int, list[Array]] = {}
+    for image in images:
+        found = _detect(image, family)
+        for number in {n for n, _ in found}:
+            places = [corners for n, corners in found if n == number]
+            if len(places) > 1 and number in {m.number for m in markers}:
+                raise CalibrationFailed(f"marker {number} is seen twice: remove one of them")
+            seen.setdefault(number, []).append(places[0])
+    missing = [m.number for m in markers if m.number not in seen]
+    if missing:
+        there = ", ".join(map(str, sorted(seen))) or "none"
+        raise CalibrationFailed(
+            f"marker {missing[0]} of dictionary {family} is not seen in {len(images)} image(s) "
+            f"(seen: {there}): check number, dictionary, light and white margin"
+        )
+    pixels = [_fixed(m.number, seen[m.number]) for m in markers]
+    names = tuple(f"marker {m.number} {corner}" for m in markers for corner in CORNERS)
+    return KnownPoints(np.vstack(pixels), np.vstack([m.corners for m in markers]), names)
+
+
+def _check(markers: Sequence[Marker], family: str) -> None:
+    numbers, there = [m.number for m in markers], len(dictionary(family).bytesList)
+    if not markers:
+        raise InvalidValue("no marker is given")
+    for number in numbers:
+        if numbers.count(number) > 1:
+            raise InvalidValue(f"marker {number} is given more than once")
+        if not 0 <= number < there:
+            raise InvalidValue(f"marker {number}: dictionary {family} has 0 to {there - 1}")
+
+
+def _detect(image: Gray, family: str) -> list[tuple[int, Array]]:
+    parameters = cv2.aruco.DetectorParameters()
+    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
+    markers = dictionary(family)
+    detector = cv2.aruco.ArucoDetector(markers, parameters)
+    corners, ids = cast("tuple[Any, Any]", detector.detectMarkers(image)[:2])
+    if ids is None:
+        return []
+    across = markers.markerSize + 2
+    places = [refined(image, np.asarray(one, np.float64).reshape(4, 2), across) for one in corners]
+    return [(int(n), place) for n, place in zip(np.asarray(ids).ravel(), places, strict=True)]
+
+
+def _fixed(number: int, places: Sequence[Array]) -> Array:
+    middle = np.asarray(np.median(places, axis=0))
+    moved = float(np.abs(np.asarray(places) - middle).max())
+    if moved > MOVED:
+        raise CalibrationFailed(
+            f"marker {number} moves by {moved:.1f} px between the images: camera and marker must "
+            "stand still"
+        )
+    return middle

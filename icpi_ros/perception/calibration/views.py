@@ -1,0 +1,121 @@
+"""Views of a calibration board: which of them tell something new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from icpi_ros.core.types import Array, Indices
+from icpi_ros.perception.calibration.board import Board, Gray
+
+MIN_CORNERS = 8
+"""A view with fewer corners says little and its pose is uncertain."""
+NEW_PLACE = 0.04
+"""Views whose outlines differ by less than this share of the image's diagonal are the same."""
+STILL = 0.004
+"""A board whose outline moves by less between two frames is held still [diagonals]."""
+GRID = 8, 6
+"""Cells of the image, across and down, in which coverage is counted."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The board in one image.
+
+    Attributes:
+        name: of the image, for messages.
+        pixels: ``(n, 2)`` corners.
+        ids: ``(n,)`` rows of ``Board.corners``.
+        size: width and height of the image [px].
+        outline: ``(4, 2)`` where the pattern's corners are, in diagonals of the image; without
+            distortion, so only good for comparing.
+    """
+
+    name: str
+    pixels: Array
+    ids: Indices
+    size: tuple[int, int]
+    outline: Array
+
+    def distance(self, other: View) -> float:
+        """Return how far the outline's farthest corner is from that in ``other`` [diagonals]."""
+        turned = np.roll(other.outline, 2, axis=0)  # a chessboard may be found upside down
+        return float(
+            min(np.linalg.norm(self.outline - one, axis=1).max() for one in (other.outline, turned))
+        )
+
+
+def see(board: Board, image: Gray, name: str) -> View | None:
+    """Return the view of ``board`` in an image; None if too little of it is seen."""
+    pixels, ids = board.detect(image)
+    if len(ids) < MIN_CORNERS:
+        return None
+    flat = board.corners[ids, :2]
+    if np.ptp(flat, axis=0).min() < 0.5 * board.square:  # one row: no homography
+        return None
+    homography: Any = cv2.findHomography(flat, pixels)[0]  # None if there is none
+    if homography is None:
+        return None
+    height, width = image.shape
+    outline = cv2.perspectiveTransform(board.outline.reshape(-1, 1, 2), homography)
+    scaled = np.asarray(outline, dtype=np.float64).reshape(4, 2) / np.hypot(width, height)
+    return View(name, pixels, ids, (width, height), scaled)
+
+
+def is_new(view: View, taken: Sequence[View]) -> bool:
+    """Tell whether the board is at another place or tilt than in all views ``taken``."""
+    return all(view.distance(one) >= NEW_PLACE for one in taken)
+
+
+def diverse(views: Sequence[View], limit: int) -> list[View]:
+    """Return at most ``limit`` views that are far from each other, the fullest one first.
+
+    Farthest-point selection; views of a place that is there already are left out.
+    """
+    if not views:
+        return []
+    chosen = [max(views, key=lambda one: len(one.ids))]
+    nearest = np.array([one.distance(chosen[0]) for one in views])
+    while len(chosen) < limit and nearest.max() >= NEW_PLACE:
+        chosen.append(views[int(nearest.argmax())])
+        nearest = np.minimum(nearest, [one.distance(chosen[-1]) for one in views])
+    return chosen
+
+
+def cells(views: Sequence[View]) -> Array:
+    """Return how many corners fall in each cell of the image, ``(down, across)``."""
+    across, down = GRID
+    counts = np.zeros((down, across))
+    for view in views:
+        column = (view.pixels[:, 0] / view.size[0] * across).astype(int).clip(0, across - 1)
+        row = (view.pixels[:, 1] / view.size[1] * down).astype(int).clip(0, down - 1)
+        np.add.at(counts, (row, column), 1)
+    return counts
+
+
+def coverage(views: Sequence[View]) -> float:
+    """Return the share of the image's cells that hold a corner of some view, 0 to 1."""
+    return float((cells(views) > 0).mean())
+
+
+class Collector:
+    """Takes a view of a live stream whenever the board is held still at a new place."""
+
+    def __init__(self) -> None:
+        """Begin with no views."""
+        self.views: list[View] = []
+        self._last: View | None = None
+
+    def offer(self, view: View | None) -> bool:
+        """Look at the newest view, None if the board is not seen; tell whether it was taken."""
+        last, self._last = self._last, view
+        if view is None or last is None or view.distance(last) > STILL:
+            return False
+        if not is_new(view, self.views):
+            return False
+        self.views.append(view)
+        return True

@@ -1,0 +1,138 @@
+"""Is an arm's description sound?  Each check is one line that says what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icpi_ros.core.types import Array
+from icpi_ros.robots.base import Arm
+from icpi_ros.robots.clearance import least_clearance, lowest
+
+SAMPLES = 200
+"""Joint positions that are drawn for a check."""
+NEAR_HOME = 0.3
+"""The inverse is checked for poses up to so far from home [rad per joint]."""
+EXACT, SLOPE = 1e-9, 1e-6
+"""Largest error of the inverse [m], [rad], and of a derivative [m/rad], [rad/rad]."""
+STIFFEST = 0.02
+"""Least singular value of the Jacobian at home."""
+LEAST_USED = 0.01
+"""Least share of joint positions whose tool point lies in the workspace."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of one check.
+
+    Attributes:
+        what: was checked.
+        sound: False: the description must be mended.
+        text: what was measured, with unit.
+    """
+
+    what: str
+    sound: bool
+    text: str
+
+
+def check_arm(arm: Arm, seed: int = 0) -> list[Finding]:
+    """Return the result of every check.
+
+    Args:
+        arm: to check.
+        seed: of the joint positions that are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.uniform(arm.limits.lower, arm.limits.upper, (SAMPLES, len(arm.joints)))
+    near = np.clip(
+        arm.home + rng.uniform(-NEAR_HOME, NEAR_HOME, drawn.shape),
+        arm.limits.lower,
+        arm.limits.upper,
+    )
+    return [
+        _inverse(arm, near),
+        _jacobian(arm, drawn),
+        _rates(arm, near),
+        _home_limits(arm),
+        _home_stiffness(arm),
+        _home_contact(arm),
+        _home_height(arm),
+        _workspace(arm, drawn),
+    ]
+
+
+def _inverse(arm: Arm, q: Array) -> Finding:
+    """The inverse answers poses near home, and exactly."""
+    point, rotation = arm.tool_pose(q)
+    answer = arm.inverse(point, rotation)
+    found = np.isfinite(answer).all(axis=1)
+    if not found.any():
+        return Finding("inverse", False, "answers no pose near home")
+    back = arm.tool_pose(answer[found])
+    error = max(np.abs(back[0] - point[found]).max(), np.abs(back[1] - rotation[found]).max())
+    text = f"answers {found.mean():.0%} of {len(q)} poses near home, error {error:.1e}"
+    return Finding("inverse", bool(error < EXACT and found.mean() > 0.9), text)
+
+
+def _jacobian(arm: Arm, q: Array) -> Finding:
+    """The Jacobian is the derivative of the tool pose."""
+    from scipy.spatial.transform import Rotation  # half a second that `icpi arm list` need not take
+
+    step, worst = 1e-6, 0.0
+    jacobian = arm.jacobian(q)
+    for joint, unit in enumerate(np.eye(q.shape[1])):
+        ahead, behind = arm.tool_pose(q + step * unit), arm.tool_pose(q - step * unit)
+        moved = (ahead[0] - behind[0]) / (2 * step)
+        turn = Rotation.from_matrix(ahead[1] @ np.swapaxes(behind[1], 1, 2)).as_rotvec()
+        slope = np.concatenate([moved, turn / (2 * step)], axis=1)
+        worst = max(worst, float(np.abs(jacobian[:, :, joint] - slope).max()))
+    return Finding("jacobian", worst < SLOPE, f"off the derivative of the pose by {worst:.1e}")
+
+
+def _rates(arm: Arm, q: Array) -> Finding:
+    """The rates move the tool as asked, and nothing else."""
+    try:
+        off = np.abs(arm.jacobian(q) @ arm.rates(q) - np.eye(6)).max()
+    except np.linalg.LinAlgError:
+        return Finding("rates", False, "some directions of the tool cannot be reached near home")
+    return Finding("rates", bool(off < SLOPE), f"move the tool as asked within {off:.1e}")
+
+
+def _home_limits(arm: Arm) -> Finding:
+    margin = np.minimum(arm.home - arm.limits.lower, arm.limits.upper - arm.home)
+    joint = int(np.argmin(margin))
+    text = f"{margin[joint]:.2f} rad from the nearest joint limit ({arm.joints[joint]})"
+    return Finding("home in its limits", bool(margin[joint] > 0.0), text)
+
+
+def _home_stiffness(arm: Arm) -> Finding:
+    least = float(np.linalg.svd(arm.jacobian(arm.home), compute_uv=False)[-1])
+    text = f"least singular value {least:.3f}, needed {STIFFEST:g}"
+    return Finding("home away from singularities", least >= STIFFEST, text)
+
+
+def _home_contact(arm: Arm) -> Finding:
+    near = least_clearance(arm, arm.home)
+    text = f"{near.first} and {near.second} are {1e3 * near.distance:.0f} mm apart"
+    return Finding("home without self-contact", near.distance > 0.0, text)
+
+
+def _home_height(arm: Arm) -> Finding:
+    height, name = lowest(arm, arm.home)
+    floor = float(arm.limits.workspace_lower[2])
+    text = f"lowest piece is {name} at z = {height:.3f} m, workspace from {floor:g} m"
+    return Finding("home above the table", height >= floor, text)
+
+
+def _workspace(arm: Arm, q: Array) -> Finding:
+    """The box holds the tool at home and a part of what the arm can reach."""
+    low, high = arm.limits.workspace_lower, arm.limits.workspace_upper
+    home, _ = arm.tool_pose(arm.home)
+    points, _ = arm.tool_pose(q)
+    share = float(((points >= low) & (points <= high)).all(axis=1).mean())
+    inside = bool(((home >= low) & (home <= high)).all())
+    where = "inside" if inside else "outside"
+    text = f"tool at home is {where}; holds the tool in {share:.0%} of {len(q)} joint positions"
+    return Finding("workspace", inside and share >= LEAST_USED, text)

@@ -1,0 +1,1 @@
+"""Readers of an arm's YAML and URDF."""

@@ -1,0 +1,166 @@
+"""Inverse kinematics of any serial arm of six or more joints, by Newton's method.
+
+The wanted pose is led from the tool's pose at ``home`` to the asked one; damped Newton steps
+follow it.  Each row of a batch is solved alone and always from ``home``, so an answer depends on
+its pose only, and neighbouring poses get neighbouring answers.  More than six joints: of all
+answers the one that costs least, where a joint costs its squared way from ``home``, and much more
+close to a limit; Newton's method gets the exact second derivatives, so that the answer is smooth
+in the pose (Lagrange conditions of the least cost; no other source).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from icpi_ros.core.types import Array
+from icpi_ros.robots.chain import Chain
+
+LEGS = 8
+"""Parts of the way from the pose at home to the wanted one."""
+STEPS_PER_LEG = 2
+LAST_STEPS = 40
+"""Most Newton steps at the wanted pose."""
+LONGEST_STEP = 0.4
+"""Largest change of a joint in one step [rad]."""
+CONVERGED = 1e-10
+"""Largest remaining error of an answer: pose [m], [rad], and condition of the least cost."""
+DAMPING = 1e-3
+"""Square of the damping where the error is 1 or more; it falls with the error's square."""
+WALL, STEEPNESS = 2.0, 7
+"""Slope and power of the cost close to a limit."""
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """Solver for one chain.
+
+    Attributes:
+        chain: geometry.
+        home, lower, upper: ``(n,)`` preferred pose and limits [rad].
+    """
+
+    chain: Chain
+    home: Array
+    lower: Array
+    upper: Array
+
+    def solve(self, position: Array, rotation: Array) -> Array:
+        """Return joint positions ``(..., n)`` [rad]; NaN where nothing was found.
+
+        Args:
+            position: ``(..., 3)`` tool point [m].
+            rotation: ``(..., 3, 3)`` tool rotation.
+        """
+        points, turns = position.reshape(-1, 3), rotation.reshape(-1, 3, 3)
+        answer = np.full((len(points), len(self.home)), np.nan)
+        sound = np.isfinite(points).all(axis=1) & np.isfinite(turns).all(axis=(1, 2))
+        if sound.any():
+            answer[sound] = self._lead(points[sound], turns[sound])
+        return answer.reshape(*position.shape[:-1], len(self.home))
+
+    def rates(self, q: Array) -> Array:
+        """Return joint velocities ``(..., n, 6)`` per tool twist along the answers; see Arm."""
+        flat = q.reshape(-1, q.shape[-1])
+        system, _ = self._system(flat)
+        unit = np.broadcast_to(np.eye(q.shape[-1])[:, :6], (len(flat), q.shape[-1], 6))
+        return np.asarray(np.linalg.solve(system, unit).reshape(*q.shape, 6), dtype=np.float64)
+
+    def _lead(self, points: Array, turns: Array) -> Array:
+        """Follow the pose from home to the wanted ones, then converge."""
+        start = self.chain.tool_frame(self.chain.links(self.home))
+        way = points - start[:3, 3]
+        turn = _rotations().from_matrix(turns @ start[:3, :3].T).as_rotvec()
+        q = np.tile(self.home, (len(points), 1))
+        for leg in range(1, LEGS + 1):
+            share = leg / LEGS
+            there = start[:3, 3] + share * way
+            turned = _rotations().from_rotvec(share * turn).as_matrix() @ start[:3, :3]
+            for _ in range(STEPS_PER_LEG):
+                q, _ = self._step(q, there, turned)
+        return self._converge(q, points, turns)
+
+    def _converge(self, q: Array, points: Array, turns: Array) -> Array:
+        """Step every row until its error is gone; rows that do not get there become NaN."""
+        answer = np.full_like(q, np.nan)
+        rows = np.arange(len(q))
+        for _ in range(LAST_STEPS):
+            moved, error = self._step(q, points[rows], turns[rows])
+            done = error <= CONVERGED
+            answer[rows[done]] = moved[done]
+            rows, q = rows[~done], moved[~done]
+            if len(rows) == 0:
+                break
+        return answer
+
+    def _step(self, q: Array, points: Array, turns: Array) -> tuple[Array, Array]:
+        """Return ``(M, n)`` joints after one damped Newton step, and the errors before it."""
+        system, wanted = self._system(q)
+        frame = self.chain.tool_frame(self.chain.links(q))
+        off = _rotations().from_matrix(turns @ np.swapaxes(frame[:, :3, :3], 1, 2)).as_rotvec()
+        wanted[:, :3], wanted[:, 3:6] = points - frame[:, :3, 3], off
+        error = np.abs(wanted).max(axis=1)
+        damping = DAMPING * np.minimum(1.0, error) ** 2
+        across = np.swapaxes(system, 1, 2)
+        square = across @ system + damping[:, np.newaxis, np.newaxis] * np.eye(q.shape[1])
+        step = _solved(square, (across @ wanted[..., np.newaxis])[..., 0])
+        longest = np.abs(step).max(axis=1, keepdims=True)
+        return q + step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-300)), error
+
+    def _system(self, q: Array) -> tuple[Array, Array]:
+        """Return Newton's matrix ``(M, n, n)`` and right side ``(M, n)`` with a pose error of 0.
+
+        Rows 0 to 5 are the Jacobian J; the others, Z^T (D - S), keep the cost least: Z spans the
+        null space of J, D is the cost's second derivative and S that of the pose, weighted with
+        the Lagrange multipliers.
+        """
+        links = self.chain.links(q)
+        axes, moves = Chain.columns(links, self.chain.tool_frame(links)[..., :3, 3])
+        across = np.concatenate([moves, axes], axis=-1)
+        wanted = np.zeros_like(q)
+        if q.shape[1] == 6:
+            return np.swapaxes(across, 1, 2), wanted
+        slope, bend = self._cost(q)
+        null = np.linalg.qr(across, mode="complete").Q[:, :, 6:]
+        square = np.swapaxes(across, 1, 2) @ across + 1e-12 * np.eye(6)
+        weights = _solved(square, (slope[:, np.newaxis, :] @ across)[:, 0])
+        curve = bend[:, np.newaxis, :] * np.eye(q.shape[1]) - _second(axes, moves, weights)
+        flat = np.swapaxes(null, 1, 2)
+        wanted[:, 6:] = -(flat @ slope[..., np.newaxis])[..., 0]
+        return np.concatenate([np.swapaxes(across, 1, 2), flat @ curve], axis=1), wanted
+
+    def _cost(self, q: Array) -> tuple[Array, Array]:
+        """Return first and second derivative of the cost per joint, ``(M, n)`` each."""
+        away = q - self.home
+        room = np.where(away > 0.0, self.upper - self.home, self.home - self.lower)
+        used = np.minimum(np.abs(away) / room, 2.0)  # beyond: still steep, never overflows
+        slope = away + WALL * room * np.sign(away) * used**STEEPNESS
+        return slope, 1.0 + WALL * STEEPNESS * used ** (STEEPNESS - 1)
+
+
+def _second(axes: Array, moves: Array, weights: Array) -> Array:
+    """Return S ``(M, n, n)``: S[i, j] = weights . dJ[:, i] / dq_j, exactly."""
+    linear, angular = weights[:, np.newaxis, :3], weights[:, np.newaxis, 3:]
+    bend = np.triu(np.cross(linear, axes) @ np.swapaxes(moves, 1, 2))
+    twist = np.triu(np.cross(angular, axes) @ np.swapaxes(axes, 1, 2), 1)
+    above = np.triu(bend, 1)
+    return np.asarray(bend + np.swapaxes(above, 1, 2) + np.swapaxes(twist, 1, 2))
+
+
+def _rotations() -> Any:
+    """Return scipy's class: its import takes 0.3 s, and arms with a closed form need none."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation
+
+
+def _solved(matrices: Array, right: Array) -> Array:
+    """Solve ``(M, k, k)`` systems for ``(M, k)``; a singular one moves nothing.
+
+    LAPACK refuses the whole batch for one singular matrix: a trace of the unit matrix is added.
+    """
+    scale = np.trace(matrices, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
+    safe = matrices + 1e-14 * (1.0 + scale) * np.eye(matrices.shape[-1])
+    return np.asarray(np.linalg.solve(safe, right[..., np.newaxis])[..., 0])

@@ -1,0 +1,1 @@
+"""ROS graph: nodes, ports, clients; the one room that imports ROS."""

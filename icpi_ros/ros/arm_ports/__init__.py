@@ -1,0 +1,1 @@
+"""Ports to the arm's controllers, and supervision of its state."""

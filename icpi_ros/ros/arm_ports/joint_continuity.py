@@ -1,0 +1,84 @@
+"""Joint states that no arm can make: steps in position, or leaps of their clock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from icpi_ros.core.types import SECOND, Array
+from icpi_ros.robots.base import Arm
+
+TOLERANCE = 0.05
+"""Distance between two states beyond what the arm's speed allows [rad]: stamps that are 16 ms off
+at full speed make as much."""
+BELIEVED_AGAIN = 0.3
+"""Steady time without a jump after which states are believed again [s]."""
+LEAP = 2.0
+"""Longest step of the stamps beyond the steady time that passed [s]: an arm's clock makes none."""
+SIMULATED_LEAP = 60.0
+"""The same of a simulation, which may run freely for a moment [s]; a bag's may be longer."""
+FORGOTTEN = 3.0
+"""Steady time without any state after which a jump before it is not told any more [s]."""
+PACED = 5.0
+"""Pace of the arm's clock above which it belongs to a free-running simulation and may leap."""
+
+
+class Continuity:
+    """Tells states that follow from the last one; written by callbacks, read by any thread.
+
+    Args:
+        arm: whose limits of speed count.
+        leap: longest step of the stamps beyond the steady time that passed [s].
+    """
+
+    def __init__(self, arm: Arm, leap: float = LEAP) -> None:
+        """Nothing is known yet."""
+        self._leap = leap
+        self._joints, self._speed = arm.joints, arm.limits.velocity
+        self._last: tuple[int, Array, float] | None = None
+        self._broken = -np.inf
+        self.doubt = ""
+        """Why the arm's state is unknown; empty = it is not."""
+
+    def doubt_at(self, now: float) -> str:
+        """Return that at steady time ``now`` [s]: who is silent has a newer reason."""
+        silent = self._last is not None and now - self._last[2] > FORGOTTEN
+        return "" if silent else self.doubt
+
+    def follows(self, ns: int, q: Array, arrival: float, pace: float) -> bool:
+        """Take a state; tell whether it and those shortly before it follow from one another.
+
+        Args:
+            ns: its stamp [ns].
+            q: ``(n,)`` positions [rad].
+            arrival: when it came, steady [s].
+            pace: of the arm's clock against the steady one.
+        """
+        last, self._last = self._last, (ns, q, arrival)
+        reason = "" if last is None else self._jump(last, self._last, pace)
+        if reason:
+            self._broken, self.doubt = arrival, reason
+        elif self.doubt and arrival - self._broken > BELIEVED_AGAIN:
+            self.doubt = ""
+        return not self.doubt
+
+    def _jump(
+        self, last: tuple[int, Array, float], new: tuple[int, Array, float], pace: float
+    ) -> str:
+        passed = (new[0] - last[0]) / SECOND
+        waited = new[2] - last[2]
+        if passed - waited > self._leap and pace < PACED:
+            return (
+                f"the clock of joint_states leapt by {passed:.4g} s within {waited:.2f} s: see "
+                "what else publishes them, or sets the clock of the arm's computer"
+            )
+        moved = np.abs(new[1] - last[1])
+        allowed = self._speed * max(passed, 0.0) + TOLERANCE
+        i = int(np.argmax(moved - allowed))
+        if moved[i] <= allowed[i]:
+            return ""
+        return (
+            f"{self._joints[i]} jumped from {last[1][i]:.4f} to {new[1][i]:.4f} rad between two "
+            f"joint states {passed:.4f} s apart: {moved[i]:.4f} rad, at most {allowed[i]:.4f} are "
+            f"possible ({self._speed[i]:.4g} rad/s x time + {TOLERANCE:g}): see what else "
+            "publishes joint_states"
+        )

@@ -1,0 +1,133 @@
+"""An arm behind its controller's trajectory topic; nobody answers there, so we supervise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+
+from icpi_ros.motion.carried import HOLD_SHARE, HOLD_TIME, Carried
+from icpi_ros.motion.safety import CheckedTrajectory
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.robots.base import Arm
+from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, ArmState, FeedPort
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.convert import MotionStatus
+from icpi_ros.ros.base.topics import TRAJECTORY
+
+FRESH = 0.25
+"""Oldest joint state that tells where to hold an arm, steady time [s]."""
+
+
+class TopicPort(FeedPort):
+    """See :class:`icpi_ros.ros.arm_ports.arm_port.ArmPort`."""
+
+    def __init__(self, node: Node, arm: Arm, feed: ArmFeed, controller: str) -> None:
+        """Open the topic; no tolerances can be sent here, the executor watches them."""
+        super().__init__(feed)
+        self._node, self._arm = node, arm
+        topic = f"{controller}/{TRAJECTORY}"
+        self._out = node.create_publisher(JointTrajectoryMsg, topic, qos.COMMAND)
+
+    @property
+    def controller_seen(self) -> bool:
+        """See the class."""
+        return self.has_controller
+
+    @property
+    def has_controller(self) -> bool:
+        """See the class."""
+        return self._node.count_subscribers(self._out.topic_name) > 0
+
+    @property
+    def answers(self) -> bool:
+        """See the class; the simulated arm does, a real controller does not."""
+        return self._feed.reports_status
+
+    @property
+    def tells_start(self) -> bool:
+        """See the class; the simulated arm does."""
+        return self.answers
+
+    def write(self, motion: CheckedTrajectory) -> Any:
+        """See the class."""
+        return convert.trajectory_msg(motion.trajectory, "")
+
+    def send(
+        self,
+        motion: CheckedTrajectory,
+        label: str,
+        start_ns: int = 0,
+        joined: bool = False,
+        message: Any = None,
+    ) -> None:
+        """See the class."""
+        self._out.publish(headed(motion, label, start_ns, joined, message))
+
+    def hold(
+        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+    ) -> float:
+        """Send ``known``, or one point at rest where the arm is or where it can stop if it moves.
+
+        Where an arm that has fallen silent is, nobody knows: it would jump to where it was.  The
+        motion that it has was checked and ends at rest.
+        """
+        if known is not None:
+            self._out.publish(convert.trajectory_msg(known.trajectory, label, start_ns))
+            return known.trajectory.duration
+        point = hold_point(self._arm, self._feed.state, attempt)
+        if point is None:
+            return 0.0
+        self._out.publish(convert.trajectory_msg(point, label))
+        return point.duration
+
+    def cancel(self) -> bool:
+        """See the class."""
+        return False
+
+    def exact(self, label: str) -> bool:
+        """See the class."""
+        return self._feed.status(label, "accepted") is not None
+
+    def status(self, label: str, *states: str) -> MotionStatus | None:
+        """See the class."""
+        return self._feed.status(label, *states)
+
+
+def headed(
+    motion: CheckedTrajectory, label: str, start_ns: int, joined: bool, written: Any
+) -> JointTrajectoryMsg:
+    """Return the message of a motion; see :meth:`icpi_ros.ros.arm_ports.arm_port.ArmPort.send`.
+
+    Args:
+        motion: that passed the gate.
+        label: that no other motion has.
+        start_ns: its start on the arm's clock [ns].
+        joined: leave out its first point.
+        written: that message, where it is written already; None = it is not.
+    """
+    if written is None:
+        path = motion.trajectory.without_start() if joined else motion.trajectory
+        return convert.trajectory_msg(path, label, start_ns)
+    written.header = convert.header(start_ns, label)
+    return written
+
+
+def hold_point(arm: Arm, state: ArmState | None, attempt: int) -> JointTrajectory | None:
+    """Return one point at rest, reached without a jump; the controller joins from where it is.
+
+    None: nobody knows where the arm is now, or how fast.
+
+    The quintic from speed v to a point v T / 2 ahead at rest brakes with 1.5 v / T at most.  Every
+    further attempt takes twice the time: the command may be far from where the arm is.
+    """
+    if state is None or state.age > FRESH or not state.has_velocity:
+        return None
+    limits = arm.limits
+    allowed = HOLD_SHARE * limits.acceleration
+    duration = 2.0**attempt * max(HOLD_TIME, float(np.max(1.5 * np.abs(state.qd) / allowed)))
+    q = np.clip(state.q + 0.5 * duration * state.qd, limits.lower, limits.upper)
+    rest = np.zeros((1, len(q)))
+    return JointTrajectory(arm.joints, np.array([duration]), q[np.newaxis], rest, rest.copy())

@@ -1,0 +1,1 @@
+"""Recorder and replay nodes."""

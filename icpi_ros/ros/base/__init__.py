@@ -1,0 +1,1 @@
+"""Common ground of the nodes: spinning, QoS, parameters, conversion of messages."""

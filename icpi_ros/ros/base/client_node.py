@@ -1,0 +1,96 @@
+"""A node of a command line: spins in a thread of its own while the caller waits for news."""
+
+from __future__ import annotations
+
+import os
+import threading
+from types import TracebackType
+from typing import Self
+
+import rclpy
+from rclpy.action.client import ActionClient
+from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from icpi_ros.ros.base.spin import TEAR_DOWN_LIMIT, within
+from icpi_ros.ros.bringup.processes import environment
+
+
+class ClientNode:
+    """A context manager around one node with a context of its own.
+
+    Args:
+        name: the node's; the process id is added.
+        namespace: of the graph; empty = the root.
+
+    Attributes:
+        node: for subscriptions and clients; make them before :meth:`spin` or in its callbacks.
+        changed: for callbacks to notify and the caller to wait on.
+    """
+
+    def __init__(self, name: str, namespace: str = "") -> None:
+        """Make the node; it does not spin yet."""
+        os.environ.update(environment())  # a client must speak as the nodes do
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node: Node = rclpy.create_node(
+            f"{name}_{os.getpid()}",
+            namespace="/" + namespace.strip("/"),
+            context=self._context,
+            use_global_arguments=False,
+            start_parameter_services=False,
+        )
+        self.changed = threading.Condition()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._closing = False
+        self._spinner = threading.Thread(target=self._run, daemon=True)
+
+    def spin(self) -> None:
+        """Begin to take messages."""
+        self._spinner.start()
+
+    def notify(self) -> None:
+        """Wake whoever waits for news."""
+        with self.changed:
+            self.changed.notify_all()
+
+    def close(self) -> bool:
+        """End thread and node; False: the middleware hangs and is left behind."""
+        self._closing = True
+        return within(TEAR_DOWN_LIMIT, self._tear_down)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+        except InvalidHandle:  # a callback under way finds its executor gone
+            if not self._closing:
+                raise
+
+    def _tear_down(self) -> None:
+        self._executor.shutdown(timeout_sec=1.0)
+        if self._spinner.ident is not None:
+            self._spinner.join(1.0)
+        for waitable in list(self.node.waitables):  # rclpy leaves those of actions open
+            if isinstance(waitable, ActionClient):
+                waitable.destroy()
+        self.node.destroy_node()
+        self._context.try_shutdown()

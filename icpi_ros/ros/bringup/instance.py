@@ -1,0 +1,124 @@
+"""One node of a name per domain and namespace: a second one would fight over the same arm.
+
+DDS does not refuse a second node of the same name; two executors would both drive the arm.  A
+file lock does refuse, and the kernel drops it whatever way its holder ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from icpi_ros.core.errors import StoreError, UsageError
+
+DOMAINS = range(1, 102)
+"""Domain ids that do not meet the ephemeral ports of Linux; 0 is left to other people's nodes."""
+
+
+def runtime_dir() -> Path:
+    """Return this user's folder for lock files, made if it is not there."""
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    folder = Path(base) / "icpi" if Path(base).is_absolute() else _shared_tmp()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StoreError(
+            f"cannot make {folder} for lock files ({exc.strerror}): "
+            "set XDG_RUNTIME_DIR to a folder that you can write"
+        ) from exc
+    return folder
+
+
+def _shared_tmp() -> Path:
+    return Path(tempfile.gettempdir()) / f"icpi-{os.getuid()}"
+
+
+class Held:
+    """A lock that is held until :meth:`release` or the end of the process."""
+
+    def __init__(self, file: IO[str]) -> None:
+        """Keep the locked file open."""
+        self._file = file
+
+    def release(self) -> None:
+        """Give it back; releasing twice is allowed."""
+        self._file.close()
+
+
+def try_hold(name: str) -> Held | int:
+    """Take the lock ``name``; return it, or the pid of its holder (0 = not known)."""
+    path = runtime_dir() / name
+    try:
+        file = path.open("a+", encoding="ascii")
+    except OSError as exc:
+        raise StoreError(f"cannot open lock file {path}: {exc.strerror}") from exc
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read(32).strip()
+        file.close()
+        return int(holder) if holder.isdigit() else 0
+    with contextlib.suppress(OSError):  # the pid is a courtesy
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    return Held(file)
+
+
+def domain_id() -> int:
+    """Return the ROS domain of this process.
+
+    Raises:
+        UsageError: ROS_DOMAIN_ID is not a number from 0 to 232.
+    """
+    text = os.environ.get("ROS_DOMAIN_ID", "").strip() or "0"
+    if not text.isdigit() or int(text) > 232:
+        raise UsageError(f"ROS_DOMAIN_ID = {text!r} is not allowed: a number from 0 to 232")
+    return int(text)
+
+
+def hold_name(full_name: str, what: str = "node") -> Held:
+    """Take ``full_name`` ("/ns/executor") in this domain.
+
+    Raises:
+        UsageError: another process has it; says which and what to change.
+    """
+    domain = domain_id()
+    held = try_hold(f"domain-{domain}{full_name.replace('/', '.')}.lock")
+    if isinstance(held, Held):
+        return held
+    raise UsageError(
+        f"{what} {full_name} already runs in ROS domain {domain} (process {held or 'unknown'}): "
+        "stop it, or set another ROS_DOMAIN_ID, or choose another namespace"
+    )
+
+
+def ensure_free(full_names: Sequence[str]) -> None:
+    """Check that nobody has one of these names now.
+
+    Raises:
+        UsageError: another process has one; says which and what to change.
+    """
+    for name in full_names:
+        hold_name(name).release()
+
+
+def reserve_domain() -> tuple[int, Held]:
+    """Return a ROS domain that no other graph of this user on this machine reserved.
+
+    Raises:
+        UsageError: all of them are taken.
+    """
+    for domain in DOMAINS:
+        held = try_hold(f"domain-{domain}.reserved")
+        if isinstance(held, Held):
+            return domain, held
+    raise UsageError(
+        "all ROS domains from 1 to 101 are reserved: stop a graph that you do not need"
+    )

@@ -1,0 +1,1 @@
+"""Clients of the graph: operator, improvement, checklist, viewer."""

@@ -1,0 +1,85 @@
+"""Blocking access to an image topic: what `icpi calibrate --topic` looks through."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from rclpy.exceptions import NameValidationException
+from sensor_msgs.msg import Image
+
+from icpi_ros.core.errors import ObservationMissing, UsageError
+from icpi_ros.perception.calibration.board import Gray
+from icpi_ros.perception.images import frame_of
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.client_node import ClientNode
+
+SILENCE = 5.0
+"""Longest wait for an image [s]."""
+TYPE = "sensor_msgs/msg/Image"
+
+
+class ImageClient(ClientNode):
+    """Subscribes to one topic and keeps the newest image only; a context manager."""
+
+    def __init__(self, topic: str) -> None:
+        """Subscribe; nothing is waited for.
+
+        Raises:
+            UsageError: ``topic`` is no name of a topic.
+        """
+        super().__init__("icpi_calibrate")
+        self._topic = topic
+        self._newest: Image | None = None
+        try:
+            self.node.create_subscription(Image, topic, self._on_image, qos.SENSOR_LATEST)
+        except (NameValidationException, ValueError) as exc:
+            self.close()
+            raise UsageError(f"--topic {topic!r} is no name of a topic") from exc
+        self.spin()
+
+    def __enter__(self) -> ImageClient:
+        """Return the client itself."""
+        return self
+
+    def frames(self) -> Iterator[Gray]:
+        """Yield the newest image again and again; images that come too fast are left out.
+
+        Raises:
+            ObservationMissing: no image within ``SILENCE``, or two publishers send them.
+            InvalidValue: an image whose encoding or size cannot be used.
+        """
+        while True:
+            msg = self._next()
+            if self.node.count_publishers(self._topic) > 1:
+                raise ObservationMissing(
+                    f"several publishers send on {self._topic}: stop all but the camera"
+                )
+            yield frame_of(msg).gray()
+
+    def _next(self) -> Image:
+        deadline = time.monotonic() + SILENCE
+        with self.changed:
+            while self._newest is None:
+                self.changed.wait(0.1)
+                if self._newest is None and time.monotonic() > deadline:
+                    raise ObservationMissing(self._silent())
+            msg, self._newest = self._newest, None
+        return msg
+
+    def _silent(self) -> str:
+        known = self.node.get_topic_names_and_types()
+        images = [name for name, types in known if TYPE in types and self._sent(name)]
+        return (
+            f"no image on {self._topic} for {SILENCE:g} s (ROS_DOMAIN_ID "
+            f"{os.environ.get('ROS_DOMAIN_ID', '0')}; image topics: {', '.join(images) or 'none'})"
+        )
+
+    def _sent(self, name: str) -> bool:
+        return bool(self.node.count_publishers(name))
+
+    def _on_image(self, msg: Image) -> None:
+        with self.changed:
+            self._newest = msg
+            self.changed.notify_all()

@@ -1,0 +1,1 @@
+"""Executor: the node that alone moves the arm."""

@@ -1,0 +1,103 @@
+"""What the executor needs from the scene: put the object back, see whether it rests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from rclpy.task import Future
+
+from icpi_msgs.msg import ObjectState, TrialWindow
+from icpi_msgs.srv import ResetScene
+from icpi_ros.core.types import Array
+from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.topics import OBJECT_STATE, RESET_SCENE, TRIAL_WINDOW
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One object state: stamp [ns], position [m], rest or not, steady time of arrival [s]."""
+
+    ns: int
+    position: Array
+    at_rest: bool
+    arrival: float
+
+    @property
+    def age(self) -> float:
+        """Steady time since it arrived [s]."""
+        return time.monotonic() - self.arrival
+
+
+class ScenePort:
+    """Callbacks write, the worker thread reads; ``changed`` is notified at every news."""
+
+    def __init__(self, node: Node, changed: threading.Condition) -> None:
+        """Open topics and the reset service's client."""
+        self._node, self._changed = node, changed
+        self.seen: Seen | None = None
+        self._rest: Seen | None = None
+        self._windows = node.create_publisher(TrialWindow, TRIAL_WINDOW, qos.EVENT)
+        self._reset = node.create_client(ResetScene, RESET_SCENE)
+        # Every state: the first one at rest ends the window.
+        self._states = node.create_subscription(
+            ObjectState, OBJECT_STATE, self._on_state, qos.SENSOR_EVERY
+        )
+        self._rest_after = 0
+
+    def watch_rest(self, after: int) -> None:
+        """From now on look for the first state at rest that is stamped ``after`` [ns] or later."""
+        with self._changed:
+            self._rest_after, self._rest = after, None
+
+    @property
+    def rest(self) -> Seen | None:
+        """That state, None so far."""
+        return self._rest
+
+    @property
+    def is_told(self) -> bool:
+        """True if somebody publishes object states, whatever they say."""
+        return self._node.count_publishers(self._states.topic_name) > 0
+
+    @property
+    def can_reset(self) -> bool:
+        """True if somebody serves the reset."""
+        return bool(self._reset.service_is_ready())
+
+    def reset(self, trial_id: str) -> Future:
+        """Ask for the object to be put back; ``changed`` is notified when it is answered."""
+        future = self._reset.call_async(ResetScene.Request(trial_id=trial_id))
+        future.add_done_callback(lambda _: self._notify())
+        return future
+
+    def forget(self, future: Future) -> None:
+        """Give up a reset that nobody answers."""
+        self._reset.remove_pending_request(future)
+
+    def window(self, state: int, trial_id: str, task: str, start: int, stop: int = 0) -> None:
+        """Publish that a trial window opens, closes or is given up."""
+        self._windows.publish(
+            TrialWindow(
+                state=state,
+                trial_id=trial_id,
+                task=task,
+                start=convert.time_msg(start),
+                stop=convert.time_msg(stop),
+            )
+        )
+
+    def _on_state(self, msg: ObjectState) -> None:
+        ns = convert.to_ns(msg.header.stamp)
+        position = convert.point_from(msg.position)
+        with self._changed:
+            self.seen = Seen(ns, position, msg.at_rest, time.monotonic())
+            if msg.at_rest and self._rest is None and ns >= self._rest_after:
+                self._rest = self.seen
+            self._changed.notify_all()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""Following of an approved motion, and its stop."""

@@ -1,0 +1,400 @@
+"""Following motions: send one to the arm, watch it to its end, stop the arm.
+
+Time limits of a motion are in the arm's own time (stamps of ``joint_states``), so that a slow
+simulation is not mistaken for a stuck arm; that this time goes on at all is watched on the
+steady clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.types import SECOND, Array, Tracking
+from icpi_ros.motion.primitive import SAME, slow_move
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.robots.base import Arm
+from icpi_ros.ros.arm_ports import arm_watch
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.arm_ports.arm_port import ArmPort
+from icpi_ros.ros.base.convert import ns_from_seconds
+from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.base.trial_ended import Code, GoalRejected, TrialEnded
+from icpi_ros.ros.following.memory import LastCommand
+from icpi_ros.ros.following.planning import elsewhere
+from icpi_ros.ros.following.running import Running
+from icpi_ros.ros.following.sending import RECENT, path_start, sending
+from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.stopping import ENDS, Stopper
+
+BACK = 100_000_000
+"""How far a stamp may lie before an earlier one [ns]: what a busy network does."""
+UNEXPLAINED = "the controller's log says why"
+"""What is said of a rejection without a reason: a real controller tells its client none."""
+
+
+class Follower:
+    """Motions of one trial after another; used by one worker thread.
+
+    :meth:`interrupt` alone may be called from any thread.
+
+    Args:
+        arm: that moves.
+        gate: that every motion passes.
+        port: the way to the arm.
+        changed: notified at every news of arm and scene.
+        settings: tolerances and deadlines.
+        leads: what is measured of the way to the arm, kept from trial to trial.
+        last: what the arm was last commanded, kept from trial to trial.
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        gate: SafetyGate,
+        port: ArmPort,
+        changed: threading.Condition,
+        settings: Settings,
+        leads: Leads | None = None,
+        last: LastCommand | None = None,
+    ) -> None:
+        """Keep the parts; nothing moves yet."""
+        self._arm, self.gate, self._port = arm, gate, port
+        self._changed, self._settings = changed, settings
+        silence, limit = settings.joint_state_timeout, settings.stop_limit
+        self._stopper = Stopper(port, gate, changed, silence, limit, leads)
+        self._last = last or LastCommand()
+        self._running: Running | None = None
+        self._pending = self._unexplained = self._trial_id = ""
+        self._interruption: TrialEnded | None = None
+        self.sent = False
+        """True once a motion was handed to the arm."""
+        self.planned = 0.0
+        """Planned time of all motions that were begun [s]."""
+        self.tracking = Tracking()
+        """What the arm was commanded last, and how far it was from it."""
+
+    def begin(self, trial_id: str) -> None:
+        """Name the motions that follow after a trial."""
+        self._trial_id = trial_id
+
+    def interrupt(self, reason: TrialEnded) -> None:
+        """End the trial for this reason at the next look, milliseconds later; the first counts."""
+        if self._interruption is None:
+            self._interruption = reason
+        running = self._running
+        try:
+            if running is not None:  # first of all, in the thread that was told
+                self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
+        finally:  # the worker stops the arm, whatever became of that
+            with self._changed:
+                self._changed.notify_all()
+
+    def await_arm(self) -> None:
+        """Wait for a joint state of the present; nothing moves yet, so a pause may end.
+
+        Raises:
+            TrialEnded: there is none within the reply limit, or none that can be used and
+                believed; an arm that was never heard may just be starting, and has the start limit.
+        """
+        known, silence = self._port.state is not None, self._settings.joint_state_timeout
+        limit = self._settings.reply_timeout if known else self._settings.start_timeout
+
+        def trouble() -> str:
+            return arm_watch.trouble(self._port, silence, limit)
+
+        def failure() -> TrialEnded:
+            return TrialEnded(Code.ARM_SILENT, trouble() or "the arm was heard too late")
+
+        self.wait_still(lambda: not trouble(), limit, failure)
+
+    def wait_still(
+        self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
+    ) -> None:
+        """As :meth:`wait`, before anything moves: the arm may be silent meanwhile."""
+        self._news(0.0)  # an interruption counts even where there is nothing to wait for
+        self._until(done, limit, failure, self._news)
+
+    def move_to(
+        self, goal: Array, name: str, slower: float = 1.0, shown_from: Array | None = None
+    ) -> None:
+        """Go slowly to joint positions ``(n,)`` [rad], at ``slower`` times the usual speed.
+
+        Args:
+            goal: where to.
+            name: for labels and reasons.
+            slower: than usual.
+            shown_from: ``(n,)`` [rad] where this move began when a person was shown it; from
+                elsewhere it is another one.  None = nobody was.
+
+        Raises:
+            MotionRefused: as :meth:`follow`, or the arm is not where the move was shown from.
+            TrialEnded: as :meth:`follow`.
+        """
+        self.await_controller()
+        here = self._at_rest().q
+        start = self._last.near(here)
+        begin = here if start is None else start
+        if shown_from is not None and (moved := elsewhere(self._arm.joints, begin, shown_from)):
+            raise MotionRefused(replace(moved, text=f"{name}: {moved}"))
+        # Also where the goal is not a number: that is refused.
+        if start is None or not np.abs(goal - start).max() <= SAME:
+            move = slow_move(self._arm, begin, goal, self._settings.speed_scale * slower)
+            self.follow(move, name, joined=start is None)
+
+    def follow(
+        self,
+        trajectory: JointTrajectory,
+        name: str,
+        on_start: Callable[[int], None] = lambda ns: None,
+        joined: bool = False,
+    ) -> int:
+        """Send a motion, supervise it to its end, return the stamp of its start [ns].
+
+        Args:
+            trajectory: from rest to rest.
+            name: for labels and reasons.
+            on_start: called with the stamp of its start [ns].
+            joined: it starts where the arm is measured, and what is commanded is not known: the
+                controller goes over into it up to its second point.
+
+        Raises:
+            MotionRefused: the gate refuses it.
+            TrialEnded: the arm does not do it, or the trial was interrupted.
+        """
+        self.await_controller()
+        state = self._at_rest()
+        sent = sending(self._port, trajectory, joined)
+        trajectory = sent.trajectory
+        checked = self.gate.check(trajectory, state.q)
+        label = self._port.label(f"{self._trial_id}/{name}")
+        self.planned += trajectory.duration
+        if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
+            reply, recent = self._settings.reply_timeout, lambda: self._state.age <= RECENT
+            self.wait(recent, reply, lambda: self._silent(RECENT))
+            sent = sent.dated(self._state.ns)
+        self.look(0.0)  # where nothing was waited for, nobody has looked
+        self.sent = True
+        self._last.set(None)
+        self.tracking = Tracking(name)
+        self._unexplained = label
+        self._port.send(checked, label, **sent.how)
+        self._pending = label if self._port.answers else ""
+        start = self._started(label)
+        self._pending = ""
+        running = sent.running(start, self._port.exact(label))
+        self._stopper.prepare(running)
+        self._running = running
+        on_start(path_start(sent, running))
+        watchdog = running.start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
+        end = running.start + ns_from_seconds(trajectory.duration)
+        # One state per round: a newer one may come in the middle, and it may have arrived.
+        latest = state.ns
+        goal, near = trajectory.positions[-1], self._settings.goal_tolerance
+        while not arm_watch.arrived(state := self._state, goal, end, near):
+            latest = self._check_clock(state, latest)
+            self._stopper.leads.heard(state.ns, state.arrival, self._port.pace)
+            if (sharper := sent.sharper(running, self._port, label)) is not running:
+                running = self._running = sharper
+                self._stopper.prepare(running)
+            self._stopper.passed(running)
+            self._check_given_up(label)
+            self._check_tracking(state, running, name)
+            if state.ns > watchdog:
+                where = arm_watch.distance(self._arm.joints, state, np.abs(state.q - goal))
+                late = f"{name} is not at its end after 1.2 x its duration + 0.5 s: {where}"
+                raise TrialEnded(Code.TRACKING_FAILED, late)
+            self.look(0.05)
+        self._running = None
+        self._stopper.forget()
+        # It stands where it should; its report has come late when simulated time ran ahead of it.
+        self.wait(lambda: self._over(label), self._settings.reply_timeout, self._untold(name))
+        self._last.set(goal)
+        return path_start(sent, running)
+
+    def await_controller(self) -> None:
+        """Wait for the controller, which may come later than joint states.
+
+        Called before a motion is planned: without a controller an arm can be moved by hand, and
+        what was planned from where it was would make it jump.
+        """
+        patience = self._settings.reply_timeout if self.sent else self._settings.start_timeout
+        nobody = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+        self.wait(lambda: self._port.has_controller, patience, lambda: nobody)
+
+    def _at_rest(self) -> ArmState:
+        """Return where the arm stands; a motion that begins at rest would jerk a moving arm.
+
+        Raises:
+            TrialEnded: something else moves it, and goes on within the reply limit.
+        """
+        found: list[ArmState] = []
+
+        def stands() -> bool:
+            state = self._state  # once: a newer one may come in the middle
+            found[:] = [state]
+            return state.stands
+
+        def moving() -> TrialEnded:
+            if not found[0].has_velocity:
+                return TrialEnded(Code.ARM_SILENT, arm_watch.no_velocity(self._port))
+            i = int(np.argmax(np.abs(found[0].qd)))
+            return TrialEnded(
+                Code.MOTION_REFUSED,
+                f"the arm moves already: {self._arm.joints[i]} at {found[0].qd[i]:.3f} rad/s "
+                f"for {self._settings.reply_timeout:g} s: see what else drives it",
+            )
+
+        self.wait(stands, self._settings.reply_timeout, moving)
+        return found[0]
+
+    def _started(self, label: str) -> int:
+        """Wait until the controller has taken the motion; return the stamp of its start."""
+        if not self._port.answers:
+            return self._port.now  # it starts on receipt
+        reply = self._settings.reply_timeout
+
+        def unanswered() -> TrialEnded:
+            return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
+
+        def answered() -> bool:
+            return self._port.status(label, "accepted", *ENDS) is not None
+
+        self.wait(answered, reply, unanswered)
+        status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
+        if status is None or status.state == "rejected":
+            reason = status.reason if status is not None else ""
+            text = f"the arm rejected the motion: {reason or UNEXPLAINED}"
+            raise GoalRejected(text, explained=bool(reason))
+        return status.ns
+
+    def _over(self, label: str) -> bool:
+        """Tell whether the controller is done with a motion, as far as it answers."""
+        self._check_given_up(label)
+        return not self._port.answers or self._port.status(label, "done") is not None
+
+    def _untold(self, name: str) -> Callable[[], TrialEnded]:
+        limit = self._settings.reply_timeout
+        text = f"{name} is at its end, but the controller did not say so within {limit:g} s"
+        return lambda: TrialEnded(Code.ARM_FAILED, text)
+
+    def _check_clock(self, state: ArmState, latest: int) -> int:
+        """Return the latest stamp so far [ns]; end the trial if the arm's clock went back."""
+        if latest - state.ns > BACK:
+            self._running = None  # nothing is known of its time any more: it cannot be braked on
+            raise TrialEnded(
+                Code.ARM_SILENT,
+                f"the clock of joint_states went back by {(latest - state.ns) / SECOND:.3g} s",
+            )
+        return max(latest, state.ns)
+
+    def _check_given_up(self, label: str) -> None:
+        """End the trial if the controller gave the motion up."""
+        status = self._port.status(label, "aborted", "cancelled", "replaced")
+        if status is not None:
+            if self._interruption is not None:
+                raise self._interruption  # our own stop has replaced it
+            self._running = None  # the controller holds by itself: there is nothing to brake
+            self._unexplained = ""
+            how = arm_watch.ended(status)
+            raise TrialEnded(Code.ARM_FAILED, f"the controller ended the motion ({how})")
+
+    @property
+    def cause(self) -> str:
+        """What the controller said of the last motion and nobody has read yet; empty = nothing."""
+        return arm_watch.cause(self._port, self._unexplained)
+
+    def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
+        if state.ns < running.start:
+            return
+        aligned, off = running.aligned(state)
+        joints, elapsed = self._arm.joints, aligned.elapsed(state.ns)
+        self.tracking = arm_watch.worst(self.tracking, joints, off, elapsed)
+        if off.max() > self._settings.tracking_tolerance:
+            raise TrialEnded(
+                Code.TRACKING_FAILED,
+                f"{name} left its path: {arm_watch.distance(joints, state, off)}, "
+                f"allowed {self._settings.tracking_tolerance:g} rad",
+            )
+
+    def look(self, timeout: float) -> None:
+        """Wait for news, at most ``timeout`` [s]; end if cancelled, the arm silent or doubted."""
+        self._news(timeout)
+        if doubt := self._port.doubt:
+            raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
+        if self._port.state is not None and not arm_watch.heard(
+            self._port, self._settings.joint_state_timeout
+        ):
+            raise self._silent(self._settings.joint_state_timeout)
+
+    def _news(self, timeout: float) -> None:
+        """Wait for news, at most ``timeout`` [s]; end if cancelled."""
+        with self._changed:
+            self._changed.wait(timeout)
+        if self._interruption is not None:
+            raise self._interruption
+
+    def wait(
+        self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
+    ) -> None:
+        """Look again and again until ``done``, at most ``limit`` [s]; else raise ``failure``."""
+        self._until(done, limit, failure, self.look)
+
+    @staticmethod
+    def _until(
+        done: Callable[[], bool],
+        limit: float,
+        failure: Callable[[], TrialEnded],
+        look: Callable[[float], None],
+    ) -> None:
+        deadline = time.monotonic() + limit
+        while not done():
+            if time.monotonic() > deadline:
+                raise failure()
+            look(0.05)
+
+    def stop_arm(self) -> bool:
+        """Brake and wait until the arm stands; tell whether it was seen to."""
+        running, self._running = self._running, None
+        pending, self._pending = self._pending, ""
+        if running is not None or pending:
+            self.tracking = replace(self.tracking, motion=f"{self.tracking.motion}, then stopped")
+        tolerance = self._settings.tracking_tolerance
+        self._last.set(None)
+        try:
+            seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
+        except Exception:  # a fault of ours: the arm is at least told to hold
+            self._port.hold(self._port.label(f"{self._trial_id}/hold"))
+            raise
+        finally:
+            self._stopper.forget()
+        self._last.set(self._stopper.rests_at if seen else None)
+        return seen
+
+    @property
+    def next_start(self) -> Array:
+        """Where a slow move would begin now ``(n,)`` [rad]: as commanded if known, or measured."""
+        here = self._state.q
+        commanded = self._last.near(here)
+        return here if commanded is None else commanded
+
+    @property
+    def _state(self) -> ArmState:
+        state = self._port.state
+        if state is None:
+            raise self._silent(self._settings.joint_state_timeout)
+        return state
+
+    @property
+    def now(self) -> int:
+        """The arm's time [ns]."""
+        return self._port.state.ns if self._port.state is not None else 0
+
+    def _silent(self, seconds: float) -> TrialEnded:
+        return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))

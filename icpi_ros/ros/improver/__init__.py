@@ -1,0 +1,1 @@
+"""Policy improver: the node that proposes."""

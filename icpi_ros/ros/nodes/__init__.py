@@ -1,0 +1,1 @@
+"""Nodes, one file each: what `ros2 run icpi_ros` starts."""

@@ -1,0 +1,187 @@
+"""Node ``recorder``: writes what perception and improvement need into a bag, byte for byte.
+
+Messages are not decoded: what came over the wire goes into the file.  Texts that hold a key are
+left out.  Times of recording are ROS time, so that they fit the stamps also in simulation and a
+player can make /clock of them.  A disk that is full ends the recording, never the graph.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import Log
+from rclpy.clock import Clock as RosClock
+from rclpy.clock_type import ClockType
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Bool
+from trajectory_msgs.msg import JointTrajectory
+
+from icpi_msgs.msg import (
+    ObjectState,
+    ObjectTrajectory,
+    OperatorRequest,
+    Proposal,
+    Trial,
+    TrialWindow,
+)
+from icpi_ros.bags.formats.definitions import Definition, definition
+from icpi_ros.bags.recording import Limits, Recording, Topic
+from icpi_ros.core.redact import leaked
+from icpi_ros.ros.bags.parameter_snapshot import ParameterSnapshot
+from icpi_ros.ros.base import diagnostics, qos, topics
+from icpi_ros.ros.base.parameters import declare
+from icpi_ros.ros.base.qos import qos_text
+from icpi_ros.ros.base.spin import IcpiNode, run
+
+MEBI = 2**20
+WATCH_PERIOD = 0.5
+QUIET = 0.3
+"""Time without a message after which the graph is taken to be silent [s]."""
+DRAIN_LIMIT = 1.5
+"""Longest time to wait for that at the end [s]: sensors of others go on for ever."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A topic that is recorded: its name, type, quality of service, and whether it is all text."""
+
+    name: str
+    kind: Any
+    profile: QoSProfile
+    text: bool = False
+
+
+RECORDED = (
+    Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY),
+    Recorded(topics.CAMERA_INFO, CameraInfo, qos.IMAGE_EVERY),
+    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY),
+    Recorded(topics.JOINT_STATES, JointState, qos.SENSOR_EVERY),
+    Recorded(topics.OBJECT_STATE, ObjectState, qos.SENSOR_EVERY),
+    Recorded(topics.TRIAL_WINDOW, TrialWindow, qos.EVENT),
+    Recorded(topics.OBJECT_TRAJECTORY, ObjectTrajectory, qos.EVENT),
+    Recorded(topics.TRIALS, Trial, qos.RECORD, text=True),
+    Recorded(topics.PROPOSALS, Proposal, qos.RECORD, text=True),
+    Recorded(topics.OPERATOR_REQUEST, OperatorRequest, qos.LATCHED, text=True),
+    Recorded(topics.STOPPED, Bool, qos.LATCHED),
+    Recorded(topics.CONTROLLER_STATUS, DiagnosticStatus, qos.EVENT, text=True),
+    Recorded("/clock", Clock, qos.SENSOR_EVERY),
+    Recorded("/diagnostics", DiagnosticArray, qos.EVENT, text=True),
+    Recorded("/rosout", Log, qos.ROSOUT, text=True),
+)
+MOTIONS = Recorded(topics.CONTROLLER_TRAJECTORY, JointTrajectory, qos.COMMAND)
+
+
+class Recorder(IcpiNode):
+    """See the module; single-threaded, callbacks only."""
+
+    def __init__(self) -> None:
+        """Make the bag and subscribe."""
+        super().__init__("recorder")
+        values = declare(self, "recorder")
+        limits = Limits(
+            int(values["max_size"] * MEBI),
+            values["max_duration"],
+            int(values["keep_free"] * MEBI),
+        )
+        folder = Path(values["folder"] or "bag").expanduser().resolve()
+        self._known: dict[str, Topic] = {}
+        self._withheld = 0
+        self._motions: Subscription | None = None
+        definitions = {one.name: _definition(one.kind) for one in (*RECORDED, MOTIONS)}
+        self._definitions = definitions
+        self._recording = Recording(folder, limits, self.get_logger().error)
+        for one in RECORDED:
+            self._subscribe(one)
+        self._snapshot = ParameterSnapshot(self, self._put)
+        steady = RosClock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(WATCH_PERIOD, self._watch_motions, clock=steady)
+        diagnostics.Diagnostics(self, self._health)
+        self.get_logger().info(f"recording to {folder}")
+
+    def close(self) -> None:
+        """Take what the ending nodes still said, then end the bag."""
+        deadline, seen, pause = time.monotonic() + DRAIN_LIMIT, -1, threading.Event()
+        while seen != self._recording.received and time.monotonic() < deadline:
+            seen = self._recording.received
+            pause.wait(QUIET)
+        if not self._recording.close():
+            self.get_logger().error("the bag could not be ended in time; it reads all the same")
+
+    def _subscribe(self, one: Recorded) -> Subscription:
+        def on_message(data: bytes) -> None:
+            if one.text and leaked(data.decode("latin-1")):
+                self._withheld += 1
+                return
+            self._record(one, data)
+
+        return self.create_subscription(one.kind, one.name, on_message, one.profile, raw=True)
+
+    def _record(self, one: Recorded, data: bytes) -> None:
+        topic = self._known.get(one.name)
+        if topic is None:
+            name = self.resolve_topic_name(one.name)
+            offered = [p.qos_profile for p in self.get_publishers_info_by_topic(name)]
+            topic = Topic(name, self._definitions[one.name], qos_text(offered, one.profile))
+            self._known[one.name] = topic
+        self._recording.put(topic, self.get_clock().now().nanoseconds, data)
+
+    def _put(self, name: str, kind: Any, data: bytes) -> None:
+        topic = Topic(self.resolve_topic_name(name), _definition(kind), qos_text([], qos.RECORD))
+        self._recording.put(topic, self.get_clock().now().nanoseconds, data)
+
+    def _watch_motions(self) -> None:
+        """Listen to motions while somebody takes them.
+
+        An executor counts who listens to see whether there is an arm: the recorder is none.
+        """
+        topic = self.resolve_topic_name(MOTIONS.name)  # counting does not remap
+        others = self.count_subscribers(topic) - (self._motions is not None)
+        if others > 0 and self._motions is None:
+            self._motions = self._subscribe(MOTIONS)
+        elif others <= 0 and self._motions is not None:
+            self.destroy_subscription(self._motions)
+            self._motions = None
+
+    def _health(self) -> diagnostics.Health:
+        recording = self._recording
+        values = {
+            "messages": str(recording.received),
+            "lost": str(recording.lost),
+            "withheld": str(self._withheld),
+        }
+        if recording.trouble:
+            return diagnostics.Health(diagnostics.ERROR, recording.trouble, values)
+        if recording.lost:
+            line = f"{recording.lost} messages lost: the disk is too slow"
+            return diagnostics.Health(diagnostics.WARN, line, values)
+        return diagnostics.Health(diagnostics.OK, "recording", values)
+
+
+def kind_name(kind: Any) -> str:
+    """Return the name of a message class, such as ``std_msgs/msg/Bool``."""
+    package = kind.__module__.partition(".")[0]
+    return f"{package}/msg/{kind.__name__}"
+
+
+def _definition(kind: Any) -> Definition:
+    return definition(kind_name(kind))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the node."""
+    return run(Recorder, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

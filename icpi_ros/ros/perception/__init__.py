@@ -1,0 +1,1 @@
+"""Perception node and its sensor sources."""

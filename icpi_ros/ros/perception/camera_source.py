@@ -1,0 +1,181 @@
+"""Camera images and their calibration in the graph: ``camera/image_raw``, ``camera/camera_info``.
+
+An image that cannot be trusted gives no position: it is counted, logged once per kind, and named
+in the diagnostics; the next good one is used again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.perception.calibration.file import load_camera
+from icpi_ros.perception.drawing import draw
+from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.images import Frame
+from icpi_ros.perception.pipeline import ImageTracker
+from icpi_ros.perception.sources import Source
+from icpi_ros.perception.tracking import Rejected
+from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.diagnostics import Rate
+from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO
+from icpi_ros.ros.perception.camera_health import CameraHealth
+from icpi_ros.ros.perception.images import ImageBuffer
+from icpi_ros.ros.perception.sources import PER_SECOND, Feed, OnMeasured
+from icpi_ros.sim.scene_camera import scene_camera
+from icpi_ros.tasks.base import Task
+
+COUNT_PERIOD = 0.05
+"""How often the publishers of images and camera_info are counted [s]."""
+DEBUG_PERIOD = 0.1
+"""Shortest real time between two debug images [s]."""
+
+
+class CameraFeed(Feed):
+    """Feeds a source with images, and watches over the camera."""
+
+    source: ImageSource
+
+    def __init__(
+        self,
+        node: Node,
+        kind: type[Source],
+        task: Task,
+        values: Mapping[str, Any],
+        on_measured: OnMeasured,
+    ) -> None:
+        """See :func:`icpi_ros.ros.perception.sources.open_feed`; a calibration file replaces camera_info."""
+        self._node, self._on_measured = node, on_measured
+        file = values["calibration"]
+        camera = load_camera(Path(file).expanduser()) if file else partial(scene_camera, task)
+        self.source = cast(ImageSource, kind(task, values["history"], camera))
+        self._infos, self._info_rate = 0, Rate()
+        self._health = CameraHealth(node.get_logger().error)
+        self._counted, self._crowded = -COUNT_PERIOD, ""
+        self._debug = DebugImage(node)
+        self._images = node.create_subscription(
+            Image, self.source.topic, self._on_image, qos.IMAGE_EVERY
+        )
+        self._topics = [self._images.topic_name]
+        if not file:
+            infos = node.create_subscription(CameraInfo, CAMERA_INFO, self._on_info, qos.IMAGE)
+            self._topics.append(infos.topic_name)
+
+    # --- messages -------------------------------------------------------------------------
+
+    def _on_info(self, msg: CameraInfo) -> None:
+        self._infos += 1
+        try:
+            self.source.learn(msg)
+        except InvalidValue:
+            self._health.problem(self.source.unready)
+
+    def _on_image(self, msg: Image) -> None:
+        now = self._now()
+        try:
+            tracker = self._ready()
+            sample = self.source.read(msg)
+            measured = self.source.take(sample, now)
+        except InvalidValue as exc:
+            self._health.problem(str(exc))
+            return
+        rejected = tracker.look.state.rejected if tracker.look else Rejected.NO
+        self._health.image(sample.ns, rejected, now)
+        if measured is not None:
+            self._on_measured(measured)
+        self._debug.offer(sample.ns, sample.frame, tracker)
+
+    def _ready(self) -> ImageTracker:
+        """Return the tracker.
+
+        Raises:
+            InvalidValue: images cannot be used now, and why.
+        """
+        tracker = self.source.ready()
+        if crowded := self._count():  # a message does not tell which camera it is from
+            raise InvalidValue(crowded)
+        return tracker
+
+    def _count(self) -> str:
+        """Return which topic has several publishers; empty = none."""
+        now = time.monotonic()
+        if now - self._counted >= COUNT_PERIOD:
+            self._counted = now
+            counts = {topic: self._node.count_publishers(topic) for topic in self._topics}
+            self._crowded = "; ".join(
+                f"{n} nodes publish {topic}: stop all but one"
+                for topic, n in counts.items()
+                if n > 1
+            )
+        return self._crowded
+
+    def _now(self) -> int | None:
+        """Return the node's time [ns]; None where time is simulated."""
+        clock = self._node.get_clock()
+        simulated = self._node.get_parameter("use_sim_time").value
+        # A simulation's /clock comes at its own pace, images may overtake it.
+        if simulated or clock.clock_type is not ClockType.ROS_TIME:
+            return None
+        return int(clock.now().nanoseconds)
+
+    # --- Feed -----------------------------------------------------------------------------
+
+    def trouble(self) -> tuple[str, dict[str, str]]:
+        """See :class:`Feed`."""
+        silent = self._health.silent
+        trouble, values = self._health.take()
+        if len(self._topics) > 1:  # without a calibration file camera_info is needed
+            values[f"camera_info{PER_SECOND}"] = f"{self._info_rate.take(self._infos):.1f}"
+        if silent:
+            trouble = self._silence()
+        elif self.source.tracker is None:
+            trouble = self.source.unready
+        return trouble, values
+
+    def _silence(self) -> str:
+        """Return why no images arrive."""
+        topic = self._images.topic_name
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return f"nobody publishes {topic}"
+        if all(p.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT for p in publishers):
+            return f"{topic} is published best effort: set the camera's publisher to reliable"
+        return f"no images arrive on {topic}"
+
+
+class DebugImage:
+    """Topic ``camera/debug``: what perception saw in an image, drawn into it.
+
+    Drawn while somebody subscribes, at most 10 times a second: it costs more than tracking.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Advertise the topic."""
+        self._out = node.create_publisher(Image, CAMERA_DEBUG, qos.IMAGE)
+        self._buffer: ImageBuffer | None = None
+        self._sent = -DEBUG_PERIOD
+
+    def offer(self, stamp: int, frame: Frame, tracker: ImageTracker) -> None:
+        """Publish what ``tracker`` made of ``frame``, its last one; ``stamp`` in ns."""
+        now, look = time.monotonic(), tracker.look
+        if (
+            look is None
+            or now - self._sent < DEBUG_PERIOD
+            or not self._out.get_subscription_count()
+        ):
+            return
+        self._sent = now
+        picture = draw(frame, look, tracker)
+        height, width = picture.shape[:2]
+        if self._buffer is None or self._buffer.size != (width, height):
+            self._buffer = ImageBuffer(width, height, tracker.detector.camera.frame)
+        self._out.publish(self._buffer.fill(stamp, picture))

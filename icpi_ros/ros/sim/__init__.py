@@ -1,0 +1,1 @@
+"""Simulated arm, controller and cameras as ROS nodes."""

@@ -1,0 +1,114 @@
+"""Faults that the simulated arm can be told to have, to see what the rest makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from icpi_ros.core.types import Array
+from icpi_ros.settings.table import find
+
+FAULTS = tuple(find("fault").choices)
+"""Kinds; each is described in docs/controller.md."""
+PARAMETERS = ("fault", "fault_motion", "fault_after")
+DRIFT_SPEED = 0.1
+"""Joint speed of an arm that tracks badly [rad/s]."""
+CAUGHT_UP = 1e-3
+"""Distance at which it has caught up again [rad]."""
+
+
+@dataclass(frozen=True)
+class FaultPlan:
+    """One fault: ``kind``, in which motion from rest (from 1), how long after its start [s]."""
+
+    kind: str = ""
+    motion: int = 1
+    after: float = 0.0
+
+
+def plan_of(values: Mapping[str, Any]) -> FaultPlan:
+    """Return the fault that the parameters ask for."""
+    return FaultPlan(values["fault"], values["fault_motion"], values["fault_after"])
+
+
+def follow_parameters(node: Node, take: Callable[[FaultPlan], None]) -> None:
+    """Give every new plan to ``take`` while the node runs; motions are counted anew with each."""
+
+    def check(changed: Sequence[Parameter]) -> SetParametersResult:
+        values = {name: node.get_parameter(name).value for name in PARAMETERS}
+        new = {item.name: item.value for item in changed if item.name in values}
+        plan = plan_of(values | new)
+        if plan.kind not in FAULTS:
+            reason = f"fault = {plan.kind!r} is not allowed: one of {', '.join(FAULTS)}"
+            return SetParametersResult(successful=False, reason=reason)
+        if new:
+            take(plan)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+
+
+class Faults:
+    """Counts motions from rest and says when the fault is due; used by one thread."""
+
+    def __init__(self, plan: FaultPlan) -> None:
+        """Nothing is wrong yet."""
+        self._plan = plan
+        self._count = 0
+        self._armed = False
+        self.silent = False
+        """True while joint states are withheld."""
+        self.protected = False
+        """True while a protective stop refuses motions."""
+        self._lagging: Array | None = None
+        self._behind = False
+
+    def clear(self) -> None:
+        """Mend what stays broken: silence and the protective stop."""
+        self.silent = self.protected = False
+
+    def begins(self) -> str:
+        """Count a motion from rest; return the fault that it meets at once, empty = none."""
+        self._count += 1
+        hit = self._count == self._plan.motion
+        self._armed = hit and self._plan.kind in ("abort", "silent", "drift", "protective_stop")
+        return self._plan.kind if hit and not self._armed else ""
+
+    @property
+    def delay(self) -> float:
+        """How late the next motion from rest is taken [steady s]."""
+        plan = self._plan
+        return plan.after if plan.kind == "late" and self._count + 1 == plan.motion else 0.0
+
+    def due(self, elapsed: float) -> str:
+        """Return the fault that begins ``elapsed`` [s] after the motion's start, once."""
+        if not self._armed or elapsed < self._plan.after:
+            return ""
+        self._armed = False
+        return self._plan.kind
+
+    def drift(self, q: Array) -> None:
+        """Track badly from the command ``q`` [rad] on."""
+        self._lagging, self._behind = q, False
+
+    def distort(self, q: Array, qd: Array, dt: float) -> tuple[Array, Array]:
+        """Return what the servos make of a command; it only changes while they track badly.
+
+        They do until they have caught up with a command that stands, once they were behind one.
+        """
+        if self._lagging is None:
+            return q, qd
+        step = np.clip(q - self._lagging, -DRIFT_SPEED * dt, DRIFT_SPEED * dt)
+        self._lagging = self._lagging + step
+        distorted = self._lagging
+        near = bool(np.abs(q - distorted).max() < CAUGHT_UP)
+        if self._behind and near and not qd.any():
+            self._lagging = None
+        self._behind = self._behind or not near
+        return distorted, np.zeros_like(qd)

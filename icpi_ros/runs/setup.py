@@ -1,0 +1,134 @@
+"""What a run is made of before its first trial: checked numbers, examples, proposer."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from icpi_ros import __version__
+from icpi_ros.core.errors import CompletionFailed, ModelUnavailable, UsageError
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context
+from icpi_ros.learn.dataset.dataset import Dataset, check_task, empty, fingerprint, shipped
+from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
+from icpi_ros.llm.client.budget import Spending
+from icpi_ros.runs.proposing import Proposer
+from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.settings.table import find
+from icpi_ros.tasks.base import Task
+
+ALLOW = "allow"
+"""Value of the setting ``fallback`` with which a run goes on without its model."""
+MAX_BUDGET = int(find("trials").upper)
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What a resumed run does with how it was executed before.
+
+    Attributes:
+        mixed: what will be mixed on purpose; empty = nothing.
+        remark: what cannot be known, one line; empty = all is known.
+        permitted: the store holds a permission to mix, which this resume uses up.
+    """
+
+    mixed: str = ""
+    remark: str = ""
+    permitted: bool = False
+
+
+def last_execution(store: Storage, run_id: str) -> Execution:
+    """Return how a stored run was executed last, as far as that is known."""
+    return latest(store.run(run_id).execution, store.executions(run_id))
+
+
+def check_execution(store: Storage, run_id: str, now: Execution) -> Continuation:
+    """Check that a stored run may go on in the way ``now``; nothing is written.
+
+    Raises:
+        UnknownRun: no such run.
+        UsageError: it would mix arms or backends, and nobody said that this is meant.
+    """
+    record, before = store.run(run_id), last_execution(store, run_id)
+    if what := mixture(before, now):
+        if not record.may_mix:
+            raise UsageError(f"run {run_id} {what}: {remedy(before)}")
+        return Continuation(f"{now} (before that {before})", permitted=True)
+    return Continuation(remark=_doubt(run_id, before, now), permitted=record.may_mix)
+
+
+def _doubt(run_id: str, before: Execution, now: Execution) -> str:
+    unchecked = "whether it goes on in the same way was not checked"
+    if before.backend is Backend.UNKNOWN:
+        return f"the store does not know how run {run_id} was executed so far: {unchecked}"
+    if now.backend is Backend.UNKNOWN:
+        return f"run {run_id} was executed {before}; how it goes on is not known: {unchecked}"
+    return ""
+
+
+def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset:
+    """Return ``dataset``, or the shipped one, or none for an improver that needs none.
+
+    Raises:
+        UnknownName: no such improver.
+        DatasetError: of another task, or none is shipped.
+    """
+    if dataset is not None:
+        check_task(dataset, task)
+        return dataset
+    return shipped(task) if IMPROVERS.get(improver).needs_dataset else empty(task)
+
+
+def examples_hash(dataset: Dataset) -> str:
+    """Return what a stored run remembers of its data set; empty = no example."""
+    return fingerprint(dataset) if len(dataset) else ""
+
+
+def make_proposer(
+    task: Task, config: RunConfig, dataset: Dataset, spent: Spending | None = None
+) -> Proposer:
+    """Build the run's improver; ``spent`` is what a resumed run has paid for its model.
+
+    Raises:
+        UsageError: the improver refuses its options or data set.
+    """
+    context = Context(
+        space=task.space,
+        goal=np.array(config.goal, dtype=np.float64),
+        cost_mask=task.cost_mask,
+        dataset=dataset,
+        options=dict(config.options),
+        spent=spent or Spending(),
+    )
+    return Proposer(config.improver, context)
+
+
+def require_model(improver: str, options: Mapping[str, Any]) -> None:
+    """Check that the model of an improver can be asked, before anything moves.
+
+    Raises:
+        UnknownName: no such improver.
+        ModelUnavailable: its key is not set, or its endpoint does not answer or refuses the key.
+    """
+    try:
+        IMPROVERS.get(improver).require_model(options)
+    except CompletionFailed as exc:
+        raise ModelUnavailable(
+            f"improver {improver}: {exc}; to go on with what stands in for it: --fallback allow "
+            "(of a graph fallback:=allow)"
+        ) from None
+
+
+def whole(value: Any) -> Any:
+    """Return a whole number of numpy as one of Python; anything else as it is, to be checked."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on."""
+    return {"icpi_ros": __version__, "numpy": np.__version__, "python": platform.python_version()}

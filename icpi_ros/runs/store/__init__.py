@@ -1,0 +1,1 @@
+"""Store of runs and trials in one SQLite file."""

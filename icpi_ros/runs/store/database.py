@@ -1,0 +1,209 @@
+"""The SQLite file under the trial store: opening, transactions, and errors in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from icpi_ros.core.errors import StoreError, StoreUnusable
+from icpi_ros.runs.store.rows import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
+
+PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR)
+"""Reasons why a store cannot be opened now that are no reason to choose another."""
+_MAGIC = b"SQLite format 3\0"
+
+
+class Database:
+    """One connection, shared by threads under a lock; every commit is on disk when it returns.
+
+    Args:
+        path: the file; made, with its directory, if it is not there.
+        timeout: longest wait for another process's write [s].
+
+    Raises:
+        StoreUnusable: read-only, damaged, made by a newer version, or not a trial store.
+        StoreError: locked for too long, or the disk is full.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        """Open the file and make the tables if it is new."""
+        self.path = path
+        self.timeout = timeout
+        self._lock = threading.RLock()
+        self._opened: os.stat_result | None = None
+        try:
+            self._open()
+        except StoreError as exc:
+            if _code(exc.__cause__) in PASSING:
+                raise
+            raise StoreUnusable(str(exc)) from exc.__cause__
+
+    def close(self) -> None:
+        """Close the file; closing twice is allowed."""
+        with self._lock:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def guard(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """Hold the lock and turn errors of SQLite into one clear line."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as exc:
+                raise self._explain(exc, doing) from exc
+
+    @contextlib.contextmanager
+    def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """Commit everything inside, or nothing."""
+        with self.guard(doing) as db:
+            self._require_in_place(doing)
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")  # not begun, or undone by SQLite after a full disk
+                raise
+
+    def _open(self) -> None:
+        self._refuse_other_files()
+        self._connection = self._connect()
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise StoreError(
+                f"cannot make the directory {self.path.parent} of the trial store: "
+                f"{exc.strerror}; choose another with --store or ICPI_STORE"
+            ) from exc
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as exc:
+            raise self._explain(exc, "open the trial store") from exc
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    def _refuse_other_files(self) -> None:
+        """Leave a short file of another kind alone: SQLite would take it for an empty one."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            if file.read(len(_MAGIC)) not in (b"", _MAGIC):
+                raise StoreError(
+                    f"cannot open the trial store in {self.path}: it is not a trial store; "
+                    "choose another with --store"
+                )
+
+    def _require_in_place(self, doing: str) -> None:
+        """Check that ``path`` is still the opened file: in WAL mode SQLite does not."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            found = None
+        if self._opened is None:
+            self._opened = found
+        if found is None or self._opened is None or not os.path.samestat(found, self._opened):
+            raise StoreError(
+                f"cannot {doing} in {self.path}: the file was moved or deleted while in use; "
+                "put it back, or stop the run and resume it from the moved file with --store"
+            )
+
+    def _prepare(self) -> None:
+        """Set the journal up and make the tables in an empty file."""
+        self._enter_wal()
+        with self.guard("open the trial store") as db:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+        with self.transaction("open the trial store") as db:  # also shows a read-only file now
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{self.path} was written by a newer icpi_ros (schema {version}, this one "
+                    f"reads up to {SCHEMA_VERSION}): upgrade, or choose another with --store"
+                )
+            if version == 0:
+                self._create_tables(db)
+            elif version < SCHEMA_VERSION:
+                self._upgrade(db, version)
+
+    def _enter_wal(self) -> None:
+        """Switch to WAL; two processes that open a new file at once get "locked" at once."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                with self.guard("open the trial store") as db:
+                    self._refuse_foreign(db)
+                    mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                break
+            except StoreError as exc:
+                if not _is_busy(exc.__cause__) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        if mode != "wal":
+            raise StoreError(
+                f"the file system of {self.path} has no write-ahead log (network share?): "
+                "choose a local one with --store"
+            )
+
+    def _refuse_foreign(self, db: sqlite3.Connection) -> None:
+        """Leave the data base of another program as it is.
+
+        Tables and application id are committed together: asked for in this order, a file that
+        another process fills meanwhile is never taken for a foreign one.
+        """
+        filled = db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0] > 0
+        if filled and db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreError(f"{self.path} is not an ICPI trial store: choose another with --store")
+
+    def _create_tables(self, db: sqlite3.Connection) -> None:
+        for statement in TABLES.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self, db: sqlite3.Connection, version: int) -> None:
+        """Add what later versions have; whoever has an older program open goes on writing."""
+        for later in range(version + 1, SCHEMA_VERSION + 1):
+            for statement in UPGRADES[later]:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _explain(self, exc: sqlite3.Error, doing: str) -> StoreError:
+        code = _code(exc)
+        where = f"cannot {doing} in {self.path}"
+        reasons = {
+            sqlite3.SQLITE_FULL: "the disk is full; free some space, finished trials are safe",
+            sqlite3.SQLITE_READONLY: "the file or its directory is read-only (or was moved or "
+            "deleted); choose another with --store or ICPI_STORE",
+            sqlite3.SQLITE_CANTOPEN: "it is a directory or may not be opened; choose another "
+            "with --store or ICPI_STORE",
+            sqlite3.SQLITE_PERM: "access denied; choose another with --store or ICPI_STORE",
+            sqlite3.SQLITE_BUSY: f"another process has locked it for more than {self.timeout:g} s; "
+            "wait for it or stop it",
+            sqlite3.SQLITE_NOTADB: "it is not a trial store; choose another with --store",
+            sqlite3.SQLITE_CORRUPT: "the file is damaged; move it away, what can be read of it is "
+            "saved by `sqlite3 FILE .recover`",
+            sqlite3.SQLITE_IOERR: f"{exc}; is the disk full or gone?",
+        }
+        return StoreError(f"{where}: {reasons.get(code, str(exc))}")
+
+
+def _code(exc: BaseException | None) -> int:
+    """Return the primary result code of SQLite, 255 if there is none."""
+    return int(getattr(exc, "sqlite_errorcode", -1)) & 0xFF
+
+
+def _is_busy(exc: BaseException | None) -> bool:
+    return _code(exc) == sqlite3.SQLITE_BUSY

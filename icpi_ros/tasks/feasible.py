@@ -1,0 +1,168 @@
+"""Which theta an arm can execute, asked before anything is proposed to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from icpi_ros.core.errors import MotionRefused, Refusal
+from icpi_ros.core.space import ParameterSpace
+from icpi_ros.core.types import MOVED_BACK, Array, Proposal, Trial
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.robots.base import Arm
+from icpi_ros.tasks.base import Task
+
+HALVINGS = 10
+"""The way back is found to this power of two of its length."""
+DRAWS = 200
+"""Most draws of a first attempt."""
+
+WhyNot = Callable[[Array], Refusal | None]
+"""Returns why a theta ``(d,)`` cannot be executed; None = it can."""
+
+
+def anything(theta: Array) -> Refusal | None:
+    """Return that everything inside the bounds can be executed, as in a rollout."""
+    return None
+
+
+def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
+    """Return the question whether the gate lets the stroke of a theta pass."""
+
+    def why_not(theta: Array) -> Refusal | None:
+        try:
+            motion = task.motion(theta, arm)
+            gate.check(motion.stroke, motion.start)
+        except MotionRefused as exc:
+            return exc.refusal
+        return None
+
+    return why_not
+
+
+def simulated_reach(task: Task, arm: Arm) -> WhyNot:
+    """Return the question whether a simulated arm can execute a theta.
+
+    The arm that a task is made for can execute all of them; every other one is asked its gate.
+    """
+    return anything if arm.name == task.arm else reach_of(task, arm, SafetyGate(arm))
+
+
+def moved_back(
+    theta: Array, executed: Sequence[Array], why_not: WhyNot
+) -> tuple[Array, Refusal | None]:
+    """Return theta or, if it cannot be executed, the last one that can on the way back.
+
+    The way is straight to the nearest executed theta that can still be executed; along it theta
+    is taken to become possible once.  If there is none, theta comes back as it is: the executor
+    refuses it with the same reason.
+
+    Args:
+        theta: ``(d,)``.
+        executed: thetas of the run; other limits may hold by now.
+        why_not: asked about thetas.
+
+    Returns:
+        The theta, and why it was moved (None = it was not).
+    """
+    reason = why_not(theta)
+    if not reason or not executed:
+        return theta, None
+    span = np.ptp(np.stack([theta, *executed]), axis=0)
+    scale = np.where(span > 0.0, span, 1.0)
+    by_distance = sorted(executed, key=lambda other: float(np.linalg.norm((other - theta) / scale)))
+    nearest = next((other for other in by_distance if not why_not(other)), None)
+    if nearest is None:
+        return theta, None
+    good, bad = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = 0.5 * (good + bad)
+        if why_not(nearest + middle * (theta - nearest)):
+            bad = middle
+        else:
+            good = middle
+    return nearest + good * (theta - nearest), reason
+
+
+@dataclass(frozen=True)
+class Confined:
+    """A theta as it may be executed.
+
+    Attributes:
+        theta: ``(d,)`` inside bounds and step limit, and possible wherever that was found.
+        moved: True if it is not what was asked for.
+        reason: why it was moved, one line with all reasons; empty = it was not.
+        refusals: the same in fields, where theta was confined now.
+    """
+
+    theta: Array
+    moved: bool
+    reason: str
+    refusals: tuple[Refusal, ...] = ()
+
+    def trial(self, number: int, proposal: Proposal, best_cost: float) -> Trial:
+        """Return the trial that executes it, with the reason in its record.
+
+        Args:
+            number: of the trial.
+            proposal: that was confined.
+            best_cost: lowest cost of the run so far [m].
+        """
+        note = f"moved back: {self.reason}" if self.reason else ""
+        if self.moved:  # what was predicted was predicted of another theta
+            details = {**proposal.details, MOVED_BACK: self.reason}
+            proposal = replace(
+                proposal, predicted_cost=math.nan, predicted_std=math.nan, details=details
+            )
+        return Trial(number, self.theta, proposal, self.moved, best_cost=best_cost, note=note)
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What becomes of a proposal before it is executed.
+
+    Attributes:
+        steps: limit on the change of theta; its space bounds theta.
+        why_not: says which thetas the arm cannot execute.
+    """
+
+    steps: StepLimit
+    why_not: WhyNot = anything
+
+    def of(self, theta: Array, executed: Sequence[Array]) -> Confined:
+        """Confine a theta ``(d,)`` to bounds, then to the step limit, then to what is possible.
+
+        Args:
+            theta: as an improver proposed it.
+            executed: thetas of the run.
+
+        Raises:
+            InvalidValue: theta has the wrong length or is not finite.
+        """
+        space = self.steps.space
+        asked = space.as_vector(theta)
+        inside, _ = space.project(asked)
+
+        def why_not(tried: Array) -> Refusal | None:
+            return self.steps.refuse(tried, executed) or self.why_not(tried)
+
+        near = self.steps.nearest_allowed(inside, executed)
+        found, impossible = moved_back(near, executed, why_not)
+        too_far = self.steps.refuse(inside, executed)
+        reasons = tuple(filter(None, (*space.outside(asked), too_far, impossible)))
+        text = "; ".join(map(str, reasons))
+        return Confined(found, not np.array_equal(found, asked), text, reasons)
+
+
+def first_possible(space: ParameterSpace, rng: np.random.Generator, why_not: WhyNot) -> Array:
+    """Return the first uniform draw that can be executed; the first of all if none of many can."""
+    first = theta = space.sample(rng)
+    for _ in range(DRAWS):
+        if not why_not(theta):
+            return theta
+        theta = space.sample(rng)
+    return first
