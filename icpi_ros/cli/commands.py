@@ -1,7 +1,8 @@
 """Table of the commands: what each is for, without importing any of them.
 
-A command's module is ``icpi_ros.cli.<name with underscores>``; the first line of its docstring is
-the summary here, which a test checks.
+A command's module is ``icpi_ros.cli.<name with underscores>``, or for `bench NAME`
+``icpi_benchmarks.cli.<name>``; the first line of its docstring is the summary here, which a test
+checks.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ class Command:
     @property
     def module(self) -> str:
         """Name of its module."""
-        return f"icpi_ros.cli.{self.name.replace(' ', '_').replace('-', '_')}"
+        first, _, second = self.name.partition(" ")
+        if first == "bench":
+            return f"icpi_benchmarks.cli.{second or 'main'}"
+        return f"icpi_ros.cli.{first.replace('-', '_')}"
 
 
 _TABLE = {

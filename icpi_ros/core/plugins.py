@@ -19,7 +19,7 @@ from icpi_ros.core.registry import registered
 
 VARIABLE = "ICPI_PLUGINS"
 """Environment variable of plug-ins, separated as folders in ``PATH`` are."""
-_HERE, _LIBRARY = str(Path(__file__).parent), os.path.dirname(os.__file__) + "/importlib"
+_HERE, _LIBRARY = str(Path(__file__).parents[1]), os.path.dirname(os.__file__) + "/importlib"
 _loaded: list[str] = []
 _brought: dict[str, list[tuple[str, str]]] = {}
 

@@ -21,7 +21,7 @@ def share_path(*parts: str) -> Path:
     Raises:
         IcpiError: no such file; the message names it and the places that were searched.
     """
-    return find_shared(Path(__file__).resolve().parent, *parts)
+    return find_shared(Path(__file__).resolve().parents[1], *parts)
 
 
 def find_shared(package: Path, *parts: str) -> Path:
