@@ -1,4 +1,4 @@
-"""The simulated graph: `ros2 launch icpi_ros sim_launch.py`; see icpi_ros.ros.bringup.description."""
+"""The simulated graph: `ros2 launch icpi_ros sim_launch.py`; see ros/bringup/description.py."""
 
 from icpi_ros.ros.bringup.launch_file import launch_description
 from launch import LaunchDescription

@@ -42,6 +42,8 @@ ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
 BASE = ("runtime", "ros")
 EXTRAS = {"bench": ("bench",), "test": ("bench", "dev")}
 """Groups of requirements that `--with` adds: baselines of the benchmark, tests and checks."""
+EDITABLE = ("--no-deps", "--no-index", "--no-build-isolation", "--editable")
+BENCHMARKS = REPO / "benchmarks"
 PACKAGING = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")
 SELF = (
     "tools/setup_env.py",
@@ -133,6 +135,8 @@ class Setup:
         wanted = {"packages": digest(base, self._route, _interpreter(), str(REPO))}
         for name in EXTRAS.get(self._extra or "", ()):
             wanted[name] = digest([_lock(name)])
+        if self._extra:
+            wanted["benchmarks"] = digest([BENCHMARKS / "pyproject.toml"], str(REPO))
         packaging = [REPO / name for name in PACKAGING]
         if self._route == "stock":
             return {**wanted, "package": digest([*packaging, *_messages(), *_shared_files()])}
@@ -152,6 +156,8 @@ class Setup:
             self._packages("packages", BASE)
         elif name in ("bench", "dev"):
             self._packages(name, (name,))
+        elif name == "benchmarks":
+            self._benchmarks()
         elif name in INTERFACES:
             _package_of(name).provide(self._steps, VENV)
         elif self._route == "stock":
@@ -201,11 +207,15 @@ class Setup:
                 found.append(f"{size / 1e6:.0f} MB")
         self._record({key: value for key, value in self._done.items() if key != WRITING})
 
+    def _benchmarks(self) -> None:
+        """Install the programs behind `icpi bench`, a package of their own, editable."""
+        with self._steps.step("benchmarks", "installing icpi_benchmarks, editable"):
+            self._chosen().add(self._steps, *EDITABLE, str(BENCHMARKS))
+
     def _package(self) -> None:
         """Install icpi_ros itself, editable, and try what was installed."""
         with self._steps.step("icpi_ros", "installing this folder, editable, and trying it"):
-            editable = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(REPO)]
-            self._chosen().add(self._steps, *editable)
+            self._chosen().add(self._steps, *EDITABLE, str(REPO))
             self._steps.run("check", [str(VENV / "bin" / "python"), "-c", CHECK])
 
     def _colcon(self) -> None:

@@ -11,8 +11,11 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
-from icpi_ros.core.errors import UnknownName
+from icpi_ros.core.errors import UnknownName, UsageError
 
 GROUPS = ("use it", "robots", "data", "measure", "language models")
 
@@ -32,6 +35,20 @@ class Command:
         if first == "bench":
             return f"icpi_benchmarks.cli.{second or 'main'}"
         return f"icpi_ros.cli.{first.replace('-', '_')}"
+
+    @property
+    def installed(self) -> bool:
+        """True unless it is one of the benchmarks, and they are not installed."""
+        return find_spec(self.module.partition(".")[0]) is not None
+
+    def load(self) -> ModuleType:
+        """Import its module.
+
+        Raises:
+            UsageError: it is one of the benchmarks, and they are not installed.
+        """
+        package, _, module = self.module.partition(".")
+        return benchmarks(module) if package == "icpi_benchmarks" else import_module(self.module)
 
 
 _TABLE = {
@@ -92,6 +109,20 @@ COMMANDS = {
 }
 ALIASES = {name.replace(" ", "-"): name for name in COMMANDS if " " in name}
 """Names that commands had before, which the help does not show."""
+
+
+def benchmarks(module: str) -> ModuleType:
+    """Return a module of the benchmarks, which are a package of their own.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    if find_spec("icpi_benchmarks") is None:
+        raise UsageError(
+            "the benchmarks are not installed: run `make setup SETUP_FLAGS=--with=bench`, or "
+            "`pip install ./benchmarks` in a checkout of icpi_ros"
+        )
+    return import_module(f"icpi_benchmarks.{module}")
 
 
 def find(words: Sequence[str]) -> tuple[Command, list[str]]:

@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib import import_module
 from typing import Any
 
 from icpi_ros import __version__
@@ -111,6 +110,8 @@ def whole_parser() -> Parser:
     parser, below = _top(), dict[str, Any]()
     first = parser.add_subparsers(metavar="COMMAND")
     for name, command in COMMANDS.items():
+        if not command.installed:
+            continue
         parent, _, program = name.rpartition(" ")
         where = below[parent] if parent else first
         made = where.add_parser(program, help=command.summary)
@@ -122,7 +123,7 @@ def whole_parser() -> Parser:
 
 def _with_arguments(parser: Parser, command: Command) -> Parser:
     """Return ``parser`` with the arguments of a command, whose module is imported here."""
-    module = import_module(command.module)
+    module = command.load()
     parser.description = command.summary
     module.add_arguments(parser)
     takes_plugins = command.name != "stop"

@@ -6,29 +6,19 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_benchmarks.report.figures import save_pngs
-from icpi_benchmarks.report.page import bench_page
-from icpi_benchmarks.report.text import task_table
-from icpi_benchmarks.results import mixed_lines, read
-from icpi_benchmarks.statistics import summarise
-
 from icpi_ros.cli.arguments import add_mix, add_store, checked_folder, checked_output
+from icpi_ros.cli.commands import benchmarks
 from icpi_ros.cli.json_output import add_json
-from icpi_ros.cli.report_many import report_benchmarks, report_runs
+from icpi_ros.cli.report_many import report_runs
 from icpi_ros.cli.report_outputs import (
     Outputs,
-    benchmark_json,
-    refuse_exports,
-    say_page,
     write_stored_run,
 )
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.text import printable
-from icpi_ros.report.page import save
 from icpi_ros.runs.store.store import default_path
 
 if TYPE_CHECKING:
-    from icpi_benchmarks.results import Results
+    pass
 
 BAGS = (".mcap", ".db3")
 
@@ -86,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.run_id or args.topics:
         _refuse_bag_options(path)
     if _is_file(path):
-        refuse_exports(asked)
-        _report_benchmark(read(path), asked)
+        benchmarks("report.command").report_file(path, asked)
     else:
         write_stored_run(args.what[0], _store(args.what[0], args.store), asked, args.mix)
     return 0
@@ -113,7 +102,7 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
         _refuse_same(file, path)
     files = [_is_file(path) for path in paths]
     if all(files):
-        report_benchmarks(paths, asked, args.mix)
+        benchmarks("report.command").report_files(paths, asked, args.mix)
     elif any(files):
         raise UsageError("runs and results files cannot be compared: give several of one kind")
     else:
@@ -128,20 +117,6 @@ def _refuse_same(page: Path, path: Path) -> None:
     """Refuse to write the page over the file that it is made of."""
     if page.exists() and path.exists() and page.samefile(path):
         raise UsageError(f"{page} is the file that is read: name another one")
-
-
-def _report_benchmark(results: Results, asked: Outputs) -> None:
-    found = summarise(results)
-    if asked.json:
-        asked.json.write(benchmark_json(results, found))
-    page, folder = asked.page, asked.folder
-    if page:
-        save(page, bench_page(results, found))
-        say_page(page)
-    if folder:
-        print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
-    if not page and not folder:
-        print("\n\n".join([*map(printable, mixed_lines(results.config)), *map(task_table, found)]))
 
 
 def _store(run_id: str, store: Path | None) -> Path:

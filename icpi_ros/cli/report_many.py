@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from icpi_benchmarks.report.text import task_table
-from icpi_benchmarks.results import arms_of, read
-from icpi_benchmarks.statistics import summarise
-
-from icpi_ros.cli.report_outputs import benchmark_json, refuse_exports, refuse_pages, write_rows
+from icpi_ros.cli.report_outputs import refuse_pages, write_rows
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.learn.dataset.mixing import refuse_ways, two_ways
@@ -70,40 +66,3 @@ def _mixture(store: TrialStore, records: Sequence[RunRecord]) -> str:
         for record in records
         for way in (record.execution, *store.executions(record.run_id))
     )
-
-
-def report_benchmarks(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
-    """Print the tables of several results files one below the other.
-
-    Raises:
-        UsageError: of a task, two arms are among them, or a page of them is asked for.
-    """
-    refuse_exports(asked)
-    refuse_pages(asked)
-    found = [(path, read(path)) for path in paths]
-    mixed = _two_files([(path, results.config) for path, results in found])
-    what = f"a comparison of {len(paths)} files"
-    mixed = refuse_ways(mixed, what, "compare benchmarks of one of them", mix)
-    if mixed:
-        print(printable(f"{MIXED}: {mixed}"))
-    summaries = [summarise(results) for _, results in found]
-    if asked.json:
-        pairs = zip(found, summaries, strict=True)
-        asked.json.write(
-            [{"file": str(path), **benchmark_json(res, one)} for (path, res), one in pairs]
-        )
-    for (path, _), summary in zip(found, summaries, strict=True):
-        print(printable(f"{path}:"))
-        print("\n\n".join(task_table(one) for one in summary) + "\n")
-
-
-def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
-    """Return two files with different arms for one task, in words; empty = there are none."""
-    known: dict[str, list[tuple[Path, Any]]] = {}
-    for path, config in configs:
-        for task, arm in arms_of(config).items():
-            for other, before in known.setdefault(task, []):
-                if before.differs(arm):
-                    return f"{task} with {before} in {other} and with {arm} in {path}"
-            known[task].append((path, arm))
-    return ""

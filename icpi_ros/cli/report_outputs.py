@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from icpi_ros.runs.table import trial_rows
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_benchmarks.results import Results
-    from icpi_benchmarks.statistics import TaskSummary
-
     from icpi_ros.core.types import Array, Trial
     from icpi_ros.llm.client.budget import Spending
     from icpi_ros.report.run.page import Section
@@ -60,33 +57,6 @@ def refuse_pages(asked: Outputs) -> None:
     """
     if asked.page or asked.folder:
         raise UsageError("--html and --png show one run or one file: give one")
-
-
-def refuse_exports(asked: Outputs) -> None:
-    """Refuse tables of a benchmark's trials.
-
-    Raises:
-        UsageError: one is asked for.
-    """
-    if asked.csv or asked.parquet:
-        raise UsageError(
-            "--csv and --parquet write the trials of a run; a benchmark's rows are in its JSON file"
-        )
-
-
-def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, Any]:
-    """Return the summary of a benchmark for programs: how it was made, and each improver."""
-    tasks = [
-        {
-            "condition": one.condition,
-            "task": one.task,
-            "default": one.default,
-            "threshold": one.threshold,
-            "improvers": [asdict(improver) for improver in one.improvers],
-        }
-        for one in found
-    ]
-    return {"config": results.config, "tasks": tasks}
 
 
 def refuse_mixed_run(record: RunRecord, mix: bool) -> None:

@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import icpi_benchmarks.cli
 import pytest
 
 import icpi_ros.cli
@@ -32,10 +33,10 @@ def test_the_table_says_what_the_module_says(command):
 
 
 def test_every_module_that_takes_arguments_is_a_command():
-    folder = Path(icpi_ros.cli.__file__).parent
     found = {
-        f"icpi_ros.cli.{path.stem}"
-        for path in folder.glob("*.py")
+        f"{package.__name__}.{path.stem}"
+        for package in (icpi_ros.cli, icpi_benchmarks.cli)
+        for path in Path(package.__file__).parent.glob("*.py")
         if "\ndef add_arguments(" in path.read_text(encoding="utf-8")
     }
     assert found == {command.module for command in COMMANDS.values()}
@@ -53,7 +54,13 @@ def test_help_and_a_wrong_name_import_no_command(words):
     )
     loaded = {name for name in done.stderr.split() if name.startswith("icpi_ros")}
     assert loaded == {
-        *("icpi_ros", "icpi_ros.cli", "icpi_ros.core.errors", "icpi_ros.core.text"),
+        *(
+            "icpi_ros",
+            "icpi_ros.cli",
+            "icpi_ros.core",
+            "icpi_ros.core.errors",
+            "icpi_ros.core.text",
+        ),
         *(
             "icpi_ros.cli.main",
             "icpi_ros.cli.commands",

@@ -15,6 +15,8 @@ PACKAGE = Path(icpi_ros.__file__).resolve().parent
 ROS = re.compile(
     r"(rclpy|launch|launch_ros|ament_index_python|ros2\w*|tf2_ros|\w+_(msgs|srvs|interfaces))$"
 )
+BRINGUP = re.compile(r"icpi_ros\.ros\.bringup(\.\w+)?")
+LAUNCH = "icpi_ros.ros.bringup.launch_file"
 
 BLOCKED = """
 import importlib, re, sys
@@ -31,7 +33,11 @@ for name in {modules!r}:
 def core_modules() -> list[str]:
     found = pkgutil.walk_packages([str(PACKAGE)], "icpi_ros.", onerror=lambda name: None)
     names = [module.name for module in found]
-    return [name for name in names if ".nodes" not in name and not name.endswith("__main__")]
+    return [
+        name
+        for name in names
+        if not name.startswith("icpi_ros.ros.") or (BRINGUP.fullmatch(name) and name != LAUNCH)
+    ]
 
 
 @pytest.mark.slow

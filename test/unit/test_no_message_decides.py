@@ -1,4 +1,4 @@
-"""No code decides by the words of a message: it has icpi_ros.core.errors.Refusal, enums and codes."""
+"""No code decides by the words of a message: it has errors.Refusal, enums and codes."""
 
 import ast
 from pathlib import Path
@@ -9,13 +9,13 @@ import icpi_ros
 
 PACKAGE = Path(icpi_ros.__file__).resolve().parent
 ALLOWED = {
-    "graph/checklist.py:text": "no decision: the sign between what was found and its remedy",
-    "models/failures.py:_classify_connection": "name of another library's exception",
-    "models/replies.py:_read_choice": "finish_reason of a server",
-    "nodes/action_port.py:_end": "result of another program's controller",
-    "nodes/operator_client.py:_trigger": "reply of std_srvs/Trigger, which has a text alone",
-    "nodes/operator_port.py:is_change_refused": "remark of another process's question",
-    "nodes/operator_port.py:is_decided": "remark of another process's question",
+    "ros/bringup/checklist.py:text": "no decision: the sign between what was found and its remedy",
+    "llm/client/failures.py:_classify_connection": "name of another library's exception",
+    "llm/client/replies.py:_read_choice": "finish_reason of a server",
+    "ros/arm_ports/action_port.py:_end": "result of another program's controller",
+    "ros/clients/operator_client.py:_trigger": "reply of std_srvs/Trigger, which has a text alone",
+    "ros/base/operator_port.py:is_change_refused": "remark of another process's question",
+    "ros/base/operator_port.py:is_decided": "remark of another process's question",
 }
 """File and function of texts that come from outside this program and say nothing otherwise."""
 NAMES = {

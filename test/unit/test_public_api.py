@@ -269,7 +269,7 @@ def test_tasks_and_data_sets_are_tables_in_notebooks(part):
 def test_the_api_page_has_every_public_name(tmp_path):
     words = [sys.executable, "-m", "pdoc", "--docformat", "google", "-o", str(tmp_path)]
     subprocess.run([*words, "icpi_ros"], check=True)
-    page = (tmp_path / "icpi_ros.core.html").read_text(encoding="utf-8")
+    page = (tmp_path / "icpi_ros.html").read_text(encoding="utf-8")
     for name in NAMES:
         assert f'<section id="{name}">' in page
 

@@ -1,7 +1,8 @@
 """Proposals outside the region that good examples support are rejected and asked for again.
 
-The ideas of ICPO (*Think Outside the Policy*, 2025) at inference; ``icpi_ros.llm.prompt.region`` has
-the rule and the schedule by which trust moves from the data set to the run's own trials.
+The ideas of ICPO (*Think Outside the Policy*, 2025) at inference;
+``icpi_ros.llm.prompt.region`` has the rule and the schedule by which trust moves from the data set
+to the run's own trials.
 """
 
 from __future__ import annotations

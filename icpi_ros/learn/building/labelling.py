@@ -1,8 +1,9 @@
 """Labelled examples of one physics draw: the unit of work of a data-set build.
 
 ICPI, arXiv 2508.15021: triplets (theta, state, dtheta) labelled by brute-force search
-(:mod:`icpi_ros.learn.building.search`) or by hindsight (:mod:`icpi_ros.learn.building.hindsight`).  A draw depends on
-the task, the plan and its own number only, so draws can be made anywhere and in any order.
+(:mod:`icpi_ros.learn.building.search`) or by hindsight
+(:mod:`icpi_ros.learn.building.hindsight`).  A draw depends on the task, the plan and its own number
+only, so draws can be made anywhere and in any order.
 """
 
 from __future__ import annotations

@@ -92,7 +92,8 @@ class Fit:
 def fit(rows: Rows, latent_dim: int) -> Fit:
     """Return the most likely hyperparameters and latent vectors; deterministic.
 
-    Found on disk where the same rows were fitted before, see :mod:`icpi_ros.learn.outcome.fit_cache`.
+    Found on disk where the same rows were fitted before, see
+    :mod:`icpi_ros.learn.outcome.fit_cache`.
     """
     import scipy
     from scipy.optimize import minimize

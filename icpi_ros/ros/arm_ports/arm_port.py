@@ -1,8 +1,8 @@
 """The arm seam: how checked motions reach an arm, and what is known of them afterwards.
 
-Two adapters, one file each: :mod:`icpi_ros.ros.arm_ports.topic_port` (the controller's trajectory topic)
-and :mod:`icpi_ros.ros.arm_ports.action_port` (FollowJointTrajectory).  Only trajectories that passed the
-safety gate can be sent.
+Two adapters, one file each: :mod:`icpi_ros.ros.arm_ports.topic_port` (the controller's trajectory
+topic) and :mod:`icpi_ros.ros.arm_ports.action_port` (FollowJointTrajectory).  Only trajectories
+that passed the safety gate can be sent.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stamp_of
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.types import SECOND
+from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED, Recorded, kind_name
 from icpi_ros.ros.base import convert, qos, topics
 from icpi_ros.ros.base.spin import IcpiNode
-from icpi_ros.ros.nodes.recorder import MOTIONS, RECORDED, Recorded, kind_name
 
 PREFIX = "recorded/"
 SENSORS = (topics.OBJECT_POSE, topics.CAMERA_IMAGE)

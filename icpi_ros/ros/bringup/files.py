@@ -20,7 +20,7 @@ from icpi_ros.tasks import TASKS
 
 
 def checked_graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
-    """Return the nodes of a graph as :func:`icpi_ros.ros.bringup.description.graph` does, files checked.
+    """Return the nodes of a graph as :func:`.description.graph` does, files checked.
 
     Raises:
         UsageError: see there; or a file is missing, unreadable, damaged, or loosens a limit: names

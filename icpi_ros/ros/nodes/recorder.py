@@ -11,35 +11,19 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseStamped
-from rcl_interfaces.msg import Log
 from rclpy.clock import Clock as RosClock
 from rclpy.clock_type import ClockType
-from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, JointState
-from std_msgs.msg import Bool
-from trajectory_msgs.msg import JointTrajectory
 
-from icpi_msgs.msg import (
-    ObjectState,
-    ObjectTrajectory,
-    OperatorRequest,
-    Proposal,
-    Trial,
-    TrialWindow,
-)
 from icpi_ros.bags.formats.definitions import Definition, definition
 from icpi_ros.bags.recording import Limits, Recording, Topic
 from icpi_ros.core.redact import leaked
 from icpi_ros.ros.bags.parameter_snapshot import ParameterSnapshot
-from icpi_ros.ros.base import diagnostics, qos, topics
+from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED, Recorded, kind_name
+from icpi_ros.ros.base import diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.qos import qos_text
 from icpi_ros.ros.base.spin import IcpiNode, run
@@ -50,36 +34,6 @@ QUIET = 0.3
 """Time without a message after which the graph is taken to be silent [s]."""
 DRAIN_LIMIT = 1.5
 """Longest time to wait for that at the end [s]: sensors of others go on for ever."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A topic that is recorded: its name, type, quality of service, and whether it is all text."""
-
-    name: str
-    kind: Any
-    profile: QoSProfile
-    text: bool = False
-
-
-RECORDED = (
-    Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY),
-    Recorded(topics.CAMERA_INFO, CameraInfo, qos.IMAGE_EVERY),
-    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY),
-    Recorded(topics.JOINT_STATES, JointState, qos.SENSOR_EVERY),
-    Recorded(topics.OBJECT_STATE, ObjectState, qos.SENSOR_EVERY),
-    Recorded(topics.TRIAL_WINDOW, TrialWindow, qos.EVENT),
-    Recorded(topics.OBJECT_TRAJECTORY, ObjectTrajectory, qos.EVENT),
-    Recorded(topics.TRIALS, Trial, qos.RECORD, text=True),
-    Recorded(topics.PROPOSALS, Proposal, qos.RECORD, text=True),
-    Recorded(topics.OPERATOR_REQUEST, OperatorRequest, qos.LATCHED, text=True),
-    Recorded(topics.STOPPED, Bool, qos.LATCHED),
-    Recorded(topics.CONTROLLER_STATUS, DiagnosticStatus, qos.EVENT, text=True),
-    Recorded("/clock", Clock, qos.SENSOR_EVERY),
-    Recorded("/diagnostics", DiagnosticArray, qos.EVENT, text=True),
-    Recorded("/rosout", Log, qos.ROSOUT, text=True),
-)
-MOTIONS = Recorded(topics.CONTROLLER_TRAJECTORY, JointTrajectory, qos.COMMAND)
 
 
 class Recorder(IcpiNode):
@@ -166,12 +120,6 @@ class Recorder(IcpiNode):
             line = f"{recording.lost} messages lost: the disk is too slow"
             return diagnostics.Health(diagnostics.WARN, line, values)
         return diagnostics.Health(diagnostics.OK, "recording", values)
-
-
-def kind_name(kind: Any) -> str:
-    """Return the name of a message class, such as ``std_msgs/msg/Bool``."""
-    package = kind.__module__.partition(".")[0]
-    return f"{package}/msg/{kind.__name__}"
 
 
 def _definition(kind: Any) -> Definition:

@@ -53,7 +53,7 @@ class CameraFeed(Feed):
         values: Mapping[str, Any],
         on_measured: OnMeasured,
     ) -> None:
-        """See :func:`icpi_ros.ros.perception.sources.open_feed`; a calibration file replaces camera_info."""
+        """See :func:`.sources.open_feed`; a calibration file replaces camera_info."""
         self._node, self._on_measured = node, on_measured
         file = values["calibration"]
         camera = load_camera(Path(file).expanduser()) if file else partial(scene_camera, task)
