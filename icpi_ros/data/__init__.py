@@ -1,1 +1,0 @@
-"""Data sets, labelling and the trial store."""
