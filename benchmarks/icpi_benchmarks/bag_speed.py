@@ -22,9 +22,9 @@ from icpi_ros.core.types import SECOND
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Bytes
 from icpi_ros.perception.sources import Source
-from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import watch
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
 START = 1_700_000_000 * SECOND
 POSE_PERIOD = 10_000_000

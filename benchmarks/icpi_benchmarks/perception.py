@@ -19,9 +19,9 @@ from icpi_ros.core.latency import in_ms, times
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.perception.targets import Watch, watch
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
 SIZES = ((320, 240), (640, 480))
 RATE = 60

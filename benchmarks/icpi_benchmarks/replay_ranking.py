@@ -22,8 +22,8 @@ from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.answers import Answer, EvaluatedRun, evaluate_runs
 from icpi_ros.evaluate.outcomes import ESTIMATED, Estimate
+from icpi_ros.evaluate.recorded_runs import RecordedRun, Settings
 from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun, Settings
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from icpi_ros.bags.folder import make_folder
 from icpi_ros.bags.formats.definitions import Definition
+from icpi_ros.bags.formats.folder import FileInfo, TopicInfo, make_folder, write_metadata
 from icpi_ros.bags.formats.mcap_writer import McapWriter
-from icpi_ros.bags.formats.metadata import FileInfo, TopicInfo, write_metadata
 from icpi_ros.bags.formats.raw import why
 
 FLUSH = 0.4

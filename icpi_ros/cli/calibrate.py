@@ -15,15 +15,15 @@ from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.calibration.board import Board
 from icpi_ros.perception.calibration.board_print import save_board
-from icpi_ros.perception.calibration.camera import calibrate
+from icpi_ros.perception.calibration.camera_pose import locate
 from icpi_ros.perception.calibration.file import Calibration, Origin, load, save
+from icpi_ros.perception.calibration.intrinsics import calibrate
 from icpi_ros.perception.calibration.picture import save_camera_picture, save_table_picture
-from icpi_ros.perception.calibration.table import locate
 
 if TYPE_CHECKING:
     from icpi_ros.perception.calibration.board import Gray
-    from icpi_ros.perception.calibration.camera import CameraResult
-    from icpi_ros.perception.calibration.table import TableResult
+    from icpi_ros.perception.calibration.camera_pose import TableResult
+    from icpi_ros.perception.calibration.intrinsics import CameraResult
 
 CAMERA_VIEWS = 20
 TABLE_VIEWS = 5

@@ -31,7 +31,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.evaluate.physics.estimate import estimate_of
 from icpi_ros.evaluate.physics.fit import Effort, fit
 from icpi_ros.evaluate.physics.physics_file import save
-from icpi_ros.evaluate.physics.sources import from_bag, from_store
+from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
 from icpi_ros.learn.building.plan import Plan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.mixing import ArmId
@@ -42,7 +42,7 @@ from icpi_ros.sim.rollout import rollout
 
 if TYPE_CHECKING:
     from icpi_ros.evaluate.physics.estimate import Estimate
-    from icpi_ros.evaluate.physics.sources import Recording
+    from icpi_ros.evaluate.physics.recorded_trials import Recording
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.perception.calibration.camera import GOOD_COVERAGE, CameraResult
-from icpi_ros.perception.calibration.table import TableResult
+from icpi_ros.perception.calibration.camera_pose import TableResult
+from icpi_ros.perception.calibration.intrinsics import GOOD_COVERAGE, CameraResult
 
 POOR_PX = 0.5
 """A residual above this means blur, a bent board or a wrong description [px]."""

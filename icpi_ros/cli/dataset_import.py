@@ -12,8 +12,8 @@ from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.evaluate.examples import import_bags
-from icpi_ros.evaluate.importing import import_runs, together
+from icpi_ros.evaluate.dataset_from_bags import import_bags
+from icpi_ros.evaluate.dataset_from_runs import import_runs, together
 from icpi_ros.evaluate.request import Request
 from icpi_ros.learn.dataset.coverage import coverage, solved_share
 from icpi_ros.learn.dataset.dataset import fingerprint, load, save, shipped
@@ -22,7 +22,7 @@ from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.evaluate.importing import Imported
+    from icpi_ros.evaluate.dataset_from_runs import Imported
     from icpi_ros.learn.dataset.dataset import Dataset
     from icpi_ros.tasks.base import Task
 

@@ -19,9 +19,9 @@ from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.evaluation_json import as_json
 from icpi_ros.evaluate.instances import PAIRS
-from icpi_ros.evaluate.record import as_json
 from icpi_ros.evaluate.request import Request
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.shared import check_shared

@@ -8,14 +8,12 @@ from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, DatasetError, UsageError
 from icpi_ros.core.types import Array
-from icpi_ros.evaluate.compare import Difference, difference
 from icpi_ros.evaluate.instances import Solved, solved_instances
-from icpi_ros.evaluate.outcomes import Estimate, Outcomes
+from icpi_ros.evaluate.outcomes import Estimate, Outcomes, Place, rank
 from icpi_ros.evaluate.propose import Bench, Proposed
-from icpi_ros.evaluate.ranking import Place, rank
+from icpi_ros.evaluate.recorded_runs import RecordedRun
+from icpi_ros.evaluate.reperception import Difference, difference, executed_of
 from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun
-from icpi_ros.evaluate.seeing import executed_of
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import Dataset, shipped
 from icpi_ros.perception.sources import SeenPath

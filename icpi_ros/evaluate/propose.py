@@ -11,7 +11,7 @@ import numpy as np
 from icpi_ros.bags.parameters import RecordedSetup
 from icpi_ros.core.types import Array, Trial
 from icpi_ros.evaluate.instances import Solved
-from icpi_ros.evaluate.runs import RecordedRun
+from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.learn.dataset.dataset import Dataset

@@ -18,7 +18,7 @@ from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.colour import Membership, Weights
 from icpi_ros.perception.images import Box, Frame
 from icpi_ros.perception.targets import outline
-from icpi_ros.perception.tracking import Detection, DetectorSettings
+from icpi_ros.perception.tracking_types import Detection, DetectorSettings
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
 

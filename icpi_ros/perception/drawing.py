@@ -12,7 +12,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Bytes, Frame
 from icpi_ros.perception.targets import outline
-from icpi_ros.perception.tracking import Look
+from icpi_ros.perception.tracking_types import Look
 from icpi_ros.tasks.plane import Plane
 
 Colour = tuple[int, int, int]

@@ -12,7 +12,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.quality import QualitySettings
 from icpi_ros.perception.smoother import SmootherSettings
-from icpi_ros.perception.tracking import TrackerSettings, TrackingSettings
+from icpi_ros.perception.tracking_types import TrackerSettings, TrackingSettings
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.camera_target import Agility, Shape, Target
 from icpi_ros.tasks.plane import Plane

@@ -14,7 +14,13 @@ import numpy as np
 
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.tracking import Detection, Rejected, TrackerSettings, TrackState, unseen
+from icpi_ros.perception.tracking_types import (
+    Detection,
+    Rejected,
+    TrackerSettings,
+    TrackState,
+    unseen,
+)
 from icpi_ros.tasks.plane import Plane
 
 

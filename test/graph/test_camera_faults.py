@@ -11,7 +11,6 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectTrajectory, TrialWindow
 from icpi_ros.perception.calibration.file import Calibration, save
-from icpi_ros.perception.synthetic import overhead
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import (
     CAMERA_DEBUG,
@@ -22,6 +21,7 @@ from icpi_ros.ros.base.topics import (
 )
 from icpi_ros.ros.perception.camera_health import MOST_RATE
 from icpi_ros.ros.perception.images import camera_info_msg
+from icpi_ros.testing.synthetic_images import overhead
 
 from .conftest import HANG
 

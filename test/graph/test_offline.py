@@ -7,7 +7,7 @@ import pytest
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.request import Request
 
 from .conftest import TRIALS, record

@@ -15,8 +15,7 @@ from bag_data import KINDS, SECOND, START, STORE, THETAS, point, pose, run_messa
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
-from icpi_ros.bags.formats.chunk import MOST_CHUNK
-from icpi_ros.bags.formats.mcap_file import MAGIC
+from icpi_ros.bags.formats.mcap_file import MAGIC, MOST_CHUNK
 from icpi_ros.bags.formats.raw import Channel
 from icpi_ros.bags.formats.schema import decoder
 from icpi_ros.bags.reader import Bag

@@ -12,7 +12,7 @@ from rendering import DPI, MARGIN, TRUTH, board_images, poses, render, rotation
 from icpi_ros.core.errors import CalibrationFailed
 from icpi_ros.perception.calibration.board import Board
 from icpi_ros.perception.calibration.board_print import INCH, texture
-from icpi_ros.perception.calibration.camera import calibrate
+from icpi_ros.perception.calibration.intrinsics import calibrate
 from icpi_ros.perception.calibration.views import Collector, coverage, diverse, see
 from icpi_ros.perception.camera import Camera, Intrinsics
 

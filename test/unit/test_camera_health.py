@@ -2,7 +2,7 @@
 
 import pytest
 
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejected
 from icpi_ros.ros.perception import camera_health
 from icpi_ros.ros.perception.camera_health import MANY, MOST_KINDS, CameraHealth
 

@@ -8,13 +8,13 @@ from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.camera import Camera, Intrinsics
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.synthetic import draw, expose, overhead, paint, scene
 from icpi_ros.perception.targets import outline, watch
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.camera_target import RED, Contrast, Target
 from icpi_ros.tasks.plane import Plane
 from icpi_ros.tasks.roll import BALL
 from icpi_ros.tasks.slide import PUCK, Slide
+from icpi_ros.testing.synthetic_images import draw, expose, overhead, paint, scene
 
 SIZES = {240: overhead(320, 240), 480: overhead(640, 480)}
 RED_PAINT = (0.9, 0.1, 0.1)

@@ -6,13 +6,13 @@ import pytest
 
 from icpi_ros.core.types import SECOND
 from icpi_ros.perception.drawing import CANDIDATE, OBJECT, STRIP, caption, draw
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import CHANNELS, Frame
-from icpi_ros.perception.pipeline import ImageTracker
-from icpi_ros.perception.synthetic import draw as paint
-from icpi_ros.perception.synthetic import expose, overhead
 from icpi_ros.perception.targets import watch
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import PUCK
+from icpi_ros.testing.synthetic_images import draw as paint
+from icpi_ros.testing.synthetic_images import expose, overhead
 
 CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
 HERE, AWAY = np.array([0.6, 0.2, 0.01]), np.array([0.3, 0.45, 0.01])

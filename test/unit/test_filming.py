@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.targets import watch
 from icpi_ros.robots import ARMS
 from icpi_ros.sim.camera import CameraSettings, SimulatedCamera

@@ -20,10 +20,10 @@ from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
-from icpi_ros.evaluate.evaluate import evaluate
-from icpi_ros.evaluate.examples import import_bags
-from icpi_ros.evaluate.importing import import_runs, together
-from icpi_ros.evaluate.physics.sources import from_bag, from_store
+from icpi_ros.evaluate.dataset_from_bags import import_bags
+from icpi_ros.evaluate.dataset_from_runs import import_runs, together
+from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
 from icpi_ros.evaluate.request import Request
 from icpi_ros.learn.dataset.dataset import check_arm, load, save, shipped
 from icpi_ros.learn.dataset.execution import Backend, Execution

@@ -10,7 +10,7 @@ from run_bag import messages, run_bag, simulate
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.request import Request
 from icpi_ros.tasks import TASKS
 
@@ -279,7 +279,7 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
 def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     from icpi_ros.bags.trials import RecordedTrial
     from icpi_ros.core.types import Origin, Proposal, Trial, TrialStatus
-    from icpi_ros.evaluate.runs import find_seed, group
+    from icpi_ros.evaluate.recorded_runs import find_seed, group
 
     task = run.task
     draws = task.space.sample(np.random.default_rng([17, 0]), 3)

@@ -8,12 +8,12 @@ from struck_path import StruckPath
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
-from icpi_ros.perception.synthetic import draw, expose, overhead, paint
 from icpi_ros.perception.targets import watch
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejected
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead, paint
 
 CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
 START = 5 * SECOND

@@ -8,7 +8,7 @@ import pytest
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.perception.window import LONGEST
+from icpi_ros.perception.sources import LONGEST
 from icpi_ros.ros.bringup.arguments import arguments
 from icpi_ros.ros.bringup.description import NODES, graph
 from icpi_ros.ros.following.planning import Rules

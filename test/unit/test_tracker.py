@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from struck_path import StruckPath
 
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.synthetic import overhead
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import Detection, Rejected, TrackerSettings
+from icpi_ros.perception.tracking_types import Detection, Rejected, TrackerSettings
 from icpi_ros.tasks.plane import Plane
+from icpi_ros.testing.synthetic_images import overhead
 
 CAMERA, PLANE = overhead(320, 240), Plane.level(0.01)
 STEP = SECOND // 60

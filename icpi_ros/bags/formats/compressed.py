@@ -9,8 +9,7 @@ from pathlib import Path
 
 import zstandard
 
-from icpi_ros.bags.formats.chunk import MOST_CHUNK
-from icpi_ros.bags.formats.mcap_file import McapFile
+from icpi_ros.bags.formats.mcap_file import MOST_CHUNK, McapFile
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, why
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from icpi_ros.bags.formats.compressed import SUFFIX, CompressedFile, CompressedMessages
+from icpi_ros.bags.formats.folder import METADATA
 from icpi_ros.bags.formats.mcap_file import McapFile
-from icpi_ros.bags.formats.metadata import METADATA
 from icpi_ros.bags.formats.raw import Notes
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError

@@ -20,8 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from icpi_ros.core.types import Array, Trial
-from icpi_ros.evaluate.physics.noise import Noise, noise_of
-from icpi_ros.evaluate.physics.residuals import MOST, MOVING, Misfit, Paths
+from icpi_ros.evaluate.physics.residuals import MOST, MOVING, Misfit, Noise, Paths, noise_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 

@@ -7,6 +7,7 @@ block ``icpi`` is ours: schema, pose of the camera, residuals, date, and how it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ import yaml
 from icpi_ros.core.errors import CalibrationFileError, InvalidValue
 from icpi_ros.core.files import replacing
 from icpi_ros.core.types import Array
-from icpi_ros.perception.calibration.yaml_values import data, floats, whole
 from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
 
 SCHEMA = 1
@@ -180,7 +180,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _check_schema(ours: Mapping[str, Any]) -> None:
     if not ours:
         return
-    schema = whole(ours, "schema", "icpi.schema")
+    schema = _integer(ours, "schema", "icpi.schema")
     if schema > SCHEMA:
         raise InvalidValue(
             f"its schema {schema} is newer than this program's ({SCHEMA}): update icpi_ros"
@@ -192,10 +192,10 @@ def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
     if model != MODEL:
         raise InvalidValue(f"distortion_model {model!r}: only {MODEL} is supported")
     return Intrinsics(
-        width=whole(content, "image_width", "image_width"),
-        height=whole(content, "image_height", "image_height"),
-        matrix=data(content, "camera_matrix", (3, 3)),
-        distortion=data(content, "distortion_coefficients", (1, DISTORTION))[0],
+        width=_integer(content, "image_width", "image_width"),
+        height=_integer(content, "image_height", "image_height"),
+        matrix=_read_matrix(content, "camera_matrix", (3, 3)),
+        distortion=_read_matrix(content, "distortion_coefficients", (1, DISTORTION))[0],
     )
 
 
@@ -204,8 +204,8 @@ def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, Origin | None]:
         raise InvalidValue("icpi.pose is no block of keys")
     if block.get("from", "base") != "base":
         raise InvalidValue(f"icpi.pose.from is {block['from']!r}: must be 'base'")
-    rotation = data(block, "rotation", (3, 3))
-    translation = floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
+    rotation = _read_matrix(block, "rotation", (3, 3))
+    translation = _floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
     frame = block.get("to", "camera_optical")
     if not isinstance(frame, str) or not frame:
         raise InvalidValue("icpi.pose.to is no name of a frame")
@@ -217,12 +217,43 @@ def _origin(block: Any, name: str) -> Origin:
     if not isinstance(block, dict):
         raise InvalidValue(f"{name} is no block of keys")
     residuals = [block.get(key) for key in ("residual_px", "residual_mm", "worst_px")]
-    px, mm, worst = floats(residuals, f"the residuals of {name}", 3)
+    px, mm, worst = _floats(residuals, f"the residuals of {name}", 3)
     return Origin(
         how=str(block.get("how", "")),
         date=str(block.get("date", "")),
-        samples=whole(block, "samples", f"{name}.samples"),
+        samples=_integer(block, "samples", f"{name}.samples"),
         residual_px=float(px),
         residual_mm=float(mm),
         worst_px=float(worst),
     )
+
+
+def _read_matrix(content: Mapping[str, Any], key: str, shape: tuple[int, int]) -> Array:
+    """Return a matrix of ROS's form ``{rows, cols, data}``."""
+    block = content.get(key)
+    if not isinstance(block, dict):
+        raise InvalidValue(f"{key} is missing or no block of rows, cols, data")
+    return _floats(block.get("data"), f"{key}.data", shape[0] * shape[1]).reshape(shape)
+
+
+def _floats(values: Any, name: str, count: int) -> Array:
+    """Return ``count`` numbers; YAML's spelling of NaN is one, finiteness is the camera's rule."""
+    if not isinstance(values, list) or len(values) != count:
+        found = f"{len(values)} values" if isinstance(values, list) else "nothing"
+        raise InvalidValue(f"{name} must have {count} numbers, has {found}")
+    try:
+        return np.array([float(str(v).lstrip(".") if "n" in str(v).lower() else v) for v in values])
+    except (TypeError, ValueError):
+        raise InvalidValue(f"{name} holds something that is no number") from None
+
+
+def _integer(content: Mapping[str, Any], key: str, name: str) -> int:
+    """Return a whole number that is not negative."""
+    text = content.get(key)
+    try:
+        value = float(text)  # type: ignore[arg-type]  # what is no number is refused below
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and value == int(value) and 0 <= value <= 1_000_000):
+        raise InvalidValue(f"{name} is {text!r}: must be an integer from 0 to 1000000")
+    return int(value)

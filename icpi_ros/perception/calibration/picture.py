@@ -13,8 +13,8 @@ import numpy as np
 from icpi_ros.core.files import replacing
 from icpi_ros.core.types import Array
 from icpi_ros.perception.calibration.board import Board, Gray
-from icpi_ros.perception.calibration.camera import CameraResult
-from icpi_ros.perception.calibration.table import TableResult
+from icpi_ros.perception.calibration.camera_pose import TableResult
+from icpi_ros.perception.calibration.intrinsics import CameraResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,9 +11,8 @@ from markupsafe import Markup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.core.lengths import millimetres
 from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
-from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
-from icpi_ros.evaluate.ranking import Place
+from icpi_ros.evaluate.evaluation import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate, Place
 from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag.run import as_trials
 from icpi_ros.report.page import (

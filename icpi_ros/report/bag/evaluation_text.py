@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from icpi_ros.core.lengths import millimetres
 from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
-from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
+from icpi_ros.evaluate.evaluation import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate, Place
 from icpi_ros.evaluate.propose import Proposed
-from icpi_ros.evaluate.ranking import Place
 
 MOST_RUNS = 20
 """Runs that are shown one by one."""

@@ -18,8 +18,7 @@ from rclpy.clock_type import ClockType
 
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.sources import Measurement
-from icpi_ros.perception.window import LONGEST
+from icpi_ros.perception.sources import LONGEST, Measurement
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.spin import IcpiNode, run

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejected
 
 MOST_RATE = 300.0
 """More images per second than any camera here sends [Hz]: a driver's error, or a bag too fast."""

@@ -21,10 +21,10 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.sources import Source
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejected
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO

@@ -10,11 +10,10 @@ from icpi_ros.bags.parameters import RecordedSetup, recorded_setup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.evaluate.answers import Answer, EvaluatedRun, evaluate_runs, examples_of
-from icpi_ros.evaluate.outcomes import Estimate
-from icpi_ros.evaluate.ranking import Place, rank
+from icpi_ros.evaluate.outcomes import Estimate, Place, rank
+from icpi_ros.evaluate.recorded_runs import RecordedRun, group, settled
+from icpi_ros.evaluate.reperception import recorded_seconds, see_runs
 from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun, group, settled
-from icpi_ros.evaluate.seeing import recorded_seconds, see_runs
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import check_arm
 from icpi_ros.learn.dataset.mixing import ArmId, refuse_ways

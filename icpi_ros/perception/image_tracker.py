@@ -15,7 +15,7 @@ from icpi_ros.perception.quality import Quality, judge
 from icpi_ros.perception.smoother import Smoothed, smooth
 from icpi_ros.perception.targets import Watch
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import Look, Rejected, TrackingSettings, TrackState, unseen
+from icpi_ros.perception.tracking_types import Look, Rejected, TrackingSettings, TrackState, unseen
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
 

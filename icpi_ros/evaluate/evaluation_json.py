@@ -11,7 +11,7 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.redact import Json, jsonable
 from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
+from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, Estimate
 from icpi_ros.evaluate.propose import Proposed
 from icpi_ros.runs.trial_json import trial_json

@@ -15,10 +15,10 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import RecordedTrial, read_trials
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.types import Trial
-from icpi_ros.evaluate.importing import LEAST_TRIALS, Imported, choose, join, shows
+from icpi_ros.evaluate.dataset_from_runs import LEAST_TRIALS, Imported, choose, join, shows
+from icpi_ros.evaluate.recorded_runs import RecordedRun, group
+from icpi_ros.evaluate.reperception import executed_of, see_runs
 from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun, group
-from icpi_ros.evaluate.seeing import executed_of, see_runs
 from icpi_ros.learn.building.hindsight import all_pairs, relabel
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution
