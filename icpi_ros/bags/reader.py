@@ -15,9 +15,9 @@ from icpi_ros.core.errors import UsageError
 
 ORDER_WINDOW = 2_000_000_000
 """How late a message may lie in the file and still be put in its place [ns]."""
-MOST_WAITING = 64 * 2**20
+MAX_WAITING_BYTES = 64 * 2**20
 """Most that waits for its place [B]."""
-MOST_MESSAGES = 100_000
+MAX_WAITING_MESSAGES = 100_000
 
 
 class Message(NamedTuple):
@@ -110,8 +110,8 @@ class Bag:
                 newest = max(newest, message.ns)
                 while waiting and (
                     waiting[0][0] < newest - ORDER_WINDOW
-                    or size > MOST_WAITING
-                    or len(waiting) > MOST_MESSAGES
+                    or size > MAX_WAITING_BYTES
+                    or len(waiting) > MAX_WAITING_MESSAGES
                 ):
                     _, _, first = heapq.heappop(waiting)
                     size -= len(first.data)

@@ -15,18 +15,18 @@ from icpi_ros.bags.formats.folder import FileInfo, TopicInfo, make_folder, write
 from icpi_ros.bags.formats.mcap_writer import McapWriter
 from icpi_ros.bags.formats.raw import why
 
-FLUSH = 0.4
+FLUSH_PERIOD = 0.4
 """Longest time that a message waits for the disk [s]; a killed recorder loses no more."""
-MOST_WAITING = 256 * 2**20
+MAX_WAITING_BYTES = 256 * 2**20
 """Most that waits for the writing thread [B]; 5 s of a 1080p camera at 8 Hz."""
-MOST_MESSAGES = 50_000
-POLL = 0.1
-CLOSE_LIMIT = 3.0
+MAX_WAITING_MESSAGES = 50_000
+POLL_PERIOD = 0.1
+CLOSE_TIMEOUT = 3.0
 """Longest time to write what waits at the end [s]."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class RecordingLimits:
     """When a new file is begun, and when recording ends.
 
     Attributes:
@@ -41,7 +41,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Topic:
+class RecordedTopic:
     """What is recorded under one name; ``qos`` is the offered profiles as YAML."""
 
     name: str
@@ -49,7 +49,7 @@ class Topic:
     qos: str
 
 
-Item = tuple[Topic, int, bytes]
+Item = tuple[RecordedTopic, int, bytes]
 
 
 class _NearlyFull(Exception):
@@ -70,13 +70,15 @@ class Recording:
         UsageError: the folder exists or cannot be made.
     """
 
-    def __init__(self, folder: Path, limits: Limits, failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, limits: RecordingLimits, failed: Callable[[str], None]
+    ) -> None:
         """Make the folder and start the thread."""
         make_folder(folder)
         self.folder, self._limits, self._failed = folder, limits, failed
         self.received = self.written = self.lost = 0
         self.trouble = ""
-        self._queue: queue.Queue[Item] = queue.Queue(MOST_MESSAGES)
+        self._queue: queue.Queue[Item] = queue.Queue(MAX_WAITING_MESSAGES)
         self._waiting = 0
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -85,12 +87,12 @@ class Recording:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def put(self, topic: Topic, ns: int, data: bytes) -> None:
+    def put(self, topic: RecordedTopic, ns: int, data: bytes) -> None:
         """Record a message that was received at ``ns`` [ns]; without room it is counted."""
         if self.trouble or self._end.is_set():
             return
         with self._lock:
-            fits = self._waiting + len(data) <= MOST_WAITING
+            fits = self._waiting + len(data) <= MAX_WAITING_BYTES
             self._waiting += len(data) if fits else 0
         try:
             if not fits:
@@ -105,7 +107,7 @@ class Recording:
     def close(self) -> bool:
         """Write what waits and end the bag; tell whether it came to its end."""
         self._end.set()
-        self._thread.join(CLOSE_LIMIT)
+        self._thread.join(CLOSE_TIMEOUT)
         return not self._thread.is_alive()
 
     # --- writing thread -------------------------------------------------------------------
@@ -151,7 +153,7 @@ class Recording:
                     )
                     channels[topic.name] = writer.add_channel(topic.name, topic.what, topic.qos)
                 writer.write(channels[topic.name], ns, data)
-            if now - flushed >= FLUSH:
+            if now - flushed >= FLUSH_PERIOD:
                 flushed = now
                 writer.flush()
                 self._check_disk()
@@ -162,7 +164,7 @@ class Recording:
 
     def _next(self) -> Item | None:
         try:
-            item = self._queue.get(timeout=POLL)
+            item = self._queue.get(timeout=POLL_PERIOD)
         except queue.Empty:
             return None
         with self._lock:

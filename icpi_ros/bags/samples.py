@@ -13,7 +13,7 @@ import numpy as np
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import IMAGE, INFO, POSE, TYPES
-from icpi_ros.bags.trial_message import MOST
+from icpi_ros.bags.trial_message import MAX_VALUE
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
@@ -110,7 +110,7 @@ def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
         if ns is None or (wanted is not None and not wanted.hold(ns)):
             continue
         position = _position(message)
-        if position is None or np.any(np.abs(position) > MOST):
+        if position is None or np.any(np.abs(position) > MAX_VALUE):
             bag.note(f"{message.channel.topic}: a pose that cannot be read is skipped")
         else:
             yield PoseSample(ns, position)

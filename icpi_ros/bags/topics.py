@@ -37,7 +37,7 @@ TYPES: Mapping[str, str] = {
 }
 """Topics that are understood, by our relative names, and their types."""
 
-MOST_MAPPING = 2**16
+MAX_MAPPING = 2**16
 
 
 def read_mapping(path: Path) -> dict[str, str]:
@@ -48,7 +48,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) if len(text) <= MOST_MAPPING else None
+        content = yaml.safe_load(text) if len(text) <= MAX_MAPPING else None
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as exc:
         raise UsageError(f"cannot read the mapping of topics {path}: {why(exc)}") from exc
     pairs = content.items() if isinstance(content, dict) else ()

@@ -12,11 +12,11 @@ import numpy as np
 from icpi_ros.bags.formats.raw import why
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import PATH, TRIALS, WINDOW
-from icpi_ros.bags.trial_message import MOST, trial_from
+from icpi_ros.bags.trial_message import MAX_VALUE, trial_from
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory, Outcome, Trial, TrialStatus
 
-MOST_OPEN = 64
+MAX_OPEN_WINDOWS = 64
 """Windows that may wait for their trial; an older one is handed on without."""
 CLOSED = 1
 WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
@@ -215,7 +215,7 @@ class _Assembly:
             state,
             path=self._early.pop(msg.trial_id, None),
         )
-        if len(self._open) > MOST_OPEN:
+        if len(self._open) > MAX_OPEN_WINDOWS:
             oldest = next(iter(self._open.values()))
             if self._waiting and _name(self._waiting[0][0]) == split_id(oldest.trial_id):
                 yield from self._trial(*self._waiting.pop(0))
@@ -227,7 +227,7 @@ class _Assembly:
         known = self._open.get(msg.trial_id)
         if known is None:
             self._early[msg.trial_id] = _path(msg)
-            if len(self._early) > MOST_OPEN:
+            if len(self._early) > MAX_OPEN_WINDOWS:
                 self._without_window(next(iter(self._early)))
         elif known.path is None:
             self._open[msg.trial_id] = replace(known, path=_path(msg))
@@ -244,7 +244,7 @@ class _Assembly:
             yield from self._trial(said, stamp)
             return
         self._waiting.append((said, stamp))
-        if len(self._waiting) > MOST_OPEN:
+        if len(self._waiting) > MAX_OPEN_WINDOWS:
             yield from self._trial(*self._waiting.pop(0))
 
     def _trial(self, said: Trial, stamp: int) -> Iterator[RecordedTrial]:
@@ -334,8 +334,8 @@ def _name(said: Trial) -> tuple[str, int]:
 
 def _said(msg: Any, bag: str) -> Trial:
     for name in ("theta", "goal", "error", "cost", "best_cost"):
-        if np.any(np.abs(getattr(msg, name)) > MOST):
-            raise ValueError(f"{name} of trial {msg.trial} is beyond {MOST:g}")
+        if np.any(np.abs(getattr(msg, name)) > MAX_VALUE):
+            raise ValueError(f"{name} of trial {msg.trial} is beyond {MAX_VALUE:g}")
     trial = trial_from(msg)
     return replace(trial, origin=replace(trial.origin, bag=bag))
 
@@ -343,8 +343,8 @@ def _said(msg: Any, bag: str) -> Trial:
 def _path(msg: Any) -> RecordedPath:
     points = [(p.x, p.y, p.z) for p in msg.positions]
     positions = np.array(points, dtype=np.float64).reshape(-1, 3)
-    if np.any(np.abs(positions) > MOST):
-        raise ValueError(f"a position is more than {MOST:g} m away")
+    if np.any(np.abs(positions) > MAX_VALUE):
+        raise ValueError(f"a position is more than {MAX_VALUE:g} m away")
     return RecordedPath(
         ObjectTrajectory(np.array(msg.times, dtype=np.float64), positions),
         float(msg.coverage),

@@ -22,7 +22,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.evaluation_json import as_json
 from icpi_ros.evaluate.instances import PAIRS
-from icpi_ros.evaluate.request import Request
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.shared import check_shared
 from icpi_ros.learn.building.workers import Workers
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_request(args: argparse.Namespace) -> Request:
+def make_request(args: argparse.Namespace) -> EvaluationRequest:
     """Check the arguments before the bag is read.
 
     Raises:
@@ -109,7 +109,7 @@ def make_request(args: argparse.Namespace) -> Request:
         TASKS.get(args.task)
     if args.dataset and not args.task:
         raise UsageError("--dataset is of one task: say which with --task")
-    return Request(
+    return EvaluationRequest(
         improvers=names,
         task=args.task,
         run_id=args.run_id,

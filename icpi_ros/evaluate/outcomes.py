@@ -24,17 +24,17 @@ DRAWS = 400
 """Joint draws of all outcomes of a run; the same ones for every improver."""
 LEVEL = 0.9
 """Share of the draws inside an interval."""
-CAUTION = 1.5
+RADIUS_FACTOR = 1.5
 """On the radius of the model's region, because the outcome of a contact is rougher than the model
 takes it to be: set so that about the stated share of true costs lies inside (docs/replay.md)."""
-MOST_TRIALS = 60
+MAX_TRIALS = 60
 """Trials that the model is conditioned on: the cheapest for the goal."""
 NAN = float("nan")
 MEASURED, ESTIMATED = "measured", "estimated"
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestTrial:
     """The nearest executed theta.
 
     Attributes:
@@ -53,7 +53,7 @@ class Nearest:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class OutcomeEstimate:
     """What a theta would cost.
 
     Attributes:
@@ -71,11 +71,11 @@ class Estimate:
     low: float
     high: float
     basis: str
-    nearest: Nearest
+    nearest: NearestTrial
     draws: Array
 
 
-class Outcomes:
+class OutcomeEstimator:
     """Answers for one run under one physics.
 
     Args:
@@ -103,7 +103,7 @@ class Outcomes:
         """Return costs ``(n,)`` [m]."""
         return np.array([self._task.cost(error) for error in errors])
 
-    def estimate(self, goal: Array, thetas: Sequence[Array]) -> list[Estimate]:
+    def estimate(self, goal: Array, thetas: Sequence[Array]) -> list[OutcomeEstimate]:
         """Return what thetas ``(k, d)`` would cost for one goal ``(g,)``."""
         if not len(thetas):
             return []
@@ -122,13 +122,13 @@ class Outcomes:
                 found.append(_bounded(near) if said is None else said.of(k, near))
         return found
 
-    def _nearest(self, point: Array, costs: Array, steepest: float) -> Nearest:
+    def _nearest(self, point: Array, costs: Array, steepest: float) -> NearestTrial:
         distances = np.linalg.norm(self._scaled - point, axis=1)
         k = int(np.argmin(distances))
         distance, cost = float(distances[k]), float(costs[k])
         reach = steepest * distance
         low = max(0.0, cost - reach) if np.isfinite(reach) else NAN
-        return Nearest(self._executed[k].number, distance, cost, low, cost + reach)
+        return NearestTrial(self._executed[k].number, distance, cost, low, cost + reach)
 
     def _steepest(self, errors: Array) -> float:
         """Return the largest change of the error per scaled distance [m]; NaN if unknown."""
@@ -138,21 +138,23 @@ class Outcomes:
         apart = moved > REPEAT
         return float((changed[apart] / moved[apart]).max()) if apart.any() else NAN
 
-    def _model_says(self, goal: Array, errors: Array, costs: Array, points: Array) -> _Said | None:
+    def _model_says(
+        self, goal: Array, errors: Array, costs: Array, points: Array
+    ) -> _ModelPrediction | None:
         """Return what the model says of scaled points ``(k, d)``; None without a model."""
         if self._dataset is None:
             return None
         model = outcome_model(self._dataset, self._task.space, self._task.cost_mask)
-        used = np.argsort(costs, kind="stable")[:MOST_TRIALS]
+        used = np.argsort(costs, kind="stable")[:MAX_TRIALS]
         posterior = Posterior.of(model, self._scaled[used], errors[used], goal)
         mean, variance = posterior.predict(points, model.predict(model.inputs(points, goal)))
         mean = (mean + model.offset(goal)) * model.unit
         spread = np.sqrt(variance + posterior.noise**2) * model.unit
-        return _Said(mean, spread * self._normal[:, np.newaxis])
+        return _ModelPrediction(mean, spread * self._normal[:, np.newaxis])
 
 
 @dataclass(frozen=True)
-class _Said:
+class _ModelPrediction:
     """Predicted errors of points [m]: ``mean`` ``(k, m)``, ``off`` ``(DRAWS, k, m)`` draws from it.
 
     One normal vector serves all points: their errors are taken as correlated, which is cautious.
@@ -161,23 +163,25 @@ class _Said:
     mean: Array
     off: Array
 
-    def of(self, k: int, nearest: Nearest) -> Estimate:
+    def of(self, k: int, nearest: NearestTrial) -> OutcomeEstimate:
         """Return the estimate for point ``k``."""
         draws = np.linalg.norm(self.mean[k] + self.off[:, k], axis=1)
         centre = float(np.linalg.norm(self.mean[k]))
-        radius = CAUTION * float(np.quantile(np.linalg.norm(self.off[:, k], axis=1), LEVEL))
+        radius = RADIUS_FACTOR * float(np.quantile(np.linalg.norm(self.off[:, k], axis=1), LEVEL))
         span = max(0.0, centre - radius), centre + radius
-        return Estimate(ESTIMATED, float(draws.mean()), *span, "outcome model", nearest, draws)
+        return OutcomeEstimate(
+            ESTIMATED, float(draws.mean()), *span, "outcome model", nearest, draws
+        )
 
 
-def _measured(nearest: Nearest) -> Estimate:
+def _measured(nearest: NearestTrial) -> OutcomeEstimate:
     cost = nearest.cost
-    return Estimate(MEASURED, cost, cost, cost, "executed", nearest, np.full(DRAWS, cost))
+    return OutcomeEstimate(MEASURED, cost, cost, cost, "executed", nearest, np.full(DRAWS, cost))
 
 
-def _bounded(nearest: Nearest) -> Estimate:
+def _bounded(nearest: NearestTrial) -> OutcomeEstimate:
     cost, span = nearest.cost, (nearest.low, nearest.high)
-    return Estimate(ESTIMATED, cost, *span, "nearest trial", nearest, np.full(DRAWS, cost))
+    return OutcomeEstimate(ESTIMATED, cost, *span, "nearest trial", nearest, np.full(DRAWS, cost))
 
 
 def interval(draws: Array) -> tuple[float, float]:
@@ -187,7 +191,7 @@ def interval(draws: Array) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Place:
+class RankedImprover:
     """One improver in the ranking.
 
     Attributes:
@@ -208,7 +212,7 @@ class Place:
     best: float
 
 
-def rank(estimates: Mapping[str, Sequence[Estimate]], seed: int = 0) -> list[Place]:
+def rank(estimates: Mapping[str, Sequence[OutcomeEstimate]], seed: int = 0) -> list[RankedImprover]:
     """Return improvers from the best on.
 
     Args:
@@ -226,7 +230,7 @@ def rank(estimates: Mapping[str, Sequence[Estimate]], seed: int = 0) -> list[Pla
         found = estimates[name]
         low, high = interval(means[k])
         places.append(
-            Place(
+            RankedImprover(
                 improver=name,
                 cost=float(np.mean([e.cost for e in found])),
                 low=low,

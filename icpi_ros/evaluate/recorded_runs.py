@@ -16,16 +16,16 @@ from icpi_ros.core.types import Array, TrialStatus
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
-MOST_SEEDS = 10_000
+MAX_SEEDS = 10_000
 """Seeds from 0 on that are tried where nobody says which one a run had."""
-SLACK = 1e-9
+THETA_ROUNDING = 1e-9
 """Rounding of a theta at the border of its range, scaled to [-1, 1]."""
 FIRST_DRAWS = 16
 """Draws of a seed that a first attempt is looked for among."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class RecordedRunSettings:
     """What a run was started with, as far as it is known.
 
     Attributes:
@@ -57,7 +57,7 @@ class RecordedRun:
     improver: str
     goal: Array
     trials: tuple[RecordedTrial, ...]
-    settings: Settings = field(default_factory=Settings)
+    settings: RecordedRunSettings = field(default_factory=RecordedRunSettings)
 
     @property
     def done(self) -> list[RecordedTrial]:
@@ -66,14 +66,14 @@ class RecordedRun:
 
 
 @dataclass(frozen=True)
-class Grouped:
+class GroupedRuns:
     """Runs, and one line for everything that belongs to none."""
 
     runs: tuple[RecordedRun, ...]
     skipped: tuple[str, ...]
 
 
-def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> Grouped:
+def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> GroupedRuns:
     """Sort recorded trials into runs.
 
     Args:
@@ -103,7 +103,7 @@ def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> 
             skipped.append(f"run {name or '(no id)'} is skipped: {exc}")
     if not runs:
         raise UsageError(_nothing(found, task, skipped))
-    return Grouped(tuple(runs), tuple(skipped))
+    return GroupedRuns(tuple(runs), tuple(skipped))
 
 
 def _nothing(found: Mapping[str, Sequence[RecordedTrial]], task: str, skipped: list[str]) -> str:
@@ -162,7 +162,7 @@ def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
             f"{', '.join(task.space.names)}"
         )
     theta = task.space.as_vector(trial.theta)
-    if np.any(np.abs(task.space.normalise(theta)) > 1.0 + SLACK):
+    if np.any(np.abs(task.space.normalise(theta)) > 1.0 + THETA_ROUNDING):
         raise InvalidValue(f"{where} has the theta {theta}, which is none of task {task.name}")
     error = trial.error
     if error is not None and (
@@ -178,13 +178,13 @@ def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
 def settled(run: RecordedRun, seed: int | None, setup: RecordedSetup) -> RecordedRun:
     """Return the run with its settings; ``seed`` None = find it, else take 0."""
     if seed is not None:
-        return replace(run, settings=Settings(seed, "given", setup))
+        return replace(run, settings=RecordedRunSettings(seed, "given", setup))
     known = find_seed(run)
     said = "assumed" if known is None else "found"
-    return replace(run, settings=Settings(known or 0, said, setup))
+    return replace(run, settings=RecordedRunSettings(known or 0, said, setup))
 
 
-def find_seed(run: RecordedRun, most: int = MOST_SEEDS) -> int | None:
+def find_seed(run: RecordedRun, most: int = MAX_SEEDS) -> int | None:
     """Return the seed below ``most`` that reproduces the run's first attempt; None = no such.
 
     The first attempt is one of the seed's first draws: those that the arm could not execute were

@@ -17,27 +17,30 @@ from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.errors import IcpiError, InvalidValue, ObservationMissing, UsageError
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.recorded_runs import RecordedRun
-from icpi_ros.evaluate.request import Request
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.image_tracker import MARGIN
-from icpi_ros.perception.sources import LONGEST, SOURCES, ImageSample, Sample, SeenPath, Source
+from icpi_ros.perception.image_tracker import SMOOTHING_MARGIN
+from icpi_ros.perception.sources import MAX_WINDOW, SOURCES, ImageSample, Sample, SeenPath, Source
 from icpi_ros.settings import table
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 
-JUMP = SECOND
+CLOCK_RESTART = SECOND
 """A stamp that goes back further than this is a restarted clock [ns]."""
 POSES, CAMERA = "tracked_pose", "camera"
 """Sources by what a recorded path tells: one from images has a residual, of poses it has none."""
 NAN = float("nan")
-WIDEST = 1.5
+MAX_STEP_RATIO = 1.5
 """Between two samples further apart than so many of the usual steps nothing is compared."""
-NEAR = 1e-6
+TIME_ROUNDING = 1e-6
 """Rounding of times [s]."""
 
 
 def see_runs(
-    bag: Bag, runs: Sequence[RecordedRun], trials: Sequence[RecordedTrial], request: Request
+    bag: Bag,
+    runs: Sequence[RecordedRun],
+    trials: Sequence[RecordedTrial],
+    request: EvaluationRequest,
 ) -> tuple[str | None, dict[str, SeenPath]]:
     """Do perception again, one pass per task; return its source, and what is seen by trial id.
 
@@ -86,7 +89,7 @@ def recorded_seconds(trials: Sequence[RecordedTrial]) -> float:
     """Return the time from the first window to the last [s]; restarts of the clock add up."""
     total, begin, end = 0, 0, 0
     for trial in (t for t in trials if t.stop):
-        if not end or trial.start < end - JUMP:
+        if not end or trial.start < end - CLOCK_RESTART:
             total, begin, end = total + end - begin, trial.start, trial.stop
         end = max(end, trial.stop)
     return (total + end - begin) / SECOND
@@ -122,11 +125,11 @@ def perceive(
     closed = [trial for trial in trials if trial.state == "closed" and trial.trial_id]
     usable = []
     for trial in closed:
-        if 0 < trial.stop - trial.start <= LONGEST * SECOND:
+        if 0 < trial.stop - trial.start <= MAX_WINDOW * SECOND:
             usable.append(trial)
         else:
-            bag.note(f"trial {trial.trial_id}: its window is empty or longer than {LONGEST:g} s")
-    sensor = SOURCES.get(source)(task, LONGEST, camera or partial(scene_camera, task))
+            bag.note(f"trial {trial.trial_id}: its window is empty or longer than {MAX_WINDOW:g} s")
+    sensor = SOURCES.get(source)(task, MAX_WINDOW, camera or partial(scene_camera, task))
     schedule = _Schedule(usable)
     found: dict[str, SeenPath] = {}
     for sample in stream_samples(bag, source, usable, sensor.lead):
@@ -157,7 +160,7 @@ class _Schedule:
     def __init__(self, windows: Sequence[RecordedTrial]) -> None:
         self._epochs: list[list[RecordedTrial]] = []
         for window in windows:
-            if not self._epochs or window.start < self._epochs[-1][-1].start - JUMP:
+            if not self._epochs or window.start < self._epochs[-1][-1].start - CLOCK_RESTART:
                 self._epochs.append([])
             self._epochs[-1].append(window)
         for epoch in self._epochs:
@@ -166,13 +169,13 @@ class _Schedule:
 
     def due(self, ns: int) -> Iterator[RecordedTrial]:
         """Yield windows that are complete before a sample of ``ns`` is taken."""
-        if self._newest is not None and ns < self._newest - JUMP:
+        if self._newest is not None and ns < self._newest - CLOCK_RESTART:
             if len(self._epochs) > 1:
                 yield from self._epochs.pop(0)
             self._newest = ns
         self._newest = ns if self._newest is None else max(ns, self._newest)
         waiting = self._epochs[0] if self._epochs else []
-        while waiting and waiting[0].stop + round(MARGIN * SECOND) < ns:
+        while waiting and waiting[0].stop + round(SMOOTHING_MARGIN * SECOND) < ns:
             yield waiting.pop(0)
 
     def rest(self) -> Iterator[RecordedTrial]:
@@ -182,7 +185,7 @@ class _Schedule:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PathDeviation:
     """One window, seen twice.  NaN = one of the two is missing.
 
     Attributes:
@@ -208,13 +211,13 @@ class Difference:
     reason: str
 
 
-def difference(task: Task, trial: RecordedTrial, seen: SeenPath | None) -> Difference:
+def deviation_of(task: Task, trial: RecordedTrial, seen: SeenPath | None) -> PathDeviation:
     """Compare what perception says of a trial's window now with what was recorded."""
     now = seen.path if seen else None
     then = trial.path.trajectory if trial.path else None
     gaps = np.zeros(0) if now is None or then is None else _gaps(then, now)
     known = len(gaps) > 0
-    return Difference(
+    return PathDeviation(
         rms=float(np.sqrt(np.mean(gaps**2))) if known else NAN,
         most=float(gaps.max()) if known else NAN,
         end=float(gaps[-1]) if known else NAN,
@@ -235,8 +238,10 @@ def _gaps(then: ObjectTrajectory, now: ObjectTrajectory) -> Array:
         return np.zeros(0)
     after = np.clip(np.searchsorted(known, then.times), 1, len(known) - 1)
     step = known[after] - known[after - 1]
-    both = np.isfinite(then.positions).all(axis=1) & (step <= WIDEST * np.median(np.diff(known)))
-    both &= (then.times >= known[0] - NEAR) & (then.times <= known[-1] + NEAR)
+    both = np.isfinite(then.positions).all(axis=1) & (
+        step <= MAX_STEP_RATIO * np.median(np.diff(known))
+    )
+    both &= (then.times >= known[0] - TIME_ROUNDING) & (then.times <= known[-1] + TIME_ROUNDING)
     columns = [np.interp(then.times[both], known, column) for column in path.T]
     return np.asarray(np.linalg.norm(np.stack(columns, axis=-1) - then.positions[both], axis=1))
 

@@ -14,7 +14,7 @@ from icpi_ros.robots.base import Arm
 
 
 @dataclass(frozen=True)
-class Request:
+class EvaluationRequest:
     """What to evaluate.
 
     Attributes:

@@ -22,7 +22,7 @@ LOCAL_RADII = (0.10, 0.03, 0.01, 0.003)
 """Half-widths of the successive local searches, as a share of the half-range of theta."""
 LINE_WIDTH = 0.01
 """Half-length of the line on which noise is measured, as a share of the half-range of theta."""
-QUADRATIC = 3
+FIT_COEFFICIENTS = 3
 """Coefficients of the fit along that line."""
 _STREAM = 0x5EED
 Paths = list[ObjectTrajectory | None]
@@ -115,7 +115,7 @@ def survey(
     """
     rng = np.random.default_rng([plan.seed, _STREAM])
     physics, goals = survey_draws(task, plan)
-    thetas = _spread(task, plan)
+    thetas = _sampled_thetas(task, plan)
     best_theta, best_cost, noise, paths = [], [], [], []
     for draw in range(plan.draws):
         world = _World(task, arm, physics[draw], plan.threads)
@@ -167,7 +167,7 @@ def landscape(
         on_draw: called after each draw.
     """
     rng = np.random.default_rng([plan.seed, _STREAM, 1])
-    thetas, goal = _spread(task, plan), task.default_goal.copy()
+    thetas, goal = _sampled_thetas(task, plan), task.default_goal.copy()
     x, y = (np.linspace(task.space.lower[i], task.space.upper[i], size) for i in axes)
     cost, best_theta, best_cost = [], [], []
     for phi in physics:
@@ -231,7 +231,7 @@ def _costs(task: Task, paths: Paths, goal: Array) -> Array:
     )
 
 
-def _spread(task: Task, plan: SurveyPlan) -> Array:
+def _sampled_thetas(task: Task, plan: SurveyPlan) -> Array:
     """Return quasi-random theta over the whole space, ``(samples, d)``."""
     from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
 
@@ -289,7 +289,7 @@ def _noise(
     along = np.linspace(-1.0, 1.0, plan.line)
     errors = world.errors(centre + np.outer(along, direction), goal)
     there = np.isfinite(errors).all(axis=1)
-    if np.count_nonzero(there) <= QUADRATIC:
+    if np.count_nonzero(there) <= FIT_COEFFICIENTS:
         return float("nan")
     along, errors = along[there], errors[there]
     fit = np.polynomial.polynomial.polyfit(along, errors, 2)

@@ -19,7 +19,7 @@ from icpi_ros.core.types import Array
 
 DISTORTION = 5
 """Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""
-ROUND_TRIP = 0.25
+MAX_ROUND_TRIP = 0.25
 """Largest distance of a pixel from where its ray is seen [px]: a distortion that folds the image
 has no ray for some pixels, and the search for one ends anywhere."""
 GRID = 33
@@ -151,7 +151,7 @@ class Camera:
     def _astray(self, optical: Array, pixels: Array) -> NDArray[np.bool_]:
         """Tell which directions ``(n, 3)`` are not seen at ``pixels`` ``(n, 2)``."""
         off = np.abs(self._seen(optical) - pixels).max(axis=1)
-        return np.asarray(~(off <= ROUND_TRIP), dtype=np.bool_)
+        return np.asarray(~(off <= MAX_ROUND_TRIP), dtype=np.bool_)
 
     def _straight(self, pixels: Array) -> Array:
         """Return directions ``(n, 3)`` in the optical frame of pixels; right or wrong."""

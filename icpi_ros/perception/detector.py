@@ -26,8 +26,8 @@ COARSE_RADIUS = 2.5
 """Radius of the target in the coarse look [px]; a third of its area may be hidden."""
 MARGIN = 4.0
 """Pixels around the outline that the fine look sees."""
-_FAR = 1e5
-SPILL = 0.6
+_MAX_PIXEL = 1e5
+DRAWN_EXCESS = 0.6
 """Pixels by which cv2.fillConvexPoly with LINE_AA draws a polygon too large."""
 SUBPIXEL = 4
 """Binary places of polygon corners in cv2.fillConvexPoly."""
@@ -164,7 +164,7 @@ class Detector:
             return None
         middle = np.array([expected["m10"], expected["m01"]]) / expected["m00"]
         radius = float(np.sqrt(expected["m00"] / np.pi))
-        drawn = (shape - middle) * max(0.0, 1.0 - SPILL / radius) + (centroid - corner)
+        drawn = (shape - middle) * max(0.0, 1.0 - DRAWN_EXCESS / radius) + (centroid - corner)
         overlap = _overlap(weights, drawn, expected["m00"])
         if overlap < limits.least_score:
             return None
@@ -194,8 +194,8 @@ def _overlap(weights: Weights, shape: Array, expected: float) -> float:
 def _square(frame: Frame, centre: Array, reach: float) -> Box:
     """Return the pixels within ``reach`` [px] of ``centre``, as far as they are in the image."""
     u, v = centre.tolist()
-    reach = min(reach, _FAR)
-    if not (abs(u) < _FAR and abs(v) < _FAR):
+    reach = min(reach, _MAX_PIXEL)
+    if not (abs(u) < _MAX_PIXEL and abs(v) < _MAX_PIXEL):
         return Box(0, 0, 0, 0)
     return frame.clip(
         Box(floor(u - reach), floor(v - reach), ceil(u + reach) + 1, ceil(v + reach) + 1)

@@ -24,15 +24,15 @@ from icpi_ros.perception.sources import (
     Source,
     stamp_ns,
 )
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks.base import Task
 
 NO_INFO = "no camera_info yet: images cannot be used"
-LEAST_WINDOW = 0.4
+MIN_REST_WINDOW = 0.4
 """Time over which a speed is estimated [s]: at 60 Hz and 0.3 mm per image good to 0.5 mm/s."""
-LEAST_IMAGES = 8
-MOST_IMAGES = 2000
-SURE = 2.0
+MIN_IMAGES = 8
+MAX_IMAGES = 2000
+SPEED_STDS = 2.0
 """The speed must be this many of its standard deviations below the limit."""
 
 
@@ -54,9 +54,9 @@ class ImageSource(Source):
         self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
     ) -> None:
         """See :class:`Source`."""
-        watched = watch(task)
+        watched = tracked_target(task)
         self._watch = replace(watched, settings=replace(watched.settings, history=history))
-        self._period, self._rest = task.rest.period, SeenRest(task.rest)
+        self._period, self._rest = task.rest.period, NoisyRestDetector(task.rest)
         self._info: tuple[object, ...] = ()
         self.unready = NO_INFO
         self.tracker: ImageTracker | None = None
@@ -127,7 +127,7 @@ class ImageSource(Source):
         return SeenPath(path, quality, "")
 
 
-class SeenRest:
+class NoisyRestDetector:
     """The task's rest rule for noisy positions: the slope of a line through the last ones.
 
     Where :class:`icpi_ros.motion.rest.RestDetector` compares two true positions, this fits all
@@ -137,8 +137,8 @@ class SeenRest:
     def __init__(self, rule: RestRule) -> None:
         """Start with an empty history."""
         self.rule = rule
-        self._window = max(rule.window, LEAST_WINDOW)
-        self._seen: deque[tuple[float, Array]] = deque(maxlen=MOST_IMAGES)
+        self._window = max(rule.window, MIN_REST_WINDOW)
+        self._seen: deque[tuple[float, Array]] = deque(maxlen=MAX_IMAGES)
 
     def update(self, time: float, position: Array) -> bool:
         """Take a measurement (``time`` [s], ``(3,)`` [m]); tell whether the object rests.
@@ -150,10 +150,10 @@ class SeenRest:
         self._seen.append((time, position))
         while self._seen[0][0] < time - self._window:
             self._seen.popleft()
-        if len(self._seen) < LEAST_IMAGES or time - self._seen[0][0] < 0.75 * self._window:
+        if len(self._seen) < MIN_IMAGES or time - self._seen[0][0] < 0.75 * self._window:
             return False
         speed, doubt = self._speed()
-        return speed + SURE * doubt < self.rule.speed
+        return speed + SPEED_STDS * doubt < self.rule.speed
 
     def _speed(self) -> tuple[float, float]:
         """Return the length of the slope and its standard deviation [m/s]."""

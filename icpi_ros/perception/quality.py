@@ -10,7 +10,7 @@ import numpy as np
 from icpi_ros.core.types import ObjectTrajectory
 
 
-class Verdict(StrEnum):
+class PathVerdict(StrEnum):
     """What to do with a trajectory."""
 
     GOOD = "good"
@@ -46,7 +46,7 @@ class Quality:
         longest_gap: longest time without a position [s].
         residual: root mean square distance of measurements from the path [m]; NaN = none.
         rate: measured frames per second, gaps left out [Hz]; NaN = fewer than two.
-        verdict: see :class:`Verdict`.
+        verdict: see :class:`PathVerdict`.
         reason: what is wrong, with value and limit; empty if good.
     """
 
@@ -54,13 +54,13 @@ class Quality:
     longest_gap: float
     residual: float
     rate: float
-    verdict: Verdict
+    verdict: PathVerdict
     reason: str
 
     @property
     def good(self) -> bool:
         """True if the trajectory may be learnt from."""
-        return self.verdict is Verdict.GOOD
+        return self.verdict is PathVerdict.GOOD
 
 
 def judge(
@@ -104,7 +104,7 @@ def judge(
         ),
     )
     reason = next((text for passed, text in checks if not passed), "")
-    verdict = Verdict.POOR if reason else Verdict.GOOD
+    verdict = PathVerdict.POOR if reason else PathVerdict.GOOD
     return Quality(coverage, longest, residual, rate, verdict, reason)
 
 
@@ -112,7 +112,7 @@ def judge_pose(trajectory: ObjectTrajectory) -> Quality:
     """Return the quality of a path that a tracking system measured: its task judges the rest."""
     longest, _ = _gaps(trajectory)
     nan = float("nan")
-    return Quality(trajectory.coverage, longest, nan, nan, Verdict.GOOD, "")
+    return Quality(trajectory.coverage, longest, nan, nan, PathVerdict.GOOD, "")
 
 
 def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:

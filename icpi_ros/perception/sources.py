@@ -30,11 +30,11 @@ if TYPE_CHECKING:  # OpenCV, which poses can do without
 
 HISTORY = 60.0
 """Past that is kept unless told otherwise [s]."""
-MATCH = 0.6
+GRID_TOLERANCE = 0.6
 """A sample belongs to a grid time if it is this share of the period away at most."""
-LONGEST = 600.0
+MAX_WINDOW = 600.0
 """Longest past that is kept, and so the longest window [s]."""
-MOST_SAMPLES = 100_000
+MAX_SAMPLES = 100_000
 """Bound on memory, whatever the rate of the source."""
 LIVE_POSES = "object_pose"
 """Topic of tracked poses."""
@@ -203,7 +203,7 @@ class ObjectHistory:
         """Start empty."""
         self._period = round(rule.period * SECOND)
         self._length = round(length * SECOND)
-        self._samples: deque[tuple[int, Array]] = deque(maxlen=MOST_SAMPLES)
+        self._samples: deque[tuple[int, Array]] = deque(maxlen=MAX_SAMPLES)
 
     @property
     def newest(self) -> int | None:
@@ -259,7 +259,7 @@ def on_grid(
     since = (stamps - start) / period
     index = np.rint(since).astype(np.int64)
     distance = np.abs(since - index)
-    usable = (index >= 0) & (index < count) & (distance <= MATCH)
+    usable = (index >= 0) & (index < count) & (distance <= GRID_TOLERANCE)
     if not usable.any():
         return None
     order = np.lexsort((distance[usable], index[usable]))

@@ -58,7 +58,7 @@ def _limb(centre: Array, radius: float, eye: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Watch:
+class TrackedTarget:
     """What a task's camera follows.
 
     Attributes:
@@ -72,7 +72,7 @@ class Watch:
     settings: TrackingSettings = field(default_factory=TrackingSettings)
 
 
-def watch(task: Task) -> Watch:
+def tracked_target(task: Task) -> TrackedTarget:
     """Return what the camera of ``task`` follows.
 
     Raises:
@@ -84,7 +84,7 @@ def watch(task: Task) -> Watch:
             f"task {task.name!r} has no camera target: give its class a camera_target, or take "
             "positions from source tracked_pose"
         )
-    return Watch(sought.target, sought.plane, _settings(sought.agility))
+    return TrackedTarget(sought.target, sought.plane, _settings(sought.agility))
 
 
 def _settings(agility: Agility | None) -> TrackingSettings:

@@ -52,7 +52,7 @@ class Detection:
     std: float
 
 
-class Rejected(StrEnum):
+class Rejection(StrEnum):
     """Why a frame gave no position."""
 
     NO = ""
@@ -123,13 +123,13 @@ class TrackState:
     velocity: Array
     covariance: Array
     measured: bool
-    rejected: Rejected
+    rejected: Rejection
     detection: Detection | None
     point: Array
     std: float
 
 
-def unseen(stamp_ns: int, why: Rejected) -> TrackState:
+def unseen(stamp_ns: int, why: Rejection) -> TrackState:
     """Return the state of a frame that gave no position."""
     nothing = np.full(3, np.nan)
     covariance = np.full((4, 4), np.nan)
@@ -139,7 +139,7 @@ def unseen(stamp_ns: int, why: Rejected) -> TrackState:
 
 
 @dataclass(frozen=True)
-class Look:
+class TrackedFrame:
     """Everything a tracker made of one frame, to show it.
 
     Attributes:

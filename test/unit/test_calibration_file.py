@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import CalibrationFileError
 from icpi_ros.perception.calibration.file import (
     Calibration,
-    Origin,
+    CalibrationOrigin,
     load,
     load_camera,
     require_size,
@@ -21,7 +21,9 @@ from icpi_ros.perception.calibration.file import (
 )
 from icpi_ros.perception.camera import Camera, Intrinsics
 
-ORIGIN = Origin("a test: 'quoted', ünicode # no comment", "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3)
+ORIGIN = CalibrationOrigin(
+    "a test: 'quoted', ünicode # no comment", "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3
+)
 
 
 def some(pose=True):
@@ -61,7 +63,7 @@ def test_every_camera_comes_back_bit_by_bit(size, focal, centre, distortion, tur
         return
     rotation = np.asarray(cv2.Rodrigues(np.array(turn))[0])
     camera = Camera(intrinsics, rotation, np.array(shift), "left_optical")
-    origin = Origin(how, "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3)
+    origin = CalibrationOrigin(how, "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "c.yaml"
         save(path, Calibration(intrinsics, origin, camera, origin))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import zstandard
 
-from icpi_ros.bags.formats.mcap_file import MOST_CHUNK, McapFile
+from icpi_ros.bags.formats.mcap_file import MAX_CHUNK, McapFile
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, why
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError
 
 SUFFIX = ".zstd"
-PIECE = 2**20
+UNPACK_PIECE = 2**20
 KEEP_FREE = 2**29
 """Of the disk that takes what is unpacked [B]."""
 
@@ -80,12 +80,12 @@ class CompressedFile:
 
 
 def _unpacked(data: bytes) -> bytes:
-    if 0 < zstandard.get_frame_parameters(data).content_size <= MOST_CHUNK:
+    if 0 < zstandard.get_frame_parameters(data).content_size <= MAX_CHUNK:
         return zstandard.ZstdDecompressor().decompress(data)
     with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-        out = bytes(reader.read(MOST_CHUNK + 1))
-    if len(out) > MOST_CHUNK:
-        raise ValueError(f"it would grow beyond {MOST_CHUNK} B")
+        out = bytes(reader.read(MAX_CHUNK + 1))
+    if len(out) > MAX_CHUNK:
+        raise ValueError(f"it would grow beyond {MAX_CHUNK} B")
     return out
 
 
@@ -98,7 +98,7 @@ def _unpack(path: Path, target: Path, notes: Notes) -> None:
         zstd.stream_reader(packed, read_across_frames=True) as reader,
     ):
         try:
-            while piece := reader.read(PIECE):
+            while piece := reader.read(UNPACK_PIECE):
                 room -= len(piece)
                 if room < 0:
                     raise UsageError(

@@ -16,13 +16,15 @@ from icpi_ros.bags.formats.raw import Notes
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError
 
-MOST_METADATA = 2**20
+MAX_METADATA = 2**20
 """Largest metadata.yaml that is read [B]."""
-NEWEST = 9
+NEWEST_VERSION = 9
 """Newest version of the metadata that is known; newer ones are read all the same, and noted."""
-LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)
 STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
-_MOST_NAME = 255
+_MAX_NAME = 255
 HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
 
 Storage = McapFile | SqliteFile | CompressedMessages | CompressedFile
@@ -110,21 +112,21 @@ def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | Non
     if not isinstance(names, list):
         return None
     version = info.get("version")
-    if not isinstance(version, int) or version > NEWEST:
+    if not isinstance(version, int) or version > NEWEST_VERSION:
         said = version if isinstance(version, int) else "of another kind"
-        notes.add(f"{METADATA}: version {said} is not known, read as version {NEWEST}")
-    if not all(isinstance(name, str) and len(name) <= _MOST_NAME for name in names):
+        notes.add(f"{METADATA}: version {said} is not known, read as version {NEWEST_VERSION}")
+    if not all(isinstance(name, str) and len(name) <= _MAX_NAME for name in names):
         return None
     return [_inside(folder, name) for name in names]
 
 
 def _information(path: Path) -> dict[str, Any] | None:
     try:
-        if not path.is_file() or path.stat().st_size > MOST_METADATA:
+        if not path.is_file() or path.stat().st_size > MAX_METADATA:
             return None
         text = path.read_text(encoding="utf-8")
         # A few merged mappings can grow beyond any memory, and no bag has them.
-        content = None if "<<" in text else yaml.load(text, Loader=LOADER)
+        content = None if "<<" in text else yaml.load(text, Loader=YAML_LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None

@@ -26,9 +26,9 @@ from mcap.records import ChunkIndex, Schema
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, check_start, why
 
 MAGIC = b"\x89MCAP0\r\n"
-MOST_CHUNK = 256 * 2**20
+MAX_CHUNK = 256 * 2**20
 """Largest chunk and largest single record, unpacked [B]; writers use 1 to 4 MiB."""
-SEARCH = 2**20
+SEARCH_PIECE = 2**20
 """Piece of a damaged file that is searched for the next chunk at once [B]."""
 _CHUNK = struct.Struct("<BQQQQII")
 _CHUNK_BODY = struct.Struct("<QQQII")
@@ -113,7 +113,7 @@ class McapFile:
 
     def _plausible(self, opcode: int, length: int, end: int) -> bool:
         known = 0 < opcode <= Opcode.DATA_END or opcode >= 0x80
-        return known and end <= self._size and length <= MOST_CHUNK
+        return known and end <= self._size and length <= MAX_CHUNK
 
     def _next_chunk(self, file: BinaryIO, offset: int) -> int | None:
         """Return where the next chunk begins; None = there is none that can be found."""
@@ -209,7 +209,7 @@ class McapFile:
         opcode, _, start, _, crc = struct.unpack_from("<BQQQI", footer)
         if opcode != Opcode.FOOTER or footer[-len(MAGIC) :] != MAGIC or not start:
             return []
-        if not 0 < self._size - foot - start <= MOST_CHUNK:
+        if not 0 < self._size - foot - start <= MAX_CHUNK:
             return []
         file.seek(start)
         data = file.read(self._size - foot - start)
@@ -247,12 +247,12 @@ def find_chunk(file: BinaryIO, offset: int, size: int) -> int | None:
     before = _CHUNK.size
     while offset < size:
         file.seek(offset)
-        piece = file.read(SEARCH + before + 16)
+        piece = file.read(SEARCH_PIECE + before + 16)
         for at in sorted(at for mark in _MARKS for at in _places(piece, mark)):
             start = offset + at - before + 4  # the mark begins with the length of its name
             if start >= offset and _is_chunk(file, start, size):
                 return start
-        offset += SEARCH
+        offset += SEARCH_PIECE
     return None
 
 
@@ -262,10 +262,10 @@ def _is_chunk(file: BinaryIO, offset: int, size: int) -> bool:
     if len(head) < _CHUNK.size + 12:
         return False
     opcode, length, _, _, unpacked_size, _, name = _CHUNK.unpack_from(head)
-    if opcode != Opcode.CHUNK or name not in (3, 4) or unpacked_size > MOST_CHUNK:
+    if opcode != Opcode.CHUNK or name not in (3, 4) or unpacked_size > MAX_CHUNK:
         return False
     (inside,) = struct.unpack_from("<Q", head, _CHUNK.size + name)
-    fits = length == 40 + name + inside and length <= MOST_CHUNK
+    fits = length == 40 + name + inside and length <= MAX_CHUNK
     return bool(fits and offset + _RECORD.size + length <= size)
 
 
@@ -280,8 +280,8 @@ def unpacked(body: bytes) -> bytes:
     compression = body[_CHUNK_BODY.size : at - 8][:20].decode("utf-8", "replace")
     (length,) = struct.unpack_from("<Q", body, at - 8)
     packed = memoryview(body)[at : at + length]
-    if size > MOST_CHUNK:
-        raise ValueError(f"it would grow to {size} B, at most {MOST_CHUNK} B are allowed")
+    if size > MAX_CHUNK:
+        raise ValueError(f"it would grow to {size} B, at most {MAX_CHUNK} B are allowed")
     if compression == "zstd":
         data = _zstd(packed, size)
     elif compression == "lz4":

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.core.types import Array, Trial
-from icpi_ros.evaluate.physics.fit import PRIOR, Fit
+from icpi_ros.evaluate.physics.fit import PRIOR, PhysicsFit
 from icpi_ros.evaluate.physics.residuals import DELAY
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 
 LEVEL = 0.9
 """Probability of the stated intervals."""
-UNKNOWN = 0.6
+UNKNOWN_SHARE = 0.6
 """A parameter whose spread is more than this share of that of its range is not known."""
-NOTHING = 0.95
+UNIFORM_SHARE = 0.95
 """The same for a parameter of which nothing at all is known."""
-TIED = 0.9
+TIED_CORRELATION = 0.9
 """Correlation from which two parameters are only known together."""
-BORDER = 0.97
+BORDER_VALUE = 0.97
 """Scaled value from which a known parameter counts as at the border of its range."""
-POOR = 0.01
+MAX_RMS = 0.01
 """Root mean square misfit of a trial above which it counts as not explained [m]."""
 
 
@@ -50,7 +50,7 @@ class ParameterEstimate:
 
 
 @dataclass(frozen=True)
-class TrialMisfit:
+class TrialResidual:
     """How a trial is explained: root mean square and last distance [m], delay [s]."""
 
     name: str
@@ -60,7 +60,7 @@ class TrialMisfit:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PhysicsEstimate:
     """Hidden physics of a table.
 
     Attributes:
@@ -77,19 +77,19 @@ class Estimate:
     belief: Belief
     parameters: tuple[ParameterEstimate, ...]
     tied: tuple[tuple[str, str, float], ...]
-    trials: tuple[TrialMisfit, ...]
+    trials: tuple[TrialResidual, ...]
     noise: float
     rough: float
     rollouts: int
     settled: bool
 
     @property
-    def poor(self) -> tuple[TrialMisfit, ...]:
+    def poor(self) -> tuple[TrialResidual, ...]:
         """Trials that no physics explains."""
-        return tuple(trial for trial in self.trials if trial.rms > POOR)
+        return tuple(trial for trial in self.trials if trial.rms > MAX_RMS)
 
 
-def estimate_of(task: Task, trials: Sequence[Trial], found: Fit) -> Estimate:
+def estimate_of(task: Task, trials: Sequence[Trial], found: PhysicsFit) -> PhysicsEstimate:
     """Return a fit in units, with intervals and what is not known."""
     space = task.physics_space
     half = space.half_range
@@ -105,16 +105,16 @@ def estimate_of(task: Task, trials: Sequence[Trial], found: Fit) -> Estimate:
             value=float(mean[i]),
             deviation=float(half[i] * spread[i]),
             interval=(float(low[i]), float(high[i])),
-            known=bool(spread[i] <= UNKNOWN * PRIOR),
+            known=bool(spread[i] <= UNKNOWN_SHARE * PRIOR),
             border=_border(found.scaled[i], spread[i]),
         )
         for i, p in enumerate(space.parameters)
     )
-    return Estimate(
+    return PhysicsEstimate(
         belief=Belief.of(task, mean, found.covariance * np.outer(half, half)),
         parameters=parameters,
         tied=_tied(space.names, found.covariance / np.outer(spread, spread)),
-        trials=_misfits(trials, found),
+        trials=_trial_residuals(trials, found),
         noise=found.noise.deviation,
         rough=float(np.sqrt(np.mean(found.noise.rough**2))),
         rollouts=found.rollouts,
@@ -131,28 +131,28 @@ def _interval(scaled: Array, spread: Array) -> tuple[Array, Array]:
     from scipy.stats import truncnorm  # scipy.stats is 1.3 s that a wrong option need not take
 
     low, high = truncnorm.interval(LEVEL, below, above, scaled, spread)
-    blind = spread > NOTHING * PRIOR
+    blind = spread > UNIFORM_SHARE * PRIOR
     return np.where(blind, -LEVEL, low), np.where(blind, LEVEL, high)
 
 
 def _border(scaled: float, spread: float) -> str:
-    if spread > UNKNOWN * PRIOR or abs(scaled) < BORDER:
+    if spread > UNKNOWN_SHARE * PRIOR or abs(scaled) < BORDER_VALUE:
         return ""
     return "lower" if scaled < 0.0 else "upper"
 
 
 def _tied(names: Sequence[str], correlation: Array) -> tuple[tuple[str, str, float], ...]:
-    rows, columns = np.nonzero(np.triu(np.abs(correlation) >= TIED, k=1))
+    rows, columns = np.nonzero(np.triu(np.abs(correlation) >= TIED_CORRELATION, k=1))
     return tuple(
         (names[i], names[j], float(correlation[i, j]))
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
     )
 
 
-def _misfits(trials: Sequence[Trial], found: Fit) -> tuple[TrialMisfit, ...]:
+def _trial_residuals(trials: Sequence[Trial], found: PhysicsFit) -> tuple[TrialResidual, ...]:
     parts = np.split(found.residuals, np.cumsum(found.lengths)[:-1])
     return tuple(
-        TrialMisfit(
+        TrialResidual(
             name=trial.name,
             rms=float(np.sqrt(np.mean(np.sum(part**2, axis=1)))),
             end=float(np.linalg.norm(part[-1])),

@@ -20,7 +20,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from icpi_ros.core.types import Array, Trial
-from icpi_ros.evaluate.physics.residuals import MOST, MOVING, Misfit, Noise, Paths, noise_of
+from icpi_ros.evaluate.physics.residuals import (
+    MAX_NUISANCE,
+    MOVING,
+    Noise,
+    PathResiduals,
+    Paths,
+    noise_of,
+)
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 
@@ -29,19 +36,19 @@ PRIOR = 3.0**-0.5
 FIRST_STEP = 0.1
 STEPS = (0.03, 0.5)
 """Smallest and largest step of finite differences, in scaled physics."""
-CLEAR = 20.0
+EFFECT_FACTOR = 20.0
 """Effect that a step should have, in roughnesses."""
-SETTLED = 0.3
+SETTLED_CHANGE = 0.3
 """A round that moves every parameter by less, in its standard deviations, is the last."""
-VISIBLE = 4.0
+MIN_EFFECT = 4.0
 """Least effect of a step, in that of roughness alone; below, a parameter is not known."""
 _ROUGH_STREAM = 0x0F17
-APART = 0.5
+MIN_START_DISTANCE = 0.5
 """Distance of two starts, in scaled physics."""
 
 
 @dataclass(frozen=True)
-class Effort:
+class FitEffort:
     """How much is tried.
 
     Attributes:
@@ -63,13 +70,13 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Fit:
+class PhysicsFit:
     """Where a fit ended.
 
     Attributes:
         scaled: ``(P,)`` physics in [-1, 1].
         covariance: ``(P, P)`` of it.
-        nuisances: ``(T, 4 + d)`` see :class:`Misfit`.
+        nuisances: ``(T, 4 + d)`` see :class:`PathResiduals`.
         residuals: ``(n, 3)`` recorded minus simulated [m].
         lengths: ``(T,)`` samples of each trial.
         noise: of the residuals.
@@ -92,10 +99,10 @@ def fit(
     arm: Arm,
     trials: Sequence[Trial],
     seed: int = 0,
-    effort: Effort | None = None,
+    effort: FitEffort | None = None,
     threads: int = 1,
     on_stage: Callable[[], None] = lambda: None,
-) -> Fit:
+) -> PhysicsFit:
     """Return the physics that explain the trials best; the same seed gives the same.
 
     Args:
@@ -107,7 +114,7 @@ def fit(
         threads: physics that are simulated at the same time.
         on_stage: called after every stage, ``effort.stages`` times in all.
     """
-    chosen = effort or Effort()
+    chosen = effort or FitEffort()
     return _Search(task, arm, trials, chosen, threads, on_stage).run(seed)
 
 
@@ -119,16 +126,16 @@ class _Search:
         task: Task,
         arm: Arm,
         trials: Sequence[Trial],
-        effort: Effort,
+        effort: FitEffort,
         threads: int,
         on_stage: Callable[[], None],
     ) -> None:
-        self._misfit = Misfit(task, arm, trials, threads)
+        self._misfit = PathResiduals(task, arm, trials, threads)
         self._dim, self._effort, self._tell = task.physics_space.dim, effort, on_stage
         self._step = np.full(self._dim, FIRST_STEP)
         self._rough = np.zeros(len(trials))
 
-    def run(self, seed: int) -> Fit:
+    def run(self, seed: int) -> PhysicsFit:
         """Screen, refine the best starts, then reweight."""
         starts = self._screen(seed)
         self._tell()
@@ -144,7 +151,7 @@ class _Search:
         state = min(ends, key=self._roughly)
         return self._refine(state, np.random.default_rng([seed, _ROUGH_STREAM]))
 
-    def _refine(self, state: Array, rng: np.random.Generator) -> Fit:
+    def _refine(self, state: Array, rng: np.random.Generator) -> PhysicsFit:
         """Reweight and solve until the physics settle.
 
         Where they have not, the last change counts as one more standard deviation.
@@ -156,7 +163,7 @@ class _Search:
             state = self._solve(state, self._noise(state))
             change = state[: self._dim] - before
             spread = np.sqrt(np.diag(self._covariance(state, self._noise(state))))
-            settled = bool((np.abs(change) < SETTLED * spread).all())
+            settled = bool((np.abs(change) < SETTLED_CHANGE * spread).all())
             self._misfit.forget()
             rounds += 1
             self._tell()
@@ -177,7 +184,7 @@ class _Search:
         self._rough = self._misfit.roughness(scaled, rng)
         slopes = np.linalg.norm(self._physics_slopes(scaled, nuisances), axis=1)
         effects = np.sqrt(np.mean(slopes**2, axis=0))
-        wanted = CLEAR * float(np.sqrt(np.mean(self._rough**2)))
+        wanted = EFFECT_FACTOR * float(np.sqrt(np.mean(self._rough**2)))
         self._step = np.clip(wanted / np.maximum(effects, 1e-9), *STEPS)
         lost = ~self._physics_slopes(scaled, nuisances).any(axis=(0, 1))
         return np.concatenate([np.where(lost, 0.0, scaled), state[self._dim :]])
@@ -190,10 +197,10 @@ class _Search:
         scaled = np.vstack([np.zeros(self._dim), 2.0 * sobol.random(self._effort.screened) - 1.0])
         still = np.zeros((len(self._misfit.trials), self._misfit.nuisances))
         found = [self._misfit.residuals(p, still) for p in self._misfit.paths(scaled)]
-        order = np.argsort([_spread(residuals) for residuals in found], kind="stable")
+        order = np.argsort([_robust_mean(residuals) for residuals in found], kind="stable")
         chosen: list[Array] = []
         for point in scaled[order]:
-            if all(np.linalg.norm(point - other) >= APART for other in chosen):
+            if all(np.linalg.norm(point - other) >= MIN_START_DISTANCE for other in chosen):
                 chosen.append(point)
             if len(chosen) == self._effort.starts:
                 break
@@ -201,7 +208,7 @@ class _Search:
 
     def _solve(self, state: Array, noise: Noise) -> Array:
         """Return the state after a weighted least-squares fit that begins at ``state``."""
-        most = np.concatenate([np.ones(self._dim), np.full(len(state) - self._dim, MOST)])
+        most = np.concatenate([np.ones(self._dim), np.full(len(state) - self._dim, MAX_NUISANCE)])
         from scipy.optimize import least_squares  # likewise
 
         ended = least_squares(
@@ -241,7 +248,7 @@ class _Search:
         for i in range(self._dim):
             above, below = around[i] or here, around[self._dim + i] or here
             change = self._misfit.slopes(below, above, nuisances)
-            if np.sum(change**2) > VISIBLE**2 * lost:
+            if np.sum(change**2) > MIN_EFFECT**2 * lost:
                 slopes[..., i] = change / (points[i, i] - points[self._dim + i, i])
         return slopes
 
@@ -266,17 +273,17 @@ class _Search:
         return noise_of(self._residuals(state), misfit.lengths, self._rough, misfit.repeats)
 
     def _roughly(self, state: Array) -> float:
-        return _spread(self._residuals(state))
+        return _robust_mean(self._residuals(state))
 
     def _covariance(self, state: Array, noise: Noise) -> Array:
         slopes = self._slopes(state, noise)
         whole = np.linalg.inv(slopes.T @ slopes)
         return np.asarray(whole[: self._dim, : self._dim])
 
-    def _end(self, state: Array) -> Fit:
+    def _end(self, state: Array) -> PhysicsFit:
         noise = self._noise(state)
         scaled, nuisances = self._parts(state)
-        return Fit(
+        return PhysicsFit(
             scaled,
             self._covariance(state, noise),
             nuisances,
@@ -287,6 +294,6 @@ class _Search:
         )
 
 
-def _spread(residuals: Array) -> float:
+def _robust_mean(residuals: Array) -> float:
     """Return a mean of residuals [m] in which large ones count less."""
     return float(np.mean(np.minimum(np.linalg.norm(residuals, axis=1), 0.5)))

@@ -10,16 +10,16 @@ import yaml
 
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.files import replacing
-from icpi_ros.evaluate.physics.estimate import Estimate
+from icpi_ros.evaluate.physics.estimate import PhysicsEstimate
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 
 SCHEMA = 1
-_LARGEST = 100_000
+_MAX_SIZE = 100_000
 """Bytes; such a file has 1,500."""
 
 
-def save(path: Path, estimate: Estimate, how: str, date: str) -> None:
+def save(path: Path, estimate: PhysicsEstimate, how: str, date: str) -> None:
     """Write an estimate; ``how`` it was made, in one line, and ``date`` (ISO 8601, UTC).
 
     The file is whole or not there at all.
@@ -85,7 +85,7 @@ def load(path: Path, task: Task) -> Belief:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _MAX_SIZE:
             raise UsageError(f"{path} is too large to hold physics")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as exc:

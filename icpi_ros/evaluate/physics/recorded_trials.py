@@ -19,14 +19,14 @@ from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
-MOST_TRIALS = 24
+MAX_TRIALS = 24
 """Trials that are used at most, evenly chosen: time grows with their number."""
-LEAST_SAMPLES = 10
-_SLACK = 1e-9
+MIN_SAMPLES = 10
+_THETA_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Recording:
+class CalibrationTrials:
     """Trials of one table.
 
     Attributes:
@@ -45,7 +45,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     """A trial, or a window without one; ``poor`` says why its path tells nothing of its theta."""
 
     name: str
@@ -57,7 +57,7 @@ class _Found:
 
 def from_bag(
     path: Path, task: str = "", run: str = "", numbers: Collection[int] | None = None
-) -> Recording:
+) -> CalibrationTrials:
     """Return the trials of a bag.
 
     Args:
@@ -74,7 +74,7 @@ def from_bag(
     if not trials:
         raise UsageError(f"bag {path} has no trial of run {run!r}")
     runs = len({trial.run_id for trial in trials})
-    found = [_Found(one.name, one.number, one.task, one.seen, _poor(one)) for one in trials]
+    found = [_Candidate(one.name, one.number, one.task, one.seen, _poor(one)) for one in trials]
     note = f", {runs} runs taken as one table" if runs > 1 else ""
     made = _recording(found, task, numbers, f"bag {path.name}{note}")
     return replace(made, arms=distinct([ArmId.of_way(recorded_setup(bag).way(made.task))]))
@@ -86,7 +86,7 @@ def from_store(
     task: str = "",
     numbers: Collection[int] | None = None,
     mix: bool = False,
-) -> Recording:
+) -> CalibrationTrials:
     """Return the trials of a stored run; see :func:`from_bag`.
 
     Raises:
@@ -98,7 +98,7 @@ def from_store(
     if not mix:
         refuse_mixed(run, record.mixed)
     found = [
-        _Found(trial.name, trial.number, own, trial, _unfinished(trial.status))
+        _Candidate(trial.name, trial.number, own, trial, _unfinished(trial.status))
         for trial in store.trials(run)
     ]
     note = f", mixed on purpose: {record.mixed}" if record.mixed else ""
@@ -119,8 +119,8 @@ def _unfinished(status: TrialStatus | None) -> str:
 
 
 def _recording(
-    found: Sequence[_Found], task: str, numbers: Collection[int] | None, source: str
-) -> Recording:
+    found: Sequence[_Candidate], task: str, numbers: Collection[int] | None, source: str
+) -> CalibrationTrials:
     if numbers is not None:
         missing = sorted(set(numbers) - {trial.number for trial in found})
         if missing:
@@ -142,13 +142,13 @@ def _recording(
             f"{source}: no trial of {chosen.name} can be used"
             + (f" ({left_out[0]})" if left_out else ", there is none")
         )
-    kept = np.unique(np.linspace(0, len(usable) - 1, MOST_TRIALS).round().astype(int))
+    kept = np.unique(np.linspace(0, len(usable) - 1, MAX_TRIALS).round().astype(int))
     if len(kept) < len(usable):
-        left_out.append(f"{len(usable) - len(kept)} of {len(usable)} trials: {MOST_TRIALS} suffice")
-    return Recording(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
+        left_out.append(f"{len(usable) - len(kept)} of {len(usable)} trials: {MAX_TRIALS} suffice")
+    return CalibrationTrials(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
 
 
-def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:
+def _task_name(found: Sequence[_Candidate], asked: str, source: str) -> str:
     names = sorted({trial.task for trial in found})
     if asked and asked in names:
         return asked
@@ -159,7 +159,7 @@ def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:
     return names[0]
 
 
-def _unusable(found: _Found, task: Task) -> str:
+def _unusable(found: _Candidate, task: Task) -> str:
     """Return why a trial cannot be used, "" if it can."""
     trial = found.trial
     if found.task != task.name:
@@ -172,9 +172,9 @@ def _unusable(found: _Found, task: Task) -> str:
         return found.poor
     space = task.space
     fits = trial.theta.shape == (space.dim,)
-    if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _SLACK):
+    if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _THETA_ROUNDING):
         return f"theta {np.round(trial.theta, 4).tolist()} is no theta of {task.name}"
     there = int(np.isfinite(trial.trajectory.positions).all(axis=1).sum())
-    if there < LEAST_SAMPLES:
-        return f"{there} samples of its path are there, at least {LEAST_SAMPLES} are needed"
+    if there < MIN_SAMPLES:
+        return f"{there} samples of its path are there, at least {MIN_SAMPLES} are needed"
     return ""

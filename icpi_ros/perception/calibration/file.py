@@ -23,12 +23,12 @@ from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
 
 SCHEMA = 1
 MODEL = "plumb_bob"
-_LARGEST = 1_000_000
+_MAX_SIZE = 1_000_000
 """Bytes; a camera's file has 2,000."""
 
 
 @dataclass(frozen=True)
-class Origin:
+class CalibrationOrigin:
     """Where numbers come from, and how good they are.
 
     Attributes:
@@ -60,9 +60,9 @@ class Calibration:
     """
 
     intrinsics: Intrinsics
-    made: Origin | None = None
+    made: CalibrationOrigin | None = None
     camera: Camera | None = None
-    placed: Origin | None = None
+    placed: CalibrationOrigin | None = None
 
 
 def load_camera(path: Path) -> Camera:
@@ -124,7 +124,7 @@ def _matrix(values: Array) -> dict[str, Any]:
     return {"rows": rows, "cols": columns, "data": [float(v) for v in values.ravel()]}
 
 
-def _pose_block(camera: Camera, placed: Origin | None) -> dict[str, Any]:
+def _pose_block(camera: Camera, placed: CalibrationOrigin | None) -> dict[str, Any]:
     block: dict[str, Any] = {
         "from": "base",
         "to": camera.frame,
@@ -161,7 +161,7 @@ def load(path: Path) -> Calibration:
 def _read(path: Path) -> Mapping[str, Any]:
     """Return the file's keys; all values are still text: YAML 1.1 reads 1e-05 as a string."""
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _MAX_SIZE:
             raise CalibrationFileError(f"{path} is too large for a camera's calibration")
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as exc:
@@ -199,7 +199,7 @@ def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
     )
 
 
-def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, Origin | None]:
+def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, CalibrationOrigin | None]:
     if not isinstance(block, dict):
         raise InvalidValue("icpi.pose is no block of keys")
     if block.get("from", "base") != "base":
@@ -213,12 +213,12 @@ def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, Origin | None]:
     return Camera(intrinsics, rotation, translation, frame), placed
 
 
-def _origin(block: Any, name: str) -> Origin:
+def _origin(block: Any, name: str) -> CalibrationOrigin:
     if not isinstance(block, dict):
         raise InvalidValue(f"{name} is no block of keys")
     residuals = [block.get(key) for key in ("residual_px", "residual_mm", "worst_px")]
     px, mm, worst = _floats(residuals, f"the residuals of {name}", 3)
-    return Origin(
+    return CalibrationOrigin(
         how=str(block.get("how", "")),
         date=str(block.get("date", "")),
         samples=_integer(block, "samples", f"{name}.samples"),

@@ -13,7 +13,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.calibration.board import Gray
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
-LIMIT = 2000
+MAX_FILES = 2000
 """Most files of one call."""
 
 
@@ -33,8 +33,8 @@ def image_paths(where: str) -> list[Path]:
             f"no images in {where!r}: name a folder with {', '.join(ENDINGS[:3])} files, or a "
             "pattern in quotes such as 'views/*.png'"
         )
-    if len(found) > LIMIT:
-        raise UsageError(f"{len(found)} images in {where!r}: at most {LIMIT}, choose some")
+    if len(found) > MAX_FILES:
+        raise UsageError(f"{len(found)} images in {where!r}: at most {MAX_FILES}, choose some")
     return sorted(found)
 
 

@@ -23,22 +23,22 @@ MIN_TILT = 15.0
 MIN_COVERAGE = 0.35
 """Share of the image's cells that must hold a corner."""
 GOOD_COVERAGE = 0.7
-MAX_SPREAD = 0.01
+MAX_FOCAL_STD = 0.01
 """Largest standard deviation of a focal length, as a share of it."""
-REJECT = 3.0
+OUTLIER_FACTOR = 3.0
 """A view whose residual is so many times the median of all, and above ``NOISE``, is bad."""
-NOISE = 0.3
+ALWAYS_ALLOWED_RESIDUAL = 0.3
 """Residual that a view may always have [px]."""
 MAX_REJECTED = 0.25
 """Share of bad views above which something else is wrong."""
-CERTAIN = 5.0
+K3_STDS = 5.0
 """k3 is used if it is so many standard deviations from zero."""
 FOLDS = 3
 """Parts of the hold-out check: each is predicted by a calibration of the others."""
 
 
 @dataclass(frozen=True)
-class CameraResult:
+class IntrinsicsResult:
     """A calibration and how good it is.
 
     Attributes:
@@ -69,14 +69,14 @@ class CameraResult:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _IntrinsicsFit:
     intrinsics: Intrinsics
     poses: list[Camera]
     deviations: Array
     residuals: Array
 
 
-def calibrate(board: Board, views: Sequence[View]) -> CameraResult:
+def calibrate(board: Board, views: Sequence[View]) -> IntrinsicsResult:
     """Return the intrinsics that explain ``views`` of ``board`` best.
 
     Raises:
@@ -99,7 +99,7 @@ def calibrate(board: Board, views: Sequence[View]) -> CameraResult:
     kept, fit, rejected = _without_bad(board, chosen)
     tilt = _tilt(fit.poses)
     _check(fit, tilt)
-    return CameraResult(
+    return IntrinsicsResult(
         intrinsics=fit.intrinsics,
         views=tuple(kept),
         residuals=fit.residuals,
@@ -126,13 +126,13 @@ def _check_sizes(views: Sequence[View]) -> None:
 
 def _without_bad(
     board: Board, views: Sequence[View]
-) -> tuple[list[View], _Fit, list[tuple[str, float]]]:
+) -> tuple[list[View], _IntrinsicsFit, list[tuple[str, float]]]:
     """Fit; leave the worst view out as long as it sticks out; fit again."""
     kept, rejected = list(views), list[tuple[str, float]]()
     while True:
         fit = _fit(board, kept)
         worst = int(fit.residuals.argmax())
-        limit = max(NOISE, REJECT * float(np.median(fit.residuals)))
+        limit = max(ALWAYS_ALLOWED_RESIDUAL, OUTLIER_FACTOR * float(np.median(fit.residuals)))
         if fit.residuals[worst] <= limit:
             return kept, fit, rejected
         rejected.append((kept.pop(worst).name, float(fit.residuals[worst])))
@@ -144,15 +144,15 @@ def _without_bad(
             )
 
 
-def _fit(board: Board, views: Sequence[View]) -> _Fit:
+def _fit(board: Board, views: Sequence[View]) -> _IntrinsicsFit:
     """Fit; k3 only if the views determine it: otherwise it bends the image's corners."""
     fit = _solve(board, views, 0)
-    if abs(fit.intrinsics.distortion[4]) < CERTAIN * fit.deviations[8]:
+    if abs(fit.intrinsics.distortion[4]) < K3_STDS * fit.deviations[8]:
         return _solve(board, views, cv2.CALIB_FIX_K3)
     return fit
 
 
-def _solve(board: Board, views: Sequence[View], flags: int) -> _Fit:
+def _solve(board: Board, views: Sequence[View], flags: int) -> _IntrinsicsFit:
     size = views[0].size
     try:
         _, matrix, distortion, turns, shifts, deviations, _, residuals = (
@@ -178,7 +178,9 @@ def _solve(board: Board, views: Sequence[View], flags: int) -> _Fit:
     bent = np.asarray(distortion, dtype=np.float64).ravel()[:DISTORTION]
     intrinsics = Intrinsics(*size, values, bent)
     poses = [_camera(intrinsics, t, s) for t, s in zip(turns, shifts, strict=True)]
-    return _Fit(intrinsics, poses, spread, np.asarray(residuals, dtype=np.float64).ravel())
+    return _IntrinsicsFit(
+        intrinsics, poses, spread, np.asarray(residuals, dtype=np.float64).ravel()
+    )
 
 
 def _camera(intrinsics: Intrinsics, turn: object, shift: object) -> Camera:
@@ -192,7 +194,7 @@ def _tilt(poses: Sequence[Camera]) -> float:
     return float(np.degrees(np.arccos(np.clip(normals @ normals.T, -1.0, 1.0)).max()))
 
 
-def _check(fit: _Fit, tilt: float) -> None:
+def _check(fit: _IntrinsicsFit, tilt: float) -> None:
     if tilt < MIN_TILT:
         raise CalibrationFailed(
             f"the boards are tilted against each other by {tilt:.0f} deg at most, at least "
@@ -200,10 +202,10 @@ def _check(fit: _Fit, tilt: float) -> None:
         )
     focal = np.diag(fit.intrinsics.matrix)[:2]
     spread = float((fit.deviations[:2] / focal).max())
-    if spread > MAX_SPREAD:
+    if spread > MAX_FOCAL_STD:
         raise CalibrationFailed(
-            f"the focal length is uncertain by {spread:.1%} (at most {MAX_SPREAD:.0%}): take more "
-            "views, closer to the camera and tilted by 20 to 40 deg in all directions"
+            f"the focal length is uncertain by {spread:.1%} (at most {MAX_FOCAL_STD:.0%}): "
+            "take more views, closer to the camera and tilted by 20 to 40 deg in all directions"
         )
 
 

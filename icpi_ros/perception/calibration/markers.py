@@ -15,17 +15,17 @@ from icpi_ros.perception.calibration.board import Gray, dictionary
 from icpi_ros.perception.calibration.known_points import KnownPoints
 
 CORNERS = ("upper left", "upper right", "lower right", "lower left")
-MOVED = 2.0
+MAX_MOTION = 2.0
 """A marker that moves by more between the images is not fixed [px]."""
-REACH = 0.7
+EDGE_REACH = 0.7
 """How far across an edge is looked, in modules: the border and the margin are one wide."""
-SPAN = 0.08, 0.92
+EDGE_SPAN = 0.08, 0.92
 """Part of an edge that is used: near its ends the other edges blur it."""
-STEP = 0.25
+EDGE_STEP = 0.25
 """Distance of samples across an edge [px]."""
-ALONG = 24
+EDGE_SAMPLES = 24
 """Samples along an edge."""
-ROUNDS = 3
+EDGE_ROUNDS = 3
 MIN_CONTRAST = 20.0
 """Grey levels between margin and border; below that an edge is not trusted."""
 
@@ -128,7 +128,7 @@ def _detect(image: Gray, family: str) -> list[tuple[int, Array]]:
 def _fixed(number: int, places: Sequence[Array]) -> Array:
     middle = np.asarray(np.median(places, axis=0))
     moved = float(np.abs(np.asarray(places) - middle).max())
-    if moved > MOVED:
+    if moved > MAX_MOTION:
         raise CalibrationFailed(
             f"marker {number} moves by {moved:.1f} px between the images: camera and marker must "
             "stand still"
@@ -149,7 +149,7 @@ def refined(image: Gray, corners: Array, across: int) -> Array:
         across: modules in a row, the black border included.
     """
     found = corners.copy()
-    for _ in range(ROUNDS):
+    for _ in range(EDGE_ROUNDS):
         lines = [_edge(image, found[i], found[(i + 1) % 4], found, across) for i in range(4)]
         if any(line is None for line in lines):
             return corners
@@ -167,12 +167,12 @@ def _edge(
     along = (end - begin) / np.linalg.norm(end - begin)
     inward = np.array([-along[1], along[0]])
     depth = (corners.mean(axis=0) - begin) @ inward
-    inward, reach = inward * np.sign(depth), REACH * 2.0 * abs(depth) / across
-    if reach < 2.0 * STEP:
+    inward, reach = inward * np.sign(depth), EDGE_REACH * 2.0 * abs(depth) / across
+    if reach < 2.0 * EDGE_STEP:
         return None
-    shares = np.linspace(*SPAN, ALONG)[:, np.newaxis]
+    shares = np.linspace(*EDGE_SPAN, EDGE_SAMPLES)[:, np.newaxis]
     middles = begin + shares * (end - begin)
-    steps = np.arange(-reach, reach + 0.5 * STEP, STEP)
+    steps = np.arange(-reach, reach + 0.5 * EDGE_STEP, EDGE_STEP)
     places = (middles[:, np.newaxis] + steps[:, np.newaxis] * inward).astype(np.float32)
     profiles = cv2.remap(image.astype(np.float32), places, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
     # White to black, inwards; a rise belongs to the table outside or to a module inside.

@@ -8,12 +8,12 @@ from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, DatasetError, UsageError
 from icpi_ros.core.types import Array
-from icpi_ros.evaluate.instances import Solved, solved_instances
-from icpi_ros.evaluate.outcomes import Estimate, Outcomes, Place, rank
-from icpi_ros.evaluate.propose import Bench, Proposed
+from icpi_ros.evaluate.instances import SolvedInstance, solved_instances
+from icpi_ros.evaluate.outcomes import OutcomeEstimate, OutcomeEstimator, RankedImprover, rank
+from icpi_ros.evaluate.proposals import OfflineProposal, RecordedRunProposer
 from icpi_ros.evaluate.recorded_runs import RecordedRun
-from icpi_ros.evaluate.reperception import Difference, difference, executed_of
-from icpi_ros.evaluate.request import Request
+from icpi_ros.evaluate.reperception import PathDeviation, deviation_of, executed_of
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import Dataset, shipped
 from icpi_ros.perception.sources import SeenPath
@@ -24,7 +24,7 @@ were executed, and so the solutions."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class EvaluatedImprover:
     """What one improver says to one run.
 
     Attributes:
@@ -35,10 +35,10 @@ class Answer:
         failed: why it does not answer; "" = it does.
     """
 
-    proposed: tuple[Proposed, ...] = ()
-    estimates: tuple[Estimate, ...] = ()
+    proposed: tuple[OfflineProposal, ...] = ()
+    estimates: tuple[OutcomeEstimate, ...] = ()
     hindsight: tuple[Array, ...] = ()
-    solved: tuple[Estimate, ...] = ()
+    solved: tuple[OutcomeEstimate, ...] = ()
     failed: str = ""
 
 
@@ -56,17 +56,17 @@ class EvaluatedRun:
     """
 
     run: RecordedRun
-    differences: Mapping[int, Difference]
+    differences: Mapping[int, PathDeviation]
     seen: Mapping[int, SeenPath]
-    instances: tuple[Solved, ...]
-    answers: Mapping[str, Answer]
-    ranking: tuple[Place, ...]
+    instances: tuple[SolvedInstance, ...]
+    answers: Mapping[str, EvaluatedImprover]
+    ranking: tuple[RankedImprover, ...]
 
 
 def evaluate_runs(
     runs: Sequence[RecordedRun],
     seen: Mapping[str, SeenPath],
-    request: Request,
+    request: EvaluationRequest,
 ) -> list[EvaluatedRun]:
     """Evaluate runs whose trials were seen already; ``seen`` is by trial id."""
     prepared = [_Prepared.of(run, seen, request) for run in runs]
@@ -78,7 +78,7 @@ def evaluate_runs(
     ]
     asking = _Asking(prepared, jobs, request.dataset, dict(request.options))
     said = dict(request.workers.run(asking, range(len(jobs))))
-    answers: list[dict[str, Answer]] = [{} for _ in prepared]
+    answers: list[dict[str, EvaluatedImprover]] = [{} for _ in prepared]
     for job, (n, name) in enumerate(jobs):
         answers[n][name] = prepared[n].judged(said[job])
     return [one.evaluated(found) for one, found in zip(prepared, answers, strict=True)]
@@ -90,25 +90,27 @@ class _Prepared:
 
     run: RecordedRun
     seen: Mapping[int, SeenPath]
-    differences: Mapping[int, Difference]
-    instances: tuple[Solved, ...]
-    outcomes: Outcomes | None
+    differences: Mapping[int, PathDeviation]
+    instances: tuple[SolvedInstance, ...]
+    outcomes: OutcomeEstimator | None
 
     @classmethod
-    def of(cls, run: RecordedRun, seen: Mapping[str, SeenPath], request: Request) -> _Prepared:
+    def of(
+        cls, run: RecordedRun, seen: Mapping[str, SeenPath], request: EvaluationRequest
+    ) -> _Prepared:
         by_number = {t.number: seen[t.trial_id] for t in run.trials if t.trial_id in seen}
         differences = {
-            t.number: difference(run.task, t, by_number.get(t.number)) for t in run.trials
+            t.number: deviation_of(run.task, t, by_number.get(t.number)) for t in run.trials
         }
         executed = executed_of(run, by_number)
         if not executed:
             return cls(run, by_number, differences, (), None)
         compared = len(set(request.improvers)) > 1
         instances = solved_instances(run.task, executed, request.pairs) if compared else []
-        outcomes = Outcomes(run.task, executed, examples_of(run, request.dataset))
+        outcomes = OutcomeEstimator(run.task, executed, examples_of(run, request.dataset))
         return cls(run, by_number, differences, tuple(instances), outcomes)
 
-    def judged(self, answer: Answer) -> Answer:
+    def judged(self, answer: EvaluatedImprover) -> EvaluatedImprover:
         """Add what the proposals would have cost."""
         if self.outcomes is None:
             return answer
@@ -120,7 +122,7 @@ class _Prepared:
         estimates = self.outcomes.estimate(self.run.goal, thetas)
         return replace(answer, estimates=tuple(estimates), solved=tuple(solved))
 
-    def evaluated(self, answers: Mapping[str, Answer]) -> EvaluatedRun:
+    def evaluated(self, answers: Mapping[str, EvaluatedImprover]) -> EvaluatedRun:
         """Return the whole."""
         ranking = rank({name: (*a.estimates, *a.solved) for name, a in answers.items()})
         return EvaluatedRun(
@@ -147,16 +149,16 @@ class _Asking:
     dataset: Dataset | None
     options: Mapping[str, Any]
 
-    def __call__(self, job: int) -> Answer:
+    def __call__(self, job: int) -> EvaluatedImprover:
         n, name = self.jobs[job]
         one = self.prepared[n]
         try:
-            bench = Bench(one.run, self.dataset, self.options)
+            bench = RecordedRunProposer(one.run, self.dataset, self.options)
             proposed = bench.proposals(name)
             hindsight = [
                 bench.solution(name, instance, OTHER_SEED + k)
                 for k, instance in enumerate(one.instances)
             ]
         except (UsageError, BudgetSpent) as exc:
-            return Answer(failed=str(exc))
-        return Answer(tuple(proposed), hindsight=tuple(hindsight))
+            return EvaluatedImprover(failed=str(exc))
+        return EvaluatedImprover(tuple(proposed), hindsight=tuple(hindsight))
