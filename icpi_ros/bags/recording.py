@@ -1,4 +1,4 @@
-"""A bag that is being recorded: rolled, compressed, written by a thread of its own."""
+"""Recording of a bag: rolled, compressed, written by a thread of its own."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from icpi_ros.bags.formats.raw import why
 FLUSH_PERIOD = 0.4
 """Longest time that a message waits for the disk [s]; a killed recorder loses no more."""
 MAX_WAITING_BYTES = 256 * 2**20
-"""Most that waits for the writing thread [B]; 5 s of a 1080p camera at 8 Hz."""
+"""Largest size of the messages that wait for the thread [B]; 5 s of a 1080p camera at 8 Hz."""
 MAX_WAITING_MESSAGES = 50_000
 POLL_PERIOD = 0.1
+"""Longest time until the end of a recording is noticed [s]."""
 CLOSE_TIMEOUT = 3.0
 """Longest time to write what waits at the end [s]."""
 
 
 @dataclass(frozen=True)
 class RecordingLimits:
-    """When a new file is begun, and when recording ends.
+    """Sizes at which a new file is begun, and at which recording ends.
 
     Attributes:
         size: of one file [B].
@@ -42,7 +43,7 @@ class RecordingLimits:
 
 @dataclass(frozen=True)
 class RecordedTopic:
-    """What is recorded under one name; ``qos`` is the offered profiles as YAML."""
+    """A topic that is recorded; ``qos`` is the offered profiles as YAML."""
 
     name: str
     what: Definition
@@ -57,14 +58,14 @@ class _NearlyFull(Exception):
 
 
 class Recording:
-    """See the module.
+    """A bag that is being recorded, in files of bounded size.
 
     :meth:`put` may be called from any thread and never waits.
 
     Args:
         folder: of the bag; must not exist.
         limits: of its files.
-        failed: told once, from the writing thread, why recording has ended early.
+        failed: called once, from the writing thread, with the reason why recording ended early.
 
     Raises:
         UsageError: the folder exists or cannot be made.
@@ -105,7 +106,7 @@ class Recording:
                 self._waiting -= len(data) if fits else 0
 
     def close(self) -> bool:
-        """Write what waits and end the bag; tell whether it came to its end."""
+        """Write what waits and end the bag; return whether it came to its end."""
         self._end.set()
         self._thread.join(CLOSE_TIMEOUT)
         return not self._thread.is_alive()

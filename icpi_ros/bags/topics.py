@@ -1,4 +1,4 @@
-"""Which topic of a bag is which: our names, any namespace, or a mapping in a YAML file."""
+"""Topics of a bag by our names: in any namespace, or by a mapping in a YAML file."""
 
 from __future__ import annotations
 

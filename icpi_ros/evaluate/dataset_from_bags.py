@@ -1,4 +1,4 @@
-"""Hindsight examples out of recorded bags: every example says which trials it was made of."""
+"""Data sets from recorded bags: hindsight examples, with the trials they were made of."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def import_bags(
         one_physics: all runs were made under the same conditions, so that trials of different
             runs are paired as well; False = each run is a physics of its own.
         request: source and camera of perception; None = as in the recording.
-        mix: runs of several arms or backends are meant; provenance says which.
+        mix: runs of several arms or backends are meant; provenance names them.
 
     Raises:
         UsageError: no run is usable, a named one is not there, or they would mix arms or backends.

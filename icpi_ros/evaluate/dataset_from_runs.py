@@ -48,7 +48,7 @@ def import_runs(
         run_ids: which runs, in this order; none = every run of the task that is usable.
         examples: at most so many, chosen at random; None = every pair of trials.
         seed: of that choice.
-        mix: runs of several arms or backends are meant; provenance says which.
+        mix: runs of several arms or backends are meant; provenance names them.
 
     Raises:
         UsageError: a named run is not usable, no run is, or they would mix arms or backends.
@@ -118,7 +118,7 @@ def _check_run(run: RunRecord, task: Task) -> None:
 
 
 def shows_outcome(task: Task, trajectory: ObjectTrajectory | None) -> bool:
-    """Tell whether a trajectory shows what became of the object."""
+    """Return whether a trajectory shows what became of the object."""
     if trajectory is None:
         return False
     try:
@@ -141,7 +141,7 @@ def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> D
         known: first.
         added: second.
         task: of both.
-        mix: they may be of different arms; provenance says of which.
+        mix: they may be of different arms; provenance names them.
 
     Raises:
         DatasetError: they are of different arms, and that is not meant.

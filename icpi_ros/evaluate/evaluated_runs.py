@@ -1,4 +1,4 @@
-"""What improvers say to recorded runs, and what that would have cost."""
+"""Improvers evaluated on recorded runs: their proposals, and the expected costs of these."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ were executed, and so the solutions."""
 
 @dataclass(frozen=True)
 class EvaluatedImprover:
-    """What one improver says to one run.
+    """Evaluation of one improver on one run.
 
     Attributes:
         proposed: for every recorded trial with a history.
         estimates: of these, in the same order.
         hindsight: thetas ``(d,)`` for the run's solved instances.
         solved: estimates of these, in the same order.
-        failed: why it does not answer; "" = it does.
+        failed: the reason why it does not propose; "" = it does.
     """
 
     proposed: tuple[OfflineProposal, ...] = ()
@@ -44,7 +44,7 @@ class EvaluatedImprover:
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """One run.
+    """Evaluation of one recorded run.
 
     Attributes:
         run: as it was recorded.
@@ -77,16 +77,16 @@ def evaluate_runs(
         if name in IMPROVERS
     ]
     asking = _Asking(prepared, jobs, request.dataset, dict(request.options))
-    said = dict(request.workers.run(asking, range(len(jobs))))
+    asked = dict(request.workers.run(asking, range(len(jobs))))
     answers: list[dict[str, EvaluatedImprover]] = [{} for _ in prepared]
     for job, (n, name) in enumerate(jobs):
-        answers[n][name] = prepared[n].judged(said[job])
+        answers[n][name] = prepared[n].judged(asked[job])
     return [one.evaluated(found) for one, found in zip(prepared, answers, strict=True)]
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A run with what is needed to ask improvers, and to judge what they say."""
+    """A run with what is needed to ask improvers, and to judge their proposals."""
 
     run: RecordedRun
     seen: Mapping[int, SeenPath]
@@ -111,7 +111,7 @@ class _Prepared:
         return cls(run, by_number, differences, tuple(instances), outcomes)
 
     def judged(self, answer: EvaluatedImprover) -> EvaluatedImprover:
-        """Add what the proposals would have cost."""
+        """Add the expected costs of the proposals."""
         if self.outcomes is None:
             return answer
         thetas = [proposed.theta for proposed in answer.proposed]
@@ -123,7 +123,7 @@ class _Prepared:
         return replace(answer, estimates=tuple(estimates), solved=tuple(solved))
 
     def evaluated(self, answers: Mapping[str, EvaluatedImprover]) -> EvaluatedRun:
-        """Return the whole."""
+        """Return the run with the evaluation of every improver."""
         ranking = rank({name: (*a.estimates, *a.solved) for name, a in answers.items()})
         return EvaluatedRun(
             self.run, self.differences, self.seen, self.instances, answers, tuple(ranking)
@@ -131,7 +131,7 @@ class _Prepared:
 
 
 def examples_of(run: RecordedRun, dataset: Dataset | None) -> Dataset | None:
-    """Return what the outcome model learns from; None = there is no set of this task."""
+    """Return the examples of the outcome model; None = there is no set of this task."""
     if dataset is not None:
         return dataset if dataset.task == run.task.name else None
     try:
@@ -142,7 +142,7 @@ def examples_of(run: RecordedRun, dataset: Dataset | None) -> Dataset | None:
 
 @dataclass(frozen=True)
 class _Asking:
-    """Asks one improver about one run; travels to worker processes."""
+    """Call of one improver for one run; travels to worker processes."""
 
     prepared: Sequence[_Prepared]
     jobs: Sequence[tuple[int, str]]

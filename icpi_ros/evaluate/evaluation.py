@@ -1,4 +1,4 @@
-"""A whole bag evaluated: perception again, proposals, what they would have cost, a ranking."""
+"""Evaluation of a bag: perception again, proposals, their expected costs, a ranking."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from icpi_ros.robots import argument_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of a bag.
+    """Result of the evaluation of a bag.
 
     Attributes:
         source: what positions came from; None = perception was not done again.
@@ -49,13 +49,13 @@ class Evaluation:
 
     @property
     def factor(self) -> float:
-        """How many times faster than the recording; NaN = no window was recorded."""
+        """Speed of the evaluation in lengths of the recording; NaN = no window was recorded."""
         total = self.seconds["total"]
         return self.recorded / total if self.recorded > 0.0 and total > 0.0 else float("nan")
 
 
 def evaluate(bag: Bag, request: EvaluationRequest) -> Evaluation:
-    """Return everything that can be said about a bag.
+    """Return the evaluation of a bag.
 
     Raises:
         UsageError: an argument does not fit, or nothing in the bag can be evaluated.

@@ -96,7 +96,7 @@ def _proposed(proposed: OfflineProposal) -> dict[str, Any]:
 
 
 def outcome_json(estimate: OutcomeEstimate) -> dict[str, Any]:
-    """Return what a theta would cost; ``kind`` is ``measured`` or ``estimated``."""
+    """Return the expected cost of a theta; ``kind`` is ``measured`` or ``estimated``."""
     return {
         "kind": estimate.kind,
         "basis": estimate.basis,

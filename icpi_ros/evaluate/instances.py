@@ -28,7 +28,7 @@ class SolvedInstance:
 
     Attributes:
         goal: ``(g,)`` what the outcome of ``solution`` reached.
-        history: trials that an improver is told of, oldest first; errors are to ``goal``, measured.
+        history: trials that an improver is shown, oldest first; errors are to ``goal``, measured.
         solution: the trial that reaches the goal.
     """
 
@@ -42,7 +42,7 @@ def solved_instances(
 ) -> list[SolvedInstance]:
     """Return one instance per trial (all before it are its history), then random pairs.
 
-    Empty where the task cannot say which goal an outcome reaches.
+    Empty where the task does not determine which goal an outcome reaches.
 
     Args:
         task: of the trials.

@@ -1,9 +1,10 @@
-"""What would have come of a theta that nobody executed: measured, bounded, or estimated.
+"""Outcome of a theta that was not executed, measured, bounded or estimated, and a ranking.
 
 ``measured``: the theta was executed in the recorded run; its cost for any goal is known from the
 path that was seen.  ``estimated``: everything else.  There are two independent answers then: the
 nearest executed theta with a bound by distance, and the in-context outcome model (the data set's
-model conditioned on all trials of the run, as the improver ``embedded`` uses it) with its spread.
+model conditioned on all trials of the run, as the improver ``embedded`` uses it) with
+its standard deviation.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class NearestTrial:
 
 @dataclass(frozen=True)
 class OutcomeEstimate:
-    """What a theta would cost.
+    """Expected cost of a theta.
 
     Attributes:
         kind: ``measured`` or ``estimated``.
@@ -62,7 +63,7 @@ class OutcomeEstimate:
         low, high: costs of the errors in the region that holds the true one with probability
             :data:`LEVEL` according to the model, or the bound of the nearest trial [m].
         basis: ``executed``, ``outcome model`` or ``nearest trial``.
-        nearest: see there.
+        nearest: the nearest executed trial.
         draws: ``(DRAWS,)`` of the cost [m]; all equal if it was measured.
     """
 
@@ -76,7 +77,7 @@ class OutcomeEstimate:
 
 
 class OutcomeEstimator:
-    """Answers for one run under one physics.
+    """Estimator of the outcomes of one run under one physics.
 
     Args:
         task: of the run.
@@ -104,7 +105,7 @@ class OutcomeEstimator:
         return np.array([self._task.cost(error) for error in errors])
 
     def estimate(self, goal: Array, thetas: Sequence[Array]) -> list[OutcomeEstimate]:
-        """Return what thetas ``(k, d)`` would cost for one goal ``(g,)``."""
+        """Return the expected costs of thetas ``(k, d)`` for one goal ``(g,)``."""
         if not len(thetas):
             return []
         errors = self.errors(goal)
@@ -113,13 +114,13 @@ class OutcomeEstimator:
         steepest = self._steepest(errors)
         nearest = [self._nearest(point, costs, steepest) for point in points]
         unknown = np.array([near.distance >= REPEAT for near in nearest])
-        said = self._model_says(goal, errors, costs, points) if unknown.any() else None
+        predicted = self._predict(goal, errors, costs, points) if unknown.any() else None
         found = []
         for k, near in enumerate(nearest):
             if not unknown[k]:
                 found.append(_measured(near))
             else:
-                found.append(_bounded(near) if said is None else said.of(k, near))
+                found.append(_bounded(near) if predicted is None else predicted.of(k, near))
         return found
 
     def _nearest(self, point: Array, costs: Array, steepest: float) -> NearestTrial:
@@ -138,10 +139,10 @@ class OutcomeEstimator:
         apart = moved > REPEAT
         return float((changed[apart] / moved[apart]).max()) if apart.any() else NAN
 
-    def _model_says(
+    def _predict(
         self, goal: Array, errors: Array, costs: Array, points: Array
     ) -> _ModelPrediction | None:
-        """Return what the model says of scaled points ``(k, d)``; None without a model."""
+        """Return the model's prediction for scaled points ``(k, d)``; None without a model."""
         if self._dataset is None:
             return None
         model = outcome_model(self._dataset, self._task.space, self._task.cost_mask)
@@ -149,8 +150,8 @@ class OutcomeEstimator:
         posterior = Posterior.of(model, self._scaled[used], errors[used], goal)
         mean, variance = posterior.predict(points, model.predict(model.inputs(points, goal)))
         mean = (mean + model.offset(goal)) * model.unit
-        spread = np.sqrt(variance + posterior.noise**2) * model.unit
-        return _ModelPrediction(mean, spread * self._normal[:, np.newaxis])
+        std = np.sqrt(variance + posterior.noise**2) * model.unit
+        return _ModelPrediction(mean, std * self._normal[:, np.newaxis])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What an improver would have proposed for a recorded trial, from the same history and seed."""
+"""Proposals of an improver for recorded trials, from the same history and seed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OfflineProposal:
 
 
 class RecordedRunProposer:
-    """Improvers for the goals of one run; each proposes as the loop would have asked it.
+    """Proposer for the goals of one run; asks each improver as the loop would have done.
 
     Args:
         run: recorded.

@@ -1,4 +1,4 @@
-"""The runs that a bag holds: trials in order, checked against their task, and the run's seed."""
+"""Runs of a bag: trials in order, checked against their task, and the run's seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 MAX_SEEDS = 10_000
-"""Seeds from 0 on that are tried where nobody says which one a run had."""
+"""Number of seeds from 0 on that are tried where the seed of a run is not given."""
 THETA_ROUNDING = 1e-9
 """Rounding of a theta at the border of its range, scaled to [-1, 1]."""
 FIRST_DRAWS = 16
@@ -26,7 +26,7 @@ FIRST_DRAWS = 16
 
 @dataclass(frozen=True)
 class RecordedRunSettings:
-    """What a run was started with, as far as it is known.
+    """Settings of a recorded run, as far as they are known.
 
     Attributes:
         seed: trial n draws from ``default_rng([seed, n])``.
@@ -180,8 +180,8 @@ def settled(run: RecordedRun, seed: int | None, setup: RecordedSetup) -> Recorde
     if seed is not None:
         return replace(run, settings=RecordedRunSettings(seed, "given", setup))
     known = find_seed(run)
-    said = "assumed" if known is None else "found"
-    return replace(run, settings=RecordedRunSettings(known or 0, said, setup))
+    source = "assumed" if known is None else "found"
+    return replace(run, settings=RecordedRunSettings(known or 0, source, setup))
 
 
 def find_seed(run: RecordedRun, most: int = MAX_SEEDS) -> int | None:

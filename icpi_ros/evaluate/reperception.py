@@ -26,12 +26,12 @@ from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 
 CLOCK_RESTART = SECOND
-"""A stamp that goes back further than this is a restarted clock [ns]."""
+"""Smallest step back of a stamp that is a restarted clock [ns]."""
 POSES, CAMERA = "tracked_pose", "camera"
-"""Sources by what a recorded path tells: one from images has a residual, of poses it has none."""
+"""Sources that a recorded path can have: one from images has a residual, of poses it has none."""
 NAN = float("nan")
 MAX_STEP_RATIO = 1.5
-"""Between two samples further apart than so many of the usual steps nothing is compared."""
+"""Largest distance of two samples between which is compared [usual steps]."""
 TIME_ROUNDING = 1e-6
 """Rounding of times [s]."""
 
@@ -96,7 +96,7 @@ def recorded_seconds(trials: Sequence[RecordedTrial]) -> float:
 
 
 def choose_source(bag: Bag, trials: Sequence[RecordedTrial]) -> str | None:
-    """Return what positions came from in the run; None if the bag has no sensor's messages."""
+    """Return the source of positions in the run; None if the bag has no sensor's messages."""
     residuals = [trial.path.residual for trial in trials if trial.path is not None]
     preferred = CAMERA if residuals and np.isfinite(residuals).any() else POSES
     order = dict.fromkeys((preferred, *table.SOURCES))
@@ -110,7 +110,9 @@ def perceive(
     trials: Sequence[RecordedTrial],
     camera: Camera | None = None,
 ) -> dict[str, SeenPath]:
-    """Return what perception says now, by ``trial_id``; windows that were not closed are left out.
+    """Return the paths that perception sees now, by ``trial_id``.
+
+    Windows that were not closed are left out.
 
     Args:
         bag: to stream once.
@@ -152,7 +154,7 @@ def _take(bag: Bag, sensor: Source, sample: Sample, camera: Camera | None) -> No
 
 
 class _Schedule:
-    """Says which windows are complete when a sample comes by.
+    """Schedule of the windows that are complete when a sample comes by.
 
     Windows whose stamps go back belong to a later run of a simulated clock, and so do samples.
     """
@@ -186,7 +188,7 @@ class _Schedule:
 
 @dataclass(frozen=True)
 class PathDeviation:
-    """One window, seen twice.  NaN = one of the two is missing.
+    """Deviation of two paths of one window.  NaN = one of the two is missing.
 
     Attributes:
         rms: root mean square distance over the samples that both have [m].
@@ -212,7 +214,7 @@ class PathDeviation:
 
 
 def deviation_of(task: Task, trial: RecordedTrial, seen: SeenPath | None) -> PathDeviation:
-    """Compare what perception says of a trial's window now with what was recorded."""
+    """Compare the path that perception sees in a trial's window now with the recorded one."""
     now = seen.path if seen else None
     then = trial.path.trajectory if trial.path else None
     gaps = np.zeros(0) if now is None or then is None else _gaps(then, now)

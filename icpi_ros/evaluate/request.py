@@ -1,4 +1,4 @@
-"""What of a bag is to be evaluated, and how."""
+"""Request for the evaluation of a bag: its parts, and the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from icpi_ros.robots.base import Arm
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to evaluate.
+    """Request for the evaluation of a bag.
 
     Attributes:
         improvers: names; empty = the one that each run was recorded with.

@@ -1,4 +1,4 @@
-"""How much of a target does a pixel hold?"""
+"""Share of each pixel that is covered by a coloured target."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Membership:
     """
 
     def __init__(self, target: Target) -> None:
-        """See the class."""
+        """Scale the target's colours to OpenCV's."""
         self._target = target
         low = (round(MAX_LEVEL * target.saturation), round(MAX_LEVEL * target.value))
         self._ranges = tuple(

@@ -1,4 +1,4 @@
-"""Find a coloured disc or ball in an image, to a small part of a pixel.
+"""Detector of a coloured disc or ball in an image, to a small part of a pixel.
 
 Two looks: a coarse one at every few pixels finds blobs of the right colour, a fine one at each
 blob weighs its pixels by how much of the object they hold, so the centroid is not bound to whole
@@ -50,7 +50,7 @@ class Detector:
         plane: Plane,
         settings: DetectorSettings | None = None,
     ) -> None:
-        """See the class."""
+        """Prepare the colour test and the target's size by pixel."""
         self.target, self.camera, self.plane = target, camera, plane
         self.settings = settings or DetectorSettings()
         self._membership = Membership(target)
@@ -176,8 +176,8 @@ class Detector:
     def _std(self, ratio: float, moments: dict[str, float], radius: float) -> float:
         """Return the standard deviation of the centroid [px]; grows when hidden or blurred."""
         hidden = max(0.0, 0.92 - ratio) * radius
-        spread = np.hypot(moments["mu20"] - moments["mu02"], 2.0 * moments["mu11"])
-        blur = np.sqrt(12.0 * spread / moments["m00"])
+        elongation = np.hypot(moments["mu20"] - moments["mu02"], 2.0 * moments["mu11"])
+        blur = np.sqrt(12.0 * elongation / moments["m00"])
         blurred = 0.03 * max(0.0, blur - 0.4 * radius)
         return float(np.sqrt(self.settings.std**2 + 0.02 / radius**2 + hidden**2 + blurred**2))
 

@@ -1,4 +1,4 @@
-"""What the tracker made of an image, drawn into it, for people."""
+"""Picture of a frame with the tracker's result drawn into it, for people."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _LIMIT = 20_000.0
 
 
 class DrawnTracker(Protocol):
-    """What a drawing must know of a tracker."""
+    """Detector and plane of a tracker, as far as a drawing needs them."""
 
     detector: Detector
     plane: Plane
 
 
 def draw(frame: Frame, tracked: TrackedFrame, tracker: DrawnTracker) -> Bytes:
-    """Return a picture ``(h, w, 3)`` RGB of a frame with what was seen in it, and a line of text.
+    """Return a picture ``(h, w, 3)`` RGB of a frame with its detections, and a line of text.
 
     Blue: outline of the object, where the measurement puts it.  Black and white circle: the gate,
     where it was looked for.  Magenta: candidates that were not taken, with their score.
@@ -65,7 +65,7 @@ def draw(frame: Frame, tracked: TrackedFrame, tracker: DrawnTracker) -> Bytes:
 
 
 def caption(tracked: TrackedFrame) -> str:
-    """Return one line: time, position and score, or why there is none."""
+    """Return one line: time [s], position [mm] and score, or the reason why there is none."""
     state = tracked.state
     words = [f"{state.stamp_ns * 1e-9 % 10_000.0:.3f} s"]
     if state.measured and state.detection is not None:

@@ -1,4 +1,4 @@
-"""The source of camera images: camera, detector, tracker and smoother of a task, put together."""
+"""Source of camera images: camera, detector, tracker and smoother of a task, put together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MIN_REST_WINDOW = 0.4
 MIN_IMAGES = 8
 MAX_IMAGES = 2000
 SPEED_STDS = 2.0
-"""The speed must be this many of its standard deviations below the limit."""
+"""Distance of the speed below the limit, in its standard deviations, from which rest is sure."""
 
 
 class ImageSource(Source):
@@ -79,10 +79,10 @@ class ImageSource(Source):
             return
         # As bytes: NaN differs from itself.
         size, model = (info.width, info.height), info.distortion_model
-        told = (*size, model, bytes(memoryview(info.k)), bytes(memoryview(info.d)))
-        if told == self._info:
+        calibration = (*size, model, bytes(memoryview(info.k)), bytes(memoryview(info.d)))
+        if calibration == self._info:
             return
-        self._info, self.tracker = told, None
+        self._info, self.tracker = calibration, None
         try:
             self.tracker = ImageTracker.of(self._watch, self._camera_of(info))
         except InvalidValue as exc:
@@ -128,10 +128,10 @@ class ImageSource(Source):
 
 
 class NoisyRestDetector:
-    """The task's rest rule for noisy positions: the slope of a line through the last ones.
+    """Detector of rest in noisy positions: the slope of a line through the last ones.
 
-    Where :class:`icpi_ros.motion.rest.RestDetector` compares two true positions, this fits all
-    positions of a longer window, so rest is seen up to 0.3 s later.
+    It keeps the task's rest rule.  :class:`icpi_ros.motion.rest.RestDetector` compares two true
+    positions, this fits all positions of a longer window, so rest is seen up to 0.3 s later.
     """
 
     def __init__(self, rule: RestRule) -> None:
@@ -141,7 +141,7 @@ class NoisyRestDetector:
         self._seen: deque[tuple[float, Array]] = deque(maxlen=MAX_IMAGES)
 
     def update(self, time: float, position: Array) -> bool:
-        """Take a measurement (``time`` [s], ``(3,)`` [m]); tell whether the object rests.
+        """Take a measurement (``time`` [s], ``(3,)`` [m]); return whether the object rests.
 
         Time that goes back means a restarted clock: what was seen is forgotten.
         """
@@ -152,16 +152,16 @@ class NoisyRestDetector:
             self._seen.popleft()
         if len(self._seen) < MIN_IMAGES or time - self._seen[0][0] < 0.75 * self._window:
             return False
-        speed, doubt = self._speed()
-        return speed + SPEED_STDS * doubt < self.rule.speed
+        speed, std = self._speed()
+        return speed + SPEED_STDS * std < self.rule.speed
 
     def _speed(self) -> tuple[float, float]:
         """Return the length of the slope and its standard deviation [m/s]."""
         times = np.array([time for time, _ in self._seen])
         points = np.array([point for _, point in self._seen])
         times = times - times.mean()
-        spread = float(times @ times)
-        slope = times @ points / spread
+        moment = float(times @ times)
+        slope = times @ points / moment
         left = points - points.mean(axis=0) - np.outer(times, slope)
         variance = float(np.sum(left**2)) / (2.0 * (len(times) - 2))  # two dimensions move
-        return float(np.linalg.norm(slope)), float(np.sqrt(variance / spread))
+        return float(np.linalg.norm(slope)), float(np.sqrt(variance / moment))

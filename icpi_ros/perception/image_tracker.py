@@ -1,4 +1,4 @@
-"""Images in, states and trajectories out: detector, tracker, smoother and quality together."""
+"""Tracker of one object through images: detector, Kalman tracker, smoother and quality judge."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from icpi_ros.tasks.plane import Plane
 BLACK_LEVEL, WHITE_LEVEL = 8.0, 250.0
 """Mean levels, of 255, of a black and of a saturated image."""
 EXPOSURE_STRIDE = 17
-"""One pixel in so many, each way, tells whether an image is black or saturated; odd, so that all
+"""Stride [px] of the pixels by which an image is called black or saturated; odd, so that all
 colours of a Bayer image are among them."""
 SMOOTHING_MARGIN = 0.25
 """Time around a window whose measurements help to smooth it [s]."""
 GRID_TOLERANCE = 0.6
-"""Before the first and after the last measurement a sample may be this share of a period away."""
+"""Largest distance of a sample before the first or after the last measurement [periods]."""
 
 
 class ImageTracker:
-    """Follows one object through a camera's images; not thread-safe.
+    """Tracker of one object through a camera's images; not thread-safe.
 
     Args:
         camera: calibrated.
@@ -62,11 +62,11 @@ class ImageTracker:
         self._surveyed: int | None = None
         self._newest: int | None = None
         self.last_frame: TrackedFrame | None = None
-        """What was made of the last frame; None if there was none."""
+        """Result of the last frame; None before the first."""
 
     @classmethod
     def of(cls, watched: TrackedTarget, camera: Camera) -> ImageTracker:
-        """Return a tracker of what a task's camera follows; see :func:`targets.watch`."""
+        """Return a tracker of a task's target; see :func:`targets.tracked_target`."""
         return cls(camera, watched.target, watched.plane, watched.settings)
 
     @property
@@ -176,7 +176,7 @@ def _exposure(frame: Frame) -> Rejection:
 
 
 def _bracketed(times: Array, seen: Array, bridge: float, edge: float) -> Array:
-    """Tell which ``times`` lie between two measurements close together, or almost on one."""
+    """Return which ``times`` lie between two measurements close together, or almost on one."""
     after = np.searchsorted(seen, times, side="left")
     left = seen[np.clip(after - 1, 0, len(seen) - 1)]
     right = seen[np.clip(after, 0, len(seen) - 1)]

@@ -1,4 +1,4 @@
-"""Is an object's path good enough to learn from?"""
+"""Quality of an object's path: good enough to learn from, or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from icpi_ros.core.types import ObjectTrajectory
 
 
 class PathVerdict(StrEnum):
-    """What to do with a trajectory."""
+    """Verdict on a trajectory."""
 
     GOOD = "good"
     POOR = "poor"
@@ -20,7 +20,7 @@ class PathVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """What a trajectory must have.
+    """Limits that a trajectory must keep.
 
     Attributes:
         least_coverage: share of samples that are present.
@@ -39,7 +39,7 @@ class QualitySettings:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a trajectory is.
+    """Quality of a trajectory.
 
     Attributes:
         coverage: share of samples that are present, 0 to 1.
@@ -47,7 +47,7 @@ class Quality:
         residual: root mean square distance of measurements from the path [m]; NaN = none.
         rate: measured frames per second, gaps left out [Hz]; NaN = fewer than two.
         verdict: see :class:`PathVerdict`.
-        reason: what is wrong, with value and limit; empty if good.
+        reason: the limit that is broken, with its value; empty if good.
     """
 
     coverage: float

@@ -26,7 +26,7 @@ from icpi_ros.core.types import Array
 
 @dataclass(frozen=True)
 class SmootherSettings:
-    """What a path may do.
+    """Noise model of a path.
 
     Attributes:
         quiet: power density of the acceleration while nothing strikes [m^2/s^3].

@@ -29,9 +29,9 @@ if TYPE_CHECKING:  # OpenCV, which poses can do without
     from icpi_ros.perception.images import Frame
 
 HISTORY = 60.0
-"""Past that is kept unless told otherwise [s]."""
+"""Default length of the past that is kept [s]."""
 GRID_TOLERANCE = 0.6
-"""A sample belongs to a grid time if it is this share of the period away at most."""
+"""Largest distance of a sample from its grid time [periods]."""
 MAX_WINDOW = 600.0
 """Longest past that is kept, and so the longest window [s]."""
 MAX_SAMPLES = 100_000
@@ -113,7 +113,7 @@ class Source(ABC):
     message_type: ClassVar[str]
     """Its type, as ``geometry_msgs/msg/PoseStamped``."""
     lead: ClassVar[float] = 0.5
-    """How long before and after a window samples count for its path [s]."""
+    """Time before and after a window whose samples count for its path [s]."""
 
     @abstractmethod
     def __init__(
@@ -192,7 +192,9 @@ class PoseSource(Source):
 
 
 class ObjectHistory:
-    """Stamped positions of the last ``length`` seconds.
+    """Stamped positions of the last ``length`` seconds, cut to trial windows.
+
+    A sample that was never received stays missing: nothing is interpolated, nothing invented.
 
     Args:
         rule: sample period.

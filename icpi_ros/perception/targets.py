@@ -1,4 +1,4 @@
-"""What a task's camera follows, and how its outline appears in an image."""
+"""Target of a task's camera, and its outline in an image."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _limb(centre: Array, radius: float, eye: Array) -> Array:
 
 @dataclass(frozen=True)
 class TrackedTarget:
-    """What a task's camera follows.
+    """Target of a task's camera.
 
     Attributes:
         target: what to look for.
@@ -73,7 +73,7 @@ class TrackedTarget:
 
 
 def tracked_target(task: Task) -> TrackedTarget:
-    """Return what the camera of ``task`` follows.
+    """Return the target of the camera of ``task``.
 
     Raises:
         UsageError: the task has no camera target.

@@ -1,4 +1,4 @@
-"""Follow one object from image to image: a Kalman filter on its plane, behind a gate.
+"""Tracker of one object from image to image: a Kalman filter on its plane, behind a gate.
 
 Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).  A state is
 only ever given for a frame in which the object was seen; in between there is no position.
@@ -65,12 +65,12 @@ def inverse(m: Array) -> Array:
 
 
 class Tracker:
-    """Follows one object; not thread-safe.
+    """Tracker of one object; not thread-safe.
 
     Args:
         camera: that took the images.
         plane: that holds the object's centre.
-        settings: see there.
+        settings: thresholds.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Tracker:
         return pixel, reach / track.metres_per_pixel
 
     def check(self, stamp_ns: int, now_ns: int | None = None) -> Rejection:
-        """Return why a frame of ``stamp_ns`` cannot be used, before looking at it.
+        """Return the reason why a frame of ``stamp_ns`` [ns] cannot be used, before looking at it.
 
         Args:
             stamp_ns: of the image [ns].

@@ -1,4 +1,4 @@
-"""Values of tracking: settings, detections, and what one frame says about the object."""
+"""Values of tracking: settings, detections, and the object's state by frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from icpi_ros.perception.smoother import SmootherSettings
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """What still counts as the target.
+    """Limits of what counts as the target.
 
     Attributes:
         least_area: seen area over expected area; less is hidden too far or another object.
@@ -53,7 +53,7 @@ class Detection:
 
 
 class Rejection(StrEnum):
-    """Why a frame gave no position."""
+    """Reason why a frame gave no position."""
 
     NO = ""
     """It gave one."""
@@ -70,7 +70,7 @@ class Rejection(StrEnum):
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    """How the object may move and what starts a track.
+    """Limits of the object's motion, and of the start of a track.
 
     Attributes:
         power: power density of the acceleration [m^2/s^3]; covers a strike.
@@ -103,7 +103,7 @@ class TrackerSettings:
 
 @dataclass(frozen=True)
 class TrackState:
-    """What one frame says about the object.
+    """State of the object by one frame.
 
     Attributes:
         stamp_ns: of the image [ns].
@@ -140,12 +140,12 @@ def unseen(stamp_ns: int, why: Rejection) -> TrackState:
 
 @dataclass(frozen=True)
 class TrackedFrame:
-    """Everything a tracker made of one frame, to show it.
+    """Result of one frame with all its candidates, to show it.
 
     Attributes:
         expected: pixel ``(2,)`` and reach [px] of where the object was expected; None = anywhere.
         detections: all candidates, best first.
-        state: what became of it.
+        state: of the object.
     """
 
     expected: tuple[Array, float] | None
@@ -158,10 +158,10 @@ class TrackingSettings:
     """All thresholds.
 
     Attributes:
-        detector: see there.
-        tracker: see there.
-        smoother: see there.
-        quality: see there.
+        detector: of the detection in one image.
+        tracker: of the track from image to image.
+        smoother: of the path of a window.
+        quality: of the limits for a path.
         bridge: between two measurements at most this far apart a sample is the smoother's
             estimate [s]; longer is a gap: NaN.
         history: how much of the past is kept [s].

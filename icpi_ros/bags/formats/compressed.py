@@ -25,7 +25,7 @@ class CompressedMessages:
 
     Args:
         inside: the file.
-        notes: told what was skipped.
+        notes: receive a line about what was skipped.
     """
 
     def __init__(self, inside: McapFile | SqliteFile, notes: Notes) -> None:
@@ -51,7 +51,7 @@ class CompressedFile:
     Args:
         path: ends in ``.mcap.zstd`` or ``.db3.zstd``.
         kind: opens the unpacked file.
-        notes: told what was skipped.
+        notes: receive a line about what was skipped.
 
     Raises:
         UsageError: it cannot be unpacked, or there is no room for it.

@@ -1,4 +1,4 @@
-"""Which files a bag consists of: its folder with ``metadata.yaml``, or single files."""
+"""Files of a bag: those that its ``metadata.yaml`` names, or single ones."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def open_files(path: Path, notes: Notes) -> list[Storage]:
             files outside of it.
     """
     opened: list[Storage] = []
-    said = []
+    failures = []
     files, by_message = _files(path, notes)
     for file in files:
         try:
             opened.append(_open(file, notes, by_message))
         except UsageError as exc:
-            said.append(str(exc))
+            failures.append(str(exc))
     if not opened:
-        raise UsageError(said[0])
-    for line in said:
+        raise UsageError(failures[0])
+    for line in failures:
         notes.add(line)
     return opened
 
@@ -113,8 +113,8 @@ def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | Non
         return None
     version = info.get("version")
     if not isinstance(version, int) or version > NEWEST_VERSION:
-        said = version if isinstance(version, int) else "of another kind"
-        notes.add(f"{METADATA}: version {said} is not known, read as version {NEWEST_VERSION}")
+        shown = version if isinstance(version, int) else "of another kind"
+        notes.add(f"{METADATA}: version {shown} is not known, read as version {NEWEST_VERSION}")
     if not all(isinstance(name, str) and len(name) <= _MAX_NAME for name in names):
         return None
     return [_inside(folder, name) for name in names]

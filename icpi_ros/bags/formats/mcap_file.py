@@ -1,9 +1,9 @@
-"""Messages of one MCAP file, whole, cut off or damaged; what cannot be read is skipped and noted.
+"""Reader of MCAP files, whole, cut off or damaged; what cannot be read is skipped and noted.
 
 The file is read from its beginning record by record: footer and summary are not needed, so a bag
 whose writer was killed reads as well as any other.  Records are parsed by the ``mcap`` library;
 chunks are unpacked here, with bounds on what they may grow to, and without an object for every
-message that nobody asked for.
+message that is not wanted.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class _Record(NamedTuple):
 
 
 class McapFile:
-    """See the module.
+    """Reader of one MCAP file.
 
     Args:
         path: the file.
-        notes: told what was skipped.
+        notes: receive a line about what was skipped.
     """
 
     def __init__(self, path: Path, notes: Notes) -> None:
@@ -127,7 +127,7 @@ class McapFile:
             return
         held = self._held.get(record.offset)
         if held and not any(wanted(self._channels[id_]) for id_ in held if id_ in self._channels):
-            return  # the summary says that nothing in this chunk is wanted
+            return  # by the summary nothing in this chunk is wanted
         file.seek(record.offset + _RECORD.size)
         data = file.read(record.length)
         if len(data) < record.length:

@@ -1,4 +1,4 @@
-"""Write one MCAP file so that it reads at any moment, whatever becomes of the writer.
+"""Writer of an MCAP file that can be read at any moment, whatever becomes of the writer.
 
 The writer of the ``mcap`` library closes a chunk when it is full, which may take minutes on a
 quiet topic; here a chunk is also closed when it is asked for.  Schemas and channels stand before
@@ -52,7 +52,7 @@ class _Open:
 
 
 class McapWriter:
-    """See the module; used by one thread.
+    """Writer of one MCAP file; used by one thread.
 
     Args:
         path: of the file, which must not exist.

@@ -1,4 +1,4 @@
-"""What storages hand on: channels, undecoded messages, and lines about what they left out."""
+"""Values that storages hand on: channels, undecoded messages, and notes about omissions."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class RawMessage(NamedTuple):
 
 
 class Notes:
-    """Lines about what was skipped, each said once, bounded."""
+    """Bounded lines about what was skipped, each kept once."""
 
     def __init__(self) -> None:
-        """Start with nothing to say."""
+        """Start without a line."""
         self._lines: dict[str, None] = {}
         self._more = 0
 

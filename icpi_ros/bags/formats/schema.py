@@ -1,4 +1,4 @@
-"""Decode messages by the definitions that a bag embeds, else by our own."""
+"""Decoders of messages, by the definitions that a bag embeds, else by our own."""
 
 from __future__ import annotations
 

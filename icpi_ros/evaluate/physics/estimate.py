@@ -1,4 +1,4 @@
-"""The result of a calibration: physics with intervals, and what the recordings do not tell."""
+"""Result of a system identification: physics with intervals, and what remains unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from icpi_ros.tasks.belief import Belief
 LEVEL = 0.9
 """Probability of the stated intervals."""
 UNKNOWN_SHARE = 0.6
-"""A parameter whose spread is more than this share of that of its range is not known."""
+"""Standard deviation from which a parameter is not known, as a share of that of its range."""
 UNIFORM_SHARE = 0.95
 """The same for a parameter of which nothing at all is known."""
 TIED_CORRELATION = 0.9
@@ -24,7 +24,7 @@ TIED_CORRELATION = 0.9
 BORDER_VALUE = 0.97
 """Scaled value from which a known parameter counts as at the border of its range."""
 MAX_RMS = 0.01
-"""Root mean square misfit of a trial above which it counts as not explained [m]."""
+"""Root mean square residual of a trial above which it counts as not explained [m]."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ParameterEstimate:
         value: estimate.
         deviation: standard deviation.
         interval: that holds the true value with probability ``LEVEL``, inside the range.
-        known: False: the recordings hardly say more than the task's range does.
+        known: False: the recordings hardly determine more than the task's range does.
         border: ``lower`` or ``upper`` if the estimate lies at that end of its range, else "".
     """
 
@@ -51,7 +51,7 @@ class ParameterEstimate:
 
 @dataclass(frozen=True)
 class TrialResidual:
-    """How a trial is explained: root mean square and last distance [m], delay [s]."""
+    """Residual of a trial: root mean square and last distance [m], delay [s]."""
 
     name: str
     rms: float
@@ -94,26 +94,24 @@ def estimate_of(task: Task, trials: Sequence[Trial], found: PhysicsFit) -> Physi
     space = task.physics_space
     half = space.half_range
     mean = space.project(space.denormalise(found.scaled))[0]
-    spread = np.sqrt(np.diag(found.covariance))
-    low, high = (
-        space.project(space.denormalise(ends))[0] for ends in _interval(found.scaled, spread)
-    )
+    std = np.sqrt(np.diag(found.covariance))
+    low, high = (space.project(space.denormalise(ends))[0] for ends in _interval(found.scaled, std))
     parameters = tuple(
         ParameterEstimate(
             name=p.name,
             unit=p.unit,
             value=float(mean[i]),
-            deviation=float(half[i] * spread[i]),
+            deviation=float(half[i] * std[i]),
             interval=(float(low[i]), float(high[i])),
-            known=bool(spread[i] <= UNKNOWN_SHARE * PRIOR),
-            border=_border(found.scaled[i], spread[i]),
+            known=bool(std[i] <= UNKNOWN_SHARE * PRIOR),
+            border=_border(found.scaled[i], std[i]),
         )
         for i, p in enumerate(space.parameters)
     )
     return PhysicsEstimate(
         belief=Belief.of(task, mean, found.covariance * np.outer(half, half)),
         parameters=parameters,
-        tied=_tied(space.names, found.covariance / np.outer(spread, spread)),
+        tied=_tied(space.names, found.covariance / np.outer(std, std)),
         trials=_trial_residuals(trials, found),
         noise=found.noise.deviation,
         rough=float(np.sqrt(np.mean(found.noise.rough**2))),
@@ -122,21 +120,21 @@ def estimate_of(task: Task, trials: Sequence[Trial], found: PhysicsFit) -> Physi
     )
 
 
-def _interval(scaled: Array, spread: Array) -> tuple[Array, Array]:
+def _interval(scaled: Array, std: Array) -> tuple[Array, Array]:
     """Return the ends ``(P,)`` of intervals in scaled physics, inside the range.
 
     Where nothing is known they are those of the range itself, evenly distributed.
     """
-    below, above = (-1.0 - scaled) / spread, (1.0 - scaled) / spread
+    below, above = (-1.0 - scaled) / std, (1.0 - scaled) / std
     from scipy.stats import truncnorm  # scipy.stats is 1.3 s that a wrong option need not take
 
-    low, high = truncnorm.interval(LEVEL, below, above, scaled, spread)
-    blind = spread > UNIFORM_SHARE * PRIOR
-    return np.where(blind, -LEVEL, low), np.where(blind, LEVEL, high)
+    low, high = truncnorm.interval(LEVEL, below, above, scaled, std)
+    unknown = std > UNIFORM_SHARE * PRIOR
+    return np.where(unknown, -LEVEL, low), np.where(unknown, LEVEL, high)
 
 
-def _border(scaled: float, spread: float) -> str:
-    if spread > UNKNOWN_SHARE * PRIOR or abs(scaled) < BORDER_VALUE:
+def _border(scaled: float, std: float) -> str:
+    if std > UNKNOWN_SHARE * PRIOR or abs(scaled) < BORDER_VALUE:
         return ""
     return "lower" if scaled < 0.0 else "upper"
 

@@ -1,4 +1,4 @@
-"""Estimate hidden physics from recorded trials: search the box, refine, say how sure it is.
+"""Fit of hidden physics to recorded trials: search in the box, refinement, covariance.
 
 Quasi-random physics are compared first; from the best that lie apart a least-squares fit goes on.
 Then rounds of iteratively reweighted least squares: every round takes noise, its correlation along
@@ -9,7 +9,7 @@ finite differences go over steps whose effect is well above that; a parameter th
 effect even over its longest step is left at the middle of its range, not known.
 
 The ranges of the task count as a normal prior of the same standard deviation: what the recordings
-do not determine keeps the spread of its range.  Covariance: Gauss-Newton (Laplace).
+do not determine keeps the standard deviation of its range.  Covariance: Gauss-Newton (Laplace).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MIN_START_DISTANCE = 0.5
 
 @dataclass(frozen=True)
 class FitEffort:
-    """How much is tried.
+    """Effort of a fit.
 
     Attributes:
         screened: quasi-random physics that are compared at first; a power of two.
@@ -65,13 +65,13 @@ class FitEffort:
 
     @property
     def stages(self) -> int:
-        """Number of times that progress is told."""
+        """Number of calls of ``on_stage``."""
         return 1 + self.starts + self.rounds
 
 
 @dataclass(frozen=True)
 class PhysicsFit:
-    """Where a fit ended.
+    """Result of a fit.
 
     Attributes:
         scaled: ``(P,)`` physics in [-1, 1].
@@ -119,7 +119,7 @@ def fit(
 
 
 class _Search:
-    """One estimation."""
+    """One fit."""
 
     def __init__(
         self,
@@ -130,24 +130,24 @@ class _Search:
         threads: int,
         on_stage: Callable[[], None],
     ) -> None:
-        self._misfit = PathResiduals(task, arm, trials, threads)
-        self._dim, self._effort, self._tell = task.physics_space.dim, effort, on_stage
+        self._model = PathResiduals(task, arm, trials, threads)
+        self._dim, self._effort, self._on_stage = task.physics_space.dim, effort, on_stage
         self._step = np.full(self._dim, FIRST_STEP)
         self._rough = np.zeros(len(trials))
 
     def run(self, seed: int) -> PhysicsFit:
         """Screen, refine the best starts, then reweight."""
         starts = self._screen(seed)
-        self._tell()
+        self._on_stage()
         ends = []
         for start in starts:
             state = np.concatenate(
-                [start, np.zeros(self._misfit.nuisances * len(self._misfit.trials))]
+                [start, np.zeros(self._model.nuisances * len(self._model.trials))]
             )
             ends.append(self._solve(state, self._noise(state)))
-            self._tell()
+            self._on_stage()
         for _ in range(self._effort.starts - len(starts)):
-            self._tell()
+            self._on_stage()
         state = min(ends, key=self._roughly)
         return self._refine(state, np.random.default_rng([seed, _ROUGH_STREAM]))
 
@@ -162,13 +162,13 @@ class _Search:
             before = state[: self._dim]
             state = self._solve(state, self._noise(state))
             change = state[: self._dim] - before
-            spread = np.sqrt(np.diag(self._covariance(state, self._noise(state))))
-            settled = bool((np.abs(change) < SETTLED_CHANGE * spread).all())
-            self._misfit.forget()
+            stds = np.sqrt(np.diag(self._covariance(state, self._noise(state))))
+            settled = bool((np.abs(change) < SETTLED_CHANGE * stds).all())
+            self._model.forget()
             rounds += 1
-            self._tell()
+            self._on_stage()
         for _ in range(self._effort.rounds - rounds):
-            self._tell()
+            self._on_stage()
         found = self._end(self._look_around(state, rng))
         if settled:
             return found
@@ -180,8 +180,8 @@ class _Search:
         Returns the state with those physics at the middle of their range that have no effect.
         """
         scaled, nuisances = self._parts(state)
-        self._misfit.linearise(scaled)
-        self._rough = self._misfit.roughness(scaled, rng)
+        self._model.linearise(scaled)
+        self._rough = self._model.roughness(scaled, rng)
         slopes = np.linalg.norm(self._physics_slopes(scaled, nuisances), axis=1)
         effects = np.sqrt(np.mean(slopes**2, axis=0))
         wanted = EFFECT_FACTOR * float(np.sqrt(np.mean(self._rough**2)))
@@ -195,8 +195,8 @@ class _Search:
 
         sobol = qmc.Sobol(self._dim, rng=np.random.default_rng(seed))
         scaled = np.vstack([np.zeros(self._dim), 2.0 * sobol.random(self._effort.screened) - 1.0])
-        still = np.zeros((len(self._misfit.trials), self._misfit.nuisances))
-        found = [self._misfit.residuals(p, still) for p in self._misfit.paths(scaled)]
+        still = np.zeros((len(self._model.trials), self._model.nuisances))
+        found = [self._model.residuals(p, still) for p in self._model.paths(scaled)]
         order = np.argsort([_robust_mean(residuals) for residuals in found], kind="stable")
         chosen: list[Array] = []
         for point in scaled[order]:
@@ -209,7 +209,7 @@ class _Search:
     def _solve(self, state: Array, noise: Noise) -> Array:
         """Return the state after a weighted least-squares fit that begins at ``state``."""
         most = np.concatenate([np.ones(self._dim), np.full(len(state) - self._dim, MAX_NUISANCE)])
-        from scipy.optimize import least_squares  # likewise
+        from scipy.optimize import least_squares  # as slow
 
         ended = least_squares(
             lambda x: self._rows(x, noise),
@@ -231,7 +231,7 @@ class _Search:
         """Return the derivative of :meth:`_rows` by the state."""
         scaled, nuisances = self._parts(state)
         physics = self._physics_slopes(scaled, nuisances)
-        own = self._misfit.nuisance_slopes(self._paths(scaled), nuisances)
+        own = self._model.nuisance_slopes(self._paths(scaled), nuisances)
         slopes = noise.scale[:, np.newaxis, np.newaxis] * np.concatenate([physics, own], axis=-1)
         return np.vstack([slopes.reshape(-1, len(state)), np.diag(self._prior)])
 
@@ -242,35 +242,35 @@ class _Search:
         """
         steps = np.diag(self._step)
         points = np.clip(np.vstack([scaled + steps, scaled - steps]), -1.0, 1.0)
-        *around, here = self._misfit.paths(np.vstack([points, scaled]))
-        slopes = np.zeros((sum(self._misfit.lengths), 3, self._dim))
-        lost = 2.0 * MOVING * np.repeat(self._rough**2, self._misfit.lengths).sum()
+        *around, here = self._model.paths(np.vstack([points, scaled]))
+        slopes = np.zeros((sum(self._model.lengths), 3, self._dim))
+        lost = 2.0 * MOVING * np.repeat(self._rough**2, self._model.lengths).sum()
         for i in range(self._dim):
             above, below = around[i] or here, around[self._dim + i] or here
-            change = self._misfit.slopes(below, above, nuisances)
+            change = self._model.slopes(below, above, nuisances)
             if np.sum(change**2) > MIN_EFFECT**2 * lost:
                 slopes[..., i] = change / (points[i, i] - points[self._dim + i, i])
         return slopes
 
     def _residuals(self, state: Array) -> Array:
         scaled, nuisances = self._parts(state)
-        return self._misfit.residuals(self._paths(scaled), nuisances)
+        return self._model.residuals(self._paths(scaled), nuisances)
 
     def _paths(self, scaled: Array) -> Paths:
-        return self._misfit.paths(scaled[np.newaxis])[0]
+        return self._model.paths(scaled[np.newaxis])[0]
 
     def _parts(self, state: Array) -> tuple[Array, Array]:
         """Return physics ``(P,)`` and nuisances ``(T, 4 + d)`` of a state."""
-        return state[: self._dim], state[self._dim :].reshape(-1, self._misfit.nuisances)
+        return state[: self._dim], state[self._dim :].reshape(-1, self._model.nuisances)
 
     @property
     def _prior(self) -> Array:
-        own = np.ones(self._misfit.nuisances * len(self._misfit.trials))
+        own = np.ones(self._model.nuisances * len(self._model.trials))
         return np.concatenate([np.full(self._dim, 1.0 / PRIOR), own])
 
     def _noise(self, state: Array) -> Noise:
-        misfit = self._misfit
-        return noise_of(self._residuals(state), misfit.lengths, self._rough, misfit.repeats)
+        model = self._model
+        return noise_of(self._residuals(state), model.lengths, self._rough, model.repeats)
 
     def _roughly(self, state: Array) -> float:
         return _robust_mean(self._residuals(state))
@@ -288,9 +288,9 @@ class _Search:
             self._covariance(state, noise),
             nuisances,
             self._residuals(state),
-            self._misfit.lengths,
+            self._model.lengths,
             noise,
-            self._misfit.rollouts,
+            self._model.rollouts,
         )
 
 

@@ -1,4 +1,4 @@
-"""Recorded trials for a calibration: from a bag, or from the trial store."""
+"""Recorded trials for a system identification: from a bag, or from the trial store."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CalibrationTrials:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A trial, or a window without one; ``poor`` says why its path tells nothing of its theta."""
+    """A trial, or a window without one; ``poor`` is why its path does not belong to its theta."""
 
     name: str
     number: int
@@ -67,7 +67,7 @@ def from_bag(
         numbers: only trials with these numbers; None = all.
 
     Raises:
-        UsageError: nothing in it can be used; says why.
+        UsageError: nothing in it can be used; gives the reason.
     """
     bag = Bag(path)
     trials = [trial for trial in read_trials(bag) if not run or trial.run_id == run]
@@ -113,7 +113,7 @@ def _poor(trial: RecordedTrial) -> str:
 
 
 def _unfinished(status: TrialStatus | None) -> str:
-    """Return why theta was perhaps not executed to its end, "" if it was."""
+    """Return the reason why theta was perhaps not executed to its end, "" if it was."""
     stopped = status in (TrialStatus.FAILED, TrialStatus.CANCELLED, TrialStatus.INTERRUPTED)
     return f"its motion may have been stopped: it is {status}" if stopped else ""
 
@@ -160,7 +160,7 @@ def _task_name(found: Sequence[_Candidate], asked: str, source: str) -> str:
 
 
 def _unusable(found: _Candidate, task: Task) -> str:
-    """Return why a trial cannot be used, "" if it can."""
+    """Return the reason why a trial cannot be used, "" if it can."""
     trial = found.trial
     if found.task != task.name:
         return f"of task {found.task}"

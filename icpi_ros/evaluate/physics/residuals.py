@@ -1,9 +1,9 @@
-"""How far simulated paths are from recorded ones, physics by physics.
+"""Residuals of simulated paths against recorded ones under any physics, and their noise.
 
 A recorded path is compared sample by sample with the simulated one of the same theta.  What is not
 physics is taken out of every trial by itself, small by a normal prior each: a delay (stamps, the
 start of the motion), a constant offset (camera, placing by hand), and a slip of theta (an arm that
-does not quite do what it is told; contact, whose simulation is rough by as much).
+does not quite execute its command; contact, whose simulation is rough by as much).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _DIRECTIONS = 3
 _ROUGHNESS_FACTOR = 1.5
 """Jumps are rare: a few looks see too few of them; measured on training draws."""
 _UNSTABLE_RESIDUAL = 1.0
-"""What a simulation that became unstable is taken to be off by [m]."""
+"""Residual of a simulation that became unstable [m]."""
 MIN_NOISE = 3e-4
-"""Smallest noise that is believed [m]: simulated contact alone makes as much."""
+"""Smallest noise [m]: simulated contact alone makes as much."""
 OUTLIER_STDS = 3.0
 """Residuals of so many standard deviations count half."""
 _MAD = 1.4826
@@ -58,7 +58,7 @@ Paths = list[ObjectTrajectory] | None
 
 
 class PathResiduals:
-    """Simulates recorded trials under any physics and compares.
+    """Residuals of recorded trials against their simulation under any physics.
 
     Args:
         task: of the trials.
@@ -79,7 +79,7 @@ class PathResiduals:
         """Number of samples of each trial."""
         same = (self._thetas[:, np.newaxis] == self._thetas).all(axis=-1)
         self.repeats = [int(count) for count in same.sum(axis=1)]
-        """How often each trial's theta was executed."""
+        """Number of executions of each trial's theta."""
         self._known: dict[bytes, Paths] = {}
         self._slips = [np.zeros((len(seen), 3, task.space.dim)) for seen in self._seen]
 
@@ -121,7 +121,7 @@ class PathResiduals:
                 slips[:, :, j] = SLIP * change / widths[i]
 
     def roughness(self, scaled: Array, rng: np.random.Generator) -> Array:
-        """Return how rough the simulation of each trial is around physics ``(P,)``: ``(T,)`` [m].
+        """Return the roughness of each trial's simulation around physics ``(P,)``: ``(T,)`` [m].
 
         Second differences over tiny steps would be nothing if paths changed smoothly; of paths
         that are off at random by r they are sqrt(6) r.
@@ -198,7 +198,7 @@ class Noise:
 
     Attributes:
         deviation: standard deviation of a coordinate [m].
-        shared: how many neighbouring samples tell as much as one.
+        shared: how many neighbouring samples count as much as one.
         rough: ``(T,)`` how rough the simulation of each trial is [m].
         scale: ``(n,)`` factor that makes a sample's residual count as it should [1/m].
     """
@@ -215,7 +215,7 @@ def noise_of(
     """Return the noise in residuals ``(n, 3)`` [m] of trials of ``lengths`` samples.
 
     What is ``rough`` ``(T,)`` [m] in a simulated path lasts along all of it and is the same
-    whenever the same theta is simulated: together, the ``repeats`` of a theta never tell more than
+    whenever the same theta is simulated: together, the ``repeats`` of a theta never count more than
     one sample with that noise.  A constant offset of a trial is no noise.
     """
     parts = np.split(residuals, np.cumsum(lengths)[:-1])

@@ -1,4 +1,4 @@
-"""Where the camera stands: its pose to frame ``base`` from points that are known in both."""
+"""Pose of a camera in frame ``base``, from points that are known in both."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def locate(
 
     Raises:
         CalibrationFailed: fewer than four points, collinear or equal ones, two poses fit equally
-            well, no pose fits, or the camera would be below the table or far away; says what to do.
+            well, no pose fits, or the camera would be below the table or far away.
     """
     camera = _pose(intrinsics, points, frame)
     _check_side(camera, points)

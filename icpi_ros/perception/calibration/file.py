@@ -29,7 +29,7 @@ _MAX_SIZE = 1_000_000
 
 @dataclass(frozen=True)
 class CalibrationOrigin:
-    """Where numbers come from, and how good they are.
+    """Provenance of a calibration's numbers, and how good they are.
 
     Attributes:
         how: one line, for example the board and the source of images.

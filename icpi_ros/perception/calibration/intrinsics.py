@@ -19,7 +19,7 @@ MIN_VIEWS = 8
 MAX_VIEWS = 40
 """More views cost time and change little."""
 MIN_TILT = 15.0
-"""Smallest angle between the two most different tilts [deg]: parallel boards say nothing new."""
+"""Smallest angle between the two most different tilts [deg]: parallel boards add nothing."""
 MIN_COVERAGE = 0.35
 """Share of the image's cells that must hold a corner."""
 GOOD_COVERAGE = 0.7
@@ -32,7 +32,7 @@ ALWAYS_ALLOWED_RESIDUAL = 0.3
 MAX_REJECTED = 0.25
 """Share of bad views above which something else is wrong."""
 K3_STDS = 5.0
-"""k3 is used if it is so many standard deviations from zero."""
+"""Distance of k3 from zero from which it is used, in its standard deviations."""
 FOLDS = 3
 """Parts of the hold-out check: each is predicted by a calibration of the others."""
 
@@ -81,7 +81,7 @@ def calibrate(board: Board, views: Sequence[View]) -> IntrinsicsResult:
 
     Raises:
         CalibrationFailed: sizes differ, too few or too similar views, too little of the image is
-            covered, the board is never tilted, or the views contradict each other; says what to do.
+            covered, the board is never tilted, or the views contradict each other.
     """
     _check_sizes(views)
     chosen = diverse(views, MAX_VIEWS)
@@ -170,17 +170,15 @@ def _solve(board: Board, views: Sequence[View], flags: int) -> _IntrinsicsFit:
             "the views do not determine a camera: move and tilt the board between views"
         ) from exc
     values = np.asarray(matrix, dtype=np.float64)
-    spread = np.asarray(deviations, dtype=np.float64).ravel()[: 4 + DISTORTION]
-    if not (np.isfinite(values).all() and values[0, 0] > 0.0 and np.isfinite(spread).all()):
+    std = np.asarray(deviations, dtype=np.float64).ravel()[: 4 + DISTORTION]
+    if not (np.isfinite(values).all() and values[0, 0] > 0.0 and np.isfinite(std).all()):
         raise CalibrationFailed(
             "the views give no sensible camera: move and tilt the board between views"
         )
     bent = np.asarray(distortion, dtype=np.float64).ravel()[:DISTORTION]
     intrinsics = Intrinsics(*size, values, bent)
     poses = [_camera(intrinsics, t, s) for t, s in zip(turns, shifts, strict=True)]
-    return _IntrinsicsFit(
-        intrinsics, poses, spread, np.asarray(residuals, dtype=np.float64).ravel()
-    )
+    return _IntrinsicsFit(intrinsics, poses, std, np.asarray(residuals, dtype=np.float64).ravel())
 
 
 def _camera(intrinsics: Intrinsics, turn: object, shift: object) -> Camera:
@@ -201,10 +199,10 @@ def _check(fit: _IntrinsicsFit, tilt: float) -> None:
             f"{MIN_TILT:.0f} are needed to tell focal length from distance: tilt the board"
         )
     focal = np.diag(fit.intrinsics.matrix)[:2]
-    spread = float((fit.deviations[:2] / focal).max())
-    if spread > MAX_FOCAL_STD:
+    std = float((fit.deviations[:2] / focal).max())
+    if std > MAX_FOCAL_STD:
         raise CalibrationFailed(
-            f"the focal length is uncertain by {spread:.1%} (at most {MAX_FOCAL_STD:.0%}): "
+            f"the focal length is uncertain by {std:.1%} (at most {MAX_FOCAL_STD:.0%}): "
             "take more views, closer to the camera and tilted by 20 to 40 deg in all directions"
         )
 

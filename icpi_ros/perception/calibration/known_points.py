@@ -32,7 +32,7 @@ class KnownPoints:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what is no set of points.
+        """Refuse values that are no set of points.
 
         Raises:
             InvalidValue: shapes do not fit, or a value is not finite; names the point.

@@ -18,7 +18,7 @@ CORNERS = ("upper left", "upper right", "lower right", "lower left")
 MAX_MOTION = 2.0
 """A marker that moves by more between the images is not fixed [px]."""
 EDGE_REACH = 0.7
-"""How far across an edge is looked, in modules: the border and the margin are one wide."""
+"""Half-width of the search across an edge [modules]: border and margin are one wide."""
 EDGE_SPAN = 0.08, 0.92
 """Part of an edge that is used: near its ends the other edges blur it."""
 EDGE_STEP = 0.25
@@ -47,7 +47,7 @@ class Marker:
     rotation: Array
 
     def __post_init__(self) -> None:
-        """Refuse what is no marker.
+        """Refuse values that are no marker.
 
         Raises:
             InvalidValue: a size that is not positive, a value that is not finite, or no rotation.
@@ -77,7 +77,7 @@ def find_markers(images: Sequence[Gray], markers: Sequence[Marker], family: str)
     """Return the corners of all ``markers``, each the median over the images that show it.
 
     Raises:
-        CalibrationFailed: a marker is in no image, twice in one, or it moved; says which are seen.
+        CalibrationFailed: a marker is in no image, twice in one, or it moved; names the seen ones.
         InvalidValue: two markers have the same number, or one is not in the dictionary.
     """
     _check(markers, family)

@@ -1,4 +1,4 @@
-"""What a calibration explains and what it leaves: reprojected points over an image, as PNG.
+"""Picture of a calibration: seen and reprojected points over an image, as PNG.
 
 matplotlib is imported at the first call only, and without a display.
 """

@@ -1,4 +1,4 @@
-"""Views of a calibration board: which of them tell something new."""
+"""Views of a calibration board, and the choice of those that differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from icpi_ros.core.types import Array, Indices
 from icpi_ros.perception.calibration.board import Board, Gray
 
 MIN_CORNERS = 8
-"""A view with fewer corners says little and its pose is uncertain."""
+"""A view with fewer corners determines little and its pose is uncertain."""
 NEW_PLACE_DISTANCE = 0.04
 """Views whose outlines differ by less than this share of the image's diagonal are the same."""
 STILL_DISTANCE = 0.004
@@ -67,7 +67,7 @@ def see(board: Board, image: Gray, name: str) -> View | None:
 
 
 def is_new(view: View, taken: Sequence[View]) -> bool:
-    """Tell whether the board is at another place or tilt than in all views ``taken``."""
+    """Return whether the board is at another place or tilt than in all views ``taken``."""
     return all(view.distance(one) >= NEW_PLACE_DISTANCE for one in taken)
 
 
@@ -103,7 +103,7 @@ def coverage(views: Sequence[View]) -> float:
 
 
 class ViewCollector:
-    """Takes a view of a live stream whenever the board is held still at a new place."""
+    """Collector of views of a live stream: one whenever the board is held still at a new place."""
 
     def __init__(self) -> None:
         """Begin with no views."""
@@ -111,7 +111,7 @@ class ViewCollector:
         self._last: View | None = None
 
     def offer(self, view: View | None) -> bool:
-        """Look at the newest view, None if the board is not seen; tell whether it was taken."""
+        """Look at the newest view, None if the board is not seen; return whether it was taken."""
         last, self._last = self._last, view
         if view is None or last is None or view.distance(last) > STILL_DISTANCE:
             return False
