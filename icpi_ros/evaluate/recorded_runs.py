@@ -184,8 +184,8 @@ def settled(run: RecordedRun, seed: int | None, setup: RecordedSetup) -> Recorde
     return replace(run, settings=RecordedRunSettings(known or 0, source, setup))
 
 
-def find_seed(run: RecordedRun, most: int = MAX_SEEDS) -> int | None:
-    """Return the seed below ``most`` that reproduces the run's first attempt; None = no such.
+def find_seed(run: RecordedRun, max_seeds: int = MAX_SEEDS) -> int | None:
+    """Return the seed below ``max_seeds`` that reproduces the run's first attempt; None = no such.
 
     The first attempt is one of the seed's first draws: those that the arm could not execute were
     passed over.
@@ -193,7 +193,7 @@ def find_seed(run: RecordedRun, most: int = MAX_SEEDS) -> int | None:
     first = run.trials[0].trial
     if first is None or first.number != 0:
         return None
-    for seed in range(most):
+    for seed in range(max_seeds):
         draws = run.task.space.sample(np.random.default_rng([seed, 0]), FIRST_DRAWS)
         if (draws == first.theta).all(axis=1).any():
             return seed

@@ -114,7 +114,7 @@ class Detector:
         corner = np.array([box.left + shift, box.top + shift])
         return [
             corner + stride * np.array([x + 0.5 * (w - 1), y + 0.5 * (h - 1)])
-            for x, y, w, h in likely[: self.settings.most_candidates]
+            for x, y, w, h in likely[: self.settings.max_candidates]
         ]
 
     def _look(self, frame: Frame, centre: Array) -> Detection | None:
@@ -158,15 +158,15 @@ class Detector:
         ratio = area / expected["m00"]
         trace = (moments["mu20"] + moments["mu02"]) / area
         circularity = min(1.0, area / (2.0 * np.pi * trace)) if trace > 0.0 else 0.0
-        if not limits.least_area <= ratio <= limits.most_area:
+        if not limits.min_area <= ratio <= limits.max_area:
             return None
-        if circularity < limits.least_circularity:
+        if circularity < limits.min_circularity:
             return None
         middle = np.array([expected["m10"], expected["m01"]]) / expected["m00"]
         radius = float(np.sqrt(expected["m00"] / np.pi))
         drawn = (shape - middle) * max(0.0, 1.0 - DRAWN_EXCESS / radius) + (centroid - corner)
         overlap = _overlap(weights, drawn, expected["m00"])
-        if overlap < limits.least_score:
+        if overlap < limits.min_score:
             return None
         # The outline's centroid is not where its centre projects to: perspective, height, lens.
         pixel = 2.0 * centroid - middle

@@ -58,7 +58,7 @@ class ImageTracker:
         self.plane = plane
         self.detector = Detector(target, camera, plane, self.settings.detector)
         self.tracker = Tracker(camera, plane, self.settings.tracker)
-        self._seen: deque[TrackState] = deque(maxlen=self.settings.most_frames)
+        self._seen: deque[TrackState] = deque(maxlen=self.settings.max_frames)
         self._surveyed: int | None = None
         self._newest: int | None = None
         self.last_frame: TrackedFrame | None = None

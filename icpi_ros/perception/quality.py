@@ -23,18 +23,18 @@ class QualitySettings:
     """Limits that a trajectory must keep.
 
     Attributes:
-        least_coverage: share of samples that are present.
-        longest_gap: longest time without a position [s]; an arm may hide the object for 0.3 s.
-        longest_end_gap: the same at the end of the window [s]: where it stopped counts most.
-        most_residual: root mean square distance of measurements from the path [m].
-        least_rate: measured frames per second, gaps left out [Hz].
+        min_coverage: share of samples that are present.
+        max_gap: longest time without a position [s]; an arm may hide the object for 0.3 s.
+        max_end_gap: the same at the end of the window [s]: where it stopped counts most.
+        max_residual: root mean square distance of measurements from the path [m].
+        min_rate: measured frames per second, gaps left out [Hz].
     """
 
-    least_coverage: float = 0.5
-    longest_gap: float = 0.4
-    longest_end_gap: float = 0.1
-    most_residual: float = 0.004
-    least_rate: float = 15.0
+    min_coverage: float = 0.5
+    max_gap: float = 0.4
+    max_end_gap: float = 0.1
+    max_residual: float = 0.004
+    min_rate: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -83,24 +83,24 @@ def judge(
     checks = (
         (coverage > 0.0, "the object was never seen"),
         (
-            coverage >= limits.least_coverage,
-            f"seen in {coverage:.0%} of the samples, at least {limits.least_coverage:.0%} needed",
+            coverage >= limits.min_coverage,
+            f"seen in {coverage:.0%} of the samples, at least {limits.min_coverage:.0%} needed",
         ),
         (
-            longest <= limits.longest_gap,
-            f"not seen for {longest:.2f} s, at most {limits.longest_gap:g} s allowed",
+            longest <= limits.max_gap,
+            f"not seen for {longest:.2f} s, at most {limits.max_gap:g} s allowed",
         ),
         (
-            end <= limits.longest_end_gap,
-            f"not seen in the last {end:.2f} s, at most {limits.longest_end_gap:g} s allowed",
+            end <= limits.max_end_gap,
+            f"not seen in the last {end:.2f} s, at most {limits.max_end_gap:g} s allowed",
         ),
         (
-            residual <= limits.most_residual,
-            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.most_residual:g} mm allowed",
+            residual <= limits.max_residual,
+            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.max_residual:g} mm allowed",
         ),
         (
-            rate >= limits.least_rate,
-            f"{rate:.1f} measured frames per second, at least {limits.least_rate:g} needed",
+            rate >= limits.min_rate,
+            f"{rate:.1f} measured frames per second, at least {limits.min_rate:g} needed",
         ),
     )
     reason = next((text for passed, text in checks if not passed), "")

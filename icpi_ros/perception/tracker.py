@@ -161,7 +161,7 @@ class Tracker:
             return unseen(stamp, Rejection.DOUBTFUL)
         if self._last is not None:
             then, where = self._last
-            reach = limits.most_speed * (stamp - then) / SECOND + limits.separation
+            reach = limits.max_speed * (stamp - then) / SECOND + limits.separation
             good = [s for s in good if _length(s.point - where) <= reach]
             if not good:
                 return unseen(stamp, Rejection.JUMP)
@@ -173,7 +173,7 @@ class Tracker:
         best = good[0]
         covariance = np.zeros((4, 4))
         covariance[:2, :2] = best.covariance
-        covariance[2:, 2:] = limits.most_speed**2 / 4.0 * np.eye(2)
+        covariance[2:, 2:] = limits.max_speed**2 / 4.0 * np.eye(2)
         state = np.concatenate([best.point, np.zeros(2)])
         return self._accept(stamp, best, state, covariance, seen)
 
@@ -190,7 +190,7 @@ class Tracker:
             off = s.point - state[:2]
             inside = float(off @ inverse(ahead[:2, :2] + s.covariance) @ off)
             moved = _length(s.point - track.state[:2])
-            slack = limits.most_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
+            slack = limits.max_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
             if inside <= limits.gate**2 and moved <= slack:
                 gated.append((inside, s))
         if not gated:

@@ -17,20 +17,20 @@ class DetectorSettings:
     """Limits of what counts as the target.
 
     Attributes:
-        least_area: seen area over expected area; less is hidden too far or another object.
-        most_area: more is another object, or one that touches it.
-        least_circularity: of the blob; a long one is another object or far too blurred.
-        least_score: overlap with the expected outline.
+        min_area: seen area over expected area; less is hidden too far or another object.
+        max_area: more is another object, or one that touches it.
+        min_circularity: of the blob; a long one is another object or far too blurred.
+        min_score: overlap with the expected outline.
         std: of the centroid of a whole, sharp object [px].
-        most_candidates: blobs that get a fine look, largest first.
+        max_candidates: blobs that get a fine look, largest first.
     """
 
-    least_area: float = 0.35
-    most_area: float = 1.7
-    least_circularity: float = 0.6
-    least_score: float = 0.35
+    min_area: float = 0.35
+    max_area: float = 1.7
+    min_circularity: float = 0.6
+    min_score: float = 0.35
     std: float = 0.05
-    most_candidates: int = 6
+    max_candidates: int = 6
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TrackerSettings:
     Attributes:
         power: power density of the acceleration [m^2/s^3]; covers a strike.
         gate: largest Mahalanobis distance of a measurement.
-        most_speed: faster is a jump [m/s].
+        max_speed: faster is a jump [m/s].
         lost_after: time without a measurement after which the track is dropped [s].
         doubt_after: time without a measurement after which a candidate must look as good as for
             a new track [s]: by then the gate is wide.
@@ -90,7 +90,7 @@ class TrackerSettings:
 
     power: float = 40.0
     gate: float = 4.0
-    most_speed: float = 4.0
+    max_speed: float = 4.0
     lost_after: float = 0.5
     doubt_after: float = 0.1
     acquire_score: float = 0.6
@@ -165,7 +165,7 @@ class TrackingSettings:
         bridge: between two measurements at most this far apart a sample is the smoother's
             estimate [s]; longer is a gap: NaN.
         history: how much of the past is kept [s].
-        most_frames: bound on memory, whatever the frame rate.
+        max_frames: bound on memory, whatever the frame rate.
         survey: the whole image is searched this often, to know look-alikes [s].
     """
 
@@ -175,5 +175,5 @@ class TrackingSettings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     bridge: float = 0.06
     history: float = 60.0
-    most_frames: int = 50_000
+    max_frames: int = 50_000
     survey: float = 0.25

@@ -294,7 +294,7 @@ def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     assert find_seed(found) == 17
     moved = replace(trial.trial, theta=draws[2] + 1e-9)
     (other,) = group([replace(trial, trial=moved)]).runs
-    assert find_seed(other, most=100) is None
+    assert find_seed(other, max_seeds=100) is None
 
 
 def blank_images(run, encoding="rgb8"):

@@ -66,5 +66,5 @@ def test_a_longer_gap_is_never_better(first, length):
 
 
 def test_limits_are_settings():
-    strict = QualitySettings(longest_gap=0.1)
+    strict = QualitySettings(max_gap=0.1)
     assert not judge(trajectory([(50, 80)]), 3e-4, 60.0, strict).good

@@ -92,7 +92,7 @@ def test_a_lost_object_is_found_again_only_where_it_can_be_and_only_if_clear():
     t, stamp = settled()
     later = stamp + 6 * SECOND // 10
     assert t.update(later, [seen((0.7, 0.3), score=0.5)]).rejected is Rejection.DOUBTFUL
-    slow = tracker(most_speed=0.1)
+    slow = tracker(max_speed=0.1)
     slow.update(0, [seen((0.6, 0.2))])
     assert slow.update(SECOND, [seen((0.9, 0.4))]).rejected is Rejection.JUMP
     assert t.update(later + STEP, [seen((0.7, 0.3))]).measured

@@ -93,6 +93,6 @@ def shown(topics: Iterable[str]) -> str:
     return ", ".join([*names[:MAX_NAMES], *more]) or "none"
 
 
-def why(exc: Exception, most: int = 120) -> str:
+def why(exc: Exception, max_length: int = 120) -> str:
     """Return an error of a parser as one line of bounded length."""
-    return printable(" ".join(str(exc).split()))[:most] or type(exc).__name__
+    return printable(" ".join(str(exc).split()))[:max_length] or type(exc).__name__
