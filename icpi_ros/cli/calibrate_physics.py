@@ -126,12 +126,12 @@ def _check(args: argparse.Namespace) -> None:
 
 def _recording(args: argparse.Namespace) -> CalibrationTrials:
     if args.bag:
-        return from_bag(args.bag, args.task, args.run_id, args.trials)
+        return from_bag(args.bag, args.task or None, args.run_id or None, args.trials)
     path = args.store or default_path()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
-        return from_store(store, args.run_id, args.task, args.trials, args.mix)
+        return from_store(store, args.run_id, args.task or None, args.trials, args.mix)
 
 
 def _report(

@@ -111,9 +111,9 @@ def make_request(args: argparse.Namespace) -> EvaluationRequest:
         raise UsageError("--dataset is of one task: say which with --task")
     return EvaluationRequest(
         improvers=names,
-        task=args.task,
-        run_id=args.run_id,
-        source=args.source,
+        task=args.task or None,
+        run_id=args.run_id or None,
+        source=args.source or None,
         camera=load_camera(args.calibration) if args.calibration else None,
         dataset=load(args.dataset, TASKS.get(args.task)) if args.dataset else None,
         seed=args.seed,

@@ -38,7 +38,7 @@ def report_bag(
     """
     refuse_inside(path, asked.files)
     bag = open_bag(path, topics)
-    grouped = group(read_trials(bag), run_id=run_id)
+    grouped = group(read_trials(bag), run_id=run_id or None)
     if len(grouped.runs) > 1:
         names = ", ".join(run.run_id for run in grouped.runs)
         raise UsageError(f"the bag has {len(grouped.runs)} runs: choose one with --run: {names}")

@@ -32,14 +32,14 @@ class EvaluatedImprover:
         estimates: of these, in the same order.
         hindsight: thetas ``(d,)`` for the run's solved instances.
         solved: estimates of these, in the same order.
-        failed: the reason why it does not propose; "" = it does.
+        failed: the reason why it does not propose; None = it does.
     """
 
     proposed: tuple[OfflineProposal, ...] = ()
     estimates: tuple[OutcomeEstimate, ...] = ()
     hindsight: tuple[Array, ...] = ()
     solved: tuple[OutcomeEstimate, ...] = ()
-    failed: str = ""
+    failed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -73,29 +73,31 @@ class GroupedRuns:
     skipped: tuple[str, ...]
 
 
-def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> GroupedRuns:
+def group(
+    trials: Sequence[RecordedTrial], task: str | None = None, run_id: str | None = None
+) -> GroupedRuns:
     """Sort recorded trials into runs.
 
     Args:
         trials: of a bag.
-        task: only runs of it; "" = all.
-        run_id: only this run; "" = all.
+        task: only runs of it; None = all.
+        run_id: only this run; None = all.
 
     Raises:
         UnknownName: no such task here, or no such run in the bag.
         UsageError: no trial that was recorded belongs to a run that can be evaluated.
     """
-    if task:
+    if task is not None:
         TASKS.get(task)
     found: dict[str, list[RecordedTrial]] = {}
     for trial in trials:
         if trial.status is not None and trial.number >= 0:
             found.setdefault(trial.run_id, []).append(trial)
-    if run_id and run_id not in found:
+    if run_id is not None and run_id not in found:
         raise UnknownName("run in this bag", run_id, found or {"(none)": 0})
     runs, skipped = [], _without_run(trials)
     for name, members in found.items():
-        if run_id not in ("", name) or task not in ("", members[0].task):
+        if run_id not in (None, name) or task not in (None, members[0].task):
             continue
         try:
             runs.append(_run(name, members))
@@ -106,7 +108,9 @@ def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> 
     return GroupedRuns(tuple(runs), tuple(skipped))
 
 
-def _nothing(found: Mapping[str, Sequence[RecordedTrial]], task: str, skipped: list[str]) -> str:
+def _nothing(
+    found: Mapping[str, Sequence[RecordedTrial]], task: str | None, skipped: list[str]
+) -> str:
     if task and found:
         others = shown(members[0].task for members in found.values())
         return f"the bag has no run of task {task!r}: its runs are of {others}"

@@ -56,21 +56,24 @@ class _Candidate:
 
 
 def from_bag(
-    path: Path, task: str = "", run: str = "", numbers: Collection[int] | None = None
+    path: Path,
+    task: str | None = None,
+    run: str | None = None,
+    numbers: Collection[int] | None = None,
 ) -> CalibrationTrials:
     """Return the trials of a bag.
 
     Args:
         path: of the bag.
-        task: only trials of it; "" = the bag must have one task only.
-        run: only trials of that run; "" = all, which must then be of one table.
+        task: only trials of it; None = the bag must have one task only.
+        run: only trials of that run; None = all, which must then be of one table.
         numbers: only trials with these numbers; None = all.
 
     Raises:
         UsageError: nothing in it can be used; gives the reason.
     """
     bag = Bag(path)
-    trials = [trial for trial in read_trials(bag) if not run or trial.run_id == run]
+    trials = [trial for trial in read_trials(bag) if run is None or trial.run_id == run]
     if not trials:
         raise UsageError(f"bag {path} has no trial of run {run!r}")
     runs = len({trial.run_id for trial in trials})
@@ -83,7 +86,7 @@ def from_bag(
 def from_store(
     store: TrialStore,
     run: str,
-    task: str = "",
+    task: str | None = None,
     numbers: Collection[int] | None = None,
     mix: bool = False,
 ) -> CalibrationTrials:
@@ -119,7 +122,7 @@ def _unfinished(status: TrialStatus | None) -> str:
 
 
 def _recording(
-    found: Sequence[_Candidate], task: str, numbers: Collection[int] | None, source: str
+    found: Sequence[_Candidate], task: str | None, numbers: Collection[int] | None, source: str
 ) -> CalibrationTrials:
     if numbers is not None:
         missing = sorted(set(numbers) - {trial.number for trial in found})
@@ -148,11 +151,11 @@ def _recording(
     return CalibrationTrials(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
 
 
-def _task_name(found: Sequence[_Candidate], asked: str, source: str) -> str:
+def _task_name(found: Sequence[_Candidate], asked: str | None, source: str) -> str:
     names = sorted({trial.task for trial in found})
-    if asked and asked in names:
+    if asked is not None and asked in names:
         return asked
-    if asked:
+    if asked is not None:
         raise UsageError(f"{source} has no trial of task {asked!r}, only of {', '.join(names)}")
     if len(names) != 1:
         raise UsageError(f"{source} has trials of {', '.join(names) or 'no task'}: give --task")
