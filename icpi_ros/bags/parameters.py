@@ -65,7 +65,7 @@ def _arm_name(recorded: str | None, task: Task) -> str:
 
 
 def recorded_setup(bag: Bag) -> RecordedSetup:
-    """Return the last settings in the bag; a message that is no snapshot of them is noted."""
+    """Return the last settings in the bag; a message that is not a snapshot of them is noted."""
     found = RecordedSetup()
     for message in bag.messages((PARAMETERS,)):
         try:
@@ -84,5 +84,5 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                     values.get("mix") is True,
                 )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            bag.note(f"{PARAMETERS}: a message that is no snapshot of parameters is skipped")
+            bag.note(f"{PARAMETERS}: a message that is not a snapshot of parameters is skipped")
     return found

@@ -44,7 +44,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     """Return the mapping of a YAML file such as ``object_pose: /vicon/puck/pose``.
 
     Raises:
-        UsageError: it cannot be read, or is no mapping of our topics to topics of a bag.
+        UsageError: it cannot be read, or is not a mapping of our topics to topics of a bag.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -136,7 +136,7 @@ def _run(run_id: str, members: Sequence[RecordedTrial]) -> RecordedRun:
     trials = tuple(last[number] for number in sorted(last))
     goal = trials[0].goal
     if goal is None or goal.shape != (task.goal_space.dim,) or not np.isfinite(goal).all():
-        raise InvalidValue(f"its goal {goal} is none of task {task.name}")
+        raise InvalidValue(f"its goal {goal} is not one of task {task.name}")
     task.check_goal(goal)
     for trial in trials:
         _check(trial, task, goal)
@@ -167,7 +167,7 @@ def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
         )
     theta = task.space.as_vector(trial.theta)
     if np.any(np.abs(task.space.normalise(theta)) > 1.0 + THETA_ROUNDING):
-        raise InvalidValue(f"{where} has the theta {theta}, which is none of task {task.name}")
+        raise InvalidValue(f"{where} has the theta {theta}, which is not one of task {task.name}")
     error = trial.error
     if error is not None and (
         error.shape != (len(task.error_names),) or not np.isfinite(error).all()

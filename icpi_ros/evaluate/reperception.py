@@ -199,7 +199,7 @@ class PathDeviation:
         cost: of the path now [m].
         recorded_cost: [m].
         samples: how many were compared.
-        reason: why there is no path now, or why it is poor; "" = there is, and it is good.
+        reason: the reason why there is no path now, or why it is poor; "" if it is good.
     """
 
     rms: float

@@ -43,7 +43,7 @@ class Intrinsics:
     distortion: Array
 
     def __post_init__(self) -> None:
-        """Refuse values that are no camera.
+        """Check the values.
 
         Raises:
             InvalidValue: a wrong shape, a value that is not finite, or a matrix that cannot be
@@ -96,10 +96,10 @@ class Camera:
     frame: str = "camera_optical"
 
     def __post_init__(self) -> None:
-        """Refuse values that are no pose.
+        """Check the pose.
 
         Raises:
-            InvalidValue: not finite, or the rotation is none.
+            InvalidValue: not finite, or the rotation is not a rotation matrix.
         """
         if self.rotation.shape != (3, 3) or self.translation.shape != (3,):
             raise InvalidValue("a camera's rotation must be (3, 3) and its translation (3,)")

@@ -34,7 +34,7 @@ SUBPIXEL = 4
 
 
 class Detector:
-    """Finds one kind of target on one plane with one camera.
+    """Detector of one kind of target on one plane with one camera.
 
     Args:
         target: what to look for.

@@ -37,13 +37,13 @@ SPEED_STDS = 2.0
 
 
 class ImageSource(Source):
-    """Detects and tracks the task's object in every image.
+    """Source that detects and tracks the task's object in every image.
 
     With a calibrated camera it can be used at once, else from the first ``CameraInfo`` on.
 
     Attributes:
         tracker: None as long as no usable ``CameraInfo`` has come.
-        unready: why there is no tracker.
+        unready: the reason why there is no tracker.
     """
 
     topic = LIVE_IMAGES
@@ -73,7 +73,7 @@ class ImageSource(Source):
         """Take a ``CameraInfo``; one like the last, or beside a calibrated camera, changes nothing.
 
         Raises:
-            InvalidValue: it is no calibration: no image can be used until another one comes.
+            InvalidValue: it is not a calibration: no image can be used until another one comes.
         """
         if self._camera_of is None:
             return

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from icpi_ros.core.types import ObjectTrajectory
-
-
-class PathVerdict(StrEnum):
-    """Verdict on a trajectory."""
-
-    GOOD = "good"
-    POOR = "poor"
-    """Too poor to learn from: repeat the trial, never guess."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,6 @@ class Quality:
         longest_gap: longest time without a position [s].
         residual: root mean square distance of measurements from the path [m]; NaN = none.
         rate: measured frames per second, gaps left out [Hz]; NaN = fewer than two.
-        verdict: see :class:`PathVerdict`.
         reason: the limit that is broken, with its value; empty if good.
     """
 
@@ -54,13 +44,12 @@ class Quality:
     longest_gap: float
     residual: float
     rate: float
-    verdict: PathVerdict
     reason: str
 
     @property
     def good(self) -> bool:
-        """True if the trajectory may be learnt from."""
-        return self.verdict is PathVerdict.GOOD
+        """True if the trajectory may be learnt from; else the trial is repeated, never guessed."""
+        return not self.reason
 
 
 def judge(
@@ -104,15 +93,14 @@ def judge(
         ),
     )
     reason = next((text for passed, text in checks if not passed), "")
-    verdict = PathVerdict.POOR if reason else PathVerdict.GOOD
-    return Quality(coverage, longest, residual, rate, verdict, reason)
+    return Quality(coverage, longest, residual, rate, reason)
 
 
 def judge_pose(trajectory: ObjectTrajectory) -> Quality:
     """Return the quality of a path that a tracking system measured: its task judges the rest."""
     longest, _ = _gaps(trajectory)
     nan = float("nan")
-    return Quality(trajectory.coverage, longest, nan, nan, PathVerdict.GOOD, "")
+    return Quality(trajectory.coverage, longest, nan, nan, "")
 
 
 def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:

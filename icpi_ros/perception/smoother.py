@@ -2,7 +2,7 @@
 
 Model per axis: constant velocity, disturbed by white acceleration (Bar-Shalom, Li, Kirubarajan,
 "Estimation with Applications to Tracking and Navigation", 2001, section 6.2.2).  An arm that
-strikes a puck is no white noise: its disturbance is nothing for seconds, then a thousand times the
+strikes a puck is not white noise: its disturbance is nothing for seconds, then a thousand times the
 rest.  So every interval's disturbance and every measurement gets a scale of its own with a
 Student-t prior, estimated by expectation maximisation around the smoother (Agamennoni, Nieto,
 Nebot, "Approximate inference in state-space models with heavy-tailed noise", IEEE T. Signal

@@ -42,7 +42,7 @@ LIVE_IMAGES = "camera/image_raw"
 """Topic of camera images."""
 
 CameraOf = Callable[[Any], "Camera"]
-"""Camera that belongs to a ``CameraInfo`` message; raises InvalidValue if it is no calibration."""
+"""Camera that belongs to a ``CameraInfo`` message; raises InvalidValue if it is not one."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class SeenPath:
     Attributes:
         path: None if the object was not seen.
         quality: of the path; None without one.
-        reason: why there is no path; "" = there is one.
+        reason: the reason why there is no path; "" if there is one.
     """
 
     path: ObjectTrajectory | None
@@ -153,7 +153,7 @@ class Source(ABC):
 
 
 class PoseSource(Source):
-    """Poses from motion capture or simulation, taken as they are."""
+    """Source of poses from motion capture or simulation, taken as they are."""
 
     topic = LIVE_POSES
     message_type = "geometry_msgs/msg/PoseStamped"

@@ -59,12 +59,12 @@ def _limb(centre: Array, radius: float, eye: Array) -> Array:
 
 @dataclass(frozen=True)
 class TrackedTarget:
-    """Target of a task's camera.
+    """Target of a task's camera, with the settings to follow it.
 
     Attributes:
-        target: what to look for.
+        target: the object's look.
         plane: that holds its centre.
-        settings: how it may move, and what is good enough.
+        settings: of its motion, and of the quality of its path.
     """
 
     target: Target

@@ -278,7 +278,7 @@ def test_an_unusable_calibration_file_is_refused_in_one_line(tmp_path, domain):
     files = {
         "nan": (text.replace(focal, ".nan"), "not finite|finite number"),
         "singular": (text.replace("0.0, 0.0, 1.0]", "0.0, 0.0, 0.0]", 1), "cannot be inverted"),
-        "truncated": (text[: len(text) // 3], "no usable calibration|no YAML"),
+        "truncated": (text[: len(text) // 3], "not a usable calibration|not YAML"),
         "missing": (None, "cannot read calibration"),
     }
     started = []

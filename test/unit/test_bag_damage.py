@@ -307,7 +307,7 @@ def test_a_definition_of_endless_fields_is_refused(text):
 def test_a_pipe_is_no_bag(tmp_path):
     pipe, bag = tmp_path / "pipe.mcap", write(tmp_path / "bag", small())
     os.mkfifo(pipe)
-    with pytest.raises(UsageError, match="it is no file"):
+    with pytest.raises(UsageError, match="it is not a file"):
         Bag(pipe)
     (bag / "metadata.yaml").unlink()
     os.mkfifo(bag / "metadata.yaml")

@@ -72,7 +72,7 @@ def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
     if path.is_file():
         return [path], False
     if not path.is_dir():
-        raise UsageError(f"cannot read bag {path}: it is no file; a bag is {HELP}")
+        raise UsageError(f"cannot read bag {path}: it is not a file; a bag is {HELP}")
     there = sorted((p for p in path.iterdir() if _is_storage(p)), key=_number)
     info = _information(path / METADATA) or {}
     named = _named(path, info, notes)

@@ -57,7 +57,7 @@ class McapFile:
         """Look at the first bytes.
 
         Raises:
-            UsageError: it cannot be opened, or is no MCAP file.
+            UsageError: it cannot be opened, or is not an MCAP file.
         """
         self.path, self._notes = path, notes
         self._schemas: dict[int, Schema] = {}
@@ -94,7 +94,7 @@ class McapFile:
             file.seek(offset)
             head = file.read(_RECORD.size)
             if len(head) < _RECORD.size:
-                self._note(f"the last {len(head)} B are no record")
+                self._note(f"the last {len(head)} B are not a record")
                 return
             opcode, length = _RECORD.unpack(head)
             if opcode in (Opcode.DATA_END, Opcode.FOOTER):

@@ -102,7 +102,7 @@ def _types(channel: Channel) -> dict[str, Any]:
         types = [name, *(ref for _, kind in fields for ref in references(kind))]
         names = [field for field, _ in fields]
         if not (all(map(_TYPE.fullmatch, types)) and all(map(_FIELD.fullmatch, names))):
-            raise ValueError("a name in it is none")
+            raise ValueError("a name in it is not valid")
     if sum(_places(kind) for _, fields in found.values() for _, kind in fields) > MAX_FIELDS:
         raise ValueError(f"it has more than {MAX_FIELDS} fields")
     return {name: ([], fields) for name, (_, fields) in found.items()}

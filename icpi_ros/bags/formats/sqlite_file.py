@@ -22,7 +22,7 @@ class SqliteFile:
         """Read the table of topics.
 
         Raises:
-            UsageError: it cannot be opened, or is no bag.
+            UsageError: it cannot be opened, or is not a bag.
         """
         self.path, self._notes = path, notes
         check_start(path, MAGIC, "a SQLite file")

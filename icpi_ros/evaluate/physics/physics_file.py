@@ -1,4 +1,4 @@
-"""Calibrated physics as YAML: written by `icpi calibrate physics`, read by whoever simulates."""
+"""Calibrated physics as YAML: written by `icpi calibrate physics`, read by simulations."""
 
 from __future__ import annotations
 

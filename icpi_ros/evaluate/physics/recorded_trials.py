@@ -176,7 +176,7 @@ def _unusable(found: _Candidate, task: Task) -> str:
     space = task.space
     fits = trial.theta.shape == (space.dim,)
     if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _THETA_ROUNDING):
-        return f"theta {np.round(trial.theta, 4).tolist()} is no theta of {task.name}"
+        return f"theta {np.round(trial.theta, 4).tolist()} is not a theta of {task.name}"
     there = int(np.isfinite(trial.trajectory.positions).all(axis=1).sum())
     if there < MIN_SAMPLES:
         return f"{there} samples of its path are there, at least {MIN_SAMPLES} are needed"

@@ -216,7 +216,7 @@ def noise_of(
 
     What is ``rough`` ``(T,)`` [m] in a simulated path lasts along all of it and is the same
     whenever the same theta is simulated: together, the ``repeats`` of a theta never count more than
-    one sample with that noise.  A constant offset of a trial is no noise.
+    one sample with that noise.  A constant offset of a trial is not noise.
     """
     parts = np.split(residuals, np.cumsum(lengths)[:-1])
     level = np.concatenate([part - np.median(part, axis=0) for part in parts])

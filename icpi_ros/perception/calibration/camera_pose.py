@@ -176,7 +176,7 @@ def _check_fit(camera: Camera, points: KnownPoints) -> None:
 
 
 def _check_side(camera: Camera, points: KnownPoints) -> None:
-    """Mirrored axes of points on the table give a perfect fit from below.
+    """Refuse a camera below the table: mirrored axes of points on it give a perfect fit there.
 
     With some points above the table the fit is not perfect, but may pass for one.
     """

@@ -140,13 +140,13 @@ def load(path: Path) -> Calibration:
 
     Raises:
         CalibrationFileError: one line: missing, damaged, newer schema, another distortion model,
-            values that are not finite, a matrix that cannot be inverted, a pose that is none.
+            values that are not finite, a matrix that cannot be inverted, a pose that is not one.
     """
     content = _read(path)
     try:
         ours = content.get("icpi", {})
         if not isinstance(ours, dict):
-            raise InvalidValue("icpi is no block of keys")
+            raise InvalidValue("icpi is not a block of keys")
         _check_schema(ours)
         intrinsics = _intrinsics(content)
         made = _origin(ours["intrinsics"], "icpi.intrinsics") if "intrinsics" in ours else None
@@ -155,7 +155,7 @@ def load(path: Path) -> Calibration:
         camera, placed = _pose(intrinsics, ours["pose"])
         return Calibration(intrinsics, made, camera, placed)
     except InvalidValue as exc:
-        raise CalibrationFileError(f"{path} is no usable calibration: {exc}") from exc
+        raise CalibrationFileError(f"{path} is not a usable calibration: {exc}") from exc
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -171,9 +171,9 @@ def _read(path: Path) -> Mapping[str, Any]:
         ) from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         reason = " ".join(str(exc).split())[:160]
-        raise CalibrationFileError(f"{path} is no YAML: {reason}") from exc
+        raise CalibrationFileError(f"{path} is not YAML: {reason}") from exc
     if not isinstance(content, dict):
-        raise CalibrationFileError(f"{path} is no calibration: expected keys like image_width")
+        raise CalibrationFileError(f"{path} is not a calibration: expected keys like image_width")
     return content
 
 
@@ -201,21 +201,21 @@ def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
 
 def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, CalibrationOrigin | None]:
     if not isinstance(block, dict):
-        raise InvalidValue("icpi.pose is no block of keys")
+        raise InvalidValue("icpi.pose is not a block of keys")
     if block.get("from", "base") != "base":
         raise InvalidValue(f"icpi.pose.from is {block['from']!r}: must be 'base'")
     rotation = _read_matrix(block, "rotation", (3, 3))
     translation = _floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
     frame = block.get("to", "camera_optical")
     if not isinstance(frame, str) or not frame:
-        raise InvalidValue("icpi.pose.to is no name of a frame")
+        raise InvalidValue("icpi.pose.to is not the name of a frame")
     placed = _origin(block, "icpi.pose") if "how" in block else None
     return Camera(intrinsics, rotation, translation, frame), placed
 
 
 def _origin(block: Any, name: str) -> CalibrationOrigin:
     if not isinstance(block, dict):
-        raise InvalidValue(f"{name} is no block of keys")
+        raise InvalidValue(f"{name} is not a block of keys")
     residuals = [block.get(key) for key in ("residual_px", "residual_mm", "worst_px")]
     px, mm, worst = _floats(residuals, f"the residuals of {name}", 3)
     return CalibrationOrigin(
@@ -232,7 +232,7 @@ def _read_matrix(content: Mapping[str, Any], key: str, shape: tuple[int, int]) -
     """Return a matrix of ROS's form ``{rows, cols, data}``."""
     block = content.get(key)
     if not isinstance(block, dict):
-        raise InvalidValue(f"{key} is missing or no block of rows, cols, data")
+        raise InvalidValue(f"{key} is missing or not a block of rows, cols, data")
     return _floats(block.get("data"), f"{key}.data", shape[0] * shape[1]).reshape(shape)
 
 
@@ -244,14 +244,14 @@ def _floats(values: Any, name: str, count: int) -> Array:
     try:
         return np.array([float(str(v).lstrip(".") if "n" in str(v).lower() else v) for v in values])
     except (TypeError, ValueError):
-        raise InvalidValue(f"{name} holds something that is no number") from None
+        raise InvalidValue(f"{name} holds something that is not a number") from None
 
 
 def _integer(content: Mapping[str, Any], key: str, name: str) -> int:
     """Return a whole number that is not negative."""
     text = content.get(key)
     try:
-        value = float(text)  # type: ignore[arg-type]  # what is no number is refused below
+        value = float(text)  # type: ignore[arg-type]  # anything else is refused below
     except (TypeError, ValueError):
         value = math.nan
     if not (math.isfinite(value) and value == int(value) and 0 <= value <= 1_000_000):

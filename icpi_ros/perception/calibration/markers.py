@@ -47,10 +47,10 @@ class Marker:
     rotation: Array
 
     def __post_init__(self) -> None:
-        """Refuse values that are no marker.
+        """Check the values.
 
         Raises:
-            InvalidValue: a size that is not positive, a value that is not finite, or no rotation.
+            InvalidValue: the size is not positive, a value not finite, or the rotation not one.
         """
         finite = np.isfinite(self.position).all() and np.isfinite(self.rotation).all()
         if not (finite and np.isfinite(self.size) and self.size > 0.0):
