@@ -52,7 +52,7 @@ class EvaluatedRun:
         seen: perception now, by trial number.
         instances: solved ones.
         answers: by improver.
-        ranking: by expected cost over recorded trials and solved instances.
+        ranking: by expected cost [m] over recorded trials and solved instances.
     """
 
     run: RecordedRun

@@ -97,11 +97,11 @@ class OutcomeEstimator:
         self._normal = np.random.default_rng([seed, DRAWS]).standard_normal(shape)
 
     def errors(self, goal: Array) -> Array:
-        """Return the measured errors ``(n, m)`` of the executed thetas for a goal ``(g,)``."""
+        """Return the measured errors ``(n, m)`` [m] of the executed thetas for a goal ``(g,)``."""
         return np.array([self._task.error(trial.path, goal) for trial in self._executed])
 
     def costs(self, errors: Array) -> Array:
-        """Return costs ``(n,)`` [m]."""
+        """Return costs ``(n,)`` [m] of errors ``(n, m)`` [m]."""
         return np.array([self._task.cost(error) for error in errors])
 
     def estimate(self, goal: Array, thetas: Sequence[Array]) -> list[OutcomeEstimate]:

@@ -110,7 +110,7 @@ class ImageTracker:
         return tracked.state
 
     def reset(self, near: Array | None = None) -> None:
-        """Start a new track; see :meth:`Tracker.reset`.  The past stays."""
+        """Start a new track, see :meth:`Tracker.reset`; ``near`` in [m].  The past stays."""
         self.tracker.reset(near)
 
     def trajectory(
@@ -143,7 +143,7 @@ class ImageTracker:
         return trajectory, judge(trajectory, residual, rate, self.settings.quality)
 
     def smoothed(self, start_ns: int, stop_ns: int) -> SmoothedPath | None:
-        """Return the smoothed path of the measured frames of a window, and shortly around it.
+        """Return the smoothed path of the measured frames in and around a window [ns].
 
         Its times count from ``start_ns`` [s].  None if the object was not seen.
         """

@@ -213,7 +213,7 @@ class ObjectHistory:
         return self._samples[-1][0] if self._samples else None
 
     def add(self, ns: int, position: Array) -> bool:
-        """Keep a sample; False if it is not newer than the last one.
+        """Keep a sample (stamp [ns], ``(3,)`` [m]); False if it is not newer than the last one.
 
         Time that jumps back by more than a second means a restarted clock: history is dropped.
         """

@@ -35,7 +35,7 @@ class PlaneDetection:
 
 @dataclass(frozen=True)
 class Track:
-    """Filter state ``(4,)`` and covariance ``(4, 4)`` at ``stamp`` [ns], the last measurement.
+    """Filter state ``(4,)`` [m, m/s] and covariance ``(4, 4)`` at ``stamp`` [ns], the last one seen.
 
     Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).
     """
@@ -46,7 +46,7 @@ class Track:
     metres_per_pixel: float
 
     def at(self, stamp: int, power: float) -> tuple[Array, Array]:
-        """Return the prediction for ``stamp``."""
+        """Return state and covariance predicted for ``stamp`` [ns]; ``power`` in [m^2/s^3]."""
         dt = (stamp - self.stamp) / SECOND
         step = np.array([[1.0, 0.0, dt, 0.0], [0.0, 1.0, 0.0, dt], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
         near, far = 0.5 * power * dt * dt, power * dt**3 / 3.0
@@ -95,7 +95,7 @@ class Tracker:
         self._near = None if near is None else self.plane.flat(near)
 
     def expected(self, stamp_ns: int) -> tuple[Array, float] | None:
-        """Return the pixel ``(2,)`` and reach [px] to look in; None = everywhere."""
+        """Return pixel ``(2,)`` and reach [px] to search at ``stamp_ns`` [ns]; None = everywhere."""
         track, limits = self._track, self.settings
         if track is None or not 0 < stamp_ns - track.stamp <= limits.lost_after * SECOND:
             return None

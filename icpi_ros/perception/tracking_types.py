@@ -130,7 +130,7 @@ class TrackState:
 
 
 def unseen(stamp_ns: int, why: Rejection) -> TrackState:
-    """Return the state of a frame that gave no position."""
+    """Return the state of a frame, stamped ``stamp_ns`` [ns], that gave no position."""
     nothing = np.full(3, np.nan)
     covariance = np.full((4, 4), np.nan)
     return TrackState(
