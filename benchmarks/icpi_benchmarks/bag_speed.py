@@ -22,9 +22,9 @@ from icpi_ros.core.types import SECOND
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Bytes
 from icpi_ros.perception.sources import Source
-from icpi_ros.perception.synthetic import draw, expose, overhead
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
 START = 1_700_000_000 * SECOND
 POSE_PERIOD = 10_000_000
@@ -184,7 +184,11 @@ def _joints(out: _Out) -> Any:
 
 def _images() -> list[Bytes]:
     """Return the images of one slide over the table, each with noise of its own."""
-    camera, seen, rng = overhead(WIDTH, HEIGHT), watch(TASKS.get(TASK)), np.random.default_rng(0)
+    camera, seen, rng = (
+        overhead(WIDTH, HEIGHT),
+        tracked_target(TASKS.get(TASK)),
+        np.random.default_rng(0),
+    )
     places = [np.array([0.6, y, 0.01]) for y in np.linspace(-0.1, 0.3, 300)]
     return [expose(draw(camera, seen.target, seen.plane, p), rng, NOISE) for p in places]
 

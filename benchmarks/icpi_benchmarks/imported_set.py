@@ -19,7 +19,7 @@ import numpy as np
 
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.types import Array, ObjectTrajectory
-from icpi_ros.evaluate.importing import together
+from icpi_ros.evaluate.dataset_from_runs import together
 from icpi_ros.improvers.base import Context
 from icpi_ros.learn.building.hindsight import all_pairs, relabel
 from icpi_ros.learn.dataset.dataset import Dataset, empty, shipped

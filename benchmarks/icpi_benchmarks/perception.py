@@ -19,9 +19,9 @@ from icpi_ros.core.latency import in_ms, times
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.synthetic import draw, expose, overhead
-from icpi_ros.perception.targets import Watch, watch
+from icpi_ros.perception.targets import TrackedTarget, tracked_target
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
 SIZES = ((320, 240), (640, 480))
 RATE = 60
@@ -59,7 +59,7 @@ def one_core() -> Iterator[None]:
 
 def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timing:
     """Return the times of ``frames`` frames."""
-    watched = watch(TASKS.get(task))
+    watched = tracked_target(TASKS.get(task))
     tracker = ImageSource(TASKS.get(task), camera=overhead(width, height)).ready()
     film = [_frame(watched, width, height, k) for k in range(LAP)]
     detector: list[float] = []
@@ -81,7 +81,7 @@ def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timi
     return Timing(np.array(detector), np.array(both), np.array(processor), missed)
 
 
-def _frame(watched: Watch, width: int, height: int, k: int) -> Frame:
+def _frame(watched: TrackedTarget, width: int, height: int, k: int) -> Frame:
     camera, turn = overhead(width, height), 2.0 * np.pi * k / LAP
     place = watched.plane.lift(np.array([0.6 + 0.3 * np.cos(turn), 0.25 + 0.3 * np.sin(turn)]))
     image = draw(camera, watched.target, watched.plane, place)

@@ -29,7 +29,7 @@ from icpi_benchmarks.pixels import one_thread
 from icpi_benchmarks.simulator import Simulate, simulator
 from icpi_ros.core.errors import IcpiError, Refusal
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
-from icpi_ros.evaluate.physics.estimate import Estimate, estimate_of
+from icpi_ros.evaluate.physics.estimate import PhysicsEstimate, estimate_of
 from icpi_ros.evaluate.physics.fit import fit
 from icpi_ros.learn.building.build import build
 from icpi_ros.learn.building.plan import Plan
@@ -151,7 +151,7 @@ def _cost(row: Row) -> float:
 def _compared(
     number: int,
     truth: Array,
-    found: Estimate,
+    found: PhysicsEstimate,
     seconds: float,
     costs: tuple[float, float, float],
 ) -> Recovery:

@@ -20,7 +20,7 @@ from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.sources import ImageSample
-from icpi_ros.perception.targets import Watch, outline
+from icpi_ros.perception.targets import TrackedTarget, outline
 from icpi_ros.sim.camera import TYPICAL, CameraSettings, Image
 from icpi_ros.sim.filming import Film
 from icpi_ros.tasks.base import Task
@@ -102,7 +102,7 @@ class Band:
     speed: float
 
     @classmethod
-    def of(cls, watched: Watch, camera: Camera, made: Film) -> Band:
+    def of(cls, watched: TrackedTarget, camera: Camera, made: Film) -> Band:
         """Return a band that hides all of the object for HIDDEN, halfway along its path."""
         path = made.path
         way = np.concatenate(
@@ -133,7 +133,7 @@ class Band:
         return bool(np.isnan(seen.positions[inside]).all())
 
 
-def in_picture(watched: Watch, camera: Camera, path: ObjectTrajectory) -> bool:
+def in_picture(watched: TrackedTarget, camera: Camera, path: ObjectTrajectory) -> bool:
     """Whether all of the object is in the picture all the time."""
     size = np.array([camera.intrinsics.width, camera.intrinsics.height]) - 1.0
     for point in (*path.positions[::4], path.positions[-1]):

@@ -16,7 +16,7 @@ from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.types import Array
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots.base import Arm
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.filming import STANDING, Film, film
@@ -76,7 +76,9 @@ class AccuracyWork:
         theta, left_out = None, 0
         for settings in dict.fromkeys(CASES[name].settings for name in self.cases):
             settings_here = replace(settings, seed=int(rng.integers(2**62)))
-            with SimulatedCamera(world.model, "", settings_here, watch(task).target) as camera:
+            with SimulatedCamera(
+                world.model, "", settings_here, tracked_target(task).target
+            ) as camera:
                 if theta is None:
                     theta, left_out = self._inside(world, physics, camera.camera, number, rng)
                 made = film(task, arm, physics, theta, camera, world=world, standing=standing)
@@ -87,7 +89,7 @@ class AccuracyWork:
     def _sighting(
         self, name: str, number: int, camera: Camera, made: Film, left_out: int
     ) -> Sighting:
-        band = Band.of(watch(self.task), camera, made) if CASES[name].occluded else None
+        band = Band.of(tracked_target(self.task), camera, made) if CASES[name].occluded else None
         sight = look(self.task, camera, made, band)
         off = sight.path.positions[-1] - made.path.positions[-1]
         error, reason = float(np.linalg.norm(off)), sight.quality.reason
@@ -104,7 +106,7 @@ class AccuracyWork:
         theta = np.array(draw_instance(self.task, "train", self.seed, number, why_not).theta)
         for left_out in range(MOST_DRAWS):
             made = rollout(self.task, self.arm, physics, theta[np.newaxis], world=world)
-            if in_picture(watch(self.task), camera, made.trajectories[0]):
+            if in_picture(tracked_target(self.task), camera, made.trajectories[0]):
                 return theta, left_out
             theta = first_possible(self.task.space, rng, why_not)
         raise IcpiError(f"{self.task.name}: {MOST_DRAWS} thetas all took the object out of sight")

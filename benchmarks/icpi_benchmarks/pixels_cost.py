@@ -19,7 +19,7 @@ from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import Dataset
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
@@ -81,7 +81,7 @@ class CostWork:
         world = World(task, self.arm, instance.physics)
         settings = replace(pixels.WEBCAM, seed=self.seed + instance.number)
         truth = self._improve(instance, _FromTruth(task, self.arm, instance, world))
-        with SimulatedCamera(world.model, "", settings, watch(task).target) as camera:
+        with SimulatedCamera(world.model, "", settings, tracked_target(task).target) as camera:
             watching = _FromPixels(task, self.arm, instance, world, camera, self.seed)
             seen = self._improve(instance, watching)
         reasons = tuple(watching.reasons)

@@ -20,10 +20,10 @@ import numpy as np
 from icpi_ros.bags.trials import RecordedPath, RecordedTrial
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
-from icpi_ros.evaluate.answers import Answer, EvaluatedRun, evaluate_runs
-from icpi_ros.evaluate.outcomes import ESTIMATED, Estimate
-from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun, Settings
+from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun, evaluate_runs
+from icpi_ros.evaluate.outcomes import ESTIMATED, OutcomeEstimate
+from icpi_ros.evaluate.recorded_runs import RecordedRun, RecordedRunSettings
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
@@ -91,7 +91,7 @@ class Work:
 
         recorded_by = RECORDED_BY[number % len(RECORDED_BY)]
         run = _record(task, recorded_by, task.sample_goal(rng), self.trials, number, execute)
-        request = Request(improvers=IMPROVERS, pairs=self.pairs)
+        request = EvaluationRequest(improvers=IMPROVERS, pairs=self.pairs)
         (evaluated,) = evaluate_runs([run], {}, request)
         return _judge(evaluated, recorded_by, execute)
 
@@ -104,7 +104,7 @@ def _record(
     while not run.finished:
         run.tell(execute(run.ask().theta[np.newaxis])[0])
     found = tuple(_recorded(trial) for trial in run.trials)
-    return RecordedRun("run", task, improver, goal, found, Settings(seed, "given"))
+    return RecordedRun("run", task, improver, goal, found, RecordedRunSettings(seed, "given"))
 
 
 def _recorded(trial: Trial) -> RecordedTrial:
@@ -136,7 +136,7 @@ def _judge(one: EvaluatedRun, recorded_by: str, execute: Execute) -> BagResult:
     )
 
 
-def _true_costs(one: EvaluatedRun, answer: Answer, execute: Execute) -> Array:
+def _true_costs(one: EvaluatedRun, answer: EvaluatedImprover, execute: Execute) -> Array:
     task, goal = one.run.task, one.run.goal
     thetas = [*(proposed.theta for proposed in answer.proposed), *answer.hindsight]
     goals = [goal] * len(answer.proposed) + [instance.goal for instance in one.instances]
@@ -144,7 +144,7 @@ def _true_costs(one: EvaluatedRun, answer: Answer, execute: Execute) -> Array:
     return np.array([task.cost(task.error(p, g)) for p, g in zip(paths, goals, strict=True)])
 
 
-def _inside(estimates: Sequence[Estimate], costs: Array) -> list[bool]:
+def _inside(estimates: Sequence[OutcomeEstimate], costs: Array) -> list[bool]:
     return [
         estimate.low <= cost <= estimate.high
         for estimate, cost in zip(estimates, costs.tolist(), strict=True)

@@ -11,7 +11,6 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectTrajectory, TrialWindow
 from icpi_ros.perception.calibration.file import Calibration, save
-from icpi_ros.perception.synthetic import overhead
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import (
     CAMERA_DEBUG,
@@ -22,6 +21,7 @@ from icpi_ros.ros.base.topics import (
 )
 from icpi_ros.ros.perception.camera_health import MOST_RATE
 from icpi_ros.ros.perception.images import camera_info_msg
+from icpi_ros.testing.synthetic_images import overhead
 
 from .conftest import HANG
 
@@ -278,7 +278,7 @@ def test_an_unusable_calibration_file_is_refused_in_one_line(tmp_path, domain):
     files = {
         "nan": (text.replace(focal, ".nan"), "not finite|finite number"),
         "singular": (text.replace("0.0, 0.0, 1.0]", "0.0, 0.0, 0.0]", 1), "cannot be inverted"),
-        "truncated": (text[: len(text) // 3], "no usable calibration|no YAML"),
+        "truncated": (text[: len(text) // 3], "not a usable calibration|not YAML"),
         "missing": (None, "cannot read calibration"),
     }
     started = []

@@ -404,7 +404,7 @@ def test_physics_are_calibrated_with_the_arm_that_executed(
 
     def kept(task, arm, trials, seed, **more):
         arms.append(arm.name)
-        return true(task, arm, trials, seed, fit_module.Effort(2, 1, 1, 1), **more)
+        return true(task, arm, trials, seed, fit_module.FitEffort(2, 1, 1, 1), **more)
 
     monkeypatch.setattr("icpi_ros.cli.calibrate_physics.fit", kept)
     out = tmp_path / "physics.yaml"

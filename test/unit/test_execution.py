@@ -13,8 +13,8 @@ from icpi_ros.cli.main import main
 from icpi_ros.core.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
-from icpi_ros.evaluate.importing import import_runs
-from icpi_ros.evaluate.physics.sources import from_store
+from icpi_ros.evaluate.dataset_from_runs import import_runs
+from icpi_ros.evaluate.physics.recorded_trials import from_store
 from icpi_ros.learn.dataset.execution import Backend, Execution, arm_hash
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.origin import limits_digest

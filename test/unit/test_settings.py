@@ -8,7 +8,7 @@ import pytest
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.perception.window import LONGEST
+from icpi_ros.perception.sources import MAX_WINDOW
 from icpi_ros.ros.bringup.arguments import arguments
 from icpi_ros.ros.bringup.description import NODES, graph
 from icpi_ros.ros.following.planning import Rules
@@ -133,7 +133,7 @@ def test_choices_are_what_is_registered():
 
 def test_what_stands_elsewhere_too_is_the_same():
     assert find("improver").default == DEFAULT_IMPROVER
-    assert find("history").upper == LONGEST
+    assert find("history").upper == MAX_WINDOW
 
 
 @pytest.mark.parametrize("value", [True, False, 7, 0.25, "text", [0.1, -2.0], []])

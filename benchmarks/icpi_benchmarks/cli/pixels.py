@@ -17,7 +17,7 @@ from icpi_ros.core.redact import jsonable
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import check_arm, shipped
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     arms = [chosen_arm(args.arm, task) for task in tasks]
     cases, mixed = _cases(args.cases), dict[str, str]()
     for task, arm in zip(tasks, arms, strict=True):
-        watch(task)
+        tracked_target(task)
         if args.instances:
             mixed[task.name] = check_arm(shipped(task), ArmId.of(arm), args.mix)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)))

@@ -10,10 +10,9 @@ from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.core.lengths import millimetres
-from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
-from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
-from icpi_ros.evaluate.ranking import Place
+from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
+from icpi_ros.evaluate.evaluation import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
 from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag.run import as_trials
 from icpi_ros.report.page import (
@@ -77,7 +76,7 @@ def _lead(evaluation: Evaluation) -> Markup:
     ) + paragraph(KINDS)
 
 
-def _ranking(places: Sequence[Place]) -> Markup:
+def _ranking(places: Sequence[RankedImprover]) -> Markup:
     if not places:
         return paragraph("No improver was asked.", "note")
     columns = [
@@ -136,7 +135,7 @@ def _run(one: EvaluatedRun, n: int) -> Markup:
     )
 
 
-def _verdict(answer: Answer) -> str:
+def _verdict(answer: EvaluatedImprover) -> str:
     return f"no answer ({answer.failed})" if answer.failed else reproduced(answer.proposed)
 
 
@@ -193,7 +192,7 @@ def _proposals(one: EvaluatedRun) -> Markup:
     return table(columns, rows, "proposals") + _hindsight(one.answers)
 
 
-def _hindsight(answers: Mapping[str, Answer]) -> Markup:
+def _hindsight(answers: Mapping[str, EvaluatedImprover]) -> Markup:
     lines = [
         f"{name}: {len(a.solved)} solved instances, expected cost {millimetres(_mean(a.solved))} "
         "(estimated)"
@@ -208,11 +207,11 @@ def _hindsight(answers: Mapping[str, Answer]) -> Markup:
     ) + items(lines)
 
 
-def _mean(estimates: Sequence[Estimate]) -> float:
+def _mean(estimates: Sequence[OutcomeEstimate]) -> float:
     return sum(estimate.cost for estimate in estimates) / len(estimates)
 
 
-def _outcome(estimate: Estimate) -> list[Cell]:
+def _outcome(estimate: OutcomeEstimate) -> list[Cell]:
     near = estimate.nearest
     measured = estimate.kind == MEASURED
     span = "" if measured else f"{millimetres(estimate.low)} to {millimetres(estimate.high)}"
@@ -252,7 +251,7 @@ def _left_out(evaluation: Evaluation) -> Markup:
     return items(evaluation.skipped)
 
 
-def _draw_ranking(axes: Axes, places: Sequence[Place]) -> None:
+def _draw_ranking(axes: Axes, places: Sequence[RankedImprover]) -> None:
     """Draw expected costs with their intervals, the best improver on top."""
     rows = range(len(places))
     for row, place in zip(rows, places, strict=True):

@@ -13,7 +13,7 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import INFO
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.types import SECOND
-from icpi_ros.evaluate.runs import RecordedRun
+from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.report.page import Cell, Column, items, paragraph, table
 from icpi_ros.report.run.page import Section
 

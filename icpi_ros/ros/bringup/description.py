@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.bags.folder import check_folder
+from icpi_ros.bags.formats.folder import check_folder
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked

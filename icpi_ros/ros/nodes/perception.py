@@ -18,8 +18,7 @@ from rclpy.clock_type import ClockType
 
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.sources import Measurement
-from icpi_ros.perception.window import LONGEST
+from icpi_ros.perception.sources import MAX_WINDOW, Measurement
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.spin import IcpiNode, run
@@ -82,10 +81,10 @@ class Perception(IcpiNode):
             return
         start, stop = convert.to_ns(msg.start), convert.to_ns(msg.stop)
         length = (stop - start) / SECOND
-        if not 0.0 <= length <= LONGEST:
+        if not 0.0 <= length <= MAX_WINDOW:
             self.get_logger().error(
                 f"trial {msg.trial_id}: its window lasts {length:g} s, must be 0 to "
-                f"{LONGEST:g} s: did a clock jump?"
+                f"{MAX_WINDOW:g} s: did a clock jump?"
             )
             return
         deadline = time.monotonic() + WAIT_FOR_LAST

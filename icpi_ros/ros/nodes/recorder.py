@@ -19,7 +19,7 @@ from rclpy.clock_type import ClockType
 from rclpy.subscription import Subscription
 
 from icpi_ros.bags.formats.definitions import Definition, definition
-from icpi_ros.bags.recording import Limits, Recording, Topic
+from icpi_ros.bags.recording import RecordedTopic, Recording, RecordingLimits
 from icpi_ros.core.redact import leaked
 from icpi_ros.ros.bags.parameter_snapshot import ParameterSnapshot
 from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED, Recorded, kind_name
@@ -43,13 +43,13 @@ class Recorder(IcpiNode):
         """Make the bag and subscribe."""
         super().__init__("recorder")
         values = declare(self, "recorder")
-        limits = Limits(
+        limits = RecordingLimits(
             int(values["max_size"] * MEBI),
             values["max_duration"],
             int(values["keep_free"] * MEBI),
         )
         folder = Path(values["folder"] or "bag").expanduser().resolve()
-        self._known: dict[str, Topic] = {}
+        self._known: dict[str, RecordedTopic] = {}
         self._withheld = 0
         self._motions: Subscription | None = None
         definitions = {one.name: _definition(one.kind) for one in (*RECORDED, MOTIONS)}
@@ -86,12 +86,14 @@ class Recorder(IcpiNode):
         if topic is None:
             name = self.resolve_topic_name(one.name)
             offered = [p.qos_profile for p in self.get_publishers_info_by_topic(name)]
-            topic = Topic(name, self._definitions[one.name], qos_text(offered, one.profile))
+            topic = RecordedTopic(name, self._definitions[one.name], qos_text(offered, one.profile))
             self._known[one.name] = topic
         self._recording.put(topic, self.get_clock().now().nanoseconds, data)
 
     def _put(self, name: str, kind: Any, data: bytes) -> None:
-        topic = Topic(self.resolve_topic_name(name), _definition(kind), qos_text([], qos.RECORD))
+        topic = RecordedTopic(
+            self.resolve_topic_name(name), _definition(kind), qos_text([], qos.RECORD)
+        )
         self._recording.put(topic, self.get_clock().now().nanoseconds, data)
 
     def _watch_motions(self) -> None:

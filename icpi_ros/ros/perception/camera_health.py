@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejection
 
 MOST_RATE = 300.0
 """More images per second than any camera here sends [Hz]: a driver's error, or a bag too fast."""
 MOST_KINDS = 20
 """Kinds of problems that are counted apart; what a message holds must not fill the memory."""
 MANY = "other problems"
-_NOTABLE = (Rejected.CLOCK, Rejected.FUTURE)
+_NOTABLE = (Rejection.CLOCK, Rejection.FUTURE)
 """Worth a line even where other images were good."""
 
 
@@ -35,7 +35,7 @@ class CameraHealth:
 
     def _clear(self) -> None:
         self._problems: Counter[str] = Counter()
-        self._rejected: Counter[Rejected] = Counter()
+        self._rejected: Counter[Rejection] = Counter()
         self._images = 0
 
     def problem(self, text: str) -> None:
@@ -47,7 +47,7 @@ class CameraHealth:
                 self._log(text)
         self._problems[text] += 1
 
-    def image(self, stamp: int, rejected: Rejected, now: int | None) -> None:
+    def image(self, stamp: int, rejected: Rejection, now: int | None) -> None:
         """Count an image that was looked at.
 
         Args:
@@ -69,7 +69,7 @@ class CameraHealth:
         """Return what was wrong since the last call (empty = nothing), and values to show."""
         end = time.monotonic()
         length, self._begin = max(end - self._begin, 1e-3), end
-        rate, seen = self._images / length, self._rejected.pop(Rejected.NO, 0)
+        rate, seen = self._images / length, self._rejected.pop(Rejection.NO, 0)
         values = {
             "images per second": f"{rate:.1f}",
             "share seen": f"{seen / self._images:.2f}" if self._images else "-",

@@ -21,10 +21,10 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.sources import Source
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO
@@ -88,7 +88,7 @@ class CameraFeed(Feed):
         except InvalidValue as exc:
             self._health.problem(str(exc))
             return
-        rejected = tracker.look.state.rejected if tracker.look else Rejected.NO
+        rejected = tracker.last_frame.state.rejected if tracker.last_frame else Rejection.NO
         self._health.image(sample.ns, rejected, now)
         if measured is not None:
             self._on_measured(measured)
@@ -166,7 +166,7 @@ class DebugImage:
 
     def offer(self, stamp: int, frame: Frame, tracker: ImageTracker) -> None:
         """Publish what ``tracker`` made of ``frame``, its last one; ``stamp`` in ns."""
-        now, look = time.monotonic(), tracker.look
+        now, look = time.monotonic(), tracker.last_frame
         if (
             look is None
             or now - self._sent < DEBUG_PERIOD

@@ -19,26 +19,26 @@ MIN_VIEWS = 8
 MAX_VIEWS = 40
 """More views cost time and change little."""
 MIN_TILT = 15.0
-"""Smallest angle between the two most different tilts [deg]: parallel boards say nothing new."""
+"""Smallest angle between the two most different tilts [deg]: parallel boards add nothing."""
 MIN_COVERAGE = 0.35
 """Share of the image's cells that must hold a corner."""
 GOOD_COVERAGE = 0.7
-MAX_SPREAD = 0.01
+MAX_FOCAL_STD = 0.01
 """Largest standard deviation of a focal length, as a share of it."""
-REJECT = 3.0
+OUTLIER_FACTOR = 3.0
 """A view whose residual is so many times the median of all, and above ``NOISE``, is bad."""
-NOISE = 0.3
+ALWAYS_ALLOWED_RESIDUAL = 0.3
 """Residual that a view may always have [px]."""
 MAX_REJECTED = 0.25
 """Share of bad views above which something else is wrong."""
-CERTAIN = 5.0
-"""k3 is used if it is so many standard deviations from zero."""
+K3_STDS = 5.0
+"""Distance of k3 from zero from which it is used, in its standard deviations."""
 FOLDS = 3
 """Parts of the hold-out check: each is predicted by a calibration of the others."""
 
 
 @dataclass(frozen=True)
-class CameraResult:
+class IntrinsicsResult:
     """A calibration and how good it is.
 
     Attributes:
@@ -69,19 +69,19 @@ class CameraResult:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _IntrinsicsFit:
     intrinsics: Intrinsics
     poses: list[Camera]
     deviations: Array
     residuals: Array
 
 
-def calibrate(board: Board, views: Sequence[View]) -> CameraResult:
+def calibrate(board: Board, views: Sequence[View]) -> IntrinsicsResult:
     """Return the intrinsics that explain ``views`` of ``board`` best.
 
     Raises:
         CalibrationFailed: sizes differ, too few or too similar views, too little of the image is
-            covered, the board is never tilted, or the views contradict each other; says what to do.
+            covered, the board is never tilted, or the views contradict each other.
     """
     _check_sizes(views)
     chosen = diverse(views, MAX_VIEWS)
@@ -99,7 +99,7 @@ def calibrate(board: Board, views: Sequence[View]) -> CameraResult:
     kept, fit, rejected = _without_bad(board, chosen)
     tilt = _tilt(fit.poses)
     _check(fit, tilt)
-    return CameraResult(
+    return IntrinsicsResult(
         intrinsics=fit.intrinsics,
         views=tuple(kept),
         residuals=fit.residuals,
@@ -126,13 +126,13 @@ def _check_sizes(views: Sequence[View]) -> None:
 
 def _without_bad(
     board: Board, views: Sequence[View]
-) -> tuple[list[View], _Fit, list[tuple[str, float]]]:
+) -> tuple[list[View], _IntrinsicsFit, list[tuple[str, float]]]:
     """Fit; leave the worst view out as long as it sticks out; fit again."""
     kept, rejected = list(views), list[tuple[str, float]]()
     while True:
         fit = _fit(board, kept)
         worst = int(fit.residuals.argmax())
-        limit = max(NOISE, REJECT * float(np.median(fit.residuals)))
+        limit = max(ALWAYS_ALLOWED_RESIDUAL, OUTLIER_FACTOR * float(np.median(fit.residuals)))
         if fit.residuals[worst] <= limit:
             return kept, fit, rejected
         rejected.append((kept.pop(worst).name, float(fit.residuals[worst])))
@@ -144,15 +144,15 @@ def _without_bad(
             )
 
 
-def _fit(board: Board, views: Sequence[View]) -> _Fit:
+def _fit(board: Board, views: Sequence[View]) -> _IntrinsicsFit:
     """Fit; k3 only if the views determine it: otherwise it bends the image's corners."""
     fit = _solve(board, views, 0)
-    if abs(fit.intrinsics.distortion[4]) < CERTAIN * fit.deviations[8]:
+    if abs(fit.intrinsics.distortion[4]) < K3_STDS * fit.deviations[8]:
         return _solve(board, views, cv2.CALIB_FIX_K3)
     return fit
 
 
-def _solve(board: Board, views: Sequence[View], flags: int) -> _Fit:
+def _solve(board: Board, views: Sequence[View], flags: int) -> _IntrinsicsFit:
     size = views[0].size
     try:
         _, matrix, distortion, turns, shifts, deviations, _, residuals = (
@@ -170,15 +170,15 @@ def _solve(board: Board, views: Sequence[View], flags: int) -> _Fit:
             "the views do not determine a camera: move and tilt the board between views"
         ) from exc
     values = np.asarray(matrix, dtype=np.float64)
-    spread = np.asarray(deviations, dtype=np.float64).ravel()[: 4 + DISTORTION]
-    if not (np.isfinite(values).all() and values[0, 0] > 0.0 and np.isfinite(spread).all()):
+    std = np.asarray(deviations, dtype=np.float64).ravel()[: 4 + DISTORTION]
+    if not (np.isfinite(values).all() and values[0, 0] > 0.0 and np.isfinite(std).all()):
         raise CalibrationFailed(
             "the views give no sensible camera: move and tilt the board between views"
         )
     bent = np.asarray(distortion, dtype=np.float64).ravel()[:DISTORTION]
     intrinsics = Intrinsics(*size, values, bent)
     poses = [_camera(intrinsics, t, s) for t, s in zip(turns, shifts, strict=True)]
-    return _Fit(intrinsics, poses, spread, np.asarray(residuals, dtype=np.float64).ravel())
+    return _IntrinsicsFit(intrinsics, poses, std, np.asarray(residuals, dtype=np.float64).ravel())
 
 
 def _camera(intrinsics: Intrinsics, turn: object, shift: object) -> Camera:
@@ -192,18 +192,18 @@ def _tilt(poses: Sequence[Camera]) -> float:
     return float(np.degrees(np.arccos(np.clip(normals @ normals.T, -1.0, 1.0)).max()))
 
 
-def _check(fit: _Fit, tilt: float) -> None:
+def _check(fit: _IntrinsicsFit, tilt: float) -> None:
     if tilt < MIN_TILT:
         raise CalibrationFailed(
             f"the boards are tilted against each other by {tilt:.0f} deg at most, at least "
             f"{MIN_TILT:.0f} are needed to tell focal length from distance: tilt the board"
         )
     focal = np.diag(fit.intrinsics.matrix)[:2]
-    spread = float((fit.deviations[:2] / focal).max())
-    if spread > MAX_SPREAD:
+    std = float((fit.deviations[:2] / focal).max())
+    if std > MAX_FOCAL_STD:
         raise CalibrationFailed(
-            f"the focal length is uncertain by {spread:.1%} (at most {MAX_SPREAD:.0%}): take more "
-            "views, closer to the camera and tilted by 20 to 40 deg in all directions"
+            f"the focal length is uncertain by {std:.1%} (at most {MAX_FOCAL_STD:.0%}): "
+            "take more views, closer to the camera and tilted by 20 to 40 deg in all directions"
         )
 
 

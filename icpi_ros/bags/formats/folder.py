@@ -1,4 +1,7 @@
-"""``metadata.yaml`` of a bag, as rosbag2 of Jazzy writes it (version 9)."""
+"""Folder of a new bag and its ``metadata.yaml``, as rosbag2 of Jazzy writes it (version 9).
+
+Imports nothing heavy: `icpi up` checks the folder.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,38 @@ from typing import Any
 
 import yaml
 
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.files import check_folder_writable
+
 VERSION = 9
 METADATA = "metadata.yaml"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a new bag.
+
+    Raises:
+        UsageError: it is there already, or cannot be made.
+    """
+    check_folder(folder)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as exc:
+        raise UsageError(f"cannot make the folder {folder} of the bag: {exc.strerror}") from exc
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder can become a bag.
+
+    Raises:
+        UsageError: it is there already, or cannot be made.
+    """
+    if folder.exists():
+        raise UsageError(f"{folder} exists: a recording needs a folder of its own, name another")
+    try:
+        check_folder_writable(folder)
+    except OSError as exc:
+        raise UsageError(f"cannot make the folder {folder} of the bag: {exc.strerror}") from exc
 
 
 @dataclass(frozen=True)

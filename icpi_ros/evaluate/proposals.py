@@ -1,4 +1,4 @@
-"""What an improver would have proposed for a recorded trial, from the same history and seed."""
+"""Proposals of an improver for recorded trials, from the same history and seed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from icpi_ros.bags.parameters import RecordedSetup
 from icpi_ros.core.types import Array, Trial
-from icpi_ros.evaluate.instances import Solved
-from icpi_ros.evaluate.runs import RecordedRun
+from icpi_ros.evaluate.instances import SolvedInstance
+from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -26,7 +26,7 @@ from icpi_ros.tasks.feasible import WhyNot, anything, reach_of
 
 
 @dataclass(frozen=True)
-class Proposed:
+class OfflineProposal:
     """A proposal made offline.
 
     Attributes:
@@ -51,8 +51,8 @@ class Proposed:
         return self.trial.theta
 
 
-class Bench:
-    """Improvers for the goals of one run; each proposes as the loop would have asked it.
+class RecordedRunProposer:
+    """Proposer for the goals of one run; asks each improver as the loop would have done.
 
     Args:
         run: recorded.
@@ -105,7 +105,7 @@ class Bench:
         run.why_not = self._possible
         return run
 
-    def solution(self, improver: str, instance: Solved, seed: int) -> Array:
+    def solution(self, improver: str, instance: SolvedInstance, seed: int) -> Array:
         """Return theta ``(d,)`` that an improver would have executed in a solved instance.
 
         Raises:
@@ -118,14 +118,17 @@ class Bench:
             _take(run, trial)
         return run.preview(count).theta
 
-    def proposals(self, improver: str) -> list[Proposed]:
+    def proposals(self, improver: str) -> list[OfflineProposal]:
         """Return the improver's proposal for every recorded trial that has a history.
 
         Raises:
             UsageError: see :meth:`begin`.
             BudgetSpent: its model may cost no more.
         """
-        run, found = self.begin(improver, self.run.goal, len(self.run.done)), list[Proposed]()
+        run, found = (
+            self.begin(improver, self.run.goal, len(self.run.done)),
+            list[OfflineProposal](),
+        )
         for recorded in self.run.trials:
             if (trial := recorded.trial) is None:
                 continue
@@ -135,12 +138,14 @@ class Bench:
                 _take(run, trial)
         return found
 
-    def _compared(self, now: Trial, then: Trial) -> Proposed:
+    def _compared(self, now: Trial, then: Trial) -> OfflineProposal:
         span = 2.0 * self.run.task.space.half_range
         distance = float(np.max(np.abs(now.theta - then.theta) / span))
         made = then.proposal.provenance, then.origin.improver
         asked = made == (now.proposal.provenance, now.origin.improver)
-        return Proposed(now, np.array_equal(now.theta, then.theta) if asked else None, distance)
+        return OfflineProposal(
+            now, np.array_equal(now.theta, then.theta) if asked else None, distance
+        )
 
 
 def _take(run: Run, trial: Trial) -> None:

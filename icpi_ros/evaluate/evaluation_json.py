@@ -10,10 +10,10 @@ from icpi_ros import __version__
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.redact import Json, jsonable
-from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
-from icpi_ros.evaluate.outcomes import LEVEL, Estimate
-from icpi_ros.evaluate.propose import Proposed
+from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
+from icpi_ros.evaluate.evaluation import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, OutcomeEstimate
+from icpi_ros.evaluate.proposals import OfflineProposal
 from icpi_ros.runs.trial_json import trial_json
 
 FORMAT = "icpi replay 1"
@@ -78,7 +78,7 @@ def _trial(one: EvaluatedRun, recorded: RecordedTrial) -> dict[str, Any]:
     }
 
 
-def _proposal(answer: Answer, number: int) -> dict[str, Any] | None:
+def _proposal(answer: EvaluatedImprover, number: int) -> dict[str, Any] | None:
     for n, proposed in enumerate(answer.proposed):
         if proposed.number == number:
             estimate = answer.estimates[n] if answer.estimates else None
@@ -86,7 +86,7 @@ def _proposal(answer: Answer, number: int) -> dict[str, Any] | None:
     return None
 
 
-def _proposed(proposed: Proposed) -> dict[str, Any]:
+def _proposed(proposed: OfflineProposal) -> dict[str, Any]:
     known = trial_json(proposed.trial)
     return {name: known[name] for name in PROPOSAL_KEYS} | {
         "seconds": known["proposal_seconds"],
@@ -95,8 +95,8 @@ def _proposed(proposed: Proposed) -> dict[str, Any]:
     }
 
 
-def outcome_json(estimate: Estimate) -> dict[str, Any]:
-    """Return what a theta would cost; ``kind`` is ``measured`` or ``estimated``."""
+def outcome_json(estimate: OutcomeEstimate) -> dict[str, Any]:
+    """Return the expected cost of a theta; ``kind`` is ``measured`` or ``estimated``."""
     return {
         "kind": estimate.kind,
         "basis": estimate.basis,

@@ -1,4 +1,4 @@
-"""Hindsight examples out of recorded bags: every example says which trials it was made of."""
+"""Data sets from recorded bags: hindsight examples, with the trials they were made of."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import RecordedTrial, read_trials
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.types import Trial
-from icpi_ros.evaluate.importing import LEAST_TRIALS, Imported, choose, join, shows
-from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun, group
-from icpi_ros.evaluate.seeing import executed_of, see_runs
+from icpi_ros.evaluate.dataset_from_runs import (
+    MIN_TRIALS,
+    ImportedDataset,
+    choose,
+    join,
+    shows_outcome,
+)
+from icpi_ros.evaluate.recorded_runs import RecordedRun, group
+from icpi_ros.evaluate.reperception import executed_of, see_runs
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.building.hindsight import all_pairs, relabel
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution
@@ -44,9 +50,9 @@ def import_bags(
     examples: int | None = None,
     seed: int = 0,
     one_physics: bool = False,
-    request: Request | None = None,
+    request: EvaluationRequest | None = None,
     mix: bool = False,
-) -> Imported:
+) -> ImportedDataset:
     """Relabel the recorded trials of bags by hindsight.
 
     A trial's path is the recorded one; where none was recorded, perception is done again.
@@ -60,7 +66,7 @@ def import_bags(
         one_physics: all runs were made under the same conditions, so that trials of different
             runs are paired as well; False = each run is a physics of its own.
         request: source and camera of perception; None = as in the recording.
-        mix: runs of several arms or backends are meant; provenance says which.
+        mix: runs of several arms or backends are meant; provenance names them.
 
     Raises:
         UsageError: no run is usable, a named one is not there, or they would mix arms or backends.
@@ -69,7 +75,7 @@ def import_bags(
     left_out: list[str] = []
     for bag in bags:
         try:
-            found = _parts(bag, task, request or Request(), left_out)
+            found = _parts(bag, task, request or EvaluationRequest(), left_out)
         except UsageError as exc:
             left_out.append(str(exc))
             continue
@@ -89,23 +95,28 @@ def import_bags(
     provenance = _provenance(task, parts, run_ids, one_physics, examples, seed)
     provenance |= {"mixed": mixed} if mixed else {}
     arms = distinct(ArmId.of_way(way) for _, way in ways)
-    return Imported(replace(dataset, provenance=provenance, arms=arms), tuple(left_out))
+    return ImportedDataset(replace(dataset, provenance=provenance, arms=arms), tuple(left_out))
 
 
-def _parts(bag: Bag, task: Task, request: Request, left_out: list[str]) -> list[_Part]:
+def _parts(bag: Bag, task: Task, request: EvaluationRequest, left_out: list[str]) -> list[_Part]:
     trials = read_trials(bag)
     grouped = group(trials, task.name)
     left_out += grouped.skipped
     way = recorded_setup(bag).way(task)
     return [
-        _Part(str(bag.path), run.run_id, tuple(t for t in executed if shows(task, t.path)), way)
+        _Part(
+            str(bag.path),
+            run.run_id,
+            tuple(t for t in executed if shows_outcome(task, t.path)),
+            way,
+        )
         for run in grouped.runs
         if (executed := executed_of(run, _seen(bag, run, trials, request)))
     ]
 
 
 def _seen(
-    bag: Bag, run: RecordedRun, trials: Sequence[RecordedTrial], request: Request
+    bag: Bag, run: RecordedRun, trials: Sequence[RecordedTrial], request: EvaluationRequest
 ) -> dict[int, SeenPath]:
     """Do perception again for the trials that have no recorded path; empty = all have one."""
     if all(trial.path is not None for trial in run.done):
@@ -123,11 +134,11 @@ def _relabelled(
     for members in together:
         thetas = np.array([trial.theta for part in members for trial in part.executed])
         paths = [trial.path for part in members for trial in part.executed]
-        if len(paths) < LEAST_TRIALS:
+        if len(paths) < MIN_TRIALS:
             names = ", ".join(part.run_id for part in members)
             left_out.append(
                 f"run {names} has {len(paths)} trials with a path, hindsight needs at least "
-                f"{LEAST_TRIALS}"
+                f"{MIN_TRIALS}"
             )
             for part in members:
                 parts.remove(part)

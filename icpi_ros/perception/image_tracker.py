@@ -1,4 +1,4 @@
-"""Images in, states and trajectories out: detector, tracker, smoother and quality together."""
+"""Tracker of one object through images: detector, Kalman tracker, smoother and quality judge."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.quality import Quality, judge
-from icpi_ros.perception.smoother import Smoothed, smooth
-from icpi_ros.perception.targets import Watch
+from icpi_ros.perception.smoother import SmoothedPath, smooth
+from icpi_ros.perception.targets import TrackedTarget
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import Look, Rejected, TrackingSettings, TrackState, unseen
+from icpi_ros.perception.tracking_types import (
+    Rejection,
+    TrackedFrame,
+    TrackingSettings,
+    TrackState,
+    unseen,
+)
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
 
-DARK, WHITE = 8.0, 250.0
+BLACK_LEVEL, WHITE_LEVEL = 8.0, 250.0
 """Mean levels, of 255, of a black and of a saturated image."""
-THIN = 17
-"""One pixel in so many, each way, tells whether an image is black or saturated; odd, so that all
+EXPOSURE_STRIDE = 17
+"""Stride [px] of the pixels by which an image is called black or saturated; odd, so that all
 colours of a Bayer image are among them."""
-MARGIN = 0.25
+SMOOTHING_MARGIN = 0.25
 """Time around a window whose measurements help to smooth it [s]."""
-MATCH = 0.6
-"""Before the first and after the last measurement a sample may be this share of a period away."""
+GRID_TOLERANCE = 0.6
+"""Largest distance of a sample before the first or after the last measurement [periods]."""
 
 
 class ImageTracker:
-    """Follows one object through a camera's images; not thread-safe.
+    """Tracker of one object through a camera's images; not thread-safe.
 
     Args:
         camera: calibrated.
@@ -52,15 +58,15 @@ class ImageTracker:
         self.plane = plane
         self.detector = Detector(target, camera, plane, self.settings.detector)
         self.tracker = Tracker(camera, plane, self.settings.tracker)
-        self._seen: deque[TrackState] = deque(maxlen=self.settings.most_frames)
+        self._seen: deque[TrackState] = deque(maxlen=self.settings.max_frames)
         self._surveyed: int | None = None
         self._newest: int | None = None
-        self.look: Look | None = None
-        """What was made of the last frame; None if there was none."""
+        self.last_frame: TrackedFrame | None = None
+        """Result of the last frame; None before the first."""
 
     @classmethod
-    def of(cls, watched: Watch, camera: Camera) -> ImageTracker:
-        """Return a tracker of what a task's camera follows; see :func:`targets.watch`."""
+    def of(cls, watched: TrackedTarget, camera: Camera) -> ImageTracker:
+        """Return a tracker of a task's target; see :func:`targets.tracked_target`."""
         return cls(camera, watched.target, watched.plane, watched.settings)
 
     @property
@@ -80,11 +86,11 @@ class ImageTracker:
             InvalidValue: the frame's size is not the camera's.
         """
         why = self.tracker.check(stamp_ns, now_ns)
-        if why is not Rejected.NO:
-            if why is Rejected.CLOCK:
+        if why is not Rejection.NO:
+            if why is Rejection.CLOCK:
                 self._seen.clear()
                 self._surveyed = self._newest = None
-            return self._looked(Look(None, (), unseen(stamp_ns, why)))
+            return self._keep_frame(TrackedFrame(None, (), unseen(stamp_ns, why)))
         expected = self.tracker.expected(stamp_ns)
         if expected is None or self._survey_due(stamp_ns):
             self._surveyed = stamp_ns
@@ -95,16 +101,16 @@ class ImageTracker:
         self._newest = stamp_ns
         if state.measured:
             self._keep(state)
-        elif state.rejected is Rejected.NOTHING:
+        elif state.rejected is Rejection.NOTHING:
             state = unseen(stamp_ns, _exposure(frame))
-        return self._looked(Look(expected, tuple(detections), state))
+        return self._keep_frame(TrackedFrame(expected, tuple(detections), state))
 
-    def _looked(self, look: Look) -> TrackState:
-        self.look = look
-        return look.state
+    def _keep_frame(self, tracked: TrackedFrame) -> TrackState:
+        self.last_frame = tracked
+        return tracked.state
 
     def reset(self, near: Array | None = None) -> None:
-        """Start a new track; see :meth:`Tracker.reset`.  The past stays."""
+        """Start a new track, see :meth:`Tracker.reset`; ``near`` in [m].  The past stays."""
         self.tracker.reset(near)
 
     def trajectory(
@@ -130,18 +136,18 @@ class ImageTracker:
         positions: Array = np.full((len(times), 3), np.nan)
         residual = rate = float("nan")
         if path is not None:
-            known = _bracketed(times, path.times, self.settings.bridge, MATCH * period)
+            known = _bracketed(times, path.times, self.settings.bridge, GRID_TOLERANCE * period)
             positions[known] = self.plane.lift(path.at(times[known]))
             residual, rate = path.residual, _rate(path.times, self.settings.bridge)
         trajectory = ObjectTrajectory(times, positions)
         return trajectory, judge(trajectory, residual, rate, self.settings.quality)
 
-    def smoothed(self, start_ns: int, stop_ns: int) -> Smoothed | None:
-        """Return the smoothed path of the measured frames of a window, and shortly around it.
+    def smoothed(self, start_ns: int, stop_ns: int) -> SmoothedPath | None:
+        """Return the smoothed path of the measured frames in and around a window [ns].
 
         Its times count from ``start_ns`` [s].  None if the object was not seen.
         """
-        margin = round(MARGIN * SECOND)
+        margin = round(SMOOTHING_MARGIN * SECOND)
         used = [s for s in self._seen if start_ns - margin <= s.stamp_ns <= stop_ns + margin]
         if not any(start_ns <= s.stamp_ns <= stop_ns for s in used):
             return None
@@ -161,16 +167,16 @@ class ImageTracker:
             self._seen.popleft()
 
 
-def _exposure(frame: Frame) -> Rejected:
+def _exposure(frame: Frame) -> Rejection:
     """Return why nothing was seen: too dark, too bright, or just nothing there."""
-    mean = float(frame.pixels[::THIN, ::THIN].mean())
-    if mean < DARK:
-        return Rejected.DARK
-    return Rejected.WHITE if mean > WHITE else Rejected.NOTHING
+    mean = float(frame.pixels[::EXPOSURE_STRIDE, ::EXPOSURE_STRIDE].mean())
+    if mean < BLACK_LEVEL:
+        return Rejection.DARK
+    return Rejection.WHITE if mean > WHITE_LEVEL else Rejection.NOTHING
 
 
 def _bracketed(times: Array, seen: Array, bridge: float, edge: float) -> Array:
-    """Tell which ``times`` lie between two measurements close together, or almost on one."""
+    """Return which ``times`` lie between two measurements close together, or almost on one."""
     after = np.searchsorted(seen, times, side="left")
     left = seen[np.clip(after - 1, 0, len(seen) - 1)]
     right = seen[np.clip(after, 0, len(seen) - 1)]

@@ -1,4 +1,4 @@
-"""A whole bag evaluated: perception again, proposals, what they would have cost, a ranking."""
+"""Evaluation of a bag: perception again, proposals, their expected costs, a ranking."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from icpi_ros.bags.parameters import RecordedSetup, recorded_setup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import read_trials
-from icpi_ros.evaluate.answers import Answer, EvaluatedRun, evaluate_runs, examples_of
-from icpi_ros.evaluate.outcomes import Estimate
-from icpi_ros.evaluate.ranking import Place, rank
-from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun, group, settled
-from icpi_ros.evaluate.seeing import recorded_seconds, see_runs
+from icpi_ros.evaluate.evaluated_runs import (
+    EvaluatedImprover,
+    EvaluatedRun,
+    evaluate_runs,
+    examples_of,
+)
+from icpi_ros.evaluate.outcomes import OutcomeEstimate, RankedImprover, rank
+from icpi_ros.evaluate.recorded_runs import RecordedRun, group, settled
+from icpi_ros.evaluate.reperception import recorded_seconds, see_runs
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import check_arm
 from icpi_ros.learn.dataset.mixing import ArmId, refuse_ways
@@ -23,7 +27,7 @@ from icpi_ros.robots import argument_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of a bag.
+    """Result of the evaluation of a bag.
 
     Attributes:
         source: what positions came from; None = perception was not done again.
@@ -37,7 +41,7 @@ class Evaluation:
 
     source: str | None
     runs: tuple[EvaluatedRun, ...]
-    ranking: tuple[Place, ...]
+    ranking: tuple[RankedImprover, ...]
     skipped: tuple[str, ...]
     recorded: float
     seconds: Mapping[str, float]
@@ -45,13 +49,13 @@ class Evaluation:
 
     @property
     def factor(self) -> float:
-        """How many times faster than the recording; NaN = no window was recorded."""
+        """Speed of the evaluation in lengths of the recording; NaN = no window was recorded."""
         total = self.seconds["total"]
         return self.recorded / total if self.recorded > 0.0 and total > 0.0 else float("nan")
 
 
-def evaluate(bag: Bag, request: Request) -> Evaluation:
-    """Return everything that can be said about a bag.
+def evaluate(bag: Bag, request: EvaluationRequest) -> Evaluation:
+    """Return the evaluation of a bag.
 
     Raises:
         UsageError: an argument does not fit, or nothing in the bag can be evaluated.
@@ -90,7 +94,9 @@ def evaluate(bag: Bag, request: Request) -> Evaluation:
     )
 
 
-def _mixed(runs: Sequence[RecordedRun], setup: RecordedSetup, request: Request) -> list[str]:
+def _mixed(
+    runs: Sequence[RecordedRun], setup: RecordedSetup, request: EvaluationRequest
+) -> list[str]:
     """Return what of another arm than the recorded one is used on purpose.
 
     Raises:
@@ -129,11 +135,11 @@ class _Clock:
         return {**self._laps, "total": time.perf_counter() - self._start}
 
 
-def _overall(runs: Sequence[EvaluatedRun]) -> tuple[Place, ...]:
+def _overall(runs: Sequence[EvaluatedRun]) -> tuple[RankedImprover, ...]:
     """Rank over all runs the improvers that answered to each of them."""
-    pooled: dict[str, list[Estimate]] = {}
+    pooled: dict[str, list[OutcomeEstimate]] = {}
     for name in dict.fromkeys(name for run in runs for name in run.answers):
-        answers = [run.answers.get(name, Answer(failed="not asked")) for run in runs]
+        answers = [run.answers.get(name, EvaluatedImprover(failed="not asked")) for run in runs]
         if not any(answer.failed for answer in answers):
             pooled[name] = [e for a in answers for e in (*a.estimates, *a.solved)]
     return tuple(rank(pooled))

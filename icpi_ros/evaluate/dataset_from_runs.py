@@ -18,11 +18,11 @@ from icpi_ros.learn.dataset.mixing import ArmId, distinct, refuse_ways, two_arms
 from icpi_ros.runs.store.store import RunRecord, TrialStore
 from icpi_ros.tasks.base import Task
 
-LEAST_TRIALS = 2
+MIN_TRIALS = 2
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedDataset:
     """A data set, and one line for every run that gave nothing to it."""
 
     dataset: Dataset
@@ -36,7 +36,7 @@ def import_runs(
     examples: int | None = None,
     seed: int = 0,
     mix: bool = False,
-) -> Imported:
+) -> ImportedDataset:
     """Relabel the trials of stored runs by hindsight.
 
     Each run counts as one physics: its trials must have been made under the same conditions.
@@ -48,7 +48,7 @@ def import_runs(
         run_ids: which runs, in this order; none = every run of the task that is usable.
         examples: at most so many, chosen at random; None = every pair of trials.
         seed: of that choice.
-        mix: runs of several arms or backends are meant; provenance says which.
+        mix: runs of several arms or backends are meant; provenance names them.
 
     Raises:
         UsageError: a named run is not usable, no run is, or they would mix arms or backends.
@@ -76,7 +76,7 @@ def import_runs(
     dataset = choose(join(task, parts), examples, seed)
     made = _provenance(task, used, examples, seed) | ({"mixed": mixed} if mixed else {})
     arms = distinct(ArmId.of_way(way) for _, way in ways)
-    return Imported(replace(dataset, provenance=made, arms=arms), tuple(left_out))
+    return ImportedDataset(replace(dataset, provenance=made, arms=arms), tuple(left_out))
 
 
 def _ways(store: TrialStore, run_id: str) -> list[Execution]:
@@ -92,12 +92,14 @@ def _relabel_run(store: TrialStore, task: Task, run_id: str, group: int, mix: bo
     if not mix:
         refuse_mixed(run_id, record.mixed)
     trials = [
-        t for t in store.trials(run_id) if t.outcome is not None and shows(task, t.trajectory)
+        t
+        for t in store.trials(run_id)
+        if t.outcome is not None and shows_outcome(task, t.trajectory)
     ]
-    if len(trials) < LEAST_TRIALS:
+    if len(trials) < MIN_TRIALS:
         raise DatasetError(
             f"run {run_id} has {len(trials)} finished trials with a trajectory, hindsight needs "
-            f"at least {LEAST_TRIALS}: continue it with `icpi run --resume {run_id}`"
+            f"at least {MIN_TRIALS}: continue it with `icpi run --resume {run_id}`"
         )
     trajectories = [t.trajectory for t in trials if t.trajectory is not None]
     thetas = np.stack([t.theta for t in trials])
@@ -115,8 +117,8 @@ def _check_run(run: RunRecord, task: Task) -> None:
         )
 
 
-def shows(task: Task, trajectory: ObjectTrajectory | None) -> bool:
-    """Tell whether a trajectory shows what became of the object."""
+def shows_outcome(task: Task, trajectory: ObjectTrajectory | None) -> bool:
+    """Return whether a trajectory shows what became of the object."""
     if trajectory is None:
         return False
     try:
@@ -139,7 +141,7 @@ def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> D
         known: first.
         added: second.
         task: of both.
-        mix: they may be of different arms; provenance says of which.
+        mix: they may be of different arms; provenance names them.
 
     Raises:
         DatasetError: they are of different arms, and that is not meant.

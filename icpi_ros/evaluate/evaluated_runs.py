@@ -1,4 +1,4 @@
-"""What improvers say to recorded runs, and what that would have cost."""
+"""Improvers evaluated on recorded runs: their proposals, and the expected costs of these."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, DatasetError, UsageError
 from icpi_ros.core.types import Array
-from icpi_ros.evaluate.compare import Difference, difference
-from icpi_ros.evaluate.instances import Solved, solved_instances
-from icpi_ros.evaluate.outcomes import Estimate, Outcomes
-from icpi_ros.evaluate.propose import Bench, Proposed
-from icpi_ros.evaluate.ranking import Place, rank
-from icpi_ros.evaluate.request import Request
-from icpi_ros.evaluate.runs import RecordedRun
-from icpi_ros.evaluate.seeing import executed_of
+from icpi_ros.evaluate.instances import SolvedInstance, solved_instances
+from icpi_ros.evaluate.outcomes import OutcomeEstimate, OutcomeEstimator, RankedImprover, rank
+from icpi_ros.evaluate.proposals import OfflineProposal, RecordedRunProposer
+from icpi_ros.evaluate.recorded_runs import RecordedRun
+from icpi_ros.evaluate.reperception import PathDeviation, deviation_of, executed_of
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import Dataset, shipped
 from icpi_ros.perception.sources import SeenPath
@@ -26,27 +24,27 @@ were executed, and so the solutions."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one improver says to one run.
+class EvaluatedImprover:
+    """Evaluation of one improver on one run.
 
     Attributes:
         proposed: for every recorded trial with a history.
         estimates: of these, in the same order.
         hindsight: thetas ``(d,)`` for the run's solved instances.
         solved: estimates of these, in the same order.
-        failed: why it does not answer; "" = it does.
+        failed: the reason why it does not propose; None = it does.
     """
 
-    proposed: tuple[Proposed, ...] = ()
-    estimates: tuple[Estimate, ...] = ()
+    proposed: tuple[OfflineProposal, ...] = ()
+    estimates: tuple[OutcomeEstimate, ...] = ()
     hindsight: tuple[Array, ...] = ()
-    solved: tuple[Estimate, ...] = ()
-    failed: str = ""
+    solved: tuple[OutcomeEstimate, ...] = ()
+    failed: str | None = None
 
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """One run.
+    """Evaluation of one recorded run.
 
     Attributes:
         run: as it was recorded.
@@ -54,21 +52,21 @@ class EvaluatedRun:
         seen: perception now, by trial number.
         instances: solved ones.
         answers: by improver.
-        ranking: by expected cost over recorded trials and solved instances.
+        ranking: by expected cost [m] over recorded trials and solved instances.
     """
 
     run: RecordedRun
-    differences: Mapping[int, Difference]
+    differences: Mapping[int, PathDeviation]
     seen: Mapping[int, SeenPath]
-    instances: tuple[Solved, ...]
-    answers: Mapping[str, Answer]
-    ranking: tuple[Place, ...]
+    instances: tuple[SolvedInstance, ...]
+    answers: Mapping[str, EvaluatedImprover]
+    ranking: tuple[RankedImprover, ...]
 
 
 def evaluate_runs(
     runs: Sequence[RecordedRun],
     seen: Mapping[str, SeenPath],
-    request: Request,
+    request: EvaluationRequest,
 ) -> list[EvaluatedRun]:
     """Evaluate runs whose trials were seen already; ``seen`` is by trial id."""
     prepared = [_Prepared.of(run, seen, request) for run in runs]
@@ -79,39 +77,41 @@ def evaluate_runs(
         if name in IMPROVERS
     ]
     asking = _Asking(prepared, jobs, request.dataset, dict(request.options))
-    said = dict(request.workers.run(asking, range(len(jobs))))
-    answers: list[dict[str, Answer]] = [{} for _ in prepared]
+    asked = dict(request.workers.run(asking, range(len(jobs))))
+    answers: list[dict[str, EvaluatedImprover]] = [{} for _ in prepared]
     for job, (n, name) in enumerate(jobs):
-        answers[n][name] = prepared[n].judged(said[job])
+        answers[n][name] = prepared[n].judged(asked[job])
     return [one.evaluated(found) for one, found in zip(prepared, answers, strict=True)]
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A run with what is needed to ask improvers, and to judge what they say."""
+    """A run with what is needed to ask improvers, and to judge their proposals."""
 
     run: RecordedRun
     seen: Mapping[int, SeenPath]
-    differences: Mapping[int, Difference]
-    instances: tuple[Solved, ...]
-    outcomes: Outcomes | None
+    differences: Mapping[int, PathDeviation]
+    instances: tuple[SolvedInstance, ...]
+    outcomes: OutcomeEstimator | None
 
     @classmethod
-    def of(cls, run: RecordedRun, seen: Mapping[str, SeenPath], request: Request) -> _Prepared:
+    def of(
+        cls, run: RecordedRun, seen: Mapping[str, SeenPath], request: EvaluationRequest
+    ) -> _Prepared:
         by_number = {t.number: seen[t.trial_id] for t in run.trials if t.trial_id in seen}
         differences = {
-            t.number: difference(run.task, t, by_number.get(t.number)) for t in run.trials
+            t.number: deviation_of(run.task, t, by_number.get(t.number)) for t in run.trials
         }
         executed = executed_of(run, by_number)
         if not executed:
             return cls(run, by_number, differences, (), None)
         compared = len(set(request.improvers)) > 1
         instances = solved_instances(run.task, executed, request.pairs) if compared else []
-        outcomes = Outcomes(run.task, executed, examples_of(run, request.dataset))
+        outcomes = OutcomeEstimator(run.task, executed, examples_of(run, request.dataset))
         return cls(run, by_number, differences, tuple(instances), outcomes)
 
-    def judged(self, answer: Answer) -> Answer:
-        """Add what the proposals would have cost."""
+    def judged(self, answer: EvaluatedImprover) -> EvaluatedImprover:
+        """Add the expected costs of the proposals."""
         if self.outcomes is None:
             return answer
         thetas = [proposed.theta for proposed in answer.proposed]
@@ -122,8 +122,8 @@ class _Prepared:
         estimates = self.outcomes.estimate(self.run.goal, thetas)
         return replace(answer, estimates=tuple(estimates), solved=tuple(solved))
 
-    def evaluated(self, answers: Mapping[str, Answer]) -> EvaluatedRun:
-        """Return the whole."""
+    def evaluated(self, answers: Mapping[str, EvaluatedImprover]) -> EvaluatedRun:
+        """Return the run with the evaluation of every improver."""
         ranking = rank({name: (*a.estimates, *a.solved) for name, a in answers.items()})
         return EvaluatedRun(
             self.run, self.differences, self.seen, self.instances, answers, tuple(ranking)
@@ -131,7 +131,7 @@ class _Prepared:
 
 
 def examples_of(run: RecordedRun, dataset: Dataset | None) -> Dataset | None:
-    """Return what the outcome model learns from; None = there is no set of this task."""
+    """Return the examples of the outcome model; None = there is no set of this task."""
     if dataset is not None:
         return dataset if dataset.task == run.task.name else None
     try:
@@ -142,23 +142,23 @@ def examples_of(run: RecordedRun, dataset: Dataset | None) -> Dataset | None:
 
 @dataclass(frozen=True)
 class _Asking:
-    """Asks one improver about one run; travels to worker processes."""
+    """Call of one improver for one run; travels to worker processes."""
 
     prepared: Sequence[_Prepared]
     jobs: Sequence[tuple[int, str]]
     dataset: Dataset | None
     options: Mapping[str, Any]
 
-    def __call__(self, job: int) -> Answer:
+    def __call__(self, job: int) -> EvaluatedImprover:
         n, name = self.jobs[job]
         one = self.prepared[n]
         try:
-            bench = Bench(one.run, self.dataset, self.options)
+            bench = RecordedRunProposer(one.run, self.dataset, self.options)
             proposed = bench.proposals(name)
             hindsight = [
                 bench.solution(name, instance, OTHER_SEED + k)
                 for k, instance in enumerate(one.instances)
             ]
         except (UsageError, BudgetSpent) as exc:
-            return Answer(failed=str(exc))
-        return Answer(tuple(proposed), hindsight=tuple(hindsight))
+            return EvaluatedImprover(failed=str(exc))
+        return EvaluatedImprover(tuple(proposed), hindsight=tuple(hindsight))

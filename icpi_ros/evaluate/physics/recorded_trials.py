@@ -1,4 +1,4 @@
-"""Recorded trials for a calibration: from a bag, or from the trial store."""
+"""Recorded trials for a system identification: from a bag, or from the trial store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
-MOST_TRIALS = 24
+MAX_TRIALS = 24
 """Trials that are used at most, evenly chosen: time grows with their number."""
-LEAST_SAMPLES = 10
-_SLACK = 1e-9
+MIN_SAMPLES = 10
+_THETA_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Recording:
+class CalibrationTrials:
     """Trials of one table.
 
     Attributes:
@@ -45,8 +45,8 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A trial, or a window without one; ``poor`` says why its path tells nothing of its theta."""
+class _Candidate:
+    """A trial, or a window without one; ``poor`` is why its path does not belong to its theta."""
 
     name: str
     number: int
@@ -56,25 +56,28 @@ class _Found:
 
 
 def from_bag(
-    path: Path, task: str = "", run: str = "", numbers: Collection[int] | None = None
-) -> Recording:
+    path: Path,
+    task: str | None = None,
+    run: str | None = None,
+    numbers: Collection[int] | None = None,
+) -> CalibrationTrials:
     """Return the trials of a bag.
 
     Args:
         path: of the bag.
-        task: only trials of it; "" = the bag must have one task only.
-        run: only trials of that run; "" = all, which must then be of one table.
+        task: only trials of it; None = the bag must have one task only.
+        run: only trials of that run; None = all, which must then be of one table.
         numbers: only trials with these numbers; None = all.
 
     Raises:
-        UsageError: nothing in it can be used; says why.
+        UsageError: nothing in it can be used; gives the reason.
     """
     bag = Bag(path)
-    trials = [trial for trial in read_trials(bag) if not run or trial.run_id == run]
+    trials = [trial for trial in read_trials(bag) if run is None or trial.run_id == run]
     if not trials:
         raise UsageError(f"bag {path} has no trial of run {run!r}")
     runs = len({trial.run_id for trial in trials})
-    found = [_Found(one.name, one.number, one.task, one.seen, _poor(one)) for one in trials]
+    found = [_Candidate(one.name, one.number, one.task, one.seen, _poor(one)) for one in trials]
     note = f", {runs} runs taken as one table" if runs > 1 else ""
     made = _recording(found, task, numbers, f"bag {path.name}{note}")
     return replace(made, arms=distinct([ArmId.of_way(recorded_setup(bag).way(made.task))]))
@@ -83,10 +86,10 @@ def from_bag(
 def from_store(
     store: TrialStore,
     run: str,
-    task: str = "",
+    task: str | None = None,
     numbers: Collection[int] | None = None,
     mix: bool = False,
-) -> Recording:
+) -> CalibrationTrials:
     """Return the trials of a stored run; see :func:`from_bag`.
 
     Raises:
@@ -98,7 +101,7 @@ def from_store(
     if not mix:
         refuse_mixed(run, record.mixed)
     found = [
-        _Found(trial.name, trial.number, own, trial, _unfinished(trial.status))
+        _Candidate(trial.name, trial.number, own, trial, _unfinished(trial.status))
         for trial in store.trials(run)
     ]
     note = f", mixed on purpose: {record.mixed}" if record.mixed else ""
@@ -113,14 +116,14 @@ def _poor(trial: RecordedTrial) -> str:
 
 
 def _unfinished(status: TrialStatus | None) -> str:
-    """Return why theta was perhaps not executed to its end, "" if it was."""
+    """Return the reason why theta was perhaps not executed to its end, "" if it was."""
     stopped = status in (TrialStatus.FAILED, TrialStatus.CANCELLED, TrialStatus.INTERRUPTED)
     return f"its motion may have been stopped: it is {status}" if stopped else ""
 
 
 def _recording(
-    found: Sequence[_Found], task: str, numbers: Collection[int] | None, source: str
-) -> Recording:
+    found: Sequence[_Candidate], task: str | None, numbers: Collection[int] | None, source: str
+) -> CalibrationTrials:
     if numbers is not None:
         missing = sorted(set(numbers) - {trial.number for trial in found})
         if missing:
@@ -142,25 +145,25 @@ def _recording(
             f"{source}: no trial of {chosen.name} can be used"
             + (f" ({left_out[0]})" if left_out else ", there is none")
         )
-    kept = np.unique(np.linspace(0, len(usable) - 1, MOST_TRIALS).round().astype(int))
+    kept = np.unique(np.linspace(0, len(usable) - 1, MAX_TRIALS).round().astype(int))
     if len(kept) < len(usable):
-        left_out.append(f"{len(usable) - len(kept)} of {len(usable)} trials: {MOST_TRIALS} suffice")
-    return Recording(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
+        left_out.append(f"{len(usable) - len(kept)} of {len(usable)} trials: {MAX_TRIALS} suffice")
+    return CalibrationTrials(chosen, tuple(usable[i] for i in kept), source, tuple(left_out))
 
 
-def _task_name(found: Sequence[_Found], asked: str, source: str) -> str:
+def _task_name(found: Sequence[_Candidate], asked: str | None, source: str) -> str:
     names = sorted({trial.task for trial in found})
-    if asked and asked in names:
+    if asked is not None and asked in names:
         return asked
-    if asked:
+    if asked is not None:
         raise UsageError(f"{source} has no trial of task {asked!r}, only of {', '.join(names)}")
     if len(names) != 1:
         raise UsageError(f"{source} has trials of {', '.join(names) or 'no task'}: give --task")
     return names[0]
 
 
-def _unusable(found: _Found, task: Task) -> str:
-    """Return why a trial cannot be used, "" if it can."""
+def _unusable(found: _Candidate, task: Task) -> str:
+    """Return the reason why a trial cannot be used, "" if it can."""
     trial = found.trial
     if found.task != task.name:
         return f"of task {found.task}"
@@ -172,9 +175,9 @@ def _unusable(found: _Found, task: Task) -> str:
         return found.poor
     space = task.space
     fits = trial.theta.shape == (space.dim,)
-    if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _SLACK):
-        return f"theta {np.round(trial.theta, 4).tolist()} is no theta of {task.name}"
+    if not fits or not np.all(np.abs(space.normalise(trial.theta)) <= 1.0 + _THETA_ROUNDING):
+        return f"theta {np.round(trial.theta, 4).tolist()} is not a theta of {task.name}"
     there = int(np.isfinite(trial.trajectory.positions).all(axis=1).sum())
-    if there < LEAST_SAMPLES:
-        return f"{there} samples of its path are there, at least {LEAST_SAMPLES} are needed"
+    if there < MIN_SAMPLES:
+        return f"{there} samples of its path are there, at least {MIN_SAMPLES} are needed"
     return ""

@@ -1,4 +1,4 @@
-"""Values of tracking: settings, detections, and what one frame says about the object."""
+"""Values of tracking: settings, detections, and the object's state by frame."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from icpi_ros.perception.smoother import SmootherSettings
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """What still counts as the target.
+    """Limits of what counts as the target.
 
     Attributes:
-        least_area: seen area over expected area; less is hidden too far or another object.
-        most_area: more is another object, or one that touches it.
-        least_circularity: of the blob; a long one is another object or far too blurred.
-        least_score: overlap with the expected outline.
+        min_area: seen area over expected area; less is hidden too far or another object.
+        max_area: more is another object, or one that touches it.
+        min_circularity: of the blob; a long one is another object or far too blurred.
+        min_score: overlap with the expected outline.
         std: of the centroid of a whole, sharp object [px].
-        most_candidates: blobs that get a fine look, largest first.
+        max_candidates: blobs that get a fine look, largest first.
     """
 
-    least_area: float = 0.35
-    most_area: float = 1.7
-    least_circularity: float = 0.6
-    least_score: float = 0.35
+    min_area: float = 0.35
+    max_area: float = 1.7
+    min_circularity: float = 0.6
+    min_score: float = 0.35
     std: float = 0.05
-    most_candidates: int = 6
+    max_candidates: int = 6
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Detection:
     std: float
 
 
-class Rejected(StrEnum):
-    """Why a frame gave no position."""
+class Rejection(StrEnum):
+    """Reason why a frame gave no position."""
 
     NO = ""
     """It gave one."""
@@ -70,12 +70,12 @@ class Rejected(StrEnum):
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    """How the object may move and what starts a track.
+    """Limits of the object's motion, and of the start of a track.
 
     Attributes:
         power: power density of the acceleration [m^2/s^3]; covers a strike.
         gate: largest Mahalanobis distance of a measurement.
-        most_speed: faster is a jump [m/s].
+        max_speed: faster is a jump [m/s].
         lost_after: time without a measurement after which the track is dropped [s].
         doubt_after: time without a measurement after which a candidate must look as good as for
             a new track [s]: by then the gate is wide.
@@ -90,7 +90,7 @@ class TrackerSettings:
 
     power: float = 40.0
     gate: float = 4.0
-    most_speed: float = 4.0
+    max_speed: float = 4.0
     lost_after: float = 0.5
     doubt_after: float = 0.1
     acquire_score: float = 0.6
@@ -103,7 +103,7 @@ class TrackerSettings:
 
 @dataclass(frozen=True)
 class TrackState:
-    """What one frame says about the object.
+    """State of the object by one frame.
 
     Attributes:
         stamp_ns: of the image [ns].
@@ -123,14 +123,14 @@ class TrackState:
     velocity: Array
     covariance: Array
     measured: bool
-    rejected: Rejected
+    rejected: Rejection
     detection: Detection | None
     point: Array
     std: float
 
 
-def unseen(stamp_ns: int, why: Rejected) -> TrackState:
-    """Return the state of a frame that gave no position."""
+def unseen(stamp_ns: int, why: Rejection) -> TrackState:
+    """Return the state of a frame, stamped ``stamp_ns`` [ns], that gave no position."""
     nothing = np.full(3, np.nan)
     covariance = np.full((4, 4), np.nan)
     return TrackState(
@@ -139,13 +139,13 @@ def unseen(stamp_ns: int, why: Rejected) -> TrackState:
 
 
 @dataclass(frozen=True)
-class Look:
-    """Everything a tracker made of one frame, to show it.
+class TrackedFrame:
+    """Result of one frame with all its candidates, to show it.
 
     Attributes:
         expected: pixel ``(2,)`` and reach [px] of where the object was expected; None = anywhere.
         detections: all candidates, best first.
-        state: what became of it.
+        state: of the object.
     """
 
     expected: tuple[Array, float] | None
@@ -158,14 +158,14 @@ class TrackingSettings:
     """All thresholds.
 
     Attributes:
-        detector: see there.
-        tracker: see there.
-        smoother: see there.
-        quality: see there.
+        detector: of the detection in one image.
+        tracker: of the track from image to image.
+        smoother: of the path of a window.
+        quality: of the limits for a path.
         bridge: between two measurements at most this far apart a sample is the smoother's
             estimate [s]; longer is a gap: NaN.
         history: how much of the past is kept [s].
-        most_frames: bound on memory, whatever the frame rate.
+        max_frames: bound on memory, whatever the frame rate.
         survey: the whole image is searched this often, to know look-alikes [s].
     """
 
@@ -175,5 +175,5 @@ class TrackingSettings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     bridge: float = 0.06
     history: float = 60.0
-    most_frames: int = 50_000
+    max_frames: int = 50_000
     survey: float = 0.25

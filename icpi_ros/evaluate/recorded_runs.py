@@ -1,4 +1,4 @@
-"""The runs that a bag holds: trials in order, checked against their task, and the run's seed."""
+"""Runs of a bag: trials in order, checked against their task, and the run's seed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from icpi_ros.core.types import Array, TrialStatus
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
-MOST_SEEDS = 10_000
-"""Seeds from 0 on that are tried where nobody says which one a run had."""
-SLACK = 1e-9
+MAX_SEEDS = 10_000
+"""Number of seeds from 0 on that are tried where the seed of a run is not given."""
+THETA_ROUNDING = 1e-9
 """Rounding of a theta at the border of its range, scaled to [-1, 1]."""
 FIRST_DRAWS = 16
 """Draws of a seed that a first attempt is looked for among."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a run was started with, as far as it is known.
+class RecordedRunSettings:
+    """Settings of a recorded run, as far as they are known.
 
     Attributes:
         seed: trial n draws from ``default_rng([seed, n])``.
@@ -57,7 +57,7 @@ class RecordedRun:
     improver: str
     goal: Array
     trials: tuple[RecordedTrial, ...]
-    settings: Settings = field(default_factory=Settings)
+    settings: RecordedRunSettings = field(default_factory=RecordedRunSettings)
 
     @property
     def done(self) -> list[RecordedTrial]:
@@ -66,36 +66,38 @@ class RecordedRun:
 
 
 @dataclass(frozen=True)
-class Grouped:
+class GroupedRuns:
     """Runs, and one line for everything that belongs to none."""
 
     runs: tuple[RecordedRun, ...]
     skipped: tuple[str, ...]
 
 
-def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> Grouped:
+def group(
+    trials: Sequence[RecordedTrial], task: str | None = None, run_id: str | None = None
+) -> GroupedRuns:
     """Sort recorded trials into runs.
 
     Args:
         trials: of a bag.
-        task: only runs of it; "" = all.
-        run_id: only this run; "" = all.
+        task: only runs of it; None = all.
+        run_id: only this run; None = all.
 
     Raises:
         UnknownName: no such task here, or no such run in the bag.
         UsageError: no trial that was recorded belongs to a run that can be evaluated.
     """
-    if task:
+    if task is not None:
         TASKS.get(task)
     found: dict[str, list[RecordedTrial]] = {}
     for trial in trials:
         if trial.status is not None and trial.number >= 0:
             found.setdefault(trial.run_id, []).append(trial)
-    if run_id and run_id not in found:
+    if run_id is not None and run_id not in found:
         raise UnknownName("run in this bag", run_id, found or {"(none)": 0})
     runs, skipped = [], _without_run(trials)
     for name, members in found.items():
-        if run_id not in ("", name) or task not in ("", members[0].task):
+        if run_id not in (None, name) or task not in (None, members[0].task):
             continue
         try:
             runs.append(_run(name, members))
@@ -103,10 +105,12 @@ def group(trials: Sequence[RecordedTrial], task: str = "", run_id: str = "") -> 
             skipped.append(f"run {name or '(no id)'} is skipped: {exc}")
     if not runs:
         raise UsageError(_nothing(found, task, skipped))
-    return Grouped(tuple(runs), tuple(skipped))
+    return GroupedRuns(tuple(runs), tuple(skipped))
 
 
-def _nothing(found: Mapping[str, Sequence[RecordedTrial]], task: str, skipped: list[str]) -> str:
+def _nothing(
+    found: Mapping[str, Sequence[RecordedTrial]], task: str | None, skipped: list[str]
+) -> str:
     if task and found:
         others = shown(members[0].task for members in found.values())
         return f"the bag has no run of task {task!r}: its runs are of {others}"
@@ -132,7 +136,7 @@ def _run(run_id: str, members: Sequence[RecordedTrial]) -> RecordedRun:
     trials = tuple(last[number] for number in sorted(last))
     goal = trials[0].goal
     if goal is None or goal.shape != (task.goal_space.dim,) or not np.isfinite(goal).all():
-        raise InvalidValue(f"its goal {goal} is none of task {task.name}")
+        raise InvalidValue(f"its goal {goal} is not one of task {task.name}")
     task.check_goal(goal)
     for trial in trials:
         _check(trial, task, goal)
@@ -162,8 +166,8 @@ def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
             f"{', '.join(task.space.names)}"
         )
     theta = task.space.as_vector(trial.theta)
-    if np.any(np.abs(task.space.normalise(theta)) > 1.0 + SLACK):
-        raise InvalidValue(f"{where} has the theta {theta}, which is none of task {task.name}")
+    if np.any(np.abs(task.space.normalise(theta)) > 1.0 + THETA_ROUNDING):
+        raise InvalidValue(f"{where} has the theta {theta}, which is not one of task {task.name}")
     error = trial.error
     if error is not None and (
         error.shape != (len(task.error_names),) or not np.isfinite(error).all()
@@ -178,14 +182,14 @@ def _check(recorded: RecordedTrial, task: Task, goal: Array) -> None:
 def settled(run: RecordedRun, seed: int | None, setup: RecordedSetup) -> RecordedRun:
     """Return the run with its settings; ``seed`` None = find it, else take 0."""
     if seed is not None:
-        return replace(run, settings=Settings(seed, "given", setup))
+        return replace(run, settings=RecordedRunSettings(seed, "given", setup))
     known = find_seed(run)
-    said = "assumed" if known is None else "found"
-    return replace(run, settings=Settings(known or 0, said, setup))
+    source = "assumed" if known is None else "found"
+    return replace(run, settings=RecordedRunSettings(known or 0, source, setup))
 
 
-def find_seed(run: RecordedRun, most: int = MOST_SEEDS) -> int | None:
-    """Return the seed below ``most`` that reproduces the run's first attempt; None = no such.
+def find_seed(run: RecordedRun, max_seeds: int = MAX_SEEDS) -> int | None:
+    """Return the seed below ``max_seeds`` that reproduces the run's first attempt; None = no such.
 
     The first attempt is one of the seed's first draws: those that the arm could not execute were
     passed over.
@@ -193,7 +197,7 @@ def find_seed(run: RecordedRun, most: int = MOST_SEEDS) -> int | None:
     first = run.trials[0].trial
     if first is None or first.number != 0:
         return None
-    for seed in range(most):
+    for seed in range(max_seeds):
         draws = run.task.space.sample(np.random.default_rng([seed, 0]), FIRST_DRAWS)
         if (draws == first.theta).all(axis=1).any():
             return seed

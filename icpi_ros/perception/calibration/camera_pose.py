@@ -1,4 +1,4 @@
-"""Where the camera stands: its pose to frame ``base`` from points that are known in both."""
+"""Pose of a camera in frame ``base``, from points that are known in both."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from icpi_ros.perception.camera import Camera, Intrinsics
 
 MAX_RESIDUAL = 0.01
 """Largest residual that can still be called a fit, as a share of the image's diagonal."""
-SEEN_NOISE = 0.1
+PIXEL_NOISE = 0.1
 """Noise of pixels that is assumed at least [px]."""
-CLEARLY_WORSE = 2.0
+MIN_RIVAL_FACTOR = 2.0
 """A second pose must fit so many times worse, or the points do not tell which one is true."""
-SAME_POSE = 1.0
+SAME_POSE_ANGLE = 1.0
 """Poses whose rotations differ by less are the same [deg]."""
-FARTHEST = 20.0
+MAX_DISTANCE = 20.0
 """A camera farther from the points than this means other units [m]: the fit is as good in all."""
-_STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+_REFINEMENT = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
 
 
 @dataclass(frozen=True)
-class TableResult:
+class CameraPoseResult:
     """A camera's pose and how good it is.
 
     Attributes:
@@ -61,12 +61,12 @@ class TableResult:
 
 def locate(
     intrinsics: Intrinsics, points: KnownPoints, frame: str = "camera_optical"
-) -> TableResult:
+) -> CameraPoseResult:
     """Return the camera that sees ``points`` where they were seen.
 
     Raises:
         CalibrationFailed: fewer than four points, collinear or equal ones, two poses fit equally
-            well, no pose fits, or the camera would be below the table or far away; says what to do.
+            well, no pose fits, or the camera would be below the table or far away.
     """
     camera = _pose(intrinsics, points, frame)
     _check_side(camera, points)
@@ -76,7 +76,7 @@ def locate(
     off_mm = _millimetres(camera, points, range(len(points.names)))
     spread_mm, spread_deg = _spread(camera, points, off_px)
     left_out, without = _left_out(intrinsics, points, frame)
-    return TableResult(
+    return CameraPoseResult(
         camera=camera,
         points=points,
         reprojected=reprojected,
@@ -102,7 +102,7 @@ def _pose(intrinsics: Intrinsics, points: KnownPoints, frame: str) -> Camera:
         raise CalibrationFailed("no pose of the camera sees the points: check their order")
     (best, camera), others = fits[0], fits[1:]
     _check_fit(camera, points)
-    limit = CLEARLY_WORSE * max(best, SEEN_NOISE)
+    limit = MIN_RIVAL_FACTOR * max(best, PIXEL_NOISE)
     rivals = [other for error, other in others if error < limit]
     if rivals:
         raise CalibrationFailed(
@@ -137,7 +137,7 @@ def _candidates(
     fits.sort(key=lambda fit: fit[0])
     apart = list[tuple[float, Camera]]()
     for fit in fits:
-        if all(_angle(fit[1], other) > SAME_POSE for _, other in apart):
+        if all(_angle(fit[1], other) > SAME_POSE_ANGLE for _, other in apart):
             apart.append(fit)
     return apart
 
@@ -152,7 +152,7 @@ def _refined(
         intrinsics.distortion,
         np.array(turn, dtype=np.float64),
         np.array(shift, dtype=np.float64),
-        _STEPS,
+        _REFINEMENT,
     )
     rotation = np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64)
     return Camera(intrinsics, rotation, np.asarray(shift, dtype=np.float64).ravel(), frame)
@@ -176,7 +176,7 @@ def _check_fit(camera: Camera, points: KnownPoints) -> None:
 
 
 def _check_side(camera: Camera, points: KnownPoints) -> None:
-    """Mirrored axes of points on the table give a perfect fit from below.
+    """Refuse a camera below the table: mirrored axes of points on it give a perfect fit there.
 
     With some points above the table the fit is not perfect, but may pass for one.
     """
@@ -192,9 +192,9 @@ def _check_side(camera: Camera, points: KnownPoints) -> None:
 
 def _check_distance(camera: Camera, points: KnownPoints) -> None:
     away = float(np.linalg.norm(camera.position - points.positions.mean(axis=0)))
-    if away > FARTHEST:
+    if away > MAX_DISTANCE:
         raise CalibrationFailed(
-            f"the camera would be {away:.0f} m from the points, at most {FARTHEST:g} m are "
+            f"the camera would be {away:.0f} m from the points, at most {MAX_DISTANCE:g} m are "
             "believed: positions are in metres, these may be millimetres"
         )
 
@@ -211,7 +211,7 @@ def _millimetres(camera: Camera, points: KnownPoints, which: Sequence[int] | ran
 
 
 def _left_out(intrinsics: Intrinsics, points: KnownPoints, frame: str) -> tuple[Array, Array]:
-    """Return ``left_out_mm`` and ``without_px`` of :class:`TableResult`."""
+    """Return ``left_out_mm`` and ``without_px`` of :class:`CameraPoseResult`."""
     found, without = np.full(len(points.names), np.nan), np.full(len(points.names), np.nan)
     for number in range(len(found)):
         keep = np.arange(len(found)) != number
