@@ -8,8 +8,7 @@ from pathlib import Path
 
 from icpi_benchmarks.conditions import MAX_EXAMPLES, Condition
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.learn.building.build import Progress, build_file
-from icpi_ros.learn.building.labelling import with_label_noise
+from icpi_ros.learn.building.build import Progress, build_file, with_label_noise
 from icpi_ros.learn.building.plan import Plan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import Dataset, load, shipped

@@ -25,8 +25,7 @@ from icpi_ros.learn.building.hindsight import all_pairs, relabel
 from icpi_ros.learn.dataset.dataset import Dataset, empty, shipped
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
-from icpi_ros.runs.proposals import Seeded
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.runs.proposals import Proposer, Seeded
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World

@@ -14,7 +14,7 @@ from icpi_ros.evaluate.answers import Answer, EvaluatedRun
 from icpi_ros.evaluate.evaluate import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, Estimate
 from icpi_ros.evaluate.propose import Proposed
-from icpi_ros.runs.trial_json import trial_json
+from icpi_ros.runs.trial_tables import trial_json
 
 FORMAT = "icpi replay 1"
 TRIAL_KEYS = ("trial", "status", "theta", "error", "cost", "provenance")

@@ -21,7 +21,7 @@ from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
-from icpi_ros.learn.physics_samples import Draws
+from icpi_ros.learn.executions import Draws
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor

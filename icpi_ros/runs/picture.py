@@ -5,7 +5,9 @@ matplotlib is imported at the first call only, and without a display.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,14 +37,26 @@ def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
         goal: ``(g,)`` goal of the run.
         trials: at least none; those without a trajectory are only listed.
     """
-    from icpi_ros.runs.figure import ShownFigure  # matplotlib takes half a second
-
-    figure = ShownFigure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
+    figure = _notebook_figure()(figsize=(11.0, 5.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
     draw_paths(left, task, goal, trials)
     draw_costs(right, trials)
     figure.suptitle(_title(task, trials), fontsize=11)
     return figure
+
+
+@functools.cache
+def _notebook_figure() -> type[Figure]:
+    """Return the class of figures that IPython shows, whether or not pyplot was set up there."""
+    from matplotlib.figure import Figure  # lazily: half a second
+
+    class NotebookFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return NotebookFigure
 
 
 def _title(task: Task, trials: Sequence[Trial]) -> str:

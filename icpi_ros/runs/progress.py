@@ -12,7 +12,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.runs.table import Value, frame, trial_rows
+from icpi_ros.runs.trial_tables import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:

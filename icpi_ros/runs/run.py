@@ -29,20 +29,20 @@ from icpi_ros.learn.dataset.dataset import Dataset, check_arm, empty
 from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.runs.memory import MemoryStorage
 from icpi_ros.runs.outcome import outcome
-from icpi_ros.runs.prepared import Prepared, resumable
 from icpi_ros.runs.progress import Progress
 from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
 from icpi_ros.runs.setup import (
     Continuation,
+    Prepared,
     examples_hash,
     find_examples,
     make_proposer,
+    resumable,
     versions,
     whole,
 )
-from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.storage import MemoryStorage, Storage
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS

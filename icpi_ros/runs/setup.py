@@ -1,10 +1,10 @@
-"""What a run is made of before its first trial: checked numbers, examples, proposer."""
+"""Checks of a new or resumed run before its first trial: numbers, examples, proposer."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.learn.dataset.dataset import Dataset, check_task, empty, fingerprint, shipped
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
-from icpi_ros.llm.client.budget import Spending
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.llm.client.budget import Spending, spent_on
+from icpi_ros.runs.proposals import Proposals, Proposer, Seeded
 from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings.table import find
+from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 ALLOW = "allow"
@@ -132,3 +134,45 @@ def whole(value: Any) -> Any:
 def versions() -> dict[str, str]:
     """Return the versions that a run depends on."""
     return {"icpi_ros": __version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run is asked to do, and the source of its proposals."""
+
+    task: Task
+    config: RunConfig
+    proposals: Proposals
+    continuation: Continuation = field(default_factory=Continuation)
+
+
+def resumable(
+    storage: Storage, run_id: str, dataset: Dataset | None, execution: Execution
+) -> Prepared:
+    """Check that a stored run may go on; nothing is written.
+
+    Raises:
+        UnknownRun: no such run.
+        RunInUse: a run of this process is writing it.
+        UsageError: the task's definition or the data set is not that of the run, or it would mix
+            arms or backends without a permission.
+    """
+    if storage.holds(run_id):
+        raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
+    config = storage.run(run_id).config
+    task = TASKS.get(config.task)
+    if config.definition_hash != task.definition_hash():
+        raise UsageError(
+            f"run {run_id} was made with another definition of task {task.name} "
+            f"({config.definition_hash}, now {task.definition_hash()}): start a new run"
+        )
+    continuation = check_execution(storage, run_id, execution)
+    examples = find_examples(task, config.improver, dataset)
+    if config.dataset_hash != examples_hash(examples):
+        raise UsageError(
+            f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
+            "give that one with --dataset, or start a new run"
+        )
+    spent = spent_on(storage.trials(run_id, all_attempts=True))
+    proposals = Seeded(make_proposer(task, config, examples, spent), config.seed)
+    return Prepared(task, config, proposals, continuation)

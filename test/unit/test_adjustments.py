@@ -8,12 +8,11 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from icpi_ros.improvers.llm.samples import fuse
+from icpi_ros.improvers.llm.steered import LEAST_RADIUS, Region, shown
 from icpi_ros.learn.features import Features
 from icpi_ros.learn.retrieval import Index, Scale
-from icpi_ros.llm.prompt.adjustments import MAX_TRIALS, ORDERS, Adjustments
-from icpi_ros.llm.prompt.fusion import fuse
-from icpi_ros.llm.prompt.outcomes import Outcomes
-from icpi_ros.llm.prompt.region import LEAST_RADIUS, Region, shown
+from icpi_ros.llm.prompt.examples import MAX_TRIALS, ORDERS, Adjustments, Outcomes
 
 PHYSICS = np.array([0.2, 0.8])
 TRIALS = [toy.outcome(np.array(t), PHYSICS) for t in ((1.2, 0.1), (0.8, -0.2), (1.0, 0.05))]

@@ -20,7 +20,7 @@ from icpi_ros.learn.building.plan import Plan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset import parquet
 from icpi_ros.learn.dataset.dataset import load
-from icpi_ros.learn.dataset.parts import Parts
+from icpi_ros.learn.dataset.side_folder import Parts
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(out, monkeypatch, capsys):
 
 
 def _slide_parts():
-    from icpi_ros.learn.building.labelling import label_draw
+    from icpi_ros.learn.building.build import label_draw
 
     return [label_draw(SLIDE, UR5E, SLIDE_PLAN, draw) for draw in range(2)]
 

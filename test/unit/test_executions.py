@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import toy
 
-from icpi_ros.learn.executions import Executions
-from icpi_ros.learn.physics_samples import Draws
+from icpi_ros.learn.executions import Draws, Executions
 
 GOAL = np.array([0.55, 0.40])
 

@@ -11,8 +11,7 @@ from toy_task import TOY
 from icpi_ros.core.errors import DatasetError, InvalidValue
 from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.learn.building import search as search_module
-from icpi_ros.learn.building.build import build
-from icpi_ros.learn.building.labelling import label_draw
+from icpi_ros.learn.building.build import build, label_draw
 from icpi_ros.learn.building.plan import Plan
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout

@@ -11,7 +11,7 @@ from werkzeug import Response
 from icpi_ros.cli.main import main
 from icpi_ros.llm.client.formats import experience
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.runs.store.store import TrialStore
 
 

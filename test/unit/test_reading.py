@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.reading import MAX_LINES, read_prompt
-from icpi_ros.llm.prompt.text import OWN, SHARED, PromptWriter
+from icpi_ros.llm.prompt.text import MAX_LINES, OWN, SHARED, PromptWriter, read_prompt
 from icpi_ros.llm.prompt.tokens import NumberFormat
 
 scaled = st.one_of(st.floats(-1.5, 1.5), st.floats(-9.9, 9.9), st.floats(-1e5, 1e5))

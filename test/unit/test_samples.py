@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed
-from icpi_ros.llm.client import exchange, failures
+from icpi_ros.llm.client import exchange, responses
 from icpi_ros.llm.client.budget import Budget, Meter
 from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, Experience, experience
 from icpi_ros.llm.client.openai_chat import OpenAIChat
@@ -27,7 +27,7 @@ NOTHING = Profile("toy-model", "toy-model", formats=("text",))
 @pytest.fixture(autouse=True)
 def quick_and_isolated(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
     experience().forget()
 
 

@@ -17,9 +17,8 @@ from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import fixed
-from icpi_ros.llm.prompt.description import describe_costs
 from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.prompt.text import PromptWriter, describe_costs
 from icpi_ros.llm.prompt.tokens import NumberFormat
 
 MAX_PAIRS = 20

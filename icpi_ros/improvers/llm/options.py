@@ -11,7 +11,7 @@ from icpi_ros.llm.cassettes.cassette import MODES
 from icpi_ros.llm.client.budget import Budget
 from icpi_ros.llm.client.profile import VARIABLE_NAME, is_plain_url
 from icpi_ros.llm.connect import ModelChoice
-from icpi_ros.llm.prompt.adjustments import ORDERS
+from icpi_ros.llm.prompt.examples import ORDERS
 from icpi_ros.llm.prompt.tokens import DEFAULT_DIGITS
 
 DEFAULT_DEADLINE = 30.0

@@ -21,7 +21,7 @@ from icpi_ros.improvers.base import (
 )
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm.options import PatternOptions
-from icpi_ros.llm.prompt.adjustments import Adjustments
+from icpi_ros.llm.prompt.examples import Adjustments
 from icpi_ros.llm.prompt.pattern import Pattern
 
 FARTHEST = 2.0

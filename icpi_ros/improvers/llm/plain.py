@@ -14,10 +14,8 @@ from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import PatternImprover
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.completer import Completer, Message
-from icpi_ros.llm.connect import connect
-from icpi_ros.llm.probe import require_answer
-from icpi_ros.llm.prompt.description import describe
-from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.connect import connect, require_answer
+from icpi_ros.llm.prompt.text import PromptWriter, describe
 from icpi_ros.llm.prompt.tokens import NumberFormat
 
 

@@ -20,7 +20,7 @@ from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import option
-from icpi_ros.llm.prompt.outcomes import Outcomes
+from icpi_ros.llm.prompt.examples import Outcomes
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,21 @@
-"""Marginal-likelihood fit of the outcome model's kernel and of each physics draw's latent vector.
+"""Marginal-likelihood fit of the outcome model's kernel and of each physics sample's latent vector.
 
 See :mod:`icpi_ros.learn.outcome.model` for the model.  With its covariance K of all rows and
 errors E, the fit minimises 0.5 tr(E' K^-1 E) + 0.5 m log|K| (Rasmussen and Williams 2006, eq. 2.30,
 one term per error dimension) minus the log density of weak priors, by L-BFGS with its gradient.
+
+A fit takes seconds, so it is kept on disk, once per machine: the vector that the optimiser found,
+under a hash of all that it depends on (the rows, the source of this module, the versions of numpy
+and scipy).  A file that is missing, damaged or of another shape counts as none, and a folder that
+cannot be written costs the time of a fit, nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from icpi_ros.core.files import replacing
 from icpi_ros.core.types import Array, Indices
-from icpi_ros.learn.outcome.fit_cache import key_of, stored
 
 ITERATIONS = 150
 MEMORY = 40
@@ -93,7 +102,7 @@ def fit(rows: Rows, latent_dim: int) -> Fit:
     """Return the most likely hyperparameters and latent vectors; deterministic.
 
     Found on disk where the same rows were fitted before, see
-    :mod:`icpi_ros.learn.outcome.fit_cache`.
+    :mod:`icpi_ros.learn.outcome.fit`.
     """
     import scipy
     from scipy.optimize import minimize
@@ -221,3 +230,57 @@ class _Objective:
         off = (values - mean) / spread
         gradient += off / spread
         return 0.5 * float(off @ off)
+
+
+FOLDER = "ICPI_CACHE"
+"""Environment variable with the folder; else the user's cache (XDG base directory specification:
+a relative ``XDG_CACHE_HOME`` does not count)."""
+MAX_FILES = 512
+"""Fits that are kept, 3 kB each; the oldest go."""
+
+
+def folder() -> Path:
+    """Return the folder of stored fits; it need not exist.
+
+    Raises:
+        RuntimeError: this user has no home, and no folder is named.
+    """
+    if chosen := os.environ.get(FOLDER):
+        return Path(chosen) / "fits"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "icpi" / "fits"
+
+
+def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
+    """Return the vector ``(size,)`` under ``key``, computed and stored if there is none."""
+    try:
+        path = folder() / f"{key}.npy"
+    except RuntimeError:
+        return compute()
+    with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), path.open("rb") as file:
+        found = np.lib.format.read_array(file, allow_pickle=False)
+        if found.shape == (size,) and found.dtype == np.float64 and np.isfinite(found).all():
+            return np.asarray(found, dtype=np.float64)
+    values = compute()
+    with contextlib.suppress(OSError):
+        _write(path, values)
+    return values
+
+
+def key_of(arrays: Sequence[np.ndarray], *texts: str) -> str:
+    """Return a hash of contents, types and shapes of ``arrays`` and of ``texts``."""
+    total = hashlib.sha256("\0".join(texts).encode())
+    for array in arrays:
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def _write(path: Path, values: Array) -> None:
+    """Write a fit; drop the oldest where there are too many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.lib.format.write_array(file, values, allow_pickle=False)
+    kept = sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)
+    for old in kept[:-MAX_FILES]:
+        old.unlink(missing_ok=True)

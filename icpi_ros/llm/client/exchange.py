@@ -1,18 +1,92 @@
-"""One completion: as many requests, retries and rungs of the ladder as it takes, in time."""
+"""One completion: as many requests, retries and format fallbacks as it takes, in time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError
 from icpi_ros.core.redact import redact_texts
-from icpi_ros.llm.client.completer import Completion, Request
-from icpi_ros.llm.client.cursor import Tab
+from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.completer import Completion, Message, Request
 from icpi_ros.llm.client.endpoint import Endpoint
-from icpi_ros.llm.client.failures import Failure, classify, pause
 from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, experience
-from icpi_ros.llm.client.replies import Reply, Unreadable, read_reply
+from icpi_ros.llm.client.profile import Profile
+from icpi_ros.llm.client.responses import (
+    Failure,
+    Reply,
+    Tokens,
+    Unreadable,
+    classify,
+    pause,
+    read_reply,
+)
+from icpi_ros.llm.client.token_count import count_tokens
+
+
+class Tab:
+    """Charges the calls of one completion; used in the wire's loop only, so nothing races.
+
+    Attributes:
+        spent: by this completion so far.
+    """
+
+    def __init__(self, meter: Meter, profile: Profile) -> None:
+        """Begin to count the time."""
+        self.spent = Spending()
+        self._meter, self._profile = meter, profile
+        self._counted = time.monotonic()
+
+    def begin(self) -> None:
+        """Charge a call that is about to be made: those made meanwhile see it.
+
+        Raises:
+            BudgetSpent: it may not be made.
+        """
+        self._meter.require()
+        self._charge(Spending(calls=1))
+
+    def end(self, messages: Sequence[Message], reply: Reply | None, billed: bool) -> None:
+        """Charge what the call cost.
+
+        Args:
+            messages: the prompt.
+            reply: None = there is none.
+            billed: False if the server did not work on the request, as far as one can know.
+        """
+        if not billed:
+            self._charge(self._cost(Tokens(), estimated=False))
+        elif reply is None or reply.tokens is None:
+            self._charge(self._cost(self._guess(messages, reply), estimated=True))
+        else:
+            self._charge(self._cost(reply.tokens, estimated=False))
+
+    def close(self) -> None:
+        """Charge the time since the last call."""
+        self._charge(Spending())
+
+    def _guess(self, messages: Sequence[Message], reply: Reply | None) -> Tokens:
+        prompt = sum(count_tokens(message.get("content", "")) for message in messages)
+        return Tokens(prompt, sum(map(count_tokens, reply.texts)) if reply else 0)
+
+    def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
+        return Spending(
+            prompt_tokens=tokens.prompt,
+            completion_tokens=tokens.completion,
+            cached_tokens=tokens.cached,
+            estimated=int(estimated),
+            money=self._profile.money(tokens.prompt, tokens.completion, tokens.cached),
+        )
+
+    def _charge(self, cost: Spending) -> None:
+        """Charge a cost and the wall time since the last charge; calls overlap, time does not."""
+        now = time.monotonic()
+        cost = cost + Spending(seconds=now - self._counted)
+        self._counted = now
+        self.spent = self.spent + cost
+        self._meter.charge(cost)
+
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead down the ladder not counted."""

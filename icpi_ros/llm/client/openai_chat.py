@@ -13,9 +13,8 @@ from icpi_ros.core.errors import CompletionFailed, IcpiError, InvalidValue
 from icpi_ros.core.redact import watch
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.completer import Completion, Request
-from icpi_ros.llm.client.cursor import Tab
 from icpi_ros.llm.client.endpoint import Endpoint
-from icpi_ros.llm.client.exchange import Exchange
+from icpi_ros.llm.client.exchange import Exchange, Tab
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.wire import wire
 

@@ -1,12 +1,25 @@
-"""What is known of a model and its endpoint: settings, never guesses from the name."""
+"""Profiles of models and their endpoints: settings of a catalogue, never guesses from the name.
+
+The catalogue is ``config/models.yaml``, overlaid by the user's own file.  Everything that differs
+between models stands there.  A model without an entry is asked with nothing but what every server
+takes.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.resources import share_path
 from icpi_ros.llm.client.formats import LADDER
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
@@ -98,3 +111,182 @@ def is_plain_url(text: str) -> bool:
         return False
     secret = parts.username or parts.password or {"?", "#"} & set(text)
     return not secret and parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_one
+
+
+FILE_VARIABLE = "ICPI_MODELS"
+"""Environment variable with the path of the user's own file."""
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
+_Read = Callable[[Any], Any]
+
+
+class _Wrong(Exception):
+    """What a value must be; the text continues "<key> must be ..."."""
+
+
+def find_profile(name: str, file: Path | None = None) -> Profile:
+    """Return what the catalogue knows of a model.
+
+    Args:
+        name: of the entry; "" = environment variable ICPI_MODEL.  Without an entry the profile
+            holds careful defaults and ``name`` goes on the wire.
+        file: the user's own catalogue, whose keys win over the shipped ones; None = the file
+            that ICPI_MODELS names, if any.
+
+    Raises:
+        InvalidValue: a file cannot be read or holds what is not allowed.
+    """
+    name = name or os.environ.get("ICPI_MODEL", "").strip()
+    settings: dict[str, Any] = {"model": name}
+    for path in _files(file):
+        settings |= read_catalogue(path).get(name, {})
+    return Profile(name=name, **settings)
+
+
+def _files(file: Path | None) -> list[Path]:
+    """Return the catalogues to read, the one that wins last."""
+    own = os.environ.get(FILE_VARIABLE, "").strip()
+    chosen = file or (Path(own).expanduser() if own else None)
+    shipped = share_path("config", "models.yaml")
+    return [shipped, chosen] if chosen else [shipped]
+
+
+def read_catalogue(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the entries of one file: name to the fields of :class:`Profile` that it sets.
+
+    Raises:
+        InvalidValue: the message names file, entry and key, and what is allowed.
+    """
+    document = _load(path)
+    if not isinstance(document, dict) or not isinstance(document.get("models"), dict):
+        raise InvalidValue(f"{path}: must hold a mapping `models:` of names to settings")
+    _refuse_others(document, ("models",), str(path))
+    return {
+        _entry_name(name, path): _read_entry(entry, f"{path}: model {redact_text(str(name))}")
+        for name, entry in document["models"].items()
+    }
+
+
+def _load(path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise InvalidValue(f"cannot read the models file {path}: {exc.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        mark = getattr(exc, "problem_mark", None)
+        place = f" at line {mark.line + 1}" if mark else ""
+        raise InvalidValue(f"{path}: not valid YAML{place}") from None
+
+
+def _entry_name(name: Any, path: Path) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidValue(f"{path}: the name of a model must be a text: put it in quotes")
+    return name
+
+
+def _read_entry(entry: Any, where: str) -> dict[str, Any]:
+    """Return the fields of a profile that an entry sets; an empty entry sets none."""
+    if entry is None:
+        return {}
+    if not isinstance(entry, dict):
+        raise InvalidValue(f"{where}: must be a mapping of keys: {', '.join(_readers())}")
+    _refuse_others(entry, tuple(_readers()), where)
+    fields: dict[str, Any] = {}
+    for key, value in entry.items():
+        try:
+            fields |= _readers()[key](value)
+        except _Wrong as wrong:  # the value is not shown: it may be a key put in the wrong place
+            raise InvalidValue(f"{where}: {key} must be {wrong}") from None
+    return fields
+
+
+def _refuse_others(mapping: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
+    for key in mapping:
+        if key not in known:
+            shown = redact_text(str(key))
+            raise InvalidValue(f"{where}: unknown key {shown!r}: choose from {', '.join(known)}")
+
+
+@functools.cache
+def _readers() -> Mapping[str, _Read]:
+    """Return what turns the value of each key into fields of a profile."""
+    return {
+        "model": lambda value: {"model": _text(value)},
+        "base_url": lambda value: {"base_url": _url(value)},
+        "key_variable": lambda value: {"key_variable": _variable(value)},
+        "needs_key": lambda value: {"needs_key": _flag(value)},
+        "token_limit": _token_limit,
+        "temperature": lambda value: {"temperature": _flag(value)},
+        "seed": lambda value: {"seed": _flag(value)},
+        "samples": lambda value: {"samples": _flag(value)},
+        "effort": lambda value: {"effort": _effort(value)},
+        "formats": lambda value: {"formats": _formats(value)},
+        "price": lambda value: {"price": _price(value)},
+    }
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _Wrong("a text that is not empty")
+    return value.strip()
+
+
+def _effort(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Wrong('a text such as "low"; "" = not sent')
+    return value.strip()
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong("true or false")
+    return value
+
+
+def _variable(value: Any) -> str:
+    if not isinstance(value, str) or not VARIABLE_NAME.fullmatch(value):
+        raise _Wrong("the name of an environment variable, in capitals (never the key itself)")
+    return value
+
+
+def _url(value: Any) -> str:
+    if not is_plain_url(_text(value).strip()):
+        raise _Wrong("a URL http://... or https://... without user name, password, query")
+    return str(value).strip()
+
+
+def _formats(value: Any) -> tuple[str, ...]:
+    chosen = tuple(rung for rung in LADDER if isinstance(value, list) and rung in value)
+    if not chosen or list(chosen) != value:
+        raise _Wrong(f"a list of one or more of {', '.join(LADDER)}, in this order")
+    return chosen
+
+
+def _token_limit(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != {"name", "value"}:
+        raise _Wrong("a mapping {name: ..., value: ...}")
+    name, limit = value["name"], value["value"]
+    if name not in TOKEN_LIMITS:
+        raise _Wrong(f"a mapping whose name is one of {', '.join(TOKEN_LIMITS)}")
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise _Wrong("a mapping whose value is a whole number above 0")
+    return {"token_limit": name, "max_tokens": limit}
+
+
+def _price(value: Any) -> Price:
+    allowed = ("input", "cached_input", "output", "currency")
+    if not isinstance(value, dict) or not {"input", "output"} <= set(value) <= set(allowed):
+        raise _Wrong("a mapping with input and output, cached_input and currency if you like")
+    numbers = {key: _amount(value[key], key) for key in allowed[:3] if key in value}
+    currency = value.get("currency", Price.currency)
+    if not isinstance(currency, str) or not currency.strip():
+        raise _Wrong("a mapping whose currency is a text")
+    return Price(**numbers, currency=currency.strip())
+
+
+def _amount(value: Any, key: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (0.0 <= value < math.inf):
+        raise _Wrong(f"a mapping whose {key} is a number, 0 or more per million tokens")
+    return float(value)

@@ -17,7 +17,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.llm.client.token_count import count_chat, count_tokens, cut
 from icpi_ros.llm.prompt.completion import Guess, complete
 from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.llm.prompt.tokens import NumberFormat
 from icpi_ros.llm.server.request import MODEL, ChatRequest, Form, Refused
 
