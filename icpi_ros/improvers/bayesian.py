@@ -21,7 +21,7 @@ from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
-from icpi_ros.learn.executions import Draws
+from icpi_ros.learn.executions import PhysicsSamples
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -159,7 +159,9 @@ class BayesianWarm(Bayesian):
         """
         super().__init__(context)
         self._ridge = Ridge(without_options(context))
-        self._draws = Draws(context.dataset, context.space, context.goal, context.cost_mask)
+        self._draws = PhysicsSamples(
+            context.dataset, context.space, context.goal, context.cost_mask
+        )
 
     def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
         if len(history) == 1:

@@ -76,7 +76,7 @@ MAX_EXECUTIONS = 200
 
 
 @dataclass(frozen=True)
-class Draw:
+class PhysicsSample:
     """Executions under one physics, from its examples and their labels.
 
     Attributes:
@@ -100,7 +100,7 @@ class Draw:
         return float(-0.5 * np.sum(density + errors.shape[1] * np.log(variance)))
 
 
-class Draws:
+class PhysicsSamples:
     """The physics draws of a run's data set."""
 
     def __init__(self, dataset: Dataset, space: ParameterSpace, goal: Array, mask: Array) -> None:
@@ -137,9 +137,9 @@ class Draws:
         return np.asarray(np.linalg.norm(errors, axis=1))
 
 
-def _model(points: Array, errors: Array) -> Draw:
+def _model(points: Array, errors: Array) -> PhysicsSample:
     covariance = _kernel(points, points) + NOISE * np.eye(len(points))
-    return Draw(points, errors, np.asarray(np.linalg.cholesky(covariance), np.float64))
+    return PhysicsSample(points, errors, np.asarray(np.linalg.cholesky(covariance), np.float64))
 
 
 def _kernel(a: Array, b: Array) -> Array:

@@ -23,7 +23,7 @@ _SHOWN = ("trial", "status", "theta_", "error_", "cost", "provenance", "fallback
 """Beginnings of the columns that a notebook shows."""
 
 
-class Progress:
+class RunProgress:
     """What can be read of a run.
 
     Attributes:

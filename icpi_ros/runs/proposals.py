@@ -100,7 +100,7 @@ class Proposals(Protocol):
 
 
 @dataclass(frozen=True)
-class Seeded:
+class SeededProposals:
     """Proposals of a run: trial ``n`` draws from ``numpy.random.default_rng([seed, n])``.
 
     Trial 0 is the first attempt, the same for all improvers; all later ones are the improver's.

@@ -30,11 +30,11 @@ from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.runs.outcome import outcome
-from icpi_ros.runs.progress import Progress
-from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
+from icpi_ros.runs.progress import RunProgress
+from icpi_ros.runs.proposals import Proposals, SeededProposals, lowest_cost, next_trial
 from icpi_ros.runs.setup import (
     Continuation,
-    Prepared,
+    PreparedRun,
     examples_hash,
     find_examples,
     make_proposer,
@@ -55,12 +55,12 @@ OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
 
-class Run(Progress):
+class Run(RunProgress):
     """A run of the improvement loop, new or resumed.
 
     It owns its stored run until it ends or is closed.  Not thread-safe: one worker drives it.
 
-    Attributes, besides those of :class:`Progress`:
+    Attributes, besides those of :class:`RunProgress`:
         storage: where its trials are.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: how trials are executed from here on; stored with each.
@@ -132,13 +132,13 @@ class Run(Progress):
         check_run(config)
         if proposals is not None and not isinstance(storage, MemoryStorage | None):
             raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
-        source = proposals or Seeded(make_proposer(task, config, examples), seed)
+        source = proposals or SeededProposals(make_proposer(task, config, examples), seed)
         storage = MemoryStorage() if storage is None else storage
         run_id = storage.create_run(config, execution)
-        self._begin(storage, run_id, Prepared(task, config, source), execution)
+        self._begin(storage, run_id, PreparedRun(task, config, source), execution)
 
     def _begin(
-        self, storage: Storage, run_id: str, prepared: Prepared, execution: Execution
+        self, storage: Storage, run_id: str, prepared: PreparedRun, execution: Execution
     ) -> None:
         self.storage, self.run_id = storage, run_id
         self.task, self.config = prepared.task, prepared.config

@@ -16,7 +16,7 @@ from icpi_ros.improvers.base import Context
 from icpi_ros.learn.dataset.dataset import Dataset, check_task, empty, fingerprint, shipped
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.llm.client.budget import Spending, spent_on
-from icpi_ros.runs.proposals import Proposals, Proposer, Seeded
+from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
 from icpi_ros.runs.storage import Storage
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
@@ -137,7 +137,7 @@ def versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """What a run is asked to do, and the source of its proposals."""
 
     task: Task
@@ -148,7 +148,7 @@ class Prepared:
 
 def resumable(
     storage: Storage, run_id: str, dataset: Dataset | None, execution: Execution
-) -> Prepared:
+) -> PreparedRun:
     """Check that a stored run may go on; nothing is written.
 
     Raises:
@@ -174,5 +174,5 @@ def resumable(
             "give that one with --dataset, or start a new run"
         )
     spent = spent_on(storage.trials(run_id, all_attempts=True))
-    proposals = Seeded(make_proposer(task, config, examples, spent), config.seed)
-    return Prepared(task, config, proposals, continuation)
+    proposals = SeededProposals(make_proposer(task, config, examples, spent), config.seed)
+    return PreparedRun(task, config, proposals, continuation)

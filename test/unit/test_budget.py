@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import BudgetSpent, InvalidValue
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
-from icpi_ros.llm.client.exchange import Tab
+from icpi_ros.llm.client.exchange import CompletionMeter
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
 from icpi_ros.llm.client.responses import Reply, Tokens
@@ -78,7 +78,7 @@ def test_resumed_meter_counts_what_was_spent():
 
 
 def tab(meter=None, profile=PRICED):
-    return Tab(meter or Meter(), profile)
+    return CompletionMeter(meter or Meter(), profile)
 
 
 def test_told_tokens_are_charged():

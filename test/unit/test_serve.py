@@ -19,7 +19,7 @@ import pytest
 from icpi_ros import __version__
 from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import PromptWriter, read_prompt
 from icpi_ros.llm.server import server
 from icpi_ros.llm.server.answering import MAX_COUNT
@@ -93,7 +93,7 @@ def messages(seed=0, shared=20, own=4):
     def lines(n):
         inputs = rng.uniform(-1, 1, (n, 4))
         outputs = inputs @ np.array([[0.4, 0.1], [-0.2, 0.3], [0.5, -0.2], [0.1, 0.6]])
-        return Lines((inputs[:, :2], inputs[:, 2:]), outputs)
+        return PatternLines((inputs[:, :2], inputs[:, 2:]), outputs)
 
     query = rng.uniform(-1, 1, 4)
     return WRITER.messages(Pattern(lines(shared), lines(own), (query[:2], query[2:])))

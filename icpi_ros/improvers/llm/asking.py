@@ -13,7 +13,7 @@ from icpi_ros.core.errors import BudgetSpent, CompletionFailed
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, Message, Request
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Message
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
 
@@ -118,7 +118,7 @@ class Asker:
         }
 
     def _complete(self, messages: Sequence[Message], numbers: int, samples: int) -> Completion:
-        request = Request(
+        request = CompletionRequest(
             messages=tuple(messages),
             numbers=numbers,
             samples=samples,

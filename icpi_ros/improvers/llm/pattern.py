@@ -21,7 +21,7 @@ from icpi_ros.improvers.base import (
 )
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm.options import PatternOptions
-from icpi_ros.llm.prompt.examples import Adjustments
+from icpi_ros.llm.prompt.examples import AdjustmentPatterns
 from icpi_ros.llm.prompt.pattern import Pattern
 
 FARTHEST = 2.0
@@ -53,7 +53,7 @@ class PatternImprover(IndexedImprover):
             InvalidValue: a wrong option, or too few examples.
         """
         super().__init__(context)
-        self._adjustments = Adjustments(
+        self._adjustments = AdjustmentPatterns(
             context.dataset, self._features, self._index, self.options.order
         )
         if proposes:

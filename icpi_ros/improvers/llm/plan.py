@@ -20,7 +20,7 @@ from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import option
-from icpi_ros.llm.prompt.examples import Outcomes
+from icpi_ros.llm.prompt.examples import OutcomePatterns
 
 
 @dataclass(frozen=True)
@@ -87,5 +87,5 @@ class LlmPlan(Llm):
         return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))
 
     @cached_property
-    def _outcomes(self) -> Outcomes:
-        return Outcomes(self.context.dataset, self._scale, self.context.goal)
+    def _outcomes(self) -> OutcomePatterns:
+        return OutcomePatterns(self.context.dataset, self._scale, self.context.goal)

@@ -22,13 +22,13 @@ from icpi_ros import __version__
 from icpi_ros.core.errors import DatasetError, IcpiError
 from icpi_ros.core.types import Array
 from icpi_ros.learn.building.hindsight import choose_pairs, relabel
-from icpi_ros.learn.building.plan import GLOBAL_SAMPLES, Plan
+from icpi_ros.learn.building.plan import GLOBAL_SAMPLES, DatasetPlan
 from icpi_ros.learn.building.search import (
     LOCAL_SAMPLES,
     RADII,
     SOLVED,
     STARTS,
-    Executions,
+    ExecutedThetas,
     explore,
     search,
 )
@@ -36,14 +36,14 @@ from icpi_ros.learn.building.workers import Workers, require_versions
 from icpi_ros.learn.dataset.dataset import Dataset, empty, save
 from icpi_ros.learn.dataset.execution import arm_hash
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.learn.dataset.side_folder import PART_FILES, Parts, side_folder
+from icpi_ros.learn.dataset.side_folder import PART_FILES, DatasetParts, side_folder
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 
 
 @dataclass(frozen=True)
-class Progress:
+class BuildProgress:
     """How far a build is: ``done`` of ``draws``, ``dropped`` rollouts so far."""
 
     done: int
@@ -54,18 +54,18 @@ class Progress:
 def build(
     task: Task,
     arm: Arm,
-    plan: Plan,
+    plan: DatasetPlan,
     workers: Workers | None = None,
     threads: int = 1,
-    parts: Parts | None = None,
-    on_draw: Callable[[Progress], None] = lambda _: None,
+    parts: DatasetParts | None = None,
+    on_draw: Callable[[BuildProgress], None] = lambda _: None,
 ) -> Dataset:
     """Return a labelled data set; it depends on task, arm, plan and kind of processor.
 
     Args:
         task: what to execute.
         arm: that executes it.
-        plan: see :class:`Plan`.
+        plan: see :class:`DatasetPlan`.
         workers: who does it; None = this process.
         threads: simulation threads of each worker.
         parts: where finished draws are kept and taken from; None = nowhere.
@@ -79,7 +79,7 @@ def build(
     plan.check(task, k=1)
     done = {n: part for n, part in (parts.done() if parts else {}).items() if n < plan.draws}
     dropped = sum(int(part.provenance["dropped"]) for part in done.values())
-    on_draw(Progress(len(done), plan.draws, dropped))
+    on_draw(BuildProgress(len(done), plan.draws, dropped))
     missing = [draw for draw in range(plan.draws) if draw not in done]
     work = partial(label_draw, task, arm, plan, threads=threads)
     for draw, part in (workers or Workers()).run(work, missing):
@@ -88,25 +88,25 @@ def build(
             parts.add(draw, part)
         done[draw] = part
         dropped += int(part.provenance["dropped"])
-        on_draw(Progress(len(done), plan.draws, dropped))
+        on_draw(BuildProgress(len(done), plan.draws, dropped))
     return _join(task, arm, plan, [done[draw] for draw in range(plan.draws)])
 
 
 def build_file(
     task: Task,
     arm: Arm,
-    plan: Plan,
+    plan: DatasetPlan,
     out: Path,
     workers: Workers | None = None,
     threads: int = 1,
-    on_draw: Callable[[Progress], None] = lambda _: None,
+    on_draw: Callable[[BuildProgress], None] = lambda _: None,
 ) -> Dataset:
     """Build into a Parquet file by way of ``out.parts/``; the same call continues a broken one.
 
     Raises:
-        IcpiError: see :func:`build` and :class:`Parts`; says how many draws are kept.
+        IcpiError: see :func:`build` and :class:`DatasetParts`; says how many draws are kept.
     """
-    with Parts(out, task, _provenance(task, arm, plan)) as parts:
+    with DatasetParts(out, task, _provenance(task, arm, plan)) as parts:
         try:
             dataset = build(task, arm, plan, workers, threads, parts, on_draw)
             save(dataset, out, task)
@@ -117,7 +117,7 @@ def build_file(
     return dataset
 
 
-def kept(out: Path, plan: Plan) -> str:
+def kept(out: Path, plan: DatasetPlan) -> str:
     """Say what of a broken build is kept, and how to go on."""
     folder = side_folder(out)
     count = len(list(folder.glob(PART_FILES)))
@@ -127,7 +127,7 @@ def kept(out: Path, plan: Plan) -> str:
     )
 
 
-def _join(task: Task, arm: Arm, plan: Plan, parts: list[Dataset]) -> Dataset:
+def _join(task: Task, arm: Arm, plan: DatasetPlan, parts: list[Dataset]) -> Dataset:
     names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(p, name) for p in parts]) for name in names
@@ -145,7 +145,7 @@ def _join(task: Task, arm: Arm, plan: Plan, parts: list[Dataset]) -> Dataset:
     return replace(joined, provenance=_provenance(task, arm, plan) | {"counts": counts})
 
 
-def _provenance(task: Task, arm: Arm, plan: Plan) -> dict[str, Any]:
+def _provenance(task: Task, arm: Arm, plan: DatasetPlan) -> dict[str, Any]:
     """Return what the examples depend on; nothing of where and when they were made."""
     made = plan.as_dict(task) | {
         "command": plan.command(task) + _arm_option(task, arm),
@@ -192,7 +192,7 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def label_draw(task: Task, arm: Arm, plan: Plan, draw: int, threads: int = 1) -> Dataset:
+def label_draw(task: Task, arm: Arm, plan: DatasetPlan, draw: int, threads: int = 1) -> Dataset:
     """Label the examples of physics draw number ``draw``; its number is their group.
 
     The provenance holds ``rollouts``, how many of them were ``dropped``, and the ``versions``
@@ -201,7 +201,7 @@ def label_draw(task: Task, arm: Arm, plan: Plan, draw: int, threads: int = 1) ->
     Args:
         task: what to execute.
         arm: that executes it.
-        plan: see :class:`Plan`; already checked.
+        plan: see :class:`DatasetPlan`; already checked.
         draw: 0 to plan.draws - 1.
         threads: simulation threads; the result does not depend on it.
     """
@@ -224,12 +224,12 @@ def label_draw(task: Task, arm: Arm, plan: Plan, draw: int, threads: int = 1) ->
 def _brute(
     task: Task,
     arm: Arm,
-    plan: Plan,
+    plan: DatasetPlan,
     physics: Array,
     count: int,
     rng: np.random.Generator,
     threads: int,
-) -> tuple[Dataset, Executions]:
+) -> tuple[Dataset, ExecutedThetas]:
     """Label ``count`` quasi-random executions, spread evenly over the draw's goals."""
     goals = plan.sample_goals(task, rng)
     found = search(task, arm, physics, goals, rng, threads)
@@ -254,12 +254,12 @@ def _brute(
 def _hindsight(
     task: Task,
     arm: Arm,
-    plan: Plan,
+    plan: DatasetPlan,
     physics: Array,
     count: int,
     rng: np.random.Generator,
     threads: int,
-) -> tuple[Dataset, Executions]:
+) -> tuple[Dataset, ExecutedThetas]:
     """Relabel pairs of ``count + 1`` executions: as many trials as a robot would spend."""
     made = explore(task, arm, physics, count + 1, rng, threads)
     pairs = choose_pairs(len(made.thetas), count, rng)

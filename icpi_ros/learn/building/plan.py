@@ -28,7 +28,7 @@ Ranges = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class DatasetPlan:
     """What to build; the same plan of the same task gives the same data set.
 
     Attributes:

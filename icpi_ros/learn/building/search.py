@@ -38,7 +38,7 @@ SOLVED = 2e-4
 
 
 @dataclass(frozen=True)
-class Executions:
+class ExecutedThetas:
     """What ``n`` thetas did under one physics.
 
     Attributes:
@@ -51,9 +51,9 @@ class Executions:
     trajectories: tuple[ObjectTrajectory, ...]
     dropped: int = 0
 
-    def __add__(self, other: Executions) -> Executions:
+    def __add__(self, other: ExecutedThetas) -> ExecutedThetas:
         """Put two sets together."""
-        return Executions(
+        return ExecutedThetas(
             np.concatenate([self.thetas, other.thetas]),
             self.trajectories + other.trajectories,
             self.dropped + other.dropped,
@@ -71,7 +71,7 @@ class Solutions:
         costs: ``(G, n)`` [m].
     """
 
-    executions: Executions
+    executions: ExecutedThetas
     first: int
     errors: Array
     costs: Array
@@ -82,38 +82,38 @@ class Solutions:
         return np.asarray(np.argmin(self.costs, axis=1), dtype=np.int64)
 
 
-def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Executions:
+def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> ExecutedThetas:
     """Execute ``(n, d)`` thetas.
 
     Dropped are those that become unstable, show nothing, or that the arm cannot execute.
     """
     why_not = simulated_reach(task, arm)
     possible = np.array([not why_not(theta) for theta in thetas], dtype=bool)
-    refused = Executions(thetas[:0], (), int(np.count_nonzero(~possible)))
+    refused = ExecutedThetas(thetas[:0], (), int(np.count_nonzero(~possible)))
     if not possible.any():
         return refused
     return _simulated(task, arm, physics, thetas[possible], threads) + refused
 
 
-def _simulated(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Executions:
+def _simulated(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> ExecutedThetas:
     try:
         with _quiet():
             trajectories = rollout(task, arm, physics, thetas, threads).trajectories
     except SimulationUnstable:
         if len(thetas) == 1:
-            return Executions(thetas[:0], (), 1)
+            return ExecutedThetas(thetas[:0], (), 1)
         half = len(thetas) // 2
         halves = (thetas[:half], thetas[half:])
         parts = [_simulated(task, arm, physics, some, threads) for some in halves]
         return parts[0] + parts[1]
     seen = [n for n, trajectory in enumerate(trajectories) if _observed(task, trajectory)]
     kept = tuple(trajectories[n] for n in seen)
-    return Executions(thetas[seen], kept, len(thetas) - len(kept))
+    return ExecutedThetas(thetas[seen], kept, len(thetas) - len(kept))
 
 
 def explore(
     task: Task, arm: Arm, physics: Array, count: int, rng: np.random.Generator, threads: int
-) -> Executions:
+) -> ExecutedThetas:
     """Execute ``count`` quasi-random thetas of the whole box."""
     from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
 
@@ -152,7 +152,7 @@ def search(
     return solutions
 
 
-def score(task: Task, executions: Executions, goals: Array) -> tuple[Array, Array]:
+def score(task: Task, executions: ExecutedThetas, goals: Array) -> tuple[Array, Array]:
     """Return errors ``(G, n, m)`` and costs ``(G, n)`` [m] of executions to goals ``(G, g)``."""
     shape = (len(goals), len(executions.thetas), len(task.error_names))
     found = [[task.error(t, goal) for t in executions.trajectories] for goal in goals]

@@ -140,7 +140,7 @@ class SideFolder:
 PART_FILES = "draw-*.parquet"
 
 
-class Parts(SideFolder):
+class DatasetParts(SideFolder):
     """The side folder of one build: each draw is whole or not there at all.
 
     Args:

@@ -90,7 +90,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Hyperparameters:
     """Length scales ``(x,)``, scales and latent vectors ``(J, q)``."""
 
     length: Array
@@ -98,7 +98,7 @@ class Fit:
     latent: Array
 
 
-def fit(rows: Rows, latent_dim: int) -> Fit:
+def fit(rows: Rows, latent_dim: int) -> Hyperparameters:
     """Return the most likely hyperparameters and latent vectors; deterministic.
 
     Found on disk where the same rows were fitted before, see
@@ -124,7 +124,7 @@ def fit(rows: Rows, latent_dim: int) -> Fit:
     return objective.unpack(stored(key, len(start), search))
 
 
-def covariance(rows: Rows, found: Fit) -> Array:
+def covariance(rows: Rows, found: Hyperparameters) -> Array:
     """Return the covariance ``(N, N)`` of all rows, noise included."""
     return _Objective(rows, found.latent.shape[1]).terms(found).total
 
@@ -150,13 +150,13 @@ class _Objective:
         self._planes = 1.0 + rows.inputs @ rows.inputs.T
         self._pairs = np.nonzero(rows.group[:, np.newaxis] == rows.group)
 
-    def unpack(self, values: Array) -> Fit:
+    def unpack(self, values: Array) -> Hyperparameters:
         x = len(self._squares)
         scales = Scales(*(float(value) for value in np.exp(values[x : x + 6])))
         latent = values[x + 6 :].reshape(self._rows.groups, self._latent_dim)
-        return Fit(np.exp(values[:x]), scales, latent)
+        return Hyperparameters(np.exp(values[:x]), scales, latent)
 
-    def terms(self, at: Fit) -> _Terms:
+    def terms(self, at: Hyperparameters) -> _Terms:
         """Return the parts of the covariance and their sum."""
         scales, latent = at.scales, at.latent[self._rows.group]
         distance = np.zeros_like(self._planes)
@@ -196,7 +196,7 @@ class _Objective:
         penalty = self._priors(values, gradient)
         return fitted + penalty, gradient
 
-    def _gradient(self, at: Fit, terms: _Terms, slope: Array) -> Array:
+    def _gradient(self, at: Hyperparameters, terms: _Terms, slope: Array) -> Array:
         """Chain d(objective)/dK ``slope`` ``(N, N)`` to all parameters."""
         scales, latent = at.scales, at.latent[self._rows.group]
         near = slope[self._pairs] * terms.own

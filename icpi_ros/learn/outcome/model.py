@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, trusted_labels
-from icpi_ros.learn.outcome.fit import Fit, Rows, covariance, fit
+from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
 from icpi_ros.learn.retrieval import Scale
 
 LATENT_DIM = 4
@@ -160,7 +160,7 @@ def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel
     return _conditioned(model, rows, found)
 
 
-def _conditioned(model: OutcomeModel, rows: Rows, found: Fit) -> OutcomeModel:
+def _conditioned(model: OutcomeModel, rows: Rows, found: Hyperparameters) -> OutcomeModel:
     """Condition the fitted process on its rows; centre and whiten the latent vectors."""
     inverse: Array = np.linalg.inv(covariance(rows, found)).astype(np.float64)
     alpha: Array = np.asarray(inverse @ rows.errors, dtype=np.float64)

@@ -12,7 +12,7 @@ Message: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Request:
+class CompletionRequest:
     """What is asked of a model.
 
     Attributes:
@@ -60,7 +60,7 @@ class Completer(Protocol):
     log or an exception.
     """
 
-    def complete(self, request: Request, until: float) -> Completion:
+    def complete(self, request: CompletionRequest, until: float) -> Completion:
         """Return the model's completion.
 
         Args:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client.completer import Request
+from icpi_ros.llm.client.completer import CompletionRequest
 from icpi_ros.llm.client.formats import response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.wire import wire
@@ -112,7 +112,7 @@ class Endpoint:
     def _options(self) -> dict[str, Any]:
         return {"headers": {"Authorization": f"Bearer {self._key()}"}}
 
-    def fields(self, request: Request, rung: str, n: int, offset: int) -> dict[str, Any]:
+    def fields(self, request: CompletionRequest, rung: str, n: int, offset: int) -> dict[str, Any]:
         """Return the body of a request: only what the profile allows.
 
         Args:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError
 from icpi_ros.core.redact import redact_texts
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completion, Message, Request
+from icpi_ros.llm.client.completer import Completion, CompletionRequest, Message
 from icpi_ros.llm.client.endpoint import Endpoint
 from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, experience
 from icpi_ros.llm.client.profile import Profile
@@ -25,7 +25,7 @@ from icpi_ros.llm.client.responses import (
 from icpi_ros.llm.client.token_count import count_tokens
 
 
-class Tab:
+class CompletionMeter:
     """Charges the calls of one completion; used in the wire's loop only, so nothing races.
 
     Attributes:
@@ -98,7 +98,9 @@ _MAX_ROUNDS = 3
 class Exchange:
     """The requests of one completion; lives in the wire's loop."""
 
-    def __init__(self, endpoint: Endpoint, request: Request, until: float, tab: Tab) -> None:
+    def __init__(
+        self, endpoint: Endpoint, request: CompletionRequest, until: float, tab: CompletionMeter
+    ) -> None:
         """Remember what is asked; nothing is sent yet."""
         self._endpoint, self._request, self._until, self._tab = endpoint, request, until, tab
         self._allowed = until - time.monotonic()

@@ -19,7 +19,7 @@ from icpi_ros.learn.executions import Executions
 from icpi_ros.learn.features import Features
 from icpi_ros.learn.regression import ordered_pairs
 from icpi_ros.learn.retrieval import Index, Scale
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 
 ORDERS = ("nearest-last", "nearest-first", "best-last", "random")
 """Of the retrieved examples: by distance to the trial, or by their cost (OPRO), or shuffled."""
@@ -28,7 +28,7 @@ MAX_TRIALS = 6
 
 
 @dataclass(frozen=True)
-class Adjustments:
+class AdjustmentPatterns:
     """Patterns ``theta | features of the error -> dtheta`` for the trials of one run.
 
     Attributes:
@@ -59,14 +59,14 @@ class Adjustments:
             self._input(base.theta, self.features.trial(base.error)),
         )
 
-    def _retrieved(self, base: Outcome, k: int) -> Lines:
+    def _retrieved(self, base: Outcome, k: int) -> PatternLines:
         nearest = np.empty(0, dtype=np.intp)
         if k:
             nearest = self.index.query(base.theta, self.features.trial(base.error), k)
         chosen = nearest[self._order(nearest)]
         examples = self.index.dataset
         inputs = self._input(examples.theta[chosen], examples.error[chosen])
-        return Lines(inputs, self.index.scale.dtheta(examples.dtheta[chosen]))
+        return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta[chosen]))
 
     def _order(self, nearest: NDArray[np.intp]) -> Indices:
         """Return the order ``(k,)`` of examples that come nearest first."""
@@ -79,7 +79,7 @@ class Adjustments:
             return np.random.default_rng(0).permutation(places)
         return places[::-1]
 
-    def _pairs(self, history: Sequence[Outcome], base: Outcome) -> Lines:
+    def _pairs(self, history: Sequence[Outcome], base: Outcome) -> PatternLines:
         """Return the run's ordered pairs of its nearest trials, nearest to ``base`` last."""
         scale = self.index.scale
         trials = sorted(history, key=lambda trial: self._gap(trial, base))[:MAX_TRIALS]
@@ -90,7 +90,7 @@ class Adjustments:
         seen = self.features.pair(errors[i], errors[j])
         query = scale.point(base.theta, self.features.trial(base.error))
         far = np.linalg.norm(scale.point(thetas[i], seen) - query, axis=1)
-        lines = Lines(self._input(thetas[i], seen), scale.dtheta(thetas[j] - thetas[i]))
+        lines = PatternLines(self._input(thetas[i], seen), scale.dtheta(thetas[j] - thetas[i]))
         return lines.take(np.argsort(-far, kind="stable"))
 
     def _gap(self, trial: Outcome, base: Outcome) -> float:
@@ -106,7 +106,7 @@ MAX_STEPS = 20_000
 """Most examples of the data set that are searched, evenly chosen."""
 
 
-class Outcomes:
+class OutcomePatterns:
     """Outcome patterns of one run.
 
     Args:
@@ -123,7 +123,9 @@ class Outcomes:
         done = Executions.of(dataset, scale.space, goal)
         i, j = _steps(done.draw)
         errors = done.errors / scale.rms
-        self._lines = Lines((done.points[i], errors[i], done.points[j] - done.points[i]), errors[j])
+        self._lines = PatternLines(
+            (done.points[i], errors[i], done.points[j] - done.points[i]), errors[j]
+        )
         self._tree = cKDTree(self._lines.joined) if len(self._lines) else None
 
     def pattern(self, history: Sequence[Outcome], base: Outcome, theta: Array, k: int) -> Pattern:
@@ -140,21 +142,21 @@ class Outcomes:
         query = (start, base.error / scale.rms, scale.theta(theta) - start)
         return Pattern(self._nearest(query, k), self._own(history, query), query)
 
-    def _nearest(self, query: tuple[Array, ...], k: int) -> Lines:
+    def _nearest(self, query: tuple[Array, ...], k: int) -> PatternLines:
         """Return the data set's ``k`` nearest steps, nearest last."""
         if self._tree is None:  # no two executions under one physics
             return self._lines
         found = self._tree.query(np.concatenate(query), min(k, len(self._lines)))[1]
         return self._lines.take(np.atleast_1d(np.asarray(found, dtype=np.intp))[::-1])
 
-    def _own(self, history: Sequence[Outcome], query: tuple[Array, ...]) -> Lines:
+    def _own(self, history: Sequence[Outcome], query: tuple[Array, ...]) -> PatternLines:
         """Return the steps between the trials nearest to the query's start, nearest last."""
         points = self._scale.theta(np.array([trial.theta for trial in history]))
         near = np.argsort(np.linalg.norm(points - query[0], axis=1), kind="stable")[:MAX_TRIALS]
         errors = np.array([trial.error for trial in history])[near] / self._scale.rms
         points = points[near]
         i, j = ordered_pairs(len(near))
-        lines = Lines((points[i], errors[i], points[j] - points[i]), errors[j])
+        lines = PatternLines((points[i], errors[i], points[j] - points[i]), errors[j])
         far = np.linalg.norm(lines.joined - np.concatenate(query), axis=1)
         return lines.take(np.argsort(-far, kind="stable"))
 

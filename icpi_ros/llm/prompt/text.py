@@ -18,7 +18,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.retrieval import Scale
 from icpi_ros.llm.client.completer import Message
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.tokens import NumberFormat, read_numbers
 
 INSTRUCTION = (
@@ -64,7 +64,7 @@ class PromptWriter:
         """
         return self.numbers.decode(read_numbers(reply, width))
 
-    def _written(self, lines: Lines) -> Iterator[str]:
+    def _written(self, lines: PatternLines) -> Iterator[str]:
         for n, outputs in enumerate(lines.outputs):
             inputs = self._input(tuple(group[n] for group in lines.inputs))
             yield f"{inputs}{ARROW} {self.numbers.encode(outputs)}"
@@ -196,10 +196,10 @@ def _scaled(group: Sequence[str], numbers: NumberFormat) -> Array:
     return numbers.decode([float(number) for number in group])
 
 
-def _lines(rows: list[_Row], sizes: list[int], width: int, numbers: NumberFormat) -> Lines:
+def _lines(rows: list[_Row], sizes: list[int], width: int, numbers: NumberFormat) -> PatternLines:
     groups = tuple(
         np.array([_scaled(row[0][g], numbers) for row in rows]).reshape(len(rows), size)
         for g, size in enumerate(sizes)
     )
     outputs = np.array([_scaled(row[1], numbers) for row in rows])
-    return Lines(groups, outputs.reshape(len(rows), width))
+    return PatternLines(groups, outputs.reshape(len(rows), width))

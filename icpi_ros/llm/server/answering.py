@@ -16,7 +16,7 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.llm.client.token_count import count_chat, count_tokens, cut
 from icpi_ros.llm.prompt.completion import Guess, complete
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.llm.prompt.tokens import NumberFormat
 from icpi_ros.llm.server.request import MODEL, ChatRequest, Form, Refused
@@ -93,7 +93,7 @@ def _fitted(pattern: Pattern, form: Form) -> Pattern:
     if form.least and not len(pattern.shared) + len(pattern.own):
         width = form.least
         if width <= MAX_OUTPUTS:
-            none = Lines(pattern.shared.inputs, np.empty((0, width)))
+            none = PatternLines(pattern.shared.inputs, np.empty((0, width)))
             pattern = replace(pattern, shared=none, own=none)
     else:
         width = pattern.width

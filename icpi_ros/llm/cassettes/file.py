@@ -17,14 +17,14 @@ from icpi_ros.core.redact import redact
 
 VERSION = 1
 _START = '{"cassette":'
-"""How every line begins; its value is the version."""
+"""Beginning of every line; its value is the version."""
 _NUMBERS = (int, float)
 _CHECK = 256
 """Bytes before the end of what was read that show whether a file has only grown."""
 _log = logging.getLogger(__name__)
 
 
-class Tape:
+class CassetteFile:
     """The entries of one file, kept in memory and brought up to date by :meth:`refresh`."""
 
     def __init__(self, path: Path) -> None:
@@ -190,6 +190,6 @@ def _are_numbers(spent: dict[str, Any]) -> bool:
 
 
 @functools.cache
-def tape(path: Path) -> Tape:
-    """Return the process's only tape of a file, so that it is read once."""
-    return Tape(path)
+def cassette_file(path: Path) -> CassetteFile:
+    """Return the process's only object of a cassette's file, so that it is read once."""
+    return CassetteFile(path)
