@@ -18,16 +18,16 @@ from icpi_ros.learn.dataset.dataset import Dataset, trusted_labels
 
 @dataclass(frozen=True)
 class Executions:
-    """Thetas and their outcomes; those of one draw differ in nothing else.
+    """Thetas and their outcomes; those of one physics sample differ in nothing else.
 
     A label counts as an execution that met its goal, unless it may be wrong.  Where errors are
     states minus goals they are taken to the run's goal; else examples of different goals belong
-    to different draws.
+    to different samples.
 
     Attributes:
         points: ``(n, d)`` scaled thetas.
         errors: ``(n, m)`` [units of the error].
-        draw: ``(n,)`` number of the draw, from 0.
+        draw: ``(n,)`` number of the physics sample, from 0.
     """
 
     points: Array
@@ -55,7 +55,7 @@ class Executions:
         return cls(points[first], errors[first], draw[first].astype(np.int64))
 
     def pairs(self, among: Indices) -> tuple[Indices, Indices]:
-        """Return the indices i, j of all pairs of one draw ``among`` some of the executions."""
+        """Return the indices i, j of all pairs of one sample ``among`` some of the executions."""
         i, j = np.triu_indices(len(among), 1)
         same = self.draw[among[i]] == self.draw[among[j]]
         return among[i[same]], among[j[same]]
@@ -68,16 +68,16 @@ LINEAR = 0.2
 NOISE = 3e-3
 """Variance of scaled errors that the model does not explain (findings, section 9: all three)."""
 MISMATCH = 0.05
-"""Standard deviation of scaled errors between draws that look alike."""
+"""Standard deviation of scaled errors between samples that resemble each other."""
 
 
 MAX_EXECUTIONS = 200
-"""Of one draw; more would cost memory and time without telling much."""
+"""Most executions of one physics sample: more would cost memory and time for little."""
 
 
 @dataclass(frozen=True)
 class PhysicsSample:
-    """Executions under one physics, from its examples and their labels.
+    """Physics sample: executions under one physics, from its examples and their labels.
 
     Attributes:
         points: ``(n, d)`` scaled thetas.
@@ -90,7 +90,7 @@ class PhysicsSample:
     factor: Array
 
     def evidence(self, points: Array, errors: Array) -> float:
-        """Return the log density of other executions ``(k, d)``, ``(k, m)`` under this draw."""
+        """Return the log density of other executions ``(k, d)``, ``(k, m)`` under this sample."""
         cross = _kernel(points, self.points)
         white = np.linalg.solve(self.factor, cross.T)
         mean = white.T @ np.linalg.solve(self.factor, self.errors)
@@ -101,10 +101,10 @@ class PhysicsSample:
 
 
 class PhysicsSamples:
-    """The physics draws of a run's data set."""
+    """The physics samples of a run's data set."""
 
     def __init__(self, dataset: Dataset, space: ParameterSpace, goal: Array, mask: Array) -> None:
-        """Model every draw for a run with ``goal`` ``(g,)`` and cost mask ``(m,)``."""
+        """Model every sample for a run with ``goal`` ``(g,)`` and cost mask ``(m,)``."""
         rms = np.sqrt(np.mean(np.square(dataset.error), axis=0))
         self._rms = np.where(rms > 0.0, rms, 1.0)
         self._space, self._mask = space, mask
@@ -113,16 +113,16 @@ class PhysicsSamples:
         self._draws = [_model(done.points[m], done.errors[m] / self._rms) for m in members]
 
     def alike(self, thetas: Array, errors: Array, count: int) -> list[tuple[Array, Array, float]]:
-        """Return the ``count`` draws that explain executions best, the best one first.
+        """Return the ``count`` samples that explain executions best, the best one first.
 
         Args:
             thetas: ``(k, d)`` executed in the run.
             errors: ``(k, m)`` of them.
-            count: draws; fewer if there are not so many.
+            count: of samples; fewer if there are not so many.
 
         Returns:
             Scaled thetas ``(n, d)``, their costs ``(n,)`` [m] to the run's goal, and how likely
-            the draw is compared with the best one, 0 to 1.
+            the sample is compared with the best one, 0 to 1.
         """
         points, scaled = self._space.normalise(thetas), errors / self._rms
         evidence = np.array([draw.evidence(points, scaled) for draw in self._draws])

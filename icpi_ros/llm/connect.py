@@ -22,13 +22,13 @@ from icpi_ros.llm.client.wire import wire
 
 LOCAL_MODEL = "icpi-in-context"
 """The model of `icpi serve`."""
-PATIENCE = 1.0
+CONNECT_TIMEOUT = 1.0
 """Time for a server of this machine to accept [s]."""
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model to ask, and how.
+    """Choice of a model, its endpoint and its cassette.
 
     Attributes:
         model: entry of models.yaml, or a name on the wire; empty = environment variable
@@ -63,10 +63,10 @@ def connect(choice: ModelChoice, meter: Meter) -> Completer:
 
 
 def require_reachable(choice: ModelChoice) -> None:
-    """Check that somebody listens, if the model is on this machine and no cassette stands in.
+    """Check that a server listens, if the model is on this machine and no cassette replaces it.
 
     Raises:
-        UsageError: nobody does.
+        UsageError: none does.
     """
     endpoint = Endpoint.of(profile_of(choice))
     if choice.cassette or not endpoint.is_here:
@@ -74,17 +74,17 @@ def require_reachable(choice: ModelChoice) -> None:
     url = urlsplit(endpoint.base_url)
     address = (url.hostname, url.port or 80)
     try:
-        socket.create_connection(address, PATIENCE).close()
+        socket.create_connection(address, CONNECT_TIMEOUT).close()
     except OSError:
         start = "`icpi serve`" if choice.model == LOCAL_MODEL else "its server"
         raise UsageError(
-            f"model {choice.model}: nobody listens at {url.hostname}:{address[1]}, "
+            f"model {choice.model}: no server listens at {url.hostname}:{address[1]}, "
             f"start {start} first"
         ) from None
 
 
 def profile_of(choice: ModelChoice) -> Profile:
-    """Return what is known of a model, with what the choice sets.
+    """Return the profile of a model, with the values of the choice.
 
     Raises:
         InvalidValue: a catalogue that cannot be read.
@@ -99,12 +99,12 @@ def profile_of(choice: ModelChoice) -> Profile:
     )
 
 
-LIMIT = 5.0
+ANSWER_TIMEOUT = 5.0
 """Longest time for an endpoint to answer [s]."""
 TRIES = 2
-"""A kept connection may have been closed meanwhile: no reason to give up."""
+"""Requests before giving up: a kept connection may have been closed meanwhile."""
 _DOWN = (502, 503, 504)
-"""What a gateway says of a server that is not there, and a server that still loads its model."""
+"""HTTP statuses of a gateway without its server, and of a server that still loads its model."""
 
 
 def require_answer(choice: ModelChoice, deadline: float) -> None:
@@ -114,17 +114,18 @@ def require_answer(choice: ModelChoice, deadline: float) -> None:
     as well.  A cassette that is only replayed needs neither key nor endpoint.
 
     Args:
-        choice: which model is asked, and how.
-        deadline: of one proposal [s]; the check takes no longer, and never above :data:`LIMIT`.
+        choice: of the model.
+        deadline: of one proposal [s]; the check takes at most this and
+            :data:`ANSWER_TIMEOUT`.
 
     Raises:
-        CompletionFailed: what is missing and what to do, in one line without the key.
+        CompletionFailed: one line with the fault and the remedy, without the key.
     """
     if choice.cassette and choice.cassette_mode == REPLAY:
         return
     endpoint = Endpoint.of(profile_of(choice))
     watch(endpoint.profile.key_variable)
-    why = _missing(endpoint) or _no_answer(endpoint, min(deadline, LIMIT))
+    why = _missing(endpoint) or _no_answer(endpoint, min(deadline, ANSWER_TIMEOUT))
     if why:
         raise CompletionFailed(why)
 
@@ -138,7 +139,7 @@ def _missing(endpoint: Endpoint) -> str:
 
 
 def _no_answer(endpoint: Endpoint, limit: float) -> str:
-    """Return why the endpoint cannot be asked; empty = it can."""
+    """Return the reason why the endpoint cannot be asked; empty = it can."""
     until = time.monotonic() + limit
     try:
         return wire().run(_refusal(endpoint, until), until)
@@ -166,5 +167,5 @@ async def _failure(endpoint: Endpoint) -> Failure | None:
 
 
 def _is_refusal(status: int) -> bool:
-    """Tell whether a failure to list the models means that a completion would fail, too."""
+    """Return whether a failure to list the models means that a completion would fail, too."""
     return status in (0, 401, 403, *_DOWN) or 300 <= status < 400

@@ -66,7 +66,7 @@ def run_in_process(
 
 
 def execution_in_process(arm: Arm) -> Execution:
-    """Return how trials with ``arm`` are executed here."""
+    """Return the way in which trials with ``arm`` are executed here."""
     none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
     return Execution.of(Backend.IN_PROCESS, arm, arm.limits, limits="", dry_run="false", **none)
 
@@ -79,7 +79,7 @@ def run_simulated(
     Args:
         run: new or resumed.
         arm: that executes.
-        observation: what the sensor makes of the object's path.
+        observation: the sensor's view of the object's path.
         on_trial: called with every trial after it is stored.
 
     Raises:
@@ -97,7 +97,7 @@ def run_simulated(
             true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
         except IcpiError:
             raise
-        except Exception as exc:  # a task of somebody else's
+        except Exception as exc:  # a task of a plug-in
             reason = " ".join(f"{type(exc).__name__}: {exc}".split())
             raise IcpiError(f"task {task.name} cannot be simulated: {reason}") from exc
         return observe(true, observation, rng)

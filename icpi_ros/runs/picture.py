@@ -1,4 +1,4 @@
-"""A run as a picture: where the object went in every trial, and what each trial cost.
+"""Picture of a run: the path of the object and the cost of every trial.
 
 matplotlib is imported at the first call only, and without a display.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 GOAL_RADIUS = 0.02
 """Radius of the circle that is drawn around the goal [m]."""
-_LABELLED = 12
-"""Up to so many trials get their number beside the path's end."""
+_MAX_LABELLED = 12
+"""Most trials that get their number beside the path's end."""
 _GREY, _RED, _BLUE = "0.35", "tab:red", "tab:blue"
 _FLOOR = 1e-3
 """Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
@@ -33,7 +33,7 @@ def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
     """Return the picture as a figure that notebooks show.
 
     Args:
-        task: of the run; says which plane of frame ``base`` the goal is in.
+        task: of the run; its goal space names the plane of frame ``base``.
         goal: ``(g,)`` goal of the run.
         trials: at least none; those without a trajectory are only listed.
     """
@@ -80,7 +80,7 @@ def _colours(trials: Sequence[Trial]) -> dict[int, Any]:
 
 
 def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
-    """Draw where the object went in every trial; arguments as in :func:`draw`."""
+    """Draw the path of the object in every trial; arguments as in :func:`draw`."""
     colours, plane = _colours(trials), _plane(task)
     ends = []
     for trial in trials:
@@ -131,7 +131,7 @@ def _draw_goal(axes: Axes, goal: Array) -> None:
 
 def _label_ends(axes: Axes, goal: Array, ends: list[tuple[int, Array]], count: int) -> None:
     """Number the final positions that lie apart from the goal, where there is room."""
-    if count > _LABELLED:
+    if count > _MAX_LABELLED:
         return
     for number, end in ends:
         if np.linalg.norm(end - goal) > 1.5 * GOAL_RADIUS:
@@ -158,7 +158,7 @@ def _legend_of_paths(axes: Axes) -> None:
 
 
 def draw_costs(axes: Axes, trials: Sequence[Trial]) -> None:
-    """Draw what every trial cost [mm], and what was predicted if anything was."""
+    """Draw the cost of every trial [mm], and its prediction if there was one."""
     colours = _colours(trials)
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     numbers = [trial.number for trial in done]

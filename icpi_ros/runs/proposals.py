@@ -25,13 +25,13 @@ _log = logging.getLogger(__name__)
 
 
 class Proposer:
-    """The asked improver, then ``embedded``, then a uniform draw; the answer says who made it.
+    """The asked improver, then ``embedded``, then a uniform sample; the answer names its maker.
 
     ``embedded`` is left out where there is no example to learn from, and gets no options.
 
     Args:
         improver: registered name.
-        context: what improvers may know.
+        context: of the run, for improvers.
 
     Raises:
         UnknownName: no such improver.
@@ -48,7 +48,7 @@ class Proposer:
         """Return a finite proposal for trial ``number``; latency is the wall time of it all [s].
 
         Raises:
-            BudgetSpent: the run has used up what it may spend on its model.
+            BudgetSpent: the budget of the model is used up.
 
         Every improver that is asked gets its own ``default_rng([seed, number])``, so that a
         fallback does not depend on how far the failed one came.
@@ -95,7 +95,7 @@ class Proposals(Protocol):
         Args:
             history: outcomes of the run's trials, oldest first.
             number: of the trial.
-            why_not: says which thetas cannot be executed.
+            why_not: reason why a theta cannot be executed, empty if it can.
         """
 
 
@@ -119,7 +119,7 @@ class SeededProposals:
         """See :class:`Proposals`.
 
         Raises:
-            BudgetSpent: what may be spent on the model is used up.
+            BudgetSpent: the budget of the model is used up.
         """
         if number > 0:
             return self.proposer.propose(history, self.seed, number)

@@ -1,4 +1,4 @@
-"""A run of the improvement loop, ask and tell: who executes a trial is the caller's affair.
+"""A run of the improvement loop, ask and tell; the caller executes its trials.
 
     run = Run("slide", improver="embedded", seed=1)
     while not run.finished:
@@ -26,7 +26,7 @@ from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, empty
-from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
+from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.runs.outcome import outcome
@@ -61,11 +61,11 @@ class Run(RunProgress):
     It owns its stored run until it ends or is closed.  Not thread-safe: one worker drives it.
 
     Attributes, besides those of :class:`RunProgress`:
-        storage: where its trials are.
+        storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
-        execution: how trials are executed from here on; stored with each.
-        remark: of a resumed run: what is unknown about how it was executed; empty = nothing.
-        why_not: says which thetas the arm cannot execute; set before the first trial.
+        execution: way of execution from here on; stored with each trial.
+        remark: of a resumed run: unknown facts about its earlier execution; empty = none.
+        why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class Run(RunProgress):
         target_cost: float = 0.0,
         max_step: float = 1.0,
         storage: Storage | None = None,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
         mix: bool = False,
         proposals: Proposals | None = None,
     ) -> None:
         """Check the arguments and store a new run.
 
         Args:
-            task: what to improve, or its name.
+            task: to improve, or its name.
             improver: registered improver.
             goal: ``(g,)``; None = the task's default goal.  With ``proposals`` of its own it may be
                 outside the task's region, such as what an outcome reached.
@@ -99,9 +99,9 @@ class Run(RunProgress):
             target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
             max_step: largest change of theta from an executed trial, a share of each parameter's
                 range; what is proposed beyond is moved back and marked as projected.
-            storage: where the trials go; None = in memory.
-            execution: how its trials are executed, as far as that is known.
-            mix: examples of another arm are meant; the stored configuration says of which.
+            storage: of the trials; None = in memory.
+            execution: of its trials, as far as that is known.
+            mix: examples of another arm are meant; the stored configuration names it.
             proposals: source of theta, the first one included; None = the improver.
 
         Raises:
@@ -160,15 +160,15 @@ class Run(RunProgress):
         run_id: str,
         *,
         dataset: Dataset | None = None,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
     ) -> Run:
         """Continue a stored run at its first trial that is not done; marks half-run trials.
 
         Args:
-            storage: where the run is.
+            storage: of the run.
             run_id: id of the run.
             dataset: the examples that the run began with; None = the shipped set.
-            execution: how its trials are executed from here on, as far as that is known.
+            execution: of its trials from here on, as far as that is known.
 
         Raises:
             UnknownRun: no such run.
@@ -205,7 +205,7 @@ class Run(RunProgress):
 
         Raises:
             StoreError: the start cannot be written; nothing may move then.
-            BudgetSpent: what may be spent on the model is used up; the run is finished now.
+            BudgetSpent: the budget of the model is used up; the run is finished now.
             RuntimeError: the run is finished, or the last trial has not been told.
         """
         return self._start(self._next)
@@ -268,7 +268,7 @@ class Run(RunProgress):
         """Return trial ``number`` as it would be begun after the trials so far; nothing is noted.
 
         Raises:
-            BudgetSpent: what may be spent on the model is used up.
+            BudgetSpent: the budget of the model is used up.
         """
         confinement = Confinement(self._steps, self.why_not)
         return self._own(next_trial(self._proposals, confinement, self.history, number))

@@ -31,11 +31,11 @@ MAX_BUDGET = int(find("trials").upper)
 
 @dataclass(frozen=True)
 class Continuation:
-    """What a resumed run does with how it was executed before.
+    """Consequences of the earlier way of execution for a resumed run.
 
     Attributes:
-        mixed: what will be mixed on purpose; empty = nothing.
-        remark: what cannot be known, one line; empty = all is known.
+        mixed: arms or backends that will be mixed on purpose; empty = none.
+        remark: unknown facts in one line; empty = all is known.
         permitted: the store holds a permission to mix, which this resume uses up.
     """
 
@@ -45,7 +45,7 @@ class Continuation:
 
 
 def last_execution(store: Storage, run_id: str) -> Execution:
-    """Return how a stored run was executed last, as far as that is known."""
+    """Return the way in which a stored run was executed last, as far as that is known."""
     return latest(store.run(run_id).execution, store.executions(run_id))
 
 
@@ -54,7 +54,7 @@ def check_execution(store: Storage, run_id: str, now: Execution) -> Continuation
 
     Raises:
         UnknownRun: no such run.
-        UsageError: it would mix arms or backends, and nobody said that this is meant.
+        UsageError: it would mix arms or backends, without a permission.
     """
     record, before = store.run(run_id), last_execution(store, run_id)
     if what := mixture(before, now):
@@ -87,7 +87,7 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
 
 
 def examples_hash(dataset: Dataset) -> str:
-    """Return what a stored run remembers of its data set; empty = no example."""
+    """Return the fingerprint of a run's data set; empty = no example."""
     return fingerprint(dataset) if len(dataset) else ""
 
 
@@ -138,7 +138,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """What a run is asked to do, and the source of its proposals."""
+    """Task, configuration and source of proposals of a run that was checked."""
 
     task: Task
     config: RunConfig

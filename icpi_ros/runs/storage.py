@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from icpi_ros.core.types import Array, Proposal, Trial, TrialStatus
-from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
+from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
 from icpi_ros.runs.store.records import (
     HALF_RUN,
     RunConfig,
@@ -24,14 +24,14 @@ from icpi_ros.runs.store.records import (
 
 
 class Storage(Protocol):
-    """Runs and their trials: in memory (``runs.memory``) or in one SQLite file (``data.store``).
+    """Runs and their trials: in memory or in one SQLite file (``runs.store``).
 
     A run belongs to the storage that writes it from :meth:`create_run` or the first write on,
     until :meth:`release`.  What a method has written is there when it returns: a storage on disk
     has it durable by then.
     """
 
-    def create_run(self, config: RunConfig, execution: Execution = NOT_TOLD) -> str:
+    def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
         """Store a new run and how it is executed; return its id.
 
         Raises:
@@ -64,7 +64,7 @@ class Storage(Protocol):
         theta: Array,
         proposal: Proposal,
         projected: bool,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
     ) -> int:
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
@@ -83,13 +83,13 @@ class Storage(Protocol):
         """Return the trials of a run by number: the last attempt of each, or all of them."""
 
     def executions(self, run_id: str) -> list[Execution]:
-        """Return how each attempt was executed, in the order of all attempts in :meth:`trials`."""
+        """Return the way of execution of each attempt, in the order of all attempts in :meth:`trials`."""
 
     def mark_interrupted(self, run_id: str) -> list[int]:
         """Mark half-run trials of a run whose process died; return their numbers."""
 
     def holds(self, run_id: str) -> bool:
-        """Tell whether a run belongs to this storage, that is, somebody writes it."""
+        """Return whether a run belongs to this storage, that is, is being written."""
 
     def release(self, run_id: str) -> None:
         """Let others write the run."""
@@ -119,7 +119,7 @@ class MemoryStorage:
         """Return the number of runs."""
         return f"MemoryStorage({len(self._runs)} runs)"
 
-    def create_run(self, config: RunConfig, execution: Execution = NOT_TOLD) -> str:
+    def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
         """See :class:`Storage`."""
         refuse_keys(config)
         run_id = new_id(config.task, self._runs.__contains__)
@@ -158,7 +158,7 @@ class MemoryStorage:
         theta: Array,
         proposal: Proposal,
         projected: bool,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
     ) -> int:
         """See :class:`Storage`."""
         if not np.isfinite(theta).all():

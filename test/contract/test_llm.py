@@ -391,7 +391,7 @@ def test_fewer_examples_are_shown_to_a_steered_model_as_trials_come(data):
 
 
 @pytest.mark.parametrize("predictor", ["embedded", "llm"])
-def test_plan_executes_the_candidate_of_lowest_foretold_cost(data, caplog, predictor):
+def test_plan_executes_the_candidate_of_lowest_predicted_cost(data, caplog, predictor):
     improver, _ = scripted("llm-plan", data, predictor=predictor)
     proposal = propose(improver, caplog)
     candidates = proposal.details["candidates"]

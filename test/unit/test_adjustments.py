@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.improvers.llm.samples import fuse
-from icpi_ros.improvers.llm.steered import LEAST_RADIUS, Region, shown
+from icpi_ros.improvers.llm.steered import MIN_RADIUS, Region, shown
 from icpi_ros.learn.features import Features
 from icpi_ros.learn.retrieval import Index, Scale
 from icpi_ros.llm.prompt.examples import MAX_TRIALS, ORDERS, AdjustmentPatterns, OutcomePatterns
@@ -173,7 +173,7 @@ def test_trust_moves_to_the_run():
 @given(st.integers(0, 5), st.integers(1, 5), st.floats(0.0, 1.0))
 def test_regions_of_any_data_are_finite_around_the_best_trial(places, trials, decay):
     found = Region.of(np.zeros((places, 2)), np.zeros((trials, 2)), np.ones((trials, 2)), decay)
-    assert found.radius >= LEAST_RADIUS
+    assert found.radius >= MIN_RADIUS
     assert found.excess(np.zeros(2)) == 0.0
 
 

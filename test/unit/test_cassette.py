@@ -21,7 +21,7 @@ from icpi_ros.llm.cassettes import file as cassette_file
 from icpi_ros.llm.cassettes.cassette import Cassette, RecordedCompleter, request_key
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
 from icpi_ros.llm.client.completer import Completion, CompletionRequest
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile
 
@@ -187,7 +187,7 @@ def test_equal_requests_have_equal_keys(a, b, model_a, model_b):
 
 
 def test_no_key_reaches_the_file(path, httpserver, monkeypatch):
-    experience().forget()
+    working_formats().forget()
     monkeypatch.setenv("ODD_NAME", KEY)
     reply = http_models.body(f"your key is {KEY}", model=KEY)
     httpserver.expect_request(PATH).respond_with_json(reply)

@@ -48,7 +48,7 @@ def test_several_goals_share_the_rollouts_of_a_draw(toy_world):
     part = label_draw(PUSHING_GOALS, UR5E, DatasetPlan(examples=20, draws=2), 1)
     assert len(np.unique(part.goal, axis=0)) == 5
     assert part.group.tolist() == [1] * 10
-    assert part.label_cost.max() < search_module.SOLVED
+    assert part.label_cost.max() < search_module.SOLVED_COST
     assert part.provenance["rollouts"] < 256 + 5 * 60
     solved = part.theta + part.dtheta
     for x in part.goal[:, 0]:

@@ -17,7 +17,7 @@ from http_models import KEY, MESSAGES, PATH, ask
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client import responses
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
 from icpi_ros.llm.client.responses import read_reply
@@ -33,7 +33,7 @@ def quick_and_isolated(monkeypatch):
     for name in ("OPENAI_BASE_URL", "ICPI_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
-    experience().forget()
+    working_formats().forget()
 
 
 @pytest.fixture

@@ -370,9 +370,9 @@ def test_only_so_many_are_answered_at_once(monkeypatch):
         with lock:
             busy[0] += 1
             most[0] = max(most[0], busy[0])
-            if busy[0] == server.AT_ONCE:
+            if busy[0] == server.MAX_CONCURRENT:
                 full.set()
-            if busy[0] > server.AT_ONCE:
+            if busy[0] > server.MAX_CONCURRENT:
                 over.set()
         assert full.wait(PATIENCE)
         over.wait(0.1)  # time for one too many to arrive
@@ -391,13 +391,13 @@ def test_only_so_many_are_answered_at_once(monkeypatch):
 
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                for _ in range(5 * server.AT_ONCE):
+                for _ in range(5 * server.MAX_CONCURRENT):
                     tasks.start_soon(one)
         return statuses
 
     monkeypatch.setattr(server, "respond", respond)
-    assert anyio.run(scenario) == [200] * 5 * server.AT_ONCE
-    assert most[0] == server.AT_ONCE
+    assert anyio.run(scenario) == [200] * 5 * server.MAX_CONCURRENT
+    assert most[0] == server.MAX_CONCURRENT
 
 
 def test_sigterm_ends_it_cleanly_with_a_connection_open():

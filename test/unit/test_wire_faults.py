@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client import responses, wire
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile
 
@@ -37,7 +37,7 @@ HALF = head(200, len(GOOD)) + GOOD[:20]
 def quick_and_isolated(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
-    experience().forget()
+    working_formats().forget()
 
 
 @pytest.fixture

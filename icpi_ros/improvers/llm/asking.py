@@ -66,7 +66,7 @@ class Asker:
         samples: int | None = None,
         described: bool = True,
     ) -> list[T]:
-        """Return what ``accept`` makes of the scaled outputs ``(q,)`` of every usable reply.
+        """Return ``accept`` of the scaled outputs ``(q,)`` of every usable reply.
 
         Args:
             pattern: to complete.
@@ -76,7 +76,7 @@ class Asker:
             described: whether the description of the task, if any, belongs to it.
 
         Raises:
-            CompletionFailed: no reply is usable; says why.
+            CompletionFailed: no reply is usable; the message is the reason.
             BudgetSpent: the budget was used up before this proposal's first call.
         """
         writer = self._writer if described else PromptWriter(self._writer.numbers)
@@ -106,7 +106,7 @@ class Asker:
 
     @property
     def spent(self) -> Spending:
-        """What this proposal cost so far."""
+        """Cost of this proposal so far."""
         return self._meter.spent - self._before
 
     def details(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Llm(PatternImprover):
         """Check the options, set up the client and the context; no network yet.
 
         Args:
-            context: what is known about the run.
+            context: of the run.
             completer: the model; None = as the options say.
             proposes: False = only :meth:`messages` is wanted.
 

@@ -26,30 +26,30 @@ MAD_TO_STD = 1.4826
 
 
 def fuse(samples: Array, how: str) -> tuple[Array, Array]:
-    """Return location ``(d,)`` and spread ``(d,)`` of samples ``(n, d)``.
+    """Return location ``(d,)`` and std ``(d,)`` of samples ``(n, d)``, robustly.
 
-    The spread is 1.4826 times the median absolute deviation: that of one sample, not of the
+    The std is 1.4826 times the median absolute deviation: that of one sample, not of the
     location; NaN for one sample, which has none.
 
     Args:
         samples: at least one.
         how: ``median``, or ``student-t``: the maximum-likelihood location of a Student-t
-            distribution with 3 degrees of freedom and that spread (Lange, Little and Taylor 1989).
+            distribution with 3 degrees of freedom and that std (Lange, Little and Taylor 1989).
     """
     middle = np.median(samples, axis=0)
-    spread = MAD_TO_STD * np.median(np.abs(samples - middle), axis=0)
+    std = MAD_TO_STD * np.median(np.abs(samples - middle), axis=0)
     if len(samples) == 1:
         return middle, np.full_like(middle, np.nan)
     if how == "student-t":
-        return _student_t(samples, middle, spread), spread
-    return middle, spread
+        return _student_t(samples, middle, std), std
+    return middle, std
 
 
-def _student_t(samples: Array, start: Array, spread: Array) -> Array:
+def _student_t(samples: Array, start: Array, std: Array) -> Array:
     """Return the location by iteratively reweighted means, a fixed number of rounds."""
     place = start
     for _ in range(ROUNDS):
-        far = (samples - place) / np.maximum(spread, 1e-12)
+        far = (samples - place) / np.maximum(std, 1e-12)
         weights = (FREEDOM + 1.0) / (FREEDOM + far**2)
         place = np.sum(weights * samples, axis=0) / np.sum(weights, axis=0)
     return np.asarray(place)
@@ -65,7 +65,10 @@ class SampleOptions(LlmOptions):
 
 
 class LlmSamples(Llm):
-    """Fuses ``samples`` answers; ``details`` gets ``samples`` and ``spread`` [units of theta]."""
+    """Fuses ``samples`` answers.
+
+    ``details`` gets ``samples`` and ``spread``, their std [units of theta].
+    """
 
     name: ClassVar[str] = "llm-samples"
     summary: ClassVar[str] = "language model, several samples per step fused robustly"
@@ -81,7 +84,7 @@ class LlmSamples(Llm):
             return outputs
 
         found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
-        place, spread = fuse(found, self.options.fuse)
+        place, std = fuse(found, self.options.fuse)
         details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
-        details["spread"] = jsonable(scale.unscale_dtheta(spread))
+        details["spread"] = jsonable(scale.unscale_dtheta(std))
         return Proposal(self._accepted(base, place, history), self.name)

@@ -26,7 +26,7 @@ from icpi_ros.learn.dataset.dataset import trusted_labels
 from icpi_ros.learn.regression import ordered_pairs
 from icpi_ros.llm.prompt.pattern import Pattern
 
-LEAST_RADIUS = 0.05
+MIN_RADIUS = 0.05
 """Scaled; about the scatter of labels of one physics."""
 PLACES_SLACK = 1.2
 """On the largest gap between neighbouring places: 95 % of the labels of the shipped sets lie within
@@ -37,13 +37,13 @@ REACH_SLACK = 2.0
 
 @dataclass(frozen=True)
 class Region:
-    """What is supported.
+    """Region of theta that examples and the run's own trials support.
 
     Attributes:
         places: ``(n, d)`` scaled thetas where good examples lead.
         radius: around them.
         centre: ``(d,)`` scaled theta of the run's best trial.
-        reach: around it; infinite while the run says nothing.
+        reach: around it; infinite while the run does not determine it.
         trust: weight of the data set, 0 to 1.
     """
 
@@ -67,7 +67,7 @@ class Region:
         return cls(places, _radius(places), thetas[0], _reach(thetas, errors), trust)
 
     def excess(self, theta: Array) -> float:
-        """Return how far a scaled theta ``(d,)`` lies: supported up to 1."""
+        """Return the relative distance of a scaled theta ``(d,)``: supported up to 1."""
         own = float(np.linalg.norm(theta - self.centre)) / self.reach
         if not len(self.places):
             return own
@@ -76,32 +76,32 @@ class Region:
 
 
 def shown(k: int, trust: float, least: int) -> int:
-    """Return how many retrieved examples of ``k`` are shown at a trust in the data set."""
+    """Return the number of retrieved examples of ``k`` to show at a trust in the data set."""
     return max(min(k, least), round(k * trust))
 
 
 def _radius(places: Array) -> float:
     """Return PLACES_SLACK times the largest distance of a place to its nearest other one."""
     if len(places) < 2:
-        return LEAST_RADIUS
+        return MIN_RADIUS
     gaps = np.linalg.norm(places[:, np.newaxis] - places, axis=2)
     np.fill_diagonal(gaps, np.inf)
-    return max(PLACES_SLACK * float(np.max(gaps.min(axis=1))), LEAST_RADIUS)
+    return max(PLACES_SLACK * float(np.max(gaps.min(axis=1))), MIN_RADIUS)
 
 
 def _reach(thetas: Array, errors: Array) -> float:
-    """Return REACH_SLACK times the step that the run says its best trial needs."""
+    """Return REACH_SLACK times the step that the best trial needs, by the run's own trials."""
     i, j = ordered_pairs(len(thetas))
     steps = np.linalg.norm(thetas[j] - thetas[i], axis=1)
     changes = np.linalg.norm(errors[j] - errors[i], axis=1)
-    told = changes > 1e-9
-    if not told.any():
+    changed = changes > 1e-9
+    if not changed.any():
         return np.inf
-    gain = float(np.median(steps[told] / changes[told]))
-    return max(REACH_SLACK * gain * float(np.linalg.norm(errors[0])), LEAST_RADIUS)
+    gain = float(np.median(steps[changed] / changes[changed]))
+    return max(REACH_SLACK * gain * float(np.linalg.norm(errors[0])), MIN_RADIUS)
 
 
-LEAST_EXAMPLES = 4
+MIN_EXAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ class LlmSteered(Llm):
     options: SteeredOptions
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
-        """Return what is asked: with every trial fewer retrieved examples, at least 4."""
-        k = shown(self._k, self.options.decay ** (len(history) - 1), LEAST_EXAMPLES)
+        """Return the pattern to complete: with every trial fewer retrieved examples, at least 4."""
+        k = shown(self._k, self.options.decay ** (len(history) - 1), MIN_EXAMPLES)
         return self._adjustments.pattern(history, self._base(history), k, self.options.history)
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
@@ -154,7 +154,7 @@ class LlmSteered(Llm):
         raise AssertionError("asks is at least 1")
 
     def region(self, history: Sequence[Outcome]) -> Region:
-        """Return where proposals for ``history`` may lie."""
+        """Return the region in which proposals for ``history`` may lie."""
         base, scale, data = self._base(history), self._index.scale, self.context.dataset
         near = self._index.query(base.theta, self._seen(base), self._k)
         near = near[trusted_labels(data)[near]]

@@ -26,7 +26,7 @@ from icpi_ros.learn.building.plan import GLOBAL_SAMPLES, DatasetPlan
 from icpi_ros.learn.building.search import (
     LOCAL_SAMPLES,
     RADII,
-    SOLVED,
+    SOLVED_COST,
     STARTS,
     ExecutedThetas,
     explore,
@@ -44,7 +44,7 @@ from icpi_ros.tasks.base import Task
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is: ``done`` of ``draws``, ``dropped`` rollouts so far."""
+    """Progress of a build: ``done`` of ``draws`` physics samples, ``dropped`` rollouts so far."""
 
     done: int
     draws: int
@@ -63,13 +63,13 @@ def build(
     """Return a labelled data set; it depends on task, arm, plan and kind of processor.
 
     Args:
-        task: what to execute.
+        task: to execute.
         arm: that executes it.
         plan: see :class:`DatasetPlan`.
-        workers: who does it; None = this process.
+        workers: that label; None = this process.
         threads: simulation threads of each worker.
-        parts: where finished draws are kept and taken from; None = nowhere.
-        on_draw: told after every draw, and once before the first.
+        parts: folder of finished draws; None = none are kept.
+        on_draw: called after every draw, and once before the first.
 
     Raises:
         InvalidValue: the plan does not fit the task.
@@ -104,7 +104,7 @@ def build_file(
     """Build into a Parquet file by way of ``out.parts/``; the same call continues a broken one.
 
     Raises:
-        IcpiError: see :func:`build` and :class:`DatasetParts`; says how many draws are kept.
+        IcpiError: see :func:`build` and :class:`DatasetParts`; names how many draws are kept.
     """
     with DatasetParts(out, task, _provenance(task, arm, plan)) as parts:
         try:
@@ -118,7 +118,7 @@ def build_file(
 
 
 def kept(out: Path, plan: DatasetPlan) -> str:
-    """Say what of a broken build is kept, and how to go on."""
+    """Return a line on the draws kept of a broken build, and how to continue it."""
     folder = side_folder(out)
     count = len(list(folder.glob(PART_FILES)))
     return (
@@ -146,7 +146,7 @@ def _join(task: Task, arm: Arm, plan: DatasetPlan, parts: list[Dataset]) -> Data
 
 
 def _provenance(task: Task, arm: Arm, plan: DatasetPlan) -> dict[str, Any]:
-    """Return what the examples depend on; nothing of where and when they were made."""
+    """Return everything that the examples depend on; neither place nor time."""
     made = plan.as_dict(task) | {
         "command": plan.command(task) + _arm_option(task, arm),
         "arm": arm.name,
@@ -160,7 +160,7 @@ def _provenance(task: Task, arm: Arm, plan: DatasetPlan) -> dict[str, Any]:
             "local_samples": LOCAL_SAMPLES,
             "radii": list(RADII),
             "starts": STARTS,
-            "solved": SOLVED,
+            "solved": SOLVED_COST,
         }
     return made
 
@@ -193,13 +193,14 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def label_draw(task: Task, arm: Arm, plan: DatasetPlan, draw: int, threads: int = 1) -> Dataset:
-    """Label the examples of physics draw number ``draw``; its number is their group.
+    """Label the examples of physics sample number ``draw``; its number is their group.
 
     The provenance holds ``rollouts``, how many of them were ``dropped``, and the ``versions``
-    of who made it.  Where too many were dropped there are fewer examples than planned, even none.
+    of the process that made it.  Where too many were dropped there are fewer examples than
+    planned, even none.
 
     Args:
-        task: what to execute.
+        task: to execute.
         arm: that executes it.
         plan: see :class:`DatasetPlan`; already checked.
         draw: 0 to plan.draws - 1.
@@ -230,7 +231,7 @@ def _brute(
     rng: np.random.Generator,
     threads: int,
 ) -> tuple[Dataset, ExecutedThetas]:
-    """Label ``count`` quasi-random executions, spread evenly over the draw's goals."""
+    """Label ``count`` quasi-random executions, an equal share for each goal of the sample."""
     goals = plan.sample_goals(task, rng)
     found = search(task, arm, physics, goals, rng, threads)
     if found.first == 0:
@@ -267,7 +268,7 @@ def _hindsight(
 
 
 def with_label_noise(dataset: Dataset, task: Task, std: float, seed: int) -> Dataset:
-    """Disturb the labels; nobody measured what the disturbed ones cost.
+    """Add noise to the labels; the costs of the noisy ones are unknown.
 
     A data set of seed ``seed`` becomes what a build with this noise would have made of it.
 

@@ -29,22 +29,22 @@ LOCAL_SAMPLES = 12
 RADII = (0.10, 0.04, 0.015, 0.005, 0.002)
 """Half-width of each round's box, as a share of the half-range of theta."""
 STARTS = 3
-"""The first rounds look around so many good points that lie apart: tasks may be multimodal."""
+"""Good points, apart from each other, that the first rounds refine: tasks may be multimodal."""
 START_ROUNDS = 2
-APART = 0.25
-"""Distance between two starts, in scaled theta."""
-SOLVED = 2e-4
-"""A goal that is reached this closely is not refined any more [m]: contact noise is as large."""
+MIN_START_DISTANCE = 0.25
+"""Least distance between two starts, in scaled theta."""
+SOLVED_COST = 2e-4
+"""Cost below which a goal is not refined any more [m]: contact noise is as large."""
 
 
 @dataclass(frozen=True)
 class ExecutedThetas:
-    """What ``n`` thetas did under one physics.
+    """Executed thetas under one physics, and their outcomes.
 
     Attributes:
         thetas: ``(n, d)`` those that gave an outcome.
         trajectories: of the object, one per theta.
-        dropped: how many more gave none (unstable, not observed, not possible with the arm).
+        dropped: number of those that gave none (unstable, not observed, not possible with the arm).
     """
 
     thetas: Array
@@ -66,7 +66,7 @@ class Solutions:
 
     Attributes:
         executions: all rollouts, the ``first`` of them quasi-random.
-        first: how many of the executions cover the whole box.
+        first: number of executions that cover the whole box, the first ones.
         errors: ``(G, n, m)`` of every execution to every goal.
         costs: ``(G, n)`` [m].
     """
@@ -170,7 +170,7 @@ def _observed(task: Task, trajectory: ObjectTrajectory) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MuJoCo from writing MUJOCO_LOG.TXT here: what it warns of is counted by us."""
+    """Keep MuJoCo from writing MUJOCO_LOG.TXT here: its warnings are counted by us."""
     mujoco.set_mju_user_warning(lambda _message: None)
     try:
         yield
@@ -188,7 +188,7 @@ def _proposals(
     points = task.space.normalise(found.executions.thetas)
     tried = [np.empty((0, task.space.dim))]
     for errors, costs in zip(found.errors, found.costs, strict=True):
-        if costs.min() < SOLVED:
+        if costs.min() < SOLVED_COST:
             continue
         starts = _starts(points, costs, STARTS if number < START_ROUNDS else 1)
         for start in starts:
@@ -202,7 +202,9 @@ def _starts(points: Array, costs: Array, most: int) -> list[int]:
     """Return the indices of up to ``most`` good points ``(n, d)`` that lie apart, best first."""
     chosen: list[int] = []
     for index in np.argsort(costs, kind="stable"):
-        if all(np.linalg.norm(points[index] - points[other]) >= APART for other in chosen):
+        if all(
+            np.linalg.norm(points[index] - points[other]) >= MIN_START_DISTANCE for other in chosen
+        ):
             chosen.append(int(index))
         if len(chosen) == most:
             break

@@ -34,7 +34,7 @@ There numpy, BLAS and the C library round differently, and contact and the searc
 amplify it: 5e-7 was measured.  On the same kind, with the same lock file, every bit is the same.
 A data set is therefore identified by its file (:func:`fingerprint`), never by a command that
 builds it; see docs/reproducibility.md."""
-_TRUSTED = 0.05
+_TRUSTED_SHARE = 0.05
 _BOUND_TOLERANCE = 1e-9
 """Share of a range by which theta may lie outside, for rounding."""
 
@@ -52,8 +52,8 @@ class Dataset:
         cost: ``(N,)`` cost [m] of the executed theta.
         label_cost: ``(N,)`` cost [m] that theta + dtheta reached under the same physics; NaN
             where it was not measured.
-        group: ``(N,)`` int: examples of one physics draw share a number.
-        provenance: how it was made: command, seed, versions, task definition (JSON-able).
+        group: ``(N,)`` int: examples of one physics sample share a number.
+        provenance: of the set: command, seed, versions, task definition (JSON-able).
         arms: that executed the examples; empty = unknown, several = mixed on purpose.
     """
 
@@ -73,7 +73,7 @@ class Dataset:
         return int(self.theta.shape[0])
 
     def __repr__(self) -> str:
-        """Return one line: how many examples of what."""
+        """Return one line: number of examples, task and arms."""
         arms = " and ".join(arm.name for arm in self.arms) or "an unknown arm"
         return f"<Dataset {self.task}: {len(self)} examples with {arms}>"
 
@@ -136,7 +136,7 @@ def shipped(task: Task) -> Dataset:
     """Read the data set of ``task`` that comes with the package.
 
     Raises:
-        DatasetError: there is none; the message says how to build one.
+        DatasetError: there is none; the message has the command that builds one.
     """
     path = shipped_path(task.name)
     if not path.exists():
@@ -149,16 +149,16 @@ def shipped(task: Task) -> Dataset:
 
 
 def shipped_path(name: str) -> Path:
-    """Return where the package keeps the data set of the task called ``name``."""
+    """Return the path of the shipped data set of the task called ``name``."""
     return Path(__file__).parent / "shipped" / f"{name}.parquet"
 
 
 def trusted_labels(dataset: Dataset) -> NDArray[np.bool_]:
-    """Return which labels ``(N,)`` are measured to solve their example, nearly.
+    """Return a mask ``(N,)`` of the labels that are measured to solve their example, nearly.
 
-    A label whose cost nobody measured, or above 5 % of the mean cost, may be wrong.
+    A label whose cost was not measured, or is above 5 % of the mean cost, may be wrong.
     """
-    return np.asarray(dataset.label_cost <= _TRUSTED * float(np.mean(dataset.cost)))
+    return np.asarray(dataset.label_cost <= _TRUSTED_SHARE * float(np.mean(dataset.cost)))
 
 
 def empty(task: Task) -> Dataset:

@@ -33,7 +33,7 @@ def side_folder(out: Path) -> Path:
 class SideFolder:
     """The side folder of one output, locked against a second process while it is open.
 
-    Subclasses say what the pieces are, and add, read and delete them.
+    Subclasses name the pieces, add, read and delete them.
 
     Args:
         out: the file that is being made.
@@ -45,13 +45,13 @@ class SideFolder:
 
     error: ClassVar[type[IcpiError]] = UsageError
     doing: ClassVar[str] = "building"
-    """What another process does with the same output."""
+    """Activity of another process with the same output, as an error names it."""
     holds: ClassVar[str] = "the finished draws of another build"
-    """What a folder with another manifest holds."""
+    """Content of a folder with another manifest, as an error names it."""
     option: ClassVar[str] = "--out"
     """The option that names the output."""
     unimportant: ClassVar[tuple[str, ...]] = ("command",)
-    """Keys of the manifest that may differ: what matters in them is there in parts."""
+    """Keys of the manifest that may differ: their relevant parts are other keys."""
     later: ClassVar[tuple[str, ...]] = ()
     """Keys that folders of older versions do not have: not compared with those."""
 
@@ -98,7 +98,7 @@ class SideFolder:
             self.folder.rmdir()
 
     def refused(self, exc: OSError) -> IcpiError:
-        """Return the error that says that the folder cannot be written."""
+        """Return the error of a folder that cannot be written."""
         return self.error(f"cannot write {self.folder}: {exc.strerror or exc}")
 
     def _enter(self) -> None:
@@ -141,7 +141,7 @@ PART_FILES = "draw-*.parquet"
 
 
 class DatasetParts(SideFolder):
-    """The side folder of one build: each draw is whole or not there at all.
+    """The side folder of one build: each sample is whole or not there at all.
 
     Args:
         out: the file that is being built.
@@ -161,7 +161,7 @@ class DatasetParts(SideFolder):
         super().__init__(out, manifest)
 
     def done(self) -> dict[int, Dataset]:
-        """Return the finished draws; a damaged file counts as not finished."""
+        """Return the finished physics samples; a damaged file counts as not finished."""
         found = {}
         for path in sorted(self.folder.glob(PART_FILES)):
             number = path.stem.removeprefix("draw-")
@@ -170,7 +170,7 @@ class DatasetParts(SideFolder):
         return found
 
     def add(self, draw: int, dataset: Dataset) -> None:
-        """Keep one finished draw; it is on disk when this returns.
+        """Keep one finished physics sample; it is on disk when this returns.
 
         Raises:
             DatasetError: it cannot be written, for example because the disk is full.
@@ -178,5 +178,5 @@ class DatasetParts(SideFolder):
         parquet.write(dataset, self.folder / f"draw-{draw:05d}.parquet", self._task)
 
     def pieces(self) -> list[Path]:
-        """Return the finished draws and what an interrupted write left."""
+        """Return the finished samples and the rest of an interrupted write."""
         return [*self.folder.glob(PART_FILES), *self.folder.glob(".draw-*.tmp")]

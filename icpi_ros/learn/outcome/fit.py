@@ -39,7 +39,7 @@ LENGTH_PRIOR = np.log(2.0)
 """Mean of the normal prior on log length scales; its standard deviation is 1."""
 SCALE_START = np.log([1.0, 0.7, 0.1, 0.02, 0.5, 0.3])
 """First log of: signal, linear, own, noise, own length factor, noise of doubtful labels."""
-SCALE_SPREAD = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 1.0])
+SCALE_STD = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 1.0])
 """Standard deviations of the normal priors around SCALE_START."""
 LATENT_START = 0.3
 """Standard deviation of the random first latent vectors; their prior is standard normal."""
@@ -48,9 +48,9 @@ LATENT_START = 0.3
 class Scales(NamedTuple):
     """Standard deviations in scaled error, but ``own_length``, a factor on the length scales.
 
-    ``signal``: of what is shared and of its variation with the latent vector; ``linear``: of the
-    shared plane; ``own``: of what is peculiar to one physics draw; ``noise``: of every row;
-    ``doubt``: of labels whose cost nobody measured.
+    ``signal``: of the shared part and of its variation with the latent vector; ``linear``: of the
+    shared plane; ``own``: of what is peculiar to one physics sample; ``noise``: of every row;
+    ``doubt``: of labels whose cost was not measured.
     """
 
     signal: float
@@ -61,20 +61,20 @@ class Scales(NamedTuple):
     doubt: float
 
 
-FARTHEST = 30.0
+MAX_LOG_SCALE = 30.0
 """Largest logarithm of a scale that is tried; sound ones are below 5."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the model is fitted to, scaled.
+    """Rows that the model is fitted to, scaled.
 
     Attributes:
         inputs: ``(N, x)`` theta in [-1, 1], then the goal where it varies.
         errors: ``(N, m)`` in units of their RMS.
-        group: ``(N,)`` number of the physics draw, 0 to J - 1.
+        group: ``(N,)`` number of the physics sample, 0 to J - 1.
         doubtful: ``(N,)`` bool: a label that may be wrong.
-        theta_dim: how many of the inputs are theta.
+        theta_dim: number of the inputs that are theta, the first ones.
     """
 
     inputs: Array
@@ -85,7 +85,7 @@ class Rows:
 
     @property
     def groups(self) -> int:
-        """Number of physics draws J."""
+        """Number of physics samples J."""
         return int(self.group.max()) + 1
 
 
@@ -178,7 +178,9 @@ class _Objective:
         """Return the objective and its gradient; a huge value where K cannot be factored."""
         from scipy.linalg.lapack import dpotrf, dpotri
 
-        if np.abs(values).max() > FARTHEST:  # a step of the search too long, its powers overflow
+        if (
+            np.abs(values).max() > MAX_LOG_SCALE
+        ):  # a step of the search too long, its powers overflow
             return 1e12, np.zeros_like(values)
         at = self.unpack(values)
         terms = self.terms(at)
@@ -225,10 +227,10 @@ class _Objective:
         x = len(self._squares)
         mean: Any = np.zeros_like(values)
         mean[:x], mean[x : x + 6] = LENGTH_PRIOR, SCALE_START
-        spread = np.ones_like(values)
-        spread[x : x + 6] = SCALE_SPREAD
-        off = (values - mean) / spread
-        gradient += off / spread
+        std = np.ones_like(values)
+        std[x : x + 6] = SCALE_STD
+        off = (values - mean) / std
+        gradient += off / std
         return 0.5 * float(off @ off)
 
 

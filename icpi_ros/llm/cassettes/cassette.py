@@ -76,7 +76,7 @@ class Cassette:
 class RecordedCompleter:
     """A completer that answers from a cassette where it can.
 
-    Equal requests are told apart by their order, counted from the making of this object; so a
+    Equal requests are distinguished by their order, counted from the making of this object; so a
     run that is repeated with a new one gets the same answers.
     """
 
@@ -169,7 +169,7 @@ _ERRORS: dict[str, type[IcpiError]] = {
 
 
 def request_content(request: CompletionRequest, model: str) -> dict[str, Any]:
-    """Return what tells requests apart."""
+    """Return the content by which requests differ."""
     return dataclasses.asdict(request) | {"model": model}
 
 

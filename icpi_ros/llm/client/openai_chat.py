@@ -26,7 +26,7 @@ class OpenAIChat:
 
     Attributes:
         profile: the model, and what may be sent to it.
-        meter: what has been spent; charged call by call.
+        meter: of the spending; charged call by call.
         base_url: of the server.
     """
 
@@ -35,7 +35,7 @@ class OpenAIChat:
 
         Args:
             profile: the model, and what may be sent to it.
-            meter: what has been spent, and may be.
+            meter: of the spending, with its budget.
 
         Raises:
             InvalidValue: a budget of money is set and the price is unknown.
@@ -82,5 +82,5 @@ class OpenAIChat:
             return CompletionFailed(f"no answer from {self.endpoint} within {seconds:.1f} s")
 
     async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
-        tab = CompletionMeter(self.meter, self.profile)
-        return await Exchange(self._endpoint, request, until, tab).run()
+        meter = CompletionMeter(self.meter, self.profile)
+        return await Exchange(self._endpoint, request, until, meter).run()

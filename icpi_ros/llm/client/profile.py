@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.resources import share_path
-from icpi_ros.llm.client.formats import LADDER
+from icpi_ros.llm.client.formats import FORMATS
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 """Of an environment variable that holds a key; keys themselves mostly have small letters."""
@@ -31,7 +31,7 @@ _PER = 1e6
 
 @dataclass(frozen=True)
 class Price:
-    """What tokens cost, per million [currency]; NaN = unknown.
+    """Price of tokens, per million [currency]; NaN = unknown.
 
     Attributes:
         input: prompt tokens.
@@ -64,7 +64,7 @@ class Profile:
         seed: True if the server takes one.
         samples: True if the server gives several choices for ``n`` above 1.
         effort: ``reasoning_effort``; "" = not sent.
-        formats: rungs of the ladder to try, best first.
+        formats: formats of a reply to try, best first.
         price: of tokens.
     """
 
@@ -79,16 +79,16 @@ class Profile:
     seed: bool = False
     samples: bool = False
     effort: str = ""
-    formats: tuple[str, ...] = LADDER
+    formats: tuple[str, ...] = FORMATS
     price: Price = Price()
 
     @property
     def priced(self) -> bool:
-        """Tell whether the price is known."""
+        """Return whether the price is known."""
         return math.isfinite(self.price.input) and math.isfinite(self.price.output)
 
     def money(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
-        """Return what a call costs [currency of the price]; NaN if the price is unknown.
+        """Return the cost of a call [currency of the price]; NaN if the price is unknown.
 
         Args:
             prompt_tokens: all of the prompt.
@@ -103,7 +103,7 @@ class Profile:
 
 
 def is_plain_url(text: str) -> bool:
-    """Tell whether a text is an http URL without anything in it that may be secret."""
+    """Return whether a text is an http URL without anything in it that may be secret."""
     try:
         parts = urlsplit(text)
         port_is_one = parts.port is None or parts.port > 0
@@ -120,15 +120,15 @@ _Read = Callable[[Any], Any]
 
 
 class _Wrong(Exception):
-    """What a value must be; the text continues "<key> must be ..."."""
+    """Requirement that a value does not meet; the text continues "<key> must be ..."."""
 
 
 def find_profile(name: str, file: Path | None = None) -> Profile:
-    """Return what the catalogue knows of a model.
+    """Return the profile of a model from the catalogue.
 
     Args:
         name: of the entry; "" = environment variable ICPI_MODEL.  Without an entry the profile
-            holds careful defaults and ``name`` goes on the wire.
+            holds cautious defaults and ``name`` goes on the wire.
         file: the user's own catalogue, whose keys win over the shipped ones; None = the file
             that ICPI_MODELS names, if any.
 
@@ -210,7 +210,7 @@ def _refuse_others(mapping: Mapping[Any, Any], known: tuple[str, ...], where: st
 
 @functools.cache
 def _readers() -> Mapping[str, _Read]:
-    """Return what turns the value of each key into fields of a profile."""
+    """Return the readers of all keys, from a value to fields of a profile."""
     return {
         "model": lambda value: {"model": _text(value)},
         "base_url": lambda value: {"base_url": _url(value)},
@@ -257,9 +257,9 @@ def _url(value: Any) -> str:
 
 
 def _formats(value: Any) -> tuple[str, ...]:
-    chosen = tuple(rung for rung in LADDER if isinstance(value, list) and rung in value)
+    chosen = tuple(one for one in FORMATS if isinstance(value, list) and one in value)
     if not chosen or list(chosen) != value:
-        raise _Wrong(f"a list of one or more of {', '.join(LADDER)}, in this order")
+        raise _Wrong(f"a list of one or more of {', '.join(FORMATS)}, in this order")
     return chosen
 
 

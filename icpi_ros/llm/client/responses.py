@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 from icpi_ros.llm.client.wire import UnusableBody
 
-_LONGEST_NAME = 200
+_MAX_NAME = 200
 
 
 class Unreadable(Exception):
@@ -21,7 +21,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a call was billed for.
+    """Tokens that a call was billed for.
 
     Attributes:
         prompt: tokens of the prompt.
@@ -40,10 +40,10 @@ class Reply:
 
     Attributes:
         texts: contents of the usable choices.
-        choices: how many choices came, usable or not.
-        faults: what was wrong with choices, one line each.
-        model: the model that answered, as the server calls it; "" = it did not tell.
-        tokens: None = the server told nothing usable.
+        choices: number of choices, usable or not.
+        faults: of choices, one line each.
+        model: the model that answered, as the server calls it; "" = not reported.
+        tokens: None = no usable report of the server.
     """
 
     texts: tuple[str, ...]
@@ -107,7 +107,7 @@ def _read_choice(choice: Any) -> tuple[str, str]:
 
 def _name(value: Any) -> str:
     """Return the name of a model as one short line."""
-    return " ".join(value.split())[:_LONGEST_NAME] if isinstance(value, str) else ""
+    return " ".join(value.split())[:_MAX_NAME] if isinstance(value, str) else ""
 
 
 def _read_usage(usage: Any) -> Tokens | None:
@@ -123,12 +123,12 @@ def _read_usage(usage: Any) -> Tokens | None:
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
-    """Tell whether a value is a believable number of tokens."""
+    """Return whether a value is a believable number of tokens."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
 
 
 RETRY_STATUS = (408, 409, 429)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.5, 8.0
 _ADVICE = {
     400: "check the option model and what models.yaml says that it supports",
     404: "check the model's name and the base URL (most end in /v1)",
@@ -141,11 +141,11 @@ class Failure:
     """One failed attempt.
 
     Attributes:
-        line: what happened and, if the user can mend it, what to set; never holds a key.
+        line: the failure and, if the user can fix it, the setting; never holds a key.
         retry: True if the same request may succeed later.
         retry_after: pause that the server asked for [s]; None = it did not.
         status: HTTP status; 0 = no response.
-        lost: True if the server may have worked on the request, at a price that it did not tell.
+        lost: True if the server may have worked on the request, at a price that it did not report.
     """
 
     line: str
@@ -210,11 +210,11 @@ def read_retry_after(value: str | None) -> float | None:
 
 
 def pause(attempt: int, retry_after: float | None) -> float:
-    """Return how long to wait before the next attempt [s].
+    """Return the pause before the next attempt [s].
 
     At least what the server asked for, else 0.5 s doubling up to 8 s; jitter takes up to half
     off, so that clients do not come back all at once.
     """
     if retry_after is not None:
         return retry_after + random.uniform(0.0, 0.1)
-    return min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+    return min(_FIRST_PAUSE * 2.0**attempt, _MAX_PAUSE) * random.uniform(0.5, 1.0)

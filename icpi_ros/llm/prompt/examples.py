@@ -33,7 +33,7 @@ class AdjustmentPatterns:
 
     Attributes:
         dataset: the examples, errors as such.
-        features: how an outcome looks.
+        features: of an outcome.
         index: the examples, features in place of errors.
         order: one of ``ORDERS``.
     """
@@ -44,7 +44,7 @@ class AdjustmentPatterns:
     order: str = ORDERS[0]
 
     def pattern(self, history: Sequence[Outcome], base: Outcome, k: int, own: bool) -> Pattern:
-        """Return what asks for the adjustment of a trial.
+        """Return the pattern that asks for the adjustment of a trial.
 
         Args:
             history: trials of the run, oldest first.
@@ -129,12 +129,12 @@ class OutcomePatterns:
         self._tree = cKDTree(self._lines.joined) if len(self._lines) else None
 
     def pattern(self, history: Sequence[Outcome], base: Outcome, theta: Array, k: int) -> Pattern:
-        """Return what asks for the scaled error after a step from ``base`` to ``theta`` ``(d,)``.
+        """Return the pattern that asks for the scaled error after a step from ``base``.
 
         Args:
             history: trials of the run, oldest first.
             base: the trial to start from.
-            theta: where to.
+            theta: ``(d,)`` to step to.
             k: examples of the data set.
         """
         scale = self._scale

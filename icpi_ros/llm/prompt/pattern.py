@@ -1,7 +1,7 @@
 """Sequences to complete: lines "inputs -> outputs" and a last line without outputs.
 
-What an improver asks a sequence model, as numbers.  ``icpi_ros.llm.prompt.text`` writes it as text
-for a language model, ``icpi_ros.llm.prompt.completion`` completes it as it is.
+The question of an improver to a sequence model, as numbers.  ``icpi_ros.llm.prompt.text`` writes
+it as text for a language model, ``icpi_ros.llm.prompt.completion`` completes it as it is.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class PromptWriter:
     """Writes patterns, reads replies.
 
     Attributes:
-        numbers: how a scaled number is written.
+        numbers: format of scaled numbers.
         description: lines about the task, before the examples; empty = none.
     """
 
@@ -74,7 +74,7 @@ class PromptWriter:
 
 
 def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:
-    """Return lines that say what the groups of an adjustment pattern mean.
+    """Return the description of the groups of an adjustment pattern.
 
     Args:
         task: its name.
@@ -98,7 +98,7 @@ def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: boo
 
 
 def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -> str:
-    """Return lines that say what a pattern ``cost -> parameters`` means.
+    """Return the description of a pattern ``cost -> parameters``.
 
     Args:
         task: its name.
@@ -135,7 +135,7 @@ def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
     digits); it is wrong if all numbers are beyond +-10.
 
     Raises:
-        InvalidValue: there is no query, or a line does not fit the others; says which.
+        InvalidValue: there is no query, or a line does not fit the others; names it.
     """
     shared, own = list[_Row](), list[_Row]()
     into, query = shared, None

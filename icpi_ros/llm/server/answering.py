@@ -29,7 +29,7 @@ MAX_COUNT = 10**15
 
 
 def model_card() -> dict[str, Any]:
-    """Return what the server says about its model."""
+    """Return the server's description of its model."""
     return {
         "id": MODEL,
         "object": "model",
@@ -44,7 +44,7 @@ def respond(body: bytes) -> dict[str, Any]:
     """Return the answer to the body of a request, as a Chat Completions object.
 
     Raises:
-        Refused: there is no answer; the message says why.
+        Refused: there is no answer; the message is the reason.
     """
     request = ChatRequest.parse(body)
     texts = answers(request)

@@ -31,11 +31,11 @@ from icpi_ros.llm.server.request import MODEL, Refused, unknown_model
 _CHAT = "/v1/chat/completions"
 MAX_BODY = 2_000_000
 """Longest request [bytes]."""
-DRAINED = 8 * MAX_BODY
-"""So much of a longer one is read before it is refused, for clients that write first [bytes]."""
+MAX_DRAINED = 8 * MAX_BODY
+"""Part of a longer one that is read before it is refused, for clients that write first [bytes]."""
 BODY_DEADLINE = 30.0
 """Time for a request to arrive [s]."""
-AT_ONCE = 4
+MAX_CONCURRENT = 4
 """Requests that are answered at the same time; others wait."""
 
 
@@ -57,7 +57,7 @@ class _Endpoint:
     """Answers chats, a bounded number at a time."""
 
     def __init__(self) -> None:
-        self._limiter = CapacityLimiter(AT_ONCE)
+        self._limiter = CapacityLimiter(MAX_CONCURRENT)
 
     async def chat(self, request: Request) -> Response:
         body = await _body(request)
@@ -76,7 +76,7 @@ async def _body(request: Request) -> bytes:
             length += len(chunk)
             if length <= MAX_BODY:
                 kept += chunk
-            if length > DRAINED:
+            if length > MAX_DRAINED:
                 break
     if scope.cancelled_caught:
         raise Refused(f"the body did not arrive within {BODY_DEADLINE:g} s", status=408)
@@ -126,16 +126,16 @@ async def _broken(_request: Request, _exc: Exception) -> Response:
 MAX_CONNECTIONS = 256
 """Connections at the same time; more are answered with status 503."""
 GRACE = 5
-"""How long requests under way may take to end when the server stops [s]."""
+"""Time for requests under way to end when the server stops [s]."""
 
 
 class CannotListen(IcpiError):
-    """The address is taken, or not ours to take."""
+    """Address that is taken, or that this process may not use."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen.
+    """Address to listen at.
 
     Attributes:
         host: name or address.
@@ -182,7 +182,7 @@ class Address:
 
 
 class _Announced(Server):
-    """Says when it listens, and ends in peace on SIGINT and SIGTERM."""
+    """Server that prints its address once it listens, and ends cleanly on SIGINT and SIGTERM."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

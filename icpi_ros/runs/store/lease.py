@@ -24,7 +24,7 @@ class Lease:
         """Take the lease at once.
 
         Raises:
-            RunInUse: somebody else holds it; the message names the process.
+            RunInUse: another process holds it; the message names it.
             StoreError: the lock file cannot be made.
         """
         self.path = store.with_name(f"{store.name}-lease-{run_id}")
@@ -38,7 +38,7 @@ class Lease:
         if self._fd is None:
             return
         with contextlib.suppress(OSError):
-            self.path.unlink()  # still locked: nobody else can hold this file
+            self.path.unlink()  # still locked: no other process can hold this file
         os.close(self._fd)
         self._fd = None
 
@@ -66,7 +66,7 @@ class Lease:
         raise RunInUse(f"run {run_id} is taken and released by other processes all the time")
 
     def _is_current(self, fd: int) -> bool:
-        """Tell whether ``path`` still names the file that was locked."""
+        """Return whether ``path`` still names the file that was locked."""
         try:
             return os.path.samestat(os.fstat(fd), self.path.stat())
         except FileNotFoundError:
