@@ -25,26 +25,16 @@ from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageErro
 from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER
-from icpi_ros.learn.dataset.dataset import Dataset, check_arm, empty
+from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.progress import RunProgress
-from icpi_ros.runs.proposals import Proposals, SeededProposals, lowest_cost, next_trial
-from icpi_ros.runs.setup import (
-    Continuation,
-    PreparedRun,
-    examples_hash,
-    find_examples,
-    make_proposer,
-    resumable,
-    versions,
-    whole,
-)
+from icpi_ros.runs.proposals import Proposals, lowest_cost, next_trial
+from icpi_ros.runs.setup import Continuation, PreparedRun, prepare, resumable, whole
 from icpi_ros.runs.storage import MemoryStorage, Storage
 from icpi_ros.runs.store.records import RunConfig, origin_of
-from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasible import Confined, Confinement, WhyNot, anything
@@ -112,9 +102,8 @@ class Run(RunProgress):
         task = TASKS.get(task) if isinstance(task, str) else task
         check = task.check_goal if proposals is None else task.goal_space.as_vector
         checked = check(task.default_goal if goal is None else goal)
-        if proposals is not None and dataset is None:
-            dataset = empty(task)
-        examples = find_examples(task, improver, dataset)
+        if proposals is not None and not isinstance(storage, MemoryStorage | None):
+            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
         config = RunConfig(
             task=task.name,
             improver=improver,
@@ -123,19 +112,12 @@ class Run(RunProgress):
             target_cost=float(target_cost),
             seed=whole(seed),
             options=dict(options or {}),
-            versions=versions(),
-            definition_hash=task.definition_hash(),
-            dataset_hash=examples_hash(examples),
             max_step=max_step,
-            dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
-        check_run(config)
-        if proposals is not None and not isinstance(storage, MemoryStorage | None):
-            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
-        source = proposals or SeededProposals(make_proposer(task, config, examples), seed)
+        prepared = prepare(task, config, dataset, proposals, ArmId.of_way(execution), mix)
         storage = MemoryStorage() if storage is None else storage
-        run_id = storage.create_run(config, execution)
-        self._begin(storage, run_id, PreparedRun(task, config, source), execution)
+        run_id = storage.create_run(prepared.config, execution)
+        self._begin(storage, run_id, prepared, execution)
 
     def _begin(
         self, storage: Storage, run_id: str, prepared: PreparedRun, execution: Execution

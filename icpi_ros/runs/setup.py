@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,22 @@ from icpi_ros import __version__
 from icpi_ros.core.errors import CompletionFailed, ModelUnavailable, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
-from icpi_ros.learn.dataset.dataset import Dataset, check_task, empty, fingerprint, shipped
+from icpi_ros.learn.dataset.dataset import (
+    Dataset,
+    check_arm,
+    check_task,
+    empty,
+    fingerprint,
+    shipped,
+)
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
+from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import Spending, spent_on
 from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
 from icpi_ros.runs.storage import Storage
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.settings.table import find
+from icpi_ros.settings.table import check_run, find
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
@@ -144,6 +152,43 @@ class PreparedRun:
     config: RunConfig
     proposals: Proposals
     continuation: Continuation = field(default_factory=Continuation)
+
+
+def prepare(
+    task: Task,
+    config: RunConfig,
+    dataset: Dataset | None,
+    proposals: Proposals | None,
+    arm: ArmId,
+    mix: bool,
+) -> PreparedRun:
+    """Complete the configuration of a new run and check it; nothing is written.
+
+    Args:
+        task: of the run.
+        config: versions, hashes and arm of the data set are filled in.
+        dataset: examples; None = the shipped set, where the improver needs one.
+        proposals: source of theta; None = the improver.
+        arm: that executes the trials.
+        mix: examples of another arm are meant.
+
+    Raises:
+        UsageError: a value is not allowed, or the data set is of another task, or of another arm
+            and ``mix`` is false.
+    """
+    if proposals is not None and dataset is None:
+        dataset = empty(task)
+    examples = find_examples(task, config.improver, dataset)
+    config = replace(
+        config,
+        versions=versions(),
+        definition_hash=task.definition_hash(),
+        dataset_hash=examples_hash(examples),
+        dataset_arm=check_arm(examples, arm, mix),
+    )
+    check_run(config)
+    source = proposals or SeededProposals(make_proposer(task, config, examples), config.seed)
+    return PreparedRun(task, config, source)
 
 
 def resumable(

@@ -83,7 +83,7 @@ class Storage(Protocol):
         """Return the trials of a run by number: the last attempt of each, or all of them."""
 
     def executions(self, run_id: str) -> list[Execution]:
-        """Return the way of execution of each attempt, in the order of all attempts in :meth:`trials`."""
+        """Return the way of execution of each attempt, in the order of :meth:`trials`."""
 
     def mark_interrupted(self, run_id: str) -> list[int]:
         """Mark half-run trials of a run whose process died; return their numbers."""

@@ -263,7 +263,7 @@ class TrialStore:
         return found if all_attempts else list({t.number: t for t in found}.values())
 
     def executions(self, run_id: str) -> list[Execution]:
-        """Return the way of execution of each attempt, in the order of all attempts in :meth:`trials`.
+        """Return the way of execution of each attempt, in the order of :meth:`trials`.
 
         Raises:
             StoreError: the file is damaged.
