@@ -8,9 +8,8 @@ from pathlib import Path
 
 from icpi_benchmarks.conditions import MAX_EXAMPLES, Condition
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.learn.building.build import Progress, build_file
-from icpi_ros.learn.building.labelling import with_label_noise
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.build import BuildProgress, build_file, with_label_noise
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import Dataset, load, shipped
 from icpi_ros.robots.base import Arm
@@ -25,7 +24,7 @@ def large(
     arm: Arm,
     folder: Path,
     workers: Workers,
-    on_draw: Callable[[Progress], None] = lambda _: None,
+    on_draw: Callable[[BuildProgress], None] = lambda _: None,
 ) -> Dataset:
     """Return the data set of 500 examples that goes on where the shipped one ends.
 
@@ -42,7 +41,7 @@ def large(
     path = large_path(task, folder)
     if path.exists():
         return load(path, task)
-    plan = Plan(
+    plan = DatasetPlan(
         examples=MAX_EXAMPLES,
         draws=MAX_EXAMPLES // EXAMPLES_PER_DRAW,
         seed=int(shipped(task).provenance["seed"]),

@@ -25,8 +25,7 @@ from icpi_ros.learn.building.hindsight import all_pairs, relabel
 from icpi_ros.learn.dataset.dataset import Dataset, empty, shipped
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
-from icpi_ros.runs.proposals import Seeded
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.runs.proposals import Proposer, SeededProposals
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
@@ -98,7 +97,7 @@ def _improve(
         improver=entrant.improver,
         goal=goal,
         trials=ADJUSTMENTS + 1,
-        proposals=Seeded(Proposer(entrant.improver, context), seed, first),
+        proposals=SeededProposals(Proposer(entrant.improver, context), seed, first),
     )
     while not run.finished:
         run.tell(execute(run.ask().theta[np.newaxis])[0])

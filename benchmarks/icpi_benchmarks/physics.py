@@ -32,7 +32,7 @@ from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.physics.estimate import PhysicsEstimate, estimate_of
 from icpi_ros.evaluate.physics.fit import fit
 from icpi_ros.learn.building.build import build
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.dataset.dataset import Dataset, shipped
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
@@ -127,7 +127,7 @@ def _adjusted(
     """Return costs [m]: new first attempt, adjusted with the shipped set, with the built one."""
     rng = np.random.default_rng([seed, instance.number, _NEW])
     new = replace(instance, goal=task.sample_goal(rng), theta=task.space.sample(rng))
-    plan = Plan(examples=examples, draws=DRAWS, around=belief)
+    plan = DatasetPlan(examples=examples, draws=DRAWS, around=belief)
     rules = Rules(seed, 2, _TIME_LIMIT)
     ours, theirs = (
         _play(task, arm, new, data, rules, simulate)

@@ -17,7 +17,7 @@ from icpi_benchmarks.conditions import PRESETS, Condition
 from icpi_benchmarks.contest import Rules
 from icpi_benchmarks.entrants import entrants
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.learn.building.labelling import versions
+from icpi_ros.learn.building.build import versions
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, shipped
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.robots import ARMS, argument_of

@@ -20,7 +20,7 @@ from icpi_benchmarks.unit import TaskWork, Unit
 from icpi_benchmarks.unit_log import Key, UnitLog, kept
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.redact import jsonable, leaked, watch
-from icpi_ros.learn.building.build import Progress as BuildProgress
+from icpi_ros.learn.building.build import BuildProgress
 from icpi_ros.learn.building.workers import Workers, require_versions
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, shipped
 from icpi_ros.robots import ARMS

@@ -32,7 +32,7 @@ from icpi_ros.evaluate.physics.estimate import estimate_of
 from icpi_ros.evaluate.physics.fit import FitEffort, fit
 from icpi_ros.evaluate.physics.physics_file import save
 from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.report.physics import physics_json, physics_lines, save_physics_picture
@@ -174,6 +174,6 @@ def _draw(path: Path, recording: CalibrationTrials, arm: Arm, estimate: PhysicsE
 
 def _build(out: Path, task: Task, arm: Arm, estimate: PhysicsEstimate) -> int:
     workers = Workers(len(os.sched_getaffinity(0)))
-    dataset = build_shown(task, arm, Plan(around=estimate.belief), out, workers, threads=1)
+    dataset = build_shown(task, arm, DatasetPlan(around=estimate.belief), out, workers, threads=1)
     print(f"{len(dataset)} examples of {task.name} around the estimate: {out}")
     return 0

@@ -23,8 +23,7 @@ from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.evaluation_json import as_json
 from icpi_ros.evaluate.instances import PAIRS
 from icpi_ros.evaluate.request import EvaluationRequest
-from icpi_ros.improvers import IMPROVERS
-from icpi_ros.improvers.shared import check_shared
+from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import load
 from icpi_ros.perception.calibration.file import load_camera

@@ -21,7 +21,7 @@ from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import run_summary
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.store import TrialStore
-from icpi_ros.runs.table import trial_rows
+from icpi_ros.runs.trial_tables import trial_rows
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, OutcomeEstimate
 from icpi_ros.evaluate.proposals import OfflineProposal
-from icpi_ros.runs.trial_json import trial_json
+from icpi_ros.runs.trial_tables import trial_json
 
 FORMAT = "icpi replay 1"
 TRIAL_KEYS = ("trial", "status", "theta", "error", "cost", "provenance")

@@ -17,8 +17,7 @@ from icpi_ros.improvers.base import Context
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.robots import find_arm
-from icpi_ros.runs.proposals import Seeded
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.runs.proposals import Proposer, SeededProposals
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import find_examples
 from icpi_ros.tasks.base import Task
@@ -100,7 +99,7 @@ class RecordedRunProposer:
             trials=trials + 1,
             seed=seed,
             max_step=settings.setup.max_step,
-            proposals=Seeded(Proposer(improver, context), seed),
+            proposals=SeededProposals(Proposer(improver, context), seed),
         )
         run.why_not = self._possible
         return run

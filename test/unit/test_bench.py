@@ -25,8 +25,7 @@ from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.building import build as build_module
 from icpi_ros.learn.building import plan as data_plan
 from icpi_ros.learn.building import search as search_module
-from icpi_ros.learn.building.build import build
-from icpi_ros.learn.building.labelling import label_draw, with_label_noise
+from icpi_ros.learn.building.build import build, label_draw, with_label_noise
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import REBUILD_TOLERANCE, fingerprint, shipped
 from icpi_ros.robots.ur5e import UR5E

@@ -10,8 +10,7 @@ from toy_task import TOY, ToyTask, toy_dataset
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.space import Parameter, ParameterSpace
-from icpi_ros.learn.dataset.coverage import coverage
-from icpi_ros.learn.dataset.dataset import fingerprint, save
+from icpi_ros.learn.dataset.dataset import coverage, fingerprint, save
 from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
 from icpi_ros.tasks import TASKS
 

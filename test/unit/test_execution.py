@@ -279,7 +279,7 @@ def continue_with(text):
 @pytest.fixture
 def broken(tmp_path, monkeypatch, capsys):
     """Arguments that were printed after the second of three trials failed, and the store."""
-    from icpi_ros.runs import simulated as simulation
+    from icpi_ros.runs import in_process as simulation
 
     true, calls, store = simulation.rollout, [], tmp_path / "my trials.sqlite"
 
@@ -289,7 +289,7 @@ def broken(tmp_path, monkeypatch, capsys):
             raise MotionRefused("not today")
         return true(*args)
 
-    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", once)
+    monkeypatch.setattr("icpi_ros.runs.in_process.rollout", once)
     given = "run --task slide --improver ridge --trials 3 --in-process --noise 0.001 --store"
     assert main([*given.split(), str(store)]) == 1
     return continue_with(capsys.readouterr().out), store

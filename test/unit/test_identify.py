@@ -11,7 +11,7 @@ from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.evaluate.physics.estimate import estimate_of
 from icpi_ros.evaluate.physics.fit import FitEffort, fit
 from icpi_ros.evaluate.physics.physics_file import load, save
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.roll import ROLL_GC
@@ -158,17 +158,17 @@ def test_draws_are_spread_like_the_belief_and_stay_in_the_range():
 
 
 def test_a_data_set_plan_draws_around_the_estimate():
-    plan = Plan(examples=20, draws=2, around=believed(0.02))
+    plan = DatasetPlan(examples=20, draws=2, around=believed(0.02))
     plan.check(SLIDE_GC, k=20)
     drawn = plan.sample_physics(SLIDE_GC, np.random.default_rng(0))
     assert np.all(np.abs(drawn - PHYSICS) < 0.1 * SPAN)
     assert plan.as_dict(SLIDE)["around"]["mean"] == PHYSICS.tolist()
     assert "--physics-file physics.yaml" in plan.command(SLIDE)
-    assert "around" not in Plan().as_dict(SLIDE)
+    assert "around" not in DatasetPlan().as_dict(SLIDE)
 
 
 def test_a_data_set_plan_refuses_what_contradicts_the_estimate():
     with pytest.raises(InvalidValue, match="leave out --physics"):
-        Plan(around=believed(0.02), physics="shifted")
+        DatasetPlan(around=believed(0.02), physics="shifted")
     with pytest.raises(InvalidValue, match="of task slide"):
-        Plan(around=believed(0.02)).check(ROPE_SWING, k=20)
+        DatasetPlan(around=believed(0.02)).check(ROPE_SWING, k=20)

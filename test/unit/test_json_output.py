@@ -177,7 +177,7 @@ def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
             raise KeyboardInterrupt
         return rollout(*args, **options)
 
-    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", second_is_interrupted)
+    monkeypatch.setattr("icpi_ros.runs.in_process.rollout", second_is_interrupted)
     code, out, err = icpi(
         capsys, "run", "--task", "slide", "--in-process", "--trials", 3, "--improver", "ridge",
         "--store", tmp_path / "t.sqlite", "--json", file if target == "FILE" else "-",

@@ -43,7 +43,7 @@ from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_benchmarks.run import Progress
-    from icpi_ros.learn.building.build import Progress as BuildProgress
+    from icpi_ros.learn.building.build import BuildProgress
     from icpi_ros.learn.dataset.dataset import Dataset
 
 INTERRUPTED = 130

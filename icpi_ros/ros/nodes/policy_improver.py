@@ -14,9 +14,8 @@ from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Trial
-from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.improvers.options import parse_options
-from icpi_ros.improvers.shared import check_shared
 from icpi_ros.learn.dataset.execution import UNKNOWN, Backend, Execution
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.safety import SafetyGate

@@ -17,14 +17,14 @@ from icpi_ros.core.redact import redact
 
 VERSION = 1
 _START = '{"cassette":'
-"""How every line begins; its value is the version."""
+"""Beginning of every line; its value is the version."""
 _NUMBERS = (int, float)
 _CHECK = 256
 """Bytes before the end of what was read that show whether a file has only grown."""
 _log = logging.getLogger(__name__)
 
 
-class Tape:
+class CassetteFile:
     """The entries of one file, kept in memory and brought up to date by :meth:`refresh`."""
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +74,7 @@ class Tape:
         self._stamp = stamp
 
     def _has_grown(self, stamp: tuple[int, int, int], news: bytes) -> bool:
-        """Tell whether a file is what was read, and perhaps more."""
+        """Return whether a file is what was read, and perhaps more."""
         same_file = self._stamp is None or self._stamp[0] == stamp[0]
         return same_file and news.startswith(self._last)
 
@@ -99,7 +99,7 @@ class Tape:
             self._entries[entry["key"], entry["occurrence"]] = entry
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
-        """Return what counts of a line; None if it is damaged.
+        """Return the relevant part of a line; None if it is damaged.
 
         Raises:
             UsageError: it is of another format.
@@ -152,7 +152,7 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def _ends_a_line(file: Any) -> bool:
-    """Tell whether a new line may begin: not after one that a crash cut off."""
+    """Return whether a new line may begin: not after one that a crash cut off."""
     if not file.seek(0, os.SEEK_END):
         return True
     file.seek(-1, os.SEEK_END)
@@ -165,7 +165,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _is_complete(entry: dict[str, Any]) -> bool:
-    """Tell whether an entry has what a replay needs."""
+    """Return whether an entry has what a replay needs."""
     kinds: dict[str, Any] = {"key": str, "occurrence": int, "spent": dict}
     kinds |= (
         {"texts": list, "model": str, "format": str, "tries": list}
@@ -190,6 +190,6 @@ def _are_numbers(spent: dict[str, Any]) -> bool:
 
 
 @functools.cache
-def tape(path: Path) -> Tape:
-    """Return the process's only tape of a file, so that it is read once."""
-    return Tape(path)
+def cassette_file(path: Path) -> CassetteFile:
+    """Return the process's only object of a cassette's file, so that it is read once."""
+    return CassetteFile(path)

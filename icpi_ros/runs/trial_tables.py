@@ -1,12 +1,13 @@
-"""Trials of a run as rows of a table: for CSV, Parquet, pandas and notebooks."""
+"""Trials for other programs: rows for CSV, Parquet, pandas and notebooks, and JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from icpi_ros.core.redact import redact_text
+from icpi_ros.core.redact import Json, jsonable, redact_text
 from icpi_ros.core.types import Array, Trial
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.parquet import import_pandas
@@ -79,3 +80,31 @@ def frame(rows: Sequence[dict[str, Value]]) -> pandas.DataFrame:
         UsageError: pandas is not installed.
     """
     return import_pandas().DataFrame(rows)
+
+
+def trial_json(trial: Trial) -> dict[str, Json]:
+    """Return a trial as standard JSON types, no NaN; vectors are lists, None = not known."""
+    proposal, origin = trial.proposal, trial.origin
+    known = {
+        "trial": trial.number,
+        "theta": trial.theta,
+        "goal": origin.goal,
+        "error": trial.error,
+        "cost": trial.cost,
+        "best_cost": trial.best_cost,
+        "provenance": proposal.provenance,
+        "seconds": trial.seconds,
+        "status": trial.status.value,
+        "note": trial.note,
+        "tracking": asdict(trial.tracking) if trial.tracking.known else None,
+        "projected": trial.projected,
+        "fallback_reason": proposal.fallback_reason,
+        "predicted_cost": proposal.predicted_cost,
+        "predicted_std": proposal.predicted_std,
+        "proposal_seconds": proposal.latency,
+        "spread": proposal.details.get("spread"),
+        "spent": proposal.details.get("spent"),
+        "backend": origin.backend or None,
+        "bag": origin.bag or None,
+    }
+    return {name: jsonable(value) for name, value in known.items()}
