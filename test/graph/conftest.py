@@ -15,13 +15,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import warm
+from careful import CAREFUL
 from unsteady import SECOND_RUN
 
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.ros.bringup.description import graph as description
 from icpi_ros.ros.bringup.instance import reserve_domain
 from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
-from icpi_ros.ros.bringup.protections import CAREFUL
 
 NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"

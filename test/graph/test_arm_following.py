@@ -14,9 +14,9 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.base.convert import MotionStatus
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.following.following import Follower
+from icpi_ros.ros.following.rules import Settings
+from icpi_ros.ros.following.trial_ended import TrialEnded
 
 ARM = ARMS.get("ur5e")
 GOAL = ARM.home + 0.1

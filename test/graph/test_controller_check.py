@@ -24,16 +24,15 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectState
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports import controller_inquiry, controller_watch
-from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ControllerInquiry
-from icpi_ros.ros.arm_ports.controller_parameters import ControllerParameters
+from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ASKED, ControllerInquiry, Question
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
 from icpi_ros.ros.base import convert, qos, question
-from icpi_ros.ros.base.question import ASKED, Question
 from icpi_ros.ros.base.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.sim.simulated_controller import ControllerParameters
 
 from .command_line import icpi
 from .conftest import LOOSE, NAMESPACE, RunningGraph

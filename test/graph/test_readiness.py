@@ -15,11 +15,10 @@ from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.controller_facts import Finding
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
 from icpi_ros.ros.base import diagnostics
-from icpi_ros.ros.base.settings import Settings
 from icpi_ros.ros.bringup.checklist import Line, State
 from icpi_ros.ros.executor.readiness import Parts, Readiness
 from icpi_ros.ros.executor.scene_port import Seen
-from icpi_ros.ros.following.planning import Rules
+from icpi_ros.ros.following.rules import Rules, Settings
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.strike_task import START
 

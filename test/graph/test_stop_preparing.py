@@ -15,10 +15,8 @@ from icpi_ros.ros.arm_ports import action_port
 from icpi_ros.ros.arm_ports.action_port import ActionPort, Tolerances
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.following.memory import LastCommand
-from icpi_ros.ros.following.prepared_stops import GRID, PreparedStops
-from icpi_ros.ros.following.running import Running
-from icpi_ros.ros.following.sending import REST, path_start, sending
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.prepared_stops import GRID, Leads, PreparedStops
+from icpi_ros.ros.following.sending import REST, Running, path_start, sending
 from icpi_ros.ros.following.stopping import Stopper
 from icpi_ros.tasks import TASKS
 

@@ -25,9 +25,7 @@ from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import make_port
 from icpi_ros.ros.arm_ports.topic_port import headed, hold_point
 from icpi_ros.ros.base.parameters import declare
-from icpi_ros.ros.base.settings import PARAMETERS, Settings
 from icpi_ros.ros.base.stop_latch import StopLatch
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.ros.executor.approval import Approval
@@ -35,7 +33,9 @@ from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.executor.scene_port import Seen
 from icpi_ros.ros.executor.trial import MOST_LOOKS, Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import PARAMETERS, Rules, Settings
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.ros.improver.motion_client import MotionClient
 from icpi_ros.ros.nodes import policy_improver
 from icpi_ros.ros.nodes.perception import Perception

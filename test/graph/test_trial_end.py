@@ -11,11 +11,11 @@ from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Tracking
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.trial import Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import Rules, Settings
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from icpi_ros.robots import ARMS
-from icpi_ros.ros.arm_ports.joint_continuity import BELIEVED_AGAIN, SIMULATED_LEAP, Continuity
-from icpi_ros.ros.arm_ports.joint_velocity import MIN_RATE, SPAN, Differentiator
+from icpi_ros.ros.arm_ports.joint_history import (
+    BELIEVED_AGAIN,
+    MIN_RATE,
+    SIMULATED_LEAP,
+    SPAN,
+    Continuity,
+    Differentiator,
+)
 
 ARM = ARMS.get("ur5e")
 NS = 1_000_000_000

@@ -7,7 +7,8 @@ from icpi_ros.core.errors import Kind, MotionRefused
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.following.memory import MOST_RUNS, NEAR, RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import Rules
 from icpi_ros.tasks.slide import SLIDE
 
 THETA = np.array([1.0, 0.1])

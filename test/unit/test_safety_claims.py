@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from careful import CAREFUL
 from independent_check import ends, peaks
 from test_safety_property import KINDS
 
@@ -30,9 +31,9 @@ from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.bringup.checklist import REPORTED_BY
 from icpi_ros.ros.bringup.description import GRAPHS
-from icpi_ros.ros.bringup.protections import CAREFUL
 from icpi_ros.ros.following.memory import NEAR, RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import Rules
 from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE

@@ -11,7 +11,7 @@ from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.perception.window import LONGEST
 from icpi_ros.ros.bringup.arguments import arguments
 from icpi_ros.ros.bringup.description import NODES, graph
-from icpi_ros.ros.following.planning import Rules
+from icpi_ros.ros.following.rules import Rules
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings import table
 from icpi_ros.settings.setting import Setting, as_text, made_of

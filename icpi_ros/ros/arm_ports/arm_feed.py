@@ -16,8 +16,14 @@ from sensor_msgs.msg import JointState
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots.base import Arm
-from icpi_ros.ros.arm_ports.joint_continuity import LEAP, SIMULATED_LEAP, Continuity
-from icpi_ros.ros.arm_ports.joint_velocity import MIN_RATE, SPAN, Differentiator
+from icpi_ros.ros.arm_ports.joint_history import (
+    LEAP,
+    MIN_RATE,
+    SIMULATED_LEAP,
+    SPAN,
+    Continuity,
+    Differentiator,
+)
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.joint_reading import JointReading, UnusableState

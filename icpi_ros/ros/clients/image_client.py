@@ -13,7 +13,7 @@ from icpi_ros.core.errors import ObservationMissing, UsageError
 from icpi_ros.perception.calibration.board import Gray
 from icpi_ros.perception.images import frame_of
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
+from icpi_ros.ros.clients.client_node import ClientNode
 
 SILENCE = 5.0
 """Longest wait for an image [s]."""

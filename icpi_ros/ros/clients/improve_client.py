@@ -15,8 +15,8 @@ from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.types import Trial
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.calls import SafeActionClient
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.topics import IMPROVE, OPERATOR_REQUEST
+from icpi_ros.ros.clients.client_node import ClientNode
 
 GONE = 3.0
 """Time without the server in the ROS graph after which it counts as dead [s]."""

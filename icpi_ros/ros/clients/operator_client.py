@@ -16,10 +16,10 @@ from icpi_msgs.msg import OperatorRequest
 from icpi_msgs.srv import Decide
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.operator_port import WORDS, is_decided
 from icpi_ros.ros.base.stop_latch import STILL
 from icpi_ros.ros.base.topics import DECIDE, OPERATOR_REQUEST, RESET_STOP, STOP
+from icpi_ros.ros.clients.client_node import ClientNode
 
 ANSWER = 5.0
 """Longest time for the executor to be found, and to answer [s]."""

@@ -10,7 +10,6 @@ from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.ros.base.operator_port import Decision, OperatorPort, change_refused
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.request_msg import (
     InForce,
     motion_request_msg,
@@ -18,7 +17,9 @@ from icpi_ros.ros.executor.request_msg import (
     scene_request_msg,
 )
 from icpi_ros.ros.following.following import Follower
-from icpi_ros.ros.following.planning import Plan, Planner, Rules
+from icpi_ros.ros.following.planning import Plan, Planner
+from icpi_ros.ros.following.rules import Rules
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result

@@ -14,8 +14,8 @@ from icpi_ros.core.errors import InvalidValue, UnknownName
 from icpi_ros.core.types import Array
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.stop_latch import StopLatch
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.trial import TrialExecution, stopped
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 

@@ -15,14 +15,13 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
-from icpi_ros.ros.base.action_servers import ActionServers
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.operator_port import OperatorPort
-from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.bringup.checklist import Line, State, in_namespace
 from icpi_ros.ros.executor.scene_port import ScenePort
-from icpi_ros.ros.following.planning import Rules
+from icpi_ros.ros.following.rules import Rules, Settings
 from icpi_ros.tasks.base import Task
 
 RECOMMENDED_RATE = 50.0

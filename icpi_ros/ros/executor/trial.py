@@ -14,23 +14,15 @@ from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND, Array, Tracking
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ControllerInquiry
-from icpi_ros.ros.base.action_servers import ActionServers
 from icpi_ros.ros.base.convert import ns_from_seconds, to_ns
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import GoalRejected, TrialEnded
+from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.scene_port import ScenePort, Seen
 from icpi_ros.ros.following.following import Follower
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import (
-    APPROACH,
-    REHEARSAL,
-    RETREAT,
-    STROKE,
-    Plan,
-    Planner,
-    Rules,
-)
+from icpi_ros.ros.following.planning import APPROACH, REHEARSAL, RETREAT, STROKE, Plan, Planner
+from icpi_ros.ros.following.rules import Rules, Settings
+from icpi_ros.ros.following.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result

@@ -24,14 +24,13 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import Code, GoalRejected, TrialEnded
 from icpi_ros.ros.following.memory import LastCommand
 from icpi_ros.ros.following.planning import elsewhere
-from icpi_ros.ros.following.running import Running
-from icpi_ros.ros.following.sending import RECENT, path_start, sending
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.prepared_stops import Leads
+from icpi_ros.ros.following.rules import Settings
+from icpi_ros.ros.following.sending import RECENT, Running, path_start, sending
 from icpi_ros.ros.following.stopping import ENDS, Stopper
+from icpi_ros.ros.following.trial_ended import Code, GoalRejected, TrialEnded
 
 BACK = 100_000_000
 """How far a stamp may lie before an earlier one [ns]: what a busy network does."""

@@ -16,7 +16,7 @@ from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.following.memory import NEAR, RunMemory
-from icpi_ros.settings.table import find
+from icpi_ros.ros.following.rules import Rules
 from icpi_ros.tasks.base import Task
 
 PATH_STEP = 0.02
@@ -25,42 +25,6 @@ PATH_POINTS = 200
 """About so many points of a slow motion's path are shown at most."""
 RETREAT, APPROACH, REHEARSAL, STROKE = "retreat", "approach", "rehearsal", "stroke"
 """Names of motions: in labels, reasons, and what a person is shown."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How careful the executor is; fixed at its start.
-
-    Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`; defaults
-    are those of a simulation.
-
-    Attributes:
-        speed_scale: share of the arm's limits for slow moves, 0 to 1.
-        approval: a person approves every motion.
-        dry_run: everything but motion.
-        scene: ``operator``: a person puts the scene back and says so; else ``service``.
-        approval_timeout: longest steady time for a person to decide [s].
-        ramp_trials: executions of a run until its full speed.
-        ramp_scale: share of the usual speed at a run's first execution, 0 to 1.
-        rehearse: during the ramp go through a stroke slowly before the scene is put back.
-        max_step: largest change of theta between executions of a run, a share of each
-            parameter's range, 0 to 1.
-    """
-
-    speed_scale: float = find("speed_scale").usual
-    approval: bool = find("approval").usual
-    dry_run: bool = find("dry_run").usual
-    scene: str = find("scene").usual
-    approval_timeout: float = find("approval_timeout").usual
-    ramp_trials: int = find("ramp_trials").usual
-    ramp_scale: float = find("ramp_scale").usual
-    rehearse: bool = find("rehearse").usual
-    max_step: float = find("max_step").usual
-
-    @property
-    def operator_resets(self) -> bool:
-        """Whether a person puts the scene back."""
-        return self.scene == "operator"
 
 
 @dataclass(frozen=True)

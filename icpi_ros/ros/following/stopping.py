@@ -19,9 +19,8 @@ from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds
-from icpi_ros.ros.following.prepared_stops import PreparedStops
-from icpi_ros.ros.following.running import Running
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.prepared_stops import Leads, PreparedStops
+from icpi_ros.ros.following.sending import Running
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]: one sample could be a turning

@@ -11,7 +11,7 @@ from rclpy.clock_type import ClockType
 
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.bringup.checklist import Announcer
-from icpi_ros.ros.executor.checklist_client import reports_of
+from icpi_ros.ros.clients.checklist_client import reports_of
 
 PERIOD = 0.25
 """Steady time between two looks [s]."""

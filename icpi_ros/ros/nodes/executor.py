@@ -21,11 +21,9 @@ from icpi_ros.ros.arm_ports import arm_port, arm_watch
 from icpi_ros.ros.arm_ports.controller_inquiry import ControllerInquiry
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
 from icpi_ros.ros.base import diagnostics
-from icpi_ros.ros.base.action_servers import ActionServers
 from icpi_ros.ros.base.operator_port import OperatorPort
 from icpi_ros.ros.base.parameters import declare
-from icpi_ros.ros.base.serving import OneGoalServer
-from icpi_ros.ros.base.settings import Settings, loosened
+from icpi_ros.ros.base.serving import ActionServers, OneGoalServer
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.base.topics import EXECUTE_MOTION
@@ -39,8 +37,9 @@ from icpi_ros.ros.executor.scene_port import ScenePort
 from icpi_ros.ros.executor.trial import Guard, TrialExecution
 from icpi_ros.ros.following.following import Follower
 from icpi_ros.ros.following.memory import LastCommand, RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.prepared_stops import Leads
+from icpi_ros.ros.following.rules import Rules, Settings, loosened
 from icpi_ros.settings.setting import made_of
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task

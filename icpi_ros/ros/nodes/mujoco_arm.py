@@ -28,17 +28,16 @@ from icpi_ros.core.errors import IcpiError, Kind, MotionRefused, Refusal, UsageE
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.prefix import prefixed
-from icpi_ros.ros.arm_ports.controller_parameters import ControllerParameters
 from icpi_ros.ros.base import convert, diagnostics, qos
-from icpi_ros.ros.base.action_servers import SEND_GOAL
-from icpi_ros.ros.base.pacer import Pacer, Sparing
 from icpi_ros.ros.base.parameters import declare
+from icpi_ros.ros.base.serving import SEND_GOAL
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.base.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
 from icpi_ros.ros.sim import arm_faults, camera_port, simulated_controller
 from icpi_ros.ros.sim.camera_port import CameraPort
+from icpi_ros.ros.sim.pacer import Pacer, Sparing
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
-from icpi_ros.ros.sim.simulated_controller import Answer, SimulatedController
+from icpi_ros.ros.sim.simulated_controller import Answer, ControllerParameters, SimulatedController
 from icpi_ros.sim.motions import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS

@@ -27,10 +27,10 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.convert import time_msg
-from icpi_ros.ros.base.pacer import Sparing
 from icpi_ros.ros.base.spin import IcpiNode
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.ros.perception.images import ImageBuffer, camera_info_msg
+from icpi_ros.ros.sim.pacer import Sparing
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import NUMBERS, CameraSettings
 from icpi_ros.sim.shutter import Exposure, Shutter

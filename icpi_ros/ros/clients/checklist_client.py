@@ -11,9 +11,9 @@ from rclpy.node import Node
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.diagnostics import reported
 from icpi_ros.ros.bringup.checklist import REPORTERS, Checklist, Reports
+from icpi_ros.ros.clients.client_node import ClientNode
 
 
 def reports_of(node: Node) -> Reports:
