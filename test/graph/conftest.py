@@ -178,14 +178,14 @@ def record(folder, **arguments):
 
     The graph has ended with Ctrl-C.
     """
-    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
     from icpi_ros.runs.store.store import TrialStore
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
             client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-            request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+            request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)
         wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"))
         graph.process.stop()

@@ -17,7 +17,7 @@ from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import Planner
-from icpi_ros.ros.following.rules import Rules
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
@@ -61,7 +61,7 @@ class Person:
 def approval(*answers, limits=(), **rules):
     follower = SimpleNamespace(next_start=ARM.home, now=1, wait=lambda done, *_: None)
     port, log = Person(follower, *answers), []
-    rules = Rules(approval=True, **rules)
+    rules = ExecutorRules(approval=True, **rules)
     planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, RunMemory())
     in_force = InForce(limits=limits, loosened=["rehearse is off"])
     asks = Approval(SLIDE, planner, port, rules, log.append, in_force)

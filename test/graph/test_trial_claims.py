@@ -30,11 +30,11 @@ from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
-from icpi_ros.ros.executor.scene_port import Seen
+from icpi_ros.ros.executor.scene_port import ObjectSighting
 from icpi_ros.ros.executor.trial import MOST_LOOKS, Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import Planner
-from icpi_ros.ros.following.rules import PARAMETERS, Rules, Settings
+from icpi_ros.ros.following.rules import PARAMETERS, ExecutorRules, ExecutorSettings
 from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.ros.improver.motion_client import MotionClient
 from icpi_ros.ros.nodes import policy_improver
@@ -85,7 +85,7 @@ LATER = 10**12
 """Stamp of an object state after the end of any trial [ns]."""
 
 
-def trial(*places, blind_in=None, rules=Rules(scene="operator"), approve=None):  # noqa: B008
+def trial(*places, blind_in=None, rules=ExecutorRules(scene="operator"), approve=None):  # noqa: B008
     """A trial in which a person puts the object to one place after the other; what is said of it.
 
     ``blind_in``: the phase from which on nothing is seen.  ``approve`` makes what asks for approval
@@ -95,7 +95,7 @@ def trial(*places, blind_in=None, rules=Rules(scene="operator"), approve=None): 
 
     def put(trial_id, arm, remark):
         told.append(remark)
-        scene.seen = Seen(LATER, left.pop(0), True, float("inf"))
+        scene.seen = ObjectSighting(LATER, left.pop(0), True, float("inf"))
 
     def on_phase(phase):
         if phase == blind_in:
@@ -106,7 +106,7 @@ def trial(*places, blind_in=None, rules=Rules(scene="operator"), approve=None): 
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
     memory, person = RunMemory(), SimpleNamespace(scene_is_back=put)
     planner = Planner(SLIDE, ARM, GATE, rules, memory)
-    arm, settings = Names(), Settings(object_state_timeout=0.0)
+    arm, settings = Names(), ExecutorSettings(object_state_timeout=0.0)
     person = person if approve is None else approve(planner, rules, arm)
     guard = Guard(rules, memory, planner, person, controller, SimpleNamespace(doubt=""))
     execution = TrialExecution(SLIDE, arm, scene, guard, settings, on_phase, lambda text: None)
@@ -155,7 +155,7 @@ def test_a_dry_run_asks_a_person_like_any_other_and_moves_nothing():
         ports.append(Person(arm, (YES, ARM.home)))
         return Approval(SLIDE, planner, ports[0], rules, lambda line: None, InForce())
 
-    run, arm, _ = trial(PLACE, rules=Rules(approval=True, dry_run=True), approve=approve)
+    run, arm, _ = trial(PLACE, rules=ExecutorRules(approval=True, dry_run=True), approve=approve)
     with pytest.raises(TrialEnded, match="dry run: nothing moved; the motion passed all") as ended:
         run()
     assert ended.value.code == Code.DRY_RUN

@@ -14,7 +14,7 @@ from icpi_ros.robots import ARMS
 from icpi_ros.ros.executor.trial import Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import Planner
-from icpi_ros.ros.following.rules import Rules, Settings
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
 from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
@@ -68,7 +68,7 @@ class Follower:
 
 def execution(refused, on_phase=lambda phase: None, told=True, servers=None):
     follower, memory = Follower(refused), RunMemory()
-    rules = Rules()
+    rules = ExecutorRules()
     planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, memory)
     reset = SimpleNamespace(
         done=lambda: True, result=lambda: SimpleNamespace(success=True, stamp=T)
@@ -84,7 +84,7 @@ def execution(refused, on_phase=lambda phase: None, told=True, servers=None):
     alone = SimpleNamespace(doubt="")
     guard = Guard(rules, memory, planner, None, controller, servers or alone)
     trial = TrialExecution(
-        SLIDE, follower, scene, guard, Settings(), on_phase, lambda problem: None
+        SLIDE, follower, scene, guard, ExecutorSettings(), on_phase, lambda problem: None
     )
     return trial, follower, memory
 

@@ -8,7 +8,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.following.memory import MOST_RUNS, NEAR, RunMemory
 from icpi_ros.ros.following.planning import Planner
-from icpi_ros.ros.following.rules import Rules
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.tasks.slide import SLIDE
 
 THETA = np.array([1.0, 0.1])
@@ -16,7 +16,7 @@ THETA = np.array([1.0, 0.1])
 
 def planner(memory=None, task=SLIDE, gate=None, **rules):
     gate = gate or SafetyGate(UR5E)
-    return Planner(task, UR5E, gate, Rules(**rules), memory or RunMemory())
+    return Planner(task, UR5E, gate, ExecutorRules(**rules), memory or RunMemory())
 
 
 def tight(**limits):

@@ -40,7 +40,7 @@ ALTERNATIVES = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class ControllerFinding:
     """Something that should be otherwise.
 
     Attributes:
@@ -86,7 +86,7 @@ class UnknownValue:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ParameterKind:
     """What a parameter may hold: in words, and as a test."""
 
     words: str
@@ -101,12 +101,12 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-TEXT = Kind("a text", lambda value: isinstance(value, str))
-TEXTS = Kind("a list of texts", _is_texts)
-WHOLE = Kind("an integer", lambda value: _is_number(value) and isinstance(value, int))
-NUMBER = Kind("a number", _is_number)
-KINDS: Mapping[str, Kind] = {
+FLAG = ParameterKind("true or false", lambda value: isinstance(value, bool))
+TEXT = ParameterKind("a text", lambda value: isinstance(value, str))
+TEXTS = ParameterKind("a list of texts", _is_texts)
+WHOLE = ParameterKind("an integer", lambda value: _is_number(value) and isinstance(value, int))
+NUMBER = ParameterKind("a number", _is_number)
+KINDS: Mapping[str, ParameterKind] = {
     **dict.fromkeys((JOINTS, COMMAND_INTERFACES, STATE_INTERFACES), TEXTS),
     **dict.fromkeys((FROM_DESIRED, OPEN_LOOP, NONZERO_END), FLAG),
     METHOD: TEXT,
@@ -128,7 +128,7 @@ def asked_for(joints: Sequence[str]) -> list[str]:
 
 def judge_parameters(
     told: Mapping[str, Any], controller: str, joints: Sequence[str]
-) -> list[Finding]:
+) -> list[ControllerFinding]:
     """Return what should be otherwise about a controller's parameters.
 
     Args:
@@ -145,7 +145,7 @@ def judge_parameters(
 
 def _sorted_out(
     told: Mapping[str, Any], names: Sequence[str]
-) -> tuple[dict[str, Any], list[Finding]]:
+) -> tuple[dict[str, Any], list[ControllerFinding]]:
     """Return the values of a type that can be judged, and a finding for each of another."""
     of_use, findings = {}, []
     for name in (name for name in names if name in told):
@@ -156,16 +156,16 @@ def _sorted_out(
             value = repr(told[name])
             value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
             remedy = f"; allowed is {kind.words}: correct the controller's parameters"
-            findings.append(Finding(f"{name} is {value}", remedy, True, name))
+            findings.append(ControllerFinding(f"{name} is {value}", remedy, True, name))
     return of_use, findings
 
 
-def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
+def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
     open_ends = [j for j in joints if told.get(constraint(j, "trajectory"), 1.0) <= 0.0]
     if not open_ends:
         return []
     return [
-        Finding(
+        ControllerFinding(
             f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}",
             ": what comes on the topic is followed however far they are off; 0.1 is recommended",
             wrong=False,
@@ -174,14 +174,14 @@ def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]
     ]
 
 
-def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
+def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
     named = list(told.get(JOINTS, joints))
     if sorted(named) == sorted(joints):
         return []
     missing = [joint for joint in joints if joint not in named]
     more = [joint for joint in named if joint not in joints]
     return [
-        Finding(
+        ControllerFinding(
             f"joints is [{', '.join(named)}]",
             f": it lacks {', '.join(missing) or 'none'} of the arm's and has "
             f"{', '.join(more) or 'no'} others: set joint_prefix, or choose the arm's own "
@@ -192,12 +192,12 @@ def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
+def _interfaces(told: Mapping[str, Any]) -> list[ControllerFinding]:
     findings = []
     commands = list(told.get(COMMAND_INTERFACES, ("position",)))
     if commands and "position" not in commands:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"command_interfaces is [{', '.join(commands)}]",
                 ": the controller follows by its own gains; position is recommended, else try its "
                 "gains with slow moves first",
@@ -210,7 +210,7 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
     known = FROM_DESIRED in told or OPEN_LOOP in told
     if known and not from_desired and states and "velocity" not in states:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"state_interfaces is [{', '.join(states)}] and {FROM_DESIRED} is false",
                 ": a stop is joined as if the arm stood still, with a jerk; add velocity, or set "
                 f"{FROM_DESIRED} to true",
@@ -220,7 +220,7 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
         )
     elif known and not from_desired:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{FROM_DESIRED} is false",
                 ": what replaces a motion is joined from the lagging measurement; true is "
                 "recommended",
@@ -231,11 +231,11 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def _timing(told: Mapping[str, Any]) -> list[Finding]:
+def _timing(told: Mapping[str, Any]) -> list[ControllerFinding]:
     findings = []
     if told.get(METHOD, "splines") != "splines":
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{METHOD} is {told[METHOD]!r}",
                 ": the arm would step from point to point; set splines",
                 wrong=True,
@@ -245,7 +245,7 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
     scaling = told.get(SCALING, 1.0)
     if scaling != 1.0:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{SCALING} is {scaling:g}",
                 ": an arm that is slowed leaves its path in time; set 1.0",
                 wrong=True,
@@ -254,11 +254,11 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
         )
     if told.get(NONZERO_END, False):
         advice = ": false is recommended, all must end at rest"
-        findings.append(Finding(f"{NONZERO_END} is true", advice, False, NONZERO_END))
+        findings.append(ControllerFinding(f"{NONZERO_END} is true", advice, False, NONZERO_END))
     rate = told.get(RATE, 0)  # 0 = that of the controller manager, which it does not tell
     if 0 < rate < MIN_RATE:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{RATE} is {rate} Hz",
                 f": a stop begins up to {1000 / rate:.0f} ms late; at least {MIN_RATE} is "
                 "recommended",
@@ -268,7 +268,7 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
         )
     if told.get(GOAL_TIME, 1.0) == 0.0:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{GOAL_TIME} is 0",
                 ": goals of others that miss their end last for ever (ours bring a time of their "
                 "own); 0.5 is recommended",
@@ -279,7 +279,7 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def judge_activity(controllers: Sequence[ListedController], name: str) -> list[Finding]:
+def judge_activity(controllers: Sequence[ListedController], name: str) -> list[ControllerFinding]:
     """Return why the controller manager will not let ``name`` move the arm; empty = it will."""
     found = next((one for one in controllers if one.name == name), None)
     if found is not None and found.state == "active":
@@ -300,7 +300,9 @@ def judge_activity(controllers: Sequence[ListedController], name: str) -> list[F
             f"no trajectory controller is active: `ros2 control switch_controllers --activate "
             f"{name}`; {ALTERNATIVES}"
         )
-    return [Finding(f"controller {name} is {state} and takes no motion", f"; {remedy}", True)]
+    return [
+        ControllerFinding(f"controller {name} is {state} and takes no motion", f"; {remedy}", True)
+    ]
 
 
 def rejection_hint(name: str) -> str:

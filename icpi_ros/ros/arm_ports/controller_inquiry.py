@@ -23,7 +23,7 @@ from rclpy.parameter import parameter_value_to_python
 from rclpy.task import Future
 
 from icpi_ros.ros.arm_ports.controller_facts import (
-    Finding,
+    ControllerFinding,
     ListedController,
     UnknownValue,
     asked_for,
@@ -85,7 +85,7 @@ class ControllerInquiry:
         self._told: dict[str, Any] | None = None
         self._slow: set[str] = set()  # who did not answer in time: asked, but not waited for
         self._begun = 0.0
-        self._active: list[Finding] | None = None
+        self._active: list[ControllerFinding] | None = None
         self._warned: set[str] = set()
 
     def begin(self) -> None:
@@ -134,7 +134,7 @@ class ControllerInquiry:
             if question is not None:
                 question.forget()
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[ControllerFinding]:
         """Return all that should be otherwise, as far as it is known."""
         return [*(self._active or ()), *self._parameters()]
 
@@ -191,7 +191,7 @@ class ControllerInquiry:
         told = zip(names, map(_value, values), strict=True)
         return {name: value for name, value in told if value is not None}
 
-    def _parameters(self) -> list[Finding]:
+    def _parameters(self) -> list[ControllerFinding]:
         return judge_parameters(self._told or {}, self._name, self._joints)
 
     def _warn(self, text: str) -> None:

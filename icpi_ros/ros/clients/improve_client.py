@@ -25,7 +25,7 @@ CANCEL_LIMIT = 20.0
 
 
 @dataclass(frozen=True)
-class Request:
+class ImproveRequest:
     """A goal of Improve; see its definition for units."""
 
     task: str
@@ -112,7 +112,7 @@ class ImproveClient(ClientNode):
                 )
             time.sleep(0.02)
 
-    def improve(self, request: Request, calls: Callbacks | None = None) -> Result:
+    def improve(self, request: ImproveRequest, calls: Callbacks | None = None) -> Result:
         """Run one improvement run to its end; Ctrl-C cancels it and waits for the clean end.
 
         Raises:
@@ -228,7 +228,7 @@ class _Shown:
             self._calls.on_trial(trial_from(feedback.trial))
 
 
-def _goal(request: Request) -> Improve.Goal:
+def _goal(request: ImproveRequest) -> Improve.Goal:
     return Improve.Goal(
         task=request.task,
         improver=request.improver,

@@ -43,7 +43,7 @@ class StillStopping(ExecutionFailed):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DecisionOutcome:
     """What became of a decision.
 
     Attributes:
@@ -131,7 +131,7 @@ class OperatorClient(ClientNode):
         reply = self._reply(lambda: self._decide.call_async(request), DECIDE, again=False)
         return "" if reply.accepted else str(reply.message)
 
-    def verdict(self, kind: str) -> Verdict:
+    def verdict(self, kind: str) -> DecisionOutcome:
         """Wait for what becomes of the ``kind`` of decision that was taken last; return it.
 
         Raises:
@@ -145,11 +145,11 @@ class OperatorClient(ClientNode):
         news, decision = self._since[0], _KINDS[kind]
         counted = is_decided(news.remark, decision)
         if news.kind == OperatorRequest.NONE:
-            return Verdict(counted, news.remark, None)
+            return DecisionOutcome(counted, news.remark, None)
         if kind == "edit":
-            return Verdict(counted, news.remark, news)
+            return DecisionOutcome(counted, news.remark, news)
         # The executor has gone on, its word got lost on the way.
-        return Verdict(True, WORDS[decision], news)
+        return DecisionOutcome(True, WORDS[decision], news)
 
     def stop(self) -> str:
         """Press the software stop; return what the executor says.

@@ -16,9 +16,9 @@ from icpi_ros.ros.executor.request_msg import (
     proposal_shown,
     scene_request_msg,
 )
-from icpi_ros.ros.following.following import Follower
-from icpi_ros.ros.following.planning import Plan, Planner
-from icpi_ros.ros.following.rules import Rules
+from icpi_ros.ros.following.following import MotionFollower
+from icpi_ros.ros.following.planning import MotionPlan, Planner
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
@@ -47,7 +47,7 @@ class Approval:
         task: Task,
         planner: Planner,
         port: OperatorPort,
-        rules: Rules,
+        rules: ExecutorRules,
         log: Callable[[str], object],
         in_force: InForce,
     ) -> None:
@@ -55,7 +55,9 @@ class Approval:
         self._task, self._planner, self._port = task, planner, port
         self._rules, self._log, self._in_force = rules, log, in_force
 
-    def of(self, plan: Plan, trial_id: str, proposal: Proposal, follower: Follower) -> Plan:
+    def of(
+        self, plan: MotionPlan, trial_id: str, proposal: Proposal, follower: MotionFollower
+    ) -> MotionPlan:
         """Show a plan until it, or what a person makes of it, is approved; return that one.
 
         An approval counts only while the arm is where the motions were shown from; else they are
@@ -89,7 +91,7 @@ class Approval:
                 plan = self._planner.shown(plan, follower.next_start)
             raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
 
-    def scene_is_back(self, trial_id: str, follower: Follower, remark: str = "") -> None:
+    def scene_is_back(self, trial_id: str, follower: MotionFollower, remark: str = "") -> None:
         """Wait until a person says that the scene is back; ``remark`` says why it is asked again.
 
         Raises:
@@ -104,7 +106,7 @@ class Approval:
         if decision.kind != Decide.Request.APPROVE:
             raise TrialEnded(Code.RESET_FAILED, f"the reset of the scene was {decision}")
 
-    def _ask(self, request: OperatorRequest, follower: Follower) -> Decision:
+    def _ask(self, request: OperatorRequest, follower: MotionFollower) -> Decision:
         request.patience, request.dry_run = self._rules.approval_timeout, self._rules.dry_run
         limit = self._rules.approval_timeout
 
@@ -137,8 +139,8 @@ class Approval:
             self._port.close_question(remark)
 
     def _changed(
-        self, plan: Plan, run_id: str, decision: Decision, follower: Follower
-    ) -> tuple[Plan, str]:
+        self, plan: MotionPlan, run_id: str, decision: Decision, follower: MotionFollower
+    ) -> tuple[MotionPlan, str]:
         """Return the plan of a changed theta, or the old one and why that was refused."""
         if decision.theta is None:
             return plan, ""

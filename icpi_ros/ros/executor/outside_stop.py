@@ -10,7 +10,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.topic_port import FRESH
-from icpi_ros.ros.following.rules import Settings
+from icpi_ros.ros.following.rules import ExecutorSettings
 from icpi_ros.ros.following.stopping import STANDING_UNTOLD, Stopper
 
 HOLDING = "the arm moves outside of a trial: it is told to hold"
@@ -37,7 +37,7 @@ class OutsideStop:
         port: ArmPort,
         gate: SafetyGate,
         changed: threading.Condition,
-        settings: Settings,
+        settings: ExecutorSettings,
         log: Any,
     ) -> None:
         """Keep the parts."""

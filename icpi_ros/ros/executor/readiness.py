@@ -21,7 +21,7 @@ from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.bringup.checklist import Line, State, in_namespace
 from icpi_ros.ros.executor.scene_port import ScenePort
-from icpi_ros.ros.following.rules import Rules, Settings
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
 from icpi_ros.tasks.base import Task
 
 RECOMMENDED_RATE = 50.0
@@ -34,7 +34,7 @@ SEE_IT = "see the line sensor; put the object in sight"
 
 
 @dataclass(frozen=True)
-class Parts:
+class ReadinessParts:
     """What the lines are read from, and what does not change while the executor runs.
 
     Attributes:
@@ -47,8 +47,8 @@ class Parts:
     task: Task
     arm: Arm
     gate: SafetyGate
-    rules: Rules
-    settings: Settings
+    rules: ExecutorRules
+    settings: ExecutorSettings
     port: ArmPort
     scene: ScenePort
     servers: ActionServers
@@ -64,7 +64,7 @@ class Parts:
 class Readiness:
     """Makes the lines; used by the thread of the node's callbacks alone."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ReadinessParts) -> None:
         """Look at nothing yet."""
         self._parts, self._rate = parts, Rate()
 

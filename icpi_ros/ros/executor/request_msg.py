@@ -11,7 +11,7 @@ from icpi_msgs.msg import MotionSummary as MotionSummaryMsg
 from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.ros.base.convert import header, point
-from icpi_ros.ros.following.planning import STROKE, Plan, ShownMotion
+from icpi_ros.ros.following.planning import STROKE, MotionPlan, ShownMotion
 from icpi_ros.tasks.base import Task
 
 OF_STROKE = tuple(set(MotionSummaryMsg.get_fields_and_field_types()) - {"label"})
@@ -32,7 +32,7 @@ class InForce:
 
 
 def motion_request_msg(
-    ns: int, trial_id: str, task: Task, plan: Plan, in_force: InForce
+    ns: int, trial_id: str, task: Task, plan: MotionPlan, in_force: InForce
 ) -> OperatorRequest:
     """Return the question whether ``plan`` may be executed, stamped ``ns``; no id yet.
 
@@ -66,7 +66,7 @@ def motion_request_msg(
     )
 
 
-def proposal_shown(proposal: Proposal, plan: Plan) -> Proposal:
+def proposal_shown(proposal: Proposal, plan: MotionPlan) -> Proposal:
     """Return the proposal as it is shown with ``plan``.
 
     Of a theta that a person has changed nothing was predicted, and nothing was moved back.

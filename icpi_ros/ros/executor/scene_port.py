@@ -17,7 +17,7 @@ from icpi_ros.ros.base.topics import OBJECT_STATE, RESET_SCENE, TRIAL_WINDOW
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObjectSighting:
     """One object state: stamp [ns], position [m], rest or not, steady time of arrival [s]."""
 
     ns: int
@@ -37,8 +37,8 @@ class ScenePort:
     def __init__(self, node: Node, changed: threading.Condition) -> None:
         """Open topics and the reset service's client."""
         self._node, self._changed = node, changed
-        self.seen: Seen | None = None
-        self._rest: Seen | None = None
+        self.seen: ObjectSighting | None = None
+        self._rest: ObjectSighting | None = None
         self._windows = node.create_publisher(TrialWindow, TRIAL_WINDOW, qos.EVENT)
         self._reset = node.create_client(ResetScene, RESET_SCENE)
         # Every state: the first one at rest ends the window.
@@ -53,7 +53,7 @@ class ScenePort:
             self._rest_after, self._rest = after, None
 
     @property
-    def rest(self) -> Seen | None:
+    def rest(self) -> ObjectSighting | None:
         """That state, None so far."""
         return self._rest
 
@@ -93,7 +93,7 @@ class ScenePort:
         ns = convert.to_ns(msg.header.stamp)
         position = convert.point_from(msg.position)
         with self._changed:
-            self.seen = Seen(ns, position, msg.at_rest, time.monotonic())
+            self.seen = ObjectSighting(ns, position, msg.at_rest, time.monotonic())
             if msg.at_rest and self._rest is None and ns >= self._rest_after:
                 self._rest = self.seen
             self._changed.notify_all()

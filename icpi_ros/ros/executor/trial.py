@@ -17,11 +17,18 @@ from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ControllerInquiry
 from icpi_ros.ros.base.convert import ns_from_seconds, to_ns
 from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.executor.approval import Approval
-from icpi_ros.ros.executor.scene_port import ScenePort, Seen
-from icpi_ros.ros.following.following import Follower
+from icpi_ros.ros.executor.scene_port import ObjectSighting, ScenePort
+from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import APPROACH, REHEARSAL, RETREAT, STROKE, Plan, Planner
-from icpi_ros.ros.following.rules import Rules, Settings
+from icpi_ros.ros.following.planning import (
+    APPROACH,
+    REHEARSAL,
+    RETREAT,
+    STROKE,
+    MotionPlan,
+    Planner,
+)
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
 from icpi_ros.ros.following.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 
@@ -56,7 +63,7 @@ class Guard:
     ``servers``: of the action itself, among them whoever else would move the arm.
     """
 
-    rules: Rules
+    rules: ExecutorRules
     memory: RunMemory
     planner: Planner
     approval: Approval
@@ -75,10 +82,10 @@ class TrialExecution:
     def __init__(
         self,
         task: Task,
-        follower: Follower,
+        follower: MotionFollower,
         scene: ScenePort,
         guard: Guard,
-        settings: Settings,
+        settings: ExecutorSettings,
         on_phase: Callable[[int], None],
         on_problem: Callable[[str], None],
     ) -> None:
@@ -164,7 +171,7 @@ class TrialExecution:
         if doubt := self._guard.servers.doubt:
             raise TrialEnded(Code.MOTION_REFUSED, doubt)
 
-    def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
+    def _agreed(self, plan: MotionPlan, proposal: Proposal) -> MotionPlan:
         """Return the plan that may be executed."""
         self._follower.wait_still(
             lambda: self._scene.is_told, self._settings.start_timeout, self._unseen
@@ -180,7 +187,7 @@ class TrialExecution:
             raise self._passed(plan)
         return plan
 
-    def _passed(self, plan: Plan) -> TrialEnded:
+    def _passed(self, plan: MotionPlan) -> TrialEnded:
         """Return the end of a dry run; its slow motions are checked where no person saw them."""
         if not plan.shown:
             plan = self._guard.planner.shown(plan, self._follower.next_start)
@@ -211,7 +218,7 @@ class TrialExecution:
             return ""
         return f"; {self._guard.controller.explain_rejection()}"
 
-    def _rehearse(self, plan: Plan, slow: JointTrajectory) -> None:
+    def _rehearse(self, plan: MotionPlan, slow: JointTrajectory) -> None:
         """Go through the stroke slowly and back, before the scene is put back."""
         self._begin(Phase.REHEARSING)
         ready, start, slower = plan.motion.ready, plan.motion.start, plan.slow_scale
@@ -264,7 +271,7 @@ class TrialExecution:
             raise TrialEnded(failed, f"the scene could not be reset: {answer.message}")
         return to_ns(answer.stamp)
 
-    def _stroke(self, plan: Plan, run_id: str) -> int:
+    def _stroke(self, plan: MotionPlan, run_id: str) -> int:
         """Run the stroke with the window open; return the stamp of its end [ns]."""
         rule, stroke = self._task.rest, plan.motion.stroke
 
@@ -293,7 +300,7 @@ class TrialExecution:
 
     # --- watching -------------------------------------------------------------------------
 
-    def _require_sight(self, since: int) -> Seen:
+    def _require_sight(self, since: int) -> ObjectSighting:
         """Return a state of the object that is newer than ``since``: never strike blind."""
         begin = time.monotonic()
         while (seen := self._scene.seen) is None or seen.ns < since:

@@ -27,7 +27,7 @@ from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.following.memory import LastCommand
 from icpi_ros.ros.following.planning import elsewhere
 from icpi_ros.ros.following.prepared_stops import Leads
-from icpi_ros.ros.following.rules import Settings
+from icpi_ros.ros.following.rules import ExecutorSettings
 from icpi_ros.ros.following.sending import RECENT, Running, path_start, sending
 from icpi_ros.ros.following.stopping import ENDS, Stopper
 from icpi_ros.ros.following.trial_ended import Code, GoalRejected, TrialEnded
@@ -38,7 +38,7 @@ UNEXPLAINED = "the controller's log says why"
 """What is said of a rejection without a reason: a real controller tells its client none."""
 
 
-class Follower:
+class MotionFollower:
     """Motions of one trial after another; used by one worker thread.
 
     :meth:`interrupt` alone may be called from any thread.
@@ -59,7 +59,7 @@ class Follower:
         gate: SafetyGate,
         port: ArmPort,
         changed: threading.Condition,
-        settings: Settings,
+        settings: ExecutorSettings,
         leads: Leads | None = None,
         last: LastCommand | None = None,
     ) -> None:

@@ -16,7 +16,7 @@ from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.following.memory import NEAR, RunMemory
-from icpi_ros.ros.following.rules import Rules
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.tasks.base import Task
 
 PATH_STEP = 0.02
@@ -37,7 +37,7 @@ class ShownMotion:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MotionPlan:
     """What would be executed.
 
     Attributes:
@@ -72,7 +72,7 @@ class Plan:
         """Return ``pose`` ``(n,)`` [rad], from which a slow move was shown; None if none was."""
         return None if self.begin is None else pose
 
-    def changed_by(self, person: str) -> Plan:
+    def changed_by(self, person: str) -> MotionPlan:
         """Return the same plan, theta being this person's."""
         return replace(self, decided_by=person)
 
@@ -81,14 +81,14 @@ class Planner:
     """Plans the motions of one task and arm under the rules; nothing moves here."""
 
     def __init__(
-        self, task: Task, arm: Arm, gate: SafetyGate, rules: Rules, memory: RunMemory
+        self, task: Task, arm: Arm, gate: SafetyGate, rules: ExecutorRules, memory: RunMemory
     ) -> None:
         """Keep the parts."""
         self._task, self._arm, self._gate = task, arm, gate
         self._rules, self._memory = rules, memory
         self._steps = StepLimit(task.space, rules.max_step)
 
-    def plan(self, theta: Array, run_id: str) -> Plan:
+    def plan(self, theta: Array, run_id: str) -> MotionPlan:
         """Return the checked plan of an execution of theta ``(d,)`` in a run.
 
         Raises:
@@ -103,7 +103,7 @@ class Planner:
         stroke = slowed(motion.stroke, scale)
         # The whole stroke is checked before anything moves, and again at its start.
         checked = self._gate.check(stroke, motion.start)
-        return Plan(
+        return MotionPlan(
             theta=theta,
             dtheta=theta - executed[-1] if executed else None,
             motion=Motion(motion.ready, stroke),
@@ -114,7 +114,7 @@ class Planner:
             step_bounds=self._steps.allowed(theta, executed),
         )
 
-    def shown(self, plan: Plan, begin: Array) -> Plan:
+    def shown(self, plan: MotionPlan, begin: Array) -> MotionPlan:
         """Return the plan with all its motions as a person is shown them.
 
         Apart from :meth:`plan`, since it takes longer and only a person needs it.
@@ -130,11 +130,13 @@ class Planner:
         shown = tuple(self._as_shown(label, checked) for label, checked in motions)
         return replace(plan, begin=begin, shown=shown)
 
-    def moved(self, plan: Plan, begin: Array) -> Refusal | None:
+    def moved(self, plan: MotionPlan, begin: Array) -> Refusal | None:
         """Return why an arm at ``begin`` ``(n,)`` [rad] would move otherwise than shown."""
         return None if plan.begin is None else elsewhere(self._arm.joints, begin, plan.begin)
 
-    def _slow_motions(self, plan: Plan, begin: Array) -> Iterator[tuple[str, CheckedTrajectory]]:
+    def _slow_motions(
+        self, plan: MotionPlan, begin: Array
+    ) -> Iterator[tuple[str, CheckedTrajectory]]:
         """Yield what moves before the stroke, each from where the one before ends."""
         ready, start = plan.motion.ready, plan.motion.start
         yield from self._slow_move(RETREAT, begin, ready, plan.slow_scale)

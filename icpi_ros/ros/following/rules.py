@@ -9,7 +9,7 @@ from icpi_ros.settings.table import find, of_node
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExecutorSettings:
     """Tolerances and deadlines; all have safe defaults, none can be switched off.
 
     Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`.
@@ -36,7 +36,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Rules:
+class ExecutorRules:
     """How careful the executor is; fixed at its start.
 
     Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`; defaults

@@ -31,15 +31,15 @@ from icpi_ros.ros.bringup.checklist import DRY_RUN, TASK
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.motion_job import MotionJob, result_msg
 from icpi_ros.ros.executor.outside_stop import OutsideStop
-from icpi_ros.ros.executor.readiness import Parts, Readiness
+from icpi_ros.ros.executor.readiness import Readiness, ReadinessParts
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.executor.scene_port import ScenePort
 from icpi_ros.ros.executor.trial import Guard, TrialExecution
-from icpi_ros.ros.following.following import Follower
+from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.memory import LastCommand, RunMemory
 from icpi_ros.ros.following.planning import Planner
 from icpi_ros.ros.following.prepared_stops import Leads
-from icpi_ros.ros.following.rules import Rules, Settings, loosened
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings, loosened
 from icpi_ros.settings.setting import made_of
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
@@ -57,7 +57,7 @@ class Executor(IcpiNode):
         values = declare(self, "executor")
         self.task: Task = TASKS.get(values["task"])
         self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
-        self.settings = made_of(Settings, values, fixed=("stop_limit",))
+        self.settings = made_of(ExecutorSettings, values, fixed=("stop_limit",))
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
@@ -66,7 +66,9 @@ class Executor(IcpiNode):
         self._last = LastCommand()
         limits = self._limits_in_force(str(limits_file) if limits_file else "")
         in_force = InForce(self._limits_lines(limits), loosened(values))
-        self.guard = self._make_guard(made_of(Rules, values), self._make_inquiry(values), in_force)
+        self.guard = self._make_guard(
+            made_of(ExecutorRules, values), self._make_inquiry(values), in_force
+        )
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
@@ -124,7 +126,7 @@ class Executor(IcpiNode):
             simulated,
         )
         return Readiness(
-            Parts(
+            ReadinessParts(
                 task=self.task,
                 arm=self.arm,
                 gate=self.gate,
@@ -143,7 +145,9 @@ class Executor(IcpiNode):
             )
         )
 
-    def _make_guard(self, rules: Rules, controller: ControllerInquiry, in_force: InForce) -> Guard:
+    def _make_guard(
+        self, rules: ExecutorRules, controller: ControllerInquiry, in_force: InForce
+    ) -> Guard:
         memory = RunMemory()
         planner = Planner(self.task, self.arm, self.gate, rules, memory)
         self._operator = OperatorPort(self, self.changed, self.task.space.validate)
@@ -175,7 +179,7 @@ class Executor(IcpiNode):
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:
-            follower = Follower(
+            follower = MotionFollower(
                 self.arm,
                 self.gate,
                 self.port,

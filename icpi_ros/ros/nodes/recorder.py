@@ -96,7 +96,7 @@ DRAIN_LIMIT = 1.5
 """Longest time to wait for that at the end [s]: sensors of others go on for ever."""
 
 
-class Recorder(IcpiNode):
+class RecorderNode(IcpiNode):
     """See the module; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ def _definition(kind: Any) -> Definition:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node."""
-    return run(Recorder, argv)
+    return run(RecorderNode, argv)
 
 
 if __name__ == "__main__":
