@@ -28,7 +28,7 @@ Code = ExecuteMotion.Result
 class Port:
     """An arm on the topic that does what ``after`` makes of its state."""
 
-    has_controller, answers, tells_start, pace = True, False, False, 1.0
+    has_controller, answers, reports_start, pace = True, False, False, 1.0
     doubt = unusable = ""
 
     def __init__(self, speed=0.0, after=lambda state: state, heard=time.monotonic):

@@ -33,7 +33,7 @@ class Port:
     state: ArmState
     pace: float = 1.0
     answers: bool = True
-    tells_start: bool = True
+    reports_start: bool = True
     sent: list = field(default_factory=list)
     held: list = field(default_factory=list)
 
@@ -134,7 +134,7 @@ def test_a_lead_is_the_floor_and_what_is_measured():
     assert leads.prepared == leads.floor == pytest.approx(0.007)
     for number in range(100):  # every tenth joint state comes 20 ms late
         late = 0.02 if number % 10 == 9 else 0.0
-        leads.heard(number * 10_000_000, 5.0 + number * 0.01 + late, 1.0)
+        leads.observe(number * 10_000_000, 5.0 + number * 0.01 + late, 1.0)
     assert leads.prepared == pytest.approx(0.027, abs=1e-3)
     leads.planning.add(0.01)
     assert leads.planned == pytest.approx(leads.prepared + 0.01)
@@ -151,7 +151,7 @@ def test_the_last_command_counts_only_while_the_arm_is_near_it():
 
 
 def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
-    port = Port(at(0.0), answers=False, tells_start=False)
+    port = Port(at(0.0), answers=False, reports_start=False)
     sent = sending(port, STROKE, joined=False)
     assert sent.how == {"start_ns": START}
     running = sent.running(123, exact=False)
@@ -168,7 +168,7 @@ def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
 
 
 def test_over_the_action_a_motion_begins_with_a_rest_and_when_it_arrives():
-    port = Port(at(0.0), tells_start=False)
+    port = Port(at(0.0), reports_start=False)
     sent = sending(port, STROKE, joined=False)
     assert sent.how == {}
     running = sent.running(START, exact=True)

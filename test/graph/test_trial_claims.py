@@ -31,7 +31,7 @@ from icpi_ros.ros.bringup.description import graph
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.executor.scene_port import ObjectSighting
-from icpi_ros.ros.executor.trial import MOST_LOOKS, Guard, TrialExecution
+from icpi_ros.ros.executor.trial import MAX_SCENE_QUESTIONS, Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import Planner
 from icpi_ros.ros.following.rules import PARAMETERS, ExecutorRules, ExecutorSettings
@@ -102,7 +102,7 @@ def trial(*places, blind_in=None, rules=ExecutorRules(scene="operator"), approve
             scene.seen = replace(scene.seen, ns=0, arrival=0.0)
 
     ignored = {"window": lambda *_: None, "watch_rest": lambda after: None}
-    scene = SimpleNamespace(is_told=True, can_reset=False, rest=None, seen=None, **ignored)
+    scene = SimpleNamespace(is_published=True, can_reset=False, rest=None, seen=None, **ignored)
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
     memory, person = RunMemory(), SimpleNamespace(scene_is_back=put)
     planner = Planner(SLIDE, ARM, GATE, rules, memory)
@@ -126,7 +126,7 @@ def test_a_scene_that_is_never_back_ends_the_trial():
     with pytest.raises(TrialEnded, match="the scene is not back") as ended:
         run()
     assert ended.value.code == Code.RESET_FAILED
-    assert len(told) == MOST_LOOKS
+    assert len(told) == MAX_SCENE_QUESTIONS
     assert arm.moved == ["retreat"]
 
 

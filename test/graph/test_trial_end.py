@@ -74,7 +74,7 @@ def execution(refused, on_phase=lambda phase: None, told=True, servers=None):
         done=lambda: True, result=lambda: SimpleNamespace(success=True, stamp=T)
     )
     scene = SimpleNamespace(
-        is_told=told,
+        is_published=told,
         can_reset=True,
         reset=lambda trial_id: reset,
         seen=SimpleNamespace(ns=2, arrival=float("inf")),

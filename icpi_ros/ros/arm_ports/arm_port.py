@@ -1,4 +1,4 @@
-"""The arm seam: how checked motions reach an arm, and what is known of them afterwards.
+"""Port to an arm: checked motions go out, their status and the arm's state come in.
 
 Two adapters, one file each: :mod:`icpi_ros.ros.arm_ports.topic_port` (the controller's trajectory
 topic) and :mod:`icpi_ros.ros.arm_ports.action_port` (FollowJointTrajectory).  Only trajectories
@@ -31,7 +31,7 @@ GRACE = 1.0
 
 
 class ArmPort(Protocol):
-    """What an adapter offers; callbacks write, one worker thread calls."""
+    """Interface of an adapter; callbacks write, one worker thread calls."""
 
     @property
     def state(self) -> ArmState | None:
@@ -43,15 +43,15 @@ class ArmPort(Protocol):
 
     @property
     def pace(self) -> float:
-        """How fast the arm's clock runs against the steady one."""
+        """Pace of the arm's clock, arm's seconds per steady second."""
 
     @property
     def doubt(self) -> str:
-        """Why the arm's state cannot be believed; empty = it can."""
+        """Reason why the arm's state cannot be believed; empty = it can."""
 
     @property
     def unusable(self) -> str:
-        """Why joint states that arrive cannot be used; empty = none arrives."""
+        """Reason why arriving joint states cannot be used; empty = none arrives."""
 
     @property
     def received(self) -> int:
@@ -63,14 +63,14 @@ class ArmPort(Protocol):
 
     @property
     def has_controller(self) -> bool:
-        """True if somebody takes motions."""
+        """True if a controller takes motions."""
 
     @property
     def answers(self) -> bool:
-        """True if the controller says what becomes of motions."""
+        """True if the controller reports the status of motions."""
 
     @property
-    def tells_start(self) -> bool:
+    def reports_start(self) -> bool:
         """True if the report "accepted" of a motion always has its exact start."""
 
     def label(self, name: str) -> str:
@@ -198,9 +198,9 @@ class AutoPort(FeedPort):
         return self._way.answers
 
     @property
-    def tells_start(self) -> bool:
+    def reports_start(self) -> bool:
         """See :class:`ArmPort`."""
-        return self._way.tells_start
+        return self._way.reports_start
 
     def write(self, motion: CheckedTrajectory) -> Any:
         """See :class:`ArmPort`."""

@@ -1,4 +1,4 @@
-"""What a trajectory controller says of itself, and which of it must be otherwise.
+"""Parameters of a trajectory controller, and the findings about those that must be otherwise.
 
 Names and defaults are those of ros2_control's joint_trajectory_controller (Jazzy).  A wrong value
 is one that makes an arm jump, leave its path, or never end; all others are preferences.
@@ -16,7 +16,7 @@ JOINTS = "joints"
 COMMAND_INTERFACES, STATE_INTERFACES = "command_interfaces", "state_interfaces"
 FROM_DESIRED = "interpolate_from_desired_state"
 OPEN_LOOP = "open_loop_control"
-"""What :data:`FROM_DESIRED` was called before; still read by Jazzy."""
+"""Former name of :data:`FROM_DESIRED`; still read by Jazzy."""
 METHOD = "interpolation_method"
 NONZERO_END = "allow_nonzero_velocity_at_trajectory_end"
 SCALING = "speed_scaling.initial_scaling_factor"
@@ -48,7 +48,7 @@ class ControllerFinding:
         advice: why, and what to do; its first characters join it to ``found``.
         wrong: True: nothing may move.
         field: name of the parameter; empty = it is none.
-        controller: whose parameter it is; empty = ``found`` says it.
+        controller: whose parameter it is; empty = it is in ``found``.
     """
 
     found: str
@@ -65,7 +65,7 @@ class ControllerFinding:
 
     @property
     def brief(self) -> str:
-        """What it is, without why."""
+        """The finding without its reason."""
         return printable(self.found)
 
 
@@ -87,7 +87,7 @@ class UnknownValue:
 
 @dataclass(frozen=True)
 class ParameterKind:
-    """What a parameter may hold: in words, and as a test."""
+    """Values that a parameter may hold: in words, and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -127,41 +127,41 @@ def asked_for(joints: Sequence[str]) -> list[str]:
 
 
 def judge_parameters(
-    told: Mapping[str, Any], controller: str, joints: Sequence[str]
+    reported: Mapping[str, Any], controller: str, joints: Sequence[str]
 ) -> list[ControllerFinding]:
     """Return what should be otherwise about a controller's parameters.
 
     Args:
-        told: values by name, of any type: another node's word; what a controller does not have is
+        reported: values by name, of any type, from another node; what a controller does not have is
             not there and not judged.
         controller: its name, for the remedies.
         joints: names of the arm's joints.
     """
-    of_use, findings = _sorted_out(told, asked_for(joints))
+    of_use, findings = _sorted_out(reported, asked_for(joints))
     findings += [*_joints(of_use, joints), *_interfaces(of_use), *_timing(of_use)]
     findings += _tolerances(of_use, joints)
     return [replace(finding, controller=controller) for finding in findings]
 
 
 def _sorted_out(
-    told: Mapping[str, Any], names: Sequence[str]
+    reported: Mapping[str, Any], names: Sequence[str]
 ) -> tuple[dict[str, Any], list[ControllerFinding]]:
     """Return the values of a type that can be judged, and a finding for each of another."""
     of_use, findings = {}, []
-    for name in (name for name in names if name in told):
+    for name in (name for name in names if name in reported):
         kind = KINDS.get(name, NUMBER)
-        if kind.fits(told[name]):
-            of_use[name] = told[name]
+        if kind.fits(reported[name]):
+            of_use[name] = reported[name]
         else:
-            value = repr(told[name])
+            value = repr(reported[name])
             value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
             remedy = f"; allowed is {kind.words}: correct the controller's parameters"
             findings.append(ControllerFinding(f"{name} is {value}", remedy, True, name))
     return of_use, findings
 
 
-def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
-    open_ends = [j for j in joints if told.get(constraint(j, "trajectory"), 1.0) <= 0.0]
+def _tolerances(reported: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
+    open_ends = [j for j in joints if reported.get(constraint(j, "trajectory"), 1.0) <= 0.0]
     if not open_ends:
         return []
     return [
@@ -174,8 +174,8 @@ def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Controll
     ]
 
 
-def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
-    named = list(told.get(JOINTS, joints))
+def _joints(reported: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
+    named = list(reported.get(JOINTS, joints))
     if sorted(named) == sorted(joints):
         return []
     missing = [joint for joint in joints if joint not in named]
@@ -192,9 +192,9 @@ def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFi
     ]
 
 
-def _interfaces(told: Mapping[str, Any]) -> list[ControllerFinding]:
+def _interfaces(reported: Mapping[str, Any]) -> list[ControllerFinding]:
     findings = []
-    commands = list(told.get(COMMAND_INTERFACES, ("position",)))
+    commands = list(reported.get(COMMAND_INTERFACES, ("position",)))
     if commands and "position" not in commands:
         findings.append(
             ControllerFinding(
@@ -205,9 +205,9 @@ def _interfaces(told: Mapping[str, Any]) -> list[ControllerFinding]:
                 field=COMMAND_INTERFACES,
             )
         )
-    states = list(told.get(STATE_INTERFACES, ("position", "velocity")))
-    from_desired = bool(told.get(FROM_DESIRED, False) or told.get(OPEN_LOOP, False))
-    known = FROM_DESIRED in told or OPEN_LOOP in told
+    states = list(reported.get(STATE_INTERFACES, ("position", "velocity")))
+    from_desired = bool(reported.get(FROM_DESIRED, False) or reported.get(OPEN_LOOP, False))
+    known = FROM_DESIRED in reported or OPEN_LOOP in reported
     if known and not from_desired and states and "velocity" not in states:
         findings.append(
             ControllerFinding(
@@ -231,18 +231,18 @@ def _interfaces(told: Mapping[str, Any]) -> list[ControllerFinding]:
     return findings
 
 
-def _timing(told: Mapping[str, Any]) -> list[ControllerFinding]:
+def _timing(reported: Mapping[str, Any]) -> list[ControllerFinding]:
     findings = []
-    if told.get(METHOD, "splines") != "splines":
+    if reported.get(METHOD, "splines") != "splines":
         findings.append(
             ControllerFinding(
-                f"{METHOD} is {told[METHOD]!r}",
+                f"{METHOD} is {reported[METHOD]!r}",
                 ": the arm would step from point to point; set splines",
                 wrong=True,
                 field=METHOD,
             )
         )
-    scaling = told.get(SCALING, 1.0)
+    scaling = reported.get(SCALING, 1.0)
     if scaling != 1.0:
         findings.append(
             ControllerFinding(
@@ -252,10 +252,10 @@ def _timing(told: Mapping[str, Any]) -> list[ControllerFinding]:
                 field=SCALING,
             )
         )
-    if told.get(NONZERO_END, False):
+    if reported.get(NONZERO_END, False):
         advice = ": false is recommended, all must end at rest"
         findings.append(ControllerFinding(f"{NONZERO_END} is true", advice, False, NONZERO_END))
-    rate = told.get(RATE, 0)  # 0 = that of the controller manager, which it does not tell
+    rate = reported.get(RATE, 0)  # 0 = that of the controller manager, which it does not report
     if 0 < rate < MIN_RATE:
         findings.append(
             ControllerFinding(
@@ -266,7 +266,7 @@ def _timing(told: Mapping[str, Any]) -> list[ControllerFinding]:
                 field=RATE,
             )
         )
-    if told.get(GOAL_TIME, 1.0) == 0.0:
+    if reported.get(GOAL_TIME, 1.0) == 0.0:
         findings.append(
             ControllerFinding(
                 f"{GOAL_TIME} is 0",
@@ -306,7 +306,7 @@ def judge_activity(controllers: Sequence[ListedController], name: str) -> list[C
 
 
 def rejection_hint(name: str) -> str:
-    """Return what may be behind a rejection that nobody explains."""
+    """Return the likely causes of a rejection without a reason."""
     return (
         f"an inactive controller rejects everything: see `ros2 control list_controllers` for "
         f"{name}; {ALTERNATIVES} (parameter controller_name)"

@@ -1,4 +1,4 @@
-"""Asks the arm's controller how it is set up before the first motion, and whether it is active.
+"""Inquiry of the arm's controller before the first motion: its parameters and its state.
 
 Standard services alone: ``<controller>/list_parameters`` and ``get_parameters`` (of every node; a
 request for a parameter that a node does not have is answered with nothing at all, hence the list
@@ -33,7 +33,7 @@ from icpi_ros.ros.arm_ports.controller_facts import (
 )
 
 ANSWER = 3.0
-"""Steady time within which a controller answers [s]; one that does not is warned of."""
+"""Steady time for a controller to answer [s]; one that does not is warned of."""
 BRIEF = 0.3
 """The same for one that did not answer before a trial before this one: it costs every trial."""
 EXPLAIN, POLL = 1.0, 0.01
@@ -48,10 +48,10 @@ NOT_CHECKED = {
 
 
 class ControllerInquiry:
-    """What is known of the arm's controller; used by one worker thread.
+    """Parameters and state of the arm's controller, as far as known; used by one worker thread.
 
     Args:
-        node: whose executor hears the answers.
+        node: whose executor receives the answers.
         controller: its name, relative: it moves with the node's namespace.
         joints: of the arm.
         refuse: True if wrong values end a trial, False if they are logged alone.
@@ -82,8 +82,8 @@ class ControllerInquiry:
                 node, kind, f"{beside[0]}{beside[1]}{MANAGER}/list_controllers"
             )
             self._request = kind.Request
-        self._told: dict[str, Any] | None = None
-        self._slow: set[str] = set()  # who did not answer in time: asked, but not waited for
+        self._reported: dict[str, Any] | None = None
+        self._slow: set[str] = set()  # did not answer in time: asked, but not waited for
         self._begun = 0.0
         self._active: list[ControllerFinding] | None = None
         self._warned: set[str] = set()
@@ -100,12 +100,12 @@ class ControllerInquiry:
     def done(self) -> bool:
         """Tell whether all has been answered, or waited for; called again and again.
 
-        Who did not answer in time once is waited for briefly from then on.
+        A node that did not answer in time once is waited for briefly from then on.
         """
         self._look()
         waited = time.monotonic() - self._begun
         listed = self._manager is None or self._active is not None or not self._manager.served
-        known = {PARAMETERS_OF: self._told is not None, MANAGER: listed}
+        known = {PARAMETERS_OF: self._reported is not None, MANAGER: listed}
         self._slow -= {who for who, is_known in known.items() if is_known}
         limits = {who: BRIEF if who in self._slow else ANSWER for who in known}
         late = {who for who, limit in limits.items() if waited > limit and not known[who]}
@@ -129,7 +129,7 @@ class ControllerInquiry:
 
     def forget(self) -> None:
         """Take nothing for known, and wait for no answer any more."""
-        self._active, self._told = None, None
+        self._active, self._reported = None, None
         for question in (self._list, self._get, self._manager):
             if question is not None:
                 question.forget()
@@ -140,7 +140,7 @@ class ControllerInquiry:
 
     @property
     def unchecked(self) -> str:
-        """Why it is not known whether the controller is active, empty = it is known."""
+        """Reason why it is not known whether the controller is active; empty = it is known."""
         if self._active is not None:
             return ""
         if self._manager is None:
@@ -151,8 +151,8 @@ class ControllerInquiry:
 
     @property
     def parameters_known(self) -> bool:
-        """True if the controller has told its parameters."""
-        return self._told is not None
+        """True if the controller has reported its parameters."""
+        return self._reported is not None
 
     def explain_rejection(self) -> str:
         """Return what may be behind a rejection without a reason; takes :data:`EXPLAIN` at most."""
@@ -170,14 +170,14 @@ class ControllerInquiry:
             if listed is not None:
                 known = [ListedController(c.name, c.state, c.type) for c in listed.controller]
                 self._active = judge_activity(known, self._name.rpartition("/")[2])
-        if self._told is None:
+        if self._reported is None:
             names = self._list.answer(ListParameters.Request())
             if names is not None:
                 wanted = asked_for(self._joints)
                 names = [name for name in names.result.names if name in wanted]
                 values = self._get.answer(GetParameters.Request(names=names))
                 if values is not None:
-                    self._told = self._read(names, values.values)
+                    self._reported = self._read(names, values.values)
 
     def _read(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
         if len(values) != len(names):  # which of them are these?
@@ -188,11 +188,11 @@ class ControllerInquiry:
             self._list.forget()
             self._get.forget()
             return None
-        told = zip(names, map(_value, values), strict=True)
-        return {name: value for name, value in told if value is not None}
+        reported = zip(names, map(_value, values), strict=True)
+        return {name: value for name, value in reported if value is not None}
 
     def _parameters(self) -> list[ControllerFinding]:
-        return judge_parameters(self._told or {}, self._name, self._joints)
+        return judge_parameters(self._reported or {}, self._name, self._joints)
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
@@ -200,12 +200,12 @@ class ControllerInquiry:
             self._log(text)
 
 
-def _value(told: ParameterValue) -> Any:
+def _value(reported: ParameterValue) -> Any:
     """Return a value as Python has it, whatever another node calls its type."""
     try:
-        return parameter_value_to_python(told)
+        return parameter_value_to_python(reported)
     except RuntimeError:
-        return UnknownValue(told.type)
+        return UnknownValue(reported.type)
 
 
 def _list_controllers() -> Any:
@@ -226,7 +226,7 @@ class Question:
     """One question to one service; polled by one thread.
 
     Args:
-        node: whose executor hears the answer.
+        node: whose executor receives the answer.
         kind: type of the service.
         name: of the service.
     """
@@ -240,7 +240,7 @@ class Question:
 
     @property
     def served(self) -> bool:
-        """True while somebody answers under that name."""
+        """True while a node serves that name."""
         return bool(self._client.service_is_ready())
 
     @property
@@ -293,7 +293,7 @@ class _Request:
                 self._future = self._client.call_async(self._request)
 
     def drop(self) -> None:
-        """Take it back: nobody waits for its reply."""
+        """Take it back: its reply is not waited for any more."""
         with self._lock:
             self._dropped = True
             if self._future is not None:
@@ -301,7 +301,7 @@ class _Request:
 
     @property
     def reply(self) -> Any:
-        """What was answered, None so far."""
+        """The answer; None so far."""
         future = self._future
         if future is None or not future.done() or future.exception() is not None:
             return None

@@ -26,13 +26,13 @@ LEAP = 2.0
 SIMULATED_LEAP = 60.0
 """The same of a simulation, which may run freely for a moment [s]; a bag's may be longer."""
 FORGOTTEN = 3.0
-"""Steady time without any state after which a jump before it is not told any more [s]."""
+"""Steady time without any state after which a jump before it is not reported any more [s]."""
 PACED = 5.0
 """Pace of the arm's clock above which it belongs to a free-running simulation and may leap."""
 
 
 class Continuity:
-    """Tells states that follow from the last one; written by callbacks, read by any thread.
+    """Check that joint states follow from one another; callbacks write, any thread reads.
 
     Args:
         arm: whose limits of speed count.
@@ -46,12 +46,12 @@ class Continuity:
         self._last: tuple[int, Array, float] | None = None
         self._broken = -np.inf
         self.doubt = ""
-        """Why the arm's state is unknown; empty = it is not."""
+        """Reason why the arm's state is unknown; empty = it is known."""
 
     def doubt_at(self, now: float) -> str:
-        """Return that at steady time ``now`` [s]: who is silent has a newer reason."""
-        silent = self._last is not None and now - self._last[2] > FORGOTTEN
-        return "" if silent else self.doubt
+        """Return the doubt at steady time ``now`` [s]; missing states are a newer reason."""
+        missing = self._last is not None and now - self._last[2] > FORGOTTEN
+        return "" if missing else self.doubt
 
     def follows(self, ns: int, q: Array, arrival: float, pace: float) -> bool:
         """Take a state; tell whether it and those shortly before it follow from one another.
@@ -96,30 +96,30 @@ class Continuity:
 SPAN = 0.06
 """Time over which positions are differentiated, on the clock of the states [s]."""
 MIN_SPAN = 0.03
-"""The same at the least [s]: a few states at 1000 Hz say nothing."""
+"""Least of that time [s]: a few states at 1000 Hz are too short."""
 MIN_STATES = 3
 """Positions that are needed for it."""
 MIN_RATE = 40.0
 """Joint states per second at which all of that is there, with some jitter [Hz]."""
 NOISE = 5e-4
-"""Way between two states below which nobody can tell that a joint moves [rad]."""
+"""Way between two states below which a joint counts as not moving [rad]."""
 MAX_STATES = 200
 """Positions that are kept, so that the work has a bound at any rate."""
 
 
 @dataclass(frozen=True)
 class Slope:
-    """How joints move.
+    """Motion of the joints over a span of time.
 
     Attributes:
         qd: ``(n,)`` velocities [rad/s].
-        spread: ``(n,)`` how far the positions lie apart over the span [rad]: at a turning point
+        extent: ``(n,)`` range of the positions over the span [rad]: at a turning point
             the slope is nothing although the joint moves.
         duration: time that they cover [s].
     """
 
     qd: Array
-    spread: Array
+    extent: Array
     duration: float
 
 

@@ -1,6 +1,6 @@
 """Plays a bag's messages as they are, with their own clock, no faster than perception follows.
 
-Sensors and trial windows keep their names; what the recorded nodes said goes out under
+Sensors and trial windows keep their names; what the recorded nodes published goes out under
 ``recorded/``, motions included, so that no arm and no subscriber takes it for the present.
 """
 
@@ -35,8 +35,8 @@ START_LIMIT = 30.0
 """Longest time for perception to listen [s]."""
 LAG = 40
 """Measurements that perception may be behind."""
-PATIENCE = 0.5
-"""Longest time to wait for perception at once [s]: it says nothing about what it did not see."""
+FOLLOW_TIMEOUT = 0.5
+"""Longest time to wait for perception at once [s]: it reports nothing about what it did not see."""
 CLOCK_PERIOD = 1_000_000
 """Shortest time between two messages on /clock [ns of the bag's time]."""
 POLL = 0.05
@@ -123,11 +123,11 @@ class Player:
     def _await_listeners(self) -> None:
         deadline = time.monotonic() + START_LIMIT
         while not self._end.is_set():
-            heard = [name for name in SENSORS if self._node.count_subscribers(name)]
-            if heard and self._node.count_subscribers(topics.TRIAL_WINDOW):
-                if not any(name in self._bag.topics for name in heard):
+            found = [name for name in SENSORS if self._node.count_subscribers(name)]
+            if found and self._node.count_subscribers(topics.TRIAL_WINDOW):
+                if not any(name in self._bag.topics for name in found):
                     raise UsageError(
-                        f"bag {self._bag.path}: no topic {heard[0]}, which perception listens to: "
+                        f"bag {self._bag.path}: no topic {found[0]}, which perception listens to: "
                         "choose the other source, or give a mapping"
                     )
                 return
@@ -173,7 +173,7 @@ class Player:
             return
         needed = sensors.pop(0)
         with self._news:
-            if not self._news.wait_for(lambda: self._seen >= needed, PATIENCE):
+            if not self._news.wait_for(lambda: self._seen >= needed, FOLLOW_TIMEOUT):
                 sensors.clear()  # it does not see the object: it is asked again later
 
     def _on_state(self, msg: Any) -> None:

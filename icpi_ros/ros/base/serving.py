@@ -1,4 +1,4 @@
-"""What the two action servers share: one goal at a time, worked on in a thread of its own.
+"""Action servers that work on one goal at a time, in a thread of its own.
 
 Callbacks never block: the coroutine of a goal awaits a future that the worker completes.  So
 one executor thread serves everything, and cancel requests are seen at any moment.
@@ -18,7 +18,7 @@ from rclpy.task import Future
 from icpi_ros.ros.base.spin import IcpiNode
 
 RESULT_KEPT = 60
-"""How long a result can be fetched [s]; rclpy keeps results in memory for that time."""
+"""Time for which a result can be fetched [s]; rclpy keeps results in memory for that time."""
 
 
 class Job(Protocol):
@@ -93,7 +93,7 @@ class OneGoalServer:
             return self._failed(codes.BUSY, "another goal is under way: wait for it or cancel it")
         job = self._job = self._make_job(handle)
         if self._closing or handle.is_cancel_requested:
-            job.cancel()  # the request came before there was a job to tell
+            job.cancel()  # the request came before there was a job to cancel
         done = Future()
         self._worker = threading.Thread(target=self._work, args=(job, done), daemon=True)
         self._worker.start()
@@ -148,7 +148,7 @@ class ActionServers:
 
     @property
     def doubt(self) -> str:
-        """Which servers there are if more than one; empty = the node's own alone.
+        """The servers, if there are more than one; empty = the node's own alone.
 
         The graph is known already: to count takes some microseconds.
         """
@@ -170,8 +170,8 @@ class ActionServers:
     def _others(self) -> list[str]:
         """Return the nodes beside this one that serve the action; it takes a look at every node.
 
-        Nodes of the same name cannot be told apart: they are asked for once, and named as often as
-        they are there.
+        Nodes of the same name cannot be distinguished: they are asked for once, and named as
+        often as they are there.
         """
         own = (self._node.get_name(), self._node.get_namespace())
         nodes = self._node.get_node_names_and_namespaces()

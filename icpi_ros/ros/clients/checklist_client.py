@@ -32,7 +32,7 @@ def reports_of(node: Node) -> Reports:
 
 
 class ChecklistClient(ClientNode):
-    """What `icpi status` asks; a context manager.
+    """Client of `icpi status`; a context manager.
 
     Args:
         namespace: of the graph; empty = the root.

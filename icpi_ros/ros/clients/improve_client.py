@@ -39,7 +39,7 @@ class ImproveRequest:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended: ``error_code`` 0 = its job is done."""
+    """End of a run: ``error_code`` 0 = its job is done."""
 
     run_id: str
     error_code: int
@@ -98,7 +98,7 @@ class ImproveClient(ClientNode):
         """Wait until the graph serves Improve.
 
         Raises:
-            ExecutionFailed: it does not within ``limit`` [s], or ``alive`` says why it is dead.
+            ExecutionFailed: it does not within ``limit`` [s], or ``alive`` returns why it is dead.
         """
         deadline = time.monotonic() + limit
         while not self._client.ready():
@@ -117,7 +117,7 @@ class ImproveClient(ClientNode):
 
         Raises:
             ExecutionFailed: the graph died or does not answer.
-            KeyboardInterrupt: Ctrl-C, and the end was not seen; its text says why.
+            KeyboardInterrupt: Ctrl-C, and the end was not seen; its text has the reason.
         """
         calls = calls or Callbacks()
         self._feedback.clear()
@@ -191,7 +191,7 @@ class ImproveClient(ClientNode):
         for feedback in new:
             shown.show(feedback)
         if not shown.run_id:
-            return  # whose question it is cannot be told yet
+            return  # the run of a question is not known yet
         with self.changed:
             asked, self._questions = self._questions, []
         for question in asked:

@@ -1,4 +1,4 @@
-"""A person's approval of a plan, and a person's word that the scene is back."""
+"""A person's approval of a plan, and confirmation that the scene is back."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
-MOST_EDITS = 100
+MAX_EDITS = 100
 """Changes of one motion, and moves of the arm meanwhile, before its trial ends."""
 
 ASKED_AGAIN = "asked again: "
-"""How the remark begins where the arm was moved between question and approval."""
+"""Begin of the remark where the arm was moved between question and approval."""
 
 
 class Approval:
@@ -70,7 +70,7 @@ class Approval:
         remark = ""
         with self._closing():
             plan = self._planner.shown(plan, follower.next_start)
-            for _ in range(MOST_EDITS):
+            for _ in range(MAX_EDITS):
                 request = motion_request_msg(
                     follower.now, trial_id, self._task, plan, self._in_force
                 )
@@ -89,14 +89,18 @@ class Approval:
                 if not moved:
                     return plan
                 plan = self._planner.shown(plan, follower.next_start)
-            raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
+            raise TrialEnded(Code.REJECTED, f"changed {MAX_EDITS} times and never approved")
 
     def scene_is_back(self, trial_id: str, follower: MotionFollower, remark: str = "") -> None:
-        """Wait until a person says that the scene is back; ``remark`` says why it is asked again.
+        """Wait until a person confirms that the scene is back.
+
+        Args:
+            trial_id: of the trial.
+            follower: of its motions; an interruption ends the wait.
+            remark: reason why the person is asked again; empty at first.
 
         Raises:
-            TrialEnded: the person says that it is not, does not answer in time, or it was
-                interrupted.
+            TrialEnded: the person denies it, does not answer in time, or it was interrupted.
         """
         request = scene_request_msg(follower.now, trial_id, self._task)
         request.remark = remark
@@ -122,13 +126,13 @@ class Approval:
         return decision
 
     def _close(self, request: OperatorRequest, remark: str) -> None:
-        """Say what became of a question; of a change the planner has the last word."""
+        """Close a question with its outcome; that of a change is the planner's."""
         self._log(f"trial {request.trial_id}: {remark}")
         self._port.close_question(remark)
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
-        """Leave no question open; where it was not decided, say what ended it."""
+        """Leave no question open; one that was not decided is closed with what ended it."""
         remark = "the trial ended"
         try:
             yield

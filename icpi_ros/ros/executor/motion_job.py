@@ -38,7 +38,7 @@ class MotionJob:
         Args:
             handle: of the goal.
             task: that is executed.
-            make_execution: makes the execution, which tells the given function its phase.
+            make_execution: makes the execution, which calls the given function with its phase.
             latch: nothing moves while it is engaged.
             log: the node's logger.
         """
@@ -94,7 +94,7 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
         TrialEnded: another task, wrong names, or values that are not allowed.
     """
     if goal.task != task.name:
-        if goal.task not in TASKS:  # asked by name alone: a goal imports nobody's code
+        if goal.task not in TASKS:  # asked by name alone: a goal imports no code
             raise TrialEnded(Code.UNKNOWN_TASK, UnknownName("task", goal.task, TASKS).refusal)
         reason = (
             f"this graph executes task {task.name!r}, not {goal.task!r}: "

@@ -11,7 +11,7 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.topic_port import FRESH
 from icpi_ros.ros.following.rules import ExecutorSettings
-from icpi_ros.ros.following.stopping import STANDING_UNTOLD, Stopper
+from icpi_ros.ros.following.stopping import STANDING_REFUSED, Stopper
 
 HOLDING = "the arm moves outside of a trial: it is told to hold"
 GIVEN_UP = "all goals of the arm's controller were cancelled, see whether it stands"
@@ -61,14 +61,14 @@ class OutsideStop:
         fresh = min(self._settings.joint_state_timeout, FRESH)
         if trouble := arm_watch.trouble(self._port, fresh, fresh):
             given_up = self._port.cancel()
-            return self._told(f"{GIVEN_UP if given_up else UNSENT}: {trouble}")
+            return self._warned(f"{GIVEN_UP if given_up else UNSENT}: {trouble}")
         with self._lock:
             self._again = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
         state = self._port.state
-        return "" if state is None or state.stands else self._told(HOLDING)
+        return "" if state is None or state.stands else self._warned(HOLDING)
 
     def close(self) -> None:
         """Wait until the arm stands, as long as it may take."""
@@ -99,7 +99,7 @@ class OutsideStop:
             if state is None or not state.stands:
                 return True
             begin = state.ns if begin is None else begin
-            if state.ns - begin >= STANDING_UNTOLD:
+            if state.ns - begin >= STANDING_REFUSED:
                 return False
             with self._changed:
                 self._changed.wait(0.05)
@@ -114,6 +114,6 @@ class OutsideStop:
         )
         return stopper.stop(None, settings.tracking_tolerance, "stop")
 
-    def _told(self, text: str) -> str:
+    def _warned(self, text: str) -> str:
         self._log.warning(text)
         return text

@@ -35,7 +35,7 @@ SEE_IT = "see the line sensor; put the object in sight"
 
 @dataclass(frozen=True)
 class ReadinessParts:
-    """What the lines are read from, and what does not change while the executor runs.
+    """Parts of the executor that the lines are read from, and what does not change while it runs.
 
     Attributes:
         limits: the limits in force and the file that tightened them, one line.
@@ -108,9 +108,9 @@ class Readiness:
         return Line("alone", State.OK, "no other node executes motions")
 
     def _joint_states(self) -> Line:
-        port, silence = self._parts.port, self._parts.settings.joint_state_timeout
+        port, limit = self._parts.port, self._parts.settings.joint_state_timeout
         rate = self._rate.take(port.received)
-        if trouble := arm_watch.trouble(port, silence, silence):
+        if trouble := arm_watch.trouble(port, limit, limit):
             never = port.state is None and not port.doubt
             remedy = DRIVER if port.state is None else ""
             state = State.WAITING if never else State.FAILED
@@ -122,12 +122,12 @@ class Readiness:
         return Line("joint states", State.OK, text)
 
     def _object(self, busy: bool) -> Line:
-        seen, blindness = self._parts.scene.seen, self._parts.settings.object_state_timeout
+        seen, limit = self._parts.scene.seen, self._parts.settings.object_state_timeout
         body = self._parts.task.object_body
         if seen is None:
             return Line("object", State.WAITING, f"the {body} was not seen yet", SEE_IT)
-        if seen.age > blindness:
-            unseen = f"the {body} was not seen for {blindness:g} s"
+        if seen.age > limit:
+            unseen = f"the {body} was not seen for {limit:g} s"
             return Line("object", State.FAILED, unseen, SEE_IT)
         where = f"the {body} is at {_place(seen.position)}"
         if busy:

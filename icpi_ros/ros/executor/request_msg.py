@@ -15,12 +15,12 @@ from icpi_ros.ros.following.planning import STROKE, MotionPlan, ShownMotion
 from icpi_ros.tasks.base import Task
 
 OF_STROKE = tuple(set(MotionSummaryMsg.get_fields_and_field_types()) - {"label"})
-"""Fields that a question has of its stroke, beside those of all motions."""
+"""Fields that a question has of its strike, beside those of all motions."""
 
 
 @dataclass(frozen=True)
 class InForce:
-    """What holds whatever is asked: one line each.
+    """Limits and protections in force, one line each.
 
     Attributes:
         limits: arm and limits with their files, hashes and values.

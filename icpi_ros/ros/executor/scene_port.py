@@ -1,4 +1,4 @@
-"""What the executor needs from the scene: put the object back, see whether it rests."""
+"""Port to the scene: reset of the object, its states, and trial windows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ObjectSighting:
 
 
 class ScenePort:
-    """Callbacks write, the worker thread reads; ``changed`` is notified at every news."""
+    """Object states and resets: callbacks write, the worker thread reads."""
 
     def __init__(self, node: Node, changed: threading.Condition) -> None:
         """Open topics and the reset service's client."""
@@ -58,13 +58,13 @@ class ScenePort:
         return self._rest
 
     @property
-    def is_told(self) -> bool:
-        """True if somebody publishes object states, whatever they say."""
+    def is_published(self) -> bool:
+        """True if a node publishes object states, whatever is in them."""
         return self._node.count_publishers(self._states.topic_name) > 0
 
     @property
     def can_reset(self) -> bool:
-        """True if somebody serves the reset."""
+        """True if a node serves the reset."""
         return bool(self._reset.service_is_ready())
 
     def reset(self, trial_id: str) -> Future:
@@ -74,7 +74,7 @@ class ScenePort:
         return future
 
     def forget(self, future: Future) -> None:
-        """Give up a reset that nobody answers."""
+        """Give up a reset that is not answered."""
         self._reset.remove_pending_request(future)
 
     def window(self, state: int, trial_id: str, task: str, start: int, stop: int = 0) -> None:

@@ -34,17 +34,17 @@ from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
-LAG = 10.0
+MAX_LAG = 10.0
 """Longest steady time to wait for a perception that works, but behind the present [s]."""
-MOST_LOOKS = 20
-"""How often a person is asked to put the same scene back."""
+MAX_SCENE_QUESTIONS = 20
+"""Times that a person is asked to put the same scene back."""
 
 
 @dataclass
 class Report:
-    """What happened: window [ns], planned motion and settling time [s], theta and whose it is.
+    """Report of a trial: window [ns], planned motion and settling time [s], theta and who chose it.
 
-    ``tracking``: what the arm was commanded last, and how it followed.
+    ``tracking``: the last command to the arm, and how it followed.
     """
 
     start: int = 0
@@ -58,9 +58,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands between a theta and the arm: rules, memory, planner, approval, its controller.
+    """Safeguards between a theta and the arm: rules, memory, planner, approval, its controller.
 
-    ``servers``: of the action itself, among them whoever else would move the arm.
+    ``servers``: of the action itself; a second one would move the arm too.
     """
 
     rules: ExecutorRules
@@ -120,7 +120,7 @@ class TrialExecution:
 
         Raises:
             TrialEnded: refused, failed or cancelled; the window is aborted and the arm stands,
-                or the message says that it was not seen to.
+                or the message reports that it was not seen to.
         """
         self._trial_id = trial_id
         self._follower.begin(trial_id)
@@ -174,7 +174,7 @@ class TrialExecution:
     def _agreed(self, plan: MotionPlan, proposal: Proposal) -> MotionPlan:
         """Return the plan that may be executed."""
         self._follower.wait_still(
-            lambda: self._scene.is_told, self._settings.start_timeout, self._unseen
+            lambda: self._scene.is_published, self._settings.start_timeout, self._no_perception
         )
         self._follower.await_arm()
         self._require_alone()  # before a person is asked
@@ -207,8 +207,8 @@ class TrialExecution:
             self._follower.await_controller()
         inquiry = self._guard.controller
         inquiry.begin()
-        late = TrialEnded(Code.ARM_SILENT, "the controller's answers were waited for too long")
-        self._follower.wait_still(inquiry.done, 2.0 * ANSWER, lambda: late)
+        overdue = TrialEnded(Code.ARM_SILENT, "the controller's answers were waited for too long")
+        self._follower.wait_still(inquiry.done, 2.0 * ANSWER, lambda: overdue)
         if reason := inquiry.refusal():
             raise TrialEnded(Code.MOTION_REFUSED, reason)
 
@@ -233,10 +233,10 @@ class TrialExecution:
     def _ask_for_scene(self) -> None:
         """Have a person put the scene back, until perception sees it in its place."""
         remark = ""
-        for _ in range(MOST_LOOKS):
+        for _ in range(MAX_SCENE_QUESTIONS):
             self._guard.approval.scene_is_back(self._trial_id, self._follower, remark)
             since = self._follower.now
-            if self._scene.can_reset:  # a simulation, where nobody has hands
+            if self._scene.can_reset:  # a simulation, where no person can
                 since = max(since, self._reset_scene() + 1)
             seen = self._require_sight(since)
             remark = self._task.misplaced(seen.position)
@@ -251,7 +251,7 @@ class TrialExecution:
         def missing() -> TrialEnded:
             return TrialEnded(failed, f"nobody serves reset_scene: waited {limit:g} s")
 
-        def silent() -> TrialEnded:
+        def unanswered() -> TrialEnded:
             for future in futures:
                 self._scene.forget(future)
             return TrialEnded(failed, f"reset_scene did not answer within {limit:g} s")
@@ -265,7 +265,7 @@ class TrialExecution:
                 futures.append(self._scene.reset(self._trial_id))  # the reply may have got lost
             return any(future.done() for future in futures)
 
-        self._follower.wait(answered, limit, silent)
+        self._follower.wait(answered, limit, unanswered)
         answer = next(future.result() for future in futures if future.done())
         if not answer.success:
             raise TrialEnded(failed, f"the scene could not be reset: {answer.message}")
@@ -276,7 +276,7 @@ class TrialExecution:
         rule, stroke = self._task.rest, plan.motion.stroke
 
         def open_window(start: int) -> None:
-            self._guard.memory.add(run_id, plan.theta)  # a stroke that was refused is none
+            self._guard.memory.add(run_id, plan.theta)  # a strike that was refused is none
             self.report.start = start
             self._window_open = True
             samples = int(np.ceil(stroke.duration / rule.period - 1e-9)) + rule.samples
@@ -306,9 +306,9 @@ class TrialExecution:
         while (seen := self._scene.seen) is None or seen.ns < since:
             self._follower.look(0.05)
             self._check_sight(begin)
-            if time.monotonic() - begin > LAG:
+            if time.monotonic() - begin > MAX_LAG:
                 raise TrialEnded(
-                    Code.PERCEPTION_SILENT, f"perception lags behind by more than {LAG:g} s"
+                    Code.PERCEPTION_SILENT, f"perception lags behind by more than {MAX_LAG:g} s"
                 )
         return seen
 
@@ -317,13 +317,13 @@ class TrialExecution:
         seen = self._scene.seen
         last = begin if seen is None else max(begin, seen.arrival)
         if time.monotonic() - last > self._settings.object_state_timeout:
-            raise self._blind()
+            raise self._no_object_state()
 
     def _give_up(self) -> str:
         """Stop the arm, abort the window; return what is to be added to the reason."""
         try:
             self._on_phase(Phase.STOPPING)
-        finally:  # the arm is stopped even if nobody can be told
+        finally:  # the arm is stopped even if no feedback can be sent
             try:
                 more = self._stop_arm()
             finally:  # and its window is aborted even if that failed
@@ -342,13 +342,13 @@ class TrialExecution:
     def _announce(self, state: int, stop: int = 0) -> None:
         self._scene.window(state, self._trial_id, self._task.name, self.report.start, stop)
 
-    def _unseen(self) -> TrialEnded:
+    def _no_perception(self) -> TrialEnded:
         limit = self._settings.start_timeout
         return TrialEnded(
             Code.PERCEPTION_SILENT, f"nobody tells object_state: waited {limit:g} s for perception"
         )
 
-    def _blind(self) -> TrialEnded:
+    def _no_object_state(self) -> TrialEnded:
         return TrialEnded(
             Code.PERCEPTION_SILENT,
             f"no object state for {self._settings.object_state_timeout:g} s: is perception "

@@ -1,4 +1,4 @@
-"""What an execution of a theta would be under the executor's rules; no ROS."""
+"""Plans: the motions of an execution of a theta under the executor's rules; no ROS."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class ShownMotion:
 
 @dataclass(frozen=True)
 class MotionPlan:
-    """What would be executed.
+    """Motions of one execution, checked.
 
     Attributes:
         theta: ``(d,)`` policy parameters.
         dtheta: ``(d,)`` change from the run's last execution; None for its first.
-        motion: of the task, its stroke at ``stroke_scale``.
+        motion: of the task, its strike at ``stroke_scale``.
         slow_scale: share of the usual speed of slow moves, 0 to 1.
-        stroke_scale: speed of the stroke, 1 = as proposed.
-        rehearsal: the stroke slowed down, or None.
-        checked: the stroke as the gate let it pass.
-        decided_by: who changed theta; empty = nobody.
+        stroke_scale: speed of the strike, 1 = as proposed.
+        rehearsal: the strike slowed down, or None.
+        checked: the strike as the gate let it pass.
+        decided_by: person who changed theta; empty = it is as proposed.
         step_bounds: lower and upper bounds ``(d,)`` of theta by the step limit; None = no step
             is limited.
         begin: ``(n,)`` [rad] where the first motion begins as a person was shown it; None =
-            nobody was.
-        shown: all motions in their order, the stroke last, if anybody is shown them.
+            no person was.
+        shown: all motions in their order, the strike last, if a person is shown them.
     """
 
     theta: Array
@@ -92,7 +92,7 @@ class Planner:
         """Return the checked plan of an execution of theta ``(d,)`` in a run.
 
         Raises:
-            MotionRefused: the step is too large, the stroke is out of reach or breaks a limit.
+            MotionRefused: the step is too large, the strike is out of reach or breaks a limit.
         """
         executed = self._memory.executed(run_id)
         if refusal := self._steps.refuse(theta, executed):
@@ -101,7 +101,7 @@ class Planner:
         ramp = self._memory.ramp(run_id, self._rules.ramp_scale, self._rules.ramp_trials)
         scale = ramp if self._task.scalable else 1.0
         stroke = slowed(motion.stroke, scale)
-        # The whole stroke is checked before anything moves, and again at its start.
+        # The whole strike is checked before anything moves, and again at its start.
         checked = self._gate.check(stroke, motion.start)
         return MotionPlan(
             theta=theta,
@@ -124,7 +124,7 @@ class Planner:
             begin: ``(n,)`` [rad] where the arm would begin.
 
         Raises:
-            MotionRefused: a slow motion breaks a limit; the stroke was checked before.
+            MotionRefused: a slow motion breaks a limit; the strike was checked before.
         """
         motions = (*self._slow_motions(plan, begin), (STROKE, plan.checked))
         shown = tuple(self._as_shown(label, checked) for label, checked in motions)
@@ -137,7 +137,7 @@ class Planner:
     def _slow_motions(
         self, plan: MotionPlan, begin: Array
     ) -> Iterator[tuple[str, CheckedTrajectory]]:
-        """Yield what moves before the stroke, each from where the one before ends."""
+        """Yield the motions before the strike, each from where the one before ends."""
         ready, start = plan.motion.ready, plan.motion.start
         yield from self._slow_move(RETREAT, begin, ready, plan.slow_scale)
         if plan.rehearsal is not None:

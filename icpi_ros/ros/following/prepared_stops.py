@@ -1,4 +1,4 @@
-"""Stops of the motion under way, planned, checked and written before anybody asks for one.
+"""Stops of the motion under way, planned, checked and written before one is needed.
 
 Planning and checking take several milliseconds, and longer on a busy machine.  Here a thread does
 it while the motion runs, for braking that begins every :data:`GRID` of the motion; stopping is
@@ -28,7 +28,7 @@ UPDATES = 2.0
 is due: one until an update sees it, one that the update is ahead."""
 TRANSPORT = 0.003
 """Shortest time for sending and transport [s]."""
-LONGEST = 0.1
+MAX_LEAD = 0.1
 """Longest lead [s]: a machine that needs more is too slow to stop an arm in time."""
 WINDOW = 100
 """Joint states among which the quickest is looked for: the two clocks drift apart."""
@@ -66,17 +66,17 @@ class Leads:
         """Assume the floor until something is measured."""
         self.floor = UPDATES / rate + TRANSPORT
         self.planning = RunningQuantile()
-        """How long a stop took to be planned and checked [s]."""
+        """Time for planning and checking a stop [s]."""
         self.delay = RunningQuantile()
-        """How much later than the quickest ones joint states came lately [s]."""
+        """Delay of joint states against the quickest of the last ones [s]."""
         self._offsets = deque[float](maxlen=WINDOW)
         self._last_ns = 0
 
-    def heard(self, ns: int, arrival: float, pace: float) -> None:
+    def observe(self, ns: int, arrival: float, pace: float) -> None:
         """Count a joint state: stamp [ns], steady time of arrival [s], pace of the arm's clock.
 
-        How much later than the quickest of the last ones it came tells of transport and of
-        waiting for the processor; a simulation that runs freely has no clock to tell by.
+        Its delay against the quickest of the last ones is transport and waiting for the processor;
+        a simulation that runs freely has no clock to measure it.
         """
         if (ns == self._last_ns) or not 0.8 < pace < 1.25:
             return
@@ -87,12 +87,12 @@ class Leads:
     @property
     def prepared(self) -> float:
         """Lead of a stop that is ready to be sent [s]."""
-        return min(self.floor + self.delay.value, LONGEST)
+        return min(self.floor + self.delay.value, MAX_LEAD)
 
     @property
     def planned(self) -> float:
         """Lead of a stop that is still to be planned [s]."""
-        return min(self.floor + self.delay.value + self.planning.value, LONGEST)
+        return min(self.floor + self.delay.value + self.planning.value, MAX_LEAD)
 
 
 GRID = 0.02
@@ -119,7 +119,7 @@ class PreparedStops:
         running: the motion.
         known_from: its own time from which the controller commands exactly this path [s].
         write: makes the message of a checked stop.
-        leads: is told how long planning takes, tells how far ahead a stop is sent.
+        leads: takes the time that planning takes, gives the lead of a stop.
         pace: of the arm's clock against the steady one.
     """
 
@@ -174,7 +174,7 @@ class PreparedStops:
                 lead = self._leads.prepared * self._pace + GRID  # the next one is so much later
                 stop = carried_stop(self._gate, self._running, begin, self._known_from, lead)
             except MotionRefused:
-                return  # asked for, it is planned and refused again: that is told then
+                return  # asked for, it is planned and refused again: that is reported then
             item = PreparedStop(stop, self._write(stop.checked))
             took = time.monotonic() - started
             self._leads.planning.add(took)

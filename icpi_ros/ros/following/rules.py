@@ -1,4 +1,4 @@
-"""Tolerances and deadlines of the executor, and which of its protections are loosened; no ROS."""
+"""Rules of the executor: tolerances, deadlines, protections and those loosened; no ROS."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ExecutorSettings:
 
 @dataclass(frozen=True)
 class ExecutorRules:
-    """How careful the executor is; fixed at its start.
+    """Rules of the executor: approval, ramp, step limit, scene; fixed at its start.
 
     Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`; defaults
     are those of a simulation.
@@ -46,11 +46,11 @@ class ExecutorRules:
         speed_scale: share of the arm's limits for slow moves, 0 to 1.
         approval: a person approves every motion.
         dry_run: everything but motion.
-        scene: ``operator``: a person puts the scene back and says so; else ``service``.
+        scene: ``operator``: a person puts the scene back and confirms it; else ``service``.
         approval_timeout: longest steady time for a person to decide [s].
         ramp_trials: executions of a run until its full speed.
         ramp_scale: share of the usual speed at a run's first execution, 0 to 1.
-        rehearse: during the ramp go through a stroke slowly before the scene is put back.
+        rehearse: during the ramp go through a strike slowly before the scene is put back.
         max_step: largest change of theta between executions of a run, a share of each
             parameter's range, 0 to 1.
     """
@@ -67,7 +67,7 @@ class ExecutorRules:
 
     @property
     def operator_resets(self) -> bool:
-        """Whether a person puts the scene back."""
+        """True if a person puts the scene back."""
         return self.scene == "operator"
 
 
@@ -80,7 +80,7 @@ OFF = {
     "controller_check": "controller_check is warn: a controller that is set up wrongly moves the "
     "arm all the same",
 }
-"""What is said of a protection that is not at its default; there is one other value."""
+"""Line for each protection that is not at its default; there is one other value."""
 
 
 def loosened(values: dict[str, Any]) -> list[str]:

@@ -1,9 +1,9 @@
-"""How a motion from rest is sent: with a rest in front, in which its start becomes known.
+"""Sending of a motion from rest, with a rest in front in which its start becomes known.
 
-A stop that carries the path under way needs its exact start.  A controller behind the action tells
-it with its feedback: meanwhile the arm rests.  On the topic nobody tells it; there the motion is
+A stop that carries the path under way needs its exact start.  A controller behind the action gives
+it with its feedback: meanwhile the arm rests.  On the topic there is no answer; there the motion is
 dated: its start, ``header.stamp``, is a moment ago.  It has begun when it arrives, and moves when
-the rest is over, wherever in it the message came.  A simulated arm tells the start at once.
+the rest is over, wherever in it the message came.  A simulated arm reports the start at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds
 
 SLACK, SHIFTS = 0.1, 81
-"""How far a start that is only estimated may be off [s], and how many starts are tried."""
+"""Largest error of a start that is only estimated [s], and the number of starts tried."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ past it before it arrives."""
 
 @dataclass(frozen=True)
 class Sending:
-    """What is sent.
+    """A motion as it is sent.
 
     Attributes:
         trajectory: with the rest in front, if it has one.
@@ -85,8 +85,8 @@ class Sending:
     joined: bool
 
     @property
-    def how(self) -> dict[str, Any]:
-        """What :meth:`ArmPort.send` needs to know, where it is not the usual."""
+    def options(self) -> dict[str, Any]:
+        """Arguments of :meth:`ArmPort.send` that differ from its defaults."""
         stamped = {"start_ns": self.stamp} if self.stamp else {}
         return stamped | ({"joined": True} if self.joined else {})
 
@@ -95,7 +95,7 @@ class Sending:
         return replace(self, stamp=ns) if self.stamp else self
 
     def running(self, start: int, exact: bool) -> Running:
-        """Return the motion under way, started at ``start`` [ns] as far as the arm told."""
+        """Return the motion under way, started at ``start`` [ns] as far as the arm reported."""
         known_from = float(self.trajectory.times[1]) if self.joined else 0.0
         return Running(self.trajectory, self.stamp or start, exact or self.stamp > 0, known_from)
 
@@ -108,9 +108,9 @@ class Sending:
 
 
 def sending(port: ArmPort, motion: JointTrajectory, joined: bool) -> Sending:
-    """Return how a motion from rest is sent through a port."""
+    """Return a motion from rest as it is sent through a port."""
     state = port.state
-    if port.tells_start or state is None or state.ns <= 0 or port.pace > FASTEST:
+    if port.reports_start or state is None or state.ns <= 0 or port.pace > FASTEST:
         return Sending(motion, 0.0, 0, joined)
     rest = REST * max(port.pace, 1.0)
     stamp = 0 if port.answers else state.ns

@@ -15,7 +15,7 @@ from icpi_ros.ros.clients.checklist_client import reports_of
 
 PERIOD = 0.25
 """Steady time between two looks [s]."""
-LATE = 15.0
+REPORT_TIMEOUT = 15.0
 """Steady time after which a node that has not reported is named [s]."""
 
 
@@ -31,7 +31,7 @@ class ChecklistPrinter(IcpiNode):
 
     def _look(self) -> None:
         now = time.monotonic()
-        complete = self._reports.complete or now - self._begun > LATE
+        complete = self._reports.complete or now - self._begun > REPORT_TIMEOUT
         for line in self._announcer.news(self._reports.checklist(now), complete):
             print(line, flush=True)
 

@@ -45,7 +45,7 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 SWITCH = 0.001
-"""Longest time that preparing stops keeps the thread waiting that hears of a request [s]."""
+"""Longest time that preparing stops keeps the thread waiting that receives a request [s]."""
 
 
 class Executor(IcpiNode):
@@ -73,7 +73,7 @@ class Executor(IcpiNode):
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
-        self._loosened = self._told_of(in_force.loosened, bool(values["simulated"]))
+        self._loosened = self._report_loosened(in_force.loosened, bool(values["simulated"]))
         log = self.get_logger()
         for line in in_force.limits:
             log.info(line)
@@ -156,8 +156,8 @@ class Executor(IcpiNode):
         self._servers = ActionServers(self, EXECUTE_MOTION)
         return Guard(rules, memory, planner, approval, controller, self._servers)
 
-    def _told_of(self, lines: Sequence[str], simulated: bool) -> str:
-        """Log what is off or loosened; return what diagnostics say of it, empty = nothing.
+    def _report_loosened(self, lines: Sequence[str], simulated: bool) -> str:
+        """Log what is off or loosened; return the text for the diagnostics, empty = none.
 
         A simulated arm takes no harm: one line of information is enough.
         """

@@ -109,7 +109,7 @@ class MujocoArm(IcpiNode):
     def _open_topics(self, pose: bool) -> None:
         self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK)
         self._joints_out = self.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
-        # Not even created otherwise: whoever listens can tell that no ground truth is there.
+        # Not even created otherwise: a subscriber sees that there is no ground truth.
         self._pose_out = (
             self.create_publisher(PoseStamped, OBJECT_POSE, qos.SENSOR) if pose else None
         )

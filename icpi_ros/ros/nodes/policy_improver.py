@@ -83,8 +83,8 @@ class PolicyImprover(IcpiNode):
                 msg.trial = self._trial_msg(run, trial)
             handle.publish_feedback(msg)
 
-        tell = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
-        return ImprovementJob(self._setup, handle, self._motions, tell)
+        listener = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
+        return ImprovementJob(self._setup, handle, self._motions, listener)
 
     def _publish_trial(self, run: Run, trial: Trial) -> None:
         self._trials.publish(self._trial_msg(run, trial))
@@ -119,7 +119,7 @@ class PolicyImprover(IcpiNode):
 
 
 def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace: str) -> Execution:
-    """Return how this graph executes trials, as far as the parameters say it."""
+    """Return how this graph executes trials, as far as the parameters have it."""
     backend = Backend(values["backend"])
     return Execution.of(
         backend,

@@ -35,8 +35,8 @@ from icpi_ros.ros.base.qos import qos_text
 from icpi_ros.ros.base.spin import IcpiNode, run
 
 PERIOD = 1.0
-"""How often is looked for nodes that have not been asked [s]."""
-MOST_NODES = 20
+"""Time between two looks for nodes that have not been asked [s]."""
+MAX_NODES = 20
 
 Put = Callable[[str, Any, bytes], None]
 
@@ -59,7 +59,7 @@ class ParameterSnapshot:
     def _look(self) -> None:
         here = self._node.get_namespace()
         for name, namespace in self._node.get_node_names_and_namespaces():
-            if namespace != here or name in self._asked or len(self._asked) > MOST_NODES:
+            if namespace != here or name in self._asked or len(self._asked) > MAX_NODES:
                 continue
             full = f"{here.rstrip('/')}/{name}"
             client = self._node.create_client(ListParameters, f"{full}/list_parameters")
@@ -91,7 +91,7 @@ class ParameterSnapshot:
 MEBI = 2**20
 WATCH_PERIOD = 0.5
 QUIET = 0.3
-"""Time without a message after which the graph is taken to be silent [s]."""
+"""Time without a message after which the graph is taken to have ended [s]."""
 DRAIN_LIMIT = 1.5
 """Longest time to wait for that at the end [s]: sensors of others go on for ever."""
 
@@ -124,7 +124,7 @@ class RecorderNode(IcpiNode):
         self.get_logger().info(f"recording to {folder}")
 
     def close(self) -> None:
-        """Take what the ending nodes still said, then end the bag."""
+        """Take the last messages of the ending nodes, then end the bag."""
         deadline, seen, pause = time.monotonic() + DRAIN_LIMIT, -1, threading.Event()
         while seen != self._recording.received and time.monotonic() < deadline:
             seen = self._recording.received
@@ -155,9 +155,9 @@ class RecorderNode(IcpiNode):
         self._recording.put(topic, self.get_clock().now().nanoseconds, data)
 
     def _watch_motions(self) -> None:
-        """Listen to motions while somebody takes them.
+        """Listen to motions while another node takes them.
 
-        An executor counts who listens to see whether there is an arm: the recorder is none.
+        An executor counts subscribers to see whether there is an arm: the recorder is none.
         """
         topic = self.resolve_topic_name(MOTIONS.name)  # counting does not remap
         others = self.count_subscribers(topic) - (self._motions is not None)

@@ -173,7 +173,7 @@ def goal_marker(ns: int, position: Array) -> Marker:
 
 
 def proposal_markers(ns: int, tool_path: Sequence[Point], text: str) -> list[Marker]:
-    """Return the tool's path of the next stroke with a line of text at its end."""
+    """Return the tool's path of the next strike with a line of text at its end."""
     line = _marker(ns, "proposal", 0, Marker.LINE_STRIP, PROPOSAL)
     line.scale.x, line.points = PATH_WIDTH, list(tool_path)
     label = _marker(ns, "proposal_text", 0, Marker.TEXT_VIEW_FACING, PROPOSAL)

@@ -46,7 +46,7 @@ FREE_PERIOD = 1.0 / 120.0
 """Least real time per image of a free-running simulation [s], less where the camera's own period
 is: who perceives and records must keep pace, on two busy cores too."""
 POLL = 0.1
-"""How often a waiting thread looks whether the node ends [s]."""
+"""Time between two looks of a waiting thread whether the node ends [s]."""
 
 
 def settings_of(values: Mapping[str, Any]) -> CameraSettings:

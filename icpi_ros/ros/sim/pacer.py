@@ -58,7 +58,7 @@ class Sparing:
 
     Ticks of the same period come a little before their time as often as after it, and all of them
     are to pass: one may be up to a period earlier than the latest before it.  So two may pass at
-    once after a silence.
+    once after a pause.
     """
 
     def __init__(self, period: float) -> None:

@@ -82,7 +82,7 @@ class SimulatedAction:
         if now.ns - self._shown < SHOWN:
             return
         self._shown = now.ns
-        # A real controller looks at its goal as often, and tells its end only then.
+        # A real controller looks at its goal as often, and reports its end only then.
         for label in list(self._reached):
             event = self._reached.pop(label)
             if label in self._ends:

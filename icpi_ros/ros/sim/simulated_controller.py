@@ -1,6 +1,6 @@
 """The simulated arm's controller as others see it: ros2_control's topic, action and rejections.
 
-Documented extra, which no real controller has: the topic ``status`` tells what became of each
+Documented extra, which no real controller has: the topic ``status`` has the status of each
 motion, its exact start and the reason of a rejection (parameter ``controller_status``).
 """
 
@@ -106,7 +106,7 @@ class SimulatedController:
             answered(str(exc))
 
     def report(self, event: Event, steady: float) -> None:
-        """Tell what became of a motion, at ``steady`` [s] of this machine's steady clock."""
+        """Report the status of a motion, at ``steady`` [s] of this machine's steady clock."""
         if self._status is not None:
             status = MotionStatus(
                 event.label, event.state, event.ns, event.reason, steady, event.taken_ns
@@ -143,7 +143,7 @@ DEFAULTS: Mapping[str, Any] = {
     facts.GOAL_TIME: 0.0,
     facts.STOPPED: 0.01,
 }
-"""Those of ros2_control's controller; what mujoco_arm has a parameter for is told as it is."""
+"""Those of ros2_control's controller; what mujoco_arm has a parameter for is reported as it is."""
 EACH: Mapping[str, float] = {"trajectory": 0.0, "goal": 0.0}
 CLOSE_LIMIT = 1.0
 """Longest time until the node is gone [s]."""
