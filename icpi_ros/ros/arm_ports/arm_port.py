@@ -165,7 +165,7 @@ def make_port(
 
 
 class AutoPort(FeedPort):
-    """Takes the action if its server is there, else the topic; decided at the first motion."""
+    """Port by the action if its server is there, else by the topic; chosen at the first motion."""
 
     def __init__(self, feed: ArmFeed, action: ArmPort, topic: ArmPort) -> None:
         """Keep both ways."""

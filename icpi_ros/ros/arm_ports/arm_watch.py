@@ -33,7 +33,7 @@ def trouble(port: ArmPort, joint_state_timeout: float, limit: float) -> str:
     if state is None or state.age > joint_state_timeout:
         # States rarer than joint_state_timeout were not missing for all of ``limit``.
         rare = state is not None and state.age < limit
-        return silent(port, joint_state_timeout if rare else limit)
+        return missing_states(port, joint_state_timeout if rare else limit)
     return "" if state.has_velocity else no_velocity(port)
 
 
@@ -47,7 +47,7 @@ def no_velocity(port: ArmPort) -> str:
     return f"the arm's speed is unknown: {port.unusable or 'too few joint states so far'}"
 
 
-def silent(port: ArmPort, seconds: float) -> str:
+def missing_states(port: ArmPort, seconds: float) -> str:
     """Return the line for a client when no usable joint state came for ``seconds`` [s]."""
     if reason := port.unusable:
         return f"no usable joint state for {seconds:g} s: {reason}"

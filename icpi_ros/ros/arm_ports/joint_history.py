@@ -124,7 +124,7 @@ class Slope:
 
 
 class Differentiator:
-    """Positions of the last moments; used by one thread."""
+    """Joint velocities from the positions of the last moments; used by one thread."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""

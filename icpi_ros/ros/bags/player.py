@@ -1,4 +1,4 @@
-"""Plays a bag's messages as they are, with their own clock, no faster than perception follows.
+"""Player of a bag's messages as they are, with their clock, no faster than perception follows.
 
 Sensors and trial windows keep their names; what the recorded nodes published goes out under
 ``recorded/``, motions included, so that no arm and no subscriber takes it for the present.
@@ -43,7 +43,7 @@ POLL = 0.05
 
 
 class Player:
-    """See the module.
+    """Player of one bag, in a thread of its own.
 
     Args:
         node: to publish with.

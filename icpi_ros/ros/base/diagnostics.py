@@ -47,7 +47,7 @@ class Health:
 
 
 class Diagnostics:
-    """Publishes what ``health`` returns, at a steady rate (also when /clock stands)."""
+    """Publisher of what ``health`` returns, at a steady rate (also when /clock stands)."""
 
     def __init__(
         self,

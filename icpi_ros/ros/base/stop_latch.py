@@ -17,7 +17,7 @@ STILL = "the arm is still being stopped: try again in a moment"
 
 
 class StopLatch:
-    """Serves ``stop`` and ``reset_stop`` and publishes ``stopped``; used in one thread.
+    """Services ``stop`` and ``reset_stop`` and topic ``stopped``; used in one thread.
 
     Args:
         node: of the services.

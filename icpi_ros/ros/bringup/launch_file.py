@@ -1,4 +1,4 @@
-"""Turns the description of a graph into a launch description; imported by launch files alone."""
+"""Launch description of a graph, made from its description; imported by launch files alone."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
 
 
 class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
-    """Prints lines; honcho also prints in its signal handler, which must not re-enter a print."""
+    """Printer of lines; honcho also prints in its signal handler, which must not re-enter one."""
 
     def __init__(self, output: IO[str]) -> None:
         super().__init__(output)

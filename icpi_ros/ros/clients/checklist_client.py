@@ -1,4 +1,4 @@
-"""Reads the checklist of a graph from /diagnostics."""
+"""Reader of the checklist of a graph from /diagnostics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocking access to an image topic: what `icpi calibrate --topic` looks through."""
+"""Blocking access to an image topic, for `icpi calibrate --topic`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPE = "sensor_msgs/msg/Image"
 
 
 class ImageClient(ClientNode):
-    """Subscribes to one topic and keeps the newest image only; a context manager."""
+    """Subscriber of one topic that keeps the newest image only; a context manager."""
 
     def __init__(self, topic: str) -> None:
         """Subscribe; nothing is waited for.

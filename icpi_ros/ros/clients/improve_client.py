@@ -1,4 +1,4 @@
-"""Blocking client of the action Improve: what `icpi run` talks to a graph with."""
+"""Blocking client of the action Improve, for `icpi run`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Callbacks:
 
 
 class ImproveClient(ClientNode):
-    """Connects to one graph; a context manager.
+    """Client of one graph; a context manager.
 
     Args:
         namespace: of the graph; empty = the root.
@@ -210,7 +210,7 @@ class ImproveClient(ClientNode):
 
 
 class _Shown:
-    """Passes feedback on to the callbacks, the run only once."""
+    """Feedback as it is passed on to the callbacks, the run only once."""
 
     def __init__(self, calls: Callbacks) -> None:
         self._calls = calls

@@ -58,7 +58,7 @@ class DecisionOutcome:
 
 
 class OperatorClient(ClientNode):
-    """Shows what waits for a decision and passes the decision on; a context manager.
+    """Questions that wait for a decision, and the way to decide; a context manager.
 
     Args:
         namespace: of the graph; empty = the root.

@@ -31,7 +31,7 @@ ASKED_AGAIN = "asked again: "
 
 
 class Approval:
-    """Asks about one trial after another; used by one worker thread.
+    """Dialogue with a person about one trial after another; used by one worker thread.
 
     Args:
         task: for names, units and bounds.

@@ -20,7 +20,7 @@ UNSEEN = "the arm was told to hold, but it was not seen to stand: use its emerge
 
 
 class OutsideStop:
-    """Holds an arm that moves, and looks whether it obeys; used by callbacks.
+    """Hold of an arm that moves, watched until it obeys; used by callbacks.
 
     What is commanded is not known, so its first hold is joined, and not smooth.
 
@@ -103,7 +103,9 @@ class OutsideStop:
                 return False
             with self._changed:
                 self._changed.wait(0.05)
-        self._log.error(f"{UNSENT}: {arm_watch.silent(self._port, self._settings.stop_limit)}")
+        self._log.error(
+            f"{UNSENT}: {arm_watch.missing_states(self._port, self._settings.stop_limit)}"
+        )
         return False
 
     def _hold(self) -> bool:

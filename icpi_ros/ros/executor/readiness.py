@@ -62,7 +62,7 @@ class ReadinessParts:
 
 
 class Readiness:
-    """Makes the lines; used by the thread of the node's callbacks alone."""
+    """Maker of the lines; used by the thread of the node's callbacks alone."""
 
     def __init__(self, parts: ReadinessParts) -> None:
         """Look at nothing yet."""

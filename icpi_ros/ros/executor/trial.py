@@ -77,7 +77,7 @@ def stopped(release: str) -> TrialEnded:
 
 
 class TrialExecution:
-    """Executes one theta; :meth:`run` is called once, in its own thread."""
+    """Execution of one theta; :meth:`run` is called once, in its own thread."""
 
     def __init__(
         self,

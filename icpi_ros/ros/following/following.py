@@ -396,4 +396,4 @@ class MotionFollower:
         return self._port.state.ns if self._port.state is not None else 0
 
     def _no_joint_state(self, seconds: float) -> TrialEnded:
-        return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))
+        return TrialEnded(Code.ARM_SILENT, arm_watch.missing_states(self._port, seconds))

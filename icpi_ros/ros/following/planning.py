@@ -78,7 +78,7 @@ class MotionPlan:
 
 
 class Planner:
-    """Plans the motions of one task and arm under the rules; nothing moves here."""
+    """Planner of the motions of one task and arm under the rules; nothing moves here."""
 
     def __init__(
         self, task: Task, arm: Arm, gate: SafetyGate, rules: ExecutorRules, memory: RunMemory

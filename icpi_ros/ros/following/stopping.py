@@ -57,7 +57,7 @@ class _Sent:
 
 
 class Stopper:
-    """Stops one arm; used by one worker thread, but for :meth:`fire`.
+    """Stopper of one arm; used by one worker thread, but for :meth:`fire`.
 
     Args:
         port: the way to the arm.

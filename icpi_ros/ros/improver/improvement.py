@@ -1,4 +1,4 @@
-"""One Improve goal: drives a :class:`icpi_ros.runs.run.Run` through the graph."""
+"""One Improve goal: a :class:`icpi_ros.runs.run.Run` through the graph."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Listener:
 
 
 class ImprovementJob:
-    """See the module; a :class:`icpi_ros.ros.base.serving.Job`."""
+    """Work on one Improve goal; a :class:`icpi_ros.ros.base.serving.Job`."""
 
     def __init__(
         self, setup: Setup, handle: ServerGoalHandle, motions: MotionClient, listener: Listener

@@ -35,7 +35,7 @@ class Deadlines:
 
 
 class MotionClient:
-    """Executes one theta at a time; callbacks write, the worker thread waits."""
+    """Client that executes one theta at a time; callbacks write, the worker thread waits."""
 
     def __init__(self, node: Node, task: Task, deadlines: Deadlines) -> None:
         """Open the action client and the trajectory subscription."""

@@ -20,7 +20,7 @@ REPORT_TIMEOUT = 15.0
 
 
 class ChecklistPrinter(IcpiNode):
-    """See the module."""
+    """Node that prints the changes of the checklist."""
 
     def __init__(self) -> None:
         """Subscribe."""

@@ -49,7 +49,7 @@ SWITCH = 0.001
 
 
 class Executor(IcpiNode):
-    """See the module."""
+    """Node that alone moves the arm."""
 
     def __init__(self) -> None:
         """Open the ports and serve."""

@@ -55,7 +55,7 @@ INBOX = 16
 
 
 class MujocoArm(IcpiNode):
-    """See the module; one thread simulates, callbacks only hand it commands."""
+    """Node with the simulated arm; one thread simulates, callbacks only hand it commands."""
 
     awaits = True
 
@@ -90,7 +90,9 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
-        self._told = ControllerParameters(self, values["controller_name"], self._arm.joints, values)
+        self._controller_parameters = ControllerParameters(
+            self, values["controller_name"], self._arm.joints, values
+        )
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -128,7 +130,7 @@ class MujocoArm(IcpiNode):
             self._sim.snapshot.active or self._is_watched()
         ):
             time.sleep(0.01)
-        self._told.close()
+        self._controller_parameters.close()
         self._end.set()
         self._wake.set()
         if self._camera is not None:

@@ -47,7 +47,7 @@ class ClosedWindow:
 
 
 class Perception(IcpiNode):
-    """See the module; single-threaded, callbacks only."""
+    """Node that tracks the object; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
         """Subscribe to the source and to trial windows."""

@@ -38,7 +38,7 @@ from icpi_ros.tasks.feasible import reach_of
 
 
 class PolicyImprover(IcpiNode):
-    """See the module."""
+    """Node that serves Improve."""
 
     def __init__(self) -> None:
         """Open topics, the client of the executor, and serve."""

@@ -97,7 +97,7 @@ DRAIN_LIMIT = 1.5
 
 
 class RecorderNode(IcpiNode):
-    """See the module; single-threaded, callbacks only."""
+    """Node that records a bag; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
         """Make the bag and subscribe."""

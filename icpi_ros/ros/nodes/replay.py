@@ -52,7 +52,7 @@ Key = tuple[str, int]
 
 
 class Replay(IcpiNode):
-    """See the module; improvers are asked in a thread of their own."""
+    """Node that replays a bag; improvers are asked in a thread of their own."""
 
     def __init__(self) -> None:
         """Open the bag and the topics, and begin to play once perception listens."""

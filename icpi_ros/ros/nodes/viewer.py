@@ -46,7 +46,7 @@ PATH_STEP = 0.02
 
 
 class Viewer(IcpiNode):
-    """See the module."""
+    """Node that publishes markers."""
 
     def __init__(self) -> None:
         """Subscribe and publish."""

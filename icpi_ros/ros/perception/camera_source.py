@@ -41,7 +41,7 @@ DEBUG_PERIOD = 0.1
 
 
 class CameraFeed(Feed):
-    """Feeds a source with images, and watches over the camera."""
+    """Feed of a source with images, with supervision of the camera."""
 
     source: ImageSource
 

@@ -22,7 +22,7 @@ IMAGE = "sensor_msgs/msg/Image"
 
 
 class Feed(ABC):
-    """Feeds a source with the messages of its topics; single-threaded, callbacks only.
+    """Feed of a source with the messages of its topics; single-threaded, callbacks only.
 
     Attributes:
         source: that is fed.

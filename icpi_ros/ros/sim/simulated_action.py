@@ -25,7 +25,7 @@ ERASED = -1.0
 
 
 class SimulatedAction:
-    """Serves goals: rejects, preempts, cancels and ends them as ros2_control does.
+    """Server of goals that rejects, preempts, cancels and ends them as ros2_control does.
 
     Args:
         node: whose executor serves.

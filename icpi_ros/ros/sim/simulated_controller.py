@@ -44,7 +44,7 @@ Answer = Callable[[str], None]
 
 
 class SimulatedController:
-    """Callbacks hand orders to ``take``; the simulation reports events.
+    """Topic, action and status of the simulated controller: orders in, events out.
 
     Args:
         node: whose executor serves.
