@@ -40,7 +40,7 @@ stamps [ns]: the same message may come twice."""
 CANCEL_TIME = 0.1
 """Time until a cancelled motion has come to rest [s]."""
 NO_TOLERANCE = -1.0
-"""Tolerance that means "none": a hold is not given up because the arm is elsewhere."""
+"""Tolerance [rad] that means "none": a hold is not given up because the arm is elsewhere."""
 MAX_GOALS = 8
 """Goals that are remembered."""
 _CODES = (

@@ -24,7 +24,6 @@ from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, ArmState, FeedPort
 from icpi_ros.ros.arm_ports.topic_port import TopicPort
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import CONTROLLER
-from icpi_ros.settings.table import find
 
 GRACE = 1.0
 """With ``auto``: steady time for the action server after the topic was found [s]."""
@@ -123,8 +122,6 @@ class ArmPort(Protocol):
         """Return the last report of one of ``states`` about a motion; None so far."""
 
 
-WAYS = tuple(find("controller").choices)[1:]
-"""Every way to an arm, as the parameter ``controller`` names it."""
 WIDER = 1.5
 """Path tolerance of a goal as a share of the executor's: the executor stops first, on a path that
 the controller has not given up meanwhile."""

@@ -35,7 +35,7 @@ from icpi_ros.ros.arm_ports.controller_facts import (
 ANSWER = 3.0
 """Steady time for a controller to answer [s]; one that does not is warned of."""
 BRIEF = 0.3
-"""The same for one that did not answer before a trial before this one: it costs every trial."""
+"""Time for one that did not answer before an earlier trial [s]: it costs every trial."""
 EXPLAIN, POLL = 1.0, 0.01
 """Steady time to ask why a motion was rejected, and between looks [s]."""
 MANAGER = "controller_manager"

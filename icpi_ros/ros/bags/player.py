@@ -33,13 +33,14 @@ LEFT_OUT = ("/clock", "/diagnostics", "/rosout", topics.STOPPED)
 """Of the present, or about nodes that are not there."""
 START_LIMIT = 30.0
 """Longest time for perception to listen [s]."""
-LAG = 40
+MAX_LAG = 40
 """Measurements that perception may be behind."""
 FOLLOW_TIMEOUT = 0.5
 """Longest time to wait for perception at once [s]: it reports nothing about what it did not see."""
 CLOCK_PERIOD = 1_000_000
 """Shortest time between two messages on /clock [ns of the bag's time]."""
 POLL = 0.05
+"""Time between two counts of the listeners [s]."""
 
 
 class Player:
@@ -169,7 +170,7 @@ class Player:
         if stamp is None:
             return
         sensors.append(stamp)
-        if len(sensors) <= LAG:
+        if len(sensors) <= MAX_LAG:
             return
         needed = sensors.pop(0)
         with self._news:

@@ -11,6 +11,7 @@ from icpi_ros.core.types import Array
 MAX_RUNS = 64
 """Runs that are remembered; the one not used for longest is forgotten."""
 MAX_TRIALS = 1000
+"""Executed thetas that are remembered of a run."""
 NEAR = 0.01
 """Servo error beyond which the arm is no longer where it was left [rad]: it was moved."""
 

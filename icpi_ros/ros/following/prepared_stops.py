@@ -30,17 +30,18 @@ TRANSPORT = 0.003
 """Shortest time for sending and transport [s]."""
 MAX_LEAD = 0.1
 """Longest lead [s]: a machine that needs more is too slow to stop an arm in time."""
-WINDOW = 100
+OFFSETS = 100
 """Joint states among which the quickest is looked for: the two clocks drift apart."""
-KEPT = 200
+MAX_VALUES = 200
 """Values of which the quantile is taken."""
-SHARE = 0.99
+QUANTILE = 0.99
+"""Quantile of measured times that a lead allows for, 0 to 1."""
 
 
 class RunningQuantile:
     """Quantile of the last values; any thread may add, any may ask."""
 
-    def __init__(self, share: float = SHARE, kept: int = KEPT) -> None:
+    def __init__(self, share: float = QUANTILE, kept: int = MAX_VALUES) -> None:
         """Nothing was measured yet."""
         self._share, self._values = share, deque[float](maxlen=kept)
 
@@ -69,7 +70,7 @@ class Leads:
         """Time for planning and checking a stop [s]."""
         self.delay = RunningQuantile()
         """Delay of joint states against the quickest of the last ones [s]."""
-        self._offsets = deque[float](maxlen=WINDOW)
+        self._offsets = deque[float](maxlen=OFFSETS)
         self._last_ns = 0
 
     def observe(self, ns: int, arrival: float, pace: float) -> None:
@@ -97,7 +98,7 @@ class Leads:
 
 GRID = 0.02
 """Time of the motion between the begins of two stops that are prepared [s]."""
-AHEAD = 25
+MAX_READY = 25
 """Most stops that lie ready; the thread waits while there are more."""
 REST = 0.5
 """Least share of the time that the thread rests: it must not take the processor from a stop."""
@@ -166,7 +167,7 @@ class PreparedStops:
             begin = number * GRID
             if begin > self._running.duration:
                 return  # it is at rest by itself
-            if count >= AHEAD:
+            if count >= MAX_READY:
                 self._end.wait(GRID)
                 continue
             started = time.monotonic()

@@ -37,6 +37,7 @@ from icpi_ros.ros.base.spin import IcpiNode, run
 PERIOD = 1.0
 """Time between two looks for nodes that have not been asked [s]."""
 MAX_NODES = 20
+"""Nodes that are asked at most."""
 
 Put = Callable[[str, Any, bytes], None]
 
@@ -90,6 +91,7 @@ class ParameterSnapshot:
 
 MEBI = 2**20
 WATCH_PERIOD = 0.5
+"""Steady time between two counts of those that take motions [s]."""
 QUIET = 0.3
 """Time without a message after which the graph is taken to have ended [s]."""
 DRAIN_LIMIT = 1.5

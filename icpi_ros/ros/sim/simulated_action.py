@@ -20,7 +20,7 @@ from icpi_ros.sim.motions import Event, MotionState, Tolerance, Watch
 
 SHOWN = 50_000_000
 """Time between feedback messages [ns of simulated time]: the controller's default, 20 Hz."""
-ERASED = -1.0
+NO_TOLERANCE = -1.0
 """Tolerance of a goal that means "none", whatever the default is."""
 
 
@@ -177,6 +177,6 @@ def _tolerance(value: float) -> float:
     Raises:
         ValueError: it is negative, and not the one that erases a default.
     """
-    if value < 0.0 and value != ERASED:
+    if value < 0.0 and value != NO_TOLERANCE:
         raise ValueError(f"{value:g} is negative")
     return max(value, 0.0)
