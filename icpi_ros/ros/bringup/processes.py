@@ -36,7 +36,7 @@ from icpi_ros.ros.bringup.forked import ForkedNode, preload
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
 START_LIMIT = 20.0
-"""Longest time for a graph to start [s]."""
+"""Longest time for all processes of a graph to start [s]."""
 KILL_WAIT = 12
 """Whole seconds after which a node that was asked to stop is killed: longer than it may take to
 close and to let the middleware go."""
