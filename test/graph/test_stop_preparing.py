@@ -153,7 +153,7 @@ def test_the_last_command_counts_only_while_the_arm_is_near_it():
 def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
     port = Port(at(0.0), answers=False, reports_start=False)
     sent = sending(port, STROKE, joined=False)
-    assert sent.how == {"start_ns": START}
+    assert sent.options == {"start_ns": START}
     running = sent.running(123, exact=False)
     assert (running.start, running.exact, running.known_from) == (START, True, 0.0)
     times = np.linspace(0.0, STROKE.duration, 50)
@@ -161,16 +161,16 @@ def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
     np.testing.assert_allclose(ours[0], path[0], atol=1e-9)
     move = slow_move(ARM, ARM.home, ARM.home + 0.1, 0.5, 0.3)
     joined = sending(port, move, joined=True)
-    assert joined.how == {"start_ns": START, "joined": True}
+    assert joined.options == {"start_ns": START, "joined": True}
     GATE.check(joined.trajectory, ARM.home)
     told_at_once = Port(at(0.0))
-    assert sending(told_at_once, STROKE, joined=False).how == {}
+    assert sending(told_at_once, STROKE, joined=False).options == {}
 
 
 def test_over_the_action_a_motion_begins_with_a_rest_and_when_it_arrives():
     port = Port(at(0.0), reports_start=False)
     sent = sending(port, STROKE, joined=False)
-    assert sent.how == {}
+    assert sent.options == {}
     running = sent.running(START, exact=True)
     assert running.start == START
     assert path_start(sent, running) == START + round(REST * 1e9)
