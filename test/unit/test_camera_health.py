@@ -4,7 +4,7 @@ import pytest
 
 from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.ros.perception import camera_health
-from icpi_ros.ros.perception.camera_health import MANY, MOST_KINDS, CameraHealth
+from icpi_ros.ros.perception.camera_health import MANY, MAX_KINDS, CameraHealth
 
 
 @pytest.fixture
@@ -69,11 +69,11 @@ def test_problems_are_logged_once_and_their_kinds_are_bounded(clock):
     for number in range(1000):
         for _ in range(2):
             health.problem(f"image of {number} B")
-    assert len(said) == MOST_KINDS + 1
+    assert len(said) == MAX_KINDS + 1
     assert said[-1] == MANY
     text, values = health.take()
     assert text == MANY
-    assert len(values) < MOST_KINDS + 10
+    assert len(values) < MAX_KINDS + 10
 
 
 def test_the_latency_of_the_last_image_is_shown(clock):

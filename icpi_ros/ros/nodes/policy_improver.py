@@ -37,7 +37,7 @@ from icpi_ros.tasks.feasible import reach_of
 
 
 class PolicyImprover(IcpiNode):
-    """See the module."""
+    """Node that serves Improve."""
 
     def __init__(self) -> None:
         """Open topics, the client of the executor, and serve."""
@@ -82,8 +82,8 @@ class PolicyImprover(IcpiNode):
                 msg.trial = self._trial_msg(run, trial)
             handle.publish_feedback(msg)
 
-        tell = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
-        return ImprovementJob(self._setup, handle, self._motions, tell)
+        listener = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
+        return ImprovementJob(self._setup, handle, self._motions, listener)
 
     def _publish_trial(self, run: Run, trial: Trial) -> None:
         self._trials.publish(self._trial_msg(run, trial))
@@ -118,7 +118,7 @@ class PolicyImprover(IcpiNode):
 
 
 def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace: str) -> Execution:
-    """Return how this graph executes trials, as far as the parameters say it."""
+    """Return how this graph executes trials, as far as the parameters have it."""
     backend = Backend(values["backend"])
     return Execution.of(
         backend,

@@ -1,4 +1,4 @@
-"""What a camera's images were like since the last report, the worst of it in one line; no ROS."""
+"""Health of a camera's images since the last report, the worst of it in one line; no ROS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from icpi_ros.core.types import SECOND
 from icpi_ros.perception.tracking_types import Rejection
 
-MOST_RATE = 300.0
+MAX_RATE = 300.0
 """More images per second than any camera here sends [Hz]: a driver's error, or a bag too fast."""
-MOST_KINDS = 20
+MAX_KINDS = 20
 """Kinds of problems that are counted apart; what a message holds must not fill the memory."""
 MANY = "other problems"
 _NOTABLE = (Rejection.CLOCK, Rejection.FUTURE)
@@ -19,10 +19,10 @@ _NOTABLE = (Rejection.CLOCK, Rejection.FUTURE)
 
 
 class CameraHealth:
-    """Counts images; single-threaded.
+    """Counts of images and their problems; single-threaded.
 
     Args:
-        log: told every kind of problem once.
+        log: called with every kind of problem once.
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
@@ -41,7 +41,7 @@ class CameraHealth:
     def problem(self, text: str) -> None:
         """Count an image (or calibration) that could not be used at all, and why."""
         if text not in self._known:
-            text = text if len(self._known) < MOST_KINDS else MANY
+            text = text if len(self._known) < MAX_KINDS else MANY
             if text not in self._known:
                 self._known.add(text)
                 self._log(text)
@@ -87,6 +87,6 @@ class CameraHealth:
         rejected = self._rejected.total()
         if not found and rejected > seen:  # an arm hides the object now and then
             found.append(f"not seen: {self._rejected.most_common(1)[0][0].value}")
-        if not found and rate > MOST_RATE:
-            found.append(f"{rate:.0f} images per second, at most {MOST_RATE:.0f} expected")
+        if not found and rate > MAX_RATE:
+            found.append(f"{rate:.0f} images per second, at most {MAX_RATE:.0f} expected")
         return "; ".join(found)

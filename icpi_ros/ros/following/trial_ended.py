@@ -1,4 +1,4 @@
-"""Why a trial cannot go on."""
+"""Errors that end a trial, with the error code of ExecuteMotion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TrialEnded(IcpiError):
 
 
 class GoalRejected(TrialEnded):
-    """The controller takes a motion not at all; ``explained``: it said why."""
+    """The controller rejects a motion; ``explained``: it gave the reason."""
 
     def __init__(self, message: str, explained: bool) -> None:
         """Keep the reason."""

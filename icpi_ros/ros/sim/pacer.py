@@ -12,7 +12,7 @@ MAX_LAG = 0.1
 
 
 class Pacer:
-    """Keeps simulated time at a multiple of real time.
+    """Pace of simulated time, kept at a multiple of real time.
 
     Args:
         factor: simulated seconds per real second; 0 = as fast as possible while something
@@ -54,11 +54,11 @@ class Pacer:
 
 
 class Sparing:
-    """Lets at most one message per ``period`` [s] of real time pass on average.
+    """Limit of one message per ``period`` [s] of real time on average.
 
     Ticks of the same period come a little before their time as often as after it, and all of them
     are to pass: one may be up to a period earlier than the latest before it.  So two may pass at
-    once after a silence.
+    once after a pause.
     """
 
     def __init__(self, period: float) -> None:

@@ -1,4 +1,4 @@
-"""Reads the checklist of a graph from /diagnostics."""
+"""Reader of the checklist of a graph from /diagnostics."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rclpy.node import Node
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.diagnostics import reported
 from icpi_ros.ros.bringup.checklist import REPORTERS, Checklist, Reports
+from icpi_ros.ros.clients.client_node import ClientNode
 
 
 def reports_of(node: Node) -> Reports:
@@ -32,7 +32,7 @@ def reports_of(node: Node) -> Reports:
 
 
 class ChecklistClient(ClientNode):
-    """What `icpi status` asks; a context manager.
+    """Client of `icpi status`; a context manager.
 
     Args:
         namespace: of the graph; empty = the root.

@@ -1,4 +1,4 @@
-"""Tolerances and deadlines of the executor, and which of its protections are loosened; no ROS."""
+"""Rules of the executor: tolerances, deadlines, protections and those loosened; no ROS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from icpi_ros.settings.table import find, of_node
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExecutorSettings:
     """Tolerances and deadlines; all have safe defaults, none can be switched off.
 
     Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`.
@@ -35,6 +35,42 @@ class Settings:
     stop_limit: float = 2.0
 
 
+@dataclass(frozen=True)
+class ExecutorRules:
+    """Rules of the executor: approval, ramp, step limit, scene; fixed at its start.
+
+    Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`; defaults
+    are those of a simulation.
+
+    Attributes:
+        speed_scale: share of the arm's limits for slow moves, 0 to 1.
+        approval: a person approves every motion.
+        dry_run: everything but motion.
+        scene: ``operator``: a person puts the scene back and confirms it; else ``service``.
+        approval_timeout: longest steady time for a person to decide [s].
+        ramp_trials: executions of a run until its full speed.
+        ramp_scale: share of the usual speed at a run's first execution, 0 to 1.
+        rehearse: during the ramp go through a strike slowly before the scene is put back.
+        max_step: largest change of theta between executions of a run, a share of each
+            parameter's range, 0 to 1.
+    """
+
+    speed_scale: float = find("speed_scale").usual
+    approval: bool = find("approval").usual
+    dry_run: bool = find("dry_run").usual
+    scene: str = find("scene").usual
+    approval_timeout: float = find("approval_timeout").usual
+    ramp_trials: int = find("ramp_trials").usual
+    ramp_scale: float = find("ramp_scale").usual
+    rehearse: bool = find("rehearse").usual
+    max_step: float = find("max_step").usual
+
+    @property
+    def operator_resets(self) -> bool:
+        """True if a person puts the scene back."""
+        return self.scene == "operator"
+
+
 PARAMETERS = of_node("executor")
 DEFAULTS = {setting.name: setting.default for setting in PARAMETERS}
 OFF = {
@@ -44,7 +80,7 @@ OFF = {
     "controller_check": "controller_check is warn: a controller that is set up wrongly moves the "
     "arm all the same",
 }
-"""What is said of a protection that is not at its default; there is one other value."""
+"""Line for each protection that is not at its default; there is one other value."""
 
 
 def loosened(values: dict[str, Any]) -> list[str]:
