@@ -29,7 +29,7 @@ from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.trial_json import trial_json
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot
+from icpi_ros.tasks.feasibility import WhyNot
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 
 Row = dict[str, Any]

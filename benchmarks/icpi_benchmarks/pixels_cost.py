@@ -12,6 +12,7 @@ import numpy as np
 
 from icpi_benchmarks import pixels
 from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.filming import STANDING, film
 from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
 from icpi_benchmarks.pixels import STREAM, look, one_thread
 from icpi_ros.core.errors import ObservationMissing
@@ -24,11 +25,10 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.camera import SimulatedCamera
-from icpi_ros.sim.filming import STANDING, film
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import WhyNot, first_possible, simulated_reach
 
 IMPROVER = "embedded"
 ADJUSTMENTS = 5

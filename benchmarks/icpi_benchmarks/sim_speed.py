@@ -21,7 +21,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import block_samples, rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import first_possible, simulated_reach
 
 RAW_BATCH = 64
 

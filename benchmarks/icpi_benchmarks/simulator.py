@@ -12,7 +12,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_reach
 
 Simulate = Callable[[Array], list[ObjectTrajectory | Refusal]]
 """From thetas ``(N, d)`` to the object's paths, or why there is none."""

@@ -15,7 +15,7 @@ from icpi_benchmarks.simulator import simulator
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_reach
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from icpi_ros.runs.setup import examples_hash, find_examples
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_reach
 
 if TYPE_CHECKING:
     from icpi_ros.core.types import Array

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.core.html import table
-from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.units import millimetres
 
 Array = NDArray[np.float64]
 MOVED_BACK = "moved_back"

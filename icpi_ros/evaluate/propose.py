@@ -22,7 +22,7 @@ from icpi_ros.runs.proposing import Proposer
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import find_examples
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, anything, reach_of
+from icpi_ros.tasks.feasibility import WhyNot, anything, reach_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_reach
 
 LOCAL_RADII = (0.10, 0.03, 0.01, 0.003)
 """Half-widths of the successive local searches, as a share of the half-range of theta."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array, Outcome, Proposal, Trial
 from icpi_ros.runs.proposing import Proposer
-from icpi_ros.tasks.feasible import Confinement, WhyNot, first_possible
+from icpi_ros.tasks.feasibility import Confinement, WhyNot, first_possible
 
 FIRST = "first attempt"
 """Provenance of trial 0."""

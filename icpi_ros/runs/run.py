@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, empty
 from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
@@ -47,7 +47,7 @@ from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import Confined, Confinement, WhyNot, anything
+from icpi_ros.tasks.feasibility import Confined, Confinement, WhyNot, anything
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""

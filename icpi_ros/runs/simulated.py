@@ -13,7 +13,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_reach
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.sim.motions import Event, MotionState, Order, Tolerance, Watch, check_order
+from icpi_ros.sim.controller_orders import Event, MotionState, Order, Tolerance, Watch, check_order
 
 SAME = 1e-7
 """Commands that differ by less are the same [rad]."""

@@ -14,8 +14,8 @@ import numpy as np
 from icpi_ros.core.errors import ObservationMissing
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory
+from icpi_ros.motion.primitives import swings
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task

@@ -8,7 +8,7 @@ import numpy as np
 
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory
-from icpi_ros.motion.primitive import Strike, strike_rotation, strikes
+from icpi_ros.motion.primitives import Strike, strike_rotation, strikes
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from icpi_ros.motion.primitive import strike_rotation
+from icpi_ros.motion.primitives import strike_rotation
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.slide import SLIDE

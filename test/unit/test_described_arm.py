@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import MotionRefused, UsageError
 from icpi_ros.core.resources import share_path
-from icpi_ros.motion.primitive import strike_rotation
+from icpi_ros.motion.primitives import strike_rotation
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.check import check_arm

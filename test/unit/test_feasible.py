@@ -10,7 +10,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
-from icpi_ros.tasks.feasible import (
+from icpi_ros.tasks.feasibility import (
     DRAWS,
     Confinement,
     anything,

@@ -21,15 +21,14 @@ from icpi_ros.core.errors import (
 from icpi_ros.core.types import SECOND
 from icpi_ros.motion import path_check
 from icpi_ros.motion.limits_file import load_limits
-from icpi_ros.motion.primitive import Strike, point_to_point, strikes
+from icpi_ros.motion.primitives import Strike, point_to_point, strikes, swings
 from icpi_ros.motion.safety import MAX_POINTS, CheckedTrajectory, SafetyGate
-from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
 from icpi_ros.robots.description.fields import ANGLE, RADIUS, Block
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings.table import check_run
-from icpi_ros.sim.motions import MotionState, Order, Tolerance, Watch
+from icpi_ros.sim.controller_orders import MotionState, Order, Tolerance, Watch
 from icpi_ros.sim.trajectory_controller import ControllerOptions, TrajectoryController
 from icpi_ros.tasks.slide import SLIDE
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import MotionRefused
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import START_TOLERANCE, CheckedTrajectory, SafetyGate
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE

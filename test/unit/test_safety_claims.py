@@ -19,10 +19,10 @@ import icpi_ros
 from icpi_ros.cli import main as command_line
 from icpi_ros.core.errors import MotionRefused, UnknownName, UsageError
 from icpi_ros.learn.dataset.execution import Backend, Execution
-from icpi_ros.motion.carried import BACK, carried_stop, hold_on_path
+from icpi_ros.motion.carried_stop import BACK, carried_stop, hold_on_path
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.path_check import PERIOD, ZOOM, ZOOMS, grid
-from icpi_ros.motion.primitive import slow_move
+from icpi_ros.motion.primitives import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.summary import summarise

@@ -49,7 +49,7 @@ from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.bringup.instance import reserve_domain
 from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph, environment
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import first_possible, simulated_reach
 
 TASK = "slide"
 START_LIMIT, REPLY_LIMIT = 30.0, 15.0

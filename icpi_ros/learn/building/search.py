@@ -22,7 +22,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_reach
 
 LOCAL_SAMPLES = 12
 """Rollouts per goal and round."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
-from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.answers import Answer, EvaluatedRun
 from icpi_ros.evaluate.evaluate import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from icpi_ros.core.types import SECOND, Array
-from icpi_ros.motion.carried import Carried
+from icpi_ros.motion.carried_stop import Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from rclpy.node import Node
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.motion.carried import Carried
+from icpi_ros.motion.carried_stop import Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import action_port

@@ -8,7 +8,7 @@ import numpy as np
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
-from icpi_ros.motion.carried import HOLD_SHARE, HOLD_TIME, Carried
+from icpi_ros.motion.carried_stop import HOLD_SHARE, HOLD_TIME, Carried
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm

@@ -16,7 +16,7 @@ import numpy as np
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND, Array, Tracking
-from icpi_ros.motion.primitive import SAME, slow_move
+from icpi_ros.motion.primitives import SAME, slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm

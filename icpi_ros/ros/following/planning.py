@@ -9,7 +9,7 @@ import numpy as np
 
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
-from icpi_ros.motion.primitive import SAME, slow_move
+from icpi_ros.motion.primitives import SAME, slow_move
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path

@@ -15,7 +15,7 @@ from math import ceil
 from typing import Any
 
 from icpi_ros.core.errors import MotionRefused
-from icpi_ros.motion.carried import CarriedStop, carried_stop
+from icpi_ros.motion.carried_stop import CarriedStop, carried_stop
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.following.stop_leads import Leads

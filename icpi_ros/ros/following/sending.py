@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from icpi_ros.motion.carried import rested
+from icpi_ros.motion.carried_stop import rested
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds

@@ -35,7 +35,7 @@ from icpi_ros.runs.setup import require_model
 from icpi_ros.runs.store.store import TrialStore, UnknownRun
 from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, anything
+from icpi_ros.tasks.feasibility import WhyNot, anything
 
 Code = Improve.Result
 State = Improve.Feedback

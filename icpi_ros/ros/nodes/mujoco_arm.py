@@ -39,7 +39,7 @@ from icpi_ros.ros.sim import arm_faults, camera_port, simulated_controller
 from icpi_ros.ros.sim.camera_port import CameraPort
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.ros.sim.simulated_controller import Answer, SimulatedController
-from icpi_ros.sim.motions import Event, Order
+from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task

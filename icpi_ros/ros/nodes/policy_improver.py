@@ -12,8 +12,8 @@ from rclpy.action.server import ServerGoalHandle
 from icpi_msgs.action import Improve
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Trial
+from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.improvers.shared import check_shared
@@ -34,7 +34,7 @@ from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import reach_of
+from icpi_ros.tasks.feasibility import reach_of
 
 
 class PolicyImprover(IcpiNode):

@@ -16,7 +16,7 @@ from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.serving import RESULT_KEPT
 from icpi_ros.ros.base.spin import IcpiNode
 from icpi_ros.ros.sim.simulated_arm import Snapshot
-from icpi_ros.sim.motions import Event, MotionState, Tolerance, Watch
+from icpi_ros.sim.controller_orders import Event, MotionState, Tolerance, Watch
 
 SHOWN = 50_000_000
 """Time between feedback messages [ns of simulated time]: the controller's default, 20 Hz."""

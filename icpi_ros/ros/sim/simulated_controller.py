@@ -22,7 +22,7 @@ from icpi_ros.ros.base.spin import IcpiNode
 from icpi_ros.ros.base.topics import FOLLOW, STATUS, TRAJECTORY
 from icpi_ros.ros.sim.simulated_action import SimulatedAction
 from icpi_ros.ros.sim.simulated_arm import Snapshot
-from icpi_ros.sim.motions import Event, MotionState, Order, Watch, empty_trajectory
+from icpi_ros.sim.controller_orders import Event, MotionState, Order, Watch, empty_trajectory
 from icpi_ros.sim.trajectory_controller import ControllerOptions
 
 
