@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP_FLAGS ?=
 CORE_VENV ?= .setup/core-venv
 
-.PHONY: help setup setup-test demo test quick test-core lint types fmt lock api clean
+.PHONY: help setup setup-test demo test quick test-core lint types fmt lock api rooms clean
 
 help:
 	@echo "make demo       set up, then one improvement run through the ROS graph"
@@ -55,6 +55,10 @@ lock: setup-test
 	@set -e; given=; for group in uv runtime ros bench dev; do \
 		$(LOCK) requirements/$$group.in $$given -o requirements/$$group.txt; \
 		given="$$given -c requirements/$$group.txt"; done
+
+# The picture of docs/architecture.md.
+rooms: setup-test
+	@$(BIN)/python tools/draw_rooms.py
 
 # The API page, from the docstrings of what `import icpi_ros` offers.
 api: setup-test

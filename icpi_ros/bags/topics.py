@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
-
-from icpi_ros.bags.formats.raw import Channel, shown, why
+from icpi_ros.bags.formats.raw import Channel, shown
 from icpi_ros.core.errors import UnknownName, UsageError
+from icpi_ros.core.yaml_files import FileKind, read_yaml
 
 POSE = "object_pose"
 IMAGE = "camera/image_raw"
@@ -37,7 +36,11 @@ TYPES: Mapping[str, str] = {
 }
 """Topics that are understood, by our relative names, and their types."""
 
-MOST_MAPPING = 2**16
+MAPPING_FILE = FileKind(
+    max_bytes=2**16,
+    name="the mapping of topics ",
+    invalid="cannot read the mapping of topics {path}: not valid YAML",
+)
 
 
 def read_mapping(path: Path) -> dict[str, str]:
@@ -46,11 +49,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     Raises:
         UsageError: it cannot be read, or is no mapping of our topics to topics of a bag.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) if len(text) <= MOST_MAPPING else None
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as exc:
-        raise UsageError(f"cannot read the mapping of topics {path}: {why(exc)}") from exc
+    content = read_yaml(path, MAPPING_FILE)
     pairs = content.items() if isinstance(content, dict) else ()
     found = {n: t for n, t in pairs if isinstance(n, str) and isinstance(t, str)}
     if not found or len(found) < len(pairs):

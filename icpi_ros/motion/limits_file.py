@@ -11,15 +11,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UsageError
+from icpi_ros.core.yaml_files import FileKind, number, parse_yaml, read_text
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.base import Arm, ArmLimits
 from icpi_ros.robots.hashed_file import HashedFile
 
-_LARGEST = 100_000
-"""Bytes; a file of limits has a few hundred."""
+LIMITS_FILE = FileKind(
+    InvalidValue,
+    max_bytes=100_000,
+    name="limits ",
+    invalid="{path} is no YAML",
+    twice="it has {key} twice: leave one of them",
+)
 
 
 def load_limits(path: Path, arm: Arm) -> tuple[ArmLimits, HashedFile]:
@@ -29,14 +33,14 @@ def load_limits(path: Path, arm: Arm) -> tuple[ArmLimits, HashedFile]:
         InvalidValue: one line: the file is missing or no YAML, a key is unknown or there twice,
             a value is not a finite number or looser than the arm's own.
     """
-    content = _read(path)
-    changes = {key: _value(node) for key, node in _entries(content, path)}
+    text = read_text(path, LIMITS_FILE)
+    changes = _read(text, path)
     try:
         limits = arm.limits.tightened(changes, arm.joints)
     except UsageError as exc:
-        text = f"{path}, limits of {arm.name}: {exc}"
-        raise InvalidValue(replace(exc.refusal, text=text)) from exc
-    return limits, HashedFile.of(path, content)
+        why = f"{path}, limits of {arm.name}: {exc}"
+        raise InvalidValue(replace(exc.refusal, text=why)) from exc
+    return limits, HashedFile.of(path, text.encode())
 
 
 def gate_of(arm: Arm, limits: str) -> SafetyGate:
@@ -60,53 +64,12 @@ def gate_and_file(arm: Arm, limits: str) -> tuple[SafetyGate, HashedFile | None]
     return SafetyGate(arm, values), file
 
 
-def _read(path: Path) -> bytes:
-    """Return the bytes of a file of limits."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as exc:
-        text = f"cannot read limits {path}: {exc.strerror or exc}"
-        raise InvalidValue(Refusal(text, Kind.UNREADABLE)) from exc
-    if len(content) > _LARGEST:
-        text = f"{path} is too large for a file of limits"
-        raise InvalidValue(Refusal(text, Kind.UNREADABLE))
-    return content
-
-
-def _entries(content: bytes, path: Path) -> list[tuple[str, yaml.Node]]:
-    """Return the keys of a file with their nodes; nodes, because a key may be there twice."""
-    try:
-        root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        text = f"{path} is no YAML: {' '.join(str(exc).split())[:160]}"
-        raise InvalidValue(Refusal(text, Kind.UNREADABLE)) from exc
-    if not isinstance(root, yaml.MappingNode) or not root.value:
+def _read(text: str, path: Path) -> dict[str, object]:
+    content = parse_yaml(text, path, LIMITS_FILE)
+    if not isinstance(content, dict) or not content:
         text = f"{path} holds no limits: expected keys like velocity: 1.5"
         raise InvalidValue(Refusal(text, Kind.MISSING))
-    entries = [(str(key.value), node) for key, node in root.value]
-    names = [name for name, _ in entries]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        text = f"{path} has {min(twice)} twice: leave one of them"
-        raise InvalidValue(Refusal(text, Kind.DUPLICATE, min(twice), field=min(twice)))
-    return entries
-
-
-def _value(node: yaml.Node) -> object:
-    """Return a number, a list of numbers, or the text that is none.
-
-    By hand, because YAML 1.1 takes 1e-3 for text.
-    """
-    if isinstance(node, yaml.SequenceNode):
-        return [_scalar(item) for item in node.value]
-    return _scalar(node)
-
-
-def _scalar(node: yaml.Node) -> object:
-    if not isinstance(node, yaml.ScalarNode):
-        return "a list or block"
-    try:
-        return float(node.value)
-    except ValueError:
-        return str(node.value)
+    return {
+        str(key): [number(item) for item in value] if isinstance(value, list) else number(value)
+        for key, value in content.items()
+    }

@@ -11,6 +11,7 @@ import numpy as np
 
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UnknownName
 from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import shown
 
 _LOWER = ("lower", "workspace_lower")
 """Limits that are tighter when they are larger; all others when they are smaller."""
@@ -134,7 +135,7 @@ def _numbers(key: str, value: object, count: int) -> Array:
     numbers = [v for v in items if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) != len(items) or len(items) != count or not np.isfinite(numbers).all():
         many = f" or a list of {count}" if count > 1 else ""
-        text = f"{key} must be one finite number{many}, is {value!r}"
+        text = f"{key} must be one finite number{many}, is {shown(value)}"
         raise InvalidValue(Refusal(text, Kind.FORM, key, value=value, field=key))
     return np.array(numbers, dtype=np.float64)
 

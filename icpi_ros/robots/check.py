@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm
-from icpi_ros.robots.clearance import least_clearance, lowest
+from icpi_ros.robots.body import Body, free_pieces, heights
 
 SAMPLES = 200
 """Joint positions that are drawn for a check."""
@@ -114,13 +115,23 @@ def _home_stiffness(arm: Arm) -> Finding:
 
 
 def _home_contact(arm: Arm) -> Finding:
-    near = least_clearance(arm, arm.home)
-    text = f"{near.first} and {near.second} are {1e3 * near.distance:.0f} mm apart"
-    return Finding("home without self-contact", near.distance > 0.0, text)
+    """The gate takes the arm at home; pieces that it never compares are named."""
+    try:
+        body = Body(arm)
+    except InvalidValue as exc:
+        return Finding("home without self-contact", False, str(exc))
+    distance, first, second = body.nearest(arm.links(arm.home))
+    text = f"{first} and {second} are {1e3 * distance:.0f} mm apart"
+    if body.constant:
+        names = ", ".join(f"{a} and {b}" for a, b in body.constant)
+        text += f"; never compared, because they touch at home: {names}"
+    return Finding("home without self-contact", True, text)
 
 
 def _home_height(arm: Arm) -> Finding:
-    height, name = lowest(arm, arm.home)
+    free = [arm.body[i] for i in free_pieces(arm)]
+    found = heights(free, arm.links(arm.home)[np.newaxis])[0]
+    height, name = float(found.min()), free[int(found.argmin())].name
     floor = float(arm.limits.workspace_lower[2])
     text = f"lowest piece is {name} at z = {height:.3f} m, workspace from {floor:g} m"
     return Finding("home above the table", height >= floor, text)

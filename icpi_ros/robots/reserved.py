@@ -10,8 +10,9 @@ from functools import cache
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
 from icpi_ros.core.resources import share_path
+from icpi_ros.core.yaml_files import parse_yaml, read_text
 from icpi_ros.robots import ARMS
-from icpi_ros.robots.description.yaml_file import parse_yaml, read_text
+from icpi_ros.robots.description.fields import ARM_FILE
 from icpi_ros.robots.hashed_file import HashedFile
 
 
@@ -39,8 +40,8 @@ def _shipped() -> dict[str, str]:
     found = {}
     for path in sorted(share_path("config", "arms").glob("*.y*ml")):
         with contextlib.suppress(DescriptionError):  # somebody else's file, or a draft
-            text = read_text(path)
-            content = parse_yaml(text, path)
+            text = read_text(path, ARM_FILE)
+            content = parse_yaml(text, path, ARM_FILE)
             if isinstance(content, dict) and isinstance(name := content.get("name"), str):
                 found[name] = HashedFile.of(path, text.encode()).sha256
     return found

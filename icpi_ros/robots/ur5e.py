@@ -1,79 +1,47 @@
-"""Universal Robots UR5e with a striking blade on the flange.
+"""Universal Robots UR5e with a striking blade on the flange: ``config/arms/ur5e.yaml``, and more.
 
-Kinematics: Denavit-Hartenberg parameters published by Universal Robots ("DH Parameters for
-calculations of kinematics and dynamics", UR5e).  Closed-form inverse after Hawkins, "Analytic
-Inverse Kinematics for the Universal Robots UR-5/UR-10 Arms" (Georgia Tech, 2013).
-Frame: the DH base frame (ROS ``base``; ``base_link`` is turned by 180 deg about z).
+All numbers stand in that file.  What is here is exact where a described arm is iterative: the
+closed-form inverse after Hawkins, "Analytic Inverse Kinematics for the Universal Robots UR-5/UR-10
+Arms" (Georgia Tech, 2013).  Frame: the Denavit-Hartenberg base frame (ROS ``base``; ``base_link``
+is turned by 180 deg about z).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import read_yaml
 from icpi_ros.robots.base import Arm, ArmLimits, Capsule
+from icpi_ros.robots.description.fields import ARM_FILE
+from icpi_ros.robots.description.reading import load_arm
 
-D1, A2, A3, D4, D5, D6 = 0.1625, -0.425, -0.3922, 0.1333, 0.0997, 0.0996
-_DH = (  # a [m], alpha [rad], d [m]
-    (0.0, np.pi / 2, D1),
-    (A2, 0.0, 0.0),
-    (A3, 0.0, 0.0),
-    (0.0, np.pi / 2, D4),
-    (0.0, -np.pi / 2, D5),
-    (0.0, 0.0, D6),
-)
+_FILE = share_path("config", "arms", "ur5e.yaml")
+_DESCRIPTION = load_arm(_FILE).description
+_CONTENT = read_yaml(_FILE, ARM_FILE)  # checked by what has just loaded it
+_DH = tuple((row["a"], row["alpha"], row["d"]) for row in _CONTENT["joints"])
+"""Rows of a [m], alpha [rad], d [m]."""
+D4, D6 = _DH[3][2], _DH[5][2]
+A2, A3 = _DH[1][0], _DH[2][0]
 
 
 class Ur5e(Arm):
     """UR5e; branch of the inverse: elbow up, wrist 2 at -90 deg when the tool points down."""
 
     name: str = "ur5e"
-    tool_length: float = 0.15
+    tool_length: float = _CONTENT["tool"]["xyz"][2]
     """Distance from the flange to the tool point along the flange's z axis [m]."""
-    joints: tuple[str, ...] = (
-        "shoulder_pan_joint",
-        "shoulder_lift_joint",
-        "elbow_joint",
-        "wrist_1_joint",
-        "wrist_2_joint",
-        "wrist_3_joint",
-    )
-    home: Array = np.array([2.478, -1.138, 1.393, -1.825, -1.5708, 0.907])
-
-    # Positions: +-360 deg, elbow +-180 deg; speed 180 deg/s (UR5e data sheet).  UR publishes no
-    # acceleration limit: 40 rad/s^2 is our choice, 1.6 times what the fastest strike needs.
-    limits: ArmLimits = ArmLimits(
-        lower=np.array([-2 * np.pi, -2 * np.pi, -np.pi, -2 * np.pi, -2 * np.pi, -2 * np.pi]),
-        upper=np.array([2 * np.pi, 2 * np.pi, np.pi, 2 * np.pi, 2 * np.pi, 2 * np.pi]),
-        velocity=np.full(6, np.pi),
-        acceleration=np.full(6, 40.0),
-        workspace_lower=np.array([-0.95, -0.95, 0.008]),
-        workspace_upper=np.array([0.95, 0.95, 2.6]),
-        tool_speed=4.0,
-        tool_mass=0.3,
-        tool_energy=2.4,
-    )
+    joints: tuple[str, ...] = _DESCRIPTION.joints
+    home: Array = _DESCRIPTION.home
+    limits: ArmLimits = _DESCRIPTION.limits
+    tool: tuple[Capsule, ...] = _DESCRIPTION.body[len(_DH) :]
+    """Pieces of the tool, in the frame of link 6."""
 
     @property
     def body(self) -> tuple[Capsule, ...]:
-        """See :attr:`Arm.body`; pieces as in sim/ur5e.xml, the blade as one across the tool."""
-        flange = D6 + self.tool_length
-        return (
-            _piece("shoulder", 1, (0, 0, 0.0), (0, 0, 0.16), 0.06),
-            _piece("upper arm", 2, (0, 0, 0.12), (A2, 0, 0.12), 0.05),
-            _piece("forearm", 3, (0, 0, 0.01), (A3, 0, 0.01), 0.042),
-            _piece("wrist 1", 4, (0, 0, 0.03), (0, 0, D4), 0.038),
-            _piece("wrist 2", 5, (0, 0, 0), (0, 0, D5), 0.038),
-            _piece("wrist 3", 6, (0, 0, 0.06), (0, 0, D6), 0.036),
-            *self._tool(flange),
-        )
-
-    def _tool(self, end: float) -> tuple[Capsule, ...]:
-        """Stem and blade, in the frame of link 6; ``end`` is the tool point's height there [m]."""
-        return (
-            _piece("tool", 6, (0, 0, D6), (0, 0, end - 0.01), 0.01),
-            _piece("blade", 6, (-0.08, 0, end), (0.08, 0, end), 0.0075),
-        )
+        """See :attr:`Arm.body`; one piece for each link, and the tool."""
+        return (*_DESCRIPTION.body[: len(_DH)], *self.tool)
 
     def links(self, q: Array) -> Array:
         """See :meth:`Arm.links`."""
@@ -145,10 +113,6 @@ class Ur5e(Arm):
             frame = frame @ turns[..., joint, :, :]
             frames.append(frame)
         return frames
-
-
-def _piece(name: str, link: int, start: object, end: object, radius: float) -> Capsule:
-    return Capsule(name, link, np.array(start, float), np.array(end, float), radius)
 
 
 def _minus_y_axis(frame: Array) -> Array:

@@ -38,9 +38,9 @@ class Ur5eStick(Ur5e):
         tool_energy=7.4,
     )
 
-    def _tool(self, end: float) -> tuple[Capsule, ...]:
-        """The stick, in the frame of link 6."""
-        return (Capsule("stick", 6, np.array([0, 0, D6]), np.array([0, 0, end]), 0.01),)
+    tool: tuple[Capsule, ...] = (
+        Capsule("stick", 6, np.array([0, 0, D6]), np.array([0, 0, D6 + tool_length]), 0.01),
+    )
 
 
 UR5E_STICK = Ur5eStick()

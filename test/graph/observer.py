@@ -14,6 +14,10 @@ MOMENTS = 20
 """How often the middle of a motion may be missed."""
 
 
+class MotionOver(AssertionError):
+    """A motion ended, with the answer in ``args``, before its feedback told of a phase."""
+
+
 class Observer(ClientNode):
     def __init__(self, namespace):
         super().__init__("observer", namespace)
@@ -69,7 +73,8 @@ class Observer(ClientNode):
     def until(self, phase, result):
         """Wait for a phase of the motion whose result is still to come."""
         self.wait(lambda: phase in self.feedback or result.done(), f"phase {phase}")
-        assert phase in self.feedback, result.result()
+        if phase not in self.feedback:
+            raise MotionOver(result.result())
 
     def cancel(self, handle):
         return self.reply(self.motions.cancel(handle))
@@ -80,7 +85,10 @@ class Observer(ClientNode):
         A busy machine may come too late: the motion is done, and another one is interrupted.
         """
         for number in range(MOMENTS):
-            answer = attempt(number)
+            try:
+                answer = attempt(number)
+            except MotionOver as over:
+                (answer,) = over.args
             if answer.result.error_code != ExecuteMotion.Result.NONE:
                 return answer
         raise AssertionError(f"{MOMENTS} motions were over before they were interrupted")

@@ -2,8 +2,12 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from icpi_ros.core.resources import share_path
 from icpi_ros.motion.primitives import strike_rotation
+from icpi_ros.robots import find_arm
+from icpi_ros.robots.origin import limits_digest
 from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.robots.ur5e_stick import UR5E_STICK
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.slide import SLIDE
 
@@ -62,3 +66,20 @@ def test_links_and_body_agree_with_the_simulated_arm():
         blade = next(piece for piece in UR5E.body if piece.name == "blade")
         middle = frames[6] @ np.append(0.5 * (blade.start + blade.end), 1.0)
         np.testing.assert_allclose(middle[:3], UR5E.tool_pose(q)[0], atol=1e-9)
+
+
+def test_the_limits_are_those_that_logs_and_data_sets_know_by_their_hash():
+    assert limits_digest(UR5E.limits) == "9226e1948114"
+    assert limits_digest(UR5E_STICK.limits) == "56cef5b782fa"
+
+
+def test_the_built_in_arm_takes_its_numbers_from_its_file():
+    described = find_arm(str(share_path("config", "arms", "ur5e.yaml")))
+    assert UR5E.joints == described.joints
+    assert UR5E.home.tobytes() == described.home.tobytes()
+    for ours, theirs in zip(UR5E.body, described.body, strict=True):
+        assert (ours.name, ours.link, ours.radius) == (theirs.name, theirs.link, theirs.radius)
+        assert ours.start.tobytes() == theirs.start.tobytes()
+        assert ours.end.tobytes() == theirs.end.tobytes()
+    assert [piece.name for piece in UR5E_STICK.body[-2:]] == ["wrist 3", "stick"]
+    np.testing.assert_array_equal(UR5E_STICK.body[-1].start, UR5E.body[-2].start)

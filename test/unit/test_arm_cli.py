@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import Kind, Refusal
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 from icpi_ros.core.resources import share_path
-from icpi_ros.robots import ARMS
+from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.check import check_arm
 from icpi_ros.tasks.reach import OUT_OF_REACH, reach, reason_of
 from icpi_ros.tasks.slide import SLIDE, Slide
@@ -101,6 +102,29 @@ def test_a_description_that_is_not_sound_ends_with_two(tmp_path, capsys):
     assert "BAD home without self-contact" in printed.out
     assert "strokes of" not in printed.out
     assert "is not sound: mend home without self-contact" in printed.err
+
+
+def home_contact(tmp_path, radius):
+    """Return an FR3 with a hand of that radius, and what is found of it."""
+    file = edited(tmp_path, "radius: 0.04, mass: 0.5}", f"radius: {radius}, mass: 0.5}}")
+    arm = find_arm(str(file))
+    (found,) = [f for f in check_arm(arm) if f.what == "home without self-contact"]
+    return arm, found
+
+
+def test_a_home_that_the_gate_refuses_is_not_sound(tmp_path):
+    arm, found = home_contact(tmp_path, 0.35)
+    with pytest.raises(InvalidValue) as caught:
+        SafetyGate(arm)
+    assert (found.sound, found.text) == (False, str(caught.value))
+
+
+def test_pieces_that_the_gate_never_compares_are_named(tmp_path):
+    arm, found = home_contact(tmp_path, 0.2)
+    SafetyGate(arm)
+    assert found.sound
+    assert re.search(r"26 mm apart; never compared, .*: .*forearm and hand", found.text)
+    assert "compared" not in home_contact(tmp_path, 0.05)[1].text
 
 
 def test_an_arm_whose_joints_are_all_parallel_is_not_sound(tmp_path, capsys):

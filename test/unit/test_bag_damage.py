@@ -258,6 +258,7 @@ INFO = "rosbag2_bagfile_information:\n  version: 9\n  relative_file_paths: "
         f"{LAUGHS}{INFO}[bag.mcap]\n  compression_mode: *a9\n",
         f"{LAUGHS}{INFO}[*a9]\n",
         f"{MERGES}{INFO}[bag.mcap]\n",
+        "[" * 100_000,
     ],
 )
 def test_metadata_that_would_grow_beyond_bounds_does_no_harm(tmp_path, text):

@@ -12,8 +12,8 @@ from icpi_ros.core.resources import share_path
 from icpi_ros.motion.primitives import strike_rotation
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots.body import Body
 from icpi_ros.robots.check import check_arm
-from icpi_ros.robots.clearance import least_clearance
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
@@ -260,7 +260,7 @@ def test_the_closest_pieces_are_found():
             for b, two in enumerate(FR3.body)
             if a < b and abs(one.link - two.link) > 1
         ]
-        assert least_clearance(FR3, q).distance == pytest.approx(min(gaps), abs=2e-3)
+        assert Body(FR3).nearest(links)[0] == pytest.approx(min(gaps), abs=2e-3)
 
 
 def test_a_name_or_a_path_finds_an_arm(tmp_path, monkeypatch):

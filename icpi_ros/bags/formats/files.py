@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import yaml
-
 from icpi_ros.bags.formats.compressed import SUFFIX, CompressedFile, CompressedMessages
 from icpi_ros.bags.formats.mcap_file import McapFile
 from icpi_ros.bags.formats.metadata import METADATA
 from icpi_ros.bags.formats.raw import Notes
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.yaml_files import FileKind, read_yaml
 
-MOST_METADATA = 2**20
-"""Largest metadata.yaml that is read [B]."""
+METADATA_FILE = FileKind(max_bytes=2**20)
+"""Written by others, its keys are not checked: newer versions have more of them."""
 NEWEST = 9
 """Newest version of the metadata that is known; newer ones are read all the same, and noted."""
-LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
 _MOST_NAME = 255
 HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
@@ -120,12 +118,8 @@ def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | Non
 
 def _information(path: Path) -> dict[str, Any] | None:
     try:
-        if not path.is_file() or path.stat().st_size > MOST_METADATA:
-            return None
-        text = path.read_text(encoding="utf-8")
-        # A few merged mappings can grow beyond any memory, and no bag has them.
-        content = None if "<<" in text else yaml.load(text, Loader=LOADER)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        content = read_yaml(path, METADATA_FILE) if path.is_file() else None
+    except (OSError, UsageError):
         return None
     info = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None
     return info if isinstance(info, dict) else None

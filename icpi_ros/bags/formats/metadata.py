@@ -75,6 +75,7 @@ def _topic(topic: TopicInfo) -> dict[str, Any]:
             "name": topic.topic,
             "type": topic.kind,
             "serialization_format": "cdr",
+            # Text that this process has just made, see qos_text.py: no file's.
             "offered_qos_profiles": yaml.safe_load(topic.qos) or [],
             "type_description_hash": topic.digest,
         },

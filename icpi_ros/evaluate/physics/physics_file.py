@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from icpi_ros.core.errors import InvalidValue, UsageError
-from icpi_ros.core.files import replacing
+from icpi_ros.core.yaml_files import FileKind, read_yaml, shown, unknown_key, write_yaml
 from icpi_ros.evaluate.physics.estimate import Estimate
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 
 SCHEMA = 1
-_LARGEST = 100_000
-"""Bytes; such a file has 1,500."""
+PHYSICS_FILE = FileKind(max_bytes=100_000, invalid="{path} is not YAML")
+KEYS = ("icpi_physics", "task", "scene", "names", "physics", "covariance", "parameters", "made")
 
 
 def save(path: Path, estimate: Estimate, how: str, date: str) -> None:
@@ -50,9 +48,7 @@ def save(path: Path, estimate: Estimate, how: str, date: str) -> None:
             "noise_m": estimate.noise,
         },
     }
-    with replacing(path) as temporary:
-        text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
-        temporary.write_text(text, encoding="utf-8")
+    write_yaml(path, content)
 
 
 def load(path: Path, task: Task) -> Belief:
@@ -80,18 +76,15 @@ def load(path: Path, task: Task) -> Belief:
         raise UsageError(f"{path} is damaged ({why}): calibrate again") from None
     except InvalidValue as exc:
         raise UsageError(f"{path}: {exc}") from None
+    if unknown := unknown_key(content, KEYS):
+        key, hint = unknown
+        allowed = ", ".join(KEYS)
+        raise UsageError(f"{path}: unknown key {shown(key)}: allowed are {allowed}{hint}")
     return belief
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path} is too large to hold physics")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror or exc}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise UsageError(f"{path} is not YAML") from None
+    content = read_yaml(path, PHYSICS_FILE)
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no physics: expected what `icpi calibrate physics` writes")
     return content

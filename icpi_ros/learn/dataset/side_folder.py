@@ -7,14 +7,13 @@ continues from it after a crash, a kill, a full disk or Ctrl-C; other work is re
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.locks import FileLock, LockTaken
 from icpi_ros.core.redact import Json
 from icpi_ros.learn.dataset.parquet import differences
 
@@ -59,13 +58,17 @@ class SideFolder:
         self._manifest: dict[str, Any] = json.loads(json.dumps(manifest))
         try:
             self.folder.mkdir(exist_ok=True)
-            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = FileLock(self.folder / LOCK)
+        except LockTaken:
+            raise self.error(
+                f"another process is {self.doing} {self._out}: wait for it, or name another file"
+            ) from None
         except OSError as exc:
             raise self.refused(exc) from exc
         try:
             self._enter()
         except BaseException:
-            os.close(self._lock)
+            self._lock.release()
             raise
 
     def __enter__(self) -> Self:
@@ -79,7 +82,7 @@ class SideFolder:
         trace: TracebackType | None,
     ) -> None:
         """Unlock the folder; what it holds stays."""
-        os.close(self._lock)
+        self._lock.release()
 
     def pieces(self) -> list[Path]:
         """Return the files that belong to the work, apart from manifest and lock."""
@@ -99,12 +102,6 @@ class SideFolder:
         return self.error(f"cannot write {self.folder}: {exc.strerror or exc}")
 
     def _enter(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise self.error(
-                f"another process is {self.doing} {self._out}: wait for it, or name another file"
-            ) from None
         path = self.folder / MANIFEST
         try:
             if path.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import json
 import logging
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.locks import lock_until_closed
 from icpi_ros.core.redact import redact
 
 VERSION = 1
@@ -62,7 +62,7 @@ class Tape:
         if _stamp(self.path.stat()) == self._stamp:
             return
         with self.path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)  # never half a line of another process
+            lock_until_closed(file.fileno(), shared=True)  # never half a line of another process
             stamp = _stamp(os.fstat(file.fileno()))
             file.seek(self._end - len(self._last))
             news = file.read()
@@ -143,7 +143,7 @@ class Tape:
         clean = redact(json.loads(json.dumps({"cassette": VERSION} | entry)))
         line = json.dumps(clean, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
         with self._lock, self.path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_until_closed(file.fileno())
             _write_all(file.fileno(), (b"" if _ends_a_line(file) else b"\n") + line)
 
 

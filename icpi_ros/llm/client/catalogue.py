@@ -16,11 +16,13 @@ from typing import Any
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.resources import share_path
+from icpi_ros.core.yaml_files import FileKind, read_yaml, unknown_key
 from icpi_ros.llm.client.formats import LADDER
 from icpi_ros.llm.client.profile import VARIABLE_NAME, Price, Profile, is_plain_url
 
 FILE_VARIABLE = "ICPI_MODELS"
 """Environment variable with the path of the user's own file."""
+MODELS_FILE = FileKind(InvalidValue, name="the models file ")
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 _Read = Callable[[Any], Any]
 
@@ -62,7 +64,7 @@ def read_catalogue(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         InvalidValue: the message names file, entry and key, and what is allowed.
     """
-    document = _load(path)
+    document = read_yaml(path, MODELS_FILE)
     if not isinstance(document, dict) or not isinstance(document.get("models"), dict):
         raise InvalidValue(f"{path}: must hold a mapping `models:` of names to settings")
     _refuse_others(document, ("models",), str(path))
@@ -70,19 +72,6 @@ def read_catalogue(path: Path) -> dict[str, dict[str, Any]]:
         _entry_name(name, path): _read_entry(entry, f"{path}: model {redact_text(str(name))}")
         for name, entry in document["models"].items()
     }
-
-
-def _load(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise InvalidValue(f"cannot read the models file {path}: {exc.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        mark = getattr(exc, "problem_mark", None)
-        place = f" at line {mark.line + 1}" if mark else ""
-        raise InvalidValue(f"{path}: not valid YAML{place}") from None
 
 
 def _entry_name(name: Any, path: Path) -> str:
@@ -108,10 +97,9 @@ def _read_entry(entry: Any, where: str) -> dict[str, Any]:
 
 
 def _refuse_others(mapping: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
-    for key in mapping:
-        if key not in known:
-            shown = redact_text(str(key))
-            raise InvalidValue(f"{where}: unknown key {shown!r}: choose from {', '.join(known)}")
+    if unknown := unknown_key(mapping, known):
+        key, hint = redact_text(str(unknown[0])), unknown[1]
+        raise InvalidValue(f"{where}: unknown key {key!r}: choose from {', '.join(known)}{hint}")
 
 
 @functools.cache

@@ -13,18 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from icpi_ros.core.errors import CalibrationFileError, InvalidValue
-from icpi_ros.core.files import replacing
 from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import FileKind, read_yaml, shown, unknown_key, write_yaml
 from icpi_ros.perception.calibration.yaml_values import data, floats, whole
 from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
 
 SCHEMA = 1
 MODEL = "plumb_bob"
-_LARGEST = 1_000_000
-"""Bytes; a camera's file has 2,000."""
+KEYS = ("schema", "intrinsics", "pose")
+"""Of our own block."""
+CALIBRATION_FILE = FileKind(
+    CalibrationFileError,
+    name="calibration ",
+    remedy="; make one with `icpi calibrate camera`",
+    invalid="{path} is no YAML",
+)
+"""Only keys in our own block are checked: other programs have more of theirs."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,7 @@ def save(path: Path, calibration: Calibration) -> None:
         "projection_matrix": _matrix(np.column_stack([intrinsics.matrix, np.zeros(3)])),
         "icpi": ours,
     }
-    with replacing(path) as temporary:
-        text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
-        temporary.write_text(text, encoding="utf-8")
+    write_yaml(path, content)
 
 
 def _matrix(values: Array) -> dict[str, Any]:
@@ -159,19 +163,7 @@ def load(path: Path) -> Calibration:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """Return the file's keys; all values are still text: YAML 1.1 reads 1e-05 as a string."""
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise CalibrationFileError(f"{path} is too large for a camera's calibration")
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except OSError as exc:
-        raise CalibrationFileError(
-            f"cannot read calibration {path}: {exc.strerror or exc}; make one with "
-            "`icpi calibrate camera`"
-        ) from exc
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        reason = " ".join(str(exc).split())[:160]
-        raise CalibrationFileError(f"{path} is no YAML: {reason}") from exc
+    content = read_yaml(path, CALIBRATION_FILE)
     if not isinstance(content, dict):
         raise CalibrationFileError(f"{path} is no calibration: expected keys like image_width")
     return content
@@ -185,12 +177,15 @@ def _check_schema(ours: Mapping[str, Any]) -> None:
         raise InvalidValue(
             f"its schema {schema} is newer than this program's ({SCHEMA}): update icpi_ros"
         )
+    if unknown := unknown_key(ours, KEYS):
+        key, hint = unknown
+        raise InvalidValue(f"icpi: unknown key {shown(key)}: allowed are {', '.join(KEYS)}{hint}")
 
 
 def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
     model = content.get("distortion_model", MODEL)
     if model != MODEL:
-        raise InvalidValue(f"distortion_model {model!r}: only {MODEL} is supported")
+        raise InvalidValue(f"distortion_model {shown(model)}: only {MODEL} is supported")
     return Intrinsics(
         width=whole(content, "image_width", "image_width"),
         height=whole(content, "image_height", "image_height"),
@@ -203,7 +198,7 @@ def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, Origin | None]:
     if not isinstance(block, dict):
         raise InvalidValue("icpi.pose is no block of keys")
     if block.get("from", "base") != "base":
-        raise InvalidValue(f"icpi.pose.from is {block['from']!r}: must be 'base'")
+        raise InvalidValue(f"icpi.pose.from is {shown(block['from'])}: must be 'base'")
     rotation = data(block, "rotation", (3, 3))
     translation = floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
     frame = block.get("to", "camera_optical")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,9 @@ import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
 from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import FileKind, shown, unknown_key
+
+ARM_FILE = FileKind(DescriptionError)
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,11 @@ class Block:
         if not isinstance(value, dict):
             text = f"{where} is {shown(value)}: must be a mapping of {allowed}"
             raise DescriptionError(Refusal(text, Kind.FORM, value=value))
-        for key in value:
-            if key not in required and key not in optional:
-                text = f"{where}: unknown key {shown(key)}: allowed are {allowed}"
-                limit = (*required, *optional)
-                raise DescriptionError(Refusal(text, Kind.UNKNOWN_NAME, value=key, limit=limit))
+        known = (*required, *optional)
+        if unknown := unknown_key(value, known):
+            key, hint = unknown
+            text = f"{where}: unknown key {shown(key)}: allowed are {allowed}{hint}"
+            raise DescriptionError(Refusal(text, Kind.UNKNOWN_NAME, value=key, limit=known))
         for key in required:
             if key not in value:
                 text = f"{where}: {key} is missing: needed are {allowed}"
@@ -159,8 +161,3 @@ class Block:
             hint = f" ({quantity.hint})" if quantity.hint else ""
             raise refused(Kind.OUT_OF_BOUNDS, f"at most {most:.4g} {unit}{hint}")
         return float(value)
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message: one short line, however large it is."""
-    return " ".join(reprlib.repr(value).split())

@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
 from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import parse_yaml, read_text
 from icpi_ros.robots.base import ArmLimits, Capsule
 from icpi_ros.robots.chain import Chain, axis_frame, dh_step, placed
 from icpi_ros.robots.described import DescribedArm, Description, Servos
 from icpi_ros.robots.description import fields
-from icpi_ros.robots.description.fields import Block
-from icpi_ros.robots.description.urdf import UrdfChain, read_urdf
-from icpi_ros.robots.description.yaml_file import parse_yaml, read_text
+from icpi_ros.robots.description.fields import ARM_FILE, Block
 from icpi_ros.robots.hashed_file import HashedFile
 from icpi_ros.robots.reserved import check_name
+
+if TYPE_CHECKING:
+    from icpi_ros.robots.description.urdf import UrdfChain
 
 FEWEST_JOINTS, MOST_JOINTS = 6, 12
 LINK_MASS = 2.0
@@ -54,9 +56,9 @@ def load_arm(path: Path) -> DescribedArm:
         DescriptionError: the file cannot be read or holds what is not allowed, or its name is
             that of an arm of the package; the message names file, key, value and what is allowed.
     """
-    text = read_text(path)
+    text = read_text(path, ARM_FILE)
     file = HashedFile.of(path, text.encode())
-    top = Block.of(str(path), parse_yaml(text, path), _REQUIRED, _OPTIONAL)
+    top = Block.of(str(path), parse_yaml(text, path, ARM_FILE), _REQUIRED, _OPTIONAL)
     name = top.text("name")
     if not _NAME.fullmatch(name):
         raise top.fail("name", "small letters, digits and _, a letter first, at most 40")
@@ -113,6 +115,10 @@ def _skeleton(top: Block, path: Path) -> _Skeleton:
 
 
 def _from_urdf(top: Block, path: Path) -> _Skeleton:
+    from icpi_ros.robots.description.urdf import (
+        read_urdf,  # with an XML parser, which few arms need
+    )
+
     block = top.inner("urdf", ("file", "base", "tip"))
     if top.has("flange"):
         text = f"{top.where}: flange is the URDF's tip link: leave it out"

@@ -14,11 +14,12 @@ import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
 from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import FileKind, read_text
 from icpi_ros.robots.chain import placed
 from icpi_ros.robots.description.fields import ANGLE, DIRECTION, LENGTH, RATE, Block
-from icpi_ros.robots.description.yaml_file import read_text
 from icpi_ros.robots.hashed_file import HashedFile
 
+URDF_FILE = FileKind(DescriptionError, invalid="{path}: not valid XML")
 _TURNING = ("revolute", "continuous")
 _Element = ElementTree.Element
 
@@ -53,7 +54,7 @@ def read_urdf(path: Path, base: str, tip: str) -> UrdfChain:
     Raises:
         DescriptionError: no URDF, no such links, or a joint that is not fixed or revolute.
     """
-    text = read_text(path)
+    text = read_text(path, URDF_FILE)
     path_up = _way(_joints(text, path), path, base, tip)
     names, origins, axes, limits = list[str](), list[Array](), list[Array](), list[list[float]]()
     carried = np.eye(4)

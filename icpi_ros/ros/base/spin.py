@@ -26,9 +26,10 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.locks import FileLock
 from icpi_ros.core.text import printable
 from icpi_ros.ros.base.node_logger import NodeLogger
-from icpi_ros.ros.bringup.instance import Held, hold_name
+from icpi_ros.ros.bringup.instance import hold_name
 from icpi_ros.ros.bringup.parent import Parent
 
 POLL = 0.2
@@ -64,7 +65,7 @@ class IcpiNode(Node):
         self.stopping = threading.Event()
         self.closed = threading.Event()
         """Set once callbacks may find their publishers gone."""
-        self._held: list[Held] = [hold_name(self.get_fully_qualified_name())]
+        self._held: list[FileLock] = [hold_name(self.get_fully_qualified_name())]
 
     def get_logger(self) -> NodeLogger:
         """Return the node's logger, which shows what is not printable as visible escapes."""

@@ -6,15 +6,13 @@ file lock does refuse, and the kernel drops it whatever way its holder ends.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from icpi_ros.core.errors import StoreError, UsageError
+from icpi_ros.core.locks import FileLock, LockTaken
 
 DOMAINS = range(1, 102)
 """Domain ids that do not meet the ephemeral ports of Linux; 0 is left to other people's nodes."""
@@ -38,37 +36,15 @@ def _shared_tmp() -> Path:
     return Path(tempfile.gettempdir()) / f"icpi-{os.getuid()}"
 
 
-class Held:
-    """A lock that is held until :meth:`release` or the end of the process."""
-
-    def __init__(self, file: IO[str]) -> None:
-        """Keep the locked file open."""
-        self._file = file
-
-    def release(self) -> None:
-        """Give it back; releasing twice is allowed."""
-        self._file.close()
-
-
-def try_hold(name: str) -> Held | int:
+def try_hold(name: str) -> FileLock | int:
     """Take the lock ``name``; return it, or the pid of its holder (0 = not known)."""
     path = runtime_dir() / name
     try:
-        file = path.open("a+", encoding="ascii")
+        return FileLock(path)
+    except LockTaken as taken:
+        return taken.holder or 0
     except OSError as exc:
         raise StoreError(f"cannot open lock file {path}: {exc.strerror}") from exc
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read(32).strip()
-        file.close()
-        return int(holder) if holder.isdigit() else 0
-    with contextlib.suppress(OSError):  # the pid is a courtesy
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    return Held(file)
 
 
 def domain_id() -> int:
@@ -83,7 +59,7 @@ def domain_id() -> int:
     return int(text)
 
 
-def hold_name(full_name: str, what: str = "node") -> Held:
+def hold_name(full_name: str, what: str = "node") -> FileLock:
     """Take ``full_name`` ("/ns/executor") in this domain.
 
     Raises:
@@ -91,7 +67,7 @@ def hold_name(full_name: str, what: str = "node") -> Held:
     """
     domain = domain_id()
     held = try_hold(f"domain-{domain}{full_name.replace('/', '.')}.lock")
-    if isinstance(held, Held):
+    if isinstance(held, FileLock):
         return held
     raise UsageError(
         f"{what} {full_name} already runs in ROS domain {domain} (process {held or 'unknown'}): "
@@ -109,7 +85,7 @@ def ensure_free(full_names: Sequence[str]) -> None:
         hold_name(name).release()
 
 
-def reserve_domain() -> tuple[int, Held]:
+def reserve_domain() -> tuple[int, FileLock]:
     """Return a ROS domain that no other graph of this user on this machine reserved.
 
     Raises:
@@ -117,7 +93,7 @@ def reserve_domain() -> tuple[int, Held]:
     """
     for domain in DOMAINS:
         held = try_hold(f"domain-{domain}.reserved")
-        if isinstance(held, Held):
+        if isinstance(held, FileLock):
             return domain, held
     raise UsageError(
         "all ROS domains from 1 to 101 are reserved: stop a graph that you do not need"

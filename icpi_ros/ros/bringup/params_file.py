@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.robots.description.yaml_file import parse_yaml, read_text
+from icpi_ros.core.yaml_files import FileKind, read_yaml
 
+PARAMS_FILE = FileKind()
+"""Its keys are not checked: it may be for other nodes too, whose parameters only they know."""
 VALUES = "ros__parameters"
 """The key below which the parameters of a node stand."""
 ARGUMENT_OF = {"folder": "record"}
@@ -54,7 +56,7 @@ class ParamsFile:
     def __init__(self, path: str) -> None:
         """Read it."""
         self.path = path
-        content = parse_yaml(read_text(Path(path)), Path(path)) if path else {}
+        content = read_yaml(Path(path), PARAMS_FILE) if path else {}
         if content is not None and not isinstance(content, dict):
             raise UsageError(f"{path}: not a file of parameters: write NODE: {VALUES}: NAME: VALUE")
         self._sections = tuple(_sections("", content or {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Sequence
 
 import mujoco
 import numpy as np
@@ -29,9 +30,7 @@ class Body:
         """
         self.pieces = arm.body
         home = arm.links(arm.home)
-        fixed = 1 if np.isclose(abs(home[1, 2, 2]), 1.0) else 0
-        self.free = tuple(i for i, piece in enumerate(self.pieces) if piece.link > fixed)
-        """Pieces that can come down: link 1 turns about the vertical and stays at its height."""
+        self.free = free_pieces(arm)
         self.reach = _reach(self.pieces, home)
         self._model = _model(self.pieces)
         self._data = mujoco.MjData(self._model)
@@ -44,16 +43,18 @@ class Body:
             for i, j in itertools.combinations(range(len(self.pieces)), 2)
             if abs(self._links[i] - self._links[j]) > 1
         )
-        self.pairs = self._without_constant(home, arm.name)
+        compared = self._without_constant(home, arm)
+        self.constant = tuple(
+            (self.pieces[i].name, self.pieces[j].name)
+            for i, j in self.pairs
+            if (i, j) not in compared
+        )
+        """Names of pieces with one link between them that touch by construction."""
+        self.pairs = compared
 
     def lowest(self, links: Array) -> Array:
         """Return the height of the lowest point of every free piece, ``(T, P)`` [m]."""
-        columns = []
-        for piece in (self.pieces[i] for i in self.free):
-            row = links[:, piece.link, 2]
-            ends = [row[:, :3] @ end + row[:, 3] for end in (piece.start, piece.end)]
-            columns.append(np.minimum(*ends) - piece.radius)
-        return np.stack(columns, axis=1)
+        return heights([self.pieces[i] for i in self.free], links)
 
     def nearest(self, links: Array) -> tuple[float, str, str]:
         """Return the smallest distance of two pieces [m], at most ``FAR``, and their names.
@@ -77,7 +78,7 @@ class Body:
         self._data.geom_xpos[:] = centres[..., 0] + frames[:, :3, 3]
         self._data.geom_xmat[:] = turned.reshape(-1, 9)
 
-    def _without_constant(self, home: Array, name: str) -> tuple[tuple[int, int], ...]:
+    def _without_constant(self, home: Array, arm: Arm) -> tuple[tuple[int, int], ...]:
         """Drop pairs with one link between them that touch at home: they do so by construction."""
         self._place(home)
         kept = []
@@ -88,7 +89,7 @@ class Body:
             elif abs(self._links[i] - self._links[j]) > 2:
                 names = f"{self.pieces[i].name} and {self.pieces[j].name}"
                 text = (
-                    f"arm {name}: {names} come within {CLEARANCE:g} m of each other at home: "
+                    f"arm {arm.name}: {names} come within {CLEARANCE:g} m of each other at home: "
                     "choose another home pose or smaller pieces"
                 )
                 what, limit = f"distance of {names}", (CLEARANCE, np.inf)
@@ -96,6 +97,27 @@ class Body:
                     Refusal(text, Kind.SELF_COLLISION, what, "", float(found), limit, "m", "home")
                 )
         return tuple(kept)
+
+
+def free_pieces(arm: Arm) -> tuple[int, ...]:
+    """Return which pieces can come down: a link 1 that turns about the vertical cannot."""
+    fixed = 1 if np.isclose(abs(arm.links(arm.home)[1, 2, 2]), 1.0) else 0
+    return tuple(i for i, piece in enumerate(arm.body) if piece.link > fixed)
+
+
+def heights(pieces: Sequence[Capsule], links: Array) -> Array:
+    """Return the height of the lowest point of every piece, ``(T, P)`` [m].
+
+    Args:
+        pieces: ``P`` of them.
+        links: ``(T, n + 1, 4, 4)`` as of :meth:`Arm.links`.
+    """
+    columns = []
+    for piece in pieces:
+        row = links[:, piece.link, 2]
+        ends = [row[:, :3] @ end + row[:, 3] for end in (piece.start, piece.end)]
+        columns.append(np.minimum(*ends) - piece.radius)
+    return np.stack(columns, axis=1)
 
 
 def _reach(pieces: tuple[Capsule, ...], home: Array) -> Array:
