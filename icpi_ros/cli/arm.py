@@ -14,15 +14,15 @@ from icpi_ros.core.text import printable
 from icpi_ros.report.arm_picture import save_reach
 from icpi_ros.report.picture import FORMATS
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.check import check_arm
-from icpi_ros.robots.described import DescribedArm
-from icpi_ros.robots.origin import limits_text, origin_text
+from icpi_ros.robots.arm_check import check_arm
+from icpi_ros.robots.arm_text import limits_text, origin_text
+from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.reach import reach
 
 if TYPE_CHECKING:
+    from icpi_ros.robots.arm_check import Finding
     from icpi_ros.robots.base import Arm
-    from icpi_ros.robots.check import Finding
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.reach import Reach
 

@@ -10,7 +10,7 @@ from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.robots.body import CLEARANCE, Body
+from icpi_ros.robots.collision import CLEARANCE, Body
 
 ROUNDING = 1e-7
 """A value this little outside a limit, in the limit's unit, is inside: what rounding and the

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,6 +19,7 @@ _LOWER = ("lower", "workspace_lower")
 """Limits that are tighter when they are larger; all others when they are smaller."""
 _FIXED = "tool_mass"
 """A property of the tool, no limit that could be tightened."""
+_PREFIX = re.compile(r"[A-Za-z0-9_/.-]*")
 
 
 @dataclass(frozen=True)
@@ -207,3 +210,26 @@ class Arm(ABC):
         it: its inverse decides how the joints share the motion.
         """
         return np.asarray(np.linalg.inv(self.jacobian(q)), dtype=np.float64)
+
+
+def prefixed(arm: Arm, prefix: str) -> Arm:
+    """Return the arm with ``prefix`` in front of every joint's name; the same arm if it is empty.
+
+    Joint states, motions and tolerances all take their names from ``arm.joints``, so that nothing
+    else needs to know of the prefix.
+
+    Raises:
+        InvalidValue: the prefix cannot be part of a joint's name.
+    """
+    if not prefix:
+        return arm
+    if not _PREFIX.fullmatch(prefix):
+        text = (
+            f"joint_prefix = {prefix!r} is not allowed: letters, digits and _ / . - alone, for "
+            "example ur_"
+        )
+        field = "joint_prefix"
+        raise InvalidValue(Refusal(text, Kind.FORM, field, value=prefix, field=field))
+    named = copy.copy(arm)
+    named.joints = tuple(f"{prefix}{joint}" for joint in arm.joints)
+    return named

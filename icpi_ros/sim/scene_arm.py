@@ -19,7 +19,7 @@ import numpy as np
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Capsule
-from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.described_arm import DescribedArm
 
 BLADE = "blade"
 """Name of the piece that strikes: drawn and simulated as a box, as in sim/ur5e.xml."""

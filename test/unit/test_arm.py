@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from icpi_ros.core.resources import share_path
 from icpi_ros.motion.primitives import strike_rotation
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.origin import limits_digest
+from icpi_ros.robots.arm_text import limits_digest
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.robots.ur5e_stick import UR5E_STICK
 from icpi_ros.sim.world import World

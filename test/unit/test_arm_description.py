@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import DescriptionError, IcpiError
 from icpi_ros.core.resources import share_path
 from icpi_ros.robots import ARMS
-from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.arm_text import limits_digest, limits_text, origin_text
+from icpi_ros.robots.base import prefixed
+from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.robots.description.reading import load_arm
-from icpi_ros.robots.origin import limits_digest, limits_text, origin_text
-from icpi_ros.robots.prefix import prefixed
 
 SHIPPED = {name: share_path("config", "arms", f"{name}.yaml") for name in ("fr3", "ur5e")}
 FR3 = yaml.safe_load(SHIPPED["fr3"].read_text()) | {"name": "fr3_lab"}

@@ -12,8 +12,8 @@ from icpi_ros.core.resources import share_path
 from icpi_ros.motion.primitives import strike_rotation
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.body import Body
-from icpi_ros.robots.check import check_arm
+from icpi_ros.robots.arm_check import check_arm
+from icpi_ros.robots.collision import Body
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World

@@ -15,7 +15,7 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.random import Random
 from icpi_ros.improvers.shared import check_shared
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 

@@ -9,7 +9,7 @@ from independent_check import ends, segment_distance
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.robots.base import Capsule
-from icpi_ros.robots.body import CLEARANCE, FAR, Body
+from icpi_ros.robots.collision import CLEARANCE, FAR, Body
 from icpi_ros.robots.ur5e import D4, UR5E, Ur5e
 
 BODY = Body(UR5E)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.core.errors import DatasetError
+from icpi_ros.robots.arm_text import limits_digest
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.robots.origin import limits_digest
 
 UNKNOWN = "unknown"
 """Value of whatever the store was not told."""
@@ -58,7 +58,7 @@ class Execution:
         arm: name of the arm.
         arm_hash: of the arm's description, see :func:`arm_hash`.
         limits: file of tightened limits; empty = the arm's own.
-        limits_hash: of the limits in force, see :func:`icpi_ros.robots.origin.limits_digest`.
+        limits_hash: of the limits in force, see :func:`icpi_ros.robots.arm_text.limits_digest`.
         source: where object positions come from: ``rollout``, ``tracked_pose`` or ``camera``.
         controller: what moves the joints: ``none`` in process, ``simulated``, or its name.
         domain: ROS_DOMAIN_ID as text; empty = no ROS.

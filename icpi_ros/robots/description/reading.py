@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
+from icpi_ros.core.files import HashedFile
+from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import parse_yaml, read_text
+from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import ArmLimits, Capsule
 from icpi_ros.robots.chain import Chain, axis_frame, dh_step, placed
-from icpi_ros.robots.described import DescribedArm, Description, Servos
+from icpi_ros.robots.described_arm import DescribedArm, Description, Servos
 from icpi_ros.robots.description import fields
 from icpi_ros.robots.description.fields import ARM_FILE, Block
-from icpi_ros.robots.hashed_file import HashedFile
-from icpi_ros.robots.reserved import check_name
 
 if TYPE_CHECKING:
     from icpi_ros.robots.description.urdf import UrdfChain
@@ -62,7 +65,7 @@ def load_arm(path: Path) -> DescribedArm:
     name = top.text("name")
     if not _NAME.fullmatch(name):
         raise top.fail("name", "small letters, digits and _, a letter first, at most 40")
-    check_name(name, file)
+    _check_name(name, file)
     skeleton = _skeleton(top, path)
     chain, flange = _chain(top, skeleton)
     n = len(skeleton.names)
@@ -84,6 +87,37 @@ def load_arm(path: Path) -> DescribedArm:
             files=(file, skeleton.urdf.file) if skeleton.urdf else (file,),
         )
     )
+
+
+def _check_name(name: str, file: HashedFile) -> None:
+    """Refuse a description whose name belongs to an arm of the package.
+
+    The package's own files keep theirs, and so does a copy of one, byte for byte.
+
+    Raises:
+        DescriptionError: the name is taken; the message lists the names that are.
+    """
+    shipped = _shipped()
+    taken = {*ARMS.built_in, *shipped}
+    if name in taken and shipped.get(name) != file.sha256:
+        text = (
+            f"{file.path}: name is {name!r}: must be another than those of the arms that come with "
+            f"icpi_ros, {', '.join(sorted(taken))}, for example {name}_lab"
+        )
+        raise DescriptionError(Refusal(text, Kind.DUPLICATE, "name", value=name, field="name"))
+
+
+@cache
+def _shipped() -> dict[str, str]:
+    """Return the names of the arms in ``config/arms`` with the hashes of their files."""
+    found = {}
+    for path in sorted(share_path("config", "arms").glob("*.y*ml")):
+        with contextlib.suppress(DescriptionError):  # somebody else's file, or a draft
+            text = read_text(path, ARM_FILE)
+            content = parse_yaml(text, path, ARM_FILE)
+            if isinstance(content, dict) and isinstance(name := content.get("name"), str):
+                found[name] = HashedFile.of(path, text.encode()).sha256
+    return found
 
 
 def _source(top: Block) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
+from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import FileKind, read_text
 from icpi_ros.robots.chain import placed
 from icpi_ros.robots.description.fields import ANGLE, DIRECTION, LENGTH, RATE, Block
-from icpi_ros.robots.hashed_file import HashedFile
 
 URDF_FILE = FileKind(DescriptionError, invalid="{path}: not valid XML")
 _TURNING = ("revolute", "continuous")

@@ -27,7 +27,7 @@ from icpi_msgs.srv import ResetScene
 from icpi_ros.core.errors import IcpiError, Kind, MotionRefused, Refusal, UsageError
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.prefix import prefixed
+from icpi_ros.robots.base import prefixed
 from icpi_ros.ros.arm_ports.controller_parameters import ControllerParameters
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.action_servers import SEND_GOAL

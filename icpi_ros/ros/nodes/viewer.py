@@ -20,7 +20,7 @@ from icpi_ros.core.errors import IcpiError, InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.prefix import prefixed
+from icpi_ros.robots.base import prefixed
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.spin import IcpiNode, run

@@ -9,7 +9,7 @@ import numpy as np
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm
-from icpi_ros.robots.body import Body, free_pieces, heights
+from icpi_ros.robots.collision import Body, free_pieces, heights
 
 SAMPLES = 200
 """Joint positions that are drawn for a check."""

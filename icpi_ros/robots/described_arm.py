@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm, ArmLimits, Capsule
 from icpi_ros.robots.chain import Chain
-from icpi_ros.robots.hashed_file import HashedFile
 from icpi_ros.robots.ik import Inverse
 
 
