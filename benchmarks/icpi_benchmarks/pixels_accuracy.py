@@ -23,7 +23,7 @@ from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasibility import first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
 
 MOST_DRAWS = 200
 """Thetas that are drawn at most until one keeps the object in the picture."""
@@ -100,7 +100,7 @@ class AccuracyWork:
         self, world: World, physics: Array, camera: Camera, number: int, rng: np.random.Generator
     ) -> tuple[Array, int]:
         """Return a theta that keeps the object in the picture, and how many did not."""
-        why_not = simulated_reach(self.task, self.arm)
+        why_not = simulated_feasibility(self.task, self.arm)
         theta = np.array(draw_instance(self.task, "train", self.seed, number, why_not).theta)
         for left_out in range(MOST_DRAWS):
             made = rollout(self.task, self.arm, physics, theta[np.newaxis], world=world)

@@ -20,11 +20,11 @@ from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory, TrajectoryBatch
 from icpi_ros.robots.base import Arm
 
-JOIN = 0.1
+JOIN_TIME = 0.1
 """Time in which a slow move makes up for the error of its start [s]: 5 mrad take 3 rad/s^2."""
-DWELL = 0.3
+DWELL_TIME = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
-SAME = 1e-6
+SAME_POSE = 1e-6
 """A goal this near to where a slow move would begin needs none [rad]."""
 POINTS_PER_RAMP = 16
 """Trajectory points of each speed ramp: interpolation stays within 1e-7 rad of the line."""
@@ -74,7 +74,7 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> Trajector
     arm_length = float(np.linalg.norm(strike.pivot - strike.start))
     origin = strike.pivot - arm_length * along
     position = origin + distance[..., np.newaxis] * along
-    q = arm.inverse(position, np.broadcast_to(rotation, (*position.shape[:2], 3, 3)))
+    q = arm.ik(position, np.broadcast_to(rotation, (*position.shape[:2], 3, 3)))
     if not np.isfinite(q).all():
         n = int(np.argmax(~np.isfinite(q).all(axis=(1, 2))))
         text = (
@@ -124,9 +124,11 @@ def _joint_derivatives(
     change = np.concatenate([acceleration, zeros], axis=-1)
     step = 1e-5
     if len(arm.joints) > 6:
-        rates = arm.rates(q)
+        rates = arm.differential_ik(q)
         qd = _times(rates, twist)
-        turning = (arm.rates(q + step * qd) - arm.rates(q - step * qd)) / (2.0 * step)
+        turning = (arm.differential_ik(q + step * qd) - arm.differential_ik(q - step * qd)) / (
+            2.0 * step
+        )
         return qd, _times(rates, change) + _times(turning, twist)
     jacobian = arm.jacobian(q)
     qd = _solve(jacobian, twist)
@@ -227,21 +229,21 @@ def point_to_point(
 
 
 def slow_move(
-    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float = DWELL
+    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float = DWELL_TIME
 ) -> JointTrajectory:
-    """Return :func:`point_to_point` with a further point :data:`JOIN` after its start.
+    """Return :func:`point_to_point` with a further point :data:`JOIN_TIME` after its start.
 
     What starts at a measured position is sent without its first point
     (:meth:`JointTrajectory.without_start`): a controller that joins from what it commands goes
     over into the path within that time, instead of stepping by what its servos are off.
     """
     path = point_to_point(arm, start, goal, speed_scale, dwell)
-    if path.times[1] <= 2.0 * JOIN:
+    if path.times[1] <= 2.0 * JOIN_TIME:
         return path
-    q, qd, qdd = path.sample(np.array([JOIN]))
+    q, qd, qdd = path.sample(np.array([JOIN_TIME]))
     return JointTrajectory(
         path.joints,
-        np.insert(path.times, 1, JOIN),
+        np.insert(path.times, 1, JOIN_TIME),
         np.insert(path.positions, 1, q[0], axis=0),
         np.insert(path.velocities, 1, qd[0], axis=0),
         np.insert(path.accelerations, 1, qdd[0], axis=0),

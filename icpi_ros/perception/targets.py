@@ -92,9 +92,7 @@ def _settings(agility: Agility | None) -> TrackingSettings:
     if agility is None:
         return TrackingSettings()
     return TrackingSettings(
-        tracker=TrackerSettings(power=agility.power, most_speed=agility.most_speed),
+        tracker=TrackerSettings(power=agility.power, most_speed=agility.max_speed),
         smoother=SmootherSettings(quiet=agility.quiet, start_speed=agility.start_speed),
-        quality=QualitySettings(
-            longest_gap=agility.longest_gap, most_residual=agility.most_residual
-        ),
+        quality=QualitySettings(longest_gap=agility.max_gap, most_residual=agility.max_residual),
     )

@@ -179,7 +179,7 @@ class Arm(ABC):
 
     @property
     @abstractmethod
-    def body(self) -> tuple[Capsule, ...]:
+    def collision_geometry(self) -> tuple[Capsule, ...]:
         """The arm's pieces with its tool, for the check against itself and the table."""
 
     @abstractmethod
@@ -199,15 +199,15 @@ class Arm(ABC):
         """Return the geometric Jacobian ``(..., 6, n)`` of the tool point in frame ``base``."""
 
     @abstractmethod
-    def inverse(self, position: Array, rotation: Array) -> Array:
+    def ik(self, position: Array, rotation: Array) -> Array:
         """Return joint positions ``(..., n)`` [rad] on one fixed branch; NaN where unreachable."""
 
-    def rates(self, q: Array) -> Array:
-        """Return joint velocities ``(..., n, 6)`` per unit of tool twist along :meth:`inverse`.
+    def differential_ik(self, q: Array) -> Array:
+        """Return joint velocities ``(..., n, 6)`` per unit of tool twist along :meth:`ik`.
 
-        ``rates(q) @ [v, w]`` is how the answer of the inverse at ``q`` changes when the wanted
-        pose moves with ``v`` [m/s] and ``w`` [rad/s].  An arm of more than six joints overrides
-        it: its inverse decides how the joints share the motion.
+        ``differential_ik(q) @ [v, w]`` is how the answer of :meth:`ik` at ``q`` changes when the
+        wanted pose moves with ``v`` [m/s] and ``w`` [rad/s].  An arm of more than six joints
+        overrides it: its inverse kinematics decide how the joints share the motion.
         """
         return np.asarray(np.linalg.inv(self.jacobian(q)), dtype=np.float64)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from icpi_ros.core.types import Array, Outcome, Proposal, Trial
 from icpi_ros.runs.proposing import Proposer
-from icpi_ros.tasks.feasibility import Confinement, WhyNot, first_possible
+from icpi_ros.tasks.feasibility import Confinement, FeasibilityCheck, first_possible
 
 FIRST = "first attempt"
 """Provenance of trial 0."""
@@ -20,7 +20,9 @@ FIRST = "first attempt"
 class Proposals(Protocol):
     """Source of the proposals of a run."""
 
-    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
         """Return a proposal for trial ``number``.
 
         Args:
@@ -46,7 +48,9 @@ class Seeded:
     seed: int
     first: Array | None = None
 
-    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
         """See :class:`Proposals`.
 
         Raises:

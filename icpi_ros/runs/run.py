@@ -47,7 +47,7 @@ from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasibility import Confined, Confinement, WhyNot, anything
+from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
@@ -143,7 +143,7 @@ class Run(Progress):
         self.storage, self.run_id = storage, run_id
         self.task, self.config = prepared.task, prepared.config
         self.execution = execution
-        self.why_not: WhyNot = anything
+        self.why_not: FeasibilityCheck = anything
         self.remark = ""
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None

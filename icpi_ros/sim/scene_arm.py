@@ -63,7 +63,7 @@ def _pieces(body: _Element, arm: DescribedArm, link: int) -> None:
     """Add the pieces of one link, each with the mass of the description."""
     carried = [
         (piece, mass)
-        for piece, mass in zip(arm.body, arm.description.masses, strict=True)
+        for piece, mass in zip(arm.collision_geometry, arm.description.masses, strict=True)
         if piece.link == link and piece.name != BLADE
     ]
     for piece, mass in carried:
@@ -89,7 +89,9 @@ def _shape(piece: Capsule) -> dict[str, str]:
 def _tool(last: _Element, arm: DescribedArm) -> None:
     place = {"name": "tool", "gravcomp": "1"} | _pose(arm.description.chain.tool)
     tool = _add(last, "body", place)
-    masses = {p.name: m for p, m in zip(arm.body, arm.description.masses, strict=True)}
+    masses = {
+        p.name: m for p, m in zip(arm.collision_geometry, arm.description.masses, strict=True)
+    }
     if BLADE in masses:
         box = {"name": BLADE, "type": "box", "rgba": "0.2 0.3 0.8 1"}
         _add(tool, "geom", box | {"size": _text(BLADE_SIZE), "mass": _text([masses[BLADE]])})

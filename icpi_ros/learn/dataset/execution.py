@@ -170,7 +170,8 @@ def arm_hash(arm: Arm) -> str:
     poses = [arm.tool_pose(arm.home), arm.tool_pose(np.zeros(n))]
     poses += [arm.tool_pose(arm.home + 0.5 * np.eye(n)[i]) for i in range(n)]
     body = [
-        (c.name, c.link, _rounded(c.start), _rounded(c.end), _rounded(c.radius)) for c in arm.body
+        (c.name, c.link, _rounded(c.start), _rounded(c.end), _rounded(c.radius))
+        for c in arm.collision_geometry
     ]
     return _hash(
         {

@@ -27,7 +27,7 @@ def arm_markers(ns: int, arm: Arm, q: Array) -> list[Marker]:
     """Return a cylinder with two round ends for every piece of an arm at ``q`` ``(n,)`` [rad]."""
     frames = arm.links(q)
     found = []
-    for number, piece in enumerate(arm.body):
+    for number, piece in enumerate(arm.collision_geometry):
         frame = frames[piece.link]
         start, end = (frame[:3, :3] @ p + frame[:3, 3] for p in (piece.start, piece.end))
         found.append(_cylinder(ns, number, start, end, piece.radius))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import Array
-from icpi_ros.motion.carried_stop import HOLD_TIME, Carried, carried_stop, hold_on_path
+from icpi_ros.motion.carried_stop import HOLD_TIME, CarriedTrajectory, carried_stop, hold_on_path
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
@@ -311,6 +311,6 @@ class Stopper:
         return state.age > self._silence
 
 
-def _stamp(running: Running, new: Carried) -> int:
+def _stamp(running: Running, new: CarriedTrajectory) -> int:
     """Return when what replaces a motion begins on the arm's clock [ns]."""
     return running.start + ns_from_seconds(new.first)

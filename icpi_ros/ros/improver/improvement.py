@@ -35,7 +35,7 @@ from icpi_ros.runs.setup import require_model
 from icpi_ros.runs.store.store import TrialStore, UnknownRun
 from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasibility import WhyNot, anything
+from icpi_ros.tasks.feasibility import FeasibilityCheck, anything
 
 Code = Improve.Result
 State = Improve.Feedback
@@ -53,7 +53,7 @@ class Setup:
     """Of whichever improver a goal asks for: each gets those that it has."""
     max_step: float = 1.0
     """Largest step of theta between trials, a share of each parameter's range."""
-    why_not: WhyNot = anything
+    why_not: FeasibilityCheck = anything
     """Says which thetas the arm cannot execute."""
     execution: Execution = field(default_factory=Execution)
     """How the graph executes trials, as far as this node was told."""

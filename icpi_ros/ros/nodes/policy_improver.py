@@ -34,7 +34,7 @@ from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasibility import reach_of
+from icpi_ros.tasks.feasibility import feasibility_of
 
 
 class PolicyImprover(IcpiNode):
@@ -57,7 +57,7 @@ class PolicyImprover(IcpiNode):
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
             options=options | {name: values[name] for name in names if values[name]},
             max_step=values["max_step"],
-            why_not=reach_of(task, arm, gate),
+            why_not=feasibility_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
             fallback=values["fallback"] == ALLOW,
