@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from tqdm.std import tqdm  # tqdm.auto warns in a notebook without ipywidgets
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.registry import Registry
 from icpi_ros.core.types import ObjectTrajectory, Trial
+from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.dataset import dataset as datasets

@@ -29,7 +29,7 @@ from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.trial_tables import trial_json
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot
+from icpi_ros.tasks.feasibility import FeasibilityCheck
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 
 Row = dict[str, Any]
@@ -136,7 +136,9 @@ class _Player:
         self._best_cost: float | None = None
         self._out = out
 
-    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
         """Return what was answered already: the run is not asked before."""
         assert self._proposal is not None
         return self._proposal

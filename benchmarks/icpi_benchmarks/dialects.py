@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from icpi_benchmarks.lockstep import EPOCH, Arrival, Smoothness, replay, smoothness
 from icpi_ros.core.types import SECOND
-from icpi_ros.motion.carried import carried_stop
+from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.sim.lockstep import EPOCH, Arrival, Smoothness, replay, smoothness
-from icpi_ros.sim.motions import Order
+from icpi_ros.sim.controller_orders import Order
 from icpi_ros.sim.trajectory_controller import ControllerOptions
 from icpi_ros.tasks import TASKS
 

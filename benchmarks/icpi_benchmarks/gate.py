@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from icpi_ros.core.errors import Kind, MotionRefused
-from icpi_ros.core.latency import times
 from icpi_ros.core.types import Array
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.core.units import times
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory

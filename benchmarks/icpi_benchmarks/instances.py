@@ -15,7 +15,7 @@ import numpy as np
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, anything, first_possible
+from icpi_ros.tasks.feasibility import FeasibilityCheck, anything, first_possible
 
 STREAMS = {"test": 0x7E51, "shifted": 0x5B1F, "train": 0x7A13}
 """Third entropy word of each kind of draws.  Data sets have 2 words or 0x401 as the third."""
@@ -48,7 +48,7 @@ class Instance:
 
 
 def draw_instance(
-    task: Task, draws: str, seed: int, number: int, why_not: WhyNot = anything
+    task: Task, draws: str, seed: int, number: int, why_not: FeasibilityCheck = anything
 ) -> Instance:
     """Draw instance ``number``: physics, goal and first theta, in this order.
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from icpi_ros.core.latency import in_ms, times
 from icpi_ros.core.types import SECOND, Array
+from icpi_ros.core.units import in_ms, times
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.targets import TrackedTarget, tracked_target

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from icpi_benchmarks.filming import Film
 from icpi_benchmarks.perception import one_core
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.perception.camera import Camera
@@ -21,8 +22,8 @@ from icpi_ros.perception.images import Frame
 from icpi_ros.perception.quality import Quality
 from icpi_ros.perception.sources import ImageSample
 from icpi_ros.perception.targets import TrackedTarget, outline
-from icpi_ros.sim.camera import TYPICAL, CameraSettings, Image
-from icpi_ros.sim.filming import Film
+from icpi_ros.sim.camera_settings import TYPICAL, CameraSettings
+from icpi_ros.sim.offscreen import Image
 from icpi_ros.tasks.base import Task
 
 HIDDEN = 0.3

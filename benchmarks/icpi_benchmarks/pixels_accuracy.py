@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from icpi_benchmarks.filming import STANDING, Film, film
 from icpi_benchmarks.instances import draw_instance
 from icpi_benchmarks.pixels import CASES, STREAM, Band, in_picture, look, one_thread
 from icpi_ros.core.errors import IcpiError
@@ -19,11 +20,10 @@ from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots.base import Arm
 from icpi_ros.sim.camera import SimulatedCamera
-from icpi_ros.sim.filming import STANDING, Film, film
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
 
 MOST_DRAWS = 200
 """Thetas that are drawn at most until one keeps the object in the picture."""
@@ -102,7 +102,7 @@ class AccuracyWork:
         self, world: World, physics: Array, camera: Camera, number: int, rng: np.random.Generator
     ) -> tuple[Array, int]:
         """Return a theta that keeps the object in the picture, and how many did not."""
-        why_not = simulated_reach(self.task, self.arm)
+        why_not = simulated_feasibility(self.task, self.arm)
         theta = np.array(draw_instance(self.task, "train", self.seed, number, why_not).theta)
         for left_out in range(MOST_DRAWS):
             made = rollout(self.task, self.arm, physics, theta[np.newaxis], world=world)

@@ -12,6 +12,7 @@ import numpy as np
 
 from icpi_benchmarks import pixels
 from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.filming import STANDING, film
 from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
 from icpi_benchmarks.pixels import STREAM, look, one_thread
 from icpi_ros.core.errors import ObservationMissing
@@ -24,11 +25,10 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.runs.proposals import FIRST
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.camera import SimulatedCamera
-from icpi_ros.sim.filming import STANDING, film
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import FeasibilityCheck, first_possible, simulated_feasibility
 
 IMPROVER = "embedded"
 ADJUSTMENTS = 5
@@ -73,7 +73,7 @@ class CostWork:
     def __call__(self, number: int) -> Played:
         """Play an instance twice: with ground truth, and with a typical camera."""
         with one_thread():
-            why_not = simulated_reach(self.task, self.arm)
+            why_not = simulated_feasibility(self.task, self.arm)
             return self._play(draw_instance(self.task, "test", self.seed, number, why_not))
 
     def _play(self, instance: Instance) -> Played:
@@ -97,7 +97,7 @@ class CostWork:
             trials=1 + ADJUSTMENTS,
             proposals=_Proposals(self._improver(instance), instance, self.seed),
         )
-        run.why_not = simulated_reach(self.task, self.arm)
+        run.why_not = simulated_feasibility(self.task, self.arm)
         for trial in range(1 + ADJUSTMENTS):
             found = observe(run.ask().theta, trial)
             if found is None:
@@ -123,7 +123,9 @@ class _Proposals:
     seed: int
     trial: int = 0
 
-    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
         """See :class:`icpi_ros.runs.proposals.Proposals`; an unobserved trial counts, too."""
         rng = proposal_rng(self.seed, self.instance.number, self.trial, IMPROVER)
         self.trial += 1

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.core.latency import in_ms, times
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array
+from icpi_ros.core.units import in_ms, times
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.retrieval import DEFAULT_K, Index
 

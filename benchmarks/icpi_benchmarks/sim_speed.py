@@ -21,7 +21,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import block_samples, rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
 
 RAW_BATCH = 64
 
@@ -64,7 +64,7 @@ def measure(task: Task, arm: Arm, count: int, threads: int, repeats: int, seed: 
         seed: of theta and physics.
     """
     rng = np.random.default_rng(seed)
-    physics, why_not = task.sample_physics(rng), simulated_reach(task, arm)
+    physics, why_not = task.sample_physics(rng), simulated_feasibility(task, arm)
     thetas = task.space.sample(rng, count)
     for row in (n for n in range(count) if why_not(thetas[n])):
         thetas[row] = first_possible(task.space, rng, why_not)

@@ -12,7 +12,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 Simulate = Callable[[Array], list[ObjectTrajectory | Refusal]]
 """From thetas ``(N, d)`` to the object's paths, or why there is none."""
@@ -24,7 +24,7 @@ def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
     A theta that the arm cannot execute is not simulated; a batch in which one diverges is
     repeated one by one, so that only that one fails.
     """
-    worlds, why_not = list[World](), simulated_reach(task, arm)
+    worlds, why_not = list[World](), simulated_feasibility(task, arm)
 
     def run(thetas: Array) -> list[ObjectTrajectory]:
         if not worlds:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.latency import in_ms, times
+from icpi_ros.core.units import in_ms, times
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import ArmLimits
 

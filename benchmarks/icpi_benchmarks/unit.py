@@ -15,7 +15,7 @@ from icpi_benchmarks.simulator import simulator
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class TaskWork:
             return self._play(self.conditions[index], self.datasets[index], instance)
 
     def _play(self, condition: Condition, dataset: Dataset, number: int) -> Unit:
-        why_not = simulated_reach(self.task, self.arm)
+        why_not = simulated_feasibility(self.task, self.arm)
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
         simulate = simulator(self.task, self.arm, instance.physics)
         bench = Bench(self.task, instance, condition.noise, self.rules.seed, simulate)

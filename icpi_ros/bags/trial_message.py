@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.types import MOVED_BACK, Array, Origin, Proposal, Trial, TrialStatus
+from icpi_ros.core.types import MOVED_BACK, Array, Proposal, Trial, TrialOrigin, TrialStatus
 
 MAX_VALUE = 1e3
 """Numbers of a trial beyond are those of a damaged message."""
@@ -72,7 +72,7 @@ def trial_from(msg: Any) -> Trial:
         seconds=float(msg.seconds),
         moving=float(getattr(msg, "moving", NAN)),
         note=str(msg.note),
-        origin=Origin(
+        origin=TrialOrigin(
             run_id=str(msg.run_id),
             task=str(msg.task),
             improver=str(msg.proposal.requested),

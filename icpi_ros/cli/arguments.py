@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.files import check_folder_writable
-from icpi_ros.core.lengths import Length, parse_length, parse_quantity
+from icpi_ros.core.units import Length, parse_length, parse_quantity
 from icpi_ros.ros.bringup.names import check_name
 from icpi_ros.settings.table import find
 

@@ -14,15 +14,15 @@ from icpi_ros.core.text import printable
 from icpi_ros.report.arm_picture import save_reach
 from icpi_ros.report.picture import FORMATS
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.check import check_arm
-from icpi_ros.robots.described import DescribedArm
-from icpi_ros.robots.origin import limits_text, origin_text
+from icpi_ros.robots.arm_check import check_arm
+from icpi_ros.robots.arm_text import limits_text, origin_text
+from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.reach import reach
 
 if TYPE_CHECKING:
+    from icpi_ros.robots.arm_check import ArmFinding
     from icpi_ros.robots.base import Arm
-    from icpi_ros.robots.check import Finding
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.reach import Reach
 
@@ -116,7 +116,7 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
     return task, points
 
 
-def _print_arm(arm: Arm, findings: list[Finding]) -> None:
+def _print_arm(arm: Arm, findings: list[ArmFinding]) -> None:
     print(f"{arm.name}: {len(arm.joints)} joints")
     print(printable(f"  from: {origin_text(arm)}"))
     if isinstance(arm, DescribedArm):
@@ -151,7 +151,7 @@ def _print_reach(found: Reach) -> None:
         print(f"  {share:6.1%} refused: {reason}")
 
 
-def _as_json(arm: Arm, findings: list[Finding], found: Reach | None) -> dict[str, Any]:
+def _as_json(arm: Arm, findings: list[ArmFinding], found: Reach | None) -> dict[str, Any]:
     content: dict[str, Any] = {
         "arm": arm.name,
         "joints": list(arm.joints),

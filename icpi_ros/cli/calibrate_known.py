@@ -12,7 +12,7 @@ import numpy as np
 
 from icpi_ros.cli.calibrate_views import bag_images, live
 from icpi_ros.core.errors import InvalidValue, UsageError
-from icpi_ros.core.lengths import MAX_BARE, parse_length
+from icpi_ros.core.units import MAX_BARE, parse_length
 from icpi_ros.perception.calibration.board import Gray
 from icpi_ros.perception.calibration.file import require_size
 from icpi_ros.perception.calibration.image_files import read_images

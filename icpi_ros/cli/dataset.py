@@ -21,8 +21,8 @@ from icpi_ros.cli.dataset_import import MAX_EXAMPLES, add_import, dataset_json
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DatasetError, InvalidValue, UsageError
-from icpi_ros.core.lengths import Length, parse_quantity
 from icpi_ros.core.text import printable
+from icpi_ros.core.units import Length, parse_quantity
 from icpi_ros.evaluate.physics import physics_file
 from icpi_ros.learn.building.build import build_file, kept
 from icpi_ros.learn.building.plan import DatasetPlan

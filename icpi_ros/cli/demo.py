@@ -11,7 +11,7 @@ from icpi_ros.cli import run as run_command
 from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
-from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.units import millimetres
 from icpi_ros.runs.store.store import TrialStore
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from icpi_ros.runs.setup import examples_hash, find_examples
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 if TYPE_CHECKING:
     from icpi_ros.core.types import Array
@@ -146,7 +146,7 @@ def _simulate(
     """Return the first attempt of a seed, and ridge's further trials."""
     examples, physics = improver.context.dataset, task.seeded_physics(seed)
     run = Run(task, improver="ridge", goal=goal, trials=count, seed=seed, dataset=examples)
-    run.why_not = simulated_reach(task, arm)
+    run.why_not = simulated_feasibility(task, arm)
     while not run.finished:
         theta = run.ask().theta
         run.tell(rollout(task, arm, physics, theta[np.newaxis]).trajectories[0])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.plugins import as_options
+from icpi_ros.core.units import millimetres
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
 from icpi_ros.robots import argument_of

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from icpi_ros.cli.arguments import add_store
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.text import printable
+from icpi_ros.core.units import millimetres
 from icpi_ros.report.run.difference import cost_pairs, difference_text, differences
 from icpi_ros.runs.store.store import TrialStore, default_path
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_ros.core.html import table
-from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.units import millimetres
 
 Array = NDArray[np.float64]
 MOVED_BACK = "moved_back"
@@ -137,7 +137,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Origin:
+class TrialOrigin:
     """Provenance of a trial: its run, and where it was executed; a field is empty if not known.
 
     Attributes:
@@ -220,7 +220,7 @@ class Trial:
     trajectory: ObjectTrajectory | None = None
     note: str = ""
     tracking: Tracking = field(default_factory=Tracking)
-    origin: Origin = field(default_factory=Origin)
+    origin: TrialOrigin = field(default_factory=TrialOrigin)
 
     def __repr__(self) -> str:
         """Return one line: theta, and what came of it."""
@@ -241,7 +241,11 @@ class Trial:
 
     @classmethod
     def executed(
-        cls, number: int, theta: Array, trajectory: ObjectTrajectory, origin: Origin | None = None
+        cls,
+        number: int,
+        theta: Array,
+        trajectory: ObjectTrajectory,
+        origin: TrialOrigin | None = None,
     ) -> Trial:
         """Return a trial of which only a theta ``(d,)`` and the object's path are known."""
         proposal = Proposal(theta, "")
@@ -251,7 +255,7 @@ class Trial:
             proposal,
             status=TrialStatus.DONE,
             trajectory=trajectory,
-            origin=origin or Origin(),
+            origin=origin or TrialOrigin(),
         )
 
     @property

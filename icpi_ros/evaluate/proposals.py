@@ -21,7 +21,7 @@ from icpi_ros.runs.proposals import Proposer, SeededProposals
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import find_examples
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, anything, reach_of
+from icpi_ros.tasks.feasibility import FeasibilityCheck, anything, feasibility_of
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ def _take(run: Run, trial: Trial) -> None:
     run.take(trial, trial.error)
 
 
-def _reach(task: Task, setup: RecordedSetup) -> WhyNot:
+def _reach(task: Task, setup: RecordedSetup) -> FeasibilityCheck:
     """Return which thetas the recorded arm cannot execute.
 
     Raises:
         UsageError: its description or its limits are not here.
     """
     arm = find_arm(setup.arm or task.arm)
-    return reach_of(task, arm, gate_of(arm, setup.limits))
+    return feasibility_of(task, arm, gate_of(arm, setup.limits))

@@ -16,7 +16,7 @@ from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 LOCAL_RADII = (0.10, 0.03, 0.01, 0.003)
 """Half-widths of the successive local searches, as a share of the half-range of theta."""
@@ -189,7 +189,7 @@ class _World:
 
     def __init__(self, task: Task, arm: Arm, physics: Array, threads: int) -> None:
         self.task, self._arm, self._physics, self._threads = task, arm, physics, threads
-        self._why_not = simulated_reach(task, arm)
+        self._why_not = simulated_feasibility(task, arm)
 
     def paths(self, thetas: Array) -> Paths:
         possible = np.array([not self._why_not(theta) for theta in thetas], dtype=bool)

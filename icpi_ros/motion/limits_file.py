@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UsageError
+from icpi_ros.core.files import HashedFile
 from icpi_ros.core.yaml_files import FileKind, number, parse_yaml, read_text
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.robots.hashed_file import HashedFile
 
 LIMITS_FILE = FileKind(
     InvalidValue,

@@ -10,7 +10,7 @@ from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.robots.body import CLEARANCE, Body
+from icpi_ros.robots.collision import CLEARANCE, CollisionGeometry
 
 ROUNDING = 1e-7
 """A value this little outside a limit, in the limit's unit, is inside: what rounding and the
@@ -32,7 +32,7 @@ MAX_ZOOMS = 200
 
 
 @dataclass(frozen=True)
-class Look:
+class MotionSamples:
     """The arm at ``T`` instants.
 
     Attributes:
@@ -58,8 +58,8 @@ class PathCheck:
     def __init__(self, arm: Arm, limits: ArmLimits) -> None:
         """Keep the arm and the limits that hold."""
         self._arm = arm
-        self.body = Body(arm)
-        pieces = [self.body.pieces[i].name for i in self.body.free]
+        self.geometry = CollisionGeometry(arm)
+        pieces = [self.geometry.pieces[i].name for i in self.geometry.free]
         self.floor = arm.limits.floor
         floor = np.full(len(pieces), self.floor)
         cap = limits.tool_speed_allowed
@@ -80,27 +80,29 @@ class PathCheck:
         Raises:
             MotionRefused: names what, how far and the limit.
         """
-        look = self.look(motion, grid(motion))
-        self._refuse(motion, look, ZOOMS)
-        self._refuse_self_collision(motion, look)
+        samples = self.samples(motion, grid(motion))
+        self._refuse(motion, samples, ZOOMS)
+        self._refuse_self_collision(motion, samples)
 
-    def look(self, motion: JointTrajectory, times: Array) -> Look:
+    def samples(self, motion: JointTrajectory, times: Array) -> MotionSamples:
         """Return the arm at ``times`` ``(T,)`` [s] of a motion."""
         q, qd, _ = motion.sample(times)
         links = self._arm.links(q)
         velocity = (self._arm.jacobian(q)[:, :3] @ qd[..., np.newaxis])[..., 0]
-        return Look(
+        return MotionSamples(
             times,
             q,
             links,
             self._arm.tool_pose(q)[0],
             np.linalg.norm(velocity, axis=1),
-            self.body.lowest(links),
+            self.geometry.lowest(links),
         )
 
-    def _refuse(self, motion: JointTrajectory, look: Look, zooms: int) -> None:
+    def _refuse(self, motion: JointTrajectory, samples: MotionSamples, zooms: int) -> None:
         """Refuse what is outside at a look; look closer where it might be in between."""
-        values = np.concatenate([look.point, look.lowest, look.speed[:, np.newaxis]], axis=1)
+        values = np.concatenate(
+            [samples.point, samples.lowest, samples.speed[:, np.newaxis]], axis=1
+        )
         margins = np.minimum(values - self._low, self._high - values)
         outside = ~(margins >= -ROUNDING)
         if outside.any():
@@ -108,7 +110,7 @@ class PathCheck:
             row = int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)[:, column]))
             raise MotionRefused(self._refusal(column, float(values[row, column])))
         if zooms > 0:
-            found = dips(look.times, margins)
+            found = dips(samples.times, margins)
             if len(found) > MAX_DIPS:
                 text = (
                     f"the motion grazes its limits at {len(found)} places, at most {MAX_DIPS} can "
@@ -119,7 +121,7 @@ class PathCheck:
                     Refusal(text, Kind.UNCHECKABLE, "near misses", value=len(found), limit=limit)
                 )
             for begin, end in found:
-                closer = self.look(motion, np.linspace(begin, end, ZOOM))
+                closer = self.samples(motion, np.linspace(begin, end, ZOOM))
                 self._refuse(motion, closer, zooms - 1)
 
     def _refusal(self, column: int, value: float) -> Refusal:
@@ -127,20 +129,20 @@ class PathCheck:
         limit = (float(self._low[column]), float(self._high[column]))
         return reaches(kind, what, value, limit, "m/s" if kind is Kind.TOOL_SPEED else "m", why)
 
-    def _refuse_self_collision(self, motion: JointTrajectory, look: Look) -> None:
+    def _refuse_self_collision(self, motion: JointTrajectory, samples: MotionSamples) -> None:
         """Walk along the looks, only as far as the nearest pair allows without colliding."""
-        travel = self._travel(look)
+        travel = self._travel(samples)
         i, last, zooms = 0, len(travel) - 1, 0
-        distance = self._distance(look, 0)
+        distance = self._distance(samples, 0)
         while i < last:
             free = travel[i] + distance - CLEARANCE
             ahead = min(int(np.searchsorted(travel, free, side="right")) - 1, last)
             step = max(ahead, i + 1)
-            before, distance = distance, self._distance(look, step)
+            before, distance = distance, self._distance(samples, step)
             between = 0.5 * (before + distance - (travel[step] - travel[i]))
             if ahead <= i and between < CLEARANCE:
                 zooms += 1
-                self._zoom(motion, look.times[i], look.times[step], zooms)
+                self._zoom(motion, samples.times[i], samples.times[step], zooms)
             i = step
 
     def _zoom(self, motion: JointTrajectory, begin: float, end: float, zooms: int) -> None:
@@ -154,18 +156,18 @@ class PathCheck:
             raise MotionRefused(
                 Refusal(text, Kind.UNCHECKABLE, "near contacts", value=zooms, limit=limit)
             )
-        closer = self.look(motion, np.linspace(begin, end, ZOOM))
+        closer = self.samples(motion, np.linspace(begin, end, ZOOM))
         for i in range(ZOOM):
             self._distance(closer, i)
 
-    def _travel(self, look: Look) -> Array:
-        """Return how far any point of the arm may have moved since the first look, [m]."""
-        steps = np.abs(np.diff(look.q, axis=0)) @ self.body.reach
+    def _travel(self, samples: MotionSamples) -> Array:
+        """Return how far any point of the arm may have moved since the first samples, [m]."""
+        steps = np.abs(np.diff(samples.q, axis=0)) @ self.geometry.reach
         return np.concatenate([[0.0], np.cumsum(steps)])
 
-    def _distance(self, look: Look, i: int) -> float:
+    def _distance(self, samples: MotionSamples, i: int) -> float:
         """Return the smallest distance of two pieces at look ``i`` [m]; refuse a smaller one."""
-        distance, one, other = self.body.nearest(look.links[i])
+        distance, one, other = self.geometry.nearest(samples.links[i])
         if not distance >= CLEARANCE - ROUNDING:
             text = (
                 f"{one} and {other} come within {max(distance, 0.0):.6f} m of each other: "

@@ -81,21 +81,21 @@ def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
     """Return the peaks of a motion against the limits of the gate that checked it."""
     trajectory, limits = motion.trajectory, gate.limits
     _, qd, qdd = extremes(trajectory)
-    look = gate.path.look(trajectory, grid(trajectory))
+    samples = gate.path.samples(trajectory, grid(trajectory))
     sparse = np.linspace(
         0.0, trajectory.duration, int(np.ceil(trajectory.duration / CLEARANCE_STEP)) + 1
     )
-    poses = gate.path.look(trajectory, sparse).links
-    clearance, one, other = min(gate.path.body.nearest(links) for links in poses)
-    tool_speed = float(look.speed.max())
+    poses = gate.path.samples(trajectory, sparse).links
+    clearance, one, other = min(gate.path.geometry.nearest(links) for links in poses)
+    tool_speed = float(samples.speed.max())
     return MotionSummary(
         duration=trajectory.duration,
         speed=_peak(trajectory.joints, qd, limits.velocity),
         acceleration=_peak(trajectory.joints, qdd, limits.acceleration),
         tool_speed=tool_speed,
         tool_energy=0.5 * limits.tool_mass * tool_speed**2,
-        tool_height=float(look.point[:, 2].min()),
-        floor_distance=float(look.lowest.min()) - gate.path.floor,
+        tool_height=float(samples.point[:, 2].min()),
+        floor_distance=float(samples.lowest.min()) - gate.path.floor,
         clearance=clearance,
         nearest=(one, other),
     )

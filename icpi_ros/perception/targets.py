@@ -92,7 +92,7 @@ def _settings(agility: Agility | None) -> TrackingSettings:
     if agility is None:
         return TrackingSettings()
     return TrackingSettings(
-        tracker=TrackerSettings(power=agility.power, max_speed=agility.most_speed),
+        tracker=TrackerSettings(power=agility.power, max_speed=agility.max_speed),
         smoother=SmootherSettings(quiet=agility.quiet, start_speed=agility.start_speed),
-        quality=QualitySettings(max_gap=agility.longest_gap, max_residual=agility.most_residual),
+        quality=QualitySettings(max_gap=agility.max_gap, max_residual=agility.max_residual),
     )

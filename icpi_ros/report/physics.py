@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import ObjectTrajectory, Trial
+from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.physics.estimate import LEVEL, MAX_RMS, ParameterEstimate, PhysicsEstimate
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.text import printable
+from icpi_ros.core.units import millimetres
 
 
 def request_text(request: Any, units: Sequence[str]) -> str:

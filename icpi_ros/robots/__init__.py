@@ -56,7 +56,7 @@ def find_arm(name_or_path: str) -> Arm:
 
 def argument_of(arm: Arm) -> str:
     """Return what :func:`find_arm` takes to give ``arm`` again: its name, or its file's path."""
-    from icpi_ros.robots.described import DescribedArm
+    from icpi_ros.robots.described_arm import DescribedArm
 
     if arm.name not in ARMS.built_in and isinstance(arm, DescribedArm) and arm.description.files:
         return str(arm.description.files[0].path.absolute())

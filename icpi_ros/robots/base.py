@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,6 +19,7 @@ _LOWER = ("lower", "workspace_lower")
 """Limits that are tighter when they are larger; all others when they are smaller."""
 _FIXED = "tool_mass"
 """A property of the tool, no limit that could be tightened."""
+_PREFIX = re.compile(r"[A-Za-z0-9_/.-]*")
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ class Arm(ABC):
 
     @property
     @abstractmethod
-    def body(self) -> tuple[Capsule, ...]:
+    def collision_geometry(self) -> tuple[Capsule, ...]:
         """The arm's pieces with its tool, for the check against itself and the table."""
 
     @abstractmethod
@@ -196,14 +199,37 @@ class Arm(ABC):
         """Return the geometric Jacobian ``(..., 6, n)`` of the tool point in frame ``base``."""
 
     @abstractmethod
-    def inverse(self, position: Array, rotation: Array) -> Array:
+    def ik(self, position: Array, rotation: Array) -> Array:
         """Return joint positions ``(..., n)`` [rad] on one fixed branch; NaN where unreachable."""
 
-    def rates(self, q: Array) -> Array:
-        """Return joint velocities ``(..., n, 6)`` per unit of tool twist along :meth:`inverse`.
+    def differential_ik(self, q: Array) -> Array:
+        """Return joint velocities ``(..., n, 6)`` per unit of tool twist along :meth:`ik`.
 
-        ``rates(q) @ [v, w]`` is how the answer of the inverse at ``q`` changes when the wanted
-        pose moves with ``v`` [m/s] and ``w`` [rad/s].  An arm of more than six joints overrides
-        it: its inverse decides how the joints share the motion.
+        ``differential_ik(q) @ [v, w]`` is how the answer of :meth:`ik` at ``q`` changes when the
+        wanted pose moves with ``v`` [m/s] and ``w`` [rad/s].  An arm of more than six joints
+        overrides it: its inverse kinematics decide how the joints share the motion.
         """
         return np.asarray(np.linalg.inv(self.jacobian(q)), dtype=np.float64)
+
+
+def prefixed(arm: Arm, prefix: str) -> Arm:
+    """Return the arm with ``prefix`` in front of every joint's name; the same arm if it is empty.
+
+    Joint states, motions and tolerances all take their names from ``arm.joints``, so that nothing
+    else needs to know of the prefix.
+
+    Raises:
+        InvalidValue: the prefix cannot be part of a joint's name.
+    """
+    if not prefix:
+        return arm
+    if not _PREFIX.fullmatch(prefix):
+        text = (
+            f"joint_prefix = {prefix!r} is not allowed: letters, digits and _ / . - alone, for "
+            "example ur_"
+        )
+        field = "joint_prefix"
+        raise InvalidValue(Refusal(text, Kind.FORM, field, value=prefix, field=field))
+    named = copy.copy(arm)
+    named.joints = tuple(f"{prefix}{joint}" for joint in arm.joints)
+    return named

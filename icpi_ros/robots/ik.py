@@ -21,20 +21,20 @@ from icpi_ros.robots.chain import Chain
 LEGS = 8
 """Parts of the way from the pose at home to the wanted one."""
 STEPS_PER_LEG = 2
-LAST_STEPS = 40
+MAX_LAST_STEPS = 40
 """Most Newton steps at the wanted pose."""
-LONGEST_STEP = 0.4
+MAX_STEP = 0.4
 """Largest change of a joint in one step [rad]."""
 CONVERGED = 1e-10
 """Largest remaining error of an answer: pose [m], [rad], and condition of the least cost."""
 DAMPING = 1e-3
 """Square of the damping where the error is 1 or more; it falls with the error's square."""
-WALL, STEEPNESS = 2.0, 7
+LIMIT_SLOPE, LIMIT_POWER = 2.0, 7
 """Slope and power of the cost close to a limit."""
 
 
 @dataclass(frozen=True)
-class Inverse:
+class IkSolver:
     """Solver for one chain.
 
     Attributes:
@@ -61,7 +61,7 @@ class Inverse:
             answer[sound] = self._lead(points[sound], turns[sound])
         return answer.reshape(*position.shape[:-1], len(self.home))
 
-    def rates(self, q: Array) -> Array:
+    def differential_ik(self, q: Array) -> Array:
         """Return joint velocities ``(..., n, 6)`` per tool twist along the answers; see Arm."""
         flat = q.reshape(-1, q.shape[-1])
         system, _ = self._system(flat)
@@ -86,7 +86,7 @@ class Inverse:
         """Step every row until its error is gone; rows that do not get there become NaN."""
         answer = np.full_like(q, np.nan)
         rows = np.arange(len(q))
-        for _ in range(LAST_STEPS):
+        for _ in range(MAX_LAST_STEPS):
             moved, error = self._step(q, points[rows], turns[rows])
             done = error <= CONVERGED
             answer[rows[done]] = moved[done]
@@ -107,7 +107,7 @@ class Inverse:
         square = across @ system + damping[:, np.newaxis, np.newaxis] * np.eye(q.shape[1])
         step = _solved(square, (across @ wanted[..., np.newaxis])[..., 0])
         longest = np.abs(step).max(axis=1, keepdims=True)
-        return q + step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-300)), error
+        return q + step * np.minimum(1.0, MAX_STEP / np.maximum(longest, 1e-300)), error
 
     def _system(self, q: Array) -> tuple[Array, Array]:
         """Return Newton's matrix ``(M, n, n)`` and right side ``(M, n)`` with a pose error of 0.
@@ -136,8 +136,8 @@ class Inverse:
         away = q - self.home
         room = np.where(away > 0.0, self.upper - self.home, self.home - self.lower)
         used = np.minimum(np.abs(away) / room, 2.0)  # beyond: still steep, never overflows
-        slope = away + WALL * room * np.sign(away) * used**STEEPNESS
-        return slope, 1.0 + WALL * STEEPNESS * used ** (STEEPNESS - 1)
+        slope = away + LIMIT_SLOPE * room * np.sign(away) * used**LIMIT_POWER
+        return slope, 1.0 + LIMIT_SLOPE * LIMIT_POWER * used ** (LIMIT_POWER - 1)
 
 
 def _second(axes: Array, moves: Array, weights: Array) -> Array:

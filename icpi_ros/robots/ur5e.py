@@ -35,13 +35,13 @@ class Ur5e(Arm):
     joints: tuple[str, ...] = _DESCRIPTION.joints
     home: Array = _DESCRIPTION.home
     limits: ArmLimits = _DESCRIPTION.limits
-    tool: tuple[Capsule, ...] = _DESCRIPTION.body[len(_DH) :]
+    tool: tuple[Capsule, ...] = _DESCRIPTION.collision_geometry[len(_DH) :]
     """Pieces of the tool, in the frame of link 6."""
 
     @property
-    def body(self) -> tuple[Capsule, ...]:
-        """See :attr:`Arm.body`; one piece for each link, and the tool."""
-        return (*_DESCRIPTION.body[: len(_DH)], *self.tool)
+    def collision_geometry(self) -> tuple[Capsule, ...]:
+        """See :attr:`Arm.collision_geometry`; one piece for each link, and the tool."""
+        return (*_DESCRIPTION.collision_geometry[: len(_DH)], *self.tool)
 
     def links(self, q: Array) -> Array:
         """See :meth:`Arm.links`."""
@@ -65,8 +65,8 @@ class Ur5e(Arm):
             columns.append(np.concatenate([np.cross(axis, tool - frame[..., :3, 3]), axis], -1))
         return np.stack(columns, axis=-1)
 
-    def inverse(self, position: Array, rotation: Array) -> Array:
-        """See :meth:`Arm.inverse`."""
+    def ik(self, position: Array, rotation: Array) -> Array:
+        """See :meth:`Arm.ik`."""
         flange = position - self.tool_length * rotation[..., :, 2]
         wrist = flange - D6 * rotation[..., :, 2]
         with np.errstate(invalid="ignore"):

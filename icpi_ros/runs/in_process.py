@@ -19,7 +19,7 @@ from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 
 
@@ -87,7 +87,7 @@ def run_simulated(
     """
     task, seed = run.task, run.config.seed
     physics = task.seeded_physics(seed)
-    run.why_not = simulated_reach(task, arm)
+    run.why_not = simulated_feasibility(task, arm)
 
     def execute(theta: Array) -> ObjectTrajectory:
         if why := run.why_not(theta):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icpi_ros.core.html import table
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.trial_tables import Value, frame, trial_rows

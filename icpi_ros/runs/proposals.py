@@ -17,7 +17,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array, Outcome, Proposal, Trial
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Context, Improver, build, first_answer, without_options
-from icpi_ros.tasks.feasible import Confinement, WhyNot, first_possible
+from icpi_ros.tasks.feasibility import Confinement, FeasibilityCheck, first_possible
 
 LAST_RESORT = "random"
 
@@ -89,7 +89,9 @@ FIRST = "first attempt"
 class Proposals(Protocol):
     """Source of the proposals of a run."""
 
-    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
         """Return a proposal for trial ``number``.
 
         Args:
@@ -115,7 +117,9 @@ class SeededProposals:
     seed: int
     first: Array | None = None
 
-    def propose(self, history: Sequence[Outcome], number: int, why_not: WhyNot) -> Proposal:
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
         """See :class:`Proposals`.
 
         Raises:

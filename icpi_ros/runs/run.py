@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
@@ -37,7 +37,7 @@ from icpi_ros.runs.storage import MemoryStorage, Storage
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import Confined, Confinement, WhyNot, anything
+from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
@@ -125,7 +125,7 @@ class Run(RunProgress):
         self.storage, self.run_id = storage, run_id
         self.task, self.config = prepared.task, prepared.config
         self.execution = execution
-        self.why_not: WhyNot = anything
+        self.why_not: FeasibilityCheck = anything
         self.remark = ""
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None

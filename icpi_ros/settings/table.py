@@ -14,11 +14,12 @@ from typing import Any
 from icpi_ros.core.errors import UnknownName
 from icpi_ros.settings.setting import Setting
 
-ARM, SEES, MOVES, LEARNS = "mujoco_arm", "perception", "executor", "policy_improver"
-REPLAYS, SHOWS, RECORDS = "replay", "viewer", "recorder"
+ARM, PERCEPTION, EXECUTOR, IMPROVER = "mujoco_arm", "perception", "executor", "policy_improver"
+PLAYER, VIEWER, RECORDER = "replay", "viewer", "recorder"
+"""Names of the nodes."""
 ALL, LIVE, REPLAY = ("sim", "real", "replay"), ("sim", "real"), ("replay",)
 IN_SIM = "(simulation only)"
-"""What the real graph takes, so that one command line fits both, and does not use."""
+"""Mark of arguments that the real graph takes, for one command line to fit both, and ignores."""
 
 SOURCES: Mapping[str, str] = {
     "tracked_pose": "icpi_ros.perception.sources:PoseSource",
@@ -27,43 +28,43 @@ SOURCES: Mapping[str, str] = {
 """Sensor sources, name to class: the entries of :data:`icpi_ros.perception.sources.SOURCES`."""
 
 ARGUMENTS = (
-    Setting("bag", "", "folder or file of the bag; needed", nodes=(REPLAYS,), graphs=REPLAY),
+    Setting("bag", "", "folder or file of the bag; needed", nodes=(PLAYER,), graphs=REPLAY),
     Setting(
         "rate", 1.0, "times real time; 0 = as fast as perception follows", lower=0.0, upper=1000.0,
-        nodes=(REPLAYS,), graphs=REPLAY,
+        nodes=(PLAYER,), graphs=REPLAY,
     ),
     Setting(
         "mapping", "", "YAML file: our topic names to those of the bag; empty = our names",
-        nodes=(REPLAYS,), graphs=REPLAY,
+        nodes=(PLAYER,), graphs=REPLAY,
     ),
     Setting(
         "player", True, "play the bag; false: stock `ros2 bag play --clock` does",
-        nodes=(REPLAYS,), graphs=REPLAY,
+        nodes=(PLAYER,), graphs=REPLAY,
     ),
     Setting(
         "seed", 0, "seed of a run, in a replay of the recorded one",
-        lower=0, upper=2**64 - 1, nodes=(REPLAYS,), graphs=REPLAY, run="seed",
+        lower=0, upper=2**64 - 1, nodes=(PLAYER,), graphs=REPLAY, run="seed",
     ),
     Setting(
         "task", "slide", "task to improve",
-        nodes=(ARM, SEES, MOVES, LEARNS, REPLAYS, SHOWS), graphs=ALL,
+        nodes=(ARM, PERCEPTION, EXECUTOR, IMPROVER, PLAYER, VIEWER), graphs=ALL,
     ),
     Setting(
         "arm", "", "arm: a name or a description file (YAML); empty = the task's",
-        nodes=(ARM, MOVES, LEARNS, SHOWS), graphs=ALL,
+        nodes=(ARM, EXECUTOR, IMPROVER, VIEWER), graphs=ALL,
     ),
     Setting(
         "joint_prefix", "", "what stands in front of the arm's joint names in joint_states and at "
         "its controller, for example ur_",
-        nodes=(ARM, MOVES, SHOWS), graphs=ALL,
+        nodes=(ARM, EXECUTOR, VIEWER), graphs=ALL,
     ),
     Setting(
         "improver", "embedded", "improver of goals that name none",
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
         "plugins", "", "modules or files that add tasks, improvers or arms; : between",
-        nodes=(ARM, SEES, MOVES, LEARNS, REPLAYS, SHOWS), graphs=ALL,
+        nodes=(ARM, PERCEPTION, EXECUTOR, IMPROVER, PLAYER, VIEWER), graphs=ALL,
     ),
     Setting("namespace", "", "ROS namespace of all nodes and topics; empty = the root", graphs=ALL),
     Setting("use_sim_time", False, "node clocks follow /clock", graphs=ALL, relaxed=True),
@@ -79,51 +80,51 @@ ARGUMENTS = (
     Setting(
         "source", "tracked_pose", "where object positions come from; camera: in simulation, one "
         "and no true pose",
-        choices=tuple(SOURCES), nodes=(SEES,), graphs=ALL,
+        choices=tuple(SOURCES), nodes=(PERCEPTION,), graphs=ALL,
     ),
     Setting(
         "calibration", "", "file of the calibrated camera; empty = the scene's camera",
-        nodes=(SEES,), graphs=ALL,
+        nodes=(PERCEPTION,), graphs=ALL,
     ),
     Setting(
         "approval", True, "a person approves every motion, see icpi approve",
-        nodes=(MOVES,), graphs=LIVE, relaxed=False, loosened_by="other",
+        nodes=(EXECUTOR,), graphs=LIVE, relaxed=False, loosened_by="other",
     ),
     Setting(
         "unattended", False, "(real arm only) allow approval:=false: nobody sees a motion",
         graphs=LIVE,
     ),
-    Setting("dry_run", False, "everything but motion", nodes=(MOVES, LEARNS), graphs=LIVE),
+    Setting("dry_run", False, "everything but motion", nodes=(EXECUTOR, IMPROVER), graphs=LIVE),
     Setting(
         "scene", "operator", "who puts the scene back: the service reset_scene, or a person who "
         "confirms it",
-        choices=("service", "operator"), nodes=(MOVES,), graphs=LIVE,
+        choices=("service", "operator"), nodes=(EXECUTOR,), graphs=LIVE,
         relaxed="service", loosened_by="other",
     ),
     Setting(
         "speed_scale", 0.25, "share of the arm's limits for slow moves", lower=0.05, upper=1.0,
-        nodes=(MOVES,), graphs=LIVE, relaxed=0.5, loosened_by="larger",
+        nodes=(EXECUTOR,), graphs=LIVE, relaxed=0.5, loosened_by="larger",
     ),
     Setting(
         "ramp_trials", 3, "executions of a run until its full speed", lower=0, upper=100,
-        nodes=(MOVES,), graphs=LIVE, relaxed=0, loosened_by="smaller",
+        nodes=(EXECUTOR,), graphs=LIVE, relaxed=0, loosened_by="smaller",
     ),
     Setting(
         "ramp_scale", 0.3, "share of the usual speed at a run's first execution",
-        lower=0.05, upper=1.0, nodes=(MOVES,), graphs=LIVE, loosened_by="larger",
+        lower=0.05, upper=1.0, nodes=(EXECUTOR,), graphs=LIVE, loosened_by="larger",
     ),
     Setting(
         "rehearse", True, "during the ramp go through each stroke slowly first",
-        nodes=(MOVES,), graphs=LIVE, relaxed=False, loosened_by="other",
+        nodes=(EXECUTOR,), graphs=LIVE, relaxed=False, loosened_by="other",
     ),
     Setting(
         "max_step", 0.5, "largest step of theta in a run, a share of its range; 1 = no limit",
-        lower=1e-6, upper=1.0, nodes=(MOVES, LEARNS, REPLAYS), graphs=ALL,
+        lower=1e-6, upper=1.0, nodes=(EXECUTOR, IMPROVER, PLAYER), graphs=ALL,
         relaxed=1.0, loosened_by="larger", run="max_step",
     ),
     Setting(
         "limits", "", "YAML file of limits tighter than the arm's own",
-        nodes=(MOVES, LEARNS), graphs=LIVE,
+        nodes=(EXECUTOR, IMPROVER), graphs=LIVE,
     ),
     Setting(
         "viewer", True, "publish markers of arm, object, goal and proposal",
@@ -184,42 +185,42 @@ ARGUMENTS = (
     ),
     Setting(
         "store", "", "file of the trial store; empty = the user's default",
-        nodes=(LEARNS,), graphs=LIVE,
+        nodes=(IMPROVER,), graphs=LIVE,
     ),
     Setting(
         "dataset", "", "file of examples; empty = the shipped set",
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
         "mix", False, "examples may be those of another arm; the store says so",
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
         "model", "", "model of the improver llm; empty = its default",
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
         "base_url", "", "OpenAI-compatible endpoint of the improver llm; empty = its default",
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
         "key_variable", "", "environment variable that holds the key of the improver llm; never "
         "the key itself",
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
         "fallback", "refuse", "what becomes of a run whose model cannot be asked: refuse it before "
         "its first trial, or allow that another improver stands in",
-        choices=("refuse", "allow"), nodes=(LEARNS,), graphs=LIVE,
+        choices=("refuse", "allow"), nodes=(IMPROVER,), graphs=LIVE,
     ),
     Setting(
         "options", "", 'more options of the improver, a JSON object such as {"digits": 3}',
-        nodes=(LEARNS, REPLAYS), graphs=ALL,
+        nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
 )  # fmt: skip
 """Launch arguments, in the order in which they are listed."""
 
-RUNS = (
+RUN_SETTINGS = (
     Setting("trials", 8, "budget", "trials", 1, 1000, run="budget"),
     Setting(
         "target_cost", 0.0, "stop when a trial costs at most this; 0 = use the whole budget", "m",
@@ -228,9 +229,9 @@ RUNS = (
     Setting("noise", 0.0, "sensor noise, standard deviation", "m", 0.0, 0.1),
     Setting("latency", 0.0, "sensor latency", "s", 0.0, 1.0),
 )  # fmt: skip
-"""What only runs have."""
+"""Settings of runs alone."""
 
-EXECUTOR = (
+EXECUTOR_SETTINGS = (
     Setting("simulated", False, "the arm is a simulated one: what is off or loosened is no warning",
             relaxed=True),
     Setting("goal_tolerance", 0.01, "joint distance at the end", "rad", 0.001, 0.1),
@@ -256,7 +257,7 @@ EXECUTOR = (
             choices=("refuse", "warn"), loosened_by="other"),
     Setting("approval_timeout", 600.0, "steady time for a person to decide", "s", 1.0, 86400.0),
 )  # fmt: skip
-IMPROVER = (
+IMPROVER_SETTINGS = (
     Setting("deadline", 0.0, "deadline of one proposal; 0 = the improver's default", "s", 0.0,
             3600.0),
     Setting("backend", "unknown", "what executes trials, for the store"),
@@ -268,13 +269,13 @@ IMPROVER = (
             600.0),
     Setting("observation_timeout", 5.0, "time for perception's trajectory", "s", 0.1, 600.0),
 )  # fmt: skip
-PERCEPTION = (
+PERCEPTION_SETTINGS = (
     Setting("history", 60.0, "how much of the past is kept for windows", "s", 1.0, 600.0),
     Setting("silent_after", 1.0, "time without a measurement that counts as blind", "s", 0.05,
             60.0),
     Setting("diagnostics_period", 1.0, "time between two reports of health", "s", 0.05, 60.0),
 )  # fmt: skip
-SIMULATED_ARM = (
+SIMULATED_ARM_SETTINGS = (
     Setting("fault", "", "what goes wrong, for tests; empty = nothing", read_only=False,
             choices=("", "reject", "abort", "silent", "drift", "late", "protective_stop",
                      "inactive")),
@@ -289,7 +290,7 @@ SIMULATED_ARM = (
     Setting("camera_gain", 1.0, "factor on all grey levels; 0 = a lens cap", "", 0.0, 8.0),
     Setting("camera_seed", 0, "seed of noise and lost images", "", 0, 2**62),
 )  # fmt: skip
-RECORDER = (
+RECORDER_SETTINGS = (
     Setting("folder", "", "folder of the bag; must not exist"),
     Setting("max_size", 1024.0, "size of a file at which a new one is begun", "MiB", 1.0, 1e6),
     Setting("max_duration", 600.0, "time after which a new file is begun", "s", 1.0, 1e6),
@@ -301,16 +302,18 @@ CONTROLLER_NAME = Setting(
 """Of the executor and of the simulated controller."""
 
 OWN: Mapping[str, tuple[Setting, ...]] = {
-    ARM: (CONTROLLER_NAME, *SIMULATED_ARM),
-    SEES: PERCEPTION,
-    MOVES: (CONTROLLER_NAME, *EXECUTOR),
-    LEARNS: IMPROVER,
-    REPLAYS: (),
-    SHOWS: (),
-    RECORDS: RECORDER,
+    ARM: (CONTROLLER_NAME, *SIMULATED_ARM_SETTINGS),
+    PERCEPTION: PERCEPTION_SETTINGS,
+    EXECUTOR: (CONTROLLER_NAME, *EXECUTOR_SETTINGS),
+    IMPROVER: IMPROVER_SETTINGS,
+    PLAYER: (),
+    VIEWER: (),
+    RECORDER: RECORDER_SETTINGS,
 }
 """Parameters that are no launch arguments, by node."""
-SETTINGS = tuple(dict.fromkeys((*ARGUMENTS, *RUNS, *(s for own in OWN.values() for s in own))))
+SETTINGS = tuple(
+    dict.fromkeys((*ARGUMENTS, *RUN_SETTINGS, *(s for own in OWN.values() for s in own)))
+)
 
 RUN_FIELDS = tuple(setting.run for setting in SETTINGS if setting.run)
 """Fields of RunConfig that :func:`check_run` refuses."""

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
 
 import cv2
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
-from icpi_ros.core.errors import UnknownName, UsageError
+from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera, Intrinsics
-from icpi_ros.sim.camera_settings import TYPICAL, CameraSettings
-from icpi_ros.sim.lens import Lens
-from icpi_ros.sim.offscreen import CameraUnavailable, Image, Offscreen
-from icpi_ros.sim.shutter import Exposure, Shutter
+from icpi_ros.sim.camera_settings import CameraSettings
+from icpi_ros.sim.offscreen import Image, Offscreen
+from icpi_ros.sim.shutter import Exposure
 from icpi_ros.tasks.camera_target import Target
-
-__all__ = (
-    "TYPICAL",
-    "CameraSettings",
-    "CameraUnavailable",
-    "Exposure",
-    "Image",
-    "Shutter",
-    "SimulatedCamera",
-    "camera_name",
-    "snapshot",
-    "true_camera",
-)
 
 SHARP, FAST = 0.1, 3.0
 """Motion during an exposure below which it is not drawn, and above which it is fast [px]."""
@@ -36,6 +24,12 @@ INSTANTS, FAST_INSTANTS = 4, 8
 """Pictures that a blurred image is the mean of."""
 NOISE_FRAMES = 4
 """Images' worth of noise that is drawn once; every image begins at another place of it."""
+ROUND_TRIP = 0.02
+"""Largest error of a pixel that is undistorted and distorted again [px]."""
+MAX_STRETCH = 2.0
+"""Largest width and height of the ideal picture, in those of the image."""
+MARGIN = 2
+"""Pixels around the ideal picture for interpolation."""
 _NOISE, _PLACES = 0x2015E, 0x91ACE
 """Second entropy words of the noise and of the places where images begin in it."""
 
@@ -210,3 +204,66 @@ def _noise(settings: CameraSettings) -> np.ndarray[tuple[int], np.dtype[np.int16
     count = NOISE_FRAMES * settings.width * settings.height * 3
     grain = settings.noise * rng.standard_normal(count, dtype=np.float32)
     return np.round(grain).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """From an ideal picture to the image.
+
+    Attributes:
+        width, height: of the ideal picture [px].
+        fovy: its vertical field of view [rad].
+        columns, rows: ``(h, w)`` where in the ideal picture, lowest row first, each pixel of
+            the image comes from [px].
+    """
+
+    width: int
+    height: int
+    fovy: float
+    columns: NDArray[np.float32]
+    rows: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, intrinsics: Intrinsics) -> Lens:
+        """Return the lens of a camera with square pixels and a centred axis.
+
+        Raises:
+            InvalidValue: the distortion has no inverse in the image, or needs too wide a view.
+        """
+        ideal = _undistorted(intrinsics)
+        focal = float(intrinsics.matrix[1, 1])
+        reach = focal * np.abs(ideal).max(axis=(0, 1))
+        width, height = (2 * (int(np.ceil(r)) + MARGIN) for r in reach)
+        if width > MAX_STRETCH * intrinsics.width or height > MAX_STRETCH * intrinsics.height:
+            raise InvalidValue(
+                f"distortion {_text(intrinsics.distortion)} needs a view of {width} x {height} px "
+                f"for an image of {intrinsics.width} x {intrinsics.height} px: "
+                f"at most {MAX_STRETCH:g} times as large"
+            )
+        columns = focal * ideal[..., 0] + 0.5 * (width - 1)
+        rows = 0.5 * (height - 1) - focal * ideal[..., 1]  # OpenGL's lowest row comes first
+        fovy = 2.0 * float(np.arctan(0.5 * height / focal))
+        return cls(width, height, fovy, columns.astype(np.float32), rows.astype(np.float32))
+
+    def bend(self, picture: Image) -> Image:
+        """Return the image ``(h, w, 3)`` of an ideal picture, lowest row first."""
+        bent = cv2.remap(picture, self.columns, self.rows, cv2.INTER_LINEAR)
+        return np.asarray(bent, dtype=np.uint8)
+
+
+def _undistorted(intrinsics: Intrinsics) -> Array:
+    """Return ideal image coordinates ``(h, w, 2)`` at distance 1 of all pixels."""
+    camera = Camera(intrinsics, np.eye(3), np.zeros(3))
+    columns, rows = np.meshgrid(np.arange(intrinsics.width), np.arange(intrinsics.height))
+    pixels = np.column_stack([columns.ravel(), rows.ravel()]).astype(np.float64)
+    rays = camera.rays(pixels)
+    off = np.abs(camera.project(rays) - pixels).max() if np.isfinite(rays).all() else np.inf
+    if not off <= ROUND_TRIP:
+        raise InvalidValue(
+            f"distortion {_text(intrinsics.distortion)} folds the image: it has no inverse there"
+        )
+    return np.asarray(rays[:, :2].reshape(intrinsics.height, intrinsics.width, 2))
+
+
+def _text(distortion: Array) -> str:
+    return "[" + ", ".join(f"{value:g}" for value in distortion) + "]"

@@ -24,9 +24,16 @@ import numpy as np
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.sim.motions import Event, MotionState, Order, Tolerance, Watch, check_order
+from icpi_ros.sim.controller_orders import (
+    Event,
+    MotionState,
+    MotionTolerances,
+    Order,
+    Tolerance,
+    check_order,
+)
 
-SAME = 1e-7
+SAME_COMMAND = 1e-7
 """Commands that differ by less are the same [rad]."""
 
 
@@ -46,7 +53,7 @@ class ControllerOptions:
     rate: float = 500.0
     interpolate_from_desired_state: bool = False
     max_deceleration_on_cancel: Array = field(default_factory=lambda: np.empty(0))
-    constraints: Watch = field(default_factory=Watch)
+    constraints: MotionTolerances = field(default_factory=MotionTolerances)
     action_monitor_rate: float = 20.0
 
     @property
@@ -77,7 +84,7 @@ class TrajectoryController:
         """Hold the position."""
         self._joints, self._options = tuple(joints), options
         self._rest = np.zeros_like(q)
-        self._watch = options.constraints
+        self._tolerances = options.constraints
         self._goal = ""
         self._waiting: Order | None = None
         self._measured = JointCommand(q, self._rest, self._rest)
@@ -110,7 +117,7 @@ class TrajectoryController:
         if order.goal:
             replaced += [self._goal] if self._goal and self._goal not in replaced else []
             self._goal = order.label
-            self._watch = order.watch
+            self._tolerances = order.tolerances
         self._waiting, self._holding = order, False
         reason = "another motion came"
         return tuple(
@@ -197,17 +204,17 @@ class TrajectoryController:
     # --- inside ---------------------------------------------------------------------------
 
     def _supervise(self, ns: int, first: bool, off: Array, events: list[Event]) -> bool:
-        """Watch the tolerances; tell whether one is violated, which leaves the command alone."""
+        """Check the tolerances; return whether one is violated, which leaves the command alone."""
         at_end = self._index >= len(self._q) - 1
         if self._holding or self._over:
             return False
-        path = self._watch.off_path(off, self._joints) if not at_end or first else ""
+        path = self._tolerances.off_path(off, self._joints) if not at_end or first else ""
         if path:
             events.extend(self.abort(ns, path, Tolerance.PATH))
             return True
         if not at_end:
             return False
-        if not self._watch.off_goal(off):
+        if not self._tolerances.off_goal(off):
             self._over = True
             done = self._goal or self._label
             self._goal = ""
@@ -216,11 +223,11 @@ class TrajectoryController:
             events.extend(Event(label, MotionState.DONE, ns) for label in labels if label)
             return False
         late = (ns - self._end_ns) / SECOND
-        if not 0.0 < self._watch.goal_time < late:
+        if not 0.0 < self._tolerances.goal_time < late:
             return False
         worst = int(np.argmax(off))
         reason = f"{self._joints[worst]} is {off[worst]:.4f} rad from the goal"
-        reason += f" {self._watch.goal_time:g} s after it"
+        reason += f" {self._tolerances.goal_time:g} s after it"
         events.extend(self.abort(ns, reason, Tolerance.GOAL))
         return True
 
@@ -255,7 +262,7 @@ class TrajectoryController:
         last = max(len(before), len(self._q)) - 1
         rows = np.arange(last + 1)
         old, new = (q[np.minimum(rows, len(q) - 1)] for q in (before, self._q))
-        other = np.abs(new - old).max(axis=1)[1:] > SAME
+        other = np.abs(new - old).max(axis=1)[1:] > SAME_COMMAND
         return ns + period * (1 + int(np.argmax(other))) if other.any() else self._end_ns
 
     def _sample(self, index: int) -> JointCommand:

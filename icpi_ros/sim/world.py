@@ -12,9 +12,8 @@ from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.robots.base import Arm
-from icpi_ros.robots.described import DescribedArm
-from icpi_ros.sim.arm_exchange import exchanged
-from icpi_ros.sim.arm_model import arm_model
+from icpi_ros.robots.described_arm import DescribedArm
+from icpi_ros.sim.scene_arm import arm_model, exchanged
 from icpi_ros.tasks.base import Task
 
 SETTLE_TIME = 0.5

@@ -83,19 +83,19 @@ class Agility:
 
     Attributes:
         power: power density of its acceleration, strikes included [m^2/s^3].
-        most_speed: faster is a jump [m/s].
+        max_speed: faster is a jump [m/s].
         quiet: power density of its acceleration while nothing strikes it [m^2/s^3].
         start_speed: standard deviation of its first velocity [m/s].
-        longest_gap: longest time without a position [s].
-        most_residual: root mean square distance of measurements from the path [m].
+        max_gap: longest time without a position [s].
+        max_residual: root mean square distance of measurements from the path [m].
     """
 
     power: float
-    most_speed: float
+    max_speed: float
     quiet: float
     start_speed: float
-    longest_gap: float
-    most_residual: float
+    max_gap: float
+    max_residual: float
 
 
 @dataclass(frozen=True)

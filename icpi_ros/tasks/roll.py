@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array
-from icpi_ros.motion.primitive import Strike
+from icpi_ros.motion.primitives import Strike
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.tasks.camera_target import CameraTarget, Target
 from icpi_ros.tasks.observation import PERFECT, Observation

@@ -14,8 +14,8 @@ import numpy as np
 from icpi_ros.core.errors import ObservationMissing
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory
+from icpi_ros.motion.primitives import swings
 from icpi_ros.motion.rest import RestRule
-from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -35,18 +35,18 @@ PLANE = [0, 2]
 """Coordinates of the swing's plane in frame ``base``."""
 PLANE_Y = 0.1333
 """Where that plane lies [m]."""
-NEEDED = 0.9
+MIN_COVERAGE = 0.9
 """Share of the samples that must be there: a gap may hide the closest approach."""
 
 TIP = Target("rope tip", ((280.0, 320.0),), 0.02, colour=(0.9, 0.1, 0.9))
 # A rope cracks like a whip, and one pixel of the side camera is 14 mm.
 WHIP = Agility(
     power=3000.0,
-    most_speed=25.0,
+    max_speed=25.0,
     quiet=10.0,
     start_speed=10.0,
-    longest_gap=0.1,
-    most_residual=0.01,
+    max_gap=0.1,
+    max_residual=0.01,
 )
 
 
@@ -184,10 +184,10 @@ def closest_approach(trajectory: ObjectTrajectory, target: Array) -> Approach:
     path = trajectory.positions[:, PLANE]
     begin, along = path[:-1], np.diff(path, axis=0)
     there = np.isfinite(along).all(axis=1)
-    if trajectory.coverage < NEEDED or not there.any():
+    if trajectory.coverage < MIN_COVERAGE or not there.any():
         raise ObservationMissing(
             f"the rope's tip was seen in {trajectory.coverage:.0%} of the samples: "
-            f"{NEEDED:.0%} are needed"
+            f"{MIN_COVERAGE:.0%} are needed"
         )
     begin, along, times = begin[there], along[there], trajectory.times[:-1][there]
     length = np.maximum(np.sum(along**2, axis=1), 1e-18)

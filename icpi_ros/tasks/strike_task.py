@@ -8,7 +8,7 @@ import numpy as np
 
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory
-from icpi_ros.motion.primitive import Strike, strike_rotation, strikes
+from icpi_ros.motion.primitives import Strike, strike_rotation, strikes
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -23,7 +23,7 @@ GAP = 0.002
 BLADE_HALF_THICKNESS = 0.004
 START = np.array([0.6, -0.15])
 """Where the object waits, frame base [m]."""
-PLACED = 0.01
+PLACEMENT_TOLERANCE = 0.01
 """How near to START a person must put the object [m]."""
 READY_BACK, READY_HEIGHT = 0.15, 0.20
 
@@ -67,11 +67,11 @@ class StrikeTask(Task):
     def misplaced(self, position: Array) -> str:
         """Compare with START; see :meth:`Task.misplaced`."""
         off = float(np.linalg.norm(position[:2] - START))
-        if off <= PLACED:
+        if off <= PLACEMENT_TOLERANCE:
             return ""
         return (
             f"the {self.object_body} is seen at x = {position[0]:.3f} m, y = {position[1]:.3f} m, "
-            f"{1e3 * off:.0f} mm from its place, at most {1e3 * PLACED:.0f} mm"
+            f"{1e3 * off:.0f} mm from its place, at most {1e3 * PLACEMENT_TOLERANCE:.0f} mm"
         )
 
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
@@ -84,7 +84,7 @@ class StrikeTask(Task):
         along = rotation[:, 1]
         back = READY_BACK + float(np.linalg.norm(self.strike.pivot - self.strike.start))
         above = self.strike.pivot - back * along + np.array([0.0, 0.0, READY_HEIGHT])
-        return arm.inverse(above, rotation)
+        return arm.ik(above, rotation)
 
     def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
         """Relative error ``(2,)`` [m]: last seen position of the object minus the goal.

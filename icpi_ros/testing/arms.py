@@ -39,7 +39,7 @@ def jacobian_is_that_of_the_pose(arm: Arm) -> None:
 def inverse_reaches_the_pose(arm: Arm) -> None:
     """The joints that the inverse gives for the tool's pose at home have that pose."""
     position, rotation = arm.tool_pose(arm.home)
-    there = arm.tool_pose(arm.inverse(position, rotation))
+    there = arm.tool_pose(arm.ik(position, rotation))
     np.testing.assert_allclose(there[0], position, atol=1e-6)
     np.testing.assert_allclose(there[1], rotation, atol=1e-6)
 

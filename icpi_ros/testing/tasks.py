@@ -10,8 +10,8 @@ from itertools import product
 import numpy as np
 
 from icpi_ros.core.errors import InvalidValue, ObservationMissing
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, ObjectTrajectory
+from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.survey import SurveyPlan, survey
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS

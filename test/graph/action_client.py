@@ -12,7 +12,7 @@ from control_msgs.msg import JointTolerance
 from observer import Observer
 from sensor_msgs.msg import JointState
 
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.calls import SafeActionClient

@@ -7,7 +7,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.motion.carried import rested
+from icpi_ros.motion.carried_stop import rested
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports.action_port import ActionPort, _Goal
 from icpi_ros.ros.base import convert

@@ -16,7 +16,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE
 from icpi_ros.ros.bringup.description import NodeSpec
-from icpi_ros.sim.camera import CameraSettings, true_camera
+from icpi_ros.sim.camera import true_camera
+from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.world import load_model
 from icpi_ros.tasks import TASKS
 

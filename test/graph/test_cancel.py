@@ -147,7 +147,7 @@ def test_the_arm_refuses_what_a_controller_would(timed, observer, change, words)
     """Limits are not among it: a real controller looks at none."""
     from diagnostic_msgs.msg import DiagnosticStatus
 
-    from icpi_ros.motion.primitive import point_to_point
+    from icpi_ros.motion.primitives import point_to_point
     from icpi_ros.robots import ARMS
     from icpi_ros.ros.base import convert
     from icpi_ros.ros.base.topics import CONTROLLER_STATUS, CONTROLLER_TRAJECTORY

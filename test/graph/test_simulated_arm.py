@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from icpi_ros.core.errors import MotionRefused
-from icpi_ros.motion.carried import carried_stop, rested
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.carried_stop import carried_stop, rested
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.sim.arm_faults import FaultPlan
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
-from icpi_ros.sim.motions import Order, Tolerance, Watch
+from icpi_ros.sim.controller_orders import Order, Tolerance, Watch
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 

@@ -15,7 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.base import convert, qos

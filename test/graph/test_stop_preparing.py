@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icpi_ros.motion.primitive import slow_move
+from icpi_ros.motion.primitives import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports import action_port

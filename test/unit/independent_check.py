@@ -93,7 +93,7 @@ def ends(arm, q):
     """Ends of every piece ``(T, P, 2, 3)`` in frame base."""
     frames = arm.links(q)
     columns = []
-    for piece in arm.body:
+    for piece in arm.collision_geometry:
         frame = frames[:, piece.link]
         both = [frame[:, :3, :3] @ e + frame[:, :3, 3] for e in (piece.start, piece.end)]
         columns.append(np.stack(both, axis=1))
@@ -102,7 +102,7 @@ def ends(arm, q):
 
 def below_table(arm, q):
     floor, frames = min(0.0, arm.limits.workspace_lower[2]), arm.links(q)
-    for piece in arm.body:
+    for piece in arm.collision_geometry:
         up = frames[:, piece.link, 2]  # only heights: their row of each frame
         lowest = min((up[:, :3] @ end + up[:, 3]).min() for end in (piece.start, piece.end))
         if piece.link > 1 and lowest - piece.radius < floor - TOLERANCE:
@@ -113,7 +113,7 @@ def below_table(arm, q):
 def folded(arm, q):
     """The pair of pieces that come too near to each other, or None."""
     points = ends(arm, q)
-    for (i, a), (j, b) in itertools.combinations(enumerate(arm.body), 2):
+    for (i, a), (j, b) in itertools.combinations(enumerate(arm.collision_geometry), 2):
         if abs(a.link - b.link) < 2:
             continue
         distance = segment_distance(points[:, i], points[:, j]) - a.radius - b.radius

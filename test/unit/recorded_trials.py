@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from icpi_ros.core.types import Origin, Trial
+from icpi_ros.core.types import Trial, TrialOrigin
 from icpi_ros.robots import ARMS
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.observation import Observation, observe
@@ -18,6 +18,6 @@ def recorded(physics=PHYSICS, thetas=THETAS, noise=5e-4, seed=0, task=SLIDE):
     rng = np.random.default_rng(seed)
     paths = rollout(task, ARMS.get(task.arm), physics, thetas).trajectories
     return [
-        Trial.executed(n, theta, observe(path, Observation(noise), rng), Origin("run"))
+        Trial.executed(n, theta, observe(path, Observation(noise), rng), TrialOrigin("run"))
         for n, (theta, path) in enumerate(zip(thetas, paths, strict=True))
     ]

@@ -14,7 +14,7 @@ from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 from icpi_ros.core.resources import share_path
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.check import check_arm
+from icpi_ros.robots.arm_check import check_arm
 from icpi_ros.tasks.reach import OUT_OF_REACH, reach, reason_of
 from icpi_ros.tasks.slide import SLIDE, Slide
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import DescriptionError, IcpiError
 from icpi_ros.core.resources import share_path
 from icpi_ros.robots import ARMS
-from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.arm_text import limits_digest, limits_text, origin_text
+from icpi_ros.robots.base import prefixed
+from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.robots.description.reading import load_arm
-from icpi_ros.robots.origin import limits_digest, limits_text, origin_text
-from icpi_ros.robots.prefix import prefixed
 
 SHIPPED = {name: share_path("config", "arms", f"{name}.yaml") for name in ("fr3", "ur5e")}
 FR3 = yaml.safe_load(SHIPPED["fr3"].read_text()) | {"name": "fr3_lab"}
@@ -222,8 +222,8 @@ def test_a_mount_moves_the_whole_arm(folder):
     turn = np.array([[np.cos(1), -np.sin(1), 0], [np.sin(1), np.cos(1), 0], [0, 0, 1]])
     expected = turn @ plain.tool_pose(plain.home)[0] + [0.1, 0.2, 0.0]
     np.testing.assert_allclose(moved.tool_pose(moved.home)[0], expected, atol=1e-12)
-    base = turn @ plain.body[0].start + [0.1, 0.2, 0.0]
-    np.testing.assert_allclose(moved.body[0].start, base, atol=1e-12)
+    base = turn @ plain.collision_geometry[0].start + [0.1, 0.2, 0.0]
+    np.testing.assert_allclose(moved.collision_geometry[0].start, base, atol=1e-12)
 
 
 def urdf_of(description, axis="0 0 1", roll=0.0):
@@ -276,7 +276,7 @@ def test_a_joint_may_turn_about_any_axis_of_its_frame(folder):
     axis, origin = plain.links(q)[7, :3, 2], plain.links(q)[7, :3, 3]
     np.testing.assert_allclose(ours.links(q)[7, :3, 2], axis, atol=1e-12)
     np.testing.assert_allclose(ours.links(q)[7, :3, 3], origin, atol=1e-12)
-    hand, content = (next(p for p in ours.body if p.name == "hand"), FR3["body"][8])
+    hand, content = (next(p for p in ours.collision_geometry if p.name == "hand"), FR3["body"][8])
     rolled = plain.links(q)[7, :3, :3] @ [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
     wanted = rolled @ np.array(content["end"]) + origin
     np.testing.assert_allclose((ours.links(q)[7] @ [*hand.end, 1.0])[:3], wanted, atol=1e-12)

@@ -26,7 +26,7 @@ from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 from icpi_ros.tasks.rope_swing import ROPE_SWING
 from icpi_ros.tasks.slide import SLIDE
 
@@ -118,7 +118,7 @@ def test_a_weak_arm_executes_what_it_can_alone(store):
     """Half of the strikes are too fast for it."""
     fr3 = ARMS.get("fr3")
     assert run(store, "--arm", "fr3", trials=4) == 0
-    why_not = simulated_reach(SLIDE, fr3)
+    why_not = simulated_feasibility(SLIDE, fr3)
     assert [why_not(trial.theta) for trial in stored(store)[1]] == [None] * 4
 
 
@@ -127,7 +127,7 @@ def test_a_data_set_of_a_weak_arm_has_what_it_can_execute_alone(tmp_path):
     out = tmp_path / "set.parquet"
     sizes = ("--examples", 8, "--draws", 2, "--label", "hindsight", "--k", 1, "--workers", 1)
     icpi("dataset", "build", "--task", "slide", "--arm", "fr3", *sizes, "--out", out)
-    found, why_not = load(out, SLIDE), simulated_reach(SLIDE, ARMS.get("fr3"))
+    found, why_not = load(out, SLIDE), simulated_feasibility(SLIDE, ARMS.get("fr3"))
     thetas = np.vstack([found.theta, found.theta + found.dtheta])
     assert [why_not(theta) for theta in thetas] == [None] * len(thetas)
     assert found.provenance["counts"]["dropped"] > 0

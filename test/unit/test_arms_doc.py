@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.check import check_arm
+from icpi_ros.robots.arm_check import check_arm
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.reach import reach
 from icpi_ros.tasks.slide import SLIDE

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from icpi_benchmarks import pixels
+from icpi_benchmarks.filming import Film
 from icpi_benchmarks.pixels import CASES, Band, in_picture
 from icpi_benchmarks.pixels_accuracy import Sighting, summary
 from icpi_benchmarks.pixels_cost import CostWork, Played, cost_summary
@@ -18,7 +19,6 @@ from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.camera import true_camera
 from icpi_ros.sim.camera_settings import CameraSettings
-from icpi_ros.sim.filming import Film
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS

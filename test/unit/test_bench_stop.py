@@ -5,7 +5,7 @@ import pytest
 from icpi_benchmarks.dialects import HeardStop, dialects
 from icpi_benchmarks.stopping import Stop, effort, kept, summary, text
 
-from icpi_ros.motion.carried import carried_stop
+from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory

@@ -10,17 +10,17 @@ import zlib
 
 import numpy as np
 import pytest
+from icpi_benchmarks.lockstep import EPOCH, Arrival, replay, smoothness
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND
-from icpi_ros.motion.carried import carried_stop, hold_on_path, rested
-from icpi_ros.motion.primitive import point_to_point, slow_move
+from icpi_ros.motion.carried_stop import carried_stop, hold_on_path, rested
+from icpi_ros.motion.primitives import point_to_point, slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots import ARMS
-from icpi_ros.sim.lockstep import EPOCH, Arrival, replay, smoothness
-from icpi_ros.sim.motions import Order
+from icpi_ros.sim.controller_orders import Order
 from icpi_ros.sim.trajectory_controller import ControllerOptions
 from icpi_ros.tasks import TASKS
 

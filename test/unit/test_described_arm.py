@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import MotionRefused, UsageError
 from icpi_ros.core.resources import share_path
-from icpi_ros.motion.primitive import strike_rotation
+from icpi_ros.motion.primitives import strike_rotation
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.body import Body
-from icpi_ros.robots.check import check_arm
+from icpi_ros.robots.arm_check import check_arm
+from icpi_ros.robots.collision import CollisionGeometry
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
@@ -48,7 +48,7 @@ def test_the_described_ur5e_has_the_same_limits_home_and_body():
     np.testing.assert_array_equal(DESCRIBED.home, UR5E.home)
     for name, value in vars(UR5E.limits).items():
         np.testing.assert_allclose(getattr(DESCRIBED.limits, name), value, atol=1e-12)
-    for ours, theirs in zip(DESCRIBED.body, UR5E.body, strict=True):
+    for ours, theirs in zip(DESCRIBED.body, UR5E.collision_geometry, strict=True):
         assert (ours.name, ours.link, ours.radius) == (theirs.name, theirs.link, theirs.radius)
         np.testing.assert_allclose(ours.start, theirs.start, atol=1e-12)
         np.testing.assert_allclose(ours.end, theirs.end, atol=1e-12)
@@ -57,9 +57,7 @@ def test_the_described_ur5e_has_the_same_limits_home_and_body():
 @given(poses)
 @settings(deadline=None)
 def test_the_numeric_inverse_is_the_closed_form(where):
-    np.testing.assert_allclose(
-        DESCRIBED.inverse(*pose(*where)), UR5E.inverse(*pose(*where)), atol=1e-9
-    )
+    np.testing.assert_allclose(DESCRIBED.ik(*pose(*where)), UR5E.ik(*pose(*where)), atol=1e-9)
 
 
 @pytest.mark.slow
@@ -67,15 +65,15 @@ def test_the_numeric_inverse_is_the_closed_form(where):
 @settings(max_examples=50, deadline=None)
 def test_the_inverse_of_seven_joints_is_exact_and_of_least_cost(where):
     position, rotation = pose(*where)
-    q = FR3.inverse(position, rotation)
+    q = FR3.ik(position, rotation)
     assume(np.isfinite(q).all())  # how many poses are answered is the next test's affair
     reached, turned = FR3.tool_pose(q)
     np.testing.assert_allclose(reached, position, atol=1e-9)
     np.testing.assert_allclose(turned, rotation, atol=1e-9)
-    np.testing.assert_allclose(FR3.jacobian(q) @ FR3.rates(q), np.eye(6), atol=1e-8)
+    np.testing.assert_allclose(FR3.jacobian(q) @ FR3.differential_ik(q), np.eye(6), atol=1e-8)
     # Moving in the null space and coming back ends where it began: the answer is one of the pose.
     null = np.linalg.svd(FR3.jacobian(q))[2][-1]
-    again = FR3.inverse(*FR3.tool_pose(q + 1e-3 * null))
+    again = FR3.ik(*FR3.tool_pose(q + 1e-3 * null))
     np.testing.assert_allclose(again, q, atol=1e-4)
 
 
@@ -83,7 +81,7 @@ def test_almost_every_pose_of_the_striking_region_is_answered():
     rng = np.random.default_rng(5)
     where = rng.uniform([0.45, -0.3, 0.01, -0.4], [0.68, 0.3, 0.35, 0.4], (500, 4))
     points, turns = where[:, :3], strike_rotation(where[:, 3])
-    assert np.isfinite(FR3.inverse(points, turns)).all(axis=1).mean() > 0.97
+    assert np.isfinite(FR3.ik(points, turns)).all(axis=1).mean() > 0.97
 
 
 @pytest.mark.slow
@@ -92,14 +90,14 @@ def test_almost_every_pose_of_the_striking_region_is_answered():
 def test_rates_are_the_derivative_of_the_inverse(where):
     position, rotation = pose(*where)
     step = 1e-5
-    q = FR3.inverse(position, rotation)
+    q = FR3.ik(position, rotation)
     assume(np.isfinite(q).all())
-    rates = FR3.rates(q)
+    rates = FR3.differential_ik(q)
     fastest = np.abs(rates).max()
     assume(fastest < 100.0)  # nearer to a singularity a difference is no derivative
     for axis, unit in enumerate(np.eye(3)):
-        ahead = FR3.inverse(position + step * unit, rotation)
-        behind = FR3.inverse(position - step * unit, rotation)
+        ahead = FR3.ik(position + step * unit, rotation)
+        behind = FR3.ik(position - step * unit, rotation)
         if np.isfinite(ahead).all() and np.isfinite(behind).all():
             found = (ahead - behind) / (2 * step)
             np.testing.assert_allclose(found, rates[:, axis], rtol=0.0, atol=1e-4 * fastest)
@@ -110,15 +108,15 @@ def test_an_answer_depends_on_its_pose_only():
     where = [
         pose(*w) for w in rng.uniform([0.45, -0.3, 0.01, -0.4], [0.68, 0.3, 0.35, 0.4], (9, 4))
     ]
-    together = FR3.inverse(np.array([p for p, _ in where]), np.array([r for _, r in where]))
+    together = FR3.ik(np.array([p for p, _ in where]), np.array([r for _, r in where]))
     for row, (position, rotation) in zip(together, where, strict=True):
-        np.testing.assert_array_equal(FR3.inverse(position, rotation), row)
+        np.testing.assert_array_equal(FR3.ik(position, rotation), row)
 
 
 def test_out_of_reach_and_nan_are_nan_and_do_not_spoil_the_others():
     position, rotation = pose(0.6, 0.0, 0.1, 0.0)
     points = np.array([position, [1.6, 0.0, 0.1], position * np.nan, position])
-    answers = FR3.inverse(points, np.broadcast_to(rotation, (4, 3, 3)))
+    answers = FR3.ik(points, np.broadcast_to(rotation, (4, 3, 3)))
     np.testing.assert_array_equal(np.isnan(answers).any(axis=1), [False, True, True, False])
     np.testing.assert_array_equal(answers[0], answers[3])
 
@@ -144,7 +142,7 @@ def test_a_strike_of_seven_joints_stays_on_its_line_and_on_the_inverse(speed, he
     offset = point - SLIDE.strike.pivot
     np.testing.assert_allclose(offset - np.outer(offset @ along, along), 0.0, atol=1e-8)
     np.testing.assert_allclose(rotation, rotation[:1].repeat(400, 0), atol=1e-8)
-    np.testing.assert_allclose(FR3.inverse(point, rotation), q, atol=1e-7)
+    np.testing.assert_allclose(FR3.ik(point, rotation), q, atol=1e-7)
     tool = (FR3.jacobian(q)[:, :3] @ qd[..., None])[..., 0]
     assert np.linalg.norm(tool, axis=1).max() == pytest.approx(speed, rel=1e-3)
     dt = stroke.duration / 399
@@ -252,15 +250,15 @@ def test_the_closest_pieces_are_found():
         points = [
             (piece.start + share * (piece.end - piece.start)) @ links[piece.link, :3, :3].T
             + links[piece.link, :3, 3]
-            for piece in FR3.body
+            for piece in FR3.collision_geometry
         ]
         gaps = [
             np.linalg.norm(points[a][:, None] - points[b], axis=2).min() - one.radius - two.radius
-            for a, one in enumerate(FR3.body)
-            for b, two in enumerate(FR3.body)
+            for a, one in enumerate(FR3.collision_geometry)
+            for b, two in enumerate(FR3.collision_geometry)
             if a < b and abs(one.link - two.link) > 1
         ]
-        assert Body(FR3).nearest(links)[0] == pytest.approx(min(gaps), abs=2e-3)
+        assert CollisionGeometry(FR3).nearest(links)[0] == pytest.approx(min(gaps), abs=2e-3)
 
 
 def test_a_name_or_a_path_finds_an_arm(tmp_path, monkeypatch):

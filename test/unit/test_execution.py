@@ -17,7 +17,7 @@ from icpi_ros.evaluate.dataset_from_runs import import_runs
 from icpi_ros.evaluate.physics.recorded_trials import from_store
 from icpi_ros.learn.dataset.execution import Backend, Execution, arm_hash
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.origin import limits_digest
+from icpi_ros.robots.arm_text import limits_digest
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS

@@ -10,13 +10,13 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
-from icpi_ros.tasks.feasible import (
+from icpi_ros.tasks.feasibility import (
     DRAWS,
     Confinement,
     anything,
+    feasibility_of,
     first_possible,
     moved_back,
-    reach_of,
 )
 from icpi_ros.tasks.slide import SLIDE
 
@@ -72,8 +72,8 @@ def test_the_first_attempt_is_the_first_draw_that_can_be_executed():
 
 def test_a_weaker_arm_reaches_less_and_says_why():
     fr3 = ARMS.get("fr3")
-    strong = reach_of(SLIDE, UR5E, SafetyGate(UR5E))
-    weak = reach_of(SLIDE, fr3, SafetyGate(fr3))
+    strong = feasibility_of(SLIDE, UR5E, SafetyGate(UR5E))
+    weak = feasibility_of(SLIDE, fr3, SafetyGate(fr3))
     fast = np.array([1.5, 0.1])
     assert strong(fast) is None
     assert weak(fast).kind is Kind.JOINT_LIMIT

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from icpi_benchmarks.filming import film
 
 from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots import ARMS
-from icpi_ros.sim.camera import CameraSettings, SimulatedCamera
-from icpi_ros.sim.filming import film
+from icpi_ros.sim.camera import SimulatedCamera
+from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS

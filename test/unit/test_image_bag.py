@@ -13,7 +13,8 @@ from icpi_ros.bags.samples import ImageBag
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.targets import tracked_target
-from icpi_ros.sim.camera import CameraSettings, SimulatedCamera
+from icpi_ros.sim.camera import SimulatedCamera
+from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.world import load_model
 from icpi_ros.tasks import TASKS
 

@@ -8,7 +8,7 @@ import pytest
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
-from icpi_ros.robots.prefix import prefixed
+from icpi_ros.robots.base import prefixed
 from icpi_ros.ros.base.joint_reading import UnusableState, read_joints
 from icpi_ros.tasks import TASKS
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from icpi_ros.core.locks import FileLock, LockTaken
+from icpi_ros.core.files import FileLock, LockTaken
 from icpi_ros.learn.dataset.side_folder import LOCK
 
 PACKAGE = Path(__file__).parents[2] / "icpi_ros"
 HOLDER = """
 import sys
 from pathlib import Path
-from icpi_ros.core.locks import FileLock
+from icpi_ros.core.files import FileLock
 lock = FileLock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
@@ -86,4 +86,4 @@ def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path):
 
 def test_no_other_module_locks():
     locking = [path.name for path in PACKAGE.rglob("*.py") if "import fcntl" in path.read_text()]
-    assert locking == ["locks.py"]
+    assert locking == ["files.py"]

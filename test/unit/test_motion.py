@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import MotionRefused
-from icpi_ros.motion.primitive import Strike, point_to_point, strikes
+from icpi_ros.motion.primitives import Strike, point_to_point, strikes
 from icpi_ros.motion.rest import RestDetector, RestRule
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop

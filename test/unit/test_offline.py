@@ -279,7 +279,7 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
 
 def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     from icpi_ros.bags.trials import RecordedTrial
-    from icpi_ros.core.types import Origin, Proposal, Trial, TrialStatus
+    from icpi_ros.core.types import Proposal, Trial, TrialOrigin, TrialStatus
     from icpi_ros.evaluate.recorded_runs import find_seed, group
 
     task = run.task
@@ -287,7 +287,7 @@ def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     trial = RecordedTrial(
         "r", 0, "r/0", task.name, trial=Trial(
             0, draws[2], Proposal(draws[2], "x"), False, TrialStatus.DONE, np.zeros(2), 0.0,
-            origin=Origin(goal=run.goal),
+            origin=TrialOrigin(goal=run.goal),
         ),
     )  # fmt: skip
     (found,) = group([trial]).runs

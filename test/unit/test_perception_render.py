@@ -7,7 +7,8 @@ import pytest
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
 from icpi_ros.perception.targets import tracked_target
-from icpi_ros.sim.camera import CameraSettings, SimulatedCamera
+from icpi_ros.sim.camera import SimulatedCamera
+from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.world import load_model
 from icpi_ros.tasks import TASKS
 

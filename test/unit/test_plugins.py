@@ -14,7 +14,7 @@ from icpi_ros.core.registry import Registry
 from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.improvers.random import Random
 from icpi_ros.robots import ARMS, find_arm
-from icpi_ros.robots.described import DescribedArm
+from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
 

@@ -21,15 +21,14 @@ from icpi_ros.core.errors import (
 from icpi_ros.core.types import SECOND
 from icpi_ros.motion import path_check
 from icpi_ros.motion.limits_file import load_limits
-from icpi_ros.motion.primitive import Strike, point_to_point, strikes
+from icpi_ros.motion.primitives import Strike, point_to_point, strikes, swings
 from icpi_ros.motion.safety import MAX_POINTS, CheckedTrajectory, SafetyGate
-from icpi_ros.motion.swing import swings
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
-from icpi_ros.robots.description.fields import ANGLE, RADIUS, Block
+from icpi_ros.robots.description.fields import ANGLE, RADIUS, DescriptionBlock
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings.table import check_run
-from icpi_ros.sim.motions import MotionState, Order, Tolerance, Watch
+from icpi_ros.sim.controller_orders import MotionState, MotionTolerances, Order, Tolerance
 from icpi_ros.sim.trajectory_controller import ControllerOptions, TrajectoryController
 from icpi_ros.tasks.slide import SLIDE
 
@@ -62,7 +61,7 @@ def move(goal, begin=UR5E.home):
 
 def lowered():
     """A slow move of the tool into the table."""
-    below = UR5E.inverse(SLIDE.strike.start - [0, 0, 0.004], UR5E.tool_pose(START)[1])
+    below = UR5E.ik(SLIDE.strike.start - [0, 0, 0.004], UR5E.tool_pose(START)[1])
     return point_to_point(UR5E, MOTION.ready, below)
 
 
@@ -174,7 +173,7 @@ UPRIGHT = UR5E.home + np.array([0, -1.5, 0, 0, 0, 0])
 def test_pieces_below_the_table_and_near_each_other_are_named_with_their_distance():
     motion = move([0.0, 0.9])
     q = motion.sample(np.linspace(0.0, motion.duration, 4001))[0]
-    body = GATE.path.body
+    body = GATE.path.geometry
     heights = dict(
         zip((body.pieces[i].name for i in body.free), body.lowest(UR5E.links(q)).T, strict=True)
     )
@@ -282,19 +281,19 @@ def test_a_stop_and_a_motion_that_is_not_the_gates_are_told_too():
             (Kind.UNKNOWN_NAME, "limit", "", "speed", LIMITS, ""),
         ),
         (
-            lambda: Block("arm.yaml", {"radius": 2.0}).number("radius", RADIUS),
+            lambda: DescriptionBlock("arm.yaml", {"radius": 2.0}).number("radius", RADIUS),
             (Kind.OUT_OF_BOUNDS, "radius", "", 2.0, (0.0, 1.0), "radius"),
         ),
         (
-            lambda: Block("arm.yaml", {"home": [0.0, "x"]}).numbers("home", 2, ANGLE),
+            lambda: DescriptionBlock("arm.yaml", {"home": [0.0, "x"]}).numbers("home", 2, ANGLE),
             (Kind.FORM, "home[1]", "", "x", (-4 * PI, 4 * PI), "home[1]"),
         ),
         (
-            lambda: Block.of("arm.yaml", {}, ["name"]),
+            lambda: DescriptionBlock.of("arm.yaml", {}, ["name"]),
             (Kind.MISSING, "name", "", None, None, "name"),
         ),
         (
-            lambda: Block.of("arm.yaml", {"nam": 1}, ["name"], ["home"]),
+            lambda: DescriptionBlock.of("arm.yaml", {"nam": 1}, ["name"], ["home"]),
             (Kind.UNKNOWN_NAME, "", "", "nam", ("name", "home"), ""),
         ),
     ],
@@ -383,14 +382,14 @@ def test_an_inactive_controller_and_a_motion_of_the_past_are_told_apart():
 @pytest.mark.parametrize(
     ("watch", "violated"),
     [
-        (Watch(path=np.full(6, 0.01)), Tolerance.PATH),
-        (Watch(goal=np.full(6, 0.01), goal_time=0.1), Tolerance.GOAL),
+        (MotionTolerances(path=np.full(6, 0.01)), Tolerance.PATH),
+        (MotionTolerances(goal=np.full(6, 0.01), goal_time=0.1), Tolerance.GOAL),
     ],
 )
 def test_an_aborted_goal_names_the_tolerance_that_it_violated(watch, violated):
     """The arm stays where it is, whatever is commanded."""
     simulated, events = controller(rate=100.0), []
-    simulated.take(Order("a", move([0.5]), watch=watch, goal=True), 0)
+    simulated.take(Order("a", move([0.5]), tolerances=watch, goal=True), 0)
     for step in range(500):
         _, news = simulated.update(step * SECOND // 100, UR5E.home, np.zeros(6))
         events += news

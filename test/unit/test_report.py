@@ -8,8 +8,8 @@ from toy_task import TOY, rollout
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.text import improver_label, run_table, trial_line
 from icpi_ros.runs.picture import draw

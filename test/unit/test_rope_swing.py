@@ -3,7 +3,7 @@ import pytest
 
 from icpi_ros.core.errors import MotionRefused, ObservationMissing
 from icpi_ros.core.types import ObjectTrajectory
-from icpi_ros.motion.swing import swings
+from icpi_ros.motion.primitives import swings
 from icpi_ros.robots.ur5e_stick import PEDESTAL_HEIGHT, UR5E_STICK
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import MotionRefused
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import START_TOLERANCE, CheckedTrajectory, SafetyGate
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
@@ -135,7 +135,7 @@ def test_start_must_be_where_the_arm_is():
 
 
 def test_the_tool_may_not_enter_the_table():
-    below = UR5E.inverse(SLIDE.strike.start - [0, 0, 0.004], UR5E.tool_pose(MOTION.start)[1])
+    below = UR5E.ik(SLIDE.strike.start - [0, 0, 0.004], UR5E.tool_pose(MOTION.start)[1])
     move = point_to_point(UR5E, MOTION.ready, below)
     with pytest.raises(MotionRefused, match="tool z reaches"):
         GATE.check(move, MOTION.ready)

@@ -9,10 +9,10 @@ from independent_check import ends, segment_distance
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.robots.base import Capsule
-from icpi_ros.robots.body import CLEARANCE, FAR, Body
+from icpi_ros.robots.collision import CLEARANCE, FAR, CollisionGeometry
 from icpi_ros.robots.ur5e import D4, UR5E, Ur5e
 
-BODY = Body(UR5E)
+BODY = CollisionGeometry(UR5E)
 POSES = np.random.default_rng(8).uniform(-2.5, 2.5, (60, 6))
 
 
@@ -26,17 +26,17 @@ class WithBalls(Ur5e):
     balls = ()
 
     @property
-    def body(self):
-        return (*super().body, *self.balls)
+    def collision_geometry(self):
+        return (*super().collision_geometry, *self.balls)
 
 
 def test_only_what_can_come_down_is_compared_with_the_table():
     assert [BODY.pieces[i].name for i in BODY.free] == [
-        piece.name for piece in UR5E.body if piece.link > 1
+        piece.name for piece in UR5E.collision_geometry if piece.link > 1
     ]
     lowest = BODY.lowest(UR5E.links(POSES))
     for column, i in enumerate(BODY.free):
-        heights = ends(UR5E, POSES)[:, i, :, 2].min(axis=1) - UR5E.body[i].radius
+        heights = ends(UR5E, POSES)[:, i, :, 2].min(axis=1) - UR5E.collision_geometry[i].radius
         np.testing.assert_allclose(lowest[:, column], heights, atol=1e-12)
 
 
@@ -50,11 +50,11 @@ class Leaning(Ur5e):
 
 
 def test_a_first_link_that_can_come_down_is_compared_with_the_table_too():
-    body = Body(Leaning())
+    body = CollisionGeometry(Leaning())
     assert {body.pieces[i].link for i in body.free} == {
-        piece.link for piece in UR5E.body if piece.link > 0
+        piece.link for piece in UR5E.collision_geometry if piece.link > 0
     }
-    assert 1 in {piece.link for piece in UR5E.body}
+    assert 1 in {piece.link for piece in UR5E.collision_geometry}
 
 
 def test_the_nearest_pair_is_the_one_that_geometry_says():
@@ -62,12 +62,12 @@ def test_the_nearest_pair_is_the_one_that_geometry_says():
         points = ends(UR5E, pose[np.newaxis])
         expected = min(
             segment_distance(points[:, i], points[:, j])[0] - a.radius - b.radius
-            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.body), 2)
+            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.collision_geometry), 2)
             if abs(a.link - b.link) > 1
         )
         distance, one, other = BODY.nearest(UR5E.links(pose))
         assert distance == pytest.approx(min(expected, FAR), abs=1e-9)
-        assert {one, other} <= {piece.name for piece in UR5E.body}
+        assert {one, other} <= {piece.name for piece in UR5E.collision_geometry}
 
 
 def test_a_joint_moves_no_point_farther_than_its_reach_says():
@@ -81,7 +81,7 @@ def test_a_joint_moves_no_point_farther_than_its_reach_says():
 def test_pieces_with_one_link_between_them_may_touch_by_construction():
     arm = WithBalls()
     arm.balls = (ball("collar", 6, (0, 0, 0), 0.05), ball("ring", 4, (0, 0, D4), 0.06))
-    body = Body(arm)
+    body = CollisionGeometry(arm)
     names = {(body.pieces[i].name, body.pieces[j].name) for i, j in body.pairs}
     assert ("collar", "ring") not in names
     assert ("forearm", "ring") not in names  # neighbours
@@ -93,7 +93,7 @@ def test_an_arm_that_touches_itself_at_home_is_refused():
     arm = WithBalls()
     arm.balls = (ball("lump", 6, (0, 0, 0), 0.5),)
     with pytest.raises(InvalidValue, match=r"arm ur5e: .*lump.* at home: choose another home"):
-        Body(arm)
+        CollisionGeometry(arm)
 
 
 def test_several_threads_may_ask_the_same_body():

@@ -20,10 +20,10 @@ import icpi_ros
 from icpi_ros.cli import main as command_line
 from icpi_ros.core.errors import MotionRefused, UnknownName, UsageError
 from icpi_ros.learn.dataset.execution import Backend, Execution
-from icpi_ros.motion.carried import MAX_CLOCK_STEP_BACK, carried_stop, hold_on_path
+from icpi_ros.motion.carried_stop import MIN_LEAD_IN, carried_stop, hold_on_path
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.path_check import PERIOD, ZOOM, ZOOMS, grid
-from icpi_ros.motion.primitive import slow_move
+from icpi_ros.motion.primitives import slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.summary import summarise
@@ -219,8 +219,8 @@ def test_a_stop_carries_the_path_and_starts_to_brake_with_its_acceleration():
     begin = 0.3
     stop = carried_stop(GATE, STROKE, begin)
     motion = stop.checked.trajectory
-    assert f"at least {1e3 * MAX_CLOCK_STEP_BACK:.0f} ms of it" in SAFETY_WORDS
-    assert stop.first == pytest.approx(begin - MAX_CLOCK_STEP_BACK)
+    assert f"at least {1e3 * MIN_LEAD_IN:.0f} ms of it" in SAFETY_WORDS
+    assert stop.first == pytest.approx(begin - MIN_LEAD_IN)
     front = np.linspace(0.0, begin - stop.first, 50)
     for ours, path in zip(motion.sample(front), STROKE.sample(front + stop.first), strict=True):
         np.testing.assert_allclose(ours, path, atol=1e-6)
@@ -287,8 +287,8 @@ def test_a_hold_stays_inside_the_joint_limits_and_looks_at_nothing_else():
 def test_the_summary_has_the_distance_of_the_lowest_piece_from_the_floor():
     found = summarise(GATE.check(STROKE, STROKE.positions[0]), GATE)
     q, _, _ = STROKE.sample(np.linspace(0.0, STROKE.duration, 400))
-    free = [i for i, piece in enumerate(UR5E.body) if piece.link > 1]
-    radii = np.array([UR5E.body[i].radius for i in free])
+    free = [i for i, piece in enumerate(UR5E.collision_geometry) if piece.link > 1]
+    radii = np.array([UR5E.collision_geometry[i].radius for i in free])
     lowest = (ends(UR5E, q)[:, free][..., 2].min(axis=2) - radii).min()
     assert found.floor_distance == pytest.approx(lowest, abs=1e-4)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from icpi_ros.core.errors import InvalidValue, MotionRefused, UnknownName, UsageError
+from icpi_ros.core.files import HashedFile
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.safety import SafetyGate
-from icpi_ros.robots.hashed_file import HashedFile
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.robots.ur5e_stick import UR5E_STICK
 from icpi_ros.tasks.slide import SLIDE

@@ -14,7 +14,7 @@ import pytest
 from independent_check import peaks, tool_peak, tool_speed, violation
 
 from icpi_ros.core.errors import MotionRefused
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import MIN_SEGMENT, START_TOLERANCE, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
 from icpi_ros.robots import ARMS

@@ -8,7 +8,7 @@ import pytest
 from independent_check import peaks
 
 from icpi_ros.core.errors import InvalidValue, MotionRefused
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop, rest_of, safe_stop
 from icpi_ros.motion.trajectory import JointTrajectory, slowed

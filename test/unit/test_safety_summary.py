@@ -3,7 +3,7 @@ import pytest
 from independent_check import peaks, tool_peak, tool_speed
 
 from icpi_ros.core.errors import InvalidValue, MotionRefused
-from icpi_ros.motion.primitive import point_to_point
+from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.summary import summarise, tool_path
 from icpi_ros.motion.trajectory import slowed

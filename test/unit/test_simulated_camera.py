@@ -9,16 +9,9 @@ import pytest
 
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.robots import ARMS
-from icpi_ros.sim.camera import (
-    TYPICAL,
-    CameraSettings,
-    Exposure,
-    Shutter,
-    SimulatedCamera,
-    camera_name,
-    snapshot,
-    true_camera,
-)
+from icpi_ros.sim.camera import SimulatedCamera, camera_name, snapshot, true_camera
+from icpi_ros.sim.camera_settings import TYPICAL, CameraSettings
+from icpi_ros.sim.shutter import Exposure, Shutter
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 
@@ -330,7 +323,9 @@ def test_without_egl_there_is_one_clear_line():
 import sys
 sys.modules["mujoco.egl"] = None
 import mujoco
-from icpi_ros.sim.camera import CameraSettings, CameraUnavailable, SimulatedCamera
+from icpi_ros.sim.camera import SimulatedCamera
+from icpi_ros.sim.camera_settings import CameraSettings
+from icpi_ros.sim.offscreen import CameraUnavailable
 model = mujoco.MjModel.from_xml_string(
     "<mujoco><worldbody><camera name='a'/><geom size='.1'/></worldbody></mujoco>"
 )

@@ -10,10 +10,10 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import (
     MOVED_BACK,
     ObjectTrajectory,
-    Origin,
     Proposal,
     Tracking,
     Trial,
+    TrialOrigin,
     TrialStatus,
 )
 from icpi_ros.learn.dataset.columns import columns
@@ -43,7 +43,9 @@ TRIAL = Trial(
     trajectory=ObjectTrajectory(np.array([0.0, 0.1]), np.zeros((2, 3))),
     note="moved back: too fast",
     tracking=Tracking("stroke", 0.002, "elbow_joint", 0.4),
-    origin=Origin("run-1", "slide", "ridge", np.array(GOAL), SLIDE.space.names, "replay", "a.bag"),
+    origin=TrialOrigin(
+        "run-1", "slide", "ridge", np.array(GOAL), SLIDE.space.names, "replay", "a.bag"
+    ),
 )
 
 

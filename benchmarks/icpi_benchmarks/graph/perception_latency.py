@@ -28,8 +28,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from icpi_msgs.msg import ObjectState
-from icpi_ros.core.latency import in_ms, times
 from icpi_ros.core.types import Array
+from icpi_ros.core.units import in_ms, times
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, OBJECT_STATE
 from icpi_ros.ros.bringup.instance import reserve_domain

@@ -50,7 +50,7 @@ from icpi_ros.ros.bringup.instance import reserve_domain
 from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph, environment
 from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import first_possible, simulated_reach
+from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
 
 TASK = "slide"
 START_LIMIT, REPLY_LIMIT = 30.0, 15.0
@@ -151,7 +151,7 @@ class _Client(ClientNode):
     def __init__(self, graph: BackgroundGraph, arm: Arm) -> None:
         super().__init__("icpi_stop_latency")
         self._graph = graph
-        self._arm, self._why_not = arm, simulated_reach(TASKS.get(TASK), arm)
+        self._arm, self._why_not = arm, simulated_feasibility(TASKS.get(TASK), arm)
         self._phase = -1
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)

@@ -22,7 +22,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import simulated_reach
+from icpi_ros.tasks.feasibility import simulated_feasibility
 
 LOCAL_SAMPLES = 12
 """Rollouts per goal and round."""
@@ -87,7 +87,7 @@ def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) 
 
     Dropped are those that become unstable, show nothing, or that the arm cannot execute.
     """
-    why_not = simulated_reach(task, arm)
+    why_not = simulated_feasibility(task, arm)
     possible = np.array([not why_not(theta) for theta in thetas], dtype=bool)
     refused = ExecutedThetas(thetas[:0], (), int(np.count_nonzero(~possible)))
     if not possible.any():

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.core.errors import DatasetError
+from icpi_ros.robots.arm_text import limits_digest
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.robots.origin import limits_digest
 
 UNKNOWN = "unknown"
 """Value of whatever was not reported to the store."""
@@ -58,7 +58,7 @@ class Execution:
         arm: name of the arm.
         arm_hash: of the arm's description, see :func:`arm_hash`.
         limits: file of tightened limits; empty = the arm's own.
-        limits_hash: of the limits in force, see :func:`icpi_ros.robots.origin.limits_digest`.
+        limits_hash: of the limits in force, see :func:`icpi_ros.robots.arm_text.limits_digest`.
         source: of object positions: ``rollout``, ``tracked_pose`` or ``camera``.
         controller: of the joints: ``none`` in process, ``simulated``, or its name.
         domain: ROS_DOMAIN_ID as text; empty = no ROS.
@@ -170,7 +170,8 @@ def arm_hash(arm: Arm) -> str:
     poses = [arm.tool_pose(arm.home), arm.tool_pose(np.zeros(n))]
     poses += [arm.tool_pose(arm.home + 0.5 * np.eye(n)[i]) for i in range(n)]
     body = [
-        (c.name, c.link, _rounded(c.start), _rounded(c.end), _rounded(c.radius)) for c in arm.body
+        (c.name, c.link, _rounded(c.start), _rounded(c.end), _rounded(c.radius))
+        for c in arm.collision_geometry
     ]
     return _hash(
         {

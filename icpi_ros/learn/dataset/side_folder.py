@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from icpi_ros.core.errors import DatasetError, IcpiError, UsageError
-from icpi_ros.core.locks import FileLock, LockTaken
+from icpi_ros.core.files import FileLock, LockTaken
 from icpi_ros.core.redact import Json
 from icpi_ros.learn.dataset import parquet
 from icpi_ros.learn.dataset.dataset import Dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.locks import lock_until_closed
+from icpi_ros.core.files import lock_until_closed
 from icpi_ros.core.redact import redact
 
 VERSION = 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
-from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover

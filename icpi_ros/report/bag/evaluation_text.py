@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from icpi_ros.core.lengths import millimetres
+from icpi_ros.core.units import millimetres
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover

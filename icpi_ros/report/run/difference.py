@@ -8,9 +8,9 @@ from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial
+from icpi_ros.core.units import millimetres
 from icpi_ros.runs.store.records import RunRecord
 
 Pair = tuple[Any, Any]

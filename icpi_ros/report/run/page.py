@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Array, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.page import (
     Cell,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.runs.store.records import RunRecord
 

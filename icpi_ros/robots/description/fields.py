@@ -36,10 +36,12 @@ class Quantity:
 ANGLE = Quantity("rad", 4 * math.pi, "angles are in rad, not in degrees")
 LENGTH = Quantity("m", 10.0, "lengths are in m, not in mm")
 RADIUS = Quantity("m", 1.0, "lengths are in m, not in mm", positive=True)
-RATE = Quantity("rad/s", 50.0, "speeds are in rad/s, not in degrees per second", positive=True)
-JOLT = Quantity("rad/s^2", 1000.0, "in rad/s^2, not in degrees", positive=True)
-SPEED = Quantity("m/s", 50.0, "speeds are in m/s, not in mm/s", positive=True)
-BRAKES = Quantity("m/s^2", 1000.0, "in m/s^2", positive=True)
+JOINT_SPEED = Quantity(
+    "rad/s", 50.0, "speeds are in rad/s, not in degrees per second", positive=True
+)
+ACCELERATION = Quantity("rad/s^2", 1000.0, "in rad/s^2, not in degrees", positive=True)
+TOOL_SPEED = Quantity("m/s", 50.0, "speeds are in m/s, not in mm/s", positive=True)
+DECELERATION = Quantity("m/s^2", 1000.0, "in m/s^2", positive=True)
 MASS = Quantity("kg", 1000.0, "masses are in kg, not in g", positive=True)
 ENERGY = Quantity("J", 1e4, "energies are in J", positive=True)
 STIFFNESS = Quantity("N m/rad", 1e6, positive=True)
@@ -49,7 +51,7 @@ DIRECTION = Quantity("1", 1.0 + 1e-9, "an axis has length 1")
 
 
 @dataclass(frozen=True)
-class Block:
+class DescriptionBlock:
     """A mapping of a description with all its keys known.
 
     Attributes:
@@ -63,7 +65,7 @@ class Block:
     @classmethod
     def of(
         cls, where: str, value: Any, required: Sequence[str], optional: Sequence[str] = ()
-    ) -> Block:
+    ) -> DescriptionBlock:
         """Return a mapping whose keys are all known and whose required keys are all there.
 
         Raises:
@@ -116,9 +118,11 @@ class Block:
             raise self.fail(key, f"a list of {least} to {most} items")
         return value
 
-    def inner(self, key: str, required: Sequence[str], optional: Sequence[str] = ()) -> Block:
+    def inner(
+        self, key: str, required: Sequence[str], optional: Sequence[str] = ()
+    ) -> DescriptionBlock:
         """Return a mapping inside this one; see :meth:`of`."""
-        return Block.of(f"{self.where}: {key}", self.content[key], required, optional)
+        return DescriptionBlock.of(f"{self.where}: {key}", self.content[key], required, optional)
 
     def number(self, key: str, quantity: Quantity) -> float:
         """Return one finite number.

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
+from icpi_ros.core.files import HashedFile
+from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import parse_yaml, read_text
+from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import ArmLimits, Capsule
 from icpi_ros.robots.chain import Chain, axis_frame, dh_step, placed
-from icpi_ros.robots.described import DescribedArm, Description, Servos
+from icpi_ros.robots.described_arm import DescribedArm, Description, Servos
 from icpi_ros.robots.description import fields
-from icpi_ros.robots.description.fields import ARM_FILE, Block
-from icpi_ros.robots.hashed_file import HashedFile
-from icpi_ros.robots.reserved import check_name
+from icpi_ros.robots.description.fields import ARM_FILE, DescriptionBlock
 
 if TYPE_CHECKING:
     from icpi_ros.robots.description.urdf import UrdfChain
 
-FEWEST_JOINTS, MOST_JOINTS = 6, 12
+MIN_JOINTS, MAX_JOINTS = 6, 12
 LINK_MASS = 2.0
 """Mass of a piece that has none in the file, for the simulation [kg]."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -58,16 +61,16 @@ def load_arm(path: Path) -> DescribedArm:
     """
     text = read_text(path, ARM_FILE)
     file = HashedFile.of(path, text.encode())
-    top = Block.of(str(path), parse_yaml(text, path, ARM_FILE), _REQUIRED, _OPTIONAL)
+    top = DescriptionBlock.of(str(path), parse_yaml(text, path, ARM_FILE), _REQUIRED, _OPTIONAL)
     name = top.text("name")
     if not _NAME.fullmatch(name):
         raise top.fail("name", "small letters, digits and _, a letter first, at most 40")
-    check_name(name, file)
+    _check_name(name, file)
     skeleton = _skeleton(top, path)
     chain, flange = _chain(top, skeleton)
     n = len(skeleton.names)
     limits = _limits(top, skeleton)
-    body, masses = _body(top, skeleton, flange, chain)
+    geometry, masses = _collision_geometry(top, skeleton, flange, chain)
     return DescribedArm(
         Description(
             name=name,
@@ -77,7 +80,7 @@ def load_arm(path: Path) -> DescribedArm:
             flange=flange,
             limits=limits,
             home=_home(top, limits),
-            body=body,
+            collision_geometry=geometry,
             masses=masses,
             servos=_servos(top, n),
             strike_deceleration=_strike_deceleration(top),
@@ -86,24 +89,53 @@ def load_arm(path: Path) -> DescribedArm:
     )
 
 
-def _source(top: Block) -> tuple[str, ...]:
+def _check_name(name: str, file: HashedFile) -> None:
+    """Refuse a description whose name belongs to an arm of the package.
+
+    The package's own files keep theirs, and so does a copy of one, byte for byte.
+
+    Raises:
+        DescriptionError: the name is taken; the message lists the names that are.
+    """
+    shipped = _shipped()
+    taken = {*ARMS.built_in, *shipped}
+    if name in taken and shipped.get(name) != file.sha256:
+        text = (
+            f"{file.path}: name is {name!r}: must be another than those of the arms that come with "
+            f"icpi_ros, {', '.join(sorted(taken))}, for example {name}_lab"
+        )
+        raise DescriptionError(Refusal(text, Kind.DUPLICATE, "name", value=name, field="name"))
+
+
+@cache
+def _shipped() -> dict[str, str]:
+    """Return the names of the arms in ``config/arms`` with the hashes of their files."""
+    found = {}
+    for path in sorted(share_path("config", "arms").glob("*.y*ml")):
+        with contextlib.suppress(DescriptionError):  # somebody else's file, or a draft
+            text = read_text(path, ARM_FILE)
+            content = parse_yaml(text, path, ARM_FILE)
+            if isinstance(content, dict) and isinstance(name := content.get("name"), str):
+                found[name] = HashedFile.of(path, text.encode()).sha256
+    return found
+
+
+def _source(top: DescriptionBlock) -> tuple[str, ...]:
     lines = top.items("source")
     if not all(isinstance(line, str) and line.strip() for line in lines):
         raise top.fail("source", "a list of texts that say where the numbers come from")
     return tuple(" ".join(line.split()) for line in lines)
 
 
-def _skeleton(top: Block, path: Path) -> _Skeleton:
+def _skeleton(top: DescriptionBlock, path: Path) -> _Skeleton:
     if top.has("joints") == top.has("urdf"):
         text = f"{top.where}: give either joints or urdf"
         kind = Kind.DUPLICATE if top.has("joints") else Kind.MISSING
         raise DescriptionError(Refusal(text, kind, "joints", field="joints"))
     skeleton = _from_urdf(top, path) if top.has("urdf") else _from_joints(top)
-    count, limit = len(skeleton.names), (float(FEWEST_JOINTS), float(MOST_JOINTS))
-    if not FEWEST_JOINTS <= count <= MOST_JOINTS:
-        text = (
-            f"{top.where}: the arm has {count} joints: allowed are {FEWEST_JOINTS} to {MOST_JOINTS}"
-        )
+    count, limit = len(skeleton.names), (float(MIN_JOINTS), float(MAX_JOINTS))
+    if not MIN_JOINTS <= count <= MAX_JOINTS:
+        text = f"{top.where}: the arm has {count} joints: allowed are {MIN_JOINTS} to {MAX_JOINTS}"
         raise DescriptionError(
             Refusal(text, Kind.OUT_OF_BOUNDS, "joints", value=count, limit=limit, field="joints")
         )
@@ -114,7 +146,7 @@ def _skeleton(top: Block, path: Path) -> _Skeleton:
     return skeleton
 
 
-def _from_urdf(top: Block, path: Path) -> _Skeleton:
+def _from_urdf(top: DescriptionBlock, path: Path) -> _Skeleton:
     from icpi_ros.robots.description.urdf import (
         read_urdf,  # with an XML parser, which few arms need
     )
@@ -128,12 +160,12 @@ def _from_urdf(top: Block, path: Path) -> _Skeleton:
     return _Skeleton(found.joints, found.origins, found.axes, found.flange, found)
 
 
-def _from_joints(top: Block) -> _Skeleton:
-    rows = top.items("joints", FEWEST_JOINTS, MOST_JOINTS)
+def _from_joints(top: DescriptionBlock) -> _Skeleton:
+    rows = top.items("joints", MIN_JOINTS, MAX_JOINTS)
     dh = isinstance(rows[0], dict) and "alpha" in rows[0]
     needed = ("name", "a", "alpha", "d") if dh else ("name", "xyz", "rpy", "axis")
     blocks = [
-        Block.of(f"{top.where}: joints[{i}]", row, needed, ("theta",) if dh else ())
+        DescriptionBlock.of(f"{top.where}: joints[{i}]", row, needed, ("theta",) if dh else ())
         for i, row in enumerate(rows)
     ]
     flange = _pose(top, "flange")
@@ -151,7 +183,7 @@ def _from_joints(top: Block) -> _Skeleton:
     return _Skeleton(tuple(b.text("name") for b in blocks), origins, axes, flange)
 
 
-def _dh_frames(blocks: list[Block]) -> tuple[Array, Array]:
+def _dh_frames(blocks: list[DescriptionBlock]) -> tuple[Array, Array]:
     """Return the frames of the joints, and what lies behind the last one."""
     origins, behind = [], np.eye(4)
     for b in blocks:
@@ -164,14 +196,14 @@ def _dh_frames(blocks: list[Block]) -> tuple[Array, Array]:
     return np.array(origins), behind
 
 
-def _axis(block: Block) -> Array:
+def _axis(block: DescriptionBlock) -> Array:
     axis = block.numbers("axis", 3, fields.DIRECTION)
     if abs(np.linalg.norm(axis) - 1.0) > 1e-9:
         raise block.fail("axis", "a vector of length 1")
     return axis
 
 
-def _pose(top: Block, key: str) -> Array:
+def _pose(top: DescriptionBlock, key: str) -> Array:
     """Return an optional pose ``(4, 4)``, the unit one if it is not given."""
     if not top.has(key):
         return np.eye(4)
@@ -179,7 +211,7 @@ def _pose(top: Block, key: str) -> Array:
     return placed(block.numbers("xyz", 3, fields.LENGTH), block.numbers("rpy", 3, fields.ANGLE))
 
 
-def _chain(top: Block, skeleton: _Skeleton) -> tuple[Chain, Array]:
+def _chain(top: DescriptionBlock, skeleton: _Skeleton) -> tuple[Chain, Array]:
     """Return the chain, tool included, and the flange in the frame of the last link."""
     block = top.inner("tool", ("xyz", "rpy", "mass"))
     tool = placed(block.numbers("xyz", 3, fields.LENGTH), block.numbers("rpy", 3, fields.ANGLE))
@@ -189,7 +221,7 @@ def _chain(top: Block, skeleton: _Skeleton) -> tuple[Chain, Array]:
     return Chain(before @ skeleton.origins @ turns, flange @ tool), flange
 
 
-def _limits(top: Block, skeleton: _Skeleton) -> ArmLimits:
+def _limits(top: DescriptionBlock, skeleton: _Skeleton) -> ArmLimits:
     n, urdf = len(skeleton.names), skeleton.urdf
     block = top.inner("limits", _LIMITS if urdf else (*_IN_URDF, *_LIMITS))
     box = block.inner("workspace", ("lower", "upper"))
@@ -198,11 +230,11 @@ def _limits(top: Block, skeleton: _Skeleton) -> ArmLimits:
         return ArmLimits(
             lower=urdf.lower if urdf else block.numbers("lower", n, fields.ANGLE),
             upper=urdf.upper if urdf else block.numbers("upper", n, fields.ANGLE),
-            velocity=urdf.velocity if urdf else block.numbers("velocity", n, fields.RATE),
-            acceleration=block.numbers("acceleration", n, fields.JOLT),
+            velocity=urdf.velocity if urdf else block.numbers("velocity", n, fields.JOINT_SPEED),
+            acceleration=block.numbers("acceleration", n, fields.ACCELERATION),
             workspace_lower=corners[0],
             workspace_upper=corners[1],
-            tool_speed=block.number("tool_speed", fields.SPEED),
+            tool_speed=block.number("tool_speed", fields.TOOL_SPEED),
             tool_mass=top.inner("tool", ("xyz", "rpy", "mass")).number("mass", fields.MASS),
             tool_energy=block.number("tool_energy", fields.ENERGY),
         )
@@ -211,7 +243,7 @@ def _limits(top: Block, skeleton: _Skeleton) -> ArmLimits:
         raise DescriptionError(Refusal(text, Kind.NO_MOTION)) from None
 
 
-def _home(top: Block, limits: ArmLimits) -> Array:
+def _home(top: DescriptionBlock, limits: ArmLimits) -> Array:
     home = top.numbers("home", len(limits.lower), fields.ANGLE)
     inside = (home > limits.lower) & (home < limits.upper)
     if not inside.all():
@@ -228,12 +260,12 @@ def _home(top: Block, limits: ArmLimits) -> Array:
     return home
 
 
-def _body(
-    top: Block, skeleton: _Skeleton, flange: Array, chain: Chain
+def _collision_geometry(
+    top: DescriptionBlock, skeleton: _Skeleton, flange: Array, chain: Chain
 ) -> tuple[tuple[Capsule, ...], tuple[float, ...]]:
     pieces, masses = list[Capsule](), list[float]()
     for i, item in enumerate(top.items("body")):
-        block = Block.of(
+        block = DescriptionBlock.of(
             f"{top.where}: body[{i}]", item, ("name", "link", "start", "end", "radius"), ("mass",)
         )
         link, frame = _frame(top, block, skeleton, chain)
@@ -251,7 +283,9 @@ def _body(
     return tuple(pieces), tuple(masses)
 
 
-def _frame(top: Block, block: Block, skeleton: _Skeleton, chain: Chain) -> tuple[int, Array]:
+def _frame(
+    top: DescriptionBlock, block: DescriptionBlock, skeleton: _Skeleton, chain: Chain
+) -> tuple[int, Array]:
     """Return the link that carries a piece and the frame of its ends in that of the link."""
     n, link = len(skeleton.names), block.content["link"]
     if link == "tool":
@@ -261,7 +295,7 @@ def _frame(top: Block, block: Block, skeleton: _Skeleton, chain: Chain) -> tuple
     return link, _pose(top, "mount") if link == 0 else skeleton.turns[link - 1].T
 
 
-def _servos(top: Block, n: int) -> Servos:
+def _servos(top: DescriptionBlock, n: int) -> Servos:
     """Return the servos, without any in the file rather stiff ones."""
     if not top.has("servos"):
         return Servos(np.full(n, 4000.0), np.full(n, 250.0), np.full(n, 150.0))
@@ -273,7 +307,7 @@ def _servos(top: Block, n: int) -> Servos:
     )
 
 
-def _strike_deceleration(top: Block) -> Any:
+def _strike_deceleration(top: DescriptionBlock) -> Any:
     if not top.has("strike_deceleration"):
         return DescribedArm.strike_deceleration
-    return top.number("strike_deceleration", fields.BRAKES)
+    return top.number("strike_deceleration", fields.DECELERATION)

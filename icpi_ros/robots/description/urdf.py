@@ -13,11 +13,17 @@ from xml.etree import ElementTree
 import numpy as np
 
 from icpi_ros.core.errors import DescriptionError, Kind, Refusal
+from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import FileKind, read_text
 from icpi_ros.robots.chain import placed
-from icpi_ros.robots.description.fields import ANGLE, DIRECTION, LENGTH, RATE, Block
-from icpi_ros.robots.hashed_file import HashedFile
+from icpi_ros.robots.description.fields import (
+    ANGLE,
+    DIRECTION,
+    JOINT_SPEED,
+    LENGTH,
+    DescriptionBlock,
+)
 
 URDF_FILE = FileKind(DescriptionError, invalid="{path}: not valid XML")
 _TURNING = ("revolute", "continuous")
@@ -156,14 +162,16 @@ def _limits(joint: _Element, path: Path) -> list[float]:
             text = f"{block.where}: limit {key} is missing"
             raise DescriptionError(Refusal(text, Kind.MISSING, key, field=key))
     lower, upper = (block.numbers(key, 1, ANGLE)[0] for key in ("lower", "upper"))
-    return [float(lower), float(upper), float(block.numbers("velocity", 1, RATE)[0])]
+    return [float(lower), float(upper), float(block.numbers("velocity", 1, JOINT_SPEED)[0])]
 
 
-def _numbers(joint: _Element, element: _Element | None, path: Path, **defaults: str) -> Block:
+def _numbers(
+    joint: _Element, element: _Element | None, path: Path, **defaults: str
+) -> DescriptionBlock:
     """Return an element's attributes as lists of numbers; what is no number stays a text."""
     texts = defaults | ({} if element is None else dict(element.attrib))
     content = {key: [_parsed(word) for word in text.split()] for key, text in texts.items()}
-    return Block(f"{path}: joint {joint.get('name')!r}", content)
+    return DescriptionBlock(f"{path}: joint {joint.get('name')!r}", content)
 
 
 def _parsed(word: str) -> float | str:

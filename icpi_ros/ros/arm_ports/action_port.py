@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from icpi_ros.core.types import SECOND, Array
-from icpi_ros.motion.carried import Carried
+from icpi_ros.motion.carried_stop import CarriedTrajectory
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
@@ -157,7 +157,11 @@ class ActionPort(FeedPort):
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
     def hold(
-        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+        self,
+        label: str,
+        attempt: int = 0,
+        known: CarriedTrajectory | None = None,
+        start_ns: int = 0,
     ) -> float:
         """Send the hold as a goal; where that does not help cancel all; then use the topic.
 

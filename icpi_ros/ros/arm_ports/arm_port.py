@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from rclpy.node import Node
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.motion.carried import Carried
+from icpi_ros.motion.carried_stop import CarriedTrajectory
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import action_port
@@ -99,7 +99,11 @@ class ArmPort(Protocol):
         """
 
     def hold(
-        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+        self,
+        label: str,
+        attempt: int = 0,
+        known: CarriedTrajectory | None = None,
+        start_ns: int = 0,
     ) -> float:
         """Stop without a checked path, whatever is known: the last resort, never refused here.
 
@@ -215,7 +219,11 @@ class AutoPort(FeedPort):
         self._way.send(motion, label, start_ns, joined, message)
 
     def hold(
-        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+        self,
+        label: str,
+        attempt: int = 0,
+        known: CarriedTrajectory | None = None,
+        start_ns: int = 0,
     ) -> float:
         """See :class:`ArmPort`."""
         return self._way.hold(label, attempt, known, start_ns)

@@ -8,7 +8,7 @@ import numpy as np
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
-from icpi_ros.motion.carried import HOLD_SHARE, HOLD_TIME, Carried
+from icpi_ros.motion.carried_stop import HOLD_SHARE, HOLD_TIME, CarriedTrajectory
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
@@ -67,7 +67,11 @@ class TopicPort(FeedPort):
         self._out.publish(headed(motion, label, start_ns, joined, message))
 
     def hold(
-        self, label: str, attempt: int = 0, known: Carried | None = None, start_ns: int = 0
+        self,
+        label: str,
+        attempt: int = 0,
+        known: CarriedTrajectory | None = None,
+        start_ns: int = 0,
     ) -> float:
         """Send ``known``, or one point at rest where the arm is or where it can stop if it moves.
 

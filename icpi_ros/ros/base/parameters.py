@@ -19,7 +19,7 @@ from icpi_ros.core.plugins import as_text, load_all
 from icpi_ros.core.text import printable
 from icpi_ros.ros.bringup.arguments import with_names
 from icpi_ros.settings.setting import Setting
-from icpi_ros.settings.table import REPLAYS, of_node
+from icpi_ros.settings.table import PLAYER, of_node
 
 _TYPES: dict[type, tuple[Parameter.Type, str]] = {
     bool: (Parameter.Type.BOOL, "true or false"),
@@ -63,7 +63,7 @@ def declare(node: Node, name: str) -> dict[str, Any]:
     Raises:
         UsageError: a value given at start is not allowed; names parameter, value and what is.
     """
-    relaxed = name == REPLAYS
+    relaxed = name == PLAYER
     wanted = {setting.name: setting for setting in of_node(name)}
     values = {}
     if PLUGINS in wanted:

@@ -26,7 +26,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from icpi_ros.core.errors import IcpiError, UsageError
-from icpi_ros.core.locks import FileLock
+from icpi_ros.core.files import FileLock
 from icpi_ros.core.text import printable
 from icpi_ros.ros.base.node_logger import NodeLogger
 from icpi_ros.ros.bringup.instance import hold_name

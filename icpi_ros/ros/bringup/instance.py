@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError, UsageError
-from icpi_ros.core.locks import FileLock, LockTaken
+from icpi_ros.core.files import FileLock, LockTaken
 
 DOMAINS = range(1, 102)
 """Domain ids that do not meet the ephemeral ports of Linux; 0 is left to other people's nodes."""

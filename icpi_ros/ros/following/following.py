@@ -16,7 +16,7 @@ import numpy as np
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND, Array, Tracking
-from icpi_ros.motion.primitive import SAME, slow_move
+from icpi_ros.motion.primitives import SAME_POSE, slow_move
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
@@ -143,7 +143,7 @@ class MotionFollower:
         if shown_from is not None and (moved := elsewhere(self._arm.joints, begin, shown_from)):
             raise MotionRefused(replace(moved, text=f"{name}: {moved}"))
         # Also where the goal is not a number: that is refused.
-        if start is None or not np.abs(goal - start).max() <= SAME:
+        if start is None or not np.abs(goal - start).max() <= SAME_POSE:
             move = slow_move(self._arm, begin, goal, self._settings.speed_scale * slower)
             self.follow(move, name, joined=start is None)
 

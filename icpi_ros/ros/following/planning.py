@@ -9,7 +9,7 @@ import numpy as np
 
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
-from icpi_ros.motion.primitive import SAME, slow_move
+from icpi_ros.motion.primitives import SAME_POSE, slow_move
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
@@ -150,7 +150,7 @@ class Planner:
     def _slow_move(
         self, label: str, begin: Array, goal: Array, slower: float
     ) -> Iterator[tuple[str, CheckedTrajectory]]:
-        if np.abs(goal - begin).max() <= SAME:
+        if np.abs(goal - begin).max() <= SAME_POSE:
             return
         move = slow_move(self._arm, begin, goal, self._rules.speed_scale * slower)
         try:

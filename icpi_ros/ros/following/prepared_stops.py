@@ -19,7 +19,7 @@ import numpy as np
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND
-from icpi_ros.motion.carried import CarriedStop, carried_stop
+from icpi_ros.motion.carried_stop import CarriedStop, carried_stop
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from icpi_ros.core.types import SECOND, Array
-from icpi_ros.motion.carried import rested
+from icpi_ros.motion.carried_stop import rested
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort

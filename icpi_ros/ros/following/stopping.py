@@ -1,7 +1,7 @@
 """Stopping an arm: brake on the path of the motion under way, or hold; then see it stand.
 
-A stop carries the path with it (:mod:`icpi_ros.motion.carried`): it has begun when it arrives, and
-turns into braking a little later, so that no controller jerks when it takes it.  Its
+A stop carries the path with it (:mod:`icpi_ros.motion.carried_stop`): it has begun when it
+arrives, and turns into braking a little later, so that no controller jerks when it takes it.  Its
 ``header.stamp`` is on the arm's clock, that of ``joint_states``.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import Array
-from icpi_ros.motion.carried import HOLD_TIME, Carried, carried_stop, hold_on_path
+from icpi_ros.motion.carried_stop import HOLD_TIME, CarriedTrajectory, carried_stop, hold_on_path
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
@@ -310,6 +310,6 @@ class Stopper:
         return state.age > self._joint_state_timeout
 
 
-def _stamp(running: Running, new: Carried) -> int:
+def _stamp(running: Running, new: CarriedTrajectory) -> int:
     """Return when what replaces a motion begins on the arm's clock [ns]."""
     return running.start + ns_from_seconds(new.first)

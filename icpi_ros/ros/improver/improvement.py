@@ -35,7 +35,7 @@ from icpi_ros.runs.setup import require_model
 from icpi_ros.runs.store.store import TrialStore, UnknownRun
 from icpi_ros.settings.table import RUN_FIELDS
 from icpi_ros.tasks.base import Task
-from icpi_ros.tasks.feasible import WhyNot, anything
+from icpi_ros.tasks.feasibility import FeasibilityCheck, anything
 
 Code = Improve.Result
 State = Improve.Feedback
@@ -53,7 +53,7 @@ class Setup:
     """Of whichever improver a goal asks for: each gets those that it has."""
     max_step: float = 1.0
     """Largest step of theta between trials, a share of each parameter's range."""
-    why_not: WhyNot = anything
+    why_not: FeasibilityCheck = anything
     """Returns why the arm cannot execute a theta."""
     execution: Execution = field(default_factory=Execution)
     """Execution of trials by the graph, as far as this node knows it."""

@@ -14,9 +14,8 @@ from rclpy.clock_type import ClockType
 from icpi_msgs.action import ExecuteMotion
 from icpi_ros.motion.limits_file import gate_and_file
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.base import Arm
-from icpi_ros.robots.origin import limits_text, origin_text, workspace_text
-from icpi_ros.robots.prefix import prefixed
+from icpi_ros.robots.arm_text import limits_text, origin_text, workspace_text
+from icpi_ros.robots.base import Arm, prefixed
 from icpi_ros.ros.arm_ports import arm_port, arm_watch
 from icpi_ros.ros.arm_ports.controller_inquiry import ControllerInquiry
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch

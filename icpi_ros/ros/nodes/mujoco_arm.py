@@ -27,7 +27,7 @@ from icpi_msgs.srv import ResetScene
 from icpi_ros.core.errors import IcpiError, Kind, MotionRefused, Refusal, UsageError
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.prefix import prefixed
+from icpi_ros.robots.base import prefixed
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.serving import SEND_GOAL
@@ -38,7 +38,7 @@ from icpi_ros.ros.sim.camera_port import CameraPort
 from icpi_ros.ros.sim.pacer import Pacer, Sparing
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.ros.sim.simulated_controller import Answer, ControllerParameters, SimulatedController
-from icpi_ros.sim.motions import Event, Order
+from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task

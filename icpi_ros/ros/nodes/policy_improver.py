@@ -12,8 +12,8 @@ from rclpy.action.server import ServerGoalHandle
 from icpi_msgs.action import Improve
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import Trial
+from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.learn.dataset.execution import UNKNOWN, Backend, Execution
@@ -33,7 +33,7 @@ from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.feasible import reach_of
+from icpi_ros.tasks.feasibility import feasibility_of
 
 
 class PolicyImprover(IcpiNode):
@@ -56,7 +56,7 @@ class PolicyImprover(IcpiNode):
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
             options=options | {name: values[name] for name in names if values[name]},
             max_step=values["max_step"],
-            why_not=reach_of(task, arm, gate),
+            why_not=feasibility_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
             fallback=values["fallback"] == ALLOW,

@@ -30,8 +30,8 @@ from icpi_ros.bags.topics import read_mapping
 from icpi_ros.bags.trial_message import trial_from
 from icpi_ros.bags.trials import split_id
 from icpi_ros.core.errors import BudgetSpent, IcpiError
-from icpi_ros.core.lengths import millimetres
 from icpi_ros.core.types import TrialStatus
+from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import parse_options
 from icpi_ros.learn.dataset.dataset import check_arm, load

@@ -23,8 +23,7 @@ from icpi_ros.core.errors import IcpiError, InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.base import Arm
-from icpi_ros.robots.prefix import prefixed
+from icpi_ros.robots.base import Arm, prefixed
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.spin import IcpiNode, run
@@ -137,7 +136,7 @@ def arm_markers(ns: int, arm: Arm, q: Array) -> list[Marker]:
     """Return a cylinder with two round ends for every piece of an arm at ``q`` ``(n,)`` [rad]."""
     frames = arm.links(q)
     found = []
-    for number, piece in enumerate(arm.body):
+    for number, piece in enumerate(arm.collision_geometry):
         frame = frames[piece.link]
         start, end = (frame[:3, :3] @ p + frame[:3, 3] for p in (piece.start, piece.end))
         found.append(_cylinder(ns, number, start, end, piece.radius))

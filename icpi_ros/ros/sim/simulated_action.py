@@ -16,7 +16,7 @@ from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.serving import RESULT_KEPT
 from icpi_ros.ros.base.spin import IcpiNode
 from icpi_ros.ros.sim.simulated_arm import Snapshot
-from icpi_ros.sim.motions import Event, MotionState, Tolerance, Watch
+from icpi_ros.sim.controller_orders import Event, MotionState, MotionTolerances, Tolerance
 
 SHOWN = 50_000_000
 """Time between feedback messages [ns of simulated time]: the controller's default, 20 Hz."""
@@ -40,7 +40,7 @@ class SimulatedAction:
         node: IcpiNode,
         name: str,
         joints: Sequence[str],
-        order: Callable[[Any, Watch | None, Callable[[str], None]], None],
+        order: Callable[[Any, MotionTolerances | None, Callable[[str], None]], None],
         hold: Callable[[str], None],
     ) -> None:
         """Start serving."""
@@ -146,17 +146,17 @@ class SimulatedAction:
             msg.desired.positions = now.wanted.tolist()
         handle.publish_feedback(msg)
 
-    def _watch(self, goal: Any) -> Watch:
+    def _watch(self, goal: Any) -> MotionTolerances:
         """Return the tolerances of a goal; one that is not allowed leaves all at the defaults."""
         try:
-            return Watch(
+            return MotionTolerances(
                 self._each(goal.path_tolerance),
                 self._each(goal.goal_tolerance),
                 _tolerance(convert.to_ns(goal.goal_time_tolerance) / SECOND),
             )
         except ValueError as exc:
             self._node.get_logger().error(f"tolerances of the goal are not used: {exc}")
-            return Watch()
+            return MotionTolerances()
 
     def _each(self, given: Sequence[Any]) -> Array:
         values = np.zeros(len(self._joints))

@@ -18,12 +18,12 @@ import numpy as np
 
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
-from icpi_ros.motion.carried import carried_stop
+from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.sim.arm_faults import FaultPlan, Faults
-from icpi_ros.sim.motions import Event, Order
+from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.trajectory_controller import (
     ControllerOptions,
     JointCommand,

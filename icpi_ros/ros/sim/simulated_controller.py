@@ -28,7 +28,13 @@ from icpi_ros.ros.base.spin import IcpiNode
 from icpi_ros.ros.base.topics import FOLLOW, STATUS, TRAJECTORY
 from icpi_ros.ros.sim.simulated_action import SimulatedAction
 from icpi_ros.ros.sim.simulated_arm import Snapshot
-from icpi_ros.sim.motions import Event, MotionState, Order, Watch, empty_trajectory
+from icpi_ros.sim.controller_orders import (
+    Event,
+    MotionState,
+    MotionTolerances,
+    Order,
+    empty_trajectory,
+)
 from icpi_ros.sim.trajectory_controller import ControllerOptions
 
 
@@ -79,7 +85,9 @@ class SimulatedController:
             else None
         )
 
-    def order(self, msg: JointTrajectoryMsg, watch: Watch | None, answer: Answer) -> None:
+    def order(
+        self, msg: JointTrajectoryMsg, watch: MotionTolerances | None, answer: Answer
+    ) -> None:
         """Take a trajectory message, or answer at once what is wrong with it.
 
         Args:
@@ -100,7 +108,8 @@ class SimulatedController:
             trajectory = self._trajectory(msg)
             start = convert.to_ns(msg.header.stamp)
             self._take(
-                Order(label, trajectory, start, watch or Watch(), watch is not None), answered
+                Order(label, trajectory, start, watch or MotionTolerances(), watch is not None),
+                answered,
             )
         except IcpiError as exc:
             answered(str(exc))

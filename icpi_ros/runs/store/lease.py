@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from icpi_ros.core.errors import StoreError
-from icpi_ros.core.locks import FileLock, LockTaken
+from icpi_ros.core.files import FileLock, LockTaken
 
 
 class RunInUse(StoreError):

@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_ros.core.errors import StoreError, UsageError
 from icpi_ros.core.redact import jsonable, leaked, watch
-from icpi_ros.core.types import Origin
+from icpi_ros.core.types import TrialOrigin
 from icpi_ros.learn.dataset.execution import Execution
 
 HALF_RUN = "half-run: the process ended in the middle of this trial"
@@ -63,9 +63,9 @@ class RunConfig:
         return {name: jsonable(value) for name, value in asdict(self).items()}
 
 
-def origin_of(run_id: str, config: RunConfig, execution: Execution) -> Origin:
+def origin_of(run_id: str, config: RunConfig, execution: Execution) -> TrialOrigin:
     """Return the provenance of a trial of a run that is executed in that way."""
-    return Origin(
+    return TrialOrigin(
         run_id=run_id,
         task=config.task,
         improver=config.improver,

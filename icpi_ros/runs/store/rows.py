@@ -12,10 +12,10 @@ from icpi_ros.core.redact import jsonable, redact, redact_text
 from icpi_ros.core.types import (
     Array,
     ObjectTrajectory,
-    Origin,
     Proposal,
     Tracking,
     Trial,
+    TrialOrigin,
     TrialStatus,
 )
 from icpi_ros.learn.dataset.execution import Execution
@@ -154,7 +154,7 @@ def finish_row(trial: Trial) -> dict[str, Any]:
     }
 
 
-def trial_from_row(row: sqlite3.Row, origin: Origin) -> Trial:
+def trial_from_row(row: sqlite3.Row, origin: TrialOrigin) -> Trial:
     """Return a stored trial; where it comes from is in the row of its run.
 
     Raises:

@@ -21,7 +21,7 @@ import numpy as np
 
 from icpi_ros.core.errors import StoreError
 from icpi_ros.core.redact import watch
-from icpi_ros.core.types import Array, Origin, Proposal, Trial, TrialStatus
+from icpi_ros.core.types import Array, Proposal, Trial, TrialOrigin, TrialStatus
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution, execution_from_json
 from icpi_ros.runs.store.database import Database
 from icpi_ros.runs.store.lease import Lease, RunInUse
@@ -340,7 +340,7 @@ class TrialStore:
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _origins(self, run_id: str) -> Callable[[str], Origin]:
+    def _origins(self, run_id: str) -> Callable[[str], TrialOrigin]:
         """Return a function from a stored way of execution to a trial's provenance.
 
         Trials of a run whose configuration is damaged can be read all the same.
@@ -348,7 +348,7 @@ class TrialStore:
         try:
             config = self.run(run_id).config
         except (StoreError, UnknownRun):
-            return lambda text: Origin(run_id)
+            return lambda text: TrialOrigin(run_id)
         return lambda text: origin_of(run_id, config, self._readable(run_id, text))
 
     def _readable(self, run_id: str, text: str) -> Execution:

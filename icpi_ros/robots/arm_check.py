@@ -9,22 +9,22 @@ import numpy as np
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm
-from icpi_ros.robots.body import Body, free_pieces, heights
+from icpi_ros.robots.collision import CollisionGeometry, free_pieces, heights
 
 SAMPLES = 200
 """Joint positions that are drawn for a check."""
 NEAR_HOME = 0.3
 """The inverse is checked for poses up to so far from home [rad per joint]."""
-EXACT, SLOPE = 1e-9, 1e-6
+MAX_IK_ERROR, MAX_SLOPE_ERROR = 1e-9, 1e-6
 """Largest error of the inverse [m], [rad], and of a derivative [m/rad], [rad/rad]."""
-STIFFEST = 0.02
+MIN_SINGULAR_VALUE = 0.02
 """Least singular value of the Jacobian at home."""
-LEAST_USED = 0.01
+MIN_WORKSPACE_SHARE = 0.01
 """Least share of joint positions whose tool point lies in the workspace."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class ArmFinding:
     """Result of one check.
 
     Attributes:
@@ -38,7 +38,7 @@ class Finding:
     text: str
 
 
-def check_arm(arm: Arm, seed: int = 0) -> list[Finding]:
+def check_arm(arm: Arm, seed: int = 0) -> list[ArmFinding]:
     """Return the result of every check.
 
     Args:
@@ -64,20 +64,20 @@ def check_arm(arm: Arm, seed: int = 0) -> list[Finding]:
     ]
 
 
-def _inverse(arm: Arm, q: Array) -> Finding:
+def _inverse(arm: Arm, q: Array) -> ArmFinding:
     """The inverse answers poses near home, and exactly."""
     point, rotation = arm.tool_pose(q)
-    answer = arm.inverse(point, rotation)
+    answer = arm.ik(point, rotation)
     found = np.isfinite(answer).all(axis=1)
     if not found.any():
-        return Finding("inverse", False, "answers no pose near home")
+        return ArmFinding("inverse", False, "answers no pose near home")
     back = arm.tool_pose(answer[found])
     error = max(np.abs(back[0] - point[found]).max(), np.abs(back[1] - rotation[found]).max())
     text = f"answers {found.mean():.0%} of {len(q)} poses near home, error {error:.1e}"
-    return Finding("inverse", bool(error < EXACT and found.mean() > 0.9), text)
+    return ArmFinding("inverse", bool(error < MAX_IK_ERROR and found.mean() > 0.9), text)
 
 
-def _jacobian(arm: Arm, q: Array) -> Finding:
+def _jacobian(arm: Arm, q: Array) -> ArmFinding:
     """The Jacobian is the derivative of the tool pose."""
     from scipy.spatial.transform import Rotation  # half a second that `icpi arm list` need not take
 
@@ -89,55 +89,59 @@ def _jacobian(arm: Arm, q: Array) -> Finding:
         turn = Rotation.from_matrix(ahead[1] @ np.swapaxes(behind[1], 1, 2)).as_rotvec()
         slope = np.concatenate([moved, turn / (2 * step)], axis=1)
         worst = max(worst, float(np.abs(jacobian[:, :, joint] - slope).max()))
-    return Finding("jacobian", worst < SLOPE, f"off the derivative of the pose by {worst:.1e}")
+    return ArmFinding(
+        "jacobian", worst < MAX_SLOPE_ERROR, f"off the derivative of the pose by {worst:.1e}"
+    )
 
 
-def _rates(arm: Arm, q: Array) -> Finding:
+def _rates(arm: Arm, q: Array) -> ArmFinding:
     """The rates move the tool as asked, and nothing else."""
     try:
-        off = np.abs(arm.jacobian(q) @ arm.rates(q) - np.eye(6)).max()
+        off = np.abs(arm.jacobian(q) @ arm.differential_ik(q) - np.eye(6)).max()
     except np.linalg.LinAlgError:
-        return Finding("rates", False, "some directions of the tool cannot be reached near home")
-    return Finding("rates", bool(off < SLOPE), f"move the tool as asked within {off:.1e}")
+        return ArmFinding("rates", False, "some directions of the tool cannot be reached near home")
+    return ArmFinding(
+        "rates", bool(off < MAX_SLOPE_ERROR), f"move the tool as asked within {off:.1e}"
+    )
 
 
-def _home_limits(arm: Arm) -> Finding:
+def _home_limits(arm: Arm) -> ArmFinding:
     margin = np.minimum(arm.home - arm.limits.lower, arm.limits.upper - arm.home)
     joint = int(np.argmin(margin))
     text = f"{margin[joint]:.2f} rad from the nearest joint limit ({arm.joints[joint]})"
-    return Finding("home in its limits", bool(margin[joint] > 0.0), text)
+    return ArmFinding("home in its limits", bool(margin[joint] > 0.0), text)
 
 
-def _home_stiffness(arm: Arm) -> Finding:
+def _home_stiffness(arm: Arm) -> ArmFinding:
     least = float(np.linalg.svd(arm.jacobian(arm.home), compute_uv=False)[-1])
-    text = f"least singular value {least:.3f}, needed {STIFFEST:g}"
-    return Finding("home away from singularities", least >= STIFFEST, text)
+    text = f"least singular value {least:.3f}, needed {MIN_SINGULAR_VALUE:g}"
+    return ArmFinding("home away from singularities", least >= MIN_SINGULAR_VALUE, text)
 
 
-def _home_contact(arm: Arm) -> Finding:
+def _home_contact(arm: Arm) -> ArmFinding:
     """The gate takes the arm at home; pieces that it never compares are named."""
     try:
-        body = Body(arm)
+        body = CollisionGeometry(arm)
     except InvalidValue as exc:
-        return Finding("home without self-contact", False, str(exc))
+        return ArmFinding("home without self-contact", False, str(exc))
     distance, first, second = body.nearest(arm.links(arm.home))
     text = f"{first} and {second} are {1e3 * distance:.0f} mm apart"
     if body.constant:
         names = ", ".join(f"{a} and {b}" for a, b in body.constant)
         text += f"; never compared, because they touch at home: {names}"
-    return Finding("home without self-contact", True, text)
+    return ArmFinding("home without self-contact", True, text)
 
 
-def _home_height(arm: Arm) -> Finding:
-    free = [arm.body[i] for i in free_pieces(arm)]
+def _home_height(arm: Arm) -> ArmFinding:
+    free = [arm.collision_geometry[i] for i in free_pieces(arm)]
     found = heights(free, arm.links(arm.home)[np.newaxis])[0]
     height, name = float(found.min()), free[int(found.argmin())].name
     floor = float(arm.limits.workspace_lower[2])
     text = f"lowest piece is {name} at z = {height:.3f} m, workspace from {floor:g} m"
-    return Finding("home above the table", height >= floor, text)
+    return ArmFinding("home above the table", height >= floor, text)
 
 
-def _workspace(arm: Arm, q: Array) -> Finding:
+def _workspace(arm: Arm, q: Array) -> ArmFinding:
     """The box holds the tool at home and a part of what the arm can reach."""
     low, high = arm.limits.workspace_lower, arm.limits.workspace_upper
     home, _ = arm.tool_pose(arm.home)
@@ -146,4 +150,4 @@ def _workspace(arm: Arm, q: Array) -> Finding:
     inside = bool(((home >= low) & (home <= high)).all())
     where = "inside" if inside else "outside"
     text = f"tool at home is {where}; holds the tool in {share:.0%} of {len(q)} joint positions"
-    return Finding("workspace", inside and share >= LEAST_USED, text)
+    return ArmFinding("workspace", inside and share >= MIN_WORKSPACE_SHARE, text)

@@ -37,7 +37,7 @@ class Tolerance(StrEnum):
 
 
 @dataclass(frozen=True)
-class Watch:
+class MotionTolerances:
     """Tolerances of one motion; an empty array or a 0 in it: not watched.
 
     Attributes:
@@ -78,14 +78,14 @@ class Order:
         label: name that the sender gave it.
         trajectory: its points.
         start_ns: its start on the arm's clock [ns]; 0 = now.
-        watch: its tolerances; only those of a goal count.
+        tolerances: its tolerances; only those of a goal count.
         goal: it came as a goal of the action, not on the topic.
     """
 
     label: str
     trajectory: JointTrajectory
     start_ns: int = 0
-    watch: Watch = field(default_factory=Watch)
+    tolerances: MotionTolerances = field(default_factory=MotionTolerances)
     goal: bool = False
 
 

@@ -19,7 +19,7 @@ FAR = 1.0
 """Distances above this are not told apart [m]."""
 
 
-class Body:
+class CollisionGeometry:
     """The capsules of one arm; ``links`` are always what :meth:`Arm.links` returns."""
 
     def __init__(self, arm: Arm) -> None:
@@ -28,7 +28,7 @@ class Body:
         Raises:
             InvalidValue: at home two pieces touch that are more than two links apart.
         """
-        self.pieces = arm.body
+        self.pieces = arm.collision_geometry
         home = arm.links(arm.home)
         self.free = free_pieces(arm)
         self.reach = _reach(self.pieces, home)
@@ -102,7 +102,7 @@ class Body:
 def free_pieces(arm: Arm) -> tuple[int, ...]:
     """Return which pieces can come down: a link 1 that turns about the vertical cannot."""
     fixed = 1 if np.isclose(abs(arm.links(arm.home)[1, 2, 2]), 1.0) else 0
-    return tuple(i for i, piece in enumerate(arm.body) if piece.link > fixed)
+    return tuple(i for i, piece in enumerate(arm.collision_geometry) if piece.link > fixed)
 
 
 def heights(pieces: Sequence[Capsule], links: Array) -> Array:

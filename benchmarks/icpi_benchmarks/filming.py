@@ -10,7 +10,8 @@ import numpy as np
 
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.robots.base import Arm
-from icpi_ros.sim.camera import Image, SimulatedCamera
+from icpi_ros.sim.camera import SimulatedCamera
+from icpi_ros.sim.offscreen import Image
 from icpi_ros.sim.shutter import Shutter
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task

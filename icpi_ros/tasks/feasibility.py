@@ -21,7 +21,7 @@ HALVINGS = 10
 DRAWS = 200
 """Most draws of a first attempt."""
 
-WhyNot = Callable[[Array], Refusal | None]
+FeasibilityCheck = Callable[[Array], Refusal | None]
 """Returns why a theta ``(d,)`` cannot be executed; None = it can."""
 
 
@@ -30,7 +30,7 @@ def anything(theta: Array) -> Refusal | None:
     return None
 
 
-def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
+def feasibility_of(task: Task, arm: Arm, gate: SafetyGate) -> FeasibilityCheck:
     """Return the question whether the gate lets the stroke of a theta pass."""
 
     def why_not(theta: Array) -> Refusal | None:
@@ -44,16 +44,16 @@ def reach_of(task: Task, arm: Arm, gate: SafetyGate) -> WhyNot:
     return why_not
 
 
-def simulated_reach(task: Task, arm: Arm) -> WhyNot:
+def simulated_feasibility(task: Task, arm: Arm) -> FeasibilityCheck:
     """Return the question whether a simulated arm can execute a theta.
 
     The arm that a task is made for can execute all of them; every other one is asked its gate.
     """
-    return anything if arm.name == task.arm else reach_of(task, arm, SafetyGate(arm))
+    return anything if arm.name == task.arm else feasibility_of(task, arm, SafetyGate(arm))
 
 
 def moved_back(
-    theta: Array, executed: Sequence[Array], why_not: WhyNot
+    theta: Array, executed: Sequence[Array], why_not: FeasibilityCheck
 ) -> tuple[Array, Refusal | None]:
     """Return theta or, if it cannot be executed, the last one that can on the way back.
 
@@ -131,7 +131,7 @@ class Confinement:
     """
 
     steps: StepLimit
-    why_not: WhyNot = anything
+    why_not: FeasibilityCheck = anything
 
     def of(self, theta: Array, executed: Sequence[Array]) -> Confined:
         """Confine a theta ``(d,)`` to bounds, then to the step limit, then to what is possible.
@@ -158,7 +158,9 @@ class Confinement:
         return Confined(found, not np.array_equal(found, asked), text, reasons)
 
 
-def first_possible(space: ParameterSpace, rng: np.random.Generator, why_not: WhyNot) -> Array:
+def first_possible(
+    space: ParameterSpace, rng: np.random.Generator, why_not: FeasibilityCheck
+) -> Array:
     """Return the first uniform draw that can be executed; the first of all if none of many can."""
     first = theta = space.sample(rng)
     for _ in range(DRAWS):

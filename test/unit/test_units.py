@@ -9,8 +9,8 @@ from icpi_ros.cli.arguments import length, of_space, quantities
 from icpi_ros.cli.dataset import named_range
 from icpi_ros.cli.main import whole_parser
 from icpi_ros.core.errors import InvalidValue, UsageError
-from icpi_ros.core.lengths import millimetres, parse_length
 from icpi_ros.core.space import Parameter, ParameterSpace
+from icpi_ros.core.units import millimetres, parse_length
 from icpi_ros.runs.run import Run
 from icpi_ros.settings.table import SETTINGS
 from icpi_ros.tasks import TASKS

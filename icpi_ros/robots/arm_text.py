@@ -7,10 +7,10 @@ from dataclasses import fields
 
 import numpy as np
 
+from icpi_ros.core.files import HASH_DIGITS
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm, ArmLimits
-from icpi_ros.robots.described import DescribedArm
-from icpi_ros.robots.hashed_file import DIGITS
+from icpi_ros.robots.described_arm import DescribedArm
 
 
 def origin_text(arm: Arm) -> str:
@@ -46,7 +46,7 @@ def limits_digest(limits: ArmLimits) -> str:
         f"{field.name} {np.atleast_1d(getattr(limits, field.name)).tolist()!r}"
         for field in fields(limits)
     ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:HASH_DIGITS]
 
 
 def _numbers(values: Array) -> str:

@@ -1,9 +1,12 @@
-"""Motion primitives: straight strikes and slow rest-to-rest moves, with exact derivatives.
+"""Motion primitives: straight strikes, swings and slow rest-to-rest moves, exact derivatives.
 
 A strike moves the tool point along a straight line with raised-cosine speed ramps.  Joint
 velocities and accelerations at the points come from the Jacobian, not from differences, so the
 controller's quintic interpolation stays on the line; the last velocity is exactly zero.  An arm of
 more than six joints moves them as its inverse does along the line, so they fit the positions.
+
+A swing turns joints by given angles on one common speed profile, a raised cosine as well:
+acceleration has no jumps, and the controller's quintic follows the points within 1e-7 rad.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory, TrajectoryBatch
 from icpi_ros.robots.base import Arm
 
-JOIN = 0.1
+JOIN_TIME = 0.1
 """Time in which a slow move makes up for the error of its start [s]: 5 mrad take 3 rad/s^2."""
-DWELL = 0.3
+DWELL_TIME = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
-SAME = 1e-6
+SAME_POSE = 1e-6
 """A goal this near to where a slow move would begin needs none [rad]."""
 POINTS_PER_RAMP = 16
 """Trajectory points of each speed ramp: interpolation stays within 1e-7 rad of the line."""
@@ -71,7 +74,7 @@ def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> Trajector
     arm_length = float(np.linalg.norm(strike.pivot - strike.start))
     origin = strike.pivot - arm_length * along
     position = origin + distance[..., np.newaxis] * along
-    q = arm.inverse(position, np.broadcast_to(rotation, (*position.shape[:2], 3, 3)))
+    q = arm.ik(position, np.broadcast_to(rotation, (*position.shape[:2], 3, 3)))
     if not np.isfinite(q).all():
         n = int(np.argmax(~np.isfinite(q).all(axis=(1, 2))))
         text = (
@@ -121,9 +124,11 @@ def _joint_derivatives(
     change = np.concatenate([acceleration, zeros], axis=-1)
     step = 1e-5
     if len(arm.joints) > 6:
-        rates = arm.rates(q)
+        rates = arm.differential_ik(q)
         qd = _times(rates, twist)
-        turning = (arm.rates(q + step * qd) - arm.rates(q - step * qd)) / (2.0 * step)
+        turning = (arm.differential_ik(q + step * qd) - arm.differential_ik(q - step * qd)) / (
+            2.0 * step
+        )
         return qd, _times(rates, change) + _times(turning, twist)
     jacobian = arm.jacobian(q)
     qd = _solve(jacobian, twist)
@@ -137,6 +142,62 @@ def _times(matrices: Array, vectors: Array) -> Array:
 
 def _solve(jacobian: Array, twist: Array) -> Array:
     return np.asarray(np.linalg.solve(jacobian, twist[..., np.newaxis])[..., 0])
+
+
+def swings(
+    arm: Arm, start: Array, deltas: Array, speed: Array, acceleration: float
+) -> TrajectoryBatch:
+    """Return one swing per row: all joints travel from ``start`` by their delta, in step.
+
+    Args:
+        arm: joint names.
+        start: ``(n,)`` [rad].
+        deltas: ``(N, n)`` travel of every joint [rad].
+        speed: ``(N,)`` peak speed of the joint that travels farthest [rad/s].
+        acceleration: mean acceleration of that joint in both ramps [rad/s^2].
+
+    Raises:
+        MotionRefused: a travel is too short to reach its speed.
+    """
+    travel = np.abs(deltas).max(axis=1)
+    times, distance, rate, slope = _swing_profile(travel, speed, acceleration)
+    share = deltas[:, np.newaxis, :] / travel[:, np.newaxis, np.newaxis]
+    positions = start + share * distance[..., np.newaxis]
+    velocities, accelerations = share * rate[..., np.newaxis], share * slope[..., np.newaxis]
+    positions[:, -1] = start + deltas
+    return TrajectoryBatch(arm.joints, times, positions, velocities, accelerations)
+
+
+def _swing_profile(travel: Array, speed: Array, acceleration: float) -> tuple[Array, ...]:
+    """Return times, distance, speed and acceleration of the farthest joint, each ``(N, K)``."""
+    ramp = speed / acceleration
+    cruise = travel / speed - ramp
+    if (cruise <= 0.0).any():
+        n = int(np.argmin(cruise))
+        value, limit = float(travel[n]), (float(speed[n] * ramp[n]), np.inf)
+        text = (
+            f"a swing by {value:.3g} rad cannot reach {speed[n]:.3g} rad/s: "
+            f"it needs more than {limit[0]:.3g} rad"
+        )
+        raise MotionRefused(
+            Refusal(text, Kind.OUT_OF_BOUNDS, "travel of a swing", "", value, limit, "rad")
+        )
+    u = np.linspace(0.0, 1.0, POINTS_PER_RAMP + 1)
+    v, ramp, cruise = speed[:, np.newaxis], ramp[:, np.newaxis], cruise[:, np.newaxis]
+    wave = 0.5 * (1.0 - np.cos(np.pi * u))
+    slope = 0.5 * np.pi * np.sin(np.pi * u) * v / ramp
+    slope[:, [0, -1]] = 0.0
+    covered = 0.5 * v * ramp * (u - np.sin(np.pi * u) / np.pi)
+    end = ramp + cruise
+    times = np.concatenate([ramp * u, end + ramp * u], axis=1)
+    rising, falling = v * wave, v * wave[::-1]
+    distance = np.concatenate([covered, travel[:, np.newaxis] - covered[:, ::-1]], axis=1)
+    return (
+        times,
+        distance,
+        np.concatenate([rising, falling], axis=1),
+        np.concatenate([slope, -slope], axis=1),
+    )
 
 
 def point_to_point(
@@ -168,21 +229,21 @@ def point_to_point(
 
 
 def slow_move(
-    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float = DWELL
+    arm: Arm, start: Array, goal: Array, speed_scale: float, dwell: float = DWELL_TIME
 ) -> JointTrajectory:
-    """Return :func:`point_to_point` with a further point :data:`JOIN` after its start.
+    """Return :func:`point_to_point` with a further point :data:`JOIN_TIME` after its start.
 
     What starts at a measured position is sent without its first point
     (:meth:`JointTrajectory.without_start`): a controller that joins from what it commands goes
     over into the path within that time, instead of stepping by what its servos are off.
     """
     path = point_to_point(arm, start, goal, speed_scale, dwell)
-    if path.times[1] <= 2.0 * JOIN:
+    if path.times[1] <= 2.0 * JOIN_TIME:
         return path
-    q, qd, qdd = path.sample(np.array([JOIN]))
+    q, qd, qdd = path.sample(np.array([JOIN_TIME]))
     return JointTrajectory(
         path.joints,
-        np.insert(path.times, 1, JOIN),
+        np.insert(path.times, 1, JOIN_TIME),
         np.insert(path.positions, 1, q[0], axis=0),
         np.insert(path.velocities, 1, qd[0], axis=0),
         np.insert(path.accelerations, 1, qdd[0], axis=0),

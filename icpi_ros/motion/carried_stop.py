@@ -20,10 +20,10 @@ from icpi_ros.motion.stop import controlled_stop, rest_of
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import ArmLimits
 
-BACK, APART_CLOCKS = 0.06, 0.03
+MIN_LEAD_IN, CLOCK_TOLERANCE = 0.06, 0.03
 """How much of the path a stop carries in front of its braking at least, and in front of the moment
 at which it is sent: more than clocks are apart [s]."""
-APART = 2e-4
+MIN_POINT_GAP = 2e-4
 """Points of the path nearer than this to another are left out [s]: times are rounded to 1 ns."""
 HOLD_TIME = 0.2
 """Shortest time in which an arm is brought to a hold [s]."""
@@ -34,7 +34,7 @@ HOLD_POINTS = 50
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedTrajectory:
     """What replaces a motion: ``trajectory`` begins at the motion's own time ``first`` [s].
 
     ``begin`` is the motion's time up to which it is the motion's own path [s].
@@ -47,7 +47,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class CarriedStop:
-    """A checked stop; ``first`` and ``begin`` as in :class:`Carried`."""
+    """A checked stop; ``first`` and ``begin`` as in :class:`CarriedTrajectory`."""
 
     checked: CheckedTrajectory
     first: float
@@ -97,22 +97,22 @@ def carried(
     tail: JointTrajectory,
     known_from: float = 0.0,
     lead: float = 0.0,
-) -> Carried:
+) -> CarriedTrajectory:
     """Return ``tail``, which starts where the path is at ``begin`` [s], with that path in front.
 
     The points of the path are its own, so that the controller's polynomials are its own, too.
     """
-    first = max(begin - max(BACK, lead + APART_CLOCKS), known_from, 0.0)
-    if begin - first < APART:
-        return Carried(tail, begin, begin)
+    first = max(begin - max(MIN_LEAD_IN, lead + CLOCK_TOLERANCE), known_from, 0.0)
+    if begin - first < MIN_POINT_GAP:
+        return CarriedTrajectory(tail, begin, begin)
     own = running.times
-    inside = own[(own > first + APART) & (own < begin - APART)]
+    inside = own[(own > first + MIN_POINT_GAP) & (own < begin - MIN_POINT_GAP)]
     front = np.concatenate([[first], inside])
     rows = (tail.positions, tail.velocities, tail.accelerations)
     parts = zip(running.sample(front), rows, strict=True)
     q, qd, qdd = (np.concatenate([begun, more]) for begun, more in parts)
     times = np.concatenate([front - first, tail.times + (begin - first)])
-    return Carried(JointTrajectory(running.joints, times, q, qd, qdd), first, begin)
+    return CarriedTrajectory(JointTrajectory(running.joints, times, q, qd, qdd), first, begin)
 
 
 def hold_on_path(
@@ -122,7 +122,7 @@ def hold_on_path(
     target: Array | None = None,
     known_from: float = 0.0,
     lead: float = 0.0,
-) -> Carried:
+) -> CarriedTrajectory:
     """Return a hold that leaves the path at ``begin`` [s] and comes to rest by one polynomial.
 
     Nothing is checked here: it is the last resort, for where a stop was refused.  Its command

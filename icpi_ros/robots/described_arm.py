@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm, ArmLimits, Capsule
 from icpi_ros.robots.chain import Chain
-from icpi_ros.robots.hashed_file import HashedFile
-from icpi_ros.robots.ik import Inverse
+from icpi_ros.robots.ik import IkSolver
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Description:
         flange: ``(4, 4)`` the flange in the frame of the last link [m].
         limits: see there.
         home: ``(n,)`` [rad].
-        body: pieces, the tool's included.
+        collision_geometry: pieces, the tool's included.
         masses: of the pieces, for the simulation [kg].
         servos: of the simulation.
         strike_deceleration: see :attr:`Arm.strike_deceleration` [m/s^2].
@@ -55,7 +55,7 @@ class Description:
     flange: Array
     limits: ArmLimits
     home: Array
-    body: tuple[Capsule, ...]
+    collision_geometry: tuple[Capsule, ...]
     masses: tuple[float, ...]
     servos: Servos
     strike_deceleration: float = math.inf
@@ -76,12 +76,12 @@ class DescribedArm(Arm):
         self.limits, self.home = description.limits, description.home
         self.strike_deceleration = description.strike_deceleration
         self._chain = description.chain
-        self._inverse = Inverse(self._chain, self.home, self.limits.lower, self.limits.upper)
+        self._ik = IkSolver(self._chain, self.home, self.limits.lower, self.limits.upper)
 
     @property
-    def body(self) -> tuple[Capsule, ...]:
-        """See :attr:`Arm.body`."""
-        return self.description.body
+    def collision_geometry(self) -> tuple[Capsule, ...]:
+        """See :attr:`Arm.collision_geometry`."""
+        return self.description.collision_geometry
 
     def links(self, q: Array) -> Array:
         """See :meth:`Arm.links`."""
@@ -96,10 +96,10 @@ class DescribedArm(Arm):
         """See :meth:`Arm.jacobian`."""
         return self._chain.jacobian(np.asarray(q))
 
-    def inverse(self, position: Array, rotation: Array) -> Array:
-        """See :meth:`Arm.inverse`; of more than six joints the answer nearest to ``home``."""
-        return self._inverse.solve(np.asarray(position), np.asarray(rotation))
+    def ik(self, position: Array, rotation: Array) -> Array:
+        """See :meth:`Arm.ik`; of more than six joints the answer nearest to ``home``."""
+        return self._ik.solve(np.asarray(position), np.asarray(rotation))
 
-    def rates(self, q: Array) -> Array:
-        """See :meth:`Arm.rates`."""
-        return self._inverse.rates(np.asarray(q))
+    def differential_ik(self, q: Array) -> Array:
+        """See :meth:`Arm.differential_ik`."""
+        return self._ik.differential_ik(np.asarray(q))
