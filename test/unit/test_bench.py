@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks import datasets, results
+from icpi_benchmarks import results
 from icpi_benchmarks.cli import main as cli
-from icpi_benchmarks.conditions import PRESETS, Condition, preset
-from icpi_benchmarks.plan import Plan
+from icpi_benchmarks.contest import datasets
+from icpi_benchmarks.contest.conditions import PRESETS, Condition, preset
+from icpi_benchmarks.contest.plan import Plan
+from icpi_benchmarks.contest.run import run
 from icpi_benchmarks.results import Results
-from icpi_benchmarks.run import run
 from pushing_task import PUSHING_GOALS, closed_form
 
 from icpi_ros.cli.main import main

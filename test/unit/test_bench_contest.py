@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import toy_task
 from icpi_benchmarks import simulator as simulator_module
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Bench, Rules, play
-from icpi_benchmarks.entrants import Entrant, entrants, option_text
+from icpi_benchmarks.contest.cell import TaskWork
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import Entrant, entrants, option_text
+from icpi_benchmarks.contest.play import Bench, Rules, play
 from icpi_benchmarks.instances import Instance, draw_instance
 from icpi_benchmarks.results import ROW_KEYS
 from icpi_benchmarks.simulator import simulator
-from icpi_benchmarks.unit import TaskWork
 from pushing_task import PUSHING_GOALS
 
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UnknownName

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks import tuning
+from icpi_benchmarks.contest import tuning
+from icpi_benchmarks.contest.oracles import ORACLES, Oracle
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.oracles import ORACLES, Oracle
 
 from icpi_ros.core.errors import ExecutionFailed, InvalidValue
 from icpi_ros.core.types import Outcome

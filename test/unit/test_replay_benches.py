@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks import imported_set, replay_ranking
+from icpi_benchmarks.recorded import imported_set
+from icpi_benchmarks.recorded import ranking as replay_ranking
 
 from icpi_ros.robots.ur5e import UR5E
 

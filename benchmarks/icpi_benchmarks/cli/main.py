@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks.conditions import DRAWS, PRESETS, preset
-from icpi_benchmarks.entrants import entrants, option_text
-from icpi_benchmarks.plan import DEFAULT_TIME_LIMIT, Plan
+from icpi_benchmarks.contest.cell_log import finished_units, kept
+from icpi_benchmarks.contest.conditions import DRAWS, PRESETS, preset
+from icpi_benchmarks.contest.entrants import entrants, option_text
+from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, Plan
+from icpi_benchmarks.contest.run import run as run_plan
 from icpi_benchmarks.report.text import bench_spending, bench_tables
 from icpi_benchmarks.results import Results, results_text
-from icpi_benchmarks.run import run as run_plan
-from icpi_benchmarks.unit_log import finished_units, kept
 from icpi_ros.cli.arguments import (
     add_arm,
     add_cassette,
@@ -42,7 +42,7 @@ from icpi_ros.robots import find_arm
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_benchmarks.run import Progress
+    from icpi_benchmarks.contest.run import Progress
     from icpi_ros.learn.building.build import Progress as BuildProgress
     from icpi_ros.learn.dataset.dataset import Dataset
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_benchmarks.report.style import Style, plain, styles
 from icpi_benchmarks.report.words import threshold_text
-from icpi_benchmarks.statistics import Calibration, TaskSummary
+from icpi_benchmarks.statistics.summaries import Calibration, TaskSummary
 from icpi_ros.core.types import Array
 
 if TYPE_CHECKING:

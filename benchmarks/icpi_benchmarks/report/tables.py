@@ -20,7 +20,7 @@ from icpi_benchmarks.report.words import (
     threshold_text,
     title,
 )
-from icpi_benchmarks.statistics import (
+from icpi_benchmarks.statistics.summaries import (
     Estimate,
     ImproverSummary,
     TaskSummary,

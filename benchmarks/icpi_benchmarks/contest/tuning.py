@@ -1,8 +1,8 @@
 """Tuning of the baselines on training draws, which no benchmark uses.
 
-``python -m icpi_benchmarks.tuning NAME`` prints, for every candidate setting of one improver, the
-mean best cost [mm] after each adjustment on each task, and the geometric mean over the tasks.
-docs/baselines.md tells what was chosen.
+``python -m icpi_benchmarks.contest.tuning NAME`` prints, for every candidate setting of one
+improver, the mean best cost [mm] after each adjustment on each task, and the geometric mean over
+the tasks.  docs/baselines.md has the chosen ones.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Rules
-from icpi_benchmarks.entrants import Entrant
-from icpi_benchmarks.oracles import Oracle, RidgeOracle
-from icpi_benchmarks.unit import TaskWork
+from icpi_benchmarks.contest.cell import TaskWork
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import Entrant
+from icpi_benchmarks.contest.oracles import Oracle, RidgeOracle
+from icpi_benchmarks.contest.play import Rules
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.bayesian import Bayesian, BayesianWarm

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_benchmarks import datasets
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.deadline import Deadline, build_limit
-from icpi_benchmarks.entrants import Entrant, entrants
+from icpi_benchmarks.contest import datasets
+from icpi_benchmarks.contest.cell import TaskWork, Unit
+from icpi_benchmarks.contest.cell_log import Key, UnitLog, kept
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.deadline import Deadline, build_limit
+from icpi_benchmarks.contest.entrants import Entrant, entrants
+from icpi_benchmarks.contest.plan import Plan, all_versions
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.plan import Plan, all_versions
 from icpi_benchmarks.results import Results, write
-from icpi_benchmarks.unit import TaskWork, Unit
-from icpi_benchmarks.unit_log import Key, UnitLog, kept
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.redact import jsonable, leaked, watch
 from icpi_ros.learn.building.build import Progress as BuildProgress

@@ -1,7 +1,7 @@
-"""What controllers of every rate and setting command when the stops of a run reach them.
+"""Commands of controllers of every rate and setting when the stops of a run reach them.
 
-``python -m icpi_benchmarks.dialects [STOPS]`` prints it for stops of random strikes of ``slide``,
-without any graph; ``icpi bench stop`` does for those that it measured.
+``python -m icpi_benchmarks.stopping.controllers`` prints them for stops of random strikes of
+``slide``, without any graph; ``icpi bench stop`` does for those that it measured.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _commanded(
 
 
 if __name__ == "__main__":
-    from icpi_benchmarks.stopping import table
+    from icpi_benchmarks.stopping.latency import table
 
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     own = ARMS.get(TASKS.get("slide").arm)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.deadline import Deadline, TookTooLong, build_limit, still_busy
-from icpi_benchmarks.entrants import Entrant
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.deadline import Deadline, TookTooLong, build_limit, still_busy
+from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.instances import Instance, proposal_rng
 from icpi_benchmarks.simulator import Simulate
 from icpi_ros.core.errors import Kind, ObservationMissing, Refusal

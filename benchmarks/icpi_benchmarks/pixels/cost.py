@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_benchmarks import pixels
-from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.contest.entrants import entrants
 from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
-from icpi_benchmarks.pixels import STREAM, look, one_thread
+from icpi_benchmarks.pixels import cases as pixels
+from icpi_benchmarks.pixels.cases import STREAM, look, one_thread
 from icpi_ros.core.errors import ObservationMissing
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Improver

@@ -1,6 +1,6 @@
 """Does a data set made of 20 recorded trials help the next run on the same physics?
 
-    python -m icpi_benchmarks.imported_set --task slide-gc --draws 12
+    python -m icpi_benchmarks.recorded.imported_set --task slide-gc --draws 12
 
 Each draw of hidden physics: 20 trials with random theta are recorded and made into hindsight
 examples as ``icpi dataset import --bag`` does.  Then a run with a new goal and a new first attempt

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Bench, Row, Rules, play
-from icpi_benchmarks.entrants import Entrant
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import Entrant
+from icpi_benchmarks.contest.plan import all_versions
+from icpi_benchmarks.contest.play import Bench, Row, Rules, play
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.plan import all_versions
 from icpi_benchmarks.simulator import simulator
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm

@@ -1,4 +1,4 @@
-"""Measure retrieval over many random examples: ``python -m icpi_benchmarks.retrieval``.
+"""Measure retrieval over many random examples: ``python -m icpi_benchmarks.speed.retrieval``.
 
 Prints the time to build the index once, then the time per query; queries are random points that
 the index has not seen.

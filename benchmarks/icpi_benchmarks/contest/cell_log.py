@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from icpi_benchmarks.unit import Unit
+from icpi_benchmarks.contest.cell import Unit
 from icpi_ros.core.errors import IcpiError, ResultsError
 from icpi_ros.learn.dataset.side_folder import SideFolder, side_folder
 

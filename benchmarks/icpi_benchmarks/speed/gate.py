@@ -1,6 +1,6 @@
 """What the safety gate costs, how long stops take, and whether it refuses anything valid.
 
-python -m icpi_benchmarks.gate [--trials 100] [--seed 0]
+python -m icpi_benchmarks.speed.gate [--trials 100] [--seed 0]
 """
 
 from __future__ import annotations

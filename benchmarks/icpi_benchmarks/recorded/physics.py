@@ -1,12 +1,11 @@
-"""How well hidden physics are recovered from a run's trials, and what that gains.
+"""Recovery of hidden physics from a run's trials, and its gain in the next run.
 
 Per instance: a run of ``embedded`` with the shipped data set under unseen physics is recorded with
 sensor noise; physics are calibrated from it and compared with the truth; a small data set is built
 around the estimate; then a new goal and a new first attempt under the same physics are adjusted
 once with the shipped set and once with the built one.
 
-python -m icpi_benchmarks.physics TASK [--instances 10] [--trials 5] [--examples 60] [--seed 0]
-    [--json FILE]
+    python -m icpi_benchmarks.recorded.physics TASK [--instances 10] [--trials 5]
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Bench, Row, Rules, play
-from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import entrants
+from icpi_benchmarks.contest.play import Bench, Row, Rules, play
 from icpi_benchmarks.instances import STREAMS, Instance, draw_instance
-from icpi_benchmarks.pixels import one_thread
+from icpi_benchmarks.pixels.cases import one_thread
 from icpi_benchmarks.simulator import Simulate, simulator
 from icpi_ros.core.errors import IcpiError, Refusal
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial

@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
-from icpi_benchmarks.conditions import PRESETS, Condition
-from icpi_benchmarks.contest import Rules
-from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.contest.conditions import PRESETS, Condition
+from icpi_benchmarks.contest.entrants import entrants
+from icpi_benchmarks.contest.play import Rules
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.learn.building.labelling import versions
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, shipped

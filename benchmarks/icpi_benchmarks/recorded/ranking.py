@@ -1,6 +1,6 @@
 """Is the offline ranking of improvers right?  Checked against the simulator's truth.
 
-    python -m icpi_benchmarks.replay_ranking --task slide-gc --bags 6
+    python -m icpi_benchmarks.recorded.ranking --task slide-gc --bags 6
 
 Each bag holds one recorded run on one draw of hidden physics, made by one improver in turn.  All
 improvers are ranked offline, as ``icpi replay`` does; then every proposal that the ranking rests

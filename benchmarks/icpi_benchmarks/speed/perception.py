@@ -1,4 +1,4 @@
-"""How long does one frame take?  ``python -m icpi_benchmarks.perception [--frames N]``.
+"""How long does one frame take?  ``python -m icpi_benchmarks.speed.perception [--frames N]``.
 
 One core; painted frames with noise of 8 steps of 255; a ball that moves on a circle.  Image
 transport is not in it.

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from icpi_benchmarks.perception import one_core
+from icpi_benchmarks.speed.perception import one_core
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.image_source import ImageSource

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_benchmarks.blocks import Block, block, blocks
-from icpi_benchmarks.entrants import without
+from icpi_benchmarks.contest.entrants import without
 from icpi_benchmarks.results import Results
+from icpi_benchmarks.statistics.blocks import Block, block, blocks
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array, Indices
 
