@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.contest.oracles import Oracle, RidgeOracle
 from icpi_benchmarks.contest.play import Rules
+from icpi_benchmarks.program import run_program
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.bayesian import Bayesian, BayesianWarm
@@ -38,7 +42,7 @@ Grid = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Study:
-    """What is varied of one improver.
+    """Options of one improver that are varied, with their values.
 
     Attributes:
         kind: its class.
@@ -72,7 +76,7 @@ class Study:
 
 
 def studies() -> dict[str, Study]:
-    """Return what can be tuned, by name of the improver."""
+    """Return the studies by name of the improver."""
     knn = {"k": (1, 2, 3, 5, 10, 20), "power": (0.0, 2.0, 4.0), "from_best": (False, True)}
     ridge = {
         "k": (5, 10, 15, 20, 40),
@@ -161,29 +165,34 @@ def measure(
     return {label: (costs[label], seconds[label]) for label in costs}
 
 
-def main() -> None:
-    """Print one table per task and the geometric means."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the improver, the size of the study, and the worker processes."""
     parser.add_argument("improver", choices=studies())
-    parser.add_argument("--instances", type=int, default=32, help="per task")
-    parser.add_argument("--trials", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--instances", type=whole(1, 100_000), default=32, help="per task")
+    parser.add_argument("--trials", type=whole(1, 1000), default=6)
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes")
     parser.add_argument("--tasks", default=",".join(TASKS.built_in))
     parser.add_argument("--all", action="store_true", help="all combinations, not one by one")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one table per task and the geometric means."""
     entrants = studies()[args.improver].entrants(one_by_one=not args.all)
     width = max(len(entrant.label) for entrant in entrants)
     logs = []
-    for task in args.tasks.split(","):
-        found = measure(task, entrants, args.instances, args.trials, args.seed, args.workers)
-        print(f"{task}, {args.instances} training draws: mean best cost [mm] by trial")
-        for label, (costs, seconds) in found.items():
-            print(f"{label:<{width}} {_numbers(costs)}  {1e3 * seconds:8.2f} ms", flush=True)
-        logs.append({label: np.log(costs) for label, (costs, _) in found.items()})
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for task in args.tasks.split(","):
+            found = measure(task, entrants, args.instances, args.trials, args.seed, args.workers)
+            print(f"{task}, {args.instances} training draws: mean best cost [mm] by trial")
+            for label, (costs, seconds) in found.items():
+                print(f"{label:<{width}} {_numbers(costs)}  {1e3 * seconds:8.2f} ms", flush=True)
+                rows.append({"task": task, "options": label, "cost": costs, "seconds": seconds})
+            logs.append({label: np.log(costs) for label, (costs, _) in found.items()})
     print("geometric mean over the tasks")
     for label in logs[0]:
         print(f"{label:<{width}} {_numbers(np.exp(np.mean([log[label] for log in logs], axis=0)))}")
+    return 0
 
 
 def _numbers(costs: Array) -> str:
@@ -191,4 +200,4 @@ def _numbers(costs: Array) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(sys.modules[__name__]))
