@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.contest.cell import TaskWork
+from icpi_benchmarks.contest.cell import TaskCells
 from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.contest.oracles import Oracle, RidgeOracle
-from icpi_benchmarks.contest.play import Rules
+from icpi_benchmarks.contest.play import ContestRules
 from icpi_benchmarks.program import run_program
 from icpi_ros.cli.arguments import whole
 from icpi_ros.cli.json_output import kept
@@ -150,14 +150,14 @@ def measure(
     A trial that failed counts with the best cost before it, as in the benchmark.
     """
     chosen = TASKS.get(task)
-    rules = Rules(seed, trials, time_limit=60.0)
+    rules = ContestRules(seed, trials, time_limit=60.0)
     condition, data = Condition(draws="train"), shipped(chosen)
     arm = ARMS.get(chosen.arm)
-    work = TaskWork(chosen, arm, (condition,), instances, entrants, (data,), rules)
+    work = TaskCells(chosen, arm, (condition,), instances, entrants, (data,), rules)
     costs = {e.label: np.zeros(trials) for e in entrants}
     seconds = dict.fromkeys(costs, 0.0)
-    for _, unit in Workers(processes).run(work, range(instances)):
-        for row in unit.rows:
+    for _, cell in Workers(processes).run(work, range(instances)):
+        for row in cell.rows:
             if row["best_cost"] is None:  # the first attempt of this instance failed
                 continue
             costs[row["improver"]][row["trial"]] += row["best_cost"] / instances

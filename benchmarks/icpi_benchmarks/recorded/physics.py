@@ -21,7 +21,7 @@ import numpy as np
 
 from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.entrants import entrants
-from icpi_benchmarks.contest.play import Bench, Row, Rules, play
+from icpi_benchmarks.contest.play import ContestRules, Row, SharedRollouts, play
 from icpi_benchmarks.instances import STREAMS, Instance, draw_instance
 from icpi_benchmarks.program import run_program
 from icpi_benchmarks.simulator import Simulate, simulator
@@ -91,7 +91,7 @@ def recover(
     """
     instance = draw_instance(task, draws, seed, number)
     simulate = simulator(task, arm, instance.physics)
-    rules = Rules(seed, trials, _TIME_LIMIT)
+    rules = ContestRules(seed, trials, _TIME_LIMIT)
     rows = _play(task, arm, instance, shipped(task), rules, simulate)
     thetas = np.array([row["theta"] for row in rows if row["cost"] is not None])
     rng = np.random.default_rng([seed, number, STREAMS[draws], _SENSOR])
@@ -129,7 +129,7 @@ def _adjusted(
     rng = np.random.default_rng([seed, instance.number, _NEW])
     new = replace(instance, goal=task.sample_goal(rng), theta=task.space.sample(rng))
     plan = Plan(examples=examples, draws=DRAWS, around=belief)
-    rules = Rules(seed, 2, _TIME_LIMIT)
+    rules = ContestRules(seed, 2, _TIME_LIMIT)
     ours, theirs = (
         _play(task, arm, new, data, rules, simulate)
         for data in (build(task, arm, plan), shipped(task))
@@ -138,10 +138,10 @@ def _adjusted(
 
 
 def _play(
-    task: Task, arm: Arm, instance: Instance, data: Dataset, rules: Rules, simulate: Simulate
+    task: Task, arm: Arm, instance: Instance, data: Dataset, rules: ContestRules, simulate: Simulate
 ) -> list[Row]:
     condition = Condition(noise=NOISE)
-    bench = Bench(task, instance, NOISE, rules.seed, simulate)
+    bench = SharedRollouts(task, instance, NOISE, rules.seed, simulate)
     return play(task, arm, condition, instance, entrants([IMPROVER]), data, rules, bench)
 
 
