@@ -42,6 +42,38 @@ def test_every_module_that_takes_arguments_is_a_command():
     assert found == {command.module for command in COMMANDS.values()}
 
 
+def without_the_benchmarks(code, *words):
+    """Run a program where `icpi_benchmarks` cannot be imported."""
+    code = f"import sys\nsys.modules['icpi_benchmarks'] = None\n{code}"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.mark.parametrize(
+    "words", ["bench", "bench sim", "report bench.json", "report a.json b.json"]
+)
+def test_without_the_benchmarks_one_line_says_how_to_get_them(words):
+    code = "from icpi_ros.cli.main import main\nsys.exit(main())"
+    done = without_the_benchmarks(code, *words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("icpi: error: the benchmarks are not installed: run `make setup ")
+    assert "pip install ./benchmarks" in line
+
+
+def test_commands_and_completion_do_not_need_the_benchmarks():
+    code = (
+        "from icpi_ros.cli.main import main, whole_parser\n"
+        "print('bench' in whole_parser().format_help())\nmain(['--help'])"
+    )
+    done = without_the_benchmarks(code)
+    assert (done.returncode, done.stderr) == (0, "")
+    completed, _, shown = done.stdout.partition("\n")
+    assert completed == "False"
+    assert "Compare improvers" in shown
+
+
 @pytest.mark.parametrize("words", ["['--help']", "[]", "['--version']", "['flie']"])
 def test_help_and_a_wrong_name_import_no_command(words):
     code = (
