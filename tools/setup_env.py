@@ -44,7 +44,7 @@ EXTRAS = {"bench": ("bench",), "test": ("bench", "dev")}
 """Groups of requirements that `--with` adds; each also installs the benchmarks."""
 EDITABLE = ("--no-deps", "--editable")
 OFFLINE = ("--no-index", "--no-build-isolation")
-"""Builds with the setuptools of `.venv`; the distribution's, of stock ROS 2, is too old for that."""
+"""Builds with the setuptools of `.venv`; with stock ROS 2 that is the system's, too old."""
 BENCHMARKS = "benchmarks"
 PACKAGING = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")
 SELF = (
@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--with",
         dest="extra",
         choices=tuple(EXTRAS),
-        help="bench: also the benchmarks (`icpi bench`) with their baselines; test: those, tests and "
-        "checks",
+        help="bench: also the benchmarks (`icpi bench`) and their baselines; test: those, tests "
+        "and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)
