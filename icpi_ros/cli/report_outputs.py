@@ -27,7 +27,7 @@ from icpi_ros.tasks import TASKS
 if TYPE_CHECKING:
     from icpi_ros.core.types import Array, Trial
     from icpi_ros.llm.client.budget import Spending
-    from icpi_ros.report.run.page import Section
+    from icpi_ros.report.run.page import PageSection
     from icpi_ros.runs.store.records import RunRecord
     from icpi_ros.tasks.base import Task
 
@@ -90,7 +90,7 @@ def write_run(
     goal: Array,
     spent: Spending,
     asked: Outputs,
-    more: Sequence[Section] = (),
+    more: Sequence[PageSection] = (),
 ) -> None:
     """Write what was asked for about one run; print its table if nothing was.
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks import pixels
-from icpi_benchmarks.filming import Film
-from icpi_benchmarks.pixels import CASES, Band, in_picture
-from icpi_benchmarks.pixels_accuracy import Sighting, summary
-from icpi_benchmarks.pixels_cost import CostWork, Played, cost_summary
+from icpi_benchmarks.pixels import cases as pixels
+from icpi_benchmarks.pixels.accuracy import Sighting, summary
+from icpi_benchmarks.pixels.cases import CASES, Band, in_picture
+from icpi_benchmarks.pixels.cost import CostWork, Played, cost_summary
+from icpi_benchmarks.pixels.filming import Film
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.types import ObjectTrajectory

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks.retrieval import measure
+from icpi_benchmarks.speed.retrieval import measure
 from toy_task import TOY, ToyTask, toy_dataset
 
 from icpi_ros.cli.main import main

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks.filming import film
+from icpi_benchmarks.pixels.filming import film
 
 from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame

@@ -11,8 +11,8 @@ import pytest
 import toy
 from hypothesis import example, given
 from hypothesis import strategies as st
-from icpi_benchmarks.oracles import ORACLES
-from icpi_benchmarks.tuning import studies
+from icpi_benchmarks.contest.oracles import ORACLES
+from icpi_benchmarks.contest.tuning import studies
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import InvalidValue, UsageError

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from icpi_benchmarks.perception import measure
+from icpi_benchmarks.speed.perception import measure
 from struck_path import StruckPath
 
 from icpi_ros.core.errors import InvalidValue

@@ -7,8 +7,9 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks import pixels_accuracy, pixels_cost
-from icpi_benchmarks.pixels import CASES
+from icpi_benchmarks.pixels import accuracy as pixels_accuracy
+from icpi_benchmarks.pixels import cost as pixels_cost
+from icpi_benchmarks.pixels.cases import CASES
 from icpi_ros.cli.arguments import add_arm, add_mix, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.cli.progress import progress_bar
@@ -21,8 +22,8 @@ from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_benchmarks.pixels_accuracy import Accuracy
-    from icpi_benchmarks.pixels_cost import Cost
+    from icpi_benchmarks.pixels.accuracy import Accuracy
+    from icpi_benchmarks.pixels.cost import Cost
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 

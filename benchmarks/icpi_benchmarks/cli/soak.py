@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks.soak import (
+from icpi_benchmarks.graph.soak import (
     Soak,
     growth_of,
     node_pids,

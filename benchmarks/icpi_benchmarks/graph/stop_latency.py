@@ -24,10 +24,10 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from icpi_benchmarks.dialects import HeardStop
 from icpi_benchmarks.graph import bare_cancel
 from icpi_benchmarks.graph.bare_cancel import BARE_CANCEL
-from icpi_benchmarks.stopping import Stop, effort
+from icpi_benchmarks.stopping.controllers import HeardStop
+from icpi_benchmarks.stopping.latency import Stop, effort
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
 from icpi_ros.core.errors import ExecutionFailed

@@ -17,7 +17,7 @@ from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag.run import as_trials
 from icpi_ros.report.page import (
     Cell,
-    Column,
+    TableColumn,
     document,
     figure,
     figures,
@@ -80,13 +80,13 @@ def _ranking(places: Sequence[RankedImprover]) -> Markup:
     if not places:
         return paragraph("No improver was asked.", "note")
     columns = [
-        Column("improver", numeric=False),
-        Column("expected cost", "of the next trial, mean over all instances; estimated"),
-        Column("from", f"{LEVEL:.0%} interval"),
-        Column("to", f"{LEVEL:.0%} interval"),
-        Column("measured", "proposals that were executed in the recording"),
-        Column("instances"),
-        Column("best of all", "probability"),
+        TableColumn("improver", numeric=False),
+        TableColumn("expected cost", "of the next trial, mean over all instances; estimated"),
+        TableColumn("from", f"{LEVEL:.0%} interval"),
+        TableColumn("to", f"{LEVEL:.0%} interval"),
+        TableColumn("measured", "proposals that were executed in the recording"),
+        TableColumn("instances"),
+        TableColumn("best of all", "probability"),
     ]
     rows = [
         [
@@ -141,15 +141,15 @@ def _verdict(answer: EvaluatedImprover) -> str:
 
 def _perception(one: EvaluatedRun) -> Markup:
     columns = [
-        Column("trial"),
-        Column("largest distance [mm]"),
-        Column("rms [mm]"),
-        Column("at the end [mm]"),
-        Column("coverage now"),
-        Column("recorded coverage"),
-        Column("cost now"),
-        Column("recorded cost"),
-        Column("why", numeric=False, wraps=True),
+        TableColumn("trial"),
+        TableColumn("largest distance [mm]"),
+        TableColumn("rms [mm]"),
+        TableColumn("at the end [mm]"),
+        TableColumn("coverage now"),
+        TableColumn("recorded coverage"),
+        TableColumn("cost now"),
+        TableColumn("recorded cost"),
+        TableColumn("why", numeric=False, wraps=True),
     ]
     rows = [
         [
@@ -169,14 +169,14 @@ def _perception(one: EvaluatedRun) -> Markup:
 def _proposals(one: EvaluatedRun) -> Markup:
     space = one.run.task.space
     columns = [
-        Column("trial"),
-        Column("improver", numeric=False),
-        *(Column(p.heading) for p in space.parameters),
-        Column("as recorded", numeric=False),
-        Column("outcome", numeric=False),
-        Column("cost"),
-        Column(f"{LEVEL:.0%}", numeric=False),
-        Column("nearest executed", numeric=False),
+        TableColumn("trial"),
+        TableColumn("improver", numeric=False),
+        *(TableColumn(p.heading) for p in space.parameters),
+        TableColumn("as recorded", numeric=False),
+        TableColumn("outcome", numeric=False),
+        TableColumn("cost"),
+        TableColumn(f"{LEVEL:.0%}", numeric=False),
+        TableColumn("nearest executed", numeric=False),
     ]
     rows = [
         [

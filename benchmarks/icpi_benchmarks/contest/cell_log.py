@@ -1,4 +1,4 @@
-"""Finished units of a benchmark, kept beside its results file until that is complete."""
+"""Finished cells of a benchmark, kept beside its results file until that is complete."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from icpi_benchmarks.unit import Unit
+from icpi_benchmarks.contest.cell import CellResult
 from icpi_ros.core.errors import IcpiError, ResultsError
 from icpi_ros.learn.dataset.side_folder import SideFolder, side_folder
 
-UNITS = "units.jsonl"
+CELLS = "units.jsonl"
 DATASETS = "*.parquet"
 LEFTOVERS = ".*.tmp"
 Key = tuple[str, str, int]
 """Task, condition, instance."""
 
 
-class UnitLog(SideFolder):
-    """The side folder of one benchmark: a line of JSON per finished unit.
+class CellLog(SideFolder):
+    """The side folder of one benchmark: a line of JSON per finished cell.
 
     Args:
         out: the results file that is being made.
@@ -37,30 +37,30 @@ class UnitLog(SideFolder):
     def __init__(self, out: Path, manifest: dict[str, Any]) -> None:
         """Make the folder, or take up the one that is there."""
         super().__init__(out, manifest)
-        self._path = self.folder / UNITS
+        self._path = self.folder / CELLS
 
-    def take_up(self) -> dict[Key, Unit]:
-        """Return the finished units; a damaged last line is cut off.
+    def take_up(self) -> dict[Key, CellResult]:
+        """Return the finished cells; a damaged last line is cut off.
 
         Raises:
             ResultsError: the file cannot be read or written.
         """
         try:
             text = self._path.read_bytes() if self._path.exists() else b""
-            found, length = _units(text)
+            found, length = _cells(text)
             if length < len(text):
                 os.truncate(self._path, length)
         except OSError as exc:
             raise self.refused(exc) from exc
         return found
 
-    def add(self, unit: Unit) -> None:
-        """Keep one finished unit; it is on disk when this returns.
+    def add(self, cell: CellResult) -> None:
+        """Keep one finished cell; it is on disk when this returns.
 
         Raises:
             ResultsError: it cannot be written, for example because the disk is full.
         """
-        line = json.dumps([unit.instance, unit.rows], allow_nan=False) + "\n"
+        line = json.dumps([cell.instance, cell.rows], allow_nan=False) + "\n"
         try:
             with self._path.open("ab") as file:
                 file.write(line.encode())
@@ -70,15 +70,15 @@ class UnitLog(SideFolder):
             raise self.refused(exc) from exc
 
     def pieces(self) -> list[Path]:
-        """Return the file of units, the data sets built for them, and what a crash left behind."""
-        return [path for kind in (UNITS, DATASETS, LEFTOVERS) for path in self.folder.glob(kind)]
+        """Return the file of cells, the data sets built for them, and what a crash left behind."""
+        return [path for kind in (CELLS, DATASETS, LEFTOVERS) for path in self.folder.glob(kind)]
 
 
 def kept(out: Path, total: int) -> str:
     """Say what of a broken benchmark is kept, and how to go on."""
     folder = side_folder(out)
     try:
-        count = (folder / UNITS).read_bytes().count(b"\n")
+        count = (folder / CELLS).read_bytes().count(b"\n")
     except OSError:
         count = 0
     return (
@@ -86,21 +86,21 @@ def kept(out: Path, total: int) -> str:
     )
 
 
-def finished_units(out: Path) -> list[Unit]:
-    """Return the finished units of a broken benchmark; none where there are none."""
+def finished_cells(out: Path) -> list[CellResult]:
+    """Return the finished cells of a broken benchmark; none where there are none."""
     try:
-        return list(_units((side_folder(out) / UNITS).read_bytes())[0].values())
+        return list(_cells((side_folder(out) / CELLS).read_bytes())[0].values())
     except OSError:
         return []
 
 
-def key(unit: Unit) -> Key:
-    """Return what a unit is found by."""
-    entry = unit.instance
+def key(cell: CellResult) -> Key:
+    """Return what a cell is found by."""
+    entry = cell.instance
     return entry["task"], entry["condition"], entry["instance"]
 
 
-def _units(text: bytes) -> tuple[dict[Key, Unit], int]:
+def _cells(text: bytes) -> tuple[dict[Key, CellResult], int]:
     """Return the whole lines and where they end; what comes after a damaged one is lost."""
     found, end = {}, 0
     for line in text.splitlines(keepends=True):
@@ -108,8 +108,8 @@ def _units(text: bytes) -> tuple[dict[Key, Unit], int]:
             break
         try:
             instance, rows = json.loads(line)
-            unit = Unit(instance, rows, 0, {})
-            found[key(unit)] = unit
+            cell = CellResult(instance, rows, 0, {})
+            found[key(cell)] = cell
         except (ValueError, KeyError, TypeError):
             break
         end += len(line)

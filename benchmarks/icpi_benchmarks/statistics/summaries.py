@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_benchmarks.blocks import Block, block, blocks
-from icpi_benchmarks.entrants import without
+from icpi_benchmarks.contest.entrants import without
 from icpi_benchmarks.results import Results
+from icpi_benchmarks.statistics.blocks import ResultBlock, block, blocks
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array, Indices
 
@@ -32,7 +32,7 @@ _BOOTSTRAP_STREAM = 0x626F6F74
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IntervalEstimate:
     """A number with its 95 % interval; all in the same unit."""
 
     value: float
@@ -62,7 +62,7 @@ class StepsToThreshold:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class PredictionCalibration:
     """Predictions against outcomes over all adjustments that have both.
 
     Attributes:
@@ -117,7 +117,7 @@ class ImproverSummary:
     fallbacks: Array
     proposal_seconds: float
     steps: StepsToThreshold
-    calibration: Calibration | None
+    calibration: PredictionCalibration | None
     failure_reasons: tuple[tuple[str, int], ...]
     fallback_reasons: tuple[tuple[str, int], ...]
 
@@ -141,7 +141,7 @@ class TaskSummary:
     default: str
     threshold: float
     seed: int
-    block: Block
+    block: ResultBlock
     improvers: tuple[ImproverSummary, ...]
     unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -186,7 +186,7 @@ def ratio(
     denominator: str,
     trial: int,
     condition: str = "",
-) -> Estimate:
+) -> IntervalEstimate:
     """Return mean best cost of one improver over that of another on the same instances.
 
     Args:
@@ -204,7 +204,9 @@ def ratio(
     return block_ratio(found, numerator, denominator, trial, int(results.config["seed"]))
 
 
-def block_ratio(found: Block, numerator: str, denominator: str, trial: int, seed: int) -> Estimate:
+def block_ratio(
+    found: ResultBlock, numerator: str, denominator: str, trial: int, seed: int
+) -> IntervalEstimate:
     """As :func:`ratio`, for one condition and task at hand; ``seed`` is the run's."""
     if not 0 <= trial < found.trials:
         raise InvalidValue(f"trial {trial}: allowed are 0 to {found.trials - 1}")
@@ -214,7 +216,7 @@ def block_ratio(found: Block, numerator: str, denominator: str, trial: int, seed
     means = chosen.mean(axis=1)
     resampled = resampled_means(chosen.T, seed)
     low, high = _interval(_divided(resampled[:, 0], resampled[:, 1]))
-    return Estimate(float(_divided(means[0], means[1])), float(low), float(high))
+    return IntervalEstimate(float(_divided(means[0], means[1])), float(low), float(high))
 
 
 def resampled_means(values: Array, seed: int) -> Array:
@@ -283,7 +285,7 @@ def _divided(above: Array | float, below: Array | float) -> Array:
         return np.where(above == below, 1.0, above / below)
 
 
-def _require_instances(found: Block) -> None:
+def _require_instances(found: ResultBlock) -> None:
     if not found.instances:
         raise InvalidValue(
             f"{found.where}: the first attempt failed in all {len(found.left_out)} instances, "
@@ -294,7 +296,7 @@ def _require_instances(found: Block) -> None:
 # --- one condition and task ---------------------------------------------------------------------
 
 
-def _task_summary(found: Block, default: str, threshold: float, seed: int) -> TaskSummary:
+def _task_summary(found: ResultBlock, default: str, threshold: float, seed: int) -> TaskSummary:
     reference = default if default in found.improvers else found.improvers[0]
     if not found.instances:
         return TaskSummary(found.condition, found.task, reference, threshold, seed, found, ())
@@ -324,7 +326,7 @@ def _task_summary(found: Block, default: str, threshold: float, seed: int) -> Ta
 
 
 def _improver_summary(
-    found: Block, i: int, threshold: float, bands: dict[str, tuple[Array, Array]]
+    found: ResultBlock, i: int, threshold: float, bands: dict[str, tuple[Array, Array]]
 ) -> ImproverSummary:
     named: dict[str, Array] = {}
     for name, (value, (low, high)) in bands.items():
@@ -365,7 +367,7 @@ def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
     )
 
 
-def _calibration(found: Block, i: int) -> Calibration | None:
+def _calibration(found: ResultBlock, i: int) -> PredictionCalibration | None:
     """Return predictions against outcomes; what a substitute predicted counts for nobody."""
     own = np.isfinite(found.predicted[i]) & np.isfinite(found.cost[i]) & ~found.fell_back[i]
     own[:, 0] = False
@@ -376,7 +378,7 @@ def _calibration(found: Block, i: int) -> Calibration | None:
     miss, spread_known = np.abs(outcome - predicted)[known], spread[known]
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(miss == 0.0, 0.0, miss / spread_known)
-    return Calibration(
+    return PredictionCalibration(
         predicted=predicted,
         outcome=outcome,
         trial=np.nonzero(own)[1].astype(np.int64),

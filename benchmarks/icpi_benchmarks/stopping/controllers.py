@@ -1,11 +1,12 @@
-"""What controllers of every rate and setting command when the stops of a run reach them.
+"""Commands of controllers of every rate and setting when the stops of a run reach them.
 
-``python -m icpi_benchmarks.dialects [STOPS]`` prints it for stops of random strikes of ``slide``,
-without any graph; ``icpi bench stop`` does for those that it measured.
+``python -m icpi_benchmarks.stopping.controllers`` prints them for stops of random strikes of
+``slide``, without any graph; ``icpi bench stop`` does for those that it measured.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.lockstep import EPOCH, Arrival, Smoothness, replay, smoothness
+from icpi_benchmarks.program import run_program
+from icpi_benchmarks.stopping.latency import table
+from icpi_benchmarks.stopping.lockstep import EPOCH, Arrival, Smoothness, replay, smoothness
+from icpi_ros.cli.arguments import whole
 from icpi_ros.core.types import SECOND
 from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate
@@ -141,9 +145,20 @@ def _commanded(
     return found.worse(smoothness(due, commands, limits.acceleration, heard.motion, start, since))
 
 
-if __name__ == "__main__":
-    from icpi_benchmarks.stopping import table
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the number of stops."""
+    parser.add_argument("stops", type=whole(1, 100_000), nargs="?", default=20)
 
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    own = ARMS.get(TASKS.get("slide").arm)
-    print("\n".join(table(dialects(random_stops(own, number), own.limits))))
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line per rate and setting."""
+    arm = ARMS.get(TASKS.get("slide").arm)
+    rows = dialects(random_stops(arm, args.stops), arm.limits)
+    print("\n".join(table(rows)))
+    if args.json:
+        args.json.write(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(sys.modules[__name__]))

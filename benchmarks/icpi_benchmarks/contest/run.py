@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_benchmarks import datasets
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.deadline import Deadline, build_limit
-from icpi_benchmarks.entrants import Entrant, entrants
+from icpi_benchmarks.contest import datasets
+from icpi_benchmarks.contest.cell import CellResult, TaskCells
+from icpi_benchmarks.contest.cell_log import CellLog, Key, kept
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.deadline import Deadline, build_limit
+from icpi_benchmarks.contest.entrants import Entrant, entrants
+from icpi_benchmarks.contest.plan import ContestPlan, all_versions
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.plan import Plan, all_versions
 from icpi_benchmarks.results import Results, write
-from icpi_benchmarks.unit import TaskWork, Unit
-from icpi_benchmarks.unit_log import Key, UnitLog, kept
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.redact import jsonable, leaked, watch
 from icpi_ros.learn.building.build import BuildProgress
@@ -28,7 +28,7 @@ from icpi_ros.tasks.base import Task
 
 
 @dataclass(frozen=True)
-class Progress:
+class ContestProgress:
     """How far a benchmark is: ``done`` of ``total`` instances, now at ``task``.
 
     ``rollouts`` counts the trials that were simulated since this process began.
@@ -40,15 +40,15 @@ class Progress:
     rollouts: int = 0
 
 
-OnUnit = Callable[[Progress], None]
+OnCell = Callable[[ContestProgress], None]
 OnDraw = Callable[[str, BuildProgress], None]
 
 
 def run(
-    plan: Plan,
+    plan: ContestPlan,
     workers: Workers | None = None,
     out: Path | None = None,
-    on_unit: OnUnit = lambda _: None,
+    on_cell: OnCell = lambda _: None,
     on_draw: OnDraw = lambda _task, _progress: None,
     rest: Callable[[], str] | None = None,
 ) -> Results:
@@ -59,7 +59,7 @@ def run(
         workers: who does it; None = this process.  Rows do not depend on it, times apart.
         out: results file, by way of ``out.parts/``: the same call continues a broken one.  None =
             nothing is kept.
-        on_unit: told after every instance, and once before the first of each task.
+        on_cell: told after every instance, and once before the first of each task.
         on_draw: told how far the data set of a task is, where a larger one than the shipped is
             needed.
         rest: says what is kept of a broken benchmark; None = the files beside ``out``.
@@ -77,21 +77,21 @@ def run(
     with ExitStack() as stack:
         if out is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            return _Benchmark(plan, workers, folder, None, on_unit, on_draw).run(plan.command())
-        log = stack.enter_context(UnitLog(out, manifest))
+            return _Benchmark(plan, workers, folder, None, on_cell, on_draw).run(plan.command())
+        log = stack.enter_context(CellLog(out, manifest))
         try:
-            benchmark = _Benchmark(plan, workers, log.folder, log, on_unit, on_draw)
+            benchmark = _Benchmark(plan, workers, log.folder, log, on_cell, on_draw)
             results = benchmark.run(plan.command(out.name))
             write(results, out)
         except IcpiError as exc:
-            left = kept(out, plan.units) if rest is None else rest()
+            left = kept(out, plan.cells) if rest is None else rest()
             exc.args = (f"{exc}; {left}",)
             raise
         log.remove()
     return results
 
 
-def check(plan: Plan) -> None:
+def check(plan: ContestPlan) -> None:
     """Build every improver once under every condition, so that wrong options show at once.
 
     Raises:
@@ -113,7 +113,7 @@ def check(plan: Plan) -> None:
     _refuse_keys(plan)  # by now the variables that models.yaml names are known, too
 
 
-def _refuse_keys(plan: Plan) -> None:
+def _refuse_keys(plan: ContestPlan) -> None:
     """Refuse a plan that would write a key of the environment into the results."""
     for entrant in entrants(plan.improvers):
         watch(entrant.options.get("key_variable"))
@@ -133,7 +133,7 @@ def _check_options(entrant: Entrant) -> None:
 
 
 def _check_entrant(
-    entrant: Entrant, task: Task, condition: Condition, dataset: Dataset, plan: Plan
+    entrant: Entrant, task: Task, condition: Condition, dataset: Dataset, plan: ContestPlan
 ) -> None:
     instance = draw_instance(task, condition.draws, plan.seed, 0)
     most = build_limit(plan.time_limit)
@@ -158,17 +158,17 @@ class _Benchmark:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ContestPlan,
         workers: Workers | None,
         folder: Path,
-        log: UnitLog | None,
-        on_unit: OnUnit,
+        log: CellLog | None,
+        on_cell: OnCell,
         on_draw: OnDraw,
     ) -> None:
         self._plan, self._workers = plan, workers or Workers()
         self._folder, self._log = folder, log
-        self._on_unit, self._on_draw = on_unit, on_draw
-        self._units: dict[Key, Unit] = log.take_up() if log else {}
+        self._on_cell, self._on_draw = on_cell, on_draw
+        self._cells: dict[Key, CellResult] = log.take_up() if log else {}
         self._fingerprints: dict[str, str] = {}
         self._rollouts = 0
 
@@ -176,16 +176,16 @@ class _Benchmark:
         """Do what is missing."""
         for task in self._plan.tasks:
             self._run_task(task)
-        units = [self._units[key] for key in self._keys()]
+        cells = [self._cells[key] for key in self._keys()]
         config = {"command": command, **self._plan.config(), "datasets": self._fingerprints}
         return Results(
             config,
-            [unit.instance for unit in units],
-            [row for unit in units for row in unit.rows],
+            [cell.instance for cell in cells],
+            [row for cell in cells for row in cell.rows],
         )
 
     def _keys(self) -> Iterator[Key]:
-        """Yield all units in the order of the results."""
+        """Yield all cells in the order of the results."""
         for condition in self._plan.conditions:
             for task in self._plan.tasks:
                 for number in range(self._plan.instances):
@@ -198,18 +198,18 @@ class _Benchmark:
             index * self._plan.instances + number
             for index, condition in enumerate(self._plan.conditions)
             for number in range(self._plan.instances)
-            if (task.name, condition.name, number) not in self._units
+            if (task.name, condition.name, number) not in self._cells
         ]
-        for item, unit in self._workers.run(work, items):
-            require_versions(unit.versions, all_versions())
+        for item, cell in self._workers.run(work, items):
+            require_versions(cell.versions, all_versions())
             if self._log:
-                self._log.add(unit)
+                self._log.add(cell)
             index, number = divmod(item, self._plan.instances)
-            self._units[task.name, self._plan.conditions[index].name, number] = unit
-            self._rollouts += unit.rollouts
+            self._cells[task.name, self._plan.conditions[index].name, number] = cell
+            self._rollouts += cell.rollouts
             self._tell(task)
 
-    def _work(self, task: Task) -> TaskWork:
+    def _work(self, task: Task) -> TaskCells:
         plan, whole = self._plan, self._large(task)
         made: dict[tuple[Any, ...], Dataset] = {}
         for condition in plan.conditions:
@@ -221,7 +221,7 @@ class _Benchmark:
         found = tuple(made[c.examples, c.label_noise] for c in plan.conditions)
         who = tuple(entrants(plan.improvers))
         arm = plan.arm_of(task)
-        return TaskWork(task, arm, plan.conditions, plan.instances, who, found, plan.rules)
+        return TaskCells(task, arm, plan.conditions, plan.instances, who, found, plan.rules)
 
     def _large(self, task: Task) -> Dataset | None:
         most = max(condition.examples or 0 for condition in self._plan.conditions)
@@ -235,5 +235,5 @@ class _Benchmark:
         return datasets.large(task, own, self._folder, self._workers, on_draw)
 
     def _tell(self, task: Task) -> None:
-        done = len(self._units)
-        self._on_unit(Progress(done, self._plan.units, task.name, self._rollouts))
+        done = len(self._cells)
+        self._on_cell(ContestProgress(done, self._plan.cells, task.name, self._rollouts))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from icpi_benchmarks.oracles import ORACLES
+from icpi_benchmarks.contest.oracles import ORACLES
 from icpi_ros.core.errors import IcpiError, InvalidValue, UnknownName
 from icpi_ros.core.registry import REMEDY
 from icpi_ros.core.types import Array

@@ -29,8 +29,8 @@ from icpi_ros.tasks.base import Task
 ORACLES: Registry[type[Oracle]] = Registry(
     "oracle",
     {
-        "oracle": "icpi_benchmarks.oracles:Oracle",
-        "ridge-oracle": "icpi_benchmarks.oracles:RidgeOracle",
+        "oracle": "icpi_benchmarks.contest.oracles:Oracle",
+        "ridge-oracle": "icpi_benchmarks.contest.oracles:RidgeOracle",
     },
 )
 

@@ -1,4 +1,4 @@
-"""How long does one frame take?  ``python -m icpi_benchmarks.perception [--frames N]``.
+"""Time of one frame in detector and tracker: ``python -m icpi_benchmarks.speed.perception``.
 
 One core; painted frames with noise of 8 steps of 255; a ball that moves on a circle.  Image
 transport is not in it.
@@ -7,14 +7,17 @@ transport is not in it.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 
+from icpi_benchmarks.program import run_program
+from icpi_benchmarks.threads import opencv_on_one_thread
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.core.units import in_ms, times
 from icpi_ros.perception.image_source import ImageSource
@@ -27,11 +30,12 @@ SIZES = ((320, 240), (640, 480))
 RATE = 60
 LAP = 60
 """Different frames; they repeat."""
+WORDS = {"detector": "detector", "both": "with tracker", "processor": "of that on the processor"}
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Times per frame ``(n,)`` [s], wall clock, and of this thread on a processor.
+class FrameTiming:
+    """Times ``(n,)`` [s] per frame, wall clock, and of this thread on a processor.
 
     Attributes:
         detector: of the detector alone [s].
@@ -46,18 +50,7 @@ class Timing:
     missed: int
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Let OpenCV use one thread."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timing:
+def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> FrameTiming:
     """Return the times of ``frames`` frames."""
     watched = tracked_target(TASKS.get(task))
     tracker = ImageSource(TASKS.get(task), camera=overhead(width, height)).ready()
@@ -66,7 +59,7 @@ def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timi
     both: list[float] = []
     processor: list[float] = []
     missed = 0
-    with one_core():
+    with opencv_on_one_thread():
         for k in range(frames):
             stamp, frame = (k + 1) * SECOND // RATE, film[k % LAP]
             region = tracker.tracker.expected(stamp) or (None, 0.0)
@@ -78,7 +71,7 @@ def measure(width: int, height: int, frames: int, task: str = "roll-gc") -> Timi
             both.append(time.perf_counter() - between)
             detector.append(between - begun)
             missed += not state.measured
-    return Timing(np.array(detector), np.array(both), np.array(processor), missed)
+    return FrameTiming(np.array(detector), np.array(both), np.array(processor), missed)
 
 
 def _frame(watched: TrackedTarget, width: int, height: int, k: int) -> Frame:
@@ -88,23 +81,24 @@ def _frame(watched: TrackedTarget, width: int, height: int, k: int) -> Frame:
     return Frame(expose(image, np.random.default_rng(k), 8.0), "rgb8")
 
 
-def main() -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the number of frames."""
+    parser.add_argument("--frames", type=whole(1, 1_000_000), default=1000)
+
+
+def run(args: argparse.Namespace) -> int:
     """Print one line per image size."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--frames", type=int, default=1000)
-    args = parser.parse_args()
-    for width, height in SIZES:
-        timing = measure(width, height, args.frames)
-        figures = [
-            f"{name} {in_ms(times(seconds, 95), '.3f')}"
-            for name, seconds in (
-                ("detector", timing.detector),
-                ("with tracker", timing.both),
-                ("of that on the processor", timing.processor),
-            )
-        ]
-        print(f"{width} x {height}: {'; '.join(figures)}; {timing.missed} missed", flush=True)
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for width, height in SIZES:
+            timing = measure(width, height, args.frames)
+            found = {
+                name: times(getattr(timing, name), 95) for name in ("detector", "both", "processor")
+            }
+            rows.append({"width": width, "height": height, **found, "missed": timing.missed})
+            figures = "; ".join(f"{WORDS[n]} {in_ms(one, '.3f')}" for n, one in found.items())
+            print(f"{width} x {height}: {figures}; {timing.missed} missed", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(sys.modules[__name__]))

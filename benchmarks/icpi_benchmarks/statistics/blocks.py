@@ -43,7 +43,7 @@ _ROW: tuple[tuple[str, Any, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Block:
+class ResultBlock:
     """All rows of one condition and task; axes (improver i, instance n, trial t).
 
     Attributes:
@@ -108,7 +108,7 @@ class Block:
         return _where(self.condition, self.task)
 
 
-def blocks(results: Results) -> list[Block]:
+def blocks(results: Results) -> list[ResultBlock]:
     """Return one block per condition and task that has rows, in the order of the run.
 
     Raises:
@@ -131,7 +131,7 @@ def blocks(results: Results) -> list[Block]:
     return [_block(key, groups[key], results.config) for key in keys]
 
 
-def block(results: Results, task: str, condition: str = "") -> Block:
+def block(results: Results, task: str, condition: str = "") -> ResultBlock:
     """Return the block of one condition and task.
 
     Raises:
@@ -183,7 +183,7 @@ def _where(condition: str, task: str) -> str:
     return f"task {task}" + (f", condition {condition}" if condition else "")
 
 
-def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any]) -> Block:
+def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any]) -> ResultBlock:
     """Put rows in their places and check that they are the ones that ``config`` asks for."""
     condition, task = key
     improvers = tuple(config["improvers"])
@@ -220,7 +220,7 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
     best = numbers("best_cost")
     kept = _with_first_outcome(best, where)
     numbers_of = np.arange(shape[1])
-    return Block(
+    return ResultBlock(
         condition=condition,
         task=task,
         improvers=improvers,

@@ -6,15 +6,13 @@ true calibration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
-from icpi_benchmarks.filming import Film
-from icpi_benchmarks.perception import one_core
+from icpi_benchmarks.pixels.filming import Film
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.image_source import ImageSource
@@ -142,13 +140,3 @@ def in_picture(watched: TrackedTarget, camera: Camera, path: ObjectTrajectory) -
         if not ((pixels >= 0.0) & (pixels <= size)).all():
             return False
     return True
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let numerics and OpenCV use one thread."""
-    import scipy.linalg  # noqa: F401  before the limit, which acts on what is loaded
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1), one_core():
-        yield

@@ -1,6 +1,6 @@
-"""What the safety gate costs, how long stops take, and whether it refuses anything valid.
+"""Time of the safety gate's checks and length of stops, with what it refuses of valid motions.
 
-python -m icpi_benchmarks.gate [--trials 100] [--seed 0]
+python -m icpi_benchmarks.speed.gate [--trials 100] [--seed 0]
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from icpi_benchmarks.program import run_program
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.errors import Kind, MotionRefused
 from icpi_ros.core.types import Array
 from icpi_ros.core.units import times
@@ -27,14 +31,14 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 LEAD = 0.01
-"""How much after the request a stop takes over [s]."""
+"""Time from the request until a stop takes over [s]."""
 STOPS = 3
 """Stops of every motion, at random times."""
 
 
 @dataclass
 class Tally:
-    """Of one task: seconds per check of strokes, of slow moves, and per stop; durations [s]."""
+    """Times of one task [s]: per check of a strike or slow move, per stop, and of the braking."""
 
     strokes: list[float] = field(default_factory=list)
     moves: list[float] = field(default_factory=list)
@@ -81,37 +85,53 @@ def _stop(gate: SafetyGate, motion: JointTrajectory, elapsed: float, tally: Tall
 
 
 def _line(name: str, tally: Tally) -> str:
-    def spread(values: list[float], unit: float) -> str:
+    def in_unit(values: list[float], unit: float) -> str:
         found = times(values)
         return f"{found['median'] / unit:7.1f} {found['p99'] / unit:7.1f}"
 
     refused = f"{tally.refused_motions.total():3d} {tally.refused_stops.total():3d}"
     kinds = tally.refused_motions + tally.refused_stops
     why = "".join(f"  {count} x {kind}" for kind, count in kinds.most_common())
-    costs = [spread(values, 1e-3) for values in (tally.strokes, tally.moves, tally.stops)]
+    costs = [in_unit(values, 1e-3) for values in (tally.strokes, tally.moves, tally.stops)]
     longest = f"{1e3 * np.median(tally.braking):5.0f} {1e3 * max(tally.braking):5.0f}"
     counts = f"{len(tally.strokes) + len(tally.moves):6d} {len(tally.stops):6d}"
     return f"{name:14s} {counts}  {refused}  {'  '.join(costs)}  {longest}{why}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def _row(name: str, tally: Tally) -> dict[str, Any]:
+    timed = ("strokes", "moves", "stops", "braking")
+    refused = {"motions": tally.refused_motions, "stops": tally.refused_stops}
+    return {
+        "task": name,
+        **{each: times(getattr(tally, each)) for each in timed if getattr(tally, each)},
+        "refused": {
+            of: {kind.value: n for kind, n in some.items()} for of, some in refused.items()
+        },
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the number of trials and the seed."""
+    parser.add_argument("--trials", type=whole(1, 1_000_000), default=100, help="per task")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+
+
+def run(args: argparse.Namespace) -> int:
     """Print one line per task."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(argv)
     print("ms: median and 99th percentile; braking: median and longest")
     print(
         "task          motions  stops  refused  check a stroke   check a move     "
         "plan+check a stop  braking"
     )
-    rng = np.random.default_rng(options.seed)
-    for name in TASKS.built_in:
-        task = TASKS.get(name)
-        tally = measure(task, ARMS.get(task.arm), options.trials, rng)
-        print(_line(name, tally), flush=True)
+    rng = np.random.default_rng(args.seed)
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for name in TASKS.built_in:
+            task = TASKS.get(name)
+            tally = measure(task, ARMS.get(task.arm), args.trials, rng)
+            rows.append(_row(name, tally))
+            print(_line(name, tally), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(sys.modules[__name__]))

@@ -1,6 +1,6 @@
-"""Is the offline ranking of improvers right?  Checked against the simulator's truth.
+"""Offline ranking of improvers against the simulator's truth.
 
-    python -m icpi_benchmarks.replay_ranking --task slide-gc --bags 6
+    python -m icpi_benchmarks.recorded.ranking --task slide-gc --bags 6
 
 Each bag holds one recorded run on one draw of hidden physics, made by one improver in turn.  All
 improvers are ranked offline, as ``icpi replay`` does; then every proposal that the ranking rests
@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from icpi_benchmarks.program import run_program
 from icpi_ros.bags.trials import RecordedPath, RecordedTrial
-from icpi_ros.core.errors import IcpiError
+from icpi_ros.cli.arguments import whole
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun, evaluate_runs
 from icpi_ros.evaluate.outcomes import ESTIMATED, OutcomeEstimate
@@ -70,8 +71,8 @@ class BagResult:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What the bags are made of; travels to worker processes."""
+class BagWork:
+    """Task, arm and numbers that bags are made with; called with the number of a bag."""
 
     task: str
     arm: Arm
@@ -152,26 +153,25 @@ def _inside(estimates: Sequence[OutcomeEstimate], costs: Array) -> list[bool]:
     ]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; 0 if all bags were evaluated."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the task, the size of the benchmark, and the worker processes."""
     parser.add_argument("--task", default="slide-gc")
-    parser.add_argument("--bags", type=int, default=6)
-    parser.add_argument("--trials", type=int, default=8)
-    parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    args = parser.parse_args(argv)
-    if min(args.bags, args.trials - 1, args.workers) < 1 or min(args.pairs, args.seed) < 0:
-        parser.error("--bags and --workers at least 1, --trials 2, --pairs and --seed 0")
-    try:
-        arm = ARMS.get(TASKS.get(args.task).arm)
-        work = Work(args.task, arm, args.trials, args.pairs, args.seed)
-        found = dict(Workers(args.workers).run(work, range(args.bags)))
-    except IcpiError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return exc.exit_code
-    _show(args.task, [found[number] for number in range(args.bags)])
+    parser.add_argument("--bags", type=whole(1, 10_000), default=6)
+    parser.add_argument("--trials", type=whole(2, 1000), default=8, help="per bag")
+    parser.add_argument("--pairs", type=whole(0, 10_000), default=12)
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; the rows are the bags."""
+    arm = ARMS.get(TASKS.get(args.task).arm)
+    work = BagWork(args.task, arm, args.trials, args.pairs, args.seed)
+    by_number = dict(Workers(args.workers).run(work, range(args.bags)))
+    found = [by_number[number] for number in range(args.bags)]
+    _show(args.task, found)
+    if args.json:
+        args.json.write([asdict(one) | {"improvers": IMPROVERS} for one in found])
     return 0
 
 
@@ -198,4 +198,4 @@ def _both(found: Sequence[BagResult]) -> tuple[list[Array], list[Array]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(sys.modules[__name__]))

@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
-from icpi_benchmarks.conditions import PRESETS, Condition
-from icpi_benchmarks.contest import Rules
-from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.contest.conditions import PRESETS, Condition
+from icpi_benchmarks.contest.entrants import entrants
+from icpi_benchmarks.contest.play import ContestRules
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.learn.building.build import versions
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, shipped
@@ -35,7 +35,7 @@ OPTIONAL = ("bayesian-optimization", "scikit-learn", "cmaes", "openai")
 
 
 @dataclass(frozen=True)
-class Plan:
+class ContestPlan:
     """A benchmark; the same plan gives the same rows, times apart.
 
     Attributes:
@@ -131,12 +131,12 @@ class Plan:
         return {name: arm for name, arm in found.items() if arm}
 
     @property
-    def rules(self) -> Rules:
+    def rules(self) -> ContestRules:
         """What holds for every instance."""
-        return Rules(self.seed, self.trials, self.time_limit)
+        return ContestRules(self.seed, self.trials, self.time_limit)
 
     @property
-    def units(self) -> int:
+    def cells(self) -> int:
         """Number of (condition, task, instance)."""
         return len(self.tasks) * len(self.conditions) * self.instances
 

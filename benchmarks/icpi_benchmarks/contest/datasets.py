@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from icpi_benchmarks.conditions import MAX_EXAMPLES, Condition
+from icpi_benchmarks.contest.conditions import MAX_EXAMPLES, Condition
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.learn.building.build import BuildProgress, build_file, with_label_noise
 from icpi_ros.learn.building.plan import DatasetPlan

@@ -1,32 +1,33 @@
-"""How well hidden physics are recovered from a run's trials, and what that gains.
+"""Recovery of hidden physics from a run's trials, and its gain in the next run.
 
 Per instance: a run of ``embedded`` with the shipped data set under unseen physics is recorded with
 sensor noise; physics are calibrated from it and compared with the truth; a small data set is built
 around the estimate; then a new goal and a new first attempt under the same physics are adjusted
 once with the shipped set and once with the built one.
 
-python -m icpi_benchmarks.physics TASK [--instances 10] [--trials 5] [--examples 60] [--seed 0]
-    [--json FILE]
+    python -m icpi_benchmarks.recorded.physics TASK [--instances 10] [--trials 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Bench, Row, Rules, play
-from icpi_benchmarks.entrants import entrants
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import entrants
+from icpi_benchmarks.contest.play import ContestRules, Row, SharedRollouts, play
 from icpi_benchmarks.instances import STREAMS, Instance, draw_instance
-from icpi_benchmarks.pixels import one_thread
+from icpi_benchmarks.program import run_program
 from icpi_benchmarks.simulator import Simulate, simulator
+from icpi_benchmarks.threads import one_thread
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.errors import IcpiError, Refusal
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.physics.estimate import PhysicsEstimate, estimate_of
@@ -90,7 +91,7 @@ def recover(
     """
     instance = draw_instance(task, draws, seed, number)
     simulate = simulator(task, arm, instance.physics)
-    rules = Rules(seed, trials, _TIME_LIMIT)
+    rules = ContestRules(seed, trials, _TIME_LIMIT)
     rows = _play(task, arm, instance, shipped(task), rules, simulate)
     thetas = np.array([row["theta"] for row in rows if row["cost"] is not None])
     rng = np.random.default_rng([seed, number, STREAMS[draws], _SENSOR])
@@ -128,7 +129,7 @@ def _adjusted(
     rng = np.random.default_rng([seed, instance.number, _NEW])
     new = replace(instance, goal=task.sample_goal(rng), theta=task.space.sample(rng))
     plan = DatasetPlan(examples=examples, draws=DRAWS, around=belief)
-    rules = Rules(seed, 2, _TIME_LIMIT)
+    rules = ContestRules(seed, 2, _TIME_LIMIT)
     ours, theirs = (
         _play(task, arm, new, data, rules, simulate)
         for data in (build(task, arm, plan), shipped(task))
@@ -137,10 +138,10 @@ def _adjusted(
 
 
 def _play(
-    task: Task, arm: Arm, instance: Instance, data: Dataset, rules: Rules, simulate: Simulate
+    task: Task, arm: Arm, instance: Instance, data: Dataset, rules: ContestRules, simulate: Simulate
 ) -> list[Row]:
     condition = Condition(noise=NOISE)
-    bench = Bench(task, instance, NOISE, rules.seed, simulate)
+    bench = SharedRollouts(task, instance, NOISE, rules.seed, simulate)
     return play(task, arm, condition, instance, entrants([IMPROVER]), data, rules, bench)
 
 
@@ -202,32 +203,33 @@ def table(task: Task, found: Sequence[Recovery]) -> list[str]:
     return lines
 
 
-def main(
-    argv: Sequence[str] | None = None, write: Callable[[str], object] = sys.stdout.write
-) -> int:
-    """Print a table; write all instances as JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the task, the size of the benchmark, and its instances."""
     parser.add_argument("task")
-    parser.add_argument("--instances", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=5, help="recorded, first attempt included")
-    parser.add_argument("--examples", type=int, default=EXAMPLES, help="of the set that is built")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--draws", default="test", help="test, or train for tuning")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args(argv)
+    parser.add_argument("--instances", type=whole(1, 100_000), default=10)
+    parser.add_argument(
+        "--trials", type=whole(1, 1000), default=5, help="recorded, first attempt included"
+    )
+    parser.add_argument(
+        "--examples", type=whole(1, 100_000), default=EXAMPLES, help="of the set that is built"
+    )
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--draws", choices=tuple(STREAMS), default="test", help="train: for tuning")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table; the rows are the instances."""
     task, found = TASKS.get(args.task), list[Recovery]()
-    for number in range(args.instances):
-        with one_thread():
-            how = (args.draws, args.seed, number, args.trials, args.examples)
-            found.append(recover(task, ARMS.get(task.arm), *how))
-        if args.json:
-            text = json.dumps([asdict(each) for each in found], indent=1)
-            args.json.write_text(text + "\n", encoding="utf-8")
-        print(f"{number + 1} of {args.instances}", file=sys.stderr, flush=True)
-    for line in table(task, found):
-        write(line + "\n")
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for number in range(args.instances):
+            with one_thread():
+                how = (args.draws, args.seed, number, args.trials, args.examples)
+                found.append(recover(task, ARMS.get(task.arm), *how))
+            rows.append(asdict(found[-1]))
+            print(f"{number + 1} of {args.instances}", file=sys.stderr, flush=True)
+    print("\n".join(table(task, found)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(sys.modules[__name__]))

@@ -65,7 +65,7 @@ def summary(
         stops: at least one.
         missed: requests that came when nothing moved any more; they count for nothing.
         cancels: bare cancel round trips of the same run [s].
-        smooth: what the dialects command, see :func:`icpi_benchmarks.dialects.dialects`.
+        smooth: commands of controllers, see :mod:`icpi_benchmarks.stopping.controllers`.
     """
     rows: dict[str, Any] = {"stops": len(stops), "missed": missed}
     for name in ("deceleration", "standing"):

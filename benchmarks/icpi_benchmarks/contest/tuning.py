@@ -1,25 +1,29 @@
 """Tuning of the baselines on training draws, which no benchmark uses.
 
-``python -m icpi_benchmarks.tuning NAME`` prints, for every candidate setting of one improver, the
-mean best cost [mm] after each adjustment on each task, and the geometric mean over the tasks.
-docs/baselines.md tells what was chosen.
+``python -m icpi_benchmarks.contest.tuning NAME`` prints, for every candidate setting of one
+improver, the mean best cost [mm] after each adjustment on each task, and the geometric mean over
+the tasks.  docs/baselines.md has the chosen ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Rules
-from icpi_benchmarks.entrants import Entrant
-from icpi_benchmarks.oracles import Oracle, RidgeOracle
-from icpi_benchmarks.unit import TaskWork
+from icpi_benchmarks.contest.cell import TaskCells
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import Entrant
+from icpi_benchmarks.contest.oracles import Oracle, RidgeOracle
+from icpi_benchmarks.contest.play import ContestRules
+from icpi_benchmarks.program import run_program
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.bayesian import Bayesian, BayesianWarm
@@ -38,7 +42,7 @@ Grid = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Study:
-    """What is varied of one improver.
+    """Options of one improver that are varied, with their values.
 
     Attributes:
         kind: its class.
@@ -72,7 +76,7 @@ class Study:
 
 
 def studies() -> dict[str, Study]:
-    """Return what can be tuned, by name of the improver."""
+    """Return the studies by name of the improver."""
     knn = {"k": (1, 2, 3, 5, 10, 20), "power": (0.0, 2.0, 4.0), "from_best": (False, True)}
     ridge = {
         "k": (5, 10, 15, 20, 40),
@@ -146,14 +150,14 @@ def measure(
     A trial that failed counts with the best cost before it, as in the benchmark.
     """
     chosen = TASKS.get(task)
-    rules = Rules(seed, trials, time_limit=60.0)
+    rules = ContestRules(seed, trials, time_limit=60.0)
     condition, data = Condition(draws="train"), shipped(chosen)
     arm = ARMS.get(chosen.arm)
-    work = TaskWork(chosen, arm, (condition,), instances, entrants, (data,), rules)
+    work = TaskCells(chosen, arm, (condition,), instances, entrants, (data,), rules)
     costs = {e.label: np.zeros(trials) for e in entrants}
     seconds = dict.fromkeys(costs, 0.0)
-    for _, unit in Workers(processes).run(work, range(instances)):
-        for row in unit.rows:
+    for _, cell in Workers(processes).run(work, range(instances)):
+        for row in cell.rows:
             if row["best_cost"] is None:  # the first attempt of this instance failed
                 continue
             costs[row["improver"]][row["trial"]] += row["best_cost"] / instances
@@ -161,29 +165,34 @@ def measure(
     return {label: (costs[label], seconds[label]) for label in costs}
 
 
-def main() -> None:
-    """Print one table per task and the geometric means."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the improver, the size of the study, and the worker processes."""
     parser.add_argument("improver", choices=studies())
-    parser.add_argument("--instances", type=int, default=32, help="per task")
-    parser.add_argument("--trials", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--instances", type=whole(1, 100_000), default=32, help="per task")
+    parser.add_argument("--trials", type=whole(1, 1000), default=6)
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes")
     parser.add_argument("--tasks", default=",".join(TASKS.built_in))
     parser.add_argument("--all", action="store_true", help="all combinations, not one by one")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one table per task and the geometric means."""
     entrants = studies()[args.improver].entrants(one_by_one=not args.all)
     width = max(len(entrant.label) for entrant in entrants)
     logs = []
-    for task in args.tasks.split(","):
-        found = measure(task, entrants, args.instances, args.trials, args.seed, args.workers)
-        print(f"{task}, {args.instances} training draws: mean best cost [mm] by trial")
-        for label, (costs, seconds) in found.items():
-            print(f"{label:<{width}} {_numbers(costs)}  {1e3 * seconds:8.2f} ms", flush=True)
-        logs.append({label: np.log(costs) for label, (costs, _) in found.items()})
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for task in args.tasks.split(","):
+            found = measure(task, entrants, args.instances, args.trials, args.seed, args.workers)
+            print(f"{task}, {args.instances} training draws: mean best cost [mm] by trial")
+            for label, (costs, seconds) in found.items():
+                print(f"{label:<{width}} {_numbers(costs)}  {1e3 * seconds:8.2f} ms", flush=True)
+                rows.append({"task": task, "options": label, "cost": costs, "seconds": seconds})
+            logs.append({label: np.log(costs) for label, (costs, _) in found.items()})
     print("geometric mean over the tasks")
     for label in logs[0]:
         print(f"{label:<{width}} {_numbers(np.exp(np.mean([log[label] for log in logs], axis=0)))}")
+    return 0
 
 
 def _numbers(costs: Array) -> str:
@@ -191,4 +200,4 @@ def _numbers(costs: Array) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(sys.modules[__name__]))

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.deadline import Deadline, TookTooLong, build_limit, still_busy
-from icpi_benchmarks.entrants import Entrant
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.deadline import Deadline, TookTooLong, build_limit, still_busy
+from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.instances import Instance, proposal_rng
 from icpi_benchmarks.simulator import Simulate
 from icpi_ros.core.errors import Kind, ObservationMissing, Refusal
@@ -43,7 +43,7 @@ _NOTHING: Row = dict.fromkeys(_ROW_KEYS) | {"fallback_reason": "", "projected": 
 
 
 @dataclass(frozen=True)
-class Rules:
+class ContestRules:
     """What holds for every instance.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Attempt:
     failure: str | None = None
 
 
-class Bench:
+class SharedRollouts:
     """Executes thetas under the physics of one instance, each theta once, and observes them."""
 
     def __init__(
@@ -123,7 +123,7 @@ class _Player:
         self,
         entrant: Entrant,
         build: Callable[[], Improver],
-        rules: Rules,
+        rules: ContestRules,
         run: Callable[..., Run],
         out: str = "",
     ) -> None:
@@ -236,8 +236,8 @@ def play(
     instance: Instance,
     entrants: Sequence[Entrant],
     dataset: Dataset,
-    rules: Rules,
-    bench: Bench,
+    rules: ContestRules,
+    bench: SharedRollouts,
 ) -> list[Row]:
     """Return the rows of one instance: by improver, then by trial.
 
@@ -277,14 +277,18 @@ def play(
     return [{**where, "improver": p.label, **row} for p in players for row in p.rows]
 
 
-def _play_first(players: list[_Player], instance: Instance, bench: Bench) -> None:
+def _play_first(players: list[_Player], instance: Instance, bench: SharedRollouts) -> None:
     (result,) = bench.execute([instance.theta], 0)
     for player in players:
         player.record(0, player.begin(Proposal(instance.theta, FIRST)), result)
 
 
 def _play_trial(
-    players: list[_Player], instance: Instance, rules: Rules, bench: Bench, trial: int
+    players: list[_Player],
+    instance: Instance,
+    rules: ContestRules,
+    bench: SharedRollouts,
+    trial: int,
 ) -> None:
     attempts = [
         player.attempt(trial, proposal_rng(rules.seed, instance.number, trial, player.stream))

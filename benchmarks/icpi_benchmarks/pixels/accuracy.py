@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_benchmarks.filming import STANDING, Film, film
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.pixels import CASES, STREAM, Band, in_picture, look, one_thread
+from icpi_benchmarks.pixels.cases import CASES, STREAM, Band, in_picture, look
+from icpi_benchmarks.pixels.filming import STANDING, Film, film
+from icpi_benchmarks.threads import one_thread
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.types import Array
 from icpi_ros.learn.building.workers import Workers

@@ -1,4 +1,4 @@
-"""One unit of a benchmark's work: an instance of a task under a condition, in any process."""
+"""One cell of a benchmark's work: an instance of a task under a condition, in any process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Bench, Row, Rules, play
-from icpi_benchmarks.entrants import Entrant
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import Entrant
+from icpi_benchmarks.contest.plan import all_versions
+from icpi_benchmarks.contest.play import ContestRules, Row, SharedRollouts, play
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.plan import all_versions
 from icpi_benchmarks.simulator import simulator
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
@@ -19,8 +19,8 @@ from icpi_ros.tasks.feasibility import simulated_feasibility
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What one unit of work came to, JSON-able.
+class CellResult:
+    """What one cell of work came to, JSON-able.
 
     Attributes:
         instance: its entry in the results.
@@ -36,14 +36,14 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class TaskWork:
-    """All units of one task; called with the number of a unit.
+class TaskCells:
+    """All cells of one task; called with the number of a cell.
 
-    Unit ``c * instances + n`` is instance n under condition c.  A unit depends on nothing but
+    Cell ``c * instances + n`` is instance n under condition c.  A cell depends on nothing but
     this and its number.
 
     Attributes:
-        task: of all units.
+        task: of all cells.
         arm: that executes them.
         conditions: in order.
         instances: per condition.
@@ -58,10 +58,10 @@ class TaskWork:
     instances: int
     entrants: tuple[Entrant, ...]
     datasets: tuple[Dataset, ...]
-    rules: Rules
+    rules: ContestRules
 
-    def __call__(self, number: int) -> Unit:
-        """Play one unit, single-threaded."""
+    def __call__(self, number: int) -> CellResult:
+        """Play one cell, single-threaded."""
         import scipy.linalg  # noqa: F401  before the limit, which acts on what is loaded
         from threadpoolctl import threadpool_limits
 
@@ -69,11 +69,11 @@ class TaskWork:
         with threadpool_limits(1):
             return self._play(self.conditions[index], self.datasets[index], instance)
 
-    def _play(self, condition: Condition, dataset: Dataset, number: int) -> Unit:
+    def _play(self, condition: Condition, dataset: Dataset, number: int) -> CellResult:
         why_not = simulated_feasibility(self.task, self.arm)
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
         simulate = simulator(self.task, self.arm, instance.physics)
-        bench = Bench(self.task, instance, condition.noise, self.rules.seed, simulate)
+        bench = SharedRollouts(self.task, instance, condition.noise, self.rules.seed, simulate)
         rows = play(
             self.task, self.arm, condition, instance, self.entrants, dataset, self.rules, bench
         )
@@ -85,4 +85,4 @@ class TaskWork:
             "goal": instance.goal.tolist(),
             "theta": instance.theta.tolist(),
         }
-        return Unit(entry, rows, bench.simulated, dict(all_versions()))
+        return CellResult(entry, rows, bench.simulated, dict(all_versions()))

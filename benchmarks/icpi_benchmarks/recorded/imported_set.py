@@ -1,6 +1,6 @@
-"""Does a data set made of 20 recorded trials help the next run on the same physics?
+"""Gain of a data set made of 20 recorded trials in the next run on the same physics.
 
-    python -m icpi_benchmarks.imported_set --task slide-gc --draws 12
+    python -m icpi_benchmarks.recorded.imported_set --task slide-gc --draws 12
 
 Each draw of hidden physics: 20 trials with random theta are recorded and made into hindsight
 examples as ``icpi dataset import --bag`` does.  Then a run with a new goal and a new first attempt
@@ -14,10 +14,13 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.errors import IcpiError
+from icpi_benchmarks.program import run_program
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.evaluate.dataset_from_runs import together
 from icpi_ros.improvers.base import Context
@@ -41,7 +44,7 @@ Execute = Callable[[Array], list[ObjectTrajectory]]
 
 
 @dataclass(frozen=True)
-class Entrant:
+class ExampleSource:
     """An improver with the examples that it may use."""
 
     label: str
@@ -49,17 +52,17 @@ class Entrant:
     examples: str
 
 
-ENTRANTS = (
-    Entrant("no set, random", "random", "none"),
-    Entrant("no set, GP search", "bo", "none"),
-    Entrant("shipped set", "embedded", "shipped"),
-    Entrant("imported set", "embedded", "imported"),
-    Entrant("shipped and imported", "embedded", "both"),
+SOURCES = (
+    ExampleSource("no set, random", "random", "none"),
+    ExampleSource("no set, GP search", "bo", "none"),
+    ExampleSource("shipped set", "embedded", "shipped"),
+    ExampleSource("imported set", "embedded", "imported"),
+    ExampleSource("shipped and imported", "embedded", "both"),
 )
 
 
 def run_draw(task: Task, arm: Arm, seed: int, number: int) -> dict[str, list[float]]:
-    """Return the best cost [m] after 0, 1, ... adjustments of each entrant on one physics."""
+    """Return the best cost [m] after 0, 1, ... adjustments on one physics sample, by source."""
     rng = np.random.default_rng([seed, number, STREAM])
     physics = task.sample_physics(rng)
     world = World(task, arm, physics)
@@ -70,8 +73,8 @@ def run_draw(task: Task, arm: Arm, seed: int, number: int) -> dict[str, list[flo
     sets = _sets(task, task.space.sample(rng, RECORDED), execute)
     goal, first = task.sample_goal(rng), task.space.sample(rng)
     return {
-        entrant.label: _improve(task, entrant, sets[entrant.examples], goal, first, execute, number)
-        for entrant in ENTRANTS
+        source.label: _improve(task, source, sets[source.examples], goal, first, execute, number)
+        for source in SOURCES
     }
 
 
@@ -84,7 +87,7 @@ def _sets(task: Task, thetas: Array, execute: Execute) -> Mapping[str, Dataset]:
 
 def _improve(
     task: Task,
-    entrant: Entrant,
+    source: ExampleSource,
     examples: Dataset,
     goal: Array,
     first: Array,
@@ -94,44 +97,42 @@ def _improve(
     context = Context(task.space, goal, task.cost_mask, examples)
     run = Run(
         task,
-        improver=entrant.improver,
+        improver=source.improver,
         goal=goal,
         trials=ADJUSTMENTS + 1,
-        proposals=SeededProposals(Proposer(entrant.improver, context), seed, first),
+        proposals=SeededProposals(Proposer(source.improver, context), seed, first),
     )
     while not run.finished:
         run.tell(execute(run.ask().theta[np.newaxis])[0])
     return [trial.best_cost for trial in run.trials]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; 0 if all draws were run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the task, the number of physics samples, and the seed."""
     parser.add_argument("--task", default="slide-gc")
-    parser.add_argument("--draws", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    if args.draws < 1 or args.seed < 0:
-        parser.error("--draws must be at least 1 and --seed at least 0")
-    try:
-        task = TASKS.get(args.task)
-        arm = ARMS.get(task.arm)
-        found = [run_draw(task, arm, args.seed, number) for number in range(args.draws)]
-    except IcpiError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return exc.exit_code
+    parser.add_argument("--draws", type=whole(1, 100_000), default=12, help="physics samples")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; the rows are the best costs [m] by physics sample and source of examples."""
+    task = TASKS.get(args.task)
+    arm = ARMS.get(task.arm)
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for number in range(args.draws):
+            rows.append({"draw": number, **run_draw(task, arm, args.seed, number)})
     print(f"{task.name}, {args.draws} draws: best cost, mean (median) in mm after n adjustments")
     print(f"{'examples':<22}" + "".join(f"{n:>18}" for n in range(ADJUSTMENTS + 1)))
-    for entrant in ENTRANTS:
-        costs = 1e3 * np.array([one[entrant.label] for one in found])
+    for source in SOURCES:
+        costs = 1e3 * np.array([row[source.label] for row in rows])
         cells = zip(costs.mean(axis=0), np.median(costs, axis=0), strict=True)
-        print(f"{entrant.label:<22}" + "".join(f"{f'{a:.2f} ({b:.2f})':>18}" for a, b in cells))
+        print(f"{source.label:<22}" + "".join(f"{f'{a:.2f} ({b:.2f})':>18}" for a, b in cells))
     for n in (1, 2):
-        print(_paired(found, n))
+        print(_paired(rows, n))
     return 0
 
 
-def _paired(found: Sequence[Mapping[str, Sequence[float]]], n: int) -> str:
+def _paired(found: Sequence[Mapping[str, Any]], n: int) -> str:
     """Return what the imported examples add to the shipped ones after ``n`` adjustments."""
     alone, both = (
         1e3 * np.array([one[label][n] for one in found])
@@ -148,4 +149,4 @@ def _paired(found: Sequence[Mapping[str, Sequence[float]]], n: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(sys.modules[__name__]))

@@ -1,4 +1,4 @@
-"""Measure retrieval over many random examples: ``python -m icpi_benchmarks.retrieval``.
+"""Time of retrieval among many random examples: ``python -m icpi_benchmarks.speed.retrieval``.
 
 Prints the time to build the index once, then the time per query; queries are random points that
 the index has not seen.
@@ -7,11 +7,16 @@ the index has not seen.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from icpi_benchmarks.program import run_program
+from icpi_ros.cli.arguments import whole
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.core.units import in_ms, times
@@ -20,7 +25,7 @@ from icpi_ros.learn.retrieval import DEFAULT_K, Index
 
 
 @dataclass(frozen=True)
-class Timing:
+class QueryTiming:
     """Times [s] of one size: to build the index, and ``(Q,)`` per query."""
 
     build: float
@@ -34,7 +39,9 @@ class Timing:
         )
 
 
-def measure(examples: int, theta: int, error: int, queries: int, k: int, seed: int = 0) -> Timing:
+def measure(
+    examples: int, theta: int, error: int, queries: int, k: int, seed: int = 0
+) -> QueryTiming:
     """Time ``queries`` look-ups of ``k`` neighbours among ``examples`` random ones."""
     rng = np.random.default_rng(seed)
     space = ParameterSpace(tuple(Parameter(f"p{i}", "1", -1.0, 1.0) for i in range(theta)))
@@ -57,20 +64,26 @@ def measure(examples: int, theta: int, error: int, queries: int, k: int, seed: i
         start = time.perf_counter()
         index.query(*point, k)
         times.append(time.perf_counter() - start)
-    return Timing(built, np.array(times))
+    return QueryTiming(built, np.array(times))
 
 
-def main() -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the numbers of examples, queries and neighbours."""
+    parser.add_argument("--examples", type=whole(1, 100_000_000), default=1_000_000)
+    parser.add_argument("--queries", type=whole(1, 1_000_000), default=1000)
+    parser.add_argument("--k", type=whole(1, 1000), default=DEFAULT_K)
+
+
+def run(args: argparse.Namespace) -> int:
     """Print one line per dimension of the shipped tasks, and one for raw trajectories."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--examples", type=int, default=1_000_000)
-    parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--k", type=int, default=DEFAULT_K)
-    args = parser.parse_args()
-    for theta, error in ((2, 2), (3, 2), (3, 7)):
-        timing = measure(args.examples, theta, error, args.queries, args.k)
-        print(timing.line(args.examples, theta, error), flush=True)
+    with kept(args.json, list[dict[str, Any]]()) as rows:
+        for theta, error in ((2, 2), (3, 2), (3, 7)):
+            timing = measure(args.examples, theta, error, args.queries, args.k)
+            size = {"examples": args.examples, "theta": theta, "error": error}
+            rows.append({**size, "build": timing.build, "query": times(timing.queries)})
+            print(timing.line(**size), flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(sys.modules[__name__]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_benchmarks.sim_speed import peak_memory
+from icpi_benchmarks.speed.simulation import peak_memory
 from icpi_ros.bags.formats.definitions import definition
 from icpi_ros.bags.formats.mcap_writer import McapWriter
 from icpi_ros.bags.formats.schema import own_types
