@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from icpi_ros.llm.client.catalogue import read_catalogue
+from icpi_ros.llm.client.profile import read_catalogue
 
 from icpi_ros.bags.topics import read_mapping
 from icpi_ros.core.errors import Kind, UsageError
