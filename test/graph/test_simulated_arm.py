@@ -14,7 +14,7 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.sim.arm_faults import FaultPlan
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
-from icpi_ros.sim.controller_orders import Order, Tolerance, MotionTolerances
+from icpi_ros.sim.controller_orders import MotionTolerances, Order, Tolerance
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 

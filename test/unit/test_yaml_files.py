@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from icpi_ros.llm.client.profile import read_catalogue
 
 from icpi_ros.bags.topics import read_mapping
 from icpi_ros.core.errors import Kind, UsageError
 from icpi_ros.core.yaml_files import MAX_DEPTH, FileKind, number, parse_yaml, read_yaml, write_yaml
 from icpi_ros.evaluate.physics import physics_file
+from icpi_ros.llm.client.profile import read_catalogue
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.perception.calibration import file as calibration_file
 from icpi_ros.robots import find_arm

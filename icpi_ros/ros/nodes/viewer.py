@@ -55,6 +55,8 @@ class Viewer(IcpiNode):
         self._arm = prefixed(find_arm(values["arm"] or self._task.arm), values["joint_prefix"])
         self._ns = 0
         self._markers: dict[str, list[Marker]] = {}
+        self._q: Array | None = None
+        self._position: Array | None = None
         self._show_goal(self._task.default_goal)
         self._out = self.create_publisher(MarkerArray, MARKERS, qos.LATCHED)
         self.create_subscription(JointState, JOINT_STATES, self._on_joints, qos.SENSOR_LATEST)
@@ -67,6 +69,11 @@ class Viewer(IcpiNode):
         diagnostics.Diagnostics(self, self._health)
 
     def _publish(self) -> None:
+        # Only here: states come ten times as often as they are shown, and markers take long.
+        if self._q is not None:
+            self._markers["arm"] = arm_markers(self._ns, self._arm, self._q)
+        if self._position is not None:
+            self._markers["object"] = [object_marker(self._ns, self._position)]
         shown = [marker for group in self._markers.values() for marker in group]
         for marker in shown:
             marker.header.stamp = convert.time_msg(self._ns)
@@ -78,12 +85,12 @@ class Viewer(IcpiNode):
         except InvalidValue:
             return  # another device's joints on the same topic
         if np.isfinite(q).all():
-            self._markers["arm"] = arm_markers(self._ns, self._arm, q)
+            self._q = q
 
     def _on_object(self, msg: ObjectState) -> None:
         position = convert.point_from(msg.position)
         if np.isfinite(position).all():
-            self._markers["object"] = [object_marker(self._ns, position)]
+            self._position = position
 
     def _on_path(self, msg: ObjectTrajectory) -> None:
         positions = convert.points_from(msg.positions)
