@@ -1,7 +1,8 @@
 """Table of the commands: what each is for, without importing any of them.
 
 A command's module is ``icpi_ros.cli.<name with underscores>``; the first line of its docstring is
-the summary here, which a test checks.
+the summary here, which a test checks.  Its options are in the module of that name in
+``icpi_ros.cli.options``.
 """
 
 from __future__ import annotations
@@ -25,9 +26,19 @@ class Command:
     summary: str
 
     @property
+    def stem(self) -> str:
+        """Name of its modules, without that of the package."""
+        return self.name.replace(" ", "_").replace("-", "_")
+
+    @property
     def module(self) -> str:
-        """Name of its module."""
-        return f"icpi_ros.cli.{self.name.replace(' ', '_').replace('-', '_')}"
+        """Name of the module that carries it out."""
+        return f"icpi_ros.cli.{self.stem}"
+
+    @property
+    def options(self) -> str:
+        """Name of the module with its options."""
+        return f"icpi_ros.cli.options.{self.stem}"
 
 
 _TABLE = {
