@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tqdm.std import tqdm  # tqdm.auto warns in a notebook without ipywidgets
 
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import UsageError, require_kind
 from icpi_ros.core.registry import Registry
-from icpi_ros.core.types import ObjectTrajectory, Trial
+from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.improvers.base import Improver
@@ -22,7 +22,7 @@ from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import execution_in_process, run_simulated
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.setup import ALLOW, require_model
+from icpi_ros.runs.setup import ALLOW, named, require_model, whole
 from icpi_ros.runs.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
@@ -85,7 +85,7 @@ def improve(
     observation = task.observation.with_given(noise, latency)
     find("fallback").check(fallback)
     if fallback != ALLOW:
-        require_model(improver, options or {})
+        require_model(improver, named(options))
     run = Run(
         task,
         improver=improver,
@@ -136,11 +136,12 @@ def rollout(
     """
     task = _task(task)
     arm = _arm(task, arm)
-    rows = [task.space.validate(row) for row in np.atleast_2d(np.asarray(theta, dtype=np.float64))]
+    rows, many = _rows(task, theta)
+    find("seed").check(whole(seed))
     known = task.seeded_physics(seed) if physics is None else physics
     hidden = task.physics_space.as_vector(known)
     found = simulate(task, arm, hidden, np.array(rows)).trajectories
-    return found if np.ndim(theta) == 2 else found[0]
+    return found if many else found[0]
 
 
 def load_dataset(task: str | Task, path: str | Path | None = None) -> Dataset:
@@ -148,9 +149,13 @@ def load_dataset(task: str | Task, path: str | Path | None = None) -> Dataset:
 
     Raises:
         DatasetError: it cannot be read, or is not one of this task.
+        InvalidValue: no task, or no path.
     """
     task = _task(task)
-    return datasets.shipped(task) if path is None else datasets.load(path, task)
+    if path is None:
+        return datasets.shipped(task)
+    require_kind("dataset", path, (str, Path), "a Dataset, or the path of its file")
+    return datasets.load(path, task)
 
 
 def register(part: Part) -> Part:
@@ -194,7 +199,16 @@ def _origin(part: object) -> str:
 
 
 def _task(task: str | Task) -> Task:
-    return TASKS.get(task) if isinstance(task, str) else task
+    return task if isinstance(task, Task) else TASKS.get(task)
+
+
+def _rows(task: Task, theta: Any) -> tuple[list[Array], bool]:
+    """Return checked thetas ``(d,)``, and whether they were given as ``(N, d)``."""
+    try:
+        many = np.ndim(theta) == 2
+    except ValueError:  # lists of different lengths, which the check refuses
+        many = False
+    return [task.space.validate(row) for row in (theta if many else [theta])], many
 
 
 def _arm(task: Task, arm: str | Arm | None) -> Arm:

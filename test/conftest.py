@@ -1,11 +1,14 @@
 """Puts this folder on the path, so that tests can import shared helpers such as ``toy``."""
 
 import gc
+import itertools
 import os
+import re
 import shutil
 import signal
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["pytester", "kinds", "lanes", "unsteady"]
@@ -31,6 +34,16 @@ def pytest_configure(config):
             os.environ[variable] = tempfile.mkdtemp(prefix="icpi-test-")
 
 
+def pytest_collection():
+    """What is collected stays until the end: the collector of garbage need not go through it."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         for variable in (CACHE, DATA):
@@ -38,11 +51,13 @@ def pytest_unconfigure(config):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def pytest_sessionstart():
-    gc.disable()  # a million objects are made, and hardly any of them is garbage
+FOLDERS = itertools.count()
 
 
-def pytest_collection_finish():
-    """What was collected stays to the end: no collection of garbage looks at it again."""
-    gc.freeze()
-    gc.enable()
+@pytest.fixture
+def tmp_path(request, tmp_path_factory):
+    """Folder of one test; pytest's own looks through those of all tests before, for each anew."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}{next(FOLDERS)}"
+    path.mkdir(mode=0o700)
+    return path

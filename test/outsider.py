@@ -4,11 +4,14 @@ The package is a real distribution with entry points: a task, an improver and an
 """
 
 import re
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from other_arms import long_arm
+from uv import find_uv_bin
 
 from icpi_ros.core import plugins
 from icpi_ros.improvers import IMPROVERS
@@ -16,15 +19,24 @@ from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-ENTRY_POINTS = """
-[icpi_ros.tasks]
-push = stranger.push
-[icpi_ros.improvers]
-nearby = stranger.nearby:Nearby
-[icpi_ros.arms]
-lab_ur10e = stranger:ARM
+PROJECT = """
+[build-system]
+requires = ["uv_build"]
+build-backend = "uv_build"
+[project]
+name = "{name}"
+version = "1.0"
+dependencies = ["icpi_ros"]
+[tool.uv.build-backend]
+module-root = ""
+{entry_points}
 """
-ARM_ONLY = "[icpi_ros.arms]\nlab_ur10e = stranger:ARM\n"
+ENTRY_POINTS = {
+    "tasks": {"push": "stranger.push"},
+    "improvers": {"nearby": "stranger.nearby:Nearby"},
+    "arms": {"lab_ur10e": "stranger:ARM"},
+}
+OFFLINE = ("--offline", "--no-deps", "--no-build-isolation", "--no-cache", "--quiet")
 
 
 def block(document, language):
@@ -42,18 +54,36 @@ def write_files(folder):
     return folder / "push.py", folder / "nearby.py"
 
 
-def install(folder, name="stranger", entry_points=ENTRY_POINTS):
-    """Install the package in a folder that stands on the path of imports."""
-    package, info = folder / name, folder / f"{name}-1.0.dist-info"
+def write_package(folder, name, entry_points):
+    """Write the sources of the package as its author has them."""
+    package = folder / name
     package.mkdir(parents=True)
-    info.mkdir()
     write_files(package)
     arm = long_arm(package)
     (package / "__init__.py").write_text(
         f"from pathlib import Path\nARM = Path(__file__).with_name({arm.name!r})\n"
     )
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(entry_points)
+    lines = [
+        line
+        for kind, entries in entry_points.items()
+        for line in (
+            f'[project.entry-points."icpi_ros.{kind}"]',
+            *(f'{entry} = "{value}"' for entry, value in entries.items()),
+        )
+    ]
+    text = PROJECT.format(name=name, entry_points="\n".join(lines))
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+
+
+def install(site, name="stranger", entry_points=ENTRY_POINTS):
+    """Build the package from its sources, and install it in a folder on the path of imports.
+
+    uv does what pip does, with a build backend of its own: 0.1 s, and no network.
+    """
+    sources = site.parent / f"{site.name}-{name}-sources"
+    write_package(sources, name, entry_points)
+    command = [find_uv_bin(), "pip", "install", *OFFLINE, "--python", sys.executable]
+    subprocess.run([*command, "--target", site, sources], check=True)
 
 
 @contextmanager

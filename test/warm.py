@@ -24,7 +24,9 @@ SHARED = ("mujoco_arm", "perception", "executor", "policy_improver", "viewer", "
 """Nodes whose modules are imported in advance."""
 AT_START = ("PYTHON", "LD_", "OPENBLAS_", "OMP_", "NPY_")
 """Variables that a Python or its libraries read once: with others a process is started cold."""
-ANY_TIME = {"PYTHONUNBUFFERED"}
+ANY_TIME = {"PYTHONUNBUFFERED", "PYTHONPATH"}
+PATH = os.environ.get("PYTHONPATH", "")
+"""Of the Python that others are forked from, also where a test has set another one by then."""
 SUBREAPER = 36
 STANDARD = 3
 LONGEST = 1 << 18
@@ -42,6 +44,14 @@ def at_start(env):
     return {k: v for k, v in env.items() if k.startswith(AT_START) and k not in ANY_TIME}
 
 
+def first_on_the_path(env):
+    """Return the folders that an environment puts before those of PATH; None = it does not."""
+    texts = (PATH, env.get("PYTHONPATH", ""))
+    ours, theirs = ([part for part in text.split(os.pathsep) if part] for text in texts)
+    more = len(theirs) - len(ours)
+    return theirs[:more] if theirs[max(more, 0) :] == ours else None
+
+
 class Parent:
     """The Python that others are forked from; it ends with this process."""
 
@@ -53,6 +63,7 @@ class Parent:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
+                env=os.environ | {"PYTHONPATH": PATH},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -81,13 +92,15 @@ class Popen(subprocess.Popen):
         words = [os.fspath(word) for word in asked["args"]]
         if not parents:
             parents.append(Parent())
-        if words[0] != sys.executable or at_start(env) != parents[0].known:
+        first = first_on_the_path(env)
+        if words[0] != sys.executable or at_start(env) != parents[0].known or first is None:
             start(*given)
             return
         files = [asked[name] for name in ("p2cread", "c2pwrite", "errwrite")]
         request = {
             "words": words[1:],
             "env": dict(env),
+            "first": first,
             "folder": os.fspath(asked["cwd"] or os.getcwd()),
             "leads": bool(asked["start_new_session"]),
         }
@@ -147,6 +160,7 @@ def become(request, files):
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["env"])
+    sys.path[1:1] = request["first"]
     at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout, sys.stderr = (
@@ -182,7 +196,7 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asking = socket.socket(fileno=int(sys.argv[1]))
     sys.path[0] = ""
-    for module in ("icpi_ros.cli.main", *(f"icpi_ros.ros.nodes.{name}" for name in SHARED)):
+    for module in ("icpi_ros.cli.run", *(f"icpi_ros.ros.nodes.{name}" for name in SHARED)):
         importlib.import_module(module)
     importlib.import_module("icpi_ros.ros.bringup.processes")
     gc.collect()

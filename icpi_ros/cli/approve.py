@@ -10,18 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icpi_ros.cli.arguments import add_namespace, number, of_space, quantities, whole
-from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.arguments import of_space, quantities
+from icpi_ros.cli.options.approve import AT_ONCE, WAIT
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.report.request_text import request_json, request_text
 from icpi_ros.tasks import TASKS
-
-WAIT = 3600.0
-"""Longest wait for a question, one after the other [s]."""
-AT_ONCE = 1.0
-"""Longest time for what waits to arrive here [s]."""
 
 
 @dataclass(frozen=True)
@@ -31,41 +26,6 @@ class Answer:
     kind: str
     theta: tuple[float, ...] = ()
     comment: str = ""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what to decide; without it every question is asked at the terminal."""
-    add_namespace(parser)
-    parser.add_argument("--show", action="store_true", help="print what waits and end")
-    add_json(parser, "with --show: what waits (null = nothing)")
-    parser.add_argument(
-        "--decision",
-        choices=("approve", "clear", "reject", "edit"),
-        help="decide about what waits now, print what became of it and end; approve: a motion, "
-        "clear: the scene is back and the workspace empty; default: ask at the terminal, until "
-        "Ctrl-C",
-    )
-    parser.add_argument(
-        "--theta",
-        type=quantities,
-        metavar="V1,V2",
-        help="with --decision edit: numbers in SI units; a length may have its unit, as 5mm",
-    )
-    parser.add_argument(
-        "--request",
-        type=whole(0, 2**32 - 1),
-        metavar="ID",
-        help="with --decision: only about this request (--show prints its id); needed to approve a "
-        "motion of which a change was refused",
-    )
-    parser.add_argument("--comment", default="", help="one line why, for the record")
-    parser.add_argument("--operator", default="", help="who decides, for the record")
-    parser.add_argument(
-        "--timeout",
-        type=number(0.0),
-        help=f"longest wait for a question [s]; default {WAIT:g} at a terminal, {AT_ONCE:g} with "
-        "--decision: it is about what waits now",
-    )
 
 
 def run(args: argparse.Namespace) -> int:

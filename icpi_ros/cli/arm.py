@@ -6,14 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.arguments import checked_picture, whole
-from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.arguments import checked_picture
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DescriptionError, UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.report.arm_picture import save_reach
 from icpi_ros.report.picture import FORMATS
-from icpi_ros.robots import ARMS, find_arm
+from icpi_ros.robots import find_arm
 from icpi_ros.robots.arm_check import check_arm
 from icpi_ros.robots.arm_text import limits_text, origin_text
 from icpi_ros.robots.described_arm import DescribedArm
@@ -27,49 +26,6 @@ if TYPE_CHECKING:
     from icpi_ros.tasks.reach import Reach
 
 MOST_STROKES = 20_000
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``list`` and ``check``."""
-    verbs = parser.add_subparsers(required=True, metavar="list|check")
-    listing = verbs.add_parser("list", help="names, joints and tool of the built-in arms")
-    add_json(listing, "the list")
-    listing.set_defaults(run=list_arms)
-    check = verbs.add_parser(
-        "check",
-        help="is an arm's description sound; with --task: which strokes can it do",
-        description="Exit code 0: sound; 1: sound, but it can do no stroke of the task; 2: bad.",
-    )
-    check.add_argument("arm", help="name, see `icpi arm list`, or path of a YAML file")
-    check.add_argument("--task", help="try the strokes of this task, see `icpi task list`")
-    check.add_argument(
-        "--points", type=whole(2, 200), metavar="N",
-        help="grid points along each parameter (default: 21, with three parameters or more: 7)",
-    )  # fmt: skip
-    check.add_argument("--picture", type=Path, metavar="FILE", help="draw it (.svg or .png)")
-    add_json(check, "all of it")
-    check.set_defaults(run=check_one)
-
-
-def list_arms(args: argparse.Namespace) -> int:
-    """Print every built-in arm."""
-    found = []
-    for name, arm in ARMS.usable().items():
-        mass, speed = arm.limits.tool_mass, arm.limits.tool_speed
-        print(f"{name:12s} {len(arm.joints)} joints, tool {mass:g} kg up to {speed:g} m/s")
-        print(f"{'':12s} {origin_text(arm)}")
-        found.append(
-            {
-                "arm": name,
-                "joints": list(arm.joints),
-                "tool_mass": mass,
-                "tool_speed": speed,
-                "origin": origin_text(arm),
-            }
-        )
-    if args.json:
-        args.json.write(found)
-    return 0
 
 
 def check_one(args: argparse.Namespace) -> int:
@@ -153,7 +109,7 @@ def _print_reach(found: Reach) -> None:
 
 def _as_json(arm: Arm, findings: list[ArmFinding], found: Reach | None) -> dict[str, Any]:
     content: dict[str, Any] = {
-        "arm": arm.name,
+        "name": arm.name,
         "joints": list(arm.joints),
         "checks": [vars(finding) for finding in findings],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.plugins import brought_by, load
 from icpi_ros.core.text import printable
@@ -12,18 +12,6 @@ from icpi_ros.testing.contract import ContractCheck, checks
 
 LONGEST = 300
 """Characters of a reason that are shown."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the plug-ins."""
-    parser.epilog = "Exit code 0: every check passed; 1: one did not; 2: it cannot be loaded."
-    parser.add_argument(
-        "plugins",
-        nargs="*",
-        metavar="MODULE_OR_FILE",
-        help="default: all that installed packages, --plugin and $ICPI_PLUGINS add",
-    )
-    add_json(parser, "a row per check")
 
 
 def run(args: argparse.Namespace) -> int:

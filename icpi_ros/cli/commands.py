@@ -2,7 +2,7 @@
 
 A command's module is ``icpi_ros.cli.<name with underscores>``, or for `bench NAME`
 ``icpi_benchmarks.cli.<name>``; the first line of its docstring is the summary here, which a test
-checks.
+checks.  Its options are in the module of that name in the package ``options`` beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from types import ModuleType
 
 from icpi_ros.core.errors import UnknownName, UsageError
 
+NO_BENCHMARKS = (
+    "the benchmarks are not installed: run `make setup SETUP_FLAGS=--with=bench`, or "
+    "`pip install ./benchmarks` in a checkout of icpi_ros"
+)
 GROUPS = ("use it", "robots", "data", "measure", "language models")
 
 
@@ -30,25 +34,36 @@ class Command:
 
     @property
     def module(self) -> str:
-        """Name of its module."""
+        """Name of the module that carries it out."""
+        return ".".join(self._place)
+
+    @property
+    def options(self) -> str:
+        """Name of the module with its options."""
+        package, name = self._place
+        return f"{package}.options.{name}"
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        """Package and name of its modules."""
         first, _, second = self.name.partition(" ")
         if first == "bench":
-            return f"icpi_benchmarks.cli.{second or 'main'}"
-        return f"icpi_ros.cli.{first.replace('-', '_')}"
+            return "icpi_benchmarks.cli", second or "main"
+        return "icpi_ros.cli", first.replace("-", "_")
 
     @property
     def installed(self) -> bool:
         """True unless it is one of the benchmarks, and they are not installed."""
-        return find_spec(self.module.partition(".")[0]) is not None
+        return self._place[0].startswith("icpi_ros") or have_benchmarks()
 
-    def load(self) -> ModuleType:
-        """Import its module.
+    def require(self) -> None:
+        """Check that it is installed.
 
         Raises:
             UsageError: it is one of the benchmarks, and they are not installed.
         """
-        package, _, module = self.module.partition(".")
-        return benchmarks(module) if package == "icpi_benchmarks" else import_module(self.module)
+        if not self.installed:
+            raise UsageError(NO_BENCHMARKS)
 
 
 _TABLE = {
@@ -111,17 +126,19 @@ ALIASES = {name.replace(" ", "-"): name for name in COMMANDS if " " in name}
 """Names that commands had before, which the help does not show."""
 
 
+def have_benchmarks() -> bool:
+    """Return whether the benchmarks are installed."""
+    return find_spec("icpi_benchmarks") is not None
+
+
 def benchmarks(module: str) -> ModuleType:
     """Return a module of the benchmarks, which are a package of their own.
 
     Raises:
         UsageError: it is not installed.
     """
-    if find_spec("icpi_benchmarks") is None:
-        raise UsageError(
-            "the benchmarks are not installed: run `make setup SETUP_FLAGS=--with=bench`, or "
-            "`pip install ./benchmarks` in a checkout of icpi_ros"
-        )
+    if not have_benchmarks():
+        raise UsageError(NO_BENCHMARKS)
     return import_module(f"icpi_benchmarks.{module}")
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli import run as run_command
-from icpi_ros.cli.arguments import add_arm, add_graph, add_mix, add_store, whole
-from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.options.run import add_arguments
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.store.store import TrialStore
@@ -28,21 +27,11 @@ NEXT = (
 """Commands to try after the demo, and what they do."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the demo lets one change."""
-    parser.add_argument("--seed", type=whole(0, 2**62), default=1)
-    add_arm(parser)
-    add_mix(parser, "learn from a data set of another arm")
-    add_json(parser, "the run")
-    add_store(parser)
-    add_graph(parser)
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the puck came within 20 mm of the goal."""
     given = ["--task", "slide", "--seed", str(args.seed), "--target-cost", str(TARGET)]
     parser = argparse.ArgumentParser()
-    run_command.add_arguments(parser)
+    add_arguments(parser)
     full = parser.parse_args(given, argparse.Namespace(**vars(args)))
     plan = run_command.make_plan(full)
     run_id = run_command.carried_out(full, plan)

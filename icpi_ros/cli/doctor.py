@@ -6,12 +6,6 @@ import argparse
 from dataclasses import asdict
 
 from icpi_ros.cli.doctor_checks import healthy, render, run_checks
-from icpi_ros.cli.json_output import add_json
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--json``."""
-    add_json(parser, "the checks")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.cli.json_output import JsonOutput, add_json
+from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.core.redact import jsonable
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.options import options_of
@@ -16,18 +16,6 @@ from icpi_ros.improvers.table import HEADER, row
 
 if TYPE_CHECKING:
     from icpi_ros.improvers.base import Improver
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``list`` and ``describe``."""
-    verbs = parser.add_subparsers(required=True, metavar="list|describe")
-    listing = verbs.add_parser("list", help="names, one line each, and what they need")
-    listing.set_defaults(run=list_improvers)
-    describe = verbs.add_parser("describe", help="what it does, and its options")
-    describe.add_argument("name", help="improver, see `icpi improver list`")
-    describe.set_defaults(run=describe_improver)
-    for verb in (listing, describe):
-        add_json(verb, "it")
 
 
 def list_improvers(args: argparse.Namespace) -> int:

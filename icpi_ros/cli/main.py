@@ -1,4 +1,6 @@
-"""The command ``icpi``: the module of a command is imported when that command is called.
+"""The command ``icpi``: the module of a command is imported when that command is carried out.
+
+Its options are in a module of their own, which is light: help and wrong words come at once.
 
 Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 3: a run went on to its
 end, but every proposal fell back on another improver; 130: interrupted.
@@ -8,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 from icpi_ros import __version__
 from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
@@ -35,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with output.alone() if output else nullcontext():
             if args.takes_plugins:
                 load_plugins(plugins)
-            return int(args.run(args))
+            return int(_function(args.run)(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
@@ -72,6 +75,16 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     if values:
         args.arguments = [*args.arguments, *values]
     return args
+
+
+def _function(name: str) -> Callable[[argparse.Namespace], int]:
+    """Return what carries out a command, ``module:function``; imported only now.
+
+    A module without a package is one of ``icpi_ros.cli``.
+    """
+    module, _, function = name.partition(":")
+    found = getattr(import_module(module if "." in module else f"icpi_ros.cli.{module}"), function)
+    return cast("Callable[[argparse.Namespace], int]", found)
 
 
 def _top() -> Parser:
@@ -122,14 +135,14 @@ def whole_parser() -> Parser:
 
 
 def _with_arguments(parser: Parser, command: Command) -> Parser:
-    """Return ``parser`` with the arguments of a command, whose module is imported here."""
-    module = command.load()
+    """Return ``parser`` with the arguments of a command; only its options are imported here."""
+    command.require()
     parser.description = command.summary
-    module.add_arguments(parser)
+    import_module(command.options).add_arguments(parser)
     takes_plugins = command.name != "stop"
     if takes_plugins:
         add_plugin(parser)
-    parser.set_defaults(run=getattr(module, "run", None), takes_plugins=takes_plugins)
+    parser.set_defaults(run=f"{command.module}:run", takes_plugins=takes_plugins)
     if below := under(command.name):
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.epilog = f"other {command.name} programs:\n{listed(below)}"

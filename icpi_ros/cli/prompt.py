@@ -5,23 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import (
-    add_arm,
-    add_mix,
-    add_model,
-    add_store,
-    chosen_arm,
-    model_options,
-    of_space,
-    quantities,
-    whole,
-)
-from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.arguments import chosen_arm, model_options, of_space
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Outcome
 from icpi_ros.improvers import IMPROVERS
@@ -41,33 +29,6 @@ if TYPE_CHECKING:
     from icpi_ros.core.types import Array
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `icpi prompt` takes."""
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--task", help="task; its trials are simulated, later ones by ridge")
-    which.add_argument("--run-id", metavar="RUN", help="a stored run, see `icpi runs`")
-    parser.add_argument(
-        "--trial",
-        type=whole(1, 1000),
-        metavar="N",
-        help="the trial that is asked for (default: 1; of a stored run: its next one)",
-    )
-    parser.add_argument("--improver", help="llm or a variant (default: llm, or the run's own)")
-    parser.add_argument(
-        "--goal",
-        type=quantities,
-        metavar="X,Y",
-        help="metres, or 60cm,42cm; default: the task's own",
-    )
-    parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of simulated trials")
-    parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
-    add_arm(parser)
-    add_mix(parser, "simulate another arm than that of the data set")
-    add_json(parser, "the messages")
-    add_model(parser)
-    add_store(parser)
 
 
 def run(args: argparse.Namespace) -> int:

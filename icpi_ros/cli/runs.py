@@ -3,77 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.arguments import add_store
-from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.text import printable
+from icpi_ros.core.text import did_you_mean, printable
 from icpi_ros.core.units import millimetres
 from icpi_ros.report.run.difference import cost_pairs, difference_text, differences
 from icpi_ros.runs.store.store import TrialStore, default_path
 
 if TYPE_CHECKING:
     from icpi_ros.runs.store.store import RunSummary
-
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the filters, ``compare`` and ``delete``."""
-    add_store(parser)
-    parser.add_argument("--task", help="only runs of this task")
-    parser.add_argument(
-        "--since",
-        type=moment,
-        metavar="TIME",
-        help="only runs that began then or later: 2026-11-29, 2026-11-29T08:30 (UTC), or 30m, 12h, "
-        "7d, 2w ago",
-    )
-    parser.add_argument("--arm", metavar="NAME", help="only runs that began with this arm")
-    parser.add_argument(
-        "--backend",
-        choices=("in_process", "simulated_graph", "real_graph", "replay", "unknown"),
-        help="only runs that began like this",
-    )
-    add_json(parser, "the list")
-    verbs = parser.add_subparsers(metavar="[compare|delete]")
-    unset = argparse.SUPPRESS  # what stands before the verb counts, too
-    compare = verbs.add_parser(
-        "compare", help="how two runs differ, and what each trial cost", argument_default=unset
-    )
-    compare.add_argument("runs", nargs=2, metavar="RUN")
-    compare.set_defaults(run=compare_runs)
-    delete = verbs.add_parser(
-        "delete", help="delete a run and its trials from the store", argument_default=unset
-    )
-    delete.add_argument("deleted", metavar="RUN")
-    delete.add_argument("--yes", action="store_true", default=False, help="do not ask")
-    delete.set_defaults(run=delete_run)
-    for verb in (compare, delete):
-        add_store(verb)
-        add_json(verb)
-
-
-def moment(text: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> datetime:
-    """Parse a time in UTC, or an age such as ``12h``."""
-    if age := re.fullmatch(r"(\d{1,5})([mhdw])", text):
-        return now() - timedelta(**{UNITS[age[2]]: int(age[1])})
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a date, a date and time, or an age, for example 2026-11-29, "
-            "2026-11-29T08:30 or 12h"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,9 +28,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"no runs: {path} does not exist yet")
     else:
         with TrialStore(path) as store:
-            found = [run for run in store.runs() if _wanted(run, args)]
-        for summary in found:
-            print(printable(_line(summary)))
+            stored = store.runs()
+        found = [run for run in stored if _wanted(run, args)]
+        for line in map(_line, found) if found else [_none(stored, args)]:
+            print(printable(line))
     if args.json:
         args.json.write([asdict(summary) for summary in found])
     return 0
@@ -98,6 +44,25 @@ def _wanted(run: RunSummary, args: argparse.Namespace) -> bool:
         and args.backend in (None, run.execution.backend)
         and (args.since is None or datetime.fromisoformat(run.created) >= args.since)
     )
+
+
+def _none(stored: Sequence[RunSummary], args: argparse.Namespace) -> str:
+    """Say why no run is listed: which filter is one of no run at all, as far as it is one."""
+    if not stored:
+        return "no runs: the store is empty"
+    known = {
+        "task": {run.task for run in stored},
+        "arm": {run.execution.arm for run in stored if run.execution.arm},
+        "backend": {str(run.execution.backend) for run in stored},
+    }
+    for what, names in known.items():
+        if (asked := getattr(args, what)) and asked not in names:
+            return (
+                f"no run has {what} {asked!r}: choose one of "
+                + ", ".join(sorted(names))
+                + (did_you_mean(asked, names))
+            )
+    return f"no run fits: the store has {len(stored)}"
 
 
 def _line(run: RunSummary) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import add_arm, checked_picture, chosen_arm, whole
-from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.arguments import checked_picture, chosen_arm
+from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.evaluate.survey import SurveyPlan, landscape, survey, survey_draws
 from icpi_ros.report.task_picture import save_landscape
@@ -28,42 +28,6 @@ PICTURED = 2
 """Physics draws in the picture."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``list`` and ``describe``."""
-    verbs = parser.add_subparsers(required=True, metavar="list|describe")
-    listing = verbs.add_parser("list", help="names and one line each")
-    add_json(listing, "the list")
-    listing.set_defaults(run=list_tasks)
-    describe = verbs.add_parser(
-        "describe",
-        help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
-    )
-    describe.add_argument("name", help="task, see `icpi task list`")
-    add_arm(describe)
-    describe.add_argument("--quick", action="store_true", help="measure nothing")
-    describe.add_argument(
-        "--picture", type=Path, metavar="FILE", help="PNG of the cost landscape for two draws"
-    )
-    describe.add_argument(
-        "--draws", type=whole(1, 1000), default=8, metavar="N", help="physics draws (default: 8)"
-    )
-    describe.add_argument(
-        "--seed", type=whole(0, 2**62), default=0, help="of the draws (default: 0)"
-    )
-    add_json(describe)
-    describe.set_defaults(run=describe_task)
-
-
-def list_tasks(args: argparse.Namespace) -> int:
-    """Print every task with its one-line summary."""
-    found = TASKS.usable()
-    for name, task in found.items():
-        print(f"{name:16s} {task.summary}")
-    if args.json:
-        args.json.write([{"task": name, "summary": t.summary} for name, t in found.items()])
-    return 0
-
-
 def describe_task(args: argparse.Namespace) -> int:
     """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
     task = TASKS.get(args.name)
@@ -71,7 +35,7 @@ def describe_task(args: argparse.Namespace) -> int:
     picture = checked_picture(args.picture) if args.picture else None
     plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
     _print_definition(task, arm)
-    with kept(args.json, {"task": task.name, "arm": arm.name, **task.definition()}) as content:
+    with kept(args.json, task.definition() | {"arm": arm.name}) as content:
         if not args.quick:
             content["measured"] = _measure(task, arm, plan)
         if picture:

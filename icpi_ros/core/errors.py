@@ -8,9 +8,11 @@ programs decide by these, never by the message.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Real
 from typing import Any
 
 from icpi_ros.core.text import did_you_mean
@@ -133,11 +135,41 @@ class UnknownName(UsageError):
         advice = ", ".join(names) + (f", {remedy}" if remedy else "") + did_you_mean(name, names)
         text, limit = f"unknown {kind} {name!r}: choose one of {advice}", tuple(names)
         super().__init__(Refusal(text, Kind.UNKNOWN_NAME, kind, value=name, limit=limit))
-        self.kind, self.name, self.valid = kind, name, names
+        self.kind, self.name, self.valid, self.remedy = kind, name, names, remedy
+
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[Any, ...]]:
+        """Return how another process makes it again."""
+        return type(self), (self.kind, self.name, self.valid, self.remedy)
 
 
 class InvalidValue(UsageError):
     """A number or vector that is not allowed: wrong length, not finite, out of bounds."""
+
+
+def invalid(
+    text: str,
+    field: str,
+    value: Any,
+    limit: tuple[float, float] | tuple[str, ...] | None = None,
+    *,
+    kind: Kind = Kind.OUT_OF_BOUNDS,
+    unit: str = "",
+) -> InvalidValue:
+    """Return the error of a value that is not allowed in ``field``, see :class:`Refusal`."""
+    return InvalidValue(
+        Refusal(text, kind, field, value=value, limit=limit, unit=unit, field=field)
+    )
+
+
+def require_kind(field: str, value: object, kinds: type | tuple[type, ...], allowed: str) -> None:
+    """Check the type of an argument of the public API; ``allowed`` says what it may be.
+
+    Raises:
+        InvalidValue: it is of another one.
+    """
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is Real):
+        text = f"{field} = {reprlib.repr(value)} is not allowed: {allowed}"
+        raise invalid(text, field, value, kind=Kind.FORM)
 
 
 class DatasetError(UsageError):
@@ -180,6 +212,10 @@ class MotionRefused(IcpiError):
 
 class ObservationMissing(IcpiError):
     """Perception gave no usable trajectory for a trial that was executed."""
+
+
+class TaskFailed(IcpiError):
+    """A task that cannot say what came of an executed trial: its code raised, or gave no number."""
 
 
 class ExecutionFailed(IcpiError):

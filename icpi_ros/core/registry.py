@@ -16,7 +16,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from icpi_ros.core.errors import UnknownName, UsageError
+from icpi_ros.core.errors import UnknownName, UsageError, require_kind
 from icpi_ros.core.text import printable
 
 if TYPE_CHECKING:
@@ -109,8 +109,10 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownName: no entry has that name; the message lists the valid ones.
+            InvalidValue: ``name`` is no text.
             UsageError: another package's entry cannot be loaded; names both.
         """
+        require_kind(self.kind, name, str, "a name")
         if name not in self:
             raise UnknownName(self.kind, name, self, REMEDY if self._fits else "")
         if name not in self._loaded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 
 Vector = NDArray[np.float64]
+TEXTS = "SU"
+"""Kinds of arrays that hold texts."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,12 @@ class ParameterSpace:
     @property
     def lower(self) -> Vector:
         """Lower bounds ``(d,)``."""
-        return np.array([p.lower for p in self.parameters], dtype=np.float64)
+        return self._lower.copy()
 
     @property
     def upper(self) -> Vector:
         """Upper bounds ``(d,)``."""
-        return np.array([p.upper for p in self.parameters], dtype=np.float64)
+        return self._upper.copy()
 
     @property
     def dim(self) -> int:
@@ -118,6 +121,8 @@ class ParameterSpace:
             InvalidValue: wrong length, not a number, NaN or infinite.
         """
         try:
+            if np.asarray(values).dtype.kind in TEXTS:  # numpy would read "1.5" as a number
+                raise ValueError
             vector = np.array(values, dtype=np.float64)
         except (TypeError, ValueError):
             text = f"{self.label} is not a list of numbers: {values!r}"
@@ -138,25 +143,25 @@ class ParameterSpace:
 
     def contains(self, vector: Vector) -> bool:
         """Tell whether a ``(d,)`` vector is finite and inside the box (borders included)."""
-        return bool(np.all((vector >= self.lower) & (vector <= self.upper)))
+        return bool(np.all((vector >= self._lower) & (vector <= self._upper)))
 
     def project(self, vector: Vector) -> tuple[Vector, bool]:
         """Return the nearest vector inside the box and whether it differs from ``vector``."""
-        inside = np.clip(vector, self.lower, self.upper)
+        inside = np.clip(vector, self._lower, self._upper)
         return inside, not np.array_equal(inside, vector)
 
     def normalise(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map ``(..., d)`` values from the box to ``[-1, 1]``."""
-        return (values - self._centre) / self.half_range
+        return (values - self._centre) / self._half_range
 
     def denormalise(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         """Inverse of :meth:`normalise`."""
-        return scaled * self.half_range + self._centre
+        return scaled * self._half_range + self._centre
 
     def sample(self, rng: np.random.Generator, size: int | None = None) -> NDArray[np.float64]:
         """Draw uniformly from the box: ``(d,)``, or ``(size, d)``."""
         shape = self.dim if size is None else (size, self.dim)
-        return rng.uniform(self.lower, self.upper, shape)
+        return rng.uniform(self._lower, self._upper, shape)
 
     def describe(self, vector: Vector) -> str:
         """One line such as ``speed=1.02 m/s heading=-0.13 rad``."""
@@ -164,11 +169,25 @@ class ParameterSpace:
         return " ".join(f"{p.name}={p.text(v, 3)}" for p, v in pairs)
 
     @property
-    def _centre(self) -> Vector:
-        return 0.5 * (self.lower + self.upper)
-
-    @property
     def half_range(self) -> Vector:
         """Half of each range ``(d,)``; 1 for a parameter that is fixed."""
-        half = 0.5 * (self.upper - self.lower)
+        return self._half_range.copy()
+
+    # Made once: every trial asks for them dozens of times.
+
+    @cached_property
+    def _lower(self) -> Vector:
+        return np.array([p.lower for p in self.parameters], dtype=np.float64)
+
+    @cached_property
+    def _upper(self) -> Vector:
+        return np.array([p.upper for p in self.parameters], dtype=np.float64)
+
+    @cached_property
+    def _centre(self) -> Vector:
+        return 0.5 * (self._lower + self._upper)
+
+    @cached_property
+    def _half_range(self) -> Vector:
+        half = 0.5 * (self._upper - self._lower)
         return np.where(half > 0.0, half, 1.0)

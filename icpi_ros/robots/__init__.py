@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.core.errors import UnknownName
+from icpi_ros.core.errors import UnknownName, require_kind
 from icpi_ros.core.registry import REMEDY, Registry
 from icpi_ros.robots.base import Arm
 
@@ -43,8 +43,10 @@ def find_arm(name_or_path: str) -> Arm:
 
     Raises:
         UnknownName: neither; the message lists the names.
+        InvalidValue: it is no text.
         DescriptionError: the file cannot be read or holds what is not allowed.
     """
+    require_kind("arm", name_or_path, str, "a name, or the path of a YAML file")
     if name_or_path in ARMS:
         return ARMS.get(name_or_path)
     if name_or_path.endswith(_FILES) or os.sep in name_or_path:

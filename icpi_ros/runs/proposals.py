@@ -84,6 +84,8 @@ class Proposer:
 
 FIRST = "first attempt"
 """Provenance of trial 0."""
+OPERATOR = "operator"
+"""Provenance of a theta that a person chose."""
 
 
 class Proposals(Protocol):
@@ -140,6 +142,16 @@ def next_trial(
     proposal = proposals.propose(history, number, confinement.why_not)
     executed = [outcome.theta for outcome in history]
     return confinement.of(proposal.theta, executed).trial(number, proposal, lowest_cost(history))
+
+
+def by_operator(trial: Trial, theta: Array, by: str) -> Trial:
+    """Return a trial under way with the theta ``(d,)`` that a person chose instead."""
+    theta.setflags(write=False)  # improvers share it
+    note = f"{by} changed what {trial.proposal.provenance} proposed"
+    proposal = replace(
+        trial.proposal, provenance=OPERATOR, predicted_cost=math.nan, predicted_std=math.nan
+    )
+    return replace(trial, theta=theta, proposal=proposal, projected=False, note=note)
 
 
 def lowest_cost(history: Sequence[Outcome]) -> float:

@@ -16,12 +16,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError
+from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError, require_kind
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER
@@ -31,8 +32,17 @@ from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.progress import RunProgress
-from icpi_ros.runs.proposals import Proposals, lowest_cost, next_trial
-from icpi_ros.runs.setup import Continuation, PreparedRun, prepare, resumable, whole
+from icpi_ros.runs.proposals import Proposals, by_operator, lowest_cost, next_trial
+from icpi_ros.runs.setup import (
+    Continuation,
+    PreparedRun,
+    check_surroundings,
+    named,
+    prepare,
+    real,
+    resumable,
+    whole,
+)
 from icpi_ros.runs.storage import MemoryStorage, Storage
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.tasks import TASKS
@@ -41,8 +51,6 @@ from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, 
 
 UNOBSERVED_ATTEMPTS = 2
 """A trial that perception missed is tried once more, then the run stops."""
-OPERATOR = "operator"
-"""Provenance of a theta that a person chose."""
 
 
 class Run(RunProgress):
@@ -99,7 +107,8 @@ class Run(RunProgress):
                 another arm and ``mix`` is false.
             StoreError: the run cannot be stored.
         """
-        task = TASKS.get(task) if isinstance(task, str) else task
+        task = task if isinstance(task, Task) else TASKS.get(task)
+        check_surroundings(storage, execution, mix)
         check = task.check_goal if proposals is None else task.goal_space.as_vector
         checked = check(task.default_goal if goal is None else goal)
         if proposals is not None and not isinstance(storage, MemoryStorage | None):
@@ -109,10 +118,10 @@ class Run(RunProgress):
             improver=improver,
             goal=tuple(checked.tolist()),
             budget=whole(trials),
-            target_cost=float(target_cost),
+            target_cost=real(target_cost),
             seed=whole(seed),
-            options=dict(options or {}),
-            max_step=max_step,
+            options=named(options),
+            max_step=real(max_step),
         )
         prepared = prepare(task, config, dataset, proposals, ArmId.of_way(execution), mix)
         storage = MemoryStorage() if storage is None else storage
@@ -265,17 +274,8 @@ class Run(RunProgress):
             InvalidValue: outside the bounds.
             RuntimeError: no trial is under way.
         """
-        pending = self._require_pending()
-        proposal = replace(
-            pending.proposal, provenance=OPERATOR, predicted_cost=math.nan, predicted_std=math.nan
-        )
-        self._pending = replace(
-            pending,
-            theta=self.task.space.validate(theta),
-            proposal=proposal,
-            projected=False,
-            note=f"{by} changed what {pending.proposal.provenance} proposed",
-        )
+        pending, checked = self._require_pending(), self.task.space.validate(theta)
+        self._pending = by_operator(pending, checked, by)
         return self._pending
 
     def followed(self, tracking: Tracking) -> None:
@@ -292,10 +292,12 @@ class Run(RunProgress):
         Raises:
             ObservationMissing: the trajectory does not show what the task needs; the trial is
                 still under way: call :meth:`unobserved`.
-            InvalidValue: the error has the wrong length; the trial is still under way.
+            InvalidValue: it is neither, or ``moving`` is no number; the trial is still under way.
+            TaskFailed: the task's own code cannot judge it: call :meth:`fail`.
             StoreError: it cannot be written; the trial is still under way, this can be repeated.
         """
         pending = self._require_pending()
+        require_kind("moving", moving, Real, "seconds, or NaN")
         found = outcome(self.task, self.goal, pending.theta, observed)
         trial = replace(
             self._ended(TrialStatus.DONE, ""),

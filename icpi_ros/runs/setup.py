@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from icpi_ros import __version__
-from icpi_ros.core.errors import CompletionFailed, ModelUnavailable, UsageError
+from icpi_ros.core.errors import CompletionFailed, ModelUnavailable, UsageError, require_kind
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.learn.dataset.dataset import (
@@ -89,6 +90,7 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
         DatasetError: of another task, or none is shipped.
     """
     if dataset is not None:
+        require_kind("dataset", dataset, Dataset, "a Dataset, see load_dataset")
         check_task(dataset, task)
         return dataset
     return shipped(task) if IMPROVERS.get(improver).needs_dataset else empty(task)
@@ -137,6 +139,37 @@ def require_model(improver: str, options: Mapping[str, Any]) -> None:
 def whole(value: Any) -> Any:
     """Return a whole number of numpy as one of Python; anything else as it is, to be checked."""
     return int(value) if isinstance(value, np.integer) else value
+
+
+def real(value: Any) -> Any:
+    """Return a number as one of Python; anything else as it is, to be checked."""
+    return value if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+
+
+def check_surroundings(storage: Any, execution: Any, mix: Any) -> None:
+    """Check where and how a run is stored and executed, as far as types tell.
+
+    Raises:
+        InvalidValue: one is of another type; names it and what is allowed.
+    """
+    if storage is not None and not hasattr(storage, "create_run"):
+        require_kind("storage", storage, (), "a TrialStore(path), or None for memory")
+    require_kind("execution", execution, Execution, "an Execution")
+    find("mix").check(mix)
+
+
+def named(options: Any) -> dict[str, Any]:
+    """Return options of an improver by their names; None = none is given.
+
+    Raises:
+        InvalidValue: they are something else.
+    """
+    allowed = "a mapping of names to values, such as {'k': 5}"
+    require_kind("options", {} if options is None else options, Mapping, allowed)
+    found = dict(options or {})
+    for name in found:
+        require_kind("name of an option", name, str, "a text")
+    return found
 
 
 def versions() -> dict[str, str]:

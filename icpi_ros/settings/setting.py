@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.errors import Kind, invalid
 
 Made = TypeVar("Made")
 LARGE = 1e9
@@ -71,10 +72,11 @@ class Setting:
 
     @property
     def help(self) -> str:
-        """What it does, with unit and range."""
-        unit = f" [{self.unit}]" if self.unit else ""
+        """What it does, with unit and range behind its first clause."""
+        unit = f" [{self.unit}]" if self.unit not in ("", self.name) else ""
         span = f" ({self.span})" if self.upper < LARGE else ""
-        return f"{self.description}{unit}{span}"
+        what, separator, more = self.description.partition("; ")
+        return f"{what}{unit}{span}{separator}{more}"
 
     @property
     def allowed(self) -> str:
@@ -89,16 +91,21 @@ class Setting:
         text = f"{kind}{before} {self.span}" if self.span else kind
         return f"{text} [{self.unit}]" if self.unit else text
 
+    def _of_kind(self, value: Any) -> bool:
+        """Tell whether a value has the type."""
+        kind: Any = type(self.default)
+        if kind in (int, float):
+            numbers = int if kind is int else (int, float)
+            return isinstance(value, numbers) and not isinstance(value, bool)
+        return isinstance(value, kind)
+
     def fits(self, value: Any) -> bool:
         """Tell whether a value has the type and is in the range."""
-        kind = type(self.default)
-        if kind is int:
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            return whole and self.lower <= value <= self.upper
-        if kind is float:
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            return number and math.isfinite(value) and self.lower <= value <= self.upper
-        return isinstance(value, kind) and (not self.choices or value in self.choices)
+        if not self._of_kind(value):
+            return False
+        if type(self.default) in (int, float):
+            return bool(abs(value) < math.inf and self.lower <= value <= self.upper)
+        return not self.choices or value in self.choices
 
     def check(self, value: Any, what: str = "") -> None:
         """Check a value; ``what`` names it, otherwise than the setting.
@@ -106,14 +113,16 @@ class Setting:
         Raises:
             InvalidValue: it is not allowed; names it, the value and what is.
         """
-        if not self.fits(value):
-            unit = f" {self.unit}" if self.unit else ""
-            allowed = self.span or self.allowed
-            text = f"{what or self.name} = {value}{unit} is not allowed: {allowed}"
-            field, limit = self.run or self.name, (self.lower, self.upper)
-            raise InvalidValue(
-                Refusal(text, Kind.OUT_OF_BOUNDS, field, "", value, limit, self.unit, field)
-            )
+        if self.fits(value):
+            return
+        name, unit = self.run or self.name, f" {self.unit}" if self.unit else ""
+        limit = tuple(self.choices) or (self.lower, self.upper)
+        if self._of_kind(value):
+            kind, shown, allowed = Kind.OUT_OF_BOUNDS, f"{value}{unit}", self.span or self.allowed
+        else:
+            kind, shown, allowed = Kind.FORM, reprlib.repr(value), self.allowed
+        text = f"{what or self.name} = {shown} is not allowed: {allowed}"
+        raise invalid(text, name, value, limit, kind=kind, unit=self.unit)
 
     def parse(self, text: str) -> Any:
         """Return the value that a text of a command line stands for.
@@ -126,9 +135,9 @@ class Setting:
         except ValueError:
             value = None
         if not self.fits(value):
-            raise InvalidValue(
-                f"argument {self.name} = {text!r} is not allowed: {self.allowed}"
-            ) from None
+            why = f"argument {self.name} = {text!r} is not allowed: {self.allowed}"
+            limit = tuple(self.choices) or (self.lower, self.upper)
+            raise invalid(why, self.name, text, limit, unit=self.unit) from None
         return value
 
 

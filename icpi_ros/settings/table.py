@@ -221,7 +221,10 @@ ARGUMENTS = (
 """Launch arguments, in the order in which they are listed."""
 
 RUN_SETTINGS = (
-    Setting("trials", 8, "budget", "trials", 1, 1000, run="budget"),
+    Setting(
+        "trials", 8, "number of trials in all, the first attempt included", "trials", 1, 1000,
+        run="budget",
+    ),
     Setting(
         "target_cost", 0.0, "stop when a trial costs at most this; 0 = use the whole budget", "m",
         0.0, run="target_cost",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal, require_kind
 from icpi_ros.core.types import Array, ObjectTrajectory
 
 OBSERVE_STREAM = 0x0B5E
@@ -29,12 +30,13 @@ class Observation:
         """Refuse what no sensor does.
 
         Raises:
-            InvalidValue: negative, not finite, or more than 0.1 m or 1 s.
+            InvalidValue: no number, negative, not finite, or more than 0.1 m or 1 s.
         """
         for name, value, most, unit in (
             ("noise", self.noise, 0.1, "m"),
             ("latency", self.latency, 1.0, "s"),
         ):
+            require_kind(name, value, Real, f"a number from 0 to {most:g} {unit}")
             if not 0.0 <= value <= most:
                 text = f"observation {name} = {value} {unit} is not allowed: 0 to {most:g} {unit}"
                 limit = (0.0, most)

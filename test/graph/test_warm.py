@@ -31,6 +31,14 @@ def test_it_does_what_a_cold_one_does(tmp_path, way):
     assert found[0][0].split()[-2:] == [str(os.getpid()), "typed"]  # ours, not its own parent's
 
 
+def test_it_finds_modules_where_a_cold_one_finds_them(tmp_path):
+    (tmp_path / "here.py").write_text("WHERE = 'here'")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-c", "import here, mujoco, sys; print(here.WHERE, sys.path[1])"]
+    done = warm.run(command, env=os.environ | {"PYTHONPATH": paths})
+    assert done.stdout == f"here {tmp_path}\n", done.stderr
+
+
 def test_it_is_ended_by_signals_and_by_who_waits_for_it():
     sleeps = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
     for number, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)):
@@ -40,7 +48,9 @@ def test_it_is_ended_by_signals_and_by_who_waits_for_it():
             assert process.wait(warm.HANG) == code
 
 
-def test_what_counts_at_the_start_of_a_python_starts_one():
+def test_what_counts_at_the_start_of_a_python_starts_one(monkeypatch):
     shown = [sys.executable, "-c", "import sys; print(sys.flags.optimize, 'mujoco' in sys.modules)"]
     for env, words in (({}, "0 True\n"), ({"PYTHONOPTIMIZE": "1"}, "1 False\n")):
         assert warm.run(shown, env={**os.environ, **env}).stdout == words
+    monkeypatch.setattr(warm, "PATH", "a folder that others no longer have")
+    assert warm.run(shown, env=os.environ).stdout == "0 False\n"

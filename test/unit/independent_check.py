@@ -73,35 +73,53 @@ def violation(t, arm, limits, current):
     times = np.union1d(np.arange(0.0, t.duration, PERIOD), t.times)
     path = curve(t)
     q, qd, qdd = path(times), path.derivative()(times), path.derivative(2)(times)
+    frames = arm.links(q)
+    tool = tool_point(arm, frames)
     for label, values, low, high in (
         ("position", q, limits.lower, limits.upper),
         ("velocity", qd, -limits.velocity, limits.velocity),
         ("acceleration", qdd, -limits.acceleration, limits.acceleration),
-        ("box", arm.tool_pose(q)[0], limits.workspace_lower, limits.workspace_upper),
+        ("box", tool, limits.workspace_lower, limits.workspace_upper),
     ):
         if (values < low - TOLERANCE).any() or (values > high + TOLERANCE).any():
             return label
-    speed = tool_speed(arm)(q, qd).max()
+    speed = speeds(frames, tool, qd).max()
     if speed > limits.tool_speed + TOLERANCE:
         return "tool speed"
     if 0.5 * limits.tool_mass * speed**2 > limits.tool_energy + 1e-6:
         return "tool energy"
-    return below_table(arm, q) or folded(arm, q[::10])
+    return below_table(arm, frames) or folded(arm, frames[::10])
 
 
-def ends(arm, q):
-    """Ends of every piece ``(T, P, 2, 3)`` in frame base."""
-    frames = arm.links(q)
-    columns = []
-    for piece in arm.collision_geometry:
-        frame = frames[:, piece.link]
-        both = [frame[:, :3, :3] @ e + frame[:, :3, 3] for e in (piece.start, piece.end)]
-        columns.append(np.stack(both, axis=1))
-    return np.stack(columns, axis=1)
+def tool_point(arm, frames):
+    """Tool point ``(T, 3)``, which stays where it is in the last link."""
+    point, last = arm.tool_pose(arm.home)[0], arm.links(arm.home)[-1]
+    inside = np.linalg.solve(last, np.append(point, 1.0))
+    return (frames[:, -1] @ inside)[:, :3]
 
 
-def below_table(arm, q):
-    floor, frames = min(0.0, arm.limits.workspace_lower[2]), arm.links(q)
+def speeds(frames, tool, qd):
+    """Speed of the tool point ``(T,)``: each joint turns it about the z axis of its link."""
+    total = 0.0
+    for joint, rate in enumerate(qd.T, start=1):
+        x, y, z = frames[:, joint, :3, 2].T
+        a, b, c = (tool - frames[:, joint, :3, 3]).T
+        total = total + rate * np.stack([y * c - z * b, z * a - x * c, x * b - y * a])
+    return length(total)
+
+
+def ends(arm, frames):
+    """Ends of every piece in frame base: coordinate, end, piece, instant ``(3, 2, P, T)``."""
+    both = []
+    for end in ("start", "end"):
+        points = np.array([[*getattr(piece, end), 1.0] for piece in arm.collision_geometry])
+        of_link = frames[:, [piece.link for piece in arm.collision_geometry], :3]
+        both.append(np.moveaxis((of_link @ points[:, :, None])[..., 0], (2, 1, 0), (0, 1, 2)))
+    return np.ascontiguousarray(np.stack(both, axis=1))
+
+
+def below_table(arm, frames):
+    floor = min(0.0, arm.limits.workspace_lower[2])
     for piece in arm.collision_geometry:
         up = frames[:, piece.link, 2]  # only heights: their row of each frame
         lowest = min((up[:, :3] @ end + up[:, 3]).min() for end in (piece.start, piece.end))
@@ -110,28 +128,41 @@ def below_table(arm, q):
     return None
 
 
-def folded(arm, q):
+def folded(arm, frames):
     """The pair of pieces that come too near to each other, or None."""
-    points = ends(arm, q)
-    for (i, a), (j, b) in itertools.combinations(enumerate(arm.collision_geometry), 2):
-        if abs(a.link - b.link) < 2:
-            continue
-        distance = segment_distance(points[:, i], points[:, j]) - a.radius - b.radius
-        if distance.min() < CLEARANCE - CLEARANCE_TOLERANCE:
+    pairs = [
+        (i, j)
+        for (i, a), (j, b) in itertools.combinations(enumerate(arm.collision_geometry), 2)
+        if abs(a.link - b.link) >= 2
+    ]
+    points = ends(arm, frames)
+    one, other = (points[:, :, list(pieces)] for pieces in zip(*pairs, strict=True))
+    for (i, j), distance in zip(pairs, segment_distance(one, other), strict=True):
+        a, b = arm.collision_geometry[i], arm.collision_geometry[j]
+        if distance.min() - a.radius - b.radius < CLEARANCE - CLEARANCE_TOLERANCE:
             return f"folded: {a.name}, {b.name}"
     return None
 
 
+def dot(a, b):
+    """Scalar products along the first axis, which is that of the coordinates."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def length(a):
+    return np.sqrt(dot(a, a))
+
+
 def segment_distance(one, other):
-    """Distance of segments ``(T, 2, 3)``: the best of the interior and of all four ends."""
+    """Distance of segments ``(3, 2, ...)``: the best of the interior and of all four ends."""
     u, v = one[:, 1] - one[:, 0], other[:, 1] - other[:, 0]
     w = one[:, 0] - other[:, 0]
-    a, b, c = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
-    d, e = (u * w).sum(1), (v * w).sum(1)
+    a, b, c = dot(u, u), dot(u, v), dot(v, v)
+    d, e = dot(u, w), dot(v, w)
     determinant = np.maximum(a * c - b * b, 1e-15)
     s = np.clip((b * e - c * d) / determinant, 0.0, 1.0)
     t = np.clip((a * e - b * d) / determinant, 0.0, 1.0)
-    best = np.linalg.norm(w + s[:, None] * u - t[:, None] * v, axis=1)
+    best = length(w + s * u - t * v)
     for segment, point in (
         (one, other[:, 0]),
         (one, other[:, 1]),
@@ -143,7 +174,6 @@ def segment_distance(one, other):
 
 
 def point_distance(segment, point):
-    along = segment[:, 1] - segment[:, 0]
-    share = ((point - segment[:, 0]) * along).sum(1) / (along * along).sum(1)
-    foot = segment[:, 0] + np.clip(share, 0.0, 1.0)[:, None] * along
-    return np.linalg.norm(point - foot, axis=1)
+    along, away = segment[:, 1] - segment[:, 0], point - segment[:, 0]
+    share = np.clip(dot(away, along) / dot(along, along), 0.0, 1.0)
+    return length(away - share * along)

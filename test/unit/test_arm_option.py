@@ -5,6 +5,7 @@ import json
 import shlex
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -192,7 +193,7 @@ def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
     monkeypatch.setattr(bench_graph, "through_graph", stop)
     module = {"demo": demo, "bench_graph": bench_graph}[command]
     parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
+    import_module(f"icpi_ros.cli.options.{command}").add_arguments(parser)
     words = ["--arm", str(file)]
     words += ["--mix", "--store", str(store)] if command == "demo" else []
     with pytest.raises(IcpiError, match="far enough"):

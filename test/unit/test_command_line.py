@@ -1,5 +1,6 @@
 """The words of the command line: help, names of commands, errors of usage."""
 
+import argparse
 import subprocess
 import sys
 from importlib import import_module
@@ -10,7 +11,7 @@ import pytest
 
 import icpi_ros.cli
 from icpi_ros.cli.commands import ALIASES, COMMANDS, GROUPS
-from icpi_ros.cli.main import main
+from icpi_ros.cli.main import main, whole_parser
 from icpi_ros.core.errors import UnknownName
 
 
@@ -34,12 +35,12 @@ def test_the_table_says_what_the_module_says(command):
 
 def test_every_module_that_takes_arguments_is_a_command():
     found = {
-        f"{package.__name__}.{path.stem}"
+        f"{package.__name__}.options.{path.stem}"
         for package in (icpi_ros.cli, icpi_benchmarks.cli)
-        for path in Path(package.__file__).parent.glob("*.py")
+        for path in (Path(package.__file__).parent / "options").glob("*.py")
         if "\ndef add_arguments(" in path.read_text(encoding="utf-8")
     }
-    assert found == {command.module for command in COMMANDS.values()}
+    assert found == {command.options for command in COMMANDS.values()}
 
 
 def icpi_without_the_benchmarks(*words):
@@ -68,25 +69,28 @@ def test_help_and_completion_without_the_benchmarks(words):
     assert "doctor" in done.stdout
 
 
-@pytest.mark.parametrize("words", ["['--help']", "[]", "['--version']", "['flie']"])
-def test_help_and_a_wrong_name_import_no_command(words):
+def imported(code):
+    """Return the modules that a new Python has imported after some code."""
     code = (
-        "import sys\nfrom icpi_ros.cli.main import main\n"
-        f"try:\n    main({words})\nexcept SystemExit:\n    pass\n"
-        "print(*sys.modules, file=sys.stderr)"
+        f"import sys\nfrom icpi_ros.cli import main\n{code}\nprint(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
     )
-    loaded = {name for name in done.stderr.split() if name.startswith("icpi_ros")}
-    assert loaded == {
-        *(
-            "icpi_ros",
-            "icpi_ros.cli",
-            "icpi_ros.core",
-            "icpi_ros.core.errors",
-            "icpi_ros.core.text",
-        ),
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def imported_by(words):
+    """Return the modules that a command line has imported when it ends."""
+    return imported(f"try:\n    main.main({words})\nexcept SystemExit:\n    pass")
+
+
+@pytest.mark.parametrize("words", [["--help"], [], ["--version"], ["flie"]])
+def test_help_and_a_wrong_name_import_no_command(words):
+    loaded = imported_by(words)
+    assert {name for name in loaded if name.startswith("icpi_ros")} == {
+        *("icpi_ros", "icpi_ros.cli", "icpi_ros.core", "icpi_ros.core.errors"),
+        "icpi_ros.core.text",
         *(
             "icpi_ros.cli.main",
             "icpi_ros.cli.commands",
@@ -94,7 +98,61 @@ def test_help_and_a_wrong_name_import_no_command(words):
             "icpi_ros.cli.plugins",
         ),
     }
-    assert "numpy" not in done.stderr.split()
+    assert not loaded & HEAVY
+
+
+HEAVY = {
+    "asyncio", "cv2", "honcho", "icpi_ros.core.plugins", "icpi_ros.tasks", "importlib.metadata",
+    "matplotlib", "mcap", "mujoco", "numpy", "openai", "pandas", "pyarrow", "rclpy", "rosbags",
+    "scipy", "sklearn", "sqlite3", "tqdm", "yaml",
+}  # fmt: skip
+"""Modules without which options are read and a help is printed."""
+
+
+def test_options_import_nothing_heavy():
+    """All at once: what each of them imports is in there."""
+    loaded = imported("main.whole_parser().format_help()")
+    assert {command.options for command in COMMANDS.values()} <= loaded
+    assert not loaded & HEAVY
+    assert not loaded & {command.module for command in COMMANDS.values()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["run", "--help"], ["run", "--trials", "x"]])
+def test_help_and_a_wrong_option_import_only_the_options(words):
+    loaded = imported_by(words)
+    assert "icpi_ros.cli.options.run" in loaded
+    assert not loaded & (HEAVY | {"icpi_ros.cli.run"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["task", "arm"])
+def test_a_list_imports_no_simulator(what):
+    loaded = imported_by([what, "list"])
+    assert "icpi_ros.cli.lists" in loaded
+    assert not loaded & {"cv2", "mujoco", "pandas", "pyarrow", "rclpy", "scipy", "sqlite3", "tqdm"}
+
+
+def test_every_command_carries_something_out():
+    actions = list(parsers(whole_parser()))
+    assert len(actions) > len(COMMANDS)
+    for parser in actions:
+        name = parser.get_default("run")
+        if not any(getattr(action, "required", False) for action in verbs(parser)):
+            module, function = name.split(":")
+            assert callable(getattr(import_module(f"icpi_ros.cli.{module}"), function)), name
+
+
+def verbs(parser):
+    return [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+
+
+def parsers(parser):
+    """Return the parsers of all commands and verbs."""
+    for action in verbs(parser):
+        for below in action.choices.values():
+            yield below
+            yield from parsers(below)
 
 
 # --- help ---------------------------------------------------------------------------------------

@@ -2,18 +2,21 @@
 
 import argparse
 import json
-import sys
 from contextlib import suppress
 
 import pytest
 from icpi_benchmarks import results
+from icpi_benchmarks.cli import main as bench
 
 from icpi_ros.cli.json_output import JsonOutput, kept
 from icpi_ros.cli.main import main, whole_parser
+from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.dataset import shipped_path
+from icpi_ros.robots import ARMS
 from icpi_ros.runs.store.lease import Lease
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks import TASKS
 
 SHOW_NOTHING = {"serve", "stop"}
 """A server, and a command whose answer is its exit code."""
@@ -57,6 +60,12 @@ def test_completion_knows_commands_options_choices_and_files(capsys):
         "icpi_task_subparsers": ("list", "describe"),
         "icpi_task_describe_option_strings": ("--quick",),
         "icpi_run___source_choices": ("tracked_pose", "camera"),
+        "icpi_run___task_choices": TASKS,
+        "icpi_run___improver_choices": IMPROVERS,
+        "icpi_run___arm_choices": ARMS,
+        "icpi_task_describe_pos_0_choices": TASKS,
+        "icpi_improver_describe_pos_0_choices": IMPROVERS,
+        "icpi_arm_check_pos_0_choices": ARMS,
     }.items():
         found = next(line for line in script.splitlines() if line.startswith(f"_shtab_{array}=("))
         assert set(words) <= set(found.partition("(")[2].rstrip(")").replace("'", "").split())
@@ -86,9 +95,9 @@ SHOWN = {
     "compare": ("runs compare A B --store STORE", lambda c: c["differences"]["seed"] == [0, 1]),
     "one run": ("report A --store STORE", lambda c: c["run_id"] and c["trials"]),
     "two runs": ("report A B --store STORE", lambda c: len(c) == 2 and c[0]["trials"]),
-    "tasks": ("task list", lambda c: {"slide", "roll-gc"} <= {t["task"] for t in c}),
-    "task": ("task describe slide --quick", lambda c: c["task"] == "slide" and "measured" not in c),
-    "arms": ("arm list", lambda c: [a["tool_mass"] for a in c if a["arm"] == "ur5e"]),
+    "tasks": ("task list", lambda c: {"slide", "roll-gc"} <= {t["name"] for t in c}),
+    "task": ("task describe slide --quick", lambda c: c["name"] == "slide" and "measured" not in c),
+    "arms": ("arm list", lambda c: [a["tool_mass"] for a in c if a["name"] == "ur5e"]),
     "arm": ("arm check ur5e", lambda c: all(one["sound"] for one in c["checks"])),
     "arguments": ("up sim --show-args", lambda c: any(a["name"] == "task" for a in c)),
     "data set": ("dataset show DATASET", lambda c: c["examples"] and c["fingerprint"]),
@@ -105,6 +114,28 @@ def test_standard_output_holds_the_json_alone(line, right, store, ids, capsys):
     assert right(json.loads(out))
     assert err  # what is for people
     assert icpi(capsys, *words, "--json", "-")[1] == out
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ("--task slid", "no run has task 'slid': choose one of slide (did you mean 'slide'?)"),
+        ("--task roll-gc", "no run has task 'roll-gc': choose one of slide"),
+        ("--arm fr3", "no run has arm 'fr3': choose one of ur5e"),
+        ("--backend replay", "no run has backend 'replay': choose one of in_process"),
+        ("--since 2999-01-01 --task slide", "no run fits: the store has 2"),
+    ],
+)
+def test_a_filter_that_no_run_fits_says_so(filters, words, store, capsys):
+    assert icpi(capsys, "runs", "--store", store, *filters.split()) == (0, f"{words}\n", "")
+    assert icpi(capsys, "runs", "--store", store, *filters.split(), "--json")[1] == "[]\n"
+
+
+def test_what_one_of_two_runs_has_not_is_a_dash(store, ids, capsys):
+    out = icpi(capsys, "runs", "compare", *ids, "--store", store)[1]
+    assert "dataset_hash  " in out
+    assert "B: -\n" in out
+    assert "None" not in out
 
 
 def test_a_file_gets_it_and_people_get_the_text(store, ids, tmp_path, capsys):
@@ -190,7 +221,7 @@ def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
 
 
 def test_an_interrupted_benchmark_writes_the_finished_instances(tmp_path, monkeypatch, capsys):
-    on_cell = sys.modules["icpi_benchmarks.cli.main"]._Display.on_cell
+    on_cell = bench._Display.on_cell
 
     def interrupted(self, progress):
         on_cell(self, progress)
@@ -242,7 +273,8 @@ FILTERS = {
 @pytest.mark.parametrize(("words", "count"), FILTERS.values(), ids=FILTERS)
 def test_runs_are_filtered(words, count, store, capsys):
     code, out, _ = icpi(capsys, "runs", "--store", store, *words)
-    assert (code, len(out.splitlines())) == (0, count)
+    lines = [line for line in out.splitlines() if not line.startswith("no run ")]
+    assert (code, len(lines)) == (0, count)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "5", "-1h", "9y"])

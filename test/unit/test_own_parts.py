@@ -88,6 +88,25 @@ def test_they_are_listed_and_described(icpi):
     assert "peak speed of the blade" in icpi("task", "describe", "push", "--quick")
 
 
+def test_an_improver_is_listed_and_described(icpi):
+    assert "nearby" in icpi("improver", "list")
+    assert "nearby: " in icpi("improver", "describe", "nearby")
+
+
+@pytest.mark.slow
+def test_an_installed_package_keeps_the_contract(tmp_path, capsys):
+    with package(tmp_path):
+        assert main(["check-plugin"]) == 0
+    lines = capsys.readouterr().out.splitlines()[:-1]
+    parts = {line.split(":")[0].removeprefix("ok").strip() for line in lines}
+    assert parts == {"task push", "improver nearby", "arm lab_ur10e"}
+
+
+@pytest.mark.slow
+def test_a_prompt(icpi, data):
+    assert "this system:" in icpi("prompt", "--task", "push", "--dataset", data)
+
+
 @pytest.mark.slow
 def test_a_data_set(icpi, data):
     shown = icpi("dataset", "show", data)

@@ -68,7 +68,7 @@ def test_a_module_that_also_registers_what_its_entry_point_names(site):
     ],
 )
 def test_a_broken_entry_breaks_nothing_else(site, capsys, caplog, value, reason):
-    outsider.install(site, entry_points=f"[icpi_ros.tasks]\njuggle = {value}\n")
+    outsider.install(site, entry_points={"tasks": {"juggle": value}})
     assert main(["task", "list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == TASKS.built_in
     (line,) = caplog.messages
@@ -79,7 +79,7 @@ def test_a_broken_entry_breaks_nothing_else(site, capsys, caplog, value, reason)
 
 
 def test_a_broken_improver_that_nobody_asks_for_stops_no_options(site, caplog):
-    outsider.install(site, entry_points="[icpi_ros.improvers]\nunasked = stranger.nothing:X\n")
+    outsider.install(site, entry_points={"improvers": {"unasked": "stranger.nothing:X"}})
     check_shared({"k": 5}, ["knn"], IMPROVERS)
     assert "unasked" in caplog.text
     with pytest.raises(InvalidValue, match="unknown option 'kk'"):
@@ -96,8 +96,8 @@ def test_what_an_improver_of_somebody_else_s_raises_is_one_line():
 
 def test_names_that_are_taken_are_named_with_both_sources(site, caplog):
     outsider.install(site)
-    again = "[icpi_ros.tasks]\nslide = stranger.push:Push\npush = other.push\n"
-    outsider.install(site, "other", again)
+    again = {"slide": "stranger.push:Push", "push": "other.push"}
+    outsider.install(site, "other", {"tasks": again})
     assert TASKS.get("slide").__class__.__module__ == "icpi_ros.tasks.slide"
     assert TASKS.names().count("push") == 1
     built_in, double = sorted(caplog.messages, key=lambda line: "icpi_ros has" not in line)

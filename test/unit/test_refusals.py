@@ -310,7 +310,6 @@ def test_values_that_are_not_allowed_say_so_in_fields(make, expected):
     ("field", "value", "limit"),
     [
         ("budget", 0, (1, 1000)),
-        ("budget", True, (1, 1000)),
         ("seed", -1, (0, 2**64 - 1)),
         ("target_cost", -0.1, (0, INF)),
         ("max_step", 0.0, (1e-6, 1)),
@@ -321,6 +320,9 @@ def test_the_numbers_of_a_run_are_known_by_their_field(field, value, limit):
     with pytest.raises(InvalidValue) as caught:
         check_run(replace(config, **{field: value}))
     assert told(caught.value.refusal) == (Kind.OUT_OF_BOUNDS, field, "", value, limit, field)
+    with pytest.raises(InvalidValue) as caught:
+        check_run(replace(config, **{field: True}))
+    assert told(caught.value.refusal) == (Kind.FORM, field, "", True, limit, field)
 
 
 @pytest.mark.parametrize(

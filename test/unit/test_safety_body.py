@@ -36,7 +36,7 @@ def test_only_what_can_come_down_is_compared_with_the_table():
     ]
     lowest = BODY.lowest(UR5E.links(POSES))
     for column, i in enumerate(BODY.free):
-        heights = ends(UR5E, POSES)[:, i, :, 2].min(axis=1) - UR5E.collision_geometry[i].radius
+        heights = ends(UR5E, UR5E.links(POSES))[2, :, i].min(axis=0) - UR5E.body[i].radius
         np.testing.assert_allclose(lowest[:, column], heights, atol=1e-12)
 
 
@@ -59,10 +59,10 @@ def test_a_first_link_that_can_come_down_is_compared_with_the_table_too():
 
 def test_the_nearest_pair_is_the_one_that_geometry_says():
     for pose in POSES:
-        points = ends(UR5E, pose[np.newaxis])
+        points = ends(UR5E, UR5E.links(pose[np.newaxis]))
         expected = min(
-            segment_distance(points[:, i], points[:, j])[0] - a.radius - b.radius
-            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.collision_geometry), 2)
+            segment_distance(points[:, :, i], points[:, :, j])[0] - a.radius - b.radius
+            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.body), 2)
             if abs(a.link - b.link) > 1
         )
         distance, one, other = BODY.nearest(UR5E.links(pose))
@@ -73,8 +73,9 @@ def test_the_nearest_pair_is_the_one_that_geometry_says():
 def test_a_joint_moves_no_point_farther_than_its_reach_says():
     step = 1e-6
     for pose, joint in itertools.product(POSES[:20], range(6)):
-        moved = ends(UR5E, (pose + step * np.eye(6)[joint])[np.newaxis])
-        shift = np.linalg.norm(moved - ends(UR5E, pose[np.newaxis]), axis=-1).max() / step
+        both = np.stack([pose, pose + step * np.eye(6)[joint]])
+        before, after = np.moveaxis(ends(UR5E, UR5E.links(both)), -1, 0)
+        shift = np.linalg.norm(after - before, axis=0).max() / step
         assert shift <= BODY.reach[joint] * (1 + 1e-6)
 
 

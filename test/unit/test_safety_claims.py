@@ -288,8 +288,8 @@ def test_the_summary_has_the_distance_of_the_lowest_piece_from_the_floor():
     found = summarise(GATE.check(STROKE, STROKE.positions[0]), GATE)
     q, _, _ = STROKE.sample(np.linspace(0.0, STROKE.duration, 400))
     free = [i for i, piece in enumerate(UR5E.collision_geometry) if piece.link > 1]
-    radii = np.array([UR5E.collision_geometry[i].radius for i in free])
-    lowest = (ends(UR5E, q)[:, free][..., 2].min(axis=2) - radii).min()
+    heights = ends(UR5E, UR5E.links(q))[2].min(axis=(0, 2))
+    lowest = min(heights[i] - UR5E.collision_geometry[i].radius for i in free)
     assert found.floor_distance == pytest.approx(lowest, abs=1e-4)
 
 

@@ -37,8 +37,11 @@ def suite(pytester, monkeypatch):
             file = pytester.path / "test" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(textwrap.dedent(text))
-        command = (sys.executable, "-m", "pytest", *PLUGINS, "--once-more", *words, "test")
-        done = pytester.run(*command)
+        arguments = (*PLUGINS, "--once-more", *words, "test")
+        if words:
+            done = pytester.run(sys.executable, "-m", "pytest", *arguments)
+        else:  # saves the start of a Python
+            done = pytester.runpytest_inprocess(*arguments)
         return done.ret, done.stdout.str()
 
     return run

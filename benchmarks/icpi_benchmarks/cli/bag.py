@@ -8,18 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from icpi_benchmarks.speed.bags import measure, write_camera_bag, write_pose_bag
-from icpi_ros.cli.arguments import checked_folder, number, whole
-from icpi_ros.cli.json_output import add_json
+from icpi_ros.cli.arguments import checked_folder
 from icpi_ros.core.errors import UsageError
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
-    parser.add_argument("--source", choices=("tracked_pose", "camera"), default="tracked_pose")
-    parser.add_argument("--seconds", type=whole(10, 100_000), default=600, help="of a pose bag")
-    parser.add_argument("--gigabytes", type=number(0.01, 100.0), default=0.2, help="of images")
-    parser.add_argument("--folder", type=Path, help="where the bag is made; default: a temporary")
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,31 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icpi_ros.cli import run as run_command
-from icpi_ros.cli.arguments import add_arm, number, whole
 from icpi_ros.cli.graph_run import through_graph
-from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.json_output import kept
+from icpi_ros.cli.options.run import add_arguments
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
-    parser.add_argument("--task", default="slide", help="default: slide")
-    add_arm(parser)
-    parser.add_argument("--trials", type=whole(1, 1000), default=20, metavar="N")
-    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
-    parser.add_argument(
-        "--real-time-factor",
-        type=number(0.0, 100.0),
-        action="append",
-        metavar="F",
-        help="may be given more than once; default: 1 and 0 (as fast as possible)",
-    )
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +36,7 @@ def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, 
     words += ["--seed", str(args.seed), "--store", str(store), "--real-time-factor", str(factor)]
     words += ["--arm", args.arm] if args.arm else []
     parser = argparse.ArgumentParser()
-    run_command.add_arguments(parser)
+    add_arguments(parser)
     full = parser.parse_args(words)
     plan = run_command.make_plan(full)
     run_id = through_graph(full, plan, lambda _: None)

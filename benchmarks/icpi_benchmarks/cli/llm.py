@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icpi_benchmarks.speed.llm_client import measure
-from icpi_ros.cli.arguments import whole
-from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.json_output import kept
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
-    parser.add_argument("--tasks", metavar="T,..", help="default: all")
-    parser.add_argument("--proposals", type=whole(20, 900), default=300, metavar="N")
-    parser.add_argument("--history", action="store_true", help="show the run's own trials, too")
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from icpi_benchmarks.pixels import accuracy as pixels_accuracy
 from icpi_benchmarks.pixels import cost as pixels_cost
 from icpi_benchmarks.pixels.cases import CASES
-from icpi_ros.cli.arguments import add_arm, add_mix, chosen_arm, whole
-from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.arguments import chosen_arm
+from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import UnknownName
 from icpi_ros.core.redact import jsonable
@@ -26,29 +26,6 @@ if TYPE_CHECKING:
     from icpi_benchmarks.pixels.cost import Cost
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
-
-TASKS_SEEN = "slide,roll-gc"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
-    parser.add_argument("--tasks", metavar="T,..", default=TASKS_SEEN, help="default: %(default)s")
-    add_arm(parser, "each task's own")
-    add_mix(parser, "examples of another arm")
-    parser.add_argument(
-        "--cases", metavar="C,..", default="ideal,typical,occluded", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--trials", type=whole(0, 100_000), default=100, help="of accuracy, per task; 0 = none"
-    )
-    parser.add_argument(
-        "--instances", type=whole(0, 100_000), default=50, help="of cost, per task; 0 = none"
-    )
-    parser.add_argument("--seed", type=whole(0, 2**31), default=0)
-    parser.add_argument(
-        "--workers", type=whole(1, 256), help="processes; default: one per processor"
-    )
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

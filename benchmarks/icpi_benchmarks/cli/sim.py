@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from icpi_benchmarks.speed.simulation import measure, peak_memory
-from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
-from icpi_ros.cli.json_output import add_json, kept
+from icpi_ros.cli.arguments import chosen_arm
+from icpi_ros.cli.json_output import kept
 from icpi_ros.core.errors import UsageError
 from icpi_ros.tasks import TASKS
 
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 
 KEYS = ("task", "arm", "threads", "raw_seconds", "ours_seconds", "ratio", "steps", "rollouts")
 """Of a row in JSON."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
-    parser.add_argument("--tasks", metavar="T,..", help="default: all")
-    add_arm(parser, "each task's own")
-    parser.add_argument("--rollouts", type=whole(1, 1_000_000), default=512, metavar="N")
-    parser.add_argument("--threads", metavar="N,..", help="default: 1 and one per processor")
-    parser.add_argument("--repeats", type=whole(1, 100), default=3)
-    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

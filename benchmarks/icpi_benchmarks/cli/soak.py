@@ -18,9 +18,8 @@ from icpi_benchmarks.graph.soak import (
     shared_files,
     still_running,
 )
-from icpi_ros.cli.arguments import add_arm, add_mix, arm_argument, chosen_arm, whole
+from icpi_ros.cli.arguments import arm_argument, chosen_arm
 from icpi_ros.cli.graph_run import reserved_domain
-from icpi_ros.cli.json_output import add_json
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.text import printable
@@ -31,20 +30,6 @@ from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.robots.base import Arm
-
-FEWEST = 100
-"""Trials that are needed to see memory grow."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
-    parser.add_argument("--task", default="slide", help="default: slide")
-    add_arm(parser)
-    add_mix(parser, "learn from a data set of another arm")
-    parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
-    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
-    parser.add_argument("--improver", default="random", help="default: random")
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

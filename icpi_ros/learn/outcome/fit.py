@@ -130,9 +130,12 @@ def covariance(rows: Rows, found: Hyperparameters) -> Array:
 
 
 class _Terms(NamedTuple):
-    """Parts of the covariance, ``(N, N)``; ``own`` ``(P,)`` of the pairs within a group alone."""
+    """Parts of the covariance, ``(N, N)``.
 
-    distance: Array
+    ``near``, the squared distance, and ``own`` are ``(P,)``, of the pairs within a group alone.
+    """
+
+    near: Array
     signal: Array
     varying: Array
     linear: Array
@@ -148,7 +151,7 @@ class _Objective:
         columns = rows.inputs.T
         self._squares = [(column[:, np.newaxis] - column) ** 2 for column in columns]
         self._planes = 1.0 + rows.inputs @ rows.inputs.T
-        self._pairs = np.nonzero(rows.group[:, np.newaxis] == rows.group)
+        self._pairs = np.flatnonzero(rows.group[:, np.newaxis] == rows.group)
 
     def unpack(self, values: Array) -> Hyperparameters:
         x = len(self._squares)
@@ -159,20 +162,22 @@ class _Objective:
     def terms(self, at: Hyperparameters) -> _Terms:
         """Return the parts of the covariance and their sum."""
         scales, latent = at.scales, at.latent[self._rows.group]
-        distance = np.zeros_like(self._planes)
+        distance: Array = np.zeros_like(self._planes)
         for square, length in zip(self._squares, at.length, strict=True):
             distance += square / length**2
-        signal = scales.signal**2 * np.exp(-0.5 * distance)
-        varying = signal * (1.0 + latent @ latent.T)
+        near = distance.take(self._pairs)
+        distance *= -0.5
+        signal = np.exp(distance, out=distance)
+        signal *= scales.signal**2
+        varying = latent @ latent.T
+        varying += 1.0
+        varying *= signal
         linear = scales.linear**2 * self._planes
-        near = distance[self._pairs]
         own = scales.own**2 * np.exp(-0.5 * near / scales.own_length**2)
         total = varying + linear
-        total[self._pairs] += own
-        total[np.diag_indices(len(total))] += (
-            scales.noise**2 + JITTER + scales.doubt**2 * self._rows.doubtful
-        )
-        return _Terms(distance, signal, varying, linear, own, total)
+        total.ravel()[self._pairs] += own
+        _diagonal(total)[:] += scales.noise**2 + JITTER + scales.doubt**2 * self._rows.doubtful
+        return _Terms(near, signal, varying, linear, own, total)
 
     def __call__(self, values: Array) -> tuple[float, Array]:
         """Return the objective and its gradient; a huge value where K cannot be factored."""
@@ -188,12 +193,15 @@ class _Objective:
         if singular or not np.isfinite(factor[-1, -1]):
             return 1e12, np.zeros_like(values)
         errors, m = self._rows.errors, self._rows.errors.shape[1]
-        inverse = np.tril(dpotri(factor, lower=True)[0])
-        inverse += np.tril(inverse, -1).T
+        lower = dpotri(factor, lower=True)[0]  # zeros above its diagonal
+        inverse = np.add(lower, lower.T, order="C")
+        _diagonal(inverse)[:] = np.diag(lower)
         alpha = inverse @ errors
         fitted = 0.5 * float(np.vdot(errors, alpha))
         fitted += m * float(np.log(np.diag(factor)).sum())
-        slope = 0.5 * (m * inverse - alpha @ alpha.T)
+        slope = np.multiply(m, inverse, out=inverse)
+        slope -= alpha @ alpha.T
+        slope *= 0.5
         gradient = self._gradient(at, terms, slope)
         penalty = self._priors(values, gradient)
         return fitted + penalty, gradient
@@ -201,10 +209,10 @@ class _Objective:
     def _gradient(self, at: Hyperparameters, terms: _Terms, slope: Array) -> Array:
         """Chain d(objective)/dK ``slope`` ``(N, N)`` to all parameters."""
         scales, latent = at.scales, at.latent[self._rows.group]
-        near = slope[self._pairs] * terms.own
+        near = slope.take(self._pairs) * terms.own
         shaped = slope * terms.varying
         varying = float(shaped.sum())
-        shaped[self._pairs] += near / scales.own_length**2
+        shaped.ravel()[self._pairs] += near / scales.own_length**2
         length = [
             np.vdot(shaped, square) / scale**2
             for square, scale in zip(self._squares, at.length, strict=True)
@@ -215,11 +223,12 @@ class _Objective:
             2.0 * np.vdot(slope, terms.linear),
             2.0 * np.sum(near),
             2.0 * scales.noise**2 * np.sum(diagonal),
-            np.vdot(near, terms.distance[self._pairs]) / scales.own_length**2,
+            np.vdot(near, terms.near) / scales.own_length**2,
             2.0 * scales.doubt**2 * np.sum(diagonal * self._rows.doubtful),
         ]
         by_group = np.zeros_like(at.latent)
-        np.add.at(by_group, self._rows.group, 2.0 * (slope * terms.signal) @ latent)
+        by_row = np.multiply(slope, terms.signal, out=shaped) @ latent
+        np.add.at(by_group, self._rows.group, 2.0 * by_row)
         return np.concatenate([length, sizes, by_group.ravel()])
 
     def _priors(self, values: Array, gradient: Array) -> float:
@@ -232,6 +241,11 @@ class _Objective:
         off = (values - mean) / std
         gradient += off / std
         return 0.5 * float(off @ off)
+
+
+def _diagonal(square: Array) -> Array:
+    """Return the diagonal of a contiguous ``(N, N)``, to be written to."""
+    return square.reshape(-1)[:: len(square) + 1]
 
 
 FOLDER = "ICPI_CACHE"

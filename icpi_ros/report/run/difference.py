@@ -50,13 +50,21 @@ def difference_text(
     found = differences(a, b)
     lines = [f"A = {a.run_id}, B = {b.run_id}"]
     width = max(map(len, found), default=0)
-    lines += [f"{name:<{width}}  A: {one}  B: {other}" for name, (one, other) in found.items()]
+    lines += [
+        f"{name:<{width}}  A: {_shown(one)}  B: {_shown(other)}"
+        for name, (one, other) in found.items()
+    ]
     lines += [] if found else ["their configurations are the same"]
     lines.append(f"{'trial':>5}  {'cost A':>10}  {'cost B':>10}  {'best A':>10}  {'best B':>10}")
     for row in costs:
         shown = [millimetres(_number(value)) for value in (*row["costs"], *row["best_costs"])]
         lines.append(f"{row['trial']:>5}  " + "  ".join(f"{text:>10}" for text in shown))
     return "\n".join(map(printable, lines))
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a configuration; a dash where a run has none."""
+    return "-" if value is None or value == "" else str(value)
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

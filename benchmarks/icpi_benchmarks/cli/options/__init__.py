@@ -1,0 +1,1 @@
+"""Options of `icpi bench NAME`, one module each."""
