@@ -292,7 +292,7 @@ def test_conditions_share_instances_and_the_first_attempt():
 
 def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
     monkeypatch.setattr(search_module, "rollout", closed_form)
-    plan = data_plan.Plan(examples=30, draws=6, seed=3)
+    plan = data_plan.DatasetPlan(examples=30, draws=6, seed=3)
     clean = build(PUSHING_GOALS, UR5E, plan)
     noisy = build(PUSHING_GOALS, UR5E, replace(plan, label_noise=0.2))
     assert fingerprint(with_label_noise(clean, PUSHING_GOALS, 0.2, 3)) == fingerprint(noisy)
@@ -305,7 +305,7 @@ def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
 @pytest.mark.slow
 def test_the_shipped_data_set_is_the_beginning_of_the_large_one():
     made = shipped(SLIDE).provenance
-    plan = data_plan.Plan(examples=500, draws=50, seed=made["seed"])
+    plan = data_plan.DatasetPlan(examples=500, draws=50, seed=made["seed"])
     part, expected = label_draw(SLIDE, UR5E, plan, 2, threads=2), shipped(SLIDE)
     rows = expected.group == 2
     assert np.array_equal(part.theta, expected.theta[rows])  # drawn, not computed
