@@ -333,11 +333,11 @@ def test_experience_prefers_the_better_format():
     known.worked("e", "m", "text")
     known.worked("e", "m", "json_object")
     known.worked("e", "m", "text")
-    assert known.formats("e", "m", FORMATS) == ("json_object",)
-    assert known.formats("e", "m", ("text",)) == ("text",)
-    assert known.formats("other", "m", FORMATS) == FORMATS
+    assert known.to_try("e", "m", FORMATS) == ("json_object",)
+    assert known.to_try("e", "m", ("text",)) == ("text",)
+    assert known.to_try("other", "m", FORMATS) == FORMATS
     known.forget()
-    assert known.formats("e", "m", FORMATS) == FORMATS
+    assert known.to_try("e", "m", FORMATS) == FORMATS
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
