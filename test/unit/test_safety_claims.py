@@ -20,7 +20,7 @@ import icpi_ros
 from icpi_ros.cli import main as command_line
 from icpi_ros.core.errors import MotionRefused, UnknownName, UsageError
 from icpi_ros.learn.dataset.execution import Backend, Execution
-from icpi_ros.motion.carried import MAX_CLOCK_STEP_BACK, carried_stop, hold_on_path
+from icpi_ros.motion.carried import BACK, carried_stop, hold_on_path
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.path_check import PERIOD, ZOOM, ZOOMS, grid
 from icpi_ros.motion.primitive import slow_move
@@ -219,8 +219,8 @@ def test_a_stop_carries_the_path_and_starts_to_brake_with_its_acceleration():
     begin = 0.3
     stop = carried_stop(GATE, STROKE, begin)
     motion = stop.checked.trajectory
-    assert f"at least {1e3 * MAX_CLOCK_STEP_BACK:.0f} ms of it" in SAFETY_WORDS
-    assert stop.first == pytest.approx(begin - MAX_CLOCK_STEP_BACK)
+    assert f"at least {1e3 * BACK:.0f} ms of it" in SAFETY_WORDS
+    assert stop.first == pytest.approx(begin - BACK)
     front = np.linspace(0.0, begin - stop.first, 50)
     for ours, path in zip(motion.sample(front), STROKE.sample(front + stop.first), strict=True):
         np.testing.assert_allclose(ours, path, atol=1e-6)
