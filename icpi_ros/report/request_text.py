@@ -45,10 +45,10 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
     if request.proposal.projected:
         lines.append(f"  moved back       {_moved_back(request, units)}")
     if request.proposal.run_id and np.isfinite(request.proposal.predicted_cost):
-        spread = ""
+        tolerance = ""
         if np.isfinite(request.proposal.predicted_std):
-            spread = f" +- {millimetres(request.proposal.predicted_std)}"
-        lines.append(f"  predicted cost   {millimetres(request.proposal.predicted_cost)}{spread}")
+            tolerance = f" +- {millimetres(request.proposal.predicted_std)}"
+        lines.append(f"  predicted cost   {millimetres(request.proposal.predicted_cost)}{tolerance}")
     lines += [
         f"  stroke           {request.duration:.2f} s at {request.stroke_scale:.0%} speed",
         f"  fastest joint    {request.fastest_joint}, {request.joint_speed:.2f} rad/s "
@@ -81,7 +81,7 @@ def _parameter_line(request: Any, i: int, unit: str) -> str:
 
 
 def _moved_back(request: Any, units: Sequence[str]) -> str:
-    """Return from where and why theta was moved back, as far as its client says so."""
+    """Return the original theta and the reason why it was moved back, as far as reported."""
     asked, names = request.proposal.proposed_theta, request.theta_names
     why = request.proposal.moved_reason or "why was not said"
     if len(asked) != len(names):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--task", default="slide", help="default: slide")
     add_arm(parser)
     parser.add_argument("--trials", type=whole(1, 1000), default=20, metavar="N")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run random trials through a graph at every factor and print what was measured."""
+    """Run random trials through a graph at every factor and print the measurements."""
     factors = args.real_time_factor or [1.0, 0.0]
     with tempfile.TemporaryDirectory() as folder, kept(args.json, []) as rows:
         for index, factor in enumerate(factors):

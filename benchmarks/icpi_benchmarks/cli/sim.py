@@ -22,7 +22,7 @@ KEYS = ("task", "arm", "threads", "raw_seconds", "ours_seconds", "ratio", "steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--tasks", metavar="T,..", help="default: all")
     add_arm(parser, "each task's own")
     parser.add_argument("--rollouts", type=whole(1, 1_000_000), default=512, metavar="N")

@@ -32,23 +32,23 @@ from icpi_ros.tasks import TASKS
 if TYPE_CHECKING:
     from icpi_ros.robots.base import Arm
 
-FEWEST = 100
+MIN_TRIALS = 100
 """Trials that are needed to see memory grow."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--task", default="slide", help="default: slide")
     add_arm(parser)
     add_mix(parser, "learn from a data set of another arm")
-    parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
+    parser.add_argument("--trials", type=whole(MIN_TRIALS, 1000), default=300, metavar="N")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     parser.add_argument("--improver", default="random", help="default: random")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run, print what was measured; 0 = nothing lost, grown or left."""
+    """Run and print the measurements; 0 = nothing lost, grown or left."""
     need_ros()
     IMPROVERS.get(args.improver)
     task = TASKS.get(args.task)

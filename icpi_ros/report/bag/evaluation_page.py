@@ -1,4 +1,4 @@
-"""An evaluated bag as one HTML page: perception, proposals, what they would cost, the ranking."""
+"""Evaluated bag as one HTML page: perception, proposals, their predicted costs, the ranking."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ KINDS = (
 )
 _FLOOR = 1e-2
 """Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
-MOST_RUNS = 50
+MAX_RUNS = 50
 """Runs with a section of their own."""
 
 
 def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     """Return the page of an evaluated bag."""
-    shown = evaluation.runs[:MOST_RUNS]
+    shown = evaluation.runs[:MAX_RUNS]
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [

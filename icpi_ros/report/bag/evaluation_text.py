@@ -1,4 +1,4 @@
-"""An evaluated bag as text: perception, proposals with what they would have cost, the ranking."""
+"""Evaluated bag as text: perception, proposals with their predicted costs, the ranking."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
 from icpi_ros.evaluate.propose import Proposed
 from icpi_ros.evaluate.ranking import Place
 
-MOST_RUNS = 20
+MAX_RUNS = 20
 """Runs that are shown one by one."""
 
 
 def replay_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the lines that ``icpi replay`` prints."""
-    for one in evaluation.runs[:MOST_RUNS]:
+    for one in evaluation.runs[:MAX_RUNS]:
         yield from _run(one)
         yield ""
-    if len(evaluation.runs) > MOST_RUNS:
-        yield f"... and {len(evaluation.runs) - MOST_RUNS} more runs: see --json"
+    if len(evaluation.runs) > MAX_RUNS:
+        yield f"... and {len(evaluation.runs) - MAX_RUNS} more runs: see --json"
     yield from _ranking(evaluation)
     for line in evaluation.skipped:
         yield f"! {line}"
@@ -78,7 +78,7 @@ def counted(count: int, what: str) -> str:
 
 
 def reproduced(proposed: Sequence[Proposed]) -> str:
-    """Return in words how many proposals are exactly what was executed."""
+    """Return the number of proposals that equal the executed ones, in words."""
     compared = [p for p in proposed if p.same is not None]
     if not proposed:
         return "nothing to propose: no trial has a history"
@@ -89,7 +89,7 @@ def reproduced(proposed: Sequence[Proposed]) -> str:
 
 
 def outcome_text(estimate: Estimate) -> str:
-    """Return what a theta would cost, and how that is known."""
+    """Return the cost of a theta in words, and its source."""
     if estimate.kind == MEASURED:
         return f"measured {millimetres(estimate.cost)} (trial {estimate.nearest.trial})"
     span = f"{millimetres(estimate.low)} to {millimetres(estimate.high)}"

@@ -15,7 +15,7 @@ from icpi_ros.report.run.text import spending_line
 
 
 def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
-    """Return what a run asked of its model, as markup; one sentence if it asked none.
+    """Return the requests of a run to its model, as markup; one sentence if there are none.
 
     Args:
         trials: last attempt of each.
@@ -52,8 +52,8 @@ def _model_row(trial: Trial) -> list[Cell]:
     spent = Spending.from_dict(details.get("spent", {}))
     known = spent.money == spent.money
     counts = (spent.calls, spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens)
-    known_spread = [value for value in details.get("spread", ()) if value is not None]
-    spread = ", ".join(f"{value:.3g}" for value in known_spread)
+    known = [value for value in details.get("spread", ()) if value is not None]
+    spread = ", ".join(f"{value:.3g}" for value in known)
     return [
         Cell(str(trial.number), trial.number),
         *(Cell(str(count), count) for count in counts),
@@ -81,7 +81,7 @@ def _told(exchange: Mapping[str, Any]) -> str:
 
 
 def timing_section(trials: Sequence[Trial]) -> Markup:
-    """Return a table of times [s], a row per trial; what is not known is left out as ``-``."""
+    """Return a table of times [s], a row per trial; ``-`` = not known."""
     columns = [
         TableColumn("trial"),
         TableColumn("proposal [s]", "wall time of the improver"),
