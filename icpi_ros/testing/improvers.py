@@ -67,7 +67,7 @@ def _ask(improver: Improver, history: list[Outcome]) -> Proposal:
 def answers_finite_and_deterministic(improver: Improver, case: str) -> None:
     """Return nothing; fail unless two proposals for one of HISTORIES are finite and the same."""
     first = _ask(improver, HISTORIES[case])
-    require(0.0 <= first.latency < SECONDS, f"{case}: it says it took {first.latency} s")
+    require(0.0 <= first.latency < SECONDS, f"{case}: it reports {first.latency} s")
     require(first.theta.shape == (2,), f"{case}: theta has shape {first.theta.shape}, not (2,)")
     require(first.theta.dtype == np.float64, f"{case}: theta is of type {first.theta.dtype}")
     require(np.isfinite(first.theta).all(), f"{case}: theta is {first.theta}")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "Measured: the proposed theta was executed in the recording, and its cost was seen. Estimated: "
-    "nobody executed it. The estimate is that of the in-context outcome model, conditioned on all "
+    "it was not executed. The estimate is that of the in-context outcome model, conditioned on all "
     f"trials of the run, with an interval of {LEVEL:.0%}; beside it stands the nearest executed "
     "theta with its measured cost, and a bound that holds if outcomes change with theta nowhere "
     "faster than between two recorded trials."
@@ -123,11 +123,11 @@ def _run(one: EvaluatedRun, n: int) -> Markup:
             ),
         ]
     )
-    said = f"Recorded with {run.improver or 'an unknown improver'}, seed {run.settings.seed} "
-    said += f"({run.settings.seed_from}). "
-    said += "; ".join(f"{name}: {_verdict(a)}" for name, a in one.answers.items())
+    text = f"Recorded with {run.improver or 'an unknown improver'}, seed {run.settings.seed} "
+    text += f"({run.settings.seed_from}). "
+    text += "; ".join(f"{name}: {_verdict(a)}" for name, a in one.answers.items())
     return (
-        paragraph(said + ".")
+        paragraph(text + ".")
         + pictures
         + heading("Perception now against then")
         + _perception(one)

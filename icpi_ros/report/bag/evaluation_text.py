@@ -44,9 +44,9 @@ def _run(one: EvaluatedRun) -> Iterator[str]:
             yield from _answer(name, answer)
 
 
-def _seed(said: str) -> str:
+def _seed(source: str) -> str:
     found = "found: it gives the first attempt"
-    return {"given": "as given", "found": found}.get(said, "assumed: proposals may differ")
+    return {"given": "as given", "found": found}.get(source, "assumed: proposals may differ")
 
 
 def _perception(one: EvaluatedRun) -> str:
@@ -68,8 +68,8 @@ def _fine(metres: float) -> str:
 def _answer(name: str, answer: Answer) -> Iterator[str]:
     yield f"  {name}: {reproduced(answer.proposed)}"
     for n, proposed in enumerate(answer.proposed):
-        said = outcome_text(answer.estimates[n]) if n < len(answer.estimates) else "not known"
-        yield f"    trial {proposed.number}: {said}"
+        cost = outcome_text(answer.estimates[n]) if n < len(answer.estimates) else "not known"
+        yield f"    trial {proposed.number}: {cost}"
 
 
 def counted(count: int, what: str) -> str:

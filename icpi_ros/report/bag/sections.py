@@ -40,7 +40,7 @@ def _windows(trials: Sequence[RecordedTrial]) -> Markup:
         TableColumn("at rest", numeric=False),
         TableColumn("why not used", numeric=False, wraps=True),
     ]
-    return table(columns, [_window(trial) for trial in trials], "what perception said")
+    return table(columns, [_window(trial) for trial in trials], "windows as perception reported them")
 
 
 def _window(trial: RecordedTrial) -> list[Cell]:

@@ -115,11 +115,11 @@ def tracking_text(tracking: Tracking) -> str:
 
 def tracking_lines(trials: Sequence[Trial]) -> list[str]:
     """Return the worst of a run's trials, and every one that was stopped or not seen."""
-    told = [trial for trial in trials if trial.tracking.motion]
-    seen = [trial for trial in told if trial.tracking.known]
+    known = [trial for trial in trials if trial.tracking.motion]
+    seen = [trial for trial in known if trial.tracking.known]
     worst = max(seen, key=lambda trial: trial.tracking.error, default=None)
     shown = [
-        t for t in told if t is worst or not t.tracking.known or "stopped" in t.tracking.motion
+        t for t in known if t is worst or not t.tracking.known or "stopped" in t.tracking.motion
     ]
     return [
         f"arm in trial {trial.number}{' (worst)' if trial is worst else ''}: "
