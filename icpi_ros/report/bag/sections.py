@@ -40,7 +40,7 @@ def _windows(trials: Sequence[RecordedTrial]) -> Markup:
         TableColumn("at rest", numeric=False),
         TableColumn("why not used", numeric=False, wraps=True),
     ]
-    return table(columns, [_window(trial) for trial in trials], "windows as perception reported them")
+    return table(columns, [_window(trial) for trial in trials], "windows as reported by perception")
 
 
 def _window(trial: RecordedTrial) -> list[Cell]:
