@@ -118,7 +118,7 @@ def rollout(
     seed: int = 0,
     arm: str | Arm | None = None,
 ) -> ObjectTrajectory | list[ObjectTrajectory]:
-    """Simulate what a theta does to the object of a task.
+    """Simulate the path of a task's object under a theta.
 
     Args:
         task: what is executed, or its name.

@@ -1,7 +1,7 @@
 """The results file of ``icpi bench``: one JSON object with everything needed to repeat it.
 
-``config`` says what was run, ``instances`` what each number stands for, ``rows`` what each trial
-of each improver came to.  Costs in metres, times in seconds; a value that does not exist is null.
+``config`` has the plan, ``instances`` the problem of each number, ``rows`` the result of each trial
+of each improver.  Costs in metres, times in seconds; a value that does not exist is null.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Results:
 
 
 def arms_of(config: Mapping[str, Any]) -> dict[str, ArmId]:
-    """Return with which arm each task was executed, as far as the file says it."""
+    """Return the arm that executed each task, as far as the file names it."""
     found = config.get("arms")
     if not isinstance(found, dict):
         return {}
@@ -88,7 +88,7 @@ def arms_of(config: Mapping[str, Any]) -> dict[str, ArmId]:
 
 
 def mixed_lines(config: Mapping[str, Any]) -> list[str]:
-    """Return what was mixed on purpose, one line per task; none in older files."""
+    """Return the examples that were mixed on purpose, one line per task; none in older files."""
     found = config.get("mixed")
     arms = found if isinstance(found, dict) else {}
     return [f"mixed on purpose: {task} with examples of {arm}" for task, arm in arms.items()]
@@ -109,7 +109,7 @@ def write(results: Results, path: str | Path) -> None:
 
 
 def results_text(results: Results) -> str:
-    """Return what :func:`write` writes."""
+    """Return the text that :func:`write` writes."""
     return "".join(_lines(results))
 
 
@@ -149,7 +149,7 @@ def read(path: str | Path) -> Results:
 
 
 def _parsed(text: str) -> Any:
-    """Return what a text of JSON holds; raises ValueError for what no summary can work with."""
+    """Return the content of a JSON text; raise ValueError where no summary can work with it."""
     content = json.loads(text, parse_int=_whole)
     if r"\ud" in text.lower():  # perhaps half of a pair, which cannot be written again
         json.dumps(content, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""What executes thetas under one hidden physics, in one scene."""
+"""Simulator of thetas under one hidden physics, in one scene."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import simulated_feasibility
 
 Simulate = Callable[[Array], list[ObjectTrajectory | Refusal]]
-"""From thetas ``(N, d)`` to the object's paths, or why there is none."""
+"""Function from thetas ``(N, d)`` to the object's paths, or the reasons why there is none."""
 
 
 def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
-    """Return what executes thetas with ``arm`` under ``physics`` ``(P,)``, all in one scene.
+    """Return a simulator of thetas with ``arm`` under ``physics`` ``(P,)``, all in one scene.
 
     A theta that the arm cannot execute is not simulated; a batch in which one diverges is
     repeated one by one, so that only that one fails.

@@ -15,7 +15,7 @@ from icpi_ros.cli.options.approve import AT_ONCE, WAIT
 from icpi_ros.cli.ros import need_ros
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.report.request_text import request_json, request_text
+from icpi_ros.report.operator_request import request_json, request_text
 from icpi_ros.tasks import TASKS
 
 

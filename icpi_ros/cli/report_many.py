@@ -11,7 +11,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.learn.dataset.mixing import refuse_ways, two_ways
 from icpi_ros.llm.client.budget import spent_on
-from icpi_ros.report.run.record_json import record_json
+from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import run_summary
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS

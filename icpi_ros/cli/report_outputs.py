@@ -13,11 +13,10 @@ from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.core.errors import UsageError
 from icpi_ros.learn.dataset.mixing import refuse_ways
 from icpi_ros.llm.client.budget import spent_on
-from icpi_ros.report.export import write_csv, write_parquet
 from icpi_ros.report.page import save
 from icpi_ros.report.picture import save_figure
+from icpi_ros.report.run.export import record_json, write_csv, write_parquet
 from icpi_ros.report.run.page import run_page
-from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import run_summary
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.store import TrialStore

@@ -32,7 +32,7 @@ from icpi_ros.learn.dataset.dataset import check_arm, load
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
-from icpi_ros.report.run.record_json import record_json
+from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw

@@ -1,4 +1,4 @@
-"""What an arm can do of a task as a picture: the theta box, and the strokes from above.
+"""Reach of an arm in a task as a picture: the theta box, and the strikes from above.
 
 matplotlib is imported at the first call only, and without a display.
 """
@@ -27,7 +27,7 @@ _COLOURS = (
 
 
 def save_reach(path: str | Path, task: Task, arm: Arm, found: Reach) -> None:
-    """Draw what an arm can do into an SVG or PNG.
+    """Draw the reach of an arm into an SVG or PNG.
 
     Args:
         path: file to write; its ending is the format.
@@ -53,7 +53,7 @@ def save_reach(path: str | Path, task: Task, arm: Arm, found: Reach) -> None:
 
 
 def _kinds(found: Reach) -> dict[str, tuple[str, str]]:
-    """Return colour and label per reason; "" is what the arm can do."""
+    """Return colour and label per reason of refusal; "" = possible."""
     total = len(found.thetas)
     kinds = {"": (_POSSIBLE, f"possible, {found.possible / total:.0%}")}
     for i, (reason, share) in enumerate(found.shares.items()):
@@ -62,7 +62,7 @@ def _kinds(found: Reach) -> dict[str, tuple[str, str]]:
 
 
 def _draw_box(axes: Axes, task: Task, found: Reach, kinds: dict[str, tuple[str, str]]) -> None:
-    """Draw the first two parameters; what differs in further ones are squares in squares."""
+    """Draw the first two parameters; further ones are squares in squares."""
     names = [p.heading for p in task.space.parameters[:2]]
     flat = np.pad(found.thetas, ((0, 0), (0, 1)))[:, :2]  # a task may have one parameter
     layers = max(1, len(flat) // found.points**2)

@@ -1,4 +1,4 @@
-"""A data set as text, and as a picture: its examples, where labels lead, what remains."""
+"""Data set as text, and as a picture: examples, labels, and the costs after them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOWEST = 1e-3
 
 
 def save_dataset_picture(path: str | Path, dataset: Dataset, task: Task) -> None:
-    """Draw theta with its labels, the errors, and what the labels cost, into a PNG.
+    """Draw theta with its labels, the errors, and the costs of the labels, into a PNG.
 
     Raises:
         UsageError: the file cannot be written.
@@ -57,7 +57,7 @@ def save_dataset_picture(path: str | Path, dataset: Dataset, task: Task) -> None
 def _draw_theta(
     axes: Axes, dataset: Dataset, space: ParameterSpace, first: int, second: int
 ) -> None:
-    """Dots where theta was executed, arrows to theta + dtheta for some of them."""
+    """Draw executed thetas as dots, with arrows to theta + dtheta for some of them."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
 
@@ -92,7 +92,7 @@ def _draw_theta(
 
 
 def _draw_errors(axes: Axes, dataset: Dataset, task: Task) -> Any:
-    """Scatter of the first two error dimensions that count in the cost."""
+    """Scatter the first two error dimensions that count in the cost."""
     counted = [int(i) for i in np.flatnonzero(task.cost_mask)][:2]
     x = dataset.error[:, counted[0]]
     y = dataset.error[:, counted[1]] if len(counted) > 1 else np.zeros(len(x))
@@ -105,7 +105,7 @@ def _draw_errors(axes: Axes, dataset: Dataset, task: Task) -> Any:
 
 
 def _draw_label_costs(axes: Axes, dataset: Dataset) -> None:
-    """Histogram of what theta + dtheta cost, one count per example."""
+    """Draw a histogram of the costs of theta + dtheta, one count per example."""
     axes.set(xlabel="cost of theta + dtheta [mm]", ylabel="examples", title="quality of the labels")
     known = 1e3 * dataset.label_cost[np.isfinite(dataset.label_cost)]
     if len(known) == 0:
@@ -123,7 +123,7 @@ def _draw_label_costs(axes: Axes, dataset: Dataset) -> None:
 
 
 def describe_dataset(dataset: Dataset, task: Task, source: str) -> Iterator[str]:
-    """Yield the lines that say what a data set holds, covers, and how it was made."""
+    """Yield the content, coverage and provenance of a data set as lines."""
     yield f"{source}: {len(dataset)} examples of {task.name}"
     yield f"fingerprint: {fingerprint(dataset)}"
     yield f"arm: {', '.join(map(str, dataset.arms)) or 'unknown'}"

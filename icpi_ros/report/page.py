@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def sort_text(self) -> str:
-        """Number that the script sorts by; empty = by the text."""
+        """Number that the script sorts by; "" = the text."""
         return "" if math.isnan(self.sort) else f"{self.sort:.9g}"
 
 
@@ -144,7 +144,7 @@ def document(title: str, parts: Iterable[Markup], heading: str = "") -> str:
     Args:
         title: of the window, a text.
         parts: made of what the other functions return.
-        heading: first line of the page; empty = the title.
+        heading: first line of the page; "" = the title.
     """
     script = template_text("page.js")
     # The browser hashes all that is between the tags, the line end before the first line too.

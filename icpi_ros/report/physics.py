@@ -76,7 +76,7 @@ def _draw_intervals(axes: Axes, task: Task, found: PhysicsEstimate) -> None:
 
 
 def physics_lines(found: PhysicsEstimate, task: Task) -> list[str]:
-    """Return the estimate, what is not known, and how well the recordings are explained."""
+    """Return the estimate, the unknown parameters, and the residual of the recordings, as lines."""
     parameters = zip(found.parameters, task.physics_space.parameters, strict=True)
     lines = [f"{'':12}{'estimate':>10}  {f'{LEVEL:.0%} interval':<20}{'range':<18}"]
     lines += [_row(p, f"{box.lower:g} to {box.upper:g}") for p, box in parameters]

@@ -1,4 +1,4 @@
-"""A task's cost landscape as a picture: what the hidden physics changes.
+"""Cost landscape of a task as a picture, under several physics samples.
 
 matplotlib is imported at the first call only, and without a display.
 """
@@ -49,7 +49,7 @@ def save_landscape(path: str | Path, task: Task, landscape: Landscape) -> None:
 
 
 def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> QuadContourSet:
-    """Draw one physics draw; return what the colour bar needs."""
+    """Draw one physics sample; return the mappable of the colour bar."""
     from matplotlib.colors import LogNorm
 
     low, high = _range(landscape)

@@ -1,4 +1,4 @@
-"""What every arm must do."""
+"""Contract of every arm."""
 
 from __future__ import annotations
 

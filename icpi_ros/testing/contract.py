@@ -1,4 +1,4 @@
-"""The contract of everything that other people register."""
+"""Contract checks of all that is registered from outside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ContractCheck:
 
     Attributes:
         part: for example ``task push``.
-        what: what holds, one sentence.
+        what: the claim, one sentence.
         run: raises an error where it does not.
     """
 

@@ -1,4 +1,4 @@
-"""What every improver must do, whatever is inside it; without a network."""
+"""Contract of every improver, checked without a network."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _ask(improver: Improver, history: list[Outcome]) -> Proposal:
 def answers_finite_and_deterministic(improver: Improver, case: str) -> None:
     """Return nothing; fail unless two proposals for one of HISTORIES are finite and the same."""
     first = _ask(improver, HISTORIES[case])
-    require(0.0 <= first.latency < SECONDS, f"{case}: it says it took {first.latency} s")
+    require(0.0 <= first.latency < SECONDS, f"{case}: it reports {first.latency} s")
     require(first.theta.shape == (2,), f"{case}: theta has shape {first.theta.shape}, not (2,)")
     require(first.theta.dtype == np.float64, f"{case}: theta is of type {first.theta.dtype}")
     require(np.isfinite(first.theta).all(), f"{case}: theta is {first.theta}")
@@ -113,7 +113,7 @@ def leaves_its_inputs_alone(kind: Kind) -> None:
 
 
 def says_who_made_it(kind: Kind) -> None:
-    """A proposal says who made it, and why where it is a fallback."""
+    """A proposal names its improver, and the reason where it is a fallback."""
     proposal = _ask(kind(toy.context(examples())), HISTORIES["several"])
     require(proposal.provenance in IMPROVERS, f"provenance {proposal.provenance!r} is no improver")
     require(
@@ -136,7 +136,7 @@ def unknown_options_are_refused(kind: Kind) -> None:
 
 
 def has_a_summary(kind: Kind) -> None:
-    """It says in one line what it does."""
+    """It has a summary of one line."""
     require(kind.summary and "\n" not in kind.summary, f"its summary is {kind.summary!r}")
 
 

@@ -1,4 +1,4 @@
-"""How a check fails."""
+"""Failure of a check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every task must do."""
+"""Contract of every task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from icpi_ros.testing.require import require
 DEFINED = {"name", "revision", "arm", "theta", "goal", "default_goal", "goal_varies"} | {
     *("physics", "error", "cost_mask", "rest", "max_duration")
 }
-"""What a data set depends on."""
+"""Parts of a task's definition, which its data sets depend on."""
 REACHED, NOISE = 0.02, 0.01
 """Largest cost of a goal's best theta, and largest noise of the cost, as shares of what a random
 theta costs."""

@@ -1,4 +1,4 @@
-"""``pytest --pyargs icpi_ros.testing``: what installed packages and $ICPI_PLUGINS add."""
+"""Contract of the parts that installed packages and $ICPI_PLUGINS add, for pytest --pyargs."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ load_all()
 
 @pytest.mark.parametrize("check", tuple(checks()), ids=lambda check: f"{check.part}: {check.what}")
 def test_contract(check: ContractCheck) -> None:
-    """Every part from outside does what those that come with the package do."""
+    """Every part from outside passes the checks of those that come with the package."""
     check.run()

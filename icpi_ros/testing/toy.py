@@ -1,4 +1,4 @@
-"""A slide in closed form: the improvers' playground, without MuJoCo.
+"""Slide in closed form, for checks of improvers without MuJoCo.
 
 A puck leaves at START with speed v and heading h, decelerates with mu g and drifts sideways on a
 tilted table: end = START + v^2 / (2 mu g) * (-sin h + sin(tilt) / mu, cos h).
@@ -36,7 +36,7 @@ PHYSICS = ParameterSpace(
 
 
 def endpoint(theta: ArrayLike, physics: ArrayLike) -> Array:
-    """Where the puck stops, (..., 2) [m], for theta (..., 2) and physics (2,)."""
+    """Return the puck's final position (..., 2) [m] for theta (..., 2) and physics (2,)."""
     friction, tilt = np.asarray(physics)
     speed, heading = np.moveaxis(np.asarray(theta), -1, 0)
     length = speed**2 / (2.0 * friction * GRAVITY)
@@ -52,7 +52,7 @@ def outcome(
     noise: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Outcome:
-    """One executed trial as improvers see it; noise is the standard deviation [m]."""
+    """Return an executed trial as improvers see it; noise is the standard deviation [m]."""
     error = endpoint(theta, physics) - goal
     if noise and rng is not None:
         error = error + rng.normal(0.0, noise, 2)
@@ -71,7 +71,7 @@ def best_theta(physics: ArrayLike, goal: Array = GOAL) -> Array:
 
 
 def dataset(seed: int = 0, draws: int = 30, size: int = 300, goal: Array = GOAL) -> Dataset:
-    """``size`` brute-force triplets from ``draws`` physics draws."""
+    """Return ``size`` brute-force triplets from ``draws`` physics samples."""
     rng = np.random.default_rng(seed)
     rows = []
     for n in range(size):
@@ -94,7 +94,7 @@ def dataset(seed: int = 0, draws: int = 30, size: int = 300, goal: Array = GOAL)
 
 
 def context(data: Dataset | None = None, **options: Any) -> Context:
-    """What an improver is built with."""
+    """Return the context that an improver is built with."""
     return Context(SPACE, GOAL, MASK, dataset() if data is None else data, options)
 
 
@@ -106,7 +106,7 @@ def run(
     goal: Array = GOAL,
     noise: float = 0.0,
 ) -> list[Outcome]:
-    """One improvement run from a random first attempt; returns all outcomes, first one included."""
+    """Return all outcomes of one improvement run from a random first attempt, which is included."""
     history = [outcome(SPACE.sample(rng), physics, goal, noise, rng)]
     for _ in range(adjustments):
         theta, _ = SPACE.project(improver.propose(history, rng).theta)
@@ -122,7 +122,7 @@ def best_costs(
     noise: float = 0.0,
     goal: Array = GOAL,
 ) -> Array:
-    """Best cost so far [m], (instances, adjustments + 1), on physics drawn from ``seed``."""
+    """Return the best cost so far [m], (instances, adjustments + 1), on physics of ``seed``."""
     rows = []
     for child in np.random.SeedSequence(seed).spawn(instances):
         rng = np.random.default_rng(child)

@@ -10,7 +10,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import OperatorRequest, Proposal
-from icpi_ros.report.request_text import request_text
+from icpi_ros.report.operator_request import request_text
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest

@@ -27,7 +27,7 @@ from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.options import option
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.report.run.record_json import record_json
+from icpi_ros.report.run.export import record_json
 from icpi_ros.runs import in_process
 from icpi_ros.runs import run as run_module
 from icpi_ros.runs.in_process import run_in_process

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from icpi_ros.report.request_text import request_text
+from icpi_ros.report.operator_request import request_text
 
 PROPOSAL = SimpleNamespace(
     run_id="r",

@@ -15,8 +15,8 @@ from toy_task import TOY
 from icpi_ros.cli.main import main
 from icpi_ros.core.text import printable, printable_lines
 from icpi_ros.core.types import Tracking
+from icpi_ros.report.operator_request import request_text
 from icpi_ros.report.page import preformatted
-from icpi_ros.report.request_text import request_text
 from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
 

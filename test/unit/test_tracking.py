@@ -14,7 +14,7 @@ from toy_task import TOY, rollout
 from icpi_ros.cli.main import main
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
 from icpi_ros.llm.client.budget import Spending
-from icpi_ros.report.run.record_json import record_json
+from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import tracking_lines, tracking_text
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.store.rows import SCHEMA_VERSION

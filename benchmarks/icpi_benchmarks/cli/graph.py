@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run random trials through a graph at every factor and print what was measured."""
+    """Run random trials through a graph at every factor and print the measurements."""
     factors = args.real_time_factor or [1.0, 0.0]
     with tempfile.TemporaryDirectory() as folder, kept(args.json, []) as rows:
         for index, factor in enumerate(factors):

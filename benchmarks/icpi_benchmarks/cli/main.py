@@ -40,10 +40,8 @@ if TYPE_CHECKING:
     from icpi_ros.learn.dataset.dataset import Dataset
 
 INTERRUPTED = 130
-
-
-SPARE = 5.0
-"""Time beyond a model's own deadline [s]."""
+EXTRA_TIME = 5.0
+"""Added to a model's own deadline [s]."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,12 +70,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _results_file(output: JsonOutput | None, folder: Path) -> Path | None:
-    """Return where results are made; for standard output in a temporary ``folder``."""
+    """Return the path of the results; for standard output in a temporary ``folder``."""
     return None if output is None else output.path or folder / "-"
 
 
 def _rest(output: JsonOutput | None, out: Path | None, plan: ContestPlan) -> str:
-    """Say what of an interrupted benchmark is kept; what went to standard output is written."""
+    """Return a sentence on the kept part of a broken benchmark; write it if to standard output."""
     if output is None or out is None:
         return "nothing is kept without --json"
     if output.path:
@@ -135,10 +133,10 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
         UsageError: a wrong option, or a server of this machine that is needed does not answer.
     """
     model = args.model or os.environ.get("ICPI_MODEL", "").strip() or LOCAL_MODEL
-    tape = str(args.cassette.absolute()) if args.cassette else ""
+    cassette = str(args.cassette.absolute()) if args.cassette else ""
     found = []
     for entrant in entrants(labels):
-        given = {"model": model, "cassette": tape}
+        given = {"model": model, "cassette": cassette}
         extra = [option_text(k, v) for k, v in given.items() if v and entrant.takes(k)]
         found.append(":".join([entrant.label, *extra]))
     for entrant in entrants(found):
@@ -161,7 +159,7 @@ def _time_limit(labels: Sequence[str], args: argparse.Namespace) -> float:
     kinds = [(e, e.kind) for e in entrants(labels) if issubclass(e.kind, Llm)]
     longest = max((kind.chosen(e.options).deadline for e, kind in kinds), default=0.0)
     if args.time_limit is None:
-        return max(DEFAULT_TIME_LIMIT, longest + SPARE)
+        return max(DEFAULT_TIME_LIMIT, longest + EXTRA_TIME)
     if args.time_limit < longest + 1.0:
         raise UsageError(
             f"--time-limit {args.time_limit:g}: a language model has a deadline of {longest:g} s, "
@@ -183,7 +181,7 @@ def _names(option: str, text: str | None) -> tuple[str, ...]:
 
 
 class _Display:
-    """How far instances and data sets are, and how fast it went."""
+    """Progress bars of instances and data sets, and the speed at the end."""
 
     def __init__(self, total: int) -> None:
         self._bar = progress_bar(total, "instance", smoothing=0.05)
@@ -199,7 +197,7 @@ class _Display:
         self._bar.close()
 
     def on_cell(self, progress: ContestProgress) -> None:
-        """Show how many instances are done; those of an earlier process do not count as speed."""
+        """Show the number of finished instances; those of an earlier process are not speed."""
         self._close_draws()
         if self._first < 0:
             self._first = self._done = progress.done
@@ -210,7 +208,7 @@ class _Display:
         self._seconds = time.monotonic() - self._begin
 
     def on_draw(self, task: str, progress: BuildProgress) -> None:
-        """Show how far a data set is; the time it takes does not count as speed."""
+        """Show the progress of a data set; its time does not count as speed."""
         if self._draws is None:
             self._away = time.monotonic()
             what = f"data set of {task}"
@@ -218,7 +216,7 @@ class _Display:
         self._draws.update(progress.done - self._draws.n)
 
     def speed(self) -> str:
-        """Say how much was done in which time."""
+        """Return the work of this process, its time [s] and its rate."""
         new, rate = self._done - max(self._first, 0), self._rollouts / max(self._seconds, 1e-9)
         return (
             f"{new} instances, {self._rollouts} rollouts in {self._seconds:.1f} s: "

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run, print what was measured; 0 = nothing lost, grown or left."""
+    """Run and print the measurements; 0 = nothing lost, grown or left."""
     need_ros()
     IMPROVERS.get(args.improver)
     task = TASKS.get(args.task)

@@ -20,7 +20,7 @@ from icpi_ros.tasks.feasibility import simulated_feasibility
 
 @dataclass(frozen=True)
 class CellResult:
-    """What one cell of work came to, JSON-able.
+    """Result of one cell, JSON-able.
 
     Attributes:
         instance: its entry in the results.

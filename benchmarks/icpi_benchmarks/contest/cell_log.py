@@ -12,6 +12,7 @@ from icpi_ros.core.errors import IcpiError, ResultsError
 from icpi_ros.learn.dataset.side_folder import SideFolder, side_folder
 
 CELLS = "units.jsonl"
+"""Name of the file of finished cells, as in earlier versions."""
 DATASETS = "*.parquet"
 LEFTOVERS = ".*.tmp"
 Key = tuple[str, str, int]
@@ -70,12 +71,12 @@ class CellLog(SideFolder):
             raise self.refused(exc) from exc
 
     def pieces(self) -> list[Path]:
-        """Return the file of cells, the data sets built for them, and what a crash left behind."""
+        """Return the file of cells, the data sets built for them, and the leftovers of a crash."""
         return [path for kind in (CELLS, DATASETS, LEFTOVERS) for path in self.folder.glob(kind)]
 
 
 def kept(out: Path, total: int) -> str:
-    """Say what of a broken benchmark is kept, and how to go on."""
+    """Return a sentence on the kept part of a broken benchmark, and the way to continue it."""
     folder = side_folder(out)
     try:
         count = (folder / CELLS).read_bytes().count(b"\n")
@@ -95,13 +96,13 @@ def finished_cells(out: Path) -> list[CellResult]:
 
 
 def key(cell: CellResult) -> Key:
-    """Return what a cell is found by."""
+    """Return the key of a cell."""
     entry = cell.instance
     return entry["task"], entry["condition"], entry["instance"]
 
 
 def _cells(text: bytes) -> tuple[dict[Key, CellResult], int]:
-    """Return the whole lines and where they end; what comes after a damaged one is lost."""
+    """Return the cells of the whole lines and their length [bytes], up to a damaged line."""
     found, end = {}, 0
     for line in text.splitlines(keepends=True):
         if not line.endswith(b"\n"):

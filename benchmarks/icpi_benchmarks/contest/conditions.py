@@ -1,4 +1,4 @@
-"""What a benchmark varies, and the presets: each study answers one question."""
+"""Conditions of a contest, and the presets: each study answers one question."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Condition:
     """Circumstances under which all improvers are compared.
 
     Attributes:
-        name: short and unique, for example ``examples=100``; empty = the plain one.
+        name: short and unique, for example ``examples=100``; the plain one has none.
         draws: of the instances: ``test``, ``shifted`` (physics outside the data) or ``train``.
         examples: size of the data set, the first of 500; None = the shipped one of 300.
         label_noise: standard deviation of noise on the labels, as a share of the half-range of
@@ -47,7 +47,7 @@ class Preset:
         summary: the question it answers.
         improvers: in the order of the report.
         conditions: at least one.
-        tasks: empty = all.
+        tasks: names; () = all.
         instances: per task and condition.
         trials: per instance, the common first attempt included.
     """

@@ -57,7 +57,7 @@ def large_path(task: Task, folder: Path) -> Path:
 def under(
     condition: Condition, task: Task, dataset: Dataset, whole: Dataset | None = None
 ) -> Dataset:
-    """Return what improvers learn from under a condition.
+    """Return the examples of a condition.
 
     Args:
         condition: says how many of the first examples, and how noisy their labels are.

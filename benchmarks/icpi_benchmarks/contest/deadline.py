@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-BUILD_FACTOR, LEAST_BUILD_LIMIT = 10.0, 120.0
-LONGEST_WAIT = 30.0
-"""For calls that were given up [s]."""
+BUILD_FACTOR, MIN_BUILD_LIMIT = 10.0, 120.0
+MAX_WAIT = 30.0
+"""Longest wait for calls that were given up [s]."""
 _GIVEN_UP = "given up: "
-"""Begins the names of their threads: the list of threads is what this process knows of them."""
+"""Prefix of their threads' names: the list of threads is the only record of them."""
 
 
 class TookTooLong(Exception):
@@ -39,7 +39,7 @@ class Deadline:
         self._done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
     def call(self, function: Callable[[], T], limit: float | None = None) -> T:
-        """Return ``function()``; what it raises is raised here.
+        """Return ``function()``; its exceptions are raised here.
 
         Args:
             function: what to call.
@@ -79,20 +79,20 @@ class Deadline:
 
 
 def build_limit(limit: float) -> float:
-    """Return how long building may take [s] whose proposals may take ``limit`` [s].
+    """Return the time limit of building an improver [s] whose proposals may take ``limit`` [s].
 
     The first of a kind in a process may fit a model or load one.
     """
-    return max(BUILD_FACTOR * limit, LEAST_BUILD_LIMIT)
+    return max(BUILD_FACTOR * limit, MIN_BUILD_LIMIT)
 
 
 def still_busy(limit: float) -> set[str]:
     """Wait for the calls of this process that were given up; return the labels of those that go on.
 
-    What goes on slows everybody down, so there is a wait, of ``limit`` [s] and at most
-    :data:`LONGEST_WAIT` for all of them together.
+    A call that goes on slows down all others, so there is a wait, of ``limit`` [s] and at most
+    :data:`MAX_WAIT` for all of them together.
     """
-    end = time.monotonic() + min(limit, LONGEST_WAIT)
+    end = time.monotonic() + min(limit, MAX_WAIT)
     found = [each for each in threading.enumerate() if each.name.startswith(_GIVEN_UP)]
     for thread in found:
         thread.join(max(end - time.monotonic(), 0.0))

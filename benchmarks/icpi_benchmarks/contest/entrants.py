@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: improvers by name, with options, and the oracles."""
+"""Entrants of a contest: improvers by name, with options, and the oracles."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 
 _OPTION = re.compile(r":(?=[a-z_]+=)")
-"""Where an option begins; the colon of a URL is none."""
+"""Start of an option; the colon of a URL is none."""
 
 
 TRANSPORT = frozenset(
     {"base_url", "cassette", "cassette_mode", "deadline", "key_variable", "models"}
     | {"max_calls", "max_money", "max_seconds", "max_tokens"}
 )
-"""Options that say how and for how long a model is asked, not what."""
+"""Options of the connection to a model, which do not change the question."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Entrant:
         label: as written by the user, ``NAME[:KEY=VALUE...]``; its name in results.
         kind: class of the improver.
         options: see :attr:`Context.options`.
-        informed: True for an oracle, which is told task, arm and hidden physics.
+        informed: True for an oracle, which receives task, arm and hidden physics.
     """
 
     label: str
@@ -49,7 +49,7 @@ class Entrant:
 
     @property
     def stream(self) -> str:
-        """The label without what cannot change an answer: names its random numbers.
+        """Label without the options in :data:`TRANSPORT`: names its random numbers.
 
         So a benchmark draws the same ones wherever its cassette lies.
         """
@@ -58,7 +58,7 @@ class Entrant:
         return ":".join([name, *kept])
 
     def takes(self, option: str) -> bool:
-        """Whether a condition can set ``option``: it has it and does not set it itself."""
+        """Return True if a condition can set ``option``: it has it and does not set it itself."""
         return option in options_of(self.kind.Options) and option not in self.options
 
     def under(self, options: Mapping[str, Any]) -> Entrant:
@@ -99,7 +99,7 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
 def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:
     """Return those of ``labels`` that do not take a condition's ``option``.
 
-    Who is not known here, as in results of another version, is left out.
+    Unknown ones, as in results of another version, are left out.
     """
     found = []
     for label in labels:

@@ -1,4 +1,4 @@
-"""What a benchmark is to run: tasks, improvers, conditions, sizes, seed."""
+"""Plan of a contest: tasks, improvers, conditions, sizes, seed."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class ContestPlan:
         seed: of everything random.
         time_limit: of one proposal [s].
         threshold: cost from which on an instance counts as solved [m].
-        preset: name, for the record; says nothing where the conditions are not its own.
-        draws: as asked for on the command line; empty = as the preset says.
+        preset: name, for the record; without meaning where the conditions are not its own.
+        draws: as given on the command line; "" = those of the preset.
         arm: that executes all tasks; None = each task's own.
         datasets: examples of single tasks; the others have the shipped ones.
         dataset_files: where those come from, for the command.
@@ -71,7 +71,7 @@ class ContestPlan:
     mix: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be run.
+        """Refuse a plan that cannot be run.
 
         Raises:
             UnknownName: no such improver.
@@ -132,7 +132,7 @@ class ContestPlan:
 
     @property
     def rules(self) -> ContestRules:
-        """What holds for every instance."""
+        """Seed, number of trials and time limit of every instance."""
         return ContestRules(self.seed, self.trials, self.time_limit)
 
     @property
@@ -142,7 +142,7 @@ class ContestPlan:
 
     @property
     def has_command(self) -> bool:
-        """Whether a command can repeat it: the conditions are those of its preset."""
+        """True if a command can repeat it: the conditions are those of its preset."""
         if self.preset not in PRESETS:
             return False
         named = PRESETS[self.preset]
@@ -172,7 +172,7 @@ class ContestPlan:
         return shlex.join(parts)
 
     def config(self) -> dict[str, Any]:
-        """Return what the results file says about the plan; without command and data sets."""
+        """Return the plan's part of the results file; without command and data sets."""
         default = REFERENCE if REFERENCE in self.improvers else self.improvers[0]
         return {
             "preset": self.preset if self.has_command else "",

@@ -44,7 +44,7 @@ _NOTHING: Row = dict.fromkeys(_ROW_KEYS) | {"fallback_reason": "", "projected": 
 
 @dataclass(frozen=True)
 class ContestRules:
-    """What holds for every instance.
+    """Rules of every instance of a contest.
 
     Attributes:
         seed: of instances, proposals and noise.
@@ -59,7 +59,7 @@ class ContestRules:
 
 @dataclass(frozen=True)
 class _Result:
-    """An executed trial: the error that the improver sees, and what it truly cost [m]."""
+    """Result of an executed trial: the error that the improver sees, and the true cost [m]."""
 
     error: Array
     cost: float
@@ -67,7 +67,7 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What came of asking an improver: a trial under way, or none because of ``failure``."""
+    """Attempt at a proposal: a trial under way, or none because of ``failure``."""
 
     trial: Trial | None = None
     seconds: float = 0.0
@@ -75,7 +75,7 @@ class _Attempt:
 
 
 class SharedRollouts:
-    """Executes thetas under the physics of one instance, each theta once, and observes them."""
+    """Rollouts and observations under the physics of one instance, each theta once."""
 
     def __init__(
         self, task: Task, instance: Instance, noise: float, seed: int, simulate: Simulate
@@ -139,7 +139,7 @@ class _Player:
     def propose(
         self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
     ) -> Proposal:
-        """Return what was answered already: the run is not asked before."""
+        """Return the proposal at hand: the run is not asked before there is one."""
         assert self._proposal is not None
         return self._proposal
 
@@ -174,7 +174,7 @@ class _Player:
         return _checked(proposal), seconds
 
     def record(self, number: int, attempt: _Attempt, result: _Result | Refusal | None) -> None:
-        """Note what came of an attempt; ``result`` is None if there was nothing to execute."""
+        """Add the row of an attempt; ``result`` is None if there was nothing to execute."""
         failure, refusal = attempt.failure, None
         if isinstance(result, _Result):
             before = self._run.best
@@ -203,13 +203,13 @@ class _Player:
 
 
 def _told(trial: Trial) -> Row:
-    """Return what a row tells of a trial that was begun, its outcome left out."""
+    """Return the part of a row about a trial that was begun, without its outcome."""
     known = trial_json(trial)
     return {name: known[name] for name in _TRIAL_KEYS}
 
 
 def _fields(refusal: Refusal) -> dict[str, str] | None:
-    """Return what failures are counted by; None = only by their text."""
+    """Return the fields that failures are counted by; None = only by their text."""
     if refusal.kind is Kind.OTHER or not refusal.quantity:
         return None
     return {"kind": refusal.kind.value, "quantity": refusal.quantity, "joint": refusal.joint}
@@ -242,8 +242,8 @@ def play(
     """Return the rows of one instance: by improver, then by trial.
 
     A proposal that is not a vector of the space, raises, or takes too long, and a theta whose
-    rollout fails, is a row without cost; that trial is not in the improver's history.  Who took
-    too long is not asked again, in later instances neither while that call goes on.
+    rollout fails, is a row without cost; that trial is not in the improver's history.  An improver
+    that took too long is not asked again, in later instances neither while that call goes on.
 
     Args:
         task: what to execute.

@@ -29,7 +29,7 @@ from icpi_ros.tasks.base import Task
 
 @dataclass(frozen=True)
 class ContestProgress:
-    """How far a benchmark is: ``done`` of ``total`` instances, now at ``task``.
+    """Progress of a contest: ``done`` of ``total`` instances, now at ``task``.
 
     ``rollouts`` counts the trials that were simulated since this process began.
     """
@@ -59,7 +59,7 @@ def run(
         workers: who does it; None = this process.  Rows do not depend on it, times apart.
         out: results file, by way of ``out.parts/``: the same call continues a broken one.  None =
             nothing is kept.
-        on_cell: told after every instance, and once before the first of each task.
+        on_cell: called after every instance, and once before the first of each task.
         on_draw: told how far the data set of a task is, where a larger one than the shipped is
             needed.
         rest: says what is kept of a broken benchmark; None = the files beside ``out``.
@@ -173,7 +173,7 @@ class _Benchmark:
         self._rollouts = 0
 
     def run(self, command: str) -> Results:
-        """Do what is missing."""
+        """Play the missing cells."""
         for task in self._plan.tasks:
             self._run_task(task)
         cells = [self._cells[key] for key in self._keys()]

@@ -49,7 +49,7 @@ WARM_UP = 2.0
 
 
 class StampRecorder:
-    """Notes when messages were sent and arrived [ns of the wall clock], by stamp [ns]."""
+    """Times of sending and arrival of messages [ns of the wall clock], by stamp [ns]."""
 
     def __init__(self, node: Node) -> None:
         """Subscribe."""
@@ -92,7 +92,7 @@ class StampRecorder:
 
 
 def measure(seconds: float, width: int) -> StampRecorder:
-    """Run the graph for a while and return what was noted."""
+    """Run the graph for some time [s] and return the recorded stamps."""
     arguments = {
         "task": TASK,
         "source": "camera",

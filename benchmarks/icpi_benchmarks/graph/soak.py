@@ -1,4 +1,4 @@
-"""Does a graph stay as it was over hundreds of trials?  Memory, processes, shared memory."""
+"""Changes of a graph over hundreds of trials: memory, processes, shared memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-MOST_GROWTH = 0.05
+MAX_GROWTH = 0.05
 """Share by which a node's memory may grow after ``SETTLED`` trials."""
 SETTLED = 50
-"""Trials after which every node has made what it makes once."""
-AROUND = 5
+"""Trials after which every node has made its one-time allocations."""
+AVERAGED = 5
 """Trials over which memory is averaged at both ends."""
 SHARED = Path("/dev/shm")
 
@@ -29,20 +29,20 @@ class Growth:
 
     @property
     def share(self) -> float:
-        """By how much it grew."""
+        """Growth as a share of the memory at the beginning."""
         return self.end / self.begin - 1.0
 
 
 @dataclass(frozen=True)
 class Soak:
-    """What a long run left behind.
+    """Measurements of a long run.
 
     Attributes:
         trials: asked for.
-        stored, told: numbers of the trials in the store and as the client was told.
+        stored, told: numbers of the trials in the store, and of those reported to the client.
         growth: of every node's memory.
         processes: of the graph that still run after its end.
-        shared: new files in shared memory that nobody has open any more.
+        shared: new files in shared memory that no process has open any more.
         seconds: of the run.
     """
 
@@ -56,7 +56,7 @@ class Soak:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, one line each; empty = nothing."""
+        """Problems, one line each."""
         expected = tuple(range(self.trials))
         found = [
             f"{where}: trials lost or doubled: {_difference(numbers, expected)}"
@@ -64,9 +64,9 @@ class Soak:
             if numbers != expected
         ]
         found += [
-            f"{g.node} grew by {g.share:.1%} after trial {SETTLED}, at most {MOST_GROWTH:.0%}"
+            f"{g.node} grew by {g.share:.1%} after trial {SETTLED}, at most {MAX_GROWTH:.0%}"
             for g in self.growth
-            if g.share > MOST_GROWTH
+            if g.share > MAX_GROWTH
         ]
         found += [f"process left: {name}" for name in self.processes]
         return found + [f"shared memory left: {name}" for name in self.shared]
@@ -92,8 +92,8 @@ def growth_of(samples: Mapping[str, Sequence[int]]) -> tuple[Growth, ...]:
     return tuple(
         Growth(
             node,
-            float(np.median(values[SETTLED - AROUND : SETTLED + AROUND])),
-            float(np.median(values[-2 * AROUND :])),
+            float(np.median(values[SETTLED - AVERAGED : SETTLED + AVERAGED])),
+            float(np.median(values[-2 * AVERAGED :])),
         )
         for node, values in samples.items()
     )
@@ -107,7 +107,7 @@ def shared_files() -> frozenset[str]:
 def orphaned(names: Iterable[str]) -> tuple[str, ...]:
     """Return those files in shared memory that no process of this machine has open.
 
-    The others belong to somebody who runs beside us.
+    The others belong to programs that run at the same time.
     """
     used = ""
     for maps in Path("/proc").glob("[0-9]*/maps"):
@@ -119,7 +119,7 @@ def orphaned(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def still_running(pids: Mapping[str, int], limit: float) -> tuple[str, ...]:
-    """Return the names of processes that run ``limit`` [s] after they were told to end."""
+    """Return the names of processes that still run ``limit`` [s] after their end was requested."""
     deadline = time.monotonic() + limit
     while left := [name for name, pid in pids.items() if resident(pid)]:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Stops motions of a simulated graph at random moments and notes when each took effect.
+"""Latency of stops of a simulated graph's motions at random moments.
 
 All processes are on one machine, so their steady clocks are one.  The simulated arm's status says
 when the first braking command is due on it; that the arm stands is seen in ``joint_states``.
@@ -56,7 +56,7 @@ TASK = "slide"
 START_LIMIT, REPLY_LIMIT = 30.0, 15.0
 MOVING = 0.1
 """Joint speed from which a motion counts as under way [rad/s]."""
-LATEST = 0.3
+MAX_DELAY = 0.3
 """Requests come up to this long after a motion got going [s]."""
 PARAMETERS = """\
 /**:
@@ -71,7 +71,7 @@ PHASES = {
 
 @dataclass
 class Measured:
-    """What was measured.
+    """Measurements of a run.
 
     Attributes:
         limits: of the arm.
@@ -141,12 +141,12 @@ def _bare(log: Path) -> Iterator[None]:
             process.terminate()
             try:
                 process.wait(STOP_LIMIT)
-            except subprocess.TimeoutExpired:  # on a machine that busy nobody waits for it
+            except subprocess.TimeoutExpired:  # not worth a wait on a machine that busy
                 process.kill()
 
 
 class _Client(ClientNode):
-    """Starts and stops motions; callbacks note what happens, the caller's thread waits."""
+    """Client that starts and stops motions; callbacks record events, the caller's thread waits."""
 
     def __init__(self, graph: BackgroundGraph, arm: Arm) -> None:
         super().__init__("icpi_stop_latency")
@@ -202,7 +202,7 @@ class _Client(ClientNode):
         theta = first_possible(task.space, rng, self._why_not).tolist()
         proposal = Proposal(theta_names=list(task.space.names), theta=theta)
         goal = ExecuteMotion.Goal(task=TASK, trial_id=trial_id, proposal=proposal)
-        delay = float(rng.uniform(0.0, LATEST))
+        delay = float(rng.uniform(0.0, MAX_DELAY))
         self._phase = -1
         self._statuses.clear()
         self._sent.clear()

@@ -1,4 +1,4 @@
-"""How far from the truth are final positions that a camera saw?
+"""Distance of final positions that a camera saw from the true ones.
 
 A trial depends on the task, the cases, the seed and its number only.
 """
@@ -26,9 +26,9 @@ from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import first_possible, simulated_feasibility
 
-MOST_DRAWS = 200
+MAX_SAMPLES = 200
 """Thetas that are drawn at most until one keeps the object in the picture."""
-MOST_UNSEEN = 0.05
+MAX_UNSEEN = 0.05
 """Share of trials without a last position above which a case has not passed."""
 
 
@@ -105,12 +105,12 @@ class AccuracyWork:
         """Return a theta that keeps the object in the picture, and how many did not."""
         why_not = simulated_feasibility(self.task, self.arm)
         theta = np.array(draw_instance(self.task, "train", self.seed, number, why_not).theta)
-        for left_out in range(MOST_DRAWS):
+        for left_out in range(MAX_SAMPLES):
             made = rollout(self.task, self.arm, physics, theta[np.newaxis], world=world)
             if in_picture(tracked_target(self.task), camera, made.trajectories[0]):
                 return theta, left_out
             theta = first_possible(self.task.space, rng, why_not)
-        raise IcpiError(f"{self.task.name}: {MOST_DRAWS} thetas all took the object out of sight")
+        raise IcpiError(f"{self.task.name}: {MAX_SAMPLES} thetas all took the object out of sight")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Accuracy:
         unmarked: trials with positions while the object was hidden.
         left_out: thetas whose object left the picture.
         median, p95, worst: of the final position error of all trials that have one.
-        passed: within the limits, and at most ``MOST_UNSEEN`` of the trials are unseen.
+        passed: within the limits, and at most ``MAX_UNSEEN`` of the trials are unseen.
     """
 
     task: str
@@ -152,7 +152,7 @@ def summary(task: str, case: str, sightings: Sequence[Sighting]) -> Accuracy:
     unmarked = sum(not sighting.marked for sighting in mine)
     limits = CASES[case]
     # Otherwise a camera that sees next to nothing would pass with what little it sees.
-    few = len(mine) - len(seen) <= MOST_UNSEEN * len(mine)
+    few = len(mine) - len(seen) <= MAX_UNSEEN * len(mine)
     return Accuracy(
         task,
         case,

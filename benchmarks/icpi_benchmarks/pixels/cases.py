@@ -1,4 +1,4 @@
-"""Strokes seen through a simulated camera: the cameras, what hides, what the tracker makes of it.
+"""Strikes seen through a simulated camera: cameras, occlusion, and the tracked path.
 
 Every trial is filmed in simulation and followed by the tracker that the graph uses, with the
 true calibration.
@@ -25,13 +25,13 @@ from icpi_ros.sim.offscreen import Image
 from icpi_ros.tasks.base import Task
 
 HIDDEN = 0.3
-"""How long the band hides the whole object [s]."""
+"""Time for which the band hides the whole object [s]."""
 BAND_RADII = 20.0
 """Width of the band in radii of the object's image."""
 GREY = 60
 """Brightness of the band, of 255."""
 STREAM = 0x91E15
-"""Last entropy word of what is drawn for the benchmark of perception."""
+"""Last entropy word of this benchmark's random streams."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Sight:
-    """What the tracker made of a film.
+    """Tracked path of a film.
 
     Attributes:
         path: samples as the graph's, NaN where not seen.
@@ -126,14 +126,14 @@ class Band:
         return hidden
 
     def marked(self, made: Film, seen: ObjectTrajectory) -> bool:
-        """Whether no position is given where the whole object was hidden for two images."""
+        """Return True if no position is given where the whole object was hidden for two images."""
         off = abs(made.start_ns + SECOND * seen.times - self.middle_ns)
         inside = off < (0.5 * HIDDEN - 0.04) * SECOND
         return bool(np.isnan(seen.positions[inside]).all())
 
 
 def in_picture(watched: TrackedTarget, camera: Camera, path: ObjectTrajectory) -> bool:
-    """Whether all of the object is in the picture all the time."""
+    """Return True if all of the object is in the picture all the time."""
     size = np.array([camera.intrinsics.width, camera.intrinsics.height]) - 1.0
     for point in (*path.positions[::4], path.positions[-1]):
         pixels = outline(watched.target, camera, watched.plane, point)

@@ -1,4 +1,4 @@
-"""What does learning from pixels cost, against learning from ground truth?
+"""Cost of learning from pixels against learning from ground truth.
 
 An instance depends on the task, the seed and its number only.
 """

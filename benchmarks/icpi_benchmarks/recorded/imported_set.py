@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _paired(found: Sequence[Mapping[str, Any]], n: int) -> str:
-    """Return what the imported examples add to the shipped ones after ``n`` adjustments."""
+    """Return the gain of the imported over the shipped examples alone after ``n`` adjustments."""
     alone, both = (
         1e3 * np.array([one[label][n] for one in found])
         for label in ("shipped set", "shipped and imported")

@@ -60,8 +60,8 @@ class Recovery:
     Attributes:
         number: of the instance.
         truth, estimate, deviation: of every hidden parameter, in its unit.
-        known: whether the calibration calls it known.
-        covered: whether its interval holds the truth.
+        known: True if the calibration calls it known.
+        covered: True if its interval holds the truth.
         rollouts, seconds: that the calibration took.
         first: cost [m] of the new first attempt.
         shipped: cost [m] after one adjustment with the shipped data set.
@@ -110,7 +110,7 @@ def recover(
 
 
 def _sensed(path: ObjectTrajectory, rng: np.random.Generator) -> ObjectTrajectory:
-    """Return what a noisy sensor that loses samples makes of a path."""
+    """Return a path as observed by a noisy sensor that loses samples."""
     noisy = observe(path, Observation(noise=NOISE), rng)
     lost = rng.uniform(size=len(path.times)) < LOST
     return replace(noisy, positions=np.where(lost[:, np.newaxis], np.nan, noisy.positions))

@@ -47,7 +47,7 @@ Execute = Callable[[Array], list[ObjectTrajectory]]
 
 @dataclass(frozen=True)
 class BagResult:
-    """One bag: offline and true mean cost [m] by improver, and how the intervals did.
+    """Result of one bag: offline and true mean cost [m] by improver, and the intervals' coverage.
 
     Attributes:
         recorded_by: improver of the recorded run.

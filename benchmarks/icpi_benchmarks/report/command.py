@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def report_file(path: Path, asked: Outputs) -> None:
-    """Write what was asked for about one results file; print its tables if nothing was.
+    """Write the requested outputs of one results file; without any, print its tables.
 
     Raises:
         UsageError: tables of its trials are asked for.
@@ -72,7 +72,7 @@ def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
 
 
 def _two_files(configs: Sequence[tuple[Path, Any]]) -> str:
-    """Return two files with different arms for one task, in words; empty = there are none."""
+    """Return two files with different arms for one task, in words; "" if there are none."""
     known: dict[str, list[tuple[Path, Any]]] = {}
     for path, config in configs:
         for task, arm in arms_of(config).items():
@@ -96,7 +96,7 @@ def refuse_exports(asked: Outputs) -> None:
 
 
 def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, Any]:
-    """Return the summary of a benchmark for programs: how it was made, and each improver."""
+    """Return the summary of a benchmark for programs: its configuration, and each improver."""
     tasks = [
         {
             "condition": one.condition,

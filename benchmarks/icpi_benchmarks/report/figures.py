@@ -51,7 +51,7 @@ def pair_draws(found: TaskSummary) -> dict[str, Draw]:
 
 
 def pair_colours(trials: int) -> str:
-    """Say what the colours of the per-instance plots mean."""
+    """Return the legend of the colours of the per-instance plots."""
     shown = key_trials(trials)
     return ", ".join(
         f"{colour}: after {trial} adjustment{'' if trial == 1 else 's'}"

@@ -19,7 +19,7 @@ from icpi_benchmarks.report.figures import (
     pair_draws,
     study_draws,
 )
-from icpi_benchmarks.report.plots import MOST_DOTS
+from icpi_benchmarks.report.plots import MAX_DOTS
 from icpi_benchmarks.report.tables import calibration_table, overview, task_table, trouble_table
 from icpi_benchmarks.report.words import (
     instances_text,
@@ -51,8 +51,8 @@ from icpi_ros.report.page import (
 )
 from icpi_ros.report.picture import plot_svg
 
-MOST_DETAILED = 10
-"""With more conditions and tasks than this, per-instance plots are left out, and it says so."""
+MAX_DETAILED = 10
+"""Number of conditions and tasks above which per-instance plots are left out."""
 
 
 def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> str:
@@ -68,7 +68,7 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     found = summarise(results) if found is None else found
     config = results.config
     name = f"icpi bench: {config['preset'] or 'own choice'}"
-    detailed = len(found) <= MOST_DETAILED
+    detailed = len(found) <= MAX_DETAILED
     tasks = by_task(found)
     parts = [
         _what_was_run(config, found),
@@ -120,7 +120,7 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> Markup:
 
 
 def _command(config: Any, before: str = "") -> Markup:
-    """Return the command behind a line of text, or say that there is none."""
+    """Return the command behind a line of text, or a sentence that there is none."""
     if not config["command"]:
         return paragraph("Conditions of one's own choice: no command repeats it.")
     return joined([paragraph(before)] if before else []) + preformatted(str(config["command"]))
@@ -284,10 +284,10 @@ def _calibrations(key: str, one: TaskSummary) -> Markup:
 
 
 def _thinned(dots: int) -> str:
-    """Say that not all dots are drawn, if so."""
-    if dots <= MOST_DOTS:
+    """Return a sentence on the number of dots where not all are drawn."""
+    if dots <= MAX_DOTS:
         return ""
-    return f" At most {MOST_DOTS} dots of a colour are drawn, evenly chosen; all are counted."
+    return f" At most {MAX_DOTS} dots of a colour are drawn, evenly chosen; all are counted."
 
 
 # --- foot ---------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FLOOR_MM = 1e-3
 """Costs below this are drawn at it: a logarithmic axis has no zero."""
-MOST_DOTS = 300
+MAX_DOTS = 300
 """Dots of one colour in one plot."""
 _GREY, _FAINT = "#555555", "#d7dade"
 _EARLY, _LATE = "#d97706", "#0b4fa8"
@@ -136,7 +136,7 @@ def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
 
 
 def condition_places(names: Sequence[str]) -> tuple[Array, str]:
-    """Return where conditions stand on an axis, and what the axis is called.
+    """Return the places of conditions on an axis, and the axis' label.
 
     Conditions ``examples=25``, ``examples=50``... stand at their values (at the logarithms, if
     they span a factor of 15 and are positive), all others side by side.
@@ -157,7 +157,7 @@ def condition_places(names: Sequence[str]) -> tuple[Array, str]:
 
 
 def value_text(condition: str) -> str:
-    """Return what a condition sets: ``100`` of ``examples=100``; ``plain`` if it has no name."""
+    """Return the value of a condition: ``100`` of ``examples=100``; ``plain`` without a name."""
     return condition.partition("=")[2] or condition or "plain"
 
 
@@ -242,8 +242,8 @@ def _mark_threshold(axes: Axes, threshold: float) -> None:
 
 
 def _dots(axes: Axes, x: Array, y: Array, colour: str) -> None:
-    """Draw at most :data:`MOST_DOTS` dots, evenly chosen: more would only fill the page."""
-    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_DOTS)).astype(np.int64))
+    """Draw at most :data:`MAX_DOTS` dots, evenly chosen: more would only fill the page."""
+    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_DOTS)).astype(np.int64))
     x, y = x[shown], y[shown]
     axes.plot(
         x, y, "o", color=colour, markersize=2.6, markeredgewidth=0, alpha=0.55, linestyle="None"
@@ -263,7 +263,7 @@ def _label_right(axes: Axes, x: float, values: Sequence[float], looks: Sequence[
     to_points = 72.0 / axes.figure.dpi
     heights = axes.transData.transform([(x, value) for value in values])[:, 1] * to_points
     box = axes.get_window_extent()  # labels need final limits: nothing may be drawn after them
-    wanted = _spread(heights, _LABEL_GAP, box.y0 * to_points, box.y1 * to_points)
+    wanted = _spaced(heights, _LABEL_GAP, box.y0 * to_points, box.y1 * to_points)
     settings: dict[str, Any] = {"xycoords": "data", "textcoords": "offset points"}
     for value, height, target, look in zip(values, heights, wanted, looks, strict=True):
         axes.annotate(
@@ -276,7 +276,7 @@ def _label_right(axes: Axes, x: float, values: Sequence[float], looks: Sequence[
         )  # fmt: skip
 
 
-def _spread(wanted: Array, gap: float, low: float, high: float) -> Array:
+def _spaced(wanted: Array, gap: float, low: float, high: float) -> Array:
     """Return positions near ``wanted`` that keep ``gap`` and, if there is room, the range."""
     order = np.argsort(wanted, kind="stable")
     offsets = gap * np.arange(len(wanted))

@@ -1,4 +1,4 @@
-"""How each improver looks in all plots of a report: colour, dashes, marker, label."""
+"""Style of each improver in all plots of a report: colour, dashes, marker, label."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ markers tell relatives apart."""
 _KNOWN = ("knn", "ridge", "gauss", "random", "bo", "broyden", "cma", "llm")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "v")
-_LONGEST = 18
+_MAX_LABEL = 18
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one improver is drawn; ``line`` and ``text`` are matplotlib settings."""
+    """Style of one improver; ``line`` and ``text`` are matplotlib settings."""
 
     label: str
     colour: str
@@ -57,7 +57,7 @@ def styles(improvers: Sequence[str], default: str) -> dict[str, Style]:
     return found
 
 
-def plain(text: str, longest: int = _LONGEST) -> str:
+def plain(text: str, longest: int = _MAX_LABEL) -> str:
     """Return a text that a plot can show: printable, one line, not too long."""
     line = printable(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -28,9 +28,9 @@ from icpi_benchmarks.statistics.summaries import (
 )
 from icpi_ros.report.page import Cell, TableColumn, paragraph, table
 
-_MOST_REASONS = 10
+_MAX_REASONS = 10
 """Rows per improver in the table of failures; the rest is summed up."""
-_LONGEST_REASON = 300
+_MAX_REASON_LENGTH = 300
 
 
 def task_table(found: TaskSummary) -> Markup:
@@ -151,7 +151,7 @@ def _against(
 
 
 def trouble_table(found: TaskSummary) -> Markup:
-    """Return who failed or fell back, how often and why; a sentence if nobody did."""
+    """Return failures and fallbacks by improver with their reasons; a sentence if none."""
     rows = []
     for line in found.improvers:
         for kind, reasons in (
@@ -176,8 +176,8 @@ def _reason_rows(improver: str, kind: str, reasons: Sequence[tuple[str, int]]) -
     def row(count: int, why: str) -> list[Cell]:
         return [Cell(improver), Cell(kind, tone="bad"), Cell(str(count), count), Cell(why)]
 
-    rows = [row(count, plain(why, _LONGEST_REASON)) for why, count in reasons[:_MOST_REASONS]]
-    if rest := reasons[_MOST_REASONS:]:
+    rows = [row(count, plain(why, _MAX_REASON_LENGTH)) for why, count in reasons[:_MAX_REASONS]]
+    if rest := reasons[_MAX_REASONS:]:
         rows.append(row(sum(count for _, count in rest), f"{len(rest)} other reasons"))
     return rows
 

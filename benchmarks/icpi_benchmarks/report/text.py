@@ -24,7 +24,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.run.text import spending_line
 
-_LONGEST = 100
+_MAX_LINE = 100
 
 
 def bench_tables(results: Results) -> list[str]:
@@ -43,7 +43,7 @@ def bench_tables(results: Results) -> list[str]:
 
 
 def bench_spending(results: Results) -> str:
-    """Return a line per improver that asked a model: what all its proposals cost; "" if none."""
+    """Return the cost of all proposals, a line per improver that asked a model; "" if none did."""
     spent: dict[str, Spending] = {}
     for row in results.rows:
         if isinstance(row.get("spent"), dict):
@@ -117,4 +117,4 @@ def _troubles(lines: Sequence[ImproverSummary]) -> list[str]:
 
 def _shortened(text: str) -> str:
     line = printable(" ".join(text.split()))
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+    return line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "..."

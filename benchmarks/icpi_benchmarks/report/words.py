@@ -1,4 +1,4 @@
-"""Numbers of a benchmark as words: what all of its reports write alike."""
+"""Numbers of a benchmark as words, the same in all of its reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEY_TRIAL = 3
 
 
 def shown_trials(trials: int) -> list[int]:
-    """Return which numbers of adjustments get a column: a few and the last."""
+    """Return the numbers of adjustments that get a column: a few and the last."""
     last = trials - 1
     return [n for n in _SHOWN if n < last] + [last]
 
@@ -23,7 +23,7 @@ def key_trials(trials: int) -> list[int]:
 
 
 def is_oracle(improver: str) -> bool:
-    """Tell whether an improver knows the hidden physics: a practical limit, not a rival."""
+    """Return True if an improver knows the hidden physics: a practical limit, not a rival."""
     return improver.split(":")[0].endswith("oracle")
 
 
@@ -82,7 +82,7 @@ def title(found: TaskSummary) -> str:
 
 
 def instances_text(found: TaskSummary) -> str:
-    """Return how many instances count, and how many could not: ``200 instances``."""
+    """Return the number of instances that count, and of those left out: ``200 instances``."""
     count, lost = len(found.block.instances), len(found.block.left_out)
     text = f"{count} instance{'' if count == 1 else 's'}"
     if lost:
@@ -91,7 +91,7 @@ def instances_text(found: TaskSummary) -> str:
 
 
 def nothing_text(found: TaskSummary) -> str:
-    """Say why a condition and task have no figures at all; empty if they have."""
+    """Return the reason why a condition and task have no figures at all; "" if they have."""
     if found.improvers:
         return ""
     return (
@@ -101,7 +101,7 @@ def nothing_text(found: TaskSummary) -> str:
 
 
 def unused_text(found: TaskSummary) -> str:
-    """Say who does not take what the condition sets: ``embedded does not use k``; else empty."""
+    """Return the improvers without the condition's option: ``embedded does not use k``; or ""."""
     return "; ".join(
         f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the condition's {option}"
         for option, names in found.unused.items()

@@ -1,4 +1,4 @@
-"""How fast bags are read: makes one of known content, then reads it as an evaluation does."""
+"""Speed of reading a bag, which is made with known content and read as an evaluation does."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TASK = "slide"
 
 @dataclass(frozen=True)
 class BagFigures:
-    """What reading a bag took.
+    """Times of reading a bag.
 
     Attributes:
         bytes: size of the bag [B].

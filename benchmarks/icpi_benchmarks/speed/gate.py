@@ -1,4 +1,4 @@
-"""Time of the safety gate's checks and length of stops, with what it refuses of valid motions.
+"""Time of the safety gate's checks, length of stops, and refusals of valid motions.
 
 python -m icpi_benchmarks.speed.gate [--trials 100] [--seed 0]
 """

@@ -1,4 +1,4 @@
-"""What a proposal of the improver llm costs besides the model: retrieval, prompt, parsing, store.
+"""Time of a proposal of the improver llm besides the model: retrieval, prompt, parsing, store.
 
 A server in a process of its own answers at once; a proposal and its write to the trial store are
 timed against a bare HTTP round trip of the same bytes to the same server, in turn.
@@ -103,7 +103,7 @@ def _once(
 
 
 def _history(task: Task) -> list[Outcome]:
-    """Return made-up trials; what they came to does not matter here."""
+    """Return made-up trials; their outcomes do not matter here."""
     rng, size = np.random.default_rng(0), len(task.error_names)
     errors = 0.1 * rng.standard_normal((TRIALS, size))
     thetas = task.space.sample(rng, TRIALS)
@@ -112,7 +112,7 @@ def _history(task: Task) -> list[Outcome]:
 
 @contextmanager
 def _store(task: Task, folder: Path) -> Iterator[tuple[_Write, _Write]]:
-    """Yield what writes the start and the end of a trial."""
+    """Yield functions that write the start and the end of a trial."""
     goal = tuple(task.default_goal.tolist())
     with TrialStore(folder / "overhead.sqlite") as store:
         run = store.create_run(RunConfig(task.name, "llm", goal, 1000))
@@ -127,7 +127,7 @@ def _store(task: Task, folder: Path) -> Iterator[tuple[_Write, _Write]]:
 
 
 def _bare(port: int, body: bytes) -> Callable[[], None]:
-    """Return what posts ``body`` over one kept connection and reads the answer."""
+    """Return a function that posts ``body`` over one kept connection and reads the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10.0)
 
     def post() -> None:
@@ -160,7 +160,7 @@ def _serve(pipe: Any) -> None:
 
 
 class _Canned(BaseHTTPRequestHandler):
-    """Says that the outputs are 1 and 2 and so on, in 4-digit numbers."""
+    """Handler whose reply has as many outputs as were asked for, from 100 on."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -196,4 +196,4 @@ class _Canned(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Write no log."""

@@ -1,4 +1,4 @@
-"""How fast our simulation path is against bare ``mujoco.rollout`` for the same rollouts.
+"""Time of our simulation path against bare ``mujoco.rollout`` for the same rollouts.
 
 Ours: motions (inverse kinematics), timing, commands, simulation, rest rule, error and cost.
 Raw: ``mujoco.rollout`` alone, commands made beforehand, every rollout exactly as many steps as

@@ -47,7 +47,7 @@ class ResultBlock:
     """All rows of one condition and task; axes (improver i, instance n, trial t).
 
     Attributes:
-        condition: name of the condition; empty = the plain one.
+        condition: name of the condition; the plain one has none.
         task: name.
         improvers: labels, in the order of the run.
         instances: numbers of the instances, those without a first outcome left out.
@@ -56,9 +56,9 @@ class ResultBlock:
         cost: ``(I, N, T)`` true cost of the trial [m]; NaN = it failed.
         seconds: ``(I, N, T)`` wall time of the proposal [s]; NaN = not known.
         predicted: ``(I, N, T)`` predicted cost [m]; NaN = no prediction.
-        spread: ``(I, N, T)`` predicted standard deviation [m]; NaN = unknown.
-        failures: ``(I, N, T)`` why a trial failed, of a refusal its kind; empty = it did not.
-        fallbacks: ``(I, N, T)`` why somebody else proposed; empty = nobody did.
+        predicted_std: ``(I, N, T)`` predicted standard deviation [m]; NaN = unknown.
+        failures: ``(I, N, T)`` reason of a failed trial, of a refusal its kind; "" = none failed.
+        fallbacks: ``(I, N, T)`` reason why another improver proposed; "" = none did.
     """
 
     condition: str
@@ -70,7 +70,7 @@ class ResultBlock:
     cost: Array
     seconds: Array
     predicted: Array
-    spread: Array
+    predicted_std: Array
     failures: NDArray[np.object_]
     fallbacks: NDArray[np.object_]
 
@@ -151,7 +151,7 @@ def block(results: Results, task: str, condition: str = "") -> ResultBlock:
 
 
 def check(results: Results) -> None:
-    """Check the kinds of values that a summary and a report build on.
+    """Check the types of the values that a summary and a report are made of.
 
     Raises:
         InvalidValue: there are no rows, or something is not what it should be.
@@ -230,14 +230,14 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         cost=numbers("cost")[:, kept],
         seconds=numbers("seconds")[:, kept],
         predicted=numbers("predicted_cost")[:, kept],
-        spread=numbers("predicted_std")[:, kept],
+        predicted_std=numbers("predicted_std")[:, kept],
         failures=texts(_failure)[:, kept],
         fallbacks=texts(lambda row: str(row.get("fallback_reason") or ""))[:, kept],
     )
 
 
 def _failure(row: Row) -> str:
-    """Return why a trial failed, the same for all refusals of one kind; empty = it did not.
+    """Return the reason of a failed trial, the same for all refusals of one kind; "" = none.
 
     Rows of older files have the text alone.
     """
@@ -249,7 +249,7 @@ def _failure(row: Row) -> str:
 
 
 def _with_first_outcome(best: Array, where: str) -> Flags:
-    """Return which instances have a first outcome, which all improvers share.
+    """Return flags of the instances with a first outcome, which all improvers share.
 
     Raises:
         InvalidValue: some improvers have one and others not, or it is lost later.

@@ -1,4 +1,4 @@
-"""What a benchmark says, with how sure it is: summaries, intervals, paired ratios, calibration.
+"""Summaries of a contest: costs with intervals, paired ratios, calibration of predictions.
 
 Intervals are percentile intervals of a bootstrap over instances (Efron and Tibshirani, *An
 Introduction to the Bootstrap*, 1993, chapter 13), drawn once for all improvers, so that ratios
@@ -350,7 +350,7 @@ def _improver_summary(
 
 
 def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
-    """Return how many adjustments it takes to get to ``threshold`` [m].
+    """Return the number of adjustments until the cost is at most ``threshold`` [m].
 
     Args:
         best: ``(N, T)`` best cost after 0 to T - 1 adjustments [m].
@@ -368,23 +368,25 @@ def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
 
 
 def _calibration(found: ResultBlock, i: int) -> PredictionCalibration | None:
-    """Return predictions against outcomes; what a substitute predicted counts for nobody."""
+    """Return predictions against outcomes; those of a substitute are left out."""
     own = np.isfinite(found.predicted[i]) & np.isfinite(found.cost[i]) & ~found.fell_back[i]
     own[:, 0] = False
     if not own.any():
         return None
-    predicted, outcome, spread = found.predicted[i][own], found.cost[i][own], found.spread[i][own]
-    known = np.isfinite(spread)
-    miss, spread_known = np.abs(outcome - predicted)[known], spread[known]
+    predicted, outcome, std = (
+        values[i][own] for values in (found.predicted, found.cost, found.predicted_std)
+    )
+    known = np.isfinite(std)
+    miss, std_known = np.abs(outcome - predicted)[known], std[known]
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(miss == 0.0, 0.0, miss / spread_known)
+        z = np.where(miss == 0.0, 0.0, miss / std_known)
     return PredictionCalibration(
         predicted=predicted,
         outcome=outcome,
         trial=np.nonzero(own)[1].astype(np.int64),
-        spread=spread,
-        within_1=float((miss <= spread_known).mean()) if len(miss) else math.nan,
-        within_2=float((miss <= 2.0 * spread_known).mean()) if len(miss) else math.nan,
+        spread=std,
+        within_1=float((miss <= std_known).mean()) if len(miss) else math.nan,
+        within_2=float((miss <= 2.0 * std_known).mean()) if len(miss) else math.nan,
         median_z=float(np.median(z)) if len(z) else math.nan,
     )
 

@@ -31,17 +31,17 @@ from icpi_ros.tasks import TASKS
 
 RATES = (100.0, 125.0, 250.0, 500.0, 1000.0)
 """Of controllers [Hz]."""
-LAG = 0.02
+SERVO_LAG = 0.02
 """Of their servos [s]."""
-BEFORE = 0.06
-"""The replay begins this long before a stop arrives [s]; its first commands do not count."""
-WARM = 0.02
-"""For this long [s]."""
+LEAD_IN = 0.06
+"""Time from the beginning of a replay to the arrival of the stop [s]."""
+SETTLING = 0.02
+"""Length of the first commands that do not count [s]."""
 
 
 @dataclass(frozen=True)
 class HeardStop:
-    """A stop as it was heard on its way to the controller.
+    """Stop as recorded on its way to the controller.
 
     Attributes:
         motion: what it replaced.
@@ -81,7 +81,7 @@ def dialects(heard: Sequence[HeardStop], limits: ArmLimits) -> list[dict[str, An
         limits: of the arm.
     """
     rows = []
-    usable = [one for one in heard if one.arrival - BEFORE >= one.motion.times[0]]
+    usable = [one for one in heard if one.arrival - LEAD_IN >= one.motion.times[0]]
     bare = [controlled_stop(one.motion, one.begin, limits) for one in usable]
     for rate in RATES:
         for desired in (True, False):
@@ -127,8 +127,8 @@ def _commanded(
     stop_ns: int,
     limits: ArmLimits,
 ) -> Smoothness:
-    """Return how smooth the commands are when ``stop`` arrives as the heard one did."""
-    shift = EPOCH - (heard.arrival_ns - round(BEFORE * SECOND))
+    """Return the smoothness of the commands when ``stop`` arrives as the recorded one did."""
+    shift = EPOCH - (heard.arrival_ns - round(LEAD_IN * SECOND))
     start = heard.start_ns + shift
     arrivals = [
         Arrival(EPOCH, Order("motion", heard.motion, start)),
@@ -136,8 +136,8 @@ def _commanded(
     ]
     until = stop_ns + shift + round((stop.duration + 0.05) * SECOND)
     first = heard.motion.at((EPOCH - start) / SECOND).position
-    due, commands = replay(options, arrivals, until, first, LAG)
-    since = EPOCH + round(WARM * SECOND)
+    due, commands = replay(options, arrivals, until, first, SERVO_LAG)
+    since = EPOCH + round(SETTLING * SECOND)
     found = smoothness(due, commands, limits.acceleration, stop, stop_ns + shift, since)
     if stop is heard.stop:
         return found

@@ -1,4 +1,4 @@
-"""How fast a stop takes effect: what was measured of each, and the summary of many."""
+"""Latency of stops: measurements of each, and the summary of many."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def summary(
     cancels: Sequence[float] = (),
     smooth: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return what is printed and written: times in seconds.
+    """Return the summary that is printed and written; times in seconds.
 
     Args:
         stops: at least one.
@@ -80,7 +80,7 @@ def summary(
 
 
 def kept(rows: dict[str, Any]) -> bool:
-    """Tell whether the targets are met: latency, acceleration of every dialect, none held."""
+    """Return True if the targets are met: latency, acceleration at every controller, none held."""
     cancel, found = rows["cancel"], rows["deceleration"]
     in_time = cancel is None or (
         found["median"] <= MEDIAN_TARGET * cancel["median"]
@@ -117,7 +117,7 @@ def text(rows: dict[str, Any]) -> str:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what the dialects command as lines."""
+    """Return the commands of the controllers as lines."""
     lines = [
         "commanded by a controller; in brackets the same stops without their path in front",
         f"{'rate':>8}  {'joins from':<10} {'largest acceleration':>26} {'step back':>22}",

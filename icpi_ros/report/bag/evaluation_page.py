@@ -1,4 +1,4 @@
-"""An evaluated bag as one HTML page: perception, proposals, what they would cost, the ranking."""
+"""Evaluated bag as one HTML page: perception, proposals, their predicted costs, the ranking."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
 
 KINDS = (
     "Measured: the proposed theta was executed in the recording, and its cost was seen. Estimated: "
-    "nobody executed it. The estimate is that of the in-context outcome model, conditioned on all "
+    "it was not executed. The estimate is that of the in-context outcome model, conditioned on all "
     f"trials of the run, with an interval of {LEVEL:.0%}; beside it stands the nearest executed "
     "theta with its measured cost, and a bound that holds if outcomes change with theta nowhere "
     "faster than between two recorded trials."
 )
 _FLOOR = 1e-2
 """Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
-MOST_RUNS = 50
+MAX_RUNS = 50
 """Runs with a section of their own."""
 
 
 def replay_page(bag: Bag, evaluation: Evaluation) -> str:
     """Return the page of an evaluated bag."""
-    shown = evaluation.runs[:MOST_RUNS]
+    shown = evaluation.runs[:MAX_RUNS]
     links = [("ranking", "Ranking")]
     links += [(f"run-{n}", f"Run {one.run.run_id}") for n, one in enumerate(shown)]
     parts = [
@@ -122,11 +122,11 @@ def _run(one: EvaluatedRun, n: int) -> Markup:
             ),
         ]
     )
-    said = f"Recorded with {run.improver or 'an unknown improver'}, seed {run.settings.seed} "
-    said += f"({run.settings.seed_from}). "
-    said += "; ".join(f"{name}: {_verdict(a)}" for name, a in one.answers.items())
+    text = f"Recorded with {run.improver or 'an unknown improver'}, seed {run.settings.seed} "
+    text += f"({run.settings.seed_from}). "
+    text += "; ".join(f"{name}: {_verdict(a)}" for name, a in one.answers.items())
     return (
-        paragraph(said + ".")
+        paragraph(text + ".")
         + pictures
         + heading("Perception now against then")
         + _perception(one)

@@ -1,4 +1,4 @@
-"""An evaluated bag as text: perception, proposals with what they would have cost, the ranking."""
+"""Evaluated bag as text: perception, proposals with their predicted costs, the ranking."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
 from icpi_ros.evaluate.proposals import OfflineProposal
 
-MOST_RUNS = 20
+MAX_RUNS = 20
 """Runs that are shown one by one."""
 
 
 def replay_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the lines that ``icpi replay`` prints."""
-    for one in evaluation.runs[:MOST_RUNS]:
+    for one in evaluation.runs[:MAX_RUNS]:
         yield from _run(one)
         yield ""
-    if len(evaluation.runs) > MOST_RUNS:
-        yield f"... and {len(evaluation.runs) - MOST_RUNS} more runs: see --json"
+    if len(evaluation.runs) > MAX_RUNS:
+        yield f"... and {len(evaluation.runs) - MAX_RUNS} more runs: see --json"
     yield from _ranking(evaluation)
     for line in evaluation.skipped:
         yield f"! {line}"
@@ -43,9 +43,9 @@ def _run(one: EvaluatedRun) -> Iterator[str]:
             yield from _answer(name, answer)
 
 
-def _seed(said: str) -> str:
+def _seed(source: str) -> str:
     found = "found: it gives the first attempt"
-    return {"given": "as given", "found": found}.get(said, "assumed: proposals may differ")
+    return {"given": "as given", "found": found}.get(source, "assumed: proposals may differ")
 
 
 def _perception(one: EvaluatedRun) -> str:
@@ -67,8 +67,8 @@ def _fine(metres: float) -> str:
 def _answer(name: str, answer: EvaluatedImprover) -> Iterator[str]:
     yield f"  {name}: {reproduced(answer.proposed)}"
     for n, proposed in enumerate(answer.proposed):
-        said = outcome_text(answer.estimates[n]) if n < len(answer.estimates) else "not known"
-        yield f"    trial {proposed.number}: {said}"
+        cost = outcome_text(answer.estimates[n]) if n < len(answer.estimates) else "not known"
+        yield f"    trial {proposed.number}: {cost}"
 
 
 def counted(count: int, what: str) -> str:
@@ -77,7 +77,7 @@ def counted(count: int, what: str) -> str:
 
 
 def reproduced(proposed: Sequence[OfflineProposal]) -> str:
-    """Return in words how many proposals are exactly what was executed."""
+    """Return the number of proposals that equal the executed ones, in words."""
     compared = [p for p in proposed if p.same is not None]
     if not proposed:
         return "nothing to propose: no trial has a history"
@@ -88,7 +88,7 @@ def reproduced(proposed: Sequence[OfflineProposal]) -> str:
 
 
 def outcome_text(estimate: OutcomeEstimate) -> str:
-    """Return what a theta would cost, and how that is known."""
+    """Return the cost of a theta in words, and its source."""
     if estimate.kind == MEASURED:
         return f"measured {millimetres(estimate.cost)} (trial {estimate.nearest.trial})"
     span = f"{millimetres(estimate.low)} to {millimetres(estimate.high)}"

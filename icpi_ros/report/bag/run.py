@@ -17,7 +17,7 @@ _CALENDAR = 10**9
 
 
 def as_record(run: RecordedRun, bag: str) -> RunRecord:
-    """Return what is known of how a run was set up.
+    """Return the known configuration of a run.
 
     Args:
         run: recorded.
@@ -35,7 +35,7 @@ def as_record(run: RecordedRun, bag: str) -> RunRecord:
 
 
 def as_trials(run: RecordedRun, stored: Sequence[Trial] = ()) -> list[Trial]:
-    """Return the trials; what bags lack (prompts, replies) comes from ``stored`` ones."""
+    """Return the trials; prompts and replies, which bags lack, come from ``stored`` ones."""
     known = {trial.number: trial for trial in stored}
     seen = [recorded.seen for recorded in run.trials]
     return [_trial(trial, known.get(trial.number)) for trial in seen if trial is not None]

@@ -1,4 +1,4 @@
-"""What a page about a recorded run has besides that of a stored one."""
+"""Sections of a page about a recorded run that one of a stored run does not have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOXGLOVE = "config/foxglove.json"
 
 
 def bag_sections(bag: Bag, run: RecordedRun, skipped: Iterable[str]) -> list[PageSection]:
-    """Return sections about perception, the camera, and what was left out."""
+    """Return sections about perception, the camera, and the parts left out."""
     return [
         PageSection("windows", "Perception", _windows(run.trials)),
         PageSection("camera", "Camera", _camera(bag)),
@@ -40,7 +40,7 @@ def _windows(trials: Sequence[RecordedTrial]) -> Markup:
         TableColumn("at rest", numeric=False),
         TableColumn("why not used", numeric=False, wraps=True),
     ]
-    return table(columns, [_window(trial) for trial in trials], "what perception said")
+    return table(columns, [_window(trial) for trial in trials], "windows as reported by perception")
 
 
 def _window(trial: RecordedTrial) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""Two stored runs beside each other: how their configurations differ, and what each trial cost."""
+"""Two stored runs beside each other: differences of their configurations, cost of each trial."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def differences(a: RunRecord, b: RunRecord) -> dict[str, Pair]:
 
 
 def cost_pairs(a: Sequence[Trial], b: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Return what each trial cost in both runs [m], and the best so far; None = not observed."""
+    """Return the cost of each trial in both runs [m], and the best so far; None = not observed."""
     return [
         {
             "trial": (one or other).number,

@@ -37,7 +37,7 @@ from icpi_ros.tasks.base import Task
 
 @dataclass(frozen=True)
 class PageSection:
-    """A section that only some pages have; ``markup`` is made of what page.py returns."""
+    """Section that only some pages have; ``markup`` is made with the kit of report/page.py."""
 
     key: str
     heading: str
@@ -107,7 +107,7 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
 
 
 def _arm(trials: Sequence[Trial]) -> list[Markup]:
-    """Return the section about the arm; none where nobody was told of one."""
+    """Return the section about the arm; none where no arm is known."""
     markup = tracking_table(trials)
     return [section("arm", "What the arm was commanded last", markup)] if markup else []
 
@@ -123,7 +123,7 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
         TableColumn("seconds", "wall time of the trial"),
         TableColumn("improver", "who really proposed", numeric=False),
         TableColumn(
-            "why", "why it failed, or why somebody else proposed", numeric=False, wraps=True
+            "why", "why it failed, or why another improver proposed", numeric=False, wraps=True
         ),
     ]
     rows = [

@@ -15,7 +15,7 @@ from icpi_ros.report.run.text import spending_line
 
 
 def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
-    """Return what a run asked of its model, as markup; one sentence if it asked none.
+    """Return the requests of a run to its model, as markup; one sentence if there are none.
 
     Args:
         trials: last attempt of each.
@@ -52,8 +52,7 @@ def _model_row(trial: Trial) -> list[Cell]:
     spent = Spending.from_dict(details.get("spent", {}))
     known = spent.money == spent.money
     counts = (spent.calls, spent.prompt_tokens, spent.completion_tokens, spent.cached_tokens)
-    known_spread = [value for value in details.get("spread", ()) if value is not None]
-    spread = ", ".join(f"{value:.3g}" for value in known_spread)
+    spread = ", ".join(f"{value:.3g}" for value in details.get("spread", ()) if value is not None)
     return [
         Cell(str(trial.number), trial.number),
         *(Cell(str(count), count) for count in counts),
@@ -66,11 +65,11 @@ def _model_row(trial: Trial) -> list[Cell]:
 
 def _questions(trial: Trial) -> Markup:
     exchanges: Sequence[Mapping[str, Any]] = trial.proposal.details["exchanges"]
-    told = "\n\n".join(map(_told, exchanges))
-    return folded(f"Trial {trial.number}: prompts and replies", preformatted(told))
+    text = "\n\n".join(map(_exchange, exchanges))
+    return folded(f"Trial {trial.number}: prompts and replies", preformatted(text))
 
 
-def _told(exchange: Mapping[str, Any]) -> str:
+def _exchange(exchange: Mapping[str, Any]) -> str:
     replayed = " (from a cassette)" if exchange.get("replayed") else ""
     parts = [f"[{exchange.get('purpose')}]{replayed}"]
     parts += [f"{m['role']}: {m['content']}" for m in exchange.get("messages", ())]
@@ -81,7 +80,7 @@ def _told(exchange: Mapping[str, Any]) -> str:
 
 
 def timing_section(trials: Sequence[Trial]) -> Markup:
-    """Return a table of times [s], a row per trial; what is not known is left out as ``-``."""
+    """Return a table of times [s], a row per trial; ``-`` = not known."""
     columns = [
         TableColumn("trial"),
         TableColumn("proposal [s]", "wall time of the improver"),
@@ -115,8 +114,8 @@ def _sum(trials: Sequence[Trial]) -> Markup:
 
 def tracking_table(trials: Sequence[Trial]) -> Markup:
     """Return a table, a row per trial; empty where no trial knows of an arm (in-process runs)."""
-    told = [trial for trial in trials if trial.tracking.motion]
-    if not told:
+    known = [trial for trial in trials if trial.tracking.motion]
+    if not known:
         return Markup("")
     columns = [
         TableColumn("trial"),
@@ -125,7 +124,7 @@ def tracking_table(trials: Sequence[Trial]) -> Markup:
         TableColumn("joint", numeric=False),
         TableColumn("at [s]", "when, since the start of that motion, in the arm's own time"),
     ]
-    return table(columns, [_tracking_row(trial) for trial in told], "tracking")
+    return table(columns, [_tracking_row(trial) for trial in known], "tracking")
 
 
 def _tracking_row(trial: Trial) -> list[Cell]:

@@ -12,11 +12,11 @@ from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.runs.store.records import RunRecord
 
-_LONGEST_REASON = 60
+_MAX_REASON = 60
 
 
 def improver_label(proposal: Proposal) -> str:
-    """Return who really made a proposal: ``embedded (fallback: llm: no answer)``."""
+    """Return the improver behind a proposal: ``embedded (fallback: llm: no answer)``."""
     if not proposal.fallback_reason:
         return printable(proposal.provenance)
     reason = _shortened(proposal.fallback_reason)
@@ -41,7 +41,7 @@ def trial_line(trial: Trial, space: ParameterSpace, budget: int) -> str:
 
 
 def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpace) -> str:
-    """Return a stored run as text: what it was, its table, what went wrong."""
+    """Return a stored run as text: its configuration, its table, its failures."""
     config = record.config
     end = f"{record.state}: {record.note}" if record.note else record.state
     lines = [
@@ -59,7 +59,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
 
 
 def mixed_lines(record: RunRecord) -> list[str]:
-    """Return what was mixed in a run on purpose, one line each."""
+    """Return the examples that were mixed in a run on purpose, one line each."""
     found = {
         "mixed on purpose": record.mixed,
         "data set of another arm on purpose": record.config.dataset_arm,
@@ -87,12 +87,12 @@ def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
 def prediction(proposal: Proposal) -> str:
     """Return the predicted cost with its standard deviation: ``4.2 mm ± 1.0 mm``; ``-`` if none."""
     std = proposal.predicted_std
-    spread = f" ± {millimetres(std)}" if math.isfinite(std) else ""
-    return millimetres(proposal.predicted_cost) + spread
+    tolerance = f" ± {millimetres(std)}" if math.isfinite(std) else ""
+    return millimetres(proposal.predicted_cost) + tolerance
 
 
 def spending_line(spent: Spending) -> str:
-    """Return what a run's model cost: ``5 calls, 4210 tokens (0 cached), 3.2 s, money unknown``."""
+    """Return the cost of a model: ``5 calls, 4210 tokens (0 cached), 3.2 s, money unknown``."""
     estimated = f", {spent.estimated} calls estimated" if spent.estimated else ""
     money = "money unknown" if math.isnan(spent.money) else f"money {spent.money:.6g}"
     return (
@@ -115,11 +115,11 @@ def tracking_text(tracking: Tracking) -> str:
 
 def tracking_lines(trials: Sequence[Trial]) -> list[str]:
     """Return the worst of a run's trials, and every one that was stopped or not seen."""
-    told = [trial for trial in trials if trial.tracking.motion]
-    seen = [trial for trial in told if trial.tracking.known]
+    known = [trial for trial in trials if trial.tracking.motion]
+    seen = [trial for trial in known if trial.tracking.known]
     worst = max(seen, key=lambda trial: trial.tracking.error, default=None)
     shown = [
-        t for t in told if t is worst or not t.tracking.known or "stopped" in t.tracking.motion
+        t for t in known if t is worst or not t.tracking.known or "stopped" in t.tracking.motion
     ]
     return [
         f"arm in trial {trial.number}{' (worst)' if trial is worst else ''}: "
@@ -129,9 +129,9 @@ def tracking_lines(trials: Sequence[Trial]) -> list[str]:
 
 
 def fallback_line(improver: str, trials: Sequence[Trial]) -> str:
-    """Return that every proposal of a run fell back, and why; empty = not every one did.
+    """Return the reason why every proposal of a run fell back; "" if not every one did.
 
-    The first attempt is nobody's proposal.
+    The first attempt is not a proposal of an improver.
     """
     proposals = {trial.number: trial.proposal for trial in trials if trial.number > 0}
     if not proposals or not all(proposal.fallback_reason for proposal in proposals.values()):
@@ -177,4 +177,4 @@ def _outcome(trial: Trial) -> str:
 
 def _shortened(text: str) -> str:
     line = printable(" ".join(text.split()))
-    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 3] + "..."
+    return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."

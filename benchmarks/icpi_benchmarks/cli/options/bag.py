@@ -10,7 +10,7 @@ from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--source", choices=("tracked_pose", "camera"), default="tracked_pose")
     parser.add_argument("--seconds", type=whole(10, 100_000), default=600, help="of a pose bag")
     parser.add_argument("--gigabytes", type=number(0.01, 100.0), default=0.2, help="of images")

@@ -9,7 +9,7 @@ from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--task", default="slide", help="default: slide")
     add_arm(parser)
     parser.add_argument("--trials", type=whole(1, 1000), default=20, metavar="N")

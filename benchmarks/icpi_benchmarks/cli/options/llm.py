@@ -9,7 +9,7 @@ from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--tasks", metavar="T,..", help="default: all")
     parser.add_argument("--proposals", type=whole(20, 900), default=300, metavar="N")
     parser.add_argument("--history", action="store_true", help="show the run's own trials, too")

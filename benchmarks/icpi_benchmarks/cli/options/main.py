@@ -19,7 +19,7 @@ from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what to run, what to keep, and who runs it."""
+    """Add the options of the benchmark."""
     presets = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
     parser.add_argument(
         "--preset", default="main", metavar="P", help=f"what to run (default main). {presets}"

@@ -11,7 +11,7 @@ TASKS_SEEN = "slide,roll-gc"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--tasks", metavar="T,..", default=TASKS_SEEN, help="default: %(default)s")
     add_arm(parser, "each task's own")
     add_mix(parser, "examples of another arm")

@@ -9,7 +9,7 @@ from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--tasks", metavar="T,..", help="default: all")
     add_arm(parser, "each task's own")
     parser.add_argument("--rollouts", type=whole(1, 1_000_000), default=512, metavar="N")

@@ -12,7 +12,7 @@ FEWEST = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--task", default="slide", help="default: slide")
     add_arm(parser)
     add_mix(parser, "learn from a data set of another arm")

@@ -9,7 +9,7 @@ from icpi_ros.cli.json_output import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the benchmark lets one change."""
+    """Add the options of the benchmark."""
     parser.add_argument("--trials", type=whole(1, 10_000), default=200, metavar="N")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0)
     parser.add_argument(

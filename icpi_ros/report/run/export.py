@@ -1,4 +1,4 @@
-"""Trials of a run as CSV or Parquet: one row per trial, lengths in metres, times in seconds."""
+"""Stored run for programs: JSON, and its trials as CSV or Parquet; lengths in m, times in s."""
 
 from __future__ import annotations
 
@@ -9,7 +9,25 @@ from typing import Any
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import replacing
-from icpi_ros.runs.trial_tables import Value
+from icpi_ros.core.redact import Json, jsonable
+from icpi_ros.core.types import Trial
+from icpi_ros.llm.client.budget import Spending
+from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.runs.trial_tables import Value, trial_json
+
+
+def record_json(
+    run_id: str, config: RunConfig, trials: list[Trial], spent: Spending
+) -> dict[str, Json]:
+    """Return a run in the form that ``icpi run --json`` writes; standard JSON, no NaN."""
+    return {
+        "run_id": run_id,
+        "task": config.task,
+        "improver": config.improver,
+        "config": jsonable(config.as_dict()),
+        "spent": spent.as_dict(),
+        "trials": jsonable([trial_json(trial) for trial in trials]),
+    }
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Value]]) -> None:

@@ -1,4 +1,4 @@
-"""A question to the operator as text; takes the message's fields, imports no ROS."""
+"""Question to the operator as text; takes the message's fields, imports no ROS."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def request_json(value: Any) -> Any:
 
 def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
     lines = [_parameter_line(request, i, unit) for i, unit in enumerate(units)]
-    made = request.proposal.provenance or "not said"
+    made = request.proposal.provenance or "not reported"
     if request.proposal.fallback_reason:
         made += f" (instead of {request.proposal.requested}: {request.proposal.fallback_reason})"
     lines.append(f"  proposed by      {made}")
     if request.proposal.projected:
         lines.append(f"  moved back       {_moved_back(request, units)}")
     if request.proposal.run_id and np.isfinite(request.proposal.predicted_cost):
-        spread = ""
+        cost = millimetres(request.proposal.predicted_cost)
         if np.isfinite(request.proposal.predicted_std):
-            spread = f" +- {millimetres(request.proposal.predicted_std)}"
-        lines.append(f"  predicted cost   {millimetres(request.proposal.predicted_cost)}{spread}")
+            cost += f" +- {millimetres(request.proposal.predicted_std)}"
+        lines.append(f"  predicted cost   {cost}")
     lines += [
         f"  stroke           {request.duration:.2f} s at {request.stroke_scale:.0%} speed",
         f"  fastest joint    {request.fastest_joint}, {request.joint_speed:.2f} rad/s "
@@ -81,9 +81,9 @@ def _parameter_line(request: Any, i: int, unit: str) -> str:
 
 
 def _moved_back(request: Any, units: Sequence[str]) -> str:
-    """Return from where and why theta was moved back, as far as its client says so."""
+    """Return the original theta and the reason why it was moved back, as far as reported."""
     asked, names = request.proposal.proposed_theta, request.theta_names
-    why = request.proposal.moved_reason or "why was not said"
+    why = request.proposal.moved_reason or "no reason was reported"
     if len(asked) != len(names):
         return why
     values = zip(names, asked, units, strict=True)
