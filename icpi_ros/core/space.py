@@ -137,7 +137,7 @@ class ParameterSpace:
         return vector
 
     def contains(self, vector: Vector) -> bool:
-        """Tell whether a ``(d,)`` vector is finite and inside the box (borders included)."""
+        """Return whether a ``(d,)`` vector is finite and inside the box (borders included)."""
         return bool(np.all((vector >= self.lower) & (vector <= self.upper)))
 
     def project(self, vector: Vector) -> tuple[Vector, bool]:
@@ -154,7 +154,7 @@ class ParameterSpace:
         return scaled * self.half_range + self._centre
 
     def sample(self, rng: np.random.Generator, size: int | None = None) -> NDArray[np.float64]:
-        """Draw uniformly from the box: ``(d,)``, or ``(size, d)``."""
+        """Sample uniformly from the box: ``(d,)``, or ``(size, d)``."""
         shape = self.dim if size is None else (size, self.dim)
         return rng.uniform(self.lower, self.upper, shape)
 
