@@ -65,5 +65,5 @@ api: setup-test
 	$(BIN)/pdoc --docformat google --output-directory build/api icpi_ros
 
 clean:
-	rm -rf .venv .setup build install log *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find icpi_ros launch test tools -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .setup build install log *.egg-info benchmarks/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find icpi_ros benchmarks launch test tools -name __pycache__ -prune -exec rm -rf {} +

@@ -20,9 +20,9 @@ from icpi_ros.learn.dataset import dataset as datasets
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.base import Arm
+from icpi_ros.runs.in_process import execution_in_process, run_simulated
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW, require_model
-from icpi_ros.runs.simulated import execution_in_process, run_simulated
 from icpi_ros.runs.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate

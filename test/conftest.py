@@ -1,5 +1,6 @@
 """Puts this folder on the path, so that tests can import shared helpers such as ``toy``."""
 
+import gc
 import os
 import shutil
 import signal
@@ -35,3 +36,13 @@ def pytest_unconfigure(config):
         for variable in (CACHE, DATA):
             if folder := os.environ.get(variable):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_sessionstart():
+    gc.disable()  # a million objects are made, and hardly any of them is garbage
+
+
+def pytest_collection_finish():
+    """What was collected stays to the end: no collection of garbage looks at it again."""
+    gc.freeze()
+    gc.enable()

@@ -21,7 +21,7 @@ FIRST = (
     "test_processes", "test_arm_faults", "test_camera_faults", "test_offline", "test_pixels",
     "test_improvers", "test_bench", "test_llm", "test_tasks", "test_safety_property",
     "test_outcome_model", "test_bench_report", "test_identify", "test_cli", "test_build",
-    "test_bench_pixels", "test_suite",
+    "test_bench_pixels", "test_suite", "test_setup_installer",
 )  # fmt: skip
 """Files that take longest: begun last, one of them would be waited for alone."""
 NICE = 5

@@ -41,9 +41,11 @@ ROS_DISTRO = "jazzy"
 ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
 BASE = ("runtime", "ros")
 EXTRAS = {"bench": ("bench",), "test": ("bench", "dev")}
-"""Groups of requirements that `--with` adds: baselines of the benchmark, tests and checks."""
-EDITABLE = ("--no-deps", "--no-index", "--no-build-isolation", "--editable")
-BENCHMARKS = REPO / "benchmarks"
+"""Groups of requirements that `--with` adds; each also installs the benchmarks."""
+EDITABLE = ("--no-deps", "--editable")
+OFFLINE = ("--no-index", "--no-build-isolation")
+"""Builds with the setuptools of `.venv`; with stock ROS 2 that is the system's, too old."""
+BENCHMARKS = "benchmarks"
 PACKAGING = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")
 SELF = (
     "tools/setup_env.py",
@@ -52,6 +54,7 @@ SELF = (
     "icpi_ros/core/system_packages.py",
 )
 CHECK = "import rclpy, icpi_msgs.action, mujoco, icpi_ros"
+CHECK_BENCHMARKS = "import icpi_benchmarks"
 WRITING = "writing"
 """Stands in the stamp while packages are written: after a kill, half of one looks whole."""
 
@@ -76,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--with",
         dest="extra",
         choices=tuple(EXTRAS),
-        help="bench: also the baselines of `icpi bench`; test: those, tests and checks",
+        help="bench: also the benchmarks (`icpi bench`) and their baselines; test: those, tests "
+        "and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)
@@ -136,7 +140,7 @@ class Setup:
         for name in EXTRAS.get(self._extra or "", ()):
             wanted[name] = digest([_lock(name)])
         if self._extra:
-            wanted["benchmarks"] = digest([BENCHMARKS / "pyproject.toml"], str(REPO))
+            wanted["benchmarks"] = digest([REPO / BENCHMARKS / "pyproject.toml"])
         packaging = [REPO / name for name in PACKAGING]
         if self._route == "stock":
             return {**wanted, "package": digest([*packaging, *_messages(), *_shared_files()])}
@@ -208,14 +212,17 @@ class Setup:
         self._record({key: value for key, value in self._done.items() if key != WRITING})
 
     def _benchmarks(self) -> None:
-        """Install the programs behind `icpi bench`, a package of their own, editable."""
-        with self._steps.step("benchmarks", "installing icpi_benchmarks, editable"):
-            self._chosen().add(self._steps, *EDITABLE, str(BENCHMARKS))
+        """Install the programs behind `icpi bench`, a distribution of their own, editable."""
+        what = "installing the programs behind `icpi bench`, editable"
+        with self._steps.step("benchmarks", what):
+            offline = () if self._route == "stock" else OFFLINE
+            self._chosen().add(self._steps, *offline, *EDITABLE, str(REPO / BENCHMARKS))
+            self._steps.run("check", [str(VENV / "bin" / "python"), "-c", CHECK_BENCHMARKS])
 
     def _package(self) -> None:
         """Install icpi_ros itself, editable, and try what was installed."""
         with self._steps.step("icpi_ros", "installing this folder, editable, and trying it"):
-            self._chosen().add(self._steps, *EDITABLE, str(REPO))
+            self._chosen().add(self._steps, *OFFLINE, *EDITABLE, str(REPO))
             self._steps.run("check", [str(VENV / "bin" / "python"), "-c", CHECK])
 
     def _colcon(self) -> None:

@@ -1,4 +1,4 @@
-"""What the recorded graph was set to, as far as it bears on its proposals."""
+"""Settings of the recorded graph, as far as they bear on its proposals."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RecordedSetup:
         arm: name or description file of the arm whose limits bound the proposals; "" = the
             task's own; None = not recorded: nothing but the parameters' bounds did.
         limits: file of tighter limits; "" = none.
-        options: of the improver, JSON; "" = none.  They are only named: a bag may come from
-            anybody, and an option can say where a key is sent.
+        options: of the improver, JSON; "" = none.  They are only named: a bag may be a
+            stranger's, and an option can name the server that a key is sent to.
         backend: what executed the trials.
         mix: examples of another arm were meant.
     """
@@ -42,7 +42,7 @@ class RecordedSetup:
     mix: bool = False
 
     def way(self, task: Task) -> Execution:
-        """Return how trials of ``task`` were executed, as far as the recording says it.
+        """Return how trials of ``task`` were executed, as far as it is recorded.
 
         The hash of the arm is not recorded: a file may have been changed since.
         """
@@ -65,7 +65,7 @@ def _arm_name(recorded: str | None, task: Task) -> str:
 
 
 def recorded_setup(bag: Bag) -> RecordedSetup:
-    """Return what the bag says; one that is no snapshot of parameters is noted."""
+    """Return the last settings in the bag; a message that is not a snapshot of them is noted."""
     found = RecordedSetup()
     for message in bag.messages((PARAMETERS,)):
         try:
@@ -84,5 +84,5 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                     values.get("mix") is True,
                 )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            bag.note(f"{PARAMETERS}: a message that is no snapshot of parameters is skipped")
+            bag.note(f"{PARAMETERS}: a message that is not a snapshot of parameters is skipped")
     return found

@@ -1,4 +1,4 @@
-"""Open a bag and stream its messages in time order, in bounded memory."""
+"""Reader of a bag: streams its messages in time order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from icpi_ros.bags.topics import assign
 from icpi_ros.core.errors import UsageError
 
 ORDER_WINDOW = 2_000_000_000
-"""How late a message may lie in the file and still be put in its place [ns]."""
-MOST_WAITING = 64 * 2**20
-"""Most that waits for its place [B]."""
-MOST_MESSAGES = 100_000
+"""Largest delay of a message in the file that is still put in its place [ns]."""
+MAX_WAITING_BYTES = 64 * 2**20
+"""Largest size of the messages that wait for their place [B]."""
+MAX_WAITING_MESSAGES = 100_000
+"""Largest number of them."""
 
 
 class Message(NamedTuple):
@@ -59,15 +60,15 @@ class Bag:
 
     @property
     def skipped(self) -> list[str]:
-        """What could not be read so far, one line each; complete after a stream has ended."""
+        """Lines about what could not be read so far; complete after a stream has ended."""
         return self._notes.lines
 
     def note(self, line: str) -> None:
-        """Say that something was skipped."""
+        """Report that something was skipped."""
         self._notes.add(line)
 
     def look_for(self, name: str, kind: str) -> bool:
-        """Tell whether the bag has a topic of a sensor: our name for it, and its type.
+        """Return whether the bag has a topic of a sensor: our name for it, and its type.
 
         Raises:
             UsageError: it has several.
@@ -110,8 +111,8 @@ class Bag:
                 newest = max(newest, message.ns)
                 while waiting and (
                     waiting[0][0] < newest - ORDER_WINDOW
-                    or size > MOST_WAITING
-                    or len(waiting) > MOST_MESSAGES
+                    or size > MAX_WAITING_BYTES
+                    or len(waiting) > MAX_WAITING_MESSAGES
                 ):
                     _, _, first = heapq.heappop(waiting)
                     size -= len(first.data)

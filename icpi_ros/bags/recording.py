@@ -1,4 +1,4 @@
-"""A bag that is being recorded: rolled, compressed, written by a thread of its own."""
+"""Recording of a bag: rolled, compressed, written by a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from icpi_ros.bags.folder import make_folder
 from icpi_ros.bags.formats.definitions import Definition
+from icpi_ros.bags.formats.folder import FileInfo, TopicInfo, make_folder, write_metadata
 from icpi_ros.bags.formats.mcap_writer import McapWriter
-from icpi_ros.bags.formats.metadata import FileInfo, TopicInfo, write_metadata
 from icpi_ros.bags.formats.raw import why
 
-FLUSH = 0.4
+FLUSH_PERIOD = 0.4
 """Longest time that a message waits for the disk [s]; a killed recorder loses no more."""
-MOST_WAITING = 256 * 2**20
-"""Most that waits for the writing thread [B]; 5 s of a 1080p camera at 8 Hz."""
-MOST_MESSAGES = 50_000
-POLL = 0.1
-CLOSE_LIMIT = 3.0
+MAX_WAITING_BYTES = 256 * 2**20
+"""Largest size of the messages that wait for the thread [B]; 5 s of a 1080p camera at 8 Hz."""
+MAX_WAITING_MESSAGES = 50_000
+POLL_PERIOD = 0.1
+"""Longest time until the end of a recording is noticed [s]."""
+CLOSE_TIMEOUT = 3.0
 """Longest time to write what waits at the end [s]."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When a new file is begun, and when recording ends.
+class RecordingLimits:
+    """Sizes at which a new file is begun, and at which recording ends.
 
     Attributes:
         size: of one file [B].
@@ -42,15 +42,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Topic:
-    """What is recorded under one name; ``qos`` is the offered profiles as YAML."""
+class RecordedTopic:
+    """A topic that is recorded; ``qos`` is the offered profiles as YAML."""
 
     name: str
     what: Definition
     qos: str
 
 
-Item = tuple[Topic, int, bytes]
+Item = tuple[RecordedTopic, int, bytes]
 
 
 class _NearlyFull(Exception):
@@ -58,26 +58,28 @@ class _NearlyFull(Exception):
 
 
 class Recording:
-    """See the module.
+    """A bag that is being recorded, in files of bounded size.
 
     :meth:`put` may be called from any thread and never waits.
 
     Args:
         folder: of the bag; must not exist.
         limits: of its files.
-        failed: told once, from the writing thread, why recording has ended early.
+        failed: called once, from the writing thread, with the reason why recording ended early.
 
     Raises:
         UsageError: the folder exists or cannot be made.
     """
 
-    def __init__(self, folder: Path, limits: Limits, failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, limits: RecordingLimits, failed: Callable[[str], None]
+    ) -> None:
         """Make the folder and start the thread."""
         make_folder(folder)
         self.folder, self._limits, self._failed = folder, limits, failed
         self.received = self.written = self.lost = 0
         self.trouble = ""
-        self._queue: queue.Queue[Item] = queue.Queue(MOST_MESSAGES)
+        self._queue: queue.Queue[Item] = queue.Queue(MAX_WAITING_MESSAGES)
         self._waiting = 0
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -86,12 +88,12 @@ class Recording:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def put(self, topic: Topic, ns: int, data: bytes) -> None:
+    def put(self, topic: RecordedTopic, ns: int, data: bytes) -> None:
         """Record a message that was received at ``ns`` [ns]; without room it is counted."""
         if self.trouble or self._end.is_set():
             return
         with self._lock:
-            fits = self._waiting + len(data) <= MOST_WAITING
+            fits = self._waiting + len(data) <= MAX_WAITING_BYTES
             self._waiting += len(data) if fits else 0
         try:
             if not fits:
@@ -104,9 +106,9 @@ class Recording:
                 self._waiting -= len(data) if fits else 0
 
     def close(self) -> bool:
-        """Write what waits and end the bag; tell whether it came to its end."""
+        """Write what waits and end the bag; return whether it came to its end."""
         self._end.set()
-        self._thread.join(CLOSE_LIMIT)
+        self._thread.join(CLOSE_TIMEOUT)
         return not self._thread.is_alive()
 
     # --- writing thread -------------------------------------------------------------------
@@ -152,7 +154,7 @@ class Recording:
                     )
                     channels[topic.name] = writer.add_channel(topic.name, topic.what, topic.qos)
                 writer.write(channels[topic.name], ns, data)
-            if now - flushed >= FLUSH:
+            if now - flushed >= FLUSH_PERIOD:
                 flushed = now
                 writer.flush()
                 self._check_disk()
@@ -163,7 +165,7 @@ class Recording:
 
     def _next(self) -> Item | None:
         try:
-            item = self._queue.get(timeout=POLL)
+            item = self._queue.get(timeout=POLL_PERIOD)
         except queue.Empty:
             return None
         with self._lock:

@@ -13,7 +13,7 @@ import numpy as np
 from icpi_ros.bags.formats.raw import RawMessage
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import IMAGE, INFO, POSE, TYPES
-from icpi_ros.bags.trial_message import MOST
+from icpi_ros.bags.trial_message import MAX_VALUE
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
@@ -49,7 +49,7 @@ def stream_samples(
 
 
 def has_source(bag: Bag, source: str) -> bool:
-    """Tell whether the bag has the topic of a source of :data:`SOURCES`."""
+    """Return whether the bag has the topic of a source of :data:`SOURCES`."""
     kind = SOURCES.get(source)
     return bag.look_for(kind.topic, kind.message_type)
 
@@ -90,7 +90,7 @@ def poses_of(
 
 
 class _Spans:
-    """Is a stamp inside one of some windows?"""
+    """Test of stamps for being inside one of some windows."""
 
     def __init__(self, windows: Sequence[RecordedTrial], margin: int) -> None:
         spans = sorted((w.start - margin, w.stop + margin) for w in windows if w.stop)
@@ -99,7 +99,7 @@ class _Spans:
         self._stops = np.maximum.accumulate(stops) if len(stops) else stops
 
     def hold(self, ns: int) -> bool:
-        """Tell whether it is."""
+        """Return whether stamp ``ns`` [ns] is inside one."""
         before = int(np.searchsorted(self._starts, ns, side="right"))
         return before > 0 and ns <= int(self._stops[before - 1])
 
@@ -110,7 +110,7 @@ def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
         if ns is None or (wanted is not None and not wanted.hold(ns)):
             continue
         position = _position(message)
-        if position is None or np.any(np.abs(position) > MOST):
+        if position is None or np.any(np.abs(position) > MAX_VALUE):
             bag.note(f"{message.channel.topic}: a pose that cannot be read is skipped")
         else:
             yield PoseSample(ns, position)
@@ -220,7 +220,7 @@ class ImageBag:
         ``left/camera_info``.  Under another name it is only taken if the bag has just one camera.
 
         Raises:
-            UsageError: see :meth:`frames`, or the bag does not tell which camera_info it is.
+            UsageError: see :meth:`frames`, or the bag does not determine which camera_info it is.
         """
         bag = self._opened()
         images = self._images(bag)

@@ -1,4 +1,4 @@
-"""Which topic of a bag is which: our names, any namespace, or a mapping in a YAML file."""
+"""Topics of a bag by our names: in any namespace, or by a mapping in a YAML file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     """Return the mapping of a YAML file such as ``object_pose: /vicon/puck/pose``.
 
     Raises:
-        UsageError: it cannot be read, or is no mapping of our topics to topics of a bag.
+        UsageError: it cannot be read, or is not a mapping of our topics to topics of a bag.
     """
     content = read_yaml(path, MAPPING_FILE)
     pairs = content.items() if isinstance(content, dict) else ()

@@ -9,7 +9,7 @@ import numpy as np
 
 from icpi_ros.core.types import MOVED_BACK, Array, Proposal, Trial, TrialOrigin, TrialStatus
 
-MOST = 1e3
+MAX_VALUE = 1e3
 """Numbers of a trial beyond are those of a damaged message."""
 NAN = float("nan")
 
@@ -98,9 +98,9 @@ def _proposal(msg: Any) -> Proposal:
 def _as_proposed(msg: Any) -> Array:
     """Return theta as it was proposed; older bags have it as it was executed alone."""
     asked = np.array(getattr(msg, "proposed_theta", ()), dtype=np.float64)
-    known = len(asked) == len(msg.theta) and bool(np.all(np.abs(asked) <= MOST))
+    known = len(asked) == len(msg.theta) and bool(np.all(np.abs(asked) <= MAX_VALUE))
     return asked if known else np.array(msg.theta, dtype=np.float64)
 
 
 def _known(value: float) -> float:
-    return float(value) if abs(value) <= MOST else NAN
+    return float(value) if abs(value) <= MAX_VALUE else NAN

@@ -15,15 +15,15 @@ from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.calibration.board import Board
 from icpi_ros.perception.calibration.board_print import save_board
-from icpi_ros.perception.calibration.camera import calibrate
-from icpi_ros.perception.calibration.file import Calibration, Origin, load, save
+from icpi_ros.perception.calibration.camera_pose import locate
+from icpi_ros.perception.calibration.file import Calibration, CalibrationOrigin, load, save
+from icpi_ros.perception.calibration.intrinsics import calibrate
 from icpi_ros.perception.calibration.picture import save_camera_picture, save_table_picture
-from icpi_ros.perception.calibration.table import locate
 
 if TYPE_CHECKING:
     from icpi_ros.perception.calibration.board import Gray
-    from icpi_ros.perception.calibration.camera import CameraResult
-    from icpi_ros.perception.calibration.table import TableResult
+    from icpi_ros.perception.calibration.camera_pose import CameraPoseResult
+    from icpi_ros.perception.calibration.intrinsics import IntrinsicsResult
 
 CAMERA_VIEWS = 20
 TABLE_VIEWS = 5
@@ -170,7 +170,7 @@ def calibrate_camera(args: argparse.Namespace) -> int:
     taken = board_views(args, board)
     result = calibrate(board, taken.views)
     worst = float(result.residuals.max())
-    made = Origin(
+    made = CalibrationOrigin(
         how=f"icpi calibrate camera: {board.summary}; {taken.source}",
         date=now(),
         samples=len(result.views),
@@ -188,7 +188,9 @@ def calibrate_camera(args: argparse.Namespace) -> int:
     return 0
 
 
-def _draw_camera(path: Path, board: Board, result: CameraResult, images: dict[str, Gray]) -> None:
+def _draw_camera(
+    path: Path, board: Board, result: IntrinsicsResult, images: dict[str, Gray]
+) -> None:
     worst = result.views[int(result.residuals.argmax())]
     save_camera_picture(path, board, result, images[worst.name])
     print(f"picture: {path}")
@@ -200,7 +202,7 @@ def calibrate_table(args: argparse.Namespace) -> int:
     before = load(args.camera)
     known = known_points(args, before.intrinsics)
     result = locate(before.intrinsics, known.points, args.frame)
-    placed = Origin(
+    placed = CalibrationOrigin(
         how=f"icpi calibrate table: {known.source}",
         date=now(),
         samples=len(known.points.names),
@@ -218,6 +220,6 @@ def calibrate_table(args: argparse.Namespace) -> int:
     return 0
 
 
-def _draw_table(path: Path, result: TableResult, image: Gray | None) -> None:
+def _draw_table(path: Path, result: CameraPoseResult, image: Gray | None) -> None:
     save_table_picture(path, result, image)
     print(f"picture: {path}")

@@ -29,10 +29,10 @@ from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.evaluate.physics.estimate import estimate_of
-from icpi_ros.evaluate.physics.fit import Effort, fit
+from icpi_ros.evaluate.physics.fit import FitEffort, fit
 from icpi_ros.evaluate.physics.physics_file import save
-from icpi_ros.evaluate.physics.sources import from_bag, from_store
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.report.physics import physics_json, physics_lines, save_physics_picture
@@ -41,8 +41,8 @@ from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 
 if TYPE_CHECKING:
-    from icpi_ros.evaluate.physics.estimate import Estimate
-    from icpi_ros.evaluate.physics.sources import Recording
+    from icpi_ros.evaluate.physics.estimate import PhysicsEstimate
+    from icpi_ros.evaluate.physics.recorded_trials import CalibrationTrials
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
@@ -96,7 +96,7 @@ def calibrate_physics(args: argparse.Namespace) -> int:
     with_arm = "" if arm.name == task.arm else f" with {arm.name}"
     what = f"{task.name}{with_arm}, {recording.source}: {len(trials)} trials"
     print(printable(what), flush=True)
-    with progress_bar(Effort().stages, "stage") as bar:
+    with progress_bar(FitEffort().stages, "stage") as bar:
 
         def advance() -> None:
             bar.update()
@@ -124,17 +124,19 @@ def _check(args: argparse.Namespace) -> None:
         refuse_inside(args.bag, outputs)
 
 
-def _recording(args: argparse.Namespace) -> Recording:
+def _recording(args: argparse.Namespace) -> CalibrationTrials:
     if args.bag:
-        return from_bag(args.bag, args.task, args.run_id, args.trials)
+        return from_bag(args.bag, args.task or None, args.run_id or None, args.trials)
     path = args.store or default_path()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}: name one with --store")
     with TrialStore(path) as store:
-        return from_store(store, args.run_id, args.task, args.trials, args.mix)
+        return from_store(store, args.run_id, args.task or None, args.trials, args.mix)
 
 
-def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: Estimate) -> None:
+def _report(
+    args: argparse.Namespace, recording: CalibrationTrials, arm: Arm, estimate: PhysicsEstimate
+) -> None:
     mixed = [str(one) for one in recording.arms if one.differs(ArmId.of(arm))]
     others = f"; mixed on purpose with trials of {' and '.join(mixed)}" if mixed else ""
     for line in physics_lines(estimate, recording.task):
@@ -162,7 +164,7 @@ def _report(args: argparse.Namespace, recording: Recording, arm: Arm, estimate: 
         print(f"written: {args.out}; next: {build}")
 
 
-def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> None:
+def _draw(path: Path, recording: CalibrationTrials, arm: Arm, estimate: PhysicsEstimate) -> None:
     task, trials = recording.task, recording.trials
     thetas = np.stack([trial.theta for trial in trials])
     made = rollout(task, arm, np.array(estimate.belief.mean), thetas)
@@ -170,8 +172,8 @@ def _draw(path: Path, recording: Recording, arm: Arm, estimate: Estimate) -> Non
     print(f"picture: {path.absolute()}")
 
 
-def _build(out: Path, task: Task, arm: Arm, estimate: Estimate) -> int:
+def _build(out: Path, task: Task, arm: Arm, estimate: PhysicsEstimate) -> int:
     workers = Workers(len(os.sched_getaffinity(0)))
-    dataset = build_shown(task, arm, Plan(around=estimate.belief), out, workers, threads=1)
+    dataset = build_shown(task, arm, DatasetPlan(around=estimate.belief), out, workers, threads=1)
     print(f"{len(dataset)} examples of {task.name} around the estimate: {out}")
     return 0

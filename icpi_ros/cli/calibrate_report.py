@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.perception.calibration.camera import GOOD_COVERAGE, CameraResult
-from icpi_ros.perception.calibration.table import TableResult
+from icpi_ros.perception.calibration.camera_pose import CameraPoseResult
+from icpi_ros.perception.calibration.intrinsics import GOOD_COVERAGE, IntrinsicsResult
 
 POOR_PX = 0.5
 """A residual above this means blur, a bent board or a wrong description [px]."""
@@ -25,7 +25,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def camera_text(result: CameraResult, looked_at: int) -> str:
+def camera_text(result: IntrinsicsResult, looked_at: int) -> str:
     """Return the intrinsics with their uncertainty, the residuals, and what could be better."""
     intrinsics, spread = result.intrinsics, result.deviations
     matrix = intrinsics.matrix
@@ -45,8 +45,8 @@ def camera_text(result: CameraResult, looked_at: int) -> str:
     return "\n".join(lines + [f"better: {hint}" for hint in _hints(result)])
 
 
-def camera_json(result: CameraResult) -> dict[str, Any]:
-    """Return the same for programs, in the units of :class:`CameraResult`."""
+def camera_json(result: IntrinsicsResult) -> dict[str, Any]:
+    """Return the same for programs, in the units of :class:`IntrinsicsResult`."""
     intrinsics = result.intrinsics
     return {
         "width": intrinsics.width,
@@ -66,7 +66,7 @@ def camera_json(result: CameraResult) -> dict[str, Any]:
     }
 
 
-def _hints(result: CameraResult) -> list[str]:
+def _hints(result: IntrinsicsResult) -> list[str]:
     found = []
     if result.rms > POOR_PX:
         found.append("the residual is high: is the board flat, sharp, still, and as described?")
@@ -79,7 +79,7 @@ def _hints(result: CameraResult) -> list[str]:
     return found
 
 
-def table_text(result: TableResult) -> str:
+def table_text(result: CameraPoseResult) -> str:
     """Return the pose with its uncertainty and the residual of every point."""
     width = max(len(name) for name in result.points.names)
     position = ", ".join(f"{value:.4f}" for value in result.camera.position)
@@ -102,8 +102,8 @@ def table_text(result: TableResult) -> str:
     return "\n".join(lines + _suspects(result))
 
 
-def table_json(result: TableResult) -> dict[str, Any]:
-    """Return the same for programs, in the units of :class:`TableResult`."""
+def table_json(result: CameraPoseResult) -> dict[str, Any]:
+    """Return the same for programs, in the units of :class:`CameraPoseResult`."""
     names = ("residuals_px", "residuals_mm", "left_out_mm", "without_px")
     sizes = ("rms_px", "rms_mm", "spread_mm", "spread_deg")
     return {
@@ -118,7 +118,7 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "-"
 
 
-def _suspects(result: TableResult) -> list[str]:
+def _suspects(result: CameraPoseResult) -> list[str]:
     """Name the point that does not fit to the others, if one sticks out."""
     without = result.without_px
     if len(without) < 6 or not np.isfinite(without).any():

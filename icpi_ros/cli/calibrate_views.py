@@ -15,7 +15,7 @@ from icpi_ros.bags.samples import ImageBag
 from icpi_ros.core.errors import CalibrationFailed, UsageError
 from icpi_ros.perception.calibration.board import Board, Gray
 from icpi_ros.perception.calibration.image_files import image_paths, read_images
-from icpi_ros.perception.calibration.views import Collector, View, coverage, see
+from icpi_ros.perception.calibration.views import View, ViewCollector, coverage, see
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def board_views(args: argparse.Namespace, board: Board) -> Taken:
 
 
 def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
-    bag, collector = ImageBag(args.bag, args.bag_topic), Collector()
+    bag, collector = ImageBag(args.bag, args.bag_topic), ViewCollector()
     images, count, looked_at = dict[str, Gray](), bag.count(), 0
     hidden = not sys.stderr.isatty()
     for _, frame in tqdm(bag.frames(), total=count, unit="image", disable=hidden):
@@ -69,7 +69,7 @@ def _from_files(where: str, board: Board) -> Taken:
 
 
 def _from_topic(args: argparse.Namespace, board: Board) -> Taken:
-    collector, images, looked_at = Collector(), dict[str, Gray](), 0
+    collector, images, looked_at = ViewCollector(), dict[str, Gray](), 0
     with tqdm(total=args.views, unit="view", disable=not sys.stderr.isatty()) as bar:
         bar.set_postfix_str("show the board, hold it still, move on")
         for image in live(args.topic, args.timeout):

@@ -8,7 +8,7 @@ from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.plugins import brought_by, load
 from icpi_ros.core.text import printable
-from icpi_ros.testing.contract import Check, checks
+from icpi_ros.testing.contract import ContractCheck, checks
 
 LONGEST = 300
 """Characters of a reason that are shown."""
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if passed == len(rows) else 1
 
 
-def _row(check: Check) -> dict[str, str]:
+def _row(check: ContractCheck) -> dict[str, str]:
     """Carry out one check, which may raise anything, and print its line; an empty reason = ok."""
     reason = ""
     try:

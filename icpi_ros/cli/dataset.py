@@ -25,7 +25,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.units import Length, parse_quantity
 from icpi_ros.evaluate.physics import physics_file
 from icpi_ros.learn.building.build import build_file, kept
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import load
 from icpi_ros.learn.dataset.parquet import metadata
@@ -35,7 +35,7 @@ from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.core.space import ParameterSpace
-    from icpi_ros.learn.building.build import Progress
+    from icpi_ros.learn.building.build import BuildProgress
     from icpi_ros.learn.dataset.dataset import Dataset
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
@@ -137,11 +137,11 @@ def build_dataset(args: argparse.Namespace) -> int:
     return _report(dataset, plan, task, out)
 
 
-def _plan(args: argparse.Namespace, task: Task) -> Plan:
-    return Plan(
+def _plan(args: argparse.Namespace, task: Task) -> DatasetPlan:
+    return DatasetPlan(
         label=args.label,
         examples=args.examples,
-        draws=args.draws or min(Plan.draws, args.examples),
+        draws=args.draws or min(DatasetPlan.draws, args.examples),
         goals_per_draw=args.goals_per_draw,
         label_noise=args.label_noise,
         physics=args.physics,
@@ -167,12 +167,12 @@ def _ranges(
 
 
 def build_shown(
-    task: Task, arm: Arm, plan: Plan, out: Path, workers: Workers, threads: int
+    task: Task, arm: Arm, plan: DatasetPlan, out: Path, workers: Workers, threads: int
 ) -> Dataset:
     """Build a file and show how far it is."""
     with progress_bar(plan.draws, "draw") as bar:
 
-        def advance(made: Progress) -> None:
+        def advance(made: BuildProgress) -> None:
             bar.update(made.done - bar.n)
             if made.dropped:
                 bar.set_postfix(dropped=made.dropped)
@@ -180,7 +180,7 @@ def build_shown(
         return build_file(task, arm, plan, out, workers, threads, advance)
 
 
-def _report(dataset: Dataset, plan: Plan, task: Task, out: Path) -> int:
+def _report(dataset: Dataset, plan: DatasetPlan, task: Task, out: Path) -> int:
     """Print the result, and what was dropped; 1 if examples are missing for it."""
     counts = dataset.provenance["counts"]
     if counts["dropped"]:

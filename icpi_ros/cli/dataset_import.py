@@ -12,17 +12,16 @@ from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.evaluate.examples import import_bags
-from icpi_ros.evaluate.importing import import_runs, together
-from icpi_ros.evaluate.request import Request
-from icpi_ros.learn.dataset.coverage import coverage, solved_share
-from icpi_ros.learn.dataset.dataset import fingerprint, load, save, shipped
+from icpi_ros.evaluate.dataset_from_bags import import_bags
+from icpi_ros.evaluate.dataset_from_runs import import_runs, together
+from icpi_ros.evaluate.request import EvaluationRequest
+from icpi_ros.learn.dataset.dataset import coverage, fingerprint, load, save, shipped, solved_share
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.evaluate.importing import Imported
+    from icpi_ros.evaluate.dataset_from_runs import ImportedDataset
     from icpi_ros.learn.dataset.dataset import Dataset
     from icpi_ros.tasks.base import Task
 
@@ -115,7 +114,7 @@ def _known(name: str, task: Task) -> Dataset:
     return shipped(task) if name == "shipped" else load(name, task)
 
 
-def _import_store(args: argparse.Namespace, task: Task) -> Imported:
+def _import_store(args: argparse.Namespace, task: Task) -> ImportedDataset:
     if args.one_physics or args.topics or args.calibration:
         raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
     path = args.store or default_path()
@@ -125,7 +124,7 @@ def _import_store(args: argparse.Namespace, task: Task) -> Imported:
         return import_runs(store, task, args.runs, args.examples, args.seed, args.mix)
 
 
-def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
+def _import_bags(args: argparse.Namespace, task: Task) -> ImportedDataset:
     if args.store:
         raise UsageError("--store and --bag: trials come from one of them")
     for path in args.bags:
@@ -139,6 +138,6 @@ def _import_bags(args: argparse.Namespace, task: Task) -> Imported:
         args.examples,
         args.seed,
         args.one_physics,
-        Request(camera=camera),
+        EvaluationRequest(camera=camera),
         args.mix,
     )

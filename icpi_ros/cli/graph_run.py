@@ -100,9 +100,9 @@ def _say_who_waits(namespace: str, question: str) -> None:
 
 
 def _request(plan: Plan) -> Any:
-    from icpi_ros.ros.clients.improve_client import Request  # needs ROS
+    from icpi_ros.ros.clients.improve_client import ImproveRequest  # needs ROS
 
-    return Request(
+    return ImproveRequest(
         task=plan.task.name,
         improver=plan.improver,
         goal=plan.goal,

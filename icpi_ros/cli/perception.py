@@ -59,7 +59,7 @@ def run_debug(args: argparse.Namespace) -> int:
     shown = tqdm(bag.frames(), total=count, unit="image", disable=not sys.stderr.isatty())
     for number, (stamp, frame) in enumerate(shown):
         source.take(ImageSample(stamp, frame))
-        look = tracker.look
+        look = tracker.last_frame
         if look is None:
             continue
         found[look.state.rejected.value or "seen"] += 1

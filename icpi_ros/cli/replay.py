@@ -19,12 +19,11 @@ from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.evaluate.evaluate import evaluate
+from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.evaluation_json import as_json
 from icpi_ros.evaluate.instances import PAIRS
-from icpi_ros.evaluate.record import as_json
-from icpi_ros.evaluate.request import Request
-from icpi_ros.improvers import IMPROVERS
-from icpi_ros.improvers.shared import check_shared
+from icpi_ros.evaluate.request import EvaluationRequest
+from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import load
 from icpi_ros.perception.calibration.file import load_camera
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_request(args: argparse.Namespace) -> Request:
+def make_request(args: argparse.Namespace) -> EvaluationRequest:
     """Check the arguments before the bag is read.
 
     Raises:
@@ -109,11 +108,11 @@ def make_request(args: argparse.Namespace) -> Request:
         TASKS.get(args.task)
     if args.dataset and not args.task:
         raise UsageError("--dataset is of one task: say which with --task")
-    return Request(
+    return EvaluationRequest(
         improvers=names,
-        task=args.task,
-        run_id=args.run_id,
-        source=args.source,
+        task=args.task or None,
+        run_id=args.run_id or None,
+        source=args.source or None,
         camera=load_camera(args.calibration) if args.calibration else None,
         dataset=load(args.dataset, TASKS.get(args.task)) if args.dataset else None,
         seed=args.seed,

@@ -10,7 +10,7 @@ from icpi_ros.bags.trials import read_trials
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.report_outputs import Outputs, write_run
 from icpi_ros.core.errors import UsageError
-from icpi_ros.evaluate.runs import group, settled
+from icpi_ros.evaluate.recorded_runs import group, settled
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.bag.run import as_record, as_trials
 from icpi_ros.report.bag.sections import bag_sections
@@ -38,7 +38,7 @@ def report_bag(
     """
     refuse_inside(path, asked.files)
     bag = open_bag(path, topics)
-    grouped = group(read_trials(bag), run_id=run_id)
+    grouped = group(read_trials(bag), run_id=run_id or None)
     if len(grouped.runs) > 1:
         names = ", ".join(run.run_id for run in grouped.runs)
         raise UsageError(f"the bag has {len(grouped.runs)} runs: choose one with --run: {names}")

@@ -21,13 +21,13 @@ from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import run_summary
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.store import TrialStore
-from icpi_ros.runs.table import trial_rows
+from icpi_ros.runs.trial_tables import trial_rows
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
     from icpi_ros.core.types import Array, Trial
     from icpi_ros.llm.client.budget import Spending
-    from icpi_ros.report.run.page import Section
+    from icpi_ros.report.run.page import PageSection
     from icpi_ros.runs.store.records import RunRecord
     from icpi_ros.tasks.base import Task
 
@@ -90,7 +90,7 @@ def write_run(
     goal: Array,
     spent: Spending,
     asked: Outputs,
-    more: Sequence[Section] = (),
+    more: Sequence[PageSection] = (),
 ) -> None:
     """Write what was asked for about one run; print its table if nothing was.
 

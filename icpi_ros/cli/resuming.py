@@ -15,8 +15,8 @@ from icpi_ros.core.units import millimetres
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
 from icpi_ros.robots import argument_of
+from icpi_ros.runs.in_process import execution_in_process
 from icpi_ros.runs.setup import check_execution, last_execution
-from icpi_ros.runs.simulated import execution_in_process
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 
 if TYPE_CHECKING:

@@ -44,10 +44,10 @@ from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.record_json import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
+from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW, find_examples, require_model
-from icpi_ros.runs.simulated import run_simulated
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.settings.table import find
 from icpi_ros.tasks import TASKS

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the checklist; 0 = a run can begin."""
     need_ros()
     domain_id()
-    from icpi_ros.ros.executor.checklist_client import ChecklistClient  # needs ROS
+    from icpi_ros.ros.clients.checklist_client import ChecklistClient  # needs ROS
 
     with ChecklistClient(args.namespace) as client:
         checklist = client.checklist(args.timeout, args.wait)

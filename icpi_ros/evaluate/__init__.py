@@ -1,1 +1,1 @@
-"""Offline evaluation: recorded trials perceived, judged and answered again."""
+"""Evaluation of recorded trials, of hidden physics, and of tasks, without a graph."""

@@ -23,12 +23,12 @@ PAIRS = 12
 
 
 @dataclass(frozen=True)
-class Solved:
+class SolvedInstance:
     """A history under the run's physics, a goal, and a theta that reaches it.
 
     Attributes:
         goal: ``(g,)`` what the outcome of ``solution`` reached.
-        history: trials that an improver is told of, oldest first; errors are to ``goal``, measured.
+        history: trials that an improver is shown, oldest first; errors are to ``goal``, measured.
         solution: the trial that reaches the goal.
     """
 
@@ -39,10 +39,10 @@ class Solved:
 
 def solved_instances(
     task: Task, executed: Sequence[Trial], pairs: int = PAIRS, seed: int = 0
-) -> list[Solved]:
+) -> list[SolvedInstance]:
     """Return one instance per trial (all before it are its history), then random pairs.
 
-    Empty where the task cannot say which goal an outcome reaches.
+    Empty where the task does not determine which goal an outcome reaches.
 
     Args:
         task: of the trials.
@@ -63,8 +63,8 @@ def solved_instances(
     return found
 
 
-def _instance(task: Task, shown: Sequence[Trial], goal: Array, solution: Trial) -> Solved:
-    return Solved(goal, tuple(_seen_to(task, goal, trial) for trial in shown), solution)
+def _instance(task: Task, shown: Sequence[Trial], goal: Array, solution: Trial) -> SolvedInstance:
+    return SolvedInstance(goal, tuple(_seen_to(task, goal, trial) for trial in shown), solution)
 
 
 def _seen_to(task: Task, goal: Array, trial: Trial) -> Trial:

@@ -1,4 +1,4 @@
-"""What of a bag is to be evaluated, and how."""
+"""Request for the evaluation of a bag: its parts, and the settings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from icpi_ros.robots.base import Arm
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to evaluate.
+class EvaluationRequest:
+    """Request for the evaluation of a bag.
 
     Attributes:
         improvers: names; empty = the one that each run was recorded with.
-        task: only runs of it; "" = all.
-        run_id: only this run; "" = all.
-        source: ``tracked_pose`` or ``camera``; "" = what the recording was made with.
+        task: only runs of it; None = all.
+        run_id: only this run; None = all.
+        source: ``tracked_pose`` or ``camera``; None = what the recording was made with.
         camera: calibrated; None = that of the task's scene with the bag's camera_info.
         dataset: examples; None = the shipped set of each task.
         seed: of the runs; None = the one that reproduces the first attempt, else 0.
@@ -36,9 +36,9 @@ class Request:
     """
 
     improvers: tuple[str, ...] = ()
-    task: str = ""
-    run_id: str = ""
-    source: str = ""
+    task: str | None = None
+    run_id: str | None = None
+    source: str | None = None
     camera: Camera | None = None
     dataset: Dataset | None = None
     seed: int | None = None

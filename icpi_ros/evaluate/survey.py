@@ -1,7 +1,7 @@
-"""Is a task worth iterating?  Measured by simulation, under several draws of the hidden physics.
+"""Survey of a task: its worth for iterating, by simulation under several samples of physics.
 
 A good task can be solved under every physics (best reachable cost), needs to adapt (another
-draw's best theta is bad) and is smooth (fine-scale noise far below the cost that counts).
+sample's best theta is bad) and is smooth (fine-scale noise far below the cost that counts).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOCAL_RADII = (0.10, 0.03, 0.01, 0.003)
 """Half-widths of the successive local searches, as a share of the half-range of theta."""
 LINE_WIDTH = 0.01
 """Half-length of the line on which noise is measured, as a share of the half-range of theta."""
-QUADRATIC = 3
+FIT_COEFFICIENTS = 3
 """Coefficients of the fit along that line."""
 _STREAM = 0x5EED
 Paths = list[ObjectTrajectory | None]
@@ -31,10 +31,10 @@ Paths = list[ObjectTrajectory | None]
 
 @dataclass(frozen=True)
 class SurveyPlan:
-    """How much to simulate: ``draws * (samples + 4 * (local + 2) + line)`` rollouts.
+    """Size of a survey: ``draws * (samples + 4 * (local + 2) + line)`` rollouts.
 
     Attributes:
-        draws: number of physics draws (and of goals, if the goal varies).
+        draws: number of physics samples (and of goals, if the goal varies).
         samples: quasi-random theta per draw, a power of two; the same for all draws.
         local: theta of each of the four local searches.
         line: points of the line on which noise is measured.
@@ -52,15 +52,15 @@ class SurveyPlan:
 
 @dataclass(frozen=True)
 class Survey:
-    """Figures of ``D`` physics draws; costs in [m].
+    """Figures of ``D`` physics samples; costs in [m].
 
     Attributes:
         physics: ``(D, P)`` hidden physics.
-        goals: ``(D, g)`` goal that each draw was solved for.
+        goals: ``(D, g)`` goal that each sample was solved for.
         best_theta: ``(D, d)`` best theta found.
         best_cost: ``(D,)`` its cost.
         other_cost: ``(D,)`` mean cost of the thetas that are best for the same goal under each
-            of the other draws (best of the quasi-random samples); NaN for a single draw.
+            of the other samples (best of the quasi-random samples); NaN for a single one.
         first_cost: ``(D,)`` mean cost of a random theta.
         noise: ``(D,)`` rms of the error along a short line through the best theta, after a
             quadratic fit [m].
@@ -77,12 +77,12 @@ class Survey:
 
 @dataclass(frozen=True)
 class Landscape:
-    """Cost over two theta dimensions under some physics draws, all for one goal.
+    """Cost over two theta dimensions under some physics samples, all for one goal.
 
     Attributes:
-        axes: indices of the two dimensions; the others are at each draw's best theta.
+        axes: indices of the two dimensions; the others are at each sample's best theta.
         x, y: ``(K,)`` values of the two dimensions.
-        cost: ``(D, K, K)`` [m], indexed by draw, y, x.
+        cost: ``(D, K, K)`` [m], indexed by sample, y, x.
         physics: ``(D, P)``.
         best_theta: ``(D, d)``.
         best_cost: ``(D,)`` [m].
@@ -108,18 +108,18 @@ def survey(
         task: what to measure.
         arm: which arm executes it.
         plan: how much to simulate.
-        on_draw: called after each physics draw.
+        on_draw: called after each physics sample.
 
     Raises:
         SimulationUnstable: a rollout is not finite.
     """
     rng = np.random.default_rng([plan.seed, _STREAM])
     physics, goals = survey_draws(task, plan)
-    thetas = _spread(task, plan)
+    thetas = _sampled_thetas(task, plan)
     best_theta, best_cost, noise, paths = [], [], [], []
     for draw in range(plan.draws):
         world = _World(task, arm, physics[draw], plan.threads)
-        paths.append(world.spread(thetas))
+        paths.append(world.sampled_paths(thetas))
         theta, cost = _refine(world, goals[draw], thetas, paths[-1], plan, rng)
         best_theta.append(theta)
         best_cost.append(cost)
@@ -160,19 +160,19 @@ def landscape(
     Args:
         task: what to measure.
         arm: which arm executes it.
-        physics: ``(D, P)`` draws.
-        plan: how each draw's best theta is searched for.
+        physics: ``(D, P)`` samples.
+        plan: how each sample's best theta is searched for.
         size: points per dimension.
         axes: the two dimensions of theta.
-        on_draw: called after each draw.
+        on_draw: called after each sample.
     """
     rng = np.random.default_rng([plan.seed, _STREAM, 1])
-    thetas, goal = _spread(task, plan), task.default_goal.copy()
+    thetas, goal = _sampled_thetas(task, plan), task.default_goal.copy()
     x, y = (np.linspace(task.space.lower[i], task.space.upper[i], size) for i in axes)
     cost, best_theta, best_cost = [], [], []
     for phi in physics:
         world = _World(task, arm, phi, plan.threads)
-        best, least = _refine(world, goal, thetas, world.spread(thetas), plan, rng)
+        best, least = _refine(world, goal, thetas, world.sampled_paths(thetas), plan, rng)
         grid = np.tile(best, (size * size, 1))
         grid[:, axes[0]], grid[:, axes[1]] = np.tile(x, size), np.repeat(y, size)
         cost.append(_costs(task, world.paths(grid), goal).reshape(size, size))
@@ -199,7 +199,7 @@ class _World:
         found = iter(made.trajectories)
         return [next(found) if each else None for each in possible]
 
-    def spread(self, thetas: Array) -> Paths:
+    def sampled_paths(self, thetas: Array) -> Paths:
         """Return the paths of thetas all over the space; at least one is there.
 
         Raises:
@@ -231,7 +231,7 @@ def _costs(task: Task, paths: Paths, goal: Array) -> Array:
     )
 
 
-def _spread(task: Task, plan: SurveyPlan) -> Array:
+def _sampled_thetas(task: Task, plan: SurveyPlan) -> Array:
     """Return quasi-random theta over the whole space, ``(samples, d)``."""
     from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
 
@@ -289,7 +289,7 @@ def _noise(
     along = np.linspace(-1.0, 1.0, plan.line)
     errors = world.errors(centre + np.outer(along, direction), goal)
     there = np.isfinite(errors).all(axis=1)
-    if np.count_nonzero(there) <= QUADRATIC:
+    if np.count_nonzero(there) <= FIT_COEFFICIENTS:
         return float("nan")
     along, errors = along[there], errors[there]
     fit = np.polynomial.polynomial.polyfit(along, errors, 2)

@@ -1,4 +1,4 @@
-"""The improver seam: from what was tried to what to try next."""
+"""Interface of all improvers: from the outcomes of a run so far to the next theta."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MAX_K = 1000
 """Most examples in context that may be asked for."""
 REPEAT = 1e-4
 """Scaled distance below which two thetas are the same."""
-EXPLORE = 0.05
+EXPLORE_STD = 0.05
 """Scaled standard deviation of the step taken instead of a repeat, far from the goal; it shrinks
 with the scaled error, so that a run that has arrived stays near."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every improver may know about a run; never the hidden physics.
+    """Knowledge of an improver about a run; never the hidden physics.
 
     Attributes:
         space: policy parameters.
@@ -40,7 +40,7 @@ class Context:
         cost_mask: ``(m,)`` 1 for error dimensions that count in the cost.
         dataset: examples (theta, error, dtheta) of this task.
         options: of one improver, JSON values as they were given.
-        spent: what a resumed run has spent on its model already.
+        spent: on its model, by a resumed run.
     """
 
     space: ParameterSpace
@@ -81,7 +81,7 @@ class Improver(ABC):
         self.context = context
 
     def __repr__(self) -> str:
-        """Return one line: what improves, and from how many examples."""
+        """Return one line: name, and number of examples."""
         return f"<Improver {self.name}: {len(self.context.dataset)} examples>"
 
     @classmethod
@@ -113,7 +113,7 @@ class Improver(ABC):
         """Check within seconds, and for nothing, that the model that it asks can be asked, if any.
 
         Raises:
-            CompletionFailed: it cannot; says what to do.
+            CompletionFailed: it cannot; the message has the remedy.
         """
 
     @abstractmethod
@@ -132,7 +132,7 @@ class IndexedOptions:
     k: int = option(DEFAULT_K, "retrieved examples", low=1, high=MAX_K)
     features: str = option(
         "error",
-        "what tells how a trial ended: its relative error, or state and goal (ICPI's ablation)",
+        "outcome as the improver sees it: the relative error, or state and goal (ICPI's ablation)",
         choices=FEATURES,
     )
 
@@ -175,7 +175,7 @@ class IndexedImprover(Improver):
         return self._explore(base, rng)
 
     def _tried(self, theta: Array, history: Sequence[Outcome]) -> bool:
-        """Tell whether ``theta``, projected into the space, was executed before."""
+        """Return whether ``theta``, projected into the space, was executed before."""
         space = self.context.space
         scaled = space.normalise(space.project(theta)[0])
         done = space.normalise(np.array([outcome.theta for outcome in history]))
@@ -185,7 +185,7 @@ class IndexedImprover(Improver):
         """Return a small random step from a trial, inside the space."""
         space = self.context.space
         left = float(np.linalg.norm(self._error(base.error)))
-        size = max(EXPLORE * min(left, 1.0), 2.0 * REPEAT)
+        size = max(EXPLORE_STD * min(left, 1.0), 2.0 * REPEAT)
         scaled = space.normalise(base.theta) + size * rng.standard_normal(space.dim)
         inward = np.where(np.abs(scaled) > 1.0, 2.0 * np.sign(scaled) - scaled, scaled)
         return space.denormalise(np.clip(inward, -1.0, 1.0))
@@ -197,7 +197,7 @@ def best(history: Sequence[Outcome]) -> Outcome:
 
 
 def failures(history: Sequence[Outcome]) -> int:
-    """Return how many trials came after the best one and did not improve on it."""
+    """Return the number of trials since the best one, none of which improved on it."""
     base = best(history)
     return len(history) - 1 - next(n for n, outcome in enumerate(history) if outcome is base)
 
@@ -221,13 +221,13 @@ def build(kind: type[Improver], context: Context) -> Improver:
 def first_answer(asked: Iterable[tuple[str, Callable[[], Proposal]]]) -> Proposal:
     """Return the proposal of the first improver that makes one; the only way into a fallback.
 
-    Its ``fallback_reason`` says in one line why those before it did not.
+    Its ``fallback_reason`` is one line on the failures of those before it.
 
     Args:
         asked: names of improvers, the wanted one first, and what asks them.
 
     Raises:
-        BudgetSpent: what may be spent on a model is used up; nobody stands in then.
+        BudgetSpent: the budget of the model is used up; there is no substitute then.
         Exception: that of the last improver, where none makes a proposal.
     """
     failures: list[str] = []
@@ -255,7 +255,7 @@ def check_modules(kind: type[Improver]) -> None:
     """Check that the modules of an improver are installed.
 
     Raises:
-        UsageError: one is not; says how to get it.
+        UsageError: one is not; the message has the command.
     """
     lacking = [name for name in kind.modules if find_spec(name) is None]
     if lacking:

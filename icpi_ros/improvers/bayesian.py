@@ -3,8 +3,8 @@
 Library ``bayesian-optimization`` (its acquisition functions and search) on the Gaussian process
 of scikit-learn.  ``bo`` knows the run's costs only, as those who tune parameters use it today.
 ``bo-warm`` takes the first step of ``ridge`` and has prior observations: the costs that the
-data set's executions have to the run's goal, under those physics draws that explain the run's
-outcomes best; the less likely a draw, the noisier.
+data set's executions have to the run's goal, under those physics samples that explain the run's
+outcomes best; the less likely a sample, the noisier.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, without_options
 from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
-from icpi_ros.learn.physics_samples import Draws
+from icpi_ros.learn.executions import PhysicsSamples
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -31,7 +31,7 @@ MAX_TRIALS = 60
 FLOOR = 1e-4
 """Costs below it count as equal [m]: contact noise is as large."""
 MAX_NOISE = 10.0
-"""Largest noise of a prior observation; it says next to nothing."""
+"""Largest noise of a prior observation, a share of the variance: next to no information."""
 LENGTHS = (0.1, 10.0)
 """Scaled lengths of the kernel."""
 
@@ -79,11 +79,11 @@ class BayesianWarmOptions(BayesianOptions):
 
 @dataclass(frozen=True)
 class Observations:
-    """What the Gaussian process is fitted to.
+    """Observations that the Gaussian process is fitted to.
 
     Attributes:
         points: ``(n, d)`` scaled thetas.
-        targets: ``(n,)`` what is maximised there.
+        targets: ``(n,)`` values to maximise.
         noise: ``(n,)`` variances, as a share of the variance of all targets.
     """
 
@@ -137,7 +137,7 @@ class Bayesian(Improver):
         return Observations(np.empty((0, self.context.space.dim)), np.empty(0), np.empty(0))
 
     def _target(self, cost: Array) -> Array:
-        """Return what is maximised, for costs [m]."""
+        """Return the values to maximise of costs [m]."""
         floored = np.maximum(cost, FLOOR)
         return -np.log(floored) if self.options.logarithm else -floored
 
@@ -152,14 +152,16 @@ class BayesianWarm(Bayesian):
     options: BayesianWarmOptions
 
     def __init__(self, context: Context) -> None:
-        """Model the draws of the data set.
+        """Model the physics samples of the data set.
 
         Raises:
             InvalidValue: a wrong option, or too few examples.
         """
         super().__init__(context)
         self._ridge = Ridge(without_options(context))
-        self._draws = Draws(context.dataset, context.space, context.goal, context.cost_mask)
+        self._draws = PhysicsSamples(
+            context.dataset, context.space, context.goal, context.cost_mask
+        )
 
     def _next(self, history: Sequence[Outcome], rng: np.random.Generator) -> Array:
         if len(history) == 1:
@@ -185,12 +187,12 @@ def _maximise(
     from bayes_opt.acquisition import ExpectedImprovement
 
     seen = own + prior
-    middle, spread = float(np.mean(seen.targets)), float(np.std(seen.targets))
-    spread = spread if spread > 1e-9 else 1.0
-    model = _fitted(seen.points, (seen.targets - middle) / spread, seen.noise, options)
+    middle, std = float(np.mean(seen.targets)), float(np.std(seen.targets))
+    std = std if std > 1e-9 else 1.0
+    model = _fitted(seen.points, (seen.targets - middle) / std, seen.noise, options)
     space = TargetSpace(None, {str(n): (-1.0, 1.0) for n in range(own.points.shape[1])})
     for point, target in zip(own.points, own.targets, strict=True):
-        space.register(point, (float(target) - middle) / spread)
+        space.register(point, (float(target) - middle) / std)
     found = ExpectedImprovement(0.0).suggest(
         model,
         space,

@@ -1,6 +1,6 @@
 """CMA-ES (library ``cmaes``): samples from a normal distribution that follows what was good.
 
-Stateless: each call builds the optimiser anew and tells it the run's trials, population by
+Stateless: each call builds the optimiser anew and feeds it the run's trials, population by
 population.  ``cma`` begins at the middle of the space, which was measured to be better than the
 first attempt.  ``cma-warm`` begins where ``ridge`` would go from the first attempt; its first
 adjustment is that point itself.
@@ -21,7 +21,7 @@ from icpi_ros.improvers.options import option
 from icpi_ros.improvers.ridge import Ridge
 
 MAX_TRIALS = 200
-"""Only the latest trials are told, so that a long history stays cheap."""
+"""Only the latest trials count, so that a long history stays cheap."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class Cma(Improver):
     def _scaled(self, theta: Array) -> Array:
         return np.clip(self.context.space.normalise(theta), -1.0, 1.0)
 
-    def _sample(self, mean: Array, told: Sequence[Outcome], rng: np.random.Generator) -> Array:
-        """Return a scaled sample ``(d,)`` after the full populations among ``told``."""
+    def _sample(self, mean: Array, trials: Sequence[Outcome], rng: np.random.Generator) -> Array:
+        """Return a scaled sample ``(d,)`` after the full populations among ``trials``."""
         from cmaes import CMA
 
         size, dim = self.options.population, self.context.space.dim
-        told = told[-MAX_TRIALS:]
-        if self.options.from_best and 0 < len(told) < size:
-            mean = self._scaled(best(told).theta)
+        trials = trials[-MAX_TRIALS:]
+        if self.options.from_best and 0 < len(trials) < size:
+            mean = self._scaled(best(trials).theta)
         optimizer = CMA(
             mean,
             self.options.sigma,
@@ -81,8 +81,8 @@ class Cma(Improver):
             seed=int(rng.integers(2**31)),
             population_size=size,
         )
-        for begin in range(0, len(told) - size + 1, size):
-            optimizer.tell([(self._scaled(o.theta), o.cost) for o in told[begin : begin + size]])
+        for begin in range(0, len(trials) - size + 1, size):
+            optimizer.tell([(self._scaled(o.theta), o.cost) for o in trials[begin : begin + size]])
         return np.asarray(optimizer.ask(), dtype=np.float64)
 
 

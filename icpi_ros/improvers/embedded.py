@@ -2,7 +2,7 @@
 
 At every step, from the data set and from all trials of the run:
 
-1. :mod:`icpi_ros.learn.outcome.model` says how outcomes vary with theta, and how that varies
+1. :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and how that varies
    with a few latent numbers which stand for the hidden physics (fitted once per data set).
 2. :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials (in-run hindsight).
 3. The theta after which the best cost of the run is expected to be lowest (expected improvement,
@@ -29,18 +29,19 @@ from icpi_ros.improvers.options import fixed
 from icpi_ros.learn.outcome.model import outcome_model
 from icpi_ros.learn.outcome.posterior import Posterior
 
-SPREAD_CANDIDATES = 256
+SOBOL_CANDIDATES = 256
 """Quasi-random candidates over the whole box."""
 MAX_LABELS = 256
 RADII = (0.15, 0.04, 0.01)
 """Scaled standard deviation of the random candidates of each refinement."""
-AROUND = 32
-KEPT = 3
+RANDOM_CANDIDATES = 32
+"""Of each refinement, around the best one so far."""
+KEPT_CANDIDATES = 3
 """Candidates that go into the next refinement, each with a Gauss-Newton step of its own."""
 NEWTON_REACH = 0.3
 NEWTON_OFFSET = 1e-3
 """Scaled half-width of the central differences of the predicted error."""
-SMALLEST_SLOPE = 1e-2
+MIN_SLOPE = 1e-2
 """Singular values of the slope below this share of the largest are not inverted."""
 MAX_TRIALS = 12
 """Only the cheapest trials count, so that a long history stays cheap."""
@@ -106,10 +107,10 @@ class Embedded(IndexedImprover):
         from scipy.stats import qmc
 
         space, data = self.context.space, self.context.dataset
-        spread = qmc.Sobol(space.dim, rng=np.random.default_rng(0)).random(SPREAD_CANDIDATES)
+        sobol = qmc.Sobol(space.dim, rng=np.random.default_rng(0)).random(SOBOL_CANDIDATES)
         labels = np.unique(space.normalise(data.theta + data.dtheta).round(6), axis=0)
         every = max(1, -(-len(labels) // MAX_LABELS))
-        candidates = np.concatenate([2.0 * spread - 1.0, labels[::every]])
+        candidates = np.concatenate([2.0 * sobol - 1.0, labels[::every]])
         return np.asarray(np.clip(candidates, -1.0, 1.0))
 
     def _inputs(self, scaled: Array) -> Array:
@@ -122,15 +123,15 @@ class Embedded(IndexedImprover):
     ) -> Array:
         """Return the scaled theta ``(d,)`` that promises most; ``base`` cost ``lowest`` [m]."""
         found = self._promise(posterior, self._candidates, self._prior, lowest)
-        order = np.argsort(found, kind="stable")[: KEPT - 1]
+        order = np.argsort(found, kind="stable")[: KEPT_CANDIDATES - 1]
         kept = np.concatenate([self._candidates[order], np.clip(base, -1.0, 1.0)[np.newaxis]])
         for radius in RADII:
-            around = kept[0] + radius * rng.standard_normal((AROUND, len(base)))
+            around = kept[0] + radius * rng.standard_normal((RANDOM_CANDIDATES, len(base)))
             stepped = self._newton(posterior, kept)
             points = np.clip(np.concatenate([kept, stepped, around]), -1.0, 1.0)
             prior = self._model.predict(self._inputs(points))
             costs = self._promise(posterior, points, prior, lowest)
-            kept = points[np.argsort(costs, kind="stable")[:KEPT]]
+            kept = points[np.argsort(costs, kind="stable")[:KEPT_CANDIDATES]]
         return np.asarray(kept[0])
 
     def _promise(
@@ -144,8 +145,8 @@ class Embedded(IndexedImprover):
         mean = mean + self._model.offset(self.context.goal)
         squares = np.zeros((len(points), PLANNING_DRAWS))
         for k, unit in enumerate(self._model.unit):
-            spread = np.sqrt(variance[:, k : k + 1]) * self._draws[:, k]
-            squares += (unit * (mean[:, k : k + 1] + spread)) ** 2
+            noise = np.sqrt(variance[:, k : k + 1]) * self._draws[:, k]
+            squares += (unit * (mean[:, k : k + 1] + noise)) ** 2
         costs = np.sqrt(squares)
         best_so_far = np.minimum(costs, lowest).mean(axis=1)
         return np.asarray(best_so_far + MEAN_SHARE * costs.mean(axis=1))
@@ -159,7 +160,7 @@ class Embedded(IndexedImprover):
         means = posterior.predict(probes, prior)[0] + self._model.offset(self.context.goal)
         values = (means * self._model.unit).reshape(n, 2 * d + 1, -1)
         slopes = (values[:, 1 : d + 1] - values[:, d + 1 :]) / (2.0 * NEWTON_OFFSET)
-        inverse = np.linalg.pinv(slopes, rcond=SMALLEST_SLOPE)
+        inverse = np.linalg.pinv(slopes, rcond=MIN_SLOPE)
         steps = -np.einsum("nm,nmd->nd", values[:, 0], inverse)
         length = np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
         return np.asarray(points + steps * np.minimum(1.0, NEWTON_REACH / length))
@@ -168,9 +169,9 @@ class Embedded(IndexedImprover):
         points = np.clip(self.context.space.normalise(thetas), -1.0, 1.0)
         mean, variance = posterior.predict(points, self._model.predict(self._inputs(points)))
         mean = mean + self._model.offset(self.context.goal)
-        spread = np.sqrt(variance + posterior.noise**2)
+        std = np.sqrt(variance + posterior.noise**2)
         draws = np.random.default_rng(0).standard_normal((PREDICTION_DRAWS, 1, mean.shape[1]))
-        costs = np.linalg.norm((mean + spread * draws) * self._model.unit, axis=2)
+        costs = np.linalg.norm((mean + std * draws) * self._model.unit, axis=2)
         return costs.mean(axis=0), costs.std(axis=0)
 
 
@@ -179,7 +180,7 @@ def _cheapest(history: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _normal_draws(dim: int) -> Array:
-    """Return PLANNING_DRAWS quasi-random standard normal draws ``(n, dim)``, always the same."""
+    """Return PLANNING_DRAWS quasi-random standard normal samples ``(n, dim)``, always the same."""
     from scipy.stats import norm, qmc
 
     uniform = qmc.Sobol(dim, rng=np.random.default_rng(1)).random(PLANNING_DRAWS)

@@ -10,7 +10,7 @@ executions under the same physics, e_j - e_i = J (theta_j - theta_i):
 Both weigh less the farther i and j lie apart.  With every trial that did not improve on the best
 one the data set loses weight and the step is halved.  Steps have least norm, because a task may
 have more parameters than errors, and stay in the space.  The first step is that of ``ridge``:
-after a single trial the labels tell more than a Jacobian.
+after a single trial the labels are worth more than a Jacobian.
 """
 
 from __future__ import annotations

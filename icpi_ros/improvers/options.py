@@ -1,4 +1,4 @@
-"""Typed options of improvers: one frozen dataclass each, its fields say what is allowed."""
+"""Typed options of improvers: one frozen dataclass each, its fields have the allowed values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 O = TypeVar("O")  # noqa: E741
 
-HUGE = 1e15
-"""Larger numbers are mistakes; infinity, which JSON does not have, means no limit."""
+MAX_NUMBER = 1e15
+"""Largest number of an option; infinity, which JSON does not have, means no limit."""
 MAX_SHOWN = 24
 """Longest text that an error shows; a longer one may be a key in the wrong place [characters]."""
 _TYPES: Mapping[Any, tuple[str, str]] = {
@@ -46,8 +46,8 @@ def option(
     A subclass may give it another default (``sigma: float = 0.1``); the rest is inherited.
 
     Args:
-        default: where it is not given.
-        text: what it does, one line.
+        default: of the option.
+        text: description, one line.
         unit: of a number.
         low: smallest allowed number.
         high: largest one; infinite = none.
@@ -110,7 +110,7 @@ class Option:
 
     @property
     def words(self) -> str:
-        """What is allowed, as an error says it."""
+        """Allowed values in words, as an error names them."""
         if self.choices:
             return f"choose one of {self.span}"
         if self.allowed:
@@ -139,7 +139,7 @@ class Option:
 
     def _allows(self, value: Any) -> bool:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            inside = abs(value) < HUGE and self.low <= value <= self.high
+            inside = abs(value) < MAX_NUMBER and self.low <= value <= self.high
             return inside and (not self.choices or value in self.choices)
         return (not self.choices or value in self.choices) and (not self.valid or self.valid(value))
 
@@ -204,7 +204,7 @@ def show(value: Any) -> str:
             return f"a text of {len(value)} characters"
         return repr(redact_text(value))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return "so large a number" if abs(value) >= HUGE else f"{value:g}"
+        return "so large a number" if abs(value) >= MAX_NUMBER else f"{value:g}"
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
     return {True: "true", False: "false", None: "null"}.get(value, type(value).__name__)
@@ -241,7 +241,7 @@ def parse_options(text: str) -> dict[str, Any]:
 
 
 def _metadata(kind: type[Any], name: str) -> Mapping[str, Any]:
-    """Return what the class that declares a field, or the nearest base, says about it."""
+    """Return the metadata of a field, from the class that declares it or the nearest base."""
     declared = (base.__dict__.get("__dataclass_fields__", {}).get(name) for base in kind.__mro__)
     return next((found.metadata for found in declared if found and found.metadata), {})
 
@@ -259,7 +259,7 @@ def _name(kind: Any) -> str:
 
 @cache
 def _converter() -> Converter:
-    """Return what makes values of any type, without coercion."""
+    """Return the converter of JSON values to any type, without coercion."""
     from cattrs import Converter  # takes a tenth of a second: only where an option is given
 
     made = Converter(forbid_extra_keys=True)

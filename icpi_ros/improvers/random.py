@@ -13,14 +13,14 @@ from icpi_ros.improvers.base import Improver
 
 
 class Random(Improver):
-    """Draws theta uniformly from the space, whatever the history."""
+    """Samples theta uniformly from the space, whatever the history."""
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "uniform draws from the parameter space"
     needs_dataset: ClassVar[bool] = False
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
-        """Return a uniform draw; see :meth:`Improver.propose`."""
+        """Return a uniform sample; see :meth:`Improver.propose`."""
         start = time.perf_counter()
         theta = self.context.space.sample(rng)
         return Proposal(theta, self.name, latency=time.perf_counter() - start)

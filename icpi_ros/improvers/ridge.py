@@ -50,7 +50,7 @@ MAX_STEP = 2.0
 
 @dataclass(frozen=True)
 class RidgeOptions(IndexedOptions):
-    """How the examples around a trial are fitted."""
+    """Options of the fit to the examples around a trial."""
 
     k: int = 10
     penalty: float = option(0.003, "ridge on the scaled slopes", low=1e-9, high=1e3)

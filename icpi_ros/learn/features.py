@@ -1,4 +1,4 @@
-"""What tells an improver how a trial ended: the relative error, or state and goal (raw).
+"""Features of a trial's outcome for improvers: the relative error, or state and goal (raw).
 
 ICPI's ablation: relative error tokens e = s - g against the raw pair (s, g).  Raw coordinates are
 taken from the middle of the goals in the data set, so that scaling them does not depend on where
@@ -20,7 +20,7 @@ FEATURES = ("error", "raw")
 
 @dataclass(frozen=True)
 class Features:
-    """How outcomes of one run look to an improver; ``f`` = m for ``error``, 2 m for ``raw``.
+    """Features of the outcomes of one run; ``f`` = m for ``error``, 2 m for ``raw``.
 
     Attributes:
         raw: state and goal instead of their difference.

@@ -1,30 +1,34 @@
-"""From names to a completer: profile, client, cassette."""
+"""From names to a completer: profile, client, cassette, and the check that the model answers."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from icpi_ros.core.errors import UsageError
-from icpi_ros.llm.cassettes.cassette import AUTO, Cassette, RecordedCompleter
+from icpi_ros.core.errors import CompletionFailed, UsageError
+from icpi_ros.core.redact import watch
+from icpi_ros.llm.cassettes.cassette import AUTO, REPLAY, Cassette, RecordedCompleter
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.catalogue import find_profile
 from icpi_ros.llm.client.completer import Completer
 from icpi_ros.llm.client.endpoint import Endpoint
 from icpi_ros.llm.client.openai_chat import OpenAIChat
-from icpi_ros.llm.client.profile import Profile
+from icpi_ros.llm.client.profile import Profile, find_profile
+from icpi_ros.llm.client.responses import Failure, classify
+from icpi_ros.llm.client.wire import wire
 
 LOCAL_MODEL = "icpi-in-context"
 """The model of `icpi serve`."""
-PATIENCE = 1.0
+CONNECT_TIMEOUT = 1.0
 """Time for a server of this machine to accept [s]."""
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model to ask, and how.
+    """Choice of a model, its endpoint and its cassette.
 
     Attributes:
         model: entry of models.yaml, or a name on the wire; empty = environment variable
@@ -59,10 +63,10 @@ def connect(choice: ModelChoice, meter: Meter) -> Completer:
 
 
 def require_reachable(choice: ModelChoice) -> None:
-    """Check that somebody listens, if the model is on this machine and no cassette stands in.
+    """Check that a server listens, if the model is on this machine and no cassette replaces it.
 
     Raises:
-        UsageError: nobody does.
+        UsageError: none does.
     """
     endpoint = Endpoint.of(profile_of(choice))
     if choice.cassette or not endpoint.is_here:
@@ -70,17 +74,17 @@ def require_reachable(choice: ModelChoice) -> None:
     url = urlsplit(endpoint.base_url)
     address = (url.hostname, url.port or 80)
     try:
-        socket.create_connection(address, PATIENCE).close()
+        socket.create_connection(address, CONNECT_TIMEOUT).close()
     except OSError:
         start = "`icpi serve`" if choice.model == LOCAL_MODEL else "its server"
         raise UsageError(
-            f"model {choice.model}: nobody listens at {url.hostname}:{address[1]}, "
+            f"model {choice.model}: no server listens at {url.hostname}:{address[1]}, "
             f"start {start} first"
         ) from None
 
 
 def profile_of(choice: ModelChoice) -> Profile:
-    """Return what is known of a model, with what the choice sets.
+    """Return the profile of a model, with the values of the choice.
 
     Raises:
         InvalidValue: a catalogue that cannot be read.
@@ -93,3 +97,75 @@ def profile_of(choice: ModelChoice) -> Profile:
         base_url=choice.base_url or profile.base_url,
         key_variable=choice.key_variable or profile.key_variable,
     )
+
+
+ANSWER_TIMEOUT = 5.0
+"""Longest time for an endpoint to answer [s]."""
+TRIES = 2
+"""Requests before giving up: a kept connection may have been closed meanwhile."""
+_DOWN = (502, 503, 504)
+"""HTTP statuses of a gateway without its server, and of a server that still loads its model."""
+
+
+def require_answer(choice: ModelChoice, deadline: float) -> None:
+    """Check that the key is set, the endpoint answers and does not refuse the key.
+
+    It is asked for its list of models, of which nothing is read: one without such a list answers
+    as well.  A cassette that is only replayed needs neither key nor endpoint.
+
+    Args:
+        choice: of the model.
+        deadline: of one proposal [s]; the check takes at most this and
+            :data:`ANSWER_TIMEOUT`.
+
+    Raises:
+        CompletionFailed: one line with the fault and the remedy, without the key.
+    """
+    if choice.cassette and choice.cassette_mode == REPLAY:
+        return
+    endpoint = Endpoint.of(profile_of(choice))
+    watch(endpoint.profile.key_variable)
+    why = _missing(endpoint) or _no_answer(endpoint, min(deadline, ANSWER_TIMEOUT))
+    if why:
+        raise CompletionFailed(why)
+
+
+def _missing(endpoint: Endpoint) -> str:
+    try:
+        endpoint.check()
+    except CompletionFailed as exc:  # not raised on: the frames of its traceback hold the key
+        return str(exc)
+    return ""
+
+
+def _no_answer(endpoint: Endpoint, limit: float) -> str:
+    """Return the reason why the endpoint cannot be asked; empty = it can."""
+    until = time.monotonic() + limit
+    try:
+        return wire().run(_refusal(endpoint, until), until)
+    except TimeoutError:
+        return f"no answer from {endpoint.shown} within {limit:g} s: is it running?"
+
+
+async def _refusal(endpoint: Endpoint, until: float) -> str:
+    failure = None
+    async with asyncio.timeout(until - time.monotonic()):
+        for _ in range(TRIES):
+            failure = await _failure(endpoint)
+            if failure is None or failure.status:
+                break
+    return failure.line if failure is not None and _is_refusal(failure.status) else ""
+
+
+async def _failure(endpoint: Endpoint) -> Failure | None:
+    try:
+        await endpoint.list_models()
+    except Exception as exc:
+        profile = endpoint.profile
+        return classify(exc, endpoint.shown, profile.model, profile.key_variable)
+    return None
+
+
+def _is_refusal(status: int) -> bool:
+    """Return whether a failure to list the models means that a completion would fail, too."""
+    return status in (0, 401, 403, *_DOWN) or 300 <= status < 400

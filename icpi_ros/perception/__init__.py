@@ -1,1 +1,1 @@
-"""From images to object paths, without ROS: cameras, detection, tracking, calibration."""
+"""Object paths from images and poses, without ROS: detection, tracking, calibration."""

@@ -19,16 +19,16 @@ from icpi_ros.core.types import Array
 
 DISTORTION = 5
 """Coefficients k1, k2, p1, p2, k3 of the model ``plumb_bob``."""
-ROUND_TRIP = 0.25
-"""Largest distance of a pixel from where its ray is seen [px]: a distortion that folds the image
-has no ray for some pixels, and the search for one ends anywhere."""
+MAX_ROUND_TRIP = 0.25
+"""Largest distance of a pixel from the projection of its ray [px]: a distortion that folds the
+image has no ray for some pixels, and the search for one ends anywhere."""
 GRID = 33
 """Pixels across and down at which a camera is tested for that; folds begin at the edges."""
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """How rays become pixels.
+    """Projection of rays to pixels.
 
     Attributes:
         width: of the image [px].
@@ -43,7 +43,7 @@ class Intrinsics:
     distortion: Array
 
     def __post_init__(self) -> None:
-        """Refuse what is no camera.
+        """Check the values.
 
         Raises:
             InvalidValue: a wrong shape, a value that is not finite, or a matrix that cannot be
@@ -96,10 +96,10 @@ class Camera:
     frame: str = "camera_optical"
 
     def __post_init__(self) -> None:
-        """Refuse what is no pose.
+        """Check the pose.
 
         Raises:
-            InvalidValue: not finite, or the rotation is none.
+            InvalidValue: not finite, or the rotation is not a rotation matrix.
         """
         if self.rotation.shape != (3, 3) or self.translation.shape != (3,):
             raise InvalidValue("a camera's rotation must be (3, 3) and its translation (3,)")
@@ -149,9 +149,9 @@ class Camera:
         return bool(self._astray(self._straight(pixels), pixels).any())
 
     def _astray(self, optical: Array, pixels: Array) -> NDArray[np.bool_]:
-        """Tell which directions ``(n, 3)`` are not seen at ``pixels`` ``(n, 2)``."""
+        """Return which directions ``(n, 3)`` are not seen at ``pixels`` ``(n, 2)``."""
         off = np.abs(self._seen(optical) - pixels).max(axis=1)
-        return np.asarray(~(off <= ROUND_TRIP), dtype=np.bool_)
+        return np.asarray(~(off <= MAX_ROUND_TRIP), dtype=np.bool_)
 
     def _straight(self, pixels: Array) -> Array:
         """Return directions ``(n, 3)`` in the optical frame of pixels; right or wrong."""

@@ -1,4 +1,4 @@
-"""How much of a target does a pixel hold?"""
+"""Share of each pixel that is covered by a coloured target."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from icpi_ros.tasks.camera_target import Contrast, Target
 
 Weights = NDArray[np.float32]
 
-DEPTH = 255.0
+MAX_LEVEL = 255.0
 HUE_STEPS = 2.0
 """Degrees per step of OpenCV's 8-bit hue."""
-EMPTY, FULL = 0.05, 0.95
+EMPTY_SHARE, FULL_SHARE = 0.05, 0.95
 """Shares at which a pixel counts as empty and as full; cut off, because they are mostly noise."""
-SHADE = 2.5
+SHADE_FACTOR = 2.5
 """A pixel whose chroma is more than one over this of the mean may be the object in the shade."""
-LEAST = 10.0
+MIN_CONTRAST = 10.0
 """Least contrast to the surroundings, of 255."""
-DARK = 25.0
+DARK_LEVEL = 25.0
 """Surroundings with less light besides the object's colour count as black, of 255."""
 _NEAR = np.ones((5, 5), np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -37,11 +37,11 @@ class Membership:
     """
 
     def __init__(self, target: Target) -> None:
-        """See the class."""
+        """Scale the target's colours to OpenCV's."""
         self._target = target
-        low = (round(DEPTH * target.saturation), round(DEPTH * target.value))
+        low = (round(MAX_LEVEL * target.saturation), round(MAX_LEVEL * target.value))
         self._ranges = tuple(
-            ((np.floor(start / HUE_STEPS), *low), (np.ceil(stop / HUE_STEPS), DEPTH, DEPTH))
+            ((np.floor(start / HUE_STEPS), *low), (np.ceil(stop / HUE_STEPS), MAX_LEVEL, MAX_LEVEL))
             for start, stop in target.hues
         )
 
@@ -59,9 +59,9 @@ class Membership:
         return np.asarray(found, dtype=np.uint8)
 
     def _mono_mask(self, patch: Bytes) -> Bytes:
-        middle, step = float(np.median(patch)), DEPTH * self._target.step
+        middle, step = float(np.median(patch)), MAX_LEVEL * self._target.step
         if self._target.contrast is Contrast.BRIGHT:
-            found = cv2.inRange(patch, (min(middle + step, DEPTH + 1.0),), (DEPTH,))
+            found = cv2.inRange(patch, (min(middle + step, MAX_LEVEL + 1.0),), (MAX_LEVEL,))
         else:
             found = cv2.inRange(patch, (0.0,), (middle - step,))
         return np.asarray(found, dtype=np.uint8)
@@ -95,14 +95,14 @@ class Membership:
         share = cv2.min(share, near.astype(np.float32))
         # A highlight has no colour, but lies inside.
         core = cv2.erode(blob, _CROSS, borderValue=0).astype(np.float32)
-        core *= np.float32(1.0 / DEPTH)
+        core *= np.float32(1.0 / MAX_LEVEL)
         return np.asarray(cv2.max(share, core), dtype=np.float32)
 
 
 def _contrast(inside: float, outside: float) -> Weights | None:
     """Return an affine map ``(1, 2)`` from level to share; None if there is no contrast."""
     step = inside - outside
-    return None if abs(step) < LEAST else _soft([[1.0 / step, -outside / step]])
+    return None if abs(step) < MIN_CONTRAST else _soft([[1.0 / step, -outside / step]])
 
 
 def _unmixing(inside: Sequence[float], outside: Sequence[float]) -> Weights | None:
@@ -118,14 +118,14 @@ def _unmixing(inside: Sequence[float], outside: Sequence[float]) -> Weights | No
     chroma = tuple(o - grey for o in object_)
     length = max(sqrt(_dot(chroma, chroma)), 1.0)
     step = (_dot(chroma, object_) - _dot(chroma, around)) / length
-    if step < LEAST:
+    if step < MIN_CONTRAST:
         return None
-    clear = [SHADE * c / (length * step) for c in chroma]
-    clear.append(-SHADE * _dot(chroma, around) / (length * step))
+    clear = [SHADE_FACTOR * c / (length * step) for c in chroma]
+    clear.append(-SHADE_FACTOR * _dot(chroma, around) / (length * step))
     along = _dot(object_, around) / _dot(object_, object_)
     across = [b - along * o for o, b in zip(object_, around, strict=True)]
     reach = _dot(across, across)
-    if reach < DARK**2:
+    if reach < DARK_LEVEL**2:
         # Next to black, shading and covering look the same.
         return _soft([clear])
     return _soft([clear, [*(-a / reach for a in across), 1.0]])
@@ -134,8 +134,8 @@ def _unmixing(inside: Sequence[float], outside: Sequence[float]) -> Weights | No
 def _soft(rows: list[list[float]]) -> Weights:
     """Return maps to the share with its noisy ends cut off."""
     soft = np.array(rows)
-    soft[:, -1] -= EMPTY
-    soft /= FULL - EMPTY
+    soft[:, -1] -= EMPTY_SHARE
+    soft /= FULL_SHARE - EMPTY_SHARE
     return soft.astype(np.float32)
 
 

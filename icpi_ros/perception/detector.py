@@ -1,4 +1,4 @@
-"""Find a coloured disc or ball in an image, to a small part of a pixel.
+"""Detector of a coloured disc or ball in an image, to a small part of a pixel.
 
 Two looks: a coarse one at every few pixels finds blobs of the right colour, a fine one at each
 blob weighs its pixels by how much of the object they hold, so the centroid is not bound to whole
@@ -18,7 +18,7 @@ from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.colour import Membership, Weights
 from icpi_ros.perception.images import Box, Frame
 from icpi_ros.perception.targets import outline
-from icpi_ros.perception.tracking import Detection, DetectorSettings
+from icpi_ros.perception.tracking_types import Detection, DetectorSettings
 from icpi_ros.tasks.camera_target import Target
 from icpi_ros.tasks.plane import Plane
 
@@ -26,15 +26,15 @@ COARSE_RADIUS = 2.5
 """Radius of the target in the coarse look [px]; a third of its area may be hidden."""
 MARGIN = 4.0
 """Pixels around the outline that the fine look sees."""
-_FAR = 1e5
-SPILL = 0.6
+_MAX_PIXEL = 1e5
+DRAWN_EXCESS = 0.6
 """Pixels by which cv2.fillConvexPoly with LINE_AA draws a polygon too large."""
 SUBPIXEL = 4
 """Binary places of polygon corners in cv2.fillConvexPoly."""
 
 
 class Detector:
-    """Finds one kind of target on one plane with one camera.
+    """Detector of one kind of target on one plane with one camera.
 
     Args:
         target: what to look for.
@@ -50,7 +50,7 @@ class Detector:
         plane: Plane,
         settings: DetectorSettings | None = None,
     ) -> None:
-        """See the class."""
+        """Prepare the colour test and the target's size by pixel."""
         self.target, self.camera, self.plane = target, camera, plane
         self.settings = settings or DetectorSettings()
         self._membership = Membership(target)
@@ -114,7 +114,7 @@ class Detector:
         corner = np.array([box.left + shift, box.top + shift])
         return [
             corner + stride * np.array([x + 0.5 * (w - 1), y + 0.5 * (h - 1)])
-            for x, y, w, h in likely[: self.settings.most_candidates]
+            for x, y, w, h in likely[: self.settings.max_candidates]
         ]
 
     def _look(self, frame: Frame, centre: Array) -> Detection | None:
@@ -158,15 +158,15 @@ class Detector:
         ratio = area / expected["m00"]
         trace = (moments["mu20"] + moments["mu02"]) / area
         circularity = min(1.0, area / (2.0 * np.pi * trace)) if trace > 0.0 else 0.0
-        if not limits.least_area <= ratio <= limits.most_area:
+        if not limits.min_area <= ratio <= limits.max_area:
             return None
-        if circularity < limits.least_circularity:
+        if circularity < limits.min_circularity:
             return None
         middle = np.array([expected["m10"], expected["m01"]]) / expected["m00"]
         radius = float(np.sqrt(expected["m00"] / np.pi))
-        drawn = (shape - middle) * max(0.0, 1.0 - SPILL / radius) + (centroid - corner)
+        drawn = (shape - middle) * max(0.0, 1.0 - DRAWN_EXCESS / radius) + (centroid - corner)
         overlap = _overlap(weights, drawn, expected["m00"])
-        if overlap < limits.least_score:
+        if overlap < limits.min_score:
             return None
         # The outline's centroid is not where its centre projects to: perspective, height, lens.
         pixel = 2.0 * centroid - middle
@@ -176,8 +176,8 @@ class Detector:
     def _std(self, ratio: float, moments: dict[str, float], radius: float) -> float:
         """Return the standard deviation of the centroid [px]; grows when hidden or blurred."""
         hidden = max(0.0, 0.92 - ratio) * radius
-        spread = np.hypot(moments["mu20"] - moments["mu02"], 2.0 * moments["mu11"])
-        blur = np.sqrt(12.0 * spread / moments["m00"])
+        elongation = np.hypot(moments["mu20"] - moments["mu02"], 2.0 * moments["mu11"])
+        blur = np.sqrt(12.0 * elongation / moments["m00"])
         blurred = 0.03 * max(0.0, blur - 0.4 * radius)
         return float(np.sqrt(self.settings.std**2 + 0.02 / radius**2 + hidden**2 + blurred**2))
 
@@ -194,8 +194,8 @@ def _overlap(weights: Weights, shape: Array, expected: float) -> float:
 def _square(frame: Frame, centre: Array, reach: float) -> Box:
     """Return the pixels within ``reach`` [px] of ``centre``, as far as they are in the image."""
     u, v = centre.tolist()
-    reach = min(reach, _FAR)
-    if not (abs(u) < _FAR and abs(v) < _FAR):
+    reach = min(reach, _MAX_PIXEL)
+    if not (abs(u) < _MAX_PIXEL and abs(v) < _MAX_PIXEL):
         return Box(0, 0, 0, 0)
     return frame.clip(
         Box(floor(u - reach), floor(v - reach), ceil(u + reach) + 1, ceil(v + reach) + 1)

@@ -1,4 +1,4 @@
-"""What the tracker made of an image, drawn into it, for people."""
+"""Picture of a frame with the tracker's result drawn into it, for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Bytes, Frame
 from icpi_ros.perception.targets import outline
-from icpi_ros.perception.tracking import Look
+from icpi_ros.perception.tracking_types import TrackedFrame
 from icpi_ros.tasks.plane import Plane
 
 Colour = tuple[int, int, int]
@@ -25,7 +25,7 @@ CANDIDATE: Colour = (230, 0, 230)
 """Magenta: not taken."""
 _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
-LEAST_WIDTH = 640
+MIN_WIDTH = 640
 """A smaller image is enlarged by a whole number, so that lines and text can be read [px]."""
 STRIP = 26
 """Height of the line of text below the image [px]."""
@@ -34,25 +34,25 @@ _LIMIT = 20_000.0
 """Pixels farther out are not drawn: OpenCV's integers overflow."""
 
 
-class Follower(Protocol):
-    """What a drawing must know of a tracker."""
+class DrawnTracker(Protocol):
+    """Detector and plane of a tracker, as far as a drawing needs them."""
 
     detector: Detector
     plane: Plane
 
 
-def draw(frame: Frame, look: Look, tracker: Follower) -> Bytes:
-    """Return a picture ``(h, w, 3)`` RGB of a frame with what was seen in it, and a line of text.
+def draw(frame: Frame, tracked: TrackedFrame, tracker: DrawnTracker) -> Bytes:
+    """Return a picture ``(h, w, 3)`` RGB of a frame with its detections, and a line of text.
 
     Blue: outline of the object, where the measurement puts it.  Black and white circle: the gate,
     where it was looked for.  Magenta: candidates that were not taken, with their score.
     """
     picture, scale = _enlarged(frame)
-    if look.expected is not None:
-        pixel, reach = look.expected
+    if tracked.expected is not None:
+        pixel, reach = tracked.expected
         _circle(picture, pixel, reach, scale)
-    state = look.state
-    for detection in look.detections:
+    state = tracked.state
+    for detection in tracked.detections:
         taken = state.measured and detection is state.detection
         shape = _shape(detection.pixel, tracker)
         _polygon(picture, shape, scale, OBJECT if taken else CANDIDATE)
@@ -60,20 +60,20 @@ def draw(frame: Frame, look: Look, tracker: Follower) -> Bytes:
             corner = _scaled(np.array([shape[:, 0].max() + 3.0, shape[:, 1].mean()]), scale)
             _text(picture, f"{detection.score:.2f}", corner, 0.45, _WHITE)
     strip = np.zeros((STRIP, picture.shape[1], 3), dtype=np.uint8)
-    _text(strip, caption(look), np.array([6.0, STRIP - 8.0]), 0.5, _WHITE)
+    _text(strip, caption(tracked), np.array([6.0, STRIP - 8.0]), 0.5, _WHITE)
     return np.vstack([picture, strip])
 
 
-def caption(look: Look) -> str:
-    """Return one line: time, position and score, or why there is none."""
-    state = look.state
+def caption(tracked: TrackedFrame) -> str:
+    """Return one line: time [s], position [mm] and score, or the reason why there is none."""
+    state = tracked.state
     words = [f"{state.stamp_ns * 1e-9 % 10_000.0:.3f} s"]
     if state.measured and state.detection is not None:
         place = ", ".join(f"{1e3 * value:.1f}" for value in state.position)
         words += [f"at {place} mm", f"score {state.detection.score:.2f}"]
     else:
         words.append(f"no position: {state.rejected.value}")
-    others = len(look.detections) - int(state.measured)
+    others = len(tracked.detections) - int(state.measured)
     if others:
         words.append(f"{others} not taken")
     return "  ".join(words)
@@ -83,13 +83,13 @@ def _enlarged(frame: Frame) -> tuple[Bytes, int]:
     image = frame.patch(frame.box)
     if image.ndim == 2:
         image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-    scale = max(1, ceil(LEAST_WIDTH / image.shape[1]))
+    scale = max(1, ceil(MIN_WIDTH / image.shape[1]))
     scale = min(scale, 4)
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     return np.ascontiguousarray(large, dtype=np.uint8), scale
 
 
-def _shape(pixel: Array, tracker: Follower) -> Array:
+def _shape(pixel: Array, tracker: DrawnTracker) -> Array:
     """Return the outline ``(k, 2)`` [px] of an object whose centre projects to ``pixel``."""
     camera, plane = tracker.detector.camera, tracker.plane
     point = camera.on_plane(pixel[np.newaxis], plane.normal, plane.offset)[0]

@@ -1,4 +1,4 @@
-"""The source of camera images: camera, detector, tracker and smoother of a task, put together."""
+"""Source of camera images: camera, detector, tracker and smoother of a task, put together."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.rest import RestRule
 from icpi_ros.perception.camera import Camera
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import frame_of
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.sources import (
     HISTORY,
     LIVE_IMAGES,
@@ -24,26 +24,26 @@ from icpi_ros.perception.sources import (
     Source,
     stamp_ns,
 )
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks.base import Task
 
 NO_INFO = "no camera_info yet: images cannot be used"
-LEAST_WINDOW = 0.4
+MIN_REST_WINDOW = 0.4
 """Time over which a speed is estimated [s]: at 60 Hz and 0.3 mm per image good to 0.5 mm/s."""
-LEAST_IMAGES = 8
-MOST_IMAGES = 2000
-SURE = 2.0
-"""The speed must be this many of its standard deviations below the limit."""
+MIN_IMAGES = 8
+MAX_IMAGES = 2000
+SPEED_STDS = 2.0
+"""Distance of the speed below the limit, in its standard deviations, from which rest is sure."""
 
 
 class ImageSource(Source):
-    """Detects and tracks the task's object in every image.
+    """Source that detects and tracks the task's object in every image.
 
     With a calibrated camera it can be used at once, else from the first ``CameraInfo`` on.
 
     Attributes:
         tracker: None as long as no usable ``CameraInfo`` has come.
-        unready: why there is no tracker.
+        unready: the reason why there is no tracker.
     """
 
     topic = LIVE_IMAGES
@@ -54,9 +54,9 @@ class ImageSource(Source):
         self, task: Task, history: float = HISTORY, camera: Camera | CameraOf | None = None
     ) -> None:
         """See :class:`Source`."""
-        watched = watch(task)
+        watched = tracked_target(task)
         self._watch = replace(watched, settings=replace(watched.settings, history=history))
-        self._period, self._rest = task.rest.period, SeenRest(task.rest)
+        self._period, self._rest = task.rest.period, NoisyRestDetector(task.rest)
         self._info: tuple[object, ...] = ()
         self.unready = NO_INFO
         self.tracker: ImageTracker | None = None
@@ -73,16 +73,16 @@ class ImageSource(Source):
         """Take a ``CameraInfo``; one like the last, or beside a calibrated camera, changes nothing.
 
         Raises:
-            InvalidValue: it is no calibration: no image can be used until another one comes.
+            InvalidValue: it is not a calibration: no image can be used until another one comes.
         """
         if self._camera_of is None:
             return
         # As bytes: NaN differs from itself.
         size, model = (info.width, info.height), info.distortion_model
-        told = (*size, model, bytes(memoryview(info.k)), bytes(memoryview(info.d)))
-        if told == self._info:
+        calibration = (*size, model, bytes(memoryview(info.k)), bytes(memoryview(info.d)))
+        if calibration == self._info:
             return
-        self._info, self.tracker = told, None
+        self._info, self.tracker = calibration, None
         try:
             self.tracker = ImageTracker.of(self._watch, self._camera_of(info))
         except InvalidValue as exc:
@@ -127,21 +127,21 @@ class ImageSource(Source):
         return SeenPath(path, quality, "")
 
 
-class SeenRest:
-    """The task's rest rule for noisy positions: the slope of a line through the last ones.
+class NoisyRestDetector:
+    """Detector of rest in noisy positions: the slope of a line through the last ones.
 
-    Where :class:`icpi_ros.motion.rest.RestDetector` compares two true positions, this fits all
-    positions of a longer window, so rest is seen up to 0.3 s later.
+    It keeps the task's rest rule.  :class:`icpi_ros.motion.rest.RestDetector` compares two true
+    positions, this fits all positions of a longer window, so rest is seen up to 0.3 s later.
     """
 
     def __init__(self, rule: RestRule) -> None:
         """Start with an empty history."""
         self.rule = rule
-        self._window = max(rule.window, LEAST_WINDOW)
-        self._seen: deque[tuple[float, Array]] = deque(maxlen=MOST_IMAGES)
+        self._window = max(rule.window, MIN_REST_WINDOW)
+        self._seen: deque[tuple[float, Array]] = deque(maxlen=MAX_IMAGES)
 
     def update(self, time: float, position: Array) -> bool:
-        """Take a measurement (``time`` [s], ``(3,)`` [m]); tell whether the object rests.
+        """Take a measurement (``time`` [s], ``(3,)`` [m]); return whether the object rests.
 
         Time that goes back means a restarted clock: what was seen is forgotten.
         """
@@ -150,18 +150,18 @@ class SeenRest:
         self._seen.append((time, position))
         while self._seen[0][0] < time - self._window:
             self._seen.popleft()
-        if len(self._seen) < LEAST_IMAGES or time - self._seen[0][0] < 0.75 * self._window:
+        if len(self._seen) < MIN_IMAGES or time - self._seen[0][0] < 0.75 * self._window:
             return False
-        speed, doubt = self._speed()
-        return speed + SURE * doubt < self.rule.speed
+        speed, std = self._speed()
+        return speed + SPEED_STDS * std < self.rule.speed
 
     def _speed(self) -> tuple[float, float]:
         """Return the length of the slope and its standard deviation [m/s]."""
         times = np.array([time for time, _ in self._seen])
         points = np.array([point for _, point in self._seen])
         times = times - times.mean()
-        spread = float(times @ times)
-        slope = times @ points / spread
+        moment = float(times @ times)
+        slope = times @ points / moment
         left = points - points.mean(axis=0) - np.outer(times, slope)
         variance = float(np.sum(left**2)) / (2.0 * (len(times) - 2))  # two dimensions move
-        return float(np.linalg.norm(slope)), float(np.sqrt(variance / spread))
+        return float(np.linalg.norm(slope)), float(np.sqrt(variance / moment))

@@ -1,66 +1,55 @@
-"""Is an object's path good enough to learn from?"""
+"""Quality of an object's path: good enough to learn from, or not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from icpi_ros.core.types import ObjectTrajectory
 
 
-class Verdict(StrEnum):
-    """What to do with a trajectory."""
-
-    GOOD = "good"
-    POOR = "poor"
-    """Too poor to learn from: repeat the trial, never guess."""
-
-
 @dataclass(frozen=True)
 class QualitySettings:
-    """What a trajectory must have.
+    """Limits that a trajectory must keep.
 
     Attributes:
-        least_coverage: share of samples that are present.
-        longest_gap: longest time without a position [s]; an arm may hide the object for 0.3 s.
-        longest_end_gap: the same at the end of the window [s]: where it stopped counts most.
-        most_residual: root mean square distance of measurements from the path [m].
-        least_rate: measured frames per second, gaps left out [Hz].
+        min_coverage: share of samples that are present.
+        max_gap: longest time without a position [s]; an arm may hide the object for 0.3 s.
+        max_end_gap: the same at the end of the window [s]: where it stopped counts most.
+        max_residual: root mean square distance of measurements from the path [m].
+        min_rate: measured frames per second, gaps left out [Hz].
     """
 
-    least_coverage: float = 0.5
-    longest_gap: float = 0.4
-    longest_end_gap: float = 0.1
-    most_residual: float = 0.004
-    least_rate: float = 15.0
+    min_coverage: float = 0.5
+    max_gap: float = 0.4
+    max_end_gap: float = 0.1
+    max_residual: float = 0.004
+    min_rate: float = 15.0
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a trajectory is.
+    """Quality of a trajectory.
 
     Attributes:
         coverage: share of samples that are present, 0 to 1.
         longest_gap: longest time without a position [s].
         residual: root mean square distance of measurements from the path [m]; NaN = none.
         rate: measured frames per second, gaps left out [Hz]; NaN = fewer than two.
-        verdict: see :class:`Verdict`.
-        reason: what is wrong, with value and limit; empty if good.
+        reason: the limit that is broken, with its value; empty if good.
     """
 
     coverage: float
     longest_gap: float
     residual: float
     rate: float
-    verdict: Verdict
     reason: str
 
     @property
     def good(self) -> bool:
-        """True if the trajectory may be learnt from."""
-        return self.verdict is Verdict.GOOD
+        """True if the trajectory may be learnt from; else the trial is repeated, never guessed."""
+        return not self.reason
 
 
 def judge(
@@ -83,36 +72,35 @@ def judge(
     checks = (
         (coverage > 0.0, "the object was never seen"),
         (
-            coverage >= limits.least_coverage,
-            f"seen in {coverage:.0%} of the samples, at least {limits.least_coverage:.0%} needed",
+            coverage >= limits.min_coverage,
+            f"seen in {coverage:.0%} of the samples, at least {limits.min_coverage:.0%} needed",
         ),
         (
-            longest <= limits.longest_gap,
-            f"not seen for {longest:.2f} s, at most {limits.longest_gap:g} s allowed",
+            longest <= limits.max_gap,
+            f"not seen for {longest:.2f} s, at most {limits.max_gap:g} s allowed",
         ),
         (
-            end <= limits.longest_end_gap,
-            f"not seen in the last {end:.2f} s, at most {limits.longest_end_gap:g} s allowed",
+            end <= limits.max_end_gap,
+            f"not seen in the last {end:.2f} s, at most {limits.max_end_gap:g} s allowed",
         ),
         (
-            residual <= limits.most_residual,
-            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.most_residual:g} mm allowed",
+            residual <= limits.max_residual,
+            f"residual {1e3 * residual:.1f} mm, at most {1e3 * limits.max_residual:g} mm allowed",
         ),
         (
-            rate >= limits.least_rate,
-            f"{rate:.1f} measured frames per second, at least {limits.least_rate:g} needed",
+            rate >= limits.min_rate,
+            f"{rate:.1f} measured frames per second, at least {limits.min_rate:g} needed",
         ),
     )
     reason = next((text for passed, text in checks if not passed), "")
-    verdict = Verdict.POOR if reason else Verdict.GOOD
-    return Quality(coverage, longest, residual, rate, verdict, reason)
+    return Quality(coverage, longest, residual, rate, reason)
 
 
 def judge_pose(trajectory: ObjectTrajectory) -> Quality:
     """Return the quality of a path that a tracking system measured: its task judges the rest."""
     longest, _ = _gaps(trajectory)
     nan = float("nan")
-    return Quality(trajectory.coverage, longest, nan, nan, Verdict.GOOD, "")
+    return Quality(trajectory.coverage, longest, nan, nan, "")
 
 
 def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:

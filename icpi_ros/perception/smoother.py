@@ -2,7 +2,7 @@
 
 Model per axis: constant velocity, disturbed by white acceleration (Bar-Shalom, Li, Kirubarajan,
 "Estimation with Applications to Tracking and Navigation", 2001, section 6.2.2).  An arm that
-strikes a puck is no white noise: its disturbance is nothing for seconds, then a thousand times the
+strikes a puck is not white noise: its disturbance is nothing for seconds, then a thousand times the
 rest.  So every interval's disturbance and every measurement gets a scale of its own with a
 Student-t prior, estimated by expectation maximisation around the smoother (Agamennoni, Nieto,
 Nebot, "Approximate inference in state-space models with heavy-tailed noise", IEEE T. Signal
@@ -26,7 +26,7 @@ from icpi_ros.core.types import Array
 
 @dataclass(frozen=True)
 class SmootherSettings:
-    """What a path may do.
+    """Noise model of a path.
 
     Attributes:
         quiet: power density of the acceleration while nothing strikes [m^2/s^3].
@@ -44,7 +44,7 @@ class SmootherSettings:
 
 
 @dataclass(frozen=True)
-class Smoothed:
+class SmoothedPath:
     """A smoothed path in the coordinates of a plane, at the stamps of its measurements.
 
     Attributes:
@@ -81,7 +81,7 @@ class Smoothed:
 
 def smooth(
     times: Array, points: Array, stds: Array, settings: SmootherSettings | None = None
-) -> Smoothed:
+) -> SmoothedPath:
     """Return the path through measurements; no sample is added between them.
 
     Args:
@@ -105,7 +105,7 @@ def smooth(
             outliers = _outliers(path, points, noise, settings)
     distance = np.sum((points - path.positions) ** 2, axis=1)
     residual = float(np.sqrt(distance.mean()))
-    return Smoothed(times, path.positions, path.velocities, path.covariances, residual)
+    return SmoothedPath(times, path.positions, path.velocities, path.covariances, residual)
 
 
 def _check(times: Array, points: Array, stds: Array) -> None:
@@ -122,7 +122,7 @@ def _check(times: Array, points: Array, stds: Array) -> None:
 
 
 class _Pass:
-    """One filter and smoother pass with given noise; arrays as in :class:`Smoothed`."""
+    """One filter and smoother pass with given noise; arrays as in :class:`SmoothedPath`."""
 
     def __init__(
         self, spans: Array, points: Array, noise: Array, power: Array, settings: SmootherSettings
@@ -134,13 +134,13 @@ class _Pass:
 
 
 Mean = tuple[float, float, float, float]
-Spread = tuple[float, float, float]
+Covariance = tuple[float, float, float]
 """Variance of position, covariance, variance of velocity."""
 
 
 def _forward(
     spans: Array, points: Array, noise: Array, power: Array, start: float
-) -> tuple[list[Mean], list[Spread], list[Mean], list[Spread]]:
+) -> tuple[list[Mean], list[Covariance], list[Mean], list[Covariance]]:
     """Return filtered and predicted means (x, y, vx, vy) and spreads."""
     (x, y), (a, b, c) = points[0].tolist(), (float(noise[0]), 0.0, start)
     u = v = 0.0
@@ -167,9 +167,9 @@ def _forward(
 
 def _backward(
     means: list[Mean],
-    spreads: list[Spread],
+    spreads: list[Covariance],
     ahead: list[Mean],
-    ahead_spreads: list[Spread],
+    ahead_spreads: list[Covariance],
     spans: list[float],
 ) -> tuple[Array, Array, Array]:
     """Return smoothed means ``(n, 4)``, covariances ``(n, 2, 2)``, covariances to the next one."""

@@ -8,7 +8,9 @@ is one file with a subclass of :class:`Source`, and a line in
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,10 +18,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from icpi_ros.core.registry import Registry
-from icpi_ros.core.types import SECOND, Array, ObjectTrajectory
-from icpi_ros.motion.rest import RestDetector
+from icpi_ros.core.types import SECOND, Array, Indices, ObjectTrajectory
+from icpi_ros.motion.rest import RestDetector, RestRule
 from icpi_ros.perception.quality import Quality, judge_pose
-from icpi_ros.perception.window import ObjectHistory
 from icpi_ros.settings import table
 from icpi_ros.tasks.base import Task
 
@@ -28,14 +29,20 @@ if TYPE_CHECKING:  # OpenCV, which poses can do without
     from icpi_ros.perception.images import Frame
 
 HISTORY = 60.0
-"""Past that is kept unless told otherwise [s]."""
+"""Default length of the past that is kept [s]."""
+GRID_TOLERANCE = 0.6
+"""Largest distance of a sample from its grid time [periods]."""
+MAX_WINDOW = 600.0
+"""Longest past that is kept, and so the longest window [s]."""
+MAX_SAMPLES = 100_000
+"""Bound on memory, whatever the rate of the source."""
 LIVE_POSES = "object_pose"
 """Topic of tracked poses."""
 LIVE_IMAGES = "camera/image_raw"
 """Topic of camera images."""
 
 CameraOf = Callable[[Any], "Camera"]
-"""Camera that belongs to a ``CameraInfo`` message; raises InvalidValue if it is no calibration."""
+"""Camera that belongs to a ``CameraInfo`` message; raises InvalidValue if it is not one."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class SeenPath:
     Attributes:
         path: None if the object was not seen.
         quality: of the path; None without one.
-        reason: why there is no path; "" = there is one.
+        reason: the reason why there is no path; "" if there is one.
     """
 
     path: ObjectTrajectory | None
@@ -106,7 +113,7 @@ class Source(ABC):
     message_type: ClassVar[str]
     """Its type, as ``geometry_msgs/msg/PoseStamped``."""
     lead: ClassVar[float] = 0.5
-    """How long before and after a window samples count for its path [s]."""
+    """Time before and after a window whose samples count for its path [s]."""
 
     @abstractmethod
     def __init__(
@@ -146,7 +153,7 @@ class Source(ABC):
 
 
 class PoseSource(Source):
-    """Poses from motion capture or simulation, taken as they are."""
+    """Source of poses from motion capture or simulation, taken as they are."""
 
     topic = LIVE_POSES
     message_type = "geometry_msgs/msg/PoseStamped"
@@ -182,6 +189,88 @@ class PoseSource(Source):
         if found is None:
             return SeenPath(None, None, "no pose in the window")
         return SeenPath(found, judge_pose(found), "")
+
+
+class ObjectHistory:
+    """Stamped positions of the last ``length`` seconds, cut to trial windows.
+
+    A sample that was never received stays missing: nothing is interpolated, nothing invented.
+
+    Args:
+        rule: sample period.
+        length: how much to keep [s].
+    """
+
+    def __init__(self, rule: RestRule, length: float) -> None:
+        """Start empty."""
+        self._period = round(rule.period * SECOND)
+        self._length = round(length * SECOND)
+        self._samples: deque[tuple[int, Array]] = deque(maxlen=MAX_SAMPLES)
+
+    @property
+    def newest(self) -> int | None:
+        """Stamp of the last sample [ns], None if there is none."""
+        return self._samples[-1][0] if self._samples else None
+
+    def add(self, ns: int, position: Array) -> bool:
+        """Keep a sample (stamp [ns], ``(3,)`` [m]); False if it is not newer than the last one.
+
+        Time that jumps back by more than a second means a restarted clock: history is dropped.
+        """
+        newest = self.newest
+        if newest is not None and ns <= newest:
+            if newest - ns < SECOND:
+                return False
+            self._samples.clear()
+        self._samples.append((ns, position))
+        while ns - self._samples[0][0] > self._length:
+            self._samples.popleft()
+        return True
+
+    def cut(self, start: int, stop: int) -> ObjectTrajectory | None:
+        """Return the samples from ``start`` to ``stop`` [ns] as :func:`on_grid` has them."""
+        first, last = start - self._period, stop + self._period
+        recent = itertools.takewhile(lambda sample: sample[0] >= first, reversed(self._samples))
+        near = [(ns, position) for ns, position in recent if ns <= last][::-1]
+        stamps = np.array([ns for ns, _ in near], dtype=np.int64)
+        positions = np.array([position for _, position in near]).reshape(-1, 3)
+        return on_grid(stamps, positions, start, stop, self._period)
+
+
+def on_grid(
+    stamps: Indices, positions: Array, start: int, stop: int, period: int
+) -> ObjectTrajectory | None:
+    """Return samples on a grid of sample periods that begins at ``start``.
+
+    Grid times without a sample have NaN positions (REP-117); of several samples the nearest
+    counts, with its own time.
+
+    Args:
+        stamps: ``(n,)`` increasing [ns].
+        positions: ``(n, 3)`` [m].
+        start: of the window [ns].
+        stop: its end [ns].
+        period: of the grid [ns].
+
+    Returns:
+        The path; None if nothing was seen.
+    """
+    count = max(0, stop - start) // period + 1
+    times = np.arange(count, dtype=np.float64) * (period / SECOND)
+    path = np.full((count, 3), np.nan)
+    since = (stamps - start) / period
+    index = np.rint(since).astype(np.int64)
+    distance = np.abs(since - index)
+    usable = (index >= 0) & (index < count) & (distance <= GRID_TOLERANCE)
+    if not usable.any():
+        return None
+    order = np.lexsort((distance[usable], index[usable]))
+    rows = np.flatnonzero(usable)[order]
+    slots, first = np.unique(index[rows], return_index=True)
+    chosen = rows[first]
+    path[slots] = positions[chosen]
+    times[slots] = (stamps[chosen] - start) / SECOND
+    return ObjectTrajectory(times, path)
 
 
 def stamp_ns(msg: Any) -> int:

@@ -1,4 +1,4 @@
-"""What a task's camera follows, and how its outline appears in an image."""
+"""Target of a task's camera, and its outline in an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.quality import QualitySettings
 from icpi_ros.perception.smoother import SmootherSettings
-from icpi_ros.perception.tracking import TrackerSettings, TrackingSettings
+from icpi_ros.perception.tracking_types import TrackerSettings, TrackingSettings
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.camera_target import Agility, Shape, Target
 from icpi_ros.tasks.plane import Plane
@@ -58,13 +58,13 @@ def _limb(centre: Array, radius: float, eye: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What a task's camera follows.
+class TrackedTarget:
+    """Target of a task's camera, with the settings to follow it.
 
     Attributes:
-        target: what to look for.
+        target: the object's look.
         plane: that holds its centre.
-        settings: how it may move, and what is good enough.
+        settings: of its motion, and of the quality of its path.
     """
 
     target: Target
@@ -72,8 +72,8 @@ class Watch:
     settings: TrackingSettings = field(default_factory=TrackingSettings)
 
 
-def watch(task: Task) -> Watch:
-    """Return what the camera of ``task`` follows.
+def tracked_target(task: Task) -> TrackedTarget:
+    """Return the target of the camera of ``task``.
 
     Raises:
         UsageError: the task has no camera target.
@@ -84,7 +84,7 @@ def watch(task: Task) -> Watch:
             f"task {task.name!r} has no camera target: give its class a camera_target, or take "
             "positions from source tracked_pose"
         )
-    return Watch(sought.target, sought.plane, _settings(sought.agility))
+    return TrackedTarget(sought.target, sought.plane, _settings(sought.agility))
 
 
 def _settings(agility: Agility | None) -> TrackingSettings:
@@ -92,7 +92,7 @@ def _settings(agility: Agility | None) -> TrackingSettings:
     if agility is None:
         return TrackingSettings()
     return TrackingSettings(
-        tracker=TrackerSettings(power=agility.power, most_speed=agility.max_speed),
+        tracker=TrackerSettings(power=agility.power, max_speed=agility.max_speed),
         smoother=SmootherSettings(quiet=agility.quiet, start_speed=agility.start_speed),
-        quality=QualitySettings(longest_gap=agility.max_gap, most_residual=agility.max_residual),
+        quality=QualitySettings(max_gap=agility.max_gap, max_residual=agility.max_residual),
     )

@@ -1,4 +1,4 @@
-"""Follow one object from image to image: a Kalman filter on its plane, behind a gate.
+"""Tracker of one object from image to image: a Kalman filter on its plane, behind a gate.
 
 Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).  A state is
 only ever given for a frame in which the object was seen; in between there is no position.
@@ -14,12 +14,18 @@ import numpy as np
 
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.perception.camera import Camera
-from icpi_ros.perception.tracking import Detection, Rejected, TrackerSettings, TrackState, unseen
+from icpi_ros.perception.tracking_types import (
+    Detection,
+    Rejection,
+    TrackerSettings,
+    TrackState,
+    unseen,
+)
 from icpi_ros.tasks.plane import Plane
 
 
 @dataclass(frozen=True)
-class Seen:
+class PlaneDetection:
     """A detection on the plane: ``point`` ``(2,)`` [m], ``covariance`` ``(2, 2)`` [m^2]."""
 
     detection: Detection
@@ -29,7 +35,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Track:
-    """Filter state ``(4,)`` and covariance ``(4, 4)`` at ``stamp`` [ns], the last measurement.
+    """Filter state ``(4,)`` [m, m/s] and covariance ``(4, 4)`` at ``stamp`` [ns], the last seen.
 
     Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).
     """
@@ -40,7 +46,7 @@ class Track:
     metres_per_pixel: float
 
     def at(self, stamp: int, power: float) -> tuple[Array, Array]:
-        """Return the prediction for ``stamp``."""
+        """Return state and covariance predicted for ``stamp`` [ns]; ``power`` in [m^2/s^3]."""
         dt = (stamp - self.stamp) / SECOND
         step = np.array([[1.0, 0.0, dt, 0.0], [0.0, 1.0, 0.0, dt], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
         near, far = 0.5 * power * dt * dt, power * dt**3 / 3.0
@@ -59,12 +65,12 @@ def inverse(m: Array) -> Array:
 
 
 class Tracker:
-    """Follows one object; not thread-safe.
+    """Tracker of one object; not thread-safe.
 
     Args:
         camera: that took the images.
         plane: that holds the object's centre.
-        settings: see there.
+        settings: thresholds.
     """
 
     def __init__(
@@ -89,7 +95,7 @@ class Tracker:
         self._near = None if near is None else self.plane.flat(near)
 
     def expected(self, stamp_ns: int) -> tuple[Array, float] | None:
-        """Return the pixel ``(2,)`` and reach [px] to look in; None = everywhere."""
+        """Return pixel ``(2,)`` and reach [px] to search at ``stamp_ns`` [ns]; None: everywhere."""
         track, limits = self._track, self.settings
         if track is None or not 0 < stamp_ns - track.stamp <= limits.lost_after * SECOND:
             return None
@@ -100,8 +106,8 @@ class Tracker:
             return None
         return pixel, reach / track.metres_per_pixel
 
-    def check(self, stamp_ns: int, now_ns: int | None = None) -> Rejected:
-        """Return why a frame of ``stamp_ns`` cannot be used, before looking at it.
+    def check(self, stamp_ns: int, now_ns: int | None = None) -> Rejection:
+        """Return the reason why a frame of ``stamp_ns`` [ns] cannot be used, before looking at it.
 
         Args:
             stamp_ns: of the image [ns].
@@ -109,21 +115,21 @@ class Tracker:
         """
         limits, newest = self.settings, self._newest
         if now_ns is not None and stamp_ns > now_ns + limits.ahead * SECOND:
-            return Rejected.FUTURE
+            return Rejection.FUTURE
         if newest is not None and stamp_ns <= newest:
             if newest - stamp_ns <= limits.restart * SECOND:
-                return Rejected.ORDER
+                return Rejection.ORDER
             self.reset()
             self._newest = stamp_ns
-            return Rejected.CLOCK
-        return Rejected.NO
+            return Rejection.CLOCK
+        return Rejection.NO
 
     def update(
         self, stamp_ns: int, detections: Sequence[Detection], now_ns: int | None = None
     ) -> TrackState:
         """Take a frame's detections, best first; see :meth:`check` for the stamps."""
         why = self.check(stamp_ns, now_ns)
-        if why is not Rejected.NO:
+        if why is not Rejection.NO:
             return unseen(stamp_ns, why)
         unbroken = self._track is not None and self._track.stamp == self._newest
         self._newest = stamp_ns
@@ -131,12 +137,12 @@ class Tracker:
         if self._track and stamp_ns - self._track.stamp > self.settings.lost_after * SECOND:
             self._track = None
         if not seen:
-            return unseen(stamp_ns, Rejected.NOTHING)
+            return unseen(stamp_ns, Rejection.NOTHING)
         if self._track is None:
             return self._start(stamp_ns, seen)
         return self._follow(stamp_ns, seen, unbroken)
 
-    def _on_plane(self, detection: Detection) -> Seen | None:
+    def _on_plane(self, detection: Detection) -> PlaneDetection | None:
         pixels = detection.pixel + _STENCIL
         points = self.camera.on_plane(pixels, self.plane.normal, self.plane.offset)
         flat = self.plane.flat(points)
@@ -144,34 +150,34 @@ class Tracker:
         covariance = detection.std**2 * (slope @ slope.T)
         if not np.isfinite(flat).all():
             return None
-        return Seen(detection, flat[0], covariance)
+        return PlaneDetection(detection, flat[0], covariance)
 
-    def _start(self, stamp: int, seen: list[Seen]) -> TrackState:
+    def _start(self, stamp: int, seen: list[PlaneDetection]) -> TrackState:
         """Begin or resume a track with the best candidate, if it is clear which one that is."""
         limits = self.settings
         fresh = [s for s in seen if not self._is_other(s.point)]
         good = [s for s in fresh if s.detection.score >= limits.acquire_score]
         if not good:
-            return unseen(stamp, Rejected.DOUBTFUL)
+            return unseen(stamp, Rejection.DOUBTFUL)
         if self._last is not None:
             then, where = self._last
-            reach = limits.most_speed * (stamp - then) / SECOND + limits.separation
+            reach = limits.max_speed * (stamp - then) / SECOND + limits.separation
             good = [s for s in good if _length(s.point - where) <= reach]
             if not good:
-                return unseen(stamp, Rejected.JUMP)
+                return unseen(stamp, Rejection.JUMP)
         if self._near is not None:
             near = self._near
             good.sort(key=lambda s: _length(s.point - near))
         elif len(good) > 1 and _lead(good) < limits.clear_by:
-            return unseen(stamp, Rejected.AMBIGUOUS)
+            return unseen(stamp, Rejection.AMBIGUOUS)
         best = good[0]
         covariance = np.zeros((4, 4))
         covariance[:2, :2] = best.covariance
-        covariance[2:, 2:] = limits.most_speed**2 / 4.0 * np.eye(2)
+        covariance[2:, 2:] = limits.max_speed**2 / 4.0 * np.eye(2)
         state = np.concatenate([best.point, np.zeros(2)])
         return self._accept(stamp, best, state, covariance, seen)
 
-    def _follow(self, stamp: int, seen: list[Seen], unbroken: bool) -> TrackState:
+    def _follow(self, stamp: int, seen: list[PlaneDetection], unbroken: bool) -> TrackState:
         """Update the track with the nearest candidate inside the gate."""
         limits, track = self.settings, self._track
         assert track is not None
@@ -184,15 +190,15 @@ class Tracker:
             off = s.point - state[:2]
             inside = float(off @ inverse(ahead[:2, :2] + s.covariance) @ off)
             moved = _length(s.point - track.state[:2])
-            slack = limits.most_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
+            slack = limits.max_speed * gap + limits.gate * float(np.sqrt(s.covariance.trace()))
             if inside <= limits.gate**2 and moved <= slack:
                 gated.append((inside, s))
         if not gated:
-            return unseen(stamp, Rejected.JUMP)
+            return unseen(stamp, Rejection.JUMP)
         if gap > limits.doubt_after:
             gated = [g for g in gated if g[1].detection.score >= limits.acquire_score]
             if not gated:
-                return unseen(stamp, Rejected.DOUBTFUL)
+                return unseen(stamp, Rejection.DOUBTFUL)
         best = min(gated, key=lambda g: g[0])[1]
         gain = ahead[:, :2] @ inverse(ahead[:2, :2] + best.covariance)
         state = state + gain @ (best.point - state[:2])
@@ -200,7 +206,12 @@ class Tracker:
         return self._accept(stamp, best, state, 0.5 * (covariance + covariance.T), seen)
 
     def _accept(
-        self, stamp: int, best: Seen, state: Array, covariance: Array, seen: list[Seen]
+        self,
+        stamp: int,
+        best: PlaneDetection,
+        state: Array,
+        covariance: Array,
+        seen: list[PlaneDetection],
     ) -> TrackState:
         std = float(np.sqrt(0.5 * best.covariance.trace()))
         self._track = Track(state, covariance, stamp, std / best.detection.std)
@@ -213,7 +224,7 @@ class Tracker:
             velocity,
             covariance,
             True,
-            Rejected.NO,
+            Rejection.NO,
             best.detection,
             best.point,
             std,
@@ -231,7 +242,9 @@ class Tracker:
         limit = 0.5 * self.settings.separation
         return any(_length(point - other) < limit for other, _ in self._others)
 
-    def _remember_others(self, stamp: int, best: Seen, seen: list[Seen]) -> None:
+    def _remember_others(
+        self, stamp: int, best: PlaneDetection, seen: list[PlaneDetection]
+    ) -> None:
         """Keep where look-alikes stand while the object is seen elsewhere; they are not it.
 
         One that is not seen again is forgotten, or the object could never be put in its place.
@@ -246,7 +259,7 @@ class Tracker:
             and all(_length(other - point) >= 0.5 * apart for point in now)
         ]
         for point in now:
-            if not self._is_other(point) and len(self._others) < _MOST_OTHERS:
+            if not self._is_other(point) and len(self._others) < _MAX_LOOK_ALIKES:
                 self._others.append((point, stamp))
 
 
@@ -254,11 +267,11 @@ def _length(v: Array) -> float:
     return hypot(float(v[0]), float(v[1]))
 
 
-def _lead(seen: list[Seen]) -> float:
+def _lead(seen: list[PlaneDetection]) -> float:
     """Return by how much the first candidate scores higher than the second."""
     return seen[0].detection.score - seen[1].detection.score
 
 
-_MOST_OTHERS = 16
+_MAX_LOOK_ALIKES = 16
 _STENCIL = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 _STENCIL.setflags(write=False)

@@ -12,8 +12,7 @@ import numpy as np
 
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
-from icpi_ros.learn.dataset.coverage import CELLS, coverage, solved_share
-from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
+from icpi_ros.learn.dataset.dataset import CELLS, Dataset, coverage, fingerprint, solved_share
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 

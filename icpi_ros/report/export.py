@@ -9,7 +9,7 @@ from typing import Any
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import replacing
-from icpi_ros.runs.table import Value
+from icpi_ros.runs.trial_tables import Value
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Value]]) -> None:

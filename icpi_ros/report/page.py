@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """The head of a column.
 
     Attributes:
@@ -69,7 +69,7 @@ class Column:
 
 
 def table(
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     rows: Iterable[Sequence[Cell]],
     label: str,
     marked: Iterable[int] = (),

@@ -11,7 +11,7 @@ import numpy as np
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import ObjectTrajectory, Trial
 from icpi_ros.core.units import millimetres
-from icpi_ros.evaluate.physics.estimate import LEVEL, POOR, Estimate, ParameterEstimate
+from icpi_ros.evaluate.physics.estimate import LEVEL, MAX_RMS, ParameterEstimate, PhysicsEstimate
 from icpi_ros.report.picture import save_figure
 from icpi_ros.tasks.base import Task
 
@@ -24,7 +24,7 @@ def save_physics_picture(
     task: Task,
     trials: Sequence[Trial],
     simulated: Sequence[ObjectTrajectory],
-    found: Estimate,
+    found: PhysicsEstimate,
 ) -> None:
     """Draw recorded against ``simulated`` paths (one per trial), and the intervals, as SVG or PNG.
 
@@ -55,7 +55,7 @@ def _draw_paths(axes: Axes, trials: Sequence[Trial], simulated: Sequence[ObjectT
     axes.legend(frameon=False)
 
 
-def _draw_intervals(axes: Axes, task: Task, found: Estimate) -> None:
+def _draw_intervals(axes: Axes, task: Task, found: PhysicsEstimate) -> None:
     """Draw every parameter's interval as a share of its range."""
     space = task.physics_space
     for row, (p, box) in enumerate(zip(found.parameters, space.parameters, strict=True)):
@@ -75,7 +75,7 @@ def _draw_intervals(axes: Axes, task: Task, found: Estimate) -> None:
     axes.invert_yaxis()
 
 
-def physics_lines(found: Estimate, task: Task) -> list[str]:
+def physics_lines(found: PhysicsEstimate, task: Task) -> list[str]:
     """Return the estimate, what is not known, and how well the recordings are explained."""
     parameters = zip(found.parameters, task.physics_space.parameters, strict=True)
     lines = [f"{'':12}{'estimate':>10}  {f'{LEVEL:.0%} interval':<20}{'range':<18}"]
@@ -95,7 +95,7 @@ def physics_lines(found: Estimate, task: Task) -> list[str]:
     if found.poor:
         names = ", ".join(trial.name for trial in found.poor)
         lines.append(
-            f"warning: no physics of the range explains {names} to {1e3 * POOR:.0f} mm: was "
+            f"warning: no physics of the range explains {names} to {1e3 * MAX_RMS:.0f} mm: was "
             "something moved, or is the table unlike the simulated one?"
         )
     return [printable(line) for line in lines]
@@ -112,7 +112,7 @@ def _row(p: ParameterEstimate, span: str) -> str:
     return line.rstrip()
 
 
-def physics_json(found: Estimate) -> dict[str, Any]:
+def physics_json(found: PhysicsEstimate) -> dict[str, Any]:
     """Return the estimate as JSON types; keys as in the dataclasses."""
     return {
         "task": found.belief.task,

@@ -1,1 +1,1 @@
-"""Runs of the improvement loop: ask and tell, where trials are stored, who drives them."""
+"""Runs of the improvement loop: ask and tell, their storage, and their driver in this process."""

@@ -1,37 +1,45 @@
-"""A run driven to its end by a function in the place of a robot."""
+"""A run driven to its end in this process: by any function, or in the simulation of its task."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from icpi_ros.core.errors import (
     BudgetSpent,
     ExecutionCancelled,
     IcpiError,
+    MotionRefused,
     ObservationMissing,
     StoreError,
 )
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
+from icpi_ros.learn.dataset.execution import Backend, Execution
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
+from icpi_ros.sim.rollout import rollout
+from icpi_ros.tasks.feasibility import simulated_feasibility
+from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 
 
 def run_in_process(
     run: Run,
-    rollout: Callable[[Array], ObjectTrajectory],
+    execute: Callable[[Array], ObjectTrajectory],
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> None:
     """Drive a run to its end with a function instead of a robot.
 
     Args:
         run: new or resumed.
-        rollout: theta ``(d,)`` to the object's trajectory; after ObservationMissing the trial
+        execute: theta ``(d,)`` to the object's trajectory; after ObservationMissing the trial
             is unobserved, after ExecutionCancelled the run cancelled, after any other IcpiError
             failed.
         on_trial: called with every trial after it is stored, unobserved ones included.
 
     Raises:
         StoreError: a trial cannot be written.
-        KeyboardInterrupt: the run is cancelled if it came in ``rollout``; anywhere else the run
+        KeyboardInterrupt: the run is cancelled if it came in ``execute``; anywhere else the run
             stays open.  It can be resumed either way.
     """
     while not run.finished:
@@ -41,7 +49,7 @@ def run_in_process(
             return
         try:
             try:
-                trajectory = rollout(trial.theta)
+                trajectory = execute(trial.theta)
             except KeyboardInterrupt:
                 run.cancel("interrupted by the user")
                 raise
@@ -55,3 +63,43 @@ def run_in_process(
         except IcpiError as exc:
             run.fail(str(exc))
         on_trial(run.trials[-1])
+
+
+def execution_in_process(arm: Arm) -> Execution:
+    """Return the way in which trials with ``arm`` are executed here."""
+    none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
+    return Execution.of(Backend.IN_PROCESS, arm, arm.limits, limits="", dry_run="false", **none)
+
+
+def run_simulated(
+    run: Run, arm: Arm, observation: Observation, on_trial: Callable[[Trial], None]
+) -> None:
+    """Drive a run to its end: physics, first attempt and noise are those of its seed.
+
+    Args:
+        run: new or resumed.
+        arm: that executes.
+        observation: the sensor's view of the object's path.
+        on_trial: called with every trial after it is stored.
+
+    Raises:
+        StoreError, KeyboardInterrupt: as :func:`run_in_process`.
+    """
+    task, seed = run.task, run.config.seed
+    physics = task.seeded_physics(seed)
+    run.why_not = simulated_feasibility(task, arm)
+
+    def execute(theta: Array) -> ObjectTrajectory:
+        if why := run.why_not(theta):
+            raise MotionRefused(why)
+        rng = np.random.default_rng([seed, len(run.history), OBSERVE_STREAM])
+        try:
+            true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
+        except IcpiError:
+            raise
+        except Exception as exc:  # a task of a plug-in
+            reason = " ".join(f"{type(exc).__name__}: {exc}".split())
+            raise IcpiError(f"task {task.name} cannot be simulated: {reason}") from exc
+        return observe(true, observation, rng)
+
+    run_in_process(run, execute, on_trial)

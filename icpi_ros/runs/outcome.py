@@ -15,7 +15,7 @@ from icpi_ros.tasks.base import Task
 def outcome(
     task: Task, goal: Array, theta: Array, observed: ObjectTrajectory | ArrayLike
 ) -> Outcome:
-    """Return what came of an executed theta.
+    """Return the outcome of an executed theta.
 
     Args:
         task: that was executed.

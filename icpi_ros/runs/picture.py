@@ -1,11 +1,13 @@
-"""A run as a picture: where the object went in every trial, and what each trial cost.
+"""Picture of a run: the path of the object and the cost of every trial.
 
 matplotlib is imported at the first call only, and without a display.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 GOAL_RADIUS = 0.02
 """Radius of the circle that is drawn around the goal [m]."""
-_LABELLED = 12
-"""Up to so many trials get their number beside the path's end."""
+_MAX_LABELLED = 12
+"""Most trials that get their number beside the path's end."""
 _GREY, _RED, _BLUE = "0.35", "tab:red", "tab:blue"
 _FLOOR = 1e-3
 """Costs [mm] below this are drawn at it: a logarithmic axis has no zero."""
@@ -31,18 +33,30 @@ def draw(task: Task, goal: Array, trials: Sequence[Trial]) -> Figure:
     """Return the picture as a figure that notebooks show.
 
     Args:
-        task: of the run; says which plane of frame ``base`` the goal is in.
+        task: of the run; its goal space names the plane of frame ``base``.
         goal: ``(g,)`` goal of the run.
         trials: at least none; those without a trajectory are only listed.
     """
-    from icpi_ros.runs.figure import ShownFigure  # matplotlib takes half a second
-
-    figure = ShownFigure(figsize=(11.0, 5.4), dpi=120, layout="constrained")
+    figure = _notebook_figure()(figsize=(11.0, 5.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
     draw_paths(left, task, goal, trials)
     draw_costs(right, trials)
     figure.suptitle(_title(task, trials), fontsize=11)
     return figure
+
+
+@functools.cache
+def _notebook_figure() -> type[Figure]:
+    """Return the class of figures that IPython shows, whether or not pyplot was set up there."""
+    from matplotlib.figure import Figure  # lazily: half a second
+
+    class NotebookFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return NotebookFigure
 
 
 def _title(task: Task, trials: Sequence[Trial]) -> str:
@@ -66,7 +80,7 @@ def _colours(trials: Sequence[Trial]) -> dict[int, Any]:
 
 
 def draw_paths(axes: Axes, task: Task, goal: Array, trials: Sequence[Trial]) -> None:
-    """Draw where the object went in every trial; arguments as in :func:`draw`."""
+    """Draw the path of the object in every trial; arguments as in :func:`draw`."""
     colours, plane = _colours(trials), _plane(task)
     ends = []
     for trial in trials:
@@ -117,7 +131,7 @@ def _draw_goal(axes: Axes, goal: Array) -> None:
 
 def _label_ends(axes: Axes, goal: Array, ends: list[tuple[int, Array]], count: int) -> None:
     """Number the final positions that lie apart from the goal, where there is room."""
-    if count > _LABELLED:
+    if count > _MAX_LABELLED:
         return
     for number, end in ends:
         if np.linalg.norm(end - goal) > 1.5 * GOAL_RADIUS:
@@ -144,7 +158,7 @@ def _legend_of_paths(axes: Axes) -> None:
 
 
 def draw_costs(axes: Axes, trials: Sequence[Trial]) -> None:
-    """Draw what every trial cost [mm], and what was predicted if anything was."""
+    """Draw the cost of every trial [mm], and its prediction if there was one."""
     colours = _colours(trials)
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     numbers = [trial.number for trial in done]

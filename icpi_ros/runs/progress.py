@@ -1,4 +1,4 @@
-"""How far a run is: its trials, the best of them, and why it is not open any more."""
+"""Progress of a run: its trials, the best of them, and the reason of its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icpi_ros.core.types import Array, Outcome, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.runs.table import Value, frame, trial_rows
+from icpi_ros.runs.trial_tables import Value, frame, trial_rows
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ _SHOWN = ("trial", "status", "theta_", "error_", "cost", "provenance", "fallback
 """Beginnings of the columns that a notebook shows."""
 
 
-class Progress:
-    """What can be read of a run.
+class RunProgress:
+    """Readable side of a run.
 
     Attributes:
         run_id: id in the storage.
-        task: what is being improved.
-        config: what the run was asked to do.
+        task: of the run.
+        config: of the run.
         trials: last attempt of every trial so far, by number (not the one under way).
         state: ``open``, ``finished`` (budget used or target reached), ``failed``, ``cancelled``.
-        reason: why it is not open any more, one line.
+        reason: of its end, one line.
     """
 
     run_id: str
@@ -43,7 +43,7 @@ class Progress:
     reason: str
 
     def __repr__(self) -> str:
-        """Return one line: what is improved how, and how far it is."""
+        """Return one line: task, improver, state and progress."""
         best = f", best {millimetres(self.best.cost)}" if self.best is not None else ""
         why = f" ({printable(self.reason)})" if self.state in ("failed", "cancelled") else ""
         what = f"{self.config.task} with {self.config.improver}"
@@ -87,7 +87,7 @@ class Progress:
 
     @property
     def history(self) -> list[Outcome]:
-        """What improvers may see: outcomes of the trials that are done, oldest first."""
+        """Outcomes of the trials that are done, oldest first: all that improvers see of them."""
         return [trial.outcome for trial in self.trials if trial.outcome is not None]
 
     @property

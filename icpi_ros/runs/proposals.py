@@ -1,17 +1,86 @@
-"""The next trial of a run: from where its theta comes, and what may be executed of it."""
+"""Proposals of a run: from an improver or its substitutes, confined to what can be executed."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.text import printable
 from icpi_ros.core.types import Array, Outcome, Proposal, Trial
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+from icpi_ros.improvers.base import Context, Improver, build, first_answer, without_options
 from icpi_ros.tasks.feasibility import Confinement, FeasibilityCheck, first_possible
+
+LAST_RESORT = "random"
+
+_log = logging.getLogger(__name__)
+
+
+class Proposer:
+    """The asked improver, then ``embedded``, then a uniform sample; the answer names its maker.
+
+    ``embedded`` is left out where there is no example to learn from, and gets no options.
+
+    Args:
+        improver: registered name.
+        context: of the run, for improvers.
+
+    Raises:
+        UnknownName: no such improver.
+        UsageError: the improver refuses its options or data set.
+    """
+
+    def __init__(self, improver: str, context: Context) -> None:
+        """Build the asked improver now, so that wrong options show before anything moves."""
+        self.improver = improver
+        self.context = context
+        self._built: dict[str, Improver] = {improver: build(IMPROVERS.get(improver), context)}
+
+    def propose(self, history: Sequence[Outcome], seed: int, number: int) -> Proposal:
+        """Return a finite proposal for trial ``number``; latency is the wall time of it all [s].
+
+        Raises:
+            BudgetSpent: the budget of the model is used up.
+
+        Every improver that is asked gets its own ``default_rng([seed, number])``, so that a
+        fallback does not depend on how far the failed one came.
+        """
+        start = time.monotonic()
+        proposal = first_answer(self._asked(history, seed, number))
+        reason = redact_text(proposal.fallback_reason)
+        if reason:
+            what = f"trial {number}: {proposal.provenance} instead of {self.improver}: {reason}"
+            _log.warning("%s", printable(what))
+        return replace(proposal, fallback_reason=reason, latency=time.monotonic() - start)
+
+    def _asked(
+        self, history: Sequence[Outcome], seed: int, number: int
+    ) -> Iterator[tuple[str, Callable[[], Proposal]]]:
+        """Yield the improver and those that stand in for it, in turn."""
+        substitutes = (DEFAULT_IMPROVER,) if len(self.context.dataset) else ()
+        for name in dict.fromkeys((self.improver, *substitutes)):
+            yield name, partial(self._ask, name, history, np.random.default_rng([seed, number]))
+        draw = partial(self.context.space.sample, np.random.default_rng([seed, number]))
+        yield LAST_RESORT, lambda: Proposal(theta=draw(), provenance=LAST_RESORT)
+
+    def _ask(self, name: str, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        try:
+            if name not in self._built:
+                self._built[name] = IMPROVERS.get(name)(without_options(self.context))
+            proposal = self._built[name].propose(history, rng)
+            return replace(proposal, theta=self.context.space.as_vector(proposal.theta))
+        except Exception:
+            _log.debug("improver %s failed", name, exc_info=True)
+            raise
+
 
 FIRST = "first attempt"
 """Provenance of trial 0."""
@@ -28,12 +97,12 @@ class Proposals(Protocol):
         Args:
             history: outcomes of the run's trials, oldest first.
             number: of the trial.
-            why_not: says which thetas cannot be executed.
+            why_not: reason why a theta cannot be executed, empty if it can.
         """
 
 
 @dataclass(frozen=True)
-class Seeded:
+class SeededProposals:
     """Proposals of a run: trial ``n`` draws from ``numpy.random.default_rng([seed, n])``.
 
     Trial 0 is the first attempt, the same for all improvers; all later ones are the improver's.
@@ -54,7 +123,7 @@ class Seeded:
         """See :class:`Proposals`.
 
         Raises:
-            BudgetSpent: what may be spent on the model is used up.
+            BudgetSpent: the budget of the model is used up.
         """
         if number > 0:
             return self.proposer.propose(history, self.seed, number)

@@ -1,4 +1,4 @@
-"""A run of the improvement loop, ask and tell: who executes a trial is the caller's affair.
+"""A run of the improvement loop, ask and tell; the caller executes its trials.
 
     run = Run("slide", improver="embedded", seed=1)
     while not run.finished:
@@ -25,26 +25,16 @@ from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageErro
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER
-from icpi_ros.learn.dataset.dataset import Dataset, check_arm, empty
-from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
-from icpi_ros.runs.memory import MemoryStorage
 from icpi_ros.runs.outcome import outcome
-from icpi_ros.runs.prepared import Prepared, resumable
-from icpi_ros.runs.progress import Progress
-from icpi_ros.runs.proposals import Proposals, Seeded, lowest_cost, next_trial
-from icpi_ros.runs.setup import (
-    Continuation,
-    examples_hash,
-    find_examples,
-    make_proposer,
-    versions,
-    whole,
-)
-from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.progress import RunProgress
+from icpi_ros.runs.proposals import Proposals, lowest_cost, next_trial
+from icpi_ros.runs.setup import Continuation, PreparedRun, prepare, resumable, whole
+from icpi_ros.runs.storage import MemoryStorage, Storage
 from icpi_ros.runs.store.records import RunConfig, origin_of
-from icpi_ros.settings.table import check_run
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything
@@ -55,17 +45,17 @@ OPERATOR = "operator"
 """Provenance of a theta that a person chose."""
 
 
-class Run(Progress):
+class Run(RunProgress):
     """A run of the improvement loop, new or resumed.
 
     It owns its stored run until it ends or is closed.  Not thread-safe: one worker drives it.
 
-    Attributes, besides those of :class:`Progress`:
-        storage: where its trials are.
+    Attributes, besides those of :class:`RunProgress`:
+        storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
-        execution: how trials are executed from here on; stored with each.
-        remark: of a resumed run: what is unknown about how it was executed; empty = nothing.
-        why_not: says which thetas the arm cannot execute; set before the first trial.
+        execution: way of execution from here on; stored with each trial.
+        remark: of a resumed run: unknown facts about its earlier execution; empty = none.
+        why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
     def __init__(
@@ -81,14 +71,14 @@ class Run(Progress):
         target_cost: float = 0.0,
         max_step: float = 1.0,
         storage: Storage | None = None,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
         mix: bool = False,
         proposals: Proposals | None = None,
     ) -> None:
         """Check the arguments and store a new run.
 
         Args:
-            task: what to improve, or its name.
+            task: to improve, or its name.
             improver: registered improver.
             goal: ``(g,)``; None = the task's default goal.  With ``proposals`` of its own it may be
                 outside the task's region, such as what an outcome reached.
@@ -99,9 +89,9 @@ class Run(Progress):
             target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
             max_step: largest change of theta from an executed trial, a share of each parameter's
                 range; what is proposed beyond is moved back and marked as projected.
-            storage: where the trials go; None = in memory.
-            execution: how its trials are executed, as far as that is known.
-            mix: examples of another arm are meant; the stored configuration says of which.
+            storage: of the trials; None = in memory.
+            execution: of its trials, as far as that is known.
+            mix: examples of another arm are meant; the stored configuration names it.
             proposals: source of theta, the first one included; None = the improver.
 
         Raises:
@@ -112,9 +102,8 @@ class Run(Progress):
         task = TASKS.get(task) if isinstance(task, str) else task
         check = task.check_goal if proposals is None else task.goal_space.as_vector
         checked = check(task.default_goal if goal is None else goal)
-        if proposals is not None and dataset is None:
-            dataset = empty(task)
-        examples = find_examples(task, improver, dataset)
+        if proposals is not None and not isinstance(storage, MemoryStorage | None):
+            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
         config = RunConfig(
             task=task.name,
             improver=improver,
@@ -123,22 +112,15 @@ class Run(Progress):
             target_cost=float(target_cost),
             seed=whole(seed),
             options=dict(options or {}),
-            versions=versions(),
-            definition_hash=task.definition_hash(),
-            dataset_hash=examples_hash(examples),
             max_step=max_step,
-            dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
         )
-        check_run(config)
-        if proposals is not None and not isinstance(storage, MemoryStorage | None):
-            raise UsageError("a run with proposals of its own is kept in memory: leave storage out")
-        source = proposals or Seeded(make_proposer(task, config, examples), seed)
+        prepared = prepare(task, config, dataset, proposals, ArmId.of_way(execution), mix)
         storage = MemoryStorage() if storage is None else storage
-        run_id = storage.create_run(config, execution)
-        self._begin(storage, run_id, Prepared(task, config, source), execution)
+        run_id = storage.create_run(prepared.config, execution)
+        self._begin(storage, run_id, prepared, execution)
 
     def _begin(
-        self, storage: Storage, run_id: str, prepared: Prepared, execution: Execution
+        self, storage: Storage, run_id: str, prepared: PreparedRun, execution: Execution
     ) -> None:
         self.storage, self.run_id = storage, run_id
         self.task, self.config = prepared.task, prepared.config
@@ -160,15 +142,15 @@ class Run(Progress):
         run_id: str,
         *,
         dataset: Dataset | None = None,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
     ) -> Run:
         """Continue a stored run at its first trial that is not done; marks half-run trials.
 
         Args:
-            storage: where the run is.
+            storage: of the run.
             run_id: id of the run.
             dataset: the examples that the run began with; None = the shipped set.
-            execution: how its trials are executed from here on, as far as that is known.
+            execution: of its trials from here on, as far as that is known.
 
         Raises:
             UnknownRun: no such run.
@@ -205,7 +187,7 @@ class Run(Progress):
 
         Raises:
             StoreError: the start cannot be written; nothing may move then.
-            BudgetSpent: what may be spent on the model is used up; the run is finished now.
+            BudgetSpent: the budget of the model is used up; the run is finished now.
             RuntimeError: the run is finished, or the last trial has not been told.
         """
         return self._start(self._next)
@@ -268,7 +250,7 @@ class Run(Progress):
         """Return trial ``number`` as it would be begun after the trials so far; nothing is noted.
 
         Raises:
-            BudgetSpent: what may be spent on the model is used up.
+            BudgetSpent: the budget of the model is used up.
         """
         confinement = Confinement(self._steps, self.why_not)
         return self._own(next_trial(self._proposals, confinement, self.history, number))

@@ -1,10 +1,10 @@
-"""What a run is made of before its first trial: checked numbers, examples, proposer."""
+"""Checks of a new or resumed run before its first trial: numbers, examples, proposer."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,23 @@ from icpi_ros import __version__
 from icpi_ros.core.errors import CompletionFailed, ModelUnavailable, UsageError
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
-from icpi_ros.learn.dataset.dataset import Dataset, check_task, empty, fingerprint, shipped
+from icpi_ros.learn.dataset.dataset import (
+    Dataset,
+    check_arm,
+    check_task,
+    empty,
+    fingerprint,
+    shipped,
+)
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
-from icpi_ros.llm.client.budget import Spending
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.learn.dataset.mixing import ArmId
+from icpi_ros.llm.client.budget import Spending, spent_on
+from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
 from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.settings.table import find
+from icpi_ros.settings.table import check_run, find
+from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 ALLOW = "allow"
@@ -29,11 +39,11 @@ MAX_BUDGET = int(find("trials").upper)
 
 @dataclass(frozen=True)
 class Continuation:
-    """What a resumed run does with how it was executed before.
+    """Consequences of the earlier way of execution for a resumed run.
 
     Attributes:
-        mixed: what will be mixed on purpose; empty = nothing.
-        remark: what cannot be known, one line; empty = all is known.
+        mixed: arms or backends that will be mixed on purpose; empty = none.
+        remark: unknown facts in one line; empty = all is known.
         permitted: the store holds a permission to mix, which this resume uses up.
     """
 
@@ -43,7 +53,7 @@ class Continuation:
 
 
 def last_execution(store: Storage, run_id: str) -> Execution:
-    """Return how a stored run was executed last, as far as that is known."""
+    """Return the way in which a stored run was executed last, as far as that is known."""
     return latest(store.run(run_id).execution, store.executions(run_id))
 
 
@@ -52,7 +62,7 @@ def check_execution(store: Storage, run_id: str, now: Execution) -> Continuation
 
     Raises:
         UnknownRun: no such run.
-        UsageError: it would mix arms or backends, and nobody said that this is meant.
+        UsageError: it would mix arms or backends, without a permission.
     """
     record, before = store.run(run_id), last_execution(store, run_id)
     if what := mixture(before, now):
@@ -85,7 +95,7 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
 
 
 def examples_hash(dataset: Dataset) -> str:
-    """Return what a stored run remembers of its data set; empty = no example."""
+    """Return the fingerprint of a run's data set; empty = no example."""
     return fingerprint(dataset) if len(dataset) else ""
 
 
@@ -132,3 +142,82 @@ def whole(value: Any) -> Any:
 def versions() -> dict[str, str]:
     """Return the versions that a run depends on."""
     return {"icpi_ros": __version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Task, configuration and source of proposals of a run that was checked."""
+
+    task: Task
+    config: RunConfig
+    proposals: Proposals
+    continuation: Continuation = field(default_factory=Continuation)
+
+
+def prepare(
+    task: Task,
+    config: RunConfig,
+    dataset: Dataset | None,
+    proposals: Proposals | None,
+    arm: ArmId,
+    mix: bool,
+) -> PreparedRun:
+    """Complete the configuration of a new run and check it; nothing is written.
+
+    Args:
+        task: of the run.
+        config: versions, hashes and arm of the data set are filled in.
+        dataset: examples; None = the shipped set, where the improver needs one.
+        proposals: source of theta; None = the improver.
+        arm: that executes the trials.
+        mix: examples of another arm are meant.
+
+    Raises:
+        UsageError: a value is not allowed, or the data set is of another task, or of another arm
+            and ``mix`` is false.
+    """
+    if proposals is not None and dataset is None:
+        dataset = empty(task)
+    examples = find_examples(task, config.improver, dataset)
+    config = replace(
+        config,
+        versions=versions(),
+        definition_hash=task.definition_hash(),
+        dataset_hash=examples_hash(examples),
+        dataset_arm=check_arm(examples, arm, mix),
+    )
+    check_run(config)
+    source = proposals or SeededProposals(make_proposer(task, config, examples), config.seed)
+    return PreparedRun(task, config, source)
+
+
+def resumable(
+    storage: Storage, run_id: str, dataset: Dataset | None, execution: Execution
+) -> PreparedRun:
+    """Check that a stored run may go on; nothing is written.
+
+    Raises:
+        UnknownRun: no such run.
+        RunInUse: a run of this process is writing it.
+        UsageError: the task's definition or the data set is not that of the run, or it would mix
+            arms or backends without a permission.
+    """
+    if storage.holds(run_id):
+        raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
+    config = storage.run(run_id).config
+    task = TASKS.get(config.task)
+    if config.definition_hash != task.definition_hash():
+        raise UsageError(
+            f"run {run_id} was made with another definition of task {task.name} "
+            f"({config.definition_hash}, now {task.definition_hash()}): start a new run"
+        )
+    continuation = check_execution(storage, run_id, execution)
+    examples = find_examples(task, config.improver, dataset)
+    if config.dataset_hash != examples_hash(examples):
+        raise UsageError(
+            f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
+            "give that one with --dataset, or start a new run"
+        )
+    spent = spent_on(storage.trials(run_id, all_attempts=True))
+    proposals = SeededProposals(make_proposer(task, config, examples, spent), config.seed)
+    return PreparedRun(task, config, proposals, continuation)

@@ -1,23 +1,37 @@
-"""What a run needs of the place where it and its trials are stored."""
+"""Storage of runs and trials: the interface, and the storage in memory."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from icpi_ros.core.types import Array, Proposal, Trial
-from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution
-from icpi_ros.runs.store.records import RunConfig, RunRecord, RunSummary
+import numpy as np
+
+from icpi_ros.core.types import Array, Proposal, Trial, TrialStatus
+from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
+from icpi_ros.runs.store.records import (
+    HALF_RUN,
+    RunConfig,
+    RunRecord,
+    RunSummary,
+    UnknownRun,
+    new_id,
+    origin_of,
+    refuse_keys,
+    unknown_run,
+    utc_now,
+)
 
 
 class Storage(Protocol):
-    """Runs and their trials: in memory (``runs.memory``) or in one SQLite file (``data.store``).
+    """Runs and their trials: in memory or in one SQLite file (``runs.store``).
 
     A run belongs to the storage that writes it from :meth:`create_run` or the first write on,
     until :meth:`release`.  What a method has written is there when it returns: a storage on disk
     has it durable by then.
     """
 
-    def create_run(self, config: RunConfig, execution: Execution = NOT_TOLD) -> str:
+    def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
         """Store a new run and how it is executed; return its id.
 
         Raises:
@@ -50,7 +64,7 @@ class Storage(Protocol):
         theta: Array,
         proposal: Proposal,
         projected: bool,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
     ) -> int:
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
@@ -69,13 +83,157 @@ class Storage(Protocol):
         """Return the trials of a run by number: the last attempt of each, or all of them."""
 
     def executions(self, run_id: str) -> list[Execution]:
-        """Return how each attempt was executed, in the order of all attempts in :meth:`trials`."""
+        """Return the way of execution of each attempt, in the order of :meth:`trials`."""
 
     def mark_interrupted(self, run_id: str) -> list[int]:
         """Mark half-run trials of a run whose process died; return their numbers."""
 
     def holds(self, run_id: str) -> bool:
-        """Tell whether a run belongs to this storage, that is, somebody writes it."""
+        """Return whether a run belongs to this storage, that is, is being written."""
 
     def release(self, run_id: str) -> None:
         """Let others write the run."""
+
+
+@dataclass
+class _Stored:
+    """One run: its record, and every attempt with how it was executed, in order of time."""
+
+    record: RunRecord
+    attempts: list[tuple[Trial, Execution]] = field(default_factory=list)
+
+    @property
+    def ordered(self) -> list[tuple[Trial, Execution]]:
+        return sorted(self.attempts, key=lambda attempt: attempt[0].number)
+
+
+class MemoryStorage:
+    """Storage of runs in memory, see :class:`icpi_ros.runs.storage.Storage`; for one thread."""
+
+    def __init__(self) -> None:
+        """Begin without a run."""
+        self._runs: dict[str, _Stored] = {}
+        self._held: set[str] = set()
+
+    def __repr__(self) -> str:
+        """Return the number of runs."""
+        return f"MemoryStorage({len(self._runs)} runs)"
+
+    def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
+        """See :class:`Storage`."""
+        refuse_keys(config)
+        run_id = new_id(config.task, self._runs.__contains__)
+        self._runs[run_id] = _Stored(RunRecord(run_id, utc_now(), config, "open", "", execution))
+        self._held.add(run_id)
+        return run_id
+
+    def run(self, run_id: str) -> RunRecord:
+        """See :class:`Storage`."""
+        return self._stored(run_id).record
+
+    def runs(self) -> list[RunSummary]:
+        """See :class:`Storage`."""
+        return [_summary(stored) for stored in self._runs.values()]
+
+    def set_state(self, run_id: str, state: str, note: str = "") -> None:
+        """See :class:`Storage`."""
+        stored = self._written(run_id)
+        stored.record = replace(stored.record, state=state, note=note)
+
+    def allow_mix(self, run_id: str, allowed: bool) -> None:
+        """See :class:`Storage`."""
+        stored = self._written(run_id)
+        stored.record = replace(stored.record, may_mix=allowed)
+
+    def note_mix(self, run_id: str, what: str) -> None:
+        """See :class:`Storage`."""
+        stored = self._written(run_id)
+        mixed = "; ".join(filter(None, (stored.record.mixed, what)))
+        stored.record = replace(stored.record, mixed=mixed, may_mix=False)
+
+    def begin_trial(
+        self,
+        run_id: str,
+        number: int,
+        theta: Array,
+        proposal: Proposal,
+        projected: bool,
+        execution: Execution = UNKNOWN_EXECUTION,
+    ) -> int:
+        """See :class:`Storage`."""
+        if not np.isfinite(theta).all():
+            raise ValueError(f"theta of trial {number} is not finite: {theta}")
+        stored = self._written(run_id)
+        before = [trial for trial, _ in stored.attempts if trial.number == number]
+        for trial in [t for t, _ in stored.attempts if t.status is TrialStatus.RUNNING] + before:
+            if trial.status in (TrialStatus.RUNNING, TrialStatus.DONE):
+                raise ValueError(f"trial {trial.number} of run {run_id} is {trial.status}")
+        origin = origin_of(run_id, stored.record.config, execution)
+        trial = Trial(number, theta.copy(), proposal, projected, origin=origin)
+        stored.attempts.append((trial, execution))
+        return len(before) + 1
+
+    def finish_trial(self, run_id: str, trial: Trial) -> None:
+        """See :class:`Storage`."""
+        attempts = self._written(run_id).attempts
+        if attempts:
+            running, execution = attempts[-1]
+            if running.status is TrialStatus.RUNNING and running.number == trial.number:
+                attempts[-1] = (trial, execution)
+                return
+        raise ValueError(f"trial {trial.number} of run {run_id} is not running")
+
+    def trials(self, run_id: str, all_attempts: bool = False) -> list[Trial]:
+        """See :class:`Storage`."""
+        found = [trial for trial, _ in self._stored(run_id).ordered]
+        return found if all_attempts else list({trial.number: trial for trial in found}.values())
+
+    def executions(self, run_id: str) -> list[Execution]:
+        """See :class:`Storage`."""
+        return [execution for _, execution in self._stored(run_id).ordered]
+
+    def mark_interrupted(self, run_id: str) -> list[int]:
+        """See :class:`Storage`."""
+        attempts = self._written(run_id).attempts
+        found = []
+        for index, (trial, execution) in enumerate(attempts):
+            if trial.status is TrialStatus.RUNNING:
+                ended = replace(trial, status=TrialStatus.INTERRUPTED, note=HALF_RUN)
+                attempts[index] = (ended, execution)
+                found.append(trial.number)
+        return found
+
+    def holds(self, run_id: str) -> bool:
+        """See :class:`Storage`."""
+        return run_id in self._held
+
+    def release(self, run_id: str) -> None:
+        """See :class:`Storage`."""
+        self._held.discard(run_id)
+
+    def _stored(self, run_id: str) -> _Stored:
+        if run_id not in self._runs:
+            raise UnknownRun(unknown_run(run_id, "memory", list(self._runs)[-5:][::-1]))
+        return self._runs[run_id]
+
+    def _written(self, run_id: str) -> _Stored:
+        stored = self._stored(run_id)
+        self._held.add(run_id)
+        return stored
+
+
+def _summary(stored: _Stored) -> RunSummary:
+    record, config = stored.record, stored.record.config
+    done = [trial for trial, _ in stored.attempts if trial.status is TrialStatus.DONE]
+    return RunSummary(
+        run_id=record.run_id,
+        created=record.created,
+        task=config.task,
+        improver=config.improver,
+        budget=config.budget,
+        trials=len({trial.number for trial in done}),
+        best_cost=min((trial.cost for trial in done), default=float("nan")),
+        state=record.state,
+        execution=record.execution,
+        mixed=record.mixed,
+    )

@@ -21,7 +21,7 @@ CONTRACTS: tuple[tuple[Registry[Any], tuple[Callable[[Any], None], ...]], ...] =
 
 
 @dataclass(frozen=True)
-class Check:
+class ContractCheck:
     """One check of one part.
 
     Attributes:
@@ -35,7 +35,7 @@ class Check:
     run: Callable[[], None]
 
 
-def checks(names: set[tuple[str, str]] | None = None) -> Iterator[Check]:
+def checks(names: set[tuple[str, str]] | None = None) -> Iterator[ContractCheck]:
     """Yield the checks of parts, given as pairs such as ``("task", "push")``.
 
     None = of all that does not come with the package.
@@ -47,7 +47,7 @@ def checks(names: set[tuple[str, str]] | None = None) -> Iterator[Check]:
                 continue
             for function in functions:
                 what = (function.__doc__ or function.__name__).splitlines()[0].rstrip(".")
-                yield Check(
+                yield ContractCheck(
                     f"{registry.kind} {name}", what, partial(_run, registry, name, function)
                 )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from icpi_ros.core.plugins import load_all
-from icpi_ros.testing.contract import Check, checks
+from icpi_ros.testing.contract import ContractCheck, checks
 
 load_all()
 
 
 @pytest.mark.parametrize("check", tuple(checks()), ids=lambda check: f"{check.part}: {check.what}")
-def test_contract(check: Check) -> None:
+def test_contract(check: ContractCheck) -> None:
     """Every part from outside does what those that come with the package do."""
     check.run()

@@ -24,11 +24,11 @@ from icpi_ros.core.errors import BudgetSpent, CompletionFailed, InvalidValue, Us
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm.plain import Llm
-from icpi_ros.llm.client import failures
+from icpi_ros.llm.client import responses
 from icpi_ros.llm.client.budget import Meter, Spending
 from icpi_ros.llm.client.completer import Completion
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.text import read_prompt
 
 PHYSICS = np.array([0.2, 0.8])
 HISTORY = [toy.outcome(np.array(theta), PHYSICS) for theta in ((1.2, 0.1), (0.8, -0.2))]
@@ -41,7 +41,7 @@ def environment(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("OPENAI_BASE_URL", "ICPI_MODEL", "ICPI_MODELS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -391,7 +391,7 @@ def test_fewer_examples_are_shown_to_a_steered_model_as_trials_come(data):
 
 
 @pytest.mark.parametrize("predictor", ["embedded", "llm"])
-def test_plan_executes_the_candidate_of_lowest_foretold_cost(data, caplog, predictor):
+def test_plan_executes_the_candidate_of_lowest_predicted_cost(data, caplog, predictor):
     improver, _ = scripted("llm-plan", data, predictor=predictor)
     proposal = propose(improver, caplog)
     candidates = proposal.details["candidates"]

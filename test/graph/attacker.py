@@ -21,9 +21,9 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectTrajectory, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.topics import DECIDE, EXECUTE_MOTION, JOINT_STATES, OBJECT_TRAJECTORY
 from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.clients.client_node import ClientNode
 
 WINDOW, BIG_WINDOW = 20, 3
 """Goals, and big requests, without an answer at a time."""
@@ -126,7 +126,9 @@ class Attack:
     """Starts the program above and tells it what to do; a context manager."""
 
     def __init__(self, namespace):
-        self._process = subprocess.Popen(
+        import warm  # only tests have it on their path
+
+        self._process = warm.Popen(
             [sys.executable, __file__, namespace],
             env=environment(),
             cwd=Path(__file__).parents[2],

@@ -15,13 +15,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import warm
+from careful import CAREFUL
 from unsteady import SECOND_RUN
 
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.ros.bringup.description import graph as description
 from icpi_ros.ros.bringup.instance import reserve_domain
 from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
-from icpi_ros.ros.bringup.protections import CAREFUL
 
 NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
@@ -178,14 +178,14 @@ def record(folder, **arguments):
 
     The graph has ended with Ctrl-C.
     """
-    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
     from icpi_ros.runs.store.store import TrialStore
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
             client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-            request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+            request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)
         wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"))
         graph.process.stop()

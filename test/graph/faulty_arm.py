@@ -10,7 +10,7 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import convert, qos
-from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 
 from .conftest import HANG, NAMESPACE, RunningGraph
 from .controllers import with_control_msgs
@@ -53,7 +53,7 @@ class FaultyArm:
         """Run one trial of a run; return it."""
         shown = []
         self.client.improve(
-            Request("slide", "random", budget=1, seed=seed),
+            ImproveRequest("slide", "random", budget=1, seed=seed),
             Callbacks(on_trial=shown.append, alive=self.graph.alive),
         )
         (trial,) = shown
@@ -107,7 +107,7 @@ def warm(graph):
     """Run a first trial: every later one has a retreat, an approach and a stroke."""
     with ImproveClient(NAMESPACE) as client:
         client.connect(HANG, graph.alive)
-        result = begun_in_time(lambda: client.improve(Request("slide", "random", budget=1)))
+        result = begun_in_time(lambda: client.improve(ImproveRequest("slide", "random", budget=1)))
         assert result.error_code == 0, result.error_msg
 
 

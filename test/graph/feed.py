@@ -11,12 +11,12 @@ from observer import LIMIT
 from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectState
-from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_STATE
 from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.perception.images import camera_info_msg
 from icpi_ros.tasks.slide import PUCK, SLIDE
+from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
 POINT = np.array([0.62, 0.1, 0.01])
 PERIOD = 1 / 60

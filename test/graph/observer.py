@@ -5,8 +5,8 @@ import time
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal
 from icpi_ros.ros.base.calls import SafeActionClient
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.topics import EXECUTE_MOTION
+from icpi_ros.ros.clients.client_node import ClientNode
 
 LIMIT = 120.0
 """Ends a wait for what will not come [s]; judges nothing."""

@@ -13,11 +13,12 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.operator_port import Decision
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import ExecutorRules
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
@@ -60,7 +61,7 @@ class Person:
 def approval(*answers, limits=(), **rules):
     follower = SimpleNamespace(next_start=ARM.home, now=1, wait=lambda done, *_: None)
     port, log = Person(follower, *answers), []
-    rules = Rules(approval=True, **rules)
+    rules = ExecutorRules(approval=True, **rules)
     planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, RunMemory())
     in_force = InForce(limits=limits, loosened=["rehearse is off"])
     asks = Approval(SLIDE, planner, port, rules, log.append, in_force)

@@ -14,9 +14,9 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.base.convert import MotionStatus
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import TrialEnded
-from icpi_ros.ros.following.following import Follower
+from icpi_ros.ros.following.following import MotionFollower
+from icpi_ros.ros.following.rules import ExecutorSettings
+from icpi_ros.ros.following.trial_ended import TrialEnded
 
 ARM = ARMS.get("ur5e")
 GOAL = ARM.home + 0.1
@@ -28,7 +28,7 @@ Code = ExecuteMotion.Result
 class Port:
     """An arm on the topic that does what ``after`` makes of its state."""
 
-    has_controller, answers, tells_start, pace = True, False, False, 1.0
+    has_controller, answers, reports_start, pace = True, False, False, 1.0
     doubt = unusable = ""
 
     def __init__(self, speed=0.0, after=lambda state: state, heard=time.monotonic):
@@ -71,10 +71,10 @@ class Port:
 
 def follower(port, start=20.0):
     # A thread of a busy machine may stand for seconds: that is no silence.
-    settings = Settings(
+    settings = ExecutorSettings(
         start_timeout=start, reply_timeout=0.3, stop_limit=0.3, joint_state_timeout=SILENCE
     )
-    return Follower(ARM, SafetyGate(ARM), port, threading.Condition(), settings)
+    return MotionFollower(ARM, SafetyGate(ARM), port, threading.Condition(), settings)
 
 
 def test_nothing_is_sent_to_an_arm_that_moves_already():

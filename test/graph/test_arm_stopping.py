@@ -79,7 +79,7 @@ def state_at(seconds, off=0.0, age=0.0):
 def stopped(port, running):
     gate = SafetyGate(ARM)
     # A thread of a busy machine may stand for seconds: that is no silence.
-    stopper = Stopper(port, gate, threading.Condition(), silence=SILENCE, limit=60.0)
+    stopper = Stopper(port, gate, threading.Condition(), joint_state_timeout=SILENCE, limit=60.0)
     return stopper.stop(running, 0.1, "trial")
 
 
@@ -242,7 +242,7 @@ def test_a_stop_waits_for_the_part_of_a_slow_move_that_is_known(fired):
     port.begun = time.monotonic()
     running = Running(STROKE, START, exact=True, known_from=0.2)
     gate = SafetyGate(ARM)
-    stopper = Stopper(port, gate, threading.Condition(), silence=SILENCE, limit=60.0)
+    stopper = Stopper(port, gate, threading.Condition(), joint_state_timeout=SILENCE, limit=60.0)
     arrived = []
     port.send = lambda motion, label, start_ns=0, **how: (
         arrived.append((port.now, start_ns)),

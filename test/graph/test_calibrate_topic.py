@@ -44,7 +44,7 @@ PATIENT = """
 import sys
 from icpi_ros.cli.main import main
 from icpi_ros.ros.clients import image_client
-image_client.SILENCE = 120.0  # that two processes find each other may take seconds
+image_client.IMAGE_TIMEOUT = 120.0  # that two processes find each other may take seconds
 sys.exit(main())
 """
 

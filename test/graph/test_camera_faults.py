@@ -11,7 +11,6 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from icpi_msgs.msg import ObjectTrajectory, TrialWindow
 from icpi_ros.perception.calibration.file import Calibration, save
-from icpi_ros.perception.synthetic import overhead
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import (
     CAMERA_DEBUG,
@@ -20,8 +19,9 @@ from icpi_ros.ros.base.topics import (
     OBJECT_TRAJECTORY,
     TRIAL_WINDOW,
 )
-from icpi_ros.ros.perception.camera_health import MOST_RATE
+from icpi_ros.ros.perception.camera_health import MAX_RATE
 from icpi_ros.ros.perception.images import camera_info_msg
+from icpi_ros.testing.synthetic_images import overhead
 
 from .conftest import HANG
 
@@ -245,7 +245,7 @@ def test_ten_times_the_images_are_survived(tracked):
         tracked.stream(tracked.good, lambda: len(tracked.states) > count + 60, "positions")
         for report in tracked.reports[before:]:
             values = {item.key: item.value for item in report.status[0].values}
-            many = float(values["images per second"]) > MOST_RATE
+            many = float(values["images per second"]) > MAX_RATE
             # The images of the old size that came last may be what the first report is about.
             if many and "is calibrated for" not in report.status[0].message:
                 assert "images per second, at most 300 expected" in report.status[0].message
@@ -278,7 +278,7 @@ def test_an_unusable_calibration_file_is_refused_in_one_line(tmp_path, domain):
     files = {
         "nan": (text.replace(focal, ".nan"), "not finite|finite number"),
         "singular": (text.replace("0.0, 0.0, 1.0]", "0.0, 0.0, 0.0]", 1), "cannot be inverted"),
-        "truncated": (text[: len(text) // 3], "no usable calibration|no YAML"),
+        "truncated": (text[: len(text) // 3], "not a usable calibration|not YAML"),
         "missing": (None, "cannot read calibration"),
     }
     started = []

@@ -14,7 +14,7 @@ from trajectory_msgs.msg import JointTrajectory
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import TrialWindow
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 
 from .conftest import HANG, PACE
 
@@ -114,14 +114,14 @@ def test_cancelling_a_run_keeps_its_trials_and_the_graph(timed, client, observer
         qos.EVENT,
     )
     result = client.improve(
-        Request("slide", "random", budget=3), Callbacks(on_trial=interrupt_in_the_second)
+        ImproveRequest("slide", "random", budget=3), Callbacks(on_trial=interrupt_in_the_second)
     )
     assert result.cancelled
     assert result.interrupted
     assert result.trials == 1
     assert [trial.status.value for trial in shown] == ["done", "cancelled"]
     again = client.improve(
-        Request("slide", resume_run_id=result.run_id, budget=5),
+        ImproveRequest("slide", resume_run_id=result.run_id, budget=5),
         Callbacks(on_run=lambda run_id, trial: resumed.append((run_id, trial))),
     )
     assert resumed == [(result.run_id, 1)]

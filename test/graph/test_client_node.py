@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from icpi_ros.ros.base.client_node import ClientNode
+from icpi_ros.ros.clients.client_node import ClientNode
 from icpi_ros.ros.clients.improve_client import ImproveClient
 from icpi_ros.ros.clients.operator_client import OperatorClient
 

@@ -24,16 +24,15 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectState
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports import controller_inquiry, controller_watch
-from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ControllerInquiry
-from icpi_ros.ros.arm_ports.controller_parameters import ControllerParameters
+from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ASKED, ControllerInquiry, Question
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
-from icpi_ros.ros.base import convert, qos, question
-from icpi_ros.ros.base.question import ASKED, Question
+from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CONTROLLER, CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.bringup.processes import environment
+from icpi_ros.ros.sim.simulated_controller import ControllerParameters
 
 from .command_line import icpi
 from .conftest import LOOSE, NAMESPACE, RunningGraph
@@ -308,7 +307,7 @@ def look_until(watch, state):
 @pytest.fixture
 def watch(telling, monkeypatch):
     monkeypatch.setattr(controller_watch, "ASK_PERIOD", 0.0)
-    monkeypatch.setattr(question, "ASK_AGAIN", 0.01)
+    monkeypatch.setattr(controller_inquiry, "ASK_AGAIN", 0.01)
     telling.values = RIGHT
     inquiry = ControllerInquiry(telling, CONTROLLER, ARM.joints, True, log=lambda line: None)
     there = SimpleNamespace(controller_seen=True)
@@ -365,7 +364,7 @@ def test_a_value_of_no_type_that_ros_has_refuses_too(telling, watch):
 
 
 def test_a_service_that_never_answers_leaves_no_requests_behind(asking, monkeypatch):
-    monkeypatch.setattr(question, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(controller_inquiry, "ASK_AGAIN", 0.0)
     deaf = Node("deaf", namespace="/test", context=asking.context)  # it does not spin
     deaf.create_service(ListParameters, "deaf/list_parameters", lambda request, reply: reply)
     asked = Question(asking, ListParameters, "deaf/list_parameters")

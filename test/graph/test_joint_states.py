@@ -15,7 +15,7 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_feed import ArmFeed
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.topics import JOINT_STATES
-from icpi_ros.ros.base.trial_ended import TrialEnded
+from icpi_ros.ros.following.trial_ended import TrialEnded
 
 from .test_arm_following import GOAL, Port, follower
 

@@ -11,7 +11,7 @@ from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import PROPOSALS, TRIALS
-from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import HANG, NAMESPACE, RunningGraph
@@ -61,12 +61,12 @@ def ended(tmp_path_factory, domain):
             proposals = node.record(ProposalMsg, PROPOSALS, qos.RECORD)
             client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *_: None, lambda _: None, graph.alive)
-            result = client.improve(Request("slide", "llm", budget=6, seed=3), calls)
+            result = client.improve(ImproveRequest("slide", "llm", budget=6, seed=3), calls)
             node.wait(lambda: len(trials) == result.trials, "all trials")
             names = parameters(node)
             asked = [request for request, _ in server.log if request.method == "POST"]
             server.stop()
-            refused = client.improve(Request("slide", "llm", budget=2), calls)
+            refused = client.improve(ImproveRequest("slide", "llm", budget=2), calls)
         yield folder, result, trials, proposals, names, len(asked), refused
     finally:
         del os.environ["MARKED_API_KEY"]

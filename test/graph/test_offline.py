@@ -7,8 +7,8 @@ import pytest
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.evaluate.evaluate import evaluate
-from icpi_ros.evaluate.request import Request
+from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.request import EvaluationRequest
 
 from .conftest import TRIALS, record
 
@@ -41,7 +41,7 @@ def test_poses_give_the_same_trials_and_proposals(tmp_path, domain):
 def test_pixels_give_the_same_trials_and_proposals(tmp_path, domain):
     # Slowly, and few: images that perception has no time for are missed live, and not offline.
     folder, _, stored = record(tmp_path, source="camera", real_time_factor=0.5, camera_rate=30)
-    found = evaluate(Bag(folder), Request())
+    found = evaluate(Bag(folder), EvaluationRequest())
     assert found.source == "camera"
     (one,) = found.runs
     for live, difference in zip(stored, one.differences.values(), strict=True):

@@ -13,7 +13,7 @@ from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.report.request_text import request_text
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.base import convert, qos
-from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 
@@ -197,7 +197,7 @@ def test_a_run_keeps_what_a_person_changed_and_why_theta_was_moved_back(
     hand = threading.Thread(target=answer, args=(last,))
     hand.start()
     result = client.improve(
-        Request("slide", "random", budget=3, seed=4),
+        ImproveRequest("slide", "random", budget=3, seed=4),
         Callbacks(on_trial=trials.append, on_question=asked.append),
     )
     hand.join(HANG)

@@ -9,8 +9,8 @@ import pytest
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.base.settings import Settings
 from icpi_ros.ros.executor.outside_stop import GIVEN_UP, HOLDING, UNSEEN, UNSENT, OutsideStop
+from icpi_ros.ros.following.rules import ExecutorSettings
 
 from .test_arm_stopping import OLD, SILENCE, START, Port, state_at
 
@@ -65,7 +65,7 @@ class Log:
 
 def outside(port, limit=60.0):
     log = Log()
-    settings = Settings(joint_state_timeout=SILENCE, stop_limit=limit)
+    settings = ExecutorSettings(joint_state_timeout=SILENCE, stop_limit=limit)
     return OutsideStop(port, SafetyGate(ARM), threading.Condition(), settings, log), log
 
 

@@ -11,7 +11,7 @@ from icpi_msgs.msg import ObjectState
 from icpi_ros.core.types import TrialStatus
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO, OBJECT_POSE, OBJECT_STATE
-from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import HANG, RunningGraph, wait_gone
@@ -23,7 +23,7 @@ def improve(graph, client):
     shown = []
     client.connect(HANG, graph.alive)
     calls = Callbacks(lambda *run: None, shown.append, graph.alive)
-    request = Request("slide", "ridge-hindsight", budget=TRIALS, seed=3)
+    request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
     return client.improve(request, calls), shown
 
 

@@ -5,7 +5,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
-from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
 from .conftest import RunningGraph
@@ -18,7 +18,7 @@ def test_a_graph_with_a_prefix_runs_and_records_how_the_arm_followed(
         states = observer.record(JointState, JOINT_STATES, qos.SENSOR_LATEST)
         sent = observer.record(JointTrajectory, CONTROLLER_TRAJECTORY, qos.COMMAND)
         client.connect(60.0, graph.alive)
-        request = Request("slide", "random", budget=1, seed=3)
+        request = ImproveRequest("slide", "random", budget=1, seed=3)
         result = client.improve(request, Callbacks(alive=graph.alive))
         assert (result.error_code, result.error_msg) == (0, "")
     assert all(name.startswith("left_") for name in states[-1].name)

@@ -18,7 +18,7 @@ from icpi_ros.core.types import TrialStatus
 from icpi_ros.ros.base import qos, spin
 from icpi_ros.ros.bringup import processes
 from icpi_ros.ros.bringup.instance import runtime_dir
-from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.store.store import TrialStore
 
@@ -40,9 +40,11 @@ def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, d
     with RunningGraph(tmp_path, nodes=nodes) as graph:
         with ImproveClient(NAMESPACE) as client:
             client.connect(HANG, graph.alive)
-            assert client.improve(Request("slide", "random", budget=1)).trials == 1  # all are there
+            assert (
+                client.improve(ImproveRequest("slide", "random", budget=1)).trials == 1
+            )  # all are there
             os.kill(graph.pids()["perception"], signal.SIGSTOP)
-            result = client.improve(Request("slide", "random", budget=3))
+            result = client.improve(ImproveRequest("slide", "random", budget=3))
             assert result.error_code == CODES.UNOBSERVED
             assert "perception" in result.error_msg
             assert result.trials == 0
@@ -52,7 +54,7 @@ def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, d
             assert all(t.trajectory is None and t.error is None for t in attempts)
             assert (attempts[0].theta == attempts[1].theta).all()
             os.kill(graph.pids()["perception"], signal.SIGCONT)
-            again = client.improve(Request("slide", resume_run_id=result.run_id, budget=3))
+            again = client.improve(ImproveRequest("slide", resume_run_id=result.run_id, budget=3))
         assert (again.error_code, again.trials) == (0, 3)
 
 
@@ -107,7 +109,7 @@ def test_ctrl_c_in_a_stroke_leaves_no_process_and_no_traceback(tmp_path, domain,
 
         def improve():
             with contextlib.suppress(ExecutionFailed):  # the graph may be gone before its answer
-                run(graph, Request("slide", "random", budget=1))
+                run(graph, ImproveRequest("slide", "random", budget=1))
 
         windows = observer.record(TrialWindow, "trial_window", qos.EVENT)
         user = threading.Thread(target=improve)
@@ -221,7 +223,7 @@ def test_kill_9_of_any_node_loses_no_finished_trial(victims, victim):
     try:
         run(
             graph,
-            Request("slide", "random", budget=3, seed=5),
+            ImproveRequest("slide", "random", budget=3, seed=5),
             on_run=lambda run_id, trial: run_ids.append(run_id),
             on_trial=kill_in_the_second,
         )
@@ -240,7 +242,7 @@ def test_kill_9_of_any_node_loses_no_finished_trial(victims, victim):
     graph = victims.running()
     result = run(
         graph,
-        Request("slide", resume_run_id=run_ids[0], budget=3),
+        ImproveRequest("slide", resume_run_id=run_ids[0], budget=3),
         on_run=lambda run_id, trial: started.append((run_id, trial)),
     )
     assert (result.error_code, result.trials) == (0, 3)

@@ -12,14 +12,13 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports import controller_watch
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.controller_facts import Finding
+from icpi_ros.ros.arm_ports.controller_facts import ControllerFinding
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
 from icpi_ros.ros.base import diagnostics
-from icpi_ros.ros.base.settings import Settings
 from icpi_ros.ros.bringup.checklist import Line, State
-from icpi_ros.ros.executor.readiness import Parts, Readiness
-from icpi_ros.ros.executor.scene_port import Seen
-from icpi_ros.ros.following.planning import Rules
+from icpi_ros.ros.executor.readiness import Readiness, ReadinessParts
+from icpi_ros.ros.executor.scene_port import ObjectSighting
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.strike_task import START
 
@@ -32,7 +31,7 @@ def standing(q=ARM.home, age=0.0):
 
 
 def seen(position=IN_PLACE, age=0.0):
-    return Seen(1, np.array(position), True, time.monotonic() - age)
+    return ObjectSighting(1, np.array(position), True, time.monotonic() - age)
 
 
 def lines(busy=False, **changed):
@@ -43,8 +42,8 @@ def lines(busy=False, **changed):
         "task": TASK,
         "arm": ARM,
         "gate": SafetyGate(ARM),
-        "rules": Rules(approval=True, scene="operator"),
-        "settings": Settings(),
+        "rules": ExecutorRules(approval=True, scene="operator"),
+        "settings": ExecutorSettings(),
         "port": SimpleNamespace(**port | changed.pop("port", {})),
         "scene": SimpleNamespace(**scene | changed.pop("scene", {})),
         "servers": SimpleNamespace(doubt=""),
@@ -56,7 +55,7 @@ def lines(busy=False, **changed):
         "simulated": False,
         "namespace": "/lab",
     }
-    return {line.name: line for line in Readiness(Parts(**parts | changed)).lines(busy)}
+    return {line.name: line for line in Readiness(ReadinessParts(**parts | changed)).lines(busy)}
 
 
 def test_an_arm_for_which_all_is_as_needed_is_green():
@@ -68,7 +67,7 @@ BOX = "tool z"
 """What the gate refuses of a pose in which the arm hangs through the table."""
 THROUGH = np.array([0.0, 1.2, 0.0, 0.0, 0.0, 0.0])
 CASES = [
-    ("mode", lambda: {"rules": Rules(dry_run=True)}, State.WARN, "DRY RUN", ""),
+    ("mode", lambda: {"rules": ExecutorRules(dry_run=True)}, State.WARN, "DRY RUN", ""),
     ("protections", lambda: {"loosened": ["approval is off"]}, State.WARN, "approval is off", ""),
     (
         "alone",
@@ -144,9 +143,11 @@ def test_what_is_not_as_needed_shows_with_its_remedy(name, changed, state, detai
 def test_an_object_that_a_service_puts_back_is_no_reason_to_wait():
     away = {"seen": seen([0.9, 0.3, 0.0]), "can_reset": True}
     assert lines(scene=away)["object"].state is State.OK
-    nobody = lines(scene=away | {"can_reset": False}, rules=Rules())["object"]
+    nobody = lines(scene=away | {"can_reset": False}, rules=ExecutorRules())["object"]
     assert (nobody.state, "no node serves reset_scene" in nobody.detail) == (State.WAITING, True)
-    assert nobody == replace(lines(rules=Rules())["object"], detail=nobody.detail)  # in its place
+    assert nobody == replace(
+        lines(rules=ExecutorRules())["object"], detail=nobody.detail
+    )  # in its place
     away["can_reset"] = False
     assert lines(busy=True, scene=away)["object"].state is State.OK
 
@@ -165,7 +166,7 @@ class Inquiry:
 
     def __init__(self, wrong=(), advice=(), known=True, unchecked=""):
         self.parameters_known, self.unchecked = known, unchecked
-        self.found = [Finding(text, "", True) for text in wrong] + list(advice)
+        self.found = [ControllerFinding(text, "", True) for text in wrong] + list(advice)
         self.begun = 0
 
     def begin(self):
@@ -190,8 +191,10 @@ def watched(inquiry, there=True, **options):
 
 
 ADVICE = [
-    Finding("goal_time is 0", ": goals of others last for ever; 0.5", False, "goal_time", "jtc"),
-    Finding("rate is 50 Hz", ": late", False, "update_rate", "jtc"),
+    ControllerFinding(
+        "goal_time is 0", ": goals of others last for ever; 0.5", False, "goal_time", "jtc"
+    ),
+    ControllerFinding("rate is 50 Hz", ": late", False, "update_rate", "jtc"),
 ]
 ALLOW, UNASKED = "its parameters allow motions", "whether it is active is not checked"
 SIMULATED = {"simulated": True}

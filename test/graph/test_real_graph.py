@@ -16,7 +16,7 @@ from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import JOINT_STATES
 from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.bringup.processes import environment
-from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
 from .command_line import continue_with, icpi
@@ -93,7 +93,7 @@ def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, pers
     def run():
         trials.clear()
         hand.kinds.clear()
-        request = Request("slide", "ridge", budget=2, seed=11)
+        request = ImproveRequest("slide", "ridge", budget=2, seed=11)
         return client.improve(request, Callbacks(on_trial=trials.append))
 
     result = begun_in_time(run)

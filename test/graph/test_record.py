@@ -14,7 +14,7 @@ from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.types import SECOND, TrialStatus
 from icpi_ros.ros.base import convert, qos
-from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 
 from .conftest import HANG, NODES, SECRET, TRIALS, RunningGraph
 
@@ -84,7 +84,7 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
         with ImproveClient("test") as client:
             client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-            result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
+            result = client.improve(ImproveRequest("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg
             os.kill(graph.pids()["recorder"], signal.SIGKILL)
             killed = convert.to_ns(poses[-1].header.stamp)

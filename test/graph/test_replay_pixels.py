@@ -8,7 +8,7 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stream_samples
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.ros.base import convert, qos
-from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 
 from .conftest import HANG, RunningGraph
 
@@ -26,7 +26,7 @@ def filmed(tmp_path_factory, domain):
         with ImproveClient("test") as client:
             client.connect(HANG, graph.alive)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
-            result = client.improve(Request("slide", "random", budget=1, seed=3), calls)
+            result = client.improve(ImproveRequest("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg
         graph.process.stop()
     return folder / "bag"

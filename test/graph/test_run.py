@@ -12,7 +12,7 @@ from icpi_msgs.action import ExecuteMotion, Improve
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.clients.improve_client import Callbacks, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
@@ -31,7 +31,9 @@ def finished(fast):
     with ImproveClient("test") as client:
         client.connect(HANG, fast.alive)
         calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.alive)
-        result = client.improve(Request("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls)
+        result = client.improve(
+            ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls
+        )
         return result, shown, runs
 
 
@@ -121,7 +123,7 @@ def test_a_bad_motion_is_refused_with_its_reason(fast, observer, fields, code, w
 )
 def test_a_bad_run_is_refused_with_its_reason(fast, client, fields, code, words):
     client.connect(HANG, fast.alive)
-    result = client.improve(Request(**({"task": "slide"} | fields)))
+    result = client.improve(ImproveRequest(**({"task": "slide"} | fields)))
     assert result.error_code == getattr(Improve.Result, code)
     assert words in result.error_msg
     assert result.run_id == ""

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import warm
+from careful import CAREFUL
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Point
 from sensor_msgs.msg import JointState
@@ -19,12 +20,11 @@ from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import ObjectState
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.base import convert, qos
-from icpi_ros.ros.base.settings import DEFAULTS, loosened
 from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES, OBJECT_STATE
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.bringup.processes import environment
-from icpi_ros.ros.bringup.protections import CAREFUL
+from icpi_ros.ros.following.rules import DEFAULTS, loosened
 
 from .conftest import HANG, LOOSE, NAMESPACE, PATIENCE, RunningGraph
 

@@ -18,14 +18,14 @@ from icpi_ros.bags.formats.mcap_writer import McapWriter
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.types import SECOND
-from icpi_ros.evaluate.perceive import perceive
+from icpi_ros.evaluate.reperception import perceive
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.sources import SOURCES, PoseSample, PoseSource, stamp_ns
-from icpi_ros.perception.synthetic import draw, expose, overhead
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.perception.images import camera_info_msg
 from icpi_ros.ros.perception.sources import open_feed
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
 TASK = TASKS.get("slide")
 CAMERA = overhead(320, 240)

@@ -1,9 +1,9 @@
 """Nodes under the executor that they get: time while idle, failing callbacks, old rclpy."""
 
-import subprocess
 import sys
 
 import pytest
+import warm
 
 PROGRAM = """
 import resource, sys, threading
@@ -44,10 +44,7 @@ sys.exit(spin.run(Patient))
 
 
 def spun(*arguments):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    return warm.run([sys.executable, "-c", PROGRAM, *arguments])
 
 
 @pytest.mark.parametrize("arguments", [(), ("old",)])

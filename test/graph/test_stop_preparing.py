@@ -15,10 +15,8 @@ from icpi_ros.ros.arm_ports import action_port
 from icpi_ros.ros.arm_ports.action_port import ActionPort, Tolerances
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.following.memory import LastCommand
-from icpi_ros.ros.following.prepared_stops import GRID, PreparedStops
-from icpi_ros.ros.following.running import Running
-from icpi_ros.ros.following.sending import REST, path_start, sending
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.prepared_stops import GRID, Leads, PreparedStops
+from icpi_ros.ros.following.sending import REST, Running, path_start, sending
 from icpi_ros.ros.following.stopping import Stopper
 from icpi_ros.tasks import TASKS
 
@@ -35,7 +33,7 @@ class Port:
     state: ArmState
     pace: float = 1.0
     answers: bool = True
-    tells_start: bool = True
+    reports_start: bool = True
     sent: list = field(default_factory=list)
     held: list = field(default_factory=list)
 
@@ -136,7 +134,7 @@ def test_a_lead_is_the_floor_and_what_is_measured():
     assert leads.prepared == leads.floor == pytest.approx(0.007)
     for number in range(100):  # every tenth joint state comes 20 ms late
         late = 0.02 if number % 10 == 9 else 0.0
-        leads.heard(number * 10_000_000, 5.0 + number * 0.01 + late, 1.0)
+        leads.observe(number * 10_000_000, 5.0 + number * 0.01 + late, 1.0)
     assert leads.prepared == pytest.approx(0.027, abs=1e-3)
     leads.planning.add(0.01)
     assert leads.planned == pytest.approx(leads.prepared + 0.01)
@@ -153,9 +151,9 @@ def test_the_last_command_counts_only_while_the_arm_is_near_it():
 
 
 def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
-    port = Port(at(0.0), answers=False, tells_start=False)
+    port = Port(at(0.0), answers=False, reports_start=False)
     sent = sending(port, STROKE, joined=False)
-    assert sent.how == {"start_ns": START}
+    assert sent.options == {"start_ns": START}
     running = sent.running(123, exact=False)
     assert (running.start, running.exact, running.known_from) == (START, True, 0.0)
     times = np.linspace(0.0, STROKE.duration, 50)
@@ -163,16 +161,16 @@ def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
     np.testing.assert_allclose(ours[0], path[0], atol=1e-9)
     move = slow_move(ARM, ARM.home, ARM.home + 0.1, 0.5, 0.3)
     joined = sending(port, move, joined=True)
-    assert joined.how == {"start_ns": START, "joined": True}
+    assert joined.options == {"start_ns": START, "joined": True}
     GATE.check(joined.trajectory, ARM.home)
     told_at_once = Port(at(0.0))
-    assert sending(told_at_once, STROKE, joined=False).how == {}
+    assert sending(told_at_once, STROKE, joined=False).options == {}
 
 
 def test_over_the_action_a_motion_begins_with_a_rest_and_when_it_arrives():
-    port = Port(at(0.0), tells_start=False)
+    port = Port(at(0.0), reports_start=False)
     sent = sending(port, STROKE, joined=False)
-    assert sent.how == {}
+    assert sent.options == {}
     running = sent.running(START, exact=True)
     assert running.start == START
     assert path_start(sent, running) == START + round(REST * 1e9)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.robots import ARMS
-from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request
+from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
@@ -23,7 +23,7 @@ def test_graph_and_rollout_end_at_the_same_place(name, tmp_path, domain):
     with RunningGraph(tmp_path, task=name) as graph, ImproveClient("test") as client:
         client.connect(HANG, graph.alive)
         result = client.improve(
-            Request(name, "random", budget=2, seed=1), Callbacks(alive=graph.alive)
+            ImproveRequest(name, "random", budget=2, seed=1), Callbacks(alive=graph.alive)
         )
         assert (result.error_code, result.error_msg) == (0, "")
     with TrialStore(graph.store) as store:

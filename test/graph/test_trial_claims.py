@@ -25,17 +25,17 @@ from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import make_port
 from icpi_ros.ros.arm_ports.topic_port import headed, hold_point
 from icpi_ros.ros.base.parameters import declare
-from icpi_ros.ros.base.settings import PARAMETERS, Settings
 from icpi_ros.ros.base.stop_latch import StopLatch
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
-from icpi_ros.ros.executor.scene_port import Seen
-from icpi_ros.ros.executor.trial import MOST_LOOKS, Guard, TrialExecution
+from icpi_ros.ros.executor.scene_port import ObjectSighting
+from icpi_ros.ros.executor.trial import MAX_SCENE_QUESTIONS, Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import PARAMETERS, ExecutorRules, ExecutorSettings
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.ros.improver.motion_client import MotionClient
 from icpi_ros.ros.nodes import policy_improver
 from icpi_ros.ros.nodes.perception import Perception
@@ -85,7 +85,7 @@ LATER = 10**12
 """Stamp of an object state after the end of any trial [ns]."""
 
 
-def trial(*places, blind_in=None, rules=Rules(scene="operator"), approve=None):  # noqa: B008
+def trial(*places, blind_in=None, rules=ExecutorRules(scene="operator"), approve=None):  # noqa: B008
     """A trial in which a person puts the object to one place after the other; what is said of it.
 
     ``blind_in``: the phase from which on nothing is seen.  ``approve`` makes what asks for approval
@@ -95,18 +95,18 @@ def trial(*places, blind_in=None, rules=Rules(scene="operator"), approve=None): 
 
     def put(trial_id, arm, remark):
         told.append(remark)
-        scene.seen = Seen(LATER, left.pop(0), True, float("inf"))
+        scene.seen = ObjectSighting(LATER, left.pop(0), True, float("inf"))
 
     def on_phase(phase):
         if phase == blind_in:
             scene.seen = replace(scene.seen, ns=0, arrival=0.0)
 
     ignored = {"window": lambda *_: None, "watch_rest": lambda after: None}
-    scene = SimpleNamespace(is_told=True, can_reset=False, rest=None, seen=None, **ignored)
+    scene = SimpleNamespace(is_published=True, can_reset=False, rest=None, seen=None, **ignored)
     controller = SimpleNamespace(begin=lambda: None, done=lambda: True, refusal=lambda: "")
     memory, person = RunMemory(), SimpleNamespace(scene_is_back=put)
     planner = Planner(SLIDE, ARM, GATE, rules, memory)
-    arm, settings = Names(), Settings(object_state_timeout=0.0)
+    arm, settings = Names(), ExecutorSettings(object_state_timeout=0.0)
     person = person if approve is None else approve(planner, rules, arm)
     guard = Guard(rules, memory, planner, person, controller, SimpleNamespace(doubt=""))
     execution = TrialExecution(SLIDE, arm, scene, guard, settings, on_phase, lambda text: None)
@@ -126,7 +126,7 @@ def test_a_scene_that_is_never_back_ends_the_trial():
     with pytest.raises(TrialEnded, match="the scene is not back") as ended:
         run()
     assert ended.value.code == Code.RESET_FAILED
-    assert len(told) == MOST_LOOKS
+    assert len(told) == MAX_SCENE_QUESTIONS
     assert arm.moved == ["retreat"]
 
 
@@ -155,7 +155,7 @@ def test_a_dry_run_asks_a_person_like_any_other_and_moves_nothing():
         ports.append(Person(arm, (YES, ARM.home)))
         return Approval(SLIDE, planner, ports[0], rules, lambda line: None, InForce())
 
-    run, arm, _ = trial(PLACE, rules=Rules(approval=True, dry_run=True), approve=approve)
+    run, arm, _ = trial(PLACE, rules=ExecutorRules(approval=True, dry_run=True), approve=approve)
     with pytest.raises(TrialEnded, match="dry run: nothing moved; the motion passed all") as ended:
         run()
     assert ended.value.code == Code.DRY_RUN

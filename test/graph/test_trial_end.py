@@ -11,11 +11,11 @@ from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Tracking
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.trial import Guard, TrialExecution
 from icpi_ros.ros.following.memory import RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 
 SLIDE, ARM = TASKS.get("slide"), ARMS.get("ur5e")
@@ -68,13 +68,13 @@ class Follower:
 
 def execution(refused, on_phase=lambda phase: None, told=True, servers=None):
     follower, memory = Follower(refused), RunMemory()
-    rules = Rules()
+    rules = ExecutorRules()
     planner = Planner(SLIDE, ARM, SafetyGate(ARM), rules, memory)
     reset = SimpleNamespace(
         done=lambda: True, result=lambda: SimpleNamespace(success=True, stamp=T)
     )
     scene = SimpleNamespace(
-        is_told=told,
+        is_published=told,
         can_reset=True,
         reset=lambda trial_id: reset,
         seen=SimpleNamespace(ns=2, arrival=float("inf")),
@@ -84,7 +84,7 @@ def execution(refused, on_phase=lambda phase: None, told=True, servers=None):
     alone = SimpleNamespace(doubt="")
     guard = Guard(rules, memory, planner, None, controller, servers or alone)
     trial = TrialExecution(
-        SLIDE, follower, scene, guard, Settings(), on_phase, lambda problem: None
+        SLIDE, follower, scene, guard, ExecutorSettings(), on_phase, lambda problem: None
     )
     return trial, follower, memory
 

@@ -9,7 +9,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from icpi_ros.core.resources import share_path
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.clients.improve_client import Request
+from icpi_ros.ros.clients.improve_client import ImproveRequest
 
 from .conftest import HANG, NAMESPACE, RunningGraph
 
@@ -27,7 +27,7 @@ def by_namespace(array):
 def test_arm_object_goal_proposal_and_path_are_shown(viewed, client, observer):
     client.connect(HANG, viewed.alive)
     seen = observer.record(MarkerArray, "markers", qos.LATCHED)
-    result = client.improve(Request("slide", "random", budget=2, seed=3))
+    result = client.improve(ImproveRequest("slide", "random", budget=2, seed=3))
     assert result.error_code == 0
     wanted = {"arm", "arm_joints", "object", "object_path", "goal", "proposal", "proposal_text"}
     observer.wait(lambda: seen and wanted <= set(by_namespace(seen[-1])), "all markers")

@@ -81,11 +81,11 @@ def sim(domain, tmp_path):
 
 @pytest.mark.launch(fixture=sim)
 def test_the_launched_graph_carries_out_a_run():
-    from icpi_ros.ros.clients.improve_client import ImproveClient, Request
+    from icpi_ros.ros.clients.improve_client import ImproveClient, ImproveRequest
 
     with ImproveClient("launched") as client:
         client.connect(30.0)
-        result = client.improve(Request("slide", budget=2, seed=3))
+        result = client.improve(ImproveRequest("slide", budget=2, seed=3))
     assert (result.error_code, result.error_msg, result.trials) == (0, "", 2)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from bag_data import START, STORE, pose
 
 from icpi_ros.bags.formats.definitions import definition
-from icpi_ros.bags.recording import Limits, Recording, Topic
+from icpi_ros.bags.recording import RecordedTopic, Recording, RecordingLimits
 
 if __name__ == "__main__":
-    recording = Recording(Path(sys.argv[1]), Limits(), print)
-    topic = Topic("/object_pose", definition("geometry_msgs/msg/PoseStamped"), "[]")
+    recording = Recording(Path(sys.argv[1]), RecordingLimits(), print)
+    topic = RecordedTopic("/object_pose", definition("geometry_msgs/msg/PoseStamped"), "[]")
     begin = time.monotonic()
     for number in range(100_000):
         ns = time.time_ns()

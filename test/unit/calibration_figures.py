@@ -6,10 +6,10 @@ import numpy as np
 from rendering import TRUTH, angle, board_images, look, marker_table
 
 from icpi_ros.perception.calibration.board import Board
-from icpi_ros.perception.calibration.camera import calibrate
+from icpi_ros.perception.calibration.camera_pose import locate
+from icpi_ros.perception.calibration.intrinsics import calibrate
 from icpi_ros.perception.calibration.known_points import KnownPoints
 from icpi_ros.perception.calibration.markers import Marker, find_markers
-from icpi_ros.perception.calibration.table import locate
 from icpi_ros.perception.calibration.views import see
 from icpi_ros.perception.camera import Camera, Intrinsics
 

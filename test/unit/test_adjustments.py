@@ -8,12 +8,11 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from icpi_ros.improvers.llm.samples import fuse
+from icpi_ros.improvers.llm.steered import MIN_RADIUS, Region, shown
 from icpi_ros.learn.features import Features
 from icpi_ros.learn.retrieval import Index, Scale
-from icpi_ros.llm.prompt.adjustments import MAX_TRIALS, ORDERS, Adjustments
-from icpi_ros.llm.prompt.fusion import fuse
-from icpi_ros.llm.prompt.outcomes import Outcomes
-from icpi_ros.llm.prompt.region import LEAST_RADIUS, Region, shown
+from icpi_ros.llm.prompt.examples import MAX_TRIALS, ORDERS, AdjustmentPatterns, OutcomePatterns
 
 PHYSICS = np.array([0.2, 0.8])
 TRIALS = [toy.outcome(np.array(t), PHYSICS) for t in ((1.2, 0.1), (0.8, -0.2), (1.0, 0.05))]
@@ -27,7 +26,7 @@ def data():
 def adjustments(data, features="error", **changes):
     seen = Features.of(features, data, toy.GOAL)
     index = Index(seen.examples(data), toy.SPACE, seen.mask(toy.MASK))
-    return replace(Adjustments(data, seen, index), **changes)
+    return replace(AdjustmentPatterns(data, seen, index), **changes)
 
 
 def test_retrieved_examples_come_nearest_last(data):
@@ -91,7 +90,7 @@ def test_outcome_lines_come_nearest_last_and_from_the_nearest_trials(data):
     scale = Scale.of(data, toy.SPACE, toy.MASK)
     rng = np.random.default_rng(1)
     many = [toy.outcome(theta, PHYSICS) for theta in toy.SPACE.sample(rng, 20)]
-    found = Outcomes(data, scale, toy.GOAL).pattern(many, many[3], np.array([1.0, 0.1]), 10)
+    found = OutcomePatterns(data, scale, toy.GOAL).pattern(many, many[3], np.array([1.0, 0.1]), 10)
     for lines in (found.shared, found.own):
         far = np.linalg.norm(lines.joined - found.asked, axis=1)
         assert (np.diff(far) <= 1e-12).all()
@@ -102,13 +101,17 @@ def test_outcome_lines_come_nearest_last_and_from_the_nearest_trials(data):
 def test_outcomes_of_data_without_two_executions_of_one_physics(data):
     apart = replace(data, group=np.arange(len(data)), label_cost=np.full(len(data), np.nan))
     scale = Scale.of(apart, toy.SPACE, toy.MASK)
-    found = Outcomes(apart, scale, toy.GOAL).pattern(TRIALS, TRIALS[0], np.array([1.0, 0.1]), 10)
+    found = OutcomePatterns(apart, scale, toy.GOAL).pattern(
+        TRIALS, TRIALS[0], np.array([1.0, 0.1]), 10
+    )
     assert (len(found.shared), len(found.own), found.width) == (0, 6, 2)
 
 
 def test_outcome_lines_are_true_steps_of_one_system(data):
     scale = Scale.of(data, toy.SPACE, toy.MASK)
-    found = Outcomes(data, scale, toy.GOAL).pattern(TRIALS, TRIALS[0], np.array([1.0, 0.1]), 30)
+    found = OutcomePatterns(data, scale, toy.GOAL).pattern(
+        TRIALS, TRIALS[0], np.array([1.0, 0.1]), 30
+    )
     assert (len(found.shared), len(found.own)) == (30, 6)
     start, error, step = (group[0] for group in found.own.inputs)
     there = toy.SPACE.denormalise(start + step)
@@ -170,7 +173,7 @@ def test_trust_moves_to_the_run():
 @given(st.integers(0, 5), st.integers(1, 5), st.floats(0.0, 1.0))
 def test_regions_of_any_data_are_finite_around_the_best_trial(places, trials, decay):
     found = Region.of(np.zeros((places, 2)), np.zeros((trials, 2)), np.ones((trials, 2)), decay)
-    assert found.radius >= LEAST_RADIUS
+    assert found.radius >= MIN_RADIUS
     assert found.excess(np.zeros(2)) == 0.0
 
 

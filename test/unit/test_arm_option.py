@@ -21,7 +21,7 @@ from icpi_ros.learn.dataset.execution import arm_hash
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.robots import ARMS, argument_of, find_arm
 from icpi_ros.robots.ur5e import UR5E
-from icpi_ros.runs import simulated as simulation
+from icpi_ros.runs import in_process as simulation
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
@@ -357,7 +357,7 @@ def broken(file, store, monkeypatch, capsys):
             return true(*args, **options)
 
         with monkeypatch.context() as patch:
-            patch.setattr("icpi_ros.runs.simulated.rollout", once)
+            patch.setattr("icpi_ros.runs.in_process.rollout", once)
             assert run(store, "--arm", arm, trials=3) == 1
         text = capsys.readouterr().out
         return shlex.split(text.split("continue with: ", 1)[1].splitlines()[0])[1:]
@@ -404,7 +404,7 @@ def test_physics_are_calibrated_with_the_arm_that_executed(
 
     def kept(task, arm, trials, seed, **more):
         arms.append(arm.name)
-        return true(task, arm, trials, seed, fit_module.Effort(2, 1, 1, 1), **more)
+        return true(task, arm, trials, seed, fit_module.FitEffort(2, 1, 1, 1), **more)
 
     monkeypatch.setattr("icpi_ros.cli.calibrate_physics.fit", kept)
     out = tmp_path / "physics.yaml"

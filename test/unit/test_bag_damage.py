@@ -15,8 +15,7 @@ from bag_data import KINDS, SECOND, START, STORE, THETAS, point, pose, run_messa
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
-from icpi_ros.bags.formats.chunk import MOST_CHUNK
-from icpi_ros.bags.formats.mcap_file import MAGIC
+from icpi_ros.bags.formats.mcap_file import MAGIC, MAX_CHUNK
 from icpi_ros.bags.formats.raw import Channel
 from icpi_ros.bags.formats.schema import decoder
 from icpi_ros.bags.reader import Bag
@@ -190,7 +189,7 @@ def test_a_chunk_that_would_grow_beyond_bounds_is_skipped(tmp_path, compression)
     )
     path = tmp_path / "bomb.mcap"
     records = b""
-    for size in (MOST_CHUNK + 1, 2**63, 100):
+    for size in (MAX_CHUNK + 1, 2**63, 100):
         name = compression.encode()
         body = struct.pack("<QQQI", 0, 0, size, 0) + struct.pack("<I", len(name)) + name
         body += struct.pack("<Q", len(packed)) + packed
@@ -309,7 +308,7 @@ def test_a_definition_of_endless_fields_is_refused(text):
 def test_a_pipe_is_no_bag(tmp_path):
     pipe, bag = tmp_path / "pipe.mcap", write(tmp_path / "bag", small())
     os.mkfifo(pipe)
-    with pytest.raises(UsageError, match="it is no file"):
+    with pytest.raises(UsageError, match="it is not a file"):
         Bag(pipe)
     (bag / "metadata.yaml").unlink()
     os.mkfifo(bag / "metadata.yaml")

@@ -15,7 +15,7 @@ from rosbags.highlevel import AnyReader
 from icpi_ros.bags.formats.definitions import definition
 from icpi_ros.bags.formats.mcap_writer import McapWriter
 from icpi_ros.bags.reader import Bag
-from icpi_ros.bags.recording import Limits, Recording, Topic
+from icpi_ros.bags.recording import RecordedTopic, Recording, RecordingLimits
 from icpi_ros.bags.samples import poses_of
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.errors import UsageError
@@ -34,10 +34,12 @@ QOS = """- history: keep_last
 
 def record(folder, messages, limits=None):
     said = []
-    recording = Recording(folder, limits or Limits(keep_free=0), said.append)
+    recording = Recording(folder, limits or RecordingLimits(keep_free=0), said.append)
     for topic, kind, ns, msg in messages:
         what = definition(KINDS[kind])
-        recording.put(Topic(topic, what, QOS), ns, bytes(STORE.serialize_cdr(msg, KINDS[kind])))
+        recording.put(
+            RecordedTopic(topic, what, QOS), ns, bytes(STORE.serialize_cdr(msg, KINDS[kind]))
+        )
     assert recording.close()
     assert recording.lost == 0
     return recording, said
@@ -107,11 +109,13 @@ def test_the_metadata_is_that_of_jazzy(recorded):
 
 @pytest.mark.slow
 def test_files_are_rolled_and_read_as_one(tmp_path):
-    recording = Recording(tmp_path / "slow", Limits(2**20, 0.3, 0), print)
+    recording = Recording(tmp_path / "slow", RecordingLimits(2**20, 0.3, 0), print)
     never = threading.Event()
     for topic, kind, ns, msg in run_messages():
         what = definition(KINDS[kind])
-        recording.put(Topic(topic, what, QOS), ns, bytes(STORE.serialize_cdr(msg, KINDS[kind])))
+        recording.put(
+            RecordedTopic(topic, what, QOS), ns, bytes(STORE.serialize_cdr(msg, KINDS[kind]))
+        )
         if kind == "Trial":
             never.wait(0.5)  # time goes by, nothing comes
     assert recording.close()
@@ -155,13 +159,13 @@ def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path):
 
 def test_a_folder_that_exists_is_refused(tmp_path):
     with pytest.raises(UsageError, match="exists: a recording needs a folder of its own"):
-        Recording(tmp_path, Limits(), print)
+        Recording(tmp_path, RecordingLimits(), print)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot make the folder"):
-        Recording(tmp_path / "file" / "run", Limits(), print)
+        Recording(tmp_path / "file" / "run", RecordingLimits(), print)
 
 
 def test_a_nearly_full_disk_ends_the_recording_not_the_process(tmp_path):
@@ -171,9 +175,9 @@ def test_a_nearly_full_disk_ends_the_recording_not_the_process(tmp_path):
         said.append(line)
         ended.set()
 
-    recording = Recording(tmp_path / "run", Limits(keep_free=2**62), failed)
+    recording = Recording(tmp_path / "run", RecordingLimits(keep_free=2**62), failed)
     topic, kind, ns, msg = run_messages()[0]
-    one = Topic(topic, definition(KINDS[kind]), QOS)
+    one = RecordedTopic(topic, definition(KINDS[kind]), QOS)
     recording.put(one, ns, bytes(STORE.serialize_cdr(msg, KINDS[kind])))
     assert ended.wait(300.0)
     recording.put(one, ns, b"")
@@ -199,9 +203,9 @@ def test_a_full_disk_leaves_whole_records(tmp_path):
 
 
 def test_what_does_not_fit_into_memory_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("icpi_ros.bags.recording.MOST_WAITING", 10)
-    recording = Recording(tmp_path / "run", Limits(keep_free=0), print)
-    recording.put(Topic("/x", definition(KINDS["PoseStamped"]), "[]"), 1, bytes(100))
+    monkeypatch.setattr("icpi_ros.bags.recording.MAX_WAITING_BYTES", 10)
+    recording = Recording(tmp_path / "run", RecordingLimits(keep_free=0), print)
+    recording.put(RecordedTopic("/x", definition(KINDS["PoseStamped"]), "[]"), 1, bytes(100))
     assert recording.lost == 1
     assert recording.close()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bag_data import run_messages, write
-from icpi_benchmarks.bag_speed import measure, write_camera_bag, write_pose_bag
+from icpi_benchmarks.speed.bags import measure, write_camera_bag, write_pose_bag
 
 from icpi_ros.bags import topics as known
 from icpi_ros.bags.reader import Bag

@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks import datasets, results
+from icpi_benchmarks import results
 from icpi_benchmarks.cli import main as cli
-from icpi_benchmarks.conditions import PRESETS, Condition, preset
-from icpi_benchmarks.plan import Plan
+from icpi_benchmarks.contest import datasets
+from icpi_benchmarks.contest.conditions import PRESETS, Condition, preset
+from icpi_benchmarks.contest.plan import ContestPlan
+from icpi_benchmarks.contest.run import run
 from icpi_benchmarks.results import Results
-from icpi_benchmarks.run import run
 from pushing_task import PUSHING_GOALS, closed_form
 
 from icpi_ros.cli.main import main
@@ -25,8 +26,7 @@ from icpi_ros.improvers.base import Improver
 from icpi_ros.learn.building import build as build_module
 from icpi_ros.learn.building import plan as data_plan
 from icpi_ros.learn.building import search as search_module
-from icpi_ros.learn.building.build import build
-from icpi_ros.learn.building.labelling import label_draw, with_label_noise
+from icpi_ros.learn.building.build import build, label_draw, with_label_noise
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import REBUILD_TOLERANCE, fingerprint, shipped
 from icpi_ros.robots.ur5e import UR5E
@@ -34,7 +34,7 @@ from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.rope_swing import ROPE_SWING_GC
 from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
 
-SMALL = Plan((SLIDE, SLIDE_GC), ("ridge", "random"), instances=3, trials=3, seed=5)
+SMALL = ContestPlan((SLIDE, SLIDE_GC), ("ridge", "random"), instances=3, trials=3, seed=5)
 
 
 class Stop(Exception):
@@ -42,11 +42,11 @@ class Stop(Exception):
 
 
 def stop_after(count):
-    def on_unit(progress):
+    def on_cell(progress):
         if progress.done == count:
             raise Stop
 
-    return on_unit
+    return on_cell
 
 
 def untimed(found):
@@ -143,36 +143,36 @@ def test_who_else_takes_part_does_not_matter(small):
 
 def test_a_broken_run_continues_and_gives_the_same_rows(small, out, tmp_path):
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=stop_after(4))
-    units = tmp_path / "small.json.parts" / "units.jsonl"
-    assert units.read_text().count("\n") == 4
-    (units.parent / ".slide-500.parquet.77.tmp").write_bytes(b"PAR1")
-    with units.open("a") as file:
+        run(SMALL, out=out, on_cell=stop_after(4))
+    cells = tmp_path / "small.json.parts" / "units.jsonl"
+    assert cells.read_text().count("\n") == 4
+    (cells.parent / ".slide-500.parquet.77.tmp").write_bytes(b"PAR1")
+    with cells.open("a") as file:
         file.write('[{"task": "slide-gc", "condit')
     seen = []
-    found = run(SMALL, out=out, on_unit=lambda progress: seen.append(progress.done))
+    found = run(SMALL, out=out, on_cell=lambda progress: seen.append(progress.done))
     assert sorted(set(seen)) == [4, 5, 6]
     assert untimed(found) == untimed(small)
     assert results.read(out) == found
     assert [path.name for path in tmp_path.iterdir()] == ["small.json"]
 
 
-def test_a_unit_that_was_cut_off_by_a_crash_is_done_again_once(small, out, tmp_path):
+def test_a_cell_that_was_cut_off_by_a_crash_is_done_again_once(small, out, tmp_path):
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=stop_after(3))
-    units = tmp_path / "small.json.parts" / "units.jsonl"
-    units.write_bytes(units.read_bytes()[:-20])
+        run(SMALL, out=out, on_cell=stop_after(3))
+    cells = tmp_path / "small.json.parts" / "units.jsonl"
+    cells.write_bytes(cells.read_bytes()[:-20])
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=stop_after(4))
+        run(SMALL, out=out, on_cell=stop_after(4))
     seen = []
-    found = run(SMALL, out=out, on_unit=lambda progress: seen.append(progress.done))
+    found = run(SMALL, out=out, on_cell=lambda progress: seen.append(progress.done))
     assert seen[0] == 4
     assert untimed(found) == untimed(small)
 
 
 def test_parts_of_another_benchmark_are_refused_with_the_difference(out):
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=stop_after(1))
+        run(SMALL, out=out, on_cell=stop_after(1))
     with pytest.raises(
         ResultsError, match=r"another benchmark \(trials: 3 in the file, 4 now\).* --json"
     ):
@@ -181,7 +181,7 @@ def test_parts_of_another_benchmark_are_refused_with_the_difference(out):
 
 def test_parts_of_the_same_benchmark_by_another_command_are_taken_up(out, small):
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=stop_after(1))
+        run(SMALL, out=out, on_cell=stop_after(1))
     assert untimed(run(replace(SMALL, draws="test"), out=out)) == untimed(small)
 
 
@@ -192,11 +192,11 @@ def test_two_processes_do_not_write_the_same_file(out):
         raise Stop
 
     with pytest.raises(Stop):
-        run(SMALL, out=out, on_unit=another)
+        run(SMALL, out=out, on_cell=another)
 
 
 def test_a_full_disk_is_one_line_that_says_what_is_kept(out, monkeypatch):
-    from icpi_benchmarks import unit_log
+    from icpi_benchmarks.contest import cell_log
 
     synced = []
 
@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_line_that_says_what_is_kept(out, monkeypatch):
         if len(synced) == 3:
             raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(unit_log.os, "fsync", fills_up)
+    monkeypatch.setattr(cell_log.os, "fsync", fills_up)
     with pytest.raises(ResultsError, match=r"No space left.*of 6 instances are kept.*again"):
         run(SMALL, out=out)
     assert not out.exists()
@@ -255,7 +255,7 @@ def test_an_improver_that_fails_is_in_the_file_and_the_others_go_on(out, more_im
 
 
 def test_results_of_other_versions_are_not_mixed(monkeypatch):
-    from icpi_benchmarks import run as run_module
+    from icpi_benchmarks.contest import run as run_module
 
     from icpi_ros.core.errors import IcpiError
 
@@ -293,7 +293,7 @@ def test_conditions_share_instances_and_the_first_attempt():
 
 def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
     monkeypatch.setattr(search_module, "rollout", closed_form)
-    plan = data_plan.Plan(examples=30, draws=6, seed=3)
+    plan = data_plan.DatasetPlan(examples=30, draws=6, seed=3)
     clean = build(PUSHING_GOALS, UR5E, plan)
     noisy = build(PUSHING_GOALS, UR5E, replace(plan, label_noise=0.2))
     assert fingerprint(with_label_noise(clean, PUSHING_GOALS, 0.2, 3)) == fingerprint(noisy)
@@ -306,7 +306,7 @@ def test_label_noise_is_that_of_a_build_with_it(monkeypatch):
 @pytest.mark.slow
 def test_the_shipped_data_set_is_the_beginning_of_the_large_one():
     made = shipped(SLIDE).provenance
-    plan = data_plan.Plan(examples=500, draws=50, seed=made["seed"])
+    plan = data_plan.DatasetPlan(examples=500, draws=50, seed=made["seed"])
     part, expected = label_draw(SLIDE, UR5E, plan, 2, threads=2), shipped(SLIDE)
     rows = expected.group == 2
     assert np.array_equal(part.theta, expected.theta[rows])  # drawn, not computed
@@ -350,7 +350,7 @@ def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
     )  # fmt: skip
     shown = []
     with pytest.raises(Stop):
-        run(plan, out=out, on_unit=stop_after(1), on_draw=lambda t, p: shown.append((t, p.done)))
+        run(plan, out=out, on_cell=stop_after(1), on_draw=lambda t, p: shown.append((t, p.done)))
     assert shown[-1] == ("slide", 50)
     folder = out.with_name("small.json.parts")
     assert (folder / "slide-500.parquet").exists()
@@ -504,15 +504,15 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(out, monkeypatch, capsy
         "bench", "--tasks", "slide,slide-gc", "--improvers", "ridge,random", "--workers", "1",
         "--instances", "3", "--trials", "3", "--seed", "5", "--json", str(out),
     ]  # fmt: skip
-    on_unit = cli._Display.on_unit
+    on_cell = cli._Display.on_cell
 
     def interrupted(self, progress):
-        on_unit(self, progress)
+        on_cell(self, progress)
         if progress.done == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cli._Display, "on_unit", interrupted)
+        patch.setattr(cli._Display, "on_cell", interrupted)
         assert main(arguments) == 130
     error = capsys.readouterr().err
     assert "interrupted; 2 of 6 instances are kept in" in error

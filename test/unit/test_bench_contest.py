@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import toy_task
 from icpi_benchmarks import simulator as simulator_module
-from icpi_benchmarks.conditions import Condition
-from icpi_benchmarks.contest import Bench, Rules, play
-from icpi_benchmarks.entrants import Entrant, entrants, option_text
+from icpi_benchmarks.contest.cell import TaskCells
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.entrants import Entrant, entrants, option_text
+from icpi_benchmarks.contest.play import ContestRules, SharedRollouts, play
 from icpi_benchmarks.instances import Instance, draw_instance
 from icpi_benchmarks.results import ROW_KEYS
 from icpi_benchmarks.simulator import simulator
-from icpi_benchmarks.unit import TaskWork
 from pushing_task import PUSHING_GOALS
 
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal, UnknownName
@@ -83,9 +83,9 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     instance = draw_instance(TASK, "test", 7, number)
     instance = Instance(number, instance.physics, GOAL, world.pop("theta", instance.theta))
     simulate = unstable_above(world.pop("above", np.inf), instance.physics, **world)
-    rules = Rules(seed=7, trials=trials, time_limit=limit)
+    rules = ContestRules(seed=7, trials=trials, time_limit=limit)
     who = [k if isinstance(k, Entrant) else Entrant(label, k, {}) for label, k in kinds.items()]
-    bench = Bench(TASK, instance, noise, 7, simulate)
+    bench = SharedRollouts(TASK, instance, noise, 7, simulate)
     rows = play(TASK, UR5E, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]
@@ -423,7 +423,7 @@ def test_one_unstable_rollout_does_not_spoil_its_batch(monkeypatch):
     assert found[1].text == "toy: too fast"
 
 
-def test_a_unit_runs_on_one_thread():
+def test_a_cell_runs_on_one_thread():
     import sklearn.utils._openmp_helpers  # noqa: F401  # loads OpenMP, as bo does
     from threadpoolctl import threadpool_info
 
@@ -436,8 +436,8 @@ def test_a_unit_runs_on_one_thread():
 
     who = (Entrant("counting", Counting, {}),)
     data = (shipped(SLIDE),)
-    unit = TaskWork(SLIDE, UR5E, (Condition(),), 1, who, data, Rules(0, 2, LIMIT))(0)
-    assert unit.rollouts == 2
+    cell = TaskCells(SLIDE, UR5E, (Condition(),), 1, who, data, ContestRules(0, 2, LIMIT))(0)
+    assert cell.rollouts == 2
     assert set(threads) == {1}
 
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks import pixels
-from icpi_benchmarks.filming import Film
-from icpi_benchmarks.pixels import CASES, Band, in_picture
-from icpi_benchmarks.pixels_accuracy import Sighting, summary
-from icpi_benchmarks.pixels_cost import CostWork, Played, cost_summary
+from icpi_benchmarks.pixels import cases as pixels
+from icpi_benchmarks.pixels.accuracy import Sighting, summary
+from icpi_benchmarks.pixels.cases import CASES, Band, in_picture
+from icpi_benchmarks.pixels.cost import CostWork, Played, cost_summary
+from icpi_benchmarks.pixels.filming import Film
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.learn.dataset.dataset import shipped
-from icpi_ros.perception.targets import outline, watch
+from icpi_ros.perception.targets import outline, tracked_target
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.camera import true_camera
@@ -23,7 +23,7 @@ from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 
-SLIDE, WATCHED = TASKS.get("slide"), watch(TASKS.get("slide"))
+SLIDE, WATCHED = TASKS.get("slide"), tracked_target(TASKS.get("slide"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from icpi_benchmarks.report.style import styles
 from icpi_benchmarks.report.text import bench_tables
 from icpi_benchmarks.report.words import percent, shown_trials, significant
 from icpi_benchmarks.results import write
-from icpi_benchmarks.statistics import summarise
+from icpi_benchmarks.statistics.summaries import summarise
 
 from icpi_ros.cli.main import main
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bench_data import condition, config, realistic, results_of, row
 from icpi_benchmarks.results import Results
-from icpi_benchmarks.statistics import (
+from icpi_benchmarks.statistics.summaries import (
     RESAMPLES,
     median_interval,
     ratio,

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks.dialects import HeardStop, dialects
-from icpi_benchmarks.stopping import Stop, effort, kept, summary, text
+from icpi_benchmarks.stopping.controllers import HeardStop, dialects
+from icpi_benchmarks.stopping.latency import Stop, effort, kept, summary, text
 
 from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate

@@ -16,16 +16,16 @@ from icpi_ros.core.errors import DatasetError, IcpiError, UsageError
 from icpi_ros.learn.building import build as build_module
 from icpi_ros.learn.building import search as search_module
 from icpi_ros.learn.building.build import build, build_file
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset import parquet
 from icpi_ros.learn.dataset.dataset import load
-from icpi_ros.learn.dataset.parts import Parts
+from icpi_ros.learn.dataset.side_folder import DatasetParts
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.slide import SLIDE
 
-TOY_PLAN = Plan(examples=30, draws=6, seed=3)
-SLIDE_PLAN = Plan("hindsight", examples=12, draws=6, seed=4)
+TOY_PLAN = DatasetPlan(examples=30, draws=6, seed=3)
+SLIDE_PLAN = DatasetPlan("hindsight", examples=12, draws=6, seed=4)
 """Few real rollouts: what processes and clusters are tried with."""
 
 
@@ -84,7 +84,7 @@ def test_a_broken_build_continues_and_gives_the_same_bytes(out, tmp_path):
 def test_parts_of_another_build_are_refused_with_the_difference(out):
     with pytest.raises(Stop):
         build_file(PUSHING, UR5E, TOY_PLAN, out, on_draw=stopping_after(1, Stop()))
-    other = Plan(examples=30, draws=6, seed=4)
+    other = DatasetPlan(examples=30, draws=6, seed=4)
     with pytest.raises(DatasetError, match=r"another build \(seed: 3 in the file, 4 now\)"):
         build_file(PUSHING, UR5E, other, out)
 
@@ -92,10 +92,10 @@ def test_parts_of_another_build_are_refused_with_the_difference(out):
 @pytest.mark.usefixtures("toy_world")
 def test_two_processes_do_not_build_the_same_file(out):
     with (
-        Parts(out, PUSHING, {"a": 1}),
+        DatasetParts(out, PUSHING, {"a": 1}),
         pytest.raises(DatasetError, match="another process is building"),
     ):
-        Parts(out, PUSHING, {"a": 1})
+        DatasetParts(out, PUSHING, {"a": 1})
 
 
 @pytest.mark.usefixtures("toy_world")
@@ -141,8 +141,8 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(out, monkeypatch, capsys):
     def label(task, arm, plan, draw, threads):
         return parts[draw]
 
-    monkeypatch.setattr(build_module, "label_draw", label)
     parts = [p for p in _slide_parts() for _ in range(3)]
+    monkeypatch.setattr(build_module, "label_draw", label)
     monkeypatch.setattr(
         build_module, "build", lambda t, a, p, w, n, parts, _on: interrupted(t, a, p, w, n, parts)
     )
@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(out, monkeypatch, capsys):
 
 
 def _slide_parts():
-    from icpi_ros.learn.building.labelling import label_draw
+    from icpi_ros.learn.building.build import label_draw
 
     return [label_draw(SLIDE, UR5E, SLIDE_PLAN, draw) for draw in range(2)]
 

@@ -12,8 +12,8 @@ from rendering import DPI, MARGIN, TRUTH, board_images, poses, render, rotation
 from icpi_ros.core.errors import CalibrationFailed
 from icpi_ros.perception.calibration.board import Board
 from icpi_ros.perception.calibration.board_print import INCH, texture
-from icpi_ros.perception.calibration.camera import calibrate
-from icpi_ros.perception.calibration.views import Collector, coverage, diverse, see
+from icpi_ros.perception.calibration.intrinsics import calibrate
+from icpi_ros.perception.calibration.views import ViewCollector, coverage, diverse, see
 from icpi_ros.perception.camera import Camera, Intrinsics
 
 BOARD = Board()
@@ -181,7 +181,7 @@ def test_covering_counts_cells():
 
 
 def test_a_stream_gives_a_view_per_new_place_and_none_in_motion():
-    rng, collector = np.random.default_rng(0), Collector()
+    rng, collector = np.random.default_rng(0), ViewCollector()
     cameras = poses(BOARD, TRUTH, 3, rng)
     still = [ideal_view(BOARD, camera, "s", rng) for camera in cameras]
     assert [collector.offer(v) for v in (still[0], still[0], still[0])] == [False, True, False]

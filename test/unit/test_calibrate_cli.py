@@ -122,7 +122,7 @@ GOOD = ["--point=1,2,0,0,0"] * 4
 USAGE = {
     "camera --images VIEWS --out NOWHERE/c.yaml": "folder does not exist",
     "camera --images EMPTY --out OUT": "no images in",
-    "camera --images BROKEN --out OUT": "a.png is no image",
+    "camera --images BROKEN --out OUT": "a.png is not an image",
     "camera --bag run.mcap --out OUT": "there is no bag run.mcap",
     "camera --out OUT": "required",
     "camera --images VIEWS --topic /image --out OUT": "not allowed with",

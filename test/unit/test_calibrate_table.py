@@ -7,10 +7,10 @@ import pytest
 from rendering import TRUTH, angle, look, marker_table
 
 from icpi_ros.core.errors import CalibrationFailed, InvalidValue, UnknownName
+from icpi_ros.perception.calibration.camera_pose import locate
 from icpi_ros.perception.calibration.known_points import KnownPoints
 from icpi_ros.perception.calibration.markers import Marker, find_markers
-from icpi_ros.perception.calibration.table import locate
-from icpi_ros.perception.synthetic import overhead
+from icpi_ros.testing.synthetic_images import overhead
 
 CAMERA = look([0.5, -0.25, 0.65], [0.5, 0.2, 0.0])
 FLAT = np.array(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from icpi_ros.core.errors import CalibrationFileError
 from icpi_ros.perception.calibration.file import (
     Calibration,
-    Origin,
+    CalibrationOrigin,
     load,
     load_camera,
     require_size,
@@ -21,7 +21,9 @@ from icpi_ros.perception.calibration.file import (
 )
 from icpi_ros.perception.camera import Camera, Intrinsics
 
-ORIGIN = Origin("a test: 'quoted', ünicode # no comment", "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3)
+ORIGIN = CalibrationOrigin(
+    "a test: 'quoted', ünicode # no comment", "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3
+)
 
 
 def some(pose=True):
@@ -61,7 +63,7 @@ def test_every_camera_comes_back_bit_by_bit(size, focal, centre, distortion, tur
         return
     rotation = np.asarray(cv2.Rodrigues(np.array(turn))[0])
     camera = Camera(intrinsics, rotation, np.array(shift), "left_optical")
-    origin = Origin(how, "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3)
+    origin = CalibrationOrigin(how, "2026-01-02T03:04:05Z", 7, 0.1, 0.2, 0.3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "c.yaml"
         save(path, Calibration(intrinsics, origin, camera, origin))
@@ -148,13 +150,13 @@ NAN, INF = float("nan"), float("inf")
     ("where", "value", "words"),
     [
         (("camera_matrix", "data"), [NAN, 0, 1, 0, 1, 1, 0, 0, 1], "not finite"),
-        (("camera_matrix", "data"), [INF, 0, 1, 0, 1, 1, 0, 0, 1], "camera matrix|no number"),
+        (("camera_matrix", "data"), [INF, 0, 1, 0, 1, 1, 0, 0, 1], "camera matrix|not a number"),
         (("camera_matrix", "data"), [5, 0, 1, 0, 5, 1, 0, 0, 0], "inverted"),
         (("camera_matrix", "data"), [-5, 0, 1, 0, 5, 1, 0, 0, 1], "focal"),
         (("camera_matrix", "data"), [1.0, 2.0], "9 numbers, has 2 values"),
         (("camera_matrix", "data"), "600", "9 numbers"),
-        (("camera_matrix", "data"), ["a"] * 9, "no number"),
-        (("camera_matrix", "data"), [[1]] * 9, "no number"),
+        (("camera_matrix", "data"), ["a"] * 9, "not a number"),
+        (("camera_matrix", "data"), [[1]] * 9, "not a number"),
         (("camera_matrix",), None, "camera_matrix is missing"),
         (("distortion_coefficients", "data"), [0.0] * 4, "5 numbers, has 4"),
         (("distortion_coefficients", "data"), [0.0, 0, NAN, 0, 0], "not finite"),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.ros.perception import camera_health
-from icpi_ros.ros.perception.camera_health import MANY, MOST_KINDS, CameraHealth
+from icpi_ros.ros.perception.camera_health import MANY, MAX_KINDS, CameraHealth
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def clock(monkeypatch):
     return Clock
 
 
-def images(health, clock, why=Rejected.NO, count=60, length=1.0):
+def images(health, clock, why=Rejection.NO, count=60, length=1.0):
     for number in range(count):
         health.image(number, why, None)
     clock.now += length
@@ -37,10 +37,10 @@ def test_good_images_are_no_trouble(clock):
 
 def test_an_object_that_is_hidden_now_and_then_is_no_trouble(clock):
     health = CameraHealth(print)
-    images(health, clock, Rejected.NOTHING, 20, 0.0)
+    images(health, clock, Rejection.NOTHING, 20, 0.0)
     images(health, clock, count=40)
     assert health.take()[0] == ""
-    images(health, clock, Rejected.DARK, 40, 0.0)
+    images(health, clock, Rejection.DARK, 40, 0.0)
     images(health, clock, count=20)
     text, values = health.take()
     assert text == "not seen: image is black"
@@ -49,7 +49,7 @@ def test_an_object_that_is_hidden_now_and_then_is_no_trouble(clock):
 
 def test_a_jump_of_the_clock_is_told_among_good_images_and_problems(clock):
     health = CameraHealth(print)
-    health.image(0, Rejected.CLOCK, None)
+    health.image(0, Rejection.CLOCK, None)
     health.problem("bad")
     images(health, clock)
     assert health.take()[0] == "bad; clock jumped backwards: track dropped"
@@ -69,14 +69,14 @@ def test_problems_are_logged_once_and_their_kinds_are_bounded(clock):
     for number in range(1000):
         for _ in range(2):
             health.problem(f"image of {number} B")
-    assert len(said) == MOST_KINDS + 1
+    assert len(said) == MAX_KINDS + 1
     assert said[-1] == MANY
     text, values = health.take()
     assert text == MANY
-    assert len(values) < MOST_KINDS + 10
+    assert len(values) < MAX_KINDS + 10
 
 
 def test_the_latency_of_the_last_image_is_shown(clock):
     health = CameraHealth(print)
-    health.image(1_000_000_000, Rejected.NO, 1_005_000_000)
+    health.image(1_000_000_000, Rejection.NO, 1_005_000_000)
     assert health.take()[1]["latency [s]"] == "0.0050"

@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, UsageError
-from icpi_ros.llm.cassettes import recording as tapes
+from icpi_ros.llm.cassettes import file as cassette_file
 from icpi_ros.llm.cassettes.cassette import Cassette, RecordedCompleter, request_key
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
-from icpi_ros.llm.client.completer import Completion, Request
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.completer import Completion, CompletionRequest
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile
 
@@ -170,7 +170,7 @@ def test_key_of_a_request_does_not_change():
 
 texts = st.text(max_size=10)
 requests = st.builds(
-    Request,
+    CompletionRequest,
     st.lists(st.fixed_dictionaries({"role": texts, "content": texts}), max_size=2).map(tuple),
     st.integers(1, 3),
     st.integers(1, 3),
@@ -187,7 +187,7 @@ def test_equal_requests_have_equal_keys(a, b, model_a, model_b):
 
 
 def test_no_key_reaches_the_file(path, httpserver, monkeypatch):
-    experience().forget()
+    working_formats().forget()
     monkeypatch.setenv("ODD_NAME", KEY)
     reply = http_models.body(f"your key is {KEY}", model=KEY)
     httpserver.expect_request(PATH).respond_with_json(reply)
@@ -207,9 +207,11 @@ def test_no_key_reaches_the_file(path, httpserver, monkeypatch):
 
 def test_lines_added_by_others_are_seen(path, monkeypatch):
     taken = []
-    original = tapes.Tape._take_line
+    original = cassette_file.CassetteFile._take_line
     monkeypatch.setattr(
-        tapes.Tape, "_take_line", lambda self, line: (taken.append(line), original(self, line))[1]
+        cassette_file.CassetteFile,
+        "_take_line",
+        lambda self, line: (taken.append(line), original(self, line))[1],
     )
     ask(recorder(path), seed=1)
     again = player(path)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.resources import share_path
-from icpi_ros.llm.client import catalogue
-from icpi_ros.llm.client.catalogue import find_profile, read_catalogue
-from icpi_ros.llm.client.formats import LADDER
-from icpi_ros.llm.client.profile import Price, Profile
+from icpi_ros.llm.client import profile
+from icpi_ros.llm.client.formats import FORMATS
+from icpi_ros.llm.client.profile import Price, Profile, find_profile, read_catalogue
 
 SECRET = "sk-secret-0123456789"
 
@@ -39,7 +38,7 @@ def test_unknown_model_gets_careful_defaults():
     profile = find_profile("some-org/o5-turbo-vision")
     assert profile == Profile("some-org/o5-turbo-vision", "some-org/o5-turbo-vision")
     assert (profile.temperature, profile.seed, profile.samples) == (False, False, False)
-    assert (profile.token_limit, profile.effort, profile.formats) == ("", "", LADDER)
+    assert (profile.token_limit, profile.effort, profile.formats) == ("", "", FORMATS)
     assert (profile.base_url, profile.key_variable, profile.needs_key) == (
         "",
         "OPENAI_API_KEY",
@@ -54,7 +53,7 @@ def test_our_own_server():
     assert (profile.model, profile.key_variable) == ("icpi-in-context", "ICPI_SERVE_KEY")
     assert (profile.needs_key, profile.priced, profile.money(10, 10)) == (False, True, 0.0)
     assert (profile.temperature, profile.seed, profile.samples) == (True, True, True)
-    assert profile.formats == LADDER
+    assert profile.formats == FORMATS
 
 
 def test_every_shipped_entry_is_valid():
@@ -69,7 +68,7 @@ def test_every_shipped_entry_is_valid():
 
 def test_every_key_is_documented():
     text = share_path("config", "models.yaml").read_text(encoding="utf-8")
-    for key in catalogue._readers():
+    for key in profile._readers():
         assert re.search(rf"^#   {key} ", text, re.MULTILINE), key
 
 
@@ -110,7 +109,7 @@ def test_all_keys(own):
         "formats": ["json_object", "text"],
         "price": {"input": 0, "output": 1},
     }
-    assert set(entry) == set(catalogue._readers())
+    assert set(entry) == set(profile._readers())
     assert find_profile("m", own({"models": {"m": entry}})) == Profile(
         name="m",
         model="wire",

@@ -42,6 +42,32 @@ def test_every_module_that_takes_arguments_is_a_command():
     assert found == {command.module for command in COMMANDS.values()}
 
 
+def icpi_without_the_benchmarks(*words):
+    code = (
+        "import sys\nsys.modules['icpi_benchmarks'] = None  # an import of it fails\n"
+        "from icpi_ros.cli.main import main\nsys.exit(main())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.mark.parametrize("words", ["bench sim", "report bench.json", "report a.json b.json"])
+def test_without_the_benchmarks_one_line_says_how_to_get_them(words):
+    done = icpi_without_the_benchmarks(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("icpi: error: the benchmarks are not installed: run `make setup ")
+    assert "pip install ./benchmarks" in line
+
+
+@pytest.mark.parametrize("words", ["--help", "--print-completion bash"])
+def test_help_and_completion_without_the_benchmarks(words):
+    done = icpi_without_the_benchmarks(*words.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "doctor" in done.stdout
+
+
 @pytest.mark.parametrize("words", ["['--help']", "[]", "['--version']", "['flie']"])
 def test_help_and_a_wrong_name_import_no_command(words):
     code = (

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 
 RNG_SEED = 3
 MATRIX = np.array([[0.4, -0.2, 0.5, 0.1], [0.1, 0.3, -0.2, 0.6]])
 
 
 def lines(theta, error, outputs):
-    return Lines((np.asarray(theta), np.asarray(error)), np.asarray(outputs))
+    return PatternLines((np.asarray(theta), np.asarray(error)), np.asarray(outputs))
 
 
 def none(sizes=(2, 2), width=2):
-    return Lines(tuple(np.empty((0, size)) for size in sizes), np.empty((0, width)))
+    return PatternLines(tuple(np.empty((0, size)) for size in sizes), np.empty((0, width)))
 
 
 def linear(n, matrix=MATRIX, seed=RNG_SEED):
@@ -58,7 +58,7 @@ def test_own_lines_override_shared_ones():
 
 def test_one_own_line_outweighs_many_shared_ones_where_it_is():
     shared, own_output = linear(40), np.array([[-0.4, -0.5]])
-    own = Lines(tuple(group[np.newaxis] for group in ASKED), own_output)
+    own = PatternLines(tuple(group[np.newaxis] for group in ASKED), own_output)
     mean = complete(Pattern(shared, own, ASKED)).mean
     assert np.linalg.norm(mean - own_output[0]) < np.linalg.norm(mean - answer())
 
@@ -87,7 +87,7 @@ def test_more_lines_make_it_surer():
 
 def test_outputs_of_another_width_than_the_first_group():
     many = linear(20)
-    other = Lines(many.inputs, np.column_stack([many.outputs, many.outputs[:, 0]]))
+    other = PatternLines(many.inputs, np.column_stack([many.outputs, many.outputs[:, 0]]))
     mean = complete(Pattern(other, none(width=3), ASKED)).mean
     np.testing.assert_allclose(mean[0], mean[2])
     assert mean.shape == (3,)
@@ -102,7 +102,7 @@ def test_degenerate_lines_give_finite_answers(scale, n, equal):
     inputs = tuple(scale * group[order] for group in some.inputs)
     for outputs in (scale * some.outputs[order], np.zeros((n, 2)), 1e-3 * some.outputs):
         for own in (False, True):
-            many = Lines(inputs, outputs)
+            many = PatternLines(inputs, outputs)
             query = tuple(group[0] for group in inputs)
             pattern = Pattern(none(), many, query) if own else Pattern(many, none(), query)
             guess = complete(pattern)
@@ -125,7 +125,7 @@ def test_any_pattern_gives_a_finite_answer(data, shared, own, groups, width):
         return np.array(found).reshape(shape)
 
     def some(n):
-        return Lines(tuple(array(n, 2) for _ in range(groups)), array(n, width))
+        return PatternLines(tuple(array(n, 2) for _ in range(groups)), array(n, width))
 
     guess = complete(Pattern(some(shared), some(own), tuple(array(2) for _ in range(groups))))
     assert guess.mean.shape == (width,)
@@ -161,8 +161,8 @@ def test_the_answer_does_not_depend_on_threads():
 def test_memory_does_not_grow_with_lines_times_lines_times_inputs():
     n, p = 300, 200
     rng = np.random.default_rng(0)
-    many = Lines((rng.normal(size=(n, p)),), rng.normal(size=(n, 2)))
-    empty = Lines((np.empty((0, p)),), np.empty((0, 2)))
+    many = PatternLines((rng.normal(size=(n, p)),), rng.normal(size=(n, 2)))
+    empty = PatternLines((np.empty((0, p)),), np.empty((0, 2)))
     tracemalloc.start()
     complete(Pattern(many, empty, (np.zeros(p),)))
     peak = tracemalloc.get_traced_memory()[1]

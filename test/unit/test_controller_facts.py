@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icpi_ros.ros.arm_ports.controller_facts import (
-    Finding,
+    ControllerFinding,
     ListedController,
     UnknownValue,
     asked_for,
@@ -195,7 +195,7 @@ def test_an_inactive_controller_is_named_with_the_one_that_is_active():
 )
 def test_where_none_is_active_the_usual_ones_are_named(listed, state):
     (found,) = judge_activity(listed, NAME)
-    assert isinstance(found, Finding)
+    assert isinstance(found, ControllerFinding)
     assert f"is {state} " in found.text
     assert "on a UR it is scaled_joint_trajectory_controller or the plain" in found.text
 

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from icpi_benchmarks.lockstep import EPOCH, Arrival, replay, smoothness
+from icpi_benchmarks.stopping.lockstep import EPOCH, Arrival, replay, smoothness
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND

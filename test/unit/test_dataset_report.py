@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks.retrieval import measure
+from icpi_benchmarks.speed.retrieval import measure
 from toy_task import TOY, ToyTask, toy_dataset
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.space import Parameter, ParameterSpace
-from icpi_ros.learn.dataset.coverage import coverage
-from icpi_ros.learn.dataset.dataset import fingerprint, save
+from icpi_ros.learn.dataset.dataset import coverage, fingerprint, save
 from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
 from icpi_ros.tasks import TASKS
 

@@ -8,13 +8,13 @@ from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.perception.camera import Camera, Intrinsics
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.synthetic import draw, expose, overhead, paint, scene
-from icpi_ros.perception.targets import outline, watch
+from icpi_ros.perception.targets import outline, tracked_target
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.camera_target import RED, Contrast, Target
 from icpi_ros.tasks.plane import Plane
 from icpi_ros.tasks.roll import BALL
 from icpi_ros.tasks.slide import PUCK, Slide
+from icpi_ros.testing.synthetic_images import draw, expose, overhead, paint, scene
 
 SIZES = {240: overhead(320, 240), 480: overhead(640, 480)}
 RED_PAINT = (0.9, 0.1, 0.1)
@@ -43,7 +43,7 @@ def found_at(camera, watched, detection):
 
 def errors(camera, task, noise, count=40, seed=0, blur=0.0, target=None):
     """Distances [m] of what is found from the truth; every one must be found."""
-    watched, rng = watch(TASKS.get(task)), np.random.default_rng(seed)
+    watched, rng = tracked_target(TASKS.get(task)), np.random.default_rng(seed)
     target = target or watched.target
     detector, result = Detector(target, camera, watched.plane), []
     for _ in range(count):
@@ -100,7 +100,7 @@ def test_the_tip_of_a_rope_is_found_from_the_side():
     camera = Camera(
         Intrinsics.pinhole(320, 240, np.deg2rad(45.0)), rotation, -rotation @ [0, -4, 0.2]
     )
-    watched, rng = watch(TASKS.get("rope-swing")), np.random.default_rng(0)
+    watched, rng = tracked_target(TASKS.get("rope-swing")), np.random.default_rng(0)
     detector, off = Detector(watched.target, camera, watched.plane), []
     for _ in range(40):
         place = watched.plane.lift(rng.uniform([-0.5, -0.8], [1.2, 1.2]))
@@ -114,7 +114,7 @@ def test_the_tip_of_a_rope_is_found_from_the_side():
 @pytest.mark.parametrize("encoding", ["bgr8", "mono8", "bayer_rggb8", "bayer_gbrg8"])
 @pytest.mark.parametrize("camera", SIZES.values(), ids=["240", "480"])
 def test_every_encoding_gives_the_same_place(encoding, camera):
-    watched, place = watch(TASKS.get("slide")), np.array([0.71, 0.13, 0.01])
+    watched, place = tracked_target(TASKS.get("slide")), np.array([0.71, 0.13, 0.01])
     image = expose(draw(camera, watched.target, watched.plane, place))
     if encoding == "bgr8":
         pixels = np.ascontiguousarray(image[..., ::-1])
@@ -148,7 +148,7 @@ def test_a_bright_ball_is_found_without_colours():
     x=st.floats(0.2, 1.0), y=st.floats(-0.1, 0.6), du=st.floats(-8.0, 8.0), dv=st.floats(-8.0, 8.0)
 )
 def test_a_search_around_a_prediction_finds_the_same(x, y, du, dv):
-    camera, watched = SIZES[240], watch(TASKS.get("roll-gc"))
+    camera, watched = SIZES[240], tracked_target(TASKS.get("roll-gc"))
     place = watched.plane.lift(np.array([x, y]))
     frame = Frame(expose(draw(camera, watched.target, watched.plane, place)), "rgb8")
     detector = Detector(watched.target, camera, watched.plane)
@@ -181,7 +181,7 @@ def blob(image, camera, at, radius, colour=RED_PAINT, stretch=1.0):
 )
 @pytest.mark.parametrize("camera", SIZES.values(), ids=["240", "480"])
 def test_look_alikes_are_not_the_puck(camera, radius, stretch, colour):
-    watched, place = watch(TASKS.get("slide")), np.array([0.6, 0.1, 0.01])
+    watched, place = tracked_target(TASKS.get("slide")), np.array([0.6, 0.1, 0.01])
     image = draw(camera, watched.target, watched.plane, place)
     blob(image, camera, (0.9, 0.4), radius, colour, stretch)
     seen = Detector(watched.target, camera, watched.plane).detect(Frame(expose(image), "rgb8"))
@@ -191,7 +191,11 @@ def test_look_alikes_are_not_the_puck(camera, radius, stretch, colour):
 
 @pytest.mark.parametrize("colour", [(0.55, 0.6, 0.65), (0.05, 0.05, 0.05), (0.2, 0.3, 0.8)])
 def test_a_hidden_part_lowers_the_score_and_raises_the_std(colour):
-    camera, watched, place = SIZES[240], watch(TASKS.get("slide")), np.array([0.6, 0.25, 0.01])
+    camera, watched, place = (
+        SIZES[240],
+        tracked_target(TASKS.get("slide")),
+        np.array([0.6, 0.25, 0.01]),
+    )
     detector = Detector(watched.target, camera, watched.plane)
     last_score, last_std = 1.01, 0.0
     for edge in (-0.033, -0.01, 0.0):
@@ -208,7 +212,11 @@ def test_a_hidden_part_lowers_the_score_and_raises_the_std(colour):
 
 
 def test_motion_blur_lowers_the_score_and_raises_the_std_but_keeps_the_place():
-    camera, watched, place = SIZES[240], watch(TASKS.get("slide")), np.array([0.6, 0.25, 0.01])
+    camera, watched, place = (
+        SIZES[240],
+        tracked_target(TASKS.get("slide")),
+        np.array([0.6, 0.25, 0.01]),
+    )
     image = draw(camera, watched.target, watched.plane, place)
     streak = cv2.filter2D(image, -1, np.full((1, 9), 1.0 / 9.0))
     detector = Detector(watched.target, camera, watched.plane)
@@ -256,7 +264,7 @@ def test_a_wrong_size_a_camera_on_the_table_and_a_wrong_target_are_refused():
 
 
 def test_every_task_has_a_target():
-    assert all(watch(TASKS.get(name)).target.radius > 0.0 for name in TASKS.names())
+    assert all(tracked_target(TASKS.get(name)).target.radius > 0.0 for name in TASKS.names())
 
 
 def test_a_task_without_a_target_says_so():
@@ -264,12 +272,12 @@ def test_a_task_without_a_target_says_so():
         name, camera_target = "unseen", None
 
     with pytest.raises(UsageError, match="task 'unseen' has no camera target: give its class"):
-        watch(Unseen())
+        tracked_target(Unseen())
 
 
 @pytest.mark.parametrize("k1", [-0.6, -1.0])
 def test_a_lens_that_folds_the_image_gives_no_position_where_it_does(k1):
-    ideal, plane = overhead(320, 240), watch(TASKS.get("roll-gc")).plane
+    ideal, plane = overhead(320, 240), tracked_target(TASKS.get("roll-gc")).plane
     bent = np.array([k1, 0.0, 0.0, 0.0, 0.0])
     lens = Intrinsics(320, 240, ideal.intrinsics.matrix, bent)
     camera = Camera(lens, ideal.rotation, ideal.translation)

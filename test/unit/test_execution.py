@@ -13,8 +13,8 @@ from icpi_ros.cli.main import main
 from icpi_ros.core.errors import ExecutionFailed, MotionRefused, StoreError, UsageError
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
-from icpi_ros.evaluate.importing import import_runs
-from icpi_ros.evaluate.physics.sources import from_store
+from icpi_ros.evaluate.dataset_from_runs import import_runs
+from icpi_ros.evaluate.physics.recorded_trials import from_store
 from icpi_ros.learn.dataset.execution import Backend, Execution, arm_hash
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.arm_text import limits_digest
@@ -279,7 +279,7 @@ def continue_with(text):
 @pytest.fixture
 def broken(tmp_path, monkeypatch, capsys):
     """Arguments that were printed after the second of three trials failed, and the store."""
-    from icpi_ros.runs import simulated as simulation
+    from icpi_ros.runs import in_process as simulation
 
     true, calls, store = simulation.rollout, [], tmp_path / "my trials.sqlite"
 
@@ -289,7 +289,7 @@ def broken(tmp_path, monkeypatch, capsys):
             raise MotionRefused("not today")
         return true(*args)
 
-    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", once)
+    monkeypatch.setattr("icpi_ros.runs.in_process.rollout", once)
     given = "run --task slide --improver ridge --trials 3 --in-process --noise 0.001 --store"
     assert main([*given.split(), str(store)]) == 1
     return continue_with(capsys.readouterr().out), store

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import toy
 
-from icpi_ros.learn.executions import Executions
-from icpi_ros.learn.physics_samples import Draws
+from icpi_ros.learn.executions import Executions, PhysicsSamples
 
 GOAL = np.array([0.55, 0.40])
 
@@ -62,7 +61,7 @@ def test_the_draw_with_the_runs_physics_is_the_most_alike():
     data, hits = toy.dataset(), 0
     rng = np.random.default_rng(5)
     for physics in physics_of()[:12]:
-        draws = Draws(data, toy.SPACE, GOAL, toy.MASK)
+        draws = PhysicsSamples(data, toy.SPACE, GOAL, toy.MASK)
         thetas = toy.SPACE.sample(rng, 4)
         found = draws.alike(thetas, toy.endpoint(thetas, physics) - GOAL, count=3)
         assert len(found) == 3

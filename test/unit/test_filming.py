@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks.filming import film
+from icpi_benchmarks.pixels.filming import film
 
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.robots import ARMS
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import CameraSettings
@@ -25,7 +25,7 @@ def test_a_film_is_the_rollout(name, seed):
     world = World(task, arm, physics)
     truth = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
     with SimulatedCamera(
-        world.model, "", CameraSettings(rate=20.0), watch(TASKS.get(name)).target
+        world.model, "", CameraSettings(rate=20.0), tracked_target(TASKS.get(name)).target
     ) as camera:
         made = film(task, arm, physics, theta, camera, world=world, standing=0.31)
         again = film(task, arm, physics, theta, camera, world=world, standing=0.31)
@@ -45,9 +45,11 @@ def test_lost_frames_follow_the_seed_and_the_tracker_finds_the_end():
     arm, physics = ARMS.get(task.arm), task.seeded_physics(3)
     world, theta = World(task, arm, physics), np.array([0.9, 0.1])
     settings = CameraSettings(drop=0.1, latency=0.02)
-    with SimulatedCamera(world.model, "", settings, watch(TASKS.get("slide")).target) as camera:
+    with SimulatedCamera(
+        world.model, "", settings, tracked_target(TASKS.get("slide")).target
+    ) as camera:
         films = [film(task, arm, physics, theta, camera, seed=seed) for seed in (1, 1, 2)]
-        tracker = ImageTracker.of(watch(TASKS.get("slide")), camera.camera)
+        tracker = ImageTracker.of(tracked_target(TASKS.get("slide")), camera.camera)
     stamps = [[stamp for stamp, _ in each.images] for each in films]
     assert stamps[0] == stamps[1] != stamps[2]
     for stamp, image in films[0].images:

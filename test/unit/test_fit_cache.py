@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toy
 
-from icpi_ros.learn.outcome import fit_cache
+from icpi_ros.learn.outcome import fit
 from icpi_ros.learn.outcome.model import _cached, outcome_model
 
 VALUES = np.array([1.0, -2.5, 1e-300])
@@ -12,7 +12,7 @@ VALUES = np.array([1.0, -2.5, 1e-300])
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(fit_cache.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv(fit.FOLDER, str(tmp_path / "cache"))
     return tmp_path / "cache" / "fits"
 
 
@@ -21,75 +21,75 @@ def never():
 
 
 def test_what_was_computed_is_found_again_bit_by_bit(folder):
-    assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
-    assert fit_cache.stored("a", 3, never).tobytes() == VALUES.tobytes()
+    assert fit.stored("a", 3, lambda: VALUES) is VALUES
+    assert fit.stored("a", 3, never).tobytes() == VALUES.tobytes()
     assert [path.name for path in folder.iterdir()] == ["a.npy"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"pickle", b"PK\x03\x04", None])
 def test_a_damaged_file_counts_as_none(folder, damage):
-    fit_cache.stored("a", 3, lambda: VALUES)
+    fit.stored("a", 3, lambda: VALUES)
     content = (folder / "a.npy").read_bytes()
     (folder / "a.npy").write_bytes(content[:-1] if damage is None else damage)
-    assert fit_cache.stored("a", 3, lambda: 2.0 * VALUES).tolist() == (2.0 * VALUES).tolist()
-    assert fit_cache.stored("a", 3, never).tolist() == (2.0 * VALUES).tolist()
+    assert fit.stored("a", 3, lambda: 2.0 * VALUES).tolist() == (2.0 * VALUES).tolist()
+    assert fit.stored("a", 3, never).tolist() == (2.0 * VALUES).tolist()
 
 
 @pytest.mark.parametrize("other", [np.ones(4), np.array([1.0, np.nan, 0.0]), np.ones(3, np.int64)])
 def test_a_vector_of_another_kind_counts_as_none(folder, other):
     folder.mkdir(parents=True)
     np.save(folder / "a.npy", other)
-    assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
+    assert fit.stored("a", 3, lambda: VALUES) is VALUES
 
 
 def test_objects_are_never_unpickled(folder):
     folder.mkdir(parents=True)
     np.save(folder / "a.npy", np.array([never], dtype=object), allow_pickle=True)
-    assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
+    assert fit.stored("a", 3, lambda: VALUES) is VALUES
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv(fit_cache.FOLDER, str(tmp_path / "file"))
-    assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
+    monkeypatch.setenv(fit.FOLDER, str(tmp_path / "file"))
+    assert fit.stored("a", 3, lambda: VALUES) is VALUES
 
 
 def test_a_user_without_a_home_has_no_cache(monkeypatch):
-    monkeypatch.delenv(fit_cache.FOLDER)
+    monkeypatch.delenv(fit.FOLDER)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
     def homeless():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(fit_cache.Path, "home", homeless)
-    assert fit_cache.stored("a", 3, lambda: VALUES) is VALUES
+    monkeypatch.setattr(fit.Path, "home", homeless)
+    assert fit.stored("a", 3, lambda: VALUES) is VALUES
 
 
 def test_a_relative_cache_folder_does_not_count(monkeypatch, tmp_path):
-    monkeypatch.delenv(fit_cache.FOLDER)
+    monkeypatch.delenv(fit.FOLDER)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
-    assert fit_cache.folder() == tmp_path / ".cache/icpi/fits"
+    assert fit.folder() == tmp_path / ".cache/icpi/fits"
 
 
 def test_the_oldest_go(folder, monkeypatch):
-    monkeypatch.setattr(fit_cache, "MAX_FILES", 3)
+    monkeypatch.setattr(fit, "MAX_FILES", 3)
     for number in range(6):
-        fit_cache.stored(f"{number}", 3, lambda: VALUES)
+        fit.stored(f"{number}", 3, lambda: VALUES)
     assert len(list(folder.iterdir())) == 3
-    fit_cache.stored("5", 3, never)
+    fit.stored("5", 3, never)
 
 
 def test_every_array_and_text_counts():
     arrays = (np.arange(4.0), np.arange(4))
     keys = {
-        fit_cache.key_of(arrays),
-        fit_cache.key_of(arrays, "a"),
-        fit_cache.key_of(arrays, "a", "b"),
-        fit_cache.key_of(arrays[::-1]),
-        fit_cache.key_of((arrays[0].reshape(2, 2), arrays[1])),
-        fit_cache.key_of((arrays[0] + 1e-16, arrays[1])),
-        fit_cache.key_of((np.nextafter(arrays[0], 9.0), arrays[1])),
+        fit.key_of(arrays),
+        fit.key_of(arrays, "a"),
+        fit.key_of(arrays, "a", "b"),
+        fit.key_of(arrays[::-1]),
+        fit.key_of((arrays[0].reshape(2, 2), arrays[1])),
+        fit.key_of((arrays[0] + 1e-16, arrays[1])),
+        fit.key_of((np.nextafter(arrays[0], 9.0), arrays[1])),
     }
     assert len(keys) == 7
 

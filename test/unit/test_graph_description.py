@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from careful import CAREFUL
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.arguments import checked
 from icpi_ros.ros.bringup.description import GRAPHS, graph
-from icpi_ros.ros.bringup.protections import CAREFUL
 from icpi_ros.sim.camera_settings import CameraSettings
 
 

@@ -18,10 +18,9 @@ from icpi_ros.core.errors import CompletionFailed, ModelUnavailable
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.random import Random
-from icpi_ros.llm.connect import ModelChoice
-from icpi_ros.llm.probe import require_answer
+from icpi_ros.llm.connect import ModelChoice, require_answer
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.report.run.text import fallback_line
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.store.store import TrialStore
@@ -271,7 +270,7 @@ def test_a_resumed_run_is_checked_too_and_finishes_with_its_model(
     httpserver.expect_ordered_request(MODELS).respond_with_json({}, 401)
     httpserver.expect_ordered_request(MODELS).respond_with_json({}, 404)
     with monkeypatch.context() as patch:
-        patch.setattr("icpi_ros.runs.simulated.rollout", ctrl_c)
+        patch.setattr("icpi_ros.runs.in_process.rollout", ctrl_c)
         code, out, _ = icpi(
             "--in-process", "--improver", "llm", "--model", "toy", "--trials", 2,
             "--base-url", httpserver.url_for("/v1"),
@@ -293,7 +292,7 @@ def ctrl_c(*args, **options):
 
 
 @pytest.mark.parametrize(
-    "where", ["icpi_ros.runs.simulated.rollout", "icpi_ros.runs.proposing.Proposer.propose"]
+    "where", ["icpi_ros.runs.in_process.rollout", "icpi_ros.runs.proposals.Proposer.propose"]
 )
 def test_in_process_it_prints_the_run_and_how_to_go_on(icpi, store, monkeypatch, where):
     monkeypatch.setattr(where, ctrl_c)

@@ -9,9 +9,9 @@ from recorded_trials import FRICTION, MASS, PHYSICS, THETAS, TILT, recorded
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.evaluate.physics.estimate import estimate_of
-from icpi_ros.evaluate.physics.fit import Effort, fit
+from icpi_ros.evaluate.physics.fit import FitEffort, fit
 from icpi_ros.evaluate.physics.physics_file import load, save
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.belief import Belief
 from icpi_ros.tasks.roll import ROLL_GC
@@ -20,8 +20,8 @@ from icpi_ros.tasks.slide import SLIDE, SLIDE_GC
 
 pytestmark = pytest.mark.slow
 
-COARSE = Effort(screened=8, starts=1, evaluations=3, rounds=2)
-QUICK = Effort(screened=4, starts=1, evaluations=3, rounds=1)
+COARSE = FitEffort(screened=8, starts=1, evaluations=3, rounds=2)
+QUICK = FitEffort(screened=4, starts=1, evaluations=3, rounds=1)
 SPAN = SLIDE.physics_space.upper - SLIDE.physics_space.lower
 
 
@@ -65,7 +65,7 @@ def test_what_the_trials_do_not_depend_on_is_called_unknown(plain):
 
 
 def test_the_same_seed_gives_the_same_whatever_the_threads():
-    trials, effort = recorded(thetas=THETAS[:1]), Effort(2, 1, 2, 1)
+    trials, effort = recorded(thetas=THETAS[:1]), FitEffort(2, 1, 2, 1)
     one, two = (fit(SLIDE, UR5E, trials, 0, effort, threads) for threads in (1, 2))
     np.testing.assert_array_equal(one.scaled, two.scaled)
     np.testing.assert_array_equal(one.covariance, two.covariance)
@@ -158,17 +158,17 @@ def test_draws_are_spread_like_the_belief_and_stay_in_the_range():
 
 
 def test_a_data_set_plan_draws_around_the_estimate():
-    plan = Plan(examples=20, draws=2, around=believed(0.02))
+    plan = DatasetPlan(examples=20, draws=2, around=believed(0.02))
     plan.check(SLIDE_GC, k=20)
     drawn = plan.sample_physics(SLIDE_GC, np.random.default_rng(0))
     assert np.all(np.abs(drawn - PHYSICS) < 0.1 * SPAN)
     assert plan.as_dict(SLIDE)["around"]["mean"] == PHYSICS.tolist()
     assert "--physics-file physics.yaml" in plan.command(SLIDE)
-    assert "around" not in Plan().as_dict(SLIDE)
+    assert "around" not in DatasetPlan().as_dict(SLIDE)
 
 
 def test_a_data_set_plan_refuses_what_contradicts_the_estimate():
     with pytest.raises(InvalidValue, match="leave out --physics"):
-        Plan(around=believed(0.02), physics="shifted")
+        DatasetPlan(around=believed(0.02), physics="shifted")
     with pytest.raises(InvalidValue, match="of task slide"):
-        Plan(around=believed(0.02)).check(ROPE_SWING, k=20)
+        DatasetPlan(around=believed(0.02)).check(ROPE_SWING, k=20)

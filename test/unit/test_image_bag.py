@@ -12,7 +12,7 @@ from rosbags.typesys import Stores, get_typestore
 from icpi_ros.bags.samples import ImageBag
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import InvalidValue, UsageError
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.world import load_model
@@ -144,7 +144,9 @@ def filmed(tmp_path_factory):
     model = load_model(task, task.seeded_physics(0))
     data, messages = mujoco.MjData(model), []
     start = model.jnt_qposadr[model.body_jntadr[model.body(task.object_body).id]]
-    with SimulatedCamera(model, "", CameraSettings(), watch(TASKS.get("slide")).target) as camera:
+    with SimulatedCamera(
+        model, "", CameraSettings(), tracked_target(TASKS.get("slide")).target
+    ) as camera:
         lens = camera.camera.intrinsics
         for n in range(12):
             data.qpos[start : start + 2] = [0.6, 0.02 * n]

@@ -8,7 +8,7 @@ from toy_task import TOY
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, InvalidValue
 from icpi_ros.core.types import ObjectTrajectory, Proposal, Trial, TrialStatus
-from icpi_ros.evaluate.importing import import_runs
+from icpi_ros.evaluate.dataset_from_runs import import_runs
 from icpi_ros.learn.dataset.dataset import load, save
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.runs.store.store import TrialStore, UnknownRun

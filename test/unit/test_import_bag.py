@@ -8,7 +8,7 @@ from run_bag import messages, run_bag, simulate
 from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError
-from icpi_ros.evaluate.examples import import_bags
+from icpi_ros.evaluate.dataset_from_bags import import_bags
 from icpi_ros.learn.dataset.dataset import load, shipped
 from icpi_ros.tasks import TASKS
 

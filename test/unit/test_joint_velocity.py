@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from icpi_ros.robots import ARMS
-from icpi_ros.ros.arm_ports.joint_continuity import BELIEVED_AGAIN, SIMULATED_LEAP, Continuity
-from icpi_ros.ros.arm_ports.joint_velocity import MIN_RATE, SPAN, Differentiator
+from icpi_ros.ros.arm_ports.joint_history import (
+    BELIEVED_AGAIN,
+    MIN_RATE,
+    SIMULATED_LEAP,
+    SPAN,
+    Continuity,
+    Differentiator,
+)
 
 ARM = ARMS.get("ur5e")
 NS = 1_000_000_000
@@ -44,7 +50,7 @@ def test_noise_of_an_encoder_is_far_below_the_speed_at_which_an_arm_stands(rate)
     found = slopes(rate, lambda t: np.zeros(6), 10.0, NOISE, rng)
     known = [slope for _, slope in found if slope is not None]
     assert np.std([slope.qd for slope in known]) < 0.003
-    assert max(slope.spread.max() for slope in known) < 0.02 * SPAN  # all of them stand
+    assert max(slope.extent.max() for slope in known) < 0.02 * SPAN  # all of them stand
 
 
 def test_the_estimate_lags_by_half_the_span():
@@ -57,7 +63,7 @@ def test_a_turning_point_is_no_standstill():
     found = slopes(100.0, lambda t: 0.2 * np.cos(4.0 * (t - 0.5)))
     turning = min((s for _, s in found if s is not None), key=lambda s: abs(s.qd[0]))
     assert abs(turning.qd[0]) < 0.02
-    assert turning.spread[0] > 0.02 * SPAN
+    assert turning.extent[0] > 0.02 * SPAN
 
 
 def test_a_clock_that_goes_back_begins_anew():

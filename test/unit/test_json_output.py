@@ -177,7 +177,7 @@ def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
             raise KeyboardInterrupt
         return rollout(*args, **options)
 
-    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", second_is_interrupted)
+    monkeypatch.setattr("icpi_ros.runs.in_process.rollout", second_is_interrupted)
     code, out, err = icpi(
         capsys, "run", "--task", "slide", "--in-process", "--trials", 3, "--improver", "ridge",
         "--store", tmp_path / "t.sqlite", "--json", file if target == "FILE" else "-",
@@ -190,14 +190,14 @@ def test_an_interrupted_run_writes_what_it_has_and_says_how_to_go_on(
 
 
 def test_an_interrupted_benchmark_writes_the_finished_instances(tmp_path, monkeypatch, capsys):
-    on_unit = sys.modules["icpi_benchmarks.cli.main"]._Display.on_unit
+    on_cell = sys.modules["icpi_benchmarks.cli.main"]._Display.on_cell
 
     def interrupted(self, progress):
-        on_unit(self, progress)
+        on_cell(self, progress)
         if progress.done == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("icpi_benchmarks.cli.main._Display.on_unit", interrupted)
+    monkeypatch.setattr("icpi_benchmarks.cli.main._Display.on_cell", interrupted)
     code, out, err = icpi(
         capsys, "bench", "--tasks", "slide", "--improvers", "random", "--workers", 1,
         "--instances", 3, "--trials", 2, "--json",

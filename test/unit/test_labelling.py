@@ -11,9 +11,8 @@ from toy_task import TOY
 from icpi_ros.core.errors import DatasetError, InvalidValue
 from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.learn.building import search as search_module
-from icpi_ros.learn.building.build import build
-from icpi_ros.learn.building.labelling import label_draw
-from icpi_ros.learn.building.plan import Plan
+from icpi_ros.learn.building.build import build, label_draw
+from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import SimulationUnstable
@@ -31,7 +30,7 @@ def unstable_above(monkeypatch, speed):
 
 @pytest.mark.slow
 def test_search_solves_slide_well_below_a_millimetre():
-    plan = Plan(examples=8, draws=1, seed=5)
+    plan = DatasetPlan(examples=8, draws=1, seed=5)
     part = label_draw(SLIDE, UR5E, plan, 0)
     assert len(part) == 8
     assert part.label_cost.max() < 0.0008
@@ -46,10 +45,10 @@ def test_search_solves_slide_well_below_a_millimetre():
 
 
 def test_several_goals_share_the_rollouts_of_a_draw(toy_world):
-    part = label_draw(PUSHING_GOALS, UR5E, Plan(examples=20, draws=2), 1)
+    part = label_draw(PUSHING_GOALS, UR5E, DatasetPlan(examples=20, draws=2), 1)
     assert len(np.unique(part.goal, axis=0)) == 5
     assert part.group.tolist() == [1] * 10
-    assert part.label_cost.max() < search_module.SOLVED
+    assert part.label_cost.max() < search_module.SOLVED_COST
     assert part.provenance["rollouts"] < 256 + 5 * 60
     solved = part.theta + part.dtheta
     for x in part.goal[:, 0]:
@@ -57,7 +56,7 @@ def test_several_goals_share_the_rollouts_of_a_draw(toy_world):
 
 
 def test_hindsight_labels_are_exact(toy_world):
-    data = build(PUSHING, UR5E, Plan("hindsight", examples=30, draws=3))
+    data = build(PUSHING, UR5E, DatasetPlan("hindsight", examples=30, draws=3))
     assert len(data) == 30
     assert data.label_cost.max() == 0.0
     np.testing.assert_allclose(data.cost, np.linalg.norm(data.error, axis=1))
@@ -75,12 +74,12 @@ def test_hindsight_for_slide_reads_the_goal_off_the_outcome():
 
 def test_a_task_without_hindsight_goals_says_so(toy_world):
     with pytest.raises(DatasetError, match=r"toy-push has no hindsight labels.*brute-force"):
-        label_draw(TOY, UR5E, Plan("hindsight", examples=4, draws=1), 0)
+        label_draw(TOY, UR5E, DatasetPlan("hindsight", examples=4, draws=1), 0)
 
 
 def test_label_noise_changes_dtheta_only_by_what_was_asked_for(toy_world):
-    clean = build(PUSHING, UR5E, Plan(examples=400, draws=4))
-    noisy = build(PUSHING, UR5E, Plan(examples=400, draws=4, label_noise=0.1))
+    clean = build(PUSHING, UR5E, DatasetPlan(examples=400, draws=4))
+    noisy = build(PUSHING, UR5E, DatasetPlan(examples=400, draws=4, label_noise=0.1))
     np.testing.assert_array_equal(clean.theta, noisy.theta)
     np.testing.assert_array_equal(clean.error, noisy.error)
     noise = (noisy.dtheta - clean.dtheta) / PUSHING.space.half_range
@@ -89,14 +88,14 @@ def test_label_noise_changes_dtheta_only_by_what_was_asked_for(toy_world):
 
 
 def test_shifted_physics_lie_outside_the_documented_range():
-    plan = Plan(physics="shifted")
+    plan = DatasetPlan(physics="shifted")
     drawn = [plan.sample_physics(PUSHING, plan.rng(n)) for n in range(50)]
     assert not any(PUSHING.physics_space.contains(p) for p in drawn)
     assert all(PUSHING.shifted_space.contains(p) for p in drawn)
 
 
 def test_narrower_ranges_are_kept_to(toy_world):
-    plan = Plan(physics_range={"grip": (0.5, 0.51)}, goal_range={"y": (0.4, 0.4)})
+    plan = DatasetPlan(physics_range={"grip": (0.5, 0.51)}, goal_range={"y": (0.4, 0.4)})
     drawn = [plan.sample_physics(PUSHING_GOALS, plan.rng(n))[0] for n in range(50)]
     assert 0.5 <= min(drawn) < max(drawn) <= 0.51
     goals = plan.sample_goals(PUSHING_GOALS, plan.rng(0))
@@ -109,7 +108,9 @@ def test_narrower_ranges_are_kept_to(toy_world):
 
 def test_unstable_rollouts_are_dropped_and_counted(monkeypatch):
     unstable_above(monkeypatch, 1.4)
-    data = build(PUSHING, UR5E, Plan(examples=40, draws=4, physics_range={"grip": (0.6, 0.8)}))
+    data = build(
+        PUSHING, UR5E, DatasetPlan(examples=40, draws=4, physics_range={"grip": (0.6, 0.8)})
+    )
     counts = data.provenance["counts"]
     assert len(data) == 40
     assert data.theta[:, 0].max() <= 1.4
@@ -119,14 +120,14 @@ def test_unstable_rollouts_are_dropped_and_counted(monkeypatch):
 
 def test_examples_that_could_not_be_made_are_missing_not_invented(monkeypatch):
     unstable_above(monkeypatch, 0.51)  # about 3 of 256 remain
-    data = build(PUSHING, UR5E, Plan(examples=40, draws=1))
+    data = build(PUSHING, UR5E, DatasetPlan(examples=40, draws=1))
     assert data.provenance["counts"]["missing"] == 40 - len(data) > 0
 
 
 def test_nothing_at_all_is_a_clear_error(monkeypatch):
     unstable_above(monkeypatch, 0.0)
     with pytest.raises(DatasetError, match=r"no example: all \d+ rollouts were dropped"):
-        build(PUSHING, UR5E, Plan(examples=2, draws=1))
+        build(PUSHING, UR5E, DatasetPlan(examples=2, draws=1))
 
 
 class Diverging(Slide):
@@ -161,13 +162,25 @@ def test_an_object_that_was_not_seen_is_dropped(monkeypatch):
 # --- plans that cannot be built -----------------------------------------------------------------
 
 BAD = {
-    "more draws than examples": (Plan, {"examples": 5, "draws": 6}, "draws = 6 does not fit"),
-    "no draws": (Plan, {"draws": 0}, "draws = 0"),
-    "more than there are": (Plan, {"examples": 1000, "draws": 1}, "at most 256 examples"),
-    "unknown label": (Plan, {"label": "guess"}, "unknown label 'guess': choose one of brute"),
-    "unknown physics": (Plan, {"physics": "moon"}, "unknown physics 'moon'"),
-    "noise": (Plan, {"label_noise": float("nan")}, "label noise = nan"),
-    "goals of hindsight": (Plan, {"label": "hindsight", "goals_per_draw": 2}, "with hindsight"),
+    "more draws than examples": (
+        DatasetPlan,
+        {"examples": 5, "draws": 6},
+        "draws = 6 does not fit",
+    ),
+    "no draws": (DatasetPlan, {"draws": 0}, "draws = 0"),
+    "more than there are": (DatasetPlan, {"examples": 1000, "draws": 1}, "at most 256 examples"),
+    "unknown label": (
+        DatasetPlan,
+        {"label": "guess"},
+        "unknown label 'guess': choose one of brute",
+    ),
+    "unknown physics": (DatasetPlan, {"physics": "moon"}, "unknown physics 'moon'"),
+    "noise": (DatasetPlan, {"label_noise": float("nan")}, "label noise = nan"),
+    "goals of hindsight": (
+        DatasetPlan,
+        {"label": "hindsight", "goals_per_draw": 2},
+        "with hindsight",
+    ),
     "too few": ({"examples": 19, "draws": 1}, "examples = 19 is fewer than the k = 20"),
     "unknown name": ({"physics_range": {"mass": (1, 2)}}, "has no 'mass': it has grip"),
     "reversed": ({"physics_range": {"grip": (0.7, 0.6)}}, "grip = 0.7 to 0.6 is empty"),
@@ -183,4 +196,4 @@ BAD = {
 def test_plans_that_cannot_be_built(case):
     options, message = case[-2:]
     with pytest.raises(InvalidValue, match=message):
-        Plan(**options).check(PUSHING, k=20)
+        DatasetPlan(**options).check(PUSHING, k=20)

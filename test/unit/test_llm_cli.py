@@ -9,9 +9,9 @@ from http_models import KEY, PATH
 from werkzeug import Response
 
 from icpi_ros.cli.main import main
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.runs.store.store import TrialStore
 
 
@@ -21,7 +21,7 @@ def environment(monkeypatch, tmp_path):
     monkeypatch.setenv("ICPI_STORE", str(tmp_path / "trials.sqlite"))
     for name in ("OPENAI_BASE_URL", "ICPI_MODEL", "ICPI_MODELS"):
         monkeypatch.delenv(name, raising=False)
-    experience().forget()
+    working_formats().forget()
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ BAD = {
          "max_money=1", "--in-process"],
         "a budget of money needs the price of model toy",
     ),
-    "nobody listens": (
+    "no server listens": (
         ["bench", "--improvers", "llm:base_url=http://127.0.0.1:9/v1", "--instances", "1"],
-        "nobody listens at 127.0.0.1:9, start `icpi serve` first",
+        "no server listens at 127.0.0.1:9, start `icpi serve` first",
     ),
 }  # fmt: skip
 

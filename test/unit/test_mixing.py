@@ -20,11 +20,11 @@ from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
-from icpi_ros.evaluate.evaluate import evaluate
-from icpi_ros.evaluate.examples import import_bags
-from icpi_ros.evaluate.importing import import_runs, together
-from icpi_ros.evaluate.physics.sources import from_bag, from_store
-from icpi_ros.evaluate.request import Request
+from icpi_ros.evaluate.dataset_from_bags import import_bags
+from icpi_ros.evaluate.dataset_from_runs import import_runs, together
+from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.dataset.dataset import check_arm, load, save, shipped
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.learn.dataset.mixing import ArmId, distinct, two_arms, two_ways
@@ -263,19 +263,21 @@ def test_an_arm_whose_file_is_gone_is_another_one_than_ours(recorded, tmp_path):
     with pytest.raises(DatasetError, match=r"run one .* with ur5e and run two .* with gone"):
         import_bags([ours, gone], recorded.task)
     with pytest.raises(DatasetError, match="the data set is of arm ur5e, not of gone"):
-        evaluate(gone, Request(improvers=("random",)))
+        evaluate(gone, EvaluationRequest(improvers=("random",)))
 
 
 def test_an_offline_comparison_is_with_the_recorded_arm(recorded, tmp_path):
     told = bag(tmp_path / "a", recorded, arm="fr3", backend="real_graph")
     with pytest.raises(DatasetError, match="the data set is of arm ur5e, not of fr3"):
-        evaluate(told, Request(improvers=("random",)))
+        evaluate(told, EvaluationRequest(improvers=("random",)))
     own = replace(shipped(recorded.task), arms=(ArmId("fr3"),))
-    assert not any("mixed" in line for line in evaluate(told, Request(dataset=own)).skipped)
-    found = evaluate(told, Request(improvers=("random",), mix=True))
+    assert not any(
+        "mixed" in line for line in evaluate(told, EvaluationRequest(dataset=own)).skipped
+    )
+    found = evaluate(told, EvaluationRequest(improvers=("random",), mix=True))
     assert "mixed on purpose: examples of ur5e, trials of fr3" in found.skipped
     meant = bag(tmp_path / "b", recorded, arm="fr3", mix=True)
-    assert evaluate(meant, Request(improvers=("random",))).runs
+    assert evaluate(meant, EvaluationRequest(improvers=("random",))).runs
     assert from_bag(tmp_path / "a").arms == (ArmId("fr3"),)
 
 

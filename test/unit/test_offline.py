@@ -10,8 +10,8 @@ from run_bag import messages, run_bag, simulate
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
-from icpi_ros.evaluate.evaluate import evaluate
-from icpi_ros.evaluate.request import Request
+from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.tasks import TASKS
 
 IMPROVER = "ridge-hindsight"
@@ -103,7 +103,8 @@ def test_speed_and_memory_are_told(report):
 
 def test_another_seed_gives_other_proposals_of_a_random_improver(bag):
     one, other = (
-        evaluate(Bag(bag), Request(improvers=("random",), seed=seed)).runs[0] for seed in (1, 2)
+        evaluate(Bag(bag), EvaluationRequest(improvers=("random",), seed=seed)).runs[0]
+        for seed in (1, 2)
     )
     assert one.run.settings.seed_from == "given"
     thetas = [[p.theta for p in r.answers["random"].proposed] for r in (one, other)]
@@ -111,10 +112,10 @@ def test_another_seed_gives_other_proposals_of_a_random_improver(bag):
 
 
 def test_the_estimate_of_an_executed_theta_for_its_own_goal_is_its_cost(run):
-    from icpi_ros.evaluate.outcomes import Outcomes
+    from icpi_ros.evaluate.outcomes import OutcomeEstimator
 
     executed = run.trials
-    outcomes = Outcomes(run.task, executed, None)
+    outcomes = OutcomeEstimator(run.task, executed, None)
     found = outcomes.estimate(run.goal, [trial.theta for trial in executed])
     assert [e.cost for e in found] == [pytest.approx(t.cost) for t in run.trials]
     assert {e.kind for e in found} == {"measured"}
@@ -127,11 +128,11 @@ def test_the_estimate_of_an_executed_theta_for_its_own_goal_is_its_cost(run):
 def test_two_runs_are_told_apart_and_ranked_together(tmp_path, run, bag):
     other = simulate(tmp_path, improver="random", trials=3, seed=8)
     both = run_bag(tmp_path / "both", run, other)
-    found = evaluate(Bag(both), Request(improvers=("knn", "random"), pairs=2))
+    found = evaluate(Bag(both), EvaluationRequest(improvers=("knn", "random"), pairs=2))
     assert [one.run.run_id for one in found.runs] == [run.run_id, other.run_id]
     assert [one.run.settings.seed for one in found.runs] == [3, 8]
     assert {place.instances for place in found.ranking} == {3 + 3 + 2 + 2 + 2 + 2}
-    alone = evaluate(Bag(both), Request(run_id=other.run_id))
+    alone = evaluate(Bag(both), EvaluationRequest(run_id=other.run_id))
     assert [one.run.run_id for one in alone.runs] == [other.run_id]
     assert alone.runs[0].answers["random"].proposed[0].same is True
 
@@ -142,7 +143,7 @@ def test_a_clock_that_starts_again_does_not_mix_runs(tmp_path, run):
     again = [(t, k, ns + 1, m) for t, k, ns, m in messages(other, begin=5 * SECOND)]
     late = first[-1][2]
     shifted = [(t, k, ns + late, m) for t, k, ns, m in again]  # recorded after the first one
-    found = evaluate(Bag(write(tmp_path / "bag", first + shifted)), Request())
+    found = evaluate(Bag(write(tmp_path / "bag", first + shifted)), EvaluationRequest())
     for one in found.runs:
         assert len(one.seen) == len(run.trials)
         assert max(d.most for d in one.differences.values()) < 1e-9
@@ -150,7 +151,7 @@ def test_a_clock_that_starts_again_does_not_mix_runs(tmp_path, run):
 
 def test_a_bag_without_poses_is_evaluated_from_what_was_recorded(tmp_path, run):
     kept = [m for m in messages(run) if m[0] != "/object_pose"]
-    found = evaluate(Bag(write(tmp_path / "bag", kept)), Request())
+    found = evaluate(Bag(write(tmp_path / "bag", kept)), EvaluationRequest())
     assert found.source is None
     assert any("neither poses nor images" in line for line in found.skipped)
     assert [p.same for p in found.runs[0].answers[IMPROVER].proposed] == [True] * 3
@@ -158,7 +159,7 @@ def test_a_bag_without_poses_is_evaluated_from_what_was_recorded(tmp_path, run):
 
 def test_a_bag_without_paths_is_evaluated_from_its_poses(tmp_path, run):
     kept = [m for m in messages(run) if m[0] != "/object_trajectory"]
-    (one,) = evaluate(Bag(write(tmp_path / "bag", kept)), Request()).runs
+    (one,) = evaluate(Bag(write(tmp_path / "bag", kept)), EvaluationRequest()).runs
     assert [p.same for p in one.answers[IMPROVER].proposed] == [True] * 3
     assert {e.kind for e in one.answers[IMPROVER].estimates} == {"measured"}
     assert all(d.samples == 0 and d.cost == pytest.approx(d.recorded_cost)
@@ -171,7 +172,7 @@ def test_workers_say_the_same(bag):
 
     names = ("knn", "random")
     alone, shared = (
-        evaluate(Bag(bag), Request(improvers=names, pairs=1, workers=Workers(count)))
+        evaluate(Bag(bag), EvaluationRequest(improvers=names, pairs=1, workers=Workers(count)))
         for count in (1, 2)
     )
     assert alone.ranking == shared.ranking
@@ -228,7 +229,7 @@ def test_a_run_of_an_unknown_task_is_skipped_and_said(tmp_path, run):
     for _, kind, _, message in strange:
         if kind == "Trial":
             message.task = "juggle"
-    found = evaluate(Bag(write(tmp_path / "bag", good + strange)), Request())
+    found = evaluate(Bag(write(tmp_path / "bag", good + strange)), EvaluationRequest())
     assert [one.run.run_id for one in found.runs] == [run.run_id]
     assert any("run strange is skipped: unknown task 'juggle'" in line for line in found.skipped)
 
@@ -237,7 +238,7 @@ def test_a_failed_trial_is_no_history_but_has_a_proposal(tmp_path, run):
     told = messages(run)
     last = [message for _, kind, _, message in told if kind == "Trial"][-1]
     last.status, last.error, last.cost = "failed", np.zeros(0), float("nan")
-    (one,) = evaluate(Bag(write(tmp_path / "bag", told)), Request()).runs
+    (one,) = evaluate(Bag(write(tmp_path / "bag", told)), EvaluationRequest()).runs
     proposed = one.answers[IMPROVER].proposed
     assert [p.number for p in proposed] == [1, 2, 3]
     assert [p.same for p in proposed] == [True] * 3
@@ -246,8 +247,8 @@ def test_a_failed_trial_is_no_history_but_has_a_proposal(tmp_path, run):
 
 def test_a_recorded_largest_step_holds_offline(tmp_path, run):
     """The proposals of a run are within the step that its graph allowed."""
-    free = evaluate(Bag(run_bag(tmp_path / "free", run)), Request()).runs[0]
-    bound = evaluate(Bag(tmp_path / "free"), Request(max_step=0.05)).runs[0]
+    free = evaluate(Bag(run_bag(tmp_path / "free", run)), EvaluationRequest()).runs[0]
+    bound = evaluate(Bag(tmp_path / "free"), EvaluationRequest(max_step=0.05)).runs[0]
     span = 2.0 * TASKS.get("slide-gc").space.half_range
     steps = [
         np.abs(p.theta - run.trials[0].theta).max() for p in bound.answers[IMPROVER].proposed[:1]
@@ -262,7 +263,7 @@ def test_recorded_options_are_named_not_taken(tmp_path, run):
     values = {"node": "/policy_improver", "parameters": {"options": '{"k": 3}'}}
     said = make("std_msgs/msg/String", data=json.dumps(values))
     told = [("/recorded_parameters", "String", START, said), *messages(run)]
-    found = evaluate(Bag(write(tmp_path / "bag", told)), Request())
+    found = evaluate(Bag(write(tmp_path / "bag", told)), EvaluationRequest())
     assert any('made with the options {"k": 3}: give them' in line for line in found.skipped)
 
 
@@ -279,7 +280,7 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
 def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     from icpi_ros.bags.trials import RecordedTrial
     from icpi_ros.core.types import Proposal, Trial, TrialOrigin, TrialStatus
-    from icpi_ros.evaluate.runs import find_seed, group
+    from icpi_ros.evaluate.recorded_runs import find_seed, group
 
     task = run.task
     draws = task.space.sample(np.random.default_rng([17, 0]), 3)
@@ -293,7 +294,7 @@ def test_a_first_attempt_after_impossible_draws_still_tells_the_seed(run):
     assert find_seed(found) == 17
     moved = replace(trial.trial, theta=draws[2] + 1e-9)
     (other,) = group([replace(trial, trial=moved)]).runs
-    assert find_seed(other, most=100) is None
+    assert find_seed(other, max_seeds=100) is None
 
 
 def blank_images(run, encoding="rgb8"):
@@ -315,7 +316,7 @@ def blank_images(run, encoding="rgb8"):
 
 
 def test_images_without_camera_info_are_not_used_and_it_says_so(tmp_path, run):
-    found = evaluate(Bag(write(tmp_path / "bag", blank_images(run))), Request())
+    found = evaluate(Bag(write(tmp_path / "bag", blank_images(run))), EvaluationRequest())
     assert found.source == "camera"
     assert any("images without camera_info are not used" in line for line in found.skipped)
     (one,) = found.runs
@@ -327,14 +328,14 @@ def test_images_without_camera_info_are_not_used_and_it_says_so(tmp_path, run):
 
 def test_images_that_cannot_be_decoded_are_skipped_and_said(tmp_path, run):
     bag = write(tmp_path / "bag", blank_images(run, encoding="strange"))
-    found = evaluate(Bag(bag), Request())
+    found = evaluate(Bag(bag), EvaluationRequest())
     assert any("an image is skipped" in line and "strange" in line for line in found.skipped)
 
 
 def test_topics_of_other_names_need_a_mapping(tmp_path, run):
     renamed = [(t.replace("/object_pose", "/vicon/puck"), *rest) for t, *rest in messages(run)]
     bag = write(tmp_path / "bag", renamed)
-    assert evaluate(Bag(bag), Request()).source is None
+    assert evaluate(Bag(bag), EvaluationRequest()).source is None
     mapping = tmp_path / "topics.yaml"
     mapping.write_text("object_pose: /vicon/puck\n", encoding="utf-8")
     out = tmp_path / "found.json"

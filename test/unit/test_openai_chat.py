@@ -15,12 +15,12 @@ import pytest
 from http_models import KEY, MESSAGES, PATH, ask
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client import failures
+from icpi_ros.llm.client import responses
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
-from icpi_ros.llm.client.replies import read_reply
+from icpi_ros.llm.client.responses import read_reply
 
 SLACK = 60.0
 """What a busy machine may add to a deadline [s]."""
@@ -32,8 +32,8 @@ def quick_and_isolated(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("OPENAI_BASE_URL", "ICPI_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.02)
-    experience().forget()
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
+    working_formats().forget()
 
 
 @pytest.fixture
@@ -371,18 +371,18 @@ def test_works_inside_a_running_event_loop(chat, httpserver):
     [(None, None), ("2", 2.0), ("-3", 0.0), ("soon", None), ("inf", None), ("nan", None)],
 )
 def test_retry_after_header(value, seconds):
-    assert failures.read_retry_after(value) == seconds
+    assert responses.read_retry_after(value) == seconds
 
 
 def test_retry_after_date():
-    assert failures.read_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert failures.read_retry_after("Wed, 21 Oct 2099 07:28:00 GMT") > 1e8
+    assert responses.read_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert responses.read_retry_after("Wed, 21 Oct 2099 07:28:00 GMT") > 1e8
 
 
 def test_pauses_grow_and_are_bounded(monkeypatch):
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.5)
-    assert all(0.25 <= failures.pause(0, None) <= 0.5 for _ in range(100))
-    assert all(4.0 <= failures.pause(30, None) <= 8.0 for _ in range(100))
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.5)
+    assert all(0.25 <= responses.pause(0, None) <= 0.5 for _ in range(100))
+    assert all(4.0 <= responses.pause(30, None) <= 8.0 for _ in range(100))
 
 
 @pytest.mark.parametrize(

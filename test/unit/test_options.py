@@ -11,19 +11,18 @@ import pytest
 import toy
 from hypothesis import example, given
 from hypothesis import strategies as st
-from icpi_benchmarks.oracles import ORACLES
-from icpi_benchmarks.tuning import studies
+from icpi_benchmarks.contest.oracles import ORACLES
+from icpi_benchmarks.contest.tuning import studies
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import Proposal
-from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.options import fixed, option, options_of, read_options
-from icpi_ros.improvers.shared import check_shared
 from icpi_ros.improvers.table import markdown
 from icpi_ros.ros.bringup.files import checked_graph
-from icpi_ros.runs.proposing import Proposer
+from icpi_ros.runs.proposals import Proposer
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "improvers.md"
 KINDS = {**{n: IMPROVERS.get(n) for n in IMPROVERS}, **{n: ORACLES.get(n) for n in ORACLES}}

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks import tuning
+from icpi_benchmarks.contest import tuning
+from icpi_benchmarks.contest.oracles import ORACLES, Oracle
 from icpi_benchmarks.instances import draw_instance
-from icpi_benchmarks.oracles import ORACLES, Oracle
+from icpi_benchmarks.program import run_program
 
 from icpi_ros.core.errors import ExecutionFailed, InvalidValue
 from icpi_ros.core.types import Outcome
@@ -110,16 +111,13 @@ def test_unstable_physics_end_in_one_clear_line(monkeypatch):
         oracle.propose(history, np.random.default_rng(0))
 
 
-def test_every_study_can_be_run(capsys, monkeypatch):
+def test_every_study_can_be_run(capsys):
     for name, study in tuning.studies().items():
         entrants = study.entrants(one_by_one=True)
         assert len({entrant.label for entrant in entrants}) == len(entrants) > 1, name
         assert entrants[0].label == "as it is"
-    monkeypatch.setattr(
-        "sys.argv",
-        ["tuning", "knn-copy", "--all", "--tasks=slide", "--instances=2", "--trials=2"],
-    )
-    tuning.main()
+    words = ["knn-copy", "--all", "--tasks=slide", "--instances=2", "--trials=2"]
+    assert run_program(tuning, words) == 0
     text = capsys.readouterr().out
     assert text.count("from_best=True") == 2
     assert "slide, 2 training draws" in text

@@ -202,7 +202,7 @@ def test_far_surprise_does_not_tie_the_run_to_its_start(data):
 
 
 def test_a_search_step_that_is_too_long_is_refused_instead_of_overflowing():
-    from icpi_ros.learn.outcome.fit import FARTHEST, Rows, _Objective
+    from icpi_ros.learn.outcome.fit import MAX_LOG_SCALE, Rows, _Objective
 
     inputs = np.linspace(-1.0, 1.0, 6)[:, np.newaxis]
     rows = Rows(inputs, inputs.copy(), np.zeros(6, dtype=np.int64), np.zeros(6, dtype=bool), 1)
@@ -212,4 +212,4 @@ def test_a_search_step_that_is_too_long_is_refused_instead_of_overflowing():
     values[5] = -400.0  # its square would be zero, and something is divided by it
     value, gradient = objective(values)
     assert (value, np.abs(gradient).max()) == (1e12, 0.0)
-    assert abs(values[5]) > FARTHEST
+    assert abs(values[5]) > MAX_LOG_SCALE

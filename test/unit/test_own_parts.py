@@ -145,7 +145,7 @@ def test_the_command_that_goes_on_has_the_plugins(folder, icpi, monkeypatch):
     store = folder[0] / "interrupted.sqlite"
     given = ("--in-process", "--trials", 2, "--store", store)
     with monkeypatch.context() as patch:
-        patch.setattr("icpi_ros.runs.simulated.rollout", lost)
+        patch.setattr("icpi_ros.runs.in_process.rollout", lost)
         told = icpi("run", "--task", "push", "--improver", "nearby", *given, code=1)
     words = continue_with(told)
     assert [w for w in words if w.endswith(".py")] == list(plugins.loaded())

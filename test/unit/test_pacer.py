@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icpi_ros.ros.base import pacer
-from icpi_ros.ros.base.pacer import Pacer, Sparing
+from icpi_ros.ros.sim import pacer
+from icpi_ros.ros.sim.pacer import Pacer, Sparing
 
 PERIOD = 0.01
 JITTER = st.floats(-0.45 * PERIOD, 0.45 * PERIOD)

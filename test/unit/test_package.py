@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -28,11 +29,14 @@ def setup_arguments() -> dict[str, ast.expr]:
 
 
 def test_versions_are_equal_everywhere():
+    benchmarks = tomllib.loads((REPO / "benchmarks/pyproject.toml").read_text())["project"]
+    assert benchmarks["dependencies"] == [f"icpi_ros[bench]=={icpi_ros.__version__}"]
     versions = {
         "icpi_ros": icpi_ros.__version__,
         "setup.py": ast.literal_eval(setup_arguments()["version"]),
         "package.xml": manifest("package.xml").findtext("version"),
         "icpi_msgs": manifest("icpi_msgs/package.xml").findtext("version"),
+        "icpi_benchmarks": benchmarks["version"],
     }
     assert len(set(versions.values())) == 1, versions
     assert re.fullmatch(r"\d+\.\d+\.\d+", icpi_ros.__version__)

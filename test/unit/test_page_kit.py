@@ -33,7 +33,9 @@ def test_markup_style_sheets_and_scripts_are_files_and_not_python():
 @pytest.mark.parametrize(
     "markup",
     [
-        page.table([page.Column(HOSTILE, HOSTILE)], [[page.Cell(HOSTILE, small=HOSTILE)]], HOSTILE),
+        page.table(
+            [page.TableColumn(HOSTILE, HOSTILE)], [[page.Cell(HOSTILE, small=HOSTILE)]], HOSTILE
+        ),
         page.figure(Markup(""), HOSTILE),
         page.paragraph(HOSTILE),
         page.heading(HOSTILE),

@@ -6,7 +6,7 @@ import pytest
 
 from icpi_ros.perception.detector import Detector
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.world import load_model
@@ -15,7 +15,7 @@ from icpi_ros.tasks import TASKS
 
 @pytest.mark.parametrize("name", ["slide", "roll-gc"])
 def test_a_rendered_object_is_found_where_it_is(name):
-    task, watched, rng = TASKS.get(name), watch(TASKS.get(name)), np.random.default_rng(0)
+    task, watched, rng = TASKS.get(name), tracked_target(TASKS.get(name)), np.random.default_rng(0)
     model = load_model(task, task.seeded_physics(0))
     data, off = mujoco.MjData(model), []
     start = model.jnt_qposadr[model.body_jntadr[model.body(task.object_body).id]]

@@ -3,19 +3,19 @@
 import cv2
 import numpy as np
 import pytest
-from icpi_benchmarks.perception import measure
+from icpi_benchmarks.speed.perception import measure
 from struck_path import StruckPath
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import SECOND
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
-from icpi_ros.perception.synthetic import draw, expose, overhead, paint
-from icpi_ros.perception.targets import watch
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.targets import tracked_target
+from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.tasks import TASKS
+from icpi_ros.testing.synthetic_images import draw, expose, overhead, paint
 
-CAMERA, WATCH = overhead(320, 240), watch(TASKS.get("slide"))
+CAMERA, WATCH = overhead(320, 240), tracked_target(TASKS.get("slide"))
 START = 5 * SECOND
 RATE = 60
 PATH = StruckPath(speed=1.2)
@@ -118,7 +118,7 @@ def test_a_twin_next_to_the_way_is_not_taken_for_the_puck(hide):
 
 
 @pytest.mark.parametrize(
-    ("level", "why"), [(0, Rejected.DARK), (255, Rejected.WHITE), (130, Rejected.NOTHING)]
+    ("level", "why"), [(0, Rejection.DARK), (255, Rejection.WHITE), (130, Rejection.NOTHING)]
 )
 def test_a_black_white_or_empty_image_is_named(level, why):
     tracker, _ = film(stop=0.2)
@@ -134,14 +134,14 @@ def test_a_bayer_image_of_one_colour_is_not_black(place):
     pixels = np.zeros((240, 320), np.uint8)
     pixels[place[0] :: 2, place[1] :: 2] = 200
     frame = Frame(pixels, "bayer_bggr8")
-    assert tracker.update(START, frame).rejected is not Rejected.DARK
+    assert tracker.update(START, frame).rejected is not Rejection.DARK
 
 
 def test_a_lens_cap_for_the_whole_trial_is_poor():
     tracker = ImageTracker(CAMERA, WATCH.target, WATCH.plane)
     cap = Frame(np.random.default_rng(0).integers(0, 6, (240, 320, 3)).astype(np.uint8), "rgb8")
     for k in range(60):
-        assert tracker.update(START + k * SECOND // RATE, cap).rejected is Rejected.DARK
+        assert tracker.update(START + k * SECOND // RATE, cap).rejected is Rejection.DARK
     trajectory, quality = tracker.trajectory(START, START + SECOND, 0.01)
     assert np.isnan(trajectory.positions).all()
     assert "never seen" in quality.reason
@@ -150,7 +150,7 @@ def test_a_lens_cap_for_the_whole_trial_is_poor():
 def test_a_clock_that_jumps_back_forgets_what_was_seen():
     tracker, _ = film(stop=0.5)
     rng = np.random.default_rng(0)
-    assert tracker.update(0, picture(0.0, rng)).rejected is Rejected.CLOCK
+    assert tracker.update(0, picture(0.0, rng)).rejected is Rejection.CLOCK
     assert tracker.update(SECOND // RATE, picture(0.0, rng)).measured
     _, quality = tracker.trajectory(START, START + SECOND // 2, 0.01)
     assert not quality.good
@@ -161,8 +161,8 @@ def test_frames_from_the_future_and_out_of_order_leave_no_trace():
     before, _ = tracker.trajectory(START, START + SECOND // 2, 0.01)
     now = tracker.newest
     frame = picture(0.0, np.random.default_rng(0))
-    assert tracker.update(now + 60 * SECOND, frame, now).rejected is Rejected.FUTURE
-    assert tracker.update(now - SECOND // 100, frame, now).rejected is Rejected.ORDER
+    assert tracker.update(now + 60 * SECOND, frame, now).rejected is Rejection.FUTURE
+    assert tracker.update(now - SECOND // 100, frame, now).rejected is Rejection.ORDER
     after, _ = tracker.trajectory(START, START + SECOND // 2, 0.01)
     np.testing.assert_array_equal(before.positions, after.positions)
 

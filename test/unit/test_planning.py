@@ -6,8 +6,9 @@ import pytest
 from icpi_ros.core.errors import Kind, MotionRefused
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.ur5e import UR5E
-from icpi_ros.ros.following.memory import MOST_RUNS, NEAR, RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.memory import MAX_RUNS, NEAR, RunMemory
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.tasks.slide import SLIDE
 
 THETA = np.array([1.0, 0.1])
@@ -15,7 +16,7 @@ THETA = np.array([1.0, 0.1])
 
 def planner(memory=None, task=SLIDE, gate=None, **rules):
     gate = gate or SafetyGate(UR5E)
-    return Planner(task, UR5E, gate, Rules(**rules), memory or RunMemory())
+    return Planner(task, UR5E, gate, ExecutorRules(**rules), memory or RunMemory())
 
 
 def tight(**limits):
@@ -77,10 +78,10 @@ def test_steps_are_counted_from_any_theta_of_the_run():
 
 def test_the_memory_is_bounded_and_forgets_the_oldest_run():
     memory = RunMemory()
-    for number in range(MOST_RUNS + 1):
+    for number in range(MAX_RUNS + 1):
         memory.add(str(number), THETA)
     assert memory.executed("0") == []
-    assert len(memory.executed(str(MOST_RUNS))) == 1
+    assert len(memory.executed(str(MAX_RUNS))) == 1
 
 
 def test_a_puck_beside_its_place_is_named_with_its_distance():

@@ -11,9 +11,8 @@ from icpi_ros.cli.plugins import split_plugins
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.core.registry import Registry
-from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.improvers.random import Random
-from icpi_ros.improvers.shared import check_shared
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.runs.run import Run

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed, InvalidValue
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import PromptWriter
 from icpi_ros.llm.prompt.tokens import MAX_REPLY, NumberFormat, excerpt, read_numbers
 
@@ -173,7 +173,7 @@ def pattern(shared=3, own=2):
     rng = np.random.default_rng(4)
 
     def lines(count):
-        return Lines(
+        return PatternLines(
             (rng.normal(size=(count, 2)), rng.normal(size=(count, 2))), np.ones((count, 2))
         )
 

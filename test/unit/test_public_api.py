@@ -278,7 +278,7 @@ def test_a_task_that_raises_fails_the_run_with_the_reason(monkeypatch):
     def broken(*_):
         raise ValueError("oops\nin my task")
 
-    monkeypatch.setattr("icpi_ros.runs.simulated.rollout", broken)
+    monkeypatch.setattr("icpi_ros.runs.in_process.rollout", broken)
     run = icpi.improve("slide", trials=2, progress=False)
     assert run.state == "failed"
     assert "ValueError: oops in my task" in run.reason

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icpi_ros.core.types import ObjectTrajectory
-from icpi_ros.perception.quality import QualitySettings, Verdict, judge
+from icpi_ros.perception.quality import QualitySettings, judge
 
 
 def trajectory(missing=(), count=201):
@@ -47,7 +47,7 @@ def test_an_arm_may_hide_the_object_for_a_while():
 )
 def test_a_poor_path_says_why(missing, residual, rate, words):
     quality = judge(trajectory(missing), residual, rate)
-    assert quality.verdict is Verdict.POOR
+    assert not quality.good
     assert words in quality.reason
 
 
@@ -66,5 +66,5 @@ def test_a_longer_gap_is_never_better(first, length):
 
 
 def test_limits_are_settings():
-    strict = QualitySettings(longest_gap=0.1)
+    strict = QualitySettings(max_gap=0.1)
     assert not judge(trajectory([(50, 80)]), 3e-4, 60.0, strict).good

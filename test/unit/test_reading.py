@@ -8,9 +8,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.reading import MAX_LINES, read_prompt
-from icpi_ros.llm.prompt.text import OWN, SHARED, PromptWriter
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
+from icpi_ros.llm.prompt.text import MAX_LINES, OWN, SHARED, PromptWriter, read_prompt
 from icpi_ros.llm.prompt.tokens import NumberFormat
 
 scaled = st.one_of(st.floats(-1.5, 1.5), st.floats(-9.9, 9.9), st.floats(-1e5, 1e5))
@@ -26,7 +25,7 @@ def patterns(draw):
         return np.array(draw(st.lists(scaled, min_size=count, max_size=count))).reshape(shape)
 
     def lines(n):
-        return Lines(tuple(array(n, size) for size in sizes), array(n, width))
+        return PatternLines(tuple(array(n, size) for size in sizes), array(n, width))
 
     shared, own = lines(draw(st.integers(0, 4))), lines(draw(st.integers(0, 3)))
     return Pattern(shared, own, tuple(array(size) for size in sizes))
@@ -45,7 +44,9 @@ def slide(shared=3, own=2, digits=4):
     rng = np.random.default_rng(0)
 
     def lines(n):
-        return Lines((rng.normal(size=(n, 2)), rng.normal(size=(n, 3))), rng.normal(size=(n, 2)))
+        return PatternLines(
+            (rng.normal(size=(n, 2)), rng.normal(size=(n, 3))), rng.normal(size=(n, 2))
+        )
 
     pattern = Pattern(lines(shared), lines(own), (rng.normal(size=2), rng.normal(size=3)))
     return text_of(pattern, digits, "Task slide: speed, heading.\nunits: m/s, rad")
@@ -78,8 +79,8 @@ def test_what_was_written_is_read_back(pattern, digits, description):
 def test_the_quantum_survives_a_majority_of_large_numbers():
     """The shortest number is as wide as the format, however many are longer."""
     pattern = Pattern(
-        Lines((np.full((3, 1), 47.0), np.full((3, 1), -12.5)), np.full((3, 1), 31.25)),
-        Lines((np.empty((0, 1)), np.empty((0, 1))), np.empty((0, 1))),
+        PatternLines((np.full((3, 1), 47.0), np.full((3, 1), -12.5)), np.full((3, 1), 31.25)),
+        PatternLines((np.empty((0, 1)), np.empty((0, 1))), np.empty((0, 1))),
         (np.array([0.25]), np.array([-80.0])),
     )
     found, numbers = read_prompt(text_of(pattern, 3))

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from icpi_benchmarks import imported_set, replay_ranking
+from icpi_benchmarks.program import run_program
+from icpi_benchmarks.recorded import imported_set, ranking
 
 from icpi_ros.robots.ur5e import UR5E
 
 
 @pytest.mark.slow
 def test_the_offline_ranking_is_compared_with_rollouts(monkeypatch):
-    monkeypatch.setattr(replay_ranking, "IMPROVERS", ("knn", "random"))
-    found = replay_ranking.Work("slide-gc", UR5E, trials=3, pairs=1, seed=0)(0)
+    monkeypatch.setattr(ranking, "IMPROVERS", ("knn", "random"))
+    found = ranking.BagWork("slide-gc", UR5E, trials=3, pairs=1, seed=0)(0)
     assert found.recorded_by == "random"
     assert found.offline.shape == found.true.shape == (2,)
     assert (found.true > 0.0).all()
@@ -20,9 +21,9 @@ def test_the_offline_ranking_is_compared_with_rollouts(monkeypatch):
     assert (abs(tau), abs(rho)) == (pytest.approx(1.0), pytest.approx(1.0))
 
 
-def test_all_entrants_begin_with_the_same_first_attempt(monkeypatch):
-    entrants = [e for e in imported_set.ENTRANTS if e.examples == "none"]
-    monkeypatch.setattr(imported_set, "ENTRANTS", entrants)
+def test_all_sources_of_examples_begin_with_the_same_first_attempt(monkeypatch):
+    sources = [each for each in imported_set.SOURCES if each.examples == "none"]
+    monkeypatch.setattr(imported_set, "SOURCES", sources)
     found = imported_set.run_draw(imported_set.TASKS.get("slide-gc"), UR5E, 0, 0)
     costs = np.array(list(found.values()))
     assert costs.shape == (2, imported_set.ADJUSTMENTS + 1)
@@ -30,10 +31,10 @@ def test_all_entrants_begin_with_the_same_first_attempt(monkeypatch):
     assert (np.diff(costs, axis=1) <= 0.0).all()
 
 
-@pytest.mark.parametrize("program", [imported_set, replay_ranking])
+@pytest.mark.parametrize("program", [imported_set, ranking])
 def test_bad_arguments_of_a_program_are_refused(program, capsys):
-    assert program.main(["--task", "juggle"]) == 2
+    assert run_program(program, ["--task", "juggle"]) == 2
     assert "unknown task" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        program.main(["--seed", "-1"])
+        run_program(program, ["--seed", "-1"])
     assert ended.value.code == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from careful import CAREFUL
 from independent_check import ends, peaks
 from test_safety_property import KINDS
 
@@ -30,9 +31,9 @@ from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.bringup.checklist import REPORTED_BY
 from icpi_ros.ros.bringup.description import GRAPHS
-from icpi_ros.ros.bringup.protections import CAREFUL
 from icpi_ros.ros.following.memory import NEAR, RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.runs.store.store import RunConfig, TrialStore
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.slide import SLIDE
@@ -320,7 +321,7 @@ def test_the_defaults_of_the_page_are_those_in_force():
 
 def test_ramp_and_rehearsal_are_switched_off_one_by_one():
     def seen(**rules):
-        planner = Planner(SLIDE, UR5E, GATE, Rules(speed_scale=0.25, **rules), RunMemory())
+        planner = Planner(SLIDE, UR5E, GATE, ExecutorRules(speed_scale=0.25, **rules), RunMemory())
         plan = planner.shown(planner.plan(np.array([1.0, 0.0]), "run"), UR5E.home)
         moves = [one for one in plan.shown if one.label in ("retreat", "approach")]
         fastest = max(one.summary.speed.share for one in moves)
@@ -332,7 +333,7 @@ def test_ramp_and_rehearsal_are_switched_off_one_by_one():
 
 
 def test_after_a_restart_a_run_counts_as_new():
-    rules, far = Rules(ramp_trials=3, max_step=0.1), np.array([1.5, 0.3])
+    rules, far = ExecutorRules(ramp_trials=3, max_step=0.1), np.array([1.5, 0.3])
     memory = RunMemory()
     memory.add("run", np.array([0.7, 0.0]))
     with pytest.raises(MotionRefused, match="max_step"):

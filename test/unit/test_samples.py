@@ -15,9 +15,15 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed
-from icpi_ros.llm.client import exchange, failures
+from icpi_ros.llm.client import exchange, responses
 from icpi_ros.llm.client.budget import Budget, Meter
-from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, Experience, experience
+from icpi_ros.llm.client.formats import (
+    FALLBACK_STATUS,
+    FORMATS,
+    TRANSIENT_STATUS,
+    WorkingFormats,
+    working_formats,
+)
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
 
@@ -27,14 +33,14 @@ NOTHING = Profile("toy-model", "toy-model", formats=("text",))
 @pytest.fixture(autouse=True)
 def quick_and_isolated(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.02)
-    experience().forget()
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
+    working_formats().forget()
 
 
 class Server:
     """Answers as many choices as ``most`` allows; counts and records the requests."""
 
-    def __init__(self, httpserver, most=100, supports=LADDER, refusal=422, pause=0.0):
+    def __init__(self, httpserver, most=100, supports=FORMATS, refusal=422, pause=0.0):
         self.most, self.supports, self.refusal, self.pause = most, supports, refusal, pause
         self.bodies, self.fail_from, self.status = [], 10**9, 401
         self.busy = self.busiest = 0
@@ -112,7 +118,7 @@ def test_one_call_per_sample_where_n_is_not_honoured(serve):
     assert not any("n" in b for b in server.bodies)
     assert completion.spent.calls == 8
     assert completion.spent.prompt_tokens == 8 * 300
-    assert server.busiest == exchange.AT_ONCE
+    assert server.busiest == exchange.MAX_CONCURRENT
     elapsed = time.monotonic() - start
     assert completion.spent.seconds <= elapsed, "overlapping calls must not be counted twice"
 
@@ -155,7 +161,7 @@ def test_samples_that_came_before_a_failure_are_kept(serve):
     completion = ask(client(server), samples=8)
     assert len(completion.texts) == 3
     assert any("HTTP 401" in line for line in completion.tries)
-    assert len(server.bodies) <= 3 + exchange.AT_ONCE
+    assert len(server.bodies) <= 3 + exchange.MAX_CONCURRENT
 
 
 @pytest.mark.slow
@@ -216,16 +222,16 @@ def test_concurrent_callers_are_all_charged(serve):
     assert sum(c.spent.tokens for c in done) == meter.spent.tokens
 
 
-@pytest.mark.parametrize("status", sorted(FALL_STATUS))
-@pytest.mark.parametrize("works", LADDER[1:])
+@pytest.mark.parametrize("status", sorted(FALLBACK_STATUS))
+@pytest.mark.parametrize("works", FORMATS[1:])
 def test_ladder(serve, status, works):
     server, meter = serve(supports=[works], refusal=status), Meter()
-    chat = client(server, meter, formats=LADDER)
+    chat = client(server, meter, formats=FORMATS)
     completion = ask(chat)
-    steps = LADDER.index(works)
-    each = 2 if status == PASSING else 1  # a 500 may pass: it is asked once more
+    steps = FORMATS.index(works)
+    each = 2 if status == TRANSIENT_STATUS else 1  # a 500 may pass: it is asked once more
     assert completion.format == works
-    down = [rung for rung in LADDER[:steps] for _ in range(each)]
+    down = [reply_format for reply_format in FORMATS[:steps] for _ in range(each)]
     assert [asked_format(b) for b in server.bodies] == [*down, works]
     assert [line.split(":")[0] for line in completion.tries] == down
     assert all(f"HTTP {status}" in line for line in completion.tries)
@@ -236,14 +242,14 @@ def test_ladder(serve, status, works):
 
 def test_what_works_is_remembered_per_model(serve):
     server = serve(supports=["text"])
-    assert ask(client(server, formats=LADDER)).spent.calls == len(LADDER)
-    assert ask(client(server, formats=LADDER)).spent.calls == 1
-    assert ask(client(server, formats=LADDER, model="other")).spent.calls == len(LADDER)
+    assert ask(client(server, formats=FORMATS)).spent.calls == len(FORMATS)
+    assert ask(client(server, formats=FORMATS)).spent.calls == 1
+    assert ask(client(server, formats=FORMATS, model="other")).spent.calls == len(FORMATS)
 
 
 def test_no_fall_once_a_format_has_worked(serve):
     server = serve()
-    chat = client(server, formats=LADDER)
+    chat = client(server, formats=FORMATS)
     ask(chat)
     server.fail_from, server.status = 2, 400
     with pytest.raises(CompletionFailed, match="HTTP 400"):
@@ -253,7 +259,7 @@ def test_no_fall_once_a_format_has_worked(serve):
 
 def test_server_error_of_a_format_that_works_is_retried(serve):
     server = serve()
-    chat = client(server, formats=LADDER)
+    chat = client(server, formats=FORMATS)
     ask(chat)
     server.fail_from, server.status = 2, 500
     with pytest.raises(CompletionFailed, match=r"HTTP 500 \(5 tries\)"):
@@ -264,11 +270,11 @@ def test_server_error_of_a_format_that_works_is_retried(serve):
 def ask_twice_at_once(server, meanwhile):
     """The completion of a call whose first response comes after another whole completion."""
     server.hold, done = threading.Event(), []
-    slow = threading.Thread(target=lambda: done.append(ask(client(server, formats=LADDER))))
+    slow = threading.Thread(target=lambda: done.append(ask(client(server, formats=FORMATS))))
     slow.start()
     while not server.bodies:
         time.sleep(0.01)
-    ask(client(server, formats=LADDER))
+    ask(client(server, formats=FORMATS))
     meanwhile()
     server.hold.set()
     slow.join()
@@ -290,7 +296,7 @@ def test_format_that_worked_for_another_call_is_not_given_up(serve):
 def test_a_server_error_that_passes_costs_no_format(serve):
     server = serve()
     server.fail_once = 500
-    assert ask(client(server, formats=LADDER)).format == "json_schema"
+    assert ask(client(server, formats=FORMATS)).format == "json_schema"
     assert {asked_format(b) for b in server.bodies} == {"json_schema"}
 
 
@@ -298,7 +304,7 @@ def test_a_server_error_that_passes_costs_no_format(serve):
 def test_other_statuses_do_not_lead_down(serve, status):
     server = serve(supports=[], refusal=status)
     with pytest.raises(CompletionFailed, match=f"HTTP {status}"):
-        ask(client(server, formats=LADDER))
+        ask(client(server, formats=FORMATS))
     assert {asked_format(b) for b in server.bodies} == {"json_schema"}
 
 
@@ -306,14 +312,14 @@ def test_other_statuses_do_not_lead_down(serve, status):
 def test_bottom_of_the_ladder(serve, status, calls):
     server = serve(supports=[], refusal=status)
     with pytest.raises(CompletionFailed, match=rf"HTTP {status}.*\({calls} tries\)"):
-        ask(client(server, formats=LADDER))
+        ask(client(server, formats=FORMATS))
     assert len(server.bodies) == calls
 
 
 def test_only_the_first_of_several_calls_climbs_down(serve):
     server = serve(supports=["text"])
-    completion = ask(client(server, formats=LADDER), samples=6)
-    assert (len(completion.texts), completion.spent.calls) == (6, len(LADDER) + 5)
+    completion = ask(client(server, formats=FORMATS), samples=6)
+    assert (len(completion.texts), completion.spent.calls) == (6, len(FORMATS) + 5)
 
 
 def test_only_listed_formats_are_tried(serve):
@@ -323,15 +329,15 @@ def test_only_listed_formats_are_tried(serve):
 
 
 def test_experience_prefers_the_better_format():
-    known = Experience()
+    known = WorkingFormats()
     known.worked("e", "m", "text")
     known.worked("e", "m", "json_object")
     known.worked("e", "m", "text")
-    assert known.rungs("e", "m", LADDER) == ("json_object",)
-    assert known.rungs("e", "m", ("text",)) == ("text",)
-    assert known.rungs("other", "m", LADDER) == LADDER
+    assert known.formats("e", "m", FORMATS) == ("json_object",)
+    assert known.formats("e", "m", ("text",)) == ("text",)
+    assert known.formats("other", "m", FORMATS) == FORMATS
     known.forget()
-    assert known.rungs("e", "m", LADDER) == LADDER
+    assert known.formats("e", "m", FORMATS) == FORMATS
 
 
 @given(st.integers(1, 60), st.integers(1, 60))

@@ -19,10 +19,9 @@ import pytest
 from icpi_ros import __version__
 from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.prompt.completion import complete
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.reading import read_prompt
-from icpi_ros.llm.prompt.text import PromptWriter
-from icpi_ros.llm.server import app
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
+from icpi_ros.llm.prompt.text import PromptWriter, read_prompt
+from icpi_ros.llm.server import server
 from icpi_ros.llm.server.answering import MAX_COUNT
 from icpi_ros.llm.server.request import MODEL
 
@@ -94,7 +93,7 @@ def messages(seed=0, shared=20, own=4):
     def lines(n):
         inputs = rng.uniform(-1, 1, (n, 4))
         outputs = inputs @ np.array([[0.4, 0.1], [-0.2, 0.3], [0.5, -0.2], [0.1, 0.6]])
-        return Lines((inputs[:, :2], inputs[:, 2:]), outputs)
+        return PatternLines((inputs[:, :2], inputs[:, 2:]), outputs)
 
     query = rng.uniform(-1, 1, 4)
     return WRITER.messages(Pattern(lines(shared), lines(own), (query[:2], query[2:])))
@@ -354,11 +353,11 @@ async def call(application, receive):
 
 
 def test_a_body_that_does_not_arrive(monkeypatch):
-    monkeypatch.setattr(app, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(server, "BODY_DEADLINE", 0.05)
 
     async def scenario():
         with anyio.fail_after(PATIENCE):
-            return await call(app.create_app(), anyio.sleep_forever)
+            return await call(server.create_app(), anyio.sleep_forever)
 
     assert anyio.run(scenario) == 408
 
@@ -371,9 +370,9 @@ def test_only_so_many_are_answered_at_once(monkeypatch):
         with lock:
             busy[0] += 1
             most[0] = max(most[0], busy[0])
-            if busy[0] == app.AT_ONCE:
+            if busy[0] == server.MAX_CONCURRENT:
                 full.set()
-            if busy[0] > app.AT_ONCE:
+            if busy[0] > server.MAX_CONCURRENT:
                 over.set()
         assert full.wait(PATIENCE)
         over.wait(0.1)  # time for one too many to arrive
@@ -385,20 +384,20 @@ def test_only_so_many_are_answered_at_once(monkeypatch):
         return {"type": "http.request", "body": b"{}", "more_body": False}
 
     async def scenario():
-        application, statuses = app.create_app(), []
+        application, statuses = server.create_app(), []
 
         async def one():
             statuses.append(await call(application, receive))
 
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                for _ in range(5 * app.AT_ONCE):
+                for _ in range(5 * server.MAX_CONCURRENT):
                     tasks.start_soon(one)
         return statuses
 
-    monkeypatch.setattr(app, "respond", respond)
-    assert anyio.run(scenario) == [200] * 5 * app.AT_ONCE
-    assert most[0] == app.AT_ONCE
+    monkeypatch.setattr(server, "respond", respond)
+    assert anyio.run(scenario) == [200] * 5 * server.MAX_CONCURRENT
+    assert most[0] == server.MAX_CONCURRENT
 
 
 def test_sigterm_ends_it_cleanly_with_a_connection_open():

@@ -8,10 +8,10 @@ import pytest
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.perception.window import LONGEST
+from icpi_ros.perception.sources import MAX_WINDOW
 from icpi_ros.ros.bringup.arguments import arguments
 from icpi_ros.ros.bringup.description import NODES, graph
-from icpi_ros.ros.following.planning import Rules
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.runs.store.records import RunConfig
 from icpi_ros.settings import table
 from icpi_ros.settings.setting import Setting, as_text, made_of
@@ -133,7 +133,7 @@ def test_choices_are_what_is_registered():
 
 def test_what_stands_elsewhere_too_is_the_same():
     assert find("improver").default == DEFAULT_IMPROVER
-    assert find("history").upper == LONGEST
+    assert find("history").upper == MAX_WINDOW
 
 
 @pytest.mark.parametrize("value", [True, False, 7, 0.25, "text", [0.1, -2.0], []])
@@ -162,7 +162,7 @@ def test_a_text_that_is_not_allowed_is_one_line(name, text, message):
 
 def test_rules_of_the_executor_have_no_default_where_a_value_is_missing():
     values = {setting.name: setting.default for setting in of_node("executor")}
-    assert made_of(Rules, values).approval is True
+    assert made_of(ExecutorRules, values).approval is True
     del values["approval"]
     with pytest.raises(KeyError, match="approval"):
-        made_of(Rules, values)
+        made_of(ExecutorRules, values)

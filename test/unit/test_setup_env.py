@@ -55,6 +55,7 @@ def test_the_wheels_route_hides_another_ros(monkeypatch):
 def repo(monkeypatch, tmp_path):
     """A folder with the files that a set-up looks at, and its state."""
     names = [*setup_env.SELF, *setup_env.PACKAGING, "icpi_msgs/msg/A.msg"]
+    names += ["benchmarks/pyproject.toml"]
     names += ["test/control_msgs/msg/B.msg"]
     names += [f"requirements/{group}.txt" for group in ("uv", "runtime", "ros", "bench", "dev")]
     for name in names:
@@ -85,7 +86,9 @@ class Machine:
         self._note("environment")
 
     def add(self, steps, *arguments):
-        if "--editable" in arguments:
+        if arguments[-2:] == ("--editable", str(setup_env.REPO / "benchmarks")):
+            self._note("benchmarks")
+        elif "--editable" in arguments:
             self._note("package")
             (setup_env.VENV / "bin/icpi").touch()
         else:
@@ -126,13 +129,17 @@ def steps_of(machine):
 
 
 DEMO = ["environment", "packages", "icpi_msgs", "package"]
-TEST = ["environment", "packages", "bench", "dev", "icpi_msgs", "control_msgs", "package"]
+TEST = [
+    *("environment", "packages", "bench", "dev", "benchmarks"),
+    *("icpi_msgs", "control_msgs", "package"),
+]
 
 
 def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
     assert steps_of() == DEMO
     assert steps_of() == []
-    assert steps_of("test") == ["bench", "dev", "control_msgs"]
+    assert steps_of("bench") == ["bench", "benchmarks"]
+    assert steps_of("test") == ["dev", "control_msgs"]
     assert steps_of("test") == steps_of("bench") == steps_of() == []
     assert steps_of(force=True) == DEMO
 
@@ -144,6 +151,7 @@ def test_a_second_set_up_does_nothing_and_tests_add_their_own(steps_of):
         ("requirements/dev.txt", ["dev"]),
         ("icpi_msgs/msg/A.msg", ["icpi_msgs"]),
         ("setup.py", ["package"]),
+        ("benchmarks/pyproject.toml", ["benchmarks"]),
         ("tools/setup_env.py", TEST),
     ],
 )

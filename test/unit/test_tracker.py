@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from struck_path import StruckPath
 
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.synthetic import overhead
 from icpi_ros.perception.tracker import Tracker
-from icpi_ros.perception.tracking import Detection, Rejected, TrackerSettings
+from icpi_ros.perception.tracking_types import Detection, Rejection, TrackerSettings
 from icpi_ros.tasks.plane import Plane
+from icpi_ros.testing.synthetic_images import overhead
 
 CAMERA, PLANE = overhead(320, 240), Plane.level(0.01)
 STEP = SECOND // 60
@@ -55,7 +55,7 @@ def test_a_struck_puck_is_followed_at_any_rate(rate, push):
 def test_a_jump_is_rejected_and_the_track_goes_on():
     t, stamp = settled()
     state = t.update(stamp, [seen((0.8, 0.4))])
-    assert (state.measured, state.rejected) == (False, Rejected.JUMP)
+    assert (state.measured, state.rejected) == (False, Rejection.JUMP)
     assert np.isnan(state.position).all()
     assert t.update(stamp + STEP, [seen((0.6, 0.2))]).measured
 
@@ -70,7 +70,7 @@ def test_of_several_candidates_the_nearest_one_is_taken():
 def test_what_is_not_seen_has_no_position():
     t, stamp = settled()
     state = t.update(stamp, [])
-    assert state.rejected is Rejected.NOTHING
+    assert state.rejected is Rejection.NOTHING
     assert not state.measured
     for values in (state.position, state.velocity, state.covariance, state.point, state.std):
         assert np.isnan(values).all()
@@ -91,17 +91,17 @@ def test_a_look_alike_does_not_take_over_while_the_object_is_hidden():
 def test_a_lost_object_is_found_again_only_where_it_can_be_and_only_if_clear():
     t, stamp = settled()
     later = stamp + 6 * SECOND // 10
-    assert t.update(later, [seen((0.7, 0.3), score=0.5)]).rejected is Rejected.DOUBTFUL
-    slow = tracker(most_speed=0.1)
+    assert t.update(later, [seen((0.7, 0.3), score=0.5)]).rejected is Rejection.DOUBTFUL
+    slow = tracker(max_speed=0.1)
     slow.update(0, [seen((0.6, 0.2))])
-    assert slow.update(SECOND, [seen((0.9, 0.4))]).rejected is Rejected.JUMP
+    assert slow.update(SECOND, [seen((0.9, 0.4))]).rejected is Rejection.JUMP
     assert t.update(later + STEP, [seen((0.7, 0.3))]).measured
 
 
 def test_two_equal_candidates_start_no_track_unless_one_is_expected():
     t = tracker()
     pair = [seen((0.6, 0.2), 0.95), seen((0.8, 0.4), 0.94)]
-    assert t.update(0, pair).rejected is Rejected.AMBIGUOUS
+    assert t.update(0, pair).rejected is Rejection.AMBIGUOUS
     t.reset(near=np.array([0.8, 0.39, 0.01]))
     state = t.update(STEP, pair)
     np.testing.assert_allclose(state.position[:2], (0.8, 0.4), atol=1e-6)
@@ -116,7 +116,7 @@ def test_after_a_reset_the_object_may_be_anywhere():
 def test_a_frame_out_of_order_or_twice_is_left_out():
     t, stamp = settled()
     for old in (stamp - STEP, stamp - 5 * STEP):
-        assert t.update(old, [seen((0.6, 0.2))]).rejected is Rejected.ORDER
+        assert t.update(old, [seen((0.6, 0.2))]).rejected is Rejection.ORDER
     assert t.update(stamp, [seen((0.6, 0.2))]).measured
 
 
@@ -124,7 +124,7 @@ def test_a_clock_that_jumps_back_drops_the_track_once():
     t = tracker()
     for k in range(10):
         t.update(5 * SECOND + k * STEP, [seen((0.6, 0.2))])
-    assert t.update(0, [seen((0.9, 0.5))]).rejected is Rejected.CLOCK
+    assert t.update(0, [seen((0.9, 0.5))]).rejected is Rejection.CLOCK
     assert t.expected(STEP) is None
     assert t.update(STEP, [seen((0.9, 0.5))]).measured
 
@@ -132,7 +132,7 @@ def test_a_clock_that_jumps_back_drops_the_track_once():
 def test_a_frame_from_the_future_is_left_out_and_does_no_harm():
     t, stamp = settled()
     state = t.update(stamp + 9 * SECOND, [seen((0.6, 0.2))], now_ns=stamp)
-    assert state.rejected is Rejected.FUTURE
+    assert state.rejected is Rejection.FUTURE
     assert t.update(stamp, [seen((0.6, 0.2))], now_ns=stamp).measured
 
 
@@ -148,7 +148,7 @@ def test_the_search_region_grows_while_nothing_is_seen_and_then_goes():
 def test_a_detection_above_the_horizon_is_no_measurement():
     t = tracker()
     nowhere = Detection(np.array([np.nan, 3.0]), 100.0, 1.0, 0.9, 0.05)
-    assert t.update(0, [nowhere]).rejected is Rejected.NOTHING
+    assert t.update(0, [nowhere]).rejected is Rejection.NOTHING
 
 
 @settings(deadline=None, max_examples=60)
@@ -169,7 +169,7 @@ def test_a_position_is_always_near_a_detection_of_its_own_frame(frames):
     for step, places in frames:
         stamp += step
         state = t.update(stamp, [seen((x, y), score) for x, y, score in places])
-        assert state.measured == (state.rejected is Rejected.NO)
+        assert state.measured == (state.rejected is Rejection.NO)
         assert state.measured == bool(np.isfinite(state.position).all())
         if state.measured:
             off = [np.hypot(state.position[0] - x, state.position[1] - y) for x, y, _ in places]

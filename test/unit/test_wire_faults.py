@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client import failures, replies, wire
+from icpi_ros.llm.client import responses, wire
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.formats import experience
+from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile
 
@@ -36,8 +36,8 @@ HALF = head(200, len(GOOD)) + GOOD[:20]
 @pytest.fixture(autouse=True)
 def quick_and_isolated(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 0.02)
-    experience().forget()
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 0.02)
+    working_formats().forget()
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_connection_closed_while_idle(server, chat):
 
 
 def test_kept_connection_that_breaks_under_the_request(server, chat, monkeypatch):
-    monkeypatch.setattr(failures, "_FIRST_PAUSE", 30.0)  # the retry must not wait for it
+    monkeypatch.setattr(responses, "_FIRST_PAUSE", 30.0)  # the retry must not wait for it
     server.script = [faults.good, faults.reset, faults.good]
     ask(chat, AMPLE)
     completion = ask(chat, AMPLE)
@@ -342,8 +342,8 @@ some = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=200)
 def test_any_response_is_read_or_refused(data):
     try:
-        reply = replies.read_reply(data)
-    except replies.Unreadable:
+        reply = responses.read_reply(data)
+    except responses.Unreadable:
         return
     assert reply.choices >= max(1, len(reply.texts))
     assert all(text.strip() for text in reply.texts)
@@ -356,6 +356,6 @@ def test_any_response_is_read_or_refused(data):
 @given(st.text(max_size=30) | st.floats().map(str))
 @settings(deadline=None)
 def test_any_retry_after(value):
-    seconds = failures.read_retry_after(value)
+    seconds = responses.read_retry_after(value)
     assert seconds is None or (math.isfinite(seconds) and seconds >= 0.0)
     assert http_models.KEY not in repr(seconds)

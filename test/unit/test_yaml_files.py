@@ -10,7 +10,7 @@ from icpi_ros.bags.topics import read_mapping
 from icpi_ros.core.errors import Kind, UsageError
 from icpi_ros.core.yaml_files import MAX_DEPTH, FileKind, number, parse_yaml, read_yaml, write_yaml
 from icpi_ros.evaluate.physics import physics_file
-from icpi_ros.llm.client.catalogue import read_catalogue
+from icpi_ros.llm.client.profile import read_catalogue
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.perception.calibration import file as calibration_file
 from icpi_ros.robots import find_arm
@@ -121,4 +121,4 @@ def test_no_other_module_reads_yaml():
         for path in PACKAGE.rglob("*.py")
         if any(f"yaml.{name}" in path.read_text() for name in ("load(", "safe_load(", "compose("))
     ]
-    assert sorted(reading) == ["metadata.py", "yaml_files.py"]
+    assert sorted(reading) == ["folder.py", "yaml_files.py"]

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from icpi_benchmarks.bag_speed import measure, write_camera_bag, write_pose_bag
+from icpi_benchmarks.speed.bags import measure, write_camera_bag, write_pose_bag
 from icpi_ros.cli.arguments import checked_folder, number, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.core.errors import UsageError

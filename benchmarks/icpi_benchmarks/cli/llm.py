@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks.client_overhead import measure
+from icpi_benchmarks.speed.llm_client import measure
 from icpi_ros.cli.arguments import whole
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.tasks import TASKS

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks.conditions import DRAWS, PRESETS, preset
-from icpi_benchmarks.entrants import entrants, option_text
-from icpi_benchmarks.plan import DEFAULT_TIME_LIMIT, Plan
+from icpi_benchmarks.contest.cell_log import finished_cells, kept
+from icpi_benchmarks.contest.conditions import DRAWS, PRESETS, preset
+from icpi_benchmarks.contest.entrants import entrants, option_text
+from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
+from icpi_benchmarks.contest.run import run as run_plan
 from icpi_benchmarks.report.text import bench_spending, bench_tables
 from icpi_benchmarks.results import Results, results_text
-from icpi_benchmarks.run import run as run_plan
-from icpi_benchmarks.unit_log import finished_units, kept
 from icpi_ros.cli.arguments import (
     add_arm,
     add_cassette,
@@ -42,8 +42,8 @@ from icpi_ros.robots import find_arm
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_benchmarks.run import Progress
-    from icpi_ros.learn.building.build import Progress as BuildProgress
+    from icpi_benchmarks.contest.run import ContestProgress
+    from icpi_ros.learn.building.build import BuildProgress
     from icpi_ros.learn.dataset.dataset import Dataset
 
 INTERRUPTED = 130
@@ -123,8 +123,8 @@ def run(args: argparse.Namespace) -> int:
         out = _results_file(args.json, Path(folder))
         rest = partial(_rest, args.json, out, plan)
         try:
-            with _Display(plan.units) as display:
-                results = run_plan(plan, workers, out, display.on_unit, display.on_draw, rest)
+            with _Display(plan.cells) as display:
+                results = run_plan(plan, workers, out, display.on_cell, display.on_draw, rest)
         except KeyboardInterrupt:
             print(f"icpi: interrupted; {rest()}", file=sys.stderr)
             return INTERRUPTED
@@ -145,20 +145,20 @@ def _results_file(output: JsonOutput | None, folder: Path) -> Path | None:
     return None if output is None else output.path or folder / "-"
 
 
-def _rest(output: JsonOutput | None, out: Path | None, plan: Plan) -> str:
+def _rest(output: JsonOutput | None, out: Path | None, plan: ContestPlan) -> str:
     """Say what of an interrupted benchmark is kept; what went to standard output is written."""
     if output is None or out is None:
         return "nothing is kept without --json"
     if output.path:
-        return kept(out, plan.units)
-    units = finished_units(out)
+        return kept(out, plan.cells)
+    cells = finished_cells(out)
     config = {"command": plan.command(out.name), **plan.config(), "datasets": {}}
-    rows = [row for unit in units for row in unit.rows]
-    output.write_text(results_text(Results(config, [unit.instance for unit in units], rows)))
-    return f"{len(units)} of {plan.units} instances are written, nothing is kept without a FILE"
+    rows = [row for cell in cells for row in cell.rows]
+    output.write_text(results_text(Results(config, [cell.instance for cell in cells], rows)))
+    return f"{len(cells)} of {plan.cells} instances are written, nothing is kept without a FILE"
 
 
-def _plan(args: argparse.Namespace) -> Plan:
+def _plan(args: argparse.Namespace) -> ContestPlan:
     chosen = preset(args.preset)
     if args.draws:
         chosen = chosen.with_draws(args.draws)
@@ -167,7 +167,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     found = tuple(TASKS.get(name) for name in tasks)
     for task in found:
         chosen_arm(args.arm, task)
-    return Plan(
+    return ContestPlan(
         tasks=found,
         improvers=improvers,
         conditions=chosen.conditions,
@@ -267,7 +267,7 @@ class _Display:
         self._close_draws()
         self._bar.close()
 
-    def on_unit(self, progress: Progress) -> None:
+    def on_cell(self, progress: ContestProgress) -> None:
         """Show how many instances are done; those of an earlier process do not count as speed."""
         self._close_draws()
         if self._first < 0:

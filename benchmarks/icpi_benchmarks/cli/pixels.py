@@ -7,8 +7,9 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks import pixels_accuracy, pixels_cost
-from icpi_benchmarks.pixels import CASES
+from icpi_benchmarks.pixels import accuracy as pixels_accuracy
+from icpi_benchmarks.pixels import cost as pixels_cost
+from icpi_benchmarks.pixels.cases import CASES
 from icpi_ros.cli.arguments import add_arm, add_mix, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.cli.progress import progress_bar
@@ -17,12 +18,12 @@ from icpi_ros.core.redact import jsonable
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import check_arm, shipped
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.perception.targets import watch
+from icpi_ros.perception.targets import tracked_target
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_benchmarks.pixels_accuracy import Accuracy
-    from icpi_benchmarks.pixels_cost import Cost
+    from icpi_benchmarks.pixels.accuracy import Accuracy
+    from icpi_benchmarks.pixels.cost import Cost
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     arms = [chosen_arm(args.arm, task) for task in tasks]
     cases, mixed = _cases(args.cases), dict[str, str]()
     for task, arm in zip(tasks, arms, strict=True):
-        watch(task)
+        tracked_target(task)
         if args.instances:
             mixed[task.name] = check_arm(shipped(task), ArmId.of(arm), args.mix)
     workers = Workers(args.workers or len(os.sched_getaffinity(0)))

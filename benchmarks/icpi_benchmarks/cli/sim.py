@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks.sim_speed import measure, peak_memory
+from icpi_benchmarks.speed.simulation import measure, peak_memory
 from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json, kept
 from icpi_ros.core.errors import UsageError

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_benchmarks.soak import (
+from icpi_benchmarks.graph.soak import (
     Soak,
     growth_of,
     node_pids,
@@ -69,7 +69,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, arm: Arm, folder: Path) -> Soak:
-    from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, Request  # needs ROS
+    from icpi_ros.ros.clients.improve_client import (
+        Callbacks,
+        ImproveClient,
+        ImproveRequest,
+    )  # needs ROS
 
     store, log, before = folder / "trials.sqlite", folder / "graph.log", shared_files()
     given = {"task": args.task, "store": store, "real_time_factor": 0}
@@ -87,7 +91,7 @@ def _measure(args: argparse.Namespace, arm: Arm, folder: Path) -> Soak:
             client.connect(30.0, lambda: "" if graph.alive else graph.reason())
             pids = node_pids(log.read_text(encoding="utf-8"))
             begin = time.monotonic()
-            request = Request(args.task, args.improver, budget=args.trials, seed=args.seed)
+            request = ImproveRequest(args.task, args.improver, budget=args.trials, seed=args.seed)
             result = client.improve(request, Callbacks(on_trial=on_trial))
             seconds = time.monotonic() - begin
         left = still_running(pids, 5.0)

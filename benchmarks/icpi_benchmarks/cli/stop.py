@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from icpi_benchmarks.dialects import dialects
-from icpi_benchmarks.stopping import kept, summary, text
+from icpi_benchmarks.stopping.controllers import dialects
+from icpi_benchmarks.stopping.latency import kept, summary, text
 from icpi_ros.cli.arguments import add_arm, chosen_arm, whole
 from icpi_ros.cli.json_output import add_json
 from icpi_ros.tasks import TASKS

@@ -1,4 +1,4 @@
-"""How long from an image to the object's state, through a graph of real processes.
+"""Time from an image to the object's state, through a graph of real processes.
 
     python -m icpi_benchmarks.graph.perception_latency [seconds] [width]
 
@@ -13,6 +13,7 @@ this program do not count):
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -27,7 +28,10 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
+from icpi_benchmarks.program import run_program
 from icpi_msgs.msg import ObjectState
+from icpi_ros.cli.arguments import number, whole
+from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.types import Array
 from icpi_ros.core.units import in_ms, times
 from icpi_ros.ros.base import convert, qos
@@ -37,14 +41,14 @@ from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
 from icpi_ros.tasks import TASKS
 
 START_LIMIT = 30.0
-"""Longest time until the first state [s]."""
+"""Longest wait for the first state [s]."""
 TASK = "slide"
 """Whose scene is filmed."""
 WARM_UP = 2.0
 """Left out at the beginning [s]."""
 
 
-class Recorder:
+class StampRecorder:
     """Notes when messages were sent and arrived [ns of the wall clock], by stamp [ns]."""
 
     def __init__(self, node: Node) -> None:
@@ -87,7 +91,7 @@ class Recorder:
         return {name: 1e-9 * np.array(values, dtype=np.float64) for name, values in found.items()}
 
 
-def measure(seconds: float, width: int) -> Recorder:
+def measure(seconds: float, width: int) -> StampRecorder:
     """Run the graph for a while and return what was noted."""
     arguments = {
         "task": TASK,
@@ -108,8 +112,8 @@ def measure(seconds: float, width: int) -> Recorder:
                 rclpy.try_shutdown()
 
 
-def _record(node: Node, graph: BackgroundGraph, seconds: float) -> Recorder:
-    recorder = Recorder(node)
+def _record(node: Node, graph: BackgroundGraph, seconds: float) -> StampRecorder:
+    recorder = StampRecorder(node)
 
     def spin(done: Callable[[], bool], limit: float) -> None:
         deadline = time.monotonic() + limit
@@ -118,7 +122,7 @@ def _record(node: Node, graph: BackgroundGraph, seconds: float) -> Recorder:
 
     spin(lambda: bool(recorder.states), START_LIMIT)
     if not recorder.states:
-        raise SystemExit(f"error: no object state within {START_LIMIT:g} s: {graph.reason()}")
+        raise ExecutionFailed(f"no object state within {START_LIMIT:g} s: {graph.reason()}")
     spin(lambda: False, WARM_UP)
     for noted in (recorder.sent, recorder.arrived, recorder.states):
         noted.clear()
@@ -126,25 +130,33 @@ def _record(node: Node, graph: BackgroundGraph, seconds: float) -> Recorder:
     return recorder
 
 
-def main(argv: list[str] | None = None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add length and image size."""
+    parser.add_argument("seconds", type=number(0.1, 86_400.0), nargs="?", default=20.0)
+    parser.add_argument("width", type=whole(16, 8192), nargs="?", default=320, help="[px]")
+
+
+def run(args: argparse.Namespace) -> int:
     """Print the times."""
-    words = sys.argv[1:] if argv is None else argv
-    seconds, width = float(words[0]) if words else 20.0, int(words[1]) if len(words) > 1 else 320
-    number, held = reserve_domain()
+    domain, held = reserve_domain()
     os.environ.update(environment())
-    os.environ["ROS_DOMAIN_ID"] = str(number)
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
     try:
-        recorder = measure(seconds, width)
+        recorder = measure(args.seconds, args.width)
     finally:
         held.release()
     print(
-        f"{width} x {width * 3 // 4} px, {seconds:g} s: {len(recorder.sent)} images, "
-        f"{len(recorder.states)} states"
+        f"{args.width} x {args.width * 3 // 4} px, {args.seconds:g} s: {len(recorder.sent)} "
+        f"images, {len(recorder.states)} states"
     )
+    rows = []
     for name, values in recorder.delays().items():
+        rows.append({"name": name, "images": len(values), **times(values, 95)})
         print(f"{name:22} {in_ms(times(values, 95), '6.2f')}  ({len(values)} images)")
+    if args.json:
+        args.json.write(rows)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(sys.modules[__name__]))

@@ -11,7 +11,7 @@ from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
 from icpi_benchmarks.report.text import task_table
 from icpi_benchmarks.results import arms_of, mixed_lines, read
-from icpi_benchmarks.statistics import summarise
+from icpi_benchmarks.statistics.summaries import summarise
 from icpi_ros.cli.report_many import MIXED
 from icpi_ros.cli.report_outputs import refuse_pages, say_page
 from icpi_ros.core.errors import UsageError
@@ -21,7 +21,7 @@ from icpi_ros.report.page import save
 
 if TYPE_CHECKING:
     from icpi_benchmarks.results import Results
-    from icpi_benchmarks.statistics import TaskSummary
+    from icpi_benchmarks.statistics.summaries import TaskSummary
     from icpi_ros.cli.report_outputs import Outputs
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from icpi_benchmarks.report import plots
 from icpi_benchmarks.report.style import plain
 from icpi_benchmarks.report.words import key_trials, title
-from icpi_benchmarks.statistics import TaskSummary
+from icpi_benchmarks.statistics.summaries import TaskSummary
 from icpi_ros.report.picture import Layout, grid, plot_settings, save_figure
 
 if TYPE_CHECKING:

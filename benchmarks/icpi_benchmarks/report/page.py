@@ -32,10 +32,10 @@ from icpi_benchmarks.report.words import (
     unused_text,
 )
 from icpi_benchmarks.results import Results, arms_of, mixed_lines
-from icpi_benchmarks.statistics import RESAMPLES, TaskSummary, summarise
+from icpi_benchmarks.statistics.summaries import RESAMPLES, TaskSummary, summarise
 from icpi_ros.report.page import (
     Cell,
-    Column,
+    TableColumn,
     document,
     figure,
     figures,
@@ -323,7 +323,7 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
 
 def _repeat(config: Any) -> Markup:
     def pairs(name: str, value: str, found: Any) -> Markup:
-        columns = (Column(name, numeric=False), Column(value, numeric=False))
+        columns = (TableColumn(name, numeric=False), TableColumn(value, numeric=False))
         rows = [[Cell(str(key)), Cell(str(text))] for key, text in found.items()]
         return table(columns, rows, name, sortable=False)
 

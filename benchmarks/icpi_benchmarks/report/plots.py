@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_benchmarks.report.style import Style, plain, styles
 from icpi_benchmarks.report.words import threshold_text
-from icpi_benchmarks.statistics import Calibration, TaskSummary
+from icpi_benchmarks.statistics.summaries import PredictionCalibration, TaskSummary
 from icpi_ros.core.types import Array
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def draw_pairs(
     axes.set_ylabel(f"{plain(improver, 18)} [mm]")
 
 
-def draw_calibration(axes: Axes, found: Calibration, span: tuple[float, float]) -> None:
+def draw_calibration(axes: Axes, found: PredictionCalibration, span: tuple[float, float]) -> None:
     """Draw predicted cost across and outcome up, first adjustment (orange) and later (blue)."""
     axes.plot(span, span, color=_GREY, linewidth=0.8)
     first = found.trial == 1
@@ -166,7 +166,7 @@ def pair_span(found: TaskSummary, trials: Sequence[int]) -> tuple[float, float]:
     return _span(_mm(found.block.best[:, :, list(trials)]))
 
 
-def calibration_span(found: Sequence[Calibration]) -> tuple[float, float]:
+def calibration_span(found: Sequence[PredictionCalibration]) -> tuple[float, float]:
     """Return a range [mm] that holds nearly all predictions and outcomes."""
     values = np.concatenate([np.concatenate([one.predicted, one.outcome]) for one in found])
     shown = _mm(values)

@@ -20,13 +20,13 @@ from icpi_benchmarks.report.words import (
     threshold_text,
     title,
 )
-from icpi_benchmarks.statistics import (
-    Estimate,
+from icpi_benchmarks.statistics.summaries import (
     ImproverSummary,
+    IntervalEstimate,
     TaskSummary,
     block_ratio,
 )
-from icpi_ros.report.page import Cell, Column, paragraph, table
+from icpi_ros.report.page import Cell, TableColumn, paragraph, table
 
 _MOST_REASONS = 10
 """Rows per improver in the table of failures; the rest is summed up."""
@@ -37,25 +37,29 @@ def task_table(found: TaskSummary) -> Markup:
     """Return the table of one condition and task, improvers as rows."""
     trials = found.block.trials
     columns = [
-        Column("improver", numeric=False),
+        TableColumn("improver", numeric=False),
         *(
-            Column(
+            TableColumn(
                 f"after {n}", f"mean / 95th percentile of the best cost after {n} adjustments, mm"
             )
             for n in shown_trials(trials)
         ),
-        Column(
+        TableColumn(
             f"≤ {threshold_text(found.threshold)}",
             "share of instances within the threshold at the end",
         ),
-        Column("steps", "median adjustments to the threshold; share of instances that got there"),
+        TableColumn(
+            "steps", "median adjustments to the threshold; share of instances that got there"
+        ),
         *(
-            Column(f"ratio at {n}", f"mean cost as a multiple of {found.default}'s, 95 % interval")
+            TableColumn(
+                f"ratio at {n}", f"mean cost as a multiple of {found.default}'s, 95 % interval"
+            )
             for n in key_trials(trials)
         ),
-        Column("ms", "mean wall time of a proposal"),
-        Column("failed", "trials that failed"),
-        Column("fell back", "proposals that another improver made"),
+        TableColumn("ms", "mean wall time of a proposal"),
+        TableColumn("failed", "trials that failed"),
+        TableColumn("fell back", "proposals that another improver made"),
     ]
     rows = [_row(line, found) for line in found.improvers]
     marked = [found.block.row_of(found.default)]
@@ -93,18 +97,18 @@ def overview(found: Sequence[TaskSummary], trial: int) -> Markup:
     """Return a table with a row per condition and task: the default, its best rival, the limit."""
     limits = any(is_oracle(i) for one in found for i in one.block.improvers if i != one.default)
     columns = [
-        Column("task", numeric=False),
-        Column("default", numeric=False),
-        Column(f"mean after {trial}", "mm, with its 95 % interval"),
-        Column("p95", "95th percentile over instances, mm"),
-        Column("success at the end"),
-        Column("best other", "lowest mean of the others, oracles not counted", numeric=False),
-        Column("its mean", "mm"),
-        Column("default / best other", "paired ratio of means with its 95 % interval"),
+        TableColumn("task", numeric=False),
+        TableColumn("default", numeric=False),
+        TableColumn(f"mean after {trial}", "mm, with its 95 % interval"),
+        TableColumn("p95", "95th percentile over instances, mm"),
+        TableColumn("success at the end"),
+        TableColumn("best other", "lowest mean of the others, oracles not counted", numeric=False),
+        TableColumn("its mean", "mm"),
+        TableColumn("default / best other", "paired ratio of means with its 95 % interval"),
     ]
     if limits:
         meaning = "to the better oracle; paired ratio with its 95 % interval"
-        columns.append(Column("default / oracle", meaning))
+        columns.append(TableColumn("default / oracle", meaning))
     rows = [_overview_row(one, trial)[: len(columns)] for one in found]
     return table(columns, rows, "overview")
 
@@ -138,7 +142,7 @@ def _against(
 ) -> Cell:
     if other is None:
         return Cell("-")
-    found: Estimate = block_ratio(one.block, line.improver, other.improver, trial, one.seed)
+    found: IntervalEstimate = block_ratio(one.block, line.improver, other.improver, trial, one.seed)
     tone = ""
     if judged:
         tone = "good" if found.high < 1.0 else "bad" if found.low > 1.0 else ""
@@ -158,10 +162,10 @@ def trouble_table(found: TaskSummary) -> Markup:
     if not rows:
         return paragraph("No trial failed and no improver was replaced by another.", "note")
     columns = [
-        Column("improver", numeric=False),
-        Column("what", numeric=False),
-        Column("trials"),
-        Column("why", numeric=False, wraps=True),
+        TableColumn("improver", numeric=False),
+        TableColumn("what", numeric=False),
+        TableColumn("trials"),
+        TableColumn("why", numeric=False, wraps=True),
     ]
     return table(columns, rows, f"{title(found)}: failures and fallbacks")
 
@@ -181,11 +185,11 @@ def _reason_rows(improver: str, kind: str, reasons: Sequence[tuple[str, int]]) -
 def calibration_table(found: TaskSummary) -> Markup:
     """Return a row per improver that predicts."""
     columns = [
-        Column("improver", numeric=False),
-        Column("predictions"),
-        Column("within 1 std", "68 % if outcomes were normal around the prediction"),
-        Column("within 2 std", "95 % if outcomes were normal around the prediction"),
-        Column("median |z|", "0.67 if outcomes were normal around the prediction"),
+        TableColumn("improver", numeric=False),
+        TableColumn("predictions"),
+        TableColumn("within 1 std", "68 % if outcomes were normal around the prediction"),
+        TableColumn("within 2 std", "95 % if outcomes were normal around the prediction"),
+        TableColumn("median |z|", "0.67 if outcomes were normal around the prediction"),
     ]
     rows = [
         [

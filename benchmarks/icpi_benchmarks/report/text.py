@@ -19,7 +19,7 @@ from icpi_benchmarks.report.words import (
     unused_text,
 )
 from icpi_benchmarks.results import Results, mixed_lines
-from icpi_benchmarks.statistics import ImproverSummary, TaskSummary, summarise
+from icpi_benchmarks.statistics.summaries import ImproverSummary, TaskSummary, summarise
 from icpi_ros.core.text import printable
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.run.text import spending_line

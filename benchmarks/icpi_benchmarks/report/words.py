@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from icpi_benchmarks.statistics import ImproverSummary, TaskSummary
+from icpi_benchmarks.statistics.summaries import ImproverSummary, TaskSummary
 
 _SHOWN = (0, 1, 2, 3, 5, 8, 10, 15, 20, 50)
 KEY_TRIAL = 3

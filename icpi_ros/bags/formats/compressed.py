@@ -9,14 +9,13 @@ from pathlib import Path
 
 import zstandard
 
-from icpi_ros.bags.formats.chunk import MOST_CHUNK
-from icpi_ros.bags.formats.mcap_file import McapFile
+from icpi_ros.bags.formats.mcap_file import MAX_CHUNK, McapFile
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, why
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError
 
 SUFFIX = ".zstd"
-PIECE = 2**20
+UNPACK_PIECE = 2**20
 KEEP_FREE = 2**29
 """Of the disk that takes what is unpacked [B]."""
 
@@ -26,7 +25,7 @@ class CompressedMessages:
 
     Args:
         inside: the file.
-        notes: told what was skipped.
+        notes: receive a line about what was skipped.
     """
 
     def __init__(self, inside: McapFile | SqliteFile, notes: Notes) -> None:
@@ -52,7 +51,7 @@ class CompressedFile:
     Args:
         path: ends in ``.mcap.zstd`` or ``.db3.zstd``.
         kind: opens the unpacked file.
-        notes: told what was skipped.
+        notes: receive a line about what was skipped.
 
     Raises:
         UsageError: it cannot be unpacked, or there is no room for it.
@@ -81,12 +80,12 @@ class CompressedFile:
 
 
 def _unpacked(data: bytes) -> bytes:
-    if 0 < zstandard.get_frame_parameters(data).content_size <= MOST_CHUNK:
+    if 0 < zstandard.get_frame_parameters(data).content_size <= MAX_CHUNK:
         return zstandard.ZstdDecompressor().decompress(data)
     with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-        out = bytes(reader.read(MOST_CHUNK + 1))
-    if len(out) > MOST_CHUNK:
-        raise ValueError(f"it would grow beyond {MOST_CHUNK} B")
+        out = bytes(reader.read(MAX_CHUNK + 1))
+    if len(out) > MAX_CHUNK:
+        raise ValueError(f"it would grow beyond {MAX_CHUNK} B")
     return out
 
 
@@ -99,7 +98,7 @@ def _unpack(path: Path, target: Path, notes: Notes) -> None:
         zstd.stream_reader(packed, read_across_frames=True) as reader,
     ):
         try:
-            while piece := reader.read(PIECE):
+            while piece := reader.read(UNPACK_PIECE):
                 room -= len(piece)
                 if room < 0:
                     raise UsageError(

@@ -1,4 +1,4 @@
-"""Which files a bag consists of: its folder with ``metadata.yaml``, or single files."""
+"""Files of a bag: those that its ``metadata.yaml`` names, or single ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from icpi_ros.bags.formats.compressed import SUFFIX, CompressedFile, CompressedMessages
+from icpi_ros.bags.formats.folder import METADATA
 from icpi_ros.bags.formats.mcap_file import McapFile
-from icpi_ros.bags.formats.metadata import METADATA
 from icpi_ros.bags.formats.raw import Notes
 from icpi_ros.bags.formats.sqlite_file import SqliteFile
 from icpi_ros.core.errors import UsageError
@@ -17,10 +17,10 @@ from icpi_ros.core.yaml_files import FileKind, read_yaml
 
 METADATA_FILE = FileKind(max_bytes=2**20)
 """Written by others, its keys are not checked: newer versions have more of them."""
-NEWEST = 9
+NEWEST_VERSION = 9
 """Newest version of the metadata that is known; newer ones are read all the same, and noted."""
 STORAGES: Mapping[str, type[McapFile | SqliteFile]] = {".mcap": McapFile, ".db3": SqliteFile}
-_MOST_NAME = 255
+_MAX_NAME = 255
 HELP = "a folder that `ros2 bag record` or --record has written, a .mcap or a .db3 file"
 
 Storage = McapFile | SqliteFile | CompressedMessages | CompressedFile
@@ -36,16 +36,16 @@ def open_files(path: Path, notes: Notes) -> list[Storage]:
             files outside of it.
     """
     opened: list[Storage] = []
-    said = []
+    failures = []
     files, by_message = _files(path, notes)
     for file in files:
         try:
             opened.append(_open(file, notes, by_message))
         except UsageError as exc:
-            said.append(str(exc))
+            failures.append(str(exc))
     if not opened:
-        raise UsageError(said[0])
-    for line in said:
+        raise UsageError(failures[0])
+    for line in failures:
         notes.add(line)
     return opened
 
@@ -68,7 +68,7 @@ def _files(path: Path, notes: Notes) -> tuple[list[Path], bool]:
     if path.is_file():
         return [path], False
     if not path.is_dir():
-        raise UsageError(f"cannot read bag {path}: it is no file; a bag is {HELP}")
+        raise UsageError(f"cannot read bag {path}: it is not a file; a bag is {HELP}")
     there = sorted((p for p in path.iterdir() if _is_storage(p)), key=_number)
     info = _information(path / METADATA) or {}
     named = _named(path, info, notes)
@@ -108,10 +108,10 @@ def _named(folder: Path, info: dict[str, Any], notes: Notes) -> list[Path] | Non
     if not isinstance(names, list):
         return None
     version = info.get("version")
-    if not isinstance(version, int) or version > NEWEST:
-        said = version if isinstance(version, int) else "of another kind"
-        notes.add(f"{METADATA}: version {said} is not known, read as version {NEWEST}")
-    if not all(isinstance(name, str) and len(name) <= _MOST_NAME for name in names):
+    if not isinstance(version, int) or version > NEWEST_VERSION:
+        shown = version if isinstance(version, int) else "of another kind"
+        notes.add(f"{METADATA}: version {shown} is not known, read as version {NEWEST_VERSION}")
+    if not all(isinstance(name, str) and len(name) <= _MAX_NAME for name in names):
         return None
     return [_inside(folder, name) for name in names]
 

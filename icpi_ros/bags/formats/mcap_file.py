@@ -1,9 +1,9 @@
-"""Messages of one MCAP file, whole, cut off or damaged; what cannot be read is skipped and noted.
+"""Reader of MCAP files, whole, cut off or damaged; what cannot be read is skipped and noted.
 
 The file is read from its beginning record by record: footer and summary are not needed, so a bag
 whose writer was killed reads as well as any other.  Records are parsed by the ``mcap`` library;
 chunks are unpacked here, with bounds on what they may grow to, and without an object for every
-message that nobody asked for.
+message that is not wanted.
 """
 
 from __future__ import annotations
@@ -16,15 +16,23 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import lz4.frame
+import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel as ChannelRecord
 from mcap.records import ChunkIndex, Schema
 
-from icpi_ros.bags.formats.chunk import MOST_CHUNK, find_chunk, unpacked
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, check_start, why
 
 MAGIC = b"\x89MCAP0\r\n"
+MAX_CHUNK = 256 * 2**20
+"""Largest chunk and largest single record, unpacked [B]; writers use 1 to 4 MiB."""
+SEARCH_PIECE = 2**20
+"""Piece of a damaged file that is searched for the next chunk at once [B]."""
+_CHUNK = struct.Struct("<BQQQQII")
+_CHUNK_BODY = struct.Struct("<QQQII")
+_MARKS = (b"\x04\x00\x00\x00zstd", b"\x03\x00\x00\x00lz4")
 _RECORD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
 
@@ -38,18 +46,18 @@ class _Record(NamedTuple):
 
 
 class McapFile:
-    """See the module.
+    """Reader of one MCAP file.
 
     Args:
         path: the file.
-        notes: told what was skipped.
+        notes: receive a line about what was skipped.
     """
 
     def __init__(self, path: Path, notes: Notes) -> None:
         """Look at the first bytes.
 
         Raises:
-            UsageError: it cannot be opened, or is no MCAP file.
+            UsageError: it cannot be opened, or is not an MCAP file.
         """
         self.path, self._notes = path, notes
         self._schemas: dict[int, Schema] = {}
@@ -86,7 +94,7 @@ class McapFile:
             file.seek(offset)
             head = file.read(_RECORD.size)
             if len(head) < _RECORD.size:
-                self._note(f"the last {len(head)} B are no record")
+                self._note(f"the last {len(head)} B are not a record")
                 return
             opcode, length = _RECORD.unpack(head)
             if opcode in (Opcode.DATA_END, Opcode.FOOTER):
@@ -105,7 +113,7 @@ class McapFile:
 
     def _plausible(self, opcode: int, length: int, end: int) -> bool:
         known = 0 < opcode <= Opcode.DATA_END or opcode >= 0x80
-        return known and end <= self._size and length <= MOST_CHUNK
+        return known and end <= self._size and length <= MAX_CHUNK
 
     def _next_chunk(self, file: BinaryIO, offset: int) -> int | None:
         """Return where the next chunk begins; None = there is none that can be found."""
@@ -119,7 +127,7 @@ class McapFile:
             return
         held = self._held.get(record.offset)
         if held and not any(wanted(self._channels[id_]) for id_ in held if id_ in self._channels):
-            return  # the summary says that nothing in this chunk is wanted
+            return  # by the summary nothing in this chunk is wanted
         file.seek(record.offset + _RECORD.size)
         data = file.read(record.length)
         if len(data) < record.length:
@@ -201,7 +209,7 @@ class McapFile:
         opcode, _, start, _, crc = struct.unpack_from("<BQQQI", footer)
         if opcode != Opcode.FOOTER or footer[-len(MAGIC) :] != MAGIC or not start:
             return []
-        if not 0 < self._size - foot - start <= MOST_CHUNK:
+        if not 0 < self._size - foot - start <= MAX_CHUNK:
             return []
         file.seek(start)
         data = file.read(self._size - foot - start)
@@ -226,3 +234,80 @@ def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += _RECORD.size
         yield opcode, data[at : at + length]
         at += length
+
+
+def find_chunk(file: BinaryIO, offset: int, size: int) -> int | None:
+    """Return where the first compressed chunk from ``offset`` on begins; None = there is none.
+
+    Args:
+        file: of ``size`` bytes.
+        offset: where the search begins.
+        size: of the file [B].
+    """
+    before = _CHUNK.size
+    while offset < size:
+        file.seek(offset)
+        piece = file.read(SEARCH_PIECE + before + 16)
+        for at in sorted(at for mark in _MARKS for at in _places(piece, mark)):
+            start = offset + at - before + 4  # the mark begins with the length of its name
+            if start >= offset and _is_chunk(file, start, size):
+                return start
+        offset += SEARCH_PIECE
+    return None
+
+
+def _is_chunk(file: BinaryIO, offset: int, size: int) -> bool:
+    file.seek(offset)
+    head = file.read(_CHUNK.size + 12)
+    if len(head) < _CHUNK.size + 12:
+        return False
+    opcode, length, _, _, unpacked_size, _, name = _CHUNK.unpack_from(head)
+    if opcode != Opcode.CHUNK or name not in (3, 4) or unpacked_size > MAX_CHUNK:
+        return False
+    (inside,) = struct.unpack_from("<Q", head, _CHUNK.size + name)
+    fits = length == 40 + name + inside and length <= MAX_CHUNK
+    return bool(fits and offset + _RECORD.size + length <= size)
+
+
+def unpacked(body: bytes) -> bytes:
+    """Return the records of a chunk record's ``body``, checked against its size and checksum.
+
+    Raises:
+        ValueError: it is too large, of an unknown compression, or damaged.
+    """
+    _, _, size, crc, name = _CHUNK_BODY.unpack_from(body)
+    at = _CHUNK_BODY.size + name + 8
+    compression = body[_CHUNK_BODY.size : at - 8][:20].decode("utf-8", "replace")
+    (length,) = struct.unpack_from("<Q", body, at - 8)
+    packed = memoryview(body)[at : at + length]
+    if size > MAX_CHUNK:
+        raise ValueError(f"it would grow to {size} B, at most {MAX_CHUNK} B are allowed")
+    if compression == "zstd":
+        data = _zstd(packed, size)
+    elif compression == "lz4":
+        data = lz4.frame.LZ4FrameDecompressor().decompress(packed, size + 1)
+    elif compression == "":
+        data = bytes(packed)
+    else:
+        raise ValueError(f"compression {compression!r} is not known: zstd, lz4 or none")
+    if len(data) != size:
+        raise ValueError("its size is not what it says")
+    if crc and zlib.crc32(data) != crc:
+        raise ValueError("its checksum is wrong")
+    return bytes(data)
+
+
+def _zstd(packed: memoryview, size: int) -> bytes:
+    """Return what is packed; at most one byte more than ``size`` where it does not fit."""
+    frame = zstandard.get_frame_parameters(packed)
+    if frame.content_size == size:
+        return zstandard.ZstdDecompressor().decompress(packed)
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        return bytes(reader.read(size + 1))
+
+
+def _places(piece: bytes, mark: bytes) -> Iterator[int]:
+    at = piece.find(mark)
+    while at >= 0:
+        yield at
+        at = piece.find(mark, at + 1)

@@ -1,4 +1,4 @@
-"""Write one MCAP file so that it reads at any moment, whatever becomes of the writer.
+"""Writer of an MCAP file that can be read at any moment, whatever becomes of the writer.
 
 The writer of the ``mcap`` library closes a chunk when it is full, which may take minutes on a
 quiet topic; here a chunk is also closed when it is asked for.  Schemas and channels stand before
@@ -34,9 +34,9 @@ from mcap.records import (
 from icpi_ros.bags.formats.definitions import Definition
 from icpi_ros.bags.formats.mcap_file import MAGIC
 
-CHUNK = 2**20
+CHUNK_SIZE = 2**20
 """A chunk is closed when it is as large [B]."""
-LEVEL = 1
+ZSTD_LEVEL = 1
 """Of zstd: images shrink to half at several hundred MB/s."""
 PROFILE, LIBRARY = "ros2", "icpi_ros"
 
@@ -52,7 +52,7 @@ class _Open:
 
 
 class McapWriter:
-    """See the module; used by one thread.
+    """Writer of one MCAP file; used by one thread.
 
     Args:
         path: of the file, which must not exist.
@@ -101,7 +101,7 @@ class McapWriter:
         chunk.index.setdefault(channel, []).append((ns, chunk.builder.count))
         Message(channel, ns, data, ns, 0).write(chunk.builder)
         chunk.first, chunk.last = min(chunk.first, ns), max(chunk.last, ns)
-        if chunk.builder.count >= CHUNK:
+        if chunk.builder.count >= CHUNK_SIZE:
             self.flush()
 
     def flush(self) -> None:
@@ -110,7 +110,7 @@ class McapWriter:
         if not chunk.index:
             return
         records = chunk.builder.end()
-        packed = zstandard.ZstdCompressor(level=LEVEL).compress(records)
+        packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(records)
         out, offset = RecordBuilder(), self.size
         Chunk("zstd", packed, chunk.last, chunk.first, zlib.crc32(records), len(records)).write(out)
         length, places = out.count, {}

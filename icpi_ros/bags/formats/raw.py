@@ -1,4 +1,4 @@
-"""What storages hand on: channels, undecoded messages, and lines about what they left out."""
+"""Values that storages hand on: channels, undecoded messages, and notes about omissions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import NamedTuple
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 
-MOST_LINES = 50
-MOST_NAMES = 30
+MAX_LINES = 50
+MAX_NAMES = 30
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class RawMessage(NamedTuple):
 
 
 class Notes:
-    """Lines about what was skipped, each said once, bounded."""
+    """Bounded lines about what was skipped, each kept once."""
 
     def __init__(self) -> None:
-        """Start with nothing to say."""
+        """Start without a line."""
         self._lines: dict[str, None] = {}
         self._more = 0
 
@@ -57,7 +57,7 @@ class Notes:
         line = printable(line)[:300]
         if line in self._lines:
             return
-        if len(self._lines) < MOST_LINES:
+        if len(self._lines) < MAX_LINES:
             self._lines[line] = None
         else:
             self._more += 1
@@ -89,10 +89,10 @@ def check_start(path: Path, magic: bytes, kind: str) -> int:
 def shown(topics: Iterable[str]) -> str:
     """Return names of topics for a line to a person, sorted, the first ones of many."""
     names = sorted({printable(t)[:80] for t in topics})
-    more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
-    return ", ".join([*names[:MOST_NAMES], *more]) or "none"
+    more = [f"and {len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else []
+    return ", ".join([*names[:MAX_NAMES], *more]) or "none"
 
 
-def why(exc: Exception, most: int = 120) -> str:
+def why(exc: Exception, max_length: int = 120) -> str:
     """Return an error of a parser as one line of bounded length."""
-    return printable(" ".join(str(exc).split()))[:most] or type(exc).__name__
+    return printable(" ".join(str(exc).split()))[:max_length] or type(exc).__name__

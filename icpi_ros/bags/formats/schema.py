@@ -1,4 +1,4 @@
-"""Decode messages by the definitions that a bag embeds, else by our own."""
+"""Decoders of messages, by the definitions that a bag embeds, else by our own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from icpi_ros.bags.formats.raw import Channel, why
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.resources import share_path
 
-MOST_DEFINITION = 2**18
+MAX_DEFINITION = 2**18
 """Longest embedded definition that is parsed [characters]; the longest standard ones have 10 k."""
-MOST_FIELDS = 2000
+MAX_FIELDS = 2000
 """Fields of all types of a definition together, elements of fixed arrays of messages included."""
 OWN = "icpi_msgs"
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*){1,2}")
@@ -88,8 +88,8 @@ def digest(channel: Channel) -> str:
 
 def _types(channel: Channel) -> dict[str, Any]:
     text = channel.definition
-    if len(text) > MOST_DEFINITION:
-        raise ValueError(f"it is longer than {MOST_DEFINITION} characters")
+    if len(text) > MAX_DEFINITION:
+        raise ValueError(f"it is longer than {MAX_DEFINITION} characters")
     if channel.language != "ros2idl":
         found = get_types_from_msg(text, channel.kind)
     else:
@@ -102,9 +102,9 @@ def _types(channel: Channel) -> dict[str, Any]:
         types = [name, *(ref for _, kind in fields for ref in references(kind))]
         names = [field for field, _ in fields]
         if not (all(map(_TYPE.fullmatch, types)) and all(map(_FIELD.fullmatch, names))):
-            raise ValueError("a name in it is none")
-    if sum(_places(kind) for _, fields in found.values() for _, kind in fields) > MOST_FIELDS:
-        raise ValueError(f"it has more than {MOST_FIELDS} fields")
+            raise ValueError("a name in it is not valid")
+    if sum(_places(kind) for _, fields in found.values() for _, kind in fields) > MAX_FIELDS:
+        raise ValueError(f"it has more than {MAX_FIELDS} fields")
     return {name: ([], fields) for name, (_, fields) in found.items()}
 
 

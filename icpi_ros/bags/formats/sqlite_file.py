@@ -1,4 +1,4 @@
-"""Messages of one SQLite3 bag file, of any schema that rosbag2 has written."""
+"""Reader of SQLite3 bag files, of any schema that rosbag2 has written."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAGIC = b"SQLite format 3\x00"
 
 
 class SqliteFile:
-    """See the module; the same interface as :class:`icpi_ros.bags.formats.mcap_file.McapFile`."""
+    """Reader of one SQLite3 bag file, with the interface of :class:`.mcap_file.McapFile`."""
 
     def __init__(self, path: Path, notes: Notes) -> None:
         """Read the table of topics.
 
         Raises:
-            UsageError: it cannot be opened, or is no bag.
+            UsageError: it cannot be opened, or is not a bag.
         """
         self.path, self._notes = path, notes
         check_start(path, MAGIC, "a SQLite file")

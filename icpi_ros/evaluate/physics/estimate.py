@@ -1,4 +1,4 @@
-"""The result of a calibration: physics with intervals, and what the recordings do not tell."""
+"""Result of a system identification: physics with intervals, and what remains unknown."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from icpi_ros.core.types import Array, Trial
-from icpi_ros.evaluate.physics.fit import PRIOR, Fit
+from icpi_ros.evaluate.physics.fit import PRIOR, PhysicsFit
 from icpi_ros.evaluate.physics.residuals import DELAY
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 
 LEVEL = 0.9
 """Probability of the stated intervals."""
-UNKNOWN = 0.6
-"""A parameter whose spread is more than this share of that of its range is not known."""
-NOTHING = 0.95
+UNKNOWN_SHARE = 0.6
+"""Standard deviation from which a parameter is not known, as a share of that of its range."""
+UNIFORM_SHARE = 0.95
 """The same for a parameter of which nothing at all is known."""
-TIED = 0.9
+TIED_CORRELATION = 0.9
 """Correlation from which two parameters are only known together."""
-BORDER = 0.97
+BORDER_VALUE = 0.97
 """Scaled value from which a known parameter counts as at the border of its range."""
-POOR = 0.01
-"""Root mean square misfit of a trial above which it counts as not explained [m]."""
+MAX_RMS = 0.01
+"""Root mean square residual of a trial above which it counts as not explained [m]."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ParameterEstimate:
         value: estimate.
         deviation: standard deviation.
         interval: that holds the true value with probability ``LEVEL``, inside the range.
-        known: False: the recordings hardly say more than the task's range does.
+        known: False: the recordings hardly determine more than the task's range does.
         border: ``lower`` or ``upper`` if the estimate lies at that end of its range, else "".
     """
 
@@ -50,8 +50,8 @@ class ParameterEstimate:
 
 
 @dataclass(frozen=True)
-class TrialMisfit:
-    """How a trial is explained: root mean square and last distance [m], delay [s]."""
+class TrialResidual:
+    """Residual of a trial: root mean square and last distance [m], delay [s]."""
 
     name: str
     rms: float
@@ -60,7 +60,7 @@ class TrialMisfit:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PhysicsEstimate:
     """Hidden physics of a table.
 
     Attributes:
@@ -77,44 +77,42 @@ class Estimate:
     belief: Belief
     parameters: tuple[ParameterEstimate, ...]
     tied: tuple[tuple[str, str, float], ...]
-    trials: tuple[TrialMisfit, ...]
+    trials: tuple[TrialResidual, ...]
     noise: float
     rough: float
     rollouts: int
     settled: bool
 
     @property
-    def poor(self) -> tuple[TrialMisfit, ...]:
+    def poor(self) -> tuple[TrialResidual, ...]:
         """Trials that no physics explains."""
-        return tuple(trial for trial in self.trials if trial.rms > POOR)
+        return tuple(trial for trial in self.trials if trial.rms > MAX_RMS)
 
 
-def estimate_of(task: Task, trials: Sequence[Trial], found: Fit) -> Estimate:
+def estimate_of(task: Task, trials: Sequence[Trial], found: PhysicsFit) -> PhysicsEstimate:
     """Return a fit in units, with intervals and what is not known."""
     space = task.physics_space
     half = space.half_range
     mean = space.project(space.denormalise(found.scaled))[0]
-    spread = np.sqrt(np.diag(found.covariance))
-    low, high = (
-        space.project(space.denormalise(ends))[0] for ends in _interval(found.scaled, spread)
-    )
+    std = np.sqrt(np.diag(found.covariance))
+    low, high = (space.project(space.denormalise(ends))[0] for ends in _interval(found.scaled, std))
     parameters = tuple(
         ParameterEstimate(
             name=p.name,
             unit=p.unit,
             value=float(mean[i]),
-            deviation=float(half[i] * spread[i]),
+            deviation=float(half[i] * std[i]),
             interval=(float(low[i]), float(high[i])),
-            known=bool(spread[i] <= UNKNOWN * PRIOR),
-            border=_border(found.scaled[i], spread[i]),
+            known=bool(std[i] <= UNKNOWN_SHARE * PRIOR),
+            border=_border(found.scaled[i], std[i]),
         )
         for i, p in enumerate(space.parameters)
     )
-    return Estimate(
+    return PhysicsEstimate(
         belief=Belief.of(task, mean, found.covariance * np.outer(half, half)),
         parameters=parameters,
-        tied=_tied(space.names, found.covariance / np.outer(spread, spread)),
-        trials=_misfits(trials, found),
+        tied=_tied(space.names, found.covariance / np.outer(std, std)),
+        trials=_trial_residuals(trials, found),
         noise=found.noise.deviation,
         rough=float(np.sqrt(np.mean(found.noise.rough**2))),
         rollouts=found.rollouts,
@@ -122,37 +120,37 @@ def estimate_of(task: Task, trials: Sequence[Trial], found: Fit) -> Estimate:
     )
 
 
-def _interval(scaled: Array, spread: Array) -> tuple[Array, Array]:
+def _interval(scaled: Array, std: Array) -> tuple[Array, Array]:
     """Return the ends ``(P,)`` of intervals in scaled physics, inside the range.
 
     Where nothing is known they are those of the range itself, evenly distributed.
     """
-    below, above = (-1.0 - scaled) / spread, (1.0 - scaled) / spread
+    below, above = (-1.0 - scaled) / std, (1.0 - scaled) / std
     from scipy.stats import truncnorm  # scipy.stats is 1.3 s that a wrong option need not take
 
-    low, high = truncnorm.interval(LEVEL, below, above, scaled, spread)
-    blind = spread > NOTHING * PRIOR
-    return np.where(blind, -LEVEL, low), np.where(blind, LEVEL, high)
+    low, high = truncnorm.interval(LEVEL, below, above, scaled, std)
+    unknown = std > UNIFORM_SHARE * PRIOR
+    return np.where(unknown, -LEVEL, low), np.where(unknown, LEVEL, high)
 
 
-def _border(scaled: float, spread: float) -> str:
-    if spread > UNKNOWN * PRIOR or abs(scaled) < BORDER:
+def _border(scaled: float, std: float) -> str:
+    if std > UNKNOWN_SHARE * PRIOR or abs(scaled) < BORDER_VALUE:
         return ""
     return "lower" if scaled < 0.0 else "upper"
 
 
 def _tied(names: Sequence[str], correlation: Array) -> tuple[tuple[str, str, float], ...]:
-    rows, columns = np.nonzero(np.triu(np.abs(correlation) >= TIED, k=1))
+    rows, columns = np.nonzero(np.triu(np.abs(correlation) >= TIED_CORRELATION, k=1))
     return tuple(
         (names[i], names[j], float(correlation[i, j]))
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
     )
 
 
-def _misfits(trials: Sequence[Trial], found: Fit) -> tuple[TrialMisfit, ...]:
+def _trial_residuals(trials: Sequence[Trial], found: PhysicsFit) -> tuple[TrialResidual, ...]:
     parts = np.split(found.residuals, np.cumsum(found.lengths)[:-1])
     return tuple(
-        TrialMisfit(
+        TrialResidual(
             name=trial.name,
             rms=float(np.sqrt(np.mean(np.sum(part**2, axis=1)))),
             end=float(np.linalg.norm(part[-1])),

@@ -1,4 +1,4 @@
-"""Calibrated physics as YAML: written by `icpi calibrate physics`, read by whoever simulates."""
+"""Calibrated physics as YAML: written by `icpi calibrate physics`, read by simulations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.yaml_files import FileKind, read_yaml, shown, unknown_key, write_yaml
-from icpi_ros.evaluate.physics.estimate import Estimate
+from icpi_ros.evaluate.physics.estimate import PhysicsEstimate
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.belief import Belief
 
@@ -17,7 +17,7 @@ PHYSICS_FILE = FileKind(max_bytes=100_000, invalid="{path} is not YAML")
 KEYS = ("icpi_physics", "task", "scene", "names", "physics", "covariance", "parameters", "made")
 
 
-def save(path: Path, estimate: Estimate, how: str, date: str) -> None:
+def save(path: Path, estimate: PhysicsEstimate, how: str, date: str) -> None:
     """Write an estimate; ``how`` it was made, in one line, and ``date`` (ISO 8601, UTC).
 
     The file is whole or not there at all.

@@ -1,15 +1,16 @@
-"""How far simulated paths are from recorded ones, physics by physics.
+"""Residuals of simulated paths against recorded ones under any physics, and their noise.
 
 A recorded path is compared sample by sample with the simulated one of the same theta.  What is not
 physics is taken out of every trial by itself, small by a normal prior each: a delay (stamps, the
 start of the motion), a constant offset (camera, placing by hand), and a slip of theta (an arm that
-does not quite do what it is told; contact, whose simulation is rough by as much).
+does not quite execute its command; contact, whose simulation is rough by as much).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,31 +29,36 @@ MOVING = 2.0
 """Coordinates in which an object moves: on a table, or in the plane of a swing."""
 SLIP = 0.005
 """Standard deviation of a trial's slip, in theta scaled to [-1, 1]."""
-MOST = 10.0
+MAX_NUISANCE = 10.0
 """Largest delay, offset and slip, in standard deviations."""
 FIXED = 4
 """Per trial: delay, and offset in x, y, z; then the slip of each policy parameter."""
 _SLIP_STEP = 0.03
 """Of the finite differences by theta, scaled; contact is rough over smaller ones."""
-SAMPLES = 120
+MAX_SAMPLES = 120
 """Samples of a trial that are compared; evenly chosen among more."""
-_MOMENT = 0.004
+_HALF_STEP = 0.004
 """Half the time over which a path's velocity is taken [s]."""
-_TINY = 0.006
+_ROUGHNESS_STEP = 0.006
 """Change of scaled physics over which paths should change evenly."""
 _DIRECTIONS = 3
-_JUMPS = 1.5
+_ROUGHNESS_FACTOR = 1.5
 """Jumps are rare: a few looks see too few of them; measured on training draws."""
-_FAR = 1.0
-"""What a simulation that became unstable is taken to be off by [m]."""
-
+_UNSTABLE_RESIDUAL = 1.0
+"""Residual of a simulation that became unstable [m]."""
+MIN_NOISE = 3e-4
+"""Smallest noise [m]: simulated contact alone makes as much."""
+OUTLIER_STDS = 3.0
+"""Residuals of so many standard deviations count half."""
+_MAD = 1.4826
+"""From the median absolute residual to a standard deviation of normal noise."""
 
 Paths = list[ObjectTrajectory] | None
 """Simulated paths, one per trial; None = that physics is unstable."""
 
 
-class Misfit:
-    """Simulates recorded trials under any physics and compares.
+class PathResiduals:
+    """Residuals of recorded trials against their simulation under any physics.
 
     Args:
         task: of the trials.
@@ -73,7 +79,7 @@ class Misfit:
         """Number of samples of each trial."""
         same = (self._thetas[:, np.newaxis] == self._thetas).all(axis=-1)
         self.repeats = [int(count) for count in same.sum(axis=1)]
-        """How often each trial's theta was executed."""
+        """Number of executions of each trial's theta."""
         self._known: dict[bytes, Paths] = {}
         self._slips = [np.zeros((len(seen), 3, task.space.dim)) for seen in self._seen]
 
@@ -115,20 +121,20 @@ class Misfit:
                 slips[:, :, j] = SLIP * change / widths[i]
 
     def roughness(self, scaled: Array, rng: np.random.Generator) -> Array:
-        """Return how rough the simulation of each trial is around physics ``(P,)``: ``(T,)`` [m].
+        """Return the roughness of each trial's simulation around physics ``(P,)``: ``(T,)`` [m].
 
         Second differences over tiny steps would be nothing if paths changed smoothly; of paths
         that are off at random by r they are sqrt(6) r.
         """
-        steps = _TINY * rng.choice((-1.0, 1.0), (_DIRECTIONS, len(scaled)))
-        centre = np.clip(scaled, _TINY - 1.0, 1.0 - _TINY)
+        steps = _ROUGHNESS_STEP * rng.choice((-1.0, 1.0), (_DIRECTIONS, len(scaled)))
+        centre = np.clip(scaled, _ROUGHNESS_STEP - 1.0, 1.0 - _ROUGHNESS_STEP)
         paths = self.paths(np.vstack([centre, centre + steps, centre - steps]))
         still = np.zeros((len(self.trials), self.nuisances))
         found = [self.residuals(p, still) for p in paths]
         pairs = zip(found[1 : 1 + _DIRECTIONS], found[1 + _DIRECTIONS :], strict=True)
         squares = np.mean([(a + b - 2.0 * found[0]) ** 2 for a, b in pairs], axis=0).sum(axis=1)
         parts = np.split(squares, np.cumsum(self.lengths)[:-1])
-        return _JUMPS * np.sqrt([float(part.mean()) / (6.0 * MOVING) for part in parts])
+        return _ROUGHNESS_FACTOR * np.sqrt([float(part.mean()) / (6.0 * MOVING) for part in parts])
 
     def residuals(self, paths: Paths, nuisances: Array) -> Array:
         """Return recorded minus simulated ``(n, 3)`` [m] of all samples, trial after trial.
@@ -155,8 +161,8 @@ class Misfit:
         for i, length in enumerate(self.lengths):
             rows, first = slice(begin, begin + length), self.nuisances * i
             delay = DELAY * nuisances[i, 0]
-            early, late = (self._at(paths, i, delay + s * _MOMENT) for s in (-1.0, 1.0))
-            slopes[rows, :, first] = DELAY * (early - late) / (2.0 * _MOMENT)
+            early, late = (self._at(paths, i, delay + s * _HALF_STEP) for s in (-1.0, 1.0))
+            slopes[rows, :, first] = DELAY * (early - late) / (2.0 * _HALF_STEP)
             slopes[rows, [0, 1, 2], [first + 1, first + 2, first + 3]] = -OFFSET
             slopes[rows, :, first + FIXED : first + self.nuisances] = -self._slips[i]
             begin += length
@@ -173,7 +179,7 @@ class Misfit:
     def _at(self, paths: Paths, trial: int, delay: float) -> Array:
         """Return simulated positions ``(n, 3)`` [m] when the samples of a trial were taken."""
         if paths is None:
-            return self._seen[trial] + _FAR
+            return self._seen[trial] + _UNSTABLE_RESIDUAL
         path, times = paths[trial], self._times[trial] - delay
         columns = [np.interp(times, path.times, column) for column in path.positions.T]
         return np.stack(columns, axis=-1)
@@ -182,5 +188,62 @@ class Misfit:
 def _chosen(path: ObjectTrajectory) -> tuple[Array, Array]:
     """Return times ``(n,)`` and positions ``(n, 3)`` of at most SAMPLES samples that are there."""
     there = np.flatnonzero(np.isfinite(path.positions).all(axis=1))
-    index = np.linspace(0, len(there) - 1, min(SAMPLES, len(there))).round().astype(np.int64)
+    index = np.linspace(0, len(there) - 1, min(MAX_SAMPLES, len(there))).round().astype(np.int64)
     return path.times[there[index]], path.positions[there[index]]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of ``n`` samples.
+
+    Attributes:
+        deviation: standard deviation of a coordinate [m].
+        shared: how many neighbouring samples count as much as one.
+        rough: ``(T,)`` how rough the simulation of each trial is [m].
+        scale: ``(n,)`` factor that makes a sample's residual count as it should [1/m].
+    """
+
+    deviation: float
+    shared: float
+    rough: Array
+    scale: Array
+
+
+def noise_of(
+    residuals: Array, lengths: Sequence[int], rough: Array, repeats: Sequence[int]
+) -> Noise:
+    """Return the noise in residuals ``(n, 3)`` [m] of trials of ``lengths`` samples.
+
+    What is ``rough`` ``(T,)`` [m] in a simulated path lasts along all of it and is the same
+    whenever the same theta is simulated: together, the ``repeats`` of a theta never count more than
+    one sample with that noise.  A constant offset of a trial is not noise.
+    """
+    parts = np.split(residuals, np.cumsum(lengths)[:-1])
+    level = np.concatenate([part - np.median(part, axis=0) for part in parts])
+    sizes = np.linalg.norm(residuals, axis=1)
+    moving = np.median(np.abs(level), axis=0) > 0.1 * MIN_NOISE
+    seen = level[:, moving] if moving.any() else level
+    deviation = max(MIN_NOISE, _MAD * float(np.median(np.abs(seen))))
+    weights = 1.0 / (1.0 + (sizes / (OUTLIER_STDS * deviation)) ** 2)
+    shared = _shared(np.sqrt(weights)[:, np.newaxis] * seen, lengths)
+    lasting = np.repeat(np.multiply(lengths, repeats) * rough**2, lengths)
+    scale = np.sqrt(weights / (shared * deviation**2 + lasting))
+    return Noise(deviation, shared, rough, scale)
+
+
+def _shared(residuals: Array, lengths: Sequence[int]) -> float:
+    """Return the correlation time in samples: 1 + 2 sum of correlations up to the first below 0.
+
+    Geyer's initial sequence for the variance of a mean, over all trials together.
+    """
+    parts = np.split(residuals, np.cumsum(lengths)[:-1])
+    total = sum(float(np.sum(part**2)) for part in parts)
+    if total <= 0.0:
+        return 1.0
+    time = 1.0
+    for lag in range(1, max(2, max(lengths) // 2)):
+        correlation = sum(float(np.sum(part[lag:] * part[:-lag])) for part in parts) / total
+        if correlation <= 0.0:
+            break
+        time += 2.0 * correlation
+    return time

@@ -13,7 +13,7 @@ from icpi_ros.core.errors import BudgetSpent, CompletionFailed
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, Message, Request
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Message
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
 
@@ -66,7 +66,7 @@ class Asker:
         samples: int | None = None,
         described: bool = True,
     ) -> list[T]:
-        """Return what ``accept`` makes of the scaled outputs ``(q,)`` of every usable reply.
+        """Return ``accept`` of the scaled outputs ``(q,)`` of every usable reply.
 
         Args:
             pattern: to complete.
@@ -76,7 +76,7 @@ class Asker:
             described: whether the description of the task, if any, belongs to it.
 
         Raises:
-            CompletionFailed: no reply is usable; says why.
+            CompletionFailed: no reply is usable; the message is the reason.
             BudgetSpent: the budget was used up before this proposal's first call.
         """
         writer = self._writer if described else PromptWriter(self._writer.numbers)
@@ -106,7 +106,7 @@ class Asker:
 
     @property
     def spent(self) -> Spending:
-        """What this proposal cost so far."""
+        """Cost of this proposal so far."""
         return self._meter.spent - self._before
 
     def details(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Asker:
         }
 
     def _complete(self, messages: Sequence[Message], numbers: int, samples: int) -> Completion:
-        request = Request(
+        request = CompletionRequest(
             messages=tuple(messages),
             numbers=numbers,
             samples=samples,

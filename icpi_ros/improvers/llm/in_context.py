@@ -1,4 +1,4 @@
-"""The model of ``icpi serve``, fed with numbers: shows what ``llm`` loses by its tokens."""
+"""The model of ``icpi serve``, fed with numbers: measures the loss of ``llm`` by its tokens."""
 
 from __future__ import annotations
 

@@ -17,9 +17,8 @@ from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import fixed
-from icpi_ros.llm.prompt.description import describe_costs
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
+from icpi_ros.llm.prompt.text import PromptWriter, describe_costs
 from icpi_ros.llm.prompt.tokens import NumberFormat
 
 MAX_PAIRS = 20
@@ -50,8 +49,8 @@ class LlmOpro(Llm):
         best = sorted(history, key=lambda trial: trial.cost)[:MAX_PAIRS][::-1]
         costs = np.array([[trial.cost] for trial in best]) / self._unit
         thetas = self._index.scale.theta(np.array([trial.theta for trial in best]))
-        none = Lines((np.empty((0, 1)),), np.empty((0, thetas.shape[1])))
-        return Pattern(none, Lines((costs,), thetas), (np.zeros(1),))
+        none = PatternLines((np.empty((0, 1)),), np.empty((0, thetas.shape[1])))
+        return Pattern(none, PatternLines((costs,), thetas), (np.zeros(1),))
 
     @property
     def _unit(self) -> float:

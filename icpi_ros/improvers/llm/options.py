@@ -11,7 +11,7 @@ from icpi_ros.llm.cassettes.cassette import MODES
 from icpi_ros.llm.client.budget import Budget
 from icpi_ros.llm.client.profile import VARIABLE_NAME, is_plain_url
 from icpi_ros.llm.connect import ModelChoice
-from icpi_ros.llm.prompt.adjustments import ORDERS
+from icpi_ros.llm.prompt.examples import ORDERS
 from icpi_ros.llm.prompt.tokens import DEFAULT_DIGITS
 
 DEFAULT_DEADLINE = 30.0
@@ -21,7 +21,7 @@ MAX_DEADLINE = 3600.0
 
 @dataclass(frozen=True)
 class PatternOptions(IndexedOptions):
-    """How the context of a proposal is put together."""
+    """Options of the context of a proposal."""
 
     order: str = option(
         ORDERS[0], "order of the examples: by distance, or by cost, or shuffled", choices=ORDERS
@@ -88,10 +88,10 @@ class LlmOptions(PatternOptions):
 
     @property
     def choice(self) -> ModelChoice:
-        """Which model is asked."""
+        """Choice of the model."""
         return ModelChoice(*(getattr(self, f.name) for f in fields(ModelChoice)))
 
     @property
     def budget(self) -> Budget:
-        """How much a run may spend."""
+        """Limits of a run's spending."""
         return Budget(self.max_calls, self.max_tokens, self.max_money, self.max_seconds)

@@ -1,4 +1,4 @@
-"""What improvers that complete a pattern of examples share: context, acceptance, fallback."""
+"""Base of the improvers that complete a pattern of examples: context, acceptance, fallback."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from icpi_ros.improvers.base import (
 )
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm.options import PatternOptions
-from icpi_ros.llm.prompt.adjustments import Adjustments
+from icpi_ros.llm.prompt.examples import AdjustmentPatterns
 from icpi_ros.llm.prompt.pattern import Pattern
 
-FARTHEST = 2.0
+MAX_ADJUSTMENT = 2.0
 """Longest accepted adjustment of a parameter, in half ranges: from one border to the other."""
 
 
@@ -46,25 +46,25 @@ class PatternImprover(IndexedImprover):
         The substitute is fitted now because a proposal has no seconds to spare.
 
         Args:
-            context: what is known about the run.
+            context: of the run.
             proposes: False = only patterns and prompts are wanted; nothing is fitted.
 
         Raises:
             InvalidValue: a wrong option, or too few examples.
         """
         super().__init__(context)
-        self._adjustments = Adjustments(
+        self._adjustments = AdjustmentPatterns(
             context.dataset, self._features, self._index, self.options.order
         )
         if proposes:
             self._get_ready()
 
     def _get_ready(self) -> None:
-        """Make what only a proposal needs; the substitute last, because it takes seconds."""
+        """Make the parts that only a proposal needs; the substitute last: it takes seconds."""
         self._substitute = Embedded(without_options(self.context))
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
-        """Return what a proposal for ``history`` asks to complete."""
+        """Return the pattern that a proposal for ``history`` asks to complete."""
         base = self._base(history)
         return self._adjustments.pattern(history, base, self._k, self.options.history)
 
@@ -110,7 +110,7 @@ class PatternImprover(IndexedImprover):
         """Return base + a scaled adjustment ``(d,)``, perhaps out of bounds, always finite.
 
         Raises:
-            CompletionFailed: it is refused; the message says why.
+            CompletionFailed: it is refused; the message is the reason.
         """
         self._require_near(scaled)
         return self._untried(base.theta + self._index.scale.unscale_dtheta(scaled), history)
@@ -131,5 +131,5 @@ class PatternImprover(IndexedImprover):
         Raises:
             CompletionFailed: it is not finite, or beyond a parameter's whole range.
         """
-        if not np.all(np.abs(scaled) <= FARTHEST):  # NaN is refused, too
+        if not np.all(np.abs(scaled) <= MAX_ADJUSTMENT):  # NaN is refused, too
             raise CompletionFailed("the adjustment is longer than a parameter's whole range")

@@ -14,10 +14,8 @@ from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import PatternImprover
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.completer import Completer, Message
-from icpi_ros.llm.connect import connect
-from icpi_ros.llm.probe import require_answer
-from icpi_ros.llm.prompt.description import describe
-from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.connect import connect, require_answer
+from icpi_ros.llm.prompt.text import PromptWriter, describe
 from icpi_ros.llm.prompt.tokens import NumberFormat
 
 
@@ -40,7 +38,7 @@ class Llm(PatternImprover):
         """Check the options, set up the client and the context; no network yet.
 
         Args:
-            context: what is known about the run.
+            context: of the run.
             completer: the model; None = as the options say.
             proposes: False = only :meth:`messages` is wanted.
 

@@ -1,6 +1,6 @@
-"""Several proposals, their outcomes foretold in context, the best one executed.
+"""Several proposals, their outcomes predicted in context, the best one executed.
 
-The planning of DICP (arXiv 2502.19009): the foretelling model is the same language model, or the
+The planning of DICP (arXiv 2502.19009): the predicting model is the same language model, or the
 outcome model of ``embedded``.
 """
 
@@ -20,7 +20,7 @@ from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import option
-from icpi_ros.llm.prompt.outcomes import Outcomes
+from icpi_ros.llm.prompt.examples import OutcomePatterns
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class PlanOptions(LlmOptions):
 
 
 class LlmPlan(Llm):
-    """Executes the proposal of lowest foretold cost; ``details`` gets ``candidates``."""
+    """Executes the proposal of lowest predicted cost; ``details`` gets ``candidates``."""
 
     name: ClassVar[str] = "llm-plan"
-    summary: ClassVar[str] = "language model that foretells what its proposals lead to (DICP)"
+    summary: ClassVar[str] = "language model that predicts the outcomes of its proposals (DICP)"
     Options = PlanOptions
     options: PlanOptions
 
@@ -48,7 +48,7 @@ class LlmPlan(Llm):
         base = self._base(history)
         thetas = self._distinct(self._thetas(history, base, asker))
         if self.options.predictor == "llm":
-            costs = np.array([self._foretold(history, base, theta, asker) for theta in thetas])
+            costs = np.array([self._predicted(history, base, theta, asker) for theta in thetas])
             stds = np.full(len(costs), np.nan)
         else:
             costs, stds = self._substitute.forecast(history, thetas)
@@ -61,7 +61,7 @@ class LlmPlan(Llm):
             for theta, cost, std in zip(thetas, costs, stds, strict=True)
         ]
         if np.isnan(costs).all():
-            raise CompletionFailed("no outcome could be foretold")
+            raise CompletionFailed("no outcome could be predicted")
         chosen = int(np.nanargmin(costs))
         return Proposal(
             thetas[chosen],
@@ -75,10 +75,10 @@ class LlmPlan(Llm):
         inside = [self.context.space.project(theta)[0] for theta in thetas]
         return np.array(list({theta.tobytes(): theta for theta in inside}.values()))
 
-    def _foretold(
+    def _predicted(
         self, history: Sequence[Outcome], base: Outcome, theta: Array, asker: Asker
     ) -> float:
-        """Return the cost [m] that the model foretells for a theta ``(d,)``; NaN if it does not."""
+        """Return the cost [m] that the model predicts for a theta ``(d,)``; NaN if it fails."""
         pattern = self._outcomes.pattern(history, base, theta, self._k)
         try:
             (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, described=False)
@@ -87,5 +87,5 @@ class LlmPlan(Llm):
         return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))
 
     @cached_property
-    def _outcomes(self) -> Outcomes:
-        return Outcomes(self.context.dataset, self._scale, self.context.goal)
+    def _outcomes(self) -> OutcomePatterns:
+        return OutcomePatterns(self.context.dataset, self._scale, self.context.goal)

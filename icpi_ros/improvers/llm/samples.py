@@ -1,4 +1,4 @@
-"""Several samples per step, fused robustly; their spread is the uncertainty.
+"""Several samples per step, fused robustly; their std is the uncertainty.
 
 Robust fusion of samples: Robust Instant Policy (Student-t); self-consistency.
 """
@@ -17,7 +17,42 @@ from icpi_ros.improvers.llm.asking import Asker
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import option
-from icpi_ros.llm.prompt.fusion import fuse
+
+FREEDOM = 3.0
+"""Degrees of freedom of the Student-t distribution."""
+ROUNDS = 20
+MAD_TO_STD = 1.4826
+"""Standard deviation of normal samples per median absolute deviation."""
+
+
+def fuse(samples: Array, how: str) -> tuple[Array, Array]:
+    """Return location ``(d,)`` and std ``(d,)`` of samples ``(n, d)``, robustly.
+
+    The std is 1.4826 times the median absolute deviation: that of one sample, not of the
+    location; NaN for one sample, which has none.
+
+    Args:
+        samples: at least one.
+        how: ``median``, or ``student-t``: the maximum-likelihood location of a Student-t
+            distribution with 3 degrees of freedom and that std (Lange, Little and Taylor 1989).
+    """
+    middle = np.median(samples, axis=0)
+    std = MAD_TO_STD * np.median(np.abs(samples - middle), axis=0)
+    if len(samples) == 1:
+        return middle, np.full_like(middle, np.nan)
+    if how == "student-t":
+        return _student_t(samples, middle, std), std
+    return middle, std
+
+
+def _student_t(samples: Array, start: Array, std: Array) -> Array:
+    """Return the location by iteratively reweighted means, a fixed number of rounds."""
+    place = start
+    for _ in range(ROUNDS):
+        far = (samples - place) / np.maximum(std, 1e-12)
+        weights = (FREEDOM + 1.0) / (FREEDOM + far**2)
+        place = np.sum(weights * samples, axis=0) / np.sum(weights, axis=0)
+    return np.asarray(place)
 
 
 @dataclass(frozen=True)
@@ -30,7 +65,10 @@ class SampleOptions(LlmOptions):
 
 
 class LlmSamples(Llm):
-    """Fuses ``samples`` answers; ``details`` gets ``samples`` and ``spread`` [units of theta]."""
+    """Fuses ``samples`` answers.
+
+    ``details`` gets ``samples`` and ``spread``, their std [units of theta].
+    """
 
     name: ClassVar[str] = "llm-samples"
     summary: ClassVar[str] = "language model, several samples per step fused robustly"
@@ -46,7 +84,7 @@ class LlmSamples(Llm):
             return outputs
 
         found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
-        place, spread = fuse(found, self.options.fuse)
+        place, std = fuse(found, self.options.fuse)
         details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
-        details["spread"] = jsonable(scale.unscale_dtheta(spread))
+        details["spread"] = jsonable(scale.unscale_dtheta(std))
         return Proposal(self._accepted(base, place, history), self.name)

@@ -37,9 +37,9 @@ def relabel(
     """Return one example per pair (a, b).
 
     Args:
-        task: of the executions; it must be able to say which goal an outcome reaches.
+        task: of the executions; it must have ``outcome_goal``.
         thetas: ``(n, d)`` executed policy parameters, all under the same physics.
-        trajectories: what each of them did to the object.
+        trajectories: of the object, one per theta.
         pairs: ``(N, 2)`` indices a, b.
         group: number of the physics.
 
@@ -68,7 +68,7 @@ def outcome_goal(task: Task, trajectory: ObjectTrajectory) -> Array:
     """Return the goal ``(g,)`` that an outcome reaches.
 
     Raises:
-        DatasetError: the task does not say.
+        DatasetError: the task has none.
         ObservationMissing: the trajectory does not show what is needed.
     """
     goal = task.outcome_goal(trajectory)

@@ -1,4 +1,4 @@
-"""What a data set is to be: label, sizes, seed, and where physics and goals come from."""
+"""Plan of a data set: label, sizes, seed, and the sources of physics and goals."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from icpi_ros.tasks.belief import Belief
 LABELS = ("brute", "hindsight")
 PHYSICS = ("train", "shifted")
 GLOBAL_SAMPLES = 256
-"""Quasi-random rollouts per physics draw of a brute-force search; examples are among them."""
+"""Quasi-random rollouts per physics sample of a brute-force search; examples are among them."""
 VARIED_GOALS = 5
-"""Goals per physics draw unless asked for, where the task's goal varies."""
+"""Goals per physics sample unless asked for, where the task's goal varies."""
 MAX_NOISE = 2.0
 PHYSICS_FILE = "physics.yaml"
-"""How a command calls the file of calibrated physics, whose content the provenance holds."""
+"""Name of the file of calibrated physics in a command; its content is in the provenance."""
 Ranges = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to build; the same plan of the same task gives the same data set.
+class DatasetPlan:
+    """Plan of a build; the same plan of the same task gives the same data set.
 
     Attributes:
         label: ``brute`` (search in simulation) or ``hindsight`` (relabelled executions).
         examples: number of triplets in all.
-        draws: number of physics draws they are spread over.
+        draws: number of physics samples, each with its share of the examples.
         goals_per_draw: of brute-force labels; None = 1 for a fixed goal, else 5.
         label_noise: standard deviation of white noise on dtheta, as a share of the half-range of
             each parameter; for sensitivity studies.
@@ -42,7 +42,7 @@ class Plan:
         physics_range: narrower ranges of single physics parameters, by name.
         goal_range: narrower ranges of single goal coordinates, by name.
         seed: of physics, goals, thetas, noise and choice of examples.
-        around: calibrated physics that draws are spread around, as wide as they are uncertain;
+        around: calibrated physics that is sampled around, as wide as it is uncertain;
             None = the whole range.
     """
 
@@ -58,7 +58,7 @@ class Plan:
     around: Belief | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no task could build."""
+        """Refuse values that no task could be built with."""
         _one_of("label", self.label, LABELS)
         _one_of("physics", self.physics, PHYSICS)
         if not 1 <= self.draws <= self.examples:
@@ -87,16 +87,16 @@ class Plan:
             )
 
     def counts(self) -> list[int]:
-        """Return how many examples each physics draw gives."""
+        """Return the number of examples of each physics sample."""
         share, rest = divmod(self.examples, self.draws)
         return [share + (draw < rest) for draw in range(self.draws)]
 
     def rng(self, draw: int, *stream: int) -> np.random.Generator:
-        """Return the generator of one physics draw; ``stream`` names an independent one of it."""
+        """Return the generator of one physics sample; ``stream`` names an independent one of it."""
         return np.random.default_rng([self.seed, draw, *stream])
 
     def goals(self, task: Task) -> int:
-        """Return how many goals each physics draw of a brute-force search has."""
+        """Return the number of goals of each physics sample of a brute-force search."""
         if self.goals_per_draw is not None:
             return self.goals_per_draw
         return 1 if self._goal_is_fixed(task) else VARIED_GOALS
@@ -127,7 +127,7 @@ class Plan:
             raise InvalidValue(f"task {task.name} has one fixed goal: goals per draw must be 1")
 
     def sample_physics(self, task: Task, rng: np.random.Generator) -> Array:
-        """Draw hidden physics ``(P,)``."""
+        """Return a sample of the hidden physics ``(P,)``."""
         if self.around:
             return self.around.sample(task.physics_space, rng)
         shifted = self.physics == "shifted"
@@ -135,7 +135,7 @@ class Plan:
         return _redraw(physics, self.physics_range, self._physics_space(task), rng)
 
     def sample_goals(self, task: Task, rng: np.random.Generator) -> Array:
-        """Draw the goals ``(G, g)`` of one physics draw."""
+        """Return sampled goals ``(G, g)`` of one physics sample."""
         goals = [task.sample_goal(rng) for _ in range(self.goals(task))]
         return np.stack([_redraw(g, self.goal_range, task.goal_space, rng) for g in goals])
 
@@ -178,7 +178,7 @@ def check_ranges(ranges: Ranges, space: ParameterSpace) -> None:
     """Check narrower ranges against a documented space.
 
     Raises:
-        InvalidValue: unknown name, not finite, reversed, or outside; says what is allowed.
+        InvalidValue: unknown name, not finite, reversed, or outside; names what is allowed.
     """
     for name, (low, high) in ranges.items():
         if name not in space.names:
@@ -198,7 +198,7 @@ def check_ranges(ranges: Ranges, space: ParameterSpace) -> None:
 def _redraw(
     values: Array, ranges: Ranges, space: ParameterSpace, rng: np.random.Generator
 ) -> Array:
-    """Draw the components that have a range of their own anew, in the order of the space."""
+    """Sample the components that have a range of their own anew, in the order of the space."""
     for index, name in enumerate(space.names):
         if name in ranges:
             values[index] = rng.uniform(*ranges[name])

@@ -29,31 +29,31 @@ LOCAL_SAMPLES = 12
 RADII = (0.10, 0.04, 0.015, 0.005, 0.002)
 """Half-width of each round's box, as a share of the half-range of theta."""
 STARTS = 3
-"""The first rounds look around so many good points that lie apart: tasks may be multimodal."""
+"""Good points, apart from each other, that the first rounds refine: tasks may be multimodal."""
 START_ROUNDS = 2
-APART = 0.25
-"""Distance between two starts, in scaled theta."""
-SOLVED = 2e-4
-"""A goal that is reached this closely is not refined any more [m]: contact noise is as large."""
+MIN_START_DISTANCE = 0.25
+"""Least distance between two starts, in scaled theta."""
+SOLVED_COST = 2e-4
+"""Cost below which a goal is not refined any more [m]: contact noise is as large."""
 
 
 @dataclass(frozen=True)
-class Executions:
-    """What ``n`` thetas did under one physics.
+class ExecutedThetas:
+    """Executed thetas under one physics, and their outcomes.
 
     Attributes:
         thetas: ``(n, d)`` those that gave an outcome.
         trajectories: of the object, one per theta.
-        dropped: how many more gave none (unstable, not observed, not possible with the arm).
+        dropped: number of those that gave none (unstable, not observed, not possible with the arm).
     """
 
     thetas: Array
     trajectories: tuple[ObjectTrajectory, ...]
     dropped: int = 0
 
-    def __add__(self, other: Executions) -> Executions:
+    def __add__(self, other: ExecutedThetas) -> ExecutedThetas:
         """Put two sets together."""
-        return Executions(
+        return ExecutedThetas(
             np.concatenate([self.thetas, other.thetas]),
             self.trajectories + other.trajectories,
             self.dropped + other.dropped,
@@ -66,12 +66,12 @@ class Solutions:
 
     Attributes:
         executions: all rollouts, the ``first`` of them quasi-random.
-        first: how many of the executions cover the whole box.
+        first: number of executions that cover the whole box, the first ones.
         errors: ``(G, n, m)`` of every execution to every goal.
         costs: ``(G, n)`` [m].
     """
 
-    executions: Executions
+    executions: ExecutedThetas
     first: int
     errors: Array
     costs: Array
@@ -82,38 +82,38 @@ class Solutions:
         return np.asarray(np.argmin(self.costs, axis=1), dtype=np.int64)
 
 
-def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Executions:
+def simulate(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> ExecutedThetas:
     """Execute ``(n, d)`` thetas.
 
     Dropped are those that become unstable, show nothing, or that the arm cannot execute.
     """
     why_not = simulated_feasibility(task, arm)
     possible = np.array([not why_not(theta) for theta in thetas], dtype=bool)
-    refused = Executions(thetas[:0], (), int(np.count_nonzero(~possible)))
+    refused = ExecutedThetas(thetas[:0], (), int(np.count_nonzero(~possible)))
     if not possible.any():
         return refused
     return _simulated(task, arm, physics, thetas[possible], threads) + refused
 
 
-def _simulated(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> Executions:
+def _simulated(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) -> ExecutedThetas:
     try:
         with _quiet():
             trajectories = rollout(task, arm, physics, thetas, threads).trajectories
     except SimulationUnstable:
         if len(thetas) == 1:
-            return Executions(thetas[:0], (), 1)
+            return ExecutedThetas(thetas[:0], (), 1)
         half = len(thetas) // 2
         halves = (thetas[:half], thetas[half:])
         parts = [_simulated(task, arm, physics, some, threads) for some in halves]
         return parts[0] + parts[1]
     seen = [n for n, trajectory in enumerate(trajectories) if _observed(task, trajectory)]
     kept = tuple(trajectories[n] for n in seen)
-    return Executions(thetas[seen], kept, len(thetas) - len(kept))
+    return ExecutedThetas(thetas[seen], kept, len(thetas) - len(kept))
 
 
 def explore(
     task: Task, arm: Arm, physics: Array, count: int, rng: np.random.Generator, threads: int
-) -> Executions:
+) -> ExecutedThetas:
     """Execute ``count`` quasi-random thetas of the whole box."""
     from scipy.stats import qmc  # scipy.stats is 1.3 s that a wrong option need not take
 
@@ -152,7 +152,7 @@ def search(
     return solutions
 
 
-def score(task: Task, executions: Executions, goals: Array) -> tuple[Array, Array]:
+def score(task: Task, executions: ExecutedThetas, goals: Array) -> tuple[Array, Array]:
     """Return errors ``(G, n, m)`` and costs ``(G, n)`` [m] of executions to goals ``(G, g)``."""
     shape = (len(goals), len(executions.thetas), len(task.error_names))
     found = [[task.error(t, goal) for t in executions.trajectories] for goal in goals]
@@ -170,7 +170,7 @@ def _observed(task: Task, trajectory: ObjectTrajectory) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MuJoCo from writing MUJOCO_LOG.TXT here: what it warns of is counted by us."""
+    """Keep MuJoCo from writing MUJOCO_LOG.TXT here: its warnings are counted by us."""
     mujoco.set_mju_user_warning(lambda _message: None)
     try:
         yield
@@ -188,7 +188,7 @@ def _proposals(
     points = task.space.normalise(found.executions.thetas)
     tried = [np.empty((0, task.space.dim))]
     for errors, costs in zip(found.errors, found.costs, strict=True):
-        if costs.min() < SOLVED:
+        if costs.min() < SOLVED_COST:
             continue
         starts = _starts(points, costs, STARTS if number < START_ROUNDS else 1)
         for start in starts:
@@ -202,7 +202,9 @@ def _starts(points: Array, costs: Array, most: int) -> list[int]:
     """Return the indices of up to ``most`` good points ``(n, d)`` that lie apart, best first."""
     chosen: list[int] = []
     for index in np.argsort(costs, kind="stable"):
-        if all(np.linalg.norm(points[index] - points[other]) >= APART for other in chosen):
+        if all(
+            np.linalg.norm(points[index] - points[other]) >= MIN_START_DISTANCE for other in chosen
+        ):
             chosen.append(int(index))
         if len(chosen) == most:
             break

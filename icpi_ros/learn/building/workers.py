@@ -1,4 +1,4 @@
-"""Where independent pieces of work run: here, in local processes, or on a Dask cluster.
+"""Workers for independent pieces of work: this process, local processes, or a Dask cluster.
 
 Results come back in any order as soon as each is there.  Local processes go through joblib;
 on a cluster the scheduler runs the work of a lost worker again elsewhere.
@@ -27,16 +27,16 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 15.0
 """Longest wait for the scheduler to answer, and for its first worker [s]."""
 LOOP_STARTS = 3
-"""How often Dask's own loop is started, 10 s each."""
+"""Attempts to start Dask's own loop, 10 s each."""
 LOST_TIMEOUT = 60.0
-"""A cluster without any worker for so long is given up [s]."""
-POLL = 2.0
-"""Time between two looks at whether the cluster has workers [s]."""
+"""Longest time that a cluster may be without any worker [s]."""
+POLL_PERIOD = 2.0
+"""Time between two checks that the cluster has workers [s]."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the work.
+    """Workers of one kind.
 
     Attributes:
         processes: local processes; 1 = this one.  Not used with ``dask``.
@@ -195,7 +195,7 @@ def _started(client: Callable[[], Any]) -> Any:
         TimeoutError: it did, again and again.
     """
     for _ in range(LOOP_STARTS):
-        with suppress(AssertionError):  # all that distributed says of it
+        with suppress(AssertionError):  # the only error that distributed raises
             return client()
     raise TimeoutError(f"Dask did not begin within {LOOP_STARTS} times 10 s: this machine is busy")
 
@@ -209,7 +209,7 @@ def _finished(client: Any, futures: list[Any], address: str) -> Iterator[Any]:
     for _ in futures:
         while True:
             try:
-                done = ready.get(timeout=POLL)
+                done = ready.get(timeout=POLL_PERIOD)
                 break
             except queue.Empty:
                 alive = _has_workers(client)

@@ -9,7 +9,7 @@ from icpi_ros.tasks.base import Task
 
 
 @dataclass(frozen=True)
-class Column:
+class VectorColumn:
     """One column: its ``name`` and ``unit``, and where it lies: ``field`` of Dataset, ``index``."""
 
     name: str
@@ -18,7 +18,7 @@ class Column:
     index: int
 
 
-def columns(task: Task) -> list[Column]:
+def columns(task: Task) -> list[VectorColumn]:
     """Return the vector columns of a task's data sets, in the order of the file.
 
     Raises:
@@ -29,7 +29,7 @@ def columns(task: Task) -> list[Column]:
     goal = list(zip(task.goal_space.names, task.goal_space.units, strict=True))
     vectors = {"theta": theta, "error": errors, "dtheta": theta, "goal": goal}
     found = [
-        Column(f"{field}_{name}", unit, field, index)
+        VectorColumn(f"{field}_{name}", unit, field, index)
         for field, pairs in vectors.items()
         for index, (name, unit) in enumerate(pairs)
     ]

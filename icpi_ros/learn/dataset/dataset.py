@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from icpi_ros.core.errors import DatasetError
 from icpi_ros.core.html import table
+from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.mixing import ArmId
@@ -32,7 +34,7 @@ There numpy, BLAS and the C library round differently, and contact and the searc
 amplify it: 5e-7 was measured.  On the same kind, with the same lock file, every bit is the same.
 A data set is therefore identified by its file (:func:`fingerprint`), never by a command that
 builds it; see docs/reproducibility.md."""
-_TRUSTED = 0.05
+_TRUSTED_SHARE = 0.05
 _BOUND_TOLERANCE = 1e-9
 """Share of a range by which theta may lie outside, for rounding."""
 
@@ -50,8 +52,8 @@ class Dataset:
         cost: ``(N,)`` cost [m] of the executed theta.
         label_cost: ``(N,)`` cost [m] that theta + dtheta reached under the same physics; NaN
             where it was not measured.
-        group: ``(N,)`` int: examples of one physics draw share a number.
-        provenance: how it was made: command, seed, versions, task definition (JSON-able).
+        group: ``(N,)`` int: examples of one physics sample share a number.
+        provenance: of the set: command, seed, versions, task definition (JSON-able).
         arms: that executed the examples; empty = unknown, several = mixed on purpose.
     """
 
@@ -71,7 +73,7 @@ class Dataset:
         return int(self.theta.shape[0])
 
     def __repr__(self) -> str:
-        """Return one line: how many examples of what."""
+        """Return one line: number of examples, task and arms."""
         arms = " and ".join(arm.name for arm in self.arms) or "an unknown arm"
         return f"<Dataset {self.task}: {len(self)} examples with {arms}>"
 
@@ -134,7 +136,7 @@ def shipped(task: Task) -> Dataset:
     """Read the data set of ``task`` that comes with the package.
 
     Raises:
-        DatasetError: there is none; the message says how to build one.
+        DatasetError: there is none; the message has the command that builds one.
     """
     path = shipped_path(task.name)
     if not path.exists():
@@ -147,16 +149,16 @@ def shipped(task: Task) -> Dataset:
 
 
 def shipped_path(name: str) -> Path:
-    """Return where the package keeps the data set of the task called ``name``."""
+    """Return the path of the shipped data set of the task called ``name``."""
     return Path(__file__).parent / "shipped" / f"{name}.parquet"
 
 
 def trusted_labels(dataset: Dataset) -> NDArray[np.bool_]:
-    """Return which labels ``(N,)`` are measured to solve their example, nearly.
+    """Return a mask ``(N,)`` of the labels that are measured to solve their example, nearly.
 
-    A label whose cost nobody measured, or above 5 % of the mean cost, may be wrong.
+    A label whose cost was not measured, or is above 5 % of the mean cost, may be wrong.
     """
-    return np.asarray(dataset.label_cost <= _TRUSTED * float(np.mean(dataset.cost)))
+    return np.asarray(dataset.label_cost <= _TRUSTED_SHARE * float(np.mean(dataset.cost)))
 
 
 def empty(task: Task) -> Dataset:
@@ -281,3 +283,34 @@ def _refuse(bad: NDArray[np.bool_], values: Array, what: str, why: str) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise DatasetError(f"{what} = {values[row]:.6g} in row {row} is {why}")
+
+
+CELLS = 8
+"""Cells per parameter of the coarse grid."""
+
+
+def coverage(dataset: Dataset, space: ParameterSpace) -> dict[tuple[str, ...], float]:
+    """Return the share of cells of a coarse grid over theta that hold an example, 0 to 1.
+
+    One entry per pair of parameters: the box of the two is cut into 8 x 8 equal cells, all other
+    parameters are ignored.  A task with one parameter has one entry, of 8 cells.
+    """
+    cells = np.floor((space.normalise(dataset.theta) + 1.0) * 0.5 * CELLS)
+    cells = np.clip(cells, 0, CELLS - 1).astype(np.int64)
+    size = min(2, space.dim)
+    return {
+        tuple(space.names[i] for i in chosen): _share(cells[:, list(chosen)])
+        for chosen in combinations(range(space.dim), size)
+    }
+
+
+def solved_share(dataset: Dataset, space: ParameterSpace) -> float:
+    """Return the share of examples whose theta + dtheta lies inside the box, 0 to 1."""
+    slack = 1e-9 * space.half_range
+    target: Array = dataset.theta + dataset.dtheta
+    inside = (target >= space.lower - slack) & (target <= space.upper + slack)
+    return float(inside.all(axis=1).mean())
+
+
+def _share(cells: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
+    return len(np.unique(cells, axis=0)) / float(CELLS ** cells.shape[1])

@@ -1,4 +1,4 @@
-"""How a run or a trial is executed: in which world, with which arm, under which limits."""
+"""Way of execution of a run or a trial: its world, its arm, its limits."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from icpi_ros.robots.arm_text import limits_digest
 from icpi_ros.robots.base import Arm, ArmLimits
 
 UNKNOWN = "unknown"
-"""Value of whatever the store was not told."""
+"""Value of whatever was not reported to the store."""
 
 
 class Backend(StrEnum):
-    """What executes a theta."""
+    """Executor of a theta."""
 
     IN_PROCESS = "in_process"
     """The simulation, without a ROS graph."""
     SIMULATED = "simulated_graph"
-    """The graph `sim`, whoever started it."""
+    """The graph `sim`, however it was started."""
     REAL = "real_graph"
-    """The graph `real`: an arm's own driver, or what stands in for one."""
+    """The graph `real`: an arm's own driver, or its stand-in."""
     REPLAY = "replay"
     """A recorded bag."""
     UNKNOWN = UNKNOWN
-    """An older store, or a node that was not told."""
+    """An older store, or a node without that information."""
 
 
 _WORDS: Mapping[Backend, str] = {
@@ -51,7 +51,7 @@ _GRAPHS = (Backend.SIMULATED, Backend.REAL)
 
 @dataclass(frozen=True)
 class Execution:
-    """Way of execution; every field is ``unknown`` unless something said it.
+    """Way of execution; every field is ``unknown`` unless it was reported.
 
     Attributes:
         backend: see :class:`Backend`.
@@ -59,8 +59,8 @@ class Execution:
         arm_hash: of the arm's description, see :func:`arm_hash`.
         limits: file of tightened limits; empty = the arm's own.
         limits_hash: of the limits in force, see :func:`icpi_ros.robots.arm_text.limits_digest`.
-        source: where object positions come from: ``rollout``, ``tracked_pose`` or ``camera``.
-        controller: what moves the joints: ``none`` in process, ``simulated``, or its name.
+        source: of object positions: ``rollout``, ``tracked_pose`` or ``camera``.
+        controller: of the joints: ``none`` in process, ``simulated``, or its name.
         domain: ROS_DOMAIN_ID as text; empty = no ROS.
         namespace: ROS namespace, ``/`` = the root; empty = no ROS.
         dry_run: ``true``: nothing moves; ``false``.
@@ -97,7 +97,7 @@ class Execution:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-NOT_TOLD = Execution()
+UNKNOWN_EXECUTION = Execution()
 """Nothing is known."""
 
 
@@ -115,7 +115,7 @@ def execution_from_json(text: str) -> Execution:
 
 
 def latest(first: Execution, attempts: Iterable[Execution]) -> Execution:
-    """Return how a run was executed last: by its last attempt that knows, else as it began."""
+    """Return the way of a run's last attempt that knows its own, else of its beginning."""
     known = [one for one in attempts if one.backend is not Backend.UNKNOWN]
     return known[-1] if known else first
 
@@ -141,7 +141,7 @@ def mixture(before: Execution, now: Execution) -> str:
 
 
 def refuse_mixed(run_id: str, mixed: str) -> None:
-    """Refuse a run as one table of data: ``mixed`` is what :class:`RunRecord` says of it.
+    """Refuse a run as one table of data: ``mixed`` is that of its :class:`RunRecord`.
 
     Raises:
         DatasetError: trials of several arms or backends are in it.
@@ -154,7 +154,7 @@ def refuse_mixed(run_id: str, mixed: str) -> None:
 
 
 def remedy(before: Execution) -> str:
-    """Return what to do instead of mixing."""
+    """Return the advice against mixing, as an error ends."""
     how = _OPTIONS.get(before.backend, "the same graph")
     return f"go on with {how} and the same arm, or give --mix if mixing is meant"
 

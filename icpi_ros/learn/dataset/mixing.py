@@ -1,4 +1,4 @@
-"""What belongs together: arms of examples, and ways in which runs were executed."""
+"""Mixing of arms and of ways of execution: their identities, and the refusal to mix them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icpi_ros.robots.base import Arm
 
 @dataclass(frozen=True)
 class ArmId:
-    """Which arm: its name, and the hash of its description (:func:`arm_hash`)."""
+    """Identity of an arm: its name, and the hash of its description (:func:`arm_hash`)."""
 
     name: str = UNKNOWN
     hash: str = UNKNOWN
@@ -32,7 +32,7 @@ class ArmId:
         return self.name if self.hash == UNKNOWN else f"{self.name} (description {self.hash})"
 
     def differs(self, other: ArmId) -> bool:
-        """Tell whether it is another arm; what is unknown on either side differs from nothing."""
+        """Return whether it is another arm; what is unknown on either side differs from nothing."""
         pairs = ((self.name, other.name), (self.hash, other.hash))
         return any(UNKNOWN not in pair and pair[0] != pair[1] for pair in pairs)
 
@@ -57,7 +57,7 @@ def two_ways(ways: Iterable[tuple[str, Execution]]) -> str:
     """Return the first two of several ways that differ in arm or backend; empty = none.
 
     Args:
-        ways: what was executed, such as ``run 3``, and how.
+        ways: name, such as ``run 3``, and way of execution of each.
     """
     known: list[tuple[str, Execution]] = []
     for what, way in ways:
@@ -70,13 +70,13 @@ def two_ways(ways: Iterable[tuple[str, Execution]]) -> str:
 
 
 def _described(way: Execution, other: Execution) -> str:
-    """Return a way in words; with the hash of its arm where the name does not tell them apart."""
+    """Return a way in words; with the hash of its arm where the names are equal."""
     alike = way.backend is other.backend and way.arm == other.arm
     return f"{way} (description {way.arm_hash})" if alike else str(way)
 
 
 def refuse_ways(found: str, what: str, instead: str, mix: bool) -> str:
-    """Return what is mixed on purpose; ``found`` is the answer of :func:`two_ways`.
+    """Return the mixture that is meant; ``found`` is the answer of :func:`two_ways`.
 
     Raises:
         DatasetError: arms or backends would be mixed, and ``mix`` is false.

@@ -9,7 +9,7 @@ key-value metadata, all text:
     icpi.definition       JSON of Task.definition()
     icpi.definition_hash  Task.definition_hash()
     icpi.units            JSON, column to unit
-    icpi.provenance       JSON: how the examples were made
+    icpi.provenance       JSON: origin of the examples
     icpi.arms             JSON: name and hash of the arms that executed them; left out = unknown
 
 The unit is also in the metadata of each column.  pyarrow is imported at the first call only.
@@ -61,7 +61,7 @@ def import_pandas() -> ModuleType:
     """Return pandas.
 
     Raises:
-        UsageError: it is not installed; the message says how to.
+        UsageError: it is not installed; the message has the command.
     """
     try:
         return import_module("pandas")
@@ -150,7 +150,7 @@ def read(path: Path, task: Task) -> Dataset:
 
 
 def _arms(text: str, provenance: Mapping[str, Json], path: Path) -> tuple[ArmId, ...]:
-    """Return the arms of the examples; files that do not say so have its name in provenance."""
+    """Return the arms of the examples; files without them have its name in provenance."""
     if not text:
         name = provenance.get("arm")
         return (ArmId(name),) if isinstance(name, str) and name else ()

@@ -12,10 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.errors import DatasetError, IcpiError, UsageError
 from icpi_ros.core.files import FileLock, LockTaken
 from icpi_ros.core.redact import Json
+from icpi_ros.learn.dataset import parquet
+from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.parquet import differences
+from icpi_ros.tasks.base import Task
 
 MANIFEST = "plan.json"
 LOCK = "lock"
@@ -29,7 +32,7 @@ def side_folder(out: Path) -> Path:
 class SideFolder:
     """The side folder of one output, locked against a second process while it is open.
 
-    Subclasses say what the pieces are, and add, read and delete them.
+    Subclasses name the pieces, add, read and delete them.
 
     Args:
         out: the file that is being made.
@@ -41,13 +44,13 @@ class SideFolder:
 
     error: ClassVar[type[IcpiError]] = UsageError
     doing: ClassVar[str] = "building"
-    """What another process does with the same output."""
+    """Activity of another process with the same output, as an error names it."""
     holds: ClassVar[str] = "the finished draws of another build"
-    """What a folder with another manifest holds."""
+    """Content of a folder with another manifest, as an error names it."""
     option: ClassVar[str] = "--out"
     """The option that names the output."""
     unimportant: ClassVar[tuple[str, ...]] = ("command",)
-    """Keys of the manifest that may differ: what matters in them is there in parts."""
+    """Keys of the manifest that may differ: their relevant parts are other keys."""
     later: ClassVar[tuple[str, ...]] = ()
     """Keys that folders of older versions do not have: not compared with those."""
 
@@ -98,7 +101,7 @@ class SideFolder:
             self.folder.rmdir()
 
     def refused(self, exc: OSError) -> IcpiError:
-        """Return the error that says that the folder cannot be written."""
+        """Return the error of a folder that cannot be written."""
         return self.error(f"cannot write {self.folder}: {exc.strerror or exc}")
 
     def _enter(self) -> None:
@@ -129,3 +132,48 @@ class SideFolder:
             f"{self.folder} holds {self.holds} ({changes}): give the same arguments to continue "
             f"it, delete the folder, or name another {self.option}"
         )
+
+
+PART_FILES = "draw-*.parquet"
+
+
+class DatasetParts(SideFolder):
+    """The side folder of one build: each sample is whole or not there at all.
+
+    Args:
+        out: the file that is being built.
+        task: of the examples.
+        manifest: JSON-able; a folder with another one belongs to another build.
+
+    Raises:
+        DatasetError: of another build, used by another process, or not writable.
+    """
+
+    error: ClassVar[type[IcpiError]] = DatasetError
+    later: ClassVar[tuple[str, ...]] = ("arm_hash",)
+
+    def __init__(self, out: Path, task: Task, manifest: dict[str, Any]) -> None:
+        """Make the folder, or take up the one that is there."""
+        self._task = task
+        super().__init__(out, manifest)
+
+    def done(self) -> dict[int, Dataset]:
+        """Return the finished physics samples; a damaged file counts as not finished."""
+        found = {}
+        for path in sorted(self.folder.glob(PART_FILES)):
+            number = path.stem.removeprefix("draw-")
+            with contextlib.suppress(DatasetError):
+                found[int(number)] = parquet.read(path, self._task)
+        return found
+
+    def add(self, draw: int, dataset: Dataset) -> None:
+        """Keep one finished physics sample; it is on disk when this returns.
+
+        Raises:
+            DatasetError: it cannot be written, for example because the disk is full.
+        """
+        parquet.write(dataset, self.folder / f"draw-{draw:05d}.parquet", self._task)
+
+    def pieces(self) -> list[Path]:
+        """Return the finished samples and the rest of an interrupted write."""
+        return [*self.folder.glob(PART_FILES), *self.folder.glob(".draw-*.tmp")]

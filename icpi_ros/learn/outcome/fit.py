@@ -1,12 +1,21 @@
-"""Marginal-likelihood fit of the outcome model's kernel and of each physics draw's latent vector.
+"""Marginal-likelihood fit of the outcome model's kernel and of each physics sample's latent vector.
 
 See :mod:`icpi_ros.learn.outcome.model` for the model.  With its covariance K of all rows and
 errors E, the fit minimises 0.5 tr(E' K^-1 E) + 0.5 m log|K| (Rasmussen and Williams 2006, eq. 2.30,
 one term per error dimension) minus the log density of weak priors, by L-BFGS with its gradient.
+
+A fit takes seconds, so it is kept on disk, once per machine: the vector that the optimiser found,
+under a hash of all that it depends on (the rows, the source of this module, the versions of numpy
+and scipy).  A file that is missing, damaged or of another shape counts as none, and a folder that
+cannot be written costs the time of a fit, nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from icpi_ros.core.files import replacing
 from icpi_ros.core.types import Array, Indices
-from icpi_ros.learn.outcome.fit_cache import key_of, stored
 
 ITERATIONS = 150
 MEMORY = 40
@@ -30,7 +39,7 @@ LENGTH_PRIOR = np.log(2.0)
 """Mean of the normal prior on log length scales; its standard deviation is 1."""
 SCALE_START = np.log([1.0, 0.7, 0.1, 0.02, 0.5, 0.3])
 """First log of: signal, linear, own, noise, own length factor, noise of doubtful labels."""
-SCALE_SPREAD = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 1.0])
+SCALE_STD = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 1.0])
 """Standard deviations of the normal priors around SCALE_START."""
 LATENT_START = 0.3
 """Standard deviation of the random first latent vectors; their prior is standard normal."""
@@ -39,9 +48,9 @@ LATENT_START = 0.3
 class Scales(NamedTuple):
     """Standard deviations in scaled error, but ``own_length``, a factor on the length scales.
 
-    ``signal``: of what is shared and of its variation with the latent vector; ``linear``: of the
-    shared plane; ``own``: of what is peculiar to one physics draw; ``noise``: of every row;
-    ``doubt``: of labels whose cost nobody measured.
+    ``signal``: of the shared part and of its variation with the latent vector; ``linear``: of the
+    shared plane; ``own``: of what is peculiar to one physics sample; ``noise``: of every row;
+    ``doubt``: of labels whose cost was not measured.
     """
 
     signal: float
@@ -52,20 +61,20 @@ class Scales(NamedTuple):
     doubt: float
 
 
-FARTHEST = 30.0
+MAX_LOG_SCALE = 30.0
 """Largest logarithm of a scale that is tried; sound ones are below 5."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the model is fitted to, scaled.
+    """Rows that the model is fitted to, scaled.
 
     Attributes:
         inputs: ``(N, x)`` theta in [-1, 1], then the goal where it varies.
         errors: ``(N, m)`` in units of their RMS.
-        group: ``(N,)`` number of the physics draw, 0 to J - 1.
+        group: ``(N,)`` number of the physics sample, 0 to J - 1.
         doubtful: ``(N,)`` bool: a label that may be wrong.
-        theta_dim: how many of the inputs are theta.
+        theta_dim: number of the inputs that are theta, the first ones.
     """
 
     inputs: Array
@@ -76,12 +85,12 @@ class Rows:
 
     @property
     def groups(self) -> int:
-        """Number of physics draws J."""
+        """Number of physics samples J."""
         return int(self.group.max()) + 1
 
 
 @dataclass(frozen=True)
-class Fit:
+class Hyperparameters:
     """Length scales ``(x,)``, scales and latent vectors ``(J, q)``."""
 
     length: Array
@@ -89,11 +98,11 @@ class Fit:
     latent: Array
 
 
-def fit(rows: Rows, latent_dim: int) -> Fit:
+def fit(rows: Rows, latent_dim: int) -> Hyperparameters:
     """Return the most likely hyperparameters and latent vectors; deterministic.
 
     Found on disk where the same rows were fitted before, see
-    :mod:`icpi_ros.learn.outcome.fit_cache`.
+    :mod:`icpi_ros.learn.outcome.fit`.
     """
     import scipy
     from scipy.optimize import minimize
@@ -115,7 +124,7 @@ def fit(rows: Rows, latent_dim: int) -> Fit:
     return objective.unpack(stored(key, len(start), search))
 
 
-def covariance(rows: Rows, found: Fit) -> Array:
+def covariance(rows: Rows, found: Hyperparameters) -> Array:
     """Return the covariance ``(N, N)`` of all rows, noise included."""
     return _Objective(rows, found.latent.shape[1]).terms(found).total
 
@@ -141,13 +150,13 @@ class _Objective:
         self._planes = 1.0 + rows.inputs @ rows.inputs.T
         self._pairs = np.nonzero(rows.group[:, np.newaxis] == rows.group)
 
-    def unpack(self, values: Array) -> Fit:
+    def unpack(self, values: Array) -> Hyperparameters:
         x = len(self._squares)
         scales = Scales(*(float(value) for value in np.exp(values[x : x + 6])))
         latent = values[x + 6 :].reshape(self._rows.groups, self._latent_dim)
-        return Fit(np.exp(values[:x]), scales, latent)
+        return Hyperparameters(np.exp(values[:x]), scales, latent)
 
-    def terms(self, at: Fit) -> _Terms:
+    def terms(self, at: Hyperparameters) -> _Terms:
         """Return the parts of the covariance and their sum."""
         scales, latent = at.scales, at.latent[self._rows.group]
         distance = np.zeros_like(self._planes)
@@ -169,7 +178,9 @@ class _Objective:
         """Return the objective and its gradient; a huge value where K cannot be factored."""
         from scipy.linalg.lapack import dpotrf, dpotri
 
-        if np.abs(values).max() > FARTHEST:  # a step of the search too long, its powers overflow
+        if (
+            np.abs(values).max() > MAX_LOG_SCALE
+        ):  # a step of the search too long, its powers overflow
             return 1e12, np.zeros_like(values)
         at = self.unpack(values)
         terms = self.terms(at)
@@ -187,7 +198,7 @@ class _Objective:
         penalty = self._priors(values, gradient)
         return fitted + penalty, gradient
 
-    def _gradient(self, at: Fit, terms: _Terms, slope: Array) -> Array:
+    def _gradient(self, at: Hyperparameters, terms: _Terms, slope: Array) -> Array:
         """Chain d(objective)/dK ``slope`` ``(N, N)`` to all parameters."""
         scales, latent = at.scales, at.latent[self._rows.group]
         near = slope[self._pairs] * terms.own
@@ -216,8 +227,62 @@ class _Objective:
         x = len(self._squares)
         mean: Any = np.zeros_like(values)
         mean[:x], mean[x : x + 6] = LENGTH_PRIOR, SCALE_START
-        spread = np.ones_like(values)
-        spread[x : x + 6] = SCALE_SPREAD
-        off = (values - mean) / spread
-        gradient += off / spread
+        std = np.ones_like(values)
+        std[x : x + 6] = SCALE_STD
+        off = (values - mean) / std
+        gradient += off / std
         return 0.5 * float(off @ off)
+
+
+FOLDER = "ICPI_CACHE"
+"""Environment variable with the folder; else the user's cache (XDG base directory specification:
+a relative ``XDG_CACHE_HOME`` does not count)."""
+MAX_FILES = 512
+"""Fits that are kept, 3 kB each; the oldest go."""
+
+
+def folder() -> Path:
+    """Return the folder of stored fits; it need not exist.
+
+    Raises:
+        RuntimeError: this user has no home, and no folder is named.
+    """
+    if chosen := os.environ.get(FOLDER):
+        return Path(chosen) / "fits"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "icpi" / "fits"
+
+
+def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:
+    """Return the vector ``(size,)`` under ``key``, computed and stored if there is none."""
+    try:
+        path = folder() / f"{key}.npy"
+    except RuntimeError:
+        return compute()
+    with contextlib.suppress(OSError, ValueError, EOFError, MemoryError), path.open("rb") as file:
+        found = np.lib.format.read_array(file, allow_pickle=False)
+        if found.shape == (size,) and found.dtype == np.float64 and np.isfinite(found).all():
+            return np.asarray(found, dtype=np.float64)
+    values = compute()
+    with contextlib.suppress(OSError):
+        _write(path, values)
+    return values
+
+
+def key_of(arrays: Sequence[np.ndarray], *texts: str) -> str:
+    """Return a hash of contents, types and shapes of ``arrays`` and of ``texts``."""
+    total = hashlib.sha256("\0".join(texts).encode())
+    for array in arrays:
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def _write(path: Path, values: Array) -> None:
+    """Write a fit; drop the oldest where there are too many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.lib.format.write_array(file, values, allow_pickle=False)
+    kept = sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)
+    for old in kept[:-MAX_FILES]:
+        old.unlink(missing_ok=True)

@@ -1,12 +1,13 @@
-"""What a data set says of outcomes: error as a function of theta, goal and unknown physics.
+"""Outcome model of a data set: the error as a function of theta, goal and unknown physics.
 
-A Gaussian process with a latent vector z_j per physics draw j, e_j(x) = f(x, z_j) + g_j(x) + noise,
-x = (theta, goal).  f has the kernel k(x, x') (1 + z . z') plus a plane, so that it is linear in z:
+A Gaussian process with a latent vector z_j per physics sample j,
+e_j(x) = f(x, z_j) + g_j(x) + noise, x = (theta, goal).  f has the kernel k(x, x') (1 + z . z')
+plus a plane, so that it is linear in z:
 
     e(x) = mean(x) + sum_i z_i basis_i(x)
 
 Two or three numbers then stand for friction, tilt or a rope's length, whatever the task; the few
-trials of a run tell them, and with them the outcome of every other theta.  Factor form of the
+trials of a run determine them, and with them the outcome of every other theta.  Factor form of the
 latent-variable Gaussian process of Saemundsson, Hofmann and Deisenroth, "Meta Reinforcement
 Learning with Latent Variable Gaussian Processes" (UAI 2018, arXiv 1803.07551); the in-context
 model of outcomes that DICP (arXiv 2502.19009) plans with.
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, trusted_labels
-from icpi_ros.learn.outcome.fit import Fit, Rows, covariance, fit
+from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
 from icpi_ros.learn.retrieval import Scale
 
 LATENT_DIM = 4
@@ -33,13 +34,13 @@ LATENT_DIM = 4
 MAX_ROWS = 600
 """The fit takes time cubic in the rows; of larger data sets a part is used."""
 MIN_ROWS = 10
-"""Rows per physics draw; where there are too many draws, some are left out."""
+"""Rows per physics sample; where there are too many samples, some are left out."""
 VARIES = 0.05
 """A goal coordinate varies if its standard deviation is above this share of the error's RMS."""
-UNTOLD_RESIDUAL = 0.1
-"""Residual where fewer than three draws cannot tell it; the run finds out, see the posterior."""
+UNKNOWN_RESIDUAL = 0.1
+"""Residual where there are too few samples (under three) to measure it; see the posterior."""
 MIN_RESIDUAL = 0.005
-"""Smallest standard deviation of what the model gets wrong, scaled error."""
+"""Smallest residual, a standard deviation of the scaled error."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class OutcomeModel:
         centres: ``(N, x)`` inputs of the rows, divided by the length scales.
         weights: ``(N, (1 + q) m)`` of the rows' kernels, mean first.
         plane: ``(1 + x, m)`` the shared plane.
-        residual: standard deviation of what the model gets wrong for a physics draw that it has
-            not seen, scaled error (leave-one-draw-out).
+        residual: standard deviation of the model's error for a physics sample that it has not
+            seen, scaled error (leave-one-sample-out).
     """
 
     scale: Scale
@@ -80,9 +81,9 @@ class OutcomeModel:
     def offset(self, goal: Array) -> Array:
         """Return ``(m,)``: scaled error minus this is what the model describes.
 
-        Zero where the goal is an input.  A coordinate that is the same in all examples says nothing
-        about others; the error is then taken to be a position minus the goal if their dimensions
-        agree.
+        Zero where the goal is an input.  A coordinate that is the same in all examples does not
+        determine others; the error is then taken to be a position minus the goal if their
+        dimensions agree.
         """
         return np.asarray(self.offsets(goal[np.newaxis])[0])
 
@@ -120,7 +121,7 @@ def outcome_model(dataset: Dataset, space: ParameterSpace, cost_mask: Array) -> 
 
 @dataclass(frozen=True)
 class _Source:
-    """What a model is made of; equal if the fingerprint, space and mask are."""
+    """Source of a model; equal if the fingerprint, space and mask are."""
 
     key: str
     space: ParameterSpace
@@ -149,26 +150,26 @@ def _cached(source: _Source) -> OutcomeModel:
 def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel:
     scale = Scale.of(dataset, space, mask)
     counted = np.flatnonzero(mask).astype(np.int64)
-    mean, spread = dataset.goal.mean(axis=0), dataset.goal.std(axis=0)
+    mean, std = dataset.goal.mean(axis=0), dataset.goal.std(axis=0)
     least = VARIES * scale.rms if len(mean) == len(scale.rms) else 1e-6 * np.abs(mean)
-    spread = np.where(spread > least, spread, 0.0)
-    mean = np.where(spread > 0.0, mean, np.median(dataset.goal, axis=0))  # exact if all are equal
+    std = np.where(std > least, std, 0.0)
+    mean = np.where(std > 0.0, mean, np.median(dataset.goal, axis=0))  # exact if all are equal
     empty = np.empty((0, 0))
-    model = OutcomeModel(scale, counted, mean, spread, np.ones(0), empty, empty, empty, 0.0)
+    model = OutcomeModel(scale, counted, mean, std, np.ones(0), empty, empty, empty, 0.0)
     rows = _rows(dataset, model)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1))
     return _conditioned(model, rows, found)
 
 
-def _conditioned(model: OutcomeModel, rows: Rows, found: Fit) -> OutcomeModel:
+def _conditioned(model: OutcomeModel, rows: Rows, found: Hyperparameters) -> OutcomeModel:
     """Condition the fitted process on its rows; centre and whiten the latent vectors."""
     inverse: Array = np.linalg.inv(covariance(rows, found)).astype(np.float64)
     alpha: Array = np.asarray(inverse @ rows.errors, dtype=np.float64)
     latent, q = found.latent, found.latent.shape[1]
     centre = latent.mean(axis=0)
-    spread = np.cov(latent, rowvar=False).reshape(q, q) + 1e-6 * np.eye(q)
+    covered = np.cov(latent, rowvar=False).reshape(q, q) + 1e-6 * np.eye(q)
     factors = np.column_stack(
-        [1.0 + latent[rows.group] @ centre, latent[rows.group] @ np.linalg.cholesky(spread)]
+        [1.0 + latent[rows.group] @ centre, latent[rows.group] @ np.linalg.cholesky(covered)]
     )
     weights = found.scales.signal**2 * factors[:, :, np.newaxis] * alpha[:, np.newaxis, :]
     slope = rows.inputs.T @ alpha
@@ -181,12 +182,12 @@ def _conditioned(model: OutcomeModel, rows: Rows, found: Fit) -> OutcomeModel:
         rows.inputs / found.length,
         weights.reshape(len(rows.errors), -1),
         found.scales.linear**2 * np.vstack([alpha.sum(axis=0), slope]),
-        max(_left_out(rows, inverse, alpha), MIN_RESIDUAL) if q > 1 else UNTOLD_RESIDUAL,
+        max(_left_out(rows, inverse, alpha), MIN_RESIDUAL) if q > 1 else UNKNOWN_RESIDUAL,
     )
 
 
 def _left_out(rows: Rows, inverse: Array, alpha: Array) -> float:
-    """Return the RMS error for physics draws that are left out, their latent vectors known.
+    """Return the RMS error for physics samples that are left out, their latent vectors known.
 
     Rasmussen and Williams 2006, section 5.4.2, for blocks.  Doubtful labels do not count.
     """
@@ -226,7 +227,7 @@ def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]
     """Return solved thetas ``(L, d)``, their goals, groups, and which of them are doubtful.
 
     Examples of one draw and goal mostly share their label: it counts once.  Labels whose cost
-    nobody measured, or that are far from solving, are averaged over the draw and goal.
+    was not measured, or that are far from solving, are averaged over the draw and goal.
     """
     solved = dataset.theta + dataset.dtheta
     group = np.asarray(dataset.group, dtype=np.int64)
@@ -241,7 +242,7 @@ def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]
 
 
 def _thinned(group: Indices, label: NDArray[np.bool_]) -> Indices:
-    """Return at most MAX_ROWS rows: of as many draws as can have MIN_ROWS each, labels first."""
+    """Return at most MAX_ROWS rows: of as many samples as can have MIN_ROWS each, labels first."""
     if len(group) <= MAX_ROWS:
         return np.arange(len(group))
     rng = np.random.default_rng(0)
@@ -251,5 +252,5 @@ def _thinned(group: Indices, label: NDArray[np.bool_]) -> Indices:
     shuffled = shuffled[np.isin(draw[shuffled], chosen)]
     shuffled = shuffled[np.lexsort((~label[shuffled], draw[shuffled]))]
     starts = np.searchsorted(draw[shuffled], draw[shuffled])
-    turn = np.arange(len(shuffled)) - starts  # how many of its draw come before a row
+    turn = np.arange(len(shuffled)) - starts  # number of rows of its sample before a row
     return np.sort(shuffled[np.argsort(turn, kind="stable")[:MAX_ROWS]])

@@ -1,4 +1,4 @@
-"""What the trials of a run add to the outcome model: the run's physics, and what is left over."""
+"""Posterior of the outcome model after a run's trials: the run's physics, and the residual."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from icpi_ros.learn.outcome.model import OutcomeModel
 NOISES = (0.003, 0.01, 0.03, 0.1)
 """Standard deviations of one trial, scaled error: contact noise, 0.3 to 1 mm on the tasks, or that
 of a sensor; the run's trials decide."""
-NOISE_SPREAD = 1.0
+NOISE_STD = 1.0
 """Standard deviation of the prior on the noise's natural logarithm, around the smallest."""
 RESIDUAL_LENGTH = 0.5
 """Longest length scale of the residual, scaled theta; else half the model's own."""
 FACTORS = (0.5, 1.0, 2.0)
 """On the model's residual; the run's trials decide, so that shifted physics is noticed."""
 WIDE_FACTORS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""The same for data of one or two draws, which do not tell how physics varies."""
-FACTOR_SPREAD = 0.35
+"""The same for data of one or two physics samples, which do not show how physics varies."""
+FACTOR_STD = 0.35
 """Standard deviation of the prior on the factor's natural logarithm."""
 
 
@@ -77,8 +77,8 @@ class Posterior:
             factor = _inverse_root(shared + residual**2 * near + noise**2 * np.eye(len(missed)))
             white = factor @ missed
             likely = float(np.log(np.diag(factor)).sum() - 0.5 * white @ white)
-            likely -= 0.5 * (np.log(share) / FACTOR_SPREAD) ** 2
-            likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_SPREAD) ** 2
+            likely -= 0.5 * (np.log(share) / FACTOR_STD) ** 2
+            likely -= 0.5 * (np.log(noise / NOISES[0]) / NOISE_STD) ** 2
             if found is None or likely > best:
                 best, found = likely, (residual, noise, factor, factor.T @ white)
         assert found is not None  # the first one is always taken
@@ -89,7 +89,7 @@ class Posterior:
 
         Args:
             thetas: ``(n, d)`` scaled to [-1, 1].
-            prior: what ``model.predict`` says of them.
+            prior: ``model.predict`` of their inputs.
         """
         mean, basis = prior
         n, m = mean.shape

@@ -18,9 +18,9 @@ from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, UsageError
 from icpi_ros.core.redact import redact_text
-from icpi_ros.llm.cassettes.recording import Tape, tape
+from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, Request
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest
 
 AUTO, REPLAY = "auto", "replay"
 MODES = (AUTO, REPLAY)
@@ -52,12 +52,12 @@ class Cassette:
                 f"cassette mode {redact_text(self.mode)!r}: choose from {', '.join(MODES)}"
             )
         self._check_access()
-        self.tape.refresh()
+        self.file.refresh()
 
     @property
-    def tape(self) -> Tape:
-        """What is in the file; shared by all cassettes of that path in this process."""
-        return tape(self.path.expanduser().resolve())
+    def file(self) -> CassetteFile:
+        """Entries of the file, shared by all cassettes of that path in this process."""
+        return cassette_file(self.path.expanduser().resolve())
 
     def _check_access(self) -> None:
         path = self.path.expanduser()
@@ -76,7 +76,7 @@ class Cassette:
 class RecordedCompleter:
     """A completer that answers from a cassette where it can.
 
-    Equal requests are told apart by their order, counted from the making of this object; so a
+    Equal requests are distinguished by their order, counted from the making of this object; so a
     run that is repeated with a new one gets the same answers.
     """
 
@@ -96,7 +96,7 @@ class RecordedCompleter:
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def complete(self, request: Request, until: float) -> Completion:
+    def complete(self, request: CompletionRequest, until: float) -> Completion:
         """Return the recorded completion, else the model's; see :meth:`Completer.complete`."""
         key, occurrence = self._identify(request)
         found = self._find(key, occurrence)
@@ -107,7 +107,7 @@ class RecordedCompleter:
             raise CompletionFailed(f"not on cassette {path}: request {key[:12]}, {occurrence + 1}.")
         return self._ask(self._inner, request, until, {"key": key, "occurrence": occurrence})
 
-    def _identify(self, request: Request) -> tuple[str, int]:
+    def _identify(self, request: CompletionRequest) -> tuple[str, int]:
         """Return the request's key and how many equal ones there were before."""
         key = request_key(request, self._model)
         with self._lock:
@@ -116,10 +116,10 @@ class RecordedCompleter:
 
     def _find(self, key: str, occurrence: int) -> dict[str, Any] | None:
         try:
-            self._cassette.tape.refresh()
+            self._cassette.file.refresh()
         except UsageError as exc:  # damaged or removed since this object was made
             raise CompletionFailed(str(exc)) from None
-        return self._cassette.tape.find(key, occurrence)
+        return self._cassette.file.find(key, occurrence)
 
     def _replay(self, found: dict[str, Any]) -> Completion:
         self._meter.require()
@@ -137,7 +137,7 @@ class RecordedCompleter:
         )
 
     def _ask(
-        self, inner: Completer, request: Request, until: float, place: dict[str, Any]
+        self, inner: Completer, request: CompletionRequest, until: float, place: dict[str, Any]
     ) -> Completion:
         """Ask the model and record what it answers, be it a failure."""
         before = self._meter.spent
@@ -152,10 +152,12 @@ class RecordedCompleter:
         self._record(place, request, _completion_content(completion))
         return completion
 
-    def _record(self, place: dict[str, Any], request: Request, content: dict[str, Any]) -> None:
+    def _record(
+        self, place: dict[str, Any], request: CompletionRequest, content: dict[str, Any]
+    ) -> None:
         entry = place | {"request": request_content(request, self._model)} | content
         try:
-            self._cassette.tape.append(entry)
+            self._cassette.file.append(entry)
         except OSError as exc:  # the answer is worth more than its record
             _log.warning("cannot write the cassette %s: %s", self._cassette.path, exc.strerror)
 
@@ -166,12 +168,12 @@ _ERRORS: dict[str, type[IcpiError]] = {
 }
 
 
-def request_content(request: Request, model: str) -> dict[str, Any]:
-    """Return what tells requests apart."""
+def request_content(request: CompletionRequest, model: str) -> dict[str, Any]:
+    """Return the content by which requests differ."""
     return dataclasses.asdict(request) | {"model": model}
 
 
-def request_key(request: Request, model: str) -> str:
+def request_key(request: CompletionRequest, model: str) -> str:
     """Return the digest of a request to a model: the same on every machine."""
     content = json.dumps(
         request_content(request, model), sort_keys=True, separators=(",", ":"), ensure_ascii=True

@@ -1,4 +1,4 @@
-"""What calls of a model cost, and how much they may."""
+"""Spending on a model, its budget, and the meter that holds a run to it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from icpi_ros.core.types import Trial
 
 @dataclass(frozen=True)
 class Spending:
-    """What calls of a model cost.
+    """Cost of calls of a model.
 
     Attributes:
         calls: HTTP requests, retries included.
-        prompt_tokens: as the server told; estimated where it did not.
+        prompt_tokens: as the server reported; estimated where it did not.
         completion_tokens: the same.
         cached_tokens: part of ``prompt_tokens`` that the server had cached.
         estimated: calls whose tokens were estimated.
@@ -46,7 +46,7 @@ class Spending:
         )
 
     def __sub__(self, other: Spending) -> Spending:
-        """Return what came on top of ``other``; unknown money stays unknown."""
+        """Return the difference; unknown money stays unknown."""
         return Spending(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
     @property
@@ -69,7 +69,7 @@ class Spending:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a run may spend on its model; infinity = no limit.
+    """Limits on a run's spending on its model; infinity = no limit.
 
     Attributes:
         calls: HTTP requests, retries included.
@@ -96,7 +96,7 @@ class Budget:
 
 
 def spent_on(trials: Iterable[Trial]) -> Spending:
-    """Return what the proposals of all attempts of a run's trials cost.
+    """Return the cost of the proposals of all attempts of a run's trials.
 
     An attempt that repeats a proposal did not pay for it again.
     """

@@ -12,12 +12,12 @@ Message: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of a model.
+class CompletionRequest:
+    """Request to a model.
 
     Attributes:
         messages: the chat.
-        numbers: how many integers the reply should hold; servers that can are held to
+        numbers: integers that the reply should hold; servers that can are held to
             ``{"output": [integers]}`` of that length.
         samples: independent replies wanted, at least 1.
         temperature: of sampling; None = the server's own default.
@@ -33,15 +33,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered.
+    """Answer of a model.
 
     Attributes:
         texts: the replies, at least one; at most as many as samples were asked for.
-        spent: what all calls for it cost, failed ones included.
+        spent: cost of all calls for it, failed ones included.
         model: the model that answered, as the server calls it.
-        format: rung of the ladder that it was asked in: ``json_schema``,
+        format: of the reply, one of :data:`icpi_ros.llm.client.formats.FORMATS`: ``json_schema``,
             ``json_object+schema``, ``json_object``, ``text``.
-        tries: what went wrong on the way, one line each.
+        tries: failures on the way, one line each.
         replayed: True if it comes from a cassette.
     """
 
@@ -60,15 +60,15 @@ class Completer(Protocol):
     log or an exception.
     """
 
-    def complete(self, request: Request, until: float) -> Completion:
+    def complete(self, request: CompletionRequest, until: float) -> Completion:
         """Return the model's completion.
 
         Args:
-            request: what is asked.
+            request: to be answered.
             until: deadline, in ``time.monotonic()`` seconds; retries included.
 
         Raises:
-            CompletionFailed: no usable answer; the message is one line that says why.  What it
+            CompletionFailed: no usable answer; the message is one line with the reason.  What it
                 cost nevertheless is on the meter.
             BudgetSpent: the budget allows no further call.
         """

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client.completer import Request
+from icpi_ros.llm.client.completer import CompletionRequest
 from icpi_ros.llm.client.formats import response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.wire import wire
@@ -18,12 +18,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts that are this machine."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _NO_KEY = "none"
-"""What a server that needs no key is sent, because the header must hold something."""
+"""Key for a server that needs none: the header must hold something."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model is reached.
+    """Server and profile of one model.
 
     Attributes:
         profile: the model, and what may be sent to it.
@@ -62,7 +62,7 @@ class Endpoint:
         """Check everything that can be wrong before the network is used.
 
         Raises:
-            CompletionFailed: what to set.
+            CompletionFailed: names the setting that is missing or wrong.
         """
         self._key()
         if not self.profile.model:
@@ -112,18 +112,20 @@ class Endpoint:
     def _options(self) -> dict[str, Any]:
         return {"headers": {"Authorization": f"Bearer {self._key()}"}}
 
-    def fields(self, request: Request, rung: str, n: int, offset: int) -> dict[str, Any]:
+    def fields(
+        self, request: CompletionRequest, reply_format: str, n: int, offset: int
+    ) -> dict[str, Any]:
         """Return the body of a request: only what the profile allows.
 
         Args:
-            request: what is asked.
-            rung: format of the reply.
+            request: to be sent.
+            reply_format: format of the reply.
             n: choices wanted.
             offset: number of the first of them among the samples of ``request``.
         """
         profile = self.profile
         body: dict[str, Any] = {"model": profile.model, "messages": list(request.messages)}
-        body |= response_format(rung, request.numbers)
+        body |= response_format(reply_format, request.numbers)
         if n > 1:
             body["n"] = n
         if profile.temperature and request.temperature is not None:

@@ -1,22 +1,98 @@
-"""One completion: as many requests, retries and rungs of the ladder as it takes, in time."""
+"""One completion: as many requests, retries and format fallbacks as it takes, in time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError
 from icpi_ros.core.redact import redact_texts
-from icpi_ros.llm.client.completer import Completion, Request
-from icpi_ros.llm.client.cursor import Tab
+from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.completer import Completion, CompletionRequest, Message
 from icpi_ros.llm.client.endpoint import Endpoint
-from icpi_ros.llm.client.failures import Failure, classify, pause
-from icpi_ros.llm.client.formats import FALL_STATUS, LADDER, PASSING, experience
-from icpi_ros.llm.client.replies import Reply, Unreadable, read_reply
+from icpi_ros.llm.client.formats import FALLBACK_STATUS, FORMATS, TRANSIENT_STATUS, working_formats
+from icpi_ros.llm.client.profile import Profile
+from icpi_ros.llm.client.responses import (
+    Failure,
+    Reply,
+    Tokens,
+    Unreadable,
+    classify,
+    pause,
+    read_reply,
+)
+from icpi_ros.llm.client.token_count import count_tokens
+
+
+class CompletionMeter:
+    """Meter of one completion: charges the run's meter call by call.
+
+    It is used in the wire's loop only, so nothing races.
+
+    Attributes:
+        spent: by this completion so far.
+    """
+
+    def __init__(self, meter: Meter, profile: Profile) -> None:
+        """Begin to count the time."""
+        self.spent = Spending()
+        self._meter, self._profile = meter, profile
+        self._counted = time.monotonic()
+
+    def begin(self) -> None:
+        """Charge a call that is about to be made: those made meanwhile see it.
+
+        Raises:
+            BudgetSpent: it may not be made.
+        """
+        self._meter.require()
+        self._charge(Spending(calls=1))
+
+    def end(self, messages: Sequence[Message], reply: Reply | None, billed: bool) -> None:
+        """Charge what the call cost.
+
+        Args:
+            messages: the prompt.
+            reply: None = there is none.
+            billed: False if the server did not work on the request, as far as one can know.
+        """
+        if not billed:
+            self._charge(self._cost(Tokens(), estimated=False))
+        elif reply is None or reply.tokens is None:
+            self._charge(self._cost(self._guess(messages, reply), estimated=True))
+        else:
+            self._charge(self._cost(reply.tokens, estimated=False))
+
+    def close(self) -> None:
+        """Charge the time since the last call."""
+        self._charge(Spending())
+
+    def _guess(self, messages: Sequence[Message], reply: Reply | None) -> Tokens:
+        prompt = sum(count_tokens(message.get("content", "")) for message in messages)
+        return Tokens(prompt, sum(map(count_tokens, reply.texts)) if reply else 0)
+
+    def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
+        return Spending(
+            prompt_tokens=tokens.prompt,
+            completion_tokens=tokens.completion,
+            cached_tokens=tokens.cached,
+            estimated=int(estimated),
+            money=self._profile.money(tokens.prompt, tokens.completion, tokens.cached),
+        )
+
+    def _charge(self, cost: Spending) -> None:
+        """Charge a cost and the wall time since the last charge; calls overlap, time does not."""
+        now = time.monotonic()
+        cost = cost + Spending(seconds=now - self._counted)
+        self._counted = now
+        self.spent = self.spent + cost
+        self._meter.charge(cost)
+
 
 MAX_ATTEMPTS = 5
-"""Failures of a request, those that lead down the ladder not counted."""
-AT_ONCE = 4
+"""Failures of a request, those that lead to a simpler format not counted."""
+MAX_CONCURRENT = 4
 """Requests of one completion that are under way at the same time."""
 _MAX_ROUNDS = 3
 
@@ -24,15 +100,17 @@ _MAX_ROUNDS = 3
 class Exchange:
     """The requests of one completion; lives in the wire's loop."""
 
-    def __init__(self, endpoint: Endpoint, request: Request, until: float, tab: Tab) -> None:
+    def __init__(
+        self, endpoint: Endpoint, request: CompletionRequest, until: float, meter: CompletionMeter
+    ) -> None:
         """Remember what is asked; nothing is sent yet."""
-        self._endpoint, self._request, self._until, self._tab = endpoint, request, until, tab
+        self._endpoint, self._request, self._until, self._meter = endpoint, request, until, meter
         self._allowed = until - time.monotonic()
-        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT)
         self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
         self._asked = self._choices = 0
         self._model = endpoint.profile.model
-        self._rung = LADDER[-1]
+        self._format = FORMATS[-1]
         self._tries: list[str] = []
         self._stop: IcpiError | None = None
 
@@ -55,7 +133,7 @@ class Exchange:
             self._stop = CompletionFailed(str(exc))
         except Exception as exc:  # nothing of it but its type: it may hold the key
             self._stop = CompletionFailed(f"the client failed with {type(exc).__name__}")
-        self._tab.close()
+        self._meter.close()
         return self._result()
 
     def _too_late(self) -> str:
@@ -70,9 +148,9 @@ class Exchange:
         model, *clean = redact_texts([self._model, *texts])
         return Completion(
             texts=tuple(clean),
-            spent=self._tab.spent,
+            spent=self._meter.spent,
             model=model,
-            format=self._rung,
+            format=self._format,
             tries=tuple(self._tries + end),
         )
 
@@ -80,8 +158,8 @@ class Exchange:
         """Ask until all samples are there, some call has failed or nothing more comes."""
         wanted = self._request.samples
         per_call = wanted if self._endpoint.profile.samples else 1
-        # The first call alone finds the rung; the others need not all fall down the ladder.
-        first = wanted if len(self._rungs()) == 1 else per_call
+        # The first call alone finds the format; the others need not repeat its fallbacks.
+        first = wanted if len(self._formats()) == 1 else per_call
         await self._round(_split(first, per_call))
         if self._endpoint.profile.samples:  # ask again for as many as it gives
             per_call = max(1, self._choices)
@@ -114,30 +192,30 @@ class Exchange:
 
     async def _attempts(self, n: int, offset: int) -> None:
         """Ask until there is a reply, and keep it, or no hope."""
-        rungs, failed, tries, doubted = list(self._rungs()), 0, 0, False
+        formats, failed, tries, doubted = list(self._formats()), 0, 0, False
         while True:
             tries += 1
-            outcome = await self._ask(n, offset, rungs[0])
+            outcome = await self._ask(n, offset, formats[0])
             if isinstance(outcome, Reply):
-                return self._keep(outcome, n, offset, rungs[0])
-            if outcome.status in FALL_STATUS and self._may_fall(rungs):
-                self._tries.append(f"{rungs[0]}: {outcome.line}")
-                doubted = outcome.status == PASSING and not doubted
+                return self._keep(outcome, n, offset, formats[0])
+            if outcome.status in FALLBACK_STATUS and self._may_fall_back(formats):
+                self._tries.append(f"{formats[0]}: {outcome.line}")
+                doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 if not doubted:
-                    rungs.pop(0)
+                    formats.pop(0)
                 continue
             failed += 1
             self._tries.append(outcome.line)
             if not await self._wait(outcome, failed, tries):
                 return None
 
-    def _rungs(self) -> tuple[str, ...]:
+    def _formats(self) -> tuple[str, ...]:
         profile = self._endpoint.profile
-        return experience().rungs(self._endpoint.shown, profile.model, profile.formats)
+        return working_formats().to_try(self._endpoint.shown, profile.model, profile.formats)
 
-    def _may_fall(self, rungs: list[str]) -> bool:
-        """Tell whether there is a lower rung and this one has not worked for another call."""
-        return len(rungs) > 1 and self._rungs() != (rungs[0],)
+    def _may_fall_back(self, formats: list[str]) -> bool:
+        """Return whether there is a simpler format and this one has not worked for another call."""
+        return len(formats) > 1 and self._formats() != (formats[0],)
 
     async def _wait(self, failure: Failure, failed: int, tries: int) -> bool:
         """Wait as long as a failure asks for; False = do not try again."""
@@ -155,13 +233,15 @@ class Exchange:
         await asyncio.sleep(seconds)
         return True
 
-    async def _ask(self, n: int, offset: int, rung: str) -> Reply | Failure:
+    async def _ask(self, n: int, offset: int, reply_format: str) -> Reply | Failure:
         """Send one request and charge it, however it ends."""
         endpoint, request = self._endpoint, self._request
-        self._tab.begin()
+        self._meter.begin()
         reply, billed = None, True
         try:
-            reply = read_reply(await endpoint.send(endpoint.fields(request, rung, n, offset)))
+            reply = read_reply(
+                await endpoint.send(endpoint.fields(request, reply_format, n, offset))
+            )
             return reply
         except Unreadable as exc:
             return Failure(f"{endpoint.shown} {exc}")
@@ -171,16 +251,16 @@ class Exchange:
             billed = failure.lost
             return failure
         finally:
-            self._tab.end(request.messages, reply, billed)
+            self._meter.end(request.messages, reply, billed)
 
-    def _keep(self, reply: Reply, n: int, offset: int, rung: str) -> None:
+    def _keep(self, reply: Reply, n: int, offset: int, reply_format: str) -> None:
         self._choices += min(reply.choices, n)
         self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
         if reply.texts:
             self._texts[offset] = reply.texts[:n]
-            self._model, self._rung = reply.model or self._model, rung
+            self._model, self._format = reply.model or self._model, reply_format
             profile = self._endpoint.profile
-            experience().worked(self._endpoint.shown, profile.model, rung)
+            working_formats().worked(self._endpoint.shown, profile.model, reply_format)
 
 
 def _split(total: int, size: int) -> list[int]:

@@ -1,7 +1,7 @@
-"""The ladder of reply formats, from a JSON schema down to plain text.
+"""Reply formats and their fallbacks, from a JSON schema down to plain text.
 
-Servers differ in what they can be held to and tell so with any of several statuses, so the best
-format is tried first and what worked is remembered for the rest of the process.
+Servers differ in the formats they support and refuse the others with any of several statuses, so
+the best format is tried first and a working one is remembered for the rest of the process.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import functools
 import threading
 from typing import Any
 
-LADDER = ("json_schema", "json_object+schema", "json_object", "text")
+FORMATS = ("json_schema", "json_object+schema", "json_object", "text")
 """Formats of a reply, best first; the second is how llama.cpp spells the first."""
-FALL_STATUS = frozenset({400, 415, 422, 500, 501})
-"""What servers say to a format that they do not know; 500 can also pass, so it must come twice."""
-PASSING = 500
+FALLBACK_STATUS = frozenset({400, 415, 422, 500, 501})
+"""HTTP statuses with which servers refuse a format that they do not know."""
+TRANSIENT_STATUS = 500
+"""The one of them that can also pass: it must come twice."""
 
 
-def response_format(rung: str, numbers: int) -> dict[str, Any]:
-    """Return the fields of a request that ask for one rung of the ladder."""
-    if rung == "json_schema":
+def response_format(reply_format: str, numbers: int) -> dict[str, Any]:
+    """Return the fields of a request that ask for one format of the reply."""
+    if reply_format == "json_schema":
         schema = {"name": "output", "strict": True, "schema": reply_schema(numbers)}
-        return {"response_format": {"type": rung, "json_schema": schema}}
-    if rung == "json_object+schema":
+        return {"response_format": {"type": reply_format, "json_schema": schema}}
+    if reply_format == "json_object+schema":
         return {"response_format": {"type": "json_object", "schema": reply_schema(numbers)}}
-    return {"response_format": {"type": rung}} if rung == "json_object" else {}
+    return {"response_format": {"type": reply_format}} if reply_format == "json_object" else {}
 
 
 def reply_schema(numbers: int) -> dict[str, Any]:
@@ -43,26 +44,26 @@ def reply_schema(numbers: int) -> dict[str, Any]:
     }
 
 
-class Experience:
-    """Which format worked for which model of which endpoint; used from any thread."""
+class WorkingFormats:
+    """Formats that worked, by endpoint and model; used from any thread."""
 
     def __init__(self) -> None:
         """Begin with nothing known."""
         self._lock = threading.Lock()
         self._worked: dict[tuple[str, str], str] = {}
 
-    def rungs(self, endpoint: str, model: str, formats: tuple[str, ...]) -> tuple[str, ...]:
+    def to_try(self, endpoint: str, model: str, formats: tuple[str, ...]) -> tuple[str, ...]:
         """Return the formats to try, best first: one if it is known what works."""
         with self._lock:
             known = self._worked.get((endpoint, model))
         return (known,) if known in formats else formats
 
-    def worked(self, endpoint: str, model: str, rung: str) -> None:
+    def worked(self, endpoint: str, model: str, reply_format: str) -> None:
         """Remember a format that was answered; a better one is not given up for a worse."""
         with self._lock:
-            known = self._worked.setdefault((endpoint, model), rung)
-            if LADDER.index(rung) < LADDER.index(known):
-                self._worked[endpoint, model] = rung
+            known = self._worked.setdefault((endpoint, model), reply_format)
+            if FORMATS.index(reply_format) < FORMATS.index(known):
+                self._worked[endpoint, model] = reply_format
 
     def forget(self) -> None:
         """Begin anew."""
@@ -71,6 +72,6 @@ class Experience:
 
 
 @functools.cache
-def experience() -> Experience:
-    """Return what this process has learnt."""
-    return Experience()
+def working_formats() -> WorkingFormats:
+    """Return the formats that worked in this process."""
+    return WorkingFormats()

@@ -12,10 +12,9 @@ import time
 from icpi_ros.core.errors import CompletionFailed, IcpiError, InvalidValue
 from icpi_ros.core.redact import watch
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.completer import Completion, Request
-from icpi_ros.llm.client.cursor import Tab
+from icpi_ros.llm.client.completer import Completion, CompletionRequest
 from icpi_ros.llm.client.endpoint import Endpoint
-from icpi_ros.llm.client.exchange import Exchange
+from icpi_ros.llm.client.exchange import CompletionMeter, Exchange
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.wire import wire
 
@@ -27,7 +26,7 @@ class OpenAIChat:
 
     Attributes:
         profile: the model, and what may be sent to it.
-        meter: what has been spent; charged call by call.
+        meter: of the spending; charged call by call.
         base_url: of the server.
     """
 
@@ -36,7 +35,7 @@ class OpenAIChat:
 
         Args:
             profile: the model, and what may be sent to it.
-            meter: what has been spent, and may be.
+            meter: of the spending, with its budget.
 
         Raises:
             InvalidValue: a budget of money is set and the price is unknown.
@@ -65,7 +64,7 @@ class OpenAIChat:
         """The base URL without user name, password and query, for messages and records."""
         return self._endpoint.shown
 
-    def complete(self, request: Request, until: float) -> Completion:
+    def complete(self, request: CompletionRequest, until: float) -> Completion:
         """Return the model's completion; see :meth:`Completer.complete`."""
         if self._missing:
             raise CompletionFailed(self._missing)
@@ -74,7 +73,7 @@ class OpenAIChat:
             return outcome
         raise outcome
 
-    def _outcome(self, request: Request, until: float) -> Completion | IcpiError:
+    def _outcome(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
         start = time.monotonic()
         try:
             return wire().run(self._exchange(request, until), until)
@@ -82,6 +81,6 @@ class OpenAIChat:
             seconds = max(until - start, 0.0)
             return CompletionFailed(f"no answer from {self.endpoint} within {seconds:.1f} s")
 
-    async def _exchange(self, request: Request, until: float) -> Completion | IcpiError:
-        tab = Tab(self.meter, self.profile)
-        return await Exchange(self._endpoint, request, until, tab).run()
+    async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
+        meter = CompletionMeter(self.meter, self.profile)
+        return await Exchange(self._endpoint, request, until, meter).run()

@@ -1,4 +1,4 @@
-"""How many tokens a text is, estimated offline, as byte-pair tokenisers of today count.
+"""Estimate of the tokens of a text, offline, as byte-pair tokenisers of today count.
 
 No vocabulary is needed: text is split as cl100k and o200k split it (digits in groups of up to
 three, a blank joins the word or the punctuation after it), and a piece is charged by its length.
@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 
 PER_MESSAGE, PER_REPLY = 4, 3
 """Tokens that frame a message (its role is one of them), and the reply."""
-WORD, MORE = 9, 5
+FIRST_TOKEN_LETTERS, NEXT_TOKEN_LETTERS = 9, 5
 """ASCII letters of a word that is one token, and of each token after it."""
-MARKS = 3
+MARKS_PER_TOKEN = 3
 """Punctuation marks in one token."""
-BLANKS = 16
+BLANKS_PER_TOKEN = 16
 """Whitespace characters in one token."""
-BYTES = 3
+BYTES_PER_TOKEN = 3
 """Bytes of UTF-8 in one token of a word that is not ASCII."""
 
 _LETTERS = r"[^\W\d_]+"
@@ -36,12 +36,12 @@ _PIECE = re.compile(
 
 
 def count_tokens(text: str) -> int:
-    """Return about how many tokens ``text`` is; linear time, 0 for no text."""
+    """Return the estimated number of tokens of ``text``; linear time, 0 for no text."""
     return sum(_tokens(piece) for piece in _PIECE.finditer(text))
 
 
 def count_chat(messages: Sequence[Mapping[str, str]]) -> int:
-    """Return about how many tokens the ``content`` of chat messages costs, framing included."""
+    """Return the estimated tokens of the ``content`` of chat messages, framing included."""
     return PER_REPLY + sum(PER_MESSAGE + count_tokens(m["content"]) for m in messages)
 
 
@@ -60,9 +60,9 @@ def _tokens(piece: re.Match[str]) -> int:
     if kind == "digits":
         return 1
     if kind == "marks":
-        return -(-len(piece[0].strip()) // MARKS)
+        return -(-len(piece[0].strip()) // MARKS_PER_TOKEN)
     if kind == "blanks":
-        return -(-length // BLANKS)
+        return -(-length // BLANKS_PER_TOKEN)
     if not piece[0].isascii():
-        return -(-len(piece[0].encode("utf-8", "surrogatepass")) // BYTES)
-    return 1 + max(0, -(-(length - WORD) // MORE))
+        return -(-len(piece[0].encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
+    return 1 + max(0, -(-(length - FIRST_TOKEN_LETTERS) // NEXT_TOKEN_LETTERS))

@@ -19,9 +19,9 @@ from icpi_ros.core.errors import CompletionFailed
 MAX_BODY = 8_000_000
 """Longest response that is read [bytes]; a completion has a few thousand."""
 GRACE = 0.25
-"""How long a caller waits for the loop beyond its deadline [s]."""
+"""Wait of a caller for the loop beyond its deadline [s]."""
 _IDLE = 60.0
-"""How long an unused connection is kept [s]: trials are seconds apart."""
+"""Lifetime of an unused connection [s]: trials are seconds apart."""
 _Result = TypeVar("_Result")
 
 
@@ -63,7 +63,7 @@ class Wire:
         return self._clients[base_url]
 
     def run(self, work: Coroutine[Any, Any, _Result], until: float) -> _Result:
-        """Return what ``work`` returns; it is cancelled if it does not end in time.
+        """Return the result of ``work``, which is cancelled if it does not end in time.
 
         Args:
             work: to be run in the loop; should end by ``until`` of its own accord.
@@ -107,7 +107,7 @@ def _wire(pid: int) -> Wire:
 def _http_client() -> Any:
     """Return a client without deadlines of its own that follows no redirects.
 
-    A redirect would take prompt and key somewhere that nobody configured.
+    A redirect would take prompt and key to a server that was not configured.
     """
     import httpx2
 

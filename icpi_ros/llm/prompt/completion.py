@@ -1,6 +1,6 @@
 """The model behind ``icpi serve``: completes a pattern of numbers, and knows nothing else.
 
-Two ways, and the lines themselves decide which (the one that foretells left-out lines better, by
+Two ways, and the lines themselves decide which (the one that predicts left-out lines better, by
 a robust score):
 
 - *smooth*: a Gaussian process over the inputs, linear and squared exponential.  Lines of other
@@ -32,9 +32,9 @@ NOISE, SHARE = 0.005, 0.1
 SHARED_NOISE = 0.05
 """The same, constant part, added for lines of other systems."""
 POPULAR, SOFTENING, OWN_WEIGHT = 0.15, 0.01, 3.0
-"""Copying: how near two places agree, softening of distances, weight of own lines."""
+"""Copying: distance within which two places agree, softening of distances, weight of own lines."""
 TOLERANCE = 0.03
-"""Miss of a left-out line that counts as large."""
+"""Residual of a left-out line that counts as large, scaled."""
 PRIOR = 0.5
 """Standard deviation of outputs where there is no line to learn from."""
 JITTER = 1e-10
@@ -69,7 +69,7 @@ def complete(pattern: Pattern) -> Guess:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Lines ``n`` and the query as matrices; ``own`` tells the query's system from others."""
+    """Lines ``n`` and the query as matrices; ``own`` is 1 for the query's system, else 0."""
 
     first: Array
     last: Array
@@ -95,13 +95,13 @@ class _Rows:
         )
 
     def score(self, missed: Array) -> float:
-        """Return how badly lines were foretold, from squared misses ``(n,)``."""
+        """Return the robust score of predictions of lines, from squared residuals ``(n,)``."""
         weights = 1.0 + (OWN_WEIGHT - 1.0) * self.own
         return float(weights @ np.log1p(missed / TOLERANCE**2))
 
 
 def _smooth(rows: _Rows) -> tuple[Guess, Array]:
-    """Return the process's answer, and its squared misses of left-out lines ``(n,)``."""
+    """Return the process's answer, and its squared residuals of left-out lines ``(n,)``."""
     own = rows.own
     apart = _deviation(rows.first, rows.last, rows.first, rows.last)
     alone = (1.0 - own) * (np.diag(apart) + SHARED_NOISE**2)
@@ -136,7 +136,7 @@ def _deviation(first_a: Array, last_a: Array, first_b: Array, last_b: Array) -> 
 
 
 def _copying(rows: _Rows) -> tuple[Guess, Array]:
-    """Return the most popular place's answer, and squared misses of left-out lines ``(n,)``."""
+    """Return the most popular place's answer, and squared residuals of left-out lines ``(n,)``."""
     places = rows.first + rows.outputs
     agree = np.exp(-0.5 * _squares(places, places) / POPULAR**2)
     trust = 1.0 + (OWN_WEIGHT - 1.0) * rows.own
@@ -144,13 +144,13 @@ def _copying(rows: _Rows) -> tuple[Guess, Array]:
     np.fill_diagonal(near, 0.0)
     missed = _popular(near, agree, places)[0] - places
     weights = trust / (_squares(rows.asked[np.newaxis], rows.inputs) + SOFTENING**2)
-    place, spread = _popular(weights, agree, places)
-    guess = Guess(place[0] - rows.asked_first, max(float(spread[0]), NOISE))
+    place, std = _popular(weights, agree, places)
+    guess = Guess(place[0] - rows.asked_first, max(float(std[0]), NOISE))
     return guess, np.sum(missed**2, axis=1)
 
 
 def _popular(weights: Array, agree: Array, places: Array) -> tuple[Array, Array]:
-    """Return the places ``(k, q)`` that weighted lines ``(k, n)`` agree on, and their spread."""
+    """Return the places ``(k, q)`` that weighted lines ``(k, n)`` agree on, and their std."""
     votes = (weights @ agree) * np.sqrt(weights)
     chosen = np.argmax(votes, axis=1)
     share = weights * agree[chosen]

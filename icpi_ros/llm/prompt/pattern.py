@@ -1,7 +1,7 @@
 """Sequences to complete: lines "inputs -> outputs" and a last line without outputs.
 
-What an improver asks a sequence model, as numbers.  ``icpi_ros.llm.prompt.text`` writes it as text
-for a language model, ``icpi_ros.llm.prompt.completion`` completes it as it is.
+The question of an improver to a sequence model, as numbers.  ``icpi_ros.llm.prompt.text`` writes
+it as text for a language model, ``icpi_ros.llm.prompt.completion`` completes it as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from icpi_ros.core.types import Array
 
 
 @dataclass(frozen=True)
-class Lines:
+class PatternLines:
     """``n`` lines of one kind.
 
     Attributes:
@@ -30,9 +30,9 @@ class Lines:
         """Number of lines."""
         return len(self.outputs)
 
-    def take(self, order: NDArray[np.intp]) -> Lines:
+    def take(self, order: NDArray[np.intp]) -> PatternLines:
         """Return the lines ``order`` ``(k,)``, in that order."""
-        return Lines(tuple(group[order] for group in self.inputs), self.outputs[order])
+        return PatternLines(tuple(group[order] for group in self.inputs), self.outputs[order])
 
     @property
     def joined(self) -> Array:
@@ -50,8 +50,8 @@ class Pattern:
         query: groups of inputs, ``(p,)`` each, scaled.
     """
 
-    shared: Lines
-    own: Lines
+    shared: PatternLines
+    own: PatternLines
     query: tuple[Array, ...]
 
     @property

@@ -2,17 +2,23 @@
 
 ICPI completes sequences in context.  The task-agnostic instruction comes first and never changes,
 so that a server can cache it, then an optional description of the task, then the examples, then
-the query.
+the query.  :func:`read_prompt` is the inverse, from the text alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
+from icpi_ros.learn.retrieval import Scale
 from icpi_ros.llm.client.completer import Message
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.tokens import NumberFormat, read_numbers
 
 INSTRUCTION = (
@@ -32,7 +38,7 @@ class PromptWriter:
     """Writes patterns, reads replies.
 
     Attributes:
-        numbers: how a scaled number is written.
+        numbers: format of scaled numbers.
         description: lines about the task, before the examples; empty = none.
     """
 
@@ -58,10 +64,142 @@ class PromptWriter:
         """
         return self.numbers.decode(read_numbers(reply, width))
 
-    def _written(self, lines: Lines) -> Iterator[str]:
+    def _written(self, lines: PatternLines) -> Iterator[str]:
         for n, outputs in enumerate(lines.outputs):
             inputs = self._input(tuple(group[n] for group in lines.inputs))
             yield f"{inputs}{ARROW} {self.numbers.encode(outputs)}"
 
     def _input(self, groups: tuple[Array, ...]) -> str:
         return BAR.join(map(self.numbers.encode, groups))
+
+
+def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: bool) -> str:
+    """Return the description of the groups of an adjustment pattern.
+
+    Args:
+        task: its name.
+        space: policy parameters.
+        scale: of errors.
+        unit: how 1 is written, for example ``+01000``.
+        raw: state and goal are shown, not the error.
+    """
+    seen = "state and then the goal" if raw else "error, outcome minus goal"
+    wanted = "brings the state to the goal" if raw else "makes the error 0"
+    parameters = ", ".join(
+        f"{p.name} [{p.unit}] (0 is {0.5 * (p.lower + p.upper):.4g}, {unit} is {half:.4g} more)"
+        for p, half in zip(space.parameters, space.half_range, strict=True)
+    )
+    errors = ", ".join(f"{unit} is {rms:.3g}" for rms in scale.rms)
+    return (
+        f"A robot repeats the motion of task {task} with policy parameters: {parameters}.\n"
+        f"Input: the parameters of an attempt | its outcome as {seen} ({errors}, in SI units). "
+        f"Output: the change of the parameters that {wanted}."
+    )
+
+
+def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -> str:
+    """Return the description of a pattern ``cost -> parameters``.
+
+    Args:
+        task: its name.
+        space: policy parameters.
+        unit: how 1 is written.
+        metres: cost of one unit [m].
+    """
+    parameters = ", ".join(
+        f"{p.name} [{p.unit}] (-{unit[1:]} is {p.lower:.4g}, {unit} is {p.upper:.4g})"
+        for p in space.parameters
+    )
+    return (
+        f"A robot repeats the motion of task {task} with policy parameters: {parameters}.\n"
+        f"Input: the cost of an attempt, its distance from the goal ({unit} is {metres:.3g} m). "
+        "Output: the parameters of that attempt. Attempts come worst to best; give parameters "
+        "that have not been tried and whose cost is 0."
+    )
+
+
+MAX_LINES = 2000
+"""Most lines of a prompt."""
+_GROUP = r"[-+][0-9]{2,300}(?: +[-+][0-9]{2,300})*"
+_LINE = re.compile(rf"({_GROUP}(?: *\| *{_GROUP})*) *->(?: *({_GROUP}))? *")
+
+_Row = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]
+"""Groups of inputs and the outputs, as written; no outputs = the query."""
+
+
+def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
+    """Return the pattern that a prompt asks to complete, and the format of its numbers.
+
+    Lines that are no examples are skipped, as headings and descriptions are.  The quantum follows
+    from the width of the shortest number, as fixed-width integers are written (``+0512``: 3
+    digits); it is wrong if all numbers are beyond +-10.
+
+    Raises:
+        InvalidValue: there is no query, or a line does not fit the others; names it.
+    """
+    shared, own = list[_Row](), list[_Row]()
+    into, query = shared, None
+    headings = {SHARED: shared, OWN: own}
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        raise InvalidValue(f"the prompt has {len(lines)} lines: allowed are at most {MAX_LINES}")
+    for number, line in enumerate(lines, 1):
+        found = _LINE.fullmatch(line.strip())
+        if found is None:
+            into = headings.get(line.strip(), into)
+            continue
+        if query is not None:
+            raise InvalidValue(f"line {number} comes after the line to complete")
+        row = _row(found)
+        _require_alike(row, shared[:1] or own[:1], number)
+        if row[1]:
+            into.append(row)
+        else:
+            query = row
+    if query is None:
+        raise InvalidValue('no line to complete: the last line must end with "->"')
+    return _pattern(shared, own, query)
+
+
+def _row(found: re.Match[str]) -> _Row:
+    groups = tuple(tuple(group.split()) for group in found[1].split("|"))
+    return groups, tuple((found[2] or "").split())
+
+
+def _require_alike(row: _Row, others: Sequence[_Row], number: int) -> None:
+    """Check that a line has as many numbers as the ``others``; the query has no outputs."""
+    for other in others:
+        alike = tuple(map(len, row[0])) == tuple(map(len, other[0]))
+        if not alike or (row[1] and len(row[1]) != len(other[1])):
+            raise InvalidValue(f"line {number} has other numbers of inputs or outputs")
+
+
+def _pattern(shared: list[_Row], own: list[_Row], query: _Row) -> tuple[Pattern, NumberFormat]:
+    rows = [*shared, *own, query]
+    numbers = _format(rows)
+    sizes = [len(group) for group in query[0]]
+    width = len(rows[0][1]) or sizes[0]  # without an example: an adjustment of the first group
+    asked = tuple(_scaled(group, numbers) for group in query[0])
+    return (
+        Pattern(_lines(shared, sizes, width, numbers), _lines(own, sizes, width, numbers), asked),
+        numbers,
+    )
+
+
+def _format(rows: list[_Row]) -> NumberFormat:
+    """Return the format of the shortest number: numbers beyond +-10 are longer than the others."""
+    width = min(len(n) for groups, out in rows for part in (*groups, out) for n in part)
+    return NumberFormat(min(max(width - 2, 1), 9))
+
+
+def _scaled(group: Sequence[str], numbers: NumberFormat) -> Array:
+    return numbers.decode([float(number) for number in group])
+
+
+def _lines(rows: list[_Row], sizes: list[int], width: int, numbers: NumberFormat) -> PatternLines:
+    groups = tuple(
+        np.array([_scaled(row[0][g], numbers) for row in rows]).reshape(len(rows), size)
+        for g, size in enumerate(sizes)
+    )
+    outputs = np.array([_scaled(row[1], numbers) for row in rows])
+    return PatternLines(groups, outputs.reshape(len(rows), width))

@@ -23,7 +23,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,300}(?:[eE]\+?[0-9]{1,3})?")
 _NUMBER = re.compile(r"[-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _MARK = re.compile(r"(?:->|\boutputs?\b(?:\s+(?:is|are))?)\s*[:=]?", re.IGNORECASE)
-"""What announces an answer in prose; the last one of a line counts."""
+"""Announcement of an answer in prose; the last one of a line counts."""
 _SIGNED = re.compile(r"(?<![\w.+-])(?:\+|(-))?0*([0-9]+)(?![\w.])")
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
 _THOUSANDS = re.compile(r"\d,\d")
@@ -119,7 +119,7 @@ def _words(text: str, count: int, reply: str) -> list[str]:
 
 
 def _answers(text: str) -> list[list[str]] | None:
-    """Return what JSON objects say under ``output``; None if there are no objects."""
+    """Return the values under ``output`` of JSON objects; None if there are no objects."""
     objects = [value for value in map(_parsed, _OBJECT.findall(text)) if value is not None]
     if not objects:
         return None

@@ -16,8 +16,8 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.llm.client.token_count import count_chat, count_tokens, cut
 from icpi_ros.llm.prompt.completion import Guess, complete
-from icpi_ros.llm.prompt.pattern import Lines, Pattern
-from icpi_ros.llm.prompt.reading import read_prompt
+from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
+from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.llm.prompt.tokens import NumberFormat
 from icpi_ros.llm.server.request import MODEL, ChatRequest, Form, Refused
 
@@ -29,7 +29,7 @@ MAX_COUNT = 10**15
 
 
 def model_card() -> dict[str, Any]:
-    """Return what the server says about its model."""
+    """Return the server's description of its model."""
     return {
         "id": MODEL,
         "object": "model",
@@ -44,7 +44,7 @@ def respond(body: bytes) -> dict[str, Any]:
     """Return the answer to the body of a request, as a Chat Completions object.
 
     Raises:
-        Refused: there is no answer; the message says why.
+        Refused: there is no answer; the message is the reason.
     """
     request = ChatRequest.parse(body)
     texts = answers(request)
@@ -93,7 +93,7 @@ def _fitted(pattern: Pattern, form: Form) -> Pattern:
     if form.least and not len(pattern.shared) + len(pattern.own):
         width = form.least
         if width <= MAX_OUTPUTS:
-            none = Lines(pattern.shared.inputs, np.empty((0, width)))
+            none = PatternLines(pattern.shared.inputs, np.empty((0, width)))
             pattern = replace(pattern, shared=none, own=none)
     else:
         width = pattern.width

@@ -1,4 +1,4 @@
-"""Chat Completions requests: what of them counts here, checked."""
+"""Chat Completions requests: the fields that count here, checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Refused(Exception):
     def __init__(
         self, message: str, param: str | None = None, code: str | None = None, status: int = 400
     ) -> None:
-        """Say what is wrong, what is allowed and, in ``param``, where."""
+        """Make the error: what is wrong, what is allowed and, in ``param``, where."""
         super().__init__(message)
         self.message, self.param, self.code, self.status = message, param, code, status
 
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Form:
-    """How an answer is written.
+    """Notation of an answer.
 
     Attributes:
         key: name of the list in a JSON object; "" = no JSON, numbers as in the prompt.

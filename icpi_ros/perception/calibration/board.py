@@ -1,4 +1,4 @@
-"""A printed calibration board: what it looks like, and where its corners are in an image.
+"""A printed calibration board: its pattern, and its corners in an image.
 
 Board frame: origin at the upper left corner of the pattern, x right, y down, z into the board, as
 ``cv2.aruco.CharucoBoard`` has it since OpenCV 4.6.
@@ -110,7 +110,7 @@ class Board:
 
     @property
     def summary(self) -> str:
-        """One line that tells how to describe this board to `icpi calibrate camera`."""
+        """One line that describes this board to `icpi calibrate camera`."""
         text = f"{self.kind} {self.columns}x{self.rows}, squares {self.square * 1e3:g} mm"
         if self.kind == "charuco":
             text += f", markers {self.marker * 1e3:g} mm, {self.family}"
@@ -170,7 +170,7 @@ class Board:
         A chessboard is seen whole or not at all; a ChArUco board may be partly hidden.
         """
         if self.kind == "charuco":
-            # OpenCV's stubs do not say that there may be nothing.
+            # OpenCV's stubs do not know that there may be nothing.
             corners, ids = cast("tuple[Any, Any]", self._detector.detectBoard(image)[:2])
             if ids is None or corners is None:
                 return np.zeros((0, 2)), np.zeros(0, dtype=np.int64)

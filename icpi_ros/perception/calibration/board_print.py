@@ -19,7 +19,7 @@ MARGIN = 0.012
 FOOTER = 0.012
 """Height of the line with the description and the ruler [m]."""
 RULER = 0.1
-"""Length of the line that tells whether the printer kept the size [m]."""
+"""Length of the line that shows whether the printer kept the size [m]."""
 INCH = 0.0254
 MAX_PIXELS = 200_000_000
 

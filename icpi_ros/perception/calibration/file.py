@@ -16,8 +16,7 @@ import numpy as np
 
 from icpi_ros.core.errors import CalibrationFileError, InvalidValue
 from icpi_ros.core.types import Array
-from icpi_ros.core.yaml_files import FileKind, read_yaml, shown, unknown_key, write_yaml
-from icpi_ros.perception.calibration.yaml_values import data, floats, whole
+from icpi_ros.core.yaml_files import FileKind, number, read_yaml, shown, unknown_key, write_yaml
 from icpi_ros.perception.camera import DISTORTION, Camera, Intrinsics
 
 SCHEMA = 1
@@ -34,8 +33,8 @@ CALIBRATION_FILE = FileKind(
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where numbers come from, and how good they are.
+class CalibrationOrigin:
+    """Provenance of a calibration's numbers, and how good they are.
 
     Attributes:
         how: one line, for example the board and the source of images.
@@ -66,9 +65,9 @@ class Calibration:
     """
 
     intrinsics: Intrinsics
-    made: Origin | None = None
+    made: CalibrationOrigin | None = None
     camera: Camera | None = None
-    placed: Origin | None = None
+    placed: CalibrationOrigin | None = None
 
 
 def load_camera(path: Path) -> Camera:
@@ -128,7 +127,7 @@ def _matrix(values: Array) -> dict[str, Any]:
     return {"rows": rows, "cols": columns, "data": [float(v) for v in values.ravel()]}
 
 
-def _pose_block(camera: Camera, placed: Origin | None) -> dict[str, Any]:
+def _pose_block(camera: Camera, placed: CalibrationOrigin | None) -> dict[str, Any]:
     block: dict[str, Any] = {
         "from": "base",
         "to": camera.frame,
@@ -144,13 +143,13 @@ def load(path: Path) -> Calibration:
 
     Raises:
         CalibrationFileError: one line: missing, damaged, newer schema, another distortion model,
-            values that are not finite, a matrix that cannot be inverted, a pose that is none.
+            values that are not finite, a matrix that cannot be inverted, a pose that is not one.
     """
     content = _read(path)
     try:
         ours = content.get("icpi", {})
         if not isinstance(ours, dict):
-            raise InvalidValue("icpi is no block of keys")
+            raise InvalidValue("icpi is not a block of keys")
         _check_schema(ours)
         intrinsics = _intrinsics(content)
         made = _origin(ours["intrinsics"], "icpi.intrinsics") if "intrinsics" in ours else None
@@ -159,20 +158,20 @@ def load(path: Path) -> Calibration:
         camera, placed = _pose(intrinsics, ours["pose"])
         return Calibration(intrinsics, made, camera, placed)
     except InvalidValue as exc:
-        raise CalibrationFileError(f"{path} is no usable calibration: {exc}") from exc
+        raise CalibrationFileError(f"{path} is not a usable calibration: {exc}") from exc
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     content = read_yaml(path, CALIBRATION_FILE)
     if not isinstance(content, dict):
-        raise CalibrationFileError(f"{path} is no calibration: expected keys like image_width")
+        raise CalibrationFileError(f"{path} is not a calibration: expected keys like image_width")
     return content
 
 
 def _check_schema(ours: Mapping[str, Any]) -> None:
     if not ours:
         return
-    schema = whole(ours, "schema", "icpi.schema")
+    schema = _integer(ours, "schema", "icpi.schema")
     if schema > SCHEMA:
         raise InvalidValue(
             f"its schema {schema} is newer than this program's ({SCHEMA}): update icpi_ros"
@@ -187,37 +186,68 @@ def _intrinsics(content: Mapping[str, Any]) -> Intrinsics:
     if model != MODEL:
         raise InvalidValue(f"distortion_model {shown(model)}: only {MODEL} is supported")
     return Intrinsics(
-        width=whole(content, "image_width", "image_width"),
-        height=whole(content, "image_height", "image_height"),
-        matrix=data(content, "camera_matrix", (3, 3)),
-        distortion=data(content, "distortion_coefficients", (1, DISTORTION))[0],
+        width=_integer(content, "image_width", "image_width"),
+        height=_integer(content, "image_height", "image_height"),
+        matrix=_read_matrix(content, "camera_matrix", (3, 3)),
+        distortion=_read_matrix(content, "distortion_coefficients", (1, DISTORTION))[0],
     )
 
 
-def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, Origin | None]:
+def _pose(intrinsics: Intrinsics, block: Any) -> tuple[Camera, CalibrationOrigin | None]:
     if not isinstance(block, dict):
-        raise InvalidValue("icpi.pose is no block of keys")
+        raise InvalidValue("icpi.pose is not a block of keys")
     if block.get("from", "base") != "base":
         raise InvalidValue(f"icpi.pose.from is {shown(block['from'])}: must be 'base'")
-    rotation = data(block, "rotation", (3, 3))
-    translation = floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
+    rotation = _read_matrix(block, "rotation", (3, 3))
+    translation = _floats(block.get("translation_m"), "icpi.pose.translation_m", 3)
     frame = block.get("to", "camera_optical")
     if not isinstance(frame, str) or not frame:
-        raise InvalidValue("icpi.pose.to is no name of a frame")
+        raise InvalidValue("icpi.pose.to is not the name of a frame")
     placed = _origin(block, "icpi.pose") if "how" in block else None
     return Camera(intrinsics, rotation, translation, frame), placed
 
 
-def _origin(block: Any, name: str) -> Origin:
+def _origin(block: Any, name: str) -> CalibrationOrigin:
     if not isinstance(block, dict):
-        raise InvalidValue(f"{name} is no block of keys")
+        raise InvalidValue(f"{name} is not a block of keys")
     residuals = [block.get(key) for key in ("residual_px", "residual_mm", "worst_px")]
-    px, mm, worst = floats(residuals, f"the residuals of {name}", 3)
-    return Origin(
+    px, mm, worst = _floats(residuals, f"the residuals of {name}", 3)
+    return CalibrationOrigin(
         how=str(block.get("how", "")),
         date=str(block.get("date", "")),
-        samples=whole(block, "samples", f"{name}.samples"),
+        samples=_integer(block, "samples", f"{name}.samples"),
         residual_px=float(px),
         residual_mm=float(mm),
         worst_px=float(worst),
     )
+
+
+def _read_matrix(content: Mapping[str, Any], key: str, shape: tuple[int, int]) -> Array:
+    """Return a matrix of ROS's form ``{rows, cols, data}``."""
+    block = content.get(key)
+    if not isinstance(block, dict):
+        raise InvalidValue(f"{key} is missing or not a block of rows, cols, data")
+    return _floats(block.get("data"), f"{key}.data", shape[0] * shape[1]).reshape(shape)
+
+
+def _floats(values: Any, name: str, count: int) -> Array:
+    """Return ``count`` numbers; NaN is one, finiteness is the camera's rule."""
+    if not isinstance(values, list) or len(values) != count:
+        found = f"{len(values)} values" if isinstance(values, list) else "nothing"
+        raise InvalidValue(f"{name} must have {count} numbers, has {found}")
+    numbers = [number(value) for value in values]
+    if not all(_is_number(value) for value in numbers):
+        raise InvalidValue(f"{name} holds something that is not a number")
+    return np.array(numbers, dtype=np.float64)
+
+
+def _integer(content: Mapping[str, Any], key: str, name: str) -> int:
+    """Return a whole number that is not negative."""
+    value = number(content.get(key))
+    if not (_is_number(value) and 0 <= value <= 1_000_000 and value == int(value)):
+        raise InvalidValue(f"{name} is {shown(value)}: must be an integer from 0 to 1000000")
+    return int(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.calibration.board import Gray
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
-LIMIT = 2000
+MAX_FILES = 2000
 """Most files of one call."""
 
 
@@ -33,8 +33,8 @@ def image_paths(where: str) -> list[Path]:
             f"no images in {where!r}: name a folder with {', '.join(ENDINGS[:3])} files, or a "
             "pattern in quotes such as 'views/*.png'"
         )
-    if len(found) > LIMIT:
-        raise UsageError(f"{len(found)} images in {where!r}: at most {LIMIT}, choose some")
+    if len(found) > MAX_FILES:
+        raise UsageError(f"{len(found)} images in {where!r}: at most {MAX_FILES}, choose some")
     return sorted(found)
 
 
@@ -42,7 +42,7 @@ def read_images(where: str) -> Iterator[tuple[str, Gray]]:
     """Yield name and grey levels of each image of ``where``.
 
     Raises:
-        UsageError: see :func:`image_paths`, or a file is no image.
+        UsageError: see :func:`image_paths`, or a file is not an image.
     """
     # Not turned by EXIF: all images must be as the sensor sees them.
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
@@ -50,5 +50,5 @@ def read_images(where: str) -> Iterator[tuple[str, Gray]]:
         content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
         image = cv2.imdecode(content, flags) if len(content) else None
         if image is None:
-            raise UsageError(f"{path} is no image, or damaged: remove it")
+            raise UsageError(f"{path} is not an image, or damaged: remove it")
         yield path.name, np.asarray(image, dtype=np.uint8)

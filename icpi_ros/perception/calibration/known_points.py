@@ -1,4 +1,4 @@
-"""Points that are known in the image and in frame ``base``: do they determine a pose?"""
+"""Points that are known in the image and in frame ``base``, and the check of their geometry."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KnownPoints:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what is no set of points.
+        """Check the points.
 
         Raises:
             InvalidValue: shapes do not fit, or a value is not finite; names the point.

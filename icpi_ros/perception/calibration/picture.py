@@ -1,4 +1,4 @@
-"""What a calibration explains and what it leaves: reprojected points over an image, as PNG.
+"""Picture of a calibration: seen and reprojected points over an image, as PNG.
 
 matplotlib is imported at the first call only, and without a display.
 """
@@ -13,21 +13,21 @@ import numpy as np
 from icpi_ros.core.files import replacing
 from icpi_ros.core.types import Array
 from icpi_ros.perception.calibration.board import Board, Gray
-from icpi_ros.perception.calibration.camera import CameraResult
-from icpi_ros.perception.calibration.table import TableResult
+from icpi_ros.perception.calibration.camera_pose import CameraPoseResult
+from icpi_ros.perception.calibration.intrinsics import IntrinsicsResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SEEN, _BACK = "#0b84ff", "#e8420b"
-_LABELLED = 12
+_SEEN_COLOUR, _BACK_COLOUR = "#0b84ff", "#e8420b"
+_MAX_LABELS = 12
 """Up to so many points get their own label."""
-_LONGEST_ARROW = 0.06
+_MAX_ARROW = 0.06
 """Length of the largest residual's arrow, as a share of the image's width."""
 
 
-def save_camera_picture(path: Path, board: Board, result: CameraResult, image: Gray) -> None:
+def save_camera_picture(path: Path, board: Board, result: IntrinsicsResult, image: Gray) -> None:
     """Draw the worst view over its image, and the residuals of all views, magnified.
 
     Args:
@@ -56,7 +56,7 @@ def save_camera_picture(path: Path, board: Board, result: CameraResult, image: G
     _save(figure, path)
 
 
-def save_table_picture(path: Path, result: TableResult, image: Gray | None) -> None:
+def save_table_picture(path: Path, result: CameraPoseResult, image: Gray | None) -> None:
     """Draw known points, where they were seen, and the axes of ``base``, over an image if any."""
     intrinsics = result.camera.intrinsics
     canvas = np.full((intrinsics.height, intrinsics.width), 235, dtype=np.uint8)
@@ -65,7 +65,7 @@ def save_table_picture(path: Path, result: TableResult, image: Gray | None) -> N
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255)
     _grid(axes, result)
     _points(axes, result.points.pixels, result.reprojected)
-    if len(result.points.names) <= _LABELLED:
+    if len(result.points.names) <= _MAX_LABELS:
         _labels(axes, result)
     _frame(axes, shown)
     figure.legend(loc="outside lower center", ncols=2)
@@ -92,20 +92,20 @@ def _figure(panels: int, image: Gray) -> tuple[Figure, Any]:
 
 
 def _points(axes: Axes, seen: Array, back: Array) -> None:
-    axes.plot(*seen.T, "o", mfc="none", mec=_SEEN, mew=1.6, ms=11, label="seen")
-    axes.plot(*back.T, "+", color=_BACK, mew=1.4, ms=9, label="reprojected")
+    axes.plot(*seen.T, "o", mfc="none", mec=_SEEN_COLOUR, mew=1.6, ms=11, label="seen")
+    axes.plot(*back.T, "+", color=_BACK_COLOUR, mew=1.4, ms=9, label="reprojected")
 
 
 def _arrows(axes: Axes, seen: Array, back: Array, image: Gray) -> None:
     width = image.shape[1]
     off = back - seen
     longest = max(float(np.linalg.norm(off, axis=1).max()), 1e-9)
-    factor = _round_down(_LONGEST_ARROW * width / longest)
+    factor = _round_down(_MAX_ARROW * width / longest)
     axes.quiver(
-        *seen.T, *(factor * off).T, angles="xy", scale_units="xy", scale=1.0, color=_BACK,
+        *seen.T, *(factor * off).T, angles="xy", scale_units="xy", scale=1.0, color=_BACK_COLOUR,
         width=0.002,
     )  # fmt: skip
-    axes.plot(*seen.T, ".", color=_SEEN, ms=3)
+    axes.plot(*seen.T, ".", color=_SEEN_COLOUR, ms=3)
     _frame(axes, image)
     axes.set_aspect("equal")
     axes.text(
@@ -126,7 +126,7 @@ def _round_down(value: float) -> float:
     return float(max(step for step in (1.0, 2.0, 5.0) if step * power <= value * 1.0001) * power)
 
 
-def _grid(axes: Axes, result: TableResult) -> None:
+def _grid(axes: Axes, result: CameraPoseResult) -> None:
     """Draw lines on the plane z = 0 every 0.1 m around the points, named at two edges."""
     low = np.floor(result.points.positions[:, :2].min(axis=0) * 10.0 - 0.01) / 10.0
     high = np.ceil(result.points.positions[:, :2].max(axis=0) * 10.0 + 0.01) / 10.0
@@ -141,7 +141,7 @@ def _grid(axes: Axes, result: TableResult) -> None:
             _name_line(axes, f"{'xy'[axis]} {value:.1f}", colour, pixels, result)
 
 
-def _name_line(axes: Axes, text: str, colour: str, pixels: Array, result: TableResult) -> None:
+def _name_line(axes: Axes, text: str, colour: str, pixels: Array, result: CameraPoseResult) -> None:
     """Write a line's name where it comes into the image."""
     size = np.array([result.camera.intrinsics.width, result.camera.intrinsics.height])
     inside = ((pixels > 0.03 * size) & (pixels < 0.97 * size)).all(axis=1)
@@ -154,7 +154,7 @@ def _name_line(axes: Axes, text: str, colour: str, pixels: Array, result: TableR
         )  # fmt: skip
 
 
-def _labels(axes: Axes, result: TableResult) -> None:
+def _labels(axes: Axes, result: CameraPoseResult) -> None:
     middle = 0.5 * result.camera.intrinsics.width
     for name, (u, v), off in zip(
         result.points.names, result.points.pixels, result.residuals_mm, strict=True

@@ -1,4 +1,4 @@
-"""Views of a calibration board: which of them tell something new."""
+"""Views of a calibration board, and the choice of those that differ."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from icpi_ros.core.types import Array, Indices
 from icpi_ros.perception.calibration.board import Board, Gray
 
 MIN_CORNERS = 8
-"""A view with fewer corners says little and its pose is uncertain."""
-NEW_PLACE = 0.04
+"""A view with fewer corners determines little and its pose is uncertain."""
+NEW_PLACE_DISTANCE = 0.04
 """Views whose outlines differ by less than this share of the image's diagonal are the same."""
-STILL = 0.004
+STILL_DISTANCE = 0.004
 """A board whose outline moves by less between two frames is held still [diagonals]."""
 GRID = 8, 6
 """Cells of the image, across and down, in which coverage is counted."""
@@ -67,8 +67,8 @@ def see(board: Board, image: Gray, name: str) -> View | None:
 
 
 def is_new(view: View, taken: Sequence[View]) -> bool:
-    """Tell whether the board is at another place or tilt than in all views ``taken``."""
-    return all(view.distance(one) >= NEW_PLACE for one in taken)
+    """Return whether the board is at another place or tilt than in all views ``taken``."""
+    return all(view.distance(one) >= NEW_PLACE_DISTANCE for one in taken)
 
 
 def diverse(views: Sequence[View], limit: int) -> list[View]:
@@ -80,7 +80,7 @@ def diverse(views: Sequence[View], limit: int) -> list[View]:
         return []
     chosen = [max(views, key=lambda one: len(one.ids))]
     nearest = np.array([one.distance(chosen[0]) for one in views])
-    while len(chosen) < limit and nearest.max() >= NEW_PLACE:
+    while len(chosen) < limit and nearest.max() >= NEW_PLACE_DISTANCE:
         chosen.append(views[int(nearest.argmax())])
         nearest = np.minimum(nearest, [one.distance(chosen[-1]) for one in views])
     return chosen
@@ -102,8 +102,8 @@ def coverage(views: Sequence[View]) -> float:
     return float((cells(views) > 0).mean())
 
 
-class Collector:
-    """Takes a view of a live stream whenever the board is held still at a new place."""
+class ViewCollector:
+    """Collector of views of a live stream: one whenever the board is held still at a new place."""
 
     def __init__(self) -> None:
         """Begin with no views."""
@@ -111,9 +111,9 @@ class Collector:
         self._last: View | None = None
 
     def offer(self, view: View | None) -> bool:
-        """Look at the newest view, None if the board is not seen; tell whether it was taken."""
+        """Look at the newest view, None if the board is not seen; return whether it was taken."""
         last, self._last = self._last, view
-        if view is None or last is None or view.distance(last) > STILL:
+        if view is None or last is None or view.distance(last) > STILL_DISTANCE:
             return False
         if not is_new(view, self.views):
             return False

@@ -10,15 +10,14 @@ from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.core.units import millimetres
-from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
-from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
-from icpi_ros.evaluate.ranking import Place
+from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
+from icpi_ros.evaluate.evaluation import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
 from icpi_ros.report.bag.evaluation_text import counted, reproduced
 from icpi_ros.report.bag.run import as_trials
 from icpi_ros.report.page import (
     Cell,
-    Column,
+    TableColumn,
     document,
     figure,
     figures,
@@ -77,17 +76,17 @@ def _lead(evaluation: Evaluation) -> Markup:
     ) + paragraph(KINDS)
 
 
-def _ranking(places: Sequence[Place]) -> Markup:
+def _ranking(places: Sequence[RankedImprover]) -> Markup:
     if not places:
         return paragraph("No improver was asked.", "note")
     columns = [
-        Column("improver", numeric=False),
-        Column("expected cost", "of the next trial, mean over all instances; estimated"),
-        Column("from", f"{LEVEL:.0%} interval"),
-        Column("to", f"{LEVEL:.0%} interval"),
-        Column("measured", "proposals that were executed in the recording"),
-        Column("instances"),
-        Column("best of all", "probability"),
+        TableColumn("improver", numeric=False),
+        TableColumn("expected cost", "of the next trial, mean over all instances; estimated"),
+        TableColumn("from", f"{LEVEL:.0%} interval"),
+        TableColumn("to", f"{LEVEL:.0%} interval"),
+        TableColumn("measured", "proposals that were executed in the recording"),
+        TableColumn("instances"),
+        TableColumn("best of all", "probability"),
     ]
     rows = [
         [
@@ -136,21 +135,21 @@ def _run(one: EvaluatedRun, n: int) -> Markup:
     )
 
 
-def _verdict(answer: Answer) -> str:
+def _verdict(answer: EvaluatedImprover) -> str:
     return f"no answer ({answer.failed})" if answer.failed else reproduced(answer.proposed)
 
 
 def _perception(one: EvaluatedRun) -> Markup:
     columns = [
-        Column("trial"),
-        Column("largest distance [mm]"),
-        Column("rms [mm]"),
-        Column("at the end [mm]"),
-        Column("coverage now"),
-        Column("recorded coverage"),
-        Column("cost now"),
-        Column("recorded cost"),
-        Column("why", numeric=False, wraps=True),
+        TableColumn("trial"),
+        TableColumn("largest distance [mm]"),
+        TableColumn("rms [mm]"),
+        TableColumn("at the end [mm]"),
+        TableColumn("coverage now"),
+        TableColumn("recorded coverage"),
+        TableColumn("cost now"),
+        TableColumn("recorded cost"),
+        TableColumn("why", numeric=False, wraps=True),
     ]
     rows = [
         [
@@ -170,14 +169,14 @@ def _perception(one: EvaluatedRun) -> Markup:
 def _proposals(one: EvaluatedRun) -> Markup:
     space = one.run.task.space
     columns = [
-        Column("trial"),
-        Column("improver", numeric=False),
-        *(Column(p.heading) for p in space.parameters),
-        Column("as recorded", numeric=False),
-        Column("outcome", numeric=False),
-        Column("cost"),
-        Column(f"{LEVEL:.0%}", numeric=False),
-        Column("nearest executed", numeric=False),
+        TableColumn("trial"),
+        TableColumn("improver", numeric=False),
+        *(TableColumn(p.heading) for p in space.parameters),
+        TableColumn("as recorded", numeric=False),
+        TableColumn("outcome", numeric=False),
+        TableColumn("cost"),
+        TableColumn(f"{LEVEL:.0%}", numeric=False),
+        TableColumn("nearest executed", numeric=False),
     ]
     rows = [
         [
@@ -193,7 +192,7 @@ def _proposals(one: EvaluatedRun) -> Markup:
     return table(columns, rows, "proposals") + _hindsight(one.answers)
 
 
-def _hindsight(answers: Mapping[str, Answer]) -> Markup:
+def _hindsight(answers: Mapping[str, EvaluatedImprover]) -> Markup:
     lines = [
         f"{name}: {len(a.solved)} solved instances, expected cost {millimetres(_mean(a.solved))} "
         "(estimated)"
@@ -208,11 +207,11 @@ def _hindsight(answers: Mapping[str, Answer]) -> Markup:
     ) + items(lines)
 
 
-def _mean(estimates: Sequence[Estimate]) -> float:
+def _mean(estimates: Sequence[OutcomeEstimate]) -> float:
     return sum(estimate.cost for estimate in estimates) / len(estimates)
 
 
-def _outcome(estimate: Estimate) -> list[Cell]:
+def _outcome(estimate: OutcomeEstimate) -> list[Cell]:
     near = estimate.nearest
     measured = estimate.kind == MEASURED
     span = "" if measured else f"{millimetres(estimate.low)} to {millimetres(estimate.high)}"
@@ -252,7 +251,7 @@ def _left_out(evaluation: Evaluation) -> Markup:
     return items(evaluation.skipped)
 
 
-def _draw_ranking(axes: Axes, places: Sequence[Place]) -> None:
+def _draw_ranking(axes: Axes, places: Sequence[RankedImprover]) -> None:
     """Draw expected costs with their intervals, the best improver on top."""
     rows = range(len(places))
     for row, place in zip(rows, places, strict=True):

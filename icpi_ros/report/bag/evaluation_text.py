@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from icpi_ros.core.units import millimetres
-from icpi_ros.evaluate.answers import Answer, EvaluatedRun
-from icpi_ros.evaluate.evaluate import Evaluation
-from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, Estimate
-from icpi_ros.evaluate.propose import Proposed
-from icpi_ros.evaluate.ranking import Place
+from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
+from icpi_ros.evaluate.evaluation import Evaluation
+from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
+from icpi_ros.evaluate.proposals import OfflineProposal
 
 MOST_RUNS = 20
 """Runs that are shown one by one."""
@@ -65,7 +64,7 @@ def _fine(metres: float) -> str:
     return f"{1e3 * metres:.3f} mm"
 
 
-def _answer(name: str, answer: Answer) -> Iterator[str]:
+def _answer(name: str, answer: EvaluatedImprover) -> Iterator[str]:
     yield f"  {name}: {reproduced(answer.proposed)}"
     for n, proposed in enumerate(answer.proposed):
         said = outcome_text(answer.estimates[n]) if n < len(answer.estimates) else "not known"
@@ -77,7 +76,7 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def reproduced(proposed: Sequence[Proposed]) -> str:
+def reproduced(proposed: Sequence[OfflineProposal]) -> str:
     """Return in words how many proposals are exactly what was executed."""
     compared = [p for p in proposed if p.same is not None]
     if not proposed:
@@ -88,7 +87,7 @@ def reproduced(proposed: Sequence[Proposed]) -> str:
     return f"{same} of {counted(len(compared), 'proposal')} exactly as recorded"
 
 
-def outcome_text(estimate: Estimate) -> str:
+def outcome_text(estimate: OutcomeEstimate) -> str:
     """Return what a theta would cost, and how that is known."""
     if estimate.kind == MEASURED:
         return f"measured {millimetres(estimate.cost)} (trial {estimate.nearest.trial})"
@@ -111,7 +110,7 @@ def _ranking(evaluation: Evaluation) -> Iterator[str]:
         yield f"  {n}. {_place(place)}"
 
 
-def _place(place: Place) -> str:
+def _place(place: RankedImprover) -> str:
     low, high = millimetres(place.low), millimetres(place.high)
     return (
         f"{place.improver:<20} {millimetres(place.cost):>8}  {LEVEL:.0%} {low} to {high}  "

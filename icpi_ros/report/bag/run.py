@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from icpi_ros.core.types import SECOND, Trial
-from icpi_ros.evaluate.runs import RecordedRun
+from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.runs.store.records import RunConfig, RunRecord
 
 _CALENDAR = 10**9

@@ -13,32 +13,32 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import INFO
 from icpi_ros.bags.trials import RecordedTrial
 from icpi_ros.core.types import SECOND
-from icpi_ros.evaluate.runs import RecordedRun
-from icpi_ros.report.page import Cell, Column, items, paragraph, table
-from icpi_ros.report.run.page import Section
+from icpi_ros.evaluate.recorded_runs import RecordedRun
+from icpi_ros.report.page import Cell, TableColumn, items, paragraph, table
+from icpi_ros.report.run.page import PageSection
 
 FOXGLOVE = "config/foxglove.json"
 
 
-def bag_sections(bag: Bag, run: RecordedRun, skipped: Iterable[str]) -> list[Section]:
+def bag_sections(bag: Bag, run: RecordedRun, skipped: Iterable[str]) -> list[PageSection]:
     """Return sections about perception, the camera, and what was left out."""
     return [
-        Section("windows", "Perception", _windows(run.trials)),
-        Section("camera", "Camera", _camera(bag)),
-        Section("bag", "The bag", _bag(bag, list(skipped))),
+        PageSection("windows", "Perception", _windows(run.trials)),
+        PageSection("camera", "Camera", _camera(bag)),
+        PageSection("bag", "The bag", _bag(bag, list(skipped))),
     ]
 
 
 def _windows(trials: Sequence[RecordedTrial]) -> Markup:
     columns = [
-        Column("trial"),
-        Column("window [s]"),
-        Column("state", numeric=False),
-        Column("samples"),
-        Column("coverage", "share of samples that are present"),
-        Column("residual [mm]", "of measurements from the path; poses have none"),
-        Column("at rest", numeric=False),
-        Column("why not used", numeric=False, wraps=True),
+        TableColumn("trial"),
+        TableColumn("window [s]"),
+        TableColumn("state", numeric=False),
+        TableColumn("samples"),
+        TableColumn("coverage", "share of samples that are present"),
+        TableColumn("residual [mm]", "of measurements from the path; poses have none"),
+        TableColumn("at rest", numeric=False),
+        TableColumn("why not used", numeric=False, wraps=True),
     ]
     return table(columns, [_window(trial) for trial in trials], "what perception said")
 
@@ -71,7 +71,7 @@ def _camera(bag: Bag) -> Markup:
     info = next((message.content for message in bag.messages((INFO,))), None)
     if info is None:
         return paragraph("The bag has no camera_info: positions were tracked otherwise.", "note")
-    columns = [Column("what", numeric=False), Column("value", numeric=False)]
+    columns = [TableColumn("what", numeric=False), TableColumn("value", numeric=False)]
     rows = [[Cell(name), Cell(value)] for name, value in _calibration(info)]
     return table(columns, rows, "camera", sortable=False)
 
@@ -90,7 +90,7 @@ def _calibration(info: Any) -> list[tuple[str, str]]:
 
 
 def _bag(bag: Bag, skipped: list[str]) -> Markup:
-    columns = [Column("topic", numeric=False), Column("type", numeric=False)]
+    columns = [TableColumn("topic", numeric=False), TableColumn("type", numeric=False)]
     rows = [
         [Cell(channel.topic), Cell(channel.kind)]
         for channel in sorted(bag.channels, key=lambda channel: channel.topic)

@@ -15,7 +15,7 @@ from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.page import (
     Cell,
-    Column,
+    TableColumn,
     document,
     figure,
     figures,
@@ -36,7 +36,7 @@ from icpi_ros.tasks.base import Task
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A section that only some pages have; ``markup`` is made of what page.py returns."""
 
     key: str
@@ -50,7 +50,7 @@ def run_page(
     trials: Sequence[Trial],
     goal: Array,
     spent: Spending,
-    more: Sequence[Section] = (),
+    more: Sequence[PageSection] = (),
 ) -> str:
     """Return the page of one run.
 
@@ -116,13 +116,15 @@ def _trials(task: Task, trials: Sequence[Trial]) -> Markup:
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     best = min(done, key=lambda trial: trial.cost, default=None)
     columns = [
-        Column("trial"),
-        *(Column(p.heading, p.description) for p in task.space.parameters),
-        Column("cost"),
-        Column("best so far"),
-        Column("seconds", "wall time of the trial"),
-        Column("improver", "who really proposed", numeric=False),
-        Column("why", "why it failed, or why somebody else proposed", numeric=False, wraps=True),
+        TableColumn("trial"),
+        *(TableColumn(p.heading, p.description) for p in task.space.parameters),
+        TableColumn("cost"),
+        TableColumn("best so far"),
+        TableColumn("seconds", "wall time of the trial"),
+        TableColumn("improver", "who really proposed", numeric=False),
+        TableColumn(
+            "why", "why it failed, or why somebody else proposed", numeric=False, wraps=True
+        ),
     ]
     rows = [
         [
@@ -164,11 +166,11 @@ def _pictures(task: Task, goal: Array, trials: Sequence[Trial]) -> Markup:
 
 def _predictions(trials: Sequence[Trial]) -> Markup:
     columns = [
-        Column("trial"),
-        Column("predicted"),
-        Column("outcome"),
-        Column("|z|", "miss in predicted standard deviations"),
-        Column("improver", numeric=False),
+        TableColumn("trial"),
+        TableColumn("predicted"),
+        TableColumn("outcome"),
+        TableColumn("|z|", "miss in predicted standard deviations"),
+        TableColumn("improver", numeric=False),
     ]
     rows = []
     for trial in trials:

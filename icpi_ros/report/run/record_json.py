@@ -6,7 +6,7 @@ from icpi_ros.core.redact import Json, jsonable
 from icpi_ros.core.types import Trial
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.runs.trial_json import trial_json
+from icpi_ros.runs.trial_tables import trial_json
 
 
 def record_json(

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from icpi_ros.core.types import Trial
 from icpi_ros.llm.client.budget import Spending
-from icpi_ros.report.page import Cell, Column, folded, joined, paragraph, preformatted, table
+from icpi_ros.report.page import Cell, TableColumn, folded, joined, paragraph, preformatted, table
 from icpi_ros.report.run.text import spending_line
 
 
@@ -33,15 +33,15 @@ def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
 
 def _spending(trials: Sequence[Trial]) -> Markup:
     columns = [
-        Column("trial"),
-        Column("calls", "HTTP requests, retries included"),
-        Column("prompt tokens"),
-        Column("reply tokens"),
-        Column("cached", "part of the prompt tokens"),
-        Column("seconds", "waiting for the model"),
-        Column("money", "by the price table in models.yaml"),
-        Column("spread", "of several answers, per parameter"),
-        Column("model", numeric=False),
+        TableColumn("trial"),
+        TableColumn("calls", "HTTP requests, retries included"),
+        TableColumn("prompt tokens"),
+        TableColumn("reply tokens"),
+        TableColumn("cached", "part of the prompt tokens"),
+        TableColumn("seconds", "waiting for the model"),
+        TableColumn("money", "by the price table in models.yaml"),
+        TableColumn("spread", "of several answers, per parameter"),
+        TableColumn("model", numeric=False),
     ]
     rows = [_model_row(trial) for trial in trials]
     return table(columns, rows, "what the model cost")
@@ -83,12 +83,12 @@ def _told(exchange: Mapping[str, Any]) -> str:
 def timing_section(trials: Sequence[Trial]) -> Markup:
     """Return a table of times [s], a row per trial; what is not known is left out as ``-``."""
     columns = [
-        Column("trial"),
-        Column("proposal [s]", "wall time of the improver"),
-        Column("moving [s]", "arm motions and settling, in the arm's own time"),
-        Column("seen [s]", "length of the object's path"),
-        Column("trial [s]", "wall time of the whole trial"),
-        Column("improver", numeric=False),
+        TableColumn("trial"),
+        TableColumn("proposal [s]", "wall time of the improver"),
+        TableColumn("moving [s]", "arm motions and settling, in the arm's own time"),
+        TableColumn("seen [s]", "length of the object's path"),
+        TableColumn("trial [s]", "wall time of the whole trial"),
+        TableColumn("improver", numeric=False),
     ]
     return table(columns, [_timing_row(trial) for trial in trials], "timings") + _sum(trials)
 
@@ -119,11 +119,11 @@ def tracking_table(trials: Sequence[Trial]) -> Markup:
     if not told:
         return Markup("")
     columns = [
-        Column("trial"),
-        Column("last command", numeric=False),
-        Column("error [rad]", "largest distance of a joint from its path"),
-        Column("joint", numeric=False),
-        Column("at [s]", "when, since the start of that motion, in the arm's own time"),
+        TableColumn("trial"),
+        TableColumn("last command", numeric=False),
+        TableColumn("error [rad]", "largest distance of a joint from its path"),
+        TableColumn("joint", numeric=False),
+        TableColumn("at [s]", "when, since the start of that motion, in the arm's own time"),
     ]
     return table(columns, [_tracking_row(trial) for trial in told], "tracking")
 

@@ -28,20 +28,20 @@ from icpi_ros.ros.base.calls import GoalResult, SafeActionClient, call
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import FOLLOW
 
-FEEDBACK = 0.2
-"""Steady time for two feedback messages, which tell the exact start of a motion [s]."""
-AGREES = 1e-4
-"""Distance of a commanded joint from the path at the time that feedback tells [rad]."""
-MOVES = 0.05
-"""Speed of a joint at which a wrong time shows in where the path is [rad/s]."""
-SAME_START, LATER = 1_000_000, 5_000_000
-"""Largest difference between the starts that two feedback messages tell, and the least between
-their stamps [ns]: the same message may come twice."""
-CANCELLED = 0.1
+FEEDBACK_TIME = 0.2
+"""Steady time for two feedback messages, which give the exact start of a motion [s]."""
+POSITION_TOLERANCE = 1e-4
+"""Largest distance of a commanded joint from the path at the time in the feedback [rad]."""
+MIN_SPEED = 0.05
+"""Joint speed from which a wrong time shows in the position on the path [rad/s]."""
+MAX_START_DIFFERENCE, MIN_STAMP_DISTANCE = 1_000_000, 5_000_000
+"""Largest difference between the starts in two feedback messages, and the least between their
+stamps [ns]: the same message may come twice."""
+CANCEL_TIME = 0.1
 """Time until a cancelled motion has come to rest [s]."""
-ERASED = -1.0
-"""Tolerance that means "none": a hold is not given up because the arm is elsewhere."""
-KEPT = 8
+NO_TOLERANCE = -1.0
+"""Tolerance [rad] that means "none": a hold is not given up because the arm is elsewhere."""
+MAX_GOALS = 8
 """Goals that are remembered."""
 _CODES = (
     "SUCCESSFUL",
@@ -65,7 +65,7 @@ def installed() -> bool:
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What every goal asks of the controller: path and goal [rad] of each joint, goal time [s]."""
+    """Tolerances of every goal: path and goal [rad] of each joint, goal time [s]."""
 
     path: float
     goal: float
@@ -74,10 +74,10 @@ class Tolerances:
 
 @dataclass
 class _Goal:
-    """What is known of one goal; ``start_ns`` is estimated until feedback says it.
+    """State of one goal; ``start_ns`` [ns] is estimated until feedback gives it.
 
-    From the goal's own time ``known_from`` [s] on exactly this path is commanded.  ``told``: stamp
-    of the last feedback and the start that it told [ns].
+    From the goal's own time ``known_from`` [s] on exactly this path is commanded.
+    ``last_feedback``: stamp of the last feedback and the start in it [ns].
     """
 
     trajectory: JointTrajectory
@@ -86,7 +86,7 @@ class _Goal:
     rejected: bool = False
     accepted_at: float = 0.0
     start_ns: int = 0
-    told: tuple[int, int] = (0, 0)
+    last_feedback: tuple[int, int] = (0, 0)
     exact: bool = False
     unwanted: bool = False
     result: GoalResult | None = None
@@ -97,7 +97,7 @@ class ActionPort(FeedPort):
     """See :class:`icpi_ros.ros.arm_ports.arm_port.ArmPort`."""
 
     answers = True
-    tells_start = False
+    reports_start = False
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class ActionPort(FeedPort):
 
     def _send(self, goal: _Goal, label: str, message: Any) -> None:
         self._goals[label] = goal
-        while len(self._goals) > KEPT:
+        while len(self._goals) > MAX_GOALS:
             self._goals.pop(next(iter(self._goals)))
         reply = self._client.send(message, lambda feedback: self._on_feedback(goal, feedback))
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
@@ -177,12 +177,12 @@ class ActionPort(FeedPort):
             path: JointTrajectory | None = known.trajectory
         else:
             path = hold_point(self._arm, self._feed.state, attempt)
-        if path is None:  # where the arm is, nobody knows
+        if path is None:  # the arm's position is unknown
             return self._cancel_all()
         for goal in self._goals.values():
             goal.unwanted = goal.unwanted or goal.handle is None
         trajectory = convert.trajectory_msg(path, label, start_ns)
-        free = Tolerances(ERASED, ERASED, self._tolerances.goal_time)
+        free = Tolerances(NO_TOLERANCE, NO_TOLERANCE, self._tolerances.goal_time)
         self._send(_Goal(path), label, self._message(trajectory, free))
         return path.duration
 
@@ -200,7 +200,7 @@ class ActionPort(FeedPort):
                 self._client.cancel(goal.handle)
         if self._cancel.service_is_ready():
             call(self._node.executor, lambda: self._cancel.call_async(CancelGoal.Request()))
-        return CANCELLED
+        return CANCEL_TIME
 
     def exact(self, label: str) -> bool:
         """See the class."""
@@ -216,13 +216,13 @@ class ActionPort(FeedPort):
     def _known(self, label: str, goal: _Goal) -> list[MotionStatus]:
         """Return what is known of a goal, in order."""
         if goal.rejected:
-            said = self._feed.status(label, "rejected")
-            reason = said.reason if said is not None else ""
+            report = self._feed.status(label, "rejected")
+            reason = report.reason if report is not None else ""
             return [MotionStatus(label, "rejected", self._feed.now, reason)]
         if goal.end is None and goal.result is not None and goal.result.done():
             goal.end = self._end(label, goal.result.result())
-        patience = FEEDBACK + goal.known_from
-        waited = goal.handle is not None and time.monotonic() - goal.accepted_at > patience
+        feedback_limit = FEEDBACK_TIME + goal.known_from
+        waited = goal.handle is not None and time.monotonic() - goal.accepted_at > feedback_limit
         known = []
         if goal.exact or waited or goal.end is not None:
             known.append(MotionStatus(label, "accepted", goal.start_ns))
@@ -234,13 +234,13 @@ class ActionPort(FeedPort):
             state = "aborted"
         code = int(result.error_code)
         # A goal whose controller is deactivated ends with the code of a preempted one: only the
-        # controller's own text, from outside this program, tells the two apart.
+        # controller's own text, from outside this program, distinguishes the two.
         preempted = code == self._action.Result.INVALID_GOAL
         if state == "aborted" and preempted and "deactivat" not in result.error_string:
             state = "replaced"
         name = _CODES[-code] if 0 <= -code < len(_CODES) else "unknown code"
-        said = self._feed.status(label, "aborted")
-        text = said.reason if said is not None else result.error_string
+        report = self._feed.status(label, "aborted")
+        text = report.reason if report is not None else result.error_string
         reason = "" if state == "done" else f"{name} ({code}): {text or 'no reason given'}"
         return MotionStatus(label, state, self._feed.now, reason)
 
@@ -267,13 +267,17 @@ class ActionPort(FeedPort):
         stamp = convert.to_ns(msg.feedback.header.stamp)
         elapsed = convert.to_ns(msg.feedback.desired.time_from_start)
         if elapsed <= 0 or len(goal.trajectory.times) < 2:
-            return  # a hold is one point: nobody asks for its start
-        # Older controllers leave the time at 0, or tell that of their next point.  While the path
+            return  # a hold is one point: its start is not needed
+        # Older controllers leave the time at 0, or give that of their next point.  While the path
         # moves that shows in where it is; while it rests, in a time that does not go on.
         wanted, start = goal.trajectory.at(elapsed / SECOND), stamp - elapsed
-        moves = bool(np.abs(wanted.velocity).max() > MOVES)
-        (before, told), goal.told = goal.told, (stamp, start)
-        again = before > 0 and stamp - before >= LATER and abs(start - told) <= SAME_START
+        moves = bool(np.abs(wanted.velocity).max() > MIN_SPEED)
+        (before, earlier), goal.last_feedback = goal.last_feedback, (stamp, start)
+        again = (
+            before > 0
+            and stamp - before >= MIN_STAMP_DISTANCE
+            and abs(start - earlier) <= MAX_START_DIFFERENCE
+        )
         # Until its own time ``known_from`` the controller is on its way to this path.
         agrees = elapsed / SECOND < goal.known_from or self._agrees(wanted.position, msg.feedback)
         if agrees and (again or (moves and elapsed / SECOND >= goal.known_from)):
@@ -281,9 +285,11 @@ class ActionPort(FeedPort):
 
     def _agrees(self, wanted: Array, feedback: Any) -> bool:
         """Tell whether what is commanded is ``wanted`` ``(n,)`` [rad]."""
-        told = dict(zip(feedback.joint_names, feedback.desired.positions, strict=False))
-        off = [abs(told.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)]
-        return bool(np.max(off) <= AGREES)
+        commanded = dict(zip(feedback.joint_names, feedback.desired.positions, strict=False))
+        off = [
+            abs(commanded.get(n, np.inf) - q) for n, q in zip(self._arm.joints, wanted, strict=True)
+        ]
+        return bool(np.max(off) <= POSITION_TOLERANCE)
 
     def _message(self, trajectory: Any, given: Tolerances) -> Any:
         from control_msgs.msg import JointTolerance

@@ -1,4 +1,4 @@
-"""What is heard of an arm: joint states, its clock, and what became of motions."""
+"""Messages of an arm: joint states, its clock, and the status of motions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from sensor_msgs.msg import JointState
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots.base import Arm
-from icpi_ros.ros.arm_ports.joint_continuity import LEAP, SIMULATED_LEAP, Continuity
-from icpi_ros.ros.arm_ports.joint_velocity import MIN_RATE, SPAN, Differentiator
+from icpi_ros.ros.arm_ports.joint_history import (
+    LEAP,
+    MIN_RATE,
+    SIMULATED_LEAP,
+    SPAN,
+    Continuity,
+    Differentiator,
+)
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.joint_reading import JointReading, UnusableState
@@ -26,26 +32,26 @@ from icpi_ros.ros.base.topics import JOINT_STATES, STATUS
 AT_REST = 0.02
 """Joint speed below which an arm counts as standing [rad/s]."""
 PACE_STATES = 25
-"""Joint states over which the pace of the arm's clock is measured: bursts must not tell."""
-FASTEST = 200.0
+"""Joint states over which the pace of the arm's clock is measured: bursts must not count."""
+MAX_PACE = 200.0
 """Highest pace that is believed, arm's seconds per steady second: a simulation may run freely."""
-RECENT = 3.0
-"""Steady time during which the reason why a joint state could not be used is still told [s]."""
+REASON_TIMEOUT = 3.0
+"""Steady time during which the reason why a joint state could not be used is still reported [s]."""
 MAX_REASONS = 16
-"""Different reasons that are logged; all are told."""
+"""Different reasons that are logged; all are reported."""
 NO_REASON = ("", float("-inf"))
 REPEATED = 0.1
 """Steady time for which a stamp may come again before it counts as one that stands still [s]."""
 COUNT_PERIOD = 0.2
-"""Steady time between two looks at who publishes [s]."""
+"""Steady time between two counts of the publishers [s]."""
 
 
 @dataclass(frozen=True)
 class ArmState:
     """One joint state: stamp [ns], joints [rad], [rad/s], steady time of arrival [s].
 
-    Velocities are NaN while they are not known.  ``still`` says whether the arm stands where they
-    are estimated; None = the velocities say it.
+    Velocities are NaN while they are not known.  ``still``: the arm stands, where they are
+    estimated; None = the velocities decide.
     """
 
     ns: int
@@ -72,7 +78,7 @@ class ArmState:
 
 
 class ArmFeed:
-    """Callbacks write, the worker thread reads; ``changed`` is notified at every news.
+    """Newest messages of one arm: callbacks write them, the worker thread reads.
 
     Args:
         node: whose executor listens.
@@ -100,8 +106,8 @@ class ArmFeed:
         states = listen(JointState, JOINT_STATES, self._on_state, qos.SENSOR_LATEST)
         self._publishers = Publishers(node, states.topic_name)  # as remapped
         status = f"{controller}/{STATUS}"
-        told = node.create_subscription(DiagnosticStatus, status, self._on_status, qos.EVENT)
-        self._status_topic = told.topic_name  # as remapped: counting does not remap
+        reports = node.create_subscription(DiagnosticStatus, status, self._on_status, qos.EVENT)
+        self._status_topic = reports.topic_name  # as remapped: counting does not remap
 
     def label(self, name: str) -> str:
         """Return a label that no other motion has: a client may repeat its trial ids."""
@@ -109,12 +115,12 @@ class ArmFeed:
 
     @property
     def pace(self) -> float:
-        """How fast the arm's clock runs against the steady one; 1 on a real arm."""
+        """Pace of the arm's clock, arm's seconds per steady second; 1 on a real arm."""
         recent = list(self._recent)
         if len(recent) < 2 or recent[-1].arrival <= recent[0].arrival:
             return 1.0
         passed = (recent[-1].ns - recent[0].ns) / SECOND
-        return min(max(passed / (recent[-1].arrival - recent[0].arrival), 0.0), FASTEST)
+        return min(max(passed / (recent[-1].arrival - recent[0].arrival), 0.0), MAX_PACE)
 
     @property
     def now(self) -> int:
@@ -126,7 +132,7 @@ class ArmFeed:
 
     @property
     def reports_status(self) -> bool:
-        """True if the controller says what becomes of motions (a real one does not)."""
+        """True if the controller reports the status of motions (a real one does not)."""
         return self._node.count_publishers(self._status_topic) > 0
 
     def status(self, label: str, *states: str) -> MotionStatus | None:
@@ -136,7 +142,7 @@ class ArmFeed:
 
     @property
     def doubt(self) -> str:
-        """Why the arm's state cannot be believed, in one line; empty = it can."""
+        """Reason why the arm's state cannot be believed, in one line; empty = it can."""
         foreign = self._prefix and (
             f"joint_states name this arm's joints with the prefix {self._prefix!r}: start with "
             f"joint_prefix:={self._prefix} if they are this arm's"
@@ -145,9 +151,9 @@ class ArmFeed:
 
     @property
     def unusable(self) -> str:
-        """Why joint states that arrive cannot be used, in one line; empty = none arrives."""
+        """Reason why arriving joint states cannot be used, in one line; empty = none arrives."""
         reason, at = self._reason
-        return reason if time.monotonic() - at < RECENT else ""
+        return reason if time.monotonic() - at < REASON_TIMEOUT else ""
 
     def _on_state(self, msg: JointState) -> None:
         try:
@@ -156,13 +162,13 @@ class ArmFeed:
             self._note(exc.refusal, exc.foreign)
             return
         self._prefix = reading.prefix
-        if reading.prefix:  # another arm's, as far as anybody knows
+        if reading.prefix:  # another arm's, as far as is known
             return
         arrival = time.monotonic()
         believed = self._continuity.follows(ns, reading.q, arrival, self.pace)
         with self._changed:
             if self.state is not None and ns == self.state.ns:
-                # No news, however often it comes: silence is what the executor supervises.
+                # No news, however often it comes: missing states are what the executor supervises.
                 if self.state.age > REPEATED:
                     text = f"the stamps of joint_states stand still at {ns / SECOND:.3f} s"
                     self._note(Refusal(text, Kind.TIMES, "stamps"))
@@ -188,7 +194,7 @@ class ArmFeed:
         what = "zeros for velocities although the arm moves" if self._filled else "no velocities"
         if slope is not None:
             self._log_once(what, f"joint_states carry {what}: they are taken from positions")
-            still = bool(slope.spread.max() < AT_REST * SPAN)
+            still = bool(slope.extent.max() < AT_REST * SPAN)
             return ArmState(ns, reading.q, slope.qd, arrival, still)
         rate = self._differentiator.rate
         if 0.0 < rate < MIN_RATE:
@@ -203,7 +209,7 @@ class ArmFeed:
         return ArmState(ns, reading.q, np.full_like(reading.q, np.nan), arrival)
 
     def _note(self, reason: Refusal, foreign: bool = False) -> None:
-        """Keep why a state could not be used; other devices' states say little."""
+        """Keep why a state could not be used; other devices' states count least."""
         if foreign and self.unusable:
             return
         self._reason = (reason.text, time.monotonic())
@@ -227,7 +233,7 @@ class ArmFeed:
 
 
 class FeedPort:
-    """What every adapter knows of its arm from the feed; see :class:`ArmPort` in arm_port.
+    """Base of the adapters: the arm as its feed knows it; see :class:`ArmPort` in arm_port.
 
     Args:
         feed: of the arm.
@@ -254,17 +260,17 @@ class FeedPort:
 
     @property
     def pace(self) -> float:
-        """How fast the arm's clock runs against the steady one."""
+        """Pace of the arm's clock, arm's seconds per steady second."""
         return self._feed.pace
 
     @property
     def doubt(self) -> str:
-        """Why the arm's state cannot be believed; empty = it can."""
+        """Reason why the arm's state cannot be believed; empty = it can."""
         return self._feed.doubt
 
     @property
     def unusable(self) -> str:
-        """Why joint states that arrive cannot be used; empty = none arrives."""
+        """Reason why arriving joint states cannot be used; empty = none arrives."""
         return self._feed.unusable
 
     def label(self, name: str) -> str:
@@ -291,7 +297,7 @@ class Publishers:
 
     @property
     def doubt(self) -> str:
-        """Whom to stop if more than one publishes; empty = at most one does."""
+        """Instruction to stop all publishers but one; empty = at most one publishes."""
         text, at = self._known
         now = time.monotonic()
         if now - at > COUNT_PERIOD:

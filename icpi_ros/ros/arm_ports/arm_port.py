@@ -1,4 +1,4 @@
-"""The arm seam: how checked motions reach an arm, and what is known of them afterwards.
+"""Port to an arm: checked motions go out, their status and the arm's state come in.
 
 Two adapters, one file each: :mod:`icpi_ros.ros.arm_ports.topic_port` (the controller's trajectory
 topic) and :mod:`icpi_ros.ros.arm_ports.action_port` (FollowJointTrajectory).  Only trajectories
@@ -24,14 +24,13 @@ from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, ArmState, FeedPort
 from icpi_ros.ros.arm_ports.topic_port import TopicPort
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import CONTROLLER
-from icpi_ros.settings.table import find
 
 GRACE = 1.0
 """With ``auto``: steady time for the action server after the topic was found [s]."""
 
 
 class ArmPort(Protocol):
-    """What an adapter offers; callbacks write, one worker thread calls."""
+    """Interface of an adapter; callbacks write, one worker thread calls."""
 
     @property
     def state(self) -> ArmState | None:
@@ -43,15 +42,15 @@ class ArmPort(Protocol):
 
     @property
     def pace(self) -> float:
-        """How fast the arm's clock runs against the steady one."""
+        """Pace of the arm's clock, arm's seconds per steady second."""
 
     @property
     def doubt(self) -> str:
-        """Why the arm's state cannot be believed; empty = it can."""
+        """Reason why the arm's state cannot be believed; empty = it can."""
 
     @property
     def unusable(self) -> str:
-        """Why joint states that arrive cannot be used; empty = none arrives."""
+        """Reason why arriving joint states cannot be used; empty = none arrives."""
 
     @property
     def received(self) -> int:
@@ -63,14 +62,14 @@ class ArmPort(Protocol):
 
     @property
     def has_controller(self) -> bool:
-        """True if somebody takes motions."""
+        """True if a controller takes motions."""
 
     @property
     def answers(self) -> bool:
-        """True if the controller says what becomes of motions."""
+        """True if the controller reports the status of motions."""
 
     @property
-    def tells_start(self) -> bool:
+    def reports_start(self) -> bool:
         """True if the report "accepted" of a motion always has its exact start."""
 
     def label(self, name: str) -> str:
@@ -127,8 +126,6 @@ class ArmPort(Protocol):
         """Return the last report of one of ``states`` about a motion; None so far."""
 
 
-WAYS = tuple(find("controller").choices)[1:]
-"""Every way to an arm, as the parameter ``controller`` names it."""
 WIDER = 1.5
 """Path tolerance of a goal as a share of the executor's: the executor stops first, on a path that
 the controller has not given up meanwhile."""
@@ -169,7 +166,7 @@ def make_port(
 
 
 class AutoPort(FeedPort):
-    """Takes the action if its server is there, else the topic; decided at the first motion."""
+    """Port by the action if its server is there, else by the topic; chosen at the first motion."""
 
     def __init__(self, feed: ArmFeed, action: ArmPort, topic: ArmPort) -> None:
         """Keep both ways."""
@@ -202,9 +199,9 @@ class AutoPort(FeedPort):
         return self._way.answers
 
     @property
-    def tells_start(self) -> bool:
+    def reports_start(self) -> bool:
         """See :class:`ArmPort`."""
-        return self._way.tells_start
+        return self._way.reports_start
 
     def write(self, motion: CheckedTrajectory) -> Any:
         """See :class:`ArmPort`."""

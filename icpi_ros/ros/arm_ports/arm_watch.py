@@ -1,4 +1,4 @@
-"""What is told of an arm: silence, states that cannot be used or believed, distance from a path."""
+"""Supervision of an arm: missing, unusable or doubtful joint states, distance from a path."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import MotionStatus
 
 
-def heard(port: ArmPort, silence: float) -> bool:
-    """Tell whether the last joint state is of the present, at most ``silence`` old [s]."""
+def is_recent(port: ArmPort, joint_state_timeout: float) -> bool:
+    """Tell whether the last joint state is at most ``joint_state_timeout`` old [s]."""
     state = port.state
-    return state is not None and state.age <= silence
+    return state is not None and state.age <= joint_state_timeout
 
 
-def trouble(port: ArmPort, silence: float, limit: float) -> str:
+def trouble(port: ArmPort, joint_state_timeout: float, limit: float) -> str:
     """Return why no motion can begin now, in one line; empty = it can.
 
     Args:
         port: the way to the arm.
-        silence: steady time after which a joint state is of the past [s].
+        joint_state_timeout: steady time after which a joint state is of the past [s].
         limit: steady time that was waited for one [s].
     """
     if doubt := port.doubt:
         return unknown(doubt)
     state = port.state
-    if state is None or state.age > silence:
-        # One that is rarer than the limit to silence is not silent for as long as was waited.
+    if state is None or state.age > joint_state_timeout:
+        # States rarer than joint_state_timeout were not missing for all of ``limit``.
         rare = state is not None and state.age < limit
-        return silent(port, silence if rare else limit)
+        return missing_states(port, joint_state_timeout if rare else limit)
     return "" if state.has_velocity else no_velocity(port)
 
 
 def unknown(doubt: str) -> str:
-    """Return what the client reads when states cannot be believed."""
+    """Return the line for a client when joint states cannot be believed."""
     return f"the arm's state is unknown: {doubt}"
 
 
 def no_velocity(port: ArmPort) -> str:
-    """Return the same when nothing is known of the arm's speed."""
+    """Return the line for a client when the arm's speed is unknown."""
     return f"the arm's speed is unknown: {port.unusable or 'too few joint states so far'}"
 
 
-def silent(port: ArmPort, seconds: float) -> str:
-    """Return the same when no joint state came for so long [s]: what arrives, if anything does."""
+def missing_states(port: ArmPort, seconds: float) -> str:
+    """Return the line for a client when no usable joint state came for ``seconds`` [s]."""
     if reason := port.unusable:
         return f"no usable joint state for {seconds:g} s: {reason}"
     return f"no joint state for {seconds:g} s: is the arm's driver running?"
@@ -75,14 +75,14 @@ def distance(joints: Sequence[str], state: ArmState, off: Array) -> str:
 
 
 def cause(port: ArmPort, label: str) -> str:
-    """Return that and why the controller gave a motion up, to be added to a reason; empty = no.
+    """Return why the controller gave a motion up, to be added to a reason; empty = it did not.
 
-    It may be heard after the arm was seen off its path.
+    The report may come after the arm was seen off its path.
     """
     status = port.status(label, "aborted") if label else None
     return "" if status is None else f"; the controller had ended the motion ({ended(status)})"
 
 
 def ended(status: MotionStatus) -> str:
-    """Return how a motion ended, and why if that was said."""
+    """Return how a motion ended, and the reason if there is one."""
     return f"{status.state}: {status.reason}" if status.reason else status.state

@@ -1,4 +1,4 @@
-"""What a trajectory controller says of itself, and which of it must be otherwise.
+"""Parameters of a trajectory controller, and the findings about those that must be otherwise.
 
 Names and defaults are those of ros2_control's joint_trajectory_controller (Jazzy).  A wrong value
 is one that makes an arm jump, leave its path, or never end; all others are preferences.
@@ -16,7 +16,7 @@ JOINTS = "joints"
 COMMAND_INTERFACES, STATE_INTERFACES = "command_interfaces", "state_interfaces"
 FROM_DESIRED = "interpolate_from_desired_state"
 OPEN_LOOP = "open_loop_control"
-"""What :data:`FROM_DESIRED` was called before; still read by Jazzy."""
+"""Former name of :data:`FROM_DESIRED`; still read by Jazzy."""
 METHOD = "interpolation_method"
 NONZERO_END = "allow_nonzero_velocity_at_trajectory_end"
 SCALING = "speed_scaling.initial_scaling_factor"
@@ -40,7 +40,7 @@ ALTERNATIVES = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class ControllerFinding:
     """Something that should be otherwise.
 
     Attributes:
@@ -48,7 +48,7 @@ class Finding:
         advice: why, and what to do; its first characters join it to ``found``.
         wrong: True: nothing may move.
         field: name of the parameter; empty = it is none.
-        controller: whose parameter it is; empty = ``found`` says it.
+        controller: whose parameter it is; empty = it is in ``found``.
     """
 
     found: str
@@ -65,7 +65,7 @@ class Finding:
 
     @property
     def brief(self) -> str:
-        """What it is, without why."""
+        """The finding without its reason."""
         return printable(self.found)
 
 
@@ -86,8 +86,8 @@ class UnknownValue:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a parameter may hold: in words, and as a test."""
+class ParameterKind:
+    """Values that a parameter may hold: in words, and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -101,12 +101,12 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-TEXT = Kind("a text", lambda value: isinstance(value, str))
-TEXTS = Kind("a list of texts", _is_texts)
-WHOLE = Kind("an integer", lambda value: _is_number(value) and isinstance(value, int))
-NUMBER = Kind("a number", _is_number)
-KINDS: Mapping[str, Kind] = {
+FLAG = ParameterKind("true or false", lambda value: isinstance(value, bool))
+TEXT = ParameterKind("a text", lambda value: isinstance(value, str))
+TEXTS = ParameterKind("a list of texts", _is_texts)
+WHOLE = ParameterKind("an integer", lambda value: _is_number(value) and isinstance(value, int))
+NUMBER = ParameterKind("a number", _is_number)
+KINDS: Mapping[str, ParameterKind] = {
     **dict.fromkeys((JOINTS, COMMAND_INTERFACES, STATE_INTERFACES), TEXTS),
     **dict.fromkeys((FROM_DESIRED, OPEN_LOOP, NONZERO_END), FLAG),
     METHOD: TEXT,
@@ -127,45 +127,45 @@ def asked_for(joints: Sequence[str]) -> list[str]:
 
 
 def judge_parameters(
-    told: Mapping[str, Any], controller: str, joints: Sequence[str]
-) -> list[Finding]:
+    reported: Mapping[str, Any], controller: str, joints: Sequence[str]
+) -> list[ControllerFinding]:
     """Return what should be otherwise about a controller's parameters.
 
     Args:
-        told: values by name, of any type: another node's word; what a controller does not have is
+        reported: values by name, of any type, from another node; what a controller does not have is
             not there and not judged.
         controller: its name, for the remedies.
         joints: names of the arm's joints.
     """
-    of_use, findings = _sorted_out(told, asked_for(joints))
+    of_use, findings = _sorted_out(reported, asked_for(joints))
     findings += [*_joints(of_use, joints), *_interfaces(of_use), *_timing(of_use)]
     findings += _tolerances(of_use, joints)
     return [replace(finding, controller=controller) for finding in findings]
 
 
 def _sorted_out(
-    told: Mapping[str, Any], names: Sequence[str]
-) -> tuple[dict[str, Any], list[Finding]]:
+    reported: Mapping[str, Any], names: Sequence[str]
+) -> tuple[dict[str, Any], list[ControllerFinding]]:
     """Return the values of a type that can be judged, and a finding for each of another."""
     of_use, findings = {}, []
-    for name in (name for name in names if name in told):
+    for name in (name for name in names if name in reported):
         kind = KINDS.get(name, NUMBER)
-        if kind.fits(told[name]):
-            of_use[name] = told[name]
+        if kind.fits(reported[name]):
+            of_use[name] = reported[name]
         else:
-            value = repr(told[name])
+            value = repr(reported[name])
             value = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
             remedy = f"; allowed is {kind.words}: correct the controller's parameters"
-            findings.append(Finding(f"{name} is {value}", remedy, True, name))
+            findings.append(ControllerFinding(f"{name} is {value}", remedy, True, name))
     return of_use, findings
 
 
-def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
-    open_ends = [j for j in joints if told.get(constraint(j, "trajectory"), 1.0) <= 0.0]
+def _tolerances(reported: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
+    open_ends = [j for j in joints if reported.get(constraint(j, "trajectory"), 1.0) <= 0.0]
     if not open_ends:
         return []
     return [
-        Finding(
+        ControllerFinding(
             f"constraints.<joint>.trajectory is 0 for {', '.join(open_ends)}",
             ": what comes on the topic is followed however far they are off; 0.1 is recommended",
             wrong=False,
@@ -174,14 +174,14 @@ def _tolerances(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]
     ]
 
 
-def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
-    named = list(told.get(JOINTS, joints))
+def _joints(reported: Mapping[str, Any], joints: Sequence[str]) -> list[ControllerFinding]:
+    named = list(reported.get(JOINTS, joints))
     if sorted(named) == sorted(joints):
         return []
     missing = [joint for joint in joints if joint not in named]
     more = [joint for joint in named if joint not in joints]
     return [
-        Finding(
+        ControllerFinding(
             f"joints is [{', '.join(named)}]",
             f": it lacks {', '.join(missing) or 'none'} of the arm's and has "
             f"{', '.join(more) or 'no'} others: set joint_prefix, or choose the arm's own "
@@ -192,12 +192,12 @@ def _joints(told: Mapping[str, Any], joints: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
+def _interfaces(reported: Mapping[str, Any]) -> list[ControllerFinding]:
     findings = []
-    commands = list(told.get(COMMAND_INTERFACES, ("position",)))
+    commands = list(reported.get(COMMAND_INTERFACES, ("position",)))
     if commands and "position" not in commands:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"command_interfaces is [{', '.join(commands)}]",
                 ": the controller follows by its own gains; position is recommended, else try its "
                 "gains with slow moves first",
@@ -205,12 +205,12 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
                 field=COMMAND_INTERFACES,
             )
         )
-    states = list(told.get(STATE_INTERFACES, ("position", "velocity")))
-    from_desired = bool(told.get(FROM_DESIRED, False) or told.get(OPEN_LOOP, False))
-    known = FROM_DESIRED in told or OPEN_LOOP in told
+    states = list(reported.get(STATE_INTERFACES, ("position", "velocity")))
+    from_desired = bool(reported.get(FROM_DESIRED, False) or reported.get(OPEN_LOOP, False))
+    known = FROM_DESIRED in reported or OPEN_LOOP in reported
     if known and not from_desired and states and "velocity" not in states:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"state_interfaces is [{', '.join(states)}] and {FROM_DESIRED} is false",
                 ": a stop is joined as if the arm stood still, with a jerk; add velocity, or set "
                 f"{FROM_DESIRED} to true",
@@ -220,7 +220,7 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
         )
     elif known and not from_desired:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{FROM_DESIRED} is false",
                 ": what replaces a motion is joined from the lagging measurement; true is "
                 "recommended",
@@ -231,34 +231,34 @@ def _interfaces(told: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def _timing(told: Mapping[str, Any]) -> list[Finding]:
+def _timing(reported: Mapping[str, Any]) -> list[ControllerFinding]:
     findings = []
-    if told.get(METHOD, "splines") != "splines":
+    if reported.get(METHOD, "splines") != "splines":
         findings.append(
-            Finding(
-                f"{METHOD} is {told[METHOD]!r}",
+            ControllerFinding(
+                f"{METHOD} is {reported[METHOD]!r}",
                 ": the arm would step from point to point; set splines",
                 wrong=True,
                 field=METHOD,
             )
         )
-    scaling = told.get(SCALING, 1.0)
+    scaling = reported.get(SCALING, 1.0)
     if scaling != 1.0:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{SCALING} is {scaling:g}",
                 ": an arm that is slowed leaves its path in time; set 1.0",
                 wrong=True,
                 field=SCALING,
             )
         )
-    if told.get(NONZERO_END, False):
+    if reported.get(NONZERO_END, False):
         advice = ": false is recommended, all must end at rest"
-        findings.append(Finding(f"{NONZERO_END} is true", advice, False, NONZERO_END))
-    rate = told.get(RATE, 0)  # 0 = that of the controller manager, which it does not tell
+        findings.append(ControllerFinding(f"{NONZERO_END} is true", advice, False, NONZERO_END))
+    rate = reported.get(RATE, 0)  # 0 = that of the controller manager, which it does not report
     if 0 < rate < MIN_RATE:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{RATE} is {rate} Hz",
                 f": a stop begins up to {1000 / rate:.0f} ms late; at least {MIN_RATE} is "
                 "recommended",
@@ -266,9 +266,9 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
                 field=RATE,
             )
         )
-    if told.get(GOAL_TIME, 1.0) == 0.0:
+    if reported.get(GOAL_TIME, 1.0) == 0.0:
         findings.append(
-            Finding(
+            ControllerFinding(
                 f"{GOAL_TIME} is 0",
                 ": goals of others that miss their end last for ever (ours bring a time of their "
                 "own); 0.5 is recommended",
@@ -279,7 +279,7 @@ def _timing(told: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def judge_activity(controllers: Sequence[ListedController], name: str) -> list[Finding]:
+def judge_activity(controllers: Sequence[ListedController], name: str) -> list[ControllerFinding]:
     """Return why the controller manager will not let ``name`` move the arm; empty = it will."""
     found = next((one for one in controllers if one.name == name), None)
     if found is not None and found.state == "active":
@@ -300,11 +300,13 @@ def judge_activity(controllers: Sequence[ListedController], name: str) -> list[F
             f"no trajectory controller is active: `ros2 control switch_controllers --activate "
             f"{name}`; {ALTERNATIVES}"
         )
-    return [Finding(f"controller {name} is {state} and takes no motion", f"; {remedy}", True)]
+    return [
+        ControllerFinding(f"controller {name} is {state} and takes no motion", f"; {remedy}", True)
+    ]
 
 
 def rejection_hint(name: str) -> str:
-    """Return what may be behind a rejection that nobody explains."""
+    """Return the likely causes of a rejection without a reason."""
     return (
         f"an inactive controller rejects everything: see `ros2 control list_controllers` for "
         f"{name}; {ALTERNATIVES} (parameter controller_name)"

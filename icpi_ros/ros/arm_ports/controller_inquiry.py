@@ -1,4 +1,4 @@
-"""Asks the arm's controller how it is set up before the first motion, and whether it is active.
+"""Inquiry of the arm's controller before the first motion: its parameters and its state.
 
 Standard services alone: ``<controller>/list_parameters`` and ``get_parameters`` (of every node; a
 request for a parameter that a node does not have is answered with nothing at all, hence the list
@@ -7,18 +7,23 @@ first), and ``controller_manager/list_controllers`` where ``controller_manager_m
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
+from rclpy.task import Future
 
 from icpi_ros.ros.arm_ports.controller_facts import (
-    Finding,
+    ControllerFinding,
     ListedController,
     UnknownValue,
     asked_for,
@@ -26,12 +31,11 @@ from icpi_ros.ros.arm_ports.controller_facts import (
     judge_parameters,
     rejection_hint,
 )
-from icpi_ros.ros.base.question import Question
 
 ANSWER = 3.0
-"""Steady time within which a controller answers [s]; one that does not is warned of."""
+"""Steady time for a controller to answer [s]; one that does not is warned of."""
 BRIEF = 0.3
-"""The same for one that did not answer before a trial before this one: it costs every trial."""
+"""Time for one that did not answer before an earlier trial [s]: it costs every trial."""
 EXPLAIN, POLL = 1.0, 0.01
 """Steady time to ask why a motion was rejected, and between looks [s]."""
 MANAGER = "controller_manager"
@@ -44,10 +48,10 @@ NOT_CHECKED = {
 
 
 class ControllerInquiry:
-    """What is known of the arm's controller; used by one worker thread.
+    """Parameters and state of the arm's controller, as far as known; used by one worker thread.
 
     Args:
-        node: whose executor hears the answers.
+        node: whose executor receives the answers.
         controller: its name, relative: it moves with the node's namespace.
         joints: of the arm.
         refuse: True if wrong values end a trial, False if they are logged alone.
@@ -78,10 +82,10 @@ class ControllerInquiry:
                 node, kind, f"{beside[0]}{beside[1]}{MANAGER}/list_controllers"
             )
             self._request = kind.Request
-        self._told: dict[str, Any] | None = None
-        self._slow: set[str] = set()  # who did not answer in time: asked, but not waited for
+        self._reported: dict[str, Any] | None = None
+        self._slow: set[str] = set()  # did not answer in time: asked, but not waited for
         self._begun = 0.0
-        self._active: list[Finding] | None = None
+        self._active: list[ControllerFinding] | None = None
         self._warned: set[str] = set()
 
     def begin(self) -> None:
@@ -96,12 +100,12 @@ class ControllerInquiry:
     def done(self) -> bool:
         """Tell whether all has been answered, or waited for; called again and again.
 
-        Who did not answer in time once is waited for briefly from then on.
+        A node that did not answer in time once is waited for briefly from then on.
         """
         self._look()
         waited = time.monotonic() - self._begun
         listed = self._manager is None or self._active is not None or not self._manager.served
-        known = {PARAMETERS_OF: self._told is not None, MANAGER: listed}
+        known = {PARAMETERS_OF: self._reported is not None, MANAGER: listed}
         self._slow -= {who for who, is_known in known.items() if is_known}
         limits = {who: BRIEF if who in self._slow else ANSWER for who in known}
         late = {who for who, limit in limits.items() if waited > limit and not known[who]}
@@ -125,18 +129,18 @@ class ControllerInquiry:
 
     def forget(self) -> None:
         """Take nothing for known, and wait for no answer any more."""
-        self._active, self._told = None, None
+        self._active, self._reported = None, None
         for question in (self._list, self._get, self._manager):
             if question is not None:
                 question.forget()
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[ControllerFinding]:
         """Return all that should be otherwise, as far as it is known."""
         return [*(self._active or ()), *self._parameters()]
 
     @property
     def unchecked(self) -> str:
-        """Why it is not known whether the controller is active, empty = it is known."""
+        """Reason why it is not known whether the controller is active; empty = it is known."""
         if self._active is not None:
             return ""
         if self._manager is None:
@@ -147,8 +151,8 @@ class ControllerInquiry:
 
     @property
     def parameters_known(self) -> bool:
-        """True if the controller has told its parameters."""
-        return self._told is not None
+        """True if the controller has reported its parameters."""
+        return self._reported is not None
 
     def explain_rejection(self) -> str:
         """Return what may be behind a rejection without a reason; takes :data:`EXPLAIN` at most."""
@@ -166,14 +170,14 @@ class ControllerInquiry:
             if listed is not None:
                 known = [ListedController(c.name, c.state, c.type) for c in listed.controller]
                 self._active = judge_activity(known, self._name.rpartition("/")[2])
-        if self._told is None:
+        if self._reported is None:
             names = self._list.answer(ListParameters.Request())
             if names is not None:
                 wanted = asked_for(self._joints)
                 names = [name for name in names.result.names if name in wanted]
                 values = self._get.answer(GetParameters.Request(names=names))
                 if values is not None:
-                    self._told = self._read(names, values.values)
+                    self._reported = self._read(names, values.values)
 
     def _read(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
         if len(values) != len(names):  # which of them are these?
@@ -184,11 +188,11 @@ class ControllerInquiry:
             self._list.forget()
             self._get.forget()
             return None
-        told = zip(names, map(_value, values), strict=True)
-        return {name: value for name, value in told if value is not None}
+        reported = zip(names, map(_value, values), strict=True)
+        return {name: value for name, value in reported if value is not None}
 
-    def _parameters(self) -> list[Finding]:
-        return judge_parameters(self._told or {}, self._name, self._joints)
+    def _parameters(self) -> list[ControllerFinding]:
+        return judge_parameters(self._reported or {}, self._name, self._joints)
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
@@ -196,12 +200,12 @@ class ControllerInquiry:
             self._log(text)
 
 
-def _value(told: ParameterValue) -> Any:
+def _value(reported: ParameterValue) -> Any:
     """Return a value as Python has it, whatever another node calls its type."""
     try:
-        return parameter_value_to_python(told)
+        return parameter_value_to_python(reported)
     except RuntimeError:
-        return UnknownValue(told.type)
+        return UnknownValue(reported.type)
 
 
 def _list_controllers() -> Any:
@@ -210,3 +214,95 @@ def _list_controllers() -> Any:
         return importlib.import_module("controller_manager_msgs.srv").ListControllers
     except ImportError:
         return None
+
+
+ASK_AGAIN = 0.5
+"""Steady time after which a question is repeated: replies get lost while nodes still meet [s]."""
+ASKED = 8
+"""Requests under way at most; a late answer to the oldest is not waited for any more."""
+
+
+class Question:
+    """One question to one service; polled by one thread.
+
+    Args:
+        node: whose executor receives the answer.
+        kind: type of the service.
+        name: of the service.
+    """
+
+    def __init__(self, node: Node, kind: Any, name: str) -> None:
+        """Open the client; nothing is asked yet."""
+        self._node = node
+        self._client = node.create_client(kind, name)
+        self._asked: deque[_Request] = deque()
+        self._next = 0.0
+
+    @property
+    def served(self) -> bool:
+        """True while a node serves that name."""
+        return bool(self._client.service_is_ready())
+
+    @property
+    def answered(self) -> bool:
+        """True if there is an answer since it was last forgotten."""
+        return self._reply() is not None
+
+    def forget(self) -> None:
+        """Ask anew: what was answered may be otherwise by now."""
+        self._drop(0)
+        self._next = 0.0
+
+    def answer(self, request: Any) -> Any:
+        """Ask; return the answer, None so far."""
+        reply = self._reply()
+        if reply is not None:
+            return reply
+        now = time.monotonic()
+        if self.served and now >= self._next and self._node.executor is not None:
+            self._next = now + ASK_AGAIN
+            self._drop(ASKED - 1)
+            asked = _Request(self._client, request)
+            self._asked.append(asked)
+            # As in calls.py: a quick reply cannot overtake what the executor's own thread sends.
+            self._node.executor.create_task(asked.send)
+        return None
+
+    def _drop(self, left: int) -> None:
+        while len(self._asked) > left:
+            self._asked.popleft().drop()
+
+    def _reply(self) -> Any:
+        replies = (asked.reply for asked in self._asked)
+        return next((reply for reply in replies if reply is not None), None)
+
+
+class _Request:
+    """A request that is sent in one thread and taken back in another, in either order."""
+
+    def __init__(self, client: Client, request: Any) -> None:
+        self._client, self._request = client, request
+        self._lock = threading.Lock()
+        self._future: Future | None = None
+        self._dropped = False
+
+    def send(self) -> None:
+        """Send it unless it was taken back; what cannot be sent is asked again later."""
+        with self._lock, contextlib.suppress(Exception):
+            if not self._dropped:
+                self._future = self._client.call_async(self._request)
+
+    def drop(self) -> None:
+        """Take it back: its reply is not waited for any more."""
+        with self._lock:
+            self._dropped = True
+            if self._future is not None:
+                self._client.remove_pending_request(self._future)
+
+    @property
+    def reply(self) -> Any:
+        """The answer; None so far."""
+        future = self._future
+        if future is None or not future.done() or future.exception() is not None:
+            return None
+        return future.result()

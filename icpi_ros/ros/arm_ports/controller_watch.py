@@ -1,4 +1,4 @@
-"""What the arm's controller is like while nothing moves, for the checklist."""
+"""Line of the checklist about the arm's controller, kept up while nothing moves."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ RECOMMENDED = "docs/controller.md says what is recommended, and why"
 
 
 class ControllerWatch:
-    """Asks again and again; used by the thread of the node's callbacks alone.
+    """Repeated inquiry of the controller; used by the thread of the node's callbacks alone.
 
     A trial asks for itself, with an inquiry of its own, and waits for the answers.
 
     Args:
-        inquiry: of the controller; quiet, and nobody else's.
+        inquiry: of the controller; quiet, and this watch's alone.
         port: the way to the arm.
         name: of the controller, for the lines.
         refuse: True if wrong values end a trial.
         dry_run: True if motions are never sent.
-        simulated: True if the arm takes no harm: preferences are not shown, and nobody need say
-            that the controller is active.
+        simulated: True if the arm takes no harm: preferences are not shown, and it need
+            not be known that the controller is active.
     """
 
     def __init__(

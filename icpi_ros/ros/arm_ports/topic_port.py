@@ -1,4 +1,4 @@
-"""An arm behind its controller's trajectory topic; nobody answers there, so we supervise."""
+"""An arm behind its controller's trajectory topic; without answers the executor supervises it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import TRAJECTORY
 
 FRESH = 0.25
-"""Oldest joint state that tells where to hold an arm, steady time [s]."""
+"""Oldest joint state from which a hold is computed, steady time [s]."""
 
 
 class TopicPort(FeedPort):
@@ -47,7 +47,7 @@ class TopicPort(FeedPort):
         return self._feed.reports_status
 
     @property
-    def tells_start(self) -> bool:
+    def reports_start(self) -> bool:
         """See the class; the simulated arm does."""
         return self.answers
 
@@ -75,8 +75,8 @@ class TopicPort(FeedPort):
     ) -> float:
         """Send ``known``, or one point at rest where the arm is or where it can stop if it moves.
 
-        Where an arm that has fallen silent is, nobody knows: it would jump to where it was.  The
-        motion that it has was checked and ends at rest.
+        The position of an arm without joint states is unknown: it would jump to where it was.  Its
+        motion under way was checked and ends at rest.
         """
         if known is not None:
             self._out.publish(convert.trajectory_msg(known.trajectory, label, start_ns))
@@ -122,7 +122,7 @@ def headed(
 def hold_point(arm: Arm, state: ArmState | None, attempt: int) -> JointTrajectory | None:
     """Return one point at rest, reached without a jump; the controller joins from where it is.
 
-    None: nobody knows where the arm is now, or how fast.
+    None: the arm's position or speed is unknown.
 
     The quintic from speed v to a point v T / 2 ahead at rest brakes with 1.5 v / T at most.  Every
     further attempt takes twice the time: the command may be far from where the arm is.

@@ -1,6 +1,6 @@
-"""Plays a bag's messages as they are, with their own clock, no faster than perception follows.
+"""Player of a bag's messages as they are, with their clock, no faster than perception follows.
 
-Sensors and trial windows keep their names; what the recorded nodes said goes out under
+Sensors and trial windows keep their names; what the recorded nodes published goes out under
 ``recorded/``, motions included, so that no arm and no subscriber takes it for the present.
 """
 
@@ -33,17 +33,18 @@ LEFT_OUT = ("/clock", "/diagnostics", "/rosout", topics.STOPPED)
 """Of the present, or about nodes that are not there."""
 START_LIMIT = 30.0
 """Longest time for perception to listen [s]."""
-LAG = 40
+MAX_LAG = 40
 """Measurements that perception may be behind."""
-PATIENCE = 0.5
-"""Longest time to wait for perception at once [s]: it says nothing about what it did not see."""
+FOLLOW_TIMEOUT = 0.5
+"""Longest time to wait for perception at once [s]: it reports nothing about what it did not see."""
 CLOCK_PERIOD = 1_000_000
 """Shortest time between two messages on /clock [ns of the bag's time]."""
 POLL = 0.05
+"""Time between two counts of the listeners [s]."""
 
 
 class Player:
-    """See the module.
+    """Player of one bag, in a thread of its own.
 
     Args:
         node: to publish with.
@@ -123,11 +124,11 @@ class Player:
     def _await_listeners(self) -> None:
         deadline = time.monotonic() + START_LIMIT
         while not self._end.is_set():
-            heard = [name for name in SENSORS if self._node.count_subscribers(name)]
-            if heard and self._node.count_subscribers(topics.TRIAL_WINDOW):
-                if not any(name in self._bag.topics for name in heard):
+            found = [name for name in SENSORS if self._node.count_subscribers(name)]
+            if found and self._node.count_subscribers(topics.TRIAL_WINDOW):
+                if not any(name in self._bag.topics for name in found):
                     raise UsageError(
-                        f"bag {self._bag.path}: no topic {heard[0]}, which perception listens to: "
+                        f"bag {self._bag.path}: no topic {found[0]}, which perception listens to: "
                         "choose the other source, or give a mapping"
                     )
                 return
@@ -169,11 +170,11 @@ class Player:
         if stamp is None:
             return
         sensors.append(stamp)
-        if len(sensors) <= LAG:
+        if len(sensors) <= MAX_LAG:
             return
         needed = sensors.pop(0)
         with self._news:
-            if not self._news.wait_for(lambda: self._seen >= needed, PATIENCE):
+            if not self._news.wait_for(lambda: self._seen >= needed, FOLLOW_TIMEOUT):
                 sensors.clear()  # it does not see the object: it is asked again later
 
     def _on_state(self, msg: Any) -> None:

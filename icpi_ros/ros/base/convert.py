@@ -115,7 +115,7 @@ def trajectory_from(msg: JointTrajectoryMsg, joints: Sequence[str]) -> JointTraj
 
 @dataclass(frozen=True)
 class MotionStatus:
-    """What became of a motion that was sent to the arm.
+    """Status of a motion that was sent to the arm.
 
     Attributes:
         motion: label of the motion.
@@ -124,8 +124,8 @@ class MotionStatus:
         ns: when it happened [ns of ROS time]; for ``accepted`` the start of the motion.
         reason: why it was rejected or aborted; empty otherwise.
         steady: when it happened on the steady clock of the arm's machine [s], for ``accepted``
-            when the first command is due that is another than without it; 0 = not said.
-        taken_ns: for ``accepted`` when the controller took it [ns of ROS time]; 0 = not said.
+            when the first command is due that is another than without it; 0 = not reported.
+        taken_ns: for ``accepted`` when the controller took it [ns of ROS time]; 0 = not reported.
     """
 
     motion: str
@@ -183,14 +183,14 @@ def joint_reading_from(msg: JointState, joints: Sequence[str]) -> tuple[int, Joi
     """Return stamp [ns] and reading of a message, joints in the order of ``joints``.
 
     Raises:
-        UnusableState: it does not say where the arm is; the message says why.
+        UnusableState: it does not give the arm's position; the message has the reason.
     """
     reading = read_joints(msg.name, msg.position, msg.velocity, joints)
     return to_ns(msg.header.stamp), reading
 
 
 def joint_state_from(msg: JointState, joints: Sequence[str]) -> tuple[int, Array, Array]:
-    """Return stamp [ns], positions [rad] and velocities [rad/s] (NaN = not told) likewise."""
+    """Return stamp [ns], positions [rad] and velocities [rad/s] (NaN = not reported) likewise."""
     ns, reading = joint_reading_from(msg, joints)
     return ns, reading.q, reading.qd
 
@@ -203,9 +203,9 @@ def _joint_order(names: Sequence[str], joints: Sequence[str]) -> list[int]:
             f"joints {', '.join(names)} are not those of the arm: "
             f"missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}"
         )
-        told = tuple(names)
+        found = tuple(names)
         raise InvalidValue(
-            Refusal(text, Kind.WRONG_JOINTS, "joints", value=told, limit=tuple(joints))
+            Refusal(text, Kind.WRONG_JOINTS, "joints", value=found, limit=tuple(joints))
         )
     return [list(names).index(name) for name in joints]
 

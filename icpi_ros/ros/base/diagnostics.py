@@ -25,7 +25,7 @@ LEVELS: Mapping[State, bytes] = {
     State.WAITING: OK,
     State.FAILED: ERROR,
 }
-"""What is waited for is no fault: standard tools would call a standing graph a broken one."""
+"""Levels of the states; waiting is no fault: tools would call a standing graph a broken one."""
 SEPARATOR = ": "
 """Between the name of a node and that of a line."""
 REMEDY, STATE = "remedy", "state"
@@ -47,7 +47,7 @@ class Health:
 
 
 class Diagnostics:
-    """Publishes what ``health`` returns, at a steady rate (also when /clock stands)."""
+    """Publisher of what ``health`` returns, at a steady rate (also when /clock stands)."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ def reported(msg: DiagnosticArray, node: str) -> tuple[list[Line], dict[str, str
     """Return the lines of the checklist that a message has of a node, and the node's values.
 
     Args:
-        msg: from anybody: what is not the node's is left out.
+        msg: from any node: what is not the node's is left out.
         node: its absolute name.
     """
     own = (status for status in msg.status if status.name == node)

@@ -1,4 +1,4 @@
-"""What one message of joint states says of an arm, or why it says nothing that can be used."""
+"""Joints of an arm in one message of joint states, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LAYOUTS = 32
 
 
 class UnusableState(InvalidValue):
-    """A joint state that says nothing of the arm; ``foreign``: it names none of its joints."""
+    """A joint state without the arm's position; ``foreign``: it names none of its joints."""
 
     def __init__(self, reason: str | Refusal, foreign: bool = False) -> None:
         """Keep the reason."""
@@ -44,7 +44,7 @@ class JointReading:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where an arm's joints are in messages with the same names; ``reason``: nowhere, and why."""
+    """Indices of an arm's joints in messages with the same names, or the ``reason`` for none."""
 
     order: tuple[int, ...] = ()
     prefix: str = ""
@@ -68,7 +68,7 @@ def read_joints(
 
     Raises:
         UnusableState: joints are missing or named twice, sizes do not fit, or a position is not
-            a finite number; the message says which.
+            a finite number; the message names it.
     """
     layout = _layout(tuple(names), tuple(joints))
     if layout.reason:
@@ -88,9 +88,9 @@ def read_joints(
         )
     qd = np.full(len(order), np.nan)
     if len(velocities):
-        told = np.asarray(velocities, dtype=np.float64)[order]
-        if np.isfinite(told).all():  # some of them alone would lag behind the others' estimates
-            qd = told
+        reported = np.asarray(velocities, dtype=np.float64)[order]
+        if np.isfinite(reported).all():  # some of them alone would lag behind the others' estimates
+            qd = reported
     return JointReading(q, qd, layout.prefix)
 
 

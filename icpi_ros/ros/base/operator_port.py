@@ -1,4 +1,4 @@
-"""How the executor asks a person: a latched request, and the service that takes the decision."""
+"""Questions of the executor to a person: a latched request, and the service for the decision."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ from icpi_ros.core.types import Array
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.topics import DECIDE, OPERATOR_REQUEST
 
-Kind = Decide.Request
-WORDS = {Kind.APPROVE: "approved", Kind.REJECT: "rejected", Kind.EDIT: "changed"}
-"""What a decision made of a question: the first word of the remark that follows."""
+DecisionKind = Decide.Request
+WORDS = {
+    DecisionKind.APPROVE: "approved",
+    DecisionKind.REJECT: "rejected",
+    DecisionKind.EDIT: "changed",
+}
+"""First word of the remark that follows a decision."""
 _CHANGE_REFUSED = "the change was refused: "
-"""How the remark of a question begins whose theta is the old one, since no motion came of a new."""
+"""Begin of the remark of a question that keeps its theta, since no motion came of the new one."""
 MIN_LOOK_TIME = 1.0
-"""Steady time from a question to the first approval or change [s]: in less nobody has read it."""
+"""Steady time from a question to the first approval or change [s]: in less it cannot be read."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided.
+    """Decision of a person.
 
     Attributes:
         kind: APPROVE, REJECT or EDIT of Decide.
         theta: ``(d,)`` of an EDIT, checked against the bounds; else None.
-        by: who; "the operator" where that was not said.
+        by: name of the person; "the operator" where none was given.
         comment: one line, may be empty.
     """
 
@@ -48,7 +52,7 @@ class Decision:
         return f"{_decided(self.kind)}{self.by}" + (f": {self.comment}" if self.comment else "")
 
 
-# An OperatorRequest says what became of the last decision in its remark alone, and it comes from
+# An OperatorRequest has the outcome of the last decision in its remark alone, and it comes from
 # another process: the three functions below are the only ones that write and read these words.
 
 
@@ -99,7 +103,7 @@ class OperatorPort:
 
     @property
     def decision(self) -> Decision | None:
-        """What was decided about the last question, None so far."""
+        """The decision about the last question; None so far."""
         return self._decision
 
     def ask(self, request: OperatorRequest) -> None:
@@ -112,7 +116,7 @@ class OperatorPort:
         self._out.publish(request)
 
     def close_question(self, remark: str) -> None:
-        """Say that nothing is to be decided any more, and what became of it."""
+        """Publish that nothing is to be decided any more, with the outcome as ``remark``."""
         with self._changed:
             if self._pending is None:
                 return
@@ -143,17 +147,17 @@ class OperatorPort:
             raise InvalidValue(f"request {asked.request_id} has been decided: {self._decision}")
         if asked.decision not in WORDS:
             raise InvalidValue(
-                f"decision = {asked.decision} is not allowed: {Kind.APPROVE} approve, "
-                f"{Kind.REJECT} reject, {Kind.EDIT} edit"
+                f"decision = {asked.decision} is not allowed: {DecisionKind.APPROVE} approve, "
+                f"{DecisionKind.REJECT} reject, {DecisionKind.EDIT} edit"
             )
         too_early = time.monotonic() - self._asked < MIN_LOOK_TIME
-        if too_early and asked.decision != Kind.REJECT:  # a no is never too early
+        if too_early and asked.decision != DecisionKind.REJECT:  # a no is never too early
             raise InvalidValue(
                 f"request {asked.request_id} appeared less than {MIN_LOOK_TIME:g} s ago: look at "
                 "it and try again"
             )
         theta = None
-        if asked.decision == Kind.EDIT:
+        if asked.decision == DecisionKind.EDIT:
             if pending.kind != OperatorRequest.MOTION:
                 raise InvalidValue("a scene cannot be edited: approve when it is back, or reject")
             theta = self._check(np.array(asked.theta, dtype=np.float64))

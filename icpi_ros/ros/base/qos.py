@@ -51,16 +51,16 @@ EVENT = _profile(reliable=True, depth=50)
 """Trial windows, object trajectories, arm status: one message each, none may be lost."""
 
 RECORD = _profile(reliable=True, depth=100, latched=True)
-"""Trials and proposals: reliable, and who joins late still sees the run so far."""
+"""Trials and proposals: reliable, and a late subscriber still receives the run so far."""
 
 ROSOUT = _profile(reliable=True, depth=1000, latched=True)
-"""/rosout as rcl publishes it: what nodes said before the recorder came counts as well."""
+"""/rosout as rcl publishes it: what nodes logged before the recorder came counts as well."""
 
 LATCHED = _profile(reliable=True, depth=1, latched=True)
-"""A present state, such as a stop: who joins late must know it, and only the newest counts."""
+"""A present state, such as a stop: a late subscriber needs it, and only the newest counts."""
 
 LATCHED_EVERY = _profile(reliable=True, depth=10, latched=True)
-"""Subscription to such a state that wants every change of it: what became of a decision."""
+"""Subscription to such a state that wants every change of it: the outcome of a decision."""
 
 
 INFINITE = {"sec": 9223372036, "nsec": 854775807}
@@ -69,7 +69,7 @@ INFINITE = {"sec": 9223372036, "nsec": 854775807}
 def qos_text(offered: Sequence[QoSProfile], own: QoSProfile) -> str:
     """Return the profiles that publishers offer as YAML; ``own`` if none is known.
 
-    Discovery does not tell history and depth: they are those of ``own``.
+    Discovery does not report history and depth: they are those of ``own``.
     """
     return yaml.safe_dump([_kept(profile, own) for profile in offered or [own]])
 

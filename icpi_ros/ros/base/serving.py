@@ -1,4 +1,4 @@
-"""What the two action servers share: one goal at a time, worked on in a thread of its own.
+"""Action servers that work on one goal at a time, in a thread of its own.
 
 Callbacks never block: the coroutine of a goal awaits a future that the worker completes.  So
 one executor thread serves everything, and cancel requests are seen at any moment.
@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.node import Node
 from rclpy.task import Future
 
 from icpi_ros.ros.base.spin import IcpiNode
 
 RESULT_KEPT = 60
-"""How long a result can be fetched [s]; rclpy keeps results in memory for that time."""
+"""Time for which a result can be fetched [s]; rclpy keeps results in memory for that time."""
 
 
 class Job(Protocol):
@@ -92,7 +93,7 @@ class OneGoalServer:
             return self._failed(codes.BUSY, "another goal is under way: wait for it or cancel it")
         job = self._job = self._make_job(handle)
         if self._closing or handle.is_cancel_requested:
-            job.cancel()  # the request came before there was a job to tell
+            job.cancel()  # the request came before there was a job to cancel
         done = Future()
         self._worker = threading.Thread(target=self._work, args=(job, done), daemon=True)
         self._worker.start()
@@ -125,3 +126,62 @@ class OneGoalServer:
             handle.canceled()
         else:
             handle.abort()
+
+
+SEND_GOAL = "/_action/send_goal"
+"""The service by which an action's server can be found."""
+
+
+class ActionServers:
+    """Servers of the action that ``node`` serves; used by any thread.
+
+    Args:
+        node: that looks, and serves the action itself.
+        action: name of the action, relative.
+    """
+
+    def __init__(self, node: Node, action: str) -> None:
+        """Look at nothing yet."""
+        self._node = node
+        self._service = node.resolve_service_name(f"{action}{SEND_GOAL}")  # as remapped
+        self._known = ""
+
+    @property
+    def doubt(self) -> str:
+        """The servers, if there are more than one; empty = the node's own alone.
+
+        The graph is known already: to count takes some microseconds.
+        """
+        count = self._node.count_services(self._service)
+        text = "" if count < 2 else self._text(count)
+        if text and not self._known:
+            self._node.get_logger().error(text)
+        self._known = text
+        return text
+
+    def _text(self, count: int) -> str:
+        names = ", ".join(self._others()) or "another one, whose name is not known yet"
+        return (
+            f"{self._service.removesuffix(SEND_GOAL)} has {count} servers, beside this node "
+            f"{names}: nothing moves while there is more than one; stop all but one (one that was "
+            "killed is listed for some 20 s more)"
+        )
+
+    def _others(self) -> list[str]:
+        """Return the nodes beside this one that serve the action; it takes a look at every node.
+
+        Nodes of the same name cannot be distinguished: they are asked for once, and named as
+        often as they are there.
+        """
+        own = (self._node.get_name(), self._node.get_namespace())
+        nodes = self._node.get_node_names_and_namespaces()
+        if own in nodes:
+            nodes.remove(own)
+        return sorted(f"{n[1].rstrip('/')}/{n[0]}" for n in nodes if self._serves(*n))
+
+    def _serves(self, name: str, namespace: str) -> bool:
+        try:
+            found = self._node.get_service_names_and_types_by_node(name, namespace)
+        except RuntimeError:  # it has just gone
+            return False
+        return any(service == self._service for service, _ in found)

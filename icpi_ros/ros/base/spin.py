@@ -33,14 +33,14 @@ from icpi_ros.ros.bringup.instance import hold_name
 from icpi_ros.ros.bringup.parent import Parent
 
 POLL = 0.2
-"""How often the main thread looks at the parent and the context [s]."""
-PATIENCE = 2.0
+"""Time between two looks of the main thread at the parent and the context [s]."""
+SIGNAL_MERGE_TIME = 2.0
 """A terminal and a launcher both pass one Ctrl-C on: signals within this time are one [s]."""
 TEAR_DOWN_LIMIT = 2.0
 """Longest time for the middleware to let go [s]."""
 CLOSE_LIMIT = 5.0
 """Longest time that a node may take to close [s]; then the process ends anyway."""
-SPELL = 3600.0
+MAX_SPIN_TIME = 3600.0
 """Time after which the events executor is asked again [s]: without any, that of ROS wheels never
 sleeps (the end of time overflows there)."""
 
@@ -98,7 +98,9 @@ def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> in
         if not stop.is_set():
             first = time.monotonic()
             stop.set()
-        elif time.monotonic() - first > PATIENCE:  # asked again: do not wait for a clean end
+        elif (
+            time.monotonic() - first > SIGNAL_MERGE_TIME
+        ):  # asked again: do not wait for a clean end
             os._exit(1)
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -198,7 +200,7 @@ def _spin_until_failure(node: IcpiNode, executor: Executor) -> None:
         if isinstance(executor, SingleThreadedExecutor):
             executor.spin()
         else:
-            executor.spin_until_future_complete(Future(), SPELL)
+            executor.spin_until_future_complete(Future(), MAX_SPIN_TIME)
     except ExternalShutdownException:
         raise
     except Exception as exc:

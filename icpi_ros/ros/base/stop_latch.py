@@ -17,13 +17,13 @@ STILL = "the arm is still being stopped: try again in a moment"
 
 
 class StopLatch:
-    """Serves ``stop`` and ``reset_stop`` and publishes ``stopped``; used in one thread.
+    """Services ``stop`` and ``reset_stop`` and topic ``stopped``; used in one thread.
 
     Args:
         node: of the services.
-        on_stop: called at every stop request; it brakes what moves, and returns what a person
-            has to know of that, if anything.
-        busy: tells whether a trial is still being ended; the latch stays on meanwhile.
+        on_stop: called at every stop request; it brakes what moves, and returns a line about that
+            for a person, empty if there is nothing to know.
+        busy: returns whether a trial is still being ended; the latch stays on meanwhile.
     """
 
     def __init__(self, node: Node, on_stop: Callable[[], str], busy: Callable[[], bool]) -> None:
@@ -33,7 +33,7 @@ class StopLatch:
         """True: nothing may move."""
         command = in_namespace("icpi stop --reset", node.get_namespace())
         self.release = f"{command} (service reset_stop)"
-        """How to let motions pass again: those of this arm, not of another one."""
+        """Command that lets motions pass again: those of this arm, not of another one."""
         self._out = node.create_publisher(Bool, STOPPED, qos.LATCHED)
         node.create_service(Trigger, STOP, self._on_stop_request)
         node.create_service(Trigger, RESET_STOP, self._on_reset)

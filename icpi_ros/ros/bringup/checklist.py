@@ -1,4 +1,4 @@
-"""What a graph needs before its first run, line by line; no ROS.
+"""Checklist of a graph before its first run, line by line; no ROS.
 
 Nodes report their own lines, `icpi up` and `icpi status` show the same :class:`Checklist`.
 """
@@ -48,7 +48,7 @@ OF_RUNS = ("person", "improver")
 REPORTERS = (EXECUTOR, PERCEPTION, IMPROVER)
 TASK, DRY_RUN, STORE = "task", "dry run", "store"
 FACTS: Mapping[str, str] = {TASK: EXECUTOR, DRY_RUN: EXECUTOR, STORE: IMPROVER}
-"""What the ready line needs to know beside the lines, and the node that reports it."""
+"""Facts for the ready line beside the lines, and the node that reports each."""
 TRUE = "true"
 """Value of :data:`DRY_RUN` where nothing will move."""
 STALE = 5.0
@@ -141,11 +141,11 @@ class Checklist:
 
 
 class Announcer:
-    """What is said of a checklist that changes: each line when its state does, ready once."""
+    """Announcements of a checklist that changes: each line when its state does, ready once."""
 
     def __init__(self) -> None:
-        """Nothing has been said."""
-        self._said: dict[str, tuple[State, str]] = {}
+        """Nothing was announced yet."""
+        self._announced: dict[str, tuple[State, str]] = {}
         self._verdict, self._ready = "", False
 
     def news(self, checklist: Checklist, complete: bool) -> list[str]:
@@ -161,14 +161,14 @@ class Announcer:
         if not (passed or complete):  # its node may only be late
             return False
         now = (line.state, "" if passed else line.remedy)
-        before, self._said[line.name] = self._said.get(line.name), now
+        before, self._announced[line.name] = self._announced.get(line.name), now
         # Once runs begin their own node logs each of them, and each question.
         return now != before and not (self._ready and line.name in OF_RUNS)
 
 
 @dataclass(frozen=True)
 class _Report:
-    """What one node reported last; ``at``: when, steady [s]."""
+    """Last report of one node; ``at``: its steady time [s]."""
 
     lines: Mapping[str, Line]
     facts: Mapping[str, str]
@@ -177,7 +177,7 @@ class _Report:
 
 @dataclass
 class Reports:
-    """What the nodes of one graph reported last; the rest of what anybody says is left out.
+    """Last reports of the nodes of one graph; lines and facts of other nodes are left out.
 
     Attributes:
         namespace: of the graph, absolute.

@@ -1,4 +1,4 @@
-"""Which nodes make a graph, with which parameters; imports neither ROS nor launch.
+"""Description of a graph: its nodes and their parameters; imports neither ROS nor launch.
 
 ``launch/*_launch.py`` turn it into launch actions, :mod:`icpi_ros.ros.bringup.processes` into
 processes, so the two cannot drift apart.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.bags.folder import check_folder
+from icpi_ros.bags.formats.folder import check_folder
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked
@@ -66,7 +66,7 @@ class NodeSpec:
         for name, value in self.parameters.items():
             # JSON is YAML: it keeps text text and numbers their type.
             command += ["-p", f"{name}:={json.dumps(value)}"]
-        if self.params_file:  # last: what the file says wins
+        if self.params_file:  # last: the file wins
             command += ["--params-file", self.params_file]
         return command
 
@@ -75,7 +75,7 @@ SENSORS = ("camera", "publish_pose")
 """Parameters that begin so are only passed on where they are not as usual."""
 
 BACKENDS = {"sim": "simulated_graph", "real": "real_graph"}
-"""What the store holds of a run (:class:`icpi_ros.learn.dataset.execution.Backend`), by graph."""
+"""Backend of a run in the store (:class:`icpi_ros.learn.dataset.execution.Backend`), by graph."""
 
 KNOW_ALIKE = ("executor", "policy_improver")
 """Nodes that must agree on what both have: the one moves the arm, the other stores it."""
@@ -143,7 +143,7 @@ def _parameters(name: str, values: Mapping[str, str]) -> dict[str, dict[str, Any
 def _of(node: str, simulated: bool, values: Mapping[str, str]) -> dict[str, Any]:
     """Return what the arguments make of the parameters of a node.
 
-    In a simulation it is told the relaxed values of its other parameters too: all nodes start at
+    In a simulation its other parameters have their relaxed values: all nodes start at
     once, and a simulated arm with a camera has come 7 s after the others.
     """
     given = {s.name: s for s in of_node(node) if s.name in values}
@@ -192,7 +192,7 @@ def _check_clock(spec: NodeSpec, file: ParamsFile) -> None:
 
 
 def _check_both(specs: Sequence[NodeSpec], file: ParamsFile, given: Mapping[str, str]) -> None:
-    """Refuse a file that tells only one of two nodes what both must know alike.
+    """Refuse a file that sets only for one of two nodes what both must know alike.
 
     Raises:
         UsageError: executor and policy_improver would differ; one moves, the other stores.
@@ -202,15 +202,15 @@ def _check_both(specs: Sequence[NodeSpec], file: ParamsFile, given: Mapping[str,
     for name in sorted(setting.name for setting in first & second if setting.name not in given):
         found = {node: file.of(node, name) for node in both}
         if any(values != found[both[0]] for values in found.values()):
-            told = ", ".join(f"{node}: {values or 'nothing'}" for node, values in found.items())
+            pairs = ", ".join(f"{node}: {values or 'nothing'}" for node, values in found.items())
             raise UsageError(
-                f"{file.path} sets {name} differently for nodes that must agree ({told}): set it "
+                f"{file.path} sets {name} differently for nodes that must agree ({pairs}): set it "
                 f"for all of them, or give {name}:=... as an argument"
             )
 
 
 def _require_approval(specs: Sequence[NodeSpec], file: ParamsFile) -> None:
-    """Refuse a graph in which an executor asks nobody.
+    """Refuse a graph whose executor asks no person.
 
     Raises:
         UsageError: argument or file switch approval off.

@@ -128,10 +128,9 @@ def _bag(values: Mapping[str, Any]) -> None:
 
 def _options(values: Mapping[str, Any]) -> None:
     """Check the JSON, its options, and the catalogue of models that it names."""
-    from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
+    from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS, check_shared
     from icpi_ros.improvers.options import parse_options
-    from icpi_ros.improvers.shared import check_shared
-    from icpi_ros.llm.client.catalogue import read_catalogue
+    from icpi_ros.llm.client.profile import read_catalogue
 
     options = parse_options(str(values["options"]))
     check_shared(options, [str(values.get("improver") or DEFAULT_IMPROVER)], IMPROVERS)

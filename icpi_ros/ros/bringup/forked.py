@@ -24,7 +24,7 @@ FIRST_FREE_FILE = 3
 
 
 def preload(modules: Sequence[str]) -> None:
-    """Import modules; one that cannot be imported is left to its node, which says why."""
+    """Import modules; one that cannot be imported is left to its node, which reports why."""
     for module in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
@@ -86,7 +86,7 @@ def _become(command: Sequence[str], env: Mapping[str, str], output: int) -> NoRe
 def _end(code: int) -> NoReturn:
     """End this process as Python ends.
 
-    With less than that the middleware says no goodbye, and others take this node for alive.
+    With less than that the middleware does not unregister, and others take this node for alive.
     """
     ctypes.pythonapi.Py_Exit(ctypes.c_int(code))
     os._exit(code)

@@ -63,7 +63,7 @@ def hold_name(full_name: str, what: str = "node") -> FileLock:
     """Take ``full_name`` ("/ns/executor") in this domain.
 
     Raises:
-        UsageError: another process has it; says which and what to change.
+        UsageError: another process has it; names it and what to change.
     """
     domain = domain_id()
     held = try_hold(f"domain-{domain}{full_name.replace('/', '.')}.lock")
@@ -76,10 +76,10 @@ def hold_name(full_name: str, what: str = "node") -> FileLock:
 
 
 def ensure_free(full_names: Sequence[str]) -> None:
-    """Check that nobody has one of these names now.
+    """Check that no process has one of these names now.
 
     Raises:
-        UsageError: another process has one; says which and what to change.
+        UsageError: another process has one; names it and what to change.
     """
     for name in full_names:
         hold_name(name).release()

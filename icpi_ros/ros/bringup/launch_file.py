@@ -1,4 +1,4 @@
-"""Turns the description of a graph into a launch description; imported by launch files alone."""
+"""Launch description of a graph, made from its description; imported by launch files alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def launch_description(name: str) -> LaunchDescription:
     """Declare the arguments of graph ``name`` and start its nodes; one dead node ends it.
 
     Nodes end with the process that launches them, as under `icpi up`, however it ends: a launcher
-    that is told to end while it starts them, or that is killed, passes nothing on.
+    that is asked to end while it starts them, or that is killed, passes nothing on.
     """
     given: dict[str, str] = {}
 

@@ -25,7 +25,7 @@ ARGUMENT_OF = {"folder": "record"}
 
 
 @dataclass(frozen=True)
-class Section:
+class ParamsSection:
     """Parameters of the nodes that one pattern names.
 
     Attributes:
@@ -90,13 +90,13 @@ class ParamsFile:
                     )
 
 
-def _sections(prefix: str, content: Mapping[Any, Any]) -> Iterator[Section]:
+def _sections(prefix: str, content: Mapping[Any, Any]) -> Iterator[ParamsSection]:
     """Yield the sections of a file; its keys are namespaces or nodes, one or more parts each."""
     for key, value in content.items():
         if not isinstance(value, dict):
             continue
         if key == VALUES:
-            yield Section(prefix, value)
+            yield ParamsSection(prefix, value)
         else:
             yield from _sections(f"{prefix}/{str(key).strip('/')}", value)
 

@@ -36,8 +36,9 @@ from icpi_ros.ros.bringup.forked import ForkedNode, preload
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
 START_LIMIT = 20.0
+"""Longest time for all processes of a graph to start [s]."""
 KILL_WAIT = 12
-"""Whole seconds after which a node that was told to stop is killed: longer than it may take to
+"""Whole seconds after which a node that was asked to stop is killed: longer than it may take to
 close and to let the middleware go."""
 STOP_LIMIT = 20.0
 """Longest time for a graph to stop [s]; longer than that of its nodes."""
@@ -71,7 +72,7 @@ def _choose_profiles(env: dict[str, str]) -> None:
     here_only = env.get(HERE_ONLY) == "1"  # the older word; it counts more than the range
     if here_only or (env[RANGE] == "LOCALHOST" and not env.get(PEERS)):
         env[PROFILES] = str(share_path("config", "fastdds_localhost.xml"))
-        env[RANGE] = "SYSTEM_DEFAULT"  # what the profile says: the range itself adds shared memory
+        env[RANGE] = "SYSTEM_DEFAULT"  # as in the profile: the range itself adds shared memory
         if here_only:
             env[HERE_ONLY] = "0"  # so does this
     else:
@@ -95,7 +96,7 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
 
 
 class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
-    """Prints lines; honcho also prints in its signal handler, which must not re-enter a print."""
+    """Printer of lines; honcho also prints in its signal handler, which must not re-enter one."""
 
     def __init__(self, output: IO[str]) -> None:
         super().__init__(output)
@@ -135,10 +136,10 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
         self._started = False
 
     def verdict(self) -> int:
-        """Return the exit code of the graph; say which node failed."""
+        """Return the exit code of the graph; print which node failed."""
         codes = {name: process.get("returncode", 1) for name, process in self._processes.items()}
         signalled = self.returncode in (130, 143)
-        # A node that was told to stop while Python still started ends by the signal itself.
+        # A node that was asked to stop while Python still started ends by the signal itself.
         bad = {name: code for name, code in codes.items() if code not in (0, -signal.SIGTERM)}
         if signalled and not bad:
             return 0
@@ -262,7 +263,7 @@ class BackgroundGraph:
             return self.process.wait(STOP_LIMIT)
 
     def reason(self) -> str:
-        """Return the last line of the log that says what went wrong, or the last line.
+        """Return the last line of the log that reports an error, or the last line.
 
         The log is from outside: its lines are other processes' output.
         """

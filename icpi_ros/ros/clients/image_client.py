@@ -1,4 +1,4 @@
-"""Blocking access to an image topic: what `icpi calibrate --topic` looks through."""
+"""Blocking access to an image topic, for `icpi calibrate --topic`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from icpi_ros.core.errors import ObservationMissing, UsageError
 from icpi_ros.perception.calibration.board import Gray
 from icpi_ros.perception.images import frame_of
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
+from icpi_ros.ros.clients.client_node import ClientNode
 
-SILENCE = 5.0
+IMAGE_TIMEOUT = 5.0
 """Longest wait for an image [s]."""
 TYPE = "sensor_msgs/msg/Image"
 
 
 class ImageClient(ClientNode):
-    """Subscribes to one topic and keeps the newest image only; a context manager."""
+    """Subscriber of one topic that keeps the newest image only; a context manager."""
 
     def __init__(self, topic: str) -> None:
         """Subscribe; nothing is waited for.
@@ -47,7 +47,7 @@ class ImageClient(ClientNode):
         """Yield the newest image again and again; images that come too fast are left out.
 
         Raises:
-            ObservationMissing: no image within ``SILENCE``, or two publishers send them.
+            ObservationMissing: no image within ``IMAGE_TIMEOUT``, or two publishers send them.
             InvalidValue: an image whose encoding or size cannot be used.
         """
         while True:
@@ -59,20 +59,20 @@ class ImageClient(ClientNode):
             yield frame_of(msg).gray()
 
     def _next(self) -> Image:
-        deadline = time.monotonic() + SILENCE
+        deadline = time.monotonic() + IMAGE_TIMEOUT
         with self.changed:
             while self._newest is None:
                 self.changed.wait(0.1)
                 if self._newest is None and time.monotonic() > deadline:
-                    raise ObservationMissing(self._silent())
+                    raise ObservationMissing(self._missing())
             msg, self._newest = self._newest, None
         return msg
 
-    def _silent(self) -> str:
+    def _missing(self) -> str:
         known = self.node.get_topic_names_and_types()
         images = [name for name, types in known if TYPE in types and self._sent(name)]
         return (
-            f"no image on {self._topic} for {SILENCE:g} s (ROS_DOMAIN_ID "
+            f"no image on {self._topic} for {IMAGE_TIMEOUT:g} s (ROS_DOMAIN_ID "
             f"{os.environ.get('ROS_DOMAIN_ID', '0')}; image topics: {', '.join(images) or 'none'})"
         )
 

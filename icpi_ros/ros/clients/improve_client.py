@@ -1,4 +1,4 @@
-"""Blocking client of the action Improve: what `icpi run` talks to a graph with."""
+"""Blocking client of the action Improve, for `icpi run`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.types import Trial
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.calls import SafeActionClient
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.topics import IMPROVE, OPERATOR_REQUEST
+from icpi_ros.ros.clients.client_node import ClientNode
 
 GONE = 3.0
 """Time without the server in the ROS graph after which it counts as dead [s]."""
@@ -25,7 +25,7 @@ CANCEL_LIMIT = 20.0
 
 
 @dataclass(frozen=True)
-class Request:
+class ImproveRequest:
     """A goal of Improve; see its definition for units."""
 
     task: str
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended: ``error_code`` 0 = its job is done."""
+    """End of a run: ``error_code`` 0 = its job is done."""
 
     run_id: str
     error_code: int
@@ -77,7 +77,7 @@ class Callbacks:
 
 
 class ImproveClient(ClientNode):
-    """Connects to one graph; a context manager.
+    """Client of one graph; a context manager.
 
     Args:
         namespace: of the graph; empty = the root.
@@ -98,7 +98,7 @@ class ImproveClient(ClientNode):
         """Wait until the graph serves Improve.
 
         Raises:
-            ExecutionFailed: it does not within ``limit`` [s], or ``alive`` says why it is dead.
+            ExecutionFailed: it does not within ``limit`` [s], or ``alive`` returns why it is dead.
         """
         deadline = time.monotonic() + limit
         while not self._client.ready():
@@ -112,12 +112,12 @@ class ImproveClient(ClientNode):
                 )
             time.sleep(0.02)
 
-    def improve(self, request: Request, calls: Callbacks | None = None) -> Result:
+    def improve(self, request: ImproveRequest, calls: Callbacks | None = None) -> Result:
         """Run one improvement run to its end; Ctrl-C cancels it and waits for the clean end.
 
         Raises:
             ExecutionFailed: the graph died or does not answer.
-            KeyboardInterrupt: Ctrl-C, and the end was not seen; its text says why.
+            KeyboardInterrupt: Ctrl-C, and the end was not seen; its text has the reason.
         """
         calls = calls or Callbacks()
         self._feedback.clear()
@@ -191,7 +191,7 @@ class ImproveClient(ClientNode):
         for feedback in new:
             shown.show(feedback)
         if not shown.run_id:
-            return  # whose question it is cannot be told yet
+            return  # the run of a question is not known yet
         with self.changed:
             asked, self._questions = self._questions, []
         for question in asked:
@@ -210,7 +210,7 @@ class ImproveClient(ClientNode):
 
 
 class _Shown:
-    """Passes feedback on to the callbacks, the run only once."""
+    """Feedback as it is passed on to the callbacks, the run only once."""
 
     def __init__(self, calls: Callbacks) -> None:
         self._calls = calls
@@ -228,7 +228,7 @@ class _Shown:
             self._calls.on_trial(trial_from(feedback.trial))
 
 
-def _goal(request: Request) -> Improve.Goal:
+def _goal(request: ImproveRequest) -> Improve.Goal:
     return Improve.Goal(
         task=request.task,
         improver=request.improver,

@@ -1,4 +1,4 @@
-"""What `icpi approve` and `icpi stop` talk to a graph with."""
+"""Client of `icpi approve` and `icpi stop`: questions, decisions, the software stop."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from icpi_msgs.msg import OperatorRequest
 from icpi_msgs.srv import Decide
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.ros.base import qos
-from icpi_ros.ros.base.client_node import ClientNode
 from icpi_ros.ros.base.operator_port import WORDS, is_decided
 from icpi_ros.ros.base.stop_latch import STILL
 from icpi_ros.ros.base.topics import DECIDE, OPERATOR_REQUEST, RESET_STOP, STOP
+from icpi_ros.ros.clients.client_node import ClientNode
 
 ANSWER = 5.0
 """Longest time for the executor to be found, and to answer [s]."""
 ASK_AGAIN = 0.5
 """Time after which a stop that was not answered is asked for again [s]."""
-VERDICT = 60.0
-"""Longest time until a decision that was taken has become something [s]: a change is planned."""
+OUTCOME_TIMEOUT = 60.0
+"""Longest time until the outcome of a decision is known [s]: a change is planned."""
 STILL_STOPPING = 5.0
 """Steady time to wait until the arm is no longer being stopped [s]."""
 
@@ -43,8 +43,8 @@ class StillStopping(ExecutionFailed):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a decision.
+class DecisionOutcome:
+    """Outcome of a decision.
 
     Attributes:
         counted: False: the planner refused the change, or the trial ended first.
@@ -58,7 +58,7 @@ class Verdict:
 
 
 class OperatorClient(ClientNode):
-    """Shows what waits for a decision and passes the decision on; a context manager.
+    """Questions that wait for a decision, and the way to decide; a context manager.
 
     Args:
         namespace: of the graph; empty = the root.
@@ -79,7 +79,7 @@ class OperatorClient(ClientNode):
 
     @property
     def pending(self) -> OperatorRequest | None:
-        """What waits for a decision, None if nothing does."""
+        """The question that waits for a decision; None if none does."""
         request = self._request
         return None if request is None or request.kind == OperatorRequest.NONE else request
 
@@ -92,7 +92,7 @@ class OperatorClient(ClientNode):
         self._until(self._decide.service_is_ready, ANSWER, self._absent(DECIDE))
 
     def wait_for_request(self, limit: float) -> OperatorRequest | None:
-        """Return what waits for a decision, None if nothing does within ``limit`` [s]."""
+        """Return the question that waits for a decision; None if none does within ``limit`` [s]."""
         deadline = time.monotonic() + limit
         while (request := self.pending) is None and time.monotonic() < deadline:
             with self.changed:
@@ -117,7 +117,7 @@ class OperatorClient(ClientNode):
             comment: one line why.
 
         Raises:
-            ExecutionFailed: nobody answers.
+            ExecutionFailed: the executor does not answer.
         """
         request = Decide.Request(
             request_id=question.request_id,
@@ -131,39 +131,39 @@ class OperatorClient(ClientNode):
         reply = self._reply(lambda: self._decide.call_async(request), DECIDE, again=False)
         return "" if reply.accepted else str(reply.message)
 
-    def verdict(self, kind: str) -> Verdict:
-        """Wait for what becomes of the ``kind`` of decision that was taken last; return it.
+    def verdict(self, kind: str) -> DecisionOutcome:
+        """Wait for the outcome of the decision of this ``kind`` that was taken last; return it.
 
         Raises:
-            ExecutionFailed: nothing becomes of it: the executor hangs, or is gone.
+            ExecutionFailed: there is none: the executor hangs, or is gone.
         """
-        untold = ExecutionFailed(
-            f"taken, but the executor did not say within {VERDICT:g} s what became of it: see its "
-            "log, and what waits now: icpi approve --show"
+        missing = ExecutionFailed(
+            f"taken, but the executor did not say within {OUTCOME_TIMEOUT:g} s what became of it: "
+            "see its log, and what waits now: icpi approve --show"
         )
-        self._until(lambda: bool(self._since), VERDICT, untold)
+        self._until(lambda: bool(self._since), OUTCOME_TIMEOUT, missing)
         news, decision = self._since[0], _KINDS[kind]
         counted = is_decided(news.remark, decision)
         if news.kind == OperatorRequest.NONE:
-            return Verdict(counted, news.remark, None)
+            return DecisionOutcome(counted, news.remark, None)
         if kind == "edit":
-            return Verdict(counted, news.remark, news)
-        # The executor has gone on, its word got lost on the way.
-        return Verdict(True, WORDS[decision], news)
+            return DecisionOutcome(counted, news.remark, news)
+        # The executor has gone on, its remark got lost on the way.
+        return DecisionOutcome(True, WORDS[decision], news)
 
     def stop(self) -> str:
-        """Press the software stop; return what the executor says.
+        """Press the software stop; return the executor's reply.
 
         Raises:
-            ExecutionFailed: nobody answers: use the emergency stop of the arm.
+            ExecutionFailed: the executor does not answer: use the emergency stop of the arm.
         """
         return self._trigger(self._stop, STOP, again=True)
 
     def reset_stop(self) -> str:
-        """Release the software stop, once the arm stands; return what the executor says.
+        """Release the software stop, once the arm stands; return the executor's reply.
 
         Raises:
-            ExecutionFailed: nobody answers, or it refuses.
+            ExecutionFailed: the executor does not answer, or it refuses.
         """
         deadline = time.monotonic() + STILL_STOPPING
         while True:

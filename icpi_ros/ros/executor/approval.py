@@ -1,4 +1,4 @@
-"""A person's approval of a plan, and a person's word that the scene is back."""
+"""A person's approval of a plan, and confirmation that the scene is back."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_msgs.srv import Decide
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.ros.base.operator_port import Decision, OperatorPort, change_refused
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.request_msg import (
     InForce,
     motion_request_msg,
     proposal_shown,
     scene_request_msg,
 )
-from icpi_ros.ros.following.following import Follower
-from icpi_ros.ros.following.planning import Plan, Planner, Rules
+from icpi_ros.ros.following.following import MotionFollower
+from icpi_ros.ros.following.planning import MotionPlan, Planner
+from icpi_ros.ros.following.rules import ExecutorRules
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
-MOST_EDITS = 100
+MAX_EDITS = 100
 """Changes of one motion, and moves of the arm meanwhile, before its trial ends."""
 
 ASKED_AGAIN = "asked again: "
-"""How the remark begins where the arm was moved between question and approval."""
+"""Begin of the remark where the arm was moved between question and approval."""
 
 
 class Approval:
-    """Asks about one trial after another; used by one worker thread.
+    """Dialogue with a person about one trial after another; used by one worker thread.
 
     Args:
         task: for names, units and bounds.
@@ -46,7 +47,7 @@ class Approval:
         task: Task,
         planner: Planner,
         port: OperatorPort,
-        rules: Rules,
+        rules: ExecutorRules,
         log: Callable[[str], object],
         in_force: InForce,
     ) -> None:
@@ -54,7 +55,9 @@ class Approval:
         self._task, self._planner, self._port = task, planner, port
         self._rules, self._log, self._in_force = rules, log, in_force
 
-    def of(self, plan: Plan, trial_id: str, proposal: Proposal, follower: Follower) -> Plan:
+    def of(
+        self, plan: MotionPlan, trial_id: str, proposal: Proposal, follower: MotionFollower
+    ) -> MotionPlan:
         """Show a plan until it, or what a person makes of it, is approved; return that one.
 
         An approval counts only while the arm is where the motions were shown from; else they are
@@ -67,7 +70,7 @@ class Approval:
         remark = ""
         with self._closing():
             plan = self._planner.shown(plan, follower.next_start)
-            for _ in range(MOST_EDITS):
+            for _ in range(MAX_EDITS):
                 request = motion_request_msg(
                     follower.now, trial_id, self._task, plan, self._in_force
                 )
@@ -86,14 +89,18 @@ class Approval:
                 if not moved:
                     return plan
                 plan = self._planner.shown(plan, follower.next_start)
-            raise TrialEnded(Code.REJECTED, f"changed {MOST_EDITS} times and never approved")
+            raise TrialEnded(Code.REJECTED, f"changed {MAX_EDITS} times and never approved")
 
-    def scene_is_back(self, trial_id: str, follower: Follower, remark: str = "") -> None:
-        """Wait until a person says that the scene is back; ``remark`` says why it is asked again.
+    def scene_is_back(self, trial_id: str, follower: MotionFollower, remark: str = "") -> None:
+        """Wait until a person confirms that the scene is back.
+
+        Args:
+            trial_id: of the trial.
+            follower: of its motions; an interruption ends the wait.
+            remark: reason why the person is asked again; empty at first.
 
         Raises:
-            TrialEnded: the person says that it is not, does not answer in time, or it was
-                interrupted.
+            TrialEnded: the person denies it, does not answer in time, or it was interrupted.
         """
         request = scene_request_msg(follower.now, trial_id, self._task)
         request.remark = remark
@@ -103,7 +110,7 @@ class Approval:
         if decision.kind != Decide.Request.APPROVE:
             raise TrialEnded(Code.RESET_FAILED, f"the reset of the scene was {decision}")
 
-    def _ask(self, request: OperatorRequest, follower: Follower) -> Decision:
+    def _ask(self, request: OperatorRequest, follower: MotionFollower) -> Decision:
         request.patience, request.dry_run = self._rules.approval_timeout, self._rules.dry_run
         limit = self._rules.approval_timeout
 
@@ -119,13 +126,13 @@ class Approval:
         return decision
 
     def _close(self, request: OperatorRequest, remark: str) -> None:
-        """Say what became of a question; of a change the planner has the last word."""
+        """Close a question with its outcome; that of a change is the planner's."""
         self._log(f"trial {request.trial_id}: {remark}")
         self._port.close_question(remark)
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
-        """Leave no question open; where it was not decided, say what ended it."""
+        """Leave no question open; one that was not decided is closed with what ended it."""
         remark = "the trial ended"
         try:
             yield
@@ -136,8 +143,8 @@ class Approval:
             self._port.close_question(remark)
 
     def _changed(
-        self, plan: Plan, run_id: str, decision: Decision, follower: Follower
-    ) -> tuple[Plan, str]:
+        self, plan: MotionPlan, run_id: str, decision: Decision, follower: MotionFollower
+    ) -> tuple[MotionPlan, str]:
         """Return the plan of a changed theta, or the old one and why that was refused."""
         if decision.theta is None:
             return plan, ""

@@ -14,8 +14,8 @@ from icpi_ros.core.errors import InvalidValue, UnknownName
 from icpi_ros.core.types import Array
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.stop_latch import StopLatch
-from icpi_ros.ros.base.trial_ended import TrialEnded
 from icpi_ros.ros.executor.trial import TrialExecution, stopped
+from icpi_ros.ros.following.trial_ended import TrialEnded
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
@@ -38,7 +38,7 @@ class MotionJob:
         Args:
             handle: of the goal.
             task: that is executed.
-            make_execution: makes the execution, which tells the given function its phase.
+            make_execution: makes the execution, which calls the given function with its phase.
             latch: nothing moves while it is engaged.
             log: the node's logger.
         """
@@ -94,7 +94,7 @@ def checked_theta(task: Task, goal: ExecuteMotion.Goal) -> Array:
         TrialEnded: another task, wrong names, or values that are not allowed.
     """
     if goal.task != task.name:
-        if goal.task not in TASKS:  # asked by name alone: a goal imports nobody's code
+        if goal.task not in TASKS:  # asked by name alone: a goal imports no code
             raise TrialEnded(Code.UNKNOWN_TASK, UnknownName("task", goal.task, TASKS).refusal)
         reason = (
             f"this graph executes task {task.name!r}, not {goal.task!r}: "

@@ -10,8 +10,8 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.topic_port import FRESH
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.following.stopping import STANDING_UNTOLD, Stopper
+from icpi_ros.ros.following.rules import ExecutorSettings
+from icpi_ros.ros.following.stopping import STANDING_REFUSED, Stopper
 
 HOLDING = "the arm moves outside of a trial: it is told to hold"
 GIVEN_UP = "all goals of the arm's controller were cancelled, see whether it stands"
@@ -20,7 +20,7 @@ UNSEEN = "the arm was told to hold, but it was not seen to stand: use its emerge
 
 
 class OutsideStop:
-    """Holds an arm that moves, and looks whether it obeys; used by callbacks.
+    """Hold of an arm that moves, watched until it obeys; used by callbacks.
 
     What is commanded is not known, so its first hold is joined, and not smooth.
 
@@ -37,7 +37,7 @@ class OutsideStop:
         port: ArmPort,
         gate: SafetyGate,
         changed: threading.Condition,
-        settings: Settings,
+        settings: ExecutorSettings,
         log: Any,
     ) -> None:
         """Keep the parts."""
@@ -61,14 +61,14 @@ class OutsideStop:
         fresh = min(self._settings.joint_state_timeout, FRESH)
         if trouble := arm_watch.trouble(self._port, fresh, fresh):
             given_up = self._port.cancel()
-            return self._told(f"{GIVEN_UP if given_up else UNSENT}: {trouble}")
+            return self._warned(f"{GIVEN_UP if given_up else UNSENT}: {trouble}")
         with self._lock:
             self._again = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
         state = self._port.state
-        return "" if state is None or state.stands else self._told(HOLDING)
+        return "" if state is None or state.stands else self._warned(HOLDING)
 
     def close(self) -> None:
         """Wait until the arm stands, as long as it may take."""
@@ -99,11 +99,13 @@ class OutsideStop:
             if state is None or not state.stands:
                 return True
             begin = state.ns if begin is None else begin
-            if state.ns - begin >= STANDING_UNTOLD:
+            if state.ns - begin >= STANDING_REFUSED:
                 return False
             with self._changed:
                 self._changed.wait(0.05)
-        self._log.error(f"{UNSENT}: {arm_watch.silent(self._port, self._settings.stop_limit)}")
+        self._log.error(
+            f"{UNSENT}: {arm_watch.missing_states(self._port, self._settings.stop_limit)}"
+        )
         return False
 
     def _hold(self) -> bool:
@@ -114,6 +116,6 @@ class OutsideStop:
         )
         return stopper.stop(None, settings.tracking_tolerance, "stop")
 
-    def _told(self, text: str) -> str:
+    def _warned(self, text: str) -> str:
         self._log.warning(text)
         return text

@@ -15,14 +15,13 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
-from icpi_ros.ros.base.action_servers import ActionServers
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.operator_port import OperatorPort
-from icpi_ros.ros.base.settings import Settings
+from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.bringup.checklist import Line, State, in_namespace
 from icpi_ros.ros.executor.scene_port import ScenePort
-from icpi_ros.ros.following.planning import Rules
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
 from icpi_ros.tasks.base import Task
 
 RECOMMENDED_RATE = 50.0
@@ -35,8 +34,8 @@ SEE_IT = "see the line sensor; put the object in sight"
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the lines are read from, and what does not change while the executor runs.
+class ReadinessParts:
+    """Parts of the executor that the lines are read from, and what does not change while it runs.
 
     Attributes:
         limits: the limits in force and the file that tightened them, one line.
@@ -48,8 +47,8 @@ class Parts:
     task: Task
     arm: Arm
     gate: SafetyGate
-    rules: Rules
-    settings: Settings
+    rules: ExecutorRules
+    settings: ExecutorSettings
     port: ArmPort
     scene: ScenePort
     servers: ActionServers
@@ -63,9 +62,9 @@ class Parts:
 
 
 class Readiness:
-    """Makes the lines; used by the thread of the node's callbacks alone."""
+    """Maker of the lines; used by the thread of the node's callbacks alone."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ReadinessParts) -> None:
         """Look at nothing yet."""
         self._parts, self._rate = parts, Rate()
 
@@ -109,9 +108,9 @@ class Readiness:
         return Line("alone", State.OK, "no other node executes motions")
 
     def _joint_states(self) -> Line:
-        port, silence = self._parts.port, self._parts.settings.joint_state_timeout
+        port, limit = self._parts.port, self._parts.settings.joint_state_timeout
         rate = self._rate.take(port.received)
-        if trouble := arm_watch.trouble(port, silence, silence):
+        if trouble := arm_watch.trouble(port, limit, limit):
             never = port.state is None and not port.doubt
             remedy = DRIVER if port.state is None else ""
             state = State.WAITING if never else State.FAILED
@@ -123,12 +122,12 @@ class Readiness:
         return Line("joint states", State.OK, text)
 
     def _object(self, busy: bool) -> Line:
-        seen, blindness = self._parts.scene.seen, self._parts.settings.object_state_timeout
+        seen, limit = self._parts.scene.seen, self._parts.settings.object_state_timeout
         body = self._parts.task.object_body
         if seen is None:
             return Line("object", State.WAITING, f"the {body} was not seen yet", SEE_IT)
-        if seen.age > blindness:
-            unseen = f"the {body} was not seen for {blindness:g} s"
+        if seen.age > limit:
+            unseen = f"the {body} was not seen for {limit:g} s"
             return Line("object", State.FAILED, unseen, SEE_IT)
         where = f"the {body} is at {_place(seen.position)}"
         if busy:

@@ -11,16 +11,16 @@ from icpi_msgs.msg import MotionSummary as MotionSummaryMsg
 from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.ros.base.convert import header, point
-from icpi_ros.ros.following.planning import STROKE, Plan, ShownMotion
+from icpi_ros.ros.following.planning import STROKE, MotionPlan, ShownMotion
 from icpi_ros.tasks.base import Task
 
 OF_STROKE = tuple(set(MotionSummaryMsg.get_fields_and_field_types()) - {"label"})
-"""Fields that a question has of its stroke, beside those of all motions."""
+"""Fields that a question has of its strike, beside those of all motions."""
 
 
 @dataclass(frozen=True)
 class InForce:
-    """What holds whatever is asked: one line each.
+    """Limits and protections in force, one line each.
 
     Attributes:
         limits: arm and limits with their files, hashes and values.
@@ -32,7 +32,7 @@ class InForce:
 
 
 def motion_request_msg(
-    ns: int, trial_id: str, task: Task, plan: Plan, in_force: InForce
+    ns: int, trial_id: str, task: Task, plan: MotionPlan, in_force: InForce
 ) -> OperatorRequest:
     """Return the question whether ``plan`` may be executed, stamped ``ns``; no id yet.
 
@@ -66,7 +66,7 @@ def motion_request_msg(
     )
 
 
-def proposal_shown(proposal: Proposal, plan: Plan) -> Proposal:
+def proposal_shown(proposal: Proposal, plan: MotionPlan) -> Proposal:
     """Return the proposal as it is shown with ``plan``.
 
     Of a theta that a person has changed nothing was predicted, and nothing was moved back.

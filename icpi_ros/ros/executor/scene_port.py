@@ -1,4 +1,4 @@
-"""What the executor needs from the scene: put the object back, see whether it rests."""
+"""Port to the scene: reset of the object, its states, and trial windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from icpi_ros.ros.base.topics import OBJECT_STATE, RESET_SCENE, TRIAL_WINDOW
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObjectSighting:
     """One object state: stamp [ns], position [m], rest or not, steady time of arrival [s]."""
 
     ns: int
@@ -32,13 +32,13 @@ class Seen:
 
 
 class ScenePort:
-    """Callbacks write, the worker thread reads; ``changed`` is notified at every news."""
+    """Object states and resets: callbacks write, the worker thread reads."""
 
     def __init__(self, node: Node, changed: threading.Condition) -> None:
         """Open topics and the reset service's client."""
         self._node, self._changed = node, changed
-        self.seen: Seen | None = None
-        self._rest: Seen | None = None
+        self.seen: ObjectSighting | None = None
+        self._rest: ObjectSighting | None = None
         self._windows = node.create_publisher(TrialWindow, TRIAL_WINDOW, qos.EVENT)
         self._reset = node.create_client(ResetScene, RESET_SCENE)
         # Every state: the first one at rest ends the window.
@@ -53,18 +53,18 @@ class ScenePort:
             self._rest_after, self._rest = after, None
 
     @property
-    def rest(self) -> Seen | None:
+    def rest(self) -> ObjectSighting | None:
         """That state, None so far."""
         return self._rest
 
     @property
-    def is_told(self) -> bool:
-        """True if somebody publishes object states, whatever they say."""
+    def is_published(self) -> bool:
+        """True if a node publishes object states, whatever is in them."""
         return self._node.count_publishers(self._states.topic_name) > 0
 
     @property
     def can_reset(self) -> bool:
-        """True if somebody serves the reset."""
+        """True if a node serves the reset."""
         return bool(self._reset.service_is_ready())
 
     def reset(self, trial_id: str) -> Future:
@@ -74,7 +74,7 @@ class ScenePort:
         return future
 
     def forget(self, future: Future) -> None:
-        """Give up a reset that nobody answers."""
+        """Give up a reset that is not answered."""
         self._reset.remove_pending_request(future)
 
     def window(self, state: int, trial_id: str, task: str, start: int, stop: int = 0) -> None:
@@ -93,7 +93,7 @@ class ScenePort:
         ns = convert.to_ns(msg.header.stamp)
         position = convert.point_from(msg.position)
         with self._changed:
-            self.seen = Seen(ns, position, msg.at_rest, time.monotonic())
+            self.seen = ObjectSighting(ns, position, msg.at_rest, time.monotonic())
             if msg.at_rest and self._rest is None and ns >= self._rest_after:
                 self._rest = self.seen
             self._changed.notify_all()

@@ -14,38 +14,37 @@ from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND, Array, Tracking
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ControllerInquiry
-from icpi_ros.ros.base.action_servers import ActionServers
 from icpi_ros.ros.base.convert import ns_from_seconds, to_ns
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import GoalRejected, TrialEnded
+from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.executor.approval import Approval
-from icpi_ros.ros.executor.scene_port import ScenePort, Seen
-from icpi_ros.ros.following.following import Follower
+from icpi_ros.ros.executor.scene_port import ObjectSighting, ScenePort
+from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import (
     APPROACH,
     REHEARSAL,
     RETREAT,
     STROKE,
-    Plan,
+    MotionPlan,
     Planner,
-    Rules,
 )
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
+from icpi_ros.ros.following.trial_ended import GoalRejected, TrialEnded
 from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
 Phase = ExecuteMotion.Feedback
-LAG = 10.0
+MAX_LAG = 10.0
 """Longest steady time to wait for a perception that works, but behind the present [s]."""
-MOST_LOOKS = 20
-"""How often a person is asked to put the same scene back."""
+MAX_SCENE_QUESTIONS = 20
+"""Times that a person is asked to put the same scene back."""
 
 
 @dataclass
 class Report:
-    """What happened: window [ns], planned motion and settling time [s], theta and whose it is.
+    """Report of a trial: window [ns], planned motion and settling time [s], theta and who chose it.
 
-    ``tracking``: what the arm was commanded last, and how it followed.
+    ``tracking``: the last command to the arm, and how it followed.
     """
 
     start: int = 0
@@ -59,12 +58,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands between a theta and the arm: rules, memory, planner, approval, its controller.
+    """Safeguards between a theta and the arm: rules, memory, planner, approval, its controller.
 
-    ``servers``: of the action itself, among them whoever else would move the arm.
+    ``servers``: of the action itself; a second one would move the arm too.
     """
 
-    rules: Rules
+    rules: ExecutorRules
     memory: RunMemory
     planner: Planner
     approval: Approval
@@ -78,15 +77,15 @@ def stopped(release: str) -> TrialEnded:
 
 
 class TrialExecution:
-    """Executes one theta; :meth:`run` is called once, in its own thread."""
+    """Execution of one theta; :meth:`run` is called once, in its own thread."""
 
     def __init__(
         self,
         task: Task,
-        follower: Follower,
+        follower: MotionFollower,
         scene: ScenePort,
         guard: Guard,
-        settings: Settings,
+        settings: ExecutorSettings,
         on_phase: Callable[[int], None],
         on_problem: Callable[[str], None],
     ) -> None:
@@ -121,7 +120,7 @@ class TrialExecution:
 
         Raises:
             TrialEnded: refused, failed or cancelled; the window is aborted and the arm stands,
-                or the message says that it was not seen to.
+                or the message reports that it was not seen to.
         """
         self._trial_id = trial_id
         self._follower.begin(trial_id)
@@ -172,10 +171,10 @@ class TrialExecution:
         if doubt := self._guard.servers.doubt:
             raise TrialEnded(Code.MOTION_REFUSED, doubt)
 
-    def _agreed(self, plan: Plan, proposal: Proposal) -> Plan:
+    def _agreed(self, plan: MotionPlan, proposal: Proposal) -> MotionPlan:
         """Return the plan that may be executed."""
         self._follower.wait_still(
-            lambda: self._scene.is_told, self._settings.start_timeout, self._unseen
+            lambda: self._scene.is_published, self._settings.start_timeout, self._no_perception
         )
         self._follower.await_arm()
         self._require_alone()  # before a person is asked
@@ -188,7 +187,7 @@ class TrialExecution:
             raise self._passed(plan)
         return plan
 
-    def _passed(self, plan: Plan) -> TrialEnded:
+    def _passed(self, plan: MotionPlan) -> TrialEnded:
         """Return the end of a dry run; its slow motions are checked where no person saw them."""
         if not plan.shown:
             plan = self._guard.planner.shown(plan, self._follower.next_start)
@@ -208,8 +207,8 @@ class TrialExecution:
             self._follower.await_controller()
         inquiry = self._guard.controller
         inquiry.begin()
-        late = TrialEnded(Code.ARM_SILENT, "the controller's answers were waited for too long")
-        self._follower.wait_still(inquiry.done, 2.0 * ANSWER, lambda: late)
+        overdue = TrialEnded(Code.ARM_SILENT, "the controller's answers were waited for too long")
+        self._follower.wait_still(inquiry.done, 2.0 * ANSWER, lambda: overdue)
         if reason := inquiry.refusal():
             raise TrialEnded(Code.MOTION_REFUSED, reason)
 
@@ -219,7 +218,7 @@ class TrialExecution:
             return ""
         return f"; {self._guard.controller.explain_rejection()}"
 
-    def _rehearse(self, plan: Plan, slow: JointTrajectory) -> None:
+    def _rehearse(self, plan: MotionPlan, slow: JointTrajectory) -> None:
         """Go through the stroke slowly and back, before the scene is put back."""
         self._begin(Phase.REHEARSING)
         ready, start, slower = plan.motion.ready, plan.motion.start, plan.slow_scale
@@ -234,10 +233,10 @@ class TrialExecution:
     def _ask_for_scene(self) -> None:
         """Have a person put the scene back, until perception sees it in its place."""
         remark = ""
-        for _ in range(MOST_LOOKS):
+        for _ in range(MAX_SCENE_QUESTIONS):
             self._guard.approval.scene_is_back(self._trial_id, self._follower, remark)
             since = self._follower.now
-            if self._scene.can_reset:  # a simulation, where nobody has hands
+            if self._scene.can_reset:  # a simulation, where no person can
                 since = max(since, self._reset_scene() + 1)
             seen = self._require_sight(since)
             remark = self._task.misplaced(seen.position)
@@ -252,7 +251,7 @@ class TrialExecution:
         def missing() -> TrialEnded:
             return TrialEnded(failed, f"nobody serves reset_scene: waited {limit:g} s")
 
-        def silent() -> TrialEnded:
+        def unanswered() -> TrialEnded:
             for future in futures:
                 self._scene.forget(future)
             return TrialEnded(failed, f"reset_scene did not answer within {limit:g} s")
@@ -266,18 +265,18 @@ class TrialExecution:
                 futures.append(self._scene.reset(self._trial_id))  # the reply may have got lost
             return any(future.done() for future in futures)
 
-        self._follower.wait(answered, limit, silent)
+        self._follower.wait(answered, limit, unanswered)
         answer = next(future.result() for future in futures if future.done())
         if not answer.success:
             raise TrialEnded(failed, f"the scene could not be reset: {answer.message}")
         return to_ns(answer.stamp)
 
-    def _stroke(self, plan: Plan, run_id: str) -> int:
+    def _stroke(self, plan: MotionPlan, run_id: str) -> int:
         """Run the stroke with the window open; return the stamp of its end [ns]."""
         rule, stroke = self._task.rest, plan.motion.stroke
 
         def open_window(start: int) -> None:
-            self._guard.memory.add(run_id, plan.theta)  # a stroke that was refused is none
+            self._guard.memory.add(run_id, plan.theta)  # a strike that was refused is none
             self.report.start = start
             self._window_open = True
             samples = int(np.ceil(stroke.duration / rule.period - 1e-9)) + rule.samples
@@ -301,15 +300,15 @@ class TrialExecution:
 
     # --- watching -------------------------------------------------------------------------
 
-    def _require_sight(self, since: int) -> Seen:
+    def _require_sight(self, since: int) -> ObjectSighting:
         """Return a state of the object that is newer than ``since``: never strike blind."""
         begin = time.monotonic()
         while (seen := self._scene.seen) is None or seen.ns < since:
             self._follower.look(0.05)
             self._check_sight(begin)
-            if time.monotonic() - begin > LAG:
+            if time.monotonic() - begin > MAX_LAG:
                 raise TrialEnded(
-                    Code.PERCEPTION_SILENT, f"perception lags behind by more than {LAG:g} s"
+                    Code.PERCEPTION_SILENT, f"perception lags behind by more than {MAX_LAG:g} s"
                 )
         return seen
 
@@ -318,13 +317,13 @@ class TrialExecution:
         seen = self._scene.seen
         last = begin if seen is None else max(begin, seen.arrival)
         if time.monotonic() - last > self._settings.object_state_timeout:
-            raise self._blind()
+            raise self._no_object_state()
 
     def _give_up(self) -> str:
         """Stop the arm, abort the window; return what is to be added to the reason."""
         try:
             self._on_phase(Phase.STOPPING)
-        finally:  # the arm is stopped even if nobody can be told
+        finally:  # the arm is stopped even if no feedback can be sent
             try:
                 more = self._stop_arm()
             finally:  # and its window is aborted even if that failed
@@ -343,13 +342,13 @@ class TrialExecution:
     def _announce(self, state: int, stop: int = 0) -> None:
         self._scene.window(state, self._trial_id, self._task.name, self.report.start, stop)
 
-    def _unseen(self) -> TrialEnded:
+    def _no_perception(self) -> TrialEnded:
         limit = self._settings.start_timeout
         return TrialEnded(
             Code.PERCEPTION_SILENT, f"nobody tells object_state: waited {limit:g} s for perception"
         )
 
-    def _blind(self) -> TrialEnded:
+    def _no_object_state(self) -> TrialEnded:
         return TrialEnded(
             Code.PERCEPTION_SILENT,
             f"no object state for {self._settings.object_state_timeout:g} s: is perception "

@@ -24,22 +24,21 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds
-from icpi_ros.ros.base.settings import Settings
-from icpi_ros.ros.base.trial_ended import Code, GoalRejected, TrialEnded
 from icpi_ros.ros.following.memory import LastCommand
 from icpi_ros.ros.following.planning import elsewhere
-from icpi_ros.ros.following.running import Running
-from icpi_ros.ros.following.sending import RECENT, path_start, sending
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.prepared_stops import Leads
+from icpi_ros.ros.following.rules import ExecutorSettings
+from icpi_ros.ros.following.sending import RECENT, Running, path_start, sending
 from icpi_ros.ros.following.stopping import ENDS, Stopper
+from icpi_ros.ros.following.trial_ended import Code, GoalRejected, TrialEnded
 
-BACK = 100_000_000
-"""How far a stamp may lie before an earlier one [ns]: what a busy network does."""
+MAX_CLOCK_STEP_BACK = 100_000_000
+"""Largest step of the stamps backwards [ns]: what a busy network does."""
 UNEXPLAINED = "the controller's log says why"
-"""What is said of a rejection without a reason: a real controller tells its client none."""
+"""Reason of a rejection without one: a real controller gives its client none."""
 
 
-class Follower:
+class MotionFollower:
     """Motions of one trial after another; used by one worker thread.
 
     :meth:`interrupt` alone may be called from any thread.
@@ -60,15 +59,15 @@ class Follower:
         gate: SafetyGate,
         port: ArmPort,
         changed: threading.Condition,
-        settings: Settings,
+        settings: ExecutorSettings,
         leads: Leads | None = None,
         last: LastCommand | None = None,
     ) -> None:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
         self._changed, self._settings = changed, settings
-        silence, limit = settings.joint_state_timeout, settings.stop_limit
-        self._stopper = Stopper(port, gate, changed, silence, limit, leads)
+        timeout, limit = settings.joint_state_timeout, settings.stop_limit
+        self._stopper = Stopper(port, gate, changed, timeout, limit, leads)
         self._last = last or LastCommand()
         self._running: Running | None = None
         self._pending = self._unexplained = self._trial_id = ""
@@ -78,7 +77,7 @@ class Follower:
         self.planned = 0.0
         """Planned time of all motions that were begun [s]."""
         self.tracking = Tracking()
-        """What the arm was commanded last, and how far it was from it."""
+        """Last command to the arm, and its largest distance from it [rad]."""
 
     def begin(self, trial_id: str) -> None:
         """Name the motions that follow after a trial."""
@@ -90,7 +89,7 @@ class Follower:
             self._interruption = reason
         running = self._running
         try:
-            if running is not None:  # first of all, in the thread that was told
+            if running is not None:  # first of all, in the thread of the caller
                 self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
         finally:  # the worker stops the arm, whatever became of that
             with self._changed:
@@ -101,13 +100,13 @@ class Follower:
 
         Raises:
             TrialEnded: there is none within the reply limit, or none that can be used and
-                believed; an arm that was never heard may just be starting, and has the start limit.
+                believed; an arm without any state so far may be starting, and has the start limit.
         """
-        known, silence = self._port.state is not None, self._settings.joint_state_timeout
+        known, timeout = self._port.state is not None, self._settings.joint_state_timeout
         limit = self._settings.reply_timeout if known else self._settings.start_timeout
 
         def trouble() -> str:
-            return arm_watch.trouble(self._port, silence, limit)
+            return arm_watch.trouble(self._port, timeout, limit)
 
         def failure() -> TrialEnded:
             return TrialEnded(Code.ARM_SILENT, trouble() or "the arm was heard too late")
@@ -117,7 +116,7 @@ class Follower:
     def wait_still(
         self, done: Callable[[], bool], limit: float, failure: Callable[[], TrialEnded]
     ) -> None:
-        """As :meth:`wait`, before anything moves: the arm may be silent meanwhile."""
+        """As :meth:`wait`, before anything moves: joint states may be missing meanwhile."""
         self._news(0.0)  # an interruption counts even where there is nothing to wait for
         self._until(done, limit, failure, self._news)
 
@@ -131,7 +130,7 @@ class Follower:
             name: for labels and reasons.
             slower: than usual.
             shown_from: ``(n,)`` [rad] where this move began when a person was shown it; from
-                elsewhere it is another one.  None = nobody was.
+                elsewhere it is another one.  None = no person was shown it.
 
         Raises:
             MotionRefused: as :meth:`follow`, or the arm is not where the move was shown from.
@@ -177,14 +176,14 @@ class Follower:
         self.planned += trajectory.duration
         if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
             reply, recent = self._settings.reply_timeout, lambda: self._state.age <= RECENT
-            self.wait(recent, reply, lambda: self._silent(RECENT))
+            self.wait(recent, reply, lambda: self._no_joint_state(RECENT))
             sent = sent.dated(self._state.ns)
-        self.look(0.0)  # where nothing was waited for, nobody has looked
+        self.look(0.0)  # where nothing was waited for, no look was taken
         self.sent = True
         self._last.set(None)
         self.tracking = Tracking(name)
         self._unexplained = label
-        self._port.send(checked, label, **sent.how)
+        self._port.send(checked, label, **sent.options)
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""
@@ -199,7 +198,7 @@ class Follower:
         goal, near = trajectory.positions[-1], self._settings.goal_tolerance
         while not arm_watch.arrived(state := self._state, goal, end, near):
             latest = self._check_clock(state, latest)
-            self._stopper.leads.heard(state.ns, state.arrival, self._port.pace)
+            self._stopper.leads.observe(state.ns, state.arrival, self._port.pace)
             if (sharper := sent.sharper(running, self._port, label)) is not running:
                 running = self._running = sharper
                 self._stopper.prepare(running)
@@ -208,13 +207,13 @@ class Follower:
             self._check_tracking(state, running, name)
             if state.ns > watchdog:
                 where = arm_watch.distance(self._arm.joints, state, np.abs(state.q - goal))
-                late = f"{name} is not at its end after 1.2 x its duration + 0.5 s: {where}"
-                raise TrialEnded(Code.TRACKING_FAILED, late)
+                overdue = f"{name} is not at its end after 1.2 x its duration + 0.5 s: {where}"
+                raise TrialEnded(Code.TRACKING_FAILED, overdue)
             self.look(0.05)
         self._running = None
         self._stopper.forget()
         # It stands where it should; its report has come late when simulated time ran ahead of it.
-        self.wait(lambda: self._over(label), self._settings.reply_timeout, self._untold(name))
+        self.wait(lambda: self._over(label), self._settings.reply_timeout, self._unreported(name))
         self._last.set(goal)
         return path_start(sent, running)
 
@@ -224,9 +223,9 @@ class Follower:
         Called before a motion is planned: without a controller an arm can be moved by hand, and
         what was planned from where it was would make it jump.
         """
-        patience = self._settings.reply_timeout if self.sent else self._settings.start_timeout
-        nobody = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
-        self.wait(lambda: self._port.has_controller, patience, lambda: nobody)
+        limit = self._settings.reply_timeout if self.sent else self._settings.start_timeout
+        missing = TrialEnded(Code.ARM_SILENT, "nobody takes joint trajectories: is the arm up?")
+        self.wait(lambda: self._port.has_controller, limit, lambda: missing)
 
     def _at_rest(self) -> ArmState:
         """Return where the arm stands; a motion that begins at rest would jerk a moving arm.
@@ -279,14 +278,14 @@ class Follower:
         self._check_given_up(label)
         return not self._port.answers or self._port.status(label, "done") is not None
 
-    def _untold(self, name: str) -> Callable[[], TrialEnded]:
+    def _unreported(self, name: str) -> Callable[[], TrialEnded]:
         limit = self._settings.reply_timeout
         text = f"{name} is at its end, but the controller did not say so within {limit:g} s"
         return lambda: TrialEnded(Code.ARM_FAILED, text)
 
     def _check_clock(self, state: ArmState, latest: int) -> int:
         """Return the latest stamp so far [ns]; end the trial if the arm's clock went back."""
-        if latest - state.ns > BACK:
+        if latest - state.ns > MAX_CLOCK_STEP_BACK:
             self._running = None  # nothing is known of its time any more: it cannot be braked on
             raise TrialEnded(
                 Code.ARM_SILENT,
@@ -307,7 +306,7 @@ class Follower:
 
     @property
     def cause(self) -> str:
-        """What the controller said of the last motion and nobody has read yet; empty = nothing."""
+        """Reason that the controller gave for ending the last motion; empty = none, or reported."""
         return arm_watch.cause(self._port, self._unexplained)
 
     def _check_tracking(self, state: ArmState, running: Running, name: str) -> None:
@@ -324,14 +323,14 @@ class Follower:
             )
 
     def look(self, timeout: float) -> None:
-        """Wait for news, at most ``timeout`` [s]; end if cancelled, the arm silent or doubted."""
+        """Wait for news, at most ``timeout`` [s]; end if cancelled or without good states."""
         self._news(timeout)
         if doubt := self._port.doubt:
             raise TrialEnded(Code.ARM_SILENT, arm_watch.unknown(doubt))
-        if self._port.state is not None and not arm_watch.heard(
+        if self._port.state is not None and not arm_watch.is_recent(
             self._port, self._settings.joint_state_timeout
         ):
-            raise self._silent(self._settings.joint_state_timeout)
+            raise self._no_joint_state(self._settings.joint_state_timeout)
 
     def _news(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled."""
@@ -369,7 +368,7 @@ class Follower:
         self._last.set(None)
         try:
             seen = self._stopper.stop(running, tolerance, self._trial_id, pending)
-        except Exception:  # a fault of ours: the arm is at least told to hold
+        except Exception:  # a fault of ours: the arm is at least commanded to hold
             self._port.hold(self._port.label(f"{self._trial_id}/hold"))
             raise
         finally:
@@ -379,7 +378,7 @@ class Follower:
 
     @property
     def next_start(self) -> Array:
-        """Where a slow move would begin now ``(n,)`` [rad]: as commanded if known, or measured."""
+        """Start of a slow move now ``(n,)`` [rad]: as commanded if known, or measured."""
         here = self._state.q
         commanded = self._last.near(here)
         return here if commanded is None else commanded
@@ -388,7 +387,7 @@ class Follower:
     def _state(self) -> ArmState:
         state = self._port.state
         if state is None:
-            raise self._silent(self._settings.joint_state_timeout)
+            raise self._no_joint_state(self._settings.joint_state_timeout)
         return state
 
     @property
@@ -396,5 +395,5 @@ class Follower:
         """The arm's time [ns]."""
         return self._port.state.ns if self._port.state is not None else 0
 
-    def _silent(self, seconds: float) -> TrialEnded:
-        return TrialEnded(Code.ARM_SILENT, arm_watch.silent(self._port, seconds))
+    def _no_joint_state(self, seconds: float) -> TrialEnded:
+        return TrialEnded(Code.ARM_SILENT, arm_watch.missing_states(self._port, seconds))

@@ -8,11 +8,12 @@ import numpy as np
 
 from icpi_ros.core.types import Array
 
-MOST_RUNS = 64
+MAX_RUNS = 64
 """Runs that are remembered; the one not used for longest is forgotten."""
-MOST_TRIALS = 1000
+MAX_TRIALS = 1000
+"""Executed thetas that are remembered of a run."""
 NEAR = 0.01
-"""Servo error beyond which the arm is no longer where it was left [rad]: somebody moved it."""
+"""Servo error beyond which the arm is no longer where it was left [rad]: it was moved."""
 
 
 class RunMemory:
@@ -30,9 +31,9 @@ class RunMemory:
         """Note that theta ``(d,)`` was executed."""
         thetas = self._runs.setdefault(run_id, [])
         thetas.append(np.array(theta))
-        del thetas[:-MOST_TRIALS]
+        del thetas[:-MAX_TRIALS]
         self._runs.move_to_end(run_id)
-        while len(self._runs) > MOST_RUNS:
+        while len(self._runs) > MAX_RUNS:
             self._runs.popitem(last=False)
 
     def ramp(self, run_id: str, first: float, trials: int) -> float:

@@ -1,4 +1,4 @@
-"""What an execution of a theta would be under the executor's rules; no ROS."""
+"""Plans: the motions of an execution of a theta under the executor's rules; no ROS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
 from icpi_ros.motion.trajectory import JointTrajectory, Motion, slowed
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.following.memory import NEAR, RunMemory
-from icpi_ros.settings.table import find
+from icpi_ros.ros.following.rules import ExecutorRules
 from icpi_ros.tasks.base import Task
 
 PATH_STEP = 0.02
@@ -25,42 +25,6 @@ PATH_POINTS = 200
 """About so many points of a slow motion's path are shown at most."""
 RETREAT, APPROACH, REHEARSAL, STROKE = "retreat", "approach", "rehearsal", "stroke"
 """Names of motions: in labels, reasons, and what a person is shown."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How careful the executor is; fixed at its start.
-
-    Fields are named as the parameters that they are, see :mod:`icpi_ros.settings.table`; defaults
-    are those of a simulation.
-
-    Attributes:
-        speed_scale: share of the arm's limits for slow moves, 0 to 1.
-        approval: a person approves every motion.
-        dry_run: everything but motion.
-        scene: ``operator``: a person puts the scene back and says so; else ``service``.
-        approval_timeout: longest steady time for a person to decide [s].
-        ramp_trials: executions of a run until its full speed.
-        ramp_scale: share of the usual speed at a run's first execution, 0 to 1.
-        rehearse: during the ramp go through a stroke slowly before the scene is put back.
-        max_step: largest change of theta between executions of a run, a share of each
-            parameter's range, 0 to 1.
-    """
-
-    speed_scale: float = find("speed_scale").usual
-    approval: bool = find("approval").usual
-    dry_run: bool = find("dry_run").usual
-    scene: str = find("scene").usual
-    approval_timeout: float = find("approval_timeout").usual
-    ramp_trials: int = find("ramp_trials").usual
-    ramp_scale: float = find("ramp_scale").usual
-    rehearse: bool = find("rehearse").usual
-    max_step: float = find("max_step").usual
-
-    @property
-    def operator_resets(self) -> bool:
-        """Whether a person puts the scene back."""
-        return self.scene == "operator"
 
 
 @dataclass(frozen=True)
@@ -73,23 +37,23 @@ class ShownMotion:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What would be executed.
+class MotionPlan:
+    """Motions of one execution, checked.
 
     Attributes:
         theta: ``(d,)`` policy parameters.
         dtheta: ``(d,)`` change from the run's last execution; None for its first.
-        motion: of the task, its stroke at ``stroke_scale``.
+        motion: of the task, its strike at ``stroke_scale``.
         slow_scale: share of the usual speed of slow moves, 0 to 1.
-        stroke_scale: speed of the stroke, 1 = as proposed.
-        rehearsal: the stroke slowed down, or None.
-        checked: the stroke as the gate let it pass.
-        decided_by: who changed theta; empty = nobody.
+        stroke_scale: speed of the strike, 1 = as proposed.
+        rehearsal: the strike slowed down, or None.
+        checked: the strike as the gate let it pass.
+        decided_by: person who changed theta; empty = it is as proposed.
         step_bounds: lower and upper bounds ``(d,)`` of theta by the step limit; None = no step
             is limited.
         begin: ``(n,)`` [rad] where the first motion begins as a person was shown it; None =
-            nobody was.
-        shown: all motions in their order, the stroke last, if anybody is shown them.
+            no person was.
+        shown: all motions in their order, the strike last, if a person is shown them.
     """
 
     theta: Array
@@ -108,27 +72,27 @@ class Plan:
         """Return ``pose`` ``(n,)`` [rad], from which a slow move was shown; None if none was."""
         return None if self.begin is None else pose
 
-    def changed_by(self, person: str) -> Plan:
+    def changed_by(self, person: str) -> MotionPlan:
         """Return the same plan, theta being this person's."""
         return replace(self, decided_by=person)
 
 
 class Planner:
-    """Plans the motions of one task and arm under the rules; nothing moves here."""
+    """Planner of the motions of one task and arm under the rules; nothing moves here."""
 
     def __init__(
-        self, task: Task, arm: Arm, gate: SafetyGate, rules: Rules, memory: RunMemory
+        self, task: Task, arm: Arm, gate: SafetyGate, rules: ExecutorRules, memory: RunMemory
     ) -> None:
         """Keep the parts."""
         self._task, self._arm, self._gate = task, arm, gate
         self._rules, self._memory = rules, memory
         self._steps = StepLimit(task.space, rules.max_step)
 
-    def plan(self, theta: Array, run_id: str) -> Plan:
+    def plan(self, theta: Array, run_id: str) -> MotionPlan:
         """Return the checked plan of an execution of theta ``(d,)`` in a run.
 
         Raises:
-            MotionRefused: the step is too large, the stroke is out of reach or breaks a limit.
+            MotionRefused: the step is too large, the strike is out of reach or breaks a limit.
         """
         executed = self._memory.executed(run_id)
         if refusal := self._steps.refuse(theta, executed):
@@ -137,9 +101,9 @@ class Planner:
         ramp = self._memory.ramp(run_id, self._rules.ramp_scale, self._rules.ramp_trials)
         scale = ramp if self._task.scalable else 1.0
         stroke = slowed(motion.stroke, scale)
-        # The whole stroke is checked before anything moves, and again at its start.
+        # The whole strike is checked before anything moves, and again at its start.
         checked = self._gate.check(stroke, motion.start)
-        return Plan(
+        return MotionPlan(
             theta=theta,
             dtheta=theta - executed[-1] if executed else None,
             motion=Motion(motion.ready, stroke),
@@ -150,7 +114,7 @@ class Planner:
             step_bounds=self._steps.allowed(theta, executed),
         )
 
-    def shown(self, plan: Plan, begin: Array) -> Plan:
+    def shown(self, plan: MotionPlan, begin: Array) -> MotionPlan:
         """Return the plan with all its motions as a person is shown them.
 
         Apart from :meth:`plan`, since it takes longer and only a person needs it.
@@ -160,18 +124,20 @@ class Planner:
             begin: ``(n,)`` [rad] where the arm would begin.
 
         Raises:
-            MotionRefused: a slow motion breaks a limit; the stroke was checked before.
+            MotionRefused: a slow motion breaks a limit; the strike was checked before.
         """
         motions = (*self._slow_motions(plan, begin), (STROKE, plan.checked))
         shown = tuple(self._as_shown(label, checked) for label, checked in motions)
         return replace(plan, begin=begin, shown=shown)
 
-    def moved(self, plan: Plan, begin: Array) -> Refusal | None:
+    def moved(self, plan: MotionPlan, begin: Array) -> Refusal | None:
         """Return why an arm at ``begin`` ``(n,)`` [rad] would move otherwise than shown."""
         return None if plan.begin is None else elsewhere(self._arm.joints, begin, plan.begin)
 
-    def _slow_motions(self, plan: Plan, begin: Array) -> Iterator[tuple[str, CheckedTrajectory]]:
-        """Yield what moves before the stroke, each from where the one before ends."""
+    def _slow_motions(
+        self, plan: MotionPlan, begin: Array
+    ) -> Iterator[tuple[str, CheckedTrajectory]]:
+        """Yield the motions before the strike, each from where the one before ends."""
         ready, start = plan.motion.ready, plan.motion.start
         yield from self._slow_move(RETREAT, begin, ready, plan.slow_scale)
         if plan.rehearsal is not None:

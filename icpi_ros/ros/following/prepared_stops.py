@@ -1,4 +1,4 @@
-"""Stops of the motion under way, planned, checked and written before anybody asks for one.
+"""Stops of the motion under way, planned, checked and written before one is needed.
 
 Planning and checking take several milliseconds, and longer on a busy machine.  Here a thread does
 it while the motion runs, for braking that begins every :data:`GRID` of the motion; stopping is
@@ -9,20 +9,96 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.types import SECOND
 from icpi_ros.motion.carried_stop import CarriedStop, carried_stop
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
-from icpi_ros.ros.following.stop_leads import Leads
+
+UPDATES = 2.0
+"""Periods of the controller that pass at worst from the arrival of a stop until its first command
+is due: one until an update sees it, one that the update is ahead."""
+TRANSPORT = 0.003
+"""Shortest time for sending and transport [s]."""
+MAX_LEAD = 0.1
+"""Longest lead [s]: a machine that needs more is too slow to stop an arm in time."""
+OFFSETS = 100
+"""Joint states among which the quickest is looked for: the two clocks drift apart."""
+MAX_VALUES = 200
+"""Values of which the quantile is taken."""
+QUANTILE = 0.99
+"""Quantile of measured times that a lead allows for, 0 to 1."""
+
+
+class RunningQuantile:
+    """Quantile of the last values; any thread may add, any may ask."""
+
+    def __init__(self, share: float = QUANTILE, kept: int = MAX_VALUES) -> None:
+        """Nothing was measured yet."""
+        self._share, self._values = share, deque[float](maxlen=kept)
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        self._values.append(value)
+
+    @property
+    def value(self) -> float:
+        """The quantile; 0 so far."""
+        values = list(self._values)
+        return float(np.quantile(values, self._share)) if values else 0.0
+
+
+class Leads:
+    """Time from deciding on a stop until its braking may begin, steady [s].
+
+    Args:
+        rate: updates of the controller per second [Hz].
+    """
+
+    def __init__(self, rate: float) -> None:
+        """Assume the floor until something is measured."""
+        self.floor = UPDATES / rate + TRANSPORT
+        self.planning = RunningQuantile()
+        """Time for planning and checking a stop [s]."""
+        self.delay = RunningQuantile()
+        """Delay of joint states against the quickest of the last ones [s]."""
+        self._offsets = deque[float](maxlen=OFFSETS)
+        self._last_ns = 0
+
+    def observe(self, ns: int, arrival: float, pace: float) -> None:
+        """Count a joint state: stamp [ns], steady time of arrival [s], pace of the arm's clock.
+
+        Its delay against the quickest of the last ones is transport and waiting for the processor;
+        a simulation that runs freely has no clock to measure it.
+        """
+        if (ns == self._last_ns) or not 0.8 < pace < 1.25:
+            return
+        self._last_ns = ns
+        self._offsets.append(arrival - ns / SECOND)
+        self.delay.add(self._offsets[-1] - min(self._offsets))
+
+    @property
+    def prepared(self) -> float:
+        """Lead of a stop that is ready to be sent [s]."""
+        return min(self.floor + self.delay.value, MAX_LEAD)
+
+    @property
+    def planned(self) -> float:
+        """Lead of a stop that is still to be planned [s]."""
+        return min(self.floor + self.delay.value + self.planning.value, MAX_LEAD)
+
 
 GRID = 0.02
 """Time of the motion between the begins of two stops that are prepared [s]."""
-AHEAD = 25
+MAX_READY = 25
 """Most stops that lie ready; the thread waits while there are more."""
 REST = 0.5
 """Least share of the time that the thread rests: it must not take the processor from a stop."""
@@ -44,7 +120,7 @@ class PreparedStops:
         running: the motion.
         known_from: its own time from which the controller commands exactly this path [s].
         write: makes the message of a checked stop.
-        leads: is told how long planning takes, tells how far ahead a stop is sent.
+        leads: takes the time that planning takes, gives the lead of a stop.
         pace: of the arm's clock against the steady one.
     """
 
@@ -91,7 +167,7 @@ class PreparedStops:
             begin = number * GRID
             if begin > self._running.duration:
                 return  # it is at rest by itself
-            if count >= AHEAD:
+            if count >= MAX_READY:
                 self._end.wait(GRID)
                 continue
             started = time.monotonic()
@@ -99,7 +175,7 @@ class PreparedStops:
                 lead = self._leads.prepared * self._pace + GRID  # the next one is so much later
                 stop = carried_stop(self._gate, self._running, begin, self._known_from, lead)
             except MotionRefused:
-                return  # asked for, it is planned and refused again: that is told then
+                return  # asked for, it is planned and refused again: that is reported then
             item = PreparedStop(stop, self._write(stop.checked))
             took = time.monotonic() - started
             self._leads.planning.add(took)

@@ -1,9 +1,9 @@
-"""How a motion from rest is sent: with a rest in front, in which its start becomes known.
+"""Sending of a motion from rest, with a rest in front in which its start becomes known.
 
-A stop that carries the path under way needs its exact start.  A controller behind the action tells
-it with its feedback: meanwhile the arm rests.  On the topic nobody tells it; there the motion is
+A stop that carries the path under way needs its exact start.  A controller behind the action gives
+it with its feedback: meanwhile the arm rests.  On the topic there is no answer; there the motion is
 dated: its start, ``header.stamp``, is a moment ago.  It has begun when it arrives, and moves when
-the rest is over, wherever in it the message came.  A simulated arm tells the start at once.
+the rest is over, wherever in it the message came.  A simulated arm reports the start at once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,52 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.carried_stop import rested
 from icpi_ros.motion.trajectory import JointTrajectory
+from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds
-from icpi_ros.ros.following.running import Running
+
+SLACK, SHIFTS = 0.1, 81
+"""Largest error of a start that is only estimated [s], and the number of starts tried."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """The motion under way.
+
+    Attributes:
+        trajectory: its path.
+        start: on the arm's clock [ns].
+        exact: the start is exact; where it is not, the path is searched for the time that fits a
+            state best.
+        known_from: its own time from which exactly this path is commanded [s]; before that a
+            controller goes over into it from what it commanded.
+    """
+
+    trajectory: JointTrajectory
+    start: int
+    exact: bool
+    known_from: float = 0.0
+
+    def elapsed(self, ns: int) -> float:
+        """Return its own time at ``ns`` of the arm's clock [s], not below 0."""
+        return max(ns - self.start, 0) / SECOND
+
+    def aligned(self, state: ArmState) -> tuple[Running, Array]:
+        """Return the motion with the start that fits a state best, and the joints' distances.
+
+        Distances from the path are ``(n,)`` [rad].
+        """
+        slack = np.zeros(1) if self.exact else np.linspace(-SLACK, SLACK, SHIFTS)
+        wanted, _, _ = self.trajectory.sample(self.elapsed(state.ns) + slack)
+        off = np.abs(state.q - wanted)
+        best = int(np.argmin(off.max(axis=1)))
+        return replace(self, start=self.start - ns_from_seconds(float(slack[best]))), off[best]
+
 
 REST = 0.2
 """Steady rest in front of a motion [s], longer than a message or the first feedback takes on a busy
@@ -29,7 +70,7 @@ past it before it arrives."""
 
 @dataclass(frozen=True)
 class Sending:
-    """What is sent.
+    """A motion as it is sent.
 
     Attributes:
         trajectory: with the rest in front, if it has one.
@@ -44,8 +85,8 @@ class Sending:
     joined: bool
 
     @property
-    def how(self) -> dict[str, Any]:
-        """What :meth:`ArmPort.send` needs to know, where it is not the usual."""
+    def options(self) -> dict[str, Any]:
+        """Arguments of :meth:`ArmPort.send` that differ from its defaults."""
         stamped = {"start_ns": self.stamp} if self.stamp else {}
         return stamped | ({"joined": True} if self.joined else {})
 
@@ -54,7 +95,7 @@ class Sending:
         return replace(self, stamp=ns) if self.stamp else self
 
     def running(self, start: int, exact: bool) -> Running:
-        """Return the motion under way, started at ``start`` [ns] as far as the arm told."""
+        """Return the motion under way, started at ``start`` [ns] as far as the arm reported."""
         known_from = float(self.trajectory.times[1]) if self.joined else 0.0
         return Running(self.trajectory, self.stamp or start, exact or self.stamp > 0, known_from)
 
@@ -67,9 +108,9 @@ class Sending:
 
 
 def sending(port: ArmPort, motion: JointTrajectory, joined: bool) -> Sending:
-    """Return how a motion from rest is sent through a port."""
+    """Return a motion from rest as it is sent through a port."""
     state = port.state
-    if port.tells_start or state is None or state.ns <= 0 or port.pace > FASTEST:
+    if port.reports_start or state is None or state.ns <= 0 or port.pace > FASTEST:
         return Sending(motion, 0.0, 0, joined)
     rest = REST * max(port.pace, 1.0)
     stamp = 0 if port.answers else state.ns

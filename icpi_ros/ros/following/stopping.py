@@ -19,14 +19,13 @@ from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.base.convert import ns_from_seconds
-from icpi_ros.ros.following.prepared_stops import PreparedStops
-from icpi_ros.ros.following.running import Running
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.prepared_stops import Leads, PreparedStops
+from icpi_ros.ros.following.sending import Running
 
 STANDING = 20_000_000
 """An arm stands if it does so for this long of its own time [ns]: one sample could be a turning
 point."""
-STANDING_UNTOLD = 100_000_000
+STANDING_REFUSED = 100_000_000
 """The same where it refused to stop [ns]: a motion that just begins is as slow for a moment."""
 LEADS = (1.0, 1.5, 2.5, 4.0)
 """Shares of the measured lead from planning a stop to its braking, one try after the other."""
@@ -36,16 +35,16 @@ RATE = 250.0
 """Updates of the controller per second that are assumed [Hz]."""
 FAST = 2.0
 """Pace of a simulation from which on no stop is prepared: the motion ends before it is ready."""
-TOLD = 0.2
-"""Steady time to hear of a silent arm's controller that it refuses a stop [s]."""
-UNKNOWN = 0.5
+REFUSAL_TIMEOUT = 0.2
+"""Steady time for a controller to report that it refuses a stop, without joint states [s]."""
+MAX_JOIN_TIME = 0.5
 """Longest steady time to wait until a motion is where its path is known [s]."""
-LATE = 0.15
-"""Arm's time after the planned end of a stop when a moving arm is told to hold [s]."""
+MAX_STOP_DELAY = 0.15
+"""Arm's time after the planned end of a stop when a moving arm is commanded to hold [s]."""
 ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
 """States of a motion that is over."""
-HOLDS = 4
-"""How often an arm that moves on is told to hold, each time more gently."""
+MAX_HOLDS = 4
+"""Holds that are sent to an arm that moves on, each more gentle."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,13 @@ class _Sent:
 
 
 class Stopper:
-    """Stops one arm; used by one worker thread, but for :meth:`fire`.
+    """Stopper of one arm; used by one worker thread, but for :meth:`fire`.
 
     Args:
         port: the way to the arm.
         gate: checks the stops as it checks every motion.
         changed: notified at every news of the arm.
-        silence: steady time after which a joint state is too old to tell anything [s].
+        joint_state_timeout: steady time after which a joint state is too old to count [s].
         limit: longest steady time until a stopped arm stands [s].
         leads: what was measured of the way to the arm.
     """
@@ -74,16 +73,16 @@ class Stopper:
         port: ArmPort,
         gate: SafetyGate,
         changed: threading.Condition,
-        silence: float,
+        joint_state_timeout: float,
         limit: float,
         leads: Leads | None = None,
     ) -> None:
         """Keep the parts."""
         self._port, self._gate, self._changed = port, gate, changed
-        self._silence, self._limit = silence, limit
+        self._joint_state_timeout, self._limit = joint_state_timeout, limit
         self.leads = leads or Leads(RATE)
         self.rests_at: Array | None = None
-        """Where the arm was told to come to rest, if that is known [rad]."""
+        """Position where the arm comes to rest as commanded, if that is known [rad]."""
         self._prepared: PreparedStops | None = None
         self._fired: _Sent | None = None
         self._stopping = self._taken = False
@@ -157,7 +156,7 @@ class Stopper:
 
         That is its first 0.4 s at most, in which it goes over from rest into a slow move.
         """
-        deadline = time.monotonic() + UNKNOWN
+        deadline = time.monotonic() + MAX_JOIN_TIME
         while (left := running.known_from - running.elapsed(self._port.now)) > 0.0:
             if time.monotonic() > deadline or self._port.now < running.start:
                 return  # another clock, or a slow one
@@ -167,12 +166,12 @@ class Stopper:
     def _hold(self, name: str, pending: str, running: Running | None, off_path: bool) -> bool:
         """Hold, more gently each time; tell whether the arm was seen to stand."""
         deadline = time.monotonic() + self._limit
-        for attempt in range(HOLDS):
+        for attempt in range(MAX_HOLDS):
             label = self._port.label(f"{name}/hold")
             asked = self._port.now
-            first = running if attempt == 0 else None  # afterwards nobody knows the command
+            first = running if attempt == 0 else None  # afterwards the command is unknown
             end = asked + ns_from_seconds(self._send_hold(label, attempt, first, off_path))
-            last = attempt == HOLDS - 1
+            last = attempt == MAX_HOLDS - 1
             if last:
                 end = asked  # what refuses all of them stops by itself, or does not
             seen = self._stands_after(end, "" if last else label, deadline, pending)
@@ -269,7 +268,7 @@ class Stopper:
         return max(self._port.pace, 1.0)
 
     def _followed(self, running: Running, tolerance: float) -> Running | None:
-        """Return the motion if the arm is where it wants it; an old state says nothing."""
+        """Return the motion if the arm is where it wants it; an old state does not count."""
         state = self._port.state
         if state is None or self._too_old(state):
             return running
@@ -282,7 +281,7 @@ class Stopper:
         A motion that is still ``pending`` may begin at any moment: standing means nothing yet.
         """
         since: int | None = None
-        told = time.monotonic() + TOLD
+        reported_by = time.monotonic() + REFUSAL_TIMEOUT
         while time.monotonic() < deadline:
             with self._changed:
                 self._changed.wait(0.05)
@@ -291,8 +290,8 @@ class Stopper:
             if state is None or self._too_old(state):
                 if refused:
                     return None
-                if time.monotonic() > told:
-                    return False  # nobody is left who could say that it stands
+                if time.monotonic() > reported_by:
+                    return False  # nothing is left that could report that it stands
                 continue
             over = not pending or self._port.status(pending, *ENDS) is not None
             # What was refused has no end to wait for; an arm may have braked by itself.
@@ -300,15 +299,15 @@ class Stopper:
                 since = None
             elif since is None:
                 since = state.ns
-            elif state.ns - since >= (STANDING_UNTOLD if refused else STANDING):
+            elif state.ns - since >= (STANDING_REFUSED if refused else STANDING):
                 return True
-            late = state.ns > ns + ns_from_seconds(LATE)
+            late = state.ns > ns + ns_from_seconds(MAX_STOP_DELAY)
             if label and (refused or late) and not state.stands:
                 return None
         return False
 
     def _too_old(self, state: ArmState) -> bool:
-        return state.age > self._silence
+        return state.age > self._joint_state_timeout
 
 
 def _stamp(running: Running, new: CarriedTrajectory) -> int:

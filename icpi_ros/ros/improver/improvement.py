@@ -1,4 +1,4 @@
-"""One Improve goal: drives a :class:`icpi_ros.runs.run.Run` through the graph."""
+"""One Improve goal: a :class:`icpi_ros.runs.run.Run` through the graph."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ State = Improve.Feedback
 
 @dataclass(frozen=True)
 class Setup:
-    """What runs of this node share; ``dataset``, ``store`` None = the shipped, the default one."""
+    """Set-up of all runs of a node; ``dataset``, ``store`` None = the shipped, the default one."""
 
     task: Task
     improver: str
@@ -54,9 +54,9 @@ class Setup:
     max_step: float = 1.0
     """Largest step of theta between trials, a share of each parameter's range."""
     why_not: FeasibilityCheck = anything
-    """Says which thetas the arm cannot execute."""
+    """Returns why the arm cannot execute a theta."""
     execution: Execution = field(default_factory=Execution)
-    """How the graph executes trials, as far as this node was told."""
+    """Execution of trials by the graph, as far as this node knows it."""
     mix: bool = False
     """Examples of another arm are meant."""
     fallback: bool = False
@@ -65,7 +65,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Listener:
-    """Whom a run tells: every feedback, every finished trial, every proposal, every log line."""
+    """Callbacks of a run: every feedback, every finished trial, every proposal, every log line."""
 
     feedback: Callable[[int, Run, int, Trial | None], None]
     finished: Callable[[Run, Trial], None]
@@ -74,14 +74,14 @@ class Listener:
 
 
 class ImprovementJob:
-    """See the module; a :class:`icpi_ros.ros.base.serving.Job`."""
+    """Work on one Improve goal; a :class:`icpi_ros.ros.base.serving.Job`."""
 
     def __init__(
-        self, setup: Setup, handle: ServerGoalHandle, motions: MotionClient, tell: Listener
+        self, setup: Setup, handle: ServerGoalHandle, motions: MotionClient, listener: Listener
     ) -> None:
         """Prepare; nothing is stored yet."""
         self.handle = handle
-        self._setup, self._motions, self._tell = setup, motions, tell
+        self._setup, self._motions, self._listener = setup, motions, listener
         self._goal = handle.request
         self._run: Run | None = None
         self._cancelled = False
@@ -99,7 +99,7 @@ class ImprovementJob:
             with TrialStore(self._setup.store) as store:
                 self._run = self._open(store)
                 self._run.why_not = self._setup.why_not
-                self._say_where(self._run)
+                self._log_begin(self._run)
                 try:
                     code, message = self._loop(self._run)
                 finally:
@@ -107,7 +107,7 @@ class ImprovementJob:
         except IcpiError as exc:
             code, message = error_code(exc), str(exc)
         if message:
-            self._tell.log(message)
+            self._listener.log(message)
         return self._result(code, message)
 
     def _open(self, store: TrialStore) -> Run:
@@ -155,29 +155,33 @@ class ImprovementJob:
         if not self._setup.fallback:
             require_model(improver, options)
 
-    def _say_where(self, run: Run) -> None:
+    def _log_begin(self, run: Run) -> None:
         if run.resumed_from is None:
-            self._tell.log(f"run {run.run_id} begins: {run.task.name} with {run.config.improver}")
+            self._listener.log(
+                f"run {run.run_id} begins: {run.task.name} with {run.config.improver}"
+            )
             if run.config.dataset_arm:
-                self._tell.log(f"its data set is of arm {run.config.dataset_arm}, as mix allows")
+                self._listener.log(
+                    f"its data set is of arm {run.config.dataset_arm}, as mix allows"
+                )
         else:
-            self._tell.log(f"run {run.run_id} continues from trial {run.resumed_from}")
+            self._listener.log(f"run {run.run_id} continues from trial {run.resumed_from}")
         if run.remark:
-            self._tell.log(run.remark)
+            self._listener.log(run.remark)
 
     def _loop(self, run: Run) -> tuple[int, str]:
         while not run.finished:
             number = len(run.history)
             if self._cancelled:
                 return self._cancel(run)
-            self._tell.feedback(State.PROPOSING, run, number, None)
+            self._listener.feedback(State.PROPOSING, run, number, None)
             try:
                 trial = run.ask()
             except BudgetSpent as exc:
-                self._tell.log(f"run {run.run_id} ends: {exc}")
+                self._listener.log(f"run {run.run_id} ends: {exc}")
                 break
-            self._tell.proposed(run, trial)
-            self._tell.feedback(State.EXECUTING, run, trial.number, None)
+            self._listener.proposed(run, trial)
+            self._listener.feedback(State.EXECUTING, run, trial.number, None)
             try:
                 self._attempt(run, trial)
             except ExecutionCancelled as exc:
@@ -198,7 +202,7 @@ class ImprovementJob:
         proposal = proposal_msg(run.task, trial)
 
         def changed(theta: Array, by: str) -> None:
-            self._tell.proposed(run, run.change(theta, by))
+            self._listener.proposed(run, run.change(theta, by))
 
         trajectory, moving = self._motions.execute(trial_id, proposal, changed, run.followed)
         self._publish(run, run.tell(trajectory, moving=moving))
@@ -206,7 +210,7 @@ class ImprovementJob:
     def _unobserved(self, run: Run, trial: Trial, reason: str) -> bool:
         again = run.unobserved(reason)
         what = "it is tried once more" if again else "the run ends"
-        self._tell.log(f"trial {trial.number} was not observed ({reason}): {what}")
+        self._listener.log(f"trial {trial.number} was not observed ({reason}): {what}")
         return again
 
     def _cancel(self, run: Run, reason: str = "cancelled by the client") -> tuple[int, str]:
@@ -215,8 +219,8 @@ class ImprovementJob:
 
     def _publish(self, run: Run, trial: Trial | None) -> None:
         if trial is not None:
-            self._tell.finished(run, trial)
-            self._tell.feedback(State.FINISHED_TRIAL, run, trial.number + 1, trial)
+            self._listener.finished(run, trial)
+            self._listener.feedback(State.FINISHED_TRIAL, run, trial.number + 1, trial)
 
     def _result(self, code: int, message: str) -> Any:
         result = result_msg(code, message)

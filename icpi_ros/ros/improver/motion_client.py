@@ -35,14 +35,14 @@ class Deadlines:
 
 
 class MotionClient:
-    """Executes one theta at a time; callbacks write, the worker thread waits."""
+    """Client that executes one theta at a time; callbacks write, the worker thread waits."""
 
     def __init__(self, node: Node, task: Task, deadlines: Deadlines) -> None:
         """Open the action client and the trajectory subscription."""
         self._task, self._deadlines = task, deadlines
         self._changed = threading.Condition()
         self._cancelled = threading.Event()
-        self._heard = 0.0
+        self._last_sign = 0.0
         self._paths: deque[ObjectTrajectoryMsg] = deque(maxlen=8)
         self._client = SafeActionClient(node, ExecuteMotion, EXECUTE_MOTION)
         node.create_subscription(ObjectTrajectoryMsg, OBJECT_TRAJECTORY, self._on_path, qos.EVENT)
@@ -68,9 +68,9 @@ class MotionClient:
         Args:
             trial_id: no other attempt has it.
             proposal: with the theta to execute.
-            on_change: told what was executed instead, and by whose decision, before anything is
-                raised or returned.
-            on_tracking: told how the arm followed its last command, likewise.
+            on_change: called with what was executed instead, and whose decision it was, before
+                anything is raised or returned.
+            on_tracking: called with how the arm followed its last command, likewise.
 
         Raises:
             ExecutionCancelled: cancelled from here or there, or rejected by a person; the arm
@@ -105,7 +105,7 @@ class MotionClient:
         )
         if self._cancelled.is_set():
             raise ExecutionCancelled("cancelled by the client")
-        self._heard = time.monotonic()
+        self._last_sign = time.monotonic()
         handle = self._await(self._client.send(goal, self._on_feedback), None)
         if not handle.accepted:
             raise ExecutionFailed("the executor rejected the goal without a reason")
@@ -118,7 +118,7 @@ class MotionClient:
             if self._cancelled.is_set() and handle is not None and not asked:
                 self._client.cancel(handle)
                 asked = True
-            if time.monotonic() - self._heard > self._deadlines.heartbeat:
+            if time.monotonic() - self._last_sign > self._deadlines.heartbeat:
                 self._abandon(future, handle)
                 raise ExecutionFailed(
                     f"the executor gave no sign of life for {self._deadlines.heartbeat:g} s: "
@@ -129,7 +129,7 @@ class MotionClient:
         return future.result()
 
     def _abandon(self, future: Any, handle: Any) -> None:
-        """Ask a silent executor to cancel, now or when it accepts: nothing moves unattended."""
+        """Cancel at an executor that does not answer, now or when it accepts."""
         if handle is not None:
             self._client.cancel(handle)
         else:
@@ -161,7 +161,7 @@ class MotionClient:
                 self._changed.wait(0.01)
 
     def _on_feedback(self, msg: Any) -> None:
-        self._heard = time.monotonic()
+        self._last_sign = time.monotonic()
 
     def _on_path(self, msg: ObjectTrajectoryMsg) -> None:
         with self._changed:

@@ -1,1 +1,1 @@
-"""Nodes, one file each: what `ros2 run icpi_ros` starts."""
+"""Nodes, one file each, for `ros2 run icpi_ros`."""

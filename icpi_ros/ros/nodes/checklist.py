@@ -11,16 +11,16 @@ from rclpy.clock_type import ClockType
 
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.bringup.checklist import Announcer
-from icpi_ros.ros.executor.checklist_client import reports_of
+from icpi_ros.ros.clients.checklist_client import reports_of
 
 PERIOD = 0.25
 """Steady time between two looks [s]."""
-LATE = 15.0
+REPORT_TIMEOUT = 15.0
 """Steady time after which a node that has not reported is named [s]."""
 
 
 class ChecklistPrinter(IcpiNode):
-    """See the module."""
+    """Node that prints the changes of the checklist."""
 
     def __init__(self) -> None:
         """Subscribe."""
@@ -31,7 +31,7 @@ class ChecklistPrinter(IcpiNode):
 
     def _look(self) -> None:
         now = time.monotonic()
-        complete = self._reports.complete or now - self._begun > LATE
+        complete = self._reports.complete or now - self._begun > REPORT_TIMEOUT
         for line in self._announcer.news(self._reports.checklist(now), complete):
             print(line, flush=True)
 

@@ -20,11 +20,9 @@ from icpi_ros.ros.arm_ports import arm_port, arm_watch
 from icpi_ros.ros.arm_ports.controller_inquiry import ControllerInquiry
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
 from icpi_ros.ros.base import diagnostics
-from icpi_ros.ros.base.action_servers import ActionServers
 from icpi_ros.ros.base.operator_port import OperatorPort
 from icpi_ros.ros.base.parameters import declare
-from icpi_ros.ros.base.serving import OneGoalServer
-from icpi_ros.ros.base.settings import Settings, loosened
+from icpi_ros.ros.base.serving import ActionServers, OneGoalServer
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.base.topics import EXECUTE_MOTION
@@ -32,24 +30,25 @@ from icpi_ros.ros.bringup.checklist import DRY_RUN, TASK
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.motion_job import MotionJob, result_msg
 from icpi_ros.ros.executor.outside_stop import OutsideStop
-from icpi_ros.ros.executor.readiness import Parts, Readiness
+from icpi_ros.ros.executor.readiness import Readiness, ReadinessParts
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.executor.scene_port import ScenePort
 from icpi_ros.ros.executor.trial import Guard, TrialExecution
-from icpi_ros.ros.following.following import Follower
+from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.memory import LastCommand, RunMemory
-from icpi_ros.ros.following.planning import Planner, Rules
-from icpi_ros.ros.following.stop_leads import Leads
+from icpi_ros.ros.following.planning import Planner
+from icpi_ros.ros.following.prepared_stops import Leads
+from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings, loosened
 from icpi_ros.settings.setting import made_of
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 SWITCH = 0.001
-"""Longest time that preparing stops keeps the thread waiting that hears of a request [s]."""
+"""Longest time that preparing stops keeps the thread waiting that receives a request [s]."""
 
 
 class Executor(IcpiNode):
-    """See the module."""
+    """Node that alone moves the arm."""
 
     def __init__(self) -> None:
         """Open the ports and serve."""
@@ -57,7 +56,7 @@ class Executor(IcpiNode):
         values = declare(self, "executor")
         self.task: Task = TASKS.get(values["task"])
         self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
-        self.settings = made_of(Settings, values, fixed=("stop_limit",))
+        self.settings = made_of(ExecutorSettings, values, fixed=("stop_limit",))
         self.changed = threading.Condition()
         self.port = arm_port.make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
@@ -66,12 +65,14 @@ class Executor(IcpiNode):
         self._last = LastCommand()
         limits = self._limits_in_force(str(limits_file) if limits_file else "")
         in_force = InForce(self._limits_lines(limits), loosened(values))
-        self.guard = self._make_guard(made_of(Rules, values), self._make_inquiry(values), in_force)
+        self.guard = self._make_guard(
+            made_of(ExecutorRules, values), self._make_inquiry(values), in_force
+        )
         self._job: MotionJob | None = None
         self._server = OneGoalServer(
             self, ExecuteMotion, EXECUTE_MOTION, self._make_job, result_msg
         )
-        self._loosened = self._told_of(in_force.loosened, bool(values["simulated"]))
+        self._loosened = self._report_loosened(in_force.loosened, bool(values["simulated"]))
         log = self.get_logger()
         for line in in_force.limits:
             log.info(line)
@@ -124,7 +125,7 @@ class Executor(IcpiNode):
             simulated,
         )
         return Readiness(
-            Parts(
+            ReadinessParts(
                 task=self.task,
                 arm=self.arm,
                 gate=self.gate,
@@ -143,7 +144,9 @@ class Executor(IcpiNode):
             )
         )
 
-    def _make_guard(self, rules: Rules, controller: ControllerInquiry, in_force: InForce) -> Guard:
+    def _make_guard(
+        self, rules: ExecutorRules, controller: ControllerInquiry, in_force: InForce
+    ) -> Guard:
         memory = RunMemory()
         planner = Planner(self.task, self.arm, self.gate, rules, memory)
         self._operator = OperatorPort(self, self.changed, self.task.space.validate)
@@ -152,8 +155,8 @@ class Executor(IcpiNode):
         self._servers = ActionServers(self, EXECUTE_MOTION)
         return Guard(rules, memory, planner, approval, controller, self._servers)
 
-    def _told_of(self, lines: Sequence[str], simulated: bool) -> str:
-        """Log what is off or loosened; return what diagnostics say of it, empty = nothing.
+    def _report_loosened(self, lines: Sequence[str], simulated: bool) -> str:
+        """Log what is off or loosened; return the text for the diagnostics, empty = none.
 
         A simulated arm takes no harm: one line of information is enough.
         """
@@ -175,7 +178,7 @@ class Executor(IcpiNode):
 
     def _make_job(self, handle: ServerGoalHandle) -> MotionJob:
         def execution(on_phase: Callable[[int], None]) -> TrialExecution:
-            follower = Follower(
+            follower = MotionFollower(
                 self.arm,
                 self.gate,
                 self.port,

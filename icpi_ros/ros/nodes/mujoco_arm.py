@@ -28,17 +28,16 @@ from icpi_ros.core.errors import IcpiError, Kind, MotionRefused, Refusal, UsageE
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import prefixed
-from icpi_ros.ros.arm_ports.controller_parameters import ControllerParameters
 from icpi_ros.ros.base import convert, diagnostics, qos
-from icpi_ros.ros.base.action_servers import SEND_GOAL
-from icpi_ros.ros.base.pacer import Pacer, Sparing
 from icpi_ros.ros.base.parameters import declare
+from icpi_ros.ros.base.serving import SEND_GOAL
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.base.topics import EXECUTE_MOTION, JOINT_STATES, OBJECT_POSE, RESET_SCENE
 from icpi_ros.ros.sim import arm_faults, camera_port, simulated_controller
 from icpi_ros.ros.sim.camera_port import CameraPort
+from icpi_ros.ros.sim.pacer import Pacer, Sparing
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
-from icpi_ros.ros.sim.simulated_controller import Answer, SimulatedController
+from icpi_ros.ros.sim.simulated_controller import Answer, ControllerParameters, SimulatedController
 from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -56,7 +55,7 @@ INBOX = 16
 
 
 class MujocoArm(IcpiNode):
-    """See the module; one thread simulates, callbacks only hand it commands."""
+    """Node with the simulated arm; one thread simulates, callbacks only hand it commands."""
 
     awaits = True
 
@@ -91,7 +90,9 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
-        self._told = ControllerParameters(self, values["controller_name"], self._arm.joints, values)
+        self._controller_parameters = ControllerParameters(
+            self, values["controller_name"], self._arm.joints, values
+        )
         diagnostics.Diagnostics(self, self._health, lambda: convert.time_msg(self._sim.snapshot.ns))
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
@@ -110,7 +111,7 @@ class MujocoArm(IcpiNode):
     def _open_topics(self, pose: bool) -> None:
         self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK)
         self._joints_out = self.create_publisher(JointState, JOINT_STATES, qos.SENSOR)
-        # Not even created otherwise: whoever listens can tell that no ground truth is there.
+        # Not even created otherwise: a subscriber sees that there is no ground truth.
         self._pose_out = (
             self.create_publisher(PoseStamped, OBJECT_POSE, qos.SENSOR) if pose else None
         )
@@ -129,7 +130,7 @@ class MujocoArm(IcpiNode):
             self._sim.snapshot.active or self._is_watched()
         ):
             time.sleep(0.01)
-        self._told.close()
+        self._controller_parameters.close()
         self._end.set()
         self._wake.set()
         if self._camera is not None:

@@ -1,8 +1,8 @@
-"""Node ``perception``: where the object is, whether it rests, and its path in a trial window.
+"""Node ``perception``: position and rest of the object, and its path in a trial window.
 
 Out: ``object_state``, up to 500 Hz; ``object_trajectory`` when a trial window closes, cut to it,
-with its quality.  When nothing was seen in a window it says so in the log and sends nothing.
-Where positions come from is parameter ``source``, see :mod:`icpi_ros.perception.sources`.
+with its quality.  When nothing was seen in a window it logs that and sends nothing.
+The source of positions is parameter ``source``, see :mod:`icpi_ros.perception.sources`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from rclpy.clock_type import ClockType
 
 from icpi_msgs.msg import ObjectState, ObjectTrajectory, TrialWindow
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.sources import Measurement
-from icpi_ros.perception.window import LONGEST
+from icpi_ros.perception.sources import MAX_WINDOW, Measurement
 from icpi_ros.ros.base import convert, diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.spin import IcpiNode, run
@@ -31,7 +30,7 @@ from icpi_ros.tasks import TASKS
 STATE_PERIOD = 0.002
 """Shortest real time between two object states [s]; a change of rest is sent at once."""
 SENSOR_REMEDY = "start it (`ros2 topic hz` shows what comes); docs/perception.md has what is needed"
-"""What to do about a sensor of which nothing arrives."""
+"""Remedy for a sensor of which nothing arrives."""
 WAIT_FOR_LAST = 2.0
 """Longest steady time to wait for the last sample of a closed window [s]."""
 
@@ -47,7 +46,7 @@ class ClosedWindow:
 
 
 class Perception(IcpiNode):
-    """See the module; single-threaded, callbacks only."""
+    """Node that tracks the object; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
         """Subscribe to the source and to trial windows."""
@@ -82,10 +81,10 @@ class Perception(IcpiNode):
             return
         start, stop = convert.to_ns(msg.start), convert.to_ns(msg.stop)
         length = (stop - start) / SECOND
-        if not 0.0 <= length <= LONGEST:
+        if not 0.0 <= length <= MAX_WINDOW:
             self.get_logger().error(
                 f"trial {msg.trial_id}: its window lasts {length:g} s, must be 0 to "
-                f"{LONGEST:g} s: did a clock jump?"
+                f"{MAX_WINDOW:g} s: did a clock jump?"
             )
             return
         deadline = time.monotonic() + WAIT_FOR_LAST

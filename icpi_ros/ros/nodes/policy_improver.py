@@ -14,9 +14,8 @@ from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_msgs.msg import Trial as TrialMsg
 from icpi_ros.core.types import Trial
 from icpi_ros.core.units import millimetres
-from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.improvers.options import parse_options
-from icpi_ros.improvers.shared import check_shared
 from icpi_ros.learn.dataset.execution import UNKNOWN, Backend, Execution
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.motion.safety import SafetyGate
@@ -38,7 +37,7 @@ from icpi_ros.tasks.feasibility import feasibility_of
 
 
 class PolicyImprover(IcpiNode):
-    """See the module."""
+    """Node that serves Improve."""
 
     def __init__(self) -> None:
         """Open topics, the client of the executor, and serve."""
@@ -83,8 +82,8 @@ class PolicyImprover(IcpiNode):
                 msg.trial = self._trial_msg(run, trial)
             handle.publish_feedback(msg)
 
-        tell = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
-        return ImprovementJob(self._setup, handle, self._motions, tell)
+        listener = Listener(feedback, self._publish_trial, self._publish_proposal, self._log)
+        return ImprovementJob(self._setup, handle, self._motions, listener)
 
     def _publish_trial(self, run: Run, trial: Trial) -> None:
         self._trials.publish(self._trial_msg(run, trial))
@@ -119,7 +118,7 @@ class PolicyImprover(IcpiNode):
 
 
 def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace: str) -> Execution:
-    """Return how this graph executes trials, as far as the parameters say it."""
+    """Return how this graph executes trials, as far as the parameters have it."""
     backend = Backend(values["backend"])
     return Execution.of(
         backend,

@@ -7,49 +7,111 @@ player can make /clock of them.  A disk that is full ends the recording, never t
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rclpy.clock import Clock as RosClock
+from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
+from std_msgs.msg import String
 
 from icpi_ros.bags.formats.definitions import Definition, definition
-from icpi_ros.bags.recording import Limits, Recording, Topic
-from icpi_ros.core.redact import leaked
-from icpi_ros.ros.bags.parameter_snapshot import ParameterSnapshot
+from icpi_ros.bags.recording import RecordedTopic, Recording, RecordingLimits
+from icpi_ros.bags.topics import PARAMETERS
+from icpi_ros.core.redact import jsonable, leaked, redact, watch
 from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED, Recorded, kind_name
 from icpi_ros.ros.base import diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.qos import qos_text
 from icpi_ros.ros.base.spin import IcpiNode, run
 
+PERIOD = 1.0
+"""Time between two looks for nodes that have not been asked [s]."""
+MAX_NODES = 20
+"""Nodes that are asked at most."""
+
+Put = Callable[[str, Any, bytes], None]
+
+
+class ParameterSnapshot:
+    """Every node of the namespace is asked once, as soon as it can be.
+
+    Args:
+        node: that asks.
+        put: takes a topic's name, its type, and a serialised message: JSON with ``node`` and
+            ``parameters``, keys of the environment removed.
+    """
+
+    def __init__(self, node: Node, put: Put) -> None:
+        """Start to look for nodes."""
+        self._node, self._put = node, put
+        self._asked: set[str] = {node.get_name()}
+        node.create_timer(PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _look(self) -> None:
+        here = self._node.get_namespace()
+        for name, namespace in self._node.get_node_names_and_namespaces():
+            if namespace != here or name in self._asked or len(self._asked) > MAX_NODES:
+                continue
+            full = f"{here.rstrip('/')}/{name}"
+            client = self._node.create_client(ListParameters, f"{full}/list_parameters")
+            if not client.service_is_ready():
+                self._node.destroy_client(client)  # asked again at the next look
+                continue
+            self._asked.add(name)
+            client.call_async(ListParameters.Request()).add_done_callback(
+                lambda future, full=full, client=client: self._listed(full, client, future)
+            )
+
+    def _listed(self, full: str, client: Any, future: Any) -> None:
+        self._node.destroy_client(client)
+        names = list(future.result().result.names)
+        values = self._node.create_client(GetParameters, f"{full}/get_parameters")
+        values.call_async(GetParameters.Request(names=names)).add_done_callback(
+            lambda future: self._got(full, names, values, future)
+        )
+
+    def _got(self, full: str, names: list[str], client: Any, future: Any) -> None:
+        self._node.destroy_client(client)
+        found = zip(names, future.result().values, strict=False)
+        parameters = {name: parameter_value_to_python(value) for name, value in found}
+        watch(parameters.get("key_variable"))  # named by a person: no suffix gives it away
+        text = json.dumps(redact(jsonable({"node": full, "parameters": parameters})))
+        self._put(PARAMETERS, String, serialize_message(String(data=text)))
+
+
 MEBI = 2**20
 WATCH_PERIOD = 0.5
+"""Steady time between two counts of those that take motions [s]."""
 QUIET = 0.3
-"""Time without a message after which the graph is taken to be silent [s]."""
+"""Time without a message after which the graph is taken to have ended [s]."""
 DRAIN_LIMIT = 1.5
 """Longest time to wait for that at the end [s]: sensors of others go on for ever."""
 
 
-class Recorder(IcpiNode):
-    """See the module; single-threaded, callbacks only."""
+class RecorderNode(IcpiNode):
+    """Node that records a bag; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
         """Make the bag and subscribe."""
         super().__init__("recorder")
         values = declare(self, "recorder")
-        limits = Limits(
+        limits = RecordingLimits(
             int(values["max_size"] * MEBI),
             values["max_duration"],
             int(values["keep_free"] * MEBI),
         )
         folder = Path(values["folder"] or "bag").expanduser().resolve()
-        self._known: dict[str, Topic] = {}
+        self._known: dict[str, RecordedTopic] = {}
         self._withheld = 0
         self._motions: Subscription | None = None
         definitions = {one.name: _definition(one.kind) for one in (*RECORDED, MOTIONS)}
@@ -58,13 +120,13 @@ class Recorder(IcpiNode):
         for one in RECORDED:
             self._subscribe(one)
         self._snapshot = ParameterSnapshot(self, self._put)
-        steady = RosClock(clock_type=ClockType.STEADY_TIME)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(WATCH_PERIOD, self._watch_motions, clock=steady)
         diagnostics.Diagnostics(self, self._health)
         self.get_logger().info(f"recording to {folder}")
 
     def close(self) -> None:
-        """Take what the ending nodes still said, then end the bag."""
+        """Take the last messages of the ending nodes, then end the bag."""
         deadline, seen, pause = time.monotonic() + DRAIN_LIMIT, -1, threading.Event()
         while seen != self._recording.received and time.monotonic() < deadline:
             seen = self._recording.received
@@ -86,18 +148,20 @@ class Recorder(IcpiNode):
         if topic is None:
             name = self.resolve_topic_name(one.name)
             offered = [p.qos_profile for p in self.get_publishers_info_by_topic(name)]
-            topic = Topic(name, self._definitions[one.name], qos_text(offered, one.profile))
+            topic = RecordedTopic(name, self._definitions[one.name], qos_text(offered, one.profile))
             self._known[one.name] = topic
         self._recording.put(topic, self.get_clock().now().nanoseconds, data)
 
     def _put(self, name: str, kind: Any, data: bytes) -> None:
-        topic = Topic(self.resolve_topic_name(name), _definition(kind), qos_text([], qos.RECORD))
+        topic = RecordedTopic(
+            self.resolve_topic_name(name), _definition(kind), qos_text([], qos.RECORD)
+        )
         self._recording.put(topic, self.get_clock().now().nanoseconds, data)
 
     def _watch_motions(self) -> None:
-        """Listen to motions while somebody takes them.
+        """Listen to motions while another node takes them.
 
-        An executor counts who listens to see whether there is an arm: the recorder is none.
+        An executor counts subscribers to see whether there is an arm: the recorder is none.
         """
         topic = self.resolve_topic_name(MOTIONS.name)  # counting does not remap
         others = self.count_subscribers(topic) - (self._motions is not None)
@@ -128,7 +192,7 @@ def _definition(kind: Any) -> Definition:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node."""
-    return run(Recorder, argv)
+    return run(RecorderNode, argv)
 
 
 if __name__ == "__main__":

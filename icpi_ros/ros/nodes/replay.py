@@ -1,4 +1,4 @@
-"""Node ``replay``: plays a bag into perception, and says what an improver would propose now.
+"""Node ``replay``: plays a bag into perception, and publishes what an improver would propose now.
 
 In: ``object_trajectory`` as perception cuts it from what is played, ``recorded/trials``.  Out:
 the bag's sensors, trial windows and ``/clock``; ``trials`` with error and cost of what is seen
@@ -45,14 +45,14 @@ from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import MAX_BUDGET, find_examples
 from icpi_ros.tasks import TASKS
 
-MOST_WAITING = 64
+MAX_WAITING = 64
 """Paths and trials that may wait for each other, and trials for the improver."""
 
 Key = tuple[str, int]
 
 
 class Replay(IcpiNode):
-    """See the module; improvers are asked in a thread of their own."""
+    """Node that replays a bag; improvers are asked in a thread of their own."""
 
     def __init__(self) -> None:
         """Open the bag and the topics, and begin to play once perception listens."""
@@ -81,7 +81,7 @@ class Replay(IcpiNode):
         self._last: dict[str, int] = {}
         self._paths: OrderedDict[Key, PathMsg] = OrderedDict()
         self._waiting: OrderedDict[Key, TrialMsg] = OrderedDict()
-        self._work: queue.Queue[tuple[TrialMsg, PathMsg]] = queue.Queue(MOST_WAITING)
+        self._work: queue.Queue[tuple[TrialMsg, PathMsg]] = queue.Queue(MAX_WAITING)
         self._seen, self._missed, self._end = 0, 0, threading.Event()
         self._ended = False
         self._trials = self.create_publisher(TrialMsg, TRIALS, qos.RECORD)
@@ -141,9 +141,9 @@ class Replay(IcpiNode):
                 self._work.put_nowait((self._waiting.pop(key), self._paths.pop(key)))
             except queue.Full:
                 self._miss(key, "the improver is too slow")
-        while len(self._waiting) > MOST_WAITING:
+        while len(self._waiting) > MAX_WAITING:
             self._miss(self._waiting.popitem(last=False)[0], "it was not seen")
-        while len(self._paths) > MOST_WAITING:
+        while len(self._paths) > MAX_WAITING:
             self._paths.popitem(last=False)
 
     def _miss(self, key: Key, reason: str) -> None:

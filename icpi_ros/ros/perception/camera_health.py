@@ -1,4 +1,4 @@
-"""What a camera's images were like since the last report, the worst of it in one line; no ROS."""
+"""Health of a camera's images since the last report, the worst of it in one line; no ROS."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections import Counter
 from collections.abc import Callable
 
 from icpi_ros.core.types import SECOND
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejection
 
-MOST_RATE = 300.0
+MAX_RATE = 300.0
 """More images per second than any camera here sends [Hz]: a driver's error, or a bag too fast."""
-MOST_KINDS = 20
+MAX_KINDS = 20
 """Kinds of problems that are counted apart; what a message holds must not fill the memory."""
 MANY = "other problems"
-_NOTABLE = (Rejected.CLOCK, Rejected.FUTURE)
+_NOTABLE = (Rejection.CLOCK, Rejection.FUTURE)
 """Worth a line even where other images were good."""
 
 
 class CameraHealth:
-    """Counts images; single-threaded.
+    """Counts of images and their problems; single-threaded.
 
     Args:
-        log: told every kind of problem once.
+        log: called with every kind of problem once.
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
@@ -35,19 +35,19 @@ class CameraHealth:
 
     def _clear(self) -> None:
         self._problems: Counter[str] = Counter()
-        self._rejected: Counter[Rejected] = Counter()
+        self._rejected: Counter[Rejection] = Counter()
         self._images = 0
 
     def problem(self, text: str) -> None:
         """Count an image (or calibration) that could not be used at all, and why."""
         if text not in self._known:
-            text = text if len(self._known) < MOST_KINDS else MANY
+            text = text if len(self._known) < MAX_KINDS else MANY
             if text not in self._known:
                 self._known.add(text)
                 self._log(text)
         self._problems[text] += 1
 
-    def image(self, stamp: int, rejected: Rejected, now: int | None) -> None:
+    def image(self, stamp: int, rejected: Rejection, now: int | None) -> None:
         """Count an image that was looked at.
 
         Args:
@@ -69,7 +69,7 @@ class CameraHealth:
         """Return what was wrong since the last call (empty = nothing), and values to show."""
         end = time.monotonic()
         length, self._begin = max(end - self._begin, 1e-3), end
-        rate, seen = self._images / length, self._rejected.pop(Rejected.NO, 0)
+        rate, seen = self._images / length, self._rejected.pop(Rejection.NO, 0)
         values = {
             "images per second": f"{rate:.1f}",
             "share seen": f"{seen / self._images:.2f}" if self._images else "-",
@@ -87,6 +87,6 @@ class CameraHealth:
         rejected = self._rejected.total()
         if not found and rejected > seen:  # an arm hides the object now and then
             found.append(f"not seen: {self._rejected.most_common(1)[0][0].value}")
-        if not found and rate > MOST_RATE:
-            found.append(f"{rate:.0f} images per second, at most {MOST_RATE:.0f} expected")
+        if not found and rate > MAX_RATE:
+            found.append(f"{rate:.0f} images per second, at most {MAX_RATE:.0f} expected")
         return "; ".join(found)

@@ -21,10 +21,10 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.perception.drawing import draw
 from icpi_ros.perception.image_source import ImageSource
+from icpi_ros.perception.image_tracker import ImageTracker
 from icpi_ros.perception.images import Frame
-from icpi_ros.perception.pipeline import ImageTracker
 from icpi_ros.perception.sources import Source
-from icpi_ros.perception.tracking import Rejected
+from icpi_ros.perception.tracking_types import Rejection
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.topics import CAMERA_DEBUG, CAMERA_INFO
@@ -35,13 +35,13 @@ from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 
 COUNT_PERIOD = 0.05
-"""How often the publishers of images and camera_info are counted [s]."""
+"""Time between two counts of the publishers of images and camera_info [s]."""
 DEBUG_PERIOD = 0.1
 """Shortest real time between two debug images [s]."""
 
 
 class CameraFeed(Feed):
-    """Feeds a source with images, and watches over the camera."""
+    """Feed of a source with images, with supervision of the camera."""
 
     source: ImageSource
 
@@ -88,7 +88,7 @@ class CameraFeed(Feed):
         except InvalidValue as exc:
             self._health.problem(str(exc))
             return
-        rejected = tracker.look.state.rejected if tracker.look else Rejected.NO
+        rejected = tracker.last_frame.state.rejected if tracker.last_frame else Rejection.NO
         self._health.image(sample.ns, rejected, now)
         if measured is not None:
             self._on_measured(measured)
@@ -101,7 +101,7 @@ class CameraFeed(Feed):
             InvalidValue: images cannot be used now, and why.
         """
         tracker = self.source.ready()
-        if crowded := self._count():  # a message does not tell which camera it is from
+        if crowded := self._count():  # a message does not name its camera
             raise InvalidValue(crowded)
         return tracker
 
@@ -136,12 +136,12 @@ class CameraFeed(Feed):
         if len(self._topics) > 1:  # without a calibration file camera_info is needed
             values[f"camera_info{PER_SECOND}"] = f"{self._info_rate.take(self._infos):.1f}"
         if silent:
-            trouble = self._silence()
+            trouble = self._missing()
         elif self.source.tracker is None:
             trouble = self.source.unready
         return trouble, values
 
-    def _silence(self) -> str:
+    def _missing(self) -> str:
         """Return why no images arrive."""
         topic = self._images.topic_name
         publishers = self._node.get_publishers_info_by_topic(topic)
@@ -153,9 +153,9 @@ class CameraFeed(Feed):
 
 
 class DebugImage:
-    """Topic ``camera/debug``: what perception saw in an image, drawn into it.
+    """Topic ``camera/debug``: an image with the tracking drawn into it.
 
-    Drawn while somebody subscribes, at most 10 times a second: it costs more than tracking.
+    Drawn while there is a subscriber, at most 10 times a second: it costs more than tracking.
     """
 
     def __init__(self, node: Node) -> None:
@@ -166,7 +166,7 @@ class DebugImage:
 
     def offer(self, stamp: int, frame: Frame, tracker: ImageTracker) -> None:
         """Publish what ``tracker`` made of ``frame``, its last one; ``stamp`` in ns."""
-        now, look = time.monotonic(), tracker.look
+        now, look = time.monotonic(), tracker.last_frame
         if (
             look is None
             or now - self._sent < DEBUG_PERIOD

@@ -22,7 +22,7 @@ IMAGE = "sensor_msgs/msg/Image"
 
 
 class Feed(ABC):
-    """Feeds a source with the messages of its topics; single-threaded, callbacks only.
+    """Feed of a source with the messages of its topics; single-threaded, callbacks only.
 
     Attributes:
         source: that is fed.
@@ -73,7 +73,7 @@ def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: On
         node: to subscribe with.
         task: whose object it is.
         values: the node's parameters.
-        on_measured: told every measurement, in their order.
+        on_measured: called with every measurement, in their order.
 
     Raises:
         UsageError: a parameter does not fit.

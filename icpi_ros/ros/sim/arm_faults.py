@@ -1,4 +1,4 @@
-"""Faults that the simulated arm can be told to have, to see what the rest makes of them."""
+"""Faults that the simulated arm can be given, to see what the rest makes of them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def follow_parameters(node: Node, take: Callable[[FaultPlan], None]) -> None:
 
 
 class Faults:
-    """Counts motions from rest and says when the fault is due; used by one thread."""
+    """Count of motions from rest, and the fault that is due; used by one thread."""
 
     def __init__(self, plan: FaultPlan) -> None:
         """Nothing is wrong yet."""
@@ -70,7 +70,7 @@ class Faults:
         self._behind = False
 
     def clear(self) -> None:
-        """Mend what stays broken: silence and the protective stop."""
+        """Mend what stays broken: missing joint states and the protective stop."""
         self.silent = self.protected = False
 
     def begins(self) -> str:
@@ -82,7 +82,7 @@ class Faults:
 
     @property
     def delay(self) -> float:
-        """How late the next motion from rest is taken [steady s]."""
+        """Delay with which the next motion from rest is taken [steady s]."""
         plan = self._plan
         return plan.after if plan.kind == "late" and self._count + 1 == plan.motion else 0.0
 

@@ -27,10 +27,10 @@ from icpi_ros.core.types import Array
 from icpi_ros.perception.camera import Camera
 from icpi_ros.ros.base import qos
 from icpi_ros.ros.base.convert import time_msg
-from icpi_ros.ros.base.pacer import Sparing
 from icpi_ros.ros.base.spin import IcpiNode
 from icpi_ros.ros.base.topics import CAMERA_IMAGE, CAMERA_INFO
 from icpi_ros.ros.perception.images import ImageBuffer, camera_info_msg
+from icpi_ros.ros.sim.pacer import Sparing
 from icpi_ros.sim.camera import SimulatedCamera
 from icpi_ros.sim.camera_settings import NUMBERS, CameraSettings
 from icpi_ros.sim.shutter import Exposure, Shutter
@@ -46,7 +46,7 @@ FREE_PERIOD = 1.0 / 120.0
 """Least real time per image of a free-running simulation [s], less where the camera's own period
 is: who perceives and records must keep pace, on two busy cores too."""
 POLL = 0.1
-"""How often a waiting thread looks whether the node ends [s]."""
+"""Time between two looks of a waiting thread whether the node ends [s]."""
 
 
 def settings_of(values: Mapping[str, Any]) -> CameraSettings:
@@ -63,7 +63,7 @@ def settings_of(values: Mapping[str, Any]) -> CameraSettings:
 
 
 class CameraPort:
-    """Publishes what a camera of the simulation sees; :meth:`see` is for the simulation thread."""
+    """Publisher of a simulated camera's images; :meth:`see` is for the simulation thread."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class CameraPort:
         self._queue: queue.Queue[Exposure] = queue.Queue(WAITING)
         self._end = threading.Event()
         self._sent = self._missed = 0
-        self._told = (0, 0)
+        self._reported = (0, 0)
         self._image_out = node.create_publisher(Image, CAMERA_IMAGE, qos.IMAGE_EVERY)
         self._info_out = node.create_publisher(CameraInfo, CAMERA_INFO, qos.IMAGE)
         opened: Future[Camera] = Future()
@@ -130,8 +130,8 @@ class CameraPort:
     def health(self) -> tuple[str, dict[str, str]]:
         """Return what is wrong since the last call (empty = nothing), and values."""
         sent, missed = self._sent, self._missed
-        new_sent, new_missed = sent - self._told[0], missed - self._told[1]
-        self._told = (sent, missed)
+        new_sent, new_missed = sent - self._reported[0], missed - self._reported[1]
+        self._reported = (sent, missed)
         values = {
             "images published": str(sent),
             "images lost by setting": str(self._shutter.dropped),

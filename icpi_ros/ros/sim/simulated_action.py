@@ -20,12 +20,12 @@ from icpi_ros.sim.controller_orders import Event, MotionState, MotionTolerances,
 
 SHOWN = 50_000_000
 """Time between feedback messages [ns of simulated time]: the controller's default, 20 Hz."""
-ERASED = -1.0
+NO_TOLERANCE = -1.0
 """Tolerance of a goal that means "none", whatever the default is."""
 
 
 class SimulatedAction:
-    """Serves goals: rejects, preempts, cancels and ends them as ros2_control does.
+    """Server of goals that rejects, preempts, cancels and ends them as ros2_control does.
 
     Args:
         node: whose executor serves.
@@ -82,7 +82,7 @@ class SimulatedAction:
         if now.ns - self._shown < SHOWN:
             return
         self._shown = now.ns
-        # A real controller looks at its goal as often, and tells its end only then.
+        # A real controller looks at its goal as often, and reports its end only then.
         for label in list(self._reached):
             event = self._reached.pop(label)
             if label in self._ends:
@@ -177,6 +177,6 @@ def _tolerance(value: float) -> float:
     Raises:
         ValueError: it is negative, and not the one that erases a default.
     """
-    if value < 0.0 and value != ERASED:
+    if value < 0.0 and value != NO_TOLERANCE:
         raise ValueError(f"{value:g} is negative")
     return max(value, 0.0)

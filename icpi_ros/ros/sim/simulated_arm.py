@@ -1,7 +1,7 @@
 """The simulated arm and its controller without ROS: takes motions, advances by ticks.
 
 A tick is one sensor period of the task.  Motions and resets take effect at tick boundaries only,
-so that the samples of the object fall on the same grid after the start of a stroke as in a
+so that the samples of the object fall on the same grid after the start of a strike as in a
 rollout.  The controller (:mod:`icpi_ros.sim.trajectory_controller`) updates at every step of the
 simulation; its command is for one step later, and that is when the servos get it.  So a motion
 that starts where the arm is held is commanded exactly as in-process rollouts command it.
@@ -94,7 +94,7 @@ class SimulatedArm:
         self._see(0, world.data.qpos)
 
     def start(self, order: Order) -> tuple[Event, ...]:
-        """Take a motion at the present tick; say what it replaced.
+        """Take a motion at the present tick; return the events of what it replaced.
 
         Raises:
             MotionRefused: the controller rejects it.

@@ -1,21 +1,27 @@
 """The simulated arm's controller as others see it: ros2_control's topic, action and rejections.
 
-Documented extra, which no real controller has: the topic ``status`` tells what became of each
+Documented extra, which no real controller has: the topic ``status`` has the status of each
 motion, its exact start and the reason of a rejection (parameter ``controller_status``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
 from icpi_ros.core.errors import IcpiError, Kind, MotionRefused, Refusal
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import action_port
+from icpi_ros.ros.arm_ports import controller_facts as facts
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.spin import IcpiNode
@@ -44,7 +50,7 @@ Answer = Callable[[str], None]
 
 
 class SimulatedController:
-    """Callbacks hand orders to ``take``; the simulation reports events.
+    """Topic, action and status of the simulated controller: orders in, events out.
 
     Args:
         node: whose executor serves.
@@ -109,7 +115,7 @@ class SimulatedController:
             answered(str(exc))
 
     def report(self, event: Event, steady: float) -> None:
-        """Tell what became of a motion, at ``steady`` [s] of this machine's steady clock."""
+        """Report the status of a motion, at ``steady`` [s] of this machine's steady clock."""
         if self._status is not None:
             status = MotionStatus(
                 event.label, event.state, event.ns, event.reason, steady, event.taken_ns
@@ -133,3 +139,64 @@ class SimulatedController:
 
     def _on_trajectory(self, msg: JointTrajectoryMsg) -> None:
         self.order(msg, None, lambda reason: None)
+
+
+DEFAULTS: Mapping[str, Any] = {
+    facts.COMMAND_INTERFACES: ["position"],
+    facts.STATE_INTERFACES: ["position", "velocity"],
+    facts.FROM_DESIRED: False,
+    facts.METHOD: "splines",
+    facts.NONZERO_END: False,
+    facts.SCALING: 1.0,
+    facts.RATE: 0,
+    facts.GOAL_TIME: 0.0,
+    facts.STOPPED: 0.01,
+}
+"""Those of ros2_control's controller; what mujoco_arm has a parameter for is reported as it is."""
+EACH: Mapping[str, float] = {"trajectory": 0.0, "goal": 0.0}
+CLOSE_LIMIT = 1.0
+"""Longest time until the node is gone [s]."""
+
+
+class ControllerParameters:
+    """A node with the controller's parameters, in a thread of its own: the arm waits for nothing.
+
+    Args:
+        node: that simulates the arm.
+        controller: name of the controller, relative to that node's namespace unless absolute.
+        joints: of the arm.
+        values: the simulating node's parameters by name.
+    """
+
+    def __init__(
+        self, node: Node, controller: str, joints: Sequence[str], values: Mapping[str, Any]
+    ) -> None:
+        """Serve them."""
+        namespace, _, name = node.resolve_topic_name(controller).rpartition("/")
+        # Without the process's own arguments: `ros2 launch` renames all its nodes.
+        self._node = Node(
+            name,
+            namespace=namespace or "/",
+            context=node.context,
+            use_global_arguments=False,
+            enable_rosout=False,
+        )
+        own = {key: values.get(key, default) for key, default in DEFAULTS.items()}
+        each = {facts.constraint(j, kind): value for j in joints for kind, value in EACH.items()}
+        fixed = ParameterDescriptor(read_only=True)
+        for key, value in {facts.JOINTS: list(joints), **own, **each}.items():
+            self._node.declare_parameter(key, value, fixed)
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def close(self) -> None:
+        """End the node."""
+        self._executor.shutdown(CLOSE_LIMIT)
+        self._thread.join(CLOSE_LIMIT)
+        self._node.destroy_node()

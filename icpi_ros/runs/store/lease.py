@@ -22,7 +22,7 @@ class Lease:
         """Take the lease at once.
 
         Raises:
-            RunInUse: somebody else holds it; the message names the process.
+            RunInUse: another process holds it; the message names it.
             StoreError: the lock file cannot be made.
         """
         self.path = store.with_name(f"{store.name}-lease-{run_id}")

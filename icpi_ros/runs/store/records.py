@@ -1,4 +1,4 @@
-"""Stored runs as values: what a run is, how it stands, one line of a list."""
+"""Stored runs as values: configuration, record, one line of a list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class UnknownRun(UsageError):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that says what a run is; a stored run is resumed from it.
+    """Configuration of a run; a stored run is resumed from it.
 
     Attributes:
         task: name of the task.
@@ -79,8 +79,9 @@ class RunRecord:
     """A stored run: its id, UTC time of creation (ISO 8601), configuration and end.
 
     ``state`` is ``open`` (under way, or its process died), ``finished``, ``failed`` or
-    ``cancelled``; ``note`` says why in one line.  ``execution`` is how it began, ``mixed`` which
-    arms or backends were mixed on purpose (empty = none), ``may_mix`` that the next resume may.
+    ``cancelled``; ``note`` is the reason in one line.  ``execution`` is that of its beginning,
+    ``mixed`` names arms or backends mixed on purpose (empty = none), ``may_mix`` allows the next
+    resume to mix.
     """
 
     run_id: str
@@ -119,7 +120,7 @@ def new_id(task: str, taken: Callable[[str], bool]) -> str:
 
     Args:
         task: name of the task.
-        taken: tells whether an id is in use.
+        taken: whether an id is in use.
 
     Raises:
         StoreError: too many runs were made within this second.

@@ -86,7 +86,7 @@ UPGRADES = {
         "ALTER TABLE trials ADD COLUMN execution TEXT NOT NULL DEFAULT '{}'",
     ),
 }
-"""What makes a file of the version before into one of each version; nothing stored is changed."""
+"""Statements that bring a file of the version before to each version; stored values stay."""
 
 
 def to_json(value: object) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from icpi_ros.core.errors import StoreError
 from icpi_ros.core.redact import watch
 from icpi_ros.core.types import Array, Proposal, Trial, TrialOrigin, TrialStatus
-from icpi_ros.learn.dataset.execution import NOT_TOLD, Execution, execution_from_json
+from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution, execution_from_json
 from icpi_ros.runs.store.database import Database
 from icpi_ros.runs.store.lease import Lease, RunInUse
 from icpi_ros.runs.store.records import (
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def default_path() -> Path:
-    """Return where trials are stored unless the user says otherwise.
+    """Return the default path of the trial store.
 
     ``$ICPI_STORE``, else ``$XDG_DATA_HOME/icpi/trials.sqlite``, else
     ``~/.local/share/icpi/trials.sqlite`` (XDG base directory specification: a relative
@@ -87,7 +87,7 @@ class TrialStore:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def create_run(self, config: RunConfig, execution: Execution = NOT_TOLD) -> str:
+    def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
         """Store a new run and how it is executed, take its lease and return its id.
 
         Raises:
@@ -161,7 +161,7 @@ class TrialStore:
             ]
 
     def set_state(self, run_id: str, state: str, note: str = "") -> None:
-        """Say how a run stands: ``open``, ``finished``, ``failed`` or ``cancelled``, and why."""
+        """Write ``open``, ``finished``, ``failed`` or ``cancelled``, and the reason."""
         self.lease(run_id)
         with self._database.transaction("store the end of the run") as db:
             db.execute(
@@ -169,7 +169,7 @@ class TrialStore:
             )
 
     def allow_mix(self, run_id: str, allowed: bool) -> None:
-        """Say whether the next resume may mix arms or backends; only for that one.
+        """Allow or forbid the next resume, and only that one, to mix arms or backends.
 
         Raises:
             RunInUse: another process writes this run.
@@ -207,7 +207,7 @@ class TrialStore:
         theta: Array,
         proposal: Proposal,
         projected: bool,
-        execution: Execution = NOT_TOLD,
+        execution: Execution = UNKNOWN_EXECUTION,
     ) -> int:
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
@@ -263,7 +263,7 @@ class TrialStore:
         return found if all_attempts else list({t.number: t for t in found}.values())
 
     def executions(self, run_id: str) -> list[Execution]:
-        """Return how each attempt was executed, in the order of all attempts in :meth:`trials`.
+        """Return the way of execution of each attempt, in the order of :meth:`trials`.
 
         Raises:
             StoreError: the file is damaged.
@@ -308,7 +308,7 @@ class TrialStore:
                 self._leases[run_id] = Lease(self.path, run_id)
 
     def holds(self, run_id: str) -> bool:
-        """Tell whether this store has the lease of a run."""
+        """Return whether this store has the lease of a run."""
         with self._lock:
             return run_id in self._leases
 
@@ -341,7 +341,7 @@ class TrialStore:
     # --- inside -----------------------------------------------------------------------------
 
     def _origins(self, run_id: str) -> Callable[[str], TrialOrigin]:
-        """Return what makes a trial's provenance of its stored way of execution.
+        """Return a function from a stored way of execution to a trial's provenance.
 
         Trials of a run whose configuration is damaged can be read all the same.
         """
@@ -352,11 +352,11 @@ class TrialStore:
         return lambda text: origin_of(run_id, config, self._readable(run_id, text))
 
     def _readable(self, run_id: str, text: str) -> Execution:
-        """Return how a run was executed; unknown where that is damaged: others are listed too."""
+        """Return a way of execution; unknown where it is damaged: other runs are listed too."""
         try:
             return self._execution(run_id, text)
         except StoreError:
-            return NOT_TOLD
+            return UNKNOWN_EXECUTION
 
     def _execution(self, run_id: str, text: str) -> Execution:
         try:

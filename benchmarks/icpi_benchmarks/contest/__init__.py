@@ -1,0 +1,1 @@
+"""Improvers against each other: plan, conditions, entrants, cells, and the run."""

@@ -1,0 +1,135 @@
+"""Who takes part in a benchmark: improvers by name, with options, and the oracles."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from icpi_benchmarks.contest.oracles import ORACLES
+from icpi_ros.core.errors import IcpiError, InvalidValue, UnknownName
+from icpi_ros.core.registry import REMEDY
+from icpi_ros.core.types import Array
+from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.options import options_of, parse_option
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.robots.base import Arm
+from icpi_ros.tasks.base import Task
+
+_OPTION = re.compile(r":(?=[a-z_]+=)")
+"""Where an option begins; the colon of a URL is none."""
+
+
+TRANSPORT = frozenset(
+    {"base_url", "cassette", "cassette_mode", "deadline", "key_variable", "models"}
+    | {"max_calls", "max_money", "max_seconds", "max_tokens"}
+)
+"""Options that say how and for how long a model is asked, not what."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One improver with its options.
+
+    Attributes:
+        label: as written by the user, ``NAME[:KEY=VALUE...]``; its name in results.
+        kind: class of the improver.
+        options: see :attr:`Context.options`.
+        informed: True for an oracle, which is told task, arm and hidden physics.
+    """
+
+    label: str
+    kind: type[Any]
+    options: Mapping[str, Any]
+    informed: bool = False
+
+    @property
+    def stream(self) -> str:
+        """The label without what cannot change an answer: names its random numbers.
+
+        So a benchmark draws the same ones wherever its cassette lies.
+        """
+        name, *parts = _OPTION.split(self.label)
+        kept = [part for part in parts if part.partition("=")[0] not in TRANSPORT]
+        return ":".join([name, *kept])
+
+    def takes(self, option: str) -> bool:
+        """Whether a condition can set ``option``: it has it and does not set it itself."""
+        return option in options_of(self.kind.Options) and option not in self.options
+
+    def under(self, options: Mapping[str, Any]) -> Entrant:
+        """Return it under a condition's ``options``: those that it takes."""
+        shared = {key: value for key, value in options.items() if self.takes(key)}
+        return replace(self, options=shared | dict(self.options))
+
+    def build(
+        self, task: Task, arm: Arm, goal: Array, physics: Array, dataset: Dataset
+    ) -> Improver:
+        """Return a new improver for one instance.
+
+        Raises:
+            UsageError: it refuses its options or the data set.
+        """
+        context = Context(task.space, goal, task.cost_mask, dataset, dict(self.options))
+        extra = (task, arm, physics) if self.informed else ()
+        improver: Improver = self.kind(context, *extra)
+        return improver
+
+
+def entrants(labels: Sequence[str]) -> list[Entrant]:
+    """Return the improvers that ``labels`` name.
+
+    Raises:
+        UnknownName: no such improver or oracle.
+        InvalidValue: none, or one or an option of one given twice.
+    """
+    if not labels:
+        raise InvalidValue("a benchmark needs at least one improver")
+    for label in labels:
+        if labels.count(label) > 1:
+            name = label.split(":")[0]  # an option may hold a key
+            raise InvalidValue(f"improver {name!r} is given more than once")
+    return [_entrant(label) for label in labels]
+
+
+def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``labels`` that do not take a condition's ``option``.
+
+    Who is not known here, as in results of another version, is left out.
+    """
+    found = []
+    for label in labels:
+        with contextlib.suppress(IcpiError):
+            if not _entrant(label).takes(option):
+                found.append(label)
+    return tuple(found)
+
+
+def _entrant(label: str) -> Entrant:
+    name, *parts = _OPTION.split(label)
+    keys = [part.partition("=")[0] for part in parts]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InvalidValue(f"improver {name!r}: option {key!r} is given more than once")
+    options = dict(map(parse_option, parts))
+    if name in IMPROVERS:
+        return Entrant(label, IMPROVERS.get(name), options)
+    if name in ORACLES:
+        return Entrant(label, ORACLES.get(name), options, informed=True)
+    raise UnknownName("improver", name, [*IMPROVERS, *ORACLES], REMEDY)
+
+
+def option_text(key: str, value: str) -> str:
+    """Return an option as it is written in a label, so that it is read back as this text.
+
+    Raises:
+        InvalidValue: the text holds what would begin another option.
+    """
+    written = f"{key}={value}"
+    if len(_OPTION.split(written)) > 1:
+        raise InvalidValue(f"{key} must not hold ':', a word in small letters, and '=' in a row")
+    return written if parse_option(written)[1] == value else f"{key}={json.dumps(value)}"

@@ -1,0 +1,315 @@
+"""One instance of a benchmark: all improvers, trial by trial, under the same circumstances.
+
+All take their trial n before any takes trial n + 1, so that the thetas of one trial are simulated
+together.  What one improver does changes nothing for the others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.contest.deadline import Deadline, TookTooLong, build_limit, still_busy
+from icpi_benchmarks.contest.entrants import Entrant
+from icpi_benchmarks.instances import Instance, proposal_rng
+from icpi_benchmarks.simulator import Simulate
+from icpi_ros.core.errors import Kind, ObservationMissing, Refusal
+from icpi_ros.core.redact import redact_text
+from icpi_ros.core.types import Array, ObjectTrajectory, Outcome, Proposal, Trial
+from icpi_ros.improvers.base import Improver
+from icpi_ros.learn.dataset.dataset import Dataset, freeze
+from icpi_ros.robots.base import Arm
+from icpi_ros.runs.proposals import FIRST
+from icpi_ros.runs.run import Run
+from icpi_ros.runs.trial_tables import trial_json
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.feasibility import FeasibilityCheck
+from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
+
+Row = dict[str, Any]
+_TRIAL_KEYS = (
+    *("provenance", "fallback_reason", "predicted_cost", "predicted_std", "spent"),
+    *("projected", "theta"),
+)
+_ROW_KEYS = ("trial", "cost", "best_cost", "seconds", *_TRIAL_KEYS[:2], "failure", *_TRIAL_KEYS[2:])
+_NOTHING: Row = dict.fromkeys(_ROW_KEYS) | {"fallback_reason": "", "projected": False}
+"""Row of an improver that gave no theta, in the order of all rows."""
+
+
+@dataclass(frozen=True)
+class ContestRules:
+    """What holds for every instance.
+
+    Attributes:
+        seed: of instances, proposals and noise.
+        trials: per improver, the common first attempt included.
+        time_limit: of one proposal [s]; building has its own, more generous one.
+    """
+
+    seed: int
+    trials: int
+    time_limit: float
+
+
+@dataclass(frozen=True)
+class _Result:
+    """An executed trial: the error that the improver sees, and what it truly cost [m]."""
+
+    error: Array
+    cost: float
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of asking an improver: a trial under way, or none because of ``failure``."""
+
+    trial: Trial | None = None
+    seconds: float = 0.0
+    failure: str | None = None
+
+
+class SharedRollouts:
+    """Executes thetas under the physics of one instance, each theta once, and observes them."""
+
+    def __init__(
+        self, task: Task, instance: Instance, noise: float, seed: int, simulate: Simulate
+    ) -> None:
+        """Remember the circumstances; ``noise`` is the sensor's standard deviation [m]."""
+        self._task, self._instance, self._simulate = task, instance, simulate
+        self._observation, self._seed = Observation(noise), seed
+        self._paths: dict[bytes, ObjectTrajectory | Refusal] = {}
+
+    @property
+    def simulated(self) -> int:
+        """Number of rollouts so far."""
+        return len(self._paths)
+
+    def execute(self, thetas: Sequence[Array], trial: int) -> list[_Result | Refusal]:
+        """Return a result for each ``(d,)`` theta, or why there is none."""
+        new = {theta.tobytes(): theta for theta in thetas if theta.tobytes() not in self._paths}
+        if new:
+            paths = self._simulate(np.array(list(new.values())))
+            self._paths.update(zip(new, paths, strict=True))
+        return [self._result(theta, trial) for theta in thetas]
+
+    def _result(self, theta: Array, trial: int) -> _Result | Refusal:
+        path = self._paths[theta.tobytes()]
+        if isinstance(path, Refusal):
+            return path
+        task, goal = self._task, self._instance.goal
+        rng = np.random.default_rng([self._seed, self._instance.number, trial, OBSERVE_STREAM])
+        try:
+            error = task.error(path, goal)
+            cost, seen_path = task.cost(error), observe(path, self._observation, rng)
+            if seen_path is not path:
+                error = task.error(seen_path, goal)
+        except ObservationMissing as exc:
+            return exc.refusal
+        if not np.isfinite(cost):
+            return Refusal(f"the cost is {cost}", Kind.NOT_FINITE, "cost")
+        return _Result(error, cost)
+
+
+class _Player:
+    """One improver in one instance: the source of proposals of its run."""
+
+    def __init__(
+        self,
+        entrant: Entrant,
+        build: Callable[[], Improver],
+        rules: ContestRules,
+        run: Callable[..., Run],
+        out: str = "",
+    ) -> None:
+        self.label, self.stream = entrant.label, entrant.stream
+        self.rows: list[Row] = []
+        self._build, self._deadline = build, Deadline(rules.time_limit, entrant.label)
+        self._improver: Improver | None = None
+        self._run = run(improver=entrant.label, proposals=self)
+        self._proposal: Proposal | None = None
+        self._best_cost: float | None = None
+        self._out = out
+
+    def propose(
+        self, history: Sequence[Outcome], number: int, why_not: FeasibilityCheck
+    ) -> Proposal:
+        """Return what was answered already: the run is not asked before."""
+        assert self._proposal is not None
+        return self._proposal
+
+    def begin(self, proposal: Proposal, seconds: float = 0.0) -> _Attempt:
+        """Begin the next trial with a proposal, as far as it is inside the space."""
+        self._proposal = proposal
+        # What was predicted of a theta that was moved back is judged, too.
+        return _Attempt(replace(self._run.ask(), proposal=proposal), seconds)
+
+    def attempt(self, trial: int, rng: np.random.Generator) -> _Attempt:
+        """Ask for the next theta; whatever the improver does, there is an answer."""
+        if not self._run.history:
+            return _Attempt(failure="not asked: the first attempt failed")
+        if self._out:
+            return _Attempt(failure=_one_line(f"not asked again: {self._out}"))
+        begin = time.perf_counter()
+        try:
+            return self.begin(*self._answer(rng))
+        except TookTooLong as exc:
+            self._out = f"trial {trial} {exc}"
+            reason = str(exc)
+        except (Exception, SystemExit) as exc:  # whatever an improver does, the others go on
+            reason = f"{type(exc).__name__}: {exc}"
+        return _Attempt(seconds=time.perf_counter() - begin, failure=_one_line(reason))
+
+    def _answer(self, rng: np.random.Generator) -> tuple[Proposal, float]:
+        """Return the improver's proposal and the wall time that it took [s]."""
+        if self._improver is None:
+            self._improver = self._deadline.call(self._build, build_limit(self._deadline.limit))
+        ask = partial(_timed, self._improver, tuple(self._run.history), rng)
+        proposal, seconds = self._deadline.call(ask)
+        return _checked(proposal), seconds
+
+    def record(self, number: int, attempt: _Attempt, result: _Result | Refusal | None) -> None:
+        """Note what came of an attempt; ``result`` is None if there was nothing to execute."""
+        failure, refusal = attempt.failure, None
+        if isinstance(result, _Result):
+            before = self._run.best
+            told = self._run.tell(result.error)
+            if before is None or told.cost < before.cost:
+                self._best_cost = result.cost
+        elif result is not None:
+            failure = _one_line(result.text)
+            refusal = _fields(result)
+            self._run.skip(failure)
+        self.rows.append(
+            {
+                **(_NOTHING | {"provenance": self.label}),
+                **({} if attempt.trial is None else _told(attempt.trial)),
+                "trial": number,
+                "cost": result.cost if isinstance(result, _Result) else None,
+                "best_cost": self._best_cost,
+                "seconds": round(attempt.seconds, 7),
+                "failure": failure,
+                "refusal": refusal,
+            }
+        )
+
+    def close(self) -> None:
+        self._deadline.close()
+
+
+def _told(trial: Trial) -> Row:
+    """Return what a row tells of a trial that was begun, its outcome left out."""
+    known = trial_json(trial)
+    return {name: known[name] for name in _TRIAL_KEYS}
+
+
+def _fields(refusal: Refusal) -> dict[str, str] | None:
+    """Return what failures are counted by; None = only by their text."""
+    if refusal.kind is Kind.OTHER or not refusal.quantity:
+        return None
+    return {"kind": refusal.kind.value, "quantity": refusal.quantity, "joint": refusal.joint}
+
+
+def _checked(proposal: Proposal) -> Proposal:
+    """Return a proposal whose texts and numbers can be written; raises if they are none."""
+    told = (proposal.provenance, proposal.fallback_reason)
+    if not all(isinstance(text, str) for text in told):
+        raise TypeError(f"provenance and fallback reason must be texts, not {told!r}")
+    return replace(
+        proposal,
+        provenance=_one_line(proposal.provenance),
+        fallback_reason=_one_line(proposal.fallback_reason),
+        predicted_cost=float(proposal.predicted_cost),
+        predicted_std=float(proposal.predicted_std),
+    )
+
+
+def play(
+    task: Task,
+    arm: Arm,
+    condition: Condition,
+    instance: Instance,
+    entrants: Sequence[Entrant],
+    dataset: Dataset,
+    rules: ContestRules,
+    bench: SharedRollouts,
+) -> list[Row]:
+    """Return the rows of one instance: by improver, then by trial.
+
+    A proposal that is not a vector of the space, raises, or takes too long, and a theta whose
+    rollout fails, is a row without cost; that trial is not in the improver's history.  Who took
+    too long is not asked again, in later instances neither while that call goes on.
+
+    Args:
+        task: what to execute.
+        arm: that executes it.
+        condition: gives its name and options.
+        instance: the problem.
+        entrants: who takes part.
+        dataset: examples for all of them.
+        rules: seed, trials, time limit.
+        bench: executes the thetas.
+    """
+    freeze(dataset)
+    busy = still_busy(rules.time_limit)
+    run = partial(Run, task, goal=instance.goal, trials=rules.trials, seed=rules.seed)
+
+    def player(entrant: Entrant) -> _Player:
+        chosen = entrant.under(condition.options)
+        make = partial(chosen.build, task, arm, instance.goal, instance.physics, dataset)
+        out = "its call in an earlier instance still goes on" if entrant.label in busy else ""
+        return _Player(entrant, make, rules, run, out)
+
+    players = [player(entrant) for entrant in entrants]
+    try:
+        _play_first(players, instance, bench)
+        for trial in range(1, rules.trials):
+            _play_trial(players, instance, rules, bench, trial)
+    finally:
+        for each in players:
+            each.close()
+    where = {"condition": condition.name, "task": task.name, "instance": instance.number}
+    return [{**where, "improver": p.label, **row} for p in players for row in p.rows]
+
+
+def _play_first(players: list[_Player], instance: Instance, bench: SharedRollouts) -> None:
+    (result,) = bench.execute([instance.theta], 0)
+    for player in players:
+        player.record(0, player.begin(Proposal(instance.theta, FIRST)), result)
+
+
+def _play_trial(
+    players: list[_Player],
+    instance: Instance,
+    rules: ContestRules,
+    bench: SharedRollouts,
+    trial: int,
+) -> None:
+    attempts = [
+        player.attempt(trial, proposal_rng(rules.seed, instance.number, trial, player.stream))
+        for player in players
+    ]
+    thetas = [attempt.trial.theta for attempt in attempts if attempt.trial is not None]
+    results = iter(bench.execute(thetas, trial))
+    for player, attempt in zip(players, attempts, strict=True):
+        player.record(trial, attempt, None if attempt.trial is None else next(results))
+
+
+def _timed(
+    improver: Improver, history: tuple[Outcome, ...], rng: np.random.Generator
+) -> tuple[Proposal, float]:
+    """Return a proposal and the wall time it took [s]."""
+    begin = time.perf_counter()
+    proposal = improver.propose(history, rng)
+    return proposal, time.perf_counter() - begin
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line ends, keys and halves of surrogate pairs (not writable)."""
+    written = " ".join(text.split()).encode(errors="replace").decode()
+    return redact_text(written)

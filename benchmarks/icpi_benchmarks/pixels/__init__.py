@@ -1,0 +1,1 @@
+"""Observation through a simulated camera against ground truth: accuracy and cost."""

@@ -1,0 +1,1 @@
+"""Worth of recorded trials: recovered physics, imported examples, offline ranking."""

@@ -1,0 +1,1 @@
+"""Speed of single parts, without a graph: simulation, bags, gate, retrieval, frames, LLM client."""

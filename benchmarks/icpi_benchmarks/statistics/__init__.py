@@ -1,0 +1,1 @@
+"""Statistics of a contest: paired blocks of rows, summaries with intervals."""

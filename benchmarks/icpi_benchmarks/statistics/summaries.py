@@ -1,0 +1,395 @@
+"""What a benchmark says, with how sure it is: summaries, intervals, paired ratios, calibration.
+
+Intervals are percentile intervals of a bootstrap over instances (Efron and Tibshirani, *An
+Introduction to the Bootstrap*, 1993, chapter 13), drawn once for all improvers, so that ratios
+are paired: what makes an instance hard is hard for both sides and cancels.  Point estimates on
+few runs mislead (Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice", NeurIPS 2021), hence an interval beside every mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icpi_benchmarks.contest.entrants import without
+from icpi_benchmarks.results import Results
+from icpi_benchmarks.statistics.blocks import ResultBlock, block, blocks
+from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.types import Array, Indices
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+_CHUNK = 1_000
+_BOOTSTRAP_STREAM = 0x626F6F74
+"""Keeps the resamples apart from all other draws of the same seed."""
+
+
+@dataclass(frozen=True)
+class IntervalEstimate:
+    """A number with its 95 % interval; all in the same unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class StepsToThreshold:
+    """Number of adjustments until the best cost was at most the threshold.
+
+    Attributes:
+        median: over instances, those that never got there counted as longer than all;
+            infinite = at least half never got there.
+        reached: share of instances that got there, 0 to 1.
+        limit: adjustments that were allowed.
+    """
+
+    median: float
+    reached: float
+    limit: int
+
+    @property
+    def text(self) -> str:
+        """The median in words: ``2``, ``2.5`` or ``> 5``."""
+        return f"{self.median:g}" if math.isfinite(self.median) else f"> {self.limit}"
+
+
+@dataclass(frozen=True)
+class PredictionCalibration:
+    """Predictions against outcomes over all adjustments that have both.
+
+    Attributes:
+        predicted, outcome: ``(P,)`` cost [m].
+        trial: ``(P,)`` number of the trial.
+        spread: ``(P,)`` predicted standard deviation [m]; NaN = none given.
+        within_1, within_2: share of outcomes within 1 and 2 predicted standard deviations; NaN
+            without any.
+        median_z: median of |outcome - predicted| / std; NaN without any.
+    """
+
+    predicted: Array
+    outcome: Array
+    trial: Indices
+    spread: Array
+    within_1: float
+    within_2: float
+    median_z: float
+
+
+@dataclass(frozen=True)
+class ImproverSummary:
+    """One improver under one condition and task; arrays are over trials ``(T,)``.
+
+    Attributes:
+        improver: label.
+        mean, median, p95: of the best cost so far over instances [m].
+        mean_low, mean_high, median_low, median_high: 95 % intervals [m].
+        success: share of instances with best cost at most the threshold and no failure so far.
+        ratio, ratio_low, ratio_high: mean best cost as a multiple of the default's on the same
+            instances, with its paired 95 % interval; exactly 1 for the default itself.
+        failures, fallbacks: number of trials.
+        proposal_seconds: mean wall time of a proposal over all adjustments [s]; NaN = none.
+        steps: adjustments to the threshold.
+        calibration: predictions against outcomes; None = it predicts nothing.
+        failure_reasons, fallback_reasons: reason and how often, the most frequent first.
+    """
+
+    improver: str
+    mean: Array
+    median: Array
+    p95: Array
+    mean_low: Array
+    mean_high: Array
+    median_low: Array
+    median_high: Array
+    success: Array
+    ratio: Array
+    ratio_low: Array
+    ratio_high: Array
+    failures: Array
+    fallbacks: Array
+    proposal_seconds: float
+    steps: StepsToThreshold
+    calibration: PredictionCalibration | None
+    failure_reasons: tuple[tuple[str, int], ...]
+    fallback_reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """All improvers under one condition and task.
+
+    Attributes:
+        condition, task: names.
+        default: label that the ratios refer to.
+        threshold: best cost that counts as success [m].
+        seed: of the run; fixes the resamples.
+        block: the rows behind it.
+        improvers: summaries in the order of the run; none if no instance has a first outcome.
+        unused: option that the condition sets, to the labels of those who do not take it.
+    """
+
+    condition: str
+    task: str
+    default: str
+    threshold: float
+    seed: int
+    block: ResultBlock
+    improvers: tuple[ImproverSummary, ...]
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, improver: str) -> ImproverSummary:
+        """Return one improver's summary.
+
+        Raises:
+            InvalidValue: it has no rows here.
+        """
+        place = self.block.row_of(improver)
+        _require_instances(self.block)
+        return self.improvers[place]
+
+
+def summarise(results: Results) -> list[TaskSummary]:
+    """Return the summary of every condition and task that has rows, in the order of the run.
+
+    Raises:
+        InvalidValue: rows are missing, there twice, or hold something else than numbers.
+    """
+    found, config = blocks(results), results.config
+    threshold, seed = float(config["threshold_m"]), int(config["seed"])
+    unused = {one["name"]: _unused(one, config["improvers"]) for one in config["conditions"]}
+    return [
+        replace(
+            _task_summary(one, config["default"], threshold, seed), unused=unused[one.condition]
+        )
+        for one in found
+    ]
+
+
+def _unused(condition: Mapping[str, Any], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    options = condition.get("options")
+    found = {key: without(key, labels) for key in options} if isinstance(options, dict) else {}
+    return {key: names for key, names in found.items() if names}
+
+
+def ratio(
+    results: Results,
+    task: str,
+    numerator: str,
+    denominator: str,
+    trial: int,
+    condition: str = "",
+) -> IntervalEstimate:
+    """Return mean best cost of one improver over that of another on the same instances.
+
+    Args:
+        results: of a benchmark.
+        task: name.
+        numerator: label of an improver.
+        denominator: label of the other.
+        trial: number of adjustments, 0 = after the common first attempt.
+        condition: name.
+
+    Raises:
+        InvalidValue: there are no such rows, or they are not paired.
+    """
+    found = block(results, task, condition)
+    return block_ratio(found, numerator, denominator, trial, int(results.config["seed"]))
+
+
+def block_ratio(
+    found: ResultBlock, numerator: str, denominator: str, trial: int, seed: int
+) -> IntervalEstimate:
+    """As :func:`ratio`, for one condition and task at hand; ``seed`` is the run's."""
+    if not 0 <= trial < found.trials:
+        raise InvalidValue(f"trial {trial}: allowed are 0 to {found.trials - 1}")
+    _require_instances(found)
+    pair = [found.row_of(numerator), found.row_of(denominator)]
+    chosen = found.best[pair, :, trial]
+    means = chosen.mean(axis=1)
+    resampled = resampled_means(chosen.T, seed)
+    low, high = _interval(_divided(resampled[:, 0], resampled[:, 1]))
+    return IntervalEstimate(float(_divided(means[0], means[1])), float(low), float(high))
+
+
+def resampled_means(values: Array, seed: int) -> Array:
+    """Return means over resampled instances: the same resamples for every column.
+
+    Args:
+        values: ``(N, ...)`` one row per instance, finite.
+        seed: of the run; the same seed and N give the same resamples.
+
+    Returns:
+        ``(RESAMPLES, ...)``.
+    """
+    count = len(values)
+    flat = values.reshape(count, -1)
+    rng = np.random.default_rng([seed, _BOOTSTRAP_STREAM])
+    offsets = count * np.arange(_CHUNK)[:, np.newaxis]
+    chunks = []
+    for _ in range(RESAMPLES // _CHUNK):  # bounded memory for thousands of instances
+        drawn = rng.integers(count, size=(_CHUNK, count)) + offsets
+        counts = np.bincount(drawn.ravel(), minlength=_CHUNK * count).reshape(_CHUNK, count)
+        chunks.append(counts.astype(np.float64) @ flat / count)
+    return np.concatenate(chunks).reshape(RESAMPLES, *values.shape[1:])
+
+
+def median_interval(values: Array) -> Array:
+    """Return the two ends ``(2, ...)`` of the bootstrap interval of the median over axis 0.
+
+    The bootstrap distribution of a (lower) median is known in closed form, so nothing is drawn:
+    a resample of N has it at most at the k-th smallest value if at least half of its draws are
+    among the k smallest, a binomial probability with p = k/N (Efron, *The Jackknife, the
+    Bootstrap and Other Resampling Plans*, 1982, section 10.3).  The upper end is that of the
+    upper median, the mirror image; for odd N both medians are the same.
+
+    Args:
+        values: ``(N, ...)``.
+    """
+    count = len(values)
+    at_least_half = _binomial_tail(count, (count + 1) // 2)
+    rank = int(np.searchsorted(at_least_half, 0.5 - 0.5 * LEVEL))
+    return np.asarray(np.sort(values, axis=0)[[rank, count - 1 - rank]])
+
+
+def _binomial_tail(count: int, half: int) -> Array:
+    """Return P(Binomial(count, k / count) >= half) for k = 1 to count."""
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
+    hits = np.arange(half, count + 1)
+    ways = log_factorial[count] - log_factorial[hits] - log_factorial[count - hits]
+    share = np.arange(1, count)[:, np.newaxis] / count
+    terms = np.exp(ways + hits * np.log(share) + (count - hits) * np.log1p(-share))
+    return np.append(np.minimum(terms.sum(axis=1), 1.0), 1.0)
+
+
+def _interval(resampled: Array) -> Array:
+    """Return the two ends ``(2, ...)`` of the percentile interval.
+
+    Order statistics without interpolation, so that infinite ratios stay infinite.
+    """
+    ends = (0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL)
+    return np.asarray(np.quantile(resampled, ends, axis=0, method="inverted_cdf"))
+
+
+def _divided(above: Array | float, below: Array | float) -> Array:
+    """Return the quotient; equal numbers give exactly 1, zeros included."""
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(above == below, 1.0, above / below)
+
+
+def _require_instances(found: ResultBlock) -> None:
+    if not found.instances:
+        raise InvalidValue(
+            f"{found.where}: the first attempt failed in all {len(found.left_out)} instances, "
+            "nothing can be compared: run more instances"
+        )
+
+
+# --- one condition and task ---------------------------------------------------------------------
+
+
+def _task_summary(found: ResultBlock, default: str, threshold: float, seed: int) -> TaskSummary:
+    reference = default if default in found.improvers else found.improvers[0]
+    if not found.instances:
+        return TaskSummary(found.condition, found.task, reference, threshold, seed, found, ())
+    by_instance = np.moveaxis(found.best, 1, 0)
+    means = resampled_means(by_instance, seed)
+    mean = found.best.mean(axis=1)
+    place = found.row_of(reference)
+    bands = {
+        "mean": (mean, _interval(means)),
+        "median": (np.median(found.best, axis=1), median_interval(by_instance)),
+        "ratio": (
+            _divided(mean, mean[place]),
+            _interval(_divided(means, means[:, place : place + 1])),
+        ),
+    }
+    return TaskSummary(
+        condition=found.condition,
+        task=found.task,
+        default=reference,
+        threshold=threshold,
+        seed=seed,
+        block=found,
+        improvers=tuple(
+            _improver_summary(found, i, threshold, bands) for i in range(len(found.improvers))
+        ),
+    )
+
+
+def _improver_summary(
+    found: ResultBlock, i: int, threshold: float, bands: dict[str, tuple[Array, Array]]
+) -> ImproverSummary:
+    named: dict[str, Array] = {}
+    for name, (value, (low, high)) in bands.items():
+        named |= {name: value[i], f"{name}_low": low[i], f"{name}_high": high[i]}
+    best, seconds = found.best[i], found.seconds[i]
+    untroubled = ~np.logical_or.accumulate(found.failed[i], axis=1)
+    later = seconds[:, 1:][np.isfinite(seconds[:, 1:])]
+    return ImproverSummary(
+        improver=found.improvers[i],
+        p95=np.quantile(best, 0.95, axis=0),
+        success=((best <= threshold) & untroubled).mean(axis=0),
+        failures=found.failed[i].sum(axis=0).astype(np.float64),
+        fallbacks=found.fell_back[i].sum(axis=0).astype(np.float64),
+        proposal_seconds=float(later.mean()) if len(later) else math.nan,
+        steps=steps_to_threshold(best, threshold),
+        calibration=_calibration(found, i),
+        failure_reasons=_counted(found.failures[i].ravel()),
+        fallback_reasons=_counted(found.fallbacks[i].ravel()),
+        **named,
+    )
+
+
+def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
+    """Return how many adjustments it takes to get to ``threshold`` [m].
+
+    Args:
+        best: ``(N, T)`` best cost after 0 to T - 1 adjustments [m].
+        threshold: [m].
+    """
+    there = best <= threshold
+    steps = np.where(there.any(axis=1), there.argmax(axis=1), np.inf)
+    with np.errstate(invalid="ignore"):  # the middle of two that never got there
+        median = float(np.median(steps))
+    return StepsToThreshold(
+        median=math.inf if math.isnan(median) else median,
+        reached=float(np.isfinite(steps).mean()),
+        limit=best.shape[1] - 1,
+    )
+
+
+def _calibration(found: ResultBlock, i: int) -> PredictionCalibration | None:
+    """Return predictions against outcomes; what a substitute predicted counts for nobody."""
+    own = np.isfinite(found.predicted[i]) & np.isfinite(found.cost[i]) & ~found.fell_back[i]
+    own[:, 0] = False
+    if not own.any():
+        return None
+    predicted, outcome, spread = found.predicted[i][own], found.cost[i][own], found.spread[i][own]
+    known = np.isfinite(spread)
+    miss, spread_known = np.abs(outcome - predicted)[known], spread[known]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(miss == 0.0, 0.0, miss / spread_known)
+    return PredictionCalibration(
+        predicted=predicted,
+        outcome=outcome,
+        trial=np.nonzero(own)[1].astype(np.int64),
+        spread=spread,
+        within_1=float((miss <= spread_known).mean()) if len(miss) else math.nan,
+        within_2=float((miss <= 2.0 * spread_known).mean()) if len(miss) else math.nan,
+        median_z=float(np.median(z)) if len(z) else math.nan,
+    )
+
+
+def _counted(reasons: NDArray[np.object_]) -> tuple[tuple[str, int], ...]:
+    """Return every non-empty reason with its number, the most frequent first."""
+    counts = Counter(str(reason) for reason in reasons if reason)
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
