@@ -1,6 +1,6 @@
 """Errors that a user can cause or must know about.
 
-Every message is one line that says what was wrong, where, what is allowed and
+Every message is one line: the fault, its place, what is allowed and
 what to do.  The command line prints it without a traceback; a node puts it in
 ``error_msg`` of the action result.  The same in fields is :attr:`IcpiError.refusal`:
 programs decide by these, never by the message.
@@ -22,7 +22,7 @@ class Kind(StrEnum):
     """Kind of a refusal."""
 
     OTHER = "other"
-    """Nothing that a program needs to tell apart."""
+    """Any other; no program needs to distinguish it."""
     FORM = "form"
     """Of another shape, length or type, or too many points."""
     NOT_FINITE = "not_finite"
@@ -68,15 +68,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """One thing that is not allowed, in words and in fields; a field that says nothing is empty.
+    """Refusal of one value, in words and in fields; a field that does not apply is empty.
 
     Attributes:
         text: one line for a person.
-        kind: what is wrong.
-        quantity: what was looked at: ``velocity``, ``tool z``, ``points``.
+        kind: class of the fault.
+        quantity: name of the checked quantity: ``velocity``, ``tool z``, ``points``.
         joint: name of the joint.
-        value: what it is.
-        limit: what is allowed: lowest and highest value, infinite where open; or the names.
+        value: the refused value [unit].
+        limit: allowed range: lowest and highest value, infinite where open; or the names.
         unit: of value and limit.
         field: name of the setting, key, column or point that holds the value.
     """
@@ -118,7 +118,7 @@ class IcpiError(Exception):
 
 
 class UsageError(IcpiError):
-    """Bad input: the caller can mend it by changing an argument (exit code 2)."""
+    """Bad input: the caller can correct it by changing an argument (exit code 2)."""
 
     exit_code = 2
 
@@ -127,9 +127,9 @@ class UnknownName(UsageError):
     """A name that no registry entry has; lists the valid ones."""
 
     def __init__(self, kind: str, name: str, valid: Iterable[str], remedy: str = "") -> None:
-        """Say which ``kind`` of thing ``name`` was looked up as, and the ``valid`` names.
+        """Name the ``kind`` of thing that ``name`` was looked up as, and the ``valid`` names.
 
-        ``remedy``: what else can be done, such as ``or install its package``.
+        ``remedy``: another way out, such as ``or install its package``.
         """
         names = sorted(valid)
         advice = ", ".join(names) + (f", {remedy}" if remedy else "") + did_you_mean(name, names)
@@ -185,7 +185,7 @@ class CalibrationFileError(UsageError):
 
 
 class DescriptionError(UsageError):
-    """An arm's description that is missing, damaged, or holds what is not allowed."""
+    """An arm's description that is missing, damaged, or holds a value that is not allowed."""
 
 
 class ModelUnavailable(UsageError):
@@ -193,7 +193,7 @@ class ModelUnavailable(UsageError):
 
 
 class CalibrationFailed(IcpiError):
-    """The views or points do not determine the camera; the message says what to do."""
+    """The views or points do not determine the camera; the message names the remedy."""
 
 
 class StoreError(IcpiError):

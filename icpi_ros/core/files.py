@@ -38,7 +38,7 @@ def check_folder_writable(path: Path) -> None:
     """Check that files can be written into a folder, or that it can be made; nothing is left.
 
     Raises:
-        OSError: they cannot: permissions alone do not tell (root, /proc, a read-only disk).
+        OSError: they cannot: permissions alone do not decide (root, /proc, a read-only disk).
     """
     there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
     with TemporaryDirectory(dir=there, prefix=".icpi-"):
@@ -73,7 +73,7 @@ class FileLock:
         path: of the lock file, made if it is not there.
 
     Raises:
-        LockTaken: somebody else holds it.
+        LockTaken: another holder has it.
         OSError: the file cannot be made or locked.
     """
 
@@ -88,7 +88,7 @@ class FileLock:
             return
         if remove:
             with contextlib.suppress(OSError):
-                self.path.unlink()  # still locked: nobody else can hold this file
+                self.path.unlink()  # still locked: no other process can hold this file
         os.close(self._fd)
         self._fd = None
 
@@ -113,7 +113,7 @@ class FileLock:
         raise OSError(errno.EBUSY, "other processes take and release it all the time")
 
     def _is_current(self, fd: int) -> bool:
-        """Tell whether ``path`` still names the file that was locked."""
+        """Return whether ``path`` still names the file that was locked."""
         try:
             return os.path.samestat(os.fstat(fd), self.path.stat())
         except FileNotFoundError:
@@ -125,7 +125,7 @@ def lock_until_closed(descriptor: int, shared: bool = False) -> None:
 
     Args:
         descriptor: of the file.
-        shared: with all others who ask for it shared.
+        shared: with all others that ask for it shared.
 
     Raises:
         OSError: the file system has no locks.

@@ -29,7 +29,7 @@ class PluginError(UsageError):
 
 
 def loaded() -> tuple[str, ...]:
-    """Return what was loaded here, in order: names of modules, absolute paths of files."""
+    """Return the loaded plug-ins, in order: names of modules, absolute paths of files."""
     return tuple(_loaded)
 
 

@@ -1,4 +1,4 @@
-"""Keep keys out of everything that is stored, logged or shown.
+"""Redaction: keys kept out of everything that is stored, logged or shown.
 
 Keys come from the environment and stay there.  An error text of a server ("Incorrect API key
 provided: sk-...") or a prompt can repeat one by accident, so every text passes here before it
@@ -73,7 +73,7 @@ def _written() -> _Written:
 
 
 def _forms(key: str) -> Sequence[str]:
-    """Return how a key may stand in a text: as it is, in JSON, in JSON within JSON, in HTML."""
+    """Return the forms of a key in a text: as it is, in JSON, in JSON within JSON, in HTML."""
     if key.isalnum():
         return (key,)
     once = json.dumps(key)[1:-1]

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 REMEDY = "or give --plugin FILE or install its package"
-"""What to do about a name that a plug-in may have."""
+"""Remedy for an unknown name that a plug-in may have."""
 registered: list[tuple[Registry[Any], str, str]] = []
-"""What was registered from outside, in order: registry, name, module of its class."""
+"""Entries registered from outside, in order: registry, name, module of its class."""
 
 
 class Registry(Generic[T]):
     """Lazy mapping of names to objects of one kind; a collection of its names.
 
     Args:
-        kind: what the entries are, for error messages ("task", "improver").
+        kind: name of one entry's kind, for error messages ("task", "improver").
         entries: name to ``"package.module:attribute"``.
         fits: whether an object from outside is of this kind; None = entry points add none.
     """
@@ -59,7 +59,7 @@ class Registry(Generic[T]):
 
         Raises:
             ValueError: the name is taken.
-            UsageError: the object is of another kind, or calls itself otherwise.
+            UsageError: the object is of another kind, or has another name of its own.
         """
         point = self._points.get(name)
         if name in self._entries or name in self._loaded or (point and not _imported(point)):
@@ -93,7 +93,7 @@ class Registry(Generic[T]):
         return sorted({*self._entries, *self._loaded, *self._points})
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether ``name`` is known."""
+        """Return whether ``name`` is known."""
         return name in self._entries or name in self._loaded or name in self._points
 
     def __iter__(self) -> Iterator[str]:
@@ -187,5 +187,5 @@ def _source(point: EntryPoint) -> str:
 
 
 def _imported(point: EntryPoint) -> bool:
-    """Tell whether the module of an entry point is imported, or is just being imported."""
+    """Return whether the module of an entry point is imported, or is just being imported."""
     return point.value.partition(":")[0].strip() in sys.modules

@@ -1,4 +1,4 @@
-"""Where the files that are not Python code lie: scenes, launch files, configuration."""
+"""Paths of the shared files that are not Python code: scenes, launch files, configuration."""
 
 from __future__ import annotations
 

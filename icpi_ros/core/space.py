@@ -142,7 +142,7 @@ class ParameterSpace:
         return vector
 
     def contains(self, vector: Vector) -> bool:
-        """Tell whether a ``(d,)`` vector is finite and inside the box (borders included)."""
+        """Return whether a ``(d,)`` vector is finite and inside the box (borders included)."""
         return bool(np.all((vector >= self._lower) & (vector <= self._upper)))
 
     def project(self, vector: Vector) -> tuple[Vector, bool]:
@@ -159,7 +159,7 @@ class ParameterSpace:
         return scaled * self._half_range + self._centre
 
     def sample(self, rng: np.random.Generator, size: int | None = None) -> NDArray[np.float64]:
-        """Draw uniformly from the box: ``(d,)``, or ``(size, d)``."""
+        """Sample uniformly from the box: ``(d,)``, or ``(size, d)``."""
         shape = self.dim if size is None else (size, self.dim)
         return rng.uniform(self._lower, self._upper, shape)
 

@@ -1,4 +1,4 @@
-"""What the operating system must provide, how to tell, and how to get it with apt.
+"""Needs of the operating system: probes for them, and the apt packages that provide them.
 
 The one place for apt package names; used by :mod:`icpi_ros.cli.doctor_checks` and by
 ``tools/setup_env.py``, which runs before anything is installed: standard library only.
@@ -26,7 +26,7 @@ class SystemNeed:
     Attributes:
         name: short name, as `icpi doctor` shows it.
         packages: Debian and Ubuntu packages that provide it.
-        reason: what it is needed for.
+        reason: purpose of it.
         required: False if only some functions need it.
         present: probe; True if it is there.
     """
@@ -46,12 +46,12 @@ def compiler() -> str | None:
 
 
 def python_header() -> Path:
-    """Return where Python.h of the running interpreter should be."""
+    """Return the path at which Python.h of the running interpreter should be."""
     return Path(sysconfig.get_path("include")) / "Python.h"
 
 
 def egl_loads() -> bool:
-    """Tell whether the libraries for rendering without a display can be loaded."""
+    """Return whether the libraries for rendering without a display can be loaded."""
     return _loads("libEGL.so.1") and (_loads("libOpenGL.so.0") or _loads("libGL.so.1"))
 
 

@@ -1,6 +1,6 @@
 """Texts from elsewhere (messages, stores, bags, models, files) as a terminal may show them.
 
-Such a text can hold what a terminal obeys: an escape sequence that repaints the screen, a line
+Such a text can command a terminal: an escape sequence that repaints the screen, a line
 break that forges a line of a log, an override of the writing direction.  Stored values stay as
 they came; whatever shows one passes it through here.
 """

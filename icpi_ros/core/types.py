@@ -20,7 +20,7 @@ from icpi_ros.core.units import millimetres
 
 Array = NDArray[np.float64]
 MOVED_BACK = "moved_back"
-"""In the details of a proposal: why its theta was not executed as it was proposed."""
+"""Key in the details of a proposal: reason why another theta was executed."""
 Indices = NDArray[np.int64]
 SECOND = 1_000_000_000
 """In nanoseconds, the unit of stamps."""
@@ -28,7 +28,7 @@ SECOND = 1_000_000_000
 
 @dataclass(frozen=True, repr=False)
 class ObjectTrajectory:
-    """Where the object was during one trial window.
+    """Path of the object during one trial window.
 
     Attributes:
         times: ``(T,)`` float64 [s] since the start of the window, finite, increasing.
@@ -55,7 +55,7 @@ class ObjectTrajectory:
             raise ValueError("times are not finite and strictly increasing")
 
     def __repr__(self) -> str:
-        """Return one line: how many samples, over which time, to which end."""
+        """Return one line: number of samples, duration, end."""
         if len(self.times) == 0:
             return "<ObjectTrajectory: no sample>"
         end = ", ".join(f"{value:.3f}" for value in self.positions[-1])
@@ -71,7 +71,7 @@ class ObjectTrajectory:
 
 
 class TrialStatus(StrEnum):
-    """What became of a trial."""
+    """State of a trial."""
 
     RUNNING = "running"
     """Begun, not finished; found in a store after a crash it means half-run."""
@@ -80,7 +80,7 @@ class TrialStatus(StrEnum):
     UNOBSERVED = "unobserved"
     """Executed, but perception gave no usable trajectory; never invented."""
     FAILED = "failed"
-    """The executor refused or aborted it; ``note`` says why."""
+    """The executor refused or aborted it; ``note`` has the reason."""
     CANCELLED = "cancelled"
     """Stopped by the user in the middle."""
     INTERRUPTED = "interrupted"
@@ -89,14 +89,14 @@ class TrialStatus(StrEnum):
 
 @dataclass(frozen=True, repr=False)
 class Proposal:
-    """The next theta that an improver answers with.
+    """Next theta of an improver.
 
     Attributes:
         theta: ``(d,)`` proposed policy parameters, as the improver wrote them (may be out of
             bounds: the loop projects and records it).
         provenance: name of the improver that really made it; after a fallback the
             substitute's name, never the requested one.
-        fallback_reason: why the requested improver did not answer; empty = no fallback.
+        fallback_reason: reason why the requested improver did not answer; empty = no fallback.
         latency: wall time of the proposal [s].
         predicted_cost: cost that the improver expects [m]; NaN = it makes no prediction.
         predicted_std: standard deviation of that prediction [m]; NaN = unknown.
@@ -113,7 +113,7 @@ class Proposal:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """Return one line: theta, and who made it."""
+        """Return one line: theta, and its origin."""
         instead = f" instead: {self.fallback_reason}" if self.fallback_reason else ""
         made = " ".join(f"{self.provenance}{instead}".split())
         return f"<Proposal: theta ({_numbers(self.theta)}), {made}>"
@@ -121,7 +121,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The part of a finished trial that improvers may see.
+    """Part of a finished trial that improvers may see.
 
     It is no :class:`Trial`: neither run nor proposal nor path can guide an improver.
 
@@ -138,12 +138,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TrialOrigin:
-    """Provenance of a trial: its run, and where it was executed; a field is empty if not known.
+    """Provenance of a trial: its run and the place of its execution; unknown fields are empty.
 
     Attributes:
         run_id: of the run; the second run of the same id in a bag has ``#2`` after it.
         task: name of the task.
-        improver: that was asked for; :attr:`Proposal.provenance` is who really proposed.
+        improver: that was asked for; :attr:`Proposal.provenance` is the one that really proposed.
         goal: ``(g,)`` goal of the run, or None.
         theta_names: names of the policy parameters, where they were recorded with the trial.
         backend: that executed it, see ``data.execution.Backend``.
@@ -163,7 +163,7 @@ class TrialOrigin:
 
 @dataclass(frozen=True)
 class Tracking:
-    """What an arm was commanded last, and how far it was from it at the worst.
+    """Last motion command of an arm, and its largest deviation from it.
 
     Attributes:
         motion: the command: ``retreat``, ``approach``, ``rehearsal`` or ``stroke``, with
@@ -191,9 +191,9 @@ class Trial:
     Attributes:
         number: 0 is the common first attempt.
         theta: ``(d,)`` executed policy parameters.
-        proposal: where theta came from.
+        proposal: origin of theta.
         projected: True if theta is not as proposed: out of bounds, too large a step, or more than
-            the arm can do; :attr:`moved_back` says which.
+            the arm can do; :attr:`moved_back` has the reason.
         status: see :class:`TrialStatus`.
         error: ``(m,)`` relative error, or None if not observed.
         cost: [m]; NaN if not observed.
@@ -202,9 +202,9 @@ class Trial:
         moving: time of all arm motions and of settling, in the arm's own time [s]; NaN = not
             known.
         trajectory: the observed object trajectory, or None.
-        note: one line, for example why it failed; empty = nothing to say.
-        tracking: what the arm was commanded last, and how it followed.
-        origin: which run it is of, and where it was executed.
+        note: one line, for example why it failed; empty = none.
+        tracking: last motion command of the arm, and its largest deviation.
+        origin: its run, and the place of its execution.
     """
 
     number: int
@@ -223,13 +223,13 @@ class Trial:
     origin: TrialOrigin = field(default_factory=TrialOrigin)
 
     def __repr__(self) -> str:
-        """Return one line: theta, and what came of it."""
+        """Return one line: theta, status and cost."""
         cost = f", cost {millimetres(self.cost)}" if math.isfinite(self.cost) else ""
         made = f", {self.proposal.provenance}" if self.proposal.provenance else ""
         return f"<Trial {self.number}: theta ({_numbers(self.theta)}), {self.status}{cost}{made}>"
 
     def _repr_html_(self) -> str:
-        """Return theta, error and where theta came from, for notebooks."""
+        """Return theta, error and the origin of theta, for notebooks."""
         rows = [("theta", _numbers(self.theta)), ("status", self.status.value)]
         if self.error is not None:
             rows += [("error", _numbers(self.error)), ("cost [m]", f"{self.cost:.4g}")]
@@ -276,7 +276,7 @@ class Trial:
 
     @property
     def moved_back(self) -> str:
-        """Why theta is not as proposed, one line; empty = it is, or nobody said why."""
+        """Reason why theta is not as proposed, one line; empty = it is, or not known."""
         return str(self.proposal.details.get(MOVED_BACK, "")) if self.projected else ""
 
     @property

@@ -21,8 +21,8 @@ from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import ArmLimits
 
 MIN_LEAD_IN, CLOCK_TOLERANCE = 0.06, 0.03
-"""How much of the path a stop carries in front of its braking at least, and in front of the moment
-at which it is sent: more than clocks are apart [s]."""
+"""Shortest part of the path that a stop carries in front of its braking [s], and in front of the
+moment at which it is sent: more than clocks are apart [s]."""
 MIN_POINT_GAP = 2e-4
 """Points of the path nearer than this to another are left out [s]: times are rounded to 1 ns."""
 HOLD_TIME = 0.2
@@ -30,12 +30,12 @@ HOLD_TIME = 0.2
 HOLD_SHARE = 0.5
 """Share of the acceleration limits that a hold uses: its start is only roughly known."""
 HOLD_POINTS = 50
-"""Points at which the acceleration of a hold is looked at."""
+"""Points at which the acceleration of a hold is checked."""
 
 
 @dataclass(frozen=True)
 class CarriedTrajectory:
-    """What replaces a motion: ``trajectory`` begins at the motion's own time ``first`` [s].
+    """Replacement of a motion: ``trajectory`` begins at the motion's own time ``first`` [s].
 
     ``begin`` is the motion's time up to which it is the motion's own path [s].
     """
@@ -132,7 +132,7 @@ def hold_on_path(
         running: the motion under way.
         begin: its own time when the path is left [s].
         limits: of the arm.
-        target: ``(n,)`` where to come to rest [rad]; None = straight ahead, as far as it takes.
+        target: ``(n,)`` rest positions [rad]; None = straight ahead, as far as it takes.
         known_from: as in :func:`carried_stop` [s].
         lead: as in :func:`carried_stop` [s].
     """

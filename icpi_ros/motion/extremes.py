@@ -8,8 +8,8 @@ from icpi_ros.core.types import Array
 from icpi_ros.motion.trajectory import JointTrajectory
 
 HALVINGS = 22
-"""Of the interval in which a root lies: to 2.4e-7 of a segment.  An extreme value is off by the
-square of that."""
+"""Halvings of the interval in which a root lies: to 2.4e-7 of a segment.  An extreme value is off
+by the square of that."""
 
 
 def extremes(motion: JointTrajectory) -> tuple[Array, Array, Array]:

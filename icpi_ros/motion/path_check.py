@@ -1,4 +1,4 @@
-"""Checks along the whole motion of what moves in space: tool, other pieces, the arm and itself."""
+"""Checks in space along a whole motion: tool, other pieces, the arm and itself."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ROUNDING = 1e-7
 """A value this little outside a limit, in the limit's unit, is inside: what rounding and the
 interpolation of exact points leave.  Nothing else is tolerated."""
 PERIOD = 0.002
-"""The path is looked at this finely [s]; finer where it might cross a limit in between."""
+"""Time between two samples of the path [s]; less where it might cross a limit in between."""
 PER_SEGMENT = 8
-"""And at least this often between two points, however near in time they are."""
+"""Fewest samples between two points, however near in time they are."""
 ZOOM = 33
-"""Looks at an interval in which a limit might be crossed between two looks."""
+"""Samples of an interval in which a limit might be crossed between two samples."""
 ZOOMS = 2
-"""How often such an interval is divided: 2 ms become 8 us."""
+"""Divisions of such an interval: 2 ms become 8 us."""
 SAFETY = 4.0
-"""Factor on how far a value can go beyond its looks, as estimated from three of them."""
+"""Factor on the excess of a value over its samples, as estimated from three of them."""
 MAX_DIPS = 64
-"""Most intervals looked at more finely; a motion that needs more is refused."""
+"""Most intervals sampled more finely; a motion that needs more is refused."""
 MAX_ZOOMS = 200
-"""Most steps looked at more finely for self-collision; a motion that needs more is refused."""
+"""Most steps sampled more finely for self-collision; a motion that needs more is refused."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class PathCheck:
         """Refuse a motion that leaves a limit anywhere.
 
         Raises:
-            MotionRefused: names what, how far and the limit.
+            MotionRefused: names the quantity, its value and the limit.
         """
         samples = self.samples(motion, grid(motion))
         self._refuse(motion, samples, ZOOMS)
@@ -99,7 +99,7 @@ class PathCheck:
         )
 
     def _refuse(self, motion: JointTrajectory, samples: MotionSamples, zooms: int) -> None:
-        """Refuse what is outside at a look; look closer where it might be in between."""
+        """Refuse samples outside a limit; sample closer where it might be crossed in between."""
         values = np.concatenate(
             [samples.point, samples.lowest, samples.speed[:, np.newaxis]], axis=1
         )
@@ -130,7 +130,7 @@ class PathCheck:
         return reaches(kind, what, value, limit, "m/s" if kind is Kind.TOOL_SPEED else "m", why)
 
     def _refuse_self_collision(self, motion: JointTrajectory, samples: MotionSamples) -> None:
-        """Walk along the looks, only as far as the nearest pair allows without colliding."""
+        """Walk along the samples, only as far as the nearest pair allows without colliding."""
         travel = self._travel(samples)
         i, last, zooms = 0, len(travel) - 1, 0
         distance = self._distance(samples, 0)
@@ -146,7 +146,7 @@ class PathCheck:
             i = step
 
     def _zoom(self, motion: JointTrajectory, begin: float, end: float, zooms: int) -> None:
-        """Look closely at a step in which pieces might come too near to each other."""
+        """Sample closely a step in which pieces might come too near to each other."""
         if zooms > MAX_ZOOMS:
             text = (
                 f"the arm stays within some millimetres of {CLEARANCE:g} m to itself for too "
@@ -161,12 +161,12 @@ class PathCheck:
             self._distance(closer, i)
 
     def _travel(self, samples: MotionSamples) -> Array:
-        """Return how far any point of the arm may have moved since the first samples, [m]."""
+        """Return the bound on the way of any point of the arm since the first sample [m]."""
         steps = np.abs(np.diff(samples.q, axis=0)) @ self.geometry.reach
         return np.concatenate([[0.0], np.cumsum(steps)])
 
     def _distance(self, samples: MotionSamples, i: int) -> float:
-        """Return the smallest distance of two pieces at look ``i`` [m]; refuse a smaller one."""
+        """Return the smallest distance of two pieces at sample ``i`` [m]; refuse a smaller one."""
         distance, one, other = self.geometry.nearest(samples.links[i])
         if not distance >= CLEARANCE - ROUNDING:
             text = (
@@ -203,7 +203,7 @@ def reaches(
 
 
 def grid(motion: JointTrajectory) -> Array:
-    """Return the instants at which a motion is looked at [s], its points included."""
+    """Return the instants at which a motion is sampled [s], its points included."""
     begin, width = motion.times[:-1], np.diff(motion.times)
     counts = np.maximum(PER_SEGMENT, np.ceil(width / PERIOD)).astype(int)
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -213,9 +213,9 @@ def grid(motion: JointTrajectory) -> Array:
 
 
 def dips(times: Array, margins: Array) -> list[tuple[float, float]]:
-    """Return intervals in which a margin might fall below 0 between two looks.
+    """Return intervals in which a margin might fall below 0 between two samples.
 
-    Around every local minimum a parabola through three looks tells how much lower the margin
+    Around every local minimum a parabola through three samples bounds how much lower the margin
     can be between them.
 
     Args:

@@ -3,7 +3,7 @@
 A strike moves the tool point along a straight line with raised-cosine speed ramps.  Joint
 velocities and accelerations at the points come from the Jacobian, not from differences, so the
 controller's quintic interpolation stays on the line; the last velocity is exactly zero.  An arm of
-more than six joints moves them as its inverse does along the line, so they fit the positions.
+more than six joints moves them as its inverse kinematics do, so they fit the positions.
 
 A swing turns joints by given angles on one common speed profile, a raised cosine as well:
 acceleration has no jumps, and the controller's quintic follows the points within 1e-7 rad.
@@ -25,7 +25,7 @@ JOIN_TIME = 0.1
 DWELL_TIME = 0.3
 """Time to hold the end of a slow move, so that the servos' lag dies out [s]."""
 SAME_POSE = 1e-6
-"""A goal this near to where a slow move would begin needs none [rad]."""
+"""Distance of a goal from the start of a slow move that needs no move [rad]."""
 POINTS_PER_RAMP = 16
 """Trajectory points of each speed ramp: interpolation stays within 1e-7 rad of the line."""
 

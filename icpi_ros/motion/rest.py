@@ -1,4 +1,4 @@
-"""When does an object count as resting?  One rule per task, used everywhere."""
+"""Rule for an object at rest: one per task, used everywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icpi_ros.core.types import Array, Indices
 
 @dataclass(frozen=True)
 class RestRule:
-    """At rest = moved less than ``speed * window`` during ``window``, at least ``window`` long.
+    """Rest: moved less than ``speed * window`` during ``window``, at least ``window`` long.
 
     With speed 0 (:meth:`never`) nothing ever rests: the trial window ends at the task's
     ``max_duration`` after the start of the stroke, in simulation and in the graph alike.
@@ -67,11 +67,11 @@ class RestDetector:
         """Samples at least half a period apart, so that it spans the window at any rate."""
 
     def reset(self) -> None:
-        """Forget everything seen."""
+        """Forget all samples."""
         self._history.clear()
 
     def update(self, time: float, position: Array) -> bool:
-        """Take a sample (``time`` [s], ``position`` ``(3,)`` [m]); tell whether it rests.
+        """Take a sample (``time`` [s], ``position`` ``(3,)`` [m]); return whether it rests.
 
         A sample that is not newer than the last one is ignored (clock reset: history dropped).
         """

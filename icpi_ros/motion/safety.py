@@ -1,4 +1,4 @@
-"""The one gate that every motion passes just before an arm.
+"""Safety gate: the only one, passed by every motion just before an arm.
 
 Whatever made the motion - a model, a planner, a person - an arm adapter takes only a
 :class:`CheckedTrajectory`, and only a :class:`SafetyGate` makes one.  The gate refuses with
@@ -33,7 +33,7 @@ _PASS = object()
 
 @dataclass(frozen=True)
 class CheckedTrajectory:
-    """A joint trajectory that passed the gate; cannot be made in any other way."""
+    """Joint trajectory that passed the gate; cannot be made in any other way."""
 
     trajectory: JointTrajectory
     token: InitVar[object] = None
@@ -50,7 +50,7 @@ class CheckedTrajectory:
 
 
 class SafetyGate:
-    """Checks motions of one arm against its limits, or against tighter ones."""
+    """Check of motions of one arm against its limits, or against tighter ones."""
 
     def __init__(self, arm: Arm, limits: ArmLimits | None = None) -> None:
         """Keep the arm and the limits that hold: the arm's own unless tighter ones are given.
@@ -64,14 +64,14 @@ class SafetyGate:
         self.path = PathCheck(arm, self.limits)
 
     def check(self, trajectory: JointTrajectory, current: Array) -> CheckedTrajectory:
-        """Return the trajectory as checked, copied so that nobody can change it afterwards.
+        """Return the trajectory as checked, copied so that no caller can change it afterwards.
 
         Args:
             trajectory: the motion; between its points the controller's quintic is checked.
-            current: ``(n,)`` [rad] where the arm is now.
+            current: ``(n,)`` present joint positions [rad].
 
         Raises:
-            MotionRefused: names what is wrong: joint, value, limit.
+            MotionRefused: names the fault: joint, value, limit.
         """
         motion = self._in_form(trajectory)
         self._check_ends(motion, current)
@@ -82,11 +82,11 @@ class SafetyGate:
 
         Args:
             stop: ends at rest.
-            begin: where the motion under way is when the stop takes over; see
+            begin: state of the motion under way when the stop takes over; see
                 :meth:`JointTrajectory.at`.
 
         Raises:
-            MotionRefused: names what is wrong.
+            MotionRefused: names the fault.
         """
         motion = self._in_form(stop)
         if np.any(motion.velocities[-1]):

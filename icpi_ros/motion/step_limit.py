@@ -1,4 +1,4 @@
-"""How far theta may move in one step of a run: never far from what was executed before."""
+"""Limit on the step of theta in a run: never far from a theta executed before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class StepLimit:
-    """A limit on |dtheta|, in shares of each parameter's range.
+    """Limit on |dtheta|, in shares of each parameter's range.
 
     A theta is allowed if no parameter differs from some theta executed before in the same run
     by more than ``max_step`` of its range; the first theta of a run is always allowed.
@@ -44,7 +44,7 @@ class StepLimit:
             )
 
     def refuse(self, theta: Array, executed: Sequence[Array]) -> Refusal | None:
-        """Return why theta ``(d,)`` may not be executed, None if it may.
+        """Return the refusal of a theta ``(d,)`` that may not be executed, None if it may.
 
         Args:
             theta: in the space's units.

@@ -35,7 +35,7 @@ MIN_POINTS, MAX_POINTS = 12, 400
 
 @dataclass(frozen=True)
 class _Braking:
-    """How the motion's clock is slowed, in ``M`` pieces of constant deceleration.
+    """Slowing of the motion's clock, in ``M`` pieces of constant deceleration.
 
     Attributes:
         times: ``(M + 1,)`` ends of the pieces in the stop's time [s].

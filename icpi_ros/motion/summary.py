@@ -1,4 +1,4 @@
-"""What an operator is shown of a motion before it is approved."""
+"""Summary of a motion for the operator who approves it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLEARANCE_STEP = 0.01
 
 @dataclass(frozen=True)
 class Peak:
-    """The joint that comes nearest to its limit: ``value`` and its ``share`` of the limit."""
+    """Joint that comes nearest to its limit: ``value`` [rad/s] or [rad/s^2], ``share`` of it."""
 
     joint: str
     value: float
@@ -69,7 +69,7 @@ class MotionSummary:
         )
 
     def brief(self) -> str:
-        """Return the most important of it in a few words."""
+        """Return the most important numbers in a few words."""
         return (
             f"{self.duration:.1f} s at {self.speed.share:.0%} of a joint's speed, tool down to "
             f"{self.tool_height:.3f} m, {self.floor_distance:.3f} m above the lowest plane, "
@@ -102,7 +102,7 @@ def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
 
 
 def tool_path(trajectory: JointTrajectory, arm: Arm, step: float = 0.01) -> Array:
-    """Return where the tool point goes, ``(T, 3)`` [m] in frame ``base``, both ends included.
+    """Return the path of the tool point, ``(T, 3)`` [m] in frame ``base``, both ends included.
 
     Args:
         trajectory: the motion.

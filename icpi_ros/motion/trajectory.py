@@ -16,7 +16,7 @@ from icpi_ros.core.types import Array, Indices
 
 @dataclass(frozen=True)
 class PathPoint:
-    """Where a motion is at one instant: ``position`` ``(n,)`` [rad], ``velocity`` [rad/s]."""
+    """State of a motion at one instant: ``position`` [rad], ``velocity`` [rad/s], each ``(n,)``."""
 
     position: Array
     velocity: Array
@@ -60,7 +60,7 @@ class JointTrajectory:
         return q[0], qd[0], qdd[0]
 
     def at(self, time: float) -> PathPoint:
-        """Return where the motion is at ``time`` [s]."""
+        """Return the state of the motion at ``time`` [s]."""
         q, qd, _ = self.sample(np.array([time]))
         return PathPoint(q[0], qd[0])
 
@@ -75,7 +75,7 @@ class JointTrajectory:
         )
 
     def quintics(self) -> tuple[Array, Array]:
-        """Return what the controller follows between the points.
+        """Return the polynomials that the controller follows between the points.
 
         Returns:
             Coefficients ``(K - 1, n, 6)`` [rad], ascending powers of s in [0, 1], and the
@@ -214,10 +214,10 @@ def slowed(trajectory: JointTrajectory, scale: float) -> JointTrajectory:
 
 @dataclass(frozen=True)
 class Motion:
-    """What the arm does in one trial: reach ``ready`` clear of the object, approach, stroke.
+    """Motion of the arm in one trial: reach ``ready`` clear of the object, approach, stroke.
 
     Attributes:
-        ready: ``(n,)`` [rad] pose above the scene, reached first and slowly.
+        ready: ``(n,)`` pose above the scene [rad], reached first and slowly.
         stroke: the dynamic part; it starts and ends at rest.
     """
 

@@ -1,4 +1,4 @@
-"""Is an arm's description sound?  Each check is one line that says what was measured."""
+"""Checks of an arm's description, each one line with the measured value."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.robots.collision import CollisionGeometry, free_pieces, heights
 
 SAMPLES = 200
-"""Joint positions that are drawn for a check."""
+"""Joint positions that are sampled for a check."""
 NEAR_HOME = 0.3
-"""The inverse is checked for poses up to so far from home [rad per joint]."""
+"""Largest distance from home of the poses at which inverse kinematics are checked [rad]."""
 MAX_IK_ERROR, MAX_SLOPE_ERROR = 1e-9, 1e-6
-"""Largest error of the inverse [m], [rad], and of a derivative [m/rad], [rad/rad]."""
+"""Largest error of inverse kinematics [m], [rad], and of a derivative [m/rad], [rad/rad]."""
 MIN_SINGULAR_VALUE = 0.02
 """Least singular value of the Jacobian at home."""
 MIN_WORKSPACE_SHARE = 0.01
@@ -28,9 +28,9 @@ class ArmFinding:
     """Result of one check.
 
     Attributes:
-        what: was checked.
-        sound: False: the description must be mended.
-        text: what was measured, with unit.
+        what: name of the check.
+        sound: False: the description must be corrected.
+        text: measured value, with unit.
     """
 
     what: str
@@ -43,7 +43,7 @@ def check_arm(arm: Arm, seed: int = 0) -> list[ArmFinding]:
 
     Args:
         arm: to check.
-        seed: of the joint positions that are drawn.
+        seed: of the joint positions that are sampled.
     """
     rng = np.random.default_rng(seed)
     drawn = rng.uniform(arm.limits.lower, arm.limits.upper, (SAMPLES, len(arm.joints)))
@@ -65,7 +65,7 @@ def check_arm(arm: Arm, seed: int = 0) -> list[ArmFinding]:
 
 
 def _inverse(arm: Arm, q: Array) -> ArmFinding:
-    """The inverse answers poses near home, and exactly."""
+    """Check that inverse kinematics answer poses near home, and exactly."""
     point, rotation = arm.tool_pose(q)
     answer = arm.ik(point, rotation)
     found = np.isfinite(answer).all(axis=1)
@@ -78,7 +78,7 @@ def _inverse(arm: Arm, q: Array) -> ArmFinding:
 
 
 def _jacobian(arm: Arm, q: Array) -> ArmFinding:
-    """The Jacobian is the derivative of the tool pose."""
+    """Check that the Jacobian is the derivative of the tool pose."""
     from scipy.spatial.transform import Rotation  # half a second that `icpi arm list` need not take
 
     step, worst = 1e-6, 0.0
@@ -95,7 +95,7 @@ def _jacobian(arm: Arm, q: Array) -> ArmFinding:
 
 
 def _rates(arm: Arm, q: Array) -> ArmFinding:
-    """The rates move the tool as asked, and nothing else."""
+    """Check that differential inverse kinematics move the tool as asked, and nothing else."""
     try:
         off = np.abs(arm.jacobian(q) @ arm.differential_ik(q) - np.eye(6)).max()
     except np.linalg.LinAlgError:
@@ -119,7 +119,7 @@ def _home_stiffness(arm: Arm) -> ArmFinding:
 
 
 def _home_contact(arm: Arm) -> ArmFinding:
-    """The gate takes the arm at home; pieces that it never compares are named."""
+    """Check that the gate takes the arm at home; name the pieces that it never compares."""
     try:
         body = CollisionGeometry(arm)
     except InvalidValue as exc:
@@ -142,7 +142,7 @@ def _home_height(arm: Arm) -> ArmFinding:
 
 
 def _workspace(arm: Arm, q: Array) -> ArmFinding:
-    """The box holds the tool at home and a part of what the arm can reach."""
+    """Check that the box holds the tool at home and a part of what the arm can reach."""
     low, high = arm.limits.workspace_lower, arm.limits.workspace_upper
     home, _ = arm.tool_pose(arm.home)
     points, _ = arm.tool_pose(q)

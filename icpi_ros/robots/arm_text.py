@@ -1,4 +1,4 @@
-"""Where an arm and its limits come from, and what they are: lines for a log."""
+"""Origin and limits of an arm as lines for a log."""
 
 from __future__ import annotations
 

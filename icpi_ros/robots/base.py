@@ -1,4 +1,4 @@
-"""The arm description seam: kinematics and limits, nothing about how it is driven."""
+"""Arm: the seam of kinematics and limits; ports drive it."""
 
 from __future__ import annotations
 
@@ -145,11 +145,11 @@ def _numbers(key: str, value: object, count: int) -> Array:
 
 @dataclass(frozen=True)
 class Capsule:
-    """A piece of an arm's body, never smaller than the real one: all points near a line.
+    """Piece of an arm's collision geometry, never smaller than the real one: points near a line.
 
     Attributes:
         name: of the piece, for messages.
-        link: which link carries it: 0 = the fixed base, i = the link that joint i moves.
+        link: number of the link that carries it: 0 = the fixed base, i = moved by joint i.
         start, end: ``(3,)`` [m] ends of the line, in the link's frame; see :meth:`Arm.links`.
         radius: distance from the line [m].
     """
@@ -180,7 +180,7 @@ class Arm(ABC):
     @property
     @abstractmethod
     def collision_geometry(self) -> tuple[Capsule, ...]:
-        """The arm's pieces with its tool, for the check against itself and the table."""
+        """Pieces of the arm and its tool, for the check against itself and the table."""
 
     @abstractmethod
     def links(self, q: Array) -> Array:

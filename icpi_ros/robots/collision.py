@@ -1,4 +1,4 @@
-"""The pieces of an arm's body in space: how low they go and how near they come to each other."""
+"""Collision geometry of an arm: heights of its pieces and their distances from each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm, Capsule
 
 CLEARANCE = 0.01
-"""Smallest distance between two pieces of an arm's own body [m]."""
+"""Smallest distance between two pieces of the same arm [m]."""
 FAR = 1.0
 """Distances above this are not told apart [m]."""
 

@@ -1,4 +1,4 @@
-"""An arm that is all data: any serial arm of six or more revolute joints."""
+"""Arm that is all data: any serial arm of six or more revolute joints."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Servos:
 
 @dataclass(frozen=True)
 class Description:
-    """Everything that is known of an arm, checked by whoever made it.
+    """All data of an arm, checked by its reader.
 
     Attributes:
         name: of the arm with this tool.
-        source: where the numbers come from, at least one line.
+        source: of the numbers, at least one line.
         joints: names, ``n`` of them.
         chain: geometry, tool included.
         flange: ``(4, 4)`` the flange in the frame of the last link [m].
-        limits: see there.
+        limits: see :class:`ArmLimits`.
         home: ``(n,)`` [rad].
         collision_geometry: pieces, the tool's included.
         masses: of the pieces, for the simulation [kg].
@@ -66,7 +66,7 @@ class DescribedArm(Arm):
     """The arm of a :class:`Description`.
 
     Attributes:
-        description: what it was made from.
+        description: its data.
     """
 
     def __init__(self, description: Description) -> None:

@@ -1,4 +1,4 @@
-"""The UR5e on a pedestal, holding a stick of 0.4 m from whose end a rope hangs.
+"""UR5e on a pedestal, holding a stick of 0.4 m from whose end a rope hangs.
 
 The base stands 1.3 m above the ground (the plane z = -1.3 in frame ``base``), so that a rope of
 0.7 m below the lowest tool point stays clear of it.

@@ -12,7 +12,7 @@ from icpi_ros.core.errors import Kind, invalid
 
 Made = TypeVar("Made")
 LARGE = 1e9
-"""From here on a limit is none that a person meets."""
+"""Limits from here on are not shown."""
 TRUTH = ("true", "false")
 _KINDS: dict[type, str] = {
     bool: "true or false",
@@ -31,16 +31,16 @@ class Setting:
         name: of the ROS parameter, of the launch argument and, with dashes, of the option.
         default: of a node alone and of the graph around a real arm; its type is the setting's (a
             list means numbers).
-        description: what it does.
+        description: purpose of it.
         unit: SI unit; empty = none.
         lower, upper: closed range of a number.
         choices: allowed texts; empty = any.
-        nodes: whose parameter it is.
-        graphs: whose launch argument it is.
+        nodes: that have it as a parameter.
+        graphs: that have it as a launch argument.
         relaxed: default in simulation, in a replay and in process; None = the same.
-        loosened_by: what loosens a protection: ``larger`` or ``smaller`` numbers, or any ``other``
-            value than the default; empty = it protects nobody.
-        run: field of RunConfig that it is; empty = none.
+        loosened_by: values that loosen a protection: ``larger`` or ``smaller`` numbers, or any
+            ``other`` than the default; None = it is no protection.
+        run: field of RunConfig that it is; None = none.
         read_only: the parameter is fixed when the node starts.
     """
 
@@ -54,8 +54,8 @@ class Setting:
     nodes: tuple[str, ...] = ()
     graphs: tuple[str, ...] = ()
     relaxed: Any = None
-    loosened_by: str = ""
-    run: str = ""
+    loosened_by: str | None = None
+    run: str | None = None
     read_only: bool = True
 
     @property
@@ -72,7 +72,7 @@ class Setting:
 
     @property
     def help(self) -> str:
-        """What it does, with unit and range behind its first clause."""
+        """Description with unit and range behind its first clause."""
         unit = f" [{self.unit}]" if self.unit not in ("", self.name) else ""
         span = f" ({self.span})" if self.upper < LARGE else ""
         what, separator, more = self.description.partition("; ")
@@ -80,7 +80,7 @@ class Setting:
 
     @property
     def allowed(self) -> str:
-        """What a value may be, for error messages."""
+        """Allowed values, for error messages."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         return self.ranged(_KINDS[type(self.default)])
@@ -100,7 +100,7 @@ class Setting:
         return isinstance(value, kind)
 
     def fits(self, value: Any) -> bool:
-        """Tell whether a value has the type and is in the range."""
+        """Return whether a value has the type and is in the range."""
         if not self._of_kind(value):
             return False
         if type(self.default) in (int, float):

@@ -1,6 +1,6 @@
 """The table of all settings that nodes, graphs, runs and commands share.
 
-A setting is added here and nowhere else: the parameters of the nodes with their ranges, the launch
+A setting is added here and nowhere else: parameters of nodes with their ranges, launch
 arguments, the options of commands and the checks of a run are made from it.  The names of tasks
 and improvers are no choices here, for the table is below them: see
 :func:`icpi_ros.ros.bringup.arguments.with_names`.

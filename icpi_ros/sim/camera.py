@@ -1,4 +1,4 @@
-"""A camera in the simulated scene: images as a real one would give them, and its calibration."""
+"""Camera in the simulated scene: images as a real one would give them, and its calibration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOISE, _PLACES = 0x2015E, 0x91ACE
 
 
 def snapshot(data: mujoco.MjData) -> Array:
-    """Return all that a picture depends on ``(nq,)``, as a copy; takes about a microsecond."""
+    """Return all that a picture depends on ``(nq,)``, as a copy; takes about 1 us."""
     return np.array(data.qpos)
 
 
@@ -83,14 +83,14 @@ def true_camera(model: mujoco.MjModel, name: str, settings: CameraSettings) -> C
 
 
 class SimulatedCamera:
-    """Renders what a camera of the scene sees; a context manager.
+    """Camera of the scene that renders images; a context manager.
 
     All calls, the constructor's too, must come from the same thread (OpenGL).  The model may be
     simulated by another thread meanwhile: states come in as copies, see :func:`snapshot`.
 
     Attributes:
         camera: the true calibration.
-        settings: what the camera is like.
+        settings: of the camera.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class SimulatedCamera:
         Args:
             model: the scene.
             name: of the camera in it; empty = its first.
-            settings: what the camera is like.
+            settings: of the camera.
             target: the tracked object is painted like this; None = as the scene has it.
 
         Raises:
@@ -191,7 +191,7 @@ class SimulatedCamera:
         return FAST_INSTANTS if motion > FAST else INSTANTS
 
     def _marks(self, qpos: Array) -> Array:
-        """Return where the middles of all geoms and sites are in the image ``(n, 2)`` [px]."""
+        """Return the places of all geoms and sites in the image ``(n, 2)`` [px]."""
         self._drawing.place(qpos)
         data = self._drawing.data
         return self.camera.project(np.vstack([data.geom_xpos, data.site_xpos]))
@@ -208,13 +208,13 @@ def _noise(settings: CameraSettings) -> np.ndarray[tuple[int], np.dtype[np.int16
 
 @dataclass(frozen=True)
 class Lens:
-    """From an ideal picture to the image.
+    """Distorting lens: map from a larger ideal picture to the image.
 
     Attributes:
         width, height: of the ideal picture [px].
         fovy: its vertical field of view [rad].
-        columns, rows: ``(h, w)`` where in the ideal picture, lowest row first, each pixel of
-            the image comes from [px].
+        columns, rows: ``(h, w)`` place of each pixel of the image in the ideal picture, lowest
+            row first [px].
     """
 
     width: int

@@ -1,4 +1,4 @@
-"""What a simulated camera is like."""
+"""Settings of a simulated camera."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _usual(name: str) -> Any:
 
 @dataclass(frozen=True)
 class CameraSettings:
-    """A simulated camera; the defaults are an ideal one.
+    """Settings of a simulated camera; the defaults are an ideal one.
 
     Attributes:
         width, height: of the image [px].
         rate: frames per second of simulated time [Hz].
         distortion: plumb-bob coefficients k1, k2, p1, p2, k3.
         noise: standard deviation of each colour of each pixel [grey levels of 255].
-        exposure: how long the shutter is open [s], at most 1 / rate; 0 = no motion blur.
+        exposure: time for which the shutter is open [s], at most 1 / rate; 0 = no motion blur.
         gain: factor on all grey levels; 0 = a lens cap, 2 = overexposed.
         latency: from the end of the exposure until the image is sent, in simulated time [s];
             the stamp stays the middle of the exposure.
@@ -48,7 +48,7 @@ class CameraSettings:
     seed: int = _usual("seed")
 
     def __post_init__(self) -> None:
-        """Refuse what no camera has.
+        """Refuse settings that no camera has.
 
         Raises:
             InvalidValue: names the setting, its value and what is allowed.

@@ -1,4 +1,4 @@
-"""What a simulated controller is asked for, what it makes of it, and what became of it."""
+"""Orders to a simulated controller, its checks of them, and events of their motions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class MotionTolerances:
         return bool((self.goal > 0.0).any())
 
     def off_path(self, off: Array, joints: Sequence[str]) -> str:
-        """Return which joint left its path by ``off`` ``(n,)`` [rad]; empty = none."""
+        """Return the deviation of a joint off its path by ``off`` ``(n,)`` [rad]; empty = none."""
         if not len(self.path):
             return ""
         beyond = (self.path > 0.0) & (off > self.path)
@@ -66,16 +66,16 @@ class MotionTolerances:
         return f"{joints[joint]} is {off[joint]:.4f} rad off its path: {self.path[joint]:g} allowed"
 
     def off_goal(self, off: Array) -> bool:
-        """Tell whether a joint is too far from the goal."""
+        """Return whether a joint is too far off the goal, by ``off`` ``(n,)`` [rad]."""
         return bool(len(self.goal)) and bool(((self.goal > 0.0) & (off > self.goal)).any())
 
 
 @dataclass(frozen=True)
 class Order:
-    """A trajectory as it came.
+    """Trajectory as it was received.
 
     Attributes:
-        label: name that the sender gave it.
+        label: name given by the sender.
         trajectory: its points.
         start_ns: its start on the arm's clock [ns]; 0 = now.
         tolerances: its tolerances; only those of a goal count.
@@ -91,14 +91,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Event:
-    """What became of a motion.
+    """Event in the life of a motion.
 
     Attributes:
         label: of the motion.
-        state: what became of it.
-        ns: when [ns]; for ``accepted`` the start of the motion.
-        reason: why it ended so; empty otherwise.
-        due_ns: when it makes itself felt [ns]: for ``accepted`` the first command that is another
+        state: new state of the motion.
+        ns: time of the event [ns]; for ``accepted`` the start of the motion.
+        reason: of an end that is not ``done``; empty otherwise.
+        due_ns: time of its effect [ns]: for ``accepted`` the first command that is another
             than without it, else as ``ns``.
         taken_ns: for ``accepted`` the update that took it [ns].
         violated: for ``aborted`` the tolerance that was violated, if one was.
@@ -114,7 +114,7 @@ class Event:
 
 
 def check_order(order: Order, now_ns: int) -> None:
-    """Refuse what ros2_control's controller refuses before it looks at anything else.
+    """Refuse the orders that ros2_control's controller refuses at once.
 
     Raises:
         MotionRefused: no points, times that do not increase, not at rest at the end, or all of

@@ -22,8 +22,8 @@ from icpi_ros.tasks.camera_target import Target
 Image = NDArray[np.uint8]
 MAX_GEOMS = 1000
 JITTER = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
-"""Where in a pixel successive pictures sample it [px]: the mean of four has smooth edges, on which
-the centre of a small object depends."""
+"""Places in a pixel at which successive pictures sample it [px]: the mean of four has smooth edges,
+on which the centre of a small object depends."""
 FINE = 2
 """A single picture is drawn this much larger in both directions and reduced: centres of small
 objects to 0.02 to 0.03 px rms in each direction; 3 gives 0.015 px, and takes twice the time."""
@@ -38,11 +38,11 @@ MARKER = 0.01
 
 
 class CameraUnavailable(IcpiError):
-    """This machine cannot render images; the message says what to install."""
+    """Failure to render images on this machine; the message names the packages to install."""
 
 
 class Offscreen:
-    """One camera's picture as MuJoCo draws it: ideal pinhole, no shadows, no reflections.
+    """Renderer of one camera's picture: ideal pinhole, no shadows, no reflections.
 
     Everything is a copy: the model that is given may be simulated by another thread meanwhile.
     All calls, the constructor's too, must come from the same thread (OpenGL).
@@ -64,7 +64,7 @@ class Offscreen:
             camera: number of the camera in the model, which gives the pose.
             width: of the picture [px].
             height: of the picture [px].
-            fovy: vertical field of view [rad], whatever the model says.
+            fovy: vertical field of view [rad], whatever the model has.
             target: the tracked object is painted like this; None = as the scene has it.
 
         Raises:
@@ -127,7 +127,7 @@ class Offscreen:
     def average(self, states: Sequence[Array]) -> Image:
         """Return the mean of one picture of each state ``(nq,)``, ``(h, w, 3)``, lowest row first.
 
-        Pictures sample the pixels as ``JITTER`` says: the number of states is a multiple of four.
+        Pictures sample the pixels as in ``JITTER``: the number of states is a multiple of four.
         """
         self._gl.make_current()
         total = np.zeros(self._image.shape, np.float32)

@@ -24,7 +24,7 @@ from icpi_ros.tasks.base import Task
 BATCH = 64
 """Rollouts that one thread advances together; bounds memory however many are asked for."""
 BLOCK_TIME = 0.1
-"""Simulated time between two looks at who rests [s]; five times that where nothing ever does."""
+"""Simulated time between two checks for rest [s]; five times that where nothing ever rests."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def rollout(
     batch overlaps with the simulation of the others.
 
     Args:
-        task: what to execute.
+        task: to execute.
         arm: its arm.
         physics: hidden physics.
         thetas: in the task's space.
@@ -84,7 +84,7 @@ def rollout(
 
 
 def block_samples(rest: RestRule) -> int:
-    """Return the number of samples between two looks at who rests."""
+    """Return the number of samples between two checks for rest."""
     time = BLOCK_TIME if rest.speed > 0.0 else 5.0 * BLOCK_TIME
     return max(1, round(time / rest.period))
 

@@ -1,4 +1,4 @@
-"""The camera of a task's scene, with the lens that its camera_info tells; no ROS, no rendering."""
+"""Camera of a task's scene with the lens of its camera_info; no ROS, no rendering."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a camera exposes: from the states of a simulation to exposures, without rendering.
+"""Shutter of a simulated camera: from states to exposures, without rendering.
 
 Cheap enough for the simulation thread: it copies joint positions, nothing else.
 """
@@ -19,7 +19,7 @@ _DROPS = 0xD20B
 
 @dataclass(frozen=True)
 class Exposure:
-    """What the camera saw while its shutter was open.
+    """States of the scene while the shutter was open.
 
     Attributes:
         number: of the frame since time 0; dropped frames count.
@@ -46,7 +46,7 @@ class Exposure:
         return [begin + (i + 0.5) / count * self.length for i in range(count)]
 
     def around(self, ns: float) -> tuple[Array, Array, float]:
-        """Return the states before and after a time [ns], and how far it is between them."""
+        """Return the states before and after a time [ns], and its share of their interval."""
         last = len(self.times) - 1
         after = min(int(np.searchsorted(self.times, ns, side="right")), last)
         before = max(0, after - 1)
@@ -56,7 +56,7 @@ class Exposure:
 
 
 class Shutter:
-    """Opens at a fixed rate from time 0; holds exposures back for the camera's latency.
+    """Shutter of a fixed rate from time 0; it holds exposures back for the camera's latency.
 
     Frame k is centred on ``k / rate``.  Which frames are dropped depends on the seed alone.
     """

@@ -93,14 +93,14 @@ class TrajectoryController:
         self._index, self._label, self._over, self._holding = 0, "", True, True
         self._path = JointTrajectory(self._joints, np.zeros(1), self._q, self._qd, self._qdd)
         self.command = self.wanted = self._sample(0)
-        """What is commanded, and what is wanted at the last update."""
+        """State that is commanded, and state that was desired, at the last update."""
         self.active = True
         """False: goals are rejected and trajectories ignored."""
 
-    # --- what comes from outside ----------------------------------------------------------
+    # --- goals and trajectories ------------------------------------------------------------
 
     def take(self, order: Order, now_ns: int) -> tuple[Event, ...]:
-        """Take a trajectory at ``now_ns`` of the controller's clock; say what became of others.
+        """Take a trajectory at ``now_ns`` of the controller's clock; return the ends of others.
 
         A goal of the action preempts the goal under way.  A trajectory that came on the topic
         leaves it active, and it ends with *this* trajectory.
@@ -158,7 +158,7 @@ class TrajectoryController:
     # --- the update -----------------------------------------------------------------------
 
     def update(self, ns: int, q: Array, qd: Array) -> tuple[JointCommand, tuple[Event, ...]]:
-        """Return the command for one period after ``ns``, and what became of motions.
+        """Return the command for one period after ``ns``, and the events of motions.
 
         Args:
             ns: time of the update [ns], one period after the last.
@@ -194,7 +194,7 @@ class TrajectoryController:
 
     @property
     def start_ns(self) -> int:
-        """When the trajectory under way starts or started [ns]."""
+        """Start of the trajectory under way on the controller's clock [ns]."""
         return self._start_ns
 
     def elapsed(self, ns: int) -> float:
@@ -234,7 +234,7 @@ class TrajectoryController:
     def _load(self, order: Order, ns: int) -> int:
         """Sample a trajectory at all updates to come, joined if it has not begun.
 
-        Returns when the first command is due that is not what it was before [ns].
+        Returns the time of the first command that differs from the one before [ns].
         """
         before = self._q[min(self._index, len(self._q) - 1) :]
         path = order.trajectory

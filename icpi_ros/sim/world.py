@@ -22,7 +22,7 @@ FREE = mujoco.mjtJoint.mjJNT_FREE
 
 
 class SimulationUnstable(IcpiError):
-    """The simulator produced a number that is not finite, or reset itself."""
+    """Failure of the simulator: a number that is not finite, or a reset of its own."""
 
 
 def load_model(task: Task, physics: Array, arm: Arm | None = None) -> mujoco.MjModel:
@@ -70,7 +70,7 @@ def _load_with(arm: DescribedArm, task: Task, path: Path, arms: dict[str, bytes]
 
 
 class World:
-    """Steps one scene; the same code behind the node ``mujoco_arm`` and in-process rollouts.
+    """Simulated scene; the same code behind the node ``mujoco_arm`` and in-process rollouts.
 
     Attributes:
         dt: step [s].
@@ -155,7 +155,7 @@ class World:
 
     @property
     def object_sensor(self) -> slice:
-        """Where the tracked point ``(3,)`` lies in the sensor data."""
+        """Columns of the tracked point ``(3,)`` in the sensor data."""
         first = int(self.model.sensor(OBJECT).adr[0])
         return slice(first, first + 3)
 
@@ -215,7 +215,7 @@ class World:
 
 
 def _subtree(model: mujoco.MjModel, root: int) -> tuple[slice, slice]:
-    """Return where the joints of a body and of all bodies below it lie in qpos and qvel."""
+    """Return the ranges in qpos and qvel of the joints of a body and of all bodies below it."""
     inside = {root}
     for body in range(root + 1, model.nbody):  # children come after their parents
         if int(model.body_parentid[body]) in inside:

@@ -1,4 +1,4 @@
-"""The task seam: what a dynamic motion is, without saying who executes it."""
+"""Task: the seam of dynamic motions, whatever executes them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 _RUN_STREAM = 0x7E57
-"""Second entropy word of run physics; data sets use their draw number, which is smaller."""
+"""Second entropy word of run physics; data sets use the smaller number of their physics sample."""
 
 
 class Task(ABC):
-    """One dynamic motion: parameters, goal, motion primitive, error and cost.
+    """Dynamic motion: parameters, goal, motion primitive, error and cost.
 
     A task is one .py file (this class) and one scene ``sim/<scene>.xml``, registered by one
     line in :mod:`icpi_ros.tasks`.  All methods are pure.
@@ -52,26 +52,26 @@ class Task(ABC):
     """Goals that can be reached under every documented physics."""
     default_goal: ClassVar[Array]
     goal_varies: ClassVar[bool] = False
-    """True: data sets and benchmarks draw goals from ``goal_space``; else always the default."""
+    """True: data sets and benchmarks sample goals from ``goal_space``; else always the default."""
     physics_space: ClassVar[ParameterSpace]
-    """Hidden physics phi of the simulation: range of the training and of the test draws."""
+    """Hidden physics phi of the simulation: range of the training and of the test samples."""
     shifted_space: ClassVar[ParameterSpace]
-    """A wider range, to measure what happens outside the data; see :meth:`sample_shifted`."""
+    """Wider range, to measure improvers outside the data; see :meth:`sample_shifted`."""
     error_names: ClassVar[tuple[str, ...]]
     """Names of the relative error features, with unit in brackets."""
     cost_mask: ClassVar[Array]
     """``(m,)`` 1 for error dimensions that count in the cost, else 0."""
     rest: ClassVar[RestRule]
-    """When the object counts as resting; the same rule in simulation and in the graph."""
+    """Rule for the object at rest; the same in simulation and in the graph."""
     max_duration: ClassVar[float]
     """Longest trial window from the start of the stroke [s]; always reached if nothing rests."""
     scalable: ClassVar[bool] = False
     """True: the outcome does not depend on the speed of the stroke, so that the first strokes of
     a run may be slower.  False where the speed is what is learnt."""
     camera_target: ClassVar[CameraTarget | None] = None
-    """What a camera looks for; None = no camera, positions come from elsewhere."""
+    """Object that a camera looks for; None = no camera, positions come from elsewhere."""
     observation: Observation = PERFECT
-    """What the sensor does to the object's path; simulation only, perfect unless set."""
+    """Error of the sensor on the object's path; simulation only, perfect unless set."""
 
     def __repr__(self) -> str:
         """Return one line: name and parameters."""
@@ -90,18 +90,18 @@ class Task(ABC):
 
     @property
     def how_to_reset(self) -> str:
-        """What a person does to put the scene back, one imperative without a full stop."""
+        """Instruction to a person to put the scene back, one imperative without a full stop."""
         return f"put the {self.object_body} back at its start, at rest"
 
     def misplaced(self, position: Array) -> str:
-        """Return why an object at ``(3,)`` [m] is not where a trial starts; empty if it is.
+        """Return the reason why an object at ``(3,)`` [m] is not at its start; empty if it is.
 
         This default knows of no place, and finds none wrong.
         """
         return ""
 
     def goal_point(self, goal: Array) -> Array | None:
-        """Return where a goal ``(g,)`` lies ``(3,)`` [m], frame ``base``; None = not drawn.
+        """Return the place ``(3,)`` [m] of a goal ``(g,)``, frame ``base``; None = not drawn.
 
         This default takes the goal as a place (x, y) on the table; of one number it knows no place.
         """
@@ -130,7 +130,7 @@ class Task(ABC):
         ICPI section "relative error tokens": e = s_t - tau_g at chosen features.
 
         Raises:
-            ObservationMissing: the trajectory does not show what is needed.
+            ObservationMissing: the trajectory lacks the samples that are needed.
         """
 
     def outcome_goal(self, trajectory: ObjectTrajectory) -> Array | None:
@@ -140,7 +140,7 @@ class Task(ABC):
         goal space.  None: the task has no such goal, brute-force labels only.
 
         Raises:
-            ObservationMissing: the trajectory does not show what is needed.
+            ObservationMissing: the trajectory lacks the samples that are needed.
         """
         return None
 
@@ -149,7 +149,7 @@ class Task(ABC):
         return float(np.linalg.norm(error * self.cost_mask))
 
     def last_seen(self, trajectory: ObjectTrajectory) -> Array:
-        """Return the last position ``(3,)`` [m] of a trajectory: where the object came to rest.
+        """Return the last position ``(3,)`` [m] of a trajectory, at which the object came to rest.
 
         Raises:
             ObservationMissing: the last sample is missing.
@@ -182,7 +182,7 @@ class Task(ABC):
         """Write hidden physics ``(P,)`` into a model of the scene."""
 
     def sample_physics(self, rng: np.random.Generator) -> Array:
-        """Draw hidden physics ``(P,)`` uniformly from the documented range."""
+        """Sample hidden physics ``(P,)`` uniformly from the documented range."""
         return self.physics_space.sample(rng)
 
     def seeded_physics(self, seed: int) -> Array:
@@ -190,7 +190,7 @@ class Task(ABC):
         return self.sample_physics(np.random.default_rng([seed, _RUN_STREAM]))
 
     def sample_shifted(self, rng: np.random.Generator) -> Array:
-        """Draw physics ``(P,)`` from the wider range, at least one quantity outside the data's."""
+        """Sample physics ``(P,)`` of the wider range, at least one quantity outside the data's."""
         physics = self.shifted_space.sample(rng)
         if not self.physics_space.contains(physics):
             return physics
@@ -202,7 +202,7 @@ class Task(ABC):
         return physics
 
     def sample_goal(self, rng: np.random.Generator) -> Array:
-        """Draw a goal ``(g,)`` for training or test; a task with a fixed goal always gives that."""
+        """Sample a goal ``(g,)`` for training or test; always the default if the goal is fixed."""
         return self.goal_space.sample(rng) if self.goal_varies else self.default_goal.copy()
 
     def check_goal(self, goal: ArrayLike) -> Array:
@@ -214,7 +214,7 @@ class Task(ABC):
         return self.goal_space.validate(goal)
 
     def definition(self) -> dict[str, Any]:
-        """Return what a data set of this task depends on, JSON-able, for hashing and diffs."""
+        """Return all that a data set of this task depends on, JSON-able, for hashing and diffs."""
         return {
             "name": self.name,
             "revision": self.revision,

@@ -1,4 +1,4 @@
-"""What is believed of hidden physics: a normal distribution inside the task's box."""
+"""Belief about hidden physics: a normal distribution inside the task's box."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.tasks.base import Task
 
 TRIES = 100
-"""Draws outside the box that are thrown away before one is cut to its border."""
+"""Samples outside the box that are thrown away before one is cut to its border."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Belief:
             raise InvalidValue("the covariance is not symmetric and positive: calibrate again")
 
     def sample(self, space: ParameterSpace, rng: np.random.Generator) -> Array:
-        """Draw physics ``(P,)`` inside ``space``."""
+        """Sample physics ``(P,)`` inside ``space``."""
         half = space.half_range
         values, vectors = np.linalg.eigh(np.array(self.covariance) / np.outer(half, half))
-        spread = vectors * np.sqrt(np.maximum(values, 0.0))
-        draws = np.array(self.mean) + half * (rng.standard_normal((TRIES, space.dim)) @ spread.T)
-        inside = ((draws >= space.lower) & (draws <= space.upper)).all(axis=1)
-        return space.project(draws[int(np.argmax(inside))])[0]
+        scale = vectors * np.sqrt(np.maximum(values, 0.0))
+        samples = np.array(self.mean) + half * (rng.standard_normal((TRIES, space.dim)) @ scale.T)
+        inside = ((samples >= space.lower) & (samples <= space.upper)).all(axis=1)
+        return space.project(samples[int(np.argmax(inside))])[0]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""

@@ -1,6 +1,6 @@
-"""What a camera looks for in a task: colour, shape and size of the object, and how it moves.
+"""Camera target of a task: colour, shape, size and agility of the object.
 
-Scenes draw their objects in saturated colours (:attr:`Target.colour`); a real bench needs a
+Scenes show their objects in saturated colours (:attr:`Target.colour`); a real bench needs a
 puck, ball or marker of such a colour, or a task whose ``camera_target`` is another one.
 """
 
@@ -26,7 +26,7 @@ class Shape(StrEnum):
 
 
 class Contrast(StrEnum):
-    """How the object differs from its surroundings in an image without colours."""
+    """Contrast of the object to its surroundings in an image without colours."""
 
     BRIGHT = "bright"
     DARK = "dark"
@@ -34,7 +34,7 @@ class Contrast(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """An object to track; its centre moves on a plane.
+    """Object to track; its centre moves on a plane.
 
     Attributes:
         name: for messages.
@@ -46,7 +46,7 @@ class Target:
         value: least brightness of the brightest channel, 0 to 1.
         contrast: in images without colours.
         step: least difference of brightness to the surroundings in such images, 0 to 1.
-        colour: red, green, blue, 0 to 1: what a simulated camera paints it with.
+        colour: red, green, blue, 0 to 1, in simulated images.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Target:
     colour: tuple[float, float, float] = (0.9, 0.1, 0.1)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be looked for.
+        """Refuse a target that cannot be found.
 
         Raises:
             InvalidValue: a range that is none.
@@ -79,11 +79,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Agility:
-    """How an object moves that is quicker than a puck or a ball.
+    """Agility of an object that is quicker than a puck or a ball.
 
     Attributes:
         power: power density of its acceleration, strikes included [m^2/s^3].
-        max_speed: faster is a jump [m/s].
+        max_speed: highest speed; faster is a jump [m/s].
         quiet: power density of its acceleration while nothing strikes it [m^2/s^3].
         start_speed: standard deviation of its first velocity [m/s].
         max_gap: longest time without a position [s].
@@ -100,10 +100,10 @@ class Agility:
 
 @dataclass(frozen=True)
 class CameraTarget:
-    """What a task needs for cameras.
+    """Camera target and the plane of its motion.
 
     Attributes:
-        target: to look for.
+        target: object to look for.
         plane: that holds its centre.
         agility: None = as a puck or a ball on a table.
     """

@@ -1,4 +1,4 @@
-"""Which theta an arm can execute, asked before anything is proposed to it."""
+"""Feasibility: the thetas that an arm can execute, checked before one is proposed to it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 
 HALVINGS = 10
-"""The way back is found to this power of two of its length."""
-DRAWS = 200
-"""Most draws of a first attempt."""
+"""Bisections of the way back: it is found to this power of two of its length."""
+MAX_SAMPLES = 200
+"""Most samples of a first attempt."""
 
 FeasibilityCheck = Callable[[Array], Refusal | None]
-"""Returns why a theta ``(d,)`` cannot be executed; None = it can."""
+"""Function from a theta ``(d,)`` to the refusal of its execution; None = it can be executed."""
 
 
 def anything(theta: Array) -> Refusal | None:
-    """Return that everything inside the bounds can be executed, as in a rollout."""
+    """Return None: everything inside the bounds can be executed, as in a rollout."""
     return None
 
 
 def feasibility_of(task: Task, arm: Arm, gate: SafetyGate) -> FeasibilityCheck:
-    """Return the question whether the gate lets the stroke of a theta pass."""
+    """Return the check of whether the gate lets the stroke of a theta pass."""
 
     def why_not(theta: Array) -> Refusal | None:
         try:
@@ -45,7 +45,7 @@ def feasibility_of(task: Task, arm: Arm, gate: SafetyGate) -> FeasibilityCheck:
 
 
 def simulated_feasibility(task: Task, arm: Arm) -> FeasibilityCheck:
-    """Return the question whether a simulated arm can execute a theta.
+    """Return the check of whether a simulated arm can execute a theta.
 
     The arm that a task is made for can execute all of them; every other one is asked its gate.
     """
@@ -64,10 +64,10 @@ def moved_back(
     Args:
         theta: ``(d,)``.
         executed: thetas of the run; other limits may hold by now.
-        why_not: asked about thetas.
+        why_not: check of a theta.
 
     Returns:
-        The theta, and why it was moved (None = it was not).
+        The theta, and the reason of its move (None = it was not moved).
     """
     reason = why_not(theta)
     if not reason or not executed:
@@ -95,7 +95,7 @@ class Confined:
     Attributes:
         theta: ``(d,)`` inside bounds and step limit, and possible wherever that was found.
         moved: True if it is not what was asked for.
-        reason: why it was moved, one line with all reasons; empty = it was not.
+        reason: of the move, one line with all reasons; empty = it was not moved.
         refusals: the same in fields, where theta was confined now.
     """
 
@@ -113,7 +113,7 @@ class Confined:
             best_cost: lowest cost of the run so far [m].
         """
         note = f"moved back: {self.reason}" if self.reason else ""
-        if self.moved:  # what was predicted was predicted of another theta
+        if self.moved:  # the prediction was for another theta
             details = {**proposal.details, MOVED_BACK: self.reason}
             proposal = replace(
                 proposal, predicted_cost=math.nan, predicted_std=math.nan, details=details
@@ -123,11 +123,11 @@ class Confined:
 
 @dataclass(frozen=True)
 class Confinement:
-    """What becomes of a proposal before it is executed.
+    """Confinement of proposals to what may be executed.
 
     Attributes:
         steps: limit on the change of theta; its space bounds theta.
-        why_not: says which thetas the arm cannot execute.
+        why_not: check of what the arm can execute.
     """
 
     steps: StepLimit
@@ -161,9 +161,9 @@ class Confinement:
 def first_possible(
     space: ParameterSpace, rng: np.random.Generator, why_not: FeasibilityCheck
 ) -> Array:
-    """Return the first uniform draw that can be executed; the first of all if none of many can."""
+    """Return the first uniform sample that can be executed; the first of all if none can."""
     first = theta = space.sample(rng)
-    for _ in range(DRAWS):
+    for _ in range(MAX_SAMPLES):
         if not why_not(theta):
             return theta
         theta = space.sample(rng)

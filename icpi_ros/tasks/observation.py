@@ -1,4 +1,4 @@
-"""What a sensor makes of the object's true path: noise and latency, in one place."""
+"""Sensor model of simulation: noise and latency on the object's true path."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ OBSERVE_STREAM = 0x0B5E
 
 @dataclass(frozen=True)
 class Observation:
-    """How a simulated sensor differs from a perfect one.
+    """Errors of a simulated sensor.
 
     Attributes:
         noise: standard deviation of every coordinate of every sample, white [m].
-        latency: age of what a sample shows, not corrected in its stamp [s].
+        latency: age of a sample, not corrected in its stamp [s].
     """
 
     noise: float = 0.0
     latency: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what no sensor does.
+        """Refuse impossible errors.
 
         Raises:
             InvalidValue: no number, negative, not finite, or more than 0.1 m or 1 s.
@@ -60,7 +60,7 @@ PERFECT = Observation()
 def observe(
     trajectory: ObjectTrajectory, observation: Observation, rng: np.random.Generator
 ) -> ObjectTrajectory:
-    """Return what a sensor with ``observation`` would have recorded of a true path.
+    """Return the record of a true path by a sensor with ``observation``.
 
     A sample at time t shows the object where it was at t - latency (linear between true samples,
     before the first one: the first one).  Rest, too, is seen late, so the record is longer by the

@@ -13,7 +13,7 @@ from icpi_ros.core.types import Array
 
 @dataclass(frozen=True)
 class Plane:
-    """Points p with ``normal @ p = offset`` in frame ``base``.
+    """Plane of the points p with ``normal @ p = offset`` in frame ``base``.
 
     Attributes:
         axes: ``(2, 3)`` orthonormal directions of the plane's coordinates.
@@ -24,7 +24,7 @@ class Plane:
     offset: float
 
     def __post_init__(self) -> None:
-        """Refuse what spans no plane.
+        """Refuse axes that span no plane.
 
         Raises:
             InvalidValue: the axes are not orthonormal, or something is not finite.

@@ -1,4 +1,4 @@
-"""Which motions of a task an arm can do: a grid over theta, each stroke passed by the gate."""
+"""Survey of the motions of a task that an arm can do: a grid over theta, checked by the gate."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ OUT_OF_REACH = "out of reach"
 
 @dataclass(frozen=True)
 class Reach:
-    """What an arm can do of a task.
+    """Thetas of a grid that an arm can execute.
 
     Attributes:
         task, arm: names.
         points: of the grid along each parameter.
         thetas: ``(N, d)`` the grid, last parameter fastest.
-        reasons: why each was refused, in few words; "" = the gate passed it.
+        reasons: of each refusal, in few words; "" = the gate passed it.
         refusals: the gate's sentences; "" = passed.
         paths: ``(K, 3)`` tool point along each stroke [m]; empty where there is none.
     """
@@ -56,7 +56,7 @@ def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lam
 
     Args:
         task: whose theta box is covered, borders included.
-        arm: that shall do it.
+        arm: to be surveyed.
         points: along each parameter, at least 2.
         on_stroke: called after each.
     """
@@ -74,7 +74,7 @@ def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lam
 
 
 def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array, Refusal | None]:
-    """Return the tool's path and why it is refused, None if it is not."""
+    """Return the tool's path [m] and its refusal, None if it is not refused."""
     path = np.empty((0, 3))
     try:
         motion = task.motion(theta, arm)
@@ -92,7 +92,7 @@ def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array,
 
 
 def reason_of(refusal: Refusal | None) -> str:
-    """Return a refusal without its numbers: what was exceeded, and by which joint."""
+    """Return a refusal without its numbers: the exceeded quantity and the joint."""
     if refusal is None:
         return ""
     return OUT_OF_REACH if refusal.kind is Kind.OUT_OF_REACH else refusal.brief

@@ -1,8 +1,8 @@
 """Roll: strike a ball so that it comes to rest at a goal on the table.
 
 The simulated twin of the paper's real-robot task (ICPI, roll-gc-real).  The ball rolls on against
-rolling friction; a tilt of the table along both axes is hidden.  ``observation`` adds what a real
-sensor does, for example ``RollGc(Observation(noise=0.003, latency=0.05))``.
+rolling friction; a tilt of the table along both axes is hidden.  ``observation`` adds the errors
+of a real sensor, for example ``RollGc(Observation(noise=0.003, latency=0.05))``.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RollGc(StrikeTask):
     camera_target: ClassVar[CameraTarget] = CameraTarget(BALL, Plane.level(0.03))
 
     def __init__(self, observation: Observation = PERFECT) -> None:
-        """Set what the sensor does to the ball's path; data sets are made without it."""
+        """Set the errors of the sensor on the ball's path; data sets are made without them."""
         self.observation = observation
 
     def apply_physics(self, model: mujoco.MjModel, physics: Array) -> None:

@@ -34,9 +34,9 @@ SWINGING = (1, 2)
 PLANE = [0, 2]
 """Coordinates of the swing's plane in frame ``base``."""
 PLANE_Y = 0.1333
-"""Where that plane lies [m]."""
+"""Coordinate y of that plane [m]."""
 MIN_COVERAGE = 0.9
-"""Share of the samples that must be there: a gap may hide the closest approach."""
+"""Least share of samples present: a gap may hide the closest approach."""
 
 TIP = Target("rope tip", ((280.0, 320.0),), 0.02, colour=(0.9, 0.1, 0.9))
 # A rope cracks like a whip, and one pixel of the side camera is 14 mm.
@@ -111,11 +111,11 @@ class RopeSwing(Task):
 
     @property
     def how_to_reset(self) -> str:
-        """Where the rope belongs; see :meth:`Task.how_to_reset`."""
+        """Instruction to hang the rope; see :meth:`Task.how_to_reset`."""
         return "let the rope hang still"
 
     def goal_point(self, goal: Array) -> Array:
-        """The target in the plane of the swing; see :meth:`Task.goal_point`."""
+        """Target in the plane of the swing; see :meth:`Task.goal_point`."""
         return np.array([goal[0], PLANE_Y, goal[1]])
 
     def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
@@ -174,7 +174,7 @@ class RopeSwingGc(RopeSwing):
 
 
 def closest_approach(trajectory: ObjectTrajectory, target: Array) -> Approach:
-    """Return where and when the path comes nearest to ``target`` ``(2,)`` [m] in the plane x, z.
+    """Return the closest approach of the path to ``target`` ``(2,)`` [m] in the plane x, z.
 
     Straight between samples that follow each other; a gap is not bridged.
 

@@ -1,4 +1,4 @@
-"""What the tasks have in common in which the blade strikes an object on a table."""
+"""Base of the tasks in which the blade strikes an object on a table."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ OBJECT_RADIUS = 0.03
 GAP = 0.002
 BLADE_HALF_THICKNESS = 0.004
 START = np.array([0.6, -0.15])
-"""Where the object waits, frame base [m]."""
+"""Start of the object ``(2,)``, frame base [m]."""
 PLACEMENT_TOLERANCE = 0.01
-"""How near to START a person must put the object [m]."""
+"""Largest distance of the object from START when a trial begins [m]."""
 READY_BACK, READY_HEIGHT = 0.15, 0.20
 
 
@@ -60,7 +60,7 @@ class StrikeTask(Task):
 
     @property
     def how_to_reset(self) -> str:
-        """Where the object belongs; see :meth:`Task.how_to_reset`."""
+        """Instruction with the place of the object; see :meth:`Task.how_to_reset`."""
         x, y = START
         return f"put the {self.object_body} at x = {x:.3f} m, y = {y:.3f} m in frame base"
 
@@ -95,7 +95,7 @@ class StrikeTask(Task):
         return self.outcome_goal(trajectory) - goal
 
     def outcome_goal(self, trajectory: ObjectTrajectory) -> Array:
-        """Where the object was last seen; see :meth:`Task.outcome_goal`."""
+        """Last seen place of the object; see :meth:`Task.outcome_goal`."""
         return self.last_seen(trajectory)[:2]
 
 

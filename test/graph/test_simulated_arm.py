@@ -151,7 +151,9 @@ def test_a_trajectory_that_ended_in_the_past_is_rejected(simulated):
 
 def test_a_left_path_aborts_and_holds():
     simulated = arm(FaultPlan("drift", after=0.1))
-    simulated.start(move(simulated, 0.8, goal=True, watch=MotionTolerances(path=np.full(N, 0.05))))
+    simulated.start(
+        move(simulated, 0.8, goal=True, tolerances=MotionTolerances(path=np.full(N, 0.05)))
+    )
     (event,) = until_events(simulated)
     assert (event.state, "off its path: 0.05 allowed" in event.reason) == ("aborted", True)
     run_for(simulated, 1.0)
@@ -160,15 +162,15 @@ def test_a_left_path_aborts_and_holds():
 
 def test_an_erased_path_tolerance_watches_nothing():
     simulated = arm(FaultPlan("drift", after=0.1))
-    simulated.start(move(simulated, 0.8, goal=True, watch=MotionTolerances(path=np.zeros(N))))
+    simulated.start(move(simulated, 0.8, goal=True, tolerances=MotionTolerances(path=np.zeros(N))))
     (event,) = until_events(simulated, 1000)
     assert event.state == "done"
 
 
 def test_a_goal_that_is_not_reached_in_its_time_aborts():
     simulated = arm(FaultPlan("drift", after=0.0))
-    watch = MotionTolerances(goal=np.full(N, 0.01), goal_time=0.2)
-    simulated.start(move(simulated, 0.8, goal=True, watch=watch))
+    tolerances = MotionTolerances(goal=np.full(N, 0.01), goal_time=0.2)
+    simulated.start(move(simulated, 0.8, goal=True, tolerances=tolerances))
     (event,) = until_events(simulated, 1000)
     assert (event.state, event.violated) == ("aborted", Tolerance.GOAL)
     assert "from the goal 0.2 s after it" in event.reason
@@ -201,7 +203,7 @@ def test_a_fault_meets_the_motion_it_is_meant_for():
 @pytest.mark.parametrize("rest", [0.4, 0.402, 0.404, 0.406, 0.408])
 def test_a_fault_does_not_begin_in_the_rest_before_a_motion(rest):
     simulated = arm(FaultPlan("drift", motion=1, after=0.1))
-    quick = move(simulated, 0.8, goal=True, watch=MotionTolerances(path=np.full(N, 0.05)))
+    quick = move(simulated, 0.8, goal=True, tolerances=MotionTolerances(path=np.full(N, 0.05)))
     simulated.start(replace(quick, trajectory=rested(quick.trajectory, rest)))
     assert until_events(simulated)[0].state == "aborted"  # and not caught up while it rests
 
@@ -218,7 +220,9 @@ def test_an_inactive_controller_rejects_until_it_is_active_again():
 
 def test_tolerances_on_the_topic_are_those_of_the_last_goal():
     simulated = arm(FaultPlan("drift", motion=2, after=0.1))
-    simulated.start(move(simulated, 0.05, goal=True, watch=MotionTolerances(path=np.full(N, 0.05))))
+    simulated.start(
+        move(simulated, 0.05, goal=True, tolerances=MotionTolerances(path=np.full(N, 0.05)))
+    )
     until_events(simulated)
     simulated.start(move(simulated, 0.8, "topic"))
     (event,) = until_events(simulated)

@@ -139,8 +139,8 @@ def test_an_arm_whose_joints_are_all_parallel_is_not_sound(tmp_path, capsys):
 def test_a_jacobian_that_is_no_derivative_is_found(monkeypatch):
     arm = ARMS.get("ur5e")
     wrong = SimpleNamespace(
-        **{name: getattr(arm, name) for name in ("joints", "limits", "home", "body", "links")},
-        tool_pose=arm.tool_pose, inverse=arm.inverse, rates=arm.rates,
+        **{name: getattr(arm, name) for name in ("joints", "limits", "home", "links", "tool_pose")},
+        collision_geometry=arm.collision_geometry, ik=arm.ik, differential_ik=arm.differential_ik,
         jacobian=lambda q: arm.jacobian(q) * np.array([1, 1, 1, 1, 1, -1.0]),
     )  # fmt: skip
     assert "jacobian" in [finding.what for finding in check_arm(wrong) if not finding.sound]

@@ -48,7 +48,7 @@ def test_the_described_ur5e_has_the_same_limits_home_and_body():
     np.testing.assert_array_equal(DESCRIBED.home, UR5E.home)
     for name, value in vars(UR5E.limits).items():
         np.testing.assert_allclose(getattr(DESCRIBED.limits, name), value, atol=1e-12)
-    for ours, theirs in zip(DESCRIBED.body, UR5E.collision_geometry, strict=True):
+    for ours, theirs in zip(DESCRIBED.collision_geometry, UR5E.collision_geometry, strict=True):
         assert (ours.name, ours.link, ours.radius) == (theirs.name, theirs.link, theirs.radius)
         np.testing.assert_allclose(ours.start, theirs.start, atol=1e-12)
         np.testing.assert_allclose(ours.end, theirs.end, atol=1e-12)

@@ -11,7 +11,7 @@ from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.tasks.feasibility import (
-    DRAWS,
+    MAX_SAMPLES,
     Confinement,
     anything,
     feasibility_of,
@@ -61,7 +61,7 @@ def test_where_nothing_helps_theta_stays_for_the_executor_to_refuse():
 
 
 def test_the_first_attempt_is_the_first_draw_that_can_be_executed():
-    draws = BOX.sample(np.random.default_rng(3), DRAWS)
+    draws = BOX.sample(np.random.default_rng(3), MAX_SAMPLES)
     first = first_possible(BOX, np.random.default_rng(3), slow_only)
     np.testing.assert_array_equal(first, draws[np.argmax(draws[:, 0] <= 0.4)])
     np.testing.assert_array_equal(first_possible(BOX, np.random.default_rng(3), anything), draws[0])

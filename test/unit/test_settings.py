@@ -77,9 +77,9 @@ def test_a_range_is_the_same_wherever_a_setting_is_given(setting):
         for value in [*beyond, math.nan]:
             with pytest.raises((InvalidValue, argparse.ArgumentError)) as refused:
                 take(value)
-            assert setting.run.replace("_", " ") in str(refused.value) or setting.name in str(
-                refused.value
-            ).replace("-", "_"), name
+            message = str(refused.value)
+            field = (setting.run or setting.name).replace("_", " ")
+            assert field in message or setting.name in message.replace("-", "_"), name
 
 
 def test_the_settings_of_runs_are_in_all_places():

@@ -24,12 +24,12 @@ AFTER = 0.1
 
 @dataclass(frozen=True)
 class Film:
-    """What a camera saw of one stroke, and what was true.
+    """Images of one stroke by a camera, and the true path.
 
     Attributes:
         images: stamp [ns] and pixels ``(h, w, 3)`` rgb of every image, in order.
-        start_ns: when the stroke began [ns].
-        stop_ns: when the object rested, or the time limit [ns].
+        start_ns: begin of the stroke [ns].
+        stop_ns: time at which the object rested, or the time limit [ns].
         path: true positions from the start of the stroke until then; as a rollout's.
         rested: False where the time limit came first.
     """
@@ -55,7 +55,7 @@ def film(
     """Execute one stroke and film it; it ends where the rollout of ``theta`` ends.
 
     Args:
-        task: what to execute.
+        task: to execute.
         arm: its arm.
         physics: ``(P,)`` hidden physics.
         theta: ``(d,)`` in the task's space.

@@ -56,7 +56,7 @@ class Smoothness:
 
 
 class LaggingServo:
-    """Joints that are where they were told to be some time ago.
+    """Servos that follow their command late and not quite, as a controller measures them.
 
     Args:
         q: ``(n,)`` first command [rad].

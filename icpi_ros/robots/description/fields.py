@@ -1,4 +1,4 @@
-"""Reading one level of a description: every refusal names file, key, value and what is allowed."""
+"""Readers of one level of a description: refusals name file, key, value and what is allowed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ARM_FILE = FileKind(DescriptionError)
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a number means, and the largest size that makes sense.
+    """Physical quantity of a number, and the largest size that makes sense.
 
     Attributes:
         unit: of the number.
         largest: absolute value [unit]; beyond it the unit is surely another one.
-        hint: what to do about a larger one.
+        hint: remedy for a larger one.
         positive: True: must be above 0.
     """
 
@@ -87,7 +87,7 @@ class DescriptionBlock:
         return cls(where, value)
 
     def has(self, key: str) -> bool:
-        """Tell whether an optional key is there."""
+        """Return whether an optional key is there."""
         return key in self.content
 
     def fail(self, key: str, allowed: str) -> DescriptionError:

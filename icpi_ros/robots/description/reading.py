@@ -1,4 +1,8 @@
-"""An arm's YAML file: how it is read and what it may hold.  docs/arms.md explains every key."""
+"""Reader of an arm's YAML file; docs/arms.md explains every key.
+
+No other file may describe an arm by the name of one that comes with the package: a limits file, a
+log or a trial with ``ur5e`` must mean that arm, not one with its name.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +116,7 @@ def _shipped() -> dict[str, str]:
     """Return the names of the arms in ``config/arms`` with the hashes of their files."""
     found = {}
     for path in sorted(share_path("config", "arms").glob("*.y*ml")):
-        with contextlib.suppress(DescriptionError):  # somebody else's file, or a draft
+        with contextlib.suppress(DescriptionError):  # another person's file, or a draft
             text = read_text(path, ARM_FILE)
             content = parse_yaml(text, path, ARM_FILE)
             if isinstance(content, dict) and isinstance(name := content.get("name"), str):

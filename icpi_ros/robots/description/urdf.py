@@ -32,7 +32,7 @@ _Element = ElementTree.Element
 
 @dataclass(frozen=True)
 class UrdfChain:
-    """What a URDF says of an arm.
+    """Chain of an arm as its URDF describes it.
 
     Attributes:
         joints: names of the ``n`` joints that turn.
@@ -41,7 +41,7 @@ class UrdfChain:
         flange: ``(4, 4)`` the tip link in the frame of the last joint [m].
         lower, upper: ``(n,)`` [rad].
         velocity: ``(n,)`` [rad/s].
-        file: that says it.
+        file: of the URDF.
     """
 
     joints: tuple[str, ...]
