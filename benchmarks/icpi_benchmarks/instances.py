@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import Kind, invalid
 from icpi_ros.core.types import Array
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import FeasibilityCheck, anything, first_possible
@@ -64,7 +64,8 @@ def draw_instance(
         InvalidValue: unknown ``draws``.
     """
     if draws not in STREAMS:
-        raise InvalidValue(f"unknown draws {draws!r}: choose one of {', '.join(STREAMS)}")
+        text = f"unknown draws {draws!r}: choose one of {', '.join(STREAMS)}"
+        raise invalid(text, "draws", draws, tuple(STREAMS), kind=Kind.UNKNOWN_NAME)
     rng = np.random.default_rng([seed, number, STREAMS[draws]])
     physics = task.sample_shifted(rng) if draws == "shifted" else task.sample_physics(rng)
     goal = task.sample_goal(rng)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from icpi_ros.cli.arguments import checked_output, checked_picture, chosen_arm
 from icpi_ros.cli.dataset_import import dataset_json
 from icpi_ros.cli.progress import progress_bar
-from icpi_ros.core.errors import DatasetError, InvalidValue, UsageError
+from icpi_ros.core.errors import DatasetError, Kind, UsageError, invalid
 from icpi_ros.core.text import printable
 from icpi_ros.core.units import Length
 from icpi_ros.evaluate.physics import physics_file
@@ -74,7 +74,8 @@ def _ranges(
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise InvalidValue(f"--{what}-range {name} is given more than once: give one range")
+            text = f"--{what}-range {name} is given more than once: give one range"
+            raise invalid(text, f"{what}_range", name, kind=Kind.DUPLICATE)
     lengths = [p.name for p in space.parameters if p.unit == "m"]
     for name, span in pairs:
         if name in space.names and name not in lengths and any(isinstance(v, Length) for v in span):

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.text import printable
 
@@ -132,8 +132,12 @@ class Option:
         if not ok:
             # A text that is free may hold a key, so not even a wrong one is shown.
             shown = "this value" if self.type is str and not self.choices else show(value)
-            raise InvalidValue(
-                f"option {self.name} of {improver}: {shown} is not allowed: {self.words}"
+            raise invalid(
+                f"option {self.name} of {improver}: {shown} is not allowed: {self.words}",
+                f"options.{self.name}",
+                None if shown == "this value" else value,
+                tuple(map(str, self.choices)) or (self.low, self.high),
+                unit=self.unit,
             )
         return found
 
@@ -192,9 +196,8 @@ def check_names(given: Mapping[str, Any], known: Mapping[str, Any], improver: st
     """
     for name in sorted(given.keys() - known.keys()):
         allowed = f"choose from {', '.join(sorted(known))}" if known else "it has no options"
-        raise InvalidValue(
-            f"unknown option {show(name)} of {improver}: {allowed}{_guess(name, known)}"
-        )
+        text = f"unknown option {show(name)} of {improver}: {allowed}{_guess(name, known)}"
+        raise invalid(text, "options", name, tuple(sorted(known)), kind=Kind.UNKNOWN_NAME)
 
 
 def show(value: Any) -> str:

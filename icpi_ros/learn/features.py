@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
 
@@ -41,7 +41,8 @@ class Features:
                 the goal.
         """
         if name not in FEATURES:
-            raise InvalidValue(f"option features = {name!r}: choose {' or '.join(FEATURES)}")
+            text = f"option features = {name!r}: choose {' or '.join(FEATURES)}"
+            raise invalid(text, "options.features", name, tuple(FEATURES), kind=Kind.UNKNOWN_NAME)
         raw = name == "raw"
         if raw and dataset.error.shape[1] != len(goal):
             raise InvalidValue(

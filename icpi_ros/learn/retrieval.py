@@ -6,12 +6,13 @@ mapped to [-1, 1] by its space, each error dimension is divided by its RMS in th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.core.errors import DatasetError, InvalidValue
+from icpi_ros.core.errors import DatasetError, InvalidValue, invalid
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
@@ -105,11 +106,14 @@ class Index:
             InvalidValue: the data set is smaller than ``k``, or ``k`` is not positive.
         """
         if k < 1:
-            raise InvalidValue(f"k = {k} neighbours: must be at least 1")
+            raise invalid(f"k = {k} neighbours: must be at least 1", "k", k, (1, math.inf))
         if len(self.dataset) < k:
-            raise InvalidValue(
+            raise invalid(
                 f"needs at least {k} examples, {describe(self.dataset)} has {len(self.dataset)}: "
-                "build a larger one or ask for fewer neighbours"
+                "build a larger one or ask for fewer neighbours",
+                "k",
+                k,
+                (1, len(self.dataset)),
             )
 
     def query(self, theta: Array, error: Array, k: int = DEFAULT_K) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import Kind, invalid
 from icpi_ros.perception.camera import DISTORTION
 from icpi_ros.settings.table import find
 
@@ -57,16 +57,22 @@ class CameraSettings:
             value, setting = getattr(self, name), find(f"camera_{name}")
             if not setting.lower <= value <= setting.upper:
                 unit = f" {setting.unit}" if setting.unit else ""
-                raise InvalidValue(f"camera {name} = {value:g}: must be {setting.span}{unit}")
+                text = f"camera {name} = {value:g}: must be {setting.span}{unit}"
+                limit = (setting.lower, setting.upper)
+                raise invalid(text, setting.name, value, limit, unit=setting.unit)
         if self.exposure * self.rate > 1.0 + 1e-9:
-            raise InvalidValue(
-                f"camera exposure = {self.exposure:g} s: must be at most 1 / rate "
-                f"= {1.0 / self.rate:g} s"
+            longest = 1.0 / self.rate
+            text = (
+                f"camera exposure = {self.exposure:g} s: must be at most 1 / rate = {longest:g} s"
             )
+            raise invalid(text, "camera_exposure", self.exposure, (0.0, longest), unit="s")
         if len(self.distortion) != DISTORTION or not np.isfinite(self.distortion).all():
-            raise InvalidValue(
+            raise invalid(
                 f"camera distortion = {list(self.distortion)}: must be {DISTORTION} finite "
-                "numbers k1, k2, p1, p2, k3"
+                "numbers k1, k2, p1, p2, k3",
+                "camera_distortion",
+                self.distortion,
+                kind=Kind.FORM,
             )
 
 

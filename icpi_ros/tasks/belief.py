@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, invalid
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.tasks.base import Task
@@ -54,9 +54,12 @@ class Belief:
         """
         space = task.physics_space
         if self.scene != task.scene or self.names != space.names:
-            raise InvalidValue(
+            raise invalid(
                 f"the physics are those of task {self.task} ({', '.join(self.names)}), not of "
-                f"{task.name} ({', '.join(space.names)}): calibrate with trials of {task.name}"
+                f"{task.name} ({', '.join(space.names)}): calibrate with trials of {task.name}",
+                "task",
+                self.task,
+                (task.name,),
             )
         space.validate(self.mean)
         matrix = np.array(self.covariance, dtype=np.float64)

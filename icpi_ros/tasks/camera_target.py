@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, invalid
 from icpi_ros.tasks.plane import Plane
 
 RED = ((0.0, 20.0), (340.0, 360.0))
@@ -67,14 +67,15 @@ class Target:
             InvalidValue: a range that is none.
         """
         if not self.hues or any(not 0.0 <= a < b <= 360.0 for a, b in self.hues):
-            raise InvalidValue(f"hues {self.hues} deg of {self.name}: 0 <= from < to <= 360")
+            text = f"hues {self.hues} deg of {self.name}: 0 <= from < to <= 360"
+            raise invalid(text, "hues", self.hues, (0.0, 360.0), unit="deg")
         if not (0.0 < self.radius < 1.0 and 0.0 <= self.height < 1.0):
             raise InvalidValue(
                 f"radius {self.radius:g} m, height {self.height:g} m of {self.name}: 0 to 1 m"
             )
         for name in ("saturation", "value", "step"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise InvalidValue(f"{name} {getattr(self, name):g} of {self.name}: 0 to 1")
+            if not 0.0 < (value := getattr(self, name)) <= 1.0:
+                raise invalid(f"{name} {value:g} of {self.name}: 0 to 1", name, value, (0.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
 
 
@@ -32,7 +32,8 @@ class Plane:
         if self.axes.shape != (2, 3) or not np.allclose(self.axes @ self.axes.T, np.eye(2)):
             raise InvalidValue("a plane needs two orthonormal axes (2, 3)")
         if not np.isfinite(self.offset):
-            raise InvalidValue(f"plane offset {self.offset} m: must be finite")
+            text = f"plane offset {self.offset} m: must be finite"
+            raise invalid(text, "offset", self.offset, kind=Kind.NOT_FINITE, unit="m")
 
     @classmethod
     def level(cls, height: float) -> Plane:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from icpi_benchmarks.contest import plan as bench_plan
 
 import icpi_ros
 from icpi_ros.core.errors import (
@@ -19,6 +20,7 @@ from icpi_ros.core.errors import (
     UsageError,
 )
 from icpi_ros.core.types import SECOND
+from icpi_ros.learn.building.plan import LABELS, DatasetPlan
 from icpi_ros.motion import path_check
 from icpi_ros.motion.limits_file import load_limits
 from icpi_ros.motion.primitives import Strike, point_to_point, strikes, swings
@@ -26,8 +28,10 @@ from icpi_ros.motion.safety import MAX_POINTS, CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory, slowed
 from icpi_ros.robots.description.fields import ANGLE, RADIUS, DescriptionBlock
 from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.runs.run import Run
 from icpi_ros.runs.store.records import RunConfig
-from icpi_ros.settings.table import check_run
+from icpi_ros.settings.table import check_run, find
+from icpi_ros.sim.camera_settings import CameraSettings
 from icpi_ros.sim.controller_orders import MotionState, MotionTolerances, Order, Tolerance
 from icpi_ros.sim.trajectory_controller import ControllerOptions, TrajectoryController
 from icpi_ros.tasks.slide import SLIDE
@@ -438,3 +442,78 @@ def test_every_refused_motion_of_this_package_has_a_kind():
         and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
     ]
     assert words_alone == []
+
+
+def plan(**given):
+    return DatasetPlan(**{"examples": 60, "draws": 6} | given)
+
+
+def bench(**given):
+    return bench_plan.ContestPlan(**{"tasks": (SLIDE,), "improvers": ("random",)} | given)
+
+
+NAMED = {
+    "draws": (lambda: plan(draws=0), Kind.OUT_OF_BOUNDS, "draws", 0, (1, 60)),
+    "label": (lambda: plan(label="x"), Kind.UNKNOWN_NAME, "label", "x", LABELS),
+    "noise": (lambda: plan(label_noise=9.0), Kind.OUT_OF_BOUNDS, "label_noise", 9.0, (0.0, 2.0)),
+    "few": (lambda: plan().check(SLIDE, 99), Kind.OUT_OF_BOUNDS, "examples", 60, (99, INF)),
+    "range": (
+        lambda: plan(physics_range={"mass": (0.0, 9.0)}).check(SLIDE, 1),
+        Kind.OUT_OF_BOUNDS,
+        "mass",
+        (0.0, 9.0),
+        next((p.lower, p.upper) for p in SLIDE.physics_space.parameters if p.name == "mass"),
+    ),
+    "no such range": (
+        lambda: plan(physics_range={"colour": (0.0, 1.0)}).check(SLIDE, 1),
+        Kind.UNKNOWN_NAME,
+        "physics",
+        "colour",
+        SLIDE.physics_space.names,
+    ),
+    "bench": (lambda: bench(trials=0), Kind.OUT_OF_BOUNDS, "trials", 0, (1, INF)),
+    "twice": (lambda: bench(tasks=(SLIDE, SLIDE)), Kind.DUPLICATE, "task", "slide", None),
+    "none": (lambda: bench(tasks=()), Kind.MISSING, "task", (), None),
+    "option": (
+        lambda: Run("slide", improver="knn", options={"k": 0}),
+        Kind.OUT_OF_BOUNDS,
+        "options.k",
+        0,
+        (1, 1000),
+    ),
+    "no such option": (
+        lambda: Run("slide", improver="random", options={"kk": 0}),
+        Kind.UNKNOWN_NAME,
+        "options",
+        "kk",
+        (),
+    ),
+    "camera": (
+        lambda: CameraSettings(noise=99.0),
+        Kind.OUT_OF_BOUNDS,
+        "camera_noise",
+        99.0,
+        (0.0, 64.0),
+    ),
+    "argument": (
+        lambda: find("ramp_trials").parse("many"),
+        Kind.OUT_OF_BOUNDS,
+        "ramp_trials",
+        "many",
+        (0, 100),
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "kind", "field", "value", "limit"), NAMED.values(), ids=NAMED)
+def test_numbers_and_names_are_in_fields(make, kind, field, value, limit):
+    with pytest.raises(InvalidValue) as caught:
+        make()
+    found = caught.value.refusal
+    assert (found.kind, found.field, found.value, found.limit) == (kind, field, value, limit)
+
+
+def test_a_free_text_is_in_no_field():
+    with pytest.raises(InvalidValue, match="this value is not allowed") as caught:
+        Run("slide", improver="llm", options={"base_url": 7})
+    assert caught.value.refusal.value is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from icpi_benchmarks.contest.conditions import MAX_EXAMPLES, Condition
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import invalid
 from icpi_ros.learn.building.build import BuildProgress, build_file, with_label_noise
 from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
@@ -84,8 +84,7 @@ def first(dataset: Dataset, count: int) -> Dataset:
         InvalidValue: there are fewer.
     """
     if not 1 <= count <= len(dataset):
-        raise InvalidValue(
-            f"examples = {count}: the data set of {dataset.task} has 1 to {len(dataset)}"
-        )
+        text = f"examples = {count}: the data set of {dataset.task} has 1 to {len(dataset)}"
+        raise invalid(text, "examples", count, (1, len(dataset)))
     columns = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
     return replace(dataset, **{name: getattr(dataset, name)[:count] for name in columns})

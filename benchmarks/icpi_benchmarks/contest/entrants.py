@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from icpi_benchmarks.contest.oracles import ORACLES
-from icpi_ros.core.errors import IcpiError, InvalidValue, UnknownName
+from icpi_ros.core.errors import IcpiError, InvalidValue, Kind, UnknownName, invalid
 from icpi_ros.core.registry import REMEDY
 from icpi_ros.core.types import Array
 from icpi_ros.improvers import IMPROVERS
@@ -92,7 +92,8 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
     for label in labels:
         if labels.count(label) > 1:
             name = label.split(":")[0]  # an option may hold a key
-            raise InvalidValue(f"improver {name!r} is given more than once")
+            text = f"improver {name!r} is given more than once"
+            raise invalid(text, "improver", name, kind=Kind.DUPLICATE)
     return [_entrant(label) for label in labels]
 
 
@@ -114,7 +115,8 @@ def _entrant(label: str) -> Entrant:
     keys = [part.partition("=")[0] for part in parts]
     for key in keys:
         if keys.count(key) > 1:
-            raise InvalidValue(f"improver {name!r}: option {key!r} is given more than once")
+            text = f"improver {name!r}: option {key!r} is given more than once"
+            raise invalid(text, f"options.{key}", key, kind=Kind.DUPLICATE)
     options = dict(map(parse_option, parts))
     if name in IMPROVERS:
         return Entrant(label, IMPROVERS.get(name), options)

@@ -16,7 +16,7 @@ from typing import Any
 from icpi_benchmarks.contest.conditions import PRESETS, Condition
 from icpi_benchmarks.contest.entrants import entrants
 from icpi_benchmarks.contest.play import ContestRules
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, shipped
 from icpi_ros.learn.dataset.mixing import ArmId
@@ -78,14 +78,17 @@ class ContestPlan:
             InvalidValue: nothing to run, or a name that is there twice.
         """
         for name in ("instances", "trials"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name} = {getattr(self, name)}: must be at least 1")
+            if (count := getattr(self, name)) < 1:
+                text = f"{name} = {count}: must be at least 1"
+                raise invalid(text, name, count, (1, math.inf))
         if self.seed < 0:
-            raise InvalidValue(f"seed = {self.seed}: must not be negative")
+            text = f"seed = {self.seed}: must not be negative"
+            raise invalid(text, "seed", self.seed, (0, math.inf))
         for name in ("time_limit", "threshold"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
-                raise InvalidValue(f"{name} = {value}: must be a positive number")
+                text = f"{name} = {value}: must be a positive number"
+                raise invalid(text, name, value, (0.0, math.inf))
         _once("task", [task.name for task in self.tasks])
         _once("condition", [condition.name for condition in self.conditions])
         self._check_datasets()
@@ -95,9 +98,12 @@ class ContestPlan:
         names = [dataset.task for dataset in self.datasets]
         for name in names:
             if names.count(name) > 1:
-                raise InvalidValue(f"two data sets are of task {name!r}: give one of each task")
-            if name not in [task.name for task in self.tasks]:
-                raise InvalidValue(f"a data set is of task {name!r}, which does not take part")
+                text = f"two data sets are of task {name!r}: give one of each task"
+                raise invalid(text, "dataset", name, kind=Kind.DUPLICATE)
+            there = tuple(task.name for task in self.tasks)
+            if name not in there:
+                text = f"a data set is of task {name!r}, which does not take part"
+                raise invalid(text, "dataset", name, there, kind=Kind.UNKNOWN_NAME)
 
     def arm_of(self, task: Task) -> Arm:
         """Return the arm that executes one of the tasks."""
@@ -204,7 +210,9 @@ def all_versions() -> Mapping[str, str]:
 
 def _once(what: str, names: Sequence[str]) -> None:
     if not names:
-        raise InvalidValue(f"a benchmark needs at least one {what}")
+        text = f"a benchmark needs at least one {what}"
+        raise invalid(text, what, (), kind=Kind.MISSING)
     for name in names:
         if names.count(name) > 1:
-            raise InvalidValue(f"{what} {name!r} is given more than once")
+            text = f"{what} {name!r} is given more than once"
+            raise invalid(text, what, name, kind=Kind.DUPLICATE)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_benchmarks.results import Results
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
 
 Flags = NDArray[np.bool_]
@@ -96,10 +96,10 @@ class ResultBlock:
             InvalidValue: it has no rows here.
         """
         if improver not in self.improvers:
-            raise InvalidValue(
-                f"no rows of {improver!r} in {self.where}: choose one of "
-                f"{', '.join(self.improvers)}"
-            )
+            known = ", ".join(self.improvers)
+            text = f"no rows of {improver!r} in {self.where}: choose one of {known}"
+            limit = tuple(self.improvers)
+            raise invalid(text, "improver", improver, limit, kind=Kind.UNKNOWN_NAME)
         return self.improvers.index(improver)
 
     @property

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from icpi_benchmarks.contest.entrants import without
 from icpi_benchmarks.results import Results
 from icpi_benchmarks.statistics.blocks import ResultBlock, block, blocks
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, invalid
 from icpi_ros.core.types import Array, Indices
 
 RESAMPLES = 10_000
@@ -209,7 +209,8 @@ def block_ratio(
 ) -> IntervalEstimate:
     """As :func:`ratio`, for one condition and task at hand; ``seed`` is the run's."""
     if not 0 <= trial < found.trials:
-        raise InvalidValue(f"trial {trial}: allowed are 0 to {found.trials - 1}")
+        text = f"trial {trial}: allowed are 0 to {found.trials - 1}"
+        raise invalid(text, "trial", trial, (0, found.trials - 1))
     _require_instances(found)
     pair = [found.row_of(numerator), found.row_of(denominator)]
     chosen = found.best[pair, :, trial]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.tasks.base import Task
@@ -62,14 +62,17 @@ class DatasetPlan:
         _one_of("label", self.label, LABELS)
         _one_of("physics", self.physics, PHYSICS)
         if not 1 <= self.draws <= self.examples:
-            raise InvalidValue(
+            raise invalid(
                 f"draws = {self.draws} does not fit examples = {self.examples}: "
-                "allowed are 1 to the number of examples"
+                "allowed are 1 to the number of examples",
+                "draws",
+                self.draws,
+                (1, self.examples),
             )
         if not (math.isfinite(self.label_noise) and 0.0 <= self.label_noise <= MAX_NOISE):
-            raise InvalidValue(
-                f"label noise = {self.label_noise!r} of the half-range: allowed 0 to {MAX_NOISE:g}"
-            )
+            noise = self.label_noise
+            text = f"label noise = {noise!r} of the half-range: allowed 0 to {MAX_NOISE:g}"
+            raise invalid(text, "label_noise", noise, (0.0, MAX_NOISE))
         if self.label == "hindsight" and (self.goals_per_draw is not None or self.goal_range):
             raise InvalidValue(
                 "goals per draw and goal ranges are for brute-force labels: with hindsight every "
@@ -81,10 +84,11 @@ class DatasetPlan:
                 "--physics-range"
             )
         if self.label == "brute" and self.examples > self.draws * GLOBAL_SAMPLES:
-            raise InvalidValue(
-                f"{self.draws} draws give at most {self.draws * GLOBAL_SAMPLES} examples, not "
-                f"{self.examples}: raise draws"
+            most = self.draws * GLOBAL_SAMPLES
+            text = (
+                f"{self.draws} draws give at most {most} examples, not {self.examples}: raise draws"
             )
+            raise invalid(text, "examples", self.examples, (1, most))
 
     def counts(self) -> list[int]:
         """Return the number of examples of each physics sample."""
@@ -108,9 +112,12 @@ class DatasetPlan:
             InvalidValue: names the option, the value and what is allowed.
         """
         if self.examples < k:
-            raise InvalidValue(
+            raise invalid(
                 f"examples = {self.examples} is fewer than the k = {k} neighbours that improvers "
-                "retrieve: build more examples, or lower k"
+                "retrieve: build more examples, or lower k",
+                "examples",
+                self.examples,
+                (k, math.inf),
             )
         check_ranges(self.physics_range, self._physics_space(task))
         check_ranges(self.goal_range, task.goal_space)
@@ -120,11 +127,12 @@ class DatasetPlan:
             return
         most = min(self.counts())
         if not 1 <= self.goals(task) <= most:
-            raise InvalidValue(
-                f"goals per draw = {self.goals(task)}: allowed 1 to {most}, the examples per draw"
-            )
+            goals = self.goals(task)
+            text = f"goals per draw = {goals}: allowed 1 to {most}, the examples per draw"
+            raise invalid(text, "goals_per_draw", goals, (1, most))
         if self.goals(task) > 1 and self._goal_is_fixed(task):
-            raise InvalidValue(f"task {task.name} has one fixed goal: goals per draw must be 1")
+            text = f"task {task.name} has one fixed goal: goals per draw must be 1"
+            raise invalid(text, "goals_per_draw", self.goals(task), (1, 1))
 
     def sample_physics(self, task: Task, rng: np.random.Generator) -> Array:
         """Return a sample of the hidden physics ``(P,)``."""
@@ -182,17 +190,20 @@ def check_ranges(ranges: Ranges, space: ParameterSpace) -> None:
     """
     for name, (low, high) in ranges.items():
         if name not in space.names:
-            raise InvalidValue(f"{space.label} has no {name!r}: it has {', '.join(space.names)}")
+            text = f"{space.label} has no {name!r}: it has {', '.join(space.names)}"
+            raise invalid(text, space.label, name, space.names, kind=Kind.UNKNOWN_NAME)
         p = space.parameters[space.names.index(name)]
+        limit = (p.lower, p.upper)
         what = f"{space.label} range {name} = {low:g} to {p.text(high, 6)}"
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise InvalidValue(f"{what} is not finite: allowed {p.lower:g} to {p.upper:g}")
+            text = f"{what} is not finite: allowed {p.lower:g} to {p.upper:g}"
+            raise invalid(text, name, (low, high), limit, kind=Kind.NOT_FINITE, unit=p.unit)
         if low > high:
-            raise InvalidValue(f"{what} is empty: the lower end must not be above the upper end")
+            text = f"{what} is empty: the lower end must not be above the upper end"
+            raise invalid(text, name, (low, high), limit, unit=p.unit)
         if low < p.lower or high > p.upper:
-            raise InvalidValue(
-                f"{what} is outside the documented range: allowed {p.lower:g} to {p.upper:g}"
-            )
+            text = f"{what} is outside the documented range: allowed {p.lower:g} to {p.upper:g}"
+            raise invalid(text, name, (low, high), limit, unit=p.unit)
 
 
 def _redraw(
@@ -207,7 +218,8 @@ def _redraw(
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise InvalidValue(f"unknown {what} {value!r}: choose one of {', '.join(allowed)}")
+        text = f"unknown {what} {value!r}: choose one of {', '.join(allowed)}"
+        raise invalid(text, what, value, allowed, kind=Kind.UNKNOWN_NAME)
 
 
 def _shortest(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from icpi_ros.core.errors import BudgetSpent, InvalidValue
+from icpi_ros.core.errors import BudgetSpent, invalid
 from icpi_ros.core.types import Trial
 
 
@@ -92,7 +92,8 @@ class Budget:
         for f in fields(self):
             value = getattr(self, f.name)
             if math.isnan(value) or value <= 0.0:
-                raise InvalidValue(f"budget of {f.name} = {value:g}: must be above 0")
+                text = f"budget of {f.name} = {value:g}: must be above 0"
+                raise invalid(text, f.name, value, (0.0, math.inf))
 
 
 def spent_on(trials: Iterable[Trial]) -> Spending:

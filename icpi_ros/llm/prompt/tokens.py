@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.errors import CompletionFailed, InvalidValue
+from icpi_ros.core.errors import CompletionFailed, invalid
 from icpi_ros.core.types import Array
 
 DEFAULT_DIGITS = 4
@@ -49,7 +49,8 @@ class NumberFormat:
             InvalidValue: digits out of range.
         """
         if not 1 <= self.digits <= 9:
-            raise InvalidValue(f"digits = {self.digits} is not allowed: 1 to 9")
+            text = f"digits = {self.digits} is not allowed: 1 to 9"
+            raise invalid(text, "digits", self.digits, (1, 9))
 
     @property
     def quantum(self) -> float:
