@@ -21,7 +21,7 @@ from icpi_ros.tasks import TASKS
 
 @dataclass(frozen=True)
 class Answer:
-    """What to decide: its kind, ``theta`` (d,) [units of the task] of an edit, and one line why."""
+    """Decision to send: its kind, ``theta`` (d,) [units of the task] of an edit, one line why."""
 
     kind: str
     theta: tuple[float, ...] = ()

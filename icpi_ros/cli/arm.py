@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from icpi_ros.tasks.base import Task
     from icpi_ros.tasks.reach import Reach
 
-MOST_STROKES = 20_000
+MAX_STRIKES = 20_000
 
 
 def check_one(args: argparse.Namespace) -> int:
@@ -65,9 +65,9 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
         return None, 0
     task = TASKS.get(args.task)
     points = args.points or (21 if task.space.dim < 3 else 7)
-    if points**task.space.dim > MOST_STROKES:
+    if points**task.space.dim > MAX_STRIKES:
         raise UsageError(
-            f"--points {points} gives {points**task.space.dim} strokes: allowed are {MOST_STROKES}"
+            f"--points {points} gives {points**task.space.dim} strokes: allowed are {MAX_STRIKES}"
         )
     return task, points
 

@@ -1,4 +1,4 @@
-"""What `icpi calibrate table` knows of the table: points and markers."""
+"""Known points and markers of the table, from the options of `icpi calibrate table`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `icpi calibrate physics` does: hidden physics from recorded trials."""
+"""The command `icpi calibrate physics`: hidden physics from recorded trials."""
 
 from __future__ import annotations
 

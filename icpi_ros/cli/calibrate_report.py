@@ -1,4 +1,4 @@
-"""What `icpi calibrate` says about its result."""
+"""Report of `icpi calibrate` on its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where `icpi calibrate` gets its images: files or a live topic."""
+"""Source of the images of `icpi calibrate`: files or a live topic."""
 
 from __future__ import annotations
 

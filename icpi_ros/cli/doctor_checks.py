@@ -183,7 +183,7 @@ def check_store(path: Path | None = None) -> Check:
 
 
 def check_key() -> Check:
-    """Whether a key for the improver `llm` is set; its value is never shown."""
+    """Check that a key for the improver `llm` is set; its value is never shown."""
     present = bool(os.environ.get(KEY_VARIABLE))
     detail = f"{KEY_VARIABLE} is {'set' if present else 'not set'} (only the improver llm reads it)"
     return Check("API key", True, detail, required=False)

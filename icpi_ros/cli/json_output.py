@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class JsonOutput:
-    """Where the JSON of a command goes: to a file, or to standard output and nothing else there.
+    """Destination of a command's JSON: a file, or standard output and nothing else there.
 
     Attributes:
         path: the file; None = standard output.

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with output.alone() if output else nullcontext():
             if args.takes_plugins:
                 load_plugins(plugins)
-            return int(_function(args.run)(args))
+            return int(function(args.run)(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
@@ -77,7 +77,7 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _function(name: str) -> Callable[[argparse.Namespace], int]:
+def function(name: str) -> Callable[[argparse.Namespace], int]:
     """Return what carries out a command, ``module:function``; imported only now.
 
     A module without a package is one of ``icpi_ros.cli``.

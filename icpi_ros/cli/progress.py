@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, a line every 10 s where there is none."""
+"""Progress of long work: a bar on a terminal, a line every 10 s where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `icpi report` writes: of runs a page, figures and tables, and all of it as JSON."""
+"""Files that `icpi report` writes: of runs a page, figures and tables, and all of it as JSON."""
 
 from __future__ import annotations
 

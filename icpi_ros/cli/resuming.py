@@ -1,4 +1,4 @@
-"""How `icpi run` goes on with a stored run, and the options that go on in the same way."""
+"""Continuation of a stored run by `icpi run`, and the options that go on in the same way."""
 
 from __future__ import annotations
 

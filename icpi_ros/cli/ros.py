@@ -1,4 +1,4 @@
-"""Whether ROS is there; imports nothing, so that `icpi stop` is quick."""
+"""Check for ROS; imports nothing, so that `icpi stop` is quick."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 import icpi_ros.cli
 from icpi_ros.cli.commands import ALIASES, COMMANDS, GROUPS
-from icpi_ros.cli.main import main, whole_parser
+from icpi_ros.cli.main import function, main, whole_parser
 from icpi_ros.core.errors import UnknownName
 
 
@@ -139,8 +139,7 @@ def test_every_command_carries_something_out():
     for parser in actions:
         name = parser.get_default("run")
         if not any(getattr(action, "required", False) for action in verbs(parser)):
-            module, function = name.split(":")
-            assert callable(getattr(import_module(f"icpi_ros.cli.{module}"), function)), name
+            assert callable(function(name)), name
 
 
 def verbs(parser):
