@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 from bench_data import condition, config, realistic, results_of, row
 from icpi_benchmarks.results import Results
-from icpi_benchmarks.statistics.summaries import (
-    RESAMPLES,
-    median_interval,
-    ratio,
-    resampled_means,
-    steps_to_threshold,
-    summarise,
-)
+from icpi_benchmarks.statistics.intervals import RESAMPLES, median_interval, resampled_means
+from icpi_benchmarks.statistics.summaries import ratio, steps_to_threshold, summarise
 
 from icpi_ros.core.errors import InvalidValue
 

@@ -32,7 +32,8 @@ from icpi_benchmarks.report.words import (
     unused_text,
 )
 from icpi_benchmarks.results import Results, arms_of, mixed_lines
-from icpi_benchmarks.statistics.summaries import RESAMPLES, TaskSummary, summarise
+from icpi_benchmarks.statistics.intervals import RESAMPLES
+from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
 from icpi_ros.report.page import (
     Cell,
     TableColumn,

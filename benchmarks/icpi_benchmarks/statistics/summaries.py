@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from icpi_benchmarks.contest.entrants import without
 from icpi_benchmarks.results import Results
 from icpi_benchmarks.statistics.blocks import ResultBlock, block, blocks
+from icpi_benchmarks.statistics.intervals import (
+    divided,
+    median_interval,
+    percentile_interval,
+    resampled_means,
+)
 from icpi_ros.core.errors import InvalidValue, invalid
 from icpi_ros.core.types import Array, Indices
-
-RESAMPLES = 10_000
-LEVEL = 0.95
-_CHUNK = 1_000
-_BOOTSTRAP_STREAM = 0x626F6F74
-"""Keeps the resamples apart from all other draws of the same seed."""
 
 
 @dataclass(frozen=True)
@@ -216,74 +216,8 @@ def block_ratio(
     chosen = found.best[pair, :, trial]
     means = chosen.mean(axis=1)
     resampled = resampled_means(chosen.T, seed)
-    low, high = _interval(_divided(resampled[:, 0], resampled[:, 1]))
-    return IntervalEstimate(float(_divided(means[0], means[1])), float(low), float(high))
-
-
-def resampled_means(values: Array, seed: int) -> Array:
-    """Return means over resampled instances: the same resamples for every column.
-
-    Args:
-        values: ``(N, ...)`` one row per instance, finite.
-        seed: of the run; the same seed and N give the same resamples.
-
-    Returns:
-        ``(RESAMPLES, ...)``.
-    """
-    count = len(values)
-    flat = values.reshape(count, -1)
-    rng = np.random.default_rng([seed, _BOOTSTRAP_STREAM])
-    offsets = count * np.arange(_CHUNK)[:, np.newaxis]
-    chunks = []
-    for _ in range(RESAMPLES // _CHUNK):  # bounded memory for thousands of instances
-        drawn = rng.integers(count, size=(_CHUNK, count)) + offsets
-        counts = np.bincount(drawn.ravel(), minlength=_CHUNK * count).reshape(_CHUNK, count)
-        chunks.append(counts.astype(np.float64) @ flat / count)
-    return np.concatenate(chunks).reshape(RESAMPLES, *values.shape[1:])
-
-
-def median_interval(values: Array) -> Array:
-    """Return the two ends ``(2, ...)`` of the bootstrap interval of the median over axis 0.
-
-    The bootstrap distribution of a (lower) median is known in closed form, so nothing is drawn:
-    a resample of N has it at most at the k-th smallest value if at least half of its draws are
-    among the k smallest, a binomial probability with p = k/N (Efron, *The Jackknife, the
-    Bootstrap and Other Resampling Plans*, 1982, section 10.3).  The upper end is that of the
-    upper median, the mirror image; for odd N both medians are the same.
-
-    Args:
-        values: ``(N, ...)``.
-    """
-    count = len(values)
-    at_least_half = _binomial_tail(count, (count + 1) // 2)
-    rank = int(np.searchsorted(at_least_half, 0.5 - 0.5 * LEVEL))
-    return np.asarray(np.sort(values, axis=0)[[rank, count - 1 - rank]])
-
-
-def _binomial_tail(count: int, half: int) -> Array:
-    """Return P(Binomial(count, k / count) >= half) for k = 1 to count."""
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
-    hits = np.arange(half, count + 1)
-    ways = log_factorial[count] - log_factorial[hits] - log_factorial[count - hits]
-    share = np.arange(1, count)[:, np.newaxis] / count
-    terms = np.exp(ways + hits * np.log(share) + (count - hits) * np.log1p(-share))
-    return np.append(np.minimum(terms.sum(axis=1), 1.0), 1.0)
-
-
-def _interval(resampled: Array) -> Array:
-    """Return the two ends ``(2, ...)`` of the percentile interval.
-
-    Order statistics without interpolation, so that infinite ratios stay infinite.
-    """
-    ends = (0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL)
-    return np.asarray(np.quantile(resampled, ends, axis=0, method="inverted_cdf"))
-
-
-def _divided(above: Array | float, below: Array | float) -> Array:
-    """Return the quotient; equal numbers give exactly 1, zeros included."""
-    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(above == below, 1.0, above / below)
+    low, high = percentile_interval(divided(resampled[:, 0], resampled[:, 1]))
+    return IntervalEstimate(float(divided(means[0], means[1])), float(low), float(high))
 
 
 def _require_instances(found: ResultBlock) -> None:
@@ -306,11 +240,11 @@ def _task_summary(found: ResultBlock, default: str, threshold: float, seed: int)
     mean = found.best.mean(axis=1)
     place = found.row_of(reference)
     bands = {
-        "mean": (mean, _interval(means)),
+        "mean": (mean, percentile_interval(means)),
         "median": (np.median(found.best, axis=1), median_interval(by_instance)),
         "ratio": (
-            _divided(mean, mean[place]),
-            _interval(_divided(means, means[:, place : place + 1])),
+            divided(mean, mean[place]),
+            percentile_interval(divided(means, means[:, place : place + 1])),
         ),
     }
     return TaskSummary(
