@@ -87,12 +87,12 @@ class ChatRequest:
         asked = [content for role, content in messages if role == "user"]
         if not asked:
             raise Refused('messages holds none of role "user": nothing to complete', "messages")
-        told = [content for role, content in messages if role in ("system", "developer")]
+        instructions = [content for role, content in messages if role in ("system", "developer")]
         limits = [_whole(fields, name, None, 1) for name in _LIMITS]
         return cls(
             contents=tuple(content for _, content in messages),
             prompt=asked[-1],
-            form=_form(fields.get("response_format"), any(map(_JSON.search, told))),
+            form=_form(fields.get("response_format"), any(map(_JSON.search, instructions))),
             n=_whole(fields, "n", 1, 1, MAX_CHOICES) or 1,
             temperature=_temperature(fields.get("temperature")),
             seed=_whole(fields, "seed", None, -_SEED_RANGE, _SEED_RANGE - 1),
