@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from icpi_benchmarks.graph import bare_cancel
 from icpi_benchmarks.stopping.controllers import HeardStop
 from icpi_benchmarks.stopping.latency import Stop, effort
 from icpi_msgs.action import ExecuteMotion
@@ -31,7 +33,6 @@ from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.robots import argument_of
 from icpi_ros.robots.base import Arm, ArmLimits
 from icpi_ros.ros.arm_ports.arm_feed import AT_REST
-from icpi_ros.ros.arm_ports.bare_cancel import BARE_CANCEL
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.calls import SafeActionClient
 from icpi_ros.ros.base.client_node import ClientNode
@@ -45,7 +46,6 @@ from icpi_ros.ros.base.topics import (
     STOP,
 )
 from icpi_ros.ros.bringup import parent
-from icpi_ros.ros.bringup.description import NodeSpec
 from icpi_ros.ros.bringup.instance import reserve_domain
 from icpi_ros.ros.bringup.processes import STOP_LIMIT, BackgroundGraph, environment
 from icpi_ros.tasks import TASKS
@@ -128,7 +128,7 @@ def _bare(log: Path) -> Iterator[None]:
     """Run the node that is only cancelled, in a process of its own."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            NodeSpec("bare_cancel", "/", {}).command(),
+            [sys.executable, "-m", bare_cancel.__name__],
             env={**environment(), parent.VARIABLE: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -155,7 +155,7 @@ class _Client(ClientNode):
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)
         self._sent: deque[JointTrajectory] = deque(maxlen=100)
-        self._bare = SafeActionClient(self.node, ExecuteMotion, BARE_CANCEL)
+        self._bare = SafeActionClient(self.node, ExecuteMotion, bare_cancel.BARE_CANCEL)
         self._motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self._stop = self.node.create_client(Trigger, STOP)
         self._reset = self.node.create_client(Trigger, RESET_STOP)
