@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from icpi_benchmarks.pixels import cases as pixels
+from icpi_benchmarks.pixels import cases
 from icpi_benchmarks.pixels.accuracy import Sighting, summary
 from icpi_benchmarks.pixels.cases import CASES, Band, in_picture
 from icpi_benchmarks.pixels.cost import CostWork, Played, cost_summary
@@ -118,7 +118,7 @@ def test_summaries_by_hand():
 
 @pytest.mark.slow
 def test_a_trial_that_nobody_sees_is_repeated_once_and_never_guessed(monkeypatch):
-    monkeypatch.setattr(pixels, "WEBCAM", CameraSettings(rate=5.0, gain=0.0))
+    monkeypatch.setattr(cases, "WEBCAM", CameraSettings(rate=5.0, gain=0.0))
     played = CostWork(SLIDE, UR5E, shipped(SLIDE), 0)(0)
     assert (played.repeated, played.skipped) == (6, 6)
     assert set(played.reasons) == {"the object was never seen"}

@@ -1,7 +1,7 @@
 """Node ``bare_cancel``: an action that does nothing but be cancelled.
 
-How long a cancel takes between two processes of this machine is what the latency of a stop is
-stated beside: no stop through ROS can be quicker.
+The time of a cancel between two processes of this machine is stated beside the latency of a stop:
+no stop through ROS can be quicker.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ BARE_CANCEL = "bare_cancel"
 
 
 class BareCancel(IcpiNode):
-    """See the module."""
+    """Node with an action that ends when it is cancelled."""
 
     def __init__(self) -> None:
-        """Serve."""
+        """Serve the action."""
         super().__init__(BARE_CANCEL)
         self._ends: dict[bytes, Future] = {}
         self._server = ActionServer(

@@ -25,7 +25,6 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from icpi_benchmarks.graph import bare_cancel
-from icpi_benchmarks.graph.bare_cancel import BARE_CANCEL
 from icpi_benchmarks.stopping.controllers import HeardStop
 from icpi_benchmarks.stopping.latency import Stop, effort
 from icpi_msgs.action import ExecuteMotion
@@ -156,7 +155,7 @@ class _Client(ClientNode):
         self._states: deque[tuple[float, float]] = deque(maxlen=500)
         self._statuses: deque[MotionStatus] = deque(maxlen=100)
         self._sent: deque[JointTrajectory] = deque(maxlen=100)
-        self._bare = SafeActionClient(self.node, ExecuteMotion, BARE_CANCEL)
+        self._bare = SafeActionClient(self.node, ExecuteMotion, bare_cancel.BARE_CANCEL)
         self._motions = SafeActionClient(self.node, ExecuteMotion, EXECUTE_MOTION)
         self._stop = self.node.create_client(Trigger, STOP)
         self._reset = self.node.create_client(Trigger, RESET_STOP)

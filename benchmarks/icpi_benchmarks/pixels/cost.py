@@ -12,7 +12,8 @@ import numpy as np
 
 from icpi_benchmarks.contest.entrants import entrants
 from icpi_benchmarks.instances import Instance, draw_instance, proposal_rng
-from icpi_benchmarks.pixels.cases import STREAM, WEBCAM, look
+from icpi_benchmarks.pixels import cases
+from icpi_benchmarks.pixels.cases import STREAM, look
 from icpi_benchmarks.pixels.filming import STANDING, film
 from icpi_benchmarks.threads import one_thread
 from icpi_ros.core.errors import ObservationMissing
@@ -79,7 +80,7 @@ class CostWork:
     def _play(self, instance: Instance) -> Played:
         task = self.task
         world = World(task, self.arm, instance.physics)
-        settings = replace(WEBCAM, seed=self.seed + instance.number)
+        settings = replace(cases.WEBCAM, seed=self.seed + instance.number)
         truth = self._improve(instance, _FromTruth(task, self.arm, instance, world))
         with SimulatedCamera(world.model, "", settings, tracked_target(task).target) as camera:
             watching = _FromPixels(task, self.arm, instance, world, camera, self.seed)
