@@ -35,11 +35,7 @@ class PlaneDetection:
 
 @dataclass(frozen=True)
 class Track:
-<<<<<<< HEAD
-    """Filter state ``(4,)`` [m, m/s] and covariance ``(4, 4)`` at ``stamp`` [ns], the last seen.
-=======
     """Filter state ``(4,)`` [m, m/s] and covariance ``(4, 4)`` at ``stamp`` [ns].
->>>>>>> h/r2
 
     Constant velocity with white acceleration (Bar-Shalom et al., 2001, section 6.2.2).
     """
@@ -99,11 +95,7 @@ class Tracker:
         self._near = None if near is None else self.plane.flat(near)
 
     def expected(self, stamp_ns: int) -> tuple[Array, float] | None:
-<<<<<<< HEAD
-        """Return pixel ``(2,)`` and reach [px] to search at ``stamp_ns`` [ns]; None: everywhere."""
-=======
         """Return pixel ``(2,)`` and reach [px] to search at ``stamp_ns`` [ns]; None = all."""
->>>>>>> h/r2
         track, limits = self._track, self.settings
         if track is None or not 0 < stamp_ns - track.stamp <= limits.lost_after * SECOND:
             return None
