@@ -12,7 +12,7 @@ import pytest
 from icpi_benchmarks.instances import draw_instance
 from other_arms import long_arm, stick_arm
 
-from icpi_ros.cli import arguments
+from icpi_ros.cli import arguments, commands
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.evaluate import survey as survey_module
@@ -176,7 +176,7 @@ def test_speed_is_measured_with_the_arm(file, tmp_path):
     assert [row["arm"] for row in json.loads(out.read_text())] == ["lab_ur10e"]
 
 
-@pytest.mark.parametrize("command", ["demo", "bench_graph"])
+@pytest.mark.parametrize("command", ["demo", "bench graph"])
 def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
     """What would be executed, without the graph."""
     from icpi_benchmarks.cli import graph as bench_graph
@@ -191,9 +191,9 @@ def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
 
     monkeypatch.setattr("icpi_ros.cli.run.through_graph", stop)
     monkeypatch.setattr(bench_graph, "through_graph", stop)
-    module = {"demo": demo, "bench_graph": bench_graph}[command]
+    module = {"demo": demo, "bench graph": bench_graph}[command]
     parser = argparse.ArgumentParser()
-    import_module(f"icpi_ros.cli.options.{command}").add_arguments(parser)
+    import_module(commands.COMMANDS[command].options).add_arguments(parser)
     words = ["--arm", str(file)]
     words += ["--mix", "--store", str(store)] if command == "demo" else []
     with pytest.raises(IcpiError, match="far enough"):

@@ -36,7 +36,9 @@ def test_only_what_can_come_down_is_compared_with_the_table():
     ]
     lowest = BODY.lowest(UR5E.links(POSES))
     for column, i in enumerate(BODY.free):
-        heights = ends(UR5E, UR5E.links(POSES))[2, :, i].min(axis=0) - UR5E.body[i].radius
+        heights = (
+            ends(UR5E, UR5E.links(POSES))[2, :, i].min(axis=0) - UR5E.collision_geometry[i].radius
+        )
         np.testing.assert_allclose(lowest[:, column], heights, atol=1e-12)
 
 
@@ -62,7 +64,7 @@ def test_the_nearest_pair_is_the_one_that_geometry_says():
         points = ends(UR5E, UR5E.links(pose[np.newaxis]))
         expected = min(
             segment_distance(points[:, :, i], points[:, :, j])[0] - a.radius - b.radius
-            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.body), 2)
+            for (i, a), (j, b) in itertools.combinations(enumerate(UR5E.collision_geometry), 2)
             if abs(a.link - b.link) > 1
         )
         distance, one, other = BODY.nearest(UR5E.links(pose))
