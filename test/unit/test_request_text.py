@@ -99,7 +99,7 @@ def test_what_is_not_known_is_left_out():
 def test_a_theta_that_was_moved_back_says_so():
     moved = SimpleNamespace(**vars(PROPOSAL) | {"projected": True, "predicted_cost": float("nan")})
     text = request_text(request(proposal=moved), ("m/s", "rad"))
-    assert "moved back       from speed=1.9 m/s heading=-0.1 rad: why was not said" in text
+    assert "moved back       from speed=1.9 m/s heading=-0.1 rad: no reason was reported" in text
     assert "predicted" not in text
     moved.moved_reason = "theta speed = 1.9 m/s is out of bounds: allowed 0.6 to 1.6 m/s\n\x1b[2J"
     text = request_text(request(proposal=moved), ("m/s", "rad"))
