@@ -132,6 +132,21 @@ def test_a_name_that_is_no_topic_is_wrong_usage(tmp_path):
     assert "'no topic' is not a ROS name" in done.stderr
 
 
+LEFT = """
+import atexit
+from icpi_ros.ros.clients.image_client import ImageClient
+clients = []
+atexit.register(lambda: print(clients[0].node.context.ok()))
+clients.append(ImageClient("/bench/none"))
+raise KeyboardInterrupt
+"""
+
+
+def test_a_client_that_ctrl_c_leaves_open_is_closed_before_the_interpreter_goes(observer):
+    done = finished([sys.executable, "-c", LEFT])
+    assert (done.returncode, done.stdout.split()) == (-signal.SIGINT, ["False"])
+
+
 def test_ctrl_c_ends_it(observer, tmp_path):
     words = ["camera", "--topic", "/bench/none", "--out", tmp_path / "c.yaml"]
     process = warm.Popen(command(*words), stderr=subprocess.PIPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from types import TracebackType
@@ -48,6 +49,9 @@ class ClientNode:
         self._executor.add_node(self.node)
         self._closing = False
         self._spinner = threading.Thread(target=self._run, daemon=True)
+        # Ctrl-C may come before anything else would close it, and a middleware that still spins
+        # when the interpreter goes brings the process down.
+        atexit.register(self.close)
 
     def spin(self) -> None:
         """Begin to take messages."""
@@ -60,7 +64,10 @@ class ClientNode:
 
     def close(self) -> bool:
         """End thread and node; False: the middleware hangs and is left behind."""
+        if self._closing:
+            return True
         self._closing = True
+        atexit.unregister(self.close)
         return within(TEAR_DOWN_LIMIT, self._tear_down)
 
     def __enter__(self) -> Self:
@@ -88,7 +95,7 @@ class ClientNode:
     def _tear_down(self) -> None:
         self._executor.shutdown(timeout_sec=1.0)
         if self._spinner.ident is not None:
-            self._spinner.join(1.0)
+            self._spinner.join()  # as long as `within` allows: nothing is destroyed under it
         for waitable in list(self.node.waitables):  # rclpy leaves those of actions open
             if isinstance(waitable, ActionClient):
                 waitable.destroy()
