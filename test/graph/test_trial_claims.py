@@ -22,7 +22,7 @@ from icpi_ros.learn.dataset.execution import Backend
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.arm_port import make_port
+from icpi_ros.ros.arm_ports.auto_port import make_port
 from icpi_ros.ros.arm_ports.topic_port import headed, hold_point
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.stop_latch import StopLatch
