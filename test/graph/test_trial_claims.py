@@ -187,13 +187,13 @@ def test_a_motion_that_is_not_at_its_end_in_time_is_stopped():
 def test_a_slow_move_whose_start_is_only_measured_is_checked_from_there_and_sent_without_it():
     port, how = Port(after=arrives()), []
     send = port.send
-    port.send = lambda motion, label, start_ns=0, **more: how.append(more) or send(motion, label)
+    port.send = lambda command: how.append(command) or send(command)
     one = follower(port)
     one.move_to(ARM.home + 0.1, "retreat")
-    assert how == [{"joined": True}]
-    (checked,) = port.sent
+    (command,), (checked,) = how, port.sent
+    assert command.joined
     np.testing.assert_array_equal(checked.trajectory.positions[0], ARM.home)
-    sent = headed(checked, "retreat", 0, True, None)
+    sent = headed(command)
     assert len(sent.points) == len(checked.trajectory.times) - 1
     np.testing.assert_array_equal(sent.points[0].positions, checked.trajectory.positions[1])
 
