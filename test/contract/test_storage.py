@@ -11,9 +11,9 @@ from icpi_ros.core.types import ObjectTrajectory, Proposal, Tracking, Trial, Tri
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.storage import MemoryStorage
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import HALF_RUN, RunConfig, UnknownRun
+from icpi_ros.runs.store.storage import MemoryStorage
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 
