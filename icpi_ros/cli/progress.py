@@ -46,11 +46,9 @@ class Lines:
         self._thread.start()
 
     def __enter__(self) -> Lines:
-        """Return the object itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Print no more."""
         self.close()
 
     def update(self, n: float = 1) -> None:

@@ -148,11 +148,9 @@ class SimulatedCamera:
         self._drawing.close()
 
     def __enter__(self) -> SimulatedCamera:
-        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
         self.close()
 
     def _develop(self, picture: Image, number: int) -> Image:

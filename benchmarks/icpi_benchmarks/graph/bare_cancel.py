@@ -26,7 +26,6 @@ class BareCancel(IcpiNode):
     """See the module."""
 
     def __init__(self) -> None:
-        """Serve."""
         super().__init__(BARE_CANCEL)
         self._ends: dict[bytes, Future] = {}
         self._server = ActionServer(

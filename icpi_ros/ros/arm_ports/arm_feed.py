@@ -88,7 +88,6 @@ class ArmFeed:
     """
 
     def __init__(self, node: Node, arm: Arm, changed: threading.Condition, controller: str) -> None:
-        """Open the topics."""
         self._node, self._arm, self._changed = node, arm, changed
         self.state: ArmState | None = None
         self.received = 0
@@ -245,7 +244,6 @@ class Publishers:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        """Look at nothing yet."""
         self._node, self._topic = node, topic
         self._known = ("", -np.inf)
 

@@ -44,7 +44,6 @@ class ArmPort(ABC):
     """
 
     def __init__(self, feed: ArmFeed) -> None:
-        """Keep the feed."""
         self._feed = feed
 
     @property

@@ -66,7 +66,6 @@ class AutoPort(ArmPort):
     """Port by the action if its server is there, else by the topic; chosen at the first motion."""
 
     def __init__(self, feed: ArmFeed, action: ArmPort, topic: ArmPort) -> None:
-        """Keep both ways."""
         super().__init__(feed)
         self._action, self._topic = action, topic
         self._chosen: ArmPort | None = None

@@ -223,7 +223,6 @@ class BackgroundGraph:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> BackgroundGraph:
-        """Start the graph."""
         with self.log.open("ab") as out:
             self.process = self.start(
                 self._command,
@@ -236,7 +235,6 @@ class BackgroundGraph:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the graph."""
         self.stop()
 
     @property

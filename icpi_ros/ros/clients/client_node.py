@@ -63,11 +63,9 @@ class ClientNode:
         return within(TEAR_DOWN_LIMIT, self._tear_down)
 
     def __enter__(self) -> Self:
-        """Return the client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the client."""
         self.close()
 
     def _run(self) -> None:

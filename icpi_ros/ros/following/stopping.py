@@ -77,7 +77,6 @@ class Stopper:
         limit: float,
         leads: Leads | None = None,
     ) -> None:
-        """Keep the parts."""
         self._port, self._gate, self._changed = port, gate, changed
         self._joint_state_timeout, self._limit = joint_state_timeout, limit
         self.leads = leads or Leads(RATE)

@@ -52,7 +52,6 @@ class Executor(IcpiNode):
     """Node that alone moves the arm."""
 
     def __init__(self) -> None:
-        """Open the ports and serve."""
         super().__init__("executor")
         values = declare(self, "executor")
         self.task: Task = TASKS.get(values["task"])

@@ -132,12 +132,10 @@ class MemoryStorage(Storage):
     """Storage of runs in memory; for one thread."""
 
     def __init__(self) -> None:
-        """Begin without a run."""
         self._runs: dict[str, _Stored] = {}
         self._held: set[str] = set()
 
     def __repr__(self) -> str:
-        """Return the number of runs."""
         return f"MemoryStorage({len(self._runs)} runs)"
 
     def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:

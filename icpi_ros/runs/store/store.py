@@ -307,11 +307,9 @@ class TrialStore(Storage):
             self._database.close()
 
     def __enter__(self) -> TrialStore:
-        """Return the store itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
         self.close()
 
     # --- inside -----------------------------------------------------------------------------
