@@ -23,7 +23,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import execution_in_process, run_simulated
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW, named, require_model, whole
-from icpi_ros.runs.storage import Storage
+from icpi_ros.runs.store.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
 from icpi_ros.sim.world import load_model

@@ -40,7 +40,6 @@ class Instance:
     theta: Array
 
     def __post_init__(self) -> None:
-        """Keep read-only copies."""
         for name in ("physics", "goal", "theta"):
             array = np.array(getattr(self, name))
             array.setflags(write=False)

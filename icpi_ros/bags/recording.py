@@ -74,7 +74,6 @@ class Recording:
     def __init__(
         self, folder: Path, limits: RecordingLimits, failed: Callable[[str], None]
     ) -> None:
-        """Make the folder and start the thread."""
         make_folder(folder)
         self.folder, self._limits, self._failed = folder, limits, failed
         self.received = self.written = self.lost = 0

@@ -104,11 +104,16 @@ class _Spans:
         return before > 0 and ns <= int(self._stops[before - 1])
 
 
-def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
-    for message in bag.raw((bag.topics[POSE],)):
+def _stamped(bag: Bag, topic: str, wanted: _Spans | None) -> Iterator[tuple[int, RawMessage]]:
+    """Yield the wanted messages of a topic with their stamps [ns]."""
+    for message in bag.raw((topic,)):
         ns = stamp_of(message)
-        if ns is None or (wanted is not None and not wanted.hold(ns)):
-            continue
+        if ns is not None and (wanted is None or wanted.hold(ns)):
+            yield ns, message
+
+
+def _poses(bag: Bag, wanted: _Spans | None) -> Iterator[PoseSample]:
+    for ns, message in _stamped(bag, bag.topics[POSE], wanted):
         position = _position(message)
         if position is None or np.any(np.abs(position) > MAX_VALUE):
             bag.note(f"{message.channel.topic}: a pose that cannot be read is skipped")
@@ -137,10 +142,7 @@ def _images(bag: Bag, wanted: _Spans | None) -> Iterator[ImageSample]:
 
 
 def _others(bag: Bag, kind: type[Source], wanted: _Spans | None) -> Iterator[Sample]:
-    for message in bag.raw((bag.topics[kind.topic],)):
-        ns = stamp_of(message)
-        if ns is None or (wanted is not None and not wanted.hold(ns)):
-            continue
+    for _, message in _stamped(bag, bag.topics[kind.topic], wanted):
         msg = bag.decode(message)
         if msg is None:
             continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
@@ -47,16 +46,9 @@ class Lines:
         self._thread.start()
 
     def __enter__(self) -> Lines:
-        """Return the object itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Print no more."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def update(self, n: float = 1) -> None:

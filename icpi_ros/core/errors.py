@@ -91,7 +91,6 @@ class Refusal:
     field: str = ""
 
     def __str__(self) -> str:
-        """Return the line."""
         return self.text
 
     @property

@@ -61,7 +61,6 @@ class LockTaken(Exception):
     """
 
     def __init__(self, holder: int | None) -> None:
-        """Keep the holder."""
         super().__init__(f"held by process {holder or 'unknown'}")
         self.holder = holder
 
@@ -78,7 +77,6 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        """Take it at once."""
         self.path = path
         self._fd: int | None = self._acquire()
 

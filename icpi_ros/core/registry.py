@@ -97,11 +97,9 @@ class Registry(Generic[T]):
         return name in self._entries or name in self._loaded or name in self._points
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the sorted names."""
         return iter(self.names())
 
     def __len__(self) -> int:
-        """Number of names."""
         return len(self.names())
 
     def get(self, name: str) -> T:

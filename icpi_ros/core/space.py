@@ -42,7 +42,6 @@ class Parameter:
         return f"{value:.{digits}g} {self.shown_unit}".rstrip()
 
     def __post_init__(self) -> None:
-        """Refuse ranges that hold no number."""
         if not (np.isfinite(self.lower) and np.isfinite(self.upper)):
             text = f"bounds of {self.name} are not finite: {self.lower}, {self.upper}"
             raise InvalidValue(Refusal(text, Kind.NOT_FINITE, "bounds", field=self.name))

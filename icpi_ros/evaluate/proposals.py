@@ -65,7 +65,6 @@ class RecordedRunProposer:
     def __init__(
         self, run: RecordedRun, dataset: Dataset | None, options: Mapping[str, Any]
     ) -> None:
-        """Build nothing yet."""
         self.run = run
         self._dataset, self._options = dataset, options
         setup = run.settings.setup

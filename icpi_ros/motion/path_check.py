@@ -56,7 +56,6 @@ class PathCheck:
     """Workspace box, table plane, tool speed and energy, self-collision of one arm."""
 
     def __init__(self, arm: Arm, limits: ArmLimits) -> None:
-        """Keep the arm and the limits that hold."""
         self._arm = arm
         self.geometry = CollisionGeometry(arm)
         pieces = [self.geometry.pieces[i].name for i in self.geometry.free]

@@ -61,7 +61,6 @@ class RestDetector:
     """The same rule for a stream of stamped positions."""
 
     def __init__(self, rule: RestRule) -> None:
-        """Start with an empty history."""
         self.rule = rule
         self._history: deque[tuple[float, Array]] = deque(maxlen=4 * rule.samples + 8)
         """Samples at least half a period apart, so that it spans the window at any rate."""

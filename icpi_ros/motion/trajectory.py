@@ -111,11 +111,9 @@ class TrajectoryBatch:
     accelerations: Array
 
     def __len__(self) -> int:
-        """Number of trajectories."""
         return len(self.times)
 
     def __getitem__(self, row: int) -> JointTrajectory:
-        """Return one of them."""
         return JointTrajectory(
             self.joints,
             self.times[row],

@@ -37,7 +37,6 @@ class Membership:
     """
 
     def __init__(self, target: Target) -> None:
-        """Scale the target's colours to OpenCV's."""
         self._target = target
         low = (round(MAX_LEVEL * target.saturation), round(MAX_LEVEL * target.value))
         self._ranges = tuple(

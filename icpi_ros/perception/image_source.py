@@ -135,7 +135,6 @@ class NoisyRestDetector:
     """
 
     def __init__(self, rule: RestRule) -> None:
-        """Start with an empty history."""
         self.rule = rule
         self._window = max(rule.window, MIN_REST_WINDOW)
         self._seen: deque[tuple[float, Array]] = deque(maxlen=MAX_IMAGES)

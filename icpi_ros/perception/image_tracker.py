@@ -53,7 +53,6 @@ class ImageTracker:
         plane: Plane,
         settings: TrackingSettings | None = None,
     ) -> None:
-        """Start without a track."""
         self.settings = settings or TrackingSettings()
         self.plane = plane
         self.detector = Detector(target, camera, plane, self.settings.detector)

@@ -202,7 +202,6 @@ class ObjectHistory:
     """
 
     def __init__(self, rule: RestRule, length: float) -> None:
-        """Start empty."""
         self._period = round(rule.period * SECOND)
         self._length = round(length * SECOND)
         self._samples: deque[tuple[int, Array]] = deque(maxlen=MAX_SAMPLES)

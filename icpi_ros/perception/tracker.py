@@ -76,7 +76,6 @@ class Tracker:
     def __init__(
         self, camera: Camera, plane: Plane, settings: TrackerSettings | None = None
     ) -> None:
-        """Start without a track."""
         self.camera, self.plane = camera, plane
         self.settings = settings or TrackerSettings()
         self._newest: int | None = None

@@ -43,8 +43,8 @@ from icpi_ros.runs.setup import (
     resumable,
     whole,
 )
-from icpi_ros.runs.storage import MemoryStorage, Storage
 from icpi_ros.runs.store.records import RunConfig, origin_of
+from icpi_ros.runs.store.storage import MemoryStorage, Storage
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything

@@ -26,9 +26,9 @@ from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import Spending, spent_on
 from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
-from icpi_ros.runs.storage import Storage
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.runs.store.storage import Storage
 from icpi_ros.settings.table import check_run, find
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task

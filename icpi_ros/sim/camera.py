@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 
 import cv2
 import mujoco
@@ -149,16 +148,9 @@ class SimulatedCamera:
         self._drawing.close()
 
     def __enter__(self) -> SimulatedCamera:
-        """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _develop(self, picture: Image, number: int) -> Image:

@@ -4,32 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from stored_runs import CONFIG, PROPOSAL, THETA, done
 from toy_task import TOY, rollout, toy_dataset
 
 from icpi_ros.core.errors import InvalidValue, ObservationMissing, UsageError
-from icpi_ros.core.types import ObjectTrajectory, Proposal, Tracking, Trial, TrialStatus
+from icpi_ros.core.types import ObjectTrajectory, Tracking, Trial, TrialStatus
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.runs.in_process import run_in_process
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.storage import MemoryStorage
 from icpi_ros.runs.store.lease import RunInUse
-from icpi_ros.runs.store.records import HALF_RUN, RunConfig, UnknownRun
+from icpi_ros.runs.store.records import HALF_RUN, UnknownRun
+from icpi_ros.runs.store.storage import MemoryStorage
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 
-CONFIG = RunConfig(
-    task="toy-push",
-    improver="ridge",
-    goal=(0.6, 0.1 + 0.2),
-    budget=8,
-    target_cost=0.02,
-    seed=2**64 - 1,
-    options={"k": 20, "model": "m"},
-    versions={"icpi_ros": "0.1.0"},
-    definition_hash="abc",
-)
-THETA = np.array([1.0, 0.1])
-PROPOSAL = Proposal(THETA * 2, "knn", "llm: silent", 0.25, 0.5, 0.125, details={"prompt": "p"})
 REAL = Execution(Backend.REAL, arm="ur5e")
 SIMULATED = Execution(Backend.SIMULATED, arm="ur5e")
 DATA = toy_dataset()
@@ -43,14 +31,6 @@ def storage(request, tmp_path, monkeypatch):
         return
     with TrialStore(tmp_path / "trials.sqlite") as found:
         yield found
-
-
-def done(number, theta=THETA, **more):
-    seen = rollout(theta)
-    error = TOY.error(seen, TOY.default_goal)
-    values = {"status": TrialStatus.DONE, "error": error, "cost": TOY.cost(error), "seconds": 1.5}
-    values |= {"trajectory": seen, "best_cost": 0.01} | more
-    return Trial(number, theta, PROPOSAL, **values)
 
 
 def begin(storage, run_id, number, execution=SIMULATED):

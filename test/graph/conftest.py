@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import warm
 from careful import CAREFUL
+from own_domain import own_domain
 from unsteady import SECOND_RUN
 
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.ros.bringup.description import graph as description
-from icpi_ros.ros.bringup.instance import reserve_domain
-from icpi_ros.ros.bringup.processes import BackgroundGraph, environment
+from icpi_ros.ros.bringup.processes import BackgroundGraph
 
 NODES = ("mujoco_arm", "perception", "executor", "policy_improver")
 NAMESPACE = "test"
@@ -65,11 +65,7 @@ def parameters(file, nodes):
 @pytest.fixture(scope="session", autouse=True)
 def domain():
     """One domain for the session; tests that run side by side reserve different ones."""
-    number, held = reserve_domain()
-    os.environ.update(environment())
-    os.environ["ROS_DOMAIN_ID"] = str(number)
-    yield number
-    held.release()
+    yield from own_domain()
 
 
 @pytest.hookimpl(wrapper=True)

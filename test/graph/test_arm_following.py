@@ -55,8 +55,8 @@ class Port:
     def write(self, motion):
         return motion
 
-    def send(self, motion, label, start_ns=0, **how):
-        self.sent.append(motion)
+    def send(self, command):
+        self.sent.append(command.motion)
 
     def hold(self, label, attempt=0, *known):
         self.held += 1

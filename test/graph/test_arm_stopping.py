@@ -57,9 +57,9 @@ class Port:
             self.state = ArmState(ns, self.state.q, np.zeros(6), time.monotonic())
             time.sleep(0.06)
 
-    def send(self, motion, label, start_ns=0, **how):
-        self.sent.append((motion.trajectory, start_ns))
-        self._obey(label)
+    def send(self, command):
+        self.sent.append((command.motion.trajectory, command.start_ns))
+        self._obey(command.label)
 
     def hold(self, label, attempt=0, *known):
         self.held.append(attempt)
@@ -148,10 +148,11 @@ def test_a_hold_brakes_within_the_limits():
 class TakesTheStopButMovesOn(Port):
     """The first stop is taken; the arm swings back at its end, and stands after a hold."""
 
-    def send(self, motion, label, start_ns=0, **how):
-        self.sent.append((motion.trajectory, start_ns))
-        last = motion.trajectory.positions[-1]
-        later = start_ns + round(motion.trajectory.duration * 1e9) + 200_000_000
+    def send(self, command):
+        path = command.motion.trajectory
+        self.sent.append((path, command.start_ns))
+        last = path.positions[-1]
+        later = command.start_ns + round(path.duration * 1e9) + 200_000_000
         self.state = ArmState(later, last, np.full(6, 0.05), time.monotonic())
 
     def hold(self, label, attempt=0, *known):
@@ -195,8 +196,8 @@ def test_on_the_topic_a_hold_never_goes_to_where_a_silent_arm_was(age, points):
 class Ringing(Port):
     """It takes the stop, and rings on long after its end; a hold is what it obeys."""
 
-    def send(self, motion, label, start_ns=0, **how):
-        self.sent.append((motion.trajectory, start_ns))
+    def send(self, command):
+        self.sent.append((command.motion.trajectory, command.start_ns))
         ringing = np.full(6, 0.03)
         self.state = ArmState(START + 3 * 10**9, self.state.q, ringing, time.monotonic())
 
@@ -244,9 +245,9 @@ def test_a_stop_waits_for_the_part_of_a_slow_move_that_is_known(fired):
     gate = SafetyGate(ARM)
     stopper = Stopper(port, gate, threading.Condition(), joint_state_timeout=SILENCE, limit=60.0)
     arrived = []
-    port.send = lambda motion, label, start_ns=0, **how: (
-        arrived.append((port.now, start_ns)),
-        Port.send(port, motion, label, start_ns),
+    port.send = lambda command: (
+        arrived.append((port.now, command.start_ns)),
+        Port.send(port, command),
     )
     if fired:
         port.write = lambda motion: None

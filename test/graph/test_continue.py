@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from no_graph import NoGraph
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import ExecutionFailed
@@ -46,22 +47,10 @@ def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast, client
     assert (way.arm, way.source, way.dry_run) == ("ur5e", "tracked_pose", "false")
 
 
-class Ends:
-    """Stands for the client of a graph that ends, in the middle of a run if there is one."""
+class Ends(NoGraph):
+    """The client of a graph that ends, in the middle of a run if there is one."""
 
     run_id = ""
-
-    def __init__(self, namespace):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        pass
-
-    def connect(self, limit, alive):
-        pass
 
     def improve(self, request, calls):
         if self.run_id:

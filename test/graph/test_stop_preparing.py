@@ -14,6 +14,7 @@ from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports import action_port
 from icpi_ros.ros.arm_ports.action_port import ActionPort, Tolerances
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
+from icpi_ros.ros.arm_ports.arm_port import MotionCommand
 from icpi_ros.ros.following.memory import LastCommand
 from icpi_ros.ros.following.prepared_stops import GRID, Leads, PreparedStops
 from icpi_ros.ros.following.sending import REST, Running, path_start, sending
@@ -47,8 +48,9 @@ class Port:
     def write(self, motion):
         return SimpleNamespace(of=motion)
 
-    def send(self, motion, label, start_ns=0, joined=False, message=None):
-        self.sent.append((motion.trajectory, label, start_ns, message))
+    def send(self, command):
+        sent = (command.label, command.start_ns, command.message)
+        self.sent.append((command.motion.trajectory, *sent))
 
     def hold(self, label, attempt=0, known=None, start_ns=0):
         self.held.append((attempt, known, start_ns))
@@ -153,7 +155,7 @@ def test_the_last_command_counts_only_while_the_arm_is_near_it():
 def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
     port = Port(at(0.0), answers=False, reports_start=False)
     sent = sending(port, STROKE, joined=False)
-    assert sent.options == {"start_ns": START}
+    assert sent.command(STROKE, "a") == MotionCommand(STROKE, "a", START)
     running = sent.running(123, exact=False)
     assert (running.start, running.exact, running.known_from) == (START, True, 0.0)
     times = np.linspace(0.0, STROKE.duration, 50)
@@ -161,16 +163,18 @@ def test_where_nobody_answers_a_motion_is_dated_with_a_rest_in_front():
     np.testing.assert_allclose(ours[0], path[0], atol=1e-9)
     move = slow_move(ARM, ARM.home, ARM.home + 0.1, 0.5, 0.3)
     joined = sending(port, move, joined=True)
-    assert joined.options == {"start_ns": START, "joined": True}
+    assert joined.command(move, "a") == MotionCommand(move, "a", START, joined=True)
     GATE.check(joined.trajectory, ARM.home)
     told_at_once = Port(at(0.0))
-    assert sending(told_at_once, STROKE, joined=False).options == {}
+    assert sending(told_at_once, STROKE, joined=False).command(STROKE, "a") == MotionCommand(
+        STROKE, "a"
+    )
 
 
 def test_over_the_action_a_motion_begins_with_a_rest_and_when_it_arrives():
     port = Port(at(0.0), reports_start=False)
     sent = sending(port, STROKE, joined=False)
-    assert sent.options == {}
+    assert sent.command(STROKE, "a") == MotionCommand(STROKE, "a")
     running = sent.running(START, exact=True)
     assert running.start == START
     assert path_start(sent, running) == START + round(REST * 1e9)

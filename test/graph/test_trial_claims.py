@@ -22,7 +22,7 @@ from icpi_ros.learn.dataset.execution import Backend
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.arm_port import make_port
+from icpi_ros.ros.arm_ports.auto_port import make_port
 from icpi_ros.ros.arm_ports.topic_port import headed, hold_point
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.stop_latch import StopLatch
@@ -187,13 +187,13 @@ def test_a_motion_that_is_not_at_its_end_in_time_is_stopped():
 def test_a_slow_move_whose_start_is_only_measured_is_checked_from_there_and_sent_without_it():
     port, how = Port(after=arrives()), []
     send = port.send
-    port.send = lambda motion, label, start_ns=0, **more: how.append(more) or send(motion, label)
+    port.send = lambda command: how.append(command) or send(command)
     one = follower(port)
     one.move_to(ARM.home + 0.1, "retreat")
-    assert how == [{"joined": True}]
-    (checked,) = port.sent
+    (command,), (checked,) = how, port.sent
+    assert command.joined
     np.testing.assert_array_equal(checked.trajectory.positions[0], ARM.home)
-    sent = headed(checked, "retreat", 0, True, None)
+    sent = headed(command)
     assert len(sent.points) == len(checked.trajectory.times) - 1
     np.testing.assert_array_equal(sent.points[0].positions, checked.trajectory.positions[1])
 

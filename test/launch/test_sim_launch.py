@@ -17,11 +17,10 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import IncludeLaunchDescription  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
+from own_domain import own_domain  # noqa: E402
 
 from icpi_ros.core.resources import share_path  # noqa: E402
 from icpi_ros.ros.bringup.description import GRAPHS, graph  # noqa: E402
-from icpi_ros.ros.bringup.instance import reserve_domain  # noqa: E402
-from icpi_ros.ros.bringup.processes import environment  # noqa: E402
 from launch import LaunchDescription  # noqa: E402
 
 LAUNCH_FILE = share_path("launch", "sim_launch.py")
@@ -64,11 +63,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def domain():
-    number, held = reserve_domain()
-    os.environ.update(environment())
-    os.environ["ROS_DOMAIN_ID"] = str(number)
-    yield number
-    held.release()
+    yield from own_domain()
 
 
 @launch_pytest.fixture

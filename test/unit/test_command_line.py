@@ -8,20 +8,12 @@ from pathlib import Path
 
 import icpi_benchmarks.cli
 import pytest
+from icpi_here import icpi
 
 import icpi_ros.cli
 from icpi_ros.cli.commands import ALIASES, COMMANDS, GROUPS
-from icpi_ros.cli.main import function, main, whole_parser
+from icpi_ros.cli.main import function, whole_parser
 from icpi_ros.core.errors import UnknownName
-
-
-def icpi(capsys, *words):
-    try:
-        code = main([*map(str, words)])
-    except SystemExit as stop:
-        code = stop.code
-    return code, *capsys.readouterr()
-
 
 # --- the table of commands ----------------------------------------------------------------------
 

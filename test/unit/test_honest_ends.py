@@ -10,6 +10,7 @@ import http_models
 import numpy as np
 import pytest
 from http_models import KEY, PATH
+from no_graph import NoGraph
 from werkzeug import Response
 
 import icpi_ros as icpi_api
@@ -311,22 +312,10 @@ def test_before_a_run_has_begun_it_says_so(icpi, store, monkeypatch):
     assert err == "icpi: no run had begun, nothing is stored\nicpi: interrupted\n"
 
 
-class Graph:
+class Graph(NoGraph):
     """Stands for a graph and the client of it; ``improve`` and ``connect`` are a test's."""
 
     alive = True
-
-    def __init__(self, *args):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        pass
-
-    def connect(self, limit, alive):
-        pass
 
 
 @pytest.fixture(params=["--attach", "own graph"])

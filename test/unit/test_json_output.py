@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from icpi_benchmarks import results
 from icpi_benchmarks.cli import main as bench
+from icpi_here import icpi
 
 from icpi_ros.cli.json_output import JsonOutput, kept
 from icpi_ros.cli.main import main, whole_parser
@@ -20,14 +21,6 @@ from icpi_ros.tasks import TASKS
 
 SHOW_NOTHING = {"serve", "stop"}
 """A server, and a command whose answer is its exit code."""
-
-
-def icpi(capsys, *words):
-    try:
-        code = main([*map(str, words)])
-    except SystemExit as stop:
-        code = stop.code
-    return code, *capsys.readouterr()
 
 
 def leaves(parser, name=""):

@@ -74,12 +74,17 @@ def test_nothing_but_the_gate_makes_checked_trajectories_and_ports_send_nothing_
         nodes = list(ast.walk(ast.parse(text))) if "CheckedTrajectory" in text else []
         calls = [ast.unparse(n.func).split(".")[-1] for n in nodes if isinstance(n, ast.Call)]
         assert "CheckedTrajectory" not in calls or path == PACKAGE / "motion" / "safety.py"
-        if path.name in ("arm_port.py", "topic_port.py", "action_port.py"):
+        if path.name in ("arm_port.py", "auto_port.py", "topic_port.py", "action_port.py"):
             for made in (n for n in nodes if isinstance(n, ast.FunctionDef)):
                 if made.name in ("send", "write"):
                     taken[path.name, made.name] = ast.unparse(made.args.args[1].annotation)
-    assert len(taken) == 6
-    assert set(taken.values()) == {"CheckedTrajectory"}
+        for made in (n for n in nodes if isinstance(n, ast.ClassDef) and n.name == "MotionCommand"):
+            (motion,) = (n for n in made.body if ast.unparse(n).startswith("motion:"))
+            taken[made.name] = ast.unparse(motion.annotation)
+    assert taken.pop("MotionCommand") == "CheckedTrajectory"
+    assert {name for (_, name), kind in taken.items() if kind == "CheckedTrajectory"} == {"write"}
+    assert {name for (_, name), kind in taken.items() if kind == "MotionCommand"} == {"send"}
+    assert len(taken) == 8
 
 
 def test_what_passes_is_what_was_given():

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from toy_task import TOY, rollout
+from stored_runs import CONFIG, THETA, done
+from toy_task import TOY
 
 from icpi_ros.core import redact
 from icpi_ros.core.errors import StoreError, UsageError
@@ -23,32 +24,12 @@ from icpi_ros.runs.store.store import RunConfig, RunInUse, TrialStore, default_p
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-CONFIG = RunConfig(
-    task="toy-push",
-    improver="ridge",
-    goal=(0.6, 0.1 + 0.2),
-    budget=8,
-    target_cost=0.02,
-    seed=2**64 - 1,
-    options={"k": 20, "model": "m"},
-    versions={"icpi_ros": "0.1.0"},
-    definition_hash="abc",
-)
-THETA = np.array([1.0, 0.1])
 
 
 @pytest.fixture
 def store(tmp_path):
     with TrialStore(tmp_path / "trials.sqlite", timeout=1.0) as found:
         yield found
-
-
-def done(number, theta=THETA, **more):
-    seen = rollout(theta)
-    error = TOY.error(seen, TOY.default_goal)
-    values = {"status": TrialStatus.DONE, "error": error, "cost": TOY.cost(error), "seconds": 1.5}
-    values |= {"trajectory": seen, "best_cost": 0.01} | more
-    return Trial(number, theta, Proposal(theta, "ridge"), **values)
 
 
 def add(store, run_id, number, **more):

@@ -19,8 +19,8 @@ from icpi_ros.core.types import (
 from icpi_ros.learn.dataset.columns import columns
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.storage import MemoryStorage
 from icpi_ros.runs.store.records import RunConfig
+from icpi_ros.runs.store.storage import MemoryStorage
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.runs.trial_tables import trial_json, trial_rows
 from icpi_ros.tasks.slide import SLIDE

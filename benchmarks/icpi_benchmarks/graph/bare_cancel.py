@@ -26,7 +26,6 @@ class BareCancel(IcpiNode):
     """Node with an action that ends when it is cancelled."""
 
     def __init__(self) -> None:
-        """Serve the action."""
         super().__init__(BARE_CANCEL)
         self._ends: dict[bytes, Future] = {}
         self._server = ActionServer(

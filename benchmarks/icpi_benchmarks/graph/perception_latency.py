@@ -52,7 +52,6 @@ class StampRecorder:
     """Times of sending and arrival of messages [ns of the wall clock], by stamp [ns]."""
 
     def __init__(self, node: Node) -> None:
-        """Subscribe."""
         self.clock: dict[int, int] = {}
         self.sent: dict[int, int] = {}
         self.arrived: dict[int, int] = {}

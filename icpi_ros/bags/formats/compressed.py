@@ -29,7 +29,6 @@ class CompressedMessages:
     """
 
     def __init__(self, inside: McapFile | SqliteFile, notes: Notes) -> None:
-        """Keep the file."""
         self.path, self._inside, self._notes = inside.path, inside, notes
 
     def channels(self) -> list[Channel]:
@@ -60,7 +59,6 @@ class CompressedFile:
     def __init__(
         self, path: Path, kind: Callable[[Path, Notes], McapFile | SqliteFile], notes: Notes
     ) -> None:
-        """Unpack it."""
         self.path = path
         self._folder = tempfile.TemporaryDirectory(prefix="icpi-bag-")
         unpacked = Path(self._folder.name) / path.stem

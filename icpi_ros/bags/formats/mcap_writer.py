@@ -62,7 +62,6 @@ class McapWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        """Make the file and write its head."""
         self.path = path
         self.size = 0
         self.counts: dict[int, int] = {}

@@ -48,7 +48,6 @@ class Notes:
     """Bounded lines about what was skipped, each kept once."""
 
     def __init__(self) -> None:
-        """Start without a line."""
         self._lines: dict[str, None] = {}
         self._more = 0
 

@@ -68,7 +68,6 @@ class PathResiduals:
     """
 
     def __init__(self, task: Task, arm: Arm, trials: Sequence[Trial], threads: int = 1) -> None:
-        """Choose the samples."""
         self.task, self.trials, self.rollouts = task, trials, 0
         self._arm, self._threads = arm, threads
         self._thetas = np.stack([trial.theta for trial in trials])

@@ -44,7 +44,6 @@ class Asker:
         meter: Meter,
         rng: np.random.Generator,
     ) -> None:
-        """Start the clock."""
         self._completer, self._writer, self._options, self._meter = (
             completer,
             writer,

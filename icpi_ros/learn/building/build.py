@@ -208,8 +208,11 @@ def label_draw(task: Task, arm: Arm, plan: DatasetPlan, draw: int, threads: int 
     """
     rng, count = plan.rng(draw), plan.counts()[draw]
     physics = plan.sample_physics(task, rng)
-    label = _hindsight if plan.label == "hindsight" else _brute
-    dataset, made = label(task, arm, plan, physics, count, rng, threads)
+    if plan.label == "hindsight":
+        dataset, made = _hindsight(task, arm, physics, count, rng, threads)
+    else:
+        goals = plan.sample_goals(task, rng)
+        dataset, made = _brute(task, arm, physics, goals, count, rng, threads)
     facts = {
         "rollouts": len(made.thetas) + made.dropped,
         "dropped": made.dropped,
@@ -225,14 +228,13 @@ def label_draw(task: Task, arm: Arm, plan: DatasetPlan, draw: int, threads: int 
 def _brute(
     task: Task,
     arm: Arm,
-    plan: DatasetPlan,
     physics: Array,
+    goals: Array,
     count: int,
     rng: np.random.Generator,
     threads: int,
 ) -> tuple[Dataset, ExecutedThetas]:
     """Label ``count`` quasi-random executions, an equal share for each goal of the sample."""
-    goals = plan.sample_goals(task, rng)
     found = search(task, arm, physics, goals, rng, threads)
     if found.first == 0:
         return empty(task), found.executions
@@ -253,13 +255,7 @@ def _brute(
 
 
 def _hindsight(
-    task: Task,
-    arm: Arm,
-    plan: DatasetPlan,
-    physics: Array,
-    count: int,
-    rng: np.random.Generator,
-    threads: int,
+    task: Task, arm: Arm, physics: Array, count: int, rng: np.random.Generator, threads: int
 ) -> tuple[Dataset, ExecutedThetas]:
     """Relabel pairs of ``count + 1`` executions: as many trials as a robot would spend."""
     made = explore(task, arm, physics, count + 1, rng, threads)

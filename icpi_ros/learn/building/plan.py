@@ -58,7 +58,6 @@ class DatasetPlan:
     around: Belief | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that no task could be built with."""
         _one_of("label", self.label, LABELS)
         _one_of("physics", self.physics, PHYSICS)
         if not 1 <= self.draws <= self.examples:

@@ -69,7 +69,6 @@ class Dataset:
     arms: tuple[ArmId, ...] = ()
 
     def __len__(self) -> int:
-        """Number of examples."""
         return int(self.theta.shape[0])
 
     def __repr__(self) -> str:

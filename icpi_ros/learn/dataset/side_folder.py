@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from icpi_ros.core.errors import DatasetError, IcpiError, UsageError
@@ -75,15 +74,9 @@ class SideFolder:
             raise
 
     def __enter__(self) -> Self:
-        """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Unlock the folder; what it holds stays."""
         self._lock.release()
 

@@ -35,7 +35,6 @@ class CompletionMeter:
     """
 
     def __init__(self, meter: Meter, profile: Profile) -> None:
-        """Begin to count the time."""
         self.spent = Spending()
         self._meter, self._profile = meter, profile
         self._counted = time.monotonic()

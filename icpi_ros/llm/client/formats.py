@@ -48,7 +48,6 @@ class WorkingFormats:
     """Formats that worked, by endpoint and model; used from any thread."""
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
         self._lock = threading.Lock()
         self._worked: dict[tuple[str, str], str] = {}
 

@@ -116,7 +116,6 @@ class OutcomePatterns:
     """
 
     def __init__(self, dataset: Dataset, scale: Scale, goal: Array) -> None:
-        """Arrange all steps between executions of one draw."""
         from scipy.spatial import cKDTree  # lazily: a third of a second
 
         self._scale = scale

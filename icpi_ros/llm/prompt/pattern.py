@@ -27,7 +27,6 @@ class PatternLines:
     outputs: Array
 
     def __len__(self) -> int:
-        """Number of lines."""
         return len(self.outputs)
 
     def take(self, order: NDArray[np.intp]) -> PatternLines:

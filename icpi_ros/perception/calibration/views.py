@@ -106,7 +106,6 @@ class ViewCollector:
     """Collector of views of a live stream: one whenever the board is held still at a new place."""
 
     def __init__(self) -> None:
-        """Begin with no views."""
         self.views: list[View] = []
         self._last: View | None = None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from icpi_ros.motion.carried_stop import CarriedTrajectory
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
-from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, FeedPort
+from icpi_ros.ros.arm_ports.arm_feed import ArmFeed
+from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
 from icpi_ros.ros.arm_ports.topic_port import TopicPort, headed, hold_point
 from icpi_ros.ros.base import convert
 from icpi_ros.ros.base.calls import GoalResult, SafeActionClient, call
@@ -93,7 +94,7 @@ class _Goal:
     end: MotionStatus | None = field(default=None)
 
 
-class ActionPort(FeedPort):
+class ActionPort(ArmPort):
     """See :class:`icpi_ros.ros.arm_ports.arm_port.ArmPort`."""
 
     answers = True
@@ -133,21 +134,14 @@ class ActionPort(FeedPort):
         """See the class."""
         return self._message(convert.trajectory_msg(motion.trajectory, ""), self._tolerances)
 
-    def send(
-        self,
-        motion: CheckedTrajectory,
-        label: str,
-        start_ns: int = 0,
-        joined: bool = False,
-        message: Any = None,
-    ) -> None:
+    def send(self, command: MotionCommand) -> None:
         """See the class."""
-        written = None if message is None else message.trajectory
-        trajectory = headed(motion, label, start_ns, joined, written)
+        path, message = command.motion.trajectory, command.message
+        trajectory = headed(replace(command, message=message and message.trajectory))
         if message is None:
             message = self._message(trajectory, self._tolerances)
-        known_from = float(motion.trajectory.times[1]) if joined else 0.0
-        self._send(_Goal(motion.trajectory, known_from), label, message)
+        known_from = float(path.times[1]) if command.joined else 0.0
+        self._send(_Goal(path, known_from), command.label, message)
 
     def _send(self, goal: _Goal, label: str, message: Any) -> None:
         self._goals[label] = goal
@@ -157,11 +151,7 @@ class ActionPort(FeedPort):
         reply.add_done_callback(lambda future: self._on_reply(goal, future))
 
     def hold(
-        self,
-        label: str,
-        attempt: int = 0,
-        known: CarriedTrajectory | None = None,
-        start_ns: int = 0,
+        self, label: str, attempt: int = 0, path: CarriedTrajectory | None = None, start_ns: int = 0
     ) -> float:
         """Send the hold as a goal; where that does not help cancel all; then use the topic.
 
@@ -172,19 +162,19 @@ class ActionPort(FeedPort):
         if attempt == 1:
             return self._cancel_all()
         if attempt > 1:
-            return self._topic.hold(label, attempt, known, start_ns)
-        if known is not None:
-            path: JointTrajectory | None = known.trajectory
+            return self._topic.hold(label, attempt, path, start_ns)
+        if path is not None:
+            motion: JointTrajectory | None = path.trajectory
         else:
-            path = hold_point(self._arm, self._feed.state, attempt)
-        if path is None:  # the arm's position is unknown
+            motion = hold_point(self._arm, self._feed.state, attempt)
+        if motion is None:  # the arm's position is unknown
             return self._cancel_all()
         for goal in self._goals.values():
             goal.unwanted = goal.unwanted or goal.handle is None
-        trajectory = convert.trajectory_msg(path, label, start_ns)
+        trajectory = convert.trajectory_msg(motion, label, start_ns)
         free = Tolerances(NO_TOLERANCE, NO_TOLERANCE, self._tolerances.goal_time)
-        self._send(_Goal(path), label, self._message(trajectory, free))
-        return path.duration
+        self._send(_Goal(motion), label, self._message(trajectory, free))
+        return motion.duration
 
     def cancel(self) -> bool:
         """See the class; the controller jumps to where it measures the arm."""

@@ -88,7 +88,6 @@ class ArmFeed:
     """
 
     def __init__(self, node: Node, arm: Arm, changed: threading.Condition, controller: str) -> None:
-        """Open the topics."""
         self._node, self._arm, self._changed = node, arm, changed
         self.state: ArmState | None = None
         self.received = 0
@@ -232,52 +231,6 @@ class ArmFeed:
             self._changed.notify_all()
 
 
-class FeedPort:
-    """Base of the adapters: the arm as its feed knows it; see :class:`ArmPort` in arm_port.
-
-    Args:
-        feed: of the arm.
-    """
-
-    def __init__(self, feed: ArmFeed) -> None:
-        """Keep the feed."""
-        self._feed = feed
-
-    @property
-    def state(self) -> ArmState | None:
-        """The newest joint state; None until there is one."""
-        return self._feed.state
-
-    @property
-    def received(self) -> int:
-        """Number of joint states that were taken so far."""
-        return self._feed.received
-
-    @property
-    def now(self) -> int:
-        """The arm's clock at this moment, estimated [ns]."""
-        return self._feed.now
-
-    @property
-    def pace(self) -> float:
-        """Pace of the arm's clock, arm's seconds per steady second."""
-        return self._feed.pace
-
-    @property
-    def doubt(self) -> str:
-        """Reason why the arm's state cannot be believed; empty = it can."""
-        return self._feed.doubt
-
-    @property
-    def unusable(self) -> str:
-        """Reason why arriving joint states cannot be used; empty = none arrives."""
-        return self._feed.unusable
-
-    def label(self, name: str) -> str:
-        """Return a label that no other motion has."""
-        return self._feed.label(name)
-
-
 class Publishers:
     """Publishers of a topic that only one node may publish; used by any thread.
 
@@ -291,7 +244,6 @@ class Publishers:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        """Look at nothing yet."""
         self._node, self._topic = node, topic
         self._known = ("", -np.inf)
 

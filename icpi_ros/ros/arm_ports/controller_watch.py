@@ -43,7 +43,6 @@ class ControllerWatch:
         dry_run: bool = False,
         simulated: bool = False,
     ) -> None:
-        """Ask nothing yet."""
         self._inquiry, self._port, self._name = inquiry, port, name
         self._refuse, self._dry_run, self._simulated = refuse, dry_run, simulated
         self._asked: float | None = None

@@ -40,7 +40,6 @@ class Continuity:
     """
 
     def __init__(self, arm: Arm, leap: float = LEAP) -> None:
-        """Nothing is known yet."""
         self._leap = leap
         self._joints, self._speed = arm.joints, arm.limits.velocity
         self._last: tuple[int, Array, float] | None = None
@@ -127,7 +126,6 @@ class Differentiator:
     """Joint velocities from the positions of the last moments; used by one thread."""
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
         self._recent: deque[tuple[int, Array]] = deque(maxlen=MAX_STATES)
         self.rate = 0.0
         """States per second, of the last two [Hz]; 0 = not known."""

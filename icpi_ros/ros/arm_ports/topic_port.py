@@ -12,7 +12,8 @@ from icpi_ros.motion.carried_stop import HOLD_SHARE, HOLD_TIME, CarriedTrajector
 from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
-from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, ArmState, FeedPort
+from icpi_ros.ros.arm_ports.arm_feed import ArmFeed, ArmState
+from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.base.topics import TRAJECTORY
@@ -21,7 +22,7 @@ FRESH = 0.25
 """Oldest joint state from which a hold is computed, steady time [s]."""
 
 
-class TopicPort(FeedPort):
+class TopicPort(ArmPort):
     """See :class:`icpi_ros.ros.arm_ports.arm_port.ArmPort`."""
 
     def __init__(self, node: Node, arm: Arm, feed: ArmFeed, controller: str) -> None:
@@ -55,32 +56,21 @@ class TopicPort(FeedPort):
         """See the class."""
         return convert.trajectory_msg(motion.trajectory, "")
 
-    def send(
-        self,
-        motion: CheckedTrajectory,
-        label: str,
-        start_ns: int = 0,
-        joined: bool = False,
-        message: Any = None,
-    ) -> None:
+    def send(self, command: MotionCommand) -> None:
         """See the class."""
-        self._out.publish(headed(motion, label, start_ns, joined, message))
+        self._out.publish(headed(command))
 
     def hold(
-        self,
-        label: str,
-        attempt: int = 0,
-        known: CarriedTrajectory | None = None,
-        start_ns: int = 0,
+        self, label: str, attempt: int = 0, path: CarriedTrajectory | None = None, start_ns: int = 0
     ) -> float:
-        """Send ``known``, or one point at rest where the arm is or where it can stop if it moves.
+        """Send ``path``, or one point at rest where the arm is or where it can stop if it moves.
 
         The position of an arm without joint states is unknown: it would jump to where it was.  Its
         motion under way was checked and ends at rest.
         """
-        if known is not None:
-            self._out.publish(convert.trajectory_msg(known.trajectory, label, start_ns))
-            return known.trajectory.duration
+        if path is not None:
+            self._out.publish(convert.trajectory_msg(path.trajectory, label, start_ns))
+            return path.trajectory.duration
         point = hold_point(self._arm, self._feed.state, attempt)
         if point is None:
             return 0.0
@@ -100,22 +90,14 @@ class TopicPort(FeedPort):
         return self._feed.status(label, *states)
 
 
-def headed(
-    motion: CheckedTrajectory, label: str, start_ns: int, joined: bool, written: Any
-) -> JointTrajectoryMsg:
-    """Return the message of a motion; see :meth:`icpi_ros.ros.arm_ports.arm_port.ArmPort.send`.
-
-    Args:
-        motion: that passed the gate.
-        label: that no other motion has.
-        start_ns: its start on the arm's clock [ns].
-        joined: leave out its first point.
-        written: that message, where it is written already; None = it is not.
-    """
+def headed(command: MotionCommand) -> JointTrajectoryMsg:
+    """Return the message of a motion; ``command.message`` is a trajectory here."""
+    written = command.message
     if written is None:
-        path = motion.trajectory.without_start() if joined else motion.trajectory
-        return convert.trajectory_msg(path, label, start_ns)
-    written.header = convert.header(start_ns, label)
+        motion = command.motion.trajectory
+        path = motion.without_start() if command.joined else motion
+        return convert.trajectory_msg(path, command.label, command.start_ns)
+    written.header = convert.header(command.start_ns, command.label)
     return written
 
 

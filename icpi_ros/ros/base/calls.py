@@ -117,7 +117,6 @@ class GoalResult:
     """Used like a future: the result of a goal, asked for again if it got lost."""
 
     def __init__(self, ask: Callable[[], Future], handle: ClientGoalHandle) -> None:
-        """Ask for the first time."""
         self._ask, self._handle = ask, handle
         self._asked: list[Future] = [ask()]
         self._ended = float("inf")

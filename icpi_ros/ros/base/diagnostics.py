@@ -122,7 +122,6 @@ class Rate:
     """Rate of a counter that only grows."""
 
     def __init__(self) -> None:
-        """Begin with nothing counted."""
         self._count, self._at = 0, time.monotonic()
 
     def take(self, count: int) -> float:

@@ -22,7 +22,6 @@ class UnusableState(InvalidValue):
     """A joint state without the arm's position; ``foreign``: it names none of its joints."""
 
     def __init__(self, reason: str | Refusal, foreign: bool = False) -> None:
-        """Keep the reason."""
         super().__init__(reason)
         self.foreign = foreign
 

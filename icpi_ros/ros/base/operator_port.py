@@ -48,7 +48,6 @@ class Decision:
     comment: str
 
     def __str__(self) -> str:
-        """Return one line for the log and the record."""
         return f"{_decided(self.kind)}{self.by}" + (f": {self.comment}" if self.comment else "")
 
 

@@ -50,7 +50,6 @@ class OneGoalServer:
         make_job: Callable[[ServerGoalHandle], Job],
         failed: Callable[[int, str], Any],
     ) -> None:
-        """Start serving."""
         self._node, self._action = node, action
         self._make_job, self._failed = make_job, failed
         self._job: Job | None = None
@@ -141,7 +140,6 @@ class ActionServers:
     """
 
     def __init__(self, node: Node, action: str) -> None:
-        """Look at nothing yet."""
         self._node = node
         self._service = node.resolve_service_name(f"{action}{SEND_GOAL}")  # as remapped
         self._known = ""

@@ -144,7 +144,6 @@ class Announcer:
     """Announcements of a checklist that changes: each line when its state does, ready once."""
 
     def __init__(self) -> None:
-        """Nothing was announced yet."""
         self._announced: dict[str, tuple[State, str]] = {}
         self._verdict, self._ready = "", False
 

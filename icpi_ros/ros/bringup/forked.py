@@ -44,7 +44,6 @@ class ForkedNode:
     def __init__(
         self, command: Sequence[str], env: Mapping[str, str], cwd: str | None = None
     ) -> None:
-        """Start it."""
         self.returncode: int | None = None
         output, its_output = os.pipe()
         leading, its_leading = os.pipe()

@@ -54,7 +54,6 @@ class ParamsFile:
     """
 
     def __init__(self, path: str) -> None:
-        """Read it."""
         self.path = path
         content = read_yaml(Path(path), PARAMS_FILE) if path else {}
         if content is not None and not isinstance(content, dict):

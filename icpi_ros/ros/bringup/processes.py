@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, ClassVar
 
 from honcho import manager as honcho_manager
@@ -224,7 +223,6 @@ class BackgroundGraph:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> BackgroundGraph:
-        """Start the graph."""
         with self.log.open("ab") as out:
             self.process = self.start(
                 self._command,
@@ -236,13 +234,7 @@ class BackgroundGraph:
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the graph."""
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

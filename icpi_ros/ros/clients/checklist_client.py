@@ -39,7 +39,6 @@ class ChecklistClient(ClientNode):
     """
 
     def __init__(self, namespace: str = "") -> None:
-        """Subscribe."""
         super().__init__("icpi_status", namespace)
         self._reports = reports_of(self.node)
         self.spin()

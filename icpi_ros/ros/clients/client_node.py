@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from types import TracebackType
 from typing import Self
 
 import rclpy
@@ -71,16 +70,9 @@ class ClientNode:
         return within(TEAR_DOWN_LIMIT, self._tear_down)
 
     def __enter__(self) -> Self:
-        """Return the client itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the client."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self) -> None:

@@ -40,7 +40,6 @@ class ImageClient(ClientNode):
         self.spin()
 
     def __enter__(self) -> ImageClient:
-        """Return the client itself."""
         return self
 
     def frames(self) -> Iterator[Gray]:

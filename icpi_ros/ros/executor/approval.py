@@ -51,7 +51,6 @@ class Approval:
         log: Callable[[str], object],
         in_force: InForce,
     ) -> None:
-        """Keep the parts."""
         self._task, self._planner, self._port = task, planner, port
         self._rules, self._log, self._in_force = rules, log, in_force
 

@@ -40,7 +40,6 @@ class OutsideStop:
         settings: ExecutorSettings,
         log: Any,
     ) -> None:
-        """Keep the parts."""
         self._port, self._gate, self._changed = port, gate, changed
         self._settings, self._log = settings, log
         self._lock = threading.Lock()

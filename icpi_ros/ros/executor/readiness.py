@@ -65,7 +65,6 @@ class Readiness:
     """Maker of the lines; used by the thread of the node's callbacks alone."""
 
     def __init__(self, parts: ReadinessParts) -> None:
-        """Look at nothing yet."""
         self._parts, self._rate = parts, Rate()
 
     def look(self) -> None:

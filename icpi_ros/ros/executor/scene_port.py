@@ -35,7 +35,6 @@ class ScenePort:
     """Object states and resets: callbacks write, the worker thread reads."""
 
     def __init__(self, node: Node, changed: threading.Condition) -> None:
-        """Open topics and the reset service's client."""
         self._node, self._changed = node, changed
         self.seen: ObjectSighting | None = None
         self._rest: ObjectSighting | None = None

@@ -183,7 +183,7 @@ class MotionFollower:
         self._last.set(None)
         self.tracking = Tracking(name)
         self._unexplained = label
-        self._port.send(checked, label, **sent.options)
+        self._port.send(sent.command(checked, label))
         self._pending = label if self._port.answers else ""
         start = self._started(label)
         self._pending = ""

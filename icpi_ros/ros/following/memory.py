@@ -53,7 +53,6 @@ class LastCommand:
     """
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
         self._q: Array | None = None
 
     def set(self, q: Array | None) -> None:

@@ -83,7 +83,6 @@ class Planner:
     def __init__(
         self, task: Task, arm: Arm, gate: SafetyGate, rules: ExecutorRules, memory: RunMemory
     ) -> None:
-        """Keep the parts."""
         self._task, self._arm, self._gate = task, arm, gate
         self._rules, self._memory = rules, memory
         self._steps = StepLimit(task.space, rules.max_step)

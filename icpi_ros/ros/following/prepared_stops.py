@@ -42,7 +42,6 @@ class RunningQuantile:
     """Quantile of the last values; any thread may add, any may ask."""
 
     def __init__(self, share: float = QUANTILE, kept: int = MAX_VALUES) -> None:
-        """Nothing was measured yet."""
         self._share, self._values = share, deque[float](maxlen=kept)
 
     def add(self, value: float) -> None:
@@ -64,7 +63,6 @@ class Leads:
     """
 
     def __init__(self, rate: float) -> None:
-        """Assume the floor until something is measured."""
         self.floor = UPDATES / rate + TRANSPORT
         self.planning = RunningQuantile()
         """Time for planning and checking a stop [s]."""
@@ -133,7 +131,6 @@ class PreparedStops:
         leads: Leads,
         pace: float = 1.0,
     ) -> None:
-        """Begin to prepare."""
         self._gate, self._running, self._known_from = gate, running, known_from
         self._write, self._leads, self._pace = write, leads, pace
         self._ready: list[PreparedStop] = []

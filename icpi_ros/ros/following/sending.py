@@ -9,15 +9,15 @@ the rest is over, wherever in it the message came.  A simulated arm reports the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.carried_stop import rested
+from icpi_ros.motion.safety import CheckedTrajectory
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.arm_port import ArmPort
+from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
 from icpi_ros.ros.base.convert import ns_from_seconds
 
 SLACK, SHIFTS = 0.1, 81
@@ -84,11 +84,9 @@ class Sending:
     stamp: int
     joined: bool
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Arguments of :meth:`ArmPort.send` that differ from its defaults."""
-        stamped = {"start_ns": self.stamp} if self.stamp else {}
-        return stamped | ({"joined": True} if self.joined else {})
+    def command(self, checked: CheckedTrajectory, label: str) -> MotionCommand:
+        """Return the order to send it, once the gate has passed its trajectory."""
+        return MotionCommand(checked, label, self.stamp, self.joined)
 
     def dated(self, ns: int) -> Sending:
         """Return the same, started at ``ns`` of the arm's clock if it is dated at all [ns]."""

@@ -17,7 +17,7 @@ from icpi_ros.motion.carried_stop import HOLD_TIME, CarriedTrajectory, carried_s
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.arm_port import ArmPort
+from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
 from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.following.prepared_stops import Leads, PreparedStops
 from icpi_ros.ros.following.sending import Running
@@ -77,7 +77,6 @@ class Stopper:
         limit: float,
         leads: Leads | None = None,
     ) -> None:
-        """Keep the parts."""
         self._port, self._gate, self._changed = port, gate, changed
         self._joint_state_timeout, self._limit = joint_state_timeout, limit
         self.leads = leads or Leads(RATE)
@@ -244,7 +243,7 @@ class Stopper:
         late = left < ns_from_seconds(self.leads.floor * self._pace)
         if late and running.exact and share != LEADS[-1]:
             return None
-        self._port.send(checked, label, stamp)
+        self._port.send(MotionCommand(checked, label, stamp))
         path = checked.trajectory
         return _Sent(label, stamp + ns_from_seconds(path.duration), path.positions[-1])
 
@@ -259,8 +258,9 @@ class Stopper:
         if found is None:
             return None
         stamp = running.start + ns_from_seconds(found.stop.first)
-        path = found.stop.checked.trajectory
-        self._port.send(found.stop.checked, label, stamp, message=found.message)
+        checked = found.stop.checked
+        path = checked.trajectory
+        self._port.send(MotionCommand(checked, label, stamp, message=found.message))
         return _Sent(label, stamp + ns_from_seconds(path.duration), path.positions[-1])
 
     @property

@@ -12,7 +12,6 @@ class TrialEnded(IcpiError):
     """The trial cannot go on: ``code`` is an error code of ExecuteMotion."""
 
     def __init__(self, code: int, reason: str | Refusal) -> None:
-        """Keep the code and the reason."""
         super().__init__(reason)
         self.code = code
 
@@ -21,6 +20,5 @@ class GoalRejected(TrialEnded):
     """The controller rejects a motion; ``explained``: it gave the reason."""
 
     def __init__(self, message: str, explained: bool) -> None:
-        """Keep the reason."""
         super().__init__(Code.MOTION_REFUSED, message)
         self.explained = explained

@@ -38,7 +38,6 @@ class MotionClient:
     """Client that executes one theta at a time; callbacks write, the worker thread waits."""
 
     def __init__(self, node: Node, task: Task, deadlines: Deadlines) -> None:
-        """Open the action client and the trajectory subscription."""
         self._task, self._deadlines = task, deadlines
         self._changed = threading.Condition()
         self._cancelled = threading.Event()

@@ -23,7 +23,6 @@ class ChecklistPrinter(IcpiNode):
     """Node that prints the changes of the checklist."""
 
     def __init__(self) -> None:
-        """Subscribe."""
         super().__init__("checklist")
         self._reports, self._announcer = reports_of(self), Announcer()
         self._begun = time.monotonic()

@@ -16,7 +16,8 @@ from icpi_ros.motion.limits_file import gate_and_file
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.arm_text import limits_text, origin_text, workspace_text
 from icpi_ros.robots.base import Arm, prefixed
-from icpi_ros.ros.arm_ports import arm_port, arm_watch
+from icpi_ros.ros.arm_ports import arm_watch
+from icpi_ros.ros.arm_ports.auto_port import make_port
 from icpi_ros.ros.arm_ports.controller_inquiry import ControllerInquiry
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
 from icpi_ros.ros.base import diagnostics
@@ -51,14 +52,13 @@ class Executor(IcpiNode):
     """Node that alone moves the arm."""
 
     def __init__(self) -> None:
-        """Open the ports and serve."""
         super().__init__("executor")
         values = declare(self, "executor")
         self.task: Task = TASKS.get(values["task"])
         self.arm: Arm = prefixed(find_arm(values["arm"] or self.task.arm), values["joint_prefix"])
         self.settings = made_of(ExecutorSettings, values, fixed=("stop_limit",))
         self.changed = threading.Condition()
-        self.port = arm_port.make_port(self, self.arm, self.changed, values)
+        self.port = make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
         self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])

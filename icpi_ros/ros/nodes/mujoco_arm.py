@@ -60,7 +60,6 @@ class MujocoArm(IcpiNode):
     awaits = True
 
     def __init__(self) -> None:
-        """Load the scene and start the simulation thread."""
         super().__init__("mujoco_arm")
         values = declare(self, "mujoco_arm")
         if 0.0 < values["real_time_factor"] < 0.05:

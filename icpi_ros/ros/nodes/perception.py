@@ -49,7 +49,6 @@ class Perception(IcpiNode):
     """Node that tracks the object; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
-        """Subscribe to the source and to trial windows."""
         super().__init__("perception")
         values = declare(self, "perception")
         self._silent_after: float = values["silent_after"]

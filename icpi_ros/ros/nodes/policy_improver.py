@@ -40,7 +40,6 @@ class PolicyImprover(IcpiNode):
     """Node that serves Improve."""
 
     def __init__(self) -> None:
-        """Open topics, the client of the executor, and serve."""
         super().__init__("policy_improver")
         values = declare(self, "policy_improver")
         task = TASKS.get(values["task"])

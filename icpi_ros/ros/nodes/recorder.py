@@ -52,7 +52,6 @@ class ParameterSnapshot:
     """
 
     def __init__(self, node: Node, put: Put) -> None:
-        """Start to look for nodes."""
         self._node, self._put = node, put
         self._asked: set[str] = {node.get_name()}
         node.create_timer(PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -102,7 +101,6 @@ class RecorderNode(IcpiNode):
     """Node that records a bag; single-threaded, callbacks only."""
 
     def __init__(self) -> None:
-        """Make the bag and subscribe."""
         super().__init__("recorder")
         values = declare(self, "recorder")
         limits = RecordingLimits(

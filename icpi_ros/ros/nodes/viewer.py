@@ -48,7 +48,6 @@ class Viewer(IcpiNode):
     """Node that publishes markers."""
 
     def __init__(self) -> None:
-        """Subscribe and publish."""
         super().__init__("viewer")
         values = declare(self, "viewer")
         self._task = TASKS.get(values["task"])

@@ -26,7 +26,6 @@ class CameraHealth:
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
-        """Start with nothing seen."""
         self._log = log
         self._known: set[str] = set()
         self._begin = time.monotonic()

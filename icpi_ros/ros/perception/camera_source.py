@@ -159,7 +159,6 @@ class DebugImage:
     """
 
     def __init__(self, node: Node) -> None:
-        """Advertise the topic."""
         self._out = node.create_publisher(Image, CAMERA_DEBUG, qos.IMAGE)
         self._buffer: ImageBuffer | None = None
         self._sent = -DEBUG_PERIOD

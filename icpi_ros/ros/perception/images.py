@@ -21,7 +21,6 @@ class ImageBuffer:
     """
 
     def __init__(self, width: int, height: int, frame: str) -> None:
-        """Allocate the message once."""
         self.size = width, height
         self.message = Image(
             header=header(0, frame),

@@ -42,7 +42,6 @@ class TopicFeed(Feed):
     """Feed of one topic, whatever its type."""
 
     def __init__(self, node: Node, source: Source, on_measured: OnMeasured) -> None:
-        """Subscribe."""
         self.source, self._on_measured = source, on_measured
         self._used, self._rate = 0, Rate()
         self._trouble = ""

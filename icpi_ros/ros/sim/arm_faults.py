@@ -58,7 +58,6 @@ class Faults:
     """Count of motions from rest, and the fault that is due; used by one thread."""
 
     def __init__(self, plan: FaultPlan) -> None:
-        """Nothing is wrong yet."""
         self._plan = plan
         self._count = 0
         self._armed = False

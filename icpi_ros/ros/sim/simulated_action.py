@@ -43,7 +43,6 @@ class SimulatedAction:
         order: Callable[[Any, MotionTolerances | None, Callable[[str], None]], None],
         hold: Callable[[str], None],
     ) -> None:
-        """Start serving."""
         from control_msgs.action import FollowJointTrajectory
 
         self._type = FollowJointTrajectory

@@ -171,7 +171,6 @@ class ControllerParameters:
     def __init__(
         self, node: Node, controller: str, joints: Sequence[str], values: Mapping[str, Any]
     ) -> None:
-        """Serve them."""
         namespace, _, name = node.resolve_topic_name(controller).rpartition("/")
         # Without the process's own arguments: `ros2 launch` renames all its nodes.
         self._node = Node(

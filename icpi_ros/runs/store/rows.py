@@ -104,16 +104,15 @@ def unblob(data: bytes) -> Array:
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
 
 
-def begin_row(
-    theta: Array, proposal: Proposal, projected: bool, execution: Execution
-) -> dict[str, Any]:
+def begin_row(trial: Trial, execution: Execution) -> dict[str, Any]:
     """Return the columns that are known before a trial moves."""
+    proposal = trial.proposal
     return {
         "execution": execution.to_json(),
         "status": TrialStatus.RUNNING.value,
         "started": utc_now(),
-        "theta": blob(theta),
-        "projected": int(projected),
+        "theta": blob(trial.theta),
+        "projected": int(trial.projected),
         "proposal_theta": blob(proposal.theta),
         "provenance": proposal.provenance,
         "fallback_reason": redact_text(proposal.fallback_reason),

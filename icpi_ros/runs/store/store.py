@@ -15,13 +15,10 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-
-import numpy as np
 
 from icpi_ros.core.errors import StoreError
 from icpi_ros.core.redact import watch
-from icpi_ros.core.types import Array, Proposal, Trial, TrialOrigin, TrialStatus
+from icpi_ros.core.types import Trial, TrialOrigin, TrialStatus
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution, execution_from_json
 from icpi_ros.runs.store.database import Database
 from icpi_ros.runs.store.lease import Lease, RunInUse
@@ -39,6 +36,7 @@ from icpi_ros.runs.store.records import (
     utc_now,
 )
 from icpi_ros.runs.store.rows import begin_row, finish_row, trial_from_row
+from icpi_ros.runs.store.storage import Storage
 
 __all__ = [
     "RunConfig",
@@ -64,7 +62,7 @@ def default_path() -> Path:
     return (data if data.is_absolute() else Path.home() / ".local/share") / "icpi/trials.sqlite"
 
 
-class TrialStore:
+class TrialStore(Storage):
     """Runs and their trials in one file; safe to use from several threads.
 
     Processes may share a file: each writes its own runs and waits for the others' commits.  A
@@ -200,29 +198,12 @@ class TrialStore:
 
     # --- trials -----------------------------------------------------------------------------
 
-    def begin_trial(
-        self,
-        run_id: str,
-        number: int,
-        theta: Array,
-        proposal: Proposal,
-        projected: bool,
-        execution: Execution = UNKNOWN_EXECUTION,
-    ) -> int:
-        """Write that a trial starts, before anything moves; return its attempt, 1 at first.
-
-        Raises:
-            RunInUse: another process writes this run.
-            StoreError: the file cannot be written; nothing may move then.
-            ValueError: theta is not finite, or the trial is done or another still running.
-        """
-        if not np.isfinite(theta).all():
-            raise ValueError(f"theta of trial {number} is not finite: {theta}")
+    def _begin(self, run_id: str, trial: Trial, execution: Execution) -> int:
         self.lease(run_id)
-        row = begin_row(theta, proposal, projected, execution)
+        row = begin_row(trial, execution)
         with self._database.transaction("store the start of the trial") as db:
-            row |= {"run_id": run_id, "number": number}
-            row["attempt"] = self._next_attempt(db, run_id, number)
+            row |= {"run_id": run_id, "number": trial.number}
+            row["attempt"] = self._next_attempt(db, run_id, trial.number)
             marks = ", ".join(f":{name}" for name in row)
             db.execute(f"INSERT INTO trials ({', '.join(row)}) VALUES ({marks})", row)
         return int(row["attempt"])
@@ -326,16 +307,9 @@ class TrialStore:
             self._database.close()
 
     def __enter__(self) -> TrialStore:
-        """Return the store itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # --- inside -----------------------------------------------------------------------------

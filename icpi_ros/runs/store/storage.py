@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from icpi_ros.runs.store.records import (
 )
 
 
-class Storage(Protocol):
+class Storage(ABC):
     """Runs and their trials: in memory or in one SQLite file (``runs.store``).
 
     A run belongs to the storage that writes it from :meth:`create_run` or the first write on,
@@ -31,6 +31,7 @@ class Storage(Protocol):
     has it durable by then.
     """
 
+    @abstractmethod
     def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
         """Store a new run and how it is executed; return its id.
 
@@ -38,6 +39,7 @@ class Storage(Protocol):
             UsageError: an option holds a key.
         """
 
+    @abstractmethod
     def run(self, run_id: str) -> RunRecord:
         """Return one stored run.
 
@@ -45,15 +47,19 @@ class Storage(Protocol):
             UnknownRun: there is none with that id; the message names the latest ones.
         """
 
+    @abstractmethod
     def runs(self) -> list[RunSummary]:
         """Return a summary of every run, the oldest first."""
 
+    @abstractmethod
     def set_state(self, run_id: str, state: str, note: str = "") -> None:
         """Write whether a run is ``open``, ``finished``, ``failed`` or ``cancelled``, and why."""
 
+    @abstractmethod
     def allow_mix(self, run_id: str, allowed: bool) -> None:
         """Write whether the next resume may mix arms or backends; only for that one."""
 
+    @abstractmethod
     def note_mix(self, run_id: str, what: str) -> None:
         """Add a line about what was mixed to a run, and take the permission to mix back."""
 
@@ -69,9 +75,19 @@ class Storage(Protocol):
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
         Raises:
+            RunInUse: another process writes this run.
+            StoreError: the file cannot be written; nothing may move then.
             ValueError: theta is not finite, or the trial is done or another still running.
         """
+        if not np.isfinite(theta).all():
+            raise ValueError(f"theta of trial {number} is not finite: {theta}")
+        return self._begin(run_id, Trial(number, theta.copy(), proposal, projected), execution)
 
+    @abstractmethod
+    def _begin(self, run_id: str, trial: Trial, execution: Execution) -> int:
+        """Write that a trial with a finite theta starts; return its attempt."""
+
+    @abstractmethod
     def finish_trial(self, run_id: str, trial: Trial) -> None:
         """Write what became of the running trial.
 
@@ -79,18 +95,23 @@ class Storage(Protocol):
             ValueError: that trial is not running.
         """
 
+    @abstractmethod
     def trials(self, run_id: str, all_attempts: bool = False) -> list[Trial]:
         """Return the trials of a run by number: the last attempt of each, or all of them."""
 
+    @abstractmethod
     def executions(self, run_id: str) -> list[Execution]:
         """Return the way of execution of each attempt, in the order of :meth:`trials`."""
 
+    @abstractmethod
     def mark_interrupted(self, run_id: str) -> list[int]:
         """Mark half-run trials of a run whose process died; return their numbers."""
 
+    @abstractmethod
     def holds(self, run_id: str) -> bool:
         """Return whether a run belongs to this storage, that is, is being written."""
 
+    @abstractmethod
     def release(self, run_id: str) -> None:
         """Let others write the run."""
 
@@ -107,16 +128,14 @@ class _Stored:
         return sorted(self.attempts, key=lambda attempt: attempt[0].number)
 
 
-class MemoryStorage:
-    """Storage of runs in memory, see :class:`icpi_ros.runs.storage.Storage`; for one thread."""
+class MemoryStorage(Storage):
+    """Storage of runs in memory; for one thread."""
 
     def __init__(self) -> None:
-        """Begin without a run."""
         self._runs: dict[str, _Stored] = {}
         self._held: set[str] = set()
 
     def __repr__(self) -> str:
-        """Return the number of runs."""
         return f"MemoryStorage({len(self._runs)} runs)"
 
     def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
@@ -151,26 +170,14 @@ class MemoryStorage:
         mixed = "; ".join(filter(None, (stored.record.mixed, what)))
         stored.record = replace(stored.record, mixed=mixed, may_mix=False)
 
-    def begin_trial(
-        self,
-        run_id: str,
-        number: int,
-        theta: Array,
-        proposal: Proposal,
-        projected: bool,
-        execution: Execution = UNKNOWN_EXECUTION,
-    ) -> int:
-        """See :class:`Storage`."""
-        if not np.isfinite(theta).all():
-            raise ValueError(f"theta of trial {number} is not finite: {theta}")
+    def _begin(self, run_id: str, trial: Trial, execution: Execution) -> int:
         stored = self._written(run_id)
-        before = [trial for trial, _ in stored.attempts if trial.number == number]
-        for trial in [t for t, _ in stored.attempts if t.status is TrialStatus.RUNNING] + before:
-            if trial.status in (TrialStatus.RUNNING, TrialStatus.DONE):
-                raise ValueError(f"trial {trial.number} of run {run_id} is {trial.status}")
+        before = [known for known, _ in stored.attempts if known.number == trial.number]
+        for known in [t for t, _ in stored.attempts if t.status is TrialStatus.RUNNING] + before:
+            if known.status in (TrialStatus.RUNNING, TrialStatus.DONE):
+                raise ValueError(f"trial {known.number} of run {run_id} is {known.status}")
         origin = origin_of(run_id, stored.record.config, execution)
-        trial = Trial(number, theta.copy(), proposal, projected, origin=origin)
-        stored.attempts.append((trial, execution))
+        stored.attempts.append((replace(trial, origin=origin), execution))
         return len(before) + 1
 
     def finish_trial(self, run_id: str, trial: Trial) -> None:
