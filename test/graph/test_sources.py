@@ -188,8 +188,12 @@ class Audience:
 def test_a_replay_plays_a_new_sensor_into_perception(tmp_path, monkeypatch):
     new = Recorded("object_point", PointStamped, qos.SENSOR_EVERY, sensor=True)
     monkeypatch.setattr(player, "RECORDED", (new, *player.RECORDED))
+    monkeypatch.setattr(player, "FOLLOW_TIMEOUT", 3600.0)  # poses, which nobody sees, set no pace
     node, ended = Audience({"object_point", "trial_window"}), threading.Event()
-    playing = player.Player(node, recorded(tmp_path / "bag.mcap", messages(point)), 0.0, ended.set)
+    poses = [(topic, ns, msg) for ns in STAMPS for topic, msg in [pose(ns)]]
+    bag = recorded(tmp_path / "bag.mcap", messages(point) + poses)
+    assert len(STAMPS) <= player.MAX_LAG < 2 * len(STAMPS)
+    playing = player.Player(node, bag, 0.0, ended.set)
     playing.start()
     assert ended.wait(60.0)
     playing.close()

@@ -134,6 +134,7 @@ class Player:
                         f"bag {self._bag.path}: no topic {found[0]}, which perception listens to: "
                         "choose another source, or give a mapping"
                     )
+                self._sensors = found  # nothing is seen of the others: they set no pace
                 return
             if time.monotonic() > deadline:
                 raise ExecutionFailed("nobody listens to sensors and windows: is perception up?")
