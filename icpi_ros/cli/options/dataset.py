@@ -57,7 +57,9 @@ def _add_build(make: argparse.ArgumentParser) -> None:
         help="noise on dtheta as a share of theta's half-range (sensitivity studies)",
     )
     make.add_argument(
-        "--physics", default="train", help="train (default): the documented range; shifted: the wider one"
+        "--physics",
+        default="train",
+        help="train (default): the documented range; shifted: the wider one",
     )
     make.add_argument(
         "--physics-file",
