@@ -55,7 +55,8 @@ class Bag:
         self._notes = Notes()
         self._files = open_files(path, self._notes)
         self.channels: list[Channel] = _distinct([c for f in self._files for c in f.channels()])
-        self.topics: dict[str, str] = assign(self.channels, mapping or {}) if assigned else {}
+        self._mapping = mapping or {}
+        self.topics: dict[str, str] = assign(self.channels, self._mapping) if assigned else {}
         self._decoders: dict[Channel, Decode | None] = {}
 
     @property
@@ -74,7 +75,7 @@ class Bag:
             UsageError: it has several.
         """
         if name not in self.topics:
-            self.topics |= assign(self.channels, {}, {name: kind})
+            self.topics |= assign(self.channels, self._mapping, {name: kind})
         return name in self.topics
 
     def require(self, *names: str) -> None:

@@ -57,9 +57,16 @@ def read_mapping(path: Path) -> dict[str, str]:
             f"mapping of topics {path}: expected lines such as `{POSE}: /vicon/puck/pose`"
         )
     for name in found:
-        if name not in TYPES:
-            raise UnknownName(f"topic in {path}", name, TYPES)
+        if name not in TYPES and name not in (others := _source_topics()):
+            raise UnknownName(f"topic in {path}", name, dict.fromkeys((*TYPES, *others)))
     return {name: "/" + topic.lstrip("/") for name, topic in found.items()}
+
+
+def _source_topics() -> list[str]:
+    """Return the topics of all sensor sources, which are imported for it, OpenCV with them."""
+    from icpi_ros.perception.sources import SOURCES
+
+    return [SOURCES.get(name).topic for name in SOURCES]
 
 
 def assign(

@@ -37,7 +37,8 @@ def describe_improver(args: argparse.Namespace) -> int:
     options = list(options_of(kind.Options).values())
     texts = (cleandoc(kind.__doc__ or ""), getattr(sys.modules.get(kind.__module__), "__doc__", ""))
     text = "\n\n".join(text.strip() for text in texts if text)
-    lines = [f"{args.name}: {kind.summary}{_needs(kind)}", "", *text.splitlines(), ""]
+    lines = [f"{args.name}: {kind.summary}{_needs(kind)}", ""]
+    lines += [*text.splitlines(), ""] if text else []
     lines += _columns([HEADER, *map(row, options)]) if options else ["It has no options."]
     rows = [asdict(one) | {"type": one.kind} for one in options]
     for one in rows:

@@ -141,12 +141,19 @@ def _with_arguments(parser: Parser, command: Command) -> Parser:
     import_module(command.options).add_arguments(parser)
     takes_plugins = command.name != "stop"
     if takes_plugins:
-        add_plugin(parser)
+        for each in (parser, *_verbs(parser)):
+            add_plugin(each)
     parser.set_defaults(run=f"{command.module}:run", takes_plugins=takes_plugins)
     if below := under(command.name):
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.epilog = f"other {command.name} programs:\n{listed(below)}"
     return parser
+
+
+def _verbs(parser: Parser) -> list[Parser]:
+    """Return the parsers of a command's verbs, such as ``build`` of ``icpi dataset``."""
+    found = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return [verb for action in found for verb in action.choices.values()]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Messages go into a bag and, as they are, into the node's feed; no process is started.
 """
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,12 +17,16 @@ from icpi_msgs.msg import TrialWindow
 from icpi_ros.bags.formats.definitions import definition
 from icpi_ros.bags.formats.mcap_writer import McapWriter
 from icpi_ros.bags.reader import Bag
+from icpi_ros.bags.topics import read_mapping
 from icpi_ros.bags.trials import read_trials
+from icpi_ros.core.errors import UnknownName
 from icpi_ros.core.types import SECOND
 from icpi_ros.evaluate.reperception import perceive
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.sources import SOURCES, PoseSample, PoseSource, stamp_ns
-from icpi_ros.ros.base import convert
+from icpi_ros.ros.bags import player
+from icpi_ros.ros.bags.recorded import Recorded
+from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.perception.images import camera_info_msg
 from icpi_ros.ros.perception.sources import open_feed
 from icpi_ros.tasks import TASKS
@@ -107,7 +112,7 @@ def messages(sensor):
     return found
 
 
-def recorded(path, found):
+def recorded(path, found, mapping=None):
     writer, channels = McapWriter(path), {}
     for topic, ns, msg in sorted(found, key=lambda item: item[1]):
         kind = "/".join([type(msg).__module__.split(".")[0], "msg", type(msg).__name__])
@@ -115,7 +120,7 @@ def recorded(path, found):
             channels[topic] = writer.add_channel(f"/{topic}", definition(kind), "[]")
         writer.write(channels[topic], ns, serialize_message(msg))
     writer.close()
-    return Bag(path)
+    return Bag(path, mapping)
 
 
 def live(source, found):
@@ -156,3 +161,56 @@ def test_live_and_offline_paths_are_the_same_bytes_from_the_same_class(
     assert repr(again.quality) == repr(now.quality)
     assert again.path.coverage > 0.5
     assert bag.skipped == []
+
+
+class Audience:
+    """A node that the player publishes with; somebody listens to every topic."""
+
+    def __init__(self, heard):
+        self.published, self._heard = {}, heard
+
+    def create_publisher(self, kind, topic, qos):
+        return SimpleNamespace(publish=self.published.setdefault(topic, []).append)
+
+    def create_subscription(self, kind, topic, callback, qos):
+        pass
+
+    def count_subscribers(self, topic):
+        return topic in self._heard
+
+    def get_logger(self):
+        return SimpleNamespace(warning=print)
+
+    def fail(self, exc):
+        self.failed = exc
+
+
+def test_a_replay_plays_a_new_sensor_into_perception(tmp_path, monkeypatch):
+    new = Recorded("object_point", PointStamped, qos.SENSOR_EVERY, sensor=True)
+    monkeypatch.setattr(player, "RECORDED", (new, *player.RECORDED))
+    monkeypatch.setattr(player, "FOLLOW_TIMEOUT", 3600.0)  # poses, which nobody sees, set no pace
+    node, ended = Audience({"object_point", "trial_window"}), threading.Event()
+    poses = [(topic, ns, msg) for ns in STAMPS for topic, msg in [pose(ns)]]
+    bag = recorded(tmp_path / "bag.mcap", messages(point) + poses)
+    assert len(STAMPS) <= player.MAX_LAG < 2 * len(STAMPS)
+    playing = player.Player(node, bag, 0.0, ended.set)
+    playing.start()
+    assert ended.wait(60.0)
+    playing.close()
+    assert len(node.published["object_point"]) == len(STAMPS)
+    assert len(node.published["trial_window"]) == 2
+
+
+def test_a_mapping_may_name_the_topic_of_a_new_sensor(tmp_path):
+    found = [(t.replace("object_point", "tracker/spot"), ns, m) for t, ns, m in messages(point)]
+    mapping = tmp_path / "topics.yaml"
+    mapping.write_text("object_point: /tracker/spot")
+    bag = recorded(tmp_path / "bag.mcap", found, read_mapping(mapping))
+    trials = read_trials(bag)
+    assert perceive(bag, "pointed", TASK, trials)["run/0"].path.coverage > 0.5
+
+
+def test_a_mapping_of_no_topic_of_ours_names_those_that_are(tmp_path):
+    (mapping := tmp_path / "topics.yaml").write_text("object_dot: /tracker/spot")
+    with pytest.raises(UnknownName, match="object_point, object_pose"):
+        read_mapping(mapping)

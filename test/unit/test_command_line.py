@@ -226,6 +226,13 @@ def test_wrong_usage_is_one_line_with_the_way_to_the_help(line, words, capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("line", ["run", "dataset build", "improver describe", "bench sim"])
+def test_the_help_of_every_command_has_the_option_for_plugins(line, capsys):
+    with pytest.raises(SystemExit):
+        main([*line.split(), "--help"])
+    assert capsys.readouterr().out.count("--plugin MODULE_OR_FILE\n") == 1
+
+
 def test_nothing_is_suggested_that_is_not_alike():
     assert "mean" not in str(UnknownName("task", "zzz", ["slide", "roll-gc"]))
     assert "(did you mean 'slide'?)" in str(UnknownName("task", "Slide", ["slide", "roll-gc"]))

@@ -90,7 +90,9 @@ def test_they_are_listed_and_described(icpi):
 
 def test_an_improver_is_listed_and_described(icpi):
     assert "nearby" in icpi("improver", "list")
-    assert "nearby: " in icpi("improver", "describe", "nearby")
+    described = icpi("improver", "describe", "nearby")
+    assert "nearby: " in described
+    assert "\n\n\n" not in described
 
 
 @pytest.mark.slow
@@ -137,7 +139,8 @@ def test_a_run_that_needs_examples_says_how_to_make_them(folder, capsys):
     given = ["run", "--task", "push", "--in-process", "--store", str(folder[0] / "t.sqlite")]
     assert main([*given, *folder[1]]) == 2
     error = capsys.readouterr().err
-    assert "build one with `icpi dataset build --task push --out FILE`, and give it with" in error
+    words = shlex.join(["icpi", "dataset", "build", *plugins.as_options(), "--task", "push"])
+    assert f"build one with `{words} --out FILE`, and give it with" in error
 
 
 @pytest.mark.slow

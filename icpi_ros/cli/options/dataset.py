@@ -34,11 +34,17 @@ def _add_build(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--label",
         default="brute",
-        help="brute: search for the best theta; hindsight: relabel pairs of executions",
+        help="brute: search for the best theta, which takes most of the time; hindsight: relabel "
+        "pairs of executions; default: brute",
     )
-    make.add_argument("--examples", type=whole(1, MAX_EXAMPLES), default=300, metavar="N")
     make.add_argument(
-        "--draws", type=whole(1, 30_000), metavar="N", help="physics draws; default: 30 or fewer"
+        "--examples", type=whole(1, MAX_EXAMPLES), default=300, metavar="N", help="default: 300"
+    )
+    make.add_argument(
+        "--draws",
+        type=whole(1, 30_000),
+        metavar="N",
+        help="physics draws, by which brute's time grows; default: 30, or --examples if fewer",
     )
     make.add_argument(
         "--goals-per-draw", type=whole(1, 1000), metavar="N", help="default: 5 if the goal varies"
@@ -51,7 +57,9 @@ def _add_build(make: argparse.ArgumentParser) -> None:
         help="noise on dtheta as a share of theta's half-range (sensitivity studies)",
     )
     make.add_argument(
-        "--physics", default="train", help="train: the documented range; shifted: the wider one"
+        "--physics",
+        default="train",
+        help="train (default): the documented range; shifted: the wider one",
     )
     make.add_argument(
         "--physics-file",
@@ -68,7 +76,7 @@ def _add_build(make: argparse.ArgumentParser) -> None:
             metavar="NAME=LOW:HIGH",
             help=f"narrower range of one {what} parameter; repeatable",
         )
-    make.add_argument("--seed", type=whole(0, 2**63), default=0)
+    make.add_argument("--seed", type=whole(0, 2**63), default=0, metavar="N", help="default: 0")
     make.add_argument(
         "--k", type=whole(1, 1000), metavar="N", help="refuse fewer examples than this (20)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from icpi_ros.core.errors import DatasetError
 from icpi_ros.core.html import table
+from icpi_ros.core.plugins import as_options
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.columns import columns
@@ -140,8 +142,8 @@ def shipped(task: Task) -> Dataset:
     path = shipped_path(task.name)
     if not path.exists():
         raise DatasetError(
-            f"no data set of task {task.name!r} comes with icpi_ros: build one with `icpi dataset "
-            f"build --task {task.name} --out FILE`, and give it with --dataset FILE (a graph: "
+            f"no data set of task {task.name!r} comes with icpi_ros: build one with "
+            f"`{_build_command(task.name)}`, and give it with --dataset FILE (a graph: "
             "dataset:=FILE)"
         )
     return load(path, task)
@@ -251,11 +253,17 @@ def check_arm(dataset: Dataset, arm: ArmId, mix: bool = False) -> str:
     if others and not mix:
         named = arm.name if arm.name in ARMS else "ITS_FILE.yaml"
         raise DatasetError(
-            f"the data set is of arm {' and '.join(others)}, not of {arm}: build one with `icpi "
-            f"dataset build --task {dataset.task} --arm {named} --out FILE`, or give "
+            f"the data set is of arm {' and '.join(others)}, not of {arm}: build one with "
+            f"`{_build_command(dataset.task, '--arm', named)}`, or give "
             "--mix (a graph: mix:=true) if mixing is meant"
         )
     return " and ".join(others)
+
+
+def _build_command(task: str, *more: str) -> str:
+    """Return the command that builds a data set here, with the plug-ins that are loaded."""
+    words = ["icpi", "dataset", "build", *as_options(), "--task", task, *more, "--out", "FILE"]
+    return shlex.join(words)
 
 
 def _vectors(task: Task) -> dict[str, tuple[str, ...]]:

@@ -27,8 +27,8 @@ from icpi_ros.ros.base import convert, qos, topics
 from icpi_ros.ros.base.spin import IcpiNode
 
 PREFIX = "recorded/"
-SENSORS = (topics.OBJECT_POSE, topics.CAMERA_IMAGE)
-AS_THEY_ARE = (*SENSORS, topics.CAMERA_INFO, topics.JOINT_STATES, topics.TRIAL_WINDOW)
+AS_THEY_ARE = (topics.CAMERA_INFO, topics.JOINT_STATES, topics.TRIAL_WINDOW)
+"""Topics that keep their names, beside those of the sensors."""
 LEFT_OUT = ("/clock", "/diagnostics", "/rosout", topics.STOPPED)
 """Of the present, or about nodes that are not there."""
 START_LIMIT = 30.0
@@ -61,8 +61,11 @@ class Player:
         """Open the topics; playing begins with :meth:`start`."""
         self._node, self._bag, self._rate, self._ended = node, bag, rate, ended
         bag.require(topics.TRIAL_WINDOW)
-        if not any(name in bag.topics for name in SENSORS):
-            bag.require(SENSORS[0])
+        sensors = [one for one in RECORDED if one.sensor]
+        self._sensors = [one.name for one in sensors]
+        there = [bag.look_for(one.name, kind_name(one.kind)) for one in sensors]
+        if not any(there):
+            bag.require(self._sensors[0])
         self._end = threading.Event()
         self._news = threading.Condition()
         self._seen = 0
@@ -103,7 +106,7 @@ class Player:
                     f"bag {self._bag.path}: {channel.topic} was recorded with another definition "
                     f"of {channel.kind}: replay it with the version that recorded it"
                 )
-            name = one.name if one.name in AS_THEY_ARE else PREFIX + one.name
+            name = one.name if one.sensor or one.name in AS_THEY_ARE else PREFIX + one.name
             self._names[channel.topic] = one.name
             if channel.topic not in self._outs:
                 self._outs[channel.topic] = self._node.create_publisher(one.kind, name, one.profile)
@@ -124,13 +127,14 @@ class Player:
     def _await_listeners(self) -> None:
         deadline = time.monotonic() + START_LIMIT
         while not self._end.is_set():
-            found = [name for name in SENSORS if self._node.count_subscribers(name)]
+            found = [name for name in self._sensors if self._node.count_subscribers(name)]
             if found and self._node.count_subscribers(topics.TRIAL_WINDOW):
                 if not any(name in self._bag.topics for name in found):
                     raise UsageError(
                         f"bag {self._bag.path}: no topic {found[0]}, which perception listens to: "
-                        "choose the other source, or give a mapping"
+                        "choose another source, or give a mapping"
                     )
+                self._sensors = found  # nothing is seen of the others: they set no pace
                 return
             if time.monotonic() > deadline:
                 raise ExecutionFailed("nobody listens to sensors and windows: is perception up?")
@@ -164,7 +168,7 @@ class Player:
 
     def _follow(self, message: RawMessage, sensors: list[int]) -> None:
         """Wait while perception is too far behind; ``sensors`` holds the last stamps [ns]."""
-        if self._names[message.channel.topic] not in SENSORS:
+        if self._names[message.channel.topic] not in self._sensors:
             return
         stamp = stamp_of(message)
         if stamp is None:

@@ -27,18 +27,27 @@ from icpi_ros.ros.base import qos, topics
 
 @dataclass(frozen=True)
 class Recorded:
-    """A topic that is recorded: its name, type, quality of service, and whether it is all text."""
+    """A topic that is recorded.
+
+    Attributes:
+        name: relative, or absolute where all graphs share it.
+        kind: class of its messages.
+        profile: quality of service to listen with.
+        text: all of it is text, which may hold a key.
+        sensor: samples of a sensor source, which a replay plays into perception.
+    """
 
     name: str
     kind: Any
     profile: QoSProfile
     text: bool = False
+    sensor: bool = False
 
 
 RECORDED = (
-    Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY),
+    Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY, sensor=True),
     Recorded(topics.CAMERA_INFO, CameraInfo, qos.IMAGE_EVERY),
-    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY),
+    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY, sensor=True),
     Recorded(topics.JOINT_STATES, JointState, qos.SENSOR_EVERY),
     Recorded(topics.OBJECT_STATE, ObjectState, qos.SENSOR_EVERY),
     Recorded(topics.TRIAL_WINDOW, TrialWindow, qos.EVENT),

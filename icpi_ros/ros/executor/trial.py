@@ -351,6 +351,6 @@ class TrialExecution:
     def _no_object_state(self) -> TrialEnded:
         return TrialEnded(
             Code.PERCEPTION_SILENT,
-            f"no object state for {self._settings.object_state_timeout:g} s: is perception "
-            "running?",
+            f"no object state for {self._settings.object_state_timeout:g} s: perception is not "
+            "running, or it sees no object; `icpi status` tells which",
         )
