@@ -154,9 +154,9 @@ def options_of(kind: type[Any]) -> Mapping[str, Option]:
     Raises:
         InvalidValue: it is no dataclass.
     """
-    if not is_dataclass(kind):
+    if not (isinstance(kind, type) and is_dataclass(kind)):
         raise InvalidValue(f"Options = {kind!r} of an improver must be a dataclass")
-    types, known = get_type_hints(kind), {f.name for f in fields(Option)}
+    types, known = _types_of(kind), {f.name for f in fields(Option)}
     return {
         f.name: Option(
             f.name,
@@ -167,6 +167,11 @@ def options_of(kind: type[Any]) -> Mapping[str, Option]:
         for f in fields(kind)
         if f.init
     }
+
+
+@cache
+def _types_of(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def read_options(kind: type[O], given: Mapping[str, Any], improver: str) -> O:

@@ -23,16 +23,15 @@ def extremes(motion: JointTrajectory) -> tuple[Array, Array, Array]:
     """
     coefficients, widths = motion.quintics()
     segments, n, _ = coefficients.shape
-    position = coefficients.reshape(segments * n, 6)
+    position = np.ascontiguousarray(coefficients.reshape(segments * n, 6).T)
     velocity = _derivative(position)
     acceleration = _derivative(velocity)
     inner = _critical_points(velocity)
-    ends = np.broadcast_to([0.0, 1.0], (len(position), 2))
-    s = np.concatenate([ends, inner], axis=1)
-    h = np.repeat(widths, n)[:, np.newaxis]
+    s = np.concatenate([np.zeros((1, segments * n)), np.ones((1, segments * n)), inner])
+    h = np.repeat(widths, n)
 
     def rows(values: Array) -> Array:
-        return values.reshape(segments, n, -1).swapaxes(1, 2).reshape(-1, n)
+        return values.reshape(-1, segments, n).swapaxes(0, 1).reshape(-1, n)
 
     return (
         np.concatenate([rows(_evaluate(position, s)), motion.positions]),
@@ -48,33 +47,36 @@ def _critical_points(c: Array) -> Array:
     finds its root there; where there is none, some other point of the interval is returned.
 
     Args:
-        c: ``(M, k + 1)`` ascending coefficients of degree k >= 1.
+        c: ``(k + 1, M)`` ascending coefficients of degree k >= 1.
 
     Returns:
-        ``(M, k (k + 1) / 2)``, the polynomials' own k roots first.
+        ``(k (k + 1) / 2, M)``, the polynomials' own k roots first.
     """
-    count, degree = len(c), c.shape[1] - 1
+    degree, count = len(c) - 1, c.shape[1]
     if degree == 0:
-        return np.empty((count, 0))
+        return np.empty((0, count))
     below = _critical_points(_derivative(c))
-    turning = np.sort(below[:, : degree - 1], axis=1)
-    edges = np.concatenate([np.zeros((count, 1)), turning, np.ones((count, 1))], axis=1)
-    low, high = edges[:, :-1], edges[:, 1:]
+    turning = np.sort(below[: degree - 1], axis=0)
+    edges = np.concatenate([np.zeros((1, count)), turning, np.ones((1, count))])
+    low, high = edges[:-1].copy(), edges[1:].copy()
     rising = _evaluate(c, low) < 0.0
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         before = (_evaluate(c, middle) < 0.0) == rising
-        low, high = np.where(before, middle, low), np.where(before, high, middle)
-    return np.concatenate([low, below], axis=1)
+        np.copyto(low, middle, where=before)
+        np.copyto(high, middle, where=~before)
+    return np.concatenate([low, below])
 
 
 def _derivative(c: Array) -> Array:
-    return c[:, 1:] * np.arange(1, c.shape[1])
+    return c[1:] * np.arange(1, len(c))[:, np.newaxis]
 
 
 def _evaluate(c: Array, s: Array) -> Array:
-    """Return ``(M, r)`` values of polynomials ``(M, k + 1)`` at ``(M, r)``."""
-    value = c[:, -2:-1] + c[:, -1:] * s
-    for k in range(c.shape[1] - 3, -1, -1):
-        value = value * s + c[:, k : k + 1]
+    """Return ``(r, M)`` values of polynomials ``(k + 1, M)`` at ``(r, M)``."""
+    value = c[-1] * s
+    value += c[-2]
+    for k in range(len(c) - 3, -1, -1):
+        value *= s
+        value += c[k]
     return value

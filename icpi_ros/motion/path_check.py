@@ -86,13 +86,13 @@ class PathCheck:
     def samples(self, motion: JointTrajectory, times: Array) -> MotionSamples:
         """Return the arm at ``times`` ``(T,)`` [s] of a motion."""
         q, qd, _ = motion.sample(times)
-        links = self._arm.links(q)
-        velocity = (self._arm.jacobian(q)[:, :3] @ qd[..., np.newaxis])[..., 0]
+        links, jacobian, point = self._arm.kinematics(q)
+        velocity = (jacobian[:, :3] @ qd[..., np.newaxis])[..., 0]
         return MotionSamples(
             times,
             q,
             links,
-            self._arm.tool_pose(q)[0],
+            point,
             np.linalg.norm(velocity, axis=1),
             self.geometry.lowest(links),
         )

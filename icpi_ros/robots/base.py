@@ -198,6 +198,14 @@ class Arm(ABC):
     def jacobian(self, q: Array) -> Array:
         """Return the geometric Jacobian ``(..., 6, n)`` of the tool point in frame ``base``."""
 
+    def kinematics(self, q: Array) -> tuple[Array, Array, Array]:
+        """Return :meth:`links`, :meth:`jacobian` and the point of :meth:`tool_pose` at once.
+
+        An arm that makes all three of the same frames overrides it, for as long as none of them
+        is overridden in turn: see :func:`maps_of`.
+        """
+        return self.links(q), self.jacobian(q), self.tool_pose(q)[0]
+
     @abstractmethod
     def ik(self, position: Array, rotation: Array) -> Array:
         """Return joint positions ``(..., n)`` [rad] on one fixed branch; NaN where unreachable."""
@@ -210,6 +218,13 @@ class Arm(ABC):
         overrides it: its inverse kinematics decide how the joints share the motion.
         """
         return np.asarray(np.linalg.inv(self.jacobian(q)), dtype=np.float64)
+
+
+def maps_of(arm: Arm | type[Arm]) -> tuple[object, ...]:
+    """Return the functions behind :meth:`Arm.links`, ``jacobian`` and ``tool_pose``."""
+    return tuple(
+        getattr(method, "__func__", method) for method in (arm.links, arm.jacobian, arm.tool_pose)
+    )
 
 
 def prefixed(arm: Arm, prefix: str) -> Arm:

@@ -49,7 +49,16 @@ class Chain:
     def jacobian(self, q: Array) -> Array:
         """Return the geometric Jacobian ``(..., 6, n)`` of the tool point."""
         links = self.links(q)
-        axes, moves = self.columns(links, self.tool_frame(links)[..., :3, 3])
+        return self.jacobian_of(links, self.tool_frame(links)[..., :3, 3])
+
+    def jacobian_of(self, links: Array, point: Array) -> Array:
+        """Return the geometric Jacobian ``(..., 6, n)`` of ``point`` ``(..., 3)`` [m].
+
+        Args:
+            links: frames of :meth:`links`.
+            point: moves with the last of them.
+        """
+        axes, moves = self.columns(links, point)
         return np.swapaxes(np.concatenate([moves, axes], axis=-1), -1, -2)
 
 

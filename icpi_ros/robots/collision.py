@@ -36,8 +36,9 @@ class CollisionGeometry:
         self._data = mujoco.MjData(self._model)
         self._lock = threading.Lock()  # poses are written into the data before they are asked
         self._axes = np.stack([_axes(piece) for piece in self.pieces])
-        self._middles = np.stack([0.5 * (piece.start + piece.end) for piece in self.pieces])
-        self._links = [piece.link for piece in self.pieces]
+        middles = np.stack([0.5 * (piece.start + piece.end) for piece in self.pieces])
+        self._middles = middles[..., np.newaxis]
+        self._links = np.array([piece.link for piece in self.pieces])
         self.pairs = tuple(
             (i, j)
             for i, j in itertools.combinations(range(len(self.pieces)), 2)
@@ -63,18 +64,20 @@ class CollisionGeometry:
             links: ``(n + 1, 4, 4)`` of one pose.
         """
         distance, pair = FAR, (0, 0)
+        model, data, measured = self._model, self._data, mujoco.mj_geomDistance
         with self._lock:
             self._place(links)
             for i, j in self.pairs:
-                found = mujoco.mj_geomDistance(self._model, self._data, i, j, FAR, None)
+                found = measured(model, data, i, j, FAR, None)
                 if not found >= distance:
                     distance, pair = found, (i, j)
         return float(distance), self.pieces[pair[0]].name, self.pieces[pair[1]].name
 
     def _place(self, links: Array) -> None:
         frames = links[self._links]
-        turned = frames[:, :3, :3] @ self._axes
-        centres = frames[:, :3, :3] @ self._middles[..., np.newaxis]
+        rotations = frames[:, :3, :3]
+        turned = rotations @ self._axes
+        centres = rotations @ self._middles
         self._data.geom_xpos[:] = centres[..., 0] + frames[:, :3, 3]
         self._data.geom_xmat[:] = turned.reshape(-1, 9)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
-from icpi_ros.robots.base import Arm, ArmLimits, Capsule
+from icpi_ros.robots.base import Arm, ArmLimits, Capsule, maps_of
 from icpi_ros.robots.chain import Chain
 from icpi_ros.robots.ik import IkSolver
 
@@ -96,6 +96,14 @@ class DescribedArm(Arm):
         """See :meth:`Arm.jacobian`."""
         return self._chain.jacobian(np.asarray(q))
 
+    def kinematics(self, q: Array) -> tuple[Array, Array, Array]:
+        """See :meth:`Arm.kinematics`."""
+        if maps_of(self) != _MAPS:
+            return super().kinematics(q)
+        links = self._chain.links(np.asarray(q))
+        point = self._chain.tool_frame(links)[..., :3, 3]
+        return links, self._chain.jacobian_of(links, point), point
+
     def ik(self, position: Array, rotation: Array) -> Array:
         """See :meth:`Arm.ik`; of more than six joints the answer nearest to ``home``."""
         return self._ik.solve(np.asarray(position), np.asarray(rotation))
@@ -103,3 +111,6 @@ class DescribedArm(Arm):
     def differential_ik(self, q: Array) -> Array:
         """See :meth:`Arm.differential_ik`."""
         return self._ik.differential_ik(np.asarray(q))
+
+
+_MAPS = maps_of(DescribedArm)

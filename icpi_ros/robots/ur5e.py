@@ -13,7 +13,7 @@ import numpy as np
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import read_yaml
-from icpi_ros.robots.base import Arm, ArmLimits, Capsule
+from icpi_ros.robots.base import Arm, ArmLimits, Capsule, maps_of
 from icpi_ros.robots.description.fields import ARM_FILE
 from icpi_ros.robots.description.reading import load_arm
 
@@ -45,10 +45,7 @@ class Ur5e(Arm):
 
     def links(self, q: Array) -> Array:
         """See :meth:`Arm.links`."""
-        before = np.stack(self._frames(q)[:-1], axis=-3)
-        turned = before @ _dh(q, 0.0, 0.0, 0.0)
-        base = np.broadcast_to(np.eye(4), (*q.shape[:-1], 1, 4, 4))
-        return np.concatenate([base, turned], axis=-3)
+        return _links(self._frames(q), q)
 
     def tool_pose(self, q: Array) -> tuple[Array, Array]:
         """See :meth:`Arm.tool_pose`."""
@@ -57,13 +54,14 @@ class Ur5e(Arm):
 
     def jacobian(self, q: Array) -> Array:
         """See :meth:`Arm.jacobian`."""
+        return _jacobian(self._frames(q))
+
+    def kinematics(self, q: Array) -> tuple[Array, Array, Array]:
+        """See :meth:`Arm.kinematics`."""
+        if maps_of(self) != _MAPS:
+            return super().kinematics(q)
         frames = self._frames(q)
-        tool = frames[-1][..., :3, 3]
-        columns = []
-        for frame in frames[:-1]:
-            axis = frame[..., :3, 2]
-            columns.append(np.concatenate([np.cross(axis, tool - frame[..., :3, 3]), axis], -1))
-        return np.stack(columns, axis=-1)
+        return _links(frames, q), _jacobian(frames), frames[-1][..., :3, 3]
 
     def ik(self, position: Array, rotation: Array) -> Array:
         """See :meth:`Arm.ik`."""
@@ -113,6 +111,24 @@ class Ur5e(Arm):
             frame = frame @ turns[..., joint, :, :]
             frames.append(frame)
         return frames
+
+
+_MAPS = maps_of(Ur5e)
+
+
+def _links(frames: list[Array], q: Array) -> Array:
+    """Return what :meth:`Arm.links` does of the frames of :meth:`Ur5e._frames`."""
+    turned = np.stack(frames[:-1], axis=-3) @ _dh(q, 0.0, 0.0, 0.0)
+    base = np.broadcast_to(np.eye(4), (*q.shape[:-1], 1, 4, 4))
+    return np.concatenate([base, turned], axis=-3)
+
+
+def _jacobian(frames: list[Array]) -> Array:
+    """Return what :meth:`Arm.jacobian` does of the frames of :meth:`Ur5e._frames`."""
+    before, tool = np.stack(frames[:-1], axis=-3), frames[-1][..., np.newaxis, :3, 3]
+    axes = before[..., :3, 2]
+    columns = np.concatenate([np.cross(axes, tool - before[..., :3, 3]), axes], axis=-1)
+    return np.ascontiguousarray(np.swapaxes(columns, -1, -2))
 
 
 def _minus_y_axis(frame: Array) -> Array:

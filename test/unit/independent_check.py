@@ -6,8 +6,6 @@ Shares nothing with the gate but the arm's kinematics, which other tests compare
 import itertools
 
 import numpy as np
-from scipy.interpolate import BPoly, PPoly
-from scipy.optimize import minimize_scalar
 
 PERIOD = 1e-4
 TOLERANCE = 2e-7
@@ -17,6 +15,8 @@ CLEARANCE_TOLERANCE = 5e-4
 
 def curve(t):
     """Quintic Hermite interpolation by scipy."""
+    from scipy.interpolate import BPoly, PPoly  # here: not every worker needs it
+
     points = np.stack([t.positions, t.velocities, t.accelerations], axis=1)
     return PPoly.from_bernstein_basis(BPoly.from_derivatives(t.times, points))
 
@@ -40,6 +40,8 @@ def peaks(t):
 
 def tool_peak(t, value):
     """Largest ``value(q, qd)`` of a motion, refined between samples of 0.1 ms."""
+    from scipy.optimize import minimize_scalar
+
     q, qd = curve(t), curve(t).derivative()
     times = np.linspace(0.0, t.duration, int(t.duration / PERIOD) + 2)
     values = value(q(times), qd(times))

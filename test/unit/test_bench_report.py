@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import matplotlib.image
 import pytest
 from bench_data import RATES, condition, realistic, results_of
 from icpi_benchmarks.report.figures import save_pngs
@@ -340,6 +339,8 @@ def file(tmp_path):
 
 
 def test_report_prints_tables_or_writes_page_and_figures(file, tmp_path, capsys):
+    from matplotlib.image import imread
+
     assert main(["report", str(file)]) == 0
     assert "embedded *" in capsys.readouterr().out
     page, folder = tmp_path / "page.html", tmp_path / "deep" / "figures"
@@ -349,7 +350,7 @@ def test_report_prints_tables_or_writes_page_and_figures(file, tmp_path, capsys)
     pictures = sorted(path.name for path in folder.iterdir())
     assert pictures == ["slide-calibration.png", "slide-curves.png", "slide-pairs.png"]
     for name in pictures:
-        image = matplotlib.image.imread(folder / name)
+        image = imread(folder / name)
         assert image[..., :3].std() > 0.01
 
 

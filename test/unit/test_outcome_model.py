@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import toy
-from scipy.optimize import check_grad
 
 from icpi_ros.core.types import Outcome
 from icpi_ros.improvers.base import best
@@ -51,6 +50,8 @@ def test_gradient_of_the_fit_is_right():
         np.arange(24) % 5 == 0,
         theta_dim=2,
     )
+    from scipy.optimize import check_grad
+
     objective = outcome_fit._Objective(rows, latent_dim=2)
     at = 0.3 * rng.standard_normal(3 + 6 + 8)
     slope = objective(at)[1]

@@ -1,7 +1,6 @@
 import re
 from dataclasses import replace
 
-import matplotlib.image
 import numpy as np
 import pytest
 from toy_task import TOY, rollout
@@ -40,9 +39,11 @@ def trials(count, missing=()):
 )
 @pytest.mark.filterwarnings("error")
 def test_picture(tmp_path, count, missing):
+    from matplotlib.image import imread
+
     path = tmp_path / "deep" / "run.png"
     save_figure(path, draw(TOY, TOY.default_goal, trials(count, missing)))
-    image = matplotlib.image.imread(path)
+    image = imread(path)
     assert image.shape[0] > 500
     assert image.shape[1] > 1000
     assert image[..., :3].std() > 0.01

@@ -1,5 +1,6 @@
 """The arm's pieces: what is compared with the table, what with each other."""
 
+import copy
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,7 @@ import pytest
 from independent_check import ends, segment_distance
 
 from icpi_ros.core.errors import InvalidValue
+from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Capsule
 from icpi_ros.robots.collision import CLEARANCE, FAR, CollisionGeometry
 from icpi_ros.robots.ur5e import D4, UR5E, Ur5e
@@ -49,6 +51,34 @@ class Leaning(Ur5e):
         tilt, angle = np.eye(4), 0.3
         tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
         return tilt @ super().links(q)
+
+
+@pytest.mark.parametrize("name", ARMS.names())
+def test_all_kinematics_at_once_are_what_each_map_gives(name):
+    arm = ARMS.get(name)
+    q = arm.home + np.random.default_rng(1).uniform(-1.0, 1.0, (40, len(arm.joints)))
+    expected = (arm.links(q), arm.jacobian(q), arm.tool_pose(q)[0])
+    for found, wanted in zip(arm.kinematics(q), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", ARMS.names())
+@pytest.mark.parametrize("where", ["of the class", "of a subclass", "of the arm itself"])
+@pytest.mark.parametrize(("place", "changed"), enumerate(["links", "jacobian", "tool_pose"]))
+def test_an_overridden_map_is_never_left_out(name, where, place, changed, monkeypatch):
+    plain = ARMS.get(name)
+    arm, kind, q = copy.copy(plain), type(plain), plain.home[np.newaxis]
+    if where == "of a subclass":
+        arm.__class__ = kind = type("Other", (kind,), {})
+    own, before = getattr(plain, changed), plain.kinematics(q)
+
+    def other(*given):
+        found = own(given[-1])
+        return (found[0] + 1.0, found[1]) if changed == "tool_pose" else found + 1.0
+
+    monkeypatch.setattr(arm if where == "of the arm itself" else kind, changed, other)
+    for i, (found, was) in enumerate(zip(arm.kinematics(q), before, strict=True)):
+        np.testing.assert_array_equal(found, was + (i == place))
 
 
 def test_a_first_link_that_can_come_down_is_compared_with_the_table_too():

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import numpy as np
-import openai
 import pytest
 
 from icpi_ros import __version__
@@ -83,6 +82,8 @@ def port():
 @pytest.fixture(scope="module")
 def client(port):
     url = f"http://127.0.0.1:{port}/v1"
+    import openai  # only here: it takes half a second of every worker
+
     with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=PATIENCE) as client:
         yield client
 
@@ -178,6 +179,8 @@ def test_the_reply_has_openais_shape_and_honest_counts(client):
 
 
 def test_every_response_format(client):
+    import openai
+
     wanted = expected(messages())
     for form in (None, {"type": "text"}, {"type": "json_object"}, schema()):
         (text,) = texts(ask(client, response_format=form or openai.omit))
@@ -299,6 +302,8 @@ def test_bodies_that_are_no_json_objects(port, body):
 
 
 def test_unknown_models_paths_and_methods(port, client):
+    import openai
+
     status, error = error_of(port, GOOD | {"model": "gpt-\n5"})
     assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
     with pytest.raises(openai.NotFoundError, match="gpt-5"):

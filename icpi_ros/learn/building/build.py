@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -185,11 +185,16 @@ def versions(*packages: str) -> dict[str, str]:
     """Return the versions that examples depend on: icpi_ros, numpy and ``packages``."""
     found = {"icpi_ros": __version__, "numpy": np.__version__}
     for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
+        found[name] = _version(name)
     return found
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)  # reading it takes as long as two rollouts
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def label_draw(task: Task, arm: Arm, plan: DatasetPlan, draw: int, threads: int = 1) -> Dataset:
