@@ -74,7 +74,7 @@ def _derivative(c: Array) -> Array:
 
 def _evaluate(c: Array, s: Array) -> Array:
     """Return ``(r, M)`` values of polynomials ``(k + 1, M)`` at ``(r, M)``."""
-    value = c[-1] * s
+    value: Array = c[-1] * s
     value += c[-2]
     for k in range(len(c) - 3, -1, -1):
         value *= s

@@ -12,7 +12,7 @@ from icpi_here import icpi
 
 import icpi_ros.cli
 from icpi_ros.cli.commands import ALIASES, COMMANDS, GROUPS
-from icpi_ros.cli.main import function, whole_parser
+from icpi_ros.cli.main import function, main, whole_parser
 from icpi_ros.core.errors import UnknownName
 
 # --- the table of commands ----------------------------------------------------------------------
