@@ -152,11 +152,6 @@ class BayesianWarm(Bayesian):
     options: BayesianWarmOptions
 
     def __init__(self, context: Context) -> None:
-        """Model the physics samples of the data set.
-
-        Raises:
-            InvalidValue: a wrong option, or too few examples.
-        """
         super().__init__(context)
         self._ridge = Ridge(without_options(context))
         self._draws = PhysicsSamples(

@@ -95,11 +95,6 @@ class CmaWarm(Cma):
     Options = CmaWarmOptions
 
     def __init__(self, context: Context) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: a wrong option, or too few examples.
-        """
         super().__init__(context)
         self._ridge = Ridge(without_options(context))
 

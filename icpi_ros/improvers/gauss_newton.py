@@ -89,11 +89,6 @@ class GaussNewton(LocalRidge):
     options: GaussNewtonOptions
 
     def __init__(self, context: Context) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: a wrong option, or too few examples.
-        """
         super().__init__(context)
         self._done = Executions.of(context.dataset, context.space, context.goal)
         self._errors = self._index.scale.error(self._done.errors)

@@ -118,11 +118,6 @@ class Ridge(LocalRidge):
     options: RidgeOptions
 
     def __init__(self, context: Context) -> None:
-        """Index the data set.
-
-        Raises:
-            InvalidValue: a wrong option, or too few examples.
-        """
         super().__init__(context)
         self.local = self.options
 

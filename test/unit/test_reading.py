@@ -1,11 +1,10 @@
 """Prompts read back: what was written comes back, anything else is refused in one line."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from linear_time import seconds
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
@@ -183,13 +182,7 @@ def test_mutated_prompts_are_patterns_or_refused(data):
 def test_reading_takes_linear_time(unit, end):
     """Ten times the text takes about ten times as long; quadratic would be a hundred."""
 
-    def seconds(length):  # of the processor: others may run beside the tests
-        text = unit * (length // len(unit)) + end
-        taken = []
-        for _ in range(3):
-            start = time.thread_time()
-            read_or_refused(text)
-            taken.append(time.thread_time() - start)
-        return min(taken)
+    def needed(length):
+        return seconds(read_or_refused, unit * (length // len(unit)) + end)
 
-    assert seconds(60_000) < 40.0 * seconds(6_000) + 0.02
+    assert needed(60_000) < 40.0 * needed(6_000) + 0.02

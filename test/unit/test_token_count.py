@@ -1,10 +1,9 @@
 """The estimate of tokens, against counts of real vocabularies, and its cost."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from linear_time import seconds
 
 from icpi_ros.llm.client.token_count import PER_MESSAGE, PER_REPLY, count_chat, count_tokens, cut
 from icpi_ros.llm.prompt.text import INSTRUCTION
@@ -58,13 +57,7 @@ def test_a_chat_costs_its_texts_and_their_frames():
 @pytest.mark.parametrize("unit", ["a", " ", "\n", "9", "+", "a ", " \n", "\r", "\u4e2d", " +", "_"])
 @pytest.mark.parametrize("end", ["", "x", "!"])
 def test_counting_takes_linear_time(unit, end):
-    def seconds(length):  # of the processor: others may run beside the tests
-        text = unit * (length // len(unit)) + end
-        taken = []
-        for _ in range(3):
-            start = time.thread_time()
-            count_tokens(text)
-            taken.append(time.thread_time() - start)
-        return min(taken)
+    def needed(length):
+        return seconds(count_tokens, unit * (length // len(unit)) + end)
 
-    assert seconds(50_000) < 40.0 * seconds(5_000) + 0.02
+    assert needed(50_000) < 40.0 * needed(5_000) + 0.02

@@ -34,22 +34,7 @@ from icpi_benchmarks.report.words import (
 from icpi_benchmarks.results import Results, arms_of, mixed_lines
 from icpi_benchmarks.statistics.intervals import RESAMPLES
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
-from icpi_ros.report.page import (
-    Cell,
-    TableColumn,
-    document,
-    figure,
-    figures,
-    folded,
-    heading,
-    items,
-    joined,
-    navigation,
-    paragraph,
-    preformatted,
-    section,
-    table,
-)
+from icpi_ros.report import page as kit
 from icpi_ros.report.picture import plot_svg
 
 MAX_DETAILED = 10
@@ -74,12 +59,12 @@ def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> 
     parts = [
         _what_was_run(config, found),
         _contents(tasks),
-        section("overview", "Overview", _overview(found)),
+        kit.section("overview", "Overview", _overview(found)),
         *(_task_section(n, task, ones, detailed) for n, (task, ones) in enumerate(tasks.items())),
-        section("reading", "How to read this page", _reading(config, found)),
-        section("repeat", "Everything needed to repeat it", _repeat(config)),
+        kit.section("reading", "How to read this page", _reading(config, found)),
+        kit.section("repeat", "Everything needed to repeat it", _repeat(config)),
     ]
-    return document(name, parts)
+    return kit.document(name, parts)
 
 
 # --- head ---------------------------------------------------------------------------------------
@@ -98,33 +83,35 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> Markup:
     if conditions > 1:
         words.insert(2, _number(conditions, "condition"))
     lines = [
-        paragraph(f"{', '.join(words)}. Seed {config['seed']}.", "lead"),
-        paragraph(
+        kit.paragraph(f"{', '.join(words)}. Seed {config['seed']}.", "lead"),
+        kit.paragraph(
             f"Default improver: {config['default']}. Success: best cost at most "
             f"{threshold}. Improvers whose name ends in “oracle” know the hidden physics: they "
             "mark the practical limit and are no rivals.",
             "lead",
         ),
-        *(paragraph(line) for line in mixed_lines(config)),
+        *(kit.paragraph(line) for line in mixed_lines(config)),
         _command(config, "The command that repeats it:"),
     ]
     lost = sum(len(one.block.left_out) for one in found)
     if lost:
         lines.append(
-            paragraph(
+            kit.paragraph(
                 f"{_number(lost, 'instance')} left out for all improvers alike, because the "
                 "common first attempt had no outcome.",
                 "bad",
             )
         )
-    return joined(lines)
+    return kit.joined(lines)
 
 
 def _command(config: Any, before: str = "") -> Markup:
     """Return the command behind a line of text, or a sentence that there is none."""
     if not config["command"]:
-        return paragraph("Conditions of one's own choice: no command repeats it.")
-    return joined([paragraph(before)] if before else []) + preformatted(str(config["command"]))
+        return kit.paragraph("Conditions of one's own choice: no command repeats it.")
+    return kit.joined([kit.paragraph(before)] if before else []) + kit.preformatted(
+        str(config["command"])
+    )
 
 
 def _number(count: int, word: str) -> str:
@@ -135,15 +122,15 @@ def _contents(tasks: dict[str, list[TaskSummary]]) -> Markup:
     links = [("overview", "Overview")]
     links += [(f"task-{n}", task) for n, task in enumerate(tasks)]
     links += [("reading", "How to read this page"), ("repeat", "Everything needed to repeat it")]
-    return navigation(links)
+    return kit.navigation(links)
 
 
 def _overview(found: Sequence[TaskSummary]) -> Markup:
     ordered = [one for ones in by_task(found).values() for one in ones if one.improvers]
     if not ordered:
-        return paragraph("Nothing can be compared: no first attempt had an outcome.", "bad")
+        return kit.paragraph("Nothing can be compared: no first attempt had an outcome.", "bad")
     trial = key_trials(min(one.block.trials for one in ordered))[0]
-    return overview(ordered, trial) + paragraph(
+    return overview(ordered, trial) + kit.paragraph(
         f"Mean best cost after {trial} adjustments with its 95 % interval. The best other "
         "improver is the one of lowest mean on the same instances, oracles not counted; being "
         "picked so flatters it a little. Ratios below 1 say that the default is better than it; "
@@ -163,24 +150,24 @@ def _task_section(number: int, task: str, ones: list[TaskSummary], detailed: boo
     for n, one in enumerate(ones):
         markup = _condition(f"{key}-{n}", one, detailed)
         if len(ones) > 1:
-            markup = folded(one.condition or "plain", markup, is_open=n == 0)
+            markup = kit.folded(one.condition or "plain", markup, is_open=n == 0)
         parts.append(markup)
     if not detailed:
         parts.append(
-            paragraph(
+            kit.paragraph(
                 "The page would be too large with per-instance plots of all conditions: "
                 "`icpi report FILE --png FOLDER` writes them.",
                 "note",
             )
         )
-    return section(key, task, joined(parts))
+    return kit.section(key, task, kit.joined(parts))
 
 
 def _study(key: str, ones: list[TaskSummary]) -> Markup:
     trials = key_trials(min(one.block.trials for one in ones))
     unused = "".join(f" {text}." for text in dict.fromkeys(map(unused_text, ones)) if text)
     drawn = [
-        figure(
+        kit.figure(
             plot_svg(draw, f"{key}-s{n}", f"{ones[0].task}: cost over conditions", WIDE),
             f"Mean best cost after {trial} adjustments under each condition; vertical bars are "
             "95 % intervals. Points are shifted sideways a little so that bars can be told apart. "
@@ -188,24 +175,24 @@ def _study(key: str, ones: list[TaskSummary]) -> Markup:
         )
         for n, (trial, draw) in enumerate(zip(trials, study_draws(ones), strict=True))
     ]
-    return figures(drawn)
+    return kit.figures(drawn)
 
 
 def _condition(key: str, one: TaskSummary, detailed: bool) -> Markup:
     if nothing := nothing_text(one):
-        return paragraph(f"{nothing.capitalize()}.", "bad")
+        return kit.paragraph(f"{nothing.capitalize()}.", "bad")
     parts = [
-        paragraph(f"{instances_text(one)}; ratios to {one.default}."),
+        kit.paragraph(f"{instances_text(one)}; ratios to {one.default}."),
         task_table(one),
-        *([paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
+        *([kit.paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
         _curves(key, one),
-        heading("Failures and fallbacks"),
+        kit.heading("Failures and fallbacks"),
         trouble_table(one),
     ]
     if detailed:
         parts += [_pairs(key, one)]
     parts.append(_calibrations(key, one))
-    return joined(parts)
+    return kit.joined(parts)
 
 
 def _curves(key: str, one: TaskSummary) -> Markup:
@@ -219,8 +206,8 @@ def _curves(key: str, one: TaskSummary) -> Markup:
     )
     names = ("mean cost", "median cost", "success")
     drawn = zip(curve_draws(one), captions, names, strict=True)
-    return figures(
-        figure(
+    return kit.figures(
+        kit.figure(
             plot_svg(draw, f"{key}-c{n}", f"{title(one)}: {name}, by adjustments", WIDE), caption
         )
         for n, (draw, caption, name) in enumerate(drawn)
@@ -235,7 +222,7 @@ def _pairs(key: str, one: TaskSummary) -> Markup:
         here, there = (block.best[block.row_of(i), :, -1] for i in (one.default, name))
         won, lost = float((here < there).mean()), float((here > there).mean())
         panels.append(
-            figure(
+            kit.figure(
                 plot_svg(draw, f"{key}-p{n}", f"{title(one)}: {name} against {one.default}", PANEL),
                 f"{name}: {one.default} better in {percent(won)}, worse in {percent(lost)}",
             )
@@ -248,21 +235,25 @@ def _pairs(key: str, one: TaskSummary) -> Markup:
         f"The shares below each plot count all instances after {_number(trials[-1], 'adjustment')}."
     )
     text += _thinned(len(one.block.instances))
-    return heading("Instance by instance") + paragraph(text, "note") + figures(panels, small=True)
+    return (
+        kit.heading("Instance by instance")
+        + kit.paragraph(text, "note")
+        + kit.figures(panels, small=True)
+    )
 
 
 def _calibrations(key: str, one: TaskSummary) -> Markup:
     draws = calibration_draws(one)
-    head = heading("Predictions against outcomes")
+    head = kit.heading("Predictions against outcomes")
     if not draws:
-        return head + paragraph("No improver of this run predicts the cost.", "note")
+        return head + kit.paragraph("No improver of this run predicts the cost.", "note")
     panels = []
     for n, (name, draw) in enumerate(draws.items()):
         known = one.of(name).calibration
         assert known is not None  # calibration_draws names only those that predict
         shares = f"{percent(known.within_1)} within 1 std, {percent(known.within_2)} within 2"
         panels.append(
-            figure(
+            kit.figure(
                 plot_svg(draw, f"{key}-k{n}", f"{title(one)}: predictions of {name}", PANEL),
                 f"{name}: {shares}; median |z| {significant(known.median_z)}",
             )
@@ -278,9 +269,9 @@ def _calibrations(key: str, one: TaskSummary) -> Markup:
     text += _thinned(max(int((known.trial > 1).sum()) for known in known_lines))
     return (
         head
-        + paragraph(text, "note")
-        + figures(panels, small=True)
-        + folded("Calibration as a table", calibration_table(one))
+        + kit.paragraph(text, "note")
+        + kit.figures(panels, small=True)
+        + kit.folded("Calibration as a table", calibration_table(one))
     )
 
 
@@ -295,7 +286,7 @@ def _thinned(dots: int) -> str:
 
 
 def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
-    return items(
+    return kit.items(
         [
             "An instance is a draw of hidden physics, goal and first attempt. All improvers get "
             "the same instances, so comparisons are paired.",
@@ -324,18 +315,20 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
 
 def _repeat(config: Any) -> Markup:
     def pairs(name: str, value: str, found: Any) -> Markup:
-        columns = (TableColumn(name, numeric=False), TableColumn(value, numeric=False))
-        rows = [[Cell(str(key)), Cell(str(text))] for key, text in found.items()]
-        return table(columns, rows, name, sortable=False)
+        columns = (kit.TableColumn(name, numeric=False), kit.TableColumn(value, numeric=False))
+        rows = [[kit.Cell(str(key)), kit.Cell(str(text))] for key, text in found.items()]
+        return kit.table(columns, rows, name, sortable=False)
 
     return (
         _command(config)
         + pairs("software", "version", config["versions"])
         + pairs("task", "definition", config["definitions"])
-        + joined([pairs("task executed", "with arm", arms)] if (arms := arms_of(config)) else [])
+        + kit.joined(
+            [pairs("task executed", "with arm", arms)] if (arms := arms_of(config)) else []
+        )
         + pairs("data set (task/condition)", "fingerprint", config["datasets"])
-        + folded(
+        + kit.folded(
             "The whole configuration",
-            preformatted(json.dumps(config, indent=1, ensure_ascii=False, sort_keys=True)),
+            kit.preformatted(json.dumps(config, indent=1, ensure_ascii=False, sort_keys=True)),
         )
     )

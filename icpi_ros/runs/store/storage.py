@@ -29,6 +29,9 @@ class Storage(ABC):
     A run belongs to the storage that writes it from :meth:`create_run` or the first write on,
     until :meth:`release`.  What a method has written is there when it returns: a storage on disk
     has it durable by then.
+
+    Every method of a storage on disk raises StoreError where the file cannot be read or written,
+    and those that write RunInUse where another process writes that run.
     """
 
     @abstractmethod
@@ -75,7 +78,6 @@ class Storage(ABC):
         """Write that a trial starts, before anything moves; return its attempt, 1 at first.
 
         Raises:
-            RunInUse: another process writes this run.
             StoreError: the file cannot be written; nothing may move then.
             ValueError: theta is not finite, or the trial is done or another still running.
         """
@@ -92,6 +94,7 @@ class Storage(ABC):
         """Write what became of the running trial.
 
         Raises:
+            StoreError: the file cannot be written; the trial stays as running, call again.
             ValueError: that trial is not running.
         """
 

@@ -73,7 +73,8 @@ class TrialStore(Storage):
         timeout: longest wait for another process's write [s].
 
     Raises:
-        StoreError: read-only, damaged, made by a newer version, or locked for too long.
+        StoreError: read-only, damaged, made by a newer version, or locked for too long; see
+            :class:`Storage` for the rest.
     """
 
     def __init__(self, path: str | Path | None = None, timeout: float = 10.0) -> None:
@@ -86,12 +87,7 @@ class TrialStore(Storage):
     # --- runs -------------------------------------------------------------------------------
 
     def create_run(self, config: RunConfig, execution: Execution = UNKNOWN_EXECUTION) -> str:
-        """Store a new run and how it is executed, take its lease and return its id.
-
-        Raises:
-            UsageError: an option holds a key.
-            StoreError: the file cannot be written.
-        """
+        """Store a new run and how it is executed, take its lease and return its id."""
         refuse_keys(config)
         text = json.dumps(config.as_dict(), sort_keys=True)
         with self._database.transaction("store the run") as db:
@@ -108,12 +104,7 @@ class TrialStore(Storage):
         return run_id
 
     def run(self, run_id: str) -> RunRecord:
-        """Return one stored run.
-
-        Raises:
-            UnknownRun: there is none with that id; the message names the latest ones.
-            StoreError: its configuration or way of execution cannot be read.
-        """
+        """Return one stored run."""
         with self._database.guard("read the run") as db:
             row = db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
@@ -167,11 +158,7 @@ class TrialStore(Storage):
             )
 
     def allow_mix(self, run_id: str, allowed: bool) -> None:
-        """Allow or forbid the next resume, and only that one, to mix arms or backends.
-
-        Raises:
-            RunInUse: another process writes this run.
-        """
+        """Allow or forbid the next resume, and only that one, to mix arms or backends."""
         self.lease(run_id)
         with self._database.transaction("store what may be mixed") as db:
             db.execute("UPDATE runs SET may_mix = ? WHERE run_id = ?", (int(allowed), run_id))
@@ -209,12 +196,7 @@ class TrialStore(Storage):
         return int(row["attempt"])
 
     def finish_trial(self, run_id: str, trial: Trial) -> None:
-        """Write what became of the running trial; it is durable when this returns.
-
-        Raises:
-            StoreError: the file cannot be written; the trial stays as running, call again.
-            ValueError: that trial is not running.
-        """
+        """Write what became of the running trial; it is durable when this returns."""
         self.lease(run_id)
         row = finish_row(trial)
         sets = ", ".join(f"{name} = :{name}" for name in row)
@@ -228,11 +210,7 @@ class TrialStore(Storage):
                 raise ValueError(f"trial {trial.number} of run {run_id} is not running")
 
     def trials(self, run_id: str, all_attempts: bool = False) -> list[Trial]:
-        """Return the trials of a run by number: the last attempt of each, or all of them.
-
-        Raises:
-            StoreError: the file is damaged.
-        """
+        """Return the trials of a run by number: the last attempt of each, or all of them."""
         query = "SELECT * FROM trials WHERE run_id = ? ORDER BY number, attempt"
         with self._database.guard("read the trials") as db:
             rows = db.execute(query, (run_id,)).fetchall()
@@ -244,22 +222,14 @@ class TrialStore(Storage):
         return found if all_attempts else list({t.number: t for t in found}.values())
 
     def executions(self, run_id: str) -> list[Execution]:
-        """Return the way of execution of each attempt, in the order of :meth:`trials`.
-
-        Raises:
-            StoreError: the file is damaged.
-        """
+        """Return the way of execution of each attempt, in the order of :meth:`trials`."""
         query = "SELECT execution FROM trials WHERE run_id = ? ORDER BY number, attempt"
         with self._database.guard("read the trials") as db:
             rows = db.execute(query, (run_id,)).fetchall()
         return [self._execution(run_id, row["execution"]) for row in rows]
 
     def mark_interrupted(self, run_id: str) -> list[int]:
-        """Mark half-run trials of a run whose process died; return their numbers.
-
-        Raises:
-            RunInUse: the run's process lives.
-        """
+        """Mark half-run trials of a run whose process died; return their numbers."""
         self.lease(run_id)
         with self._database.transaction("mark half-run trials") as db:
             rows = db.execute(
