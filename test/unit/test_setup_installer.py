@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -125,12 +126,25 @@ def machine(tmp_path, monkeypatch):
     return pip_says
 
 
-def install(tmp_path, lock, asked="uv"):
-    """Make an environment, install what ``lock`` names; return whether it can be imported."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Folder of one environment of each installer: pip's takes three seconds to make."""
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture
+def install(tmp_path, lock, made):
+    """Installation of what ``lock`` names in an environment; tells whether it can be imported."""
+    return partial(_install, tmp_path, lock, made)
+
+
+def _install(tmp_path, lock, made, asked="uv"):
     steps, venv = Steps(tmp_path / "state", dict(os.environ)), tmp_path / "venv"
     installer = installers.choose(steps, venv, tmp_path / "uv.txt", asked)
     assert installer.name.startswith(asked)
-    installer.make(steps, venv, system_site=False)
+    if not (made / asked).exists():
+        installer.make(steps, made / asked, system_site=False)
+    shutil.copytree(made / asked, venv, symlinks=True)
     installer.add(steps, "--no-deps", "--require-hashes", "-r", str(lock))
     code = "import tiny_thing; print(tiny_thing.HERE)"
     done = subprocess.run([venv / "bin/python", "-c", code], capture_output=True, text=True)
@@ -139,63 +153,63 @@ def install(tmp_path, lock, asked="uv"):
 
 
 @pytest.mark.parametrize("asked", ["uv", "pip"])
-def test_the_index_and_hosts_of_pip_count_for_both(tmp_path, machine, registry, lock, asked):
+def test_the_index_and_hosts_of_pip_count_for_both(machine, install, registry, asked):
     index = f"http://127.0.0.1:{registry.port}/mirror/simple"
     machine(index_url=index, trusted_host=f"127.0.0.1:{registry.port}")
-    assert install(tmp_path, lock, asked)
+    assert install(asked)
     assert registry.asked[0] == "/mirror/simple/tiny-thing/"
 
 
-def test_pips_variables_count_more_than_its_file(tmp_path, machine, registry, lock, monkeypatch):
+def test_pips_variables_count_more_than_its_file(machine, install, registry, monkeypatch):
     machine(index_url="http://nowhere.invalid/simple")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{registry.port}/simple")
-    assert install(tmp_path, lock)
+    assert install()
 
 
-def test_a_second_index_and_a_folder_of_wheels_count(tmp_path, machine, registry, lock):
+def test_a_second_index_and_a_folder_of_wheels_count(tmp_path, install, machine, registry):
     folder = tmp_path / "wheels"
     folder.mkdir()
     registry.wheel.rename(folder / WHEEL)
     machine(index_url=f"http://127.0.0.1:{registry.port}/none", find_links=folder)
-    assert install(tmp_path, lock)
+    assert install()
 
 
-def test_a_proxy_is_gone_through(tmp_path, machine, registry, lock):
+def test_a_proxy_is_gone_through(machine, install, registry):
     machine(index_url="http://mirror.invalid/simple", proxy=f"http://127.0.0.1:{registry.port}")
-    assert install(tmp_path, lock)
+    assert install()
     assert registry.asked[0] == "http://mirror.invalid/simple/tiny-thing/"
 
 
 @pytest.mark.parametrize("asked", ["uv", "pip"])
-def test_an_altered_package_is_refused(tmp_path, machine, registry, lock, asked):
+def test_an_altered_package_is_refused(machine, registry, lock, install, asked):
     machine(index_url=f"http://127.0.0.1:{registry.port}/simple")
     lock.write_text(f"tiny-thing==1.0 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(SetupError, match="not the one that was locked") as error:
-        install(tmp_path, lock, asked)
+        install(asked)
     assert not error.value.remote
 
 
-def test_a_registry_that_does_not_answer_is_one_line_with_the_remedy(tmp_path, machine, lock):
+def test_a_registry_that_does_not_answer_is_one_line_with_the_remedy(machine, install):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         machine(index_url=f"http://127.0.0.1:{silent.getsockname()[1]}/simple", timeout=ANSWER)
         with pytest.raises(SetupError, match=r"did not answer in time.*PIP_INDEX_URL") as error:
-            install(tmp_path, lock)
+            install()
     assert "\n" not in str(error.value)
 
 
-def test_a_registry_that_is_not_there_is_one_line_with_the_remedy(tmp_path, machine, lock):
+def test_a_registry_that_is_not_there_is_one_line_with_the_remedy(machine, install):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     machine(index_url=f"http://127.0.0.1:{port}/simple")
     with pytest.raises(SetupError, match=r"cannot be reached.*HTTPS_PROXY"):
-        install(tmp_path, lock)
+        install()
 
 
-def test_a_package_that_a_mirror_lacks(tmp_path, machine, registry, lock):
+def test_a_package_that_a_mirror_lacks(machine, registry, lock, install):
     machine(index_url=f"http://127.0.0.1:{registry.port}/simple")
     lock.write_text(lock.read_text().replace("tiny-thing", "other-thing"))
     with pytest.raises(SetupError, match="lacks a package"):
-        install(tmp_path, lock)
+        install()
 
 
 # --- which installer ----------------------------------------------------------------------------
