@@ -6,6 +6,7 @@ import pytest
 import toy
 
 from icpi_ros.core import plugins
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.improvers import IMPROVERS
 
 
@@ -19,6 +20,18 @@ def nearby(tmp_path):
 
 def test_an_improver_is_under_20_lines():
     assert len(outsider.block("own_improver.md", "python").splitlines()) < 20
+
+
+def test_the_one_that_learns_from_examples_and_has_an_option(tmp_path):
+    path = tmp_path / "nearest.py"
+    path.write_text(outsider.block("own_improver.md", "py"), encoding="utf-8")
+    with outsider.forgotten():
+        plugins.load([str(path)])
+        nearest = IMPROVERS.get("nearest")
+        costs = toy.best_costs(nearest(toy.context()), instances=20, adjustments=5, seed=1)
+        assert costs.mean(axis=0)[5] < 0.6 * costs.mean(axis=0)[0]
+        with pytest.raises(InvalidValue, match="gain"):
+            nearest(toy.context(options={"gain": 3.0}))
 
 
 def test_it_improves(nearby):
