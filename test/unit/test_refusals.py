@@ -95,8 +95,8 @@ def near(value):
 
 
 FAST = poked("velocities", 8, 1, 3.5)
-PEAK = FAST.sample(np.linspace(0.0, FAST.duration, 200_001))[1][:, 1].max()
-"""Looked for finely, where the gate takes the roots of polynomials."""
+PEAK = FAST.sample(np.linspace(*FAST.times[[7, 9]], 20_001))[1][:, 1].max()
+"""Looked for finely around the poked point, where the gate takes the roots of polynomials."""
 
 
 @pytest.mark.parametrize(
