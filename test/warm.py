@@ -7,7 +7,6 @@ asked.  Tests that are about how a process starts use the standard library's.
 """
 
 import ctypes
-import gc
 import importlib
 import inspect
 import json
@@ -20,8 +19,15 @@ import sys
 import threading
 import time
 
-SHARED = ("mujoco_arm", "perception", "executor", "policy_improver", "viewer", "recorder", "replay")
-"""Nodes whose modules are imported in advance."""
+NODES = ("mujoco_arm", "perception", "executor", "policy_improver", "viewer", "recorder", "replay")
+SHARED = (
+    *(f"icpi_ros.ros.nodes.{name}" for name in NODES),
+    "icpi_ros.cli.run",
+    "icpi_ros.improvers.ridge",
+    "icpi_ros.ros.bringup.processes",
+    "numpy.random",
+)
+"""Modules that are imported in advance."""
 AT_START = ("PYTHON", "LD_", "OPENBLAS_", "OMP_", "NPY_")
 """Variables that a Python or its libraries read once: with others a process is started cold."""
 ANY_TIME = {"PYTHONUNBUFFERED", "PYTHONPATH"}
@@ -196,11 +202,12 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asking = socket.socket(fileno=int(sys.argv[1]))
     sys.path[0] = ""
-    for module in ("icpi_ros.cli.run", *(f"icpi_ros.ros.nodes.{name}" for name in SHARED)):
+    for module in SHARED:
         importlib.import_module(module)
-    importlib.import_module("icpi_ros.ros.bringup.processes")
-    gc.collect()
-    gc.freeze()  # a collection in a child would write to, and so copy, what is shared
+    for registry in (sys.modules["icpi_ros.tasks"].TASKS, sys.modules["icpi_ros.robots"].ARMS):
+        for name in registry.built_in:
+            registry.get(name)
+    sys.modules["icpi_ros.ros.bringup.forked"].preload(())
     request, files = serve(asking)
     become(request, files)
     execute(*request["words"])

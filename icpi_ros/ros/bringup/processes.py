@@ -27,10 +27,12 @@ from icpi_ros.core import plugins
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.text import printable
+from icpi_ros.robots import ARMS
 from icpi_ros.ros.bringup import parent
 from icpi_ros.ros.bringup.description import NodeSpec, graph
 from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.bringup.forked import ForkedNode, preload
+from icpi_ros.tasks import TASKS
 
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 PEERS, HERE_ONLY = "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
@@ -88,10 +90,22 @@ def run_graph(specs: Sequence[NodeSpec]) -> int:
     _end_with(parent.Parent())
     honcho_manager.KILL_WAIT = KILL_WAIT
     manager = _Manager(_Printer(sys.stdout))
+    _load_parts(specs)
     for spec in specs:
         manager.add_process(spec.name, spec.command(), env=env)
     manager.loop()
     return manager.verdict()
+
+
+def _load_parts(specs: Sequence[NodeSpec]) -> None:
+    """Load what comes with the package and several nodes use; other people's is left to them."""
+    for spec in specs:
+        task = spec.parameters.get("task", "")
+        if task in TASKS.built_in:
+            arm = spec.parameters.get("arm") or TASKS.get(task).arm
+            if arm in ARMS.built_in:
+                with contextlib.suppress(IcpiError):  # the nodes report why
+                    ARMS.get(arm)
 
 
 class _Printer(Printer):  # type: ignore[misc]  # honcho is untyped
@@ -151,7 +165,8 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho is untyped
         return self._first or next(iter(codes.items()))
 
     def _start(self) -> None:
-        preload([process["obj"].cmd[2] for process in self._processes.values()])
+        nodes = [process["obj"].cmd[2] for process in self._processes.values()]
+        preload([*nodes, "numpy.random"])
         super()._start()
         deadline = time.monotonic() + START_LIMIT
         while not self._all_started() and time.monotonic() < deadline:
