@@ -64,7 +64,7 @@ def test_all_kinematics_at_once_are_what_each_map_gives(name):
 
 @pytest.mark.parametrize("name", ARMS.names())
 @pytest.mark.parametrize("where", ["of the class", "of a subclass", "of the arm itself"])
-@pytest.mark.parametrize(("place", "changed"), enumerate(["links", "jacobian", "tool_pose"]))
+@pytest.mark.parametrize(("place", "changed"), list(enumerate(["links", "jacobian", "tool_pose"])))
 def test_an_overridden_map_is_never_left_out(name, where, place, changed, monkeypatch):
     plain = ARMS.get(name)
     arm, kind, q = copy.copy(plain), type(plain), plain.home[np.newaxis]
