@@ -76,7 +76,7 @@ class RecordedRunProposer:
         Args:
             improver: registered name.
             goal: ``(g,)``; any that an outcome reached.
-            trials: how many it takes before a proposal.
+            trials: how many are taken into it; more proposals may follow.
             seed: None = that of the recorded run.
 
         Raises:
@@ -95,7 +95,7 @@ class RecordedRunProposer:
             task,
             improver=improver,
             goal=goal,
-            trials=trials + 1,
+            trials=max(trials, 1),
             seed=seed,
             max_step=settings.setup.max_step,
             proposals=SeededProposals(Proposer(improver, context), seed),

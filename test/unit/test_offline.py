@@ -11,7 +11,10 @@ from run_bag import messages, run_bag, simulate
 from icpi_ros.bags.reader import Bag
 from icpi_ros.cli.main import main
 from icpi_ros.evaluate.evaluation import evaluate
+from icpi_ros.evaluate.proposals import RecordedRunProposer
+from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.evaluate.request import EvaluationRequest
+from icpi_ros.runs.setup import MAX_BUDGET
 from icpi_ros.tasks import TASKS
 
 IMPROVER = "ridge-hindsight"
@@ -243,6 +246,13 @@ def test_a_failed_trial_is_no_history_but_has_a_proposal(tmp_path, run):
     assert [p.number for p in proposed] == [1, 2, 3]
     assert [p.same for p in proposed] == [True] * 3
     assert one.answers[IMPROVER].estimates[2].kind == "estimated"
+
+
+def test_the_longest_run_that_can_be_recorded_is_taken():
+    task = TASKS.get("slide")
+    recorded = RecordedRun("run", task, "random", task.default_goal, trials=())
+    again = RecordedRunProposer(recorded, None, {}).begin("random", task.default_goal, MAX_BUDGET)
+    assert again.config.budget == MAX_BUDGET
 
 
 def test_a_recorded_largest_step_holds_offline(tmp_path, run):
