@@ -128,6 +128,11 @@ class ContestPlan:
         Raises:
             DatasetError: of another arm, and that is not meant.
         """
+        return dict(self._mixed)
+
+    @functools.cached_property
+    def _mixed(self) -> Mapping[str, str]:
+        """Return :meth:`mixed`, for which all data sets are read."""
         if not any(entrant.kind.needs_dataset for entrant in entrants(self.improvers)):
             return {}
         found = {
