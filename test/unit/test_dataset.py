@@ -112,13 +112,20 @@ def test_truncated(file, keep):
     assert "truncated or damaged" in str(excinfo.value)
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A file to be damaged again and again, and its bytes."""
+    path = tmp_path_factory.mktemp("damage") / "toy.parquet"
+    save(toy_dataset(), path, TOY)
+    return path, path.read_bytes()
+
+
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_damaged_bytes_are_an_error_or_harmless(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("damage") / "toy.parquet"
-    save(toy_dataset(), path, TOY)
-    raw = bytearray(path.read_bytes())
+def test_damaged_bytes_are_an_error_or_harmless(saved, data):
+    path, whole = saved
+    raw = bytearray(whole)
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(raw)
