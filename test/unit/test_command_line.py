@@ -77,6 +77,12 @@ def imported_by(words):
     return imported(f"try:\n    main.main({words})\nexcept SystemExit:\n    pass")
 
 
+def test_a_data_set_is_read_without_pandas():
+    loaded = imported("import icpi_ros\nicpi_ros.load_dataset('slide')")
+    assert "pyarrow.parquet" in loaded
+    assert "pandas" not in loaded
+
+
 @pytest.mark.parametrize("words", [["--help"], [], ["--version"], ["flie"]])
 def test_help_and_a_wrong_name_import_no_command(words):
     loaded = imported_by(words)

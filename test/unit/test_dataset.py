@@ -200,6 +200,21 @@ def test_text_in_a_number_column(file):
         load(file, TOY)
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float32(), pa.decimal128(25, 2)])
+def test_numbers_of_another_kind_in_several_pieces(file, kind):
+    before = load(file, TOY)
+    table = pq.read_table(file)
+    index = table.column_names.index("cost")
+    costs = pa.chunked_array(
+        [pa.array([1] * 3).cast(kind), pa.array([2] * (len(before) - 3)).cast(kind)]
+    )
+    pq.write_table(table.set_column(index, "cost", costs), file, row_group_size=2)
+    after = load(file, TOY)
+    assert after.cost.dtype == np.float64
+    assert after.cost.tolist() == [1.0] * 3 + [2.0] * (len(before) - 3)
+    np.testing.assert_array_equal(after.theta, before.theta)
+
+
 def test_metadata_that_is_not_text(file):
     table = pq.read_table(file)
     new = dict(table.schema.metadata) | {b"\xe9x": b"\xff", b"icpi.task": b"\xe9"}
