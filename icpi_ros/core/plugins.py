@@ -16,6 +16,7 @@ from pathlib import Path
 
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.registry import registered
+from icpi_ros.core.text import error_line
 
 VARIABLE = "ICPI_PLUGINS"
 """Environment variable of plug-ins, separated as folders in ``PATH`` are."""
@@ -143,5 +144,4 @@ def _place(exc: BaseException, name: str) -> str:
 def _reason(exc: BaseException, name: str) -> str:
     if isinstance(exc, ModuleNotFoundError) and exc.name and name.startswith(exc.name):
         return f"no module {exc.name!r}: install its package, or give the path of a file"
-    kind = "" if isinstance(exc, IcpiError) else f"{type(exc).__name__}: "
-    return kind + " ".join(str(exc).split())
+    return " ".join(str(exc).split()) if isinstance(exc, IcpiError) else error_line(exc)

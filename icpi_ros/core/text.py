@@ -28,6 +28,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def error_line(error: BaseException) -> str:
+    """Return the type and the text of an error of foreign code on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` with the name most like ``name``; empty if none is."""
     from difflib import get_close_matches  # 4 ms, for errors alone

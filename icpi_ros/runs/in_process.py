@@ -14,6 +14,7 @@ from icpi_ros.core.errors import (
     ObservationMissing,
     StoreError,
 )
+from icpi_ros.core.text import error_line
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.robots.base import Arm
@@ -98,8 +99,7 @@ def run_simulated(
         except IcpiError:
             raise
         except Exception as exc:  # a task of a plug-in
-            reason = " ".join(f"{type(exc).__name__}: {exc}".split())
-            raise IcpiError(f"task {task.name} cannot be simulated: {reason}") from exc
+            raise IcpiError(f"task {task.name} cannot be simulated: {error_line(exc)}") from exc
         return observe(true, observation, rng)
 
     run_in_process(run, execute, on_trial)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from icpi_ros.core.errors import IcpiError, Kind, ObservationMissing, TaskFailed, invalid
 from icpi_ros.core.space import TEXTS
+from icpi_ros.core.text import error_line
 from icpi_ros.core.types import Array, ObjectTrajectory, Outcome
 from icpi_ros.tasks.base import Task
 
@@ -79,8 +80,7 @@ def _asked(task: Task, method: str, *given: Any) -> Any:
     except IcpiError:
         raise
     except Exception as exc:
-        reason = " ".join(f"{type(exc).__name__}: {exc}".split())
-        raise TaskFailed(f"task {task.name}: {method}() raised {reason}") from exc
+        raise TaskFailed(f"task {task.name}: {method}() raised {error_line(exc)}") from exc
 
 
 def _numbers(values: Any, count: int) -> Array | None:
