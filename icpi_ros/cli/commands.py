@@ -54,16 +54,7 @@ class Command:
     @property
     def installed(self) -> bool:
         """True unless it is one of the benchmarks, and they are not installed."""
-        return self._place[0].startswith("icpi_ros") or have_benchmarks()
-
-    def require(self) -> None:
-        """Check that it is installed.
-
-        Raises:
-            UsageError: it is one of the benchmarks, and they are not installed.
-        """
-        if not self.installed:
-            raise UsageError(NO_BENCHMARKS)
+        return find_spec(_package(self.module)) is not None
 
 
 _TABLE = {
@@ -126,20 +117,19 @@ ALIASES = {name.replace(" ", "-"): name for name in COMMANDS if " " in name}
 """Names that commands had before, which the help does not show."""
 
 
-def have_benchmarks() -> bool:
-    """Return whether the benchmarks are installed."""
-    return find_spec("icpi_benchmarks") is not None
-
-
-def benchmarks(module: str) -> ModuleType:
-    """Return a module of the benchmarks, which are a package of their own.
+def load(module: str) -> ModuleType:
+    """Import a module of a command; those of the benchmarks are in a package of their own.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: that package is not installed.
     """
-    if not have_benchmarks():
+    if find_spec(_package(module)) is None:
         raise UsageError(NO_BENCHMARKS)
-    return import_module(f"icpi_benchmarks.{module}")
+    return import_module(module)
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def find(words: Sequence[str]) -> tuple[Command, list[str]]:

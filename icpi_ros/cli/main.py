@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from icpi_ros import __version__
-from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
+from icpi_ros.cli.commands import COMMANDS, Command, find, listed, load, overview, under
 from icpi_ros.cli.parser import Parser
 from icpi_ros.cli.plugins import add_plugin, load_plugins, split_plugins
 from icpi_ros.core.errors import IcpiError
@@ -136,9 +136,8 @@ def whole_parser() -> Parser:
 
 def _with_arguments(parser: Parser, command: Command) -> Parser:
     """Return ``parser`` with the arguments of a command; only its options are imported here."""
-    command.require()
     parser.description = command.summary
-    import_module(command.options).add_arguments(parser)
+    load(command.options).add_arguments(parser)
     takes_plugins = command.name != "stop"
     if takes_plugins:
         for each in (parser, *_verbs(parser)):

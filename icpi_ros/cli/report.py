@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_folder, checked_output
-from icpi_ros.cli.commands import benchmarks
+from icpi_ros.cli.commands import load
 from icpi_ros.cli.report_many import report_runs
 from icpi_ros.cli.report_outputs import (
     Outputs,
@@ -19,6 +19,8 @@ from icpi_ros.runs.store.store import default_path
 if TYPE_CHECKING:
     pass
 
+BENCHMARKS = "icpi_benchmarks.report.command"
+"""Reports of results files, a part of the benchmarks."""
 BAGS = (".mcap", ".db3")
 
 
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.run_id or args.topics:
         _refuse_bag_options(path)
     if _is_file(path):
-        benchmarks("report.command").report_file(path, asked)
+        load(BENCHMARKS).report_file(path, asked)
     else:
         write_stored_run(args.what[0], _store(args.what[0], args.store), asked, args.mix)
     return 0
@@ -71,7 +73,7 @@ def _report_many(args: argparse.Namespace, asked: Outputs) -> None:
         _refuse_same(file, path)
     files = [_is_file(path) for path in paths]
     if all(files):
-        benchmarks("report.command").report_files(paths, asked, args.mix)
+        load(BENCHMARKS).report_files(paths, asked, args.mix)
     elif any(files):
         raise UsageError("runs and results files cannot be compared: give several of one kind")
     else:
