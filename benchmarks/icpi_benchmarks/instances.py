@@ -57,7 +57,7 @@ def draw_instance(
             ``test`` but other instances, for tuning.
         seed: of the benchmark.
         number: from 0.
-        why_not: says which thetas the arm cannot execute; the first attempt is none of them.
+        why_not: reason why the arm cannot execute a theta; for the first attempt there is none.
 
     Raises:
         InvalidValue: unknown ``draws``.

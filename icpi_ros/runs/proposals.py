@@ -99,7 +99,7 @@ class Proposals(Protocol):
         Args:
             history: outcomes of the run's trials, oldest first.
             number: of the trial.
-            why_not: reason why a theta cannot be executed, empty if it can.
+            why_not: reason why a theta cannot be executed; None = it can.
         """
 
 

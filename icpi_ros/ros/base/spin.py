@@ -98,9 +98,7 @@ def run(create: Callable[[], IcpiNode], argv: Sequence[str] | None = None) -> in
         if not stop.is_set():
             first = time.monotonic()
             stop.set()
-        elif (
-            time.monotonic() - first > SIGNAL_MERGE_TIME
-        ):  # asked again: do not wait for a clean end
+        elif time.monotonic() - first > SIGNAL_MERGE_TIME:  # asked again: no clean end
             os._exit(1)
 
     for number in (signal.SIGINT, signal.SIGTERM):
