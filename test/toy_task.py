@@ -36,7 +36,7 @@ class ToyTask(Task):
     rest = RestRule(speed=0.005, window=0.2, period=0.02)
     max_duration = 5.0
 
-    def strokes(self, thetas, arm):
+    def trajectories(self, thetas, arm):
         raise NotImplementedError
 
     def ready(self, theta, arm):

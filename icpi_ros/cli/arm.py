@@ -39,7 +39,7 @@ def check_one(args: argparse.Namespace) -> int:
     findings = check_arm(arm)
     _print_arm(arm, findings)
     bad = [finding.what for finding in findings if not finding.sound]
-    found = _try_strokes(task, arm, points) if task and not bad else None
+    found = _try_motions(task, arm, points) if task and not bad else None
     if args.json:
         args.json.write(_as_json(arm, findings, found))
     if bad:
@@ -58,7 +58,7 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
         UsageError: arguments that do not fit together, or a file that cannot be written.
     """
     if (args.picture or args.points) and not args.task:
-        raise UsageError("--picture and --points are about a task's strokes: add --task slide")
+        raise UsageError("--picture and --points are about a task's motions: add --task slide")
     if args.picture:
         checked_picture(args.picture, FORMATS)
     if not args.task:
@@ -67,7 +67,7 @@ def _wanted(args: argparse.Namespace) -> tuple[Task | None, int]:
     points = args.points or (21 if task.space.dim < 3 else 7)
     if points**task.space.dim > MAX_STRIKES:
         raise UsageError(
-            f"--points {points} gives {points**task.space.dim} strokes: allowed are {MAX_STRIKES}"
+            f"--points {points} gives {points**task.space.dim} motions: allowed are {MAX_STRIKES}"
         )
     return task, points
 
@@ -84,9 +84,9 @@ def _print_arm(arm: Arm, findings: list[ArmFinding]) -> None:
         print(printable(f"  {mark} {finding.what}: {finding.text}"))
 
 
-def _try_strokes(task: Task, arm: Arm, points: int) -> Reach:
+def _try_motions(task: Task, arm: Arm, points: int) -> Reach:
     total = points**task.space.dim
-    with progress_bar(total, "stroke", leave=False) as bar:
+    with progress_bar(total, "motion", leave=False) as bar:
 
         def advance() -> None:
             bar.update()
@@ -101,7 +101,7 @@ def _draw(path: Path, task: Task, arm: Arm, found: Reach) -> None:
 
 def _print_reach(found: Reach) -> None:
     total = len(found.thetas)
-    print(f"strokes of {found.task}: {found.possible} of {total} possible")
+    print(f"motions of {found.task}: {found.possible} of {total} possible")
     print(f"  {found.possible / total:6.1%} possible")
     for reason, share in found.shares.items():
         print(f"  {share:6.1%} refused: {reason}")
@@ -117,7 +117,7 @@ def _as_json(arm: Arm, findings: list[ArmFinding], found: Reach | None) -> dict[
         content |= {
             "task": found.task,
             "possible": found.possible,
-            "strokes": len(found.thetas),
+            "motions": len(found.thetas),
             "refused": found.shares,
             "thetas": found.thetas.tolist(),
             "reasons": list(found.refusals),

@@ -212,17 +212,17 @@ def slowed(trajectory: JointTrajectory, scale: float) -> JointTrajectory:
 
 @dataclass(frozen=True)
 class Motion:
-    """Motion of the arm in one trial: reach ``ready`` clear of the object, approach, stroke.
+    """Motion of the arm in one trial: reach ``ready`` clear of the object, approach, dynamic part.
 
     Attributes:
         ready: ``(n,)`` pose above the scene [rad], reached first and slowly.
-        stroke: the dynamic part; it starts and ends at rest.
+        trajectory: the dynamic part; it starts and ends at rest.
     """
 
     ready: Array
-    stroke: JointTrajectory
+    trajectory: JointTrajectory
 
     @property
     def start(self) -> Array:
         """Joint positions ``(n,)`` [rad] at which the stroke starts."""
-        return np.asarray(self.stroke.positions[0])
+        return np.asarray(self.trajectory.positions[0])

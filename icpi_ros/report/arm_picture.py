@@ -48,7 +48,7 @@ def save_reach(path: str | Path, task: Task, arm: Arm, found: Reach) -> None:
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     share = found.possible / len(found.thetas)
-    figure.suptitle(f"{found.arm}, task {found.task}: {share:.0%} of {len(found.thetas)} strokes")
+    figure.suptitle(f"{found.arm}, task {found.task}: {share:.0%} of {len(found.thetas)} motions")
     save_figure(path, figure)
 
 

@@ -95,17 +95,17 @@ class _Batch:
     def __init__(self, task: Task, arm: Arm, world: World, thetas: Array) -> None:
         self._rest, self._world = task.rest, world
         self._steps = round(task.rest.period / world.dt)
-        self._strokes = task.strokes(thetas, arm)
+        self._motions = task.trajectories(thetas, arm)
         self._limit = round(task.max_duration / task.rest.period) + 1
         self._paths = np.full((len(thetas), self._limit, 3), np.nan)
-        ends = self._strokes.durations / task.rest.period
+        ends = self._motions.durations / task.rest.period
         self._stroke_end = np.ceil(ends - 1e-9).astype(np.int64)
 
     def run(self, data: mujoco.MjData) -> Rollouts:
         """Simulate until every object rests or the time limit is reached."""
-        state = self._world.initial_states(self._strokes.positions[:, 0])
-        active = np.arange(len(self._strokes))
-        last = np.full(len(self._strokes), -1)
+        state = self._world.initial_states(self._motions.positions[:, 0])
+        active = np.arange(len(self._motions))
+        last = np.full(len(self._motions), -1)
         block = block_samples(self._rest)
         with Rollout(nthread=0) as pool:
             for begin in range(0, self._limit, block):
@@ -130,7 +130,7 @@ class _Batch:
     def _commands(self, active: Indices, begin: int, count: int) -> Array:
         steps = np.arange(begin * self._steps, (begin + count) * self._steps, dtype=np.float64)
         times = self._world.dt * steps
-        strokes = self._strokes.rows(active)
+        strokes = self._motions.rows(active)
         if times[0] > strokes.durations.max():
             q = np.broadcast_to(strokes.positions[:, -1:], (len(active), 1, len(strokes.joints)))
             return self._world.command(q, np.zeros_like(q))

@@ -64,9 +64,9 @@ class Task(ABC):
     rest: ClassVar[RestRule]
     """Rule for the object at rest; the same in simulation and in the graph."""
     max_duration: ClassVar[float]
-    """Longest trial window from the start of the stroke [s]; always reached if nothing rests."""
+    """Longest trial window from the start of the motion [s]; always reached if nothing rests."""
     scalable: ClassVar[bool] = False
-    """True: the outcome does not depend on the speed of the stroke, so that the first strokes of
+    """True: the outcome does not depend on the speed of the motion, so that the first motions of
     a run may be slower.  False where the speed is what is learnt."""
     camera_target: ClassVar[CameraTarget | None] = None
     """Object that a camera looks for; None = no camera, positions come from elsewhere."""
@@ -108,20 +108,20 @@ class Task(ABC):
         return np.array([goal[0], goal[1], 0.0]) if len(goal) > 1 else None
 
     @abstractmethod
-    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
-        """Return the stroke of ``arm`` for each theta; ``thetas`` is ``(N, d)`` in the space.
+    def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Return the motion of ``arm`` for each theta; ``thetas`` is ``(N, d)`` in the space.
 
         Raises:
-            MotionRefused: a stroke leaves the arm's reach.
+            MotionRefused: a motion leaves the arm's reach.
         """
 
     @abstractmethod
     def ready(self, theta: Array, arm: Arm) -> Array:
-        """Return the pose ``(n,)`` [rad] clear of the object from which a stroke is approached."""
+        """Return the pose ``(n,)`` [rad] clear of the object, before the approach."""
 
     def motion(self, theta: Array, arm: Arm) -> Motion:
         """Return the whole motion of ``arm`` for one ``(d,)`` theta."""
-        return Motion(self.ready(theta, arm), self.strokes(theta[np.newaxis, :], arm)[0])
+        return Motion(self.ready(theta, arm), self.trajectories(theta[np.newaxis, :], arm)[0])
 
     @abstractmethod
     def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:

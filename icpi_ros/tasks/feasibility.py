@@ -31,12 +31,12 @@ def anything(theta: Array) -> Refusal | None:
 
 
 def feasibility_of(task: Task, arm: Arm, gate: SafetyGate) -> FeasibilityCheck:
-    """Return the check of whether the gate lets the stroke of a theta pass."""
+    """Return the check of whether the gate lets the motion of a theta pass."""
 
     def why_not(theta: Array) -> Refusal | None:
         try:
             motion = task.motion(theta, arm)
-            gate.check(motion.stroke, motion.start)
+            gate.check(motion.trajectory, motion.start)
         except MotionRefused as exc:
             return exc.refusal
         return None

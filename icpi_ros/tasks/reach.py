@@ -28,7 +28,7 @@ class Reach:
         thetas: ``(N, d)`` the grid, last parameter fastest.
         reasons: of each refusal, in few words; "" = the gate passed it.
         refusals: the gate's sentences; "" = passed.
-        paths: ``(K, 3)`` tool point along each stroke [m]; empty where there is none.
+        paths: ``(K, 3)`` tool point along each motion [m]; empty where there is none.
     """
 
     task: str
@@ -51,14 +51,14 @@ class Reach:
         return {reason: count / len(self.reasons) for reason, count in counted.most_common()}
 
 
-def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lambda: None) -> Reach:
-    """Try the stroke of every theta of a grid.
+def reach(task: Task, arm: Arm, points: int, on_motion: Callable[[], None] = lambda: None) -> Reach:
+    """Try the motion of every theta of a grid.
 
     Args:
         task: whose theta box is covered, borders included.
         arm: to be surveyed.
         points: along each parameter, at least 2.
-        on_stroke: called after each.
+        on_motion: called after each.
     """
     axes = [np.linspace(p.lower, p.upper, points) for p in task.space.parameters]
     thetas = np.array(list(product(*axes)))
@@ -67,7 +67,7 @@ def reach(task: Task, arm: Arm, points: int, on_stroke: Callable[[], None] = lam
         path, refusal = _tried(task, arm, gate, theta)
         paths.append(path)
         refusals.append(refusal)
-        on_stroke()
+        on_motion()
     reasons = tuple(reason_of(refusal) for refusal in refusals)
     texts = tuple(str(refusal or "") for refusal in refusals)
     return Reach(task.name, arm.name, points, thetas, reasons, texts, tuple(paths))
@@ -82,10 +82,10 @@ def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array,
             what = f"motion of {task.name} is made for another arm"
             return path, Refusal(f"{what}: {arm.name}", Kind.WRONG_JOINTS, what)
         if not np.isfinite(motion.ready).all():
-            text = f"the pose before the stroke leaves the reach of {arm.name}"
-            return path, Refusal(text, Kind.OUT_OF_REACH, "pose before the stroke")
-        path, _ = arm.tool_pose(motion.stroke.positions)
-        gate.check(motion.stroke, motion.start)
+            text = f"the pose before the motion leaves the reach of {arm.name}"
+            return path, Refusal(text, Kind.OUT_OF_REACH, "pose before the motion")
+        path, _ = arm.tool_pose(motion.trajectory.positions)
+        gate.check(motion.trajectory, motion.start)
     except MotionRefused as refused:
         return path, refused.refusal
     return path, None

@@ -118,8 +118,8 @@ class RopeSwing(Task):
         """Target in the plane of the swing; see :meth:`Task.goal_point`."""
         return np.array([goal[0], PLANE_Y, goal[1]])
 
-    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
-        """Swings from the arm's home, where the rope hangs; see :meth:`Task.strokes`."""
+    def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Swings from the arm's home, where the rope hangs; see :meth:`Task.trajectories`."""
         deltas = np.zeros((len(thetas), len(arm.joints)))
         deltas[:, SWINGING] = thetas[:, 1:]
         return swings(arm, arm.home, deltas, thetas[:, 0], ACCELERATION)

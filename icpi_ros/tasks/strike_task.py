@@ -74,8 +74,8 @@ class StrikeTask(Task):
             f"{1e3 * off:.0f} mm from its place, at most {1e3 * PLACEMENT_TOLERANCE:.0f} mm"
         )
 
-    def strokes(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
-        """Straight strikes through the object's centre; see :meth:`Task.strokes`."""
+    def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Straight strikes through the object's centre; see :meth:`Task.trajectories`."""
         return strikes(arm, self.strike, thetas[:, 0], thetas[:, 1])
 
     def ready(self, theta: Array, arm: Arm) -> Array:

@@ -101,8 +101,8 @@ def every_theta_passes_the_gate(task: Task) -> None:
     inner = task.space.sample(np.random.default_rng(0), 30)
     for theta in np.concatenate([_corners(task), inner]):
         motion = task.motion(theta, arm)
-        gate.check(motion.stroke, motion.start)
-        require(not motion.stroke.velocities[-1].any(), f"theta {theta} does not end at rest")
+        gate.check(motion.trajectory, motion.start)
+        require(not motion.trajectory.velocities[-1].any(), f"theta {theta} does not end at rest")
 
 
 def rollouts_are_deterministic_and_observed(task: Task) -> None:

@@ -13,7 +13,7 @@ from icpi_ros.ros.following.sending import REST
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")
-STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).stroke
+STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).trajectory
 START, ELAPSED = 5_000_000_000, 0.1052
 
 

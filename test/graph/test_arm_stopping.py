@@ -17,7 +17,7 @@ from icpi_ros.ros.following.stopping import LEADS, Running, Stopper
 from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")
-STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).stroke
+STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).trajectory
 START = 1_000_000_000
 SILENCE = 20.0
 OLD = 2.0 * SILENCE

@@ -250,7 +250,7 @@ def test_a_strike_is_commanded_as_a_rollout_commands_it():
     world, commands = simulated._world, []
     step = world.step
     world.step = lambda q, qd: (commands.append((q, qd)), step(q, qd))
-    stroke = TASK.motion(np.array([1.2, 0.1]), ARM).stroke
+    stroke = TASK.motion(np.array([1.2, 0.1]), ARM).trajectory
     simulated.start(Order("there", point_to_point(ARM, simulated.snapshot.q, stroke.positions[0])))
     until_events(simulated)
     run_for(simulated, 0.3)

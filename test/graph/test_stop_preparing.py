@@ -23,7 +23,7 @@ from icpi_ros.tasks import TASKS
 
 ARM = ARMS.get("ur5e")
 GATE = SafetyGate(ARM)
-STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).stroke
+STROKE = TASKS.get("slide").motion(np.array([1.2, 0.0]), ARM).trajectory
 START = 1_000_000_000
 
 

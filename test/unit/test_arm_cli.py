@@ -46,13 +46,13 @@ def test_a_check_says_which_file_it_was_about(tmp_path, capsys):
     assert "acceleration 10 rad/s^2, tool speed 2.5 m/s" in printed
 
 
-def test_a_check_counts_the_strokes_and_says_why_the_others_are_refused(tmp_path, capsys):
+def test_a_check_counts_the_motions_and_says_why_the_others_are_refused(tmp_path, capsys):
     file = tmp_path / "fr3.json"
     assert (
         main(["arm", "check", "fr3", "--task", "slide", "--points", "5", "--json", str(file)]) == 0
     )
     found = json.loads(file.read_text())
-    assert found["strokes"] == 25
+    assert found["motions"] == 25
     assert 0 < found["possible"] < 25
     assert found["reasons"].count("") == found["possible"]
     assert sum(found["refused"].values()) == pytest.approx(1 - found["possible"] / 25)
@@ -100,7 +100,7 @@ def test_a_description_that_is_not_sound_ends_with_two(tmp_path, capsys):
     assert main(["arm", "check", str(file), "--task", "slide", "--points", "2"]) == 2
     printed = capsys.readouterr()
     assert "BAD home without self-contact" in printed.out
-    assert "strokes of" not in printed.out
+    assert "motions of" not in printed.out
     assert "is not sound: mend home without self-contact" in printed.err
 
 

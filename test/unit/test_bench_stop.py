@@ -35,7 +35,7 @@ def test_latency_is_stated_beside_a_bare_cancel():
 
 
 def test_every_dialect_commands_a_stop_smoothly_and_none_does_without_its_path():
-    stroke = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    stroke = TASK.motion(np.array([1.5, 0.0]), ARM).trajectory
     found = carried_stop(SafetyGate(ARM), stroke, 0.3)
     start = 7_000_000_000
     heard = HeardStop(
@@ -59,7 +59,7 @@ def test_held_stops_are_counted():
 
 
 def test_the_effort_of_a_stop_is_a_share_of_the_limit():
-    stroke = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    stroke = TASK.motion(np.array([1.5, 0.0]), ARM).trajectory
     braking = controlled_stop(stroke, 0.3, ARM.limits)
     share = effort(braking, ARM.limits)
     assert 0.8 < share <= 1.0

@@ -47,7 +47,7 @@ def examples(*seed):
 
 def motion(rng):
     """A strike or a slow move, and a moment while it moves."""
-    strike = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).stroke
+    strike = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).trajectory
     if rng.random() < 0.5:
         return strike, rng.uniform(0.1, 0.95) * strike.duration
     slow = approach(rng, strike.positions[0])
@@ -159,7 +159,7 @@ def test_a_hold_of_a_motion_that_is_known_is_smooth_and_so_is_the_cancel_after_i
 def test_a_strike_from_rest_is_smooth(rate, desired, rest):
     dialect = options(rate, desired)
     for rng in examples("strike", rate, desired, rest):
-        strike = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).stroke
+        strike = TASK.motion(TASK.space.sample(rng, 1)[0], ARM).trajectory
         sent, stamp, at = sent_at(rng, strike, rest)
         arrivals = [Arrival(at, Order("strike", sent, stamp, goal=True))]
         until = EPOCH + ns(sent.duration + 0.1)
@@ -217,7 +217,7 @@ def test_an_approach_from_an_unknown_command_is_smooth_where_it_is_joined_from_i
     ],
 )
 def test_a_stop_that_is_joined_jerks(rate, desired, least, most):
-    running = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    running = TASK.motion(np.array([1.5, 0.0]), ARM).trajectory
     worst = 0.0
     for begin in np.linspace(0.15, 0.4, 6):
         stop = safe_stop(GATE, running, begin).trajectory
@@ -235,7 +235,7 @@ def test_a_stop_that_is_joined_jerks(rate, desired, least, most):
 
 
 def test_a_cancel_while_it_moves_jumps_back_by_the_lag():
-    running = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    running = TASK.motion(np.array([1.5, 0.0]), ARM).trajectory
     arrivals = [
         Arrival(EPOCH, Order("motion", running, goal=True)),
         Arrival(EPOCH + ns(0.25), None),
@@ -264,7 +264,7 @@ def test_a_slow_move_that_begins_where_the_arm_is_measured_steps_by_the_servo_er
 
 def test_a_late_stop_is_taken_and_jerks():
     """How late makes how much: the lead must cover it."""
-    running = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    running = TASK.motion(np.array([1.5, 0.0]), ARM).trajectory
     rng = np.random.default_rng(0)
     stop = carried_stop(GATE, running, 0.25)
     peaks = [
@@ -285,7 +285,7 @@ def test_a_late_stop_is_taken_and_jerks():
 
 def test_one_point_stops_a_motion_that_nobody_knows():
     """It is joined: it cannot be smooth, since nobody knows what is commanded."""
-    running = TASK.motion(np.array([1.5, 0.0]), ARM).stroke
+    running = TASK.motion(np.array([1.5, 0.0]), ARM).trajectory
     zero = np.zeros((1, 6))
     state = running.at(0.25)
     point = JointTrajectory(

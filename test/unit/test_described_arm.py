@@ -131,7 +131,7 @@ def test_every_arm_is_sound(name):
 @example(1.1875, 0.375)
 @settings(max_examples=20, deadline=None)
 def test_a_strike_of_seven_joints_stays_on_its_line_and_on_the_inverse(speed, heading):
-    stroke = SLIDE.motion(np.array([speed, heading]), FR3).stroke
+    stroke = SLIDE.motion(np.array([speed, heading]), FR3).trajectory
     q, qd, qdd = stroke.sample(np.linspace(0.0, stroke.duration, 400))
     if np.abs(np.diff(q, axis=0)).max() > FLIP:  # where the inverse changes over to another answer
         with pytest.raises(MotionRefused):
@@ -164,7 +164,7 @@ def test_the_limits_of_the_fr3_keep_its_position_based_speed_limit():
 
 
 def test_an_arm_that_cannot_brake_hard_brakes_over_a_longer_way():
-    ours, theirs = (SLIDE.motion(np.array([1.0, 0.0]), arm).stroke for arm in (FR3, UR5E))
+    ours, theirs = (SLIDE.motion(np.array([1.0, 0.0]), arm).trajectory for arm in (FR3, UR5E))
     assert FR3.strike_deceleration < SLIDE.strike.deceleration < UR5E.strike_deceleration
     np.testing.assert_allclose(ours.times[:17], theirs.times[:17])
     slowing = ours.times[-1] - ours.times[16]
@@ -190,8 +190,8 @@ def test_the_generated_model_has_the_arms_kinematics(arm):
 def test_the_servos_of_seven_joints_follow_a_strike():
     world, motion = World(SLIDE, FR3, PHYSICS), SLIDE.motion(np.array([1.2, 0.1]), FR3)
     world.reset(motion.start)
-    steps = int(motion.stroke.duration / world.dt) + 50
-    q, qd, _ = motion.stroke.sample(world.dt * np.arange(steps))
+    steps = int(motion.trajectory.duration / world.dt) + 50
+    q, qd, _ = motion.trajectory.sample(world.dt * np.arange(steps))
     worst = 0.0
     for i in range(steps - 1):
         world.step(q[i], qd[i])

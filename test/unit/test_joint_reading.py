@@ -89,10 +89,10 @@ def test_an_arm_with_a_prefix_is_the_same_arm_under_other_names():
 
 def test_motions_of_an_arm_with_a_prefix_name_its_joints_and_pass_the_gate():
     named, task = prefixed(ARM, "left_"), TASKS.get("slide")
-    stroke = task.motion(task.space.lower, named).stroke
+    stroke = task.motion(task.space.lower, named).trajectory
     checked = SafetyGate(named).check(stroke, stroke.positions[0])
     assert checked.trajectory.joints == named.joints
-    plain = task.motion(task.space.lower, ARM).stroke
+    plain = task.motion(task.space.lower, ARM).trajectory
     np.testing.assert_array_equal(stroke.positions, plain.positions)
 
 

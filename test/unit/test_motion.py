@@ -17,7 +17,7 @@ speeds, headings = st.floats(0.6, 1.6), st.floats(-0.4, 0.4)
 
 
 def stroke(speed, heading):
-    return SLIDE.motion(np.array([speed, heading]), UR5E).stroke
+    return SLIDE.motion(np.array([speed, heading]), UR5E).trajectory
 
 
 @given(speeds, headings)

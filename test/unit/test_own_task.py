@@ -34,7 +34,7 @@ def test_it_is_registered_beside_the_others(push):
     arm = ARMS.get(push.arm)
     for theta in np.linspace(push.space.lower, push.space.upper, 9):
         motion = push.motion(theta, arm)
-        SafetyGate(arm).check(motion.stroke, motion.start)
+        SafetyGate(arm).check(motion.trajectory, motion.start)
 
 
 def test_it_is_worth_iterating(push):

@@ -26,10 +26,10 @@ def tight(**limits):
 def test_without_rules_a_plan_is_the_task_s_motion():
     make = planner()
     plan = make.plan(THETA, "run")
-    stroke = SLIDE.motion(THETA, UR5E).stroke
+    stroke = SLIDE.motion(THETA, UR5E).trajectory
     assert (plan.slow_scale, plan.stroke_scale, plan.rehearsal, plan.dtheta) == (1, 1, None, None)
-    np.testing.assert_array_equal(plan.motion.stroke.times, stroke.times)
-    np.testing.assert_array_equal(plan.motion.stroke.positions, stroke.positions)
+    np.testing.assert_array_equal(plan.motion.trajectory.times, stroke.times)
+    np.testing.assert_array_equal(plan.motion.trajectory.positions, stroke.positions)
     ends = UR5E.tool_pose(stroke.positions[[0, -1]])[0]
     stroke = make.shown(plan, UR5E.home).shown[-1]
     assert stroke.label == "stroke"
@@ -46,7 +46,7 @@ def test_the_ramp_rises_with_the_executions_of_the_run_alone():
         slow = None if plan.rehearsal is None else plan.rehearsal.duration
         seen.append((plan.slow_scale, slow))
         memory.add("run", plan.theta)
-    stroke = SLIDE.motion(THETA, UR5E).stroke.duration
+    stroke = SLIDE.motion(THETA, UR5E).trajectory.duration
     assert [scale for scale, _ in seen] == pytest.approx([0.4, 0.7, 1.0])
     assert seen[0][1] == pytest.approx(stroke / 0.4)
     assert seen[2][1] is None
@@ -58,8 +58,8 @@ def test_a_stroke_whose_speed_does_not_matter_is_ramped_itself(monkeypatch):
     plan = planner(ramp_trials=1, ramp_scale=0.5, rehearse=True).plan(THETA, "run")
     assert plan.stroke_scale == 0.5
     assert plan.rehearsal is None
-    assert plan.motion.stroke.duration == pytest.approx(
-        2 * SLIDE.motion(THETA, UR5E).stroke.duration
+    assert plan.motion.trajectory.duration == pytest.approx(
+        2 * SLIDE.motion(THETA, UR5E).trajectory.duration
     )
 
 
@@ -96,7 +96,7 @@ def test_all_motions_are_shown_in_their_order_each_from_where_the_last_ends():
     labels = [one.label for one in plan.shown]
     assert labels == ["retreat", "approach", "rehearsal", "retreat", "approach", "stroke"]
     ready, start = (UR5E.tool_pose(q)[0] for q in (plan.motion.ready, plan.motion.start))
-    ends = UR5E.tool_pose(plan.motion.stroke.positions[[-1]])[0][0]
+    ends = UR5E.tool_pose(plan.motion.trajectory.positions[[-1]])[0][0]
     home = UR5E.tool_pose(UR5E.home)[0]
     corners = [(home, ready), (ready, start), (start, ends)] * 2
     corners[3:] = [(ends, ready), (ready, start), (start, ends)]

@@ -38,7 +38,7 @@ from icpi_ros.tasks.slide import SLIDE
 
 GATE = SafetyGate(UR5E)
 MOTION = SLIDE.motion(np.array([1.2, 0.1]), UR5E)
-STROKE, START = MOTION.stroke, MOTION.start
+STROKE, START = MOTION.trajectory, MOTION.start
 PAN, LIFT, ELBOW = UR5E.joints[:3]
 PI, INF = math.pi, math.inf
 FAR_AWAY = Strike(np.array([1.2, 0.4, 0.1]), np.array([1.2, 0.5, 0.1]), 0.1, 5.0)

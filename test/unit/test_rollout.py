@@ -34,7 +34,7 @@ def test_a_rollout_is_a_loop_of_world_steps():
     motion = SLIDE.motion(THETAS[0], UR5E)
     world.reset(motion.start)
     steps = 5 * (len(path) - 1)
-    q, qd, _ = motion.stroke.sample(world.dt * np.arange(steps))
+    q, qd, _ = motion.trajectory.sample(world.dt * np.arange(steps))
     for i in range(steps):
         world.step(q[i], qd[i])
     np.testing.assert_array_equal(world.object_position, path[-1])
@@ -69,7 +69,7 @@ def test_servo_follows_the_hardest_strike():
     world = World(SLIDE, UR5E, PHYSICS)
     motion = SLIDE.motion(np.array([1.6, 0.2]), UR5E)
     world.reset(motion.start)
-    q, qd, _ = motion.stroke.sample(world.dt * np.arange(260))
+    q, qd, _ = motion.trajectory.sample(world.dt * np.arange(260))
     worst = 0.0
     for i in range(259):
         world.step(q[i], qd[i])

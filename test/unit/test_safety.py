@@ -13,7 +13,7 @@ from icpi_ros.tasks.slide import SLIDE
 
 GATE = SafetyGate(UR5E)
 MOTION = SLIDE.motion(np.array([1.2, 0.1]), UR5E)
-STROKE = MOTION.stroke
+STROKE = MOTION.trajectory
 START = MOTION.start
 
 
@@ -23,8 +23,8 @@ def test_every_motion_of_the_task_passes(speed, heading):
     motion = SLIDE.motion(np.array([speed, heading]), UR5E)
     home = point_to_point(UR5E, UR5E.home, motion.ready)
     approach = point_to_point(UR5E, motion.ready, motion.start, dwell=0.4)
-    retreat = point_to_point(UR5E, motion.stroke.positions[-1], motion.ready)
-    for part in (home, approach, motion.stroke, retreat):
+    retreat = point_to_point(UR5E, motion.trajectory.positions[-1], motion.ready)
+    for part in (home, approach, motion.trajectory, retreat):
         assert GATE.check(part, part.positions[0]).trajectory.duration == part.duration
 
 

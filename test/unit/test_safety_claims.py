@@ -45,7 +45,7 @@ SAFETY, REAL = (
 )
 SAFETY_WORDS = " ".join(SAFETY.split())
 GATE = SafetyGate(UR5E)
-STROKE = SLIDE.motion(np.array([1.4, 0.1]), UR5E).stroke
+STROKE = SLIDE.motion(np.array([1.4, 0.1]), UR5E).trajectory
 USUAL = 1000
 """Motions of the property test where nobody asks for more."""
 FIELDS = ("times", "positions", "velocities", "accelerations")

@@ -11,7 +11,7 @@ from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.robots.ur5e_stick import UR5E_STICK
 from icpi_ros.tasks.slide import SLIDE
 
-STROKE = SLIDE.motion(np.array([1.2, 0.1]), UR5E).stroke
+STROKE = SLIDE.motion(np.array([1.2, 0.1]), UR5E).trajectory
 
 
 def tightened(**changes):

@@ -49,11 +49,11 @@ def moves(task, arm, theta, scale):
     """All motions of one trial, slow ones at ``scale``."""
     motion = task.motion(theta, arm)
     return (
-        motion.stroke,
-        slowed(motion.stroke, scale),
+        motion.trajectory,
+        slowed(motion.trajectory, scale),
         point_to_point(arm, arm.home, motion.ready, scale),
         point_to_point(arm, motion.ready, motion.start, scale, dwell=0.3),
-        point_to_point(arm, motion.stroke.positions[-1], motion.ready, scale),
+        point_to_point(arm, motion.trajectory.positions[-1], motion.ready, scale),
     )
 
 
@@ -75,7 +75,7 @@ def theta_anywhere(rng):
     theta = middle + rng.uniform(-3.0, 3.0, task.space.dim) * task.space.half_range
     theta[0] = abs(theta[0]) + 0.05
     motion = task.motion(theta, arm)
-    return arm, motion.stroke, motion.start, False
+    return arm, motion.trajectory, motion.start, False
 
 
 def not_finite(rng):
@@ -249,7 +249,7 @@ def grazes(rng):
     """A valid motion, and one limit that it just reaches: key, value, where the arm may be."""
     arm, motion = random_motion(rng)
     if not np.ptp(motion.positions, axis=0).any():  # home is where the rope's motion is approached
-        motion = TASKS.get("rope-swing").motion(np.array([2.0, -2.0, -1.5]), arm).stroke
+        motion = TASKS.get("rope-swing").motion(np.array([2.0, -2.0, -1.5]), arm).trajectory
     quantity = rng.integers(5)
     j = int(rng.integers(len(arm.joints)))
     if quantity < 3:

@@ -20,7 +20,7 @@ from icpi_ros.tasks.slide import SLIDE
 pytestmark = pytest.mark.slow
 
 GATE = SafetyGate(UR5E)
-STROKE = SLIDE.motion(np.array([1.4, 0.1]), UR5E).stroke
+STROKE = SLIDE.motion(np.array([1.4, 0.1]), UR5E).trajectory
 LEAD = 0.01
 SETTLED = 0.1
 """No stop of a motion of the tasks takes longer [s]."""
@@ -29,10 +29,10 @@ SETTLED = 0.1
 def motions(task, arm, rng):
     motion = task.motion(task.space.sample(rng), arm)
     scale = rng.uniform(0.1, 0.99)
-    yield motion.stroke
-    yield slowed(motion.stroke, scale)
+    yield motion.trajectory
+    yield slowed(motion.trajectory, scale)
     yield point_to_point(arm, arm.home, motion.ready, scale)
-    yield point_to_point(arm, motion.stroke.positions[-1], motion.ready, scale, dwell=0.3)
+    yield point_to_point(arm, motion.trajectory.positions[-1], motion.ready, scale, dwell=0.3)
 
 
 @pytest.mark.parametrize("name", TASKS.names())

@@ -19,16 +19,18 @@ def summary(motion, gate=GATE):
 
 
 def test_the_summary_holds_the_peaks_of_the_motion():
-    found = summary(MOTION.stroke)
-    _, (slow, fast), (brake, push) = peaks(MOTION.stroke)
+    found = summary(MOTION.trajectory)
+    _, (slow, fast), (brake, push) = peaks(MOTION.trajectory)
     speeds, accelerations = np.maximum(-slow, fast), np.maximum(-brake, push)
-    assert found.duration == MOTION.stroke.duration
+    assert found.duration == MOTION.trajectory.duration
     # Two joints share the peak, turning against each other.
     assert speeds[UR5E.joints.index(found.speed.joint)] == pytest.approx(speeds.max(), rel=1e-9)
     assert found.speed.value == pytest.approx(speeds.max(), rel=1e-9)
     assert found.speed.share == pytest.approx(speeds.max() / np.pi, rel=1e-9)
     assert found.acceleration.share == pytest.approx(accelerations.max() / 40.0, rel=1e-9)
-    assert found.tool_speed == pytest.approx(tool_peak(MOTION.stroke, tool_speed(UR5E)), rel=1e-4)
+    assert found.tool_speed == pytest.approx(
+        tool_peak(MOTION.trajectory, tool_speed(UR5E)), rel=1e-4
+    )
     assert found.tool_energy == pytest.approx(0.15 * 1.4**2, rel=1e-3)
     assert found.tool_height == pytest.approx(SLIDE.strike.pivot[2], abs=1e-6)
     assert 0.01 < found.clearance < 1.0
@@ -39,21 +41,21 @@ def test_the_summary_holds_the_peaks_of_the_motion():
 
 
 def test_half_the_speed_is_half_the_share_of_the_gates_own_limits():
-    whole, half = summary(MOTION.stroke), summary(slowed(MOTION.stroke, 0.5))
+    whole, half = summary(MOTION.trajectory), summary(slowed(MOTION.trajectory, 0.5))
     assert half.speed.share == pytest.approx(0.5 * whole.speed.share)
     assert half.acceleration.share == pytest.approx(0.25 * whole.acceleration.share)
     tight = SafetyGate(UR5E, UR5E.limits.tightened({"velocity": 2.5}, UR5E.joints))
-    assert summary(MOTION.stroke, tight).speed.share == pytest.approx(whole.speed.value / 2.5)
+    assert summary(MOTION.trajectory, tight).speed.share == pytest.approx(whole.speed.value / 2.5)
 
 
 def test_the_tools_path_has_both_ends():
-    path = tool_path(MOTION.stroke, UR5E, 0.01)
-    ends = UR5E.tool_pose(MOTION.stroke.positions[[0, -1]])[0]
+    path = tool_path(MOTION.trajectory, UR5E, 0.01)
+    ends = UR5E.tool_pose(MOTION.trajectory.positions[[0, -1]])[0]
     np.testing.assert_allclose(path[[0, -1]], ends, atol=1e-9)
-    assert len(path) == int(np.ceil(MOTION.stroke.duration / 0.01)) + 1
+    assert len(path) == int(np.ceil(MOTION.trajectory.duration / 0.01)) + 1
     for step in (0.0, -1.0, 1e-9, np.nan):
         with pytest.raises(InvalidValue, match="step"):
-            tool_path(MOTION.stroke, UR5E, step)
+            tool_path(MOTION.trajectory, UR5E, step)
 
 
 def test_an_arm_may_not_come_too_near_to_itself():

@@ -67,10 +67,10 @@ def measure(task: Task, arm: Arm, trials: int, rng: np.random.Generator) -> Tall
 
 def _motions(task: Task, arm: Arm, theta: Array, scale: float) -> Iterator[JointTrajectory]:
     motion = task.motion(theta, arm)
-    yield motion.stroke
+    yield motion.trajectory
     yield point_to_point(arm, arm.home, motion.ready, scale)
     yield point_to_point(arm, motion.ready, motion.start, scale, dwell=0.3)
-    yield point_to_point(arm, motion.stroke.positions[-1], motion.ready, scale)
+    yield point_to_point(arm, motion.trajectory.positions[-1], motion.ready, scale)
 
 
 def _stop(gate: SafetyGate, motion: JointTrajectory, elapsed: float, tally: Tally) -> None:

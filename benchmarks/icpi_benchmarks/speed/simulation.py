@@ -96,15 +96,15 @@ def _score(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) ->
 
 
 def _raw_parts(task: Task, arm: Arm, world: World, thetas: Array, steps: Array) -> list[_RawPart]:
-    strokes = task.strokes(thetas, arm)
-    states = world.initial_states(strokes.positions[:, 0])
+    motions = task.trajectories(thetas, arm)
+    states = world.initial_states(motions.positions[:, 0])
     parts = []
     for length in np.unique(steps):
         rows = np.flatnonzero(steps == length)
         for begin in range(0, len(rows), RAW_BATCH):
             some = rows[begin : begin + RAW_BATCH]
             times = world.dt * np.arange(int(length), dtype=np.float64)
-            control = world.command(*strokes.rows(some).sample(times))
+            control = world.command(*motions.rows(some).sample(times))
             parts.append(_RawPart(states[some], control))
     return parts
 

@@ -111,7 +111,7 @@ def random_stops(arm: Arm, count: int, seed: int = 0) -> list[HeardStop]:
     rng, task = np.random.default_rng(seed), TASKS.get("slide")
     gate, heard = SafetyGate(arm), []
     for theta in task.space.sample(rng, count):
-        strike = task.motion(theta, arm).stroke
+        strike = task.motion(theta, arm).trajectory
         begin = rng.uniform(0.25, 0.9) * strike.duration
         stop = carried_stop(gate, strike, begin)
         at = [stop.first, begin - rng.uniform(0.02, 0.04)]

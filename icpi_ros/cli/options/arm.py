@@ -17,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.set_defaults(run="lists:list_arms")
     check = verbs.add_parser(
         "check",
-        help="is an arm's description sound; with --task: which strokes can it do",
-        description="Exit code 0: sound; 1: sound, but it can do no stroke of the task; 2: bad.",
+        help="is an arm's description sound; with --task: which motions can it do",
+        description="Exit code 0: sound; 1: sound, but it can do no motion of the task; 2: bad.",
     )
     check.add_argument("arm", help="name, see `icpi arm list`, or path of a YAML file")
-    check.add_argument("--task", help="try the strokes of this task, see `icpi task list`")
+    check.add_argument("--task", help="try the motions of this task, see `icpi task list`")
     check.add_argument(
         "--points", type=whole(2, 200), metavar="N",
         help="grid points along each parameter (default: 21, with three parameters or more: 7)",

@@ -273,7 +273,7 @@ class TrialExecution:
 
     def _stroke(self, plan: MotionPlan, run_id: str) -> int:
         """Run the stroke with the window open; return the stamp of its end [ns]."""
-        rule, stroke = self._task.rest, plan.motion.stroke
+        rule, stroke = self._task.rest, plan.motion.trajectory
 
         def open_window(start: int) -> None:
             self._guard.memory.add(run_id, plan.theta)  # a strike that was refused is none

@@ -99,7 +99,7 @@ class Planner:
         motion = self._task.motion(theta, self._arm)
         ramp = self._memory.ramp(run_id, self._rules.ramp_scale, self._rules.ramp_trials)
         scale = ramp if self._task.scalable else 1.0
-        stroke = slowed(motion.stroke, scale)
+        stroke = slowed(motion.trajectory, scale)
         # The whole strike is checked before anything moves, and again at its start.
         checked = self._gate.check(stroke, motion.start)
         return MotionPlan(
@@ -166,7 +166,7 @@ class Planner:
     def _rehearsal(self, motion: Motion, scale: float) -> JointTrajectory | None:
         if not self._rules.rehearse:
             return None
-        slow = slowed(motion.stroke, scale)
+        slow = slowed(motion.trajectory, scale)
         self._gate.check(slow, motion.start)
         return slow
 

@@ -98,7 +98,7 @@ class Viewer(IcpiNode):
     def _on_proposal(self, msg: ProposalMsg) -> None:
         try:
             theta = self._task.space.validate(msg.theta)
-            stroke = self._task.motion(theta, self._arm).stroke
+            stroke = self._task.motion(theta, self._arm).trajectory
         except IcpiError as exc:
             self.get_logger().warning(f"proposal of trial {msg.trial} cannot be shown: {exc}")
             return
