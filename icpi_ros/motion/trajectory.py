@@ -217,12 +217,14 @@ class Motion:
     Attributes:
         ready: ``(n,)`` pose above the scene [rad], reached first and slowly.
         trajectory: the dynamic part; it starts and ends at rest.
+        release: time in it at which the gripper lets go [s]; None = it holds nothing.
     """
 
     ready: Array
     trajectory: JointTrajectory
+    release: float | None = None
 
     @property
     def start(self) -> Array:
-        """Joint positions ``(n,)`` [rad] at which the stroke starts."""
+        """Joint positions ``(n,)`` [rad] at which the dynamic part starts."""
         return np.asarray(self.trajectory.positions[0])

@@ -115,13 +115,23 @@ class Task(ABC):
             MotionRefused: a motion leaves the arm's reach.
         """
 
+    def releases(self, thetas: Array, arm: Arm) -> Array | None:
+        """Return the times ``(N,)`` in the motions at which the gripper lets go [s].
+
+        None: nothing is held; this default.
+        """
+        return None
+
     @abstractmethod
     def ready(self, theta: Array, arm: Arm) -> Array:
         """Return the pose ``(n,)`` [rad] clear of the object, before the approach."""
 
     def motion(self, theta: Array, arm: Arm) -> Motion:
         """Return the whole motion of ``arm`` for one ``(d,)`` theta."""
-        return Motion(self.ready(theta, arm), self.trajectories(theta[np.newaxis, :], arm)[0])
+        thetas = theta[np.newaxis, :]
+        trajectory, releases = self.trajectories(thetas, arm)[0], self.releases(thetas, arm)
+        release = None if releases is None else float(releases[0])
+        return Motion(self.ready(theta, arm), trajectory, release)
 
     @abstractmethod
     def error(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
