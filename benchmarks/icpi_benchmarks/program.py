@@ -1,6 +1,6 @@
 """Runner of the programs without a command of their own: ``python -m icpi_benchmarks.ROOM.NAME``.
 
-A program is a module like that of a command: ``add_arguments(parser)`` and ``run(args)``, which
+A program is a module with ``add_arguments(parser)`` and ``run(args)``, which
 returns the exit code.  With ``--json`` it writes a list of rows, in SI units.
 """
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from icpi_ros.cli.arguments import of_space, quantities
-from icpi_ros.cli.options.approve import AT_ONCE, WAIT
-from icpi_ros.cli.ros import need_ros
+from icpi_ros.cli.commands import need_ros
+from icpi_ros.cli.options.robots import AT_ONCE, WAIT
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.report.operator_request import request_json, request_text

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_output, checked_picture
-from icpi_ros.cli.calibrate_known import known_points
+from icpi_ros.cli.calibrate_inputs import board_views, known_points
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
-from icpi_ros.cli.calibrate_views import board_views
 from icpi_ros.core.errors import UsageError
-from icpi_ros.perception.calibration.board import Board
-from icpi_ros.perception.calibration.board_print import save_board
+from icpi_ros.perception.calibration.board import Board, save_board
 from icpi_ros.perception.calibration.camera_pose import locate
 from icpi_ros.perception.calibration.file import Calibration, CalibrationOrigin, load, save
 from icpi_ros.perception.calibration.intrinsics import calibrate

@@ -2,7 +2,8 @@
 
 A command's module is ``icpi_ros.cli.<name with underscores>``, or for `bench NAME`
 ``icpi_benchmarks.cli.<name>``; the first line of its docstring is the summary here, which a test
-checks.  Its options are in the module of that name in the package ``options`` beside it.
+checks.  Its options are added by a function named like its module, which is in the module of its
+group in ``icpi_ros.cli.options``, or in ``icpi_benchmarks.cli.options``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from icpi_ros.core.errors import UnknownName, UsageError
+from icpi_ros.core.errors import IcpiError, UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
 
 NO_BENCHMARKS = (
     "the benchmarks are not installed: run `make setup SETUP_FLAGS=--with=bench`, or "
@@ -39,9 +44,13 @@ class Command:
 
     @property
     def options(self) -> str:
-        """Name of the module with its options."""
-        package, name = self._place
-        return f"{package}.options.{name}"
+        """Name of the module with the options of its group."""
+        group = "" if self.group == "measure" else f".{self.group.replace(' ', '_')}"
+        return f"{self._place[0]}.options{group}"
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add its options; only the module with them is imported."""
+        getattr(load(self.options), self._place[1])(parser)
 
     @property
     def _place(self) -> tuple[str, str]:
@@ -173,3 +182,13 @@ def listed(commands: Sequence[Command]) -> str:
         for command in commands
     ]
     return "\n".join(lines)
+
+
+def need_ros(instead: str = "") -> None:
+    """Refuse to go on without ROS; ``instead`` says what else could be done.
+
+    Raises:
+        IcpiError: ROS is not installed.
+    """
+    if find_spec("rclpy") is None or find_spec("icpi_msgs") is None:
+        raise IcpiError(f"ROS 2 is not installed here: run `make setup`{instead}")

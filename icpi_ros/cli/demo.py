@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from icpi_ros.cli import run as run_command
-from icpi_ros.cli.options.run import add_arguments
+from icpi_ros.cli.options import use_it
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.store.store import TrialStore
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the puck came within 20 mm of the goal."""
     given = ["--task", "slide", "--seed", str(args.seed), "--target-cost", str(TARGET)]
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    use_it.run(parser)
     full = parser.parse_args(given, argparse.Namespace(**vars(args)))
     plan = run_command.make_plan(full)
     run_id = run_command.carried_out(full, plan)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from icpi_ros.cli.arguments import arm_argument
-from icpi_ros.cli.ros import need_ros
+from icpi_ros.cli.commands import need_ros
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.ros.bringup.description import graph

@@ -1,6 +1,6 @@
 """The command ``icpi``: the module of a command is imported when that command is carried out.
 
-Its options are in a module of their own, which is light: help and wrong words come at once.
+Its options are in a module apart, which is light: help and wrong words come at once.
 
 Exit code 0: the job was done; 1: it was not; 2: wrong usage, or no command; 3: a run went on to its
 end, but every proposal fell back on another improver; 130: interrupted.
@@ -16,9 +16,8 @@ from importlib import import_module
 from typing import Any, cast
 
 from icpi_ros import __version__
-from icpi_ros.cli.commands import COMMANDS, Command, find, listed, load, overview, under
-from icpi_ros.cli.parser import Parser
-from icpi_ros.cli.plugins import add_plugin, load_plugins, split_plugins
+from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
+from icpi_ros.cli.parser import Parser, add_plugin, load_plugins, split_plugins
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.text import did_you_mean, printable
 
@@ -137,7 +136,7 @@ def whole_parser() -> Parser:
 def _with_arguments(parser: Parser, command: Command) -> Parser:
     """Return ``parser`` with the arguments of a command; only its options are imported here."""
     parser.description = command.summary
-    load(command.options).add_arguments(parser)
+    command.add_options(parser)
     takes_plugins = command.name != "stop"
     if takes_plugins:
         for each in (parser, *_verbs(parser)):

@@ -1,8 +1,12 @@
-"""Parser of the command line whose errors are one line and name what was probably meant."""
+"""Parser of the command line whose errors are one line and name what was probably meant.
+
+Every command takes the option ``--plugin``, before and after its name.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -46,3 +50,42 @@ class Parser(argparse.ArgumentParser):
                 f"invalid choice: {value!r} (choose from {', '.join(known)})"
                 f"{did_you_mean(str(value), known)}",
             )
+
+
+class _Splitter(argparse.ArgumentParser):
+    """Parser of one option among words that it does not know."""
+
+    error = Parser.error
+
+
+def add_plugin(parser: argparse.ArgumentParser) -> None:
+    """Add ``--plugin``."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="MODULE_OR_FILE",
+        help="load tasks, improvers and arms that it registers, see docs/own_task.md; may be "
+        "repeated, and stand after the command too; $ICPI_PLUGINS names more, with "
+        f"{os.pathsep!r} between",
+    )
+
+
+def split_plugins(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words of a command line without ``--plugin``, and what that names."""
+    parser = _Splitter(prog="icpi", add_help=False, allow_abbrev=False)
+    add_plugin(parser)
+    found, rest = parser.parse_known_args(argv)
+    return rest, found.plugin
+
+
+def load_plugins(given: Sequence[str]) -> None:
+    """Load the plug-ins of the environment, then the given ones.
+
+    Raises:
+        UsageError: see :func:`icpi_ros.core.plugins.load`.
+    """
+    from icpi_ros.core.plugins import load, load_all
+
+    load_all()
+    load(given)

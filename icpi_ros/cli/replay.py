@@ -8,9 +8,8 @@ from icpi_ros.cli.arguments import checked_output, model_options
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.evaluate.evaluation import evaluate
-from icpi_ros.evaluate.evaluation_json import as_json
-from icpi_ros.evaluate.instances import PAIRS
+from icpi_ros.evaluate.evaluation import as_json, evaluate
+from icpi_ros.evaluate.proposals import PAIRS
 from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.improvers import IMPROVERS, check_shared
 from icpi_ros.learn.building.workers import Workers

@@ -12,8 +12,7 @@ from icpi_ros.cli.report_outputs import Outputs, write_run
 from icpi_ros.core.errors import UsageError
 from icpi_ros.evaluate.recorded_runs import group, settled
 from icpi_ros.llm.client.budget import spent_on
-from icpi_ros.report.bag.run import as_record, as_trials
-from icpi_ros.report.bag.sections import bag_sections
+from icpi_ros.report.bag.sections import as_record, as_trials, bag_sections
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 from icpi_ros.cli.arguments import checked_picture, model_options, of_space
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput
-from icpi_ros.cli.options.run import TRIALS
+from icpi_ros.cli.options.use_it import TRIALS
 from icpi_ros.cli.resuming import (
     again,
     arm_of_run,

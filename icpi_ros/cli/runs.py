@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import did_you_mean, printable
 from icpi_ros.core.units import millimetres
-from icpi_ros.report.run.difference import cost_pairs, difference_text, differences
+from icpi_ros.report.run.text import cost_pairs, difference_text, differences
 from icpi_ros.runs.store.store import TrialStore, default_path
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from icpi_ros.cli.ros import need_ros
+from icpi_ros.cli.commands import need_ros
 from icpi_ros.ros.bringup.instance import domain_id
 
 if TYPE_CHECKING:

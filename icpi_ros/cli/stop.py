@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from icpi_ros.cli.ros import need_ros
+from icpi_ros.cli.commands import need_ros
 from icpi_ros.core.text import printable
 
 

@@ -1,6 +1,6 @@
 """Needs of the operating system: probes for them, and the apt packages that provide them.
 
-The one place for apt package names; used by :mod:`icpi_ros.cli.doctor_checks` and by
+The one place for apt package names; used by :mod:`icpi_ros.cli.doctor` and by
 ``tools/setup_env.py``, which runs before anything is installed: standard library only.
 """
 

@@ -8,9 +8,13 @@ from typing import Any
 
 from icpi_ros.core.errors import BudgetSpent, DatasetError, UsageError
 from icpi_ros.core.types import Array
-from icpi_ros.evaluate.instances import SolvedInstance, solved_instances
 from icpi_ros.evaluate.outcomes import OutcomeEstimate, OutcomeEstimator, RankedImprover, rank
-from icpi_ros.evaluate.proposals import OfflineProposal, RecordedRunProposer
+from icpi_ros.evaluate.proposals import (
+    OfflineProposal,
+    RecordedRunProposer,
+    SolvedInstance,
+    solved_instances,
+)
 from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.evaluate.reperception import PathDeviation, deviation_of, executed_of
 from icpi_ros.evaluate.request import EvaluationRequest

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from icpi_ros.evaluate.instances import PAIRS
+from icpi_ros.evaluate.proposals import PAIRS
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.perception.camera import Camera
@@ -29,7 +29,7 @@ class EvaluationRequest:
             the recording.
         options: of the improvers.
         pairs: random solved instances per run, besides one per trial, where improvers are
-            compared (at least two); see :mod:`icpi_ros.evaluate.instances`.
+            compared (at least two); see :mod:`icpi_ros.evaluate.proposals`.
         workers: who asks the improvers.
         arm: whose limits bound the proposals; None = that of the recording.
         mix: another arm than that of the recording, or examples of another, are meant.

@@ -10,8 +10,7 @@ import numpy as np
 from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
 from icpi_ros.robots.base import Arm, ArmLimits, Capsule, maps_of
-from icpi_ros.robots.chain import Chain
-from icpi_ros.robots.ik import IkSolver
+from icpi_ros.robots.kinematics import Chain, IkSolver
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import cv2
 import mujoco
 import numpy as np
 
-from icpi_ros.perception.calibration.board import Board
-from icpi_ros.perception.calibration.board_print import INCH, texture
+from icpi_ros.perception.calibration.board import INCH, Board, texture
 
 DPI = 127
 XML = """<mujoco>

@@ -5,8 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from icpi_ros.perception.calibration.board import dictionary
-from icpi_ros.perception.calibration.board_print import INCH, MARGIN, texture
+from icpi_ros.perception.calibration.board import INCH, MARGIN, dictionary, texture
 from icpi_ros.perception.camera import Camera, Intrinsics
 
 DPI = 254  # 10 px per mm

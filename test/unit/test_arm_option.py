@@ -5,7 +5,6 @@ import json
 import shlex
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -193,7 +192,7 @@ def test_the_graph_is_started_with_the_arm(command, file, store, monkeypatch):
     monkeypatch.setattr(bench_graph, "through_graph", stop)
     module = {"demo": demo, "bench graph": bench_graph}[command]
     parser = argparse.ArgumentParser()
-    import_module(commands.COMMANDS[command].options).add_arguments(parser)
+    commands.COMMANDS[command].add_options(parser)
     words = ["--arm", str(file)]
     words += ["--mix", "--store", str(store)] if command == "demo" else []
     with pytest.raises(IcpiError, match="far enough"):

@@ -468,7 +468,7 @@ def test_bags_that_rosbag2_compressed_are_read(tmp_path, storage, mode):
 
 
 def test_a_file_for_which_there_is_no_room_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("icpi_ros.bags.formats.compressed.KEEP_FREE", 2**62)
+    monkeypatch.setattr("icpi_ros.bags.formats.files.KEEP_FREE", 2**62)
     folder = write(tmp_path / "bag", small(), "sqlite3", CompressionMode.FILE)
     with pytest.raises(UsageError, match="no room in"):
         Bag(folder)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
-from icpi_ros.perception.calibration.board import Board, dictionary
-from icpi_ros.perception.calibration.board_print import (
+from icpi_ros.perception.calibration.board import (
     INCH,
     MARGIN,
     RULER,
+    Board,
+    dictionary,
     png,
     save_board,
     svg,

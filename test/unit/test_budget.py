@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from icpi_ros.core.errors import BudgetSpent, InvalidValue
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
-from icpi_ros.llm.client.exchange import CompletionMeter
-from icpi_ros.llm.client.openai_chat import OpenAIChat
+from icpi_ros.llm.client.openai_chat import CompletionMeter, OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
 from icpi_ros.llm.client.responses import Reply, Tokens
 from icpi_ros.llm.client.token_count import count_tokens
@@ -113,7 +112,7 @@ def test_estimates(reply, billed, expected):
 
 def test_time_is_counted_once(monkeypatch):
     clock = iter([10.0, 11.0, 11.5, 12.0, 12.0, 15.0])
-    monkeypatch.setattr("icpi_ros.llm.client.exchange.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("icpi_ros.llm.client.openai_chat.time.monotonic", lambda: next(clock))
     account = tab()
     account.begin()  # two calls that overlap
     account.begin()

@@ -10,8 +10,7 @@ import pytest
 from rendering import DPI, MARGIN, TRUTH, board_images, poses, render, rotation
 
 from icpi_ros.core.errors import CalibrationFailed
-from icpi_ros.perception.calibration.board import Board
-from icpi_ros.perception.calibration.board_print import INCH, texture
+from icpi_ros.perception.calibration.board import INCH, Board, texture
 from icpi_ros.perception.calibration.intrinsics import calibrate
 from icpi_ros.perception.calibration.views import ViewCollector, coverage, diverse, see
 from icpi_ros.perception.camera import Camera, Intrinsics

@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from icpi_ros.cli import doctor_checks as doctor
-from icpi_ros.cli.doctor_checks import Check
+from icpi_ros.cli import doctor
+from icpi_ros.cli.doctor import Check
 from icpi_ros.core import system_packages
 
 

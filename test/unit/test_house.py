@@ -14,7 +14,6 @@ RIDDLE = re.compile(r"(What|Whom|Whose|Who|Where|Which|How|Whether|When|Why)\b")
 MAX_LINES, MAX_FILES = 400, 14
 CROWDED = {
     "icpi_ros/cli": "one file per command",
-    "icpi_ros/cli/options": "one file per command",
 }
 """Rooms with more files, and why."""
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -7,7 +7,7 @@ import outsider
 import pytest
 
 from icpi_ros.cli.main import main
-from icpi_ros.cli.plugins import split_plugins
+from icpi_ros.cli.parser import split_plugins
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.core.registry import Registry

@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed
-from icpi_ros.llm.client import exchange, responses
+from icpi_ros.llm.client import openai_chat, responses
 from icpi_ros.llm.client.budget import Budget, Meter
 from icpi_ros.llm.client.formats import (
     FALLBACK_STATUS,
@@ -118,7 +118,7 @@ def test_one_call_per_sample_where_n_is_not_honoured(serve):
     assert not any("n" in b for b in server.bodies)
     assert completion.spent.calls == 8
     assert completion.spent.prompt_tokens == 8 * 300
-    assert server.busiest == exchange.MAX_CONCURRENT
+    assert server.busiest == openai_chat.MAX_CONCURRENT
     elapsed = time.monotonic() - start
     assert completion.spent.seconds <= elapsed, "overlapping calls must not be counted twice"
 
@@ -161,7 +161,7 @@ def test_samples_that_came_before_a_failure_are_kept(serve):
     completion = ask(client(server), samples=8)
     assert len(completion.texts) == 3
     assert any("HTTP 401" in line for line in completion.tries)
-    assert len(server.bodies) <= 3 + exchange.MAX_CONCURRENT
+    assert len(server.bodies) <= 3 + openai_chat.MAX_CONCURRENT
 
 
 @pytest.mark.slow
@@ -343,7 +343,7 @@ def test_experience_prefers_the_better_format():
 @given(st.integers(1, 60), st.integers(1, 60))
 @settings(deadline=None)
 def test_split(total, size):
-    parts = exchange._split(total, size)
+    parts = openai_chat._split(total, size)
     assert sum(parts) == total
     assert all(0 < part <= size for part in parts)
     assert len(parts) == -(-total // size)

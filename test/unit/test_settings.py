@@ -2,10 +2,10 @@
 
 import argparse
 import math
-from importlib import import_module
 
 import pytest
 
+from icpi_ros.cli import commands
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.perception.sources import MAX_WINDOW
@@ -26,7 +26,7 @@ NUMBERS = [s for s in SETTINGS if math.isfinite(s.lower) or math.isfinite(s.uppe
 def option(command, setting):
     """Return what takes the option of a command; None if it has none."""
     parser = argparse.ArgumentParser(exit_on_error=False)
-    import_module(f"icpi_ros.cli.options.{command}").add_arguments(parser)
+    commands.COMMANDS[command].add_options(parser)
     if setting.name not in {action.dest for action in parser._actions}:
         return None
     flag, words = setting.name.replace("_", "-"), ["bag"] if command == "replay" else []

@@ -7,7 +7,7 @@ import pytest
 
 from icpi_ros.cli.arguments import length, of_space, quantities
 from icpi_ros.cli.main import whole_parser
-from icpi_ros.cli.options.dataset import named_range
+from icpi_ros.cli.options.data import named_range
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.space import Parameter, ParameterSpace
 from icpi_ros.core.units import millimetres, parse_length

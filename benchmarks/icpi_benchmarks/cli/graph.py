@@ -12,7 +12,7 @@ import numpy as np
 from icpi_ros.cli import run as run_command
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import kept
-from icpi_ros.cli.options.run import add_arguments
+from icpi_ros.cli.options import use_it
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
@@ -36,7 +36,7 @@ def _measure(args: argparse.Namespace, factor: float, store: Path) -> dict[str, 
     words += ["--seed", str(args.seed), "--store", str(store), "--real-time-factor", str(factor)]
     words += ["--arm", args.arm] if args.arm else []
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    use_it.run(parser)
     full = parser.parse_args(words)
     plan = run_command.make_plan(full)
     run_id = through_graph(full, plan, lambda _: None)

@@ -19,8 +19,8 @@ from icpi_benchmarks.graph.soak import (
     still_running,
 )
 from icpi_ros.cli.arguments import arm_argument, chosen_arm
+from icpi_ros.cli.commands import need_ros
 from icpi_ros.cli.graph_run import reserved_domain
-from icpi_ros.cli.ros import need_ros
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.text import printable
 from icpi_ros.improvers import IMPROVERS

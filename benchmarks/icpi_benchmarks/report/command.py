@@ -12,7 +12,7 @@ from icpi_benchmarks.report.page import bench_page
 from icpi_benchmarks.report.text import task_table
 from icpi_benchmarks.results import arms_of, mixed_lines, read
 from icpi_benchmarks.statistics.summaries import summarise
-from icpi_ros.cli.report_many import MIXED
+from icpi_ros.cli.report import MIXED
 from icpi_ros.cli.report_outputs import refuse_pages, say_page
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable

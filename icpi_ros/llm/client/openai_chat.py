@@ -6,17 +6,35 @@ The ``openai`` package speaks the wire.  Its timeout is per read and its retries
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from collections.abc import Sequence
 
-from icpi_ros.core.errors import CompletionFailed, IcpiError, InvalidValue
-from icpi_ros.core.redact import watch
-from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.completer import Completion, CompletionRequest
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, InvalidValue
+from icpi_ros.core.redact import redact_texts, watch
+from icpi_ros.llm.client.budget import Meter, Spending
+from icpi_ros.llm.client.completer import Completion, CompletionRequest, Message
 from icpi_ros.llm.client.endpoint import Endpoint
-from icpi_ros.llm.client.exchange import CompletionMeter, Exchange
+from icpi_ros.llm.client.formats import FALLBACK_STATUS, FORMATS, TRANSIENT_STATUS, working_formats
 from icpi_ros.llm.client.profile import Profile
+from icpi_ros.llm.client.responses import (
+    Failure,
+    Reply,
+    Tokens,
+    Unreadable,
+    classify,
+    pause,
+    read_reply,
+)
+from icpi_ros.llm.client.token_count import count_tokens
 from icpi_ros.llm.client.wire import wire
+
+MAX_ATTEMPTS = 5
+"""Failures of a request, those that lead to a simpler format not counted."""
+MAX_CONCURRENT = 4
+"""Requests of one completion that are under way at the same time."""
+_MAX_ROUNDS = 3
 
 
 class OpenAIChat:
@@ -84,3 +102,239 @@ class OpenAIChat:
     async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
         meter = CompletionMeter(self.meter, self.profile)
         return await Exchange(self._endpoint, request, until, meter).run()
+
+
+class CompletionMeter:
+    """Meter of one completion: charges the run's meter call by call.
+
+    It is used in the wire's loop only, so nothing races.
+
+    Attributes:
+        spent: by this completion so far.
+    """
+
+    def __init__(self, meter: Meter, profile: Profile) -> None:
+        self.spent = Spending()
+        self._meter, self._profile = meter, profile
+        self._counted = time.monotonic()
+
+    def begin(self) -> None:
+        """Charge a call that is about to be made: those made meanwhile see it.
+
+        Raises:
+            BudgetSpent: it may not be made.
+        """
+        self._meter.require()
+        self._charge(Spending(calls=1))
+
+    def end(self, messages: Sequence[Message], reply: Reply | None, billed: bool) -> None:
+        """Charge what the call cost.
+
+        Args:
+            messages: the prompt.
+            reply: None = there is none.
+            billed: False if the server did not work on the request, as far as one can know.
+        """
+        if not billed:
+            self._charge(self._cost(Tokens(), estimated=False))
+        elif reply is None or reply.tokens is None:
+            self._charge(self._cost(self._guess(messages, reply), estimated=True))
+        else:
+            self._charge(self._cost(reply.tokens, estimated=False))
+
+    def close(self) -> None:
+        """Charge the time since the last call."""
+        self._charge(Spending())
+
+    def _guess(self, messages: Sequence[Message], reply: Reply | None) -> Tokens:
+        prompt = sum(count_tokens(message.get("content", "")) for message in messages)
+        return Tokens(prompt, sum(map(count_tokens, reply.texts)) if reply else 0)
+
+    def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
+        return Spending(
+            prompt_tokens=tokens.prompt,
+            completion_tokens=tokens.completion,
+            cached_tokens=tokens.cached,
+            estimated=int(estimated),
+            money=self._profile.money(tokens.prompt, tokens.completion, tokens.cached),
+        )
+
+    def _charge(self, cost: Spending) -> None:
+        """Charge a cost and the wall time since the last charge; calls overlap, time does not."""
+        now = time.monotonic()
+        cost = cost + Spending(seconds=now - self._counted)
+        self._counted = now
+        self.spent = self.spent + cost
+        self._meter.charge(cost)
+
+
+class Exchange:
+    """The requests of one completion; lives in the wire's loop."""
+
+    def __init__(
+        self, endpoint: Endpoint, request: CompletionRequest, until: float, meter: CompletionMeter
+    ) -> None:
+        """Remember what is asked; nothing is sent yet."""
+        self._endpoint, self._request, self._until, self._meter = endpoint, request, until, meter
+        self._allowed = until - time.monotonic()
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT)
+        self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
+        self._asked = self._choices = 0
+        self._model = endpoint.profile.model
+        self._format = FORMATS[-1]
+        self._tries: list[str] = []
+        self._stop: IcpiError | None = None
+
+    async def run(self) -> Completion | IcpiError:
+        """Return the completion or why there is none.
+
+        The error is returned, not raised: the frames of its traceback would hold the key.
+        """
+        try:
+            self._endpoint.check()
+            if self._request.samples < 1:
+                raise CompletionFailed("no sample was asked for: samples must be 1 or more")
+            if self._allowed <= 0.0:
+                raise CompletionFailed("the deadline is over: the model was not asked")
+            async with asyncio.timeout(self._until - time.monotonic()):
+                await self._gather()
+        except TimeoutError:
+            self._stop = CompletionFailed(self._too_late())
+        except CompletionFailed as exc:
+            self._stop = CompletionFailed(str(exc))
+        except Exception as exc:  # nothing of it but its type: it may hold the key
+            self._stop = CompletionFailed(f"the client failed with {type(exc).__name__}")
+        self._meter.close()
+        return self._result()
+
+    def _too_late(self) -> str:
+        last = f" (last: {self._tries[-1]})" if self._tries else ""
+        return f"no answer from {self._endpoint.shown} within {self._allowed:.1f} s{last}"
+
+    def _result(self) -> Completion | IcpiError:
+        texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
+        if not texts:
+            return self._stop or CompletionFailed(self._tries[-1])
+        end = [str(self._stop)] if self._stop and str(self._stop) not in self._tries else []
+        model, *clean = redact_texts([self._model, *texts])
+        return Completion(
+            texts=tuple(clean),
+            spent=self._meter.spent,
+            model=model,
+            format=self._format,
+            tries=tuple(self._tries + end),
+        )
+
+    async def _gather(self) -> None:
+        """Ask until all samples are there, some call has failed or nothing more comes."""
+        wanted = self._request.samples
+        per_call = wanted if self._endpoint.profile.samples else 1
+        # The first call alone finds the format; the others need not repeat its fallbacks.
+        first = wanted if len(self._formats()) == 1 else per_call
+        await self._round(_split(first, per_call))
+        if self._endpoint.profile.samples:  # ask again for as many as it gives
+            per_call = max(1, self._choices)
+        for _ in range(_MAX_ROUNDS):
+            before = self._choices
+            if self._stop or before >= wanted:
+                return
+            await self._round(_split(wanted - before, per_call))
+            if self._choices == before:
+                return
+
+    async def _round(self, sizes: list[int]) -> None:
+        """Make several calls, a few at a time, that ask for ``sizes`` choices."""
+        if len(sizes) == 1:  # a group takes longer than the rest of our own work
+            self._asked += sizes[0]
+            return await self._call(sizes[0], self._asked - sizes[0])
+        async with asyncio.TaskGroup() as group:
+            for size in sizes:
+                group.create_task(self._call(size, self._asked))
+                self._asked += size
+        return None
+
+    async def _call(self, n: int, offset: int) -> None:
+        async with self._gate:
+            if self._stop is None:
+                try:
+                    await self._attempts(n, offset)
+                except BudgetSpent as exc:
+                    self._stop = BudgetSpent(str(exc))
+
+    async def _attempts(self, n: int, offset: int) -> None:
+        """Ask until there is a reply, and keep it, or no hope."""
+        formats, failed, tries, doubted = list(self._formats()), 0, 0, False
+        while True:
+            tries += 1
+            outcome = await self._ask(n, offset, formats[0])
+            if isinstance(outcome, Reply):
+                return self._keep(outcome, n, offset, formats[0])
+            if outcome.status in FALLBACK_STATUS and self._may_fall_back(formats):
+                self._tries.append(f"{formats[0]}: {outcome.line}")
+                doubted = outcome.status == TRANSIENT_STATUS and not doubted
+                if not doubted:
+                    formats.pop(0)
+                continue
+            failed += 1
+            self._tries.append(outcome.line)
+            if not await self._wait(outcome, failed, tries):
+                return None
+
+    def _formats(self) -> tuple[str, ...]:
+        profile = self._endpoint.profile
+        return working_formats().to_try(self._endpoint.shown, profile.model, profile.formats)
+
+    def _may_fall_back(self, formats: list[str]) -> bool:
+        """Return whether there is a simpler format and this one has not worked for another call."""
+        return len(formats) > 1 and self._formats() != (formats[0],)
+
+    async def _wait(self, failure: Failure, failed: int, tries: int) -> bool:
+        """Wait as long as a failure asks for; False = do not try again."""
+        if not failure.retry or failed >= MAX_ATTEMPTS:
+            suffix = f" ({tries} tries)" if tries > 1 else ""
+            self._stop = CompletionFailed(failure.line + suffix)
+            return False
+        # A kept connection that the server has closed meanwhile is no reason to wait.
+        broken = failure.status == 0 and failed == 1
+        seconds = 0.0 if broken else pause(failed - 1, failure.retry_after)
+        if time.monotonic() + seconds > self._until:
+            line = f"{failure.line}; a retry would miss the deadline of {self._allowed:.1f} s"
+            self._stop = CompletionFailed(line)
+            return False
+        await asyncio.sleep(seconds)
+        return True
+
+    async def _ask(self, n: int, offset: int, reply_format: str) -> Reply | Failure:
+        """Send one request and charge it, however it ends."""
+        endpoint, request = self._endpoint, self._request
+        self._meter.begin()
+        reply, billed = None, True
+        try:
+            reply = read_reply(
+                await endpoint.send(endpoint.fields(request, reply_format, n, offset))
+            )
+            return reply
+        except Unreadable as exc:
+            return Failure(f"{endpoint.shown} {exc}")
+        except Exception as exc:
+            profile = endpoint.profile
+            failure = classify(exc, endpoint.shown, profile.model, profile.key_variable)
+            billed = failure.lost
+            return failure
+        finally:
+            self._meter.end(request.messages, reply, billed)
+
+    def _keep(self, reply: Reply, n: int, offset: int, reply_format: str) -> None:
+        self._choices += min(reply.choices, n)
+        self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
+        if reply.texts:
+            self._texts[offset] = reply.texts[:n]
+            self._model, self._format = reply.model or self._model, reply_format
+            profile = self._endpoint.profile
+            working_formats().worked(self._endpoint.shown, profile.model, reply_format)
+
+
+def _split(total: int, size: int) -> list[int]:
+    """Return parts of at most ``size`` that add up to ``total``."""
+    whole, rest = divmod(total, size)
+    return [size] * whole + ([rest] if rest else [])

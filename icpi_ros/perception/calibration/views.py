@@ -1,14 +1,17 @@
-"""Views of a calibration board, and the choice of those that differ."""
+"""Views of a calibration board, the choice of those that differ, and their image files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.perception.calibration.board import Board, Gray
 
@@ -20,6 +23,9 @@ STILL_DISTANCE = 0.004
 """A board whose outline moves by less between two frames is held still [diagonals]."""
 GRID = 8, 6
 """Cells of the image, across and down, in which coverage is counted."""
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
+MAX_FILES = 2000
+"""Most files of one call."""
 
 
 @dataclass(frozen=True)
@@ -118,3 +124,40 @@ class ViewCollector:
             return False
         self.views.append(view)
         return True
+
+
+def image_paths(where: str) -> list[Path]:
+    """Return the images of a folder, of a pattern like ``views/*.png``, or one file, sorted.
+
+    Raises:
+        UsageError: there are none, or far too many.
+    """
+    folder = Path(where)
+    if folder.is_dir():
+        found = [path for path in folder.iterdir() if path.suffix.lower() in ENDINGS]
+    else:
+        found = [path for path in map(Path, glob.glob(where)) if path.is_file()]
+    if not found:
+        raise UsageError(
+            f"no images in {where!r}: name a folder with {', '.join(ENDINGS[:3])} files, or a "
+            "pattern in quotes such as 'views/*.png'"
+        )
+    if len(found) > MAX_FILES:
+        raise UsageError(f"{len(found)} images in {where!r}: at most {MAX_FILES}, choose some")
+    return sorted(found)
+
+
+def read_images(where: str) -> Iterator[tuple[str, Gray]]:
+    """Yield name and grey levels of each image of ``where``.
+
+    Raises:
+        UsageError: see :func:`image_paths`, or a file is not an image.
+    """
+    # Not turned by EXIF: all images must be as the sensor sees them.
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    for path in image_paths(where):
+        content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        image = cv2.imdecode(content, flags) if len(content) else None
+        if image is None:
+            raise UsageError(f"{path} is not an image, or damaged: remove it")
+        yield path.name, np.asarray(image, dtype=np.uint8)

@@ -14,7 +14,7 @@ from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun
 from icpi_ros.evaluate.evaluation import Evaluation
 from icpi_ros.evaluate.outcomes import LEVEL, MEASURED, OutcomeEstimate, RankedImprover
 from icpi_ros.report.bag.evaluation_text import counted, reproduced
-from icpi_ros.report.bag.run import as_trials
+from icpi_ros.report.bag.sections import as_trials
 from icpi_ros.report.page import (
     Cell,
     TableColumn,

@@ -1,9 +1,11 @@
-"""Sections of a page about a recorded run that one of a stored run does not have."""
+"""A recorded run in the form of a stored one, and the sections that only its page has."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ from markupsafe import Markup
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import INFO
 from icpi_ros.bags.trials import RecordedTrial
-from icpi_ros.core.types import SECOND
+from icpi_ros.core.types import SECOND, Trial
 from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.report.page import Cell, TableColumn, items, paragraph, table
 from icpi_ros.report.run.page import PageSection
+from icpi_ros.runs.store.records import RunConfig, RunRecord
 
 FOXGLOVE = "config/foxglove.json"
+_CALENDAR = 10**9
+"""Stamps below this many seconds are of a simulated clock."""
 
 
 def bag_sections(bag: Bag, run: RecordedRun, skipped: Iterable[str]) -> list[PageSection]:
@@ -101,3 +106,43 @@ def _bag(bag: Bag, skipped: list[str]) -> Markup:
         + lines
         + table(columns, rows, "topics of the bag")
     )
+
+
+def as_record(run: RecordedRun, bag: str) -> RunRecord:
+    """Return the known configuration of a run.
+
+    Args:
+        run: recorded.
+        bag: where it lies.
+    """
+    config = RunConfig(
+        task=run.task.name,
+        improver=run.improver or "unknown",
+        goal=tuple(run.goal.tolist()),
+        budget=len(run.trials),
+        seed=run.settings.seed,
+        max_step=run.settings.setup.max_step,
+    )
+    return RunRecord(run.run_id, _begun(run), config, "recorded", f"in bag {bag}")
+
+
+def as_trials(run: RecordedRun, stored: Sequence[Trial] = ()) -> list[Trial]:
+    """Return the trials; prompts and replies, which bags lack, come from ``stored`` ones."""
+    known = {trial.number: trial for trial in stored}
+    seen = [recorded.seen for recorded in run.trials]
+    return [_trial(trial, known.get(trial.number)) for trial in seen if trial is not None]
+
+
+def _trial(trial: Trial, stored: Trial | None) -> Trial:
+    if stored is None or not np.array_equal(stored.theta, trial.theta):
+        return trial
+    proposal = replace(trial.proposal, details=stored.proposal.details)
+    return replace(trial, proposal=proposal, seconds=stored.seconds, moving=stored.moving)
+
+
+def _begun(run: RecordedRun) -> str:
+    """Return when the first window opened, ISO 8601; "" = not known, or a simulated clock."""
+    starts = [trial.start for trial in run.trials if trial.start > _CALENDAR * SECOND]
+    if not starts:
+        return ""
+    return datetime.fromtimestamp(min(starts) / SECOND, UTC).isoformat(timespec="microseconds")

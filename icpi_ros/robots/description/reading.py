@@ -22,10 +22,10 @@ from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import parse_yaml, read_text
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import ArmLimits, Capsule
-from icpi_ros.robots.chain import Chain, axis_frame, dh_step, placed
 from icpi_ros.robots.described_arm import DescribedArm, Description, Servos
 from icpi_ros.robots.description import fields
 from icpi_ros.robots.description.fields import ARM_FILE, DescriptionBlock
+from icpi_ros.robots.kinematics import Chain, axis_frame, dh_step, placed
 
 if TYPE_CHECKING:
     from icpi_ros.robots.description.urdf import UrdfChain

@@ -16,7 +16,6 @@ from icpi_ros.core.errors import DescriptionError, Kind, Refusal
 from icpi_ros.core.files import HashedFile
 from icpi_ros.core.types import Array
 from icpi_ros.core.yaml_files import FileKind, read_text
-from icpi_ros.robots.chain import placed
 from icpi_ros.robots.description.fields import (
     ANGLE,
     DIRECTION,
@@ -24,6 +23,7 @@ from icpi_ros.robots.description.fields import (
     LENGTH,
     DescriptionBlock,
 )
+from icpi_ros.robots.kinematics import placed
 
 URDF_FILE = FileKind(DescriptionError, invalid="{path}: not valid XML")
 _TURNING = ("revolute", "continuous")

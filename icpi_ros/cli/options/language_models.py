@@ -1,4 +1,4 @@
-"""Options of `icpi prompt`."""
+"""Options of the commands about language models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from icpi_ros.cli.arguments import (
 from icpi_ros.cli.json_output import add_json
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def prompt(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi prompt` takes."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--task", help="task; its trials are simulated, later ones by ridge")
@@ -41,3 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "the messages")
     add_model(parser)
     add_store(parser)
+
+
+def serve(parser: argparse.ArgumentParser) -> None:
+    """Add the address."""
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=8377, help="0 = any free one (default: 8377)"
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="allow other addresses: there are no keys"
+    )
+    parser.add_argument("--log-level", choices=("debug", "info", "warn", "error"), default="warn")

@@ -1,0 +1,180 @@
+"""Options of `icpi bench` and its programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from icpi_benchmarks.contest.conditions import DRAWS, PRESETS
+from icpi_ros.cli.arguments import (
+    add_arm,
+    add_cassette,
+    add_mix,
+    add_workers,
+    length,
+    number,
+    whole,
+)
+from icpi_ros.cli.json_output import add_json
+
+FEWEST = 100
+"""Trials that are needed to see memory grow."""
+TASKS_SEEN = "slide,roll-gc"
+
+
+def main(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    presets = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
+    parser.add_argument(
+        "--preset", default="main", metavar="P", help=f"what to run (default main). {presets}"
+    )
+    parser.add_argument("--tasks", metavar="T,..", help="instead of the preset's")
+    add_arm(parser, "each task's own")
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="examples of one of the tasks instead of the shipped set; may be repeated",
+    )
+    add_mix(parser, "examples of another arm")
+    parser.add_argument(
+        "--improvers",
+        metavar="I,..",
+        help="instead of the preset's; with options NAME:KEY=VALUE, for example ridge:k=10",
+    )
+    parser.add_argument(
+        "--model",
+        help="model of the improvers llm..., an entry of models.yaml (default: ICPI_MODEL, else "
+        "icpi-in-context, which is `icpi serve`)",
+    )
+    add_cassette(parser)
+    parser.add_argument(
+        "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
+    )
+    parser.add_argument(
+        "--trials",
+        type=whole(1, 1000),
+        metavar="K",
+        help="per instance, the common first attempt included (preset: 6)",
+    )
+    parser.add_argument("--seed", type=whole(0, 2**63), default=0)
+    parser.add_argument(
+        "--draws",
+        choices=DRAWS,
+        help="hidden physics, goal and first attempt: test (default), shifted (physics outside "
+        "the data), or train (for tuning)",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=number(0.001, 86_400.0),
+        metavar="S",
+        help="of one proposal [s]; an improver that exceeds it has failed (default: 30, with "
+        "language models their deadline and 5 s)",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=length(1e-6, 100.0),
+        metavar="M",
+        default=0.005,
+        help="cost that counts as success [m], or 5mm (default 5mm)",
+    )
+    add_json(parser, "the results; with FILE resumable, without it nothing is kept; all of them")
+    add_workers(parser)
+
+
+def sim(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--tasks", metavar="T,..", help="default: all")
+    add_arm(parser, "each task's own")
+    parser.add_argument("--rollouts", type=whole(1, 1_000_000), default=512, metavar="N")
+    parser.add_argument("--threads", metavar="N,..", help="default: 1 and one per processor")
+    parser.add_argument("--repeats", type=whole(1, 100), default=3)
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    add_json(parser)
+
+
+def graph(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--task", default="slide", help="default: slide")
+    add_arm(parser)
+    parser.add_argument("--trials", type=whole(1, 1000), default=20, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument(
+        "--real-time-factor",
+        type=number(0.0, 100.0),
+        action="append",
+        metavar="F",
+        help="may be given more than once; default: 1 and 0 (as fast as possible)",
+    )
+    add_json(parser)
+
+
+def stop(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--trials", type=whole(1, 10_000), default=200, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument(
+        "--request",
+        choices=("both", "cancel", "service"),
+        default="both",
+        help="cancel the goal, call the service stop, or each for half of the trials",
+    )
+    parser.add_argument(
+        "--controller",
+        choices=("topic", "action"),
+        default="topic",
+        help="the way to the arm; action needs control_msgs, and its commands are not overheard",
+    )
+    add_arm(parser)
+    add_json(parser)
+
+
+def soak(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--task", default="slide", help="default: slide")
+    add_arm(parser)
+    add_mix(parser, "learn from a data set of another arm")
+    parser.add_argument("--trials", type=whole(FEWEST, 1000), default=300, metavar="N")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--improver", default="random", help="default: random")
+    add_json(parser)
+
+
+def pixels(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--tasks", metavar="T,..", default=TASKS_SEEN, help="default: %(default)s")
+    add_arm(parser, "each task's own")
+    add_mix(parser, "examples of another arm")
+    parser.add_argument(
+        "--cases", metavar="C,..", default="ideal,typical,occluded", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--trials", type=whole(0, 100_000), default=100, help="of accuracy, per task; 0 = none"
+    )
+    parser.add_argument(
+        "--instances", type=whole(0, 100_000), default=50, help="of cost, per task; 0 = none"
+    )
+    parser.add_argument("--seed", type=whole(0, 2**31), default=0)
+    parser.add_argument(
+        "--workers", type=whole(1, 256), help="processes; default: one per processor"
+    )
+    add_json(parser)
+
+
+def llm(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--tasks", metavar="T,..", help="default: all")
+    parser.add_argument("--proposals", type=whole(20, 900), default=300, metavar="N")
+    parser.add_argument("--history", action="store_true", help="show the run's own trials, too")
+    add_json(parser)
+
+
+def bag(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--source", choices=("tracked_pose", "camera"), default="tracked_pose")
+    parser.add_argument("--seconds", type=whole(10, 100_000), default=600, help="of a pose bag")
+    parser.add_argument("--gigabytes", type=number(0.01, 100.0), default=0.2, help="of images")
+    parser.add_argument("--folder", type=Path, help="where the bag is made; default: a temporary")
+    add_json(parser)

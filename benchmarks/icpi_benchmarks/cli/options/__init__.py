@@ -1,1 +1,0 @@
-"""Options of `icpi bench NAME`, one module each."""
