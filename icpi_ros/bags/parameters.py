@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import PARAMETERS
@@ -23,21 +25,21 @@ class RecordedSetup:
 
     Attributes:
         max_step: see :class:`icpi_ros.motion.step_limit.StepLimit`; 1 = not recorded, or no limit.
-        dataset: file of examples; "" = the shipped set, or not recorded.
+        dataset: file of examples; None = the shipped set, or not recorded.
         arm: name or description file of the arm whose limits bound the proposals; "" = the
             task's own; None = not recorded: nothing but the parameters' bounds did.
-        limits: file of tighter limits; "" = none.
-        options: of the improver, JSON; "" = none.  They are only named: a bag may be a
+        limits: file of tighter limits; None = none.
+        options: of the improver, JSON; None = none.  They are only named: a bag may be a
             stranger's, and an option can name the server that a key is sent to.
         backend: what executed the trials.
         mix: examples of another arm were meant.
     """
 
     max_step: float = 1.0
-    dataset: str = ""
+    dataset: str | None = None
     arm: str | None = None
-    limits: str = ""
-    options: str = ""
+    limits: str | None = None
+    options: str | None = None
     backend: Backend = Backend.UNKNOWN
     mix: bool = False
 
@@ -47,6 +49,11 @@ class RecordedSetup:
         The hash of the arm is not recorded: a file may have been changed since.
         """
         return Execution(self.backend, _arm_name(self.arm, task))
+
+
+def _text(values: Mapping[str, Any], name: str) -> str | None:
+    """Return a recorded text; None where it is empty (ROS knows no null) or missing."""
+    return str(values.get(name, "")) or None
 
 
 def _backend(recorded: object) -> Backend:
@@ -76,10 +83,10 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                 arm = values.get("arm")
                 found = RecordedSetup(
                     step if 0.0 < step <= 1.0 else 1.0,
-                    str(values.get("dataset", "")),
+                    _text(values, "dataset"),
                     None if arm is None else str(arm),
-                    str(values.get("limits", "")),
-                    str(values.get("options", "")),
+                    _text(values, "limits"),
+                    _text(values, "options"),
                     _backend(values.get("backend")),
                     values.get("mix") is True,
                 )

@@ -182,11 +182,11 @@ class ImageBag:
 
     Attributes:
         path: folder of the bag, or its .mcap or .db3 file.
-        topic: of the images; empty = the only one there is.
+        topic: of the images; None = the only one there is.
     """
 
     path: Path
-    topic: str = ""
+    topic: str | None = None
 
     def frames(self) -> Iterator[tuple[int, Frame]]:
         """Yield stamp [ns] and image, in the order of recording.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import dropwhile
 from typing import Any
 
@@ -18,8 +19,18 @@ from icpi_ros.core.types import SECOND, Array, ObjectTrajectory, Outcome, Trial,
 
 MAX_OPEN_WINDOWS = 64
 """Largest number of windows that wait for their trial; an older one is handed on without."""
-CLOSED = 1
-WINDOW_STATES = {0: "open", CLOSED: "closed", 2: "aborted"}
+
+
+class WindowState(StrEnum):
+    """State of a trial window; an open one was never closed."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    ABORTED = "aborted"
+
+
+WINDOW_STATES = {0: WindowState.OPEN, 1: WindowState.CLOSED, 2: WindowState.ABORTED}
+"""By their number in a message."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class RecordedTrial:
         trial_id: of the window; "" = no window was recorded (the recorder joined late).
         task: name.
         start, stop: of the window [ns of ROS time]; 0 = not known.
-        state: of the window: ``closed``, ``aborted``, ``open`` (never closed) or "".
+        state: of the window; None = not known.
         path: what perception published for it; None = nothing.
         trial: what was executed and came of it; None = no trial was recorded for this window.
     """
@@ -64,7 +75,7 @@ class RecordedTrial:
     task: str
     start: int = 0
     stop: int = 0
-    state: str = ""
+    state: WindowState | None = None
     path: RecordedPath | None = None
     trial: Trial | None = None
 
@@ -182,7 +193,7 @@ class _Assembly:
     def _whole(self, received: Trial) -> bool:
         """Return whether a trial's last window has closed, and its path came if it was seen."""
         windows = self._windows(received)
-        if not windows or windows[-1].state == "open":
+        if not windows or windows[-1].state is WindowState.OPEN:
             return False
         if received.outcome is None or PATH not in self._bag.topics:
             return True
@@ -196,7 +207,7 @@ class _Assembly:
         state = WINDOW_STATES.get(int(msg.state))
         if state is None or (stop and stop < start):
             raise ValueError(f"window of trial {msg.trial_id!r}: state {msg.state}")
-        if known is not None and known.state == "open" and state != "open":
+        if known is not None and known.state is WindowState.OPEN is not state:
             self._open[msg.trial_id] = replace(known, start=start, stop=stop, state=state)
             return
         if known is not None and (known.start, known.stop, known.state) == (start, stop, state):

@@ -86,8 +86,8 @@ def _once(client: Any, args: argparse.Namespace) -> int:
     return 0
 
 
-def _not_meant(request: Any, args: argparse.Namespace) -> str:
-    """Return why a request is not what the decision of the command line is about; empty: it is."""
+def _not_meant(request: Any, args: argparse.Namespace) -> str | None:
+    """Return why a request is not what the command line decides about; None: it is."""
     from icpi_ros.ros.base.operator_port import is_change_refused  # needs ROS
 
     name = f"request {request.request_id}"
@@ -108,7 +108,7 @@ def _not_meant(request: Any, args: argparse.Namespace) -> str:
             f"{name} has the theta from before a change that was refused: to approve that one, "
             f"name it: --request {request.request_id}"
         )
-    return ""
+    return None
 
 
 def _converse(client: Any, args: argparse.Namespace) -> int:
@@ -177,8 +177,9 @@ def _rejection(word: str, allowed: str) -> Answer | None:
     return None
 
 
-def _decide(client: Any, request: Any, answer: Answer, by: str) -> str:
-    return str(client.decide(request, answer.kind, answer.theta, by, answer.comment))
+def _decide(client: Any, request: Any, answer: Answer, by: str) -> str | None:
+    found: str | None = client.decide(request, answer.kind, answer.theta, by, answer.comment)
+    return found
 
 
 def _did_not_count(verdict: Any) -> str:

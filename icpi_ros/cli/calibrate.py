@@ -10,7 +10,7 @@ from icpi_ros.cli.arguments import checked_output, checked_picture
 from icpi_ros.cli.calibrate_inputs import board_views, known_points
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
 from icpi_ros.core.errors import UsageError
-from icpi_ros.perception.calibration.board import Board, save_board
+from icpi_ros.perception.calibration.board import Board, BoardKind, save_board
 from icpi_ros.perception.calibration.camera_pose import locate
 from icpi_ros.perception.calibration.file import Calibration, CalibrationOrigin, load, save
 from icpi_ros.perception.calibration.intrinsics import calibrate
@@ -27,7 +27,9 @@ def _board(args: argparse.Namespace) -> Board:
     if not (across.isdecimal() and down.isdecimal()):
         raise UsageError(f"--squares {args.squares!r}: expected COLUMNSxROWS, for example 7x5")
     marker = args.square * 26 / 35 if args.marker_size is None else args.marker_size
-    return Board(args.board, int(across), int(down), args.square, marker, args.dictionary)
+    return Board(
+        BoardKind(args.board), int(across), int(down), args.square, marker, args.dictionary
+    )
 
 
 def _outputs(args: argparse.Namespace) -> None:

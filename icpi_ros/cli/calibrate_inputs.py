@@ -176,7 +176,7 @@ def board_views(args: argparse.Namespace, board: Board) -> Taken:
 
 
 def _from_bag(args: argparse.Namespace, board: Board) -> Taken:
-    bag, collector = ImageBag(args.bag, args.bag_topic), ViewCollector()
+    bag, collector = ImageBag(args.bag, args.bag_topic or None), ViewCollector()
     images, count, looked_at = dict[str, Gray](), bag.count(), 0
     hidden = not sys.stderr.isatty()
     for _, frame in tqdm(bag.frames(), total=count, unit="image", disable=hidden):
@@ -237,7 +237,7 @@ def live(topic: str, timeout: float) -> Iterator[Gray]:
 
 def bag_images(args: argparse.Namespace) -> list[Gray]:
     """Return as many images of a bag as the arguments ask for, evenly chosen."""
-    bag = ImageBag(args.bag, args.bag_topic)
+    bag = ImageBag(args.bag, args.bag_topic or None)
     every = max(1, bag.count() // args.views)
     frames = islice(bag.frames(), 0, every * args.views, every)
     return [frame.gray() for _, frame in frames]

@@ -56,7 +56,7 @@ def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], 
             on_run=lambda run_id, trial: plan.announce(run_id, trial if plan.resume else None),
             on_trial=show,
             on_question=lambda question: _say_who_waits(args.namespace, question),
-            alive=lambda: _death(graph),
+            death=lambda: _death(graph),
         )
         try:
             result = client.improve(_request(plan), calls)
@@ -152,8 +152,8 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     return BackgroundGraph("sim", texts, plan.store.parent / f"graph-{os.getpid()}.log")
 
 
-def _death(graph: BackgroundGraph | None) -> str:
-    """Return why a graph that was started here is dead; empty while it lives."""
+def _death(graph: BackgroundGraph | None) -> str | None:
+    """Return why a graph that was started here is dead; None while it lives."""
     if graph is None or graph.alive:
-        return ""
+        return None
     return f"{graph.reason()} (log: {graph.log})"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def run_debug(args: argparse.Namespace) -> int:
     """Track through the bag, write pictures, print how often the object was seen."""
     checked_folder("--out", args.out)
-    task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic)
+    task, bag = TASKS.get(args.task), ImageBag(args.bag, args.topic or None)
     source, count = _source(args.calibration, task, bag), bag.count()
     tracker = source.ready()
     args.out.mkdir(parents=True, exist_ok=True)

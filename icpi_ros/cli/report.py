@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if path.is_dir() or path.suffix in BAGS:
         from icpi_ros.cli.report_bag import report_bag  # readers of bags are half a second
 
-        report_bag(path, args.run_id, args.topics, args.store, asked)
+        report_bag(path, args.run_id or None, args.topics, args.store, asked)
         return 0
     if args.run_id or args.topics:
         _refuse_bag_options(path)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def report_bag(
-    path: Path, run_id: str, topics: Path | None, store: Path | None, asked: Outputs
+    path: Path, run_id: str | None, topics: Path | None, store: Path | None, asked: Outputs
 ) -> None:
     """Write what was asked for about one run of a bag; print its table if nothing was.
 
     Args:
         path: of the bag.
-        run_id: which run; "" = the only one.
+        run_id: which run; None = the only one.
         topics: mapping of topics; None = ours.
         store: where the run's prompts and replies are, if it is known there; None = the
             default store.
@@ -37,7 +37,7 @@ def report_bag(
     """
     refuse_inside(path, asked.files)
     bag = open_bag(path, topics)
-    grouped = group(read_trials(bag), run_id=run_id or None)
+    grouped = group(read_trials(bag), run_id=run_id)
     if len(grouped.runs) > 1:
         names = ", ".join(run.run_id for run in grouped.runs)
         raise UsageError(f"the bag has {len(grouped.runs)} runs: choose one with --run: {names}")

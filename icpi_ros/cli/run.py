@@ -57,7 +57,7 @@ ALL_FELL_BACK = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked request.  ``resume`` empty = a new run; paths None = not wanted.
+    """A checked request.  ``resume`` None = a new run; paths None = not wanted.
 
     ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
     a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
@@ -76,7 +76,7 @@ class Plan:
     dataset_path: Path | None
     options: dict[str, Any]
     store: Path
-    resume: str
+    resume: str | None
     json: JsonOutput | None
     picture: Path | None
     again: tuple[str, ...]
@@ -167,7 +167,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         dataset_path=args.dataset.absolute() if args.dataset else None,
         options=options,
         store=store,
-        resume=args.resume or "",
+        resume=args.resume,
         json=args.json,
         picture=picture,
         again=again(args, store, arm),

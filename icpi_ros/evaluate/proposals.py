@@ -221,4 +221,4 @@ def _reach(task: Task, setup: RecordedSetup) -> FeasibilityCheck:
         UsageError: its description or its limits are not here.
     """
     arm = find_arm(setup.arm or task.arm)
-    return feasibility_of(task, arm, gate_of(arm, setup.limits))
+    return feasibility_of(task, arm, gate_of(arm, setup.limits or ""))

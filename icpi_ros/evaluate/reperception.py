@@ -13,7 +13,7 @@ import numpy as np
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import has_source, require_source, stream_samples
-from icpi_ros.bags.trials import RecordedTrial
+from icpi_ros.bags.trials import RecordedTrial, WindowState
 from icpi_ros.core.errors import IcpiError, InvalidValue, ObservationMissing, UsageError
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.recorded_runs import RecordedRun
@@ -124,7 +124,7 @@ def perceive(
     Raises:
         UsageError: the bag lacks the source's topic, or the task has no camera target.
     """
-    closed = [trial for trial in trials if trial.state == "closed" and trial.trial_id]
+    closed = [trial for trial in trials if trial.state is WindowState.CLOSED and trial.trial_id]
     usable = []
     for trial in closed:
         if 0 < trial.stop - trial.start <= MAX_WINDOW * SECOND:

@@ -130,16 +130,16 @@ def require_answer(choice: ModelChoice, deadline: float) -> None:
         raise CompletionFailed(why)
 
 
-def _missing(endpoint: Endpoint) -> str:
+def _missing(endpoint: Endpoint) -> str | None:
     try:
         endpoint.check()
     except CompletionFailed as exc:  # not raised on: the frames of its traceback hold the key
         return str(exc)
-    return ""
+    return None
 
 
-def _no_answer(endpoint: Endpoint, limit: float) -> str:
-    """Return the reason why the endpoint cannot be asked; empty = it can."""
+def _no_answer(endpoint: Endpoint, limit: float) -> str | None:
+    """Return the reason why the endpoint cannot be asked; None = it can."""
     until = time.monotonic() + limit
     try:
         return wire().run(_refusal(endpoint, until), until)
@@ -147,14 +147,14 @@ def _no_answer(endpoint: Endpoint, limit: float) -> str:
         return f"no answer from {endpoint.shown} within {limit:g} s: is it running?"
 
 
-async def _refusal(endpoint: Endpoint, until: float) -> str:
+async def _refusal(endpoint: Endpoint, until: float) -> str | None:
     failure = None
     async with asyncio.timeout(until - time.monotonic()):
         for _ in range(TRIES):
             failure = await _failure(endpoint)
             if failure is None or failure.status:
                 break
-    return failure.line if failure is not None and _is_refusal(failure.status) else ""
+    return failure.line if failure is not None and _is_refusal(failure.status) else None
 
 
 async def _failure(endpoint: Endpoint) -> Failure | None:

@@ -138,13 +138,13 @@ def joined(parts: Iterable[Markup]) -> Markup:
     return Markup("").join(parts)
 
 
-def document(title: str, parts: Iterable[Markup], heading: str = "") -> str:
+def document(title: str, parts: Iterable[Markup], heading: str | None = None) -> str:
     """Return the whole page, without the keys of the environment.
 
     Args:
         title: of the window, a text.
         parts: made of what the other functions return.
-        heading: first line of the page; "" = the title.
+        heading: first line of the page; None = the title.
     """
     script = template_text("page.js")
     # The browser hashes all that is between the tags, the line end before the first line too.

@@ -1,11 +1,12 @@
 """Kinematics of serial arms: link frames, tool pose, Jacobian, and the inverse.
 
-The inverse is for any arm of six or more joints, by Newton's method.  The wanted pose is led from the tool's pose at ``home`` to the asked one; damped Newton steps
-follow it.  Each row of a batch is solved alone and always from ``home``, so an answer depends on
-its pose only, and neighbouring poses get neighbouring answers.  More than six joints: of all
-answers the one that costs least, where a joint costs its squared way from ``home``, and much more
-close to a limit; Newton's method gets the exact second derivatives, so that the answer is smooth
-in the pose (Lagrange conditions of the least cost; no other source).
+The inverse is for any arm of six or more joints, by Newton's method.  The wanted pose is led from
+the tool's pose at ``home`` to the asked one; damped Newton steps follow it.  Each row of a batch
+is solved alone and always from ``home``, so an answer depends on its pose only, and neighbouring
+poses get neighbouring answers.  More than six joints: of all answers the one that costs least,
+where a joint costs its squared way from ``home``, and much more close to a limit; Newton's method
+gets the exact second derivatives, so that the answer is smooth in the pose (Lagrange conditions of
+the least cost; no other source).
 """
 
 from __future__ import annotations

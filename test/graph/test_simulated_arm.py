@@ -12,7 +12,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.stop import controlled_stop
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots import ARMS
-from icpi_ros.ros.sim.arm_faults import FaultPlan
+from icpi_ros.ros.sim.arm_faults import Fault, FaultPlan
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.sim.controller_orders import MotionTolerances, Order, Tolerance
 from icpi_ros.sim.world import World
@@ -150,7 +150,7 @@ def test_a_trajectory_that_ended_in_the_past_is_rejected(simulated):
 
 
 def test_a_left_path_aborts_and_holds():
-    simulated = arm(FaultPlan("drift", after=0.1))
+    simulated = arm(FaultPlan(Fault.DRIFT, after=0.1))
     simulated.start(
         move(simulated, 0.8, goal=True, tolerances=MotionTolerances(path=np.full(N, 0.05)))
     )
@@ -161,14 +161,14 @@ def test_a_left_path_aborts_and_holds():
 
 
 def test_an_erased_path_tolerance_watches_nothing():
-    simulated = arm(FaultPlan("drift", after=0.1))
+    simulated = arm(FaultPlan(Fault.DRIFT, after=0.1))
     simulated.start(move(simulated, 0.8, goal=True, tolerances=MotionTolerances(path=np.zeros(N))))
     (event,) = until_events(simulated, 1000)
     assert event.state == "done"
 
 
 def test_a_goal_that_is_not_reached_in_its_time_aborts():
-    simulated = arm(FaultPlan("drift", after=0.0))
+    simulated = arm(FaultPlan(Fault.DRIFT, after=0.0))
     tolerances = MotionTolerances(goal=np.full(N, 0.01), goal_time=0.2)
     simulated.start(move(simulated, 0.8, goal=True, tolerances=tolerances))
     (event,) = until_events(simulated, 1000)
@@ -177,7 +177,7 @@ def test_a_goal_that_is_not_reached_in_its_time_aborts():
 
 
 def test_a_protective_stop_refuses_motions_until_it_is_cleared():
-    simulated = arm(FaultPlan("protective_stop", after=0.2))
+    simulated = arm(FaultPlan(Fault.PROTECTIVE_STOP, after=0.2))
     simulated.start(move(simulated, 0.5))
     (event,) = until_events(simulated)
     assert (event.state, event.reason) == ("aborted", "protective stop")
@@ -190,7 +190,7 @@ def test_a_protective_stop_refuses_motions_until_it_is_cleared():
 
 
 def test_a_fault_meets_the_motion_it_is_meant_for():
-    simulated = arm(FaultPlan("reject", motion=2))
+    simulated = arm(FaultPlan(Fault.REJECT, motion=2))
     for refused in (False, True, False):
         if refused:
             with pytest.raises(MotionRefused, match="fault"):
@@ -202,14 +202,14 @@ def test_a_fault_meets_the_motion_it_is_meant_for():
 
 @pytest.mark.parametrize("rest", [0.4, 0.402, 0.404, 0.406, 0.408])
 def test_a_fault_does_not_begin_in_the_rest_before_a_motion(rest):
-    simulated = arm(FaultPlan("drift", motion=1, after=0.1))
+    simulated = arm(FaultPlan(Fault.DRIFT, motion=1, after=0.1))
     quick = move(simulated, 0.8, goal=True, tolerances=MotionTolerances(path=np.full(N, 0.05)))
     simulated.start(replace(quick, trajectory=rested(quick.trajectory, rest)))
     assert until_events(simulated)[0].state == "aborted"  # and not caught up while it rests
 
 
 def test_an_inactive_controller_rejects_until_it_is_active_again():
-    simulated = arm(FaultPlan("inactive"))
+    simulated = arm(FaultPlan(Fault.INACTIVE))
     for _ in range(2):
         with pytest.raises(MotionRefused, match="not active"):
             simulated.start(move(simulated, 0.05))
@@ -219,7 +219,7 @@ def test_an_inactive_controller_rejects_until_it_is_active_again():
 
 
 def test_tolerances_on_the_topic_are_those_of_the_last_goal():
-    simulated = arm(FaultPlan("drift", motion=2, after=0.1))
+    simulated = arm(FaultPlan(Fault.DRIFT, motion=2, after=0.1))
     simulated.start(
         move(simulated, 0.05, goal=True, tolerances=MotionTolerances(path=np.full(N, 0.05)))
     )

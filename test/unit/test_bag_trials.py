@@ -183,7 +183,7 @@ def test_a_resumed_trial_keeps_its_window(tmp_path):
     failed = trial(stamp, "run", 0, THETAS[0], status="failed")
     bag = Bag(write(tmp_path / "bag", [("/trials", "Trial", stamp, failed), *messages]))
     first, second = read_trials(bag)
-    assert (first.status, first.state) == (TrialStatus.FAILED, "")
+    assert (first.status, first.state) == (TrialStatus.FAILED, None)
     assert (second.status, second.state, second.path is None) == (TrialStatus.DONE, "closed", False)
     assert not any("no window" in line for line in bag.skipped)
 

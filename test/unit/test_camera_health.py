@@ -30,7 +30,7 @@ def test_good_images_are_no_trouble(clock):
     health = CameraHealth(print)
     images(health, clock)
     assert health.take() == (
-        "",
+        None,
         {"images per second": "60.0", "share seen": "1.00", "latency [s]": "-"},
     )
 
@@ -39,7 +39,7 @@ def test_an_object_that_is_hidden_now_and_then_is_no_trouble(clock):
     health = CameraHealth(print)
     images(health, clock, Rejection.NOTHING, 20, 0.0)
     images(health, clock, count=40)
-    assert health.take()[0] == ""
+    assert health.take()[0] is None
     images(health, clock, Rejection.DARK, 40, 0.0)
     images(health, clock, count=20)
     text, values = health.take()
@@ -54,7 +54,7 @@ def test_a_jump_of_the_clock_is_told_among_good_images_and_problems(clock):
     images(health, clock)
     assert health.take()[0] == "bad; clock jumped backwards: track dropped"
     images(health, clock)
-    assert health.take()[0] == ""
+    assert health.take()[0] is None
 
 
 def test_ten_times_the_rate_is_told(clock):

@@ -73,7 +73,7 @@ def _measure(args: argparse.Namespace, arm: Arm, folder: Path) -> Soak:
 
     with reserved_domain():
         with BackgroundGraph("sim", given, log) as graph, ImproveClient() as client:
-            client.connect(30.0, lambda: "" if graph.alive else graph.reason())
+            client.connect(30.0, lambda: None if graph.alive else graph.reason())
             pids = node_pids(log.read_text(encoding="utf-8"))
             begin = time.monotonic()
             request = ImproveRequest(args.task, args.improver, budget=args.trials, seed=args.seed)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from icpi_benchmarks.program import run_program
-from icpi_ros.bags.trials import RecordedPath, RecordedTrial
+from icpi_ros.bags.trials import RecordedPath, RecordedTrial, WindowState
 from icpi_ros.cli.arguments import whole
 from icpi_ros.core.types import Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.evaluated_runs import EvaluatedImprover, EvaluatedRun, evaluate_runs
@@ -116,7 +116,7 @@ def _recorded(trial: Trial) -> RecordedTrial:
         number=trial.number,
         trial_id=f"run/{trial.number}",
         task=trial.origin.task,
-        state="closed",
+        state=WindowState.CLOSED,
         path=RecordedPath(seen, seen.coverage, float("nan"), True, "", True),
         trial=trial,
     )

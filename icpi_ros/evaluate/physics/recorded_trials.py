@@ -46,13 +46,13 @@ class CalibrationTrials:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A trial, or a window without one; ``poor`` is why its path does not belong to its theta."""
+    """A trial, or a window without one; ``poor``: why its path does not belong to its theta."""
 
     name: str
     number: int
     task: str
     trial: Trial | None
-    poor: str = ""
+    poor: str | None = None
 
 
 def from_bag(
@@ -109,16 +109,16 @@ def from_store(
     return replace(_recording(found, task, numbers, f"run {run}{note}"), arms=arms)
 
 
-def _poor(trial: RecordedTrial) -> str:
+def _poor(trial: RecordedTrial) -> str | None:
     if trial.path is not None and not trial.path.good:
         return f"perception calls its path poor: {trial.path.reason or 'no reason given'}"
     return _unfinished(trial.status)
 
 
-def _unfinished(status: TrialStatus | None) -> str:
-    """Return the reason why theta was perhaps not executed to its end, "" if it was."""
+def _unfinished(status: TrialStatus | None) -> str | None:
+    """Return the reason why theta was perhaps not executed to its end, None if it was."""
     stopped = status in (TrialStatus.FAILED, TrialStatus.CANCELLED, TrialStatus.INTERRUPTED)
-    return f"its motion may have been stopped: it is {status}" if stopped else ""
+    return f"its motion may have been stopped: it is {status}" if stopped else None
 
 
 def _recording(
@@ -162,8 +162,8 @@ def _task_name(found: Sequence[_Candidate], asked: str | None, source: str) -> s
     return names[0]
 
 
-def _unusable(found: _Candidate, task: Task) -> str:
-    """Return the reason why a trial cannot be used, "" if it can."""
+def _unusable(found: _Candidate, task: Task) -> str | None:
+    """Return the reason why a trial cannot be used, None if it can."""
     trial = found.trial
     if found.task != task.name:
         return f"of task {found.task}"
@@ -180,4 +180,4 @@ def _unusable(found: _Candidate, task: Task) -> str:
     there = int(np.isfinite(trial.trajectory.positions).all(axis=1).sum())
     if there < MIN_SAMPLES:
         return f"{there} samples of its path are there, at least {MIN_SAMPLES} are needed"
-    return ""
+    return None

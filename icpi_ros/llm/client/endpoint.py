@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client.completer import CompletionRequest
-from icpi_ros.llm.client.formats import response_format
+from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.wire import wire
 
@@ -113,7 +113,7 @@ class Endpoint:
         return {"headers": {"Authorization": f"Bearer {self._key()}"}}
 
     def fields(
-        self, request: CompletionRequest, reply_format: str, n: int, offset: int
+        self, request: CompletionRequest, reply_format: ReplyFormat, n: int, offset: int
     ) -> dict[str, Any]:
         """Return the body of a request: only what the profile allows.
 

@@ -8,24 +8,38 @@ from __future__ import annotations
 
 import functools
 import threading
+from enum import StrEnum
 from typing import Any
 
-FORMATS = ("json_schema", "json_object+schema", "json_object", "text")
-"""Formats of a reply, best first; the second is how llama.cpp spells the first."""
+
+class ReplyFormat(StrEnum):
+    """Formats of a reply, best first; the second is how llama.cpp spells the first."""
+
+    JSON_SCHEMA = "json_schema"
+    JSON_OBJECT_SCHEMA = "json_object+schema"
+    JSON_OBJECT = "json_object"
+    TEXT = "text"
+
+
+FORMATS = tuple(ReplyFormat)
 FALLBACK_STATUS = frozenset({400, 415, 422, 500, 501})
 """HTTP statuses with which servers refuse a format that they do not know."""
 TRANSIENT_STATUS = 500
 """The one of them that can also pass: it must come twice."""
 
 
-def response_format(reply_format: str, numbers: int) -> dict[str, Any]:
+def response_format(reply_format: ReplyFormat, numbers: int) -> dict[str, Any]:
     """Return the fields of a request that ask for one format of the reply."""
-    if reply_format == "json_schema":
+    if reply_format == ReplyFormat.JSON_SCHEMA:
         schema = {"name": "output", "strict": True, "schema": reply_schema(numbers)}
         return {"response_format": {"type": reply_format, "json_schema": schema}}
-    if reply_format == "json_object+schema":
+    if reply_format == ReplyFormat.JSON_OBJECT_SCHEMA:
         return {"response_format": {"type": "json_object", "schema": reply_schema(numbers)}}
-    return {"response_format": {"type": reply_format}} if reply_format == "json_object" else {}
+    return (
+        {"response_format": {"type": reply_format}}
+        if reply_format == ReplyFormat.JSON_OBJECT
+        else {}
+    )
 
 
 def reply_schema(numbers: int) -> dict[str, Any]:
@@ -49,15 +63,17 @@ class WorkingFormats:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._worked: dict[tuple[str, str], str] = {}
+        self._worked: dict[tuple[str, str], ReplyFormat] = {}
 
-    def to_try(self, endpoint: str, model: str, formats: tuple[str, ...]) -> tuple[str, ...]:
+    def to_try(
+        self, endpoint: str, model: str, formats: tuple[ReplyFormat, ...]
+    ) -> tuple[ReplyFormat, ...]:
         """Return the formats to try, best first: one if it is known what works."""
         with self._lock:
             known = self._worked.get((endpoint, model))
         return (known,) if known in formats else formats
 
-    def worked(self, endpoint: str, model: str, reply_format: str) -> None:
+    def worked(self, endpoint: str, model: str, reply_format: ReplyFormat) -> None:
         """Remember a format that was answered; a better one is not given up for a worse."""
         with self._lock:
             known = self._worked.setdefault((endpoint, model), reply_format)

@@ -16,7 +16,12 @@ from icpi_ros.core.redact import redact_texts, watch
 from icpi_ros.llm.client.budget import Meter, Spending
 from icpi_ros.llm.client.completer import Completion, CompletionRequest, Message
 from icpi_ros.llm.client.endpoint import Endpoint
-from icpi_ros.llm.client.formats import FALLBACK_STATUS, FORMATS, TRANSIENT_STATUS, working_formats
+from icpi_ros.llm.client.formats import (
+    FALLBACK_STATUS,
+    TRANSIENT_STATUS,
+    ReplyFormat,
+    working_formats,
+)
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.responses import (
     Failure,
@@ -181,7 +186,7 @@ class Exchange:
         self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
         self._asked = self._choices = 0
         self._model = endpoint.profile.model
-        self._format = FORMATS[-1]
+        self._format = ReplyFormat.TEXT
         self._tries: list[str] = []
         self._stop: IcpiError | None = None
 
@@ -221,7 +226,7 @@ class Exchange:
             texts=tuple(clean),
             spent=self._meter.spent,
             model=model,
-            format=self._format,
+            format=str(self._format),
             tries=tuple(self._tries + end),
         )
 
@@ -280,11 +285,11 @@ class Exchange:
             if not await self._wait(outcome, failed, tries):
                 return None
 
-    def _formats(self) -> tuple[str, ...]:
+    def _formats(self) -> tuple[ReplyFormat, ...]:
         profile = self._endpoint.profile
         return working_formats().to_try(self._endpoint.shown, profile.model, profile.formats)
 
-    def _may_fall_back(self, formats: list[str]) -> bool:
+    def _may_fall_back(self, formats: list[ReplyFormat]) -> bool:
         """Return whether there is a simpler format and this one has not worked for another call."""
         return len(formats) > 1 and self._formats() != (formats[0],)
 
@@ -304,7 +309,7 @@ class Exchange:
         await asyncio.sleep(seconds)
         return True
 
-    async def _ask(self, n: int, offset: int, reply_format: str) -> Reply | Failure:
+    async def _ask(self, n: int, offset: int, reply_format: ReplyFormat) -> Reply | Failure:
         """Send one request and charge it, however it ends."""
         endpoint, request = self._endpoint, self._request
         self._meter.begin()
@@ -324,7 +329,7 @@ class Exchange:
         finally:
             self._meter.end(request.messages, reply, billed)
 
-    def _keep(self, reply: Reply, n: int, offset: int, reply_format: str) -> None:
+    def _keep(self, reply: Reply, n: int, offset: int, reply_format: ReplyFormat) -> None:
         self._choices += min(reply.choices, n)
         self._tries += [f"{self._endpoint.shown} {fault}" for fault in reply.faults]
         if reply.texts:

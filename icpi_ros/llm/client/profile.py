@@ -21,7 +21,7 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.yaml_files import FileKind, read_yaml, unknown_key
-from icpi_ros.llm.client.formats import FORMATS
+from icpi_ros.llm.client.formats import FORMATS, ReplyFormat
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 """Of an environment variable that holds a key; keys themselves mostly have small letters."""
@@ -80,7 +80,7 @@ class Profile:
     seed: bool = False
     samples: bool = False
     effort: str = ""
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[ReplyFormat, ...] = FORMATS
     price: Price = Price()
 
     @property
@@ -244,7 +244,7 @@ def _url(value: Any) -> str:
     return str(value).strip()
 
 
-def _formats(value: Any) -> tuple[str, ...]:
+def _formats(value: Any) -> tuple[ReplyFormat, ...]:
     chosen = tuple(one for one in FORMATS if isinstance(value, list) and one in value)
     if not chosen or list(chosen) != value:
         raise _Wrong(f"a list of one or more of {', '.join(FORMATS)}, in this order")

@@ -129,10 +129,10 @@ def _draws(guess: Guess, request: ChatRequest) -> Array:
     return np.asarray(guess.mean + request.temperature * guess.std * noise)
 
 
-def _written(outputs: Array, numbers: NumberFormat, key: str) -> str:
+def _written(outputs: Array, numbers: NumberFormat, key: str | None) -> str:
     largest = MAX_COUNT * numbers.quantum
     clamped = np.clip(outputs, -largest, largest)
-    if not key:
+    if key is None:
         return numbers.encode(clamped)
     return json.dumps({key: [round(float(v) * 10**numbers.digits) for v in clamped]})
 

@@ -40,12 +40,12 @@ class Form:
     """Notation of an answer.
 
     Attributes:
-        key: name of the list in a JSON object; "" = no JSON, numbers as in the prompt.
+        key: name of the list in a JSON object; None = no JSON, numbers as in the prompt.
         least: fewest numbers that a schema allows, 0 = no such limit.
         most: most numbers that a schema allows; None = no such limit.
     """
 
-    key: str = ANSWER
+    key: str | None = ANSWER
     least: int = 0
     most: int | None = None
 
@@ -171,7 +171,7 @@ def _shown(value: Any) -> str:
 
 def _form(wanted: Any, json_asked: bool) -> Form:
     forms: dict[Any, Callable[[], Form]] = {
-        "text": lambda: Form() if json_asked else Form(key=""),
+        "text": lambda: Form() if json_asked else Form(key=None),
         "json_object": Form,
         "json_schema": lambda: _schema_form(wanted.get("json_schema")),
     }

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,6 @@ from icpi_ros.core.types import Array, Indices
 Gray = NDArray[np.uint8]
 """``(height, width)`` image."""
 
-KINDS = ("charuco", "chessboard")
 DICTIONARIES = {
     name.removeprefix("DICT_").lower(): getattr(cv2.aruco, name)
     for name in dir(cv2.aruco)
@@ -65,12 +65,19 @@ def modules(family: cv2.aruco.Dictionary, number: int) -> NDArray[np.bool_]:
     return np.asarray(family.generateImageMarker(number, side)) < 128
 
 
+class BoardKind(StrEnum):
+    """Kinds of boards: a chessboard with markers in its white squares, and one without."""
+
+    CHARUCO = "charuco"
+    CHESSBOARD = "chessboard"
+
+
 @dataclass(frozen=True)
 class Board:
     """A chessboard, with or without markers in its white squares.
 
     Attributes:
-        kind: ``charuco`` or ``chessboard``.
+        kind: with or without markers.
         columns: squares in a row.
         rows: squares in a column.
         square: side of a square [m].
@@ -78,7 +85,7 @@ class Board:
         family: marker dictionary; only for ``charuco``.
     """
 
-    kind: str = "charuco"
+    kind: BoardKind = BoardKind.CHARUCO
     columns: int = 7
     rows: int = 5
     square: float = 0.035
@@ -92,15 +99,15 @@ class Board:
             InvalidValue: sizes that do not fit together; names them.
             UnknownName: no such kind or dictionary.
         """
-        if self.kind not in KINDS:
-            raise UnknownName("board kind", self.kind, KINDS)
+        if self.kind not in tuple(BoardKind):
+            raise UnknownName("board kind", self.kind, tuple(BoardKind))
         if not (4 <= self.columns <= 40 and 4 <= self.rows <= 40):
             raise InvalidValue(
                 f"board of {self.columns} x {self.rows} squares: allowed are 4 to 40 each"
             )
         if not 0.001 <= self.square <= 1.0:
             raise InvalidValue(f"squares of {1e3 * self.square:g} mm: allowed are 1 to 1000 mm")
-        if self.kind == "charuco":
+        if self.kind == BoardKind.CHARUCO:
             self._check_markers()
 
     def _check_markers(self) -> None:
@@ -126,7 +133,7 @@ class Board:
     def summary(self) -> str:
         """One line that describes this board to `icpi calibrate camera`."""
         text = f"{self.kind} {self.columns}x{self.rows}, squares {self.square * 1e3:g} mm"
-        if self.kind == "charuco":
+        if self.kind == BoardKind.CHARUCO:
             text += f", markers {self.marker * 1e3:g} mm, {self.family}"
         return text
 
@@ -150,7 +157,7 @@ class Board:
             for row in range(self.rows)
             for column in range(row % 2, self.columns, 2)
         ]
-        return squares + (self._marker_rectangles() if self.kind == "charuco" else [])
+        return squares + (self._marker_rectangles() if self.kind == BoardKind.CHARUCO else [])
 
     def _marker_rectangles(self) -> list[Rectangle]:
         family, found = dictionary(self.family), list[Rectangle]()
@@ -183,7 +190,7 @@ class Board:
 
         A chessboard is seen whole or not at all; a ChArUco board may be partly hidden.
         """
-        if self.kind == "charuco":
+        if self.kind == BoardKind.CHARUCO:
             # OpenCV's stubs do not know that there may be nothing.
             corners, ids = cast("tuple[Any, Any]", self._detector.detectBoard(image)[:2])
             if ids is None or corners is None:

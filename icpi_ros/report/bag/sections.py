@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.topics import INFO
-from icpi_ros.bags.trials import RecordedTrial
+from icpi_ros.bags.trials import RecordedTrial, WindowState
 from icpi_ros.core.types import SECOND, Trial
 from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.report.page import Cell, TableColumn, items, paragraph, table
@@ -54,7 +54,9 @@ def _window(trial: RecordedTrial) -> list[Cell]:
     first = [
         Cell(str(trial.number), trial.number),
         _number(length, 2),
-        Cell(trial.state or "not recorded", tone="" if trial.state == "closed" else "bad"),
+        Cell(
+            trial.state or "not recorded", tone="" if trial.state is WindowState.CLOSED else "bad"
+        ),
     ]
     if path is None:
         return [*first, Cell("-"), Cell("-"), Cell("-"), Cell("-"), Cell("no path", tone="bad")]

@@ -132,14 +132,14 @@ def tracking_lines(trials: Sequence[Trial]) -> list[str]:
     ]
 
 
-def fallback_line(improver: str, trials: Sequence[Trial]) -> str:
-    """Return the reason why every proposal of a run fell back; "" if not every one did.
+def fallback_line(improver: str, trials: Sequence[Trial]) -> str | None:
+    """Return the reason why every proposal of a run fell back; None if not every one did.
 
     The first attempt is not a proposal of an improver.
     """
     proposals = {trial.number: trial.proposal for trial in trials if trial.number > 0}
     if not proposals or not all(proposal.fallback_reason for proposal in proposals.values()):
-        return ""
+        return None
     who = " and ".join(dict.fromkeys(proposal.provenance for proposal in proposals.values()))
     number, first = next(iter(proposals.items()))
     return printable(

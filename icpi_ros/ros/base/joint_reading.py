@@ -47,7 +47,7 @@ class _Layout:
 
     order: tuple[int, ...] = ()
     prefix: str = ""
-    reason: str = ""
+    reason: str | None = None
     foreign: bool = False
 
 
@@ -70,7 +70,7 @@ def read_joints(
             a finite number; the message names it.
     """
     layout = _layout(tuple(names), tuple(joints))
-    if layout.reason:
+    if layout.reason is not None:
         raise UnusableState(layout.reason, layout.foreign)
     for what, values in (("positions", positions), ("velocities", velocities)):
         if len(values) != len(names) and (what == "positions" or len(values)):

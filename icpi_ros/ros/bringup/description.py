@@ -32,7 +32,7 @@ class NodeSpec:
         executable: name of the executable and of the node.
         namespace: absolute, "/" = the root.
         parameters: values by name.
-        params_file: YAML file whose values win over ``parameters``; empty = none.  :func:`graph`
+        params_file: YAML file whose values win over ``parameters``; None = none.  :func:`graph`
             has checked that it contradicts no argument.
         log_level: debug, info, warn, error or fatal.
         remappings: pairs of topic names.
@@ -41,7 +41,7 @@ class NodeSpec:
     executable: str
     namespace: str
     parameters: Mapping[str, Any]
-    params_file: str = ""
+    params_file: str | None = None
     log_level: str = "info"
     remappings: tuple[tuple[str, str], ...] = field(default=())
 
@@ -109,7 +109,7 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
     values = checked(GRAPHS[name], given)
     check_name(values["namespace"], "argument namespace =")
     specs = _specs(_parameters(name, values), values)
-    file = ParamsFile(values["params_file"])
+    file = ParamsFile(values["params_file"] or None)
     for spec in specs:
         file.check(spec.full_name, spec.parameters, given)
         _check_clock(spec, file)
@@ -231,7 +231,7 @@ def _require_approval(specs: Sequence[NodeSpec], file: ParamsFile) -> None:
 
 
 def _bag(values: Mapping[str, str]) -> str:
-    """Return the absolute path of the bag of a replay; empty = it is played otherwise."""
+    """Return the parameter for a replay's bag, its absolute path; "" = it is played otherwise."""
     if values["player"] == "true" and not values["bag"]:
         raise UsageError("which bag? give bag:=FOLDER, or player:=false for `ros2 bag play`")
     return str(Path(values["bag"]).expanduser().absolute()) if values["bag"] else ""
@@ -271,7 +271,7 @@ def _specs(parameters: Mapping[str, dict[str, Any]], values: Mapping[str, str]) 
             executable=name,
             namespace="/" + values["namespace"].strip("/"),
             parameters={**own, **(known if "plugins" in own else {}), **clocks[name]},
-            params_file=values["params_file"],
+            params_file=values["params_file"] or None,
             log_level=values["log_level"],
         )
         for name, own in parameters.items()

@@ -47,13 +47,13 @@ class ParamsFile:
     """Parameters in a YAML file, in every form that ROS takes.
 
     Args:
-        path: of the file; empty = no file, which sets nothing.
+        path: of the file; None = no file, which sets nothing.
 
     Raises:
         UsageError: it cannot be read, or is not a mapping of nodes to parameters.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | None) -> None:
         self.path = path
         content = read_yaml(Path(path), PARAMS_FILE) if path else {}
         if content is not None and not isinstance(content, dict):

@@ -26,15 +26,15 @@ CANCEL_LIMIT = 20.0
 
 @dataclass(frozen=True)
 class ImproveRequest:
-    """A goal of Improve; see its definition for units."""
+    """A goal of Improve; see its definition for units.  None: the graph's improver, a new run."""
 
     task: str
-    improver: str = ""
+    improver: str | None = None
     goal: list[float] = field(default_factory=list)
     budget: int = 8
     target_cost: float = 0.0
     seed: int = 0
-    resume_run_id: str = ""
+    resume_run_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Callbacks:
     on_run: Callable[[str, int], None] = lambda run_id, trial: None
     on_trial: Callable[[Trial], None] = lambda trial: None
     on_question: Callable[[str], None] = lambda question: None
-    alive: Callable[[], str] = lambda: ""
-    """Returns why the graph is dead, empty while it lives."""
+    death: Callable[[], str | None] = lambda: None
+    """Returns why the graph is dead, None while it lives."""
 
 
 class ImproveClient(ClientNode):
@@ -94,15 +94,15 @@ class ImproveClient(ClientNode):
         )
         self.spin()
 
-    def connect(self, limit: float, alive: Callable[[], str] = lambda: "") -> None:
+    def connect(self, limit: float, death: Callable[[], str | None] = lambda: None) -> None:
         """Wait until the graph serves Improve.
 
         Raises:
-            ExecutionFailed: it does not within ``limit`` [s], or ``alive`` returns why it is dead.
+            ExecutionFailed: it does not within ``limit`` [s], or ``death`` returns why it is dead.
         """
         deadline = time.monotonic() + limit
         while not self._client.ready():
-            if reason := alive():
+            if reason := death():
                 raise ExecutionFailed(f"the graph did not start: {reason}")
             if time.monotonic() > deadline:
                 raise ExecutionFailed(
@@ -174,7 +174,7 @@ class ImproveClient(ClientNode):
             self._show(shown)
             now = time.monotonic()
             seen = now if self._client.present else seen
-            reason = calls.alive()
+            reason = calls.death()
             if not reason and now - seen > GONE:
                 reason = "policy_improver left the ROS graph"
             if reason:
@@ -231,10 +231,10 @@ class _Shown:
 def _goal(request: ImproveRequest) -> Improve.Goal:
     return Improve.Goal(
         task=request.task,
-        improver=request.improver,
+        improver=request.improver or "",
         goal=[float(value) for value in request.goal],
         budget=request.budget,
         target_cost=float(request.target_cost),
         seed=request.seed,
-        resume_run_id=request.resume_run_id,
+        resume_run_id=request.resume_run_id or "",
     )

@@ -106,8 +106,8 @@ class OperatorClient(ClientNode):
         theta: Sequence[float] = (),
         by: str = "",
         comment: str = "",
-    ) -> str:
-        """Send a decision; return why it was not taken, empty if it was.
+    ) -> str | None:
+        """Send a decision; return why it was not taken, None if it was.
 
         Args:
             question: what was looked at.
@@ -129,7 +129,7 @@ class OperatorClient(ClientNode):
         self.connect()
         self._since.clear()
         reply = self._reply(lambda: self._decide.call_async(request), DECIDE, again=False)
-        return "" if reply.accepted else str(reply.message)
+        return None if reply.accepted else str(reply.message)
 
     def verdict(self, kind: str) -> DecisionOutcome:
         """Wait for the outcome of the decision of this ``kind`` that was taken last; return it.

@@ -237,7 +237,7 @@ class MujocoArm(IcpiNode):
             answer(str(exc))
         else:
             self._report(events)
-            answer("")
+            answer(None)
 
     def _publish(self) -> None:
         now = self._sim.snapshot

@@ -118,7 +118,7 @@ class Perception(IcpiNode):
         level, message = self._state(trouble)
         return diagnostics.Health(level, message, values, (self._sensor(trouble, values),))
 
-    def _state(self, trouble: str) -> tuple[bytes, str]:
+    def _state(self, trouble: str | None) -> tuple[bytes, str]:
         silent = time.monotonic() - self._arrival
         if silent > self._silent_after:
             since = f"for {silent:.1f} s" if np.isfinite(silent) else "since start"
@@ -128,13 +128,13 @@ class Perception(IcpiNode):
             return diagnostics.WARN, trouble
         return diagnostics.OK, "at rest" if self._at_rest else "moving"
 
-    def _sensor(self, trouble: str, values: Mapping[str, str]) -> Line:
+    def _sensor(self, trouble: str | None, values: Mapping[str, str]) -> Line:
         """Return what arrives from the sensor, as a line of the checklist."""
         rates = {k.removesuffix(PER_SECOND): v for k, v in values.items() if k.endswith(PER_SECOND)}
         text = ", ".join(f"{name} at {rate} Hz" for name, rate in rates.items())
         if all(float(rate) > 0.0 for rate in rates.values()):
             self._sensed = True
-            return Line("sensor", State.WARN if trouble else State.OK, text, trouble)
+            return Line("sensor", State.WARN if trouble else State.OK, text, trouble or "")
         state = State.FAILED if self._sensed else State.WAITING
         return Line("sensor", state, f"{text}: {trouble}" if trouble else text, SENSOR_REMEDY)
 

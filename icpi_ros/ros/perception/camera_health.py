@@ -64,8 +64,8 @@ class CameraHealth:
         """True if no image arrived since the last report."""
         return not (self._images or self._problems)
 
-    def take(self) -> tuple[str, dict[str, str]]:
-        """Return what was wrong since the last call (empty = nothing), and values to show."""
+    def take(self) -> tuple[str | None, dict[str, str]]:
+        """Return what was wrong since the last call (None = nothing), and values to show."""
         end = time.monotonic()
         length, self._begin = max(end - self._begin, 1e-3), end
         rate, seen = self._images / length, self._rejected.pop(Rejection.NO, 0)
@@ -80,7 +80,7 @@ class CameraHealth:
         self._clear()
         return worst, values
 
-    def _worst(self, rate: float, seen: int) -> str:
+    def _worst(self, rate: float, seen: int) -> str | None:
         found = [why for why, _ in self._problems.most_common(1)]
         found += [why.value for why in _NOTABLE if self._rejected[why]]
         rejected = self._rejected.total()
@@ -88,4 +88,4 @@ class CameraHealth:
             found.append(f"not seen: {self._rejected.most_common(1)[0][0].value}")
         if not found and rate > MAX_RATE:
             found.append(f"{rate:.0f} images per second, at most {MAX_RATE:.0f} expected")
-        return "; ".join(found)
+        return "; ".join(found) or None

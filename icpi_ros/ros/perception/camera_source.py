@@ -60,7 +60,8 @@ class CameraFeed(Feed):
         self.source = cast(ImageSource, kind(task, values["history"], camera))
         self._infos, self._info_rate = 0, Rate()
         self._health = CameraHealth(node.get_logger().error)
-        self._counted, self._crowded = -COUNT_PERIOD, ""
+        self._counted = -COUNT_PERIOD
+        self._crowded: str | None = None
         self._debug = DebugImage(node)
         self._images = node.create_subscription(
             Image, self.source.topic, self._on_image, qos.IMAGE_EVERY
@@ -105,16 +106,19 @@ class CameraFeed(Feed):
             raise InvalidValue(crowded)
         return tracker
 
-    def _count(self) -> str:
-        """Return which topic has several publishers; empty = none."""
+    def _count(self) -> str | None:
+        """Return which topic has several publishers; None = none has."""
         now = time.monotonic()
         if now - self._counted >= COUNT_PERIOD:
             self._counted = now
             counts = {topic: self._node.count_publishers(topic) for topic in self._topics}
-            self._crowded = "; ".join(
-                f"{n} nodes publish {topic}: stop all but one"
-                for topic, n in counts.items()
-                if n > 1
+            self._crowded = (
+                "; ".join(
+                    f"{n} nodes publish {topic}: stop all but one"
+                    for topic, n in counts.items()
+                    if n > 1
+                )
+                or None
             )
         return self._crowded
 
@@ -129,7 +133,7 @@ class CameraFeed(Feed):
 
     # --- Feed -----------------------------------------------------------------------------
 
-    def trouble(self) -> tuple[str, dict[str, str]]:
+    def trouble(self) -> tuple[str | None, dict[str, str]]:
         """See :class:`Feed`."""
         silent = self._health.silent
         trouble, values = self._health.take()

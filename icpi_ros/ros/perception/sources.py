@@ -31,8 +31,8 @@ class Feed(ABC):
     source: Source
 
     @abstractmethod
-    def trouble(self) -> tuple[str, dict[str, str]]:
-        """Return what is wrong since the last call (empty = nothing), and values to show.
+    def trouble(self) -> tuple[str | None, dict[str, str]]:
+        """Return what is wrong since the last call (None = nothing), and values to show.
 
         Values whose names end with :data:`PER_SECOND` are rates of what the source needs.
         """
@@ -44,7 +44,7 @@ class TopicFeed(Feed):
     def __init__(self, node: Node, source: Source, on_measured: OnMeasured) -> None:
         self.source, self._on_measured = source, on_measured
         self._used, self._rate = 0, Rate()
-        self._trouble = ""
+        self._trouble: str | None = None
         kind = message_class(source.message_type)
         # Every sample counts: a path with holes is a worse observation.
         node.create_subscription(kind, source.topic, self._on_message, qos.SENSOR_EVERY)
@@ -59,9 +59,9 @@ class TopicFeed(Feed):
             self._used += 1
             self._on_measured(measured)
 
-    def trouble(self) -> tuple[str, dict[str, str]]:
+    def trouble(self) -> tuple[str | None, dict[str, str]]:
         """See :class:`Feed`."""
-        trouble, self._trouble = self._trouble, ""
+        trouble, self._trouble = self._trouble, None
         return trouble, {f"{self.source.topic}{PER_SECOND}": f"{self._rate.take(self._used):.1f}"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,6 @@ from rclpy.parameter import Parameter
 from icpi_ros.core.types import Array
 from icpi_ros.settings.table import find
 
-FAULTS = tuple(find("fault").choices)
-"""Kinds; each is described in docs/controller.md."""
 PARAMETERS = ("fault", "fault_motion", "fault_after")
 DRIFT_SPEED = 0.1
 """Joint speed of an arm that tracks badly [rad/s]."""
@@ -23,18 +22,35 @@ CAUGHT_UP = 1e-3
 """Distance at which it has caught up again [rad]."""
 
 
+class Fault(StrEnum):
+    """Faults; each is described in docs/controller.md."""
+
+    REJECT = "reject"
+    ABORT = "abort"
+    SILENT = "silent"
+    DRIFT = "drift"
+    LATE = "late"
+    PROTECTIVE_STOP = "protective_stop"
+    INACTIVE = "inactive"
+
+
+BEGUN_LATER = (Fault.ABORT, Fault.SILENT, Fault.DRIFT, Fault.PROTECTIVE_STOP)
+"""Faults that begin while the arm moves."""
+
+
 @dataclass(frozen=True)
 class FaultPlan:
-    """One fault: ``kind``, in which motion from rest (from 1), how long after its start [s]."""
+    """One fault (None = none), in which motion from rest (from 1), how long after its start [s]."""
 
-    kind: str = ""
+    kind: Fault | None = None
     motion: int = 1
     after: float = 0.0
 
 
 def plan_of(values: Mapping[str, Any]) -> FaultPlan:
     """Return the fault that the parameters ask for."""
-    return FaultPlan(values["fault"], values["fault_motion"], values["fault_after"])
+    kind = Fault(values["fault"]) if values["fault"] else None
+    return FaultPlan(kind, values["fault_motion"], values["fault_after"])
 
 
 def follow_parameters(node: Node, take: Callable[[FaultPlan], None]) -> None:
@@ -43,12 +59,12 @@ def follow_parameters(node: Node, take: Callable[[FaultPlan], None]) -> None:
     def check(changed: Sequence[Parameter]) -> SetParametersResult:
         values = {name: node.get_parameter(name).value for name in PARAMETERS}
         new = {item.name: item.value for item in changed if item.name in values}
-        plan = plan_of(values | new)
-        if plan.kind not in FAULTS:
-            reason = f"fault = {plan.kind!r} is not allowed: one of {', '.join(FAULTS)}"
+        name, allowed = (values | new)["fault"], find("fault").choices
+        if name not in allowed:
+            reason = f"fault = {name!r} is not allowed: one of {', '.join(allowed)}"
             return SetParametersResult(successful=False, reason=reason)
         if new:
-            take(plan)
+            take(plan_of(values | new))
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check)
@@ -72,23 +88,23 @@ class Faults:
         """Mend what stays broken: missing joint states and the protective stop."""
         self.silent = self.protected = False
 
-    def begins(self) -> str:
-        """Count a motion from rest; return the fault that it meets at once, empty = none."""
+    def begins(self) -> Fault | None:
+        """Count a motion from rest; return the fault that it meets at once, None = none."""
         self._count += 1
         hit = self._count == self._plan.motion
-        self._armed = hit and self._plan.kind in ("abort", "silent", "drift", "protective_stop")
-        return self._plan.kind if hit and not self._armed else ""
+        self._armed = hit and self._plan.kind in BEGUN_LATER
+        return self._plan.kind if hit and not self._armed else None
 
     @property
     def delay(self) -> float:
         """Delay with which the next motion from rest is taken [steady s]."""
         plan = self._plan
-        return plan.after if plan.kind == "late" and self._count + 1 == plan.motion else 0.0
+        return plan.after if plan.kind is Fault.LATE and self._count + 1 == plan.motion else 0.0
 
-    def due(self, elapsed: float) -> str:
+    def due(self, elapsed: float) -> Fault | None:
         """Return the fault that begins ``elapsed`` [s] after the motion's start, once."""
         if not self._armed or elapsed < self._plan.after:
-            return ""
+            return None
         self._armed = False
         return self._plan.kind
 

@@ -127,8 +127,8 @@ class CameraPort:
         self._end.set()
         self._thread.join(1.0)
 
-    def health(self) -> tuple[str, dict[str, str]]:
-        """Return what is wrong since the last call (empty = nothing), and values."""
+    def health(self) -> tuple[str | None, dict[str, str]]:
+        """Return what is wrong since the last call (None = nothing), and values."""
         sent, missed = self._sent, self._missed
         new_sent, new_missed = sent - self._reported[0], missed - self._reported[1]
         self._reported = (sent, missed)
@@ -138,7 +138,7 @@ class CameraPort:
             "images not rendered in time": str(missed),
         }
         if not new_missed:
-            return "", values
+            return None, values
         asked = new_missed + new_sent
         return f"{new_missed} of {asked} images were not rendered in time", values
 

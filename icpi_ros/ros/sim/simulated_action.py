@@ -40,7 +40,7 @@ class SimulatedAction:
         node: IcpiNode,
         name: str,
         joints: Sequence[str],
-        order: Callable[[Any, MotionTolerances | None, Callable[[str], None]], None],
+        order: Callable[[Any, MotionTolerances | None, Callable[[str | None], None]], None],
         hold: Callable[[str], None],
     ) -> None:
         from control_msgs.action import FollowJointTrajectory

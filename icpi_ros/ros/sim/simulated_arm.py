@@ -22,7 +22,7 @@ from icpi_ros.motion.carried_stop import carried_stop
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.base.convert import ns_from_seconds
-from icpi_ros.ros.sim.arm_faults import FaultPlan, Faults
+from icpi_ros.ros.sim.arm_faults import Fault, FaultPlan, Faults
 from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.trajectory_controller import (
     ControllerOptions,
@@ -106,9 +106,9 @@ class SimulatedArm:
         from_rest = not self._controller.moving and len(order.trajectory.times) > 1
         if from_rest:
             kind = self.faults.begins()
-            if kind == "reject":
+            if kind is Fault.REJECT:
                 raise MotionRefused(Refusal("fault: this motion is rejected", Kind.FAULT))
-            if kind == "inactive":
+            if kind is Fault.INACTIVE:
                 self._controller.active = False
         events = self._controller.take(order, now)
         seconds = order.trajectory.duration + self._task.max_duration
@@ -184,13 +184,13 @@ class SimulatedArm:
         if not controller.moving or not controller.command.qd.any():
             return ()
         kind = self.faults.due(controller.elapsed(ns))
-        if kind == "silent":
+        if kind is Fault.SILENT:
             self.faults.silent = True
-        elif kind == "drift":
+        elif kind is Fault.DRIFT:
             self.faults.drift(controller.command.q)
-        elif kind == "abort":
+        elif kind is Fault.ABORT:
             return controller.abort(ns, "fault: the controller gave up")
-        elif kind == "protective_stop":
+        elif kind is Fault.PROTECTIVE_STOP:
             self.faults.protected = True
             return controller.abort(ns, "protective stop")
         return ()

@@ -45,8 +45,8 @@ def options_of(values: dict[str, Any]) -> ControllerOptions:
     )
 
 
-Answer = Callable[[str], None]
-"""Called once with the reason why an order was rejected, empty if it was taken."""
+Answer = Callable[[str | None], None]
+"""Called once with the reason why an order was rejected, None if it was taken."""
 
 
 class SimulatedController:
@@ -98,8 +98,8 @@ class SimulatedController:
         """
         label = msg.header.frame_id
 
-        def answered(reason: str) -> None:
-            if reason:
+        def answered(reason: str | None) -> None:
+            if reason is not None:
                 self._node.get_logger().error(f"motion {label!r} rejected: {reason}")
                 self.report(Event(label, MotionState.REJECTED, 0, reason), 0.0)
             answer(reason)
