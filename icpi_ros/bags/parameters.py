@@ -24,7 +24,7 @@ class RecordedSetup:
     """Parameters of the node that proposed.
 
     Attributes:
-        max_step: see :class:`icpi_ros.motion.step_limit.StepLimit`; 1 = not recorded, or no limit.
+        max_step: largest step of theta, a share of its range; 1 = not recorded, or no limit.
         dataset: file of examples; None = the shipped set, or not recorded.
         arm: name or description file of the arm whose limits bound the proposals; "" = the
             task's own; None = not recorded: nothing but the parameters' bounds did.

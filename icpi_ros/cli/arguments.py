@@ -42,7 +42,7 @@ def whole(low: int, high: int) -> type[int]:
 
 
 def number(low: float, high: float = math.inf) -> type[float]:
-    """Return an argparse type: a finite number from ``low`` to ``high``."""
+    """Return an argparse type: a finite number from ``low`` to ``high`` [unit of the option]."""
 
     def parse(text: str) -> float:
         try:

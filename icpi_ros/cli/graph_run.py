@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
     from icpi_ros.core.types import Trial
 
-START_LIMIT = 30.0
-ATTACH_LIMIT = 5.0
+START_LIMIT, ATTACH_LIMIT = 30.0, 5.0
+"""Longest wait for a graph that was just started, and for one that is up [s]."""
 
 
 def through_graph(args: argparse.Namespace, plan: Plan, show: Callable[[Trial], None]) -> str:

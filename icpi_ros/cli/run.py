@@ -59,6 +59,7 @@ ALL_FELL_BACK = 3
 class Plan:
     """A checked request.  ``resume`` None = a new run; paths None = not wanted.
 
+    ``goal``: (g,) [units of the task's goal space].  ``target_cost`` [m]: ends the run at once.
     ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
     a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
     ``fallback``: value of the setting.  ``begun``: the id of the run, once it has one.

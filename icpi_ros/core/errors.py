@@ -76,7 +76,7 @@ class Refusal:
         quantity: name of the checked quantity: ``velocity``, ``tool z``, ``points``.
         joint: name of the joint.
         value: the refused value [unit].
-        limit: allowed range: lowest and highest value, infinite where open; or the names.
+        limit: allowed range [unit]: lowest and highest value, infinite where open; or the names.
         unit: of value and limit.
         field: name of the setting, key, column or point that holds the value.
     """

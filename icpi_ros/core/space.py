@@ -154,7 +154,7 @@ class ParameterSpace:
         return (values - self._centre) / self._half_range
 
     def denormalise(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Inverse of :meth:`normalise`."""
+        """Return ``(..., d)`` values of scaled ones, the inverse of :meth:`normalise`."""
         return scaled * self._half_range + self._centre
 
     def sample(self, rng: np.random.Generator, size: int | None = None) -> NDArray[np.float64]:

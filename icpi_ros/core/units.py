@@ -46,7 +46,7 @@ def parse_length(text: str, *, max_bare: float = MAX_BARE) -> float:
 
 
 def parse_quantity(text: str) -> float:
-    """Return a bare number as it is, or a :class:`Length` that has its unit behind it.
+    """Return a bare number as it is, or a :class:`Length` [m] that has its unit behind it.
 
     Raises:
         ValueError: neither.

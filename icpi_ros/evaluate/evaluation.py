@@ -62,7 +62,7 @@ class Evaluation:
 
     @property
     def factor(self) -> float:
-        """Speed of the evaluation in lengths of the recording; NaN = no window was recorded."""
+        """Recorded time over the time of the evaluation; NaN = no window was recorded."""
         total = self.seconds["total"]
         return self.recorded / total if self.recorded > 0.0 and total > 0.0 else float("nan")
 

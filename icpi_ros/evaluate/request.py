@@ -25,8 +25,7 @@ class EvaluationRequest:
         camera: calibrated; None = that of the task's scene with the bag's camera_info.
         dataset: examples; None = the shipped set of each task.
         seed: of the runs; None = the one that reproduces the first attempt, else 0.
-        max_step: of the runs, see :class:`icpi_ros.motion.step_limit.StepLimit`; None = as in
-            the recording.
+        max_step: of theta in the runs, a share of its range; None = as in the recording.
         options: of the improvers.
         pairs: random solved instances per run, besides one per trial, where improvers are
             compared (at least two); see :mod:`icpi_ros.evaluate.proposals`.

@@ -15,6 +15,7 @@ from icpi_ros.tasks.camera_target import Contrast, Target
 Weights = NDArray[np.float32]
 
 MAX_LEVEL = 255.0
+"""Largest grey level."""
 HUE_STEPS = 2.0
 """Degrees per step of OpenCV's 8-bit hue."""
 EMPTY_SHARE, FULL_SHARE = 0.05, 0.95
@@ -22,9 +23,9 @@ EMPTY_SHARE, FULL_SHARE = 0.05, 0.95
 SHADE_FACTOR = 2.5
 """A pixel whose chroma is more than one over this of the mean may be the object in the shade."""
 MIN_CONTRAST = 10.0
-"""Least contrast to the surroundings, of 255."""
+"""Least contrast to the surroundings [grey levels]."""
 DARK_LEVEL = 25.0
-"""Surroundings with less light besides the object's colour count as black, of 255."""
+"""Surroundings with less light besides the object's colour count as black [grey levels]."""
 _NEAR = np.ones((5, 5), np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 

@@ -30,8 +30,8 @@ class SmootherSettings:
 
     Attributes:
         quiet: power density of the acceleration while nothing strikes [m^2/s^3].
-        process_freedom: of the disturbance's Student-t; small = rare and violent strikes.
-        measurement_freedom: of the measurements' Student-t; small = outliers are common.
+        process_freedom: of the disturbance's Student-t; small number = rare, violent strikes.
+        measurement_freedom: of the measurements' Student-t; small number = outliers are common.
         passes: of filter, smoother and scales.
         start_speed: standard deviation of the first velocity [m/s].
     """

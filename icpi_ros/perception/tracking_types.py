@@ -18,9 +18,9 @@ class DetectorSettings:
 
     Attributes:
         min_area: seen area over expected area; less is hidden too far or another object.
-        max_area: more is another object, or one that touches it.
-        min_circularity: of the blob; a long one is another object or far too blurred.
-        min_score: overlap with the expected outline.
+        max_area: the same; more is another object, or one that touches it.
+        min_circularity: of the blob, 0 to 1; a long one is another object or far too blurred.
+        min_score: overlap with the expected outline, 0 to 1.
         std: of the centroid of a whole, sharp object [px].
         max_candidates: blobs that get a fine look, largest first.
     """
@@ -40,7 +40,7 @@ class Detection:
     Attributes:
         pixel: ``(2,)`` where the target's centre projects to (not the blob's centroid).
         area: seen [px].
-        circularity: 1 for a disc, less for long or hollow blobs.
+        circularity: 0 to 1 (a disc), less for long or hollow blobs.
         score: overlap of blob and expected outline, 0 to 1.
         std: standard deviation of each coordinate of ``pixel`` [px].
     """
@@ -74,7 +74,7 @@ class TrackerSettings:
 
     Attributes:
         power: power density of the acceleration [m^2/s^3]; covers a strike.
-        gate: largest Mahalanobis distance of a measurement.
+        gate: largest Mahalanobis distance of a measurement [standard deviations].
         max_speed: faster is a jump [m/s].
         lost_after: time without a measurement after which the track is dropped [s].
         doubt_after: time without a measurement after which a candidate must look as good as for

@@ -30,7 +30,7 @@ class Cell:
 
     Attributes:
         text: shown; escaped when it is written.
-        sort: what the column sorts by; NaN = by the text.
+        sort: what the column sorts by [unit of the column]; NaN = by the text.
         small: shown after it, smaller.
         tone: ``""``, ``"good"``, ``"bad"`` or ``"quiet"``.
     """

@@ -79,7 +79,7 @@ class Chain:
         """Return the geometric Jacobian ``(..., 6, n)`` of ``point`` ``(..., 3)`` [m].
 
         Args:
-            links: frames of :meth:`links`.
+            links: ``(..., n, 4, 4)`` frames of :meth:`links` [m].
             point: moves with the last of them.
         """
         axes, moves = self.columns(links, point)

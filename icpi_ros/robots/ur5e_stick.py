@@ -17,7 +17,10 @@ PEDESTAL_HEIGHT = 1.3
 
 
 class Ur5eStick(Ur5e):
-    """UR5e with the stick; the tool point is the stick's end, the tool's z axis lies along it."""
+    """UR5e with the stick; the tool point is the stick's end, the tool's z axis lies along it.
+
+    Attributes as :class:`Ur5e`: ``tool_length`` [m], ``home`` ``(6,)`` [rad].
+    """
 
     name: str = "ur5e_stick"
     tool_length: float = 0.4

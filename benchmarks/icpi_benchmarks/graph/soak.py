@@ -43,7 +43,7 @@ class Soak:
         growth: of every node's memory.
         processes: of the graph that still run after its end.
         shared: new files in shared memory that no process has open any more.
-        seconds: of the run.
+        seconds: wall time of the run [s].
     """
 
     trials: int

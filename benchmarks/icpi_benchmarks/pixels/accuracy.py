@@ -124,7 +124,7 @@ class Accuracy:
         unseen: trials without a last position.
         unmarked: trials with positions while the object was hidden.
         left_out: thetas whose object left the picture.
-        median, p95, worst: of the final position error of all trials that have one.
+        median, p95, worst: of the final position error [m] of all trials that have one.
         passed: within the limits, and at most ``MAX_UNSEEN`` of the trials are unseen.
     """
 

@@ -213,9 +213,9 @@ class Cost:
         task: name.
         instances: how many.
         blind: those in which the camera saw no trial well enough; in neither mean.
-        truth, pixels: mean true cost of the best-looking trial.
-        ratio: of the means.
-        limit: what ``pixels`` may be.
+        truth, pixels: mean true cost of the best-looking trial [m].
+        ratio: ``pixels`` / ``truth``.
+        limit: largest allowed ``pixels`` [m].
         repeated, skipped: trials, over all instances.
         passed: within the limit, and no instance is blind.
     """

@@ -59,13 +59,13 @@ class Recovery:
 
     Attributes:
         number: of the instance.
-        truth, estimate, deviation: of every hidden parameter, in its unit.
+        truth, estimate, deviation: of every hidden parameter [unit of the task].
         known: True if the calibration calls it known.
         covered: True if its interval holds the truth.
-        rollouts, seconds: that the calibration took.
+        rollouts, seconds: that the calibration took [s].
         first: cost [m] of the new first attempt.
         shipped: cost [m] after one adjustment with the shipped data set.
-        built: the same with the one built around the estimate.
+        built: cost [m] after one with the one built around the estimate.
     """
 
     number: int

@@ -63,7 +63,7 @@ class BagResult:
     estimates: int
 
     def correlation(self) -> tuple[float, float]:
-        """Return Kendall's tau-b and Spearman's rho."""
+        """Return Kendall's tau-b and Spearman's rho, -1 to 1."""
         from scipy.stats import kendalltau, spearmanr
 
         tau = kendalltau(self.offline, self.true).statistic

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FLOOR_MM = 1e-3
-"""Costs below this are drawn at it: a logarithmic axis has no zero."""
+"""Costs below this are drawn at it [mm]: a logarithmic axis has no zero."""
 MAX_DOTS = 300
 """Dots of one colour in one plot."""
 _GREY, _FAINT = "#555555", "#d7dade"

@@ -61,7 +61,7 @@ class BagFigures:
 
     @property
     def times_real(self) -> float:
-        """Recorded time per time of the whole evaluation, trials and samples."""
+        """Recorded time over the time of the whole evaluation, trials and samples."""
         return self.recorded / (self.trials_seconds + (self.seen_seconds or self.read_seconds))
 
 

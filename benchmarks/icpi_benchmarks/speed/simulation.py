@@ -40,7 +40,7 @@ class SpeedRow:
 
     @property
     def ratio(self) -> float:
-        """Ours over raw."""
+        """Time of ours over that of raw, a factor."""
         return self.ours_seconds / self.raw_seconds
 
 

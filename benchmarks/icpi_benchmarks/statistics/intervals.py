@@ -8,6 +8,7 @@ from icpi_ros.core.types import Array
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+"""Probability of an interval."""
 _CHUNK = 1_000
 _BOOTSTRAP_STREAM = 0x626F6F74
 """Keeps the resamples apart from all other draws of the same seed."""

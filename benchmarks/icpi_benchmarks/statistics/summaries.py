@@ -33,7 +33,7 @@ from icpi_ros.core.types import Array, Indices
 
 @dataclass(frozen=True)
 class IntervalEstimate:
-    """A number with its 95 % interval; all in the same unit."""
+    """A number with its 95 % interval, all in the unit of the number: [m], [s] or a share."""
 
     value: float
     low: float
@@ -45,7 +45,7 @@ class StepsToThreshold:
     """Number of adjustments until the best cost was at most the threshold.
 
     Attributes:
-        median: over instances, those that never got there counted as longer than all;
+        median: over instances [adjustments], those that never got there counted as longer than all;
             infinite = at least half never got there.
         reached: share of instances that got there, 0 to 1.
         limit: adjustments that were allowed.

@@ -93,7 +93,7 @@ def _add_build(make: argparse.ArgumentParser) -> None:
 
 
 def named_range(text: str) -> tuple[str, tuple[float, float]]:
-    """Parse ``friction=0.1:0.2``."""
+    """Parse ``friction=0.1:0.2`` [unit of the parameter]."""
     name, _, span = text.partition("=")
     try:
         low, high = map(parse_quantity, span.split(":"))

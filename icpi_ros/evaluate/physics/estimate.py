@@ -18,7 +18,7 @@ LEVEL = 0.9
 UNKNOWN_SHARE = 0.6
 """Standard deviation from which a parameter is not known, as a share of that of its range."""
 UNIFORM_SHARE = 0.95
-"""The same for a parameter of which nothing at all is known."""
+"""The same share for a parameter of which nothing at all is known."""
 TIED_CORRELATION = 0.9
 """Correlation from which two parameters are only known together."""
 BORDER_VALUE = 0.97
@@ -33,9 +33,9 @@ class ParameterEstimate:
 
     Attributes:
         name, unit: as in the task.
-        value: estimate.
-        deviation: standard deviation.
-        interval: that holds the true value with probability ``LEVEL``, inside the range.
+        value: estimate [unit].
+        deviation: standard deviation [unit].
+        interval: [unit] that holds the true value with probability ``LEVEL``, inside the range.
         known: False: the recordings hardly determine more than the task's range does.
         border: ``lower`` or ``upper`` if the estimate lies at that end of its range, else "".
     """

@@ -34,6 +34,7 @@ from icpi_ros.tasks.base import Task
 PRIOR = 3.0**-0.5
 """Standard deviation of a uniform distribution from -1 to 1."""
 FIRST_STEP = 0.1
+"""First step of finite differences, in scaled physics."""
 STEPS = (0.03, 0.5)
 """Smallest and largest step of finite differences, in scaled physics."""
 EFFECT_FACTOR = 20.0

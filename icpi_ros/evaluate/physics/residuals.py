@@ -154,7 +154,7 @@ class PathResiduals:
         return self.residuals(above, nuisances) - self.residuals(below, nuisances)
 
     def nuisance_slopes(self, paths: Paths, nuisances: Array) -> Array:
-        """Return the derivative of the residuals by the nuisances ``(n, 3, T (4 + d))``."""
+        """Return the slopes ``(n, 3, T (4 + d))`` of the residuals by ``(T, 4 + d)`` nuisances."""
         slopes = np.zeros((sum(self.lengths), 3, self.nuisances * len(self.trials)))
         begin = 0
         for i, length in enumerate(self.lengths):
@@ -197,7 +197,7 @@ class Noise:
 
     Attributes:
         deviation: standard deviation of a coordinate [m].
-        shared: how many neighbouring samples count as much as one.
+        shared: number of neighbouring samples that count as much as one.
         rough: ``(T,)`` how rough the simulation of each trial is [m].
         scale: ``(n,)`` factor that makes a sample's residual count as it should [1/m].
     """

@@ -16,7 +16,7 @@ class Spending:
     """Cost of calls of a model.
 
     Attributes:
-        calls: HTTP requests, retries included.
+        calls: number of HTTP requests, retries included.
         prompt_tokens: as the server reported; estimated where it did not.
         completion_tokens: the same.
         cached_tokens: part of ``prompt_tokens`` that the server had cached.
@@ -72,7 +72,7 @@ class Budget:
     """Limits on a run's spending on its model; infinity = no limit.
 
     Attributes:
-        calls: HTTP requests, retries included.
+        calls: number of HTTP requests, retries included.
         tokens: prompt and completion tokens.
         money: [currency of the price table].
         seconds: waiting for the model [s].

@@ -20,7 +20,7 @@ class CompletionRequest:
         numbers: integers that the reply should hold; servers that can are held to
             ``{"output": [integers]}`` of that length.
         samples: independent replies wanted, at least 1.
-        temperature: of sampling; None = the server's own default.
+        temperature: of sampling, a factor; None = the server's own default.
         seed: of sampling, for servers that take one; None = none is sent.
     """
 

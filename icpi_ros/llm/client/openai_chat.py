@@ -179,7 +179,7 @@ class Exchange:
     def __init__(
         self, endpoint: Endpoint, request: CompletionRequest, until: float, meter: CompletionMeter
     ) -> None:
-        """Remember what is asked; nothing is sent yet."""
+        """Remember what is asked, and ``until`` [s of monotonic time]; nothing is sent yet."""
         self._endpoint, self._request, self._until, self._meter = endpoint, request, until, meter
         self._allowed = until - time.monotonic()
         self._gate = asyncio.Semaphore(MAX_CONCURRENT)

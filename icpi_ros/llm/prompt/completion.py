@@ -30,7 +30,7 @@ DEVIATION, REACH = 0.5, 1.0
 NOISE, SHARE = 0.005, 0.1
 """Standard deviation of an output: constant part, and share of the output's length."""
 SHARED_NOISE = 0.05
-"""The same, constant part, added for lines of other systems."""
+"""Standard deviation added for lines of other systems, constant part."""
 POPULAR, SOFTENING, OWN_WEIGHT = 0.15, 0.01, 3.0
 """Copying: distance within which two places agree, softening of distances, weight of own lines."""
 TOLERANCE = 0.03

@@ -13,6 +13,7 @@ from icpi_ros.llm.prompt.tokens import ANSWER, excerpt
 MODEL = "icpi-in-context"
 MAX_CHOICES = 128
 MAX_TEMPERATURE = 2.0
+"""Largest factor on the standard deviation of draws."""
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 _SEED_RANGE = 2**63
 

@@ -44,6 +44,7 @@ FOOTER = 0.012
 RULER = 0.1
 """Length of the line that shows whether the printer kept the size [m]."""
 INCH = 0.0254
+"""Length of an inch [m]."""
 MAX_PIXELS = 200_000_000
 
 

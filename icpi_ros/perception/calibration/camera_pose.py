@@ -40,8 +40,8 @@ class CameraPoseResult:
         left_out_mm: ``(n,)`` the same for a pose made without the point [mm]; NaN if the others
             do not determine one.
         without_px: ``(n,)`` root mean square residual of the others in that pose [px].
-        rms_px: root mean square of ``residuals_px``.
-        rms_mm: root mean square of ``residuals_mm``.
+        rms_px: root mean square of ``residuals_px`` [px].
+        rms_mm: root mean square of ``residuals_mm`` [mm].
         spread_mm: standard deviation of the camera's position, norm over the axes [mm].
         spread_deg: standard deviation of its rotation, norm over the axes [deg].
     """

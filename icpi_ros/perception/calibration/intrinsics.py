@@ -23,6 +23,7 @@ MIN_TILT = 15.0
 MIN_COVERAGE = 0.35
 """Share of the image's cells that must hold a corner."""
 GOOD_COVERAGE = 0.7
+"""Share of cells from which on the coverage is called good."""
 MAX_FOCAL_STD = 0.01
 """Largest standard deviation of a focal length, as a share of it."""
 OUTLIER_FACTOR = 3.0

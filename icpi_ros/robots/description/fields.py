@@ -125,7 +125,7 @@ class DescriptionBlock:
         return DescriptionBlock.of(f"{self.where}: {key}", self.content[key], required, optional)
 
     def number(self, key: str, quantity: Quantity) -> float:
-        """Return one finite number.
+        """Return one finite number [unit of the quantity].
 
         Raises:
             DescriptionError: it is none, or not of that quantity.
@@ -133,7 +133,7 @@ class DescriptionBlock:
         return self._number(key, self.content[key], quantity)
 
     def numbers(self, key: str, count: int, quantity: Quantity) -> Array:
-        """Return ``(count,)`` finite numbers; read-only.
+        """Return ``(count,)`` finite numbers [unit of the quantity]; read-only.
 
         Raises:
             DescriptionError: another length, or one is not of that quantity.

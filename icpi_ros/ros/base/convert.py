@@ -230,7 +230,7 @@ def pose_msg(ns: int, position: Array, quaternion: Array) -> PoseStamped:
 
 
 def object_state_msg(ns: int, position: Array, at_rest: bool) -> ObjectState:
-    """Return the state of the tracked object."""
+    """Return the state of the tracked object at ``position`` ``(3,)`` [m]."""
     return ObjectState(header=header(ns), position=point(position), at_rest=at_rest)
 
 

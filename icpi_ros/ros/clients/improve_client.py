@@ -26,7 +26,10 @@ CANCEL_LIMIT = 20.0
 
 @dataclass(frozen=True)
 class ImproveRequest:
-    """A goal of Improve; see its definition for units.  None: the graph's improver, a new run."""
+    """A goal of Improve: ``goal`` (g,) [units of the task], ``target_cost`` [m].
+
+    None: the graph's improver, a new run.
+    """
 
     task: str
     improver: str | None = None
@@ -39,7 +42,10 @@ class ImproveRequest:
 
 @dataclass(frozen=True)
 class Result:
-    """End of a run: ``error_code`` 0 = its job is done."""
+    """End of a run: ``error_code`` 0 = its job is done.
+
+    ``best_theta``: (d,) [units of the task's parameters].  ``best_cost`` [m].
+    """
 
     run_id: str
     error_code: int

@@ -113,9 +113,10 @@ class Faults:
         self._lagging, self._behind = q, False
 
     def distort(self, q: Array, qd: Array, dt: float) -> tuple[Array, Array]:
-        """Return what the servos make of a command; it only changes while they track badly.
+        """Return what the servos make of a command in ``dt`` [s]: ``(n,)`` [rad] and [rad/s].
 
-        They do until they have caught up with a command that stands, once they were behind one.
+        It only changes while they track badly: until they have caught up with a command that
+        stands, once they were behind one.
         """
         if self._lagging is None:
             return q, qd

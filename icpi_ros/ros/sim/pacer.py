@@ -6,7 +6,7 @@ import threading
 import time
 
 IDLE = 0.25
-"""Speed of a free-running simulation in which nothing moves: each state costs every node."""
+"""Factor on real time while nothing moves in a free-running simulation; states cost every node."""
 MAX_LAG = 0.1
 """Real time that a slow machine may catch up [s]; what is beyond is given up."""
 

@@ -21,7 +21,7 @@ from icpi_ros.sim.controller_orders import Event, MotionState, MotionTolerances,
 SHOWN = 50_000_000
 """Time between feedback messages [ns of simulated time]: the controller's default, 20 Hz."""
 NO_TOLERANCE = -1.0
-"""Tolerance of a goal that means "none", whatever the default is."""
+"""Tolerance [unit of the joint] of a goal that means "none", whatever the default is."""
 
 
 class SimulatedAction:
