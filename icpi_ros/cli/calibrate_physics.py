@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icpi_ros.cli.arguments import (
-    arm_argument,
-    checked_output,
-    checked_picture,
-    same_arm,
-)
+from icpi_ros.cli.arguments import arm_argument, checked_output, checked_picture, same_arm
 from icpi_ros.cli.bags import refuse_inside
 from icpi_ros.cli.calibrate_report import now
 from icpi_ros.cli.dataset import build_shown

@@ -242,8 +242,4 @@ def environment() -> dict[str, str]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
-    return {
-        "python": platform.python_version(),
-        "platform": sysconfig.get_platform(),
-        **versions,
-    }
+    return {"python": platform.python_version(), "platform": sysconfig.get_platform(), **versions}

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_folder, checked_output
 from icpi_ros.cli.commands import load
-from icpi_ros.cli.report_outputs import (
-    Outputs,
-    refuse_pages,
-    write_rows,
-    write_stored_run,
-)
+from icpi_ros.cli.report_outputs import Outputs, refuse_pages, write_rows, write_stored_run
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.learn.dataset.mixing import refuse_ways, two_ways

@@ -86,10 +86,7 @@ EGL = SystemNeed(
     egl_loads,
 )
 NEEDS = (COMPILER, HEADERS, VENV, EGL)
-STOCK_PACKAGES = (
-    "python3-rosdep",
-    "python3-colcon-common-extensions",
-)
+STOCK_PACKAGES = ("python3-rosdep", "python3-colcon-common-extensions")
 """Tools that the route with stock ROS 2 needs besides ROS 2 itself."""
 
 

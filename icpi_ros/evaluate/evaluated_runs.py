@@ -68,9 +68,7 @@ class EvaluatedRun:
 
 
 def evaluate_runs(
-    runs: Sequence[RecordedRun],
-    seen: Mapping[str, SeenPath],
-    request: EvaluationRequest,
+    runs: Sequence[RecordedRun], seen: Mapping[str, SeenPath], request: EvaluationRequest
 ) -> list[EvaluatedRun]:
     """Evaluate runs whose trials were seen already; ``seen`` is by trial id."""
     prepared = [_Prepared.of(run, seen, request) for run in runs]

@@ -104,11 +104,7 @@ def choose_source(bag: Bag, trials: Sequence[RecordedTrial]) -> str | None:
 
 
 def perceive(
-    bag: Bag,
-    source: str,
-    task: Task,
-    trials: Sequence[RecordedTrial],
-    camera: Camera | None = None,
+    bag: Bag, source: str, task: Task, trials: Sequence[RecordedTrial], camera: Camera | None = None
 ) -> dict[str, SeenPath]:
     """Return the paths that perception sees now, by ``trial_id``.
 

@@ -44,11 +44,7 @@ class Detector:
     """
 
     def __init__(
-        self,
-        target: Target,
-        camera: Camera,
-        plane: Plane,
-        settings: DetectorSettings | None = None,
+        self, target: Target, camera: Camera, plane: Plane, settings: DetectorSettings | None = None
     ) -> None:
         """Prepare the colour test and the target's size by pixel."""
         self.target, self.camera, self.plane = target, camera, plane

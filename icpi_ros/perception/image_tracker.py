@@ -47,11 +47,7 @@ class ImageTracker:
     """
 
     def __init__(
-        self,
-        camera: Camera,
-        target: Target,
-        plane: Plane,
-        settings: TrackingSettings | None = None,
+        self, camera: Camera, target: Target, plane: Plane, settings: TrackingSettings | None = None
     ) -> None:
         self.settings = settings or TrackingSettings()
         self.plane = plane

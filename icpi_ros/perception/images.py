@@ -30,12 +30,7 @@ CHANNELS = {
 
 _RGGB, _BGGR = cv2.COLOR_BayerRGGB2RGB, cv2.COLOR_BayerBGGR2RGB
 _GBRG, _GRBG = cv2.COLOR_BayerGBRG2RGB, cv2.COLOR_BayerGRBG2RGB
-_DEMOSAIC = {
-    "bayer_rggb8": _RGGB,
-    "bayer_bggr8": _BGGR,
-    "bayer_gbrg8": _GBRG,
-    "bayer_grbg8": _GRBG,
-}
+_DEMOSAIC = {"bayer_rggb8": _RGGB, "bayer_bggr8": _BGGR, "bayer_gbrg8": _GBRG, "bayer_grbg8": _GRBG}
 _CELL = {
     "bayer_rggb8": ((0, 0), (0, 1), (1, 1)),
     "bayer_bggr8": ((1, 1), (0, 1), (0, 0)),

@@ -56,12 +56,7 @@ def _draw_panel(axes: Axes, task: Task, landscape: Landscape, draw: int) -> Quad
     levels = np.geomspace(low, high, _LEVELS)
     cost = np.clip(1e3 * landscape.cost[draw], low, high)
     shades = axes.contourf(
-        landscape.x,
-        landscape.y,
-        cost,
-        levels=levels,
-        norm=LogNorm(low, high),
-        cmap="viridis_r",
+        landscape.x, landscape.y, cost, levels=levels, norm=LogNorm(low, high), cmap="viridis_r"
     )
     axes.contour(
         landscape.x, landscape.y, cost, levels=levels[::2], colors="k", linewidths=0.4, alpha=0.5

@@ -78,8 +78,7 @@ class Ur5e(Arm):
             s5 = np.sin(q5)
             x, y = rotation[..., :, 0], rotation[..., :, 1]
             q6 = np.arctan2(
-                (-y[..., 0] * s1 + y[..., 1] * c1) / s5,
-                (x[..., 0] * s1 - x[..., 1] * c1) / s5,
+                (-y[..., 0] * s1 + y[..., 1] * c1) / s5, (x[..., 0] * s1 - x[..., 1] * c1) / s5
             )
             return self._upper_arm(q1, q5, q6, flange, rotation)
 

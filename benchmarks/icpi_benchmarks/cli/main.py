@@ -20,9 +20,7 @@ from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
 from icpi_benchmarks.contest.run import run as run_plan
 from icpi_benchmarks.report.text import bench_spending, bench_tables
 from icpi_benchmarks.results import Results, results_text
-from icpi_ros.cli.arguments import (
-    chosen_arm,
-)
+from icpi_ros.cli.arguments import chosen_arm
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DatasetError, UsageError

@@ -62,10 +62,7 @@ PARAMETERS = """\
   executor:
     ros__parameters: {{controller: {controller}}}
 """
-PHASES = {
-    "approach": ExecuteMotion.Feedback.APPROACHING,
-    "stroke": ExecuteMotion.Feedback.STROKING,
-}
+PHASES = {"approach": ExecuteMotion.Feedback.APPROACHING, "stroke": ExecuteMotion.Feedback.STROKING}
 
 
 @dataclass

@@ -25,7 +25,7 @@ _MAX_LABEL = 18
 
 @dataclass(frozen=True)
 class Style:
-    """Style of one improver; ``line`` and ``text`` are matplotlib's settings, ``band`` its opacity."""
+    """Style of one improver; ``line`` and ``text`` are matplotlib's, ``band`` is an opacity."""
 
     label: str
     colour: str

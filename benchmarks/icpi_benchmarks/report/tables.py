@@ -134,11 +134,7 @@ def _overview_row(one: TaskSummary, trial: int) -> list[Cell]:
 
 
 def _against(
-    one: TaskSummary,
-    line: ImproverSummary,
-    other: ImproverSummary | None,
-    trial: int,
-    judged: bool,
+    one: TaskSummary, line: ImproverSummary, other: ImproverSummary | None, trial: int, judged: bool
 ) -> Cell:
     if other is None:
         return Cell("-")

@@ -180,12 +180,7 @@ def _unused(condition: Mapping[str, Any], labels: Sequence[str]) -> dict[str, tu
 
 
 def ratio(
-    results: Results,
-    task: str,
-    numerator: str,
-    denominator: str,
-    trial: int,
-    condition: str = "",
+    results: Results, task: str, numerator: str, denominator: str, trial: int, condition: str = ""
 ) -> IntervalEstimate:
     """Return mean best cost of one improver over that of another on the same instances.
 

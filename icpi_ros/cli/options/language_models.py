@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from icpi_ros.cli.arguments import (
-    add_arm,
-    add_mix,
-    add_model,
-    add_store,
-    quantities,
-    whole,
-)
+from icpi_ros.cli.arguments import add_arm, add_mix, add_model, add_store, quantities, whole
 from icpi_ros.cli.json_output import add_json
 
 

@@ -167,8 +167,7 @@ def task(parser: argparse.ArgumentParser) -> None:
     add_json(listing, "the list")
     listing.set_defaults(run="lists:list_tasks")
     describe = verbs.add_parser(
-        "describe",
-        help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
+        "describe", help="parameters, goals, hidden physics, cost; measured: is it worth iterating"
     )
     describe.add_argument("name", help="task, see `icpi task list`")
     add_arm(describe)

@@ -102,8 +102,7 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
     )
     begun = f", begun {record.created[:19]} UTC" if record.created else ""
     return paragraph(
-        f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.",
-        "lead",
+        f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.", "lead"
     ) + joined(map(paragraph, [result, *mixed_lines(record)]))
 
 

@@ -24,11 +24,7 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.sim.arm_faults import Fault, FaultPlan, Faults
 from icpi_ros.sim.controller_orders import Event, Order
-from icpi_ros.sim.trajectory_controller import (
-    ControllerOptions,
-    JointCommand,
-    TrajectoryController,
-)
+from icpi_ros.sim.trajectory_controller import ControllerOptions, JointCommand, TrajectoryController
 from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 
