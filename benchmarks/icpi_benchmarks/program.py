@@ -18,12 +18,7 @@ from icpi_ros.core.text import printable
 
 
 def run_program(module: ModuleType, argv: Sequence[str] | None = None) -> int:
-    """Run a program with the words of the command line; return the exit code.
-
-    Args:
-        module: the program.
-        argv: its arguments; None = those of this process.
-    """
+    """Run a program with ``argv`` (None: of this process); return the exit code."""
     name = module.__spec__.name if module.__spec__ else module.__name__
     summary = (module.__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=summary)

@@ -165,11 +165,7 @@ def check_domain() -> Check:
 
 
 def check_store(path: Path | None = None) -> Check:
-    """The folder of the trial store can be written and has room.
-
-    Args:
-        path: the store file; None means the default one.
-    """
+    """Check that the folder of the trial store (None: default) can be written and has room."""
     if path is None:
         from icpi_ros.runs.store.store import default_path
 

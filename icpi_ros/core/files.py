@@ -119,11 +119,7 @@ class FileLock:
 
 
 def lock_until_closed(descriptor: int, shared: bool = False) -> None:
-    """Wait for the lock of an open file, which closing it gives back.
-
-    Args:
-        descriptor: of the file.
-        shared: with all others that ask for it shared.
+    """Wait for the lock of an open file, alone or ``shared``; closing the file gives it back.
 
     Raises:
         OSError: the file system has no locks.

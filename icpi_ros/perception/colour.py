@@ -31,11 +31,7 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 class Membership:
-    """The colour test of one target.
-
-    Args:
-        target: whose colours count.
-    """
+    """The colour test of one target."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -67,11 +63,7 @@ class Membership:
         return np.asarray(found, dtype=np.uint8)
 
     def weights(self, patch: Bytes, seed: NDArray[np.float64]) -> Weights | None:
-        """Return the share of each pixel that the blob at ``seed`` covers, ``(h, w)`` 0 to 1.
-
-        Args:
-            patch: around the blob, RGB or mono.
-            seed: ``(2,)`` pixel of the patch near the blob's middle.
+        """Return the share ``(h, w)`` of each pixel of a patch that the blob at ``(2,)`` covers.
 
         None if nothing there has the target's colour.
         """

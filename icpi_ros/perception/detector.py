@@ -34,14 +34,7 @@ SUBPIXEL = 4
 
 
 class Detector:
-    """Detector of one kind of target on one plane with one camera.
-
-    Args:
-        target: what to look for.
-        camera: that takes the images.
-        plane: that holds the target's centre.
-        settings: thresholds.
-    """
+    """Detector of one kind of target on one plane, which holds its centre, with one camera."""
 
     def __init__(
         self, target: Target, camera: Camera, plane: Plane, settings: DetectorSettings | None = None

@@ -37,14 +37,7 @@ GRID_TOLERANCE = 0.6
 
 
 class ImageTracker:
-    """Tracker of one object through a camera's images; not thread-safe.
-
-    Args:
-        camera: calibrated.
-        target: what to follow.
-        plane: that holds its centre.
-        settings: thresholds.
-    """
+    """Tracker of one object on a plane in a calibrated camera's images; not thread-safe."""
 
     def __init__(
         self, camera: Camera, target: Target, plane: Plane, settings: TrackingSettings | None = None

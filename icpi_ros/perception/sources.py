@@ -192,13 +192,9 @@ class PoseSource(Source):
 
 
 class ObjectHistory:
-    """Stamped positions of the last ``length`` seconds, cut to trial windows.
+    """Stamped positions of the last ``length`` [s], cut to trial windows.
 
     A sample that was never received stays missing: nothing is interpolated, nothing invented.
-
-    Args:
-        rule: sample period.
-        length: how much to keep [s].
     """
 
     def __init__(self, rule: RestRule, length: float) -> None:

@@ -65,13 +65,7 @@ def inverse(m: Array) -> Array:
 
 
 class Tracker:
-    """Tracker of one object; not thread-safe.
-
-    Args:
-        camera: that took the images.
-        plane: that holds the object's centre.
-        settings: thresholds.
-    """
+    """Tracker of one object, whose centre lies on a plane; not thread-safe."""
 
     def __init__(
         self, camera: Camera, plane: Plane, settings: TrackerSettings | None = None
@@ -106,12 +100,7 @@ class Tracker:
         return pixel, reach / track.metres_per_pixel
 
     def check(self, stamp_ns: int, now_ns: int | None = None) -> Rejection:
-        """Return the reason why a frame of ``stamp_ns`` [ns] cannot be used, before looking at it.
-
-        Args:
-            stamp_ns: of the image [ns].
-            now_ns: the same clock now [ns]; None = unknown, the future is not recognised.
-        """
+        """Return why a frame cannot be used; without ``now_ns`` [ns] none is from the future."""
         limits, newest = self.settings, self._newest
         if now_ns is not None and stamp_ns > now_ns + limits.ahead * SECOND:
             return Rejection.FUTURE

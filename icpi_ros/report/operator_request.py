@@ -12,12 +12,7 @@ from icpi_ros.core.units import millimetres
 
 
 def request_text(request: Any, units: Sequence[str]) -> str:
-    """Return an OperatorRequest as a few lines; texts of clients only with printable characters.
-
-    Args:
-        request: the message.
-        units: of the task's parameters, in the order of theta.
-    """
+    """Return an OperatorRequest as printable lines; ``units`` are those of theta."""
     lines = [f"trial {request.trial_id} of task {request.task}, request {request.request_id}"]
     if request.theta:
         lines += _motion_lines(request, units)

@@ -26,11 +26,6 @@ _RED = "tab:red"
 def save_landscape(path: str | Path, task: Task, landscape: Landscape) -> None:
     """Draw the cost under each physics draw side by side into a PNG, optima marked.
 
-    Args:
-        path: file to write.
-        task: whose landscape it is.
-        landscape: at least one draw.
-
     Raises:
         UsageError: the file cannot be written.
     """

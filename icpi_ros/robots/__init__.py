@@ -38,9 +38,6 @@ class ArmRegistry(Registry[Arm]):
 def find_arm(name_or_path: str) -> Arm:
     """Return a built-in arm by its name, or the arm that a YAML file describes.
 
-    Args:
-        name_or_path: a name of :data:`ARMS`, or the path of a file that ends with .yaml or .yml.
-
     Raises:
         UnknownName: neither; the message lists the names.
         InvalidValue: it is no text.

@@ -39,12 +39,7 @@ class ArmFinding:
 
 
 def check_arm(arm: Arm, seed: int = 0) -> list[ArmFinding]:
-    """Return the result of every check.
-
-    Args:
-        arm: to check.
-        seed: of the joint positions that are sampled.
-    """
+    """Return the result of every check; joint positions are sampled with the seed."""
     rng = np.random.default_rng(seed)
     drawn = rng.uniform(arm.limits.lower, arm.limits.upper, (SAMPLES, len(arm.joints)))
     near = np.clip(

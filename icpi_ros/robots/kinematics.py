@@ -76,12 +76,7 @@ class Chain:
         return self.jacobian_of(links, self.tool_frame(links)[..., :3, 3])
 
     def jacobian_of(self, links: Array, point: Array) -> Array:
-        """Return the geometric Jacobian ``(..., 6, n)`` of ``point`` ``(..., 3)`` [m].
-
-        Args:
-            links: ``(..., n, 4, 4)`` frames of :meth:`links` [m].
-            point: moves with the last of them.
-        """
+        """Return the Jacobian ``(..., 6, n)`` of ``point`` ``(..., 3)`` [m] of the last link."""
         axes, moves = self.columns(links, point)
         return np.swapaxes(np.concatenate([moves, axes], axis=-1), -1, -2)
 

@@ -42,11 +42,7 @@ MAX_DETAILED = 10
 
 
 def bench_page(results: Results, found: Sequence[TaskSummary] | None = None) -> str:
-    """Return the page.
-
-    Args:
-        results: of a benchmark.
-        found: their summary, if it is at hand.
+    """Return the page of a benchmark's results; ``found`` is their summary, if it is at hand.
 
     Raises:
         InvalidValue: rows are missing or there twice.

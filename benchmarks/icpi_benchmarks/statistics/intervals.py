@@ -37,16 +37,13 @@ def resampled_means(values: Array, seed: int) -> Array:
 
 
 def median_interval(values: Array) -> Array:
-    """Return the two ends ``(2, ...)`` of the bootstrap interval of the median over axis 0.
+    """Return the ends ``(2, ...)`` of the bootstrap interval of ``(N, ...)`` values' median.
 
     The bootstrap distribution of a (lower) median is known in closed form, so nothing is drawn:
     a resample of N has it at most at the k-th smallest value if at least half of its draws are
     among the k smallest, a binomial probability with p = k/N (Efron, *The Jackknife, the
     Bootstrap and Other Resampling Plans*, 1982, section 10.3).  The upper end is that of the
     upper median, the mirror image; for odd N both medians are the same.
-
-    Args:
-        values: ``(N, ...)``.
     """
     count = len(values)
     at_least_half = _binomial_tail(count, (count + 1) // 2)

@@ -280,12 +280,7 @@ def _improver_summary(
 
 
 def steps_to_threshold(best: Array, threshold: float) -> StepsToThreshold:
-    """Return the number of adjustments until the cost is at most ``threshold`` [m].
-
-    Args:
-        best: ``(N, T)`` best cost after 0 to T - 1 adjustments [m].
-        threshold: [m].
-    """
+    """Return how many adjustments ``best`` ``(N, T)`` [m] takes to get to ``threshold`` [m]."""
     there = best <= threshold
     steps = np.where(there.any(axis=1), there.argmax(axis=1), np.inf)
     with np.errstate(invalid="ignore"):  # the middle of two that never got there

@@ -74,12 +74,7 @@ class HeardStop:
 
 
 def dialects(heard: Sequence[HeardStop], limits: ArmLimits) -> list[dict[str, Any]]:
-    """Return one row per rate and setting: the worst of all stops, as sent and if joined.
-
-    Args:
-        heard: the stops of a run.
-        limits: of the arm.
-    """
+    """Return one row per rate and setting: the worst of all stops, as sent and if joined."""
     rows = []
     usable = [one for one in heard if one.arrival - LEAD_IN >= one.motion.times[0]]
     bare = [controlled_stop(one.motion, one.begin, limits) for one in usable]

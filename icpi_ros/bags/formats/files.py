@@ -36,12 +36,7 @@ KEEP_FREE = 2**29
 
 
 class CompressedMessages:
-    """A file whose messages are compressed one by one.
-
-    Args:
-        inside: the file.
-        notes: receive a line about what was skipped.
-    """
+    """A file whose messages are compressed one by one; ``notes`` has what was skipped."""
 
     def __init__(self, inside: McapFile | SqliteFile, notes: Notes) -> None:
         self.path, self._inside, self._notes = inside.path, inside, notes

@@ -46,12 +46,7 @@ class _Record(NamedTuple):
 
 
 class McapFile:
-    """Reader of one MCAP file.
-
-    Args:
-        path: the file.
-        notes: receive a line about what was skipped.
-    """
+    """Reader of one MCAP file; ``notes`` has what was skipped."""
 
     def __init__(self, path: Path, notes: Notes) -> None:
         """Look at the first bytes.

@@ -52,10 +52,7 @@ class _Open:
 
 
 class McapWriter:
-    """Writer of one MCAP file; used by one thread.
-
-    Args:
-        path: of the file, which must not exist.
+    """Writer of one new MCAP file; used by one thread.
 
     Raises:
         OSError: it cannot be made or written.

@@ -61,11 +61,7 @@ class Completer(Protocol):
     """
 
     def complete(self, request: CompletionRequest, until: float) -> Completion:
-        """Return the model's completion.
-
-        Args:
-            request: to be answered.
-            until: deadline, in ``time.monotonic()`` seconds; retries included.
+        """Return the model's completion until a deadline, ``until`` [s of monotonic time].
 
         Raises:
             CompletionFailed: no usable answer; the message is one line with the reason.  What it

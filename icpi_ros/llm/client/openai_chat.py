@@ -56,10 +56,6 @@ class OpenAIChat:
     def __init__(self, profile: Profile, meter: Meter) -> None:
         """Import the client and start its loop, so that no call pays for it.
 
-        Args:
-            profile: the model, and what may be sent to it.
-            meter: of the spending, with its budget.
-
         Raises:
             InvalidValue: a budget of money is set and the price is unknown.
         """

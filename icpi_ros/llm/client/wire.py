@@ -63,11 +63,7 @@ class Wire:
         return self._clients[base_url]
 
     def run(self, work: Coroutine[Any, Any, _Result], until: float) -> _Result:
-        """Return the result of ``work``, which is cancelled if it does not end in time.
-
-        Args:
-            work: to be run in the loop; should end by ``until`` of its own accord.
-            until: deadline, in ``time.monotonic()`` seconds.
+        """Return the result of ``work``, which is cancelled at ``until`` [s of monotonic time].
 
         Raises:
             TimeoutError: ``work`` has not ended by ``until`` plus a small grace.

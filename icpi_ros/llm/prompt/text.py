@@ -98,14 +98,7 @@ def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: boo
 
 
 def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -> str:
-    """Return the description of a pattern ``cost -> parameters``.
-
-    Args:
-        task: its name.
-        space: policy parameters.
-        unit: how 1 is written.
-        metres: cost of one unit [m].
-    """
+    """Return the text on a pattern ``cost -> parameters``; ``unit`` of cost is ``metres`` [m]."""
     parameters = ", ".join(
         f"{p.name} [{p.unit}] (-{unit[1:]} is {p.lower:.4g}, {unit} is {p.upper:.4g})"
         for p in space.parameters

@@ -111,12 +111,7 @@ def _bag(bag: Bag, skipped: list[str]) -> Markup:
 
 
 def as_record(run: RecordedRun, bag: str) -> RunRecord:
-    """Return the known configuration of a run.
-
-    Args:
-        run: recorded.
-        bag: where it lies.
-    """
+    """Return the known configuration of a run in the bag of that path."""
     config = RunConfig(
         task=run.task.name,
         improver=run.improver or "unknown",

@@ -241,12 +241,7 @@ def _repeat(record: RunRecord) -> Markup:
 
 
 def model_section(trials: Sequence[Trial], spent: Spending) -> Markup:
-    """Return the requests of a run to its model, as markup; one sentence if there are none.
-
-    Args:
-        trials: last attempt of each.
-        spent: by all attempts.
-    """
+    """Return the requests of a run's last attempts to its model; ``spent`` is that of all."""
     asked = [trial for trial in trials if trial.proposal.details.get("exchanges")]
     if not asked:
         return paragraph("The improver of this run asks no language model.", "note")

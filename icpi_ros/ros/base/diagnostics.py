@@ -81,12 +81,7 @@ class Diagnostics:
 
 
 def reported(msg: DiagnosticArray, node: str) -> tuple[list[Line], dict[str, str]]:
-    """Return the lines of the checklist that a message has of a node, and the node's values.
-
-    Args:
-        msg: from any node: what is not the node's is left out.
-        node: its absolute name.
-    """
+    """Return the lines of the checklist that a message has of a node, and the node's values."""
     own = (status for status in msg.status if status.name == node)
     values = {item.key: item.value for status in own for item in status.values}
     return list(_lines(msg, f"{node}{SEPARATOR}")), values

@@ -44,10 +44,7 @@ class ParamsSection:
 
 
 class ParamsFile:
-    """Parameters in a YAML file, in every form that ROS takes.
-
-    Args:
-        path: of the file; None = no file, which sets nothing.
+    """Parameters in a YAML file, in every form that ROS takes; None = no file, which sets nothing.
 
     Raises:
         UsageError: it cannot be read, or is not a mapping of nodes to parameters.

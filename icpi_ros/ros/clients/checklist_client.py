@@ -32,11 +32,7 @@ def reports_of(node: Node) -> Reports:
 
 
 class ChecklistClient(ClientNode):
-    """Client of `icpi status`; a context manager.
-
-    Args:
-        namespace: of the graph; empty = the root.
-    """
+    """Client of `icpi status` in a namespace; a context manager."""
 
     def __init__(self, namespace: str = "") -> None:
         super().__init__("icpi_status", namespace)

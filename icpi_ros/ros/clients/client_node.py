@@ -20,11 +20,7 @@ from icpi_ros.ros.bringup.processes import environment
 
 
 class ClientNode:
-    """A context manager around one node with a context of its own.
-
-    Args:
-        name: the node's; the process id is added.
-        namespace: of the graph; empty = the root.
+    """A context manager around one node with a context of its own; its name gets the process id.
 
     Attributes:
         node: for subscriptions and clients; make them before :meth:`spin` or in its callbacks.

@@ -83,11 +83,7 @@ class Callbacks:
 
 
 class ImproveClient(ClientNode):
-    """Client of one graph; a context manager.
-
-    Args:
-        namespace: of the graph; empty = the root.
-    """
+    """Client of the graph in a namespace; a context manager."""
 
     def __init__(self, namespace: str = "") -> None:
         """Open the client; nothing is waited for."""

@@ -58,11 +58,7 @@ class DecisionOutcome:
 
 
 class OperatorClient(ClientNode):
-    """Questions that wait for a decision, and the way to decide; a context manager.
-
-    Args:
-        namespace: of the graph; empty = the root.
-    """
+    """Questions that wait for a decision, and the way to decide; a context manager."""
 
     def __init__(self, namespace: str = "") -> None:
         """Open topic and services; nothing is waited for."""

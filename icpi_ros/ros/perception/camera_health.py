@@ -19,11 +19,7 @@ _NOTABLE = (Rejection.CLOCK, Rejection.FUTURE)
 
 
 class CameraHealth:
-    """Counts of images and their problems; single-threaded.
-
-    Args:
-        log: called with every kind of problem once.
-    """
+    """Counts of images and their problems, each kind of which is logged once; single-threaded."""
 
     def __init__(self, log: Callable[[str], object]) -> None:
         self._log = log
