@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from icpi_ros.bags.formats.definitions import Decode, decoder
 from icpi_ros.bags.formats.files import open_files
 from icpi_ros.bags.formats.raw import Channel, Notes, RawMessage, shown, why
-from icpi_ros.bags.formats.schema import Decode, decoder
 from icpi_ros.bags.topics import assign
 from icpi_ros.core.errors import UsageError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from icpi_ros.bags.formats.schema import own_types
+from icpi_ros.bags.formats.definitions import own_types
 
 STORE = own_types()
 SECOND = 10**9

@@ -15,9 +15,9 @@ from bag_data import KINDS, SECOND, START, STORE, THETAS, point, pose, run_messa
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import CompressionMode
 
+from icpi_ros.bags.formats.definitions import decoder
 from icpi_ros.bags.formats.mcap_file import MAGIC, MAX_CHUNK
 from icpi_ros.bags.formats.raw import Channel
-from icpi_ros.bags.formats.schema import decoder
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import poses_of, stream_samples
 from icpi_ros.bags.trials import read_trials

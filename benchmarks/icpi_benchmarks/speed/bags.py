@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from icpi_benchmarks.speed.simulation import peak_memory
-from icpi_ros.bags.formats.definitions import definition
+from icpi_ros.bags.formats.definitions import definition, own_types
 from icpi_ros.bags.formats.mcap_writer import McapWriter
-from icpi_ros.bags.formats.schema import own_types
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import poses_of, stream_samples
 from icpi_ros.bags.topics import CLOCK, IMAGE, JOINTS, POSE, TYPES, WINDOW

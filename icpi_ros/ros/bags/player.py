@@ -15,9 +15,8 @@ from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 
 from icpi_msgs.msg import ObjectState
-from icpi_ros.bags.formats.definitions import definition
+from icpi_ros.bags.formats.definitions import definition, digest
 from icpi_ros.bags.formats.raw import RawMessage
-from icpi_ros.bags.formats.schema import digest
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stamp_of
 from icpi_ros.core.errors import ExecutionFailed, UsageError
