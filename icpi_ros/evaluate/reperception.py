@@ -256,4 +256,4 @@ def _cost(task: Task, trial: RecordedTrial, now: ObjectTrajectory | None) -> flo
 def _reason(seen: SeenPath | None) -> str:
     if seen is None:
         return "the window was not recorded whole"
-    return seen.reason or (seen.quality.reason if seen.quality else "")
+    return seen.reason or (seen.quality.reason if seen.quality else None) or ""

@@ -124,7 +124,7 @@ class ImageSource(Source):
         path, quality = self.tracker.trajectory(start, stop, self._period)
         if path.coverage == 0.0:
             return SeenPath(None, None, "the object was not seen in the window")
-        return SeenPath(path, quality, "")
+        return SeenPath(path, quality)
 
 
 class NoisyRestDetector:

@@ -37,19 +37,19 @@ class Quality:
         longest_gap: longest time without a position [s].
         residual: root mean square distance of measurements from the path [m]; NaN = none.
         rate: measured frames per second, gaps left out [Hz]; NaN = fewer than two.
-        reason: the limit that is broken, with its value; empty if good.
+        reason: the limit that is broken, with its value; None if good.
     """
 
     coverage: float
     longest_gap: float
     residual: float
     rate: float
-    reason: str
+    reason: str | None
 
     @property
     def good(self) -> bool:
         """True if the trajectory may be learnt from; else the trial is repeated, never guessed."""
-        return not self.reason
+        return self.reason is None
 
 
 def judge(
@@ -92,7 +92,7 @@ def judge(
             f"{rate:.1f} measured frames per second, at least {limits.min_rate:g} needed",
         ),
     )
-    reason = next((text for passed, text in checks if not passed), "")
+    reason = next((text for passed, text in checks if not passed), None)
     return Quality(coverage, longest, residual, rate, reason)
 
 
@@ -100,7 +100,7 @@ def judge_pose(trajectory: ObjectTrajectory) -> Quality:
     """Return the quality of a path that a tracking system measured: its task judges the rest."""
     longest, _ = _gaps(trajectory)
     nan = float("nan")
-    return Quality(trajectory.coverage, longest, nan, nan, "")
+    return Quality(trajectory.coverage, longest, nan, nan, None)
 
 
 def _gaps(trajectory: ObjectTrajectory) -> tuple[float, float]:

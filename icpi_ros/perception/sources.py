@@ -88,12 +88,12 @@ class SeenPath:
     Attributes:
         path: None if the object was not seen.
         quality: of the path; None without one.
-        reason: the reason why there is no path; "" if there is one.
+        reason: the reason why there is no path; None if there is one.
     """
 
     path: ObjectTrajectory | None
     quality: Quality | None
-    reason: str
+    reason: str | None = None
 
 
 class Source(ABC):
@@ -188,7 +188,7 @@ class PoseSource(Source):
         found = self._history.cut(start, stop)
         if found is None:
             return SeenPath(None, None, "no pose in the window")
-        return SeenPath(found, judge_pose(found), "")
+        return SeenPath(found, judge_pose(found))
 
 
 class ObjectHistory:

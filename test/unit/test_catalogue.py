@@ -38,9 +38,9 @@ def test_unknown_model_gets_careful_defaults():
     profile = find_profile("some-org/o5-turbo-vision")
     assert profile == Profile("some-org/o5-turbo-vision", "some-org/o5-turbo-vision")
     assert (profile.temperature, profile.seed, profile.samples) == (False, False, False)
-    assert (profile.token_limit, profile.effort, profile.formats) == ("", "", FORMATS)
+    assert (profile.token_limit, profile.effort, profile.formats) == (None, None, FORMATS)
     assert (profile.base_url, profile.key_variable, profile.needs_key) == (
-        "",
+        None,
         "OPENAI_API_KEY",
         True,
     )

@@ -18,7 +18,7 @@ def trajectory(missing=(), count=201):
 def test_a_whole_path_is_good():
     quality = judge(trajectory(), 3e-4, 60.0)
     assert quality.good
-    assert (quality.coverage, quality.longest_gap, quality.reason) == (1.0, 0.0, "")
+    assert (quality.coverage, quality.longest_gap, quality.reason) == (1.0, 0.0, None)
 
 
 def test_an_arm_may_hide_the_object_for_a_while():

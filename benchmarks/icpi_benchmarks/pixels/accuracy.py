@@ -93,7 +93,7 @@ class AccuracyWork:
         band = Band.of(tracked_target(self.task), camera, made) if CASES[name].occluded else None
         sight = look(self.task, camera, made, band)
         off = sight.path.positions[-1] - made.path.positions[-1]
-        error, reason = float(np.linalg.norm(off)), sight.quality.reason
+        error, reason = float(np.linalg.norm(off)), sight.quality.reason or ""
         if not np.isfinite(error) and not reason:
             reason = "the last sample is missing"
         marked = band is None or band.marked(made, sight.path)

@@ -193,7 +193,7 @@ class _FromPixels:
             seed=int(rng.integers(2**62)),
         )
         sight = look(task, self._camera.camera, made)
-        if not sight.quality.good:
+        if sight.quality.reason is not None:
             self.reasons.append(sight.quality.reason)
             return None
         try:

@@ -90,10 +90,10 @@ def instances_text(found: TaskSummary) -> str:
     return text
 
 
-def nothing_text(found: TaskSummary) -> str:
-    """Return the reason why a condition and task have no figures at all; "" if they have."""
+def nothing_text(found: TaskSummary) -> str | None:
+    """Return the reason why a condition and task have no figures at all; None if they have."""
     if found.improvers:
-        return ""
+        return None
     return (
         f"nothing can be compared: the common first attempt failed in all "
         f"{len(found.block.left_out)} instances"

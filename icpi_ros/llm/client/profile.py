@@ -56,30 +56,30 @@ class Profile:
     Attributes:
         name: of the entry in models.yaml.
         model: name on the wire.
-        base_url: of the endpoint, with its ``/v1``; "" = OPENAI_BASE_URL, else OpenAI's own.
+        base_url: of the endpoint, with its ``/v1``; None = OPENAI_BASE_URL, else OpenAI's own.
         key_variable: environment variable that holds the key.
         needs_key: False if the server may be asked without a key.
-        token_limit: name of the field that limits a reply's tokens; "" = no limit is sent.
+        token_limit: name of the field that limits a reply's tokens; None = no limit is sent.
         max_tokens: the limit, if one is sent [tokens].
         temperature: True if the server takes one.
         seed: True if the server takes one.
         samples: True if the server gives several choices for ``n`` above 1.
-        effort: ``reasoning_effort``; "" = not sent.
+        effort: ``reasoning_effort``; None = not sent.
         formats: formats of a reply to try, best first.
         price: of tokens.
     """
 
     name: str
     model: str
-    base_url: str = ""
+    base_url: str | None = None
     key_variable: str = DEFAULT_KEY_VARIABLE
     needs_key: bool = True
-    token_limit: str = ""
+    token_limit: str | None = None
     max_tokens: int = 0
     temperature: bool = False
     seed: bool = False
     samples: bool = False
-    effort: str = ""
+    effort: str | None = None
     formats: tuple[ReplyFormat, ...] = FORMATS
     price: Price = Price()
 
@@ -220,10 +220,10 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _effort(value: Any) -> str:
+def _effort(value: Any) -> str | None:
     if not isinstance(value, str):
         raise _Wrong('a text such as "low"; "" = not sent')
-    return value.strip()
+    return value.strip() or None
 
 
 def _flag(value: Any) -> bool:

@@ -42,14 +42,14 @@ class Reply:
         texts: contents of the usable choices.
         choices: number of choices, usable or not.
         faults: of choices, one line each.
-        model: the model that answered, as the server calls it; "" = not reported.
+        model: the model that answered, as the server calls it; None = not reported.
         tokens: None = no usable report of the server.
     """
 
     texts: tuple[str, ...]
     choices: int
     faults: tuple[str, ...] = ()
-    model: str = ""
+    model: str | None = None
     tokens: Tokens | None = None
 
 
@@ -88,26 +88,26 @@ def _document(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _read_choice(choice: Any) -> tuple[str, str]:
-    """Return a choice's text, empty if there is none, and what is wrong with it, if anything."""
+def _read_choice(choice: Any) -> tuple[str | None, str | None]:
+    """Return a choice's text, or None and what is wrong with it."""
     choice = choice if isinstance(choice, dict) else {}
     message = choice.get("message")
     message = message if isinstance(message, dict) else {}
     content, reason = message.get("content"), choice.get("finish_reason")
     if message.get("refusal"):
-        return "", "refused: the model declined to answer"
+        return None, "refused: the model declined to answer"
     if not isinstance(content, str) or not content.strip():
         known = isinstance(reason, str) and reason.isidentifier() and len(reason) < 40
-        return "", "answered without text" + (f" (finish_reason {reason})" if known else "")
+        return None, "answered without text" + (f" (finish_reason {reason})" if known else "")
     if reason == "length" and not set(content) & set("]}"):
         # The last number of such a text may lack digits.
-        return "", "cut a reply off at the token limit"
-    return content, ""
+        return None, "cut a reply off at the token limit"
+    return content, None
 
 
-def _name(value: Any) -> str:
-    """Return the name of a model as one short line."""
-    return " ".join(value.split())[:_MAX_NAME] if isinstance(value, str) else ""
+def _name(value: Any) -> str | None:
+    """Return the name of a model as one short line; None where it is none."""
+    return " ".join(value.split())[:_MAX_NAME] or None if isinstance(value, str) else None
 
 
 def _read_usage(usage: Any) -> Tokens | None:

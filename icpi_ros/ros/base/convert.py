@@ -248,7 +248,7 @@ def object_trajectory_msg(
         residual=quality.residual,
         rate=quality.rate,
         good=quality.good,
-        reason=quality.reason,
+        reason=quality.reason or "",
         at_rest=at_rest,
     )
 
