@@ -33,6 +33,7 @@ class RecordedSetup:
             stranger's, and an option can name the server that a key is sent to.
         backend: what executed the trials.
         mix: examples of another arm were meant.
+        source: of object positions; "" = not recorded.
     """
 
     max_step: float = 1.0
@@ -42,6 +43,7 @@ class RecordedSetup:
     options: str | None = None
     backend: Backend = Backend.UNKNOWN
     mix: bool = False
+    source: str = ""
 
     def way(self, task: Task) -> Execution:
         """Return how trials of ``task`` were executed, as far as it is recorded.
@@ -89,6 +91,7 @@ def recorded_setup(bag: Bag) -> RecordedSetup:
                     _text(values, "options"),
                     _backend(values.get("backend")),
                     values.get("mix") is True,
+                    str(values.get("source", "")),
                 )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             bag.note(f"{PARAMETERS}: a message that is not a snapshot of parameters is skipped")

@@ -19,7 +19,6 @@ from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.types import SECOND, Array, Indices
 from icpi_ros.perception.images import Frame, frame_of
 from icpi_ros.perception.sources import SOURCES, ImageSample, PoseSample, Sample, Source
-from icpi_ros.settings import table
 
 _HEAD = struct.Struct("<iII")
 
@@ -60,11 +59,10 @@ def require_source(bag: Bag, source: str) -> type[Source]:
     Raises:
         UsageError: unknown, or the bag lacks its topic.
     """
-    if source not in SOURCES:
-        raise UsageError(f"source {source!r}: choose one of {', '.join(table.SOURCES)}")
+    kind = SOURCES.get(source)
     if not has_source(bag, source):
-        bag.require(SOURCES.get(source).topic)
-    return SOURCES.get(source)
+        bag.require(kind.topic)
+    return kind
 
 
 def poses_of(

@@ -1,4 +1,4 @@
-"""Check the tasks, improvers and arms of a plug-in by the contract tests."""
+"""Check of all that a plug-in registers, by the contract tests."""
 
 from __future__ import annotations
 

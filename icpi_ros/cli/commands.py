@@ -75,7 +75,7 @@ _TABLE = {
         "exports.",
         "task": "List the tasks, or describe one.",
         "improver": "List the improvers, or describe one and its options.",
-        "check-plugin": "Check the tasks, improvers and arms of a plug-in by the contract tests.",
+        "check-plugin": "Check all that a plug-in registers by the contract tests.",
         "doctor": "Check that everything this package needs is there.",
     },
     "robots": {

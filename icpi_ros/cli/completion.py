@@ -10,10 +10,16 @@ import shtab
 
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.perception.sources import SOURCES
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
-NAMED: dict[str, Collection[str]] = {"task": TASKS, "improver": IMPROVERS, "arm": ARMS}
+NAMED: dict[str, Collection[str]] = {
+    "task": TASKS,
+    "improver": IMPROVERS,
+    "arm": ARMS,
+    "source": SOURCES,
+}
 """Arguments that are names: those which are registered when the script is printed."""
 
 

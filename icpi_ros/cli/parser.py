@@ -65,9 +65,9 @@ def add_plugin(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODULE_OR_FILE",
-        help="load tasks, improvers and arms that it registers, see docs/own_task.md; may be "
-        "repeated, and stand after the command too; $ICPI_PLUGINS names more, with "
-        f"{os.pathsep!r} between",
+        help="load tasks, improvers, arms and sensor sources that it registers, see "
+        "docs/own_task.md; may be repeated, and stand after the command too; $ICPI_PLUGINS names "
+        f"more, with {os.pathsep!r} between",
     )
 
 

@@ -39,7 +39,7 @@ from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW, find_examples, require_model
 from icpi_ros.runs.store.store import TrialStore, default_path
-from icpi_ros.settings.table import find
+from icpi_ros.settings.table import POSES, find
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -227,10 +227,10 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
-    if args.source == "camera" and (args.in_process or args.attach):
+    if args.source != POSES and (args.in_process or args.attach):
         raise UsageError(
-            "--source camera is for a graph that is started here: leave out --in-process, or start "
-            "the graph that you attach to with source:=camera"
+            f"--source {args.source} is for a graph that is started here: leave out --in-process, "
+            f"or start the graph that you attach to with source:={args.source}"
         )
     return task.observation.with_given(args.noise, args.latency)
 

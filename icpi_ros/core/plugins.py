@@ -1,4 +1,4 @@
-"""Plug-ins: modules and files of other people that register tasks, improvers and arms.
+"""Plug-ins: modules and files of other people; they register tasks, improvers, arms, sources.
 
 Installed packages need none of this, see the entry points of :mod:`icpi_ros.core.registry`.
 """
@@ -93,8 +93,8 @@ def _load(name: str, is_file: bool) -> None:
         brought = registered[before:] or [r for r in registered if r[2] == name]
         if not brought:
             raise PluginError(
-                f"plug-in {name} registers nothing: call TASKS.register, IMPROVERS.register or "
-                "ARMS.register in it (docs/own_task.md)"
+                f"plug-in {name} registers nothing: call TASKS.register, IMPROVERS.register, "
+                "ARMS.register or SOURCES.register in it (docs/own_task.md)"
             )
         _brought[name] = [(registry.kind, entry) for registry, entry, _ in brought]
     except (Exception, SystemExit) as exc:

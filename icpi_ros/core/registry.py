@@ -151,7 +151,7 @@ class Registry(Generic[T]):
             UsageError: it may not.
         """
         if self._fits and not self._fits(item):
-            article = "a" if self.kind == "task" else "an"
+            article = "an" if self.kind[0] in "aeiou" else "a"
             raise UsageError(f"{type(item).__name__} {name!r} is not {article} {self.kind}")
         if getattr(item, "name", name) != name:
             raise UsageError(f"{self.kind} {name!r} calls itself {item.name!r}: use one name")

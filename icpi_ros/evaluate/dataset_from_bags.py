@@ -102,26 +102,30 @@ def _parts(bag: Bag, task: Task, request: EvaluationRequest, left_out: list[str]
     trials = read_trials(bag)
     grouped = group(trials, task.name)
     left_out += grouped.skipped
-    way = recorded_setup(bag).way(task)
+    setup = recorded_setup(bag)
     return [
         _Part(
             str(bag.path),
             run.run_id,
             tuple(t for t in executed if shows_outcome(task, t.path)),
-            way,
+            setup.way(task),
         )
         for run in grouped.runs
-        if (executed := executed_of(run, _seen(bag, run, trials, request)))
+        if (executed := executed_of(run, _seen(bag, run, trials, request, setup.source)))
     ]
 
 
 def _seen(
-    bag: Bag, run: RecordedRun, trials: Sequence[RecordedTrial], request: EvaluationRequest
+    bag: Bag,
+    run: RecordedRun,
+    trials: Sequence[RecordedTrial],
+    request: EvaluationRequest,
+    source: str,
 ) -> dict[int, SeenPath]:
     """Do perception again for the trials that have no recorded path; empty = all have one."""
     if all(trial.path is not None for trial in run.done):
         return {}
-    _, seen = see_runs(bag, [run], trials, request)
+    _, seen = see_runs(bag, [run], trials, request, source)
     return {t.number: seen[t.trial_id] for t in run.trials if t.trial_id in seen}
 
 

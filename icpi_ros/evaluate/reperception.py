@@ -18,16 +18,16 @@ from icpi_ros.core.errors import IcpiError, InvalidValue, ObservationMissing, Us
 from icpi_ros.core.types import SECOND, Array, ObjectTrajectory, Trial
 from icpi_ros.evaluate.recorded_runs import RecordedRun
 from icpi_ros.evaluate.request import EvaluationRequest
+from icpi_ros.learn.dataset.execution import UNKNOWN
 from icpi_ros.perception.camera import Camera
 from icpi_ros.perception.image_tracker import SMOOTHING_MARGIN
 from icpi_ros.perception.sources import MAX_WINDOW, SOURCES, ImageSample, Sample, SeenPath, Source
-from icpi_ros.settings import table
+from icpi_ros.settings.table import CAMERA, POSES
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks.base import Task
 
 CLOCK_RESTART = SECOND
 """Smallest step back of a stamp that is a restarted clock [ns]."""
-POSES, CAMERA = "tracked_pose", "camera"
 """Sources that a recorded path can have: one from images has a residual, of poses it has none."""
 NAN = float("nan")
 MAX_STEP_RATIO = 1.5
@@ -41,13 +41,21 @@ def see_runs(
     runs: Sequence[RecordedRun],
     trials: Sequence[RecordedTrial],
     request: EvaluationRequest,
+    recorded: str = "",
 ) -> tuple[str | None, dict[str, SeenPath]]:
     """Do perception again, one pass per task; return its source, and what is seen by trial id.
+
+    Args:
+        bag: to stream.
+        runs: whose trials are looked at.
+        trials: of the bag.
+        request: what was asked for.
+        recorded: source of the recorded graph; "" = not recorded.
 
     Raises:
         UsageError: the request's source is not in the bag.
     """
-    source = request.source or choose_source(bag, trials)
+    source = request.source or choose_source(bag, trials, recorded)
     if source is None:
         bag.note("perception is not done again: the bag has neither poses nor images")
         return None, {}
@@ -95,11 +103,16 @@ def recorded_seconds(trials: Sequence[RecordedTrial]) -> float:
     return (total + end - begin) / SECOND
 
 
-def choose_source(bag: Bag, trials: Sequence[RecordedTrial]) -> str | None:
-    """Return the source of positions in the run; None if the bag has no sensor's messages."""
+def choose_source(bag: Bag, trials: Sequence[RecordedTrial], recorded: str = "") -> str | None:
+    """Return the source of positions in the run; None if the bag has no sensor's messages.
+
+    One that was recorded counts; without it the paths tell.
+    """
     residuals = [trial.path.residual for trial in trials if trial.path is not None]
     preferred = CAMERA if residuals and np.isfinite(residuals).any() else POSES
-    order = dict.fromkeys((preferred, *table.SOURCES))
+    if recorded and recorded not in (*SOURCES, UNKNOWN):
+        bag.note(f"source {recorded!r} of the recording is not known here: give its --plugin")
+    order = [name for name in (recorded, preferred, POSES, CAMERA, *SOURCES) if name in SOURCES]
     return next((name for name in order if has_source(bag, name)), None)
 
 

@@ -2,8 +2,7 @@
 
 The same objects serve the node ``perception`` (messages as they arrive), the evaluation of bags
 (messages as they were recorded) and the benchmarks (images of a simulated camera).  A new source
-is one file with a subclass of :class:`Source`, and a line in
-:data:`icpi_ros.settings.table.SOURCES`.
+is one file with a subclass of :class:`Source`: a plug-in, or a line in :data:`SOURCES`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from icpi_ros.core.registry import Registry
 from icpi_ros.core.types import SECOND, Array, Indices, ObjectTrajectory
 from icpi_ros.motion.rest import RestDetector, RestRule
 from icpi_ros.perception.quality import Quality, judge_pose
-from icpi_ros.settings import table
+from icpi_ros.settings.table import CAMERA, POSES
 from icpi_ros.tasks.base import Task
 
 if TYPE_CHECKING:  # OpenCV, which poses can do without
@@ -273,5 +272,12 @@ def stamp_ns(msg: Any) -> int:
     return int(msg.header.stamp.sec) * SECOND + int(msg.header.stamp.nanosec)
 
 
-SOURCES: Registry[type[Source]] = Registry("source", dict(table.SOURCES))
+SOURCES: Registry[type[Source]] = Registry(
+    "source",
+    {
+        CAMERA: "icpi_ros.perception.image_source:ImageSource",
+        POSES: "icpi_ros.perception.sources:PoseSource",
+    },
+    lambda item: isinstance(item, type) and issubclass(item, Source),
+)
 """All sensor sources by name."""

@@ -1,8 +1,8 @@
 """The table of all settings that nodes, graphs, runs and commands share.
 
 A setting is added here and nowhere else: parameters of nodes with their ranges, launch
-arguments, the options of commands and the checks of a run are made from it.  The names of tasks
-and improvers are no choices here, for the table is below them: see
+arguments, the options of commands and the checks of a run are made from it.  The names of tasks,
+improvers and sources are no choices here, for the table is below them: see
 :func:`icpi_ros.ros.bringup.arguments.with_names`.
 """
 
@@ -21,11 +21,8 @@ ALL, LIVE, REPLAY = ("sim", "real", "replay"), ("sim", "real"), ("replay",)
 IN_SIM = "(simulation only)"
 """Mark of arguments that the real graph takes, for one command line to fit both, and ignores."""
 
-SOURCES: Mapping[str, str] = {
-    "tracked_pose": "icpi_ros.perception.sources:PoseSource",
-    "camera": "icpi_ros.perception.image_source:ImageSource",
-}
-"""Sensor sources, name to class: the entries of :data:`icpi_ros.perception.sources.SOURCES`."""
+POSES, CAMERA = "tracked_pose", "camera"
+"""Names of the sensor sources that come with the package."""
 
 ARGUMENTS = (
     Setting("bag", "", "folder or file of the bag; needed", nodes=(PLAYER,), graphs=REPLAY),
@@ -63,8 +60,8 @@ ARGUMENTS = (
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
-        "plugins", "", "modules or files that add tasks, improvers or arms; : between",
-        nodes=(ARM, PERCEPTION, EXECUTOR, IMPROVER, PLAYER, VIEWER), graphs=ALL,
+        "plugins", "", "modules or files that add tasks, improvers, arms or sources; : between",
+        nodes=(ARM, PERCEPTION, EXECUTOR, IMPROVER, PLAYER, VIEWER, RECORDER), graphs=ALL,
     ),
     Setting("namespace", "", "ROS namespace of all nodes and topics; empty = the root", graphs=ALL),
     Setting("use_sim_time", False, "node clocks follow /clock", graphs=ALL, relaxed=True),
@@ -78,9 +75,9 @@ ARGUMENTS = (
         graphs=ALL,
     ),
     Setting(
-        "source", "tracked_pose", "where object positions come from; camera: in simulation, one "
-        "and no true pose",
-        choices=tuple(SOURCES), nodes=(PERCEPTION,), graphs=ALL,
+        "source", POSES, f"where object positions come from: {POSES}, {CAMERA} or a plug-in's; "
+        f"{CAMERA}: in simulation, one and no true pose",
+        nodes=(PERCEPTION,), graphs=ALL,
     ),
     Setting(
         "calibration", "", "file of the calibrated camera; empty = the scene's camera",

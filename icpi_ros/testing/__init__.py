@@ -1,4 +1,4 @@
-"""Contract checks of tasks, improvers and arms, for ours and for other people's.
+"""Contract checks of tasks, improvers, arms and sensor sources, for ours and for other people's.
 
 Each check is a function of one part that raises an error with the reason where it fails; the first
 line of its docstring says what holds.  ``icpi check-plugin FILE`` runs them over what a plug-in

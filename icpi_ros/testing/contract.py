@@ -9,14 +9,16 @@ from typing import Any
 
 from icpi_ros.core.registry import Registry
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.perception.sources import SOURCES
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
-from icpi_ros.testing import arms, improvers, tasks
+from icpi_ros.testing import arms, improvers, sources, tasks
 
 CONTRACTS: tuple[tuple[Registry[Any], tuple[Callable[[Any], None], ...]], ...] = (
     (TASKS, tasks.CHECKS),
     (IMPROVERS, improvers.CHECKS),
     (ARMS, arms.CHECKS),
+    (SOURCES, sources.CHECKS),
 )
 
 

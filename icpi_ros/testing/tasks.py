@@ -42,7 +42,8 @@ def dimensions_fit_together(task: Task) -> None:
     )
     for space in (task.space, task.goal_space, task.physics_space, task.shifted_space):
         for p in space.parameters:
-            require(p.unit and p.description, f"{p.name} has no unit or no description")
+            require(p.unit, f"{p.name} has no unit: write '1' for a plain number")
+            require(p.description, f"{p.name} has no description")
     require(
         task.shifted_space.names == task.physics_space.names,
         "shifted_space and physics_space name other quantities",

@@ -10,6 +10,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.perception.sources import SOURCES
 from icpi_ros.ros.base.parameters import INTEGERS, declare, descriptor
 from icpi_ros.ros.base.topics import CONTROLLER
+from icpi_ros.ros.bringup.arguments import with_names
 from icpi_ros.settings.table import OWN, find, of_node
 
 KINDS = {float: Parameter.Type.DOUBLE, int: Parameter.Type.INTEGER}
@@ -76,4 +77,4 @@ def test_a_description_says_unit_and_choices():
 
 def test_what_stands_elsewhere_too_is_the_same():
     assert find("controller_name").default == CONTROLLER
-    assert set(find("source").choices) == set(SOURCES.names())
+    assert set(with_names(find("source")).choices) == set(SOURCES.names())

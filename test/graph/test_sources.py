@@ -21,11 +21,12 @@ from icpi_ros.bags.topics import read_mapping
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.core.errors import UnknownName
 from icpi_ros.core.types import SECOND
-from icpi_ros.evaluate.reperception import perceive
+from icpi_ros.evaluate.reperception import choose_source, perceive
 from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.sources import SOURCES, PoseSample, PoseSource, stamp_ns
 from icpi_ros.ros.bags import player
-from icpi_ros.ros.bags.recorded import Recorded
+from icpi_ros.ros.bags.recorded import RECORDED, Recorded
+from icpi_ros.ros.bags.recorded import recorded as recorded_topics
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.perception.images import camera_info_msg
 from icpi_ros.ros.perception.sources import open_feed
@@ -186,8 +187,6 @@ class Audience:
 
 
 def test_a_replay_plays_a_new_sensor_into_perception(tmp_path, monkeypatch):
-    new = Recorded("object_point", PointStamped, qos.SENSOR_EVERY, sensor=True)
-    monkeypatch.setattr(player, "RECORDED", (new, *player.RECORDED))
     monkeypatch.setattr(player, "FOLLOW_TIMEOUT", 3600.0)  # poses, which nobody sees, set no pace
     node, ended = Audience({"object_point", "trial_window"}), threading.Event()
     poses = [(topic, ns, msg) for ns in STAMPS for topic, msg in [pose(ns)]]
@@ -199,6 +198,21 @@ def test_a_replay_plays_a_new_sensor_into_perception(tmp_path, monkeypatch):
     playing.close()
     assert len(node.published["object_point"]) == len(STAMPS)
     assert len(node.published["trial_window"]) == 2
+
+
+def test_what_a_new_sensor_sends_is_recorded_and_played_without_another_line():
+    new = Recorded("object_point", PointStamped, qos.SENSOR_EVERY, source="pointed")
+    assert recorded_topics() == (*RECORDED, new)
+
+
+def test_a_bag_is_seen_by_the_source_of_its_recording(tmp_path):
+    found = [*messages(point), *(("object_pose", ns, pose(ns)[1]) for ns in STAMPS)]
+    bag = recorded(tmp_path / "bag.mcap", found)
+    trials = read_trials(bag)
+    chosen = [choose_source(bag, trials, then) for then in ("", "pointed", "lost")]
+    assert chosen == ["tracked_pose", "pointed", "tracked_pose"]
+    (line,) = bag.skipped
+    assert "source 'lost' of the recording is not known here: give its --plugin" in line
 
 
 def test_a_mapping_may_name_the_topic_of_a_new_sensor(tmp_path):

@@ -1,4 +1,4 @@
-"""Nodes under the executor that they get: time while idle, failing callbacks, old rclpy."""
+"""Nodes under the executor that they get: time while idle, failing callbacks, old rclpy, an end."""
 
 import sys
 
@@ -6,7 +6,7 @@ import pytest
 import warm
 
 PROGRAM = """
-import resource, sys, threading
+import ctypes, resource, sys, threading
 import rclpy
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -27,6 +27,13 @@ class Patient(spin.IcpiNode):
             done = threading.Event()
             self.executor.create_task(done.set)
             print("closed with replies" if done.wait(4.0) else "closed alone", flush=True)
+        elif "hangs" in sys.argv:
+            print("all is written")
+
+    def destroy_node(self):
+        if "hangs" in sys.argv:
+            ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock: no thread runs on
+        super().destroy_node()
 
     def tick(self):
         self.left -= 1
@@ -39,7 +46,9 @@ class Patient(spin.IcpiNode):
             self.stopping.set()
 
 
-sys.exit(spin.run(Patient))
+code = spin.run(Patient)
+print("ended")
+sys.exit(code)
 """
 
 
@@ -63,3 +72,15 @@ def test_a_failing_callback_ends_the_node_with_its_reason(arguments):
     assert "a callback failed: ValueError: a fault of ours" in done.stderr
     assert "Traceback" not in done.stderr
     assert "closed with replies" in done.stdout  # the stop of an arm needs the executor
+
+
+@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("fails",), 1)])
+def test_a_middleware_that_hangs_with_the_interpreters_lock_does_not_keep_a_node(arguments, code):
+    done = spun("hangs", *arguments)
+    assert done.returncode == code, done.stderr
+    assert "ended" not in done.stdout
+    assert ("closed with replies" if code else "all is written") in done.stdout
+
+
+def test_a_node_that_has_ended_leaves_its_process_alive():
+    assert spun().stdout.split()[-1] == "ended"

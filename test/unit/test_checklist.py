@@ -45,9 +45,11 @@ def test_every_line_and_fact_has_a_node_that_reports_it():
 
 def test_what_all_nodes_report_is_ready_with_the_whole_command():
     facts = {"task": "slide-gc", "store": "/my lab/t.sqlite", "dry run": "false", "other": "x"}
+    facts["improver"] = "knn"
     found = reports(**facts).checklist(1.0)
     assert found.ready
-    command = "icpi run --attach --task slide-gc --namespace lab --store '/my lab/t.sqlite'"
+    command = "icpi run --attach --task slide-gc --improver knn --namespace lab"
+    command += " --store '/my lab/t.sqlite'"
     assert found.verdict == f"ready: {command}"
     assert [line.name for line in found.lines] == list(REPORTED_BY)
 

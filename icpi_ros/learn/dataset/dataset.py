@@ -254,8 +254,8 @@ def check_arm(dataset: Dataset, arm: ArmId, mix: bool = False) -> str:
         named = arm.name if arm.name in ARMS else "ITS_FILE.yaml"
         raise DatasetError(
             f"the data set is of arm {' and '.join(others)}, not of {arm}: build one with "
-            f"`{_build_command(dataset.task, '--arm', named)}`, or give "
-            "--mix (a graph: mix:=true) if mixing is meant"
+            f"`{_build_command(dataset.task, '--arm', named)}` and give it with --dataset FILE "
+            "(a graph: dataset:=FILE), or give --mix (a graph: mix:=true) if mixing is meant"
         )
     return " and ".join(others)
 

@@ -18,7 +18,7 @@ MAX_RUNS = 20
 def replay_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the lines that ``icpi replay`` prints."""
     for one in evaluation.runs[:MAX_RUNS]:
-        yield from _run(one)
+        yield from _run(one, evaluation.source)
         yield ""
     if len(evaluation.runs) > MAX_RUNS:
         yield f"... and {len(evaluation.runs) - MAX_RUNS} more runs: see --json"
@@ -28,14 +28,14 @@ def replay_lines(evaluation: Evaluation) -> Iterator[str]:
     yield _speed(evaluation)
 
 
-def _run(one: EvaluatedRun) -> Iterator[str]:
+def _run(one: EvaluatedRun, source: str | None) -> Iterator[str]:
     run = one.run
     trials = counted(len(run.trials), "trial")
     yield (
         f"run {run.run_id}: {run.task.name}, recorded with {run.improver or 'unknown'}, "
         f"{trials}, seed {run.settings.seed} ({_seed(run.settings.seed_from)})"
     )
-    yield _perception(one)
+    yield _perception(one, source)
     for name, answer in one.answers.items():
         if answer.failed:
             yield f"  {name}: no answer: {answer.failed}"
@@ -48,15 +48,16 @@ def _seed(source: str) -> str:
     return {"given": "as given", "found": found}.get(source, "assumed: proposals may differ")
 
 
-def _perception(one: EvaluatedRun) -> str:
+def _perception(one: EvaluatedRun, source: str | None) -> str:
     known = [d for d in one.differences.values() if d.samples]
+    by = f" (source {source})" if source else ""
     if not known:
-        return "  perception now: nothing to compare with the recording"
+        return f"  perception now{by}: nothing to compare with the recording"
     most, end = max(d.most for d in known), max(d.end for d in known)
     least = min(d.coverage for d in known)
     return (
-        f"  perception now against then, {len(known)} of {len(one.differences)} trials: at most "
-        f"{_fine(most)} apart, {_fine(end)} at the end; coverage at least {least:.0%}"
+        f"  perception now{by} against then, {len(known)} of {len(one.differences)} trials: "
+        f"at most {_fine(most)} apart, {_fine(end)} at the end; coverage at least {least:.0%}"
     )
 
 

@@ -21,7 +21,7 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stamp_of
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.types import SECOND
-from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED, Recorded, kind_name
+from icpi_ros.ros.bags.recorded import MOTIONS, Recorded, kind_name, recorded
 from icpi_ros.ros.base import convert, qos, topics
 from icpi_ros.ros.base.spin import IcpiNode
 
@@ -60,7 +60,8 @@ class Player:
         """Open the topics; playing begins with :meth:`start`."""
         self._node, self._bag, self._rate, self._ended = node, bag, rate, ended
         bag.require(topics.TRIAL_WINDOW)
-        sensors = [one for one in RECORDED if one.sensor]
+        wanted = recorded()
+        sensors = [one for one in wanted if one.source]
         self._sensors = [one.name for one in sensors]
         there = [bag.look_for(one.name, kind_name(one.kind)) for one in sensors]
         if not any(there):
@@ -71,7 +72,7 @@ class Player:
         self.played = 0
         self._outs: dict[str, Publisher] = {}
         self._names: dict[str, str] = {}
-        for one in (*RECORDED, MOTIONS):
+        for one in (*wanted, MOTIONS):
             self._open(one)
         self._clock = node.create_publisher(Clock, "/clock", qos.CLOCK)
         self._clock_ns = 0
@@ -105,7 +106,7 @@ class Player:
                     f"bag {self._bag.path}: {channel.topic} was recorded with another definition "
                     f"of {channel.kind}: replay it with the version that recorded it"
                 )
-            name = one.name if one.sensor or one.name in AS_THEY_ARE else PREFIX + one.name
+            name = one.name if one.source or one.name in AS_THEY_ARE else PREFIX + one.name
             self._names[channel.topic] = one.name
             if channel.topic not in self._outs:
                 self._outs[channel.topic] = self._node.create_publisher(one.kind, name, one.profile)

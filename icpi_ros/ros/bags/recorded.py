@@ -22,7 +22,10 @@ from icpi_msgs.msg import (
     Trial,
     TrialWindow,
 )
+from icpi_ros.perception.sources import SOURCES, Source
 from icpi_ros.ros.base import qos, topics
+from icpi_ros.ros.perception.sources import IMAGE, message_class
+from icpi_ros.settings.table import CAMERA, POSES
 
 
 @dataclass(frozen=True)
@@ -34,20 +37,20 @@ class Recorded:
         kind: class of its messages.
         profile: quality of service to listen with.
         text: all of it is text, which may hold a key.
-        sensor: samples of a sensor source, which a replay plays into perception.
+        source: sensor source whose samples these are, which a replay plays into perception.
     """
 
     name: str
     kind: Any
     profile: QoSProfile
     text: bool = False
-    sensor: bool = False
+    source: str | None = None
 
 
 RECORDED = (
-    Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY, sensor=True),
+    Recorded(topics.OBJECT_POSE, PoseStamped, qos.SENSOR_EVERY, source=POSES),
     Recorded(topics.CAMERA_INFO, CameraInfo, qos.IMAGE_EVERY),
-    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY, sensor=True),
+    Recorded(topics.CAMERA_IMAGE, Image, qos.IMAGE_EVERY, source=CAMERA),
     Recorded(topics.JOINT_STATES, JointState, qos.SENSOR_EVERY),
     Recorded(topics.OBJECT_STATE, ObjectState, qos.SENSOR_EVERY),
     Recorded(topics.TRIAL_WINDOW, TrialWindow, qos.EVENT),
@@ -62,6 +65,21 @@ RECORDED = (
     Recorded("/rosout", Log, qos.ROSOUT, text=True),
 )
 MOTIONS = Recorded(topics.CONTROLLER_TRAJECTORY, JointTrajectory, qos.COMMAND)
+
+
+def recorded() -> tuple[Recorded, ...]:
+    """Return the topics that a bag holds: :data:`RECORDED`, and those of all other sources."""
+    known, names = {one.source for one in RECORDED}, {one.name for one in RECORDED}
+    others = {SOURCES.get(name): name for name in SOURCES if name not in known}
+    return RECORDED + tuple(
+        Recorded(source.topic, message_class(source.message_type), _profile(source), source=name)
+        for source, name in others.items()
+        if source.topic not in names
+    )
+
+
+def _profile(source: type[Source]) -> QoSProfile:
+    return qos.IMAGE_EVERY if source.message_type == IMAGE else qos.SENSOR_EVERY
 
 
 def kind_name(kind: Any) -> str:

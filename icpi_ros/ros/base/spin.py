@@ -19,6 +19,7 @@ from types import FrameType
 from typing import ClassVar
 
 import rclpy
+from rclpy.action import ActionClient, ActionServer
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -31,6 +32,7 @@ from rclpy.task import Future
 from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.core.files import FileLock
 from icpi_ros.core.text import printable
+from icpi_ros.ros.base.process_end import ends_within
 from icpi_ros.ros.bringup.instance import hold_name
 from icpi_ros.ros.bringup.parent import Parent
 
@@ -153,13 +155,21 @@ def _run(create: Callable[[], IcpiNode], argv: Sequence[str] | None, stop: threa
         raise UsageError(_one_line(exc)) from exc
     code = _spin(node, stop, parent)
 
-    def tear_down() -> None:
-        node.destroy_node()
+    # The middleware may hang: on a lock of a killed peer, or in Fast DDS, which can wait for itself
+    # where other nodes end at the same moment.  rclpy then holds the interpreter's lock, and no
+    # thread of Python, so not `within` either, could end it.  By now store and bag are written.
+    with ends_within(TEAR_DOWN_LIMIT, code):
+        destroy(node)
         rclpy.try_shutdown()
-
-    if not within(TEAR_DOWN_LIMIT, tear_down):
-        os._exit(code)  # the middleware hangs, for example on a lock of a killed peer
     return code
+
+
+def destroy(node: Node) -> None:
+    """Let go of ``node`` and of its actions, which rclpy leaves open, and with them the node."""
+    for waitable in list(node.waitables):
+        if isinstance(waitable, ActionClient | ActionServer):
+            waitable.destroy()
+    node.destroy_node()
 
 
 def within(limit: float, action: Callable[[], None]) -> bool:

@@ -11,6 +11,7 @@ from icpi_ros.core.registry import Registry
 from icpi_ros.core.text import did_you_mean
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.learn.dataset.execution import Backend
+from icpi_ros.perception.sources import SOURCES
 from icpi_ros.settings.setting import TRUTH, Setting, as_text
 from icpi_ros.settings.table import of_graph
 from icpi_ros.tasks import TASKS
@@ -19,6 +20,7 @@ NAMES: Mapping[str, Collection[str]] = {
     "task": TASKS,
     "improver": IMPROVERS,
     "backend": tuple(Backend),
+    "source": SOURCES,
 }
 """Settings whose choices are what is registered, once plug-ins are loaded."""
 
@@ -35,8 +37,9 @@ class Argument:
 
 def with_names(setting: Setting) -> Setting:
     """Return a setting with the names that are its choices, where they are registered."""
-    names = NAMES.get(setting.name)
-    return setting if names is None else replace(setting, choices=names)
+    names = NAMES.get(setting.name, ())
+    # The source that is written down for a run may be unknown, unlike the one to take samples with.
+    return replace(setting, choices=names) if setting.default in names else setting
 
 
 def arguments(graph: str) -> tuple[Argument, ...]:

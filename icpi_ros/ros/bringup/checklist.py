@@ -46,8 +46,13 @@ REPORTED_BY: Mapping[str, str] = {
 OF_RUNS = ("person", "improver")
 """Lines that change in every run."""
 REPORTERS = (EXECUTOR, PERCEPTION, IMPROVER)
-TASK, DRY_RUN, STORE = "task", "dry run", "store"
-FACTS: Mapping[str, str] = {TASK: EXECUTOR, DRY_RUN: EXECUTOR, STORE: IMPROVER}
+TASK, DRY_RUN, STORE, NAMED = "task", "dry run", "store", "improver"
+FACTS: Mapping[str, str] = {
+    TASK: EXECUTOR,
+    DRY_RUN: EXECUTOR,
+    STORE: IMPROVER,
+    NAMED: IMPROVER,
+}
 """Facts for the ready line beside the lines, and the node that reports each."""
 TRUE = "true"
 """Value of :data:`DRY_RUN` where nothing will move."""
@@ -87,6 +92,7 @@ class Checklist:
         namespace: of the graph, absolute.
         task: that is improved; empty = not reported yet.
         store: file of the trial store; empty = the user's default.
+        improver: that the graph was started with; empty = the one of `icpi run`.
         dry_run: nothing will move.
     """
 
@@ -94,6 +100,7 @@ class Checklist:
     namespace: str = "/"
     task: str = ""
     store: str = ""
+    improver: str = ""
     dry_run: bool = False
 
     @property
@@ -105,6 +112,7 @@ class Checklist:
     def command(self) -> str:
         """The command that begins a run, as a shell takes it."""
         words = ["icpi", "run", "--attach", *(["--task", self.task] if self.task else [])]
+        words += ["--improver", self.improver] if self.improver else []
         words += ["--namespace", self.namespace.strip("/")] if self.namespace != "/" else []
         words += ["--store", self.store] if self.store else []
         words += plugins.as_options()
@@ -211,6 +219,7 @@ class Reports:
             namespace=self.namespace,
             task=facts.get(TASK, ""),
             store=facts.get(STORE, ""),
+            improver=facts.get(NAMED, ""),
             dry_run=facts.get(DRY_RUN) == TRUE,
         )
 

@@ -8,14 +8,13 @@ import threading
 from typing import Self
 
 import rclpy
-from rclpy.action.client import ActionClient
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from icpi_ros.ros.base.spin import TEAR_DOWN_LIMIT, within
+from icpi_ros.ros.base.spin import TEAR_DOWN_LIMIT, destroy, within
 from icpi_ros.ros.bringup.processes import environment
 
 
@@ -58,7 +57,11 @@ class ClientNode:
             self.changed.notify_all()
 
     def close(self) -> bool:
-        """End thread and node; False: the middleware hangs and is left behind."""
+        """End thread and node; False: the middleware hangs and is left behind.
+
+        A hang under the interpreter's lock is not ended, as a node's is: this process is a command
+        or a notebook, which has results to write.
+        """
         if self._closing:
             return True
         self._closing = True
@@ -84,8 +87,5 @@ class ClientNode:
         self._executor.shutdown(timeout_sec=1.0)
         if self._spinner.ident is not None:
             self._spinner.join()  # as long as `within` allows: nothing is destroyed under it
-        for waitable in list(self.node.waitables):  # rclpy leaves those of actions open
-            if isinstance(waitable, ActionClient):
-                waitable.destroy()
-        self.node.destroy_node()
+        destroy(self.node)
         self._context.try_shutdown()

@@ -26,12 +26,13 @@ from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.serving import OneGoalServer
 from icpi_ros.ros.base.spin import IcpiNode, run
 from icpi_ros.ros.base.topics import IMPROVE, PROPOSALS, TRIALS
-from icpi_ros.ros.bringup.checklist import STORE, Line, State
+from icpi_ros.ros.bringup.checklist import NAMED, STORE, Line, State
 from icpi_ros.ros.bringup.instance import domain_id
 from icpi_ros.ros.improver.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW
+from icpi_ros.settings.table import find
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.feasibility import feasibility_of
 
@@ -103,7 +104,12 @@ class PolicyImprover(IcpiNode):
     def _health(self) -> diagnostics.Health:
         busy = self._server.busy
         store = self._setup.store
-        values = {"last": self._last, STORE: "" if store is None else str(store.absolute())}
+        named = self._setup.improver
+        values = {
+            "last": self._last,
+            STORE: "" if store is None else str(store.absolute()),
+            NAMED: "" if named == find("improver").default else named,
+        }
         return diagnostics.Health(
             diagnostics.OK, "running" if busy else "ready", values, (self._line(busy),)
         )

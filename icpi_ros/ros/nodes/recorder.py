@@ -28,7 +28,7 @@ from icpi_ros.bags.formats.definitions import Definition, definition
 from icpi_ros.bags.recording import RecordedTopic, Recording, RecordingLimits
 from icpi_ros.bags.topics import PARAMETERS
 from icpi_ros.core.redact import jsonable, leaked, redact, watch
-from icpi_ros.ros.bags.recorded import MOTIONS, RECORDED, Recorded, kind_name
+from icpi_ros.ros.bags.recorded import MOTIONS, Recorded, kind_name, recorded
 from icpi_ros.ros.base import diagnostics, qos
 from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.qos import qos_text
@@ -112,10 +112,11 @@ class RecorderNode(IcpiNode):
         self._known: dict[str, RecordedTopic] = {}
         self._withheld = 0
         self._motions: Subscription | None = None
-        definitions = {one.name: _definition(one.kind) for one in (*RECORDED, MOTIONS)}
+        wanted = recorded()
+        definitions = {one.name: _definition(one.kind) for one in (*wanted, MOTIONS)}
         self._definitions = definitions
         self._recording = Recording(folder, limits, self.get_logger().error)
-        for one in RECORDED:
+        for one in wanted:
             self._subscribe(one)
         self._snapshot = ParameterSnapshot(self, self._put)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -1,0 +1,46 @@
+"""An end of this process that needs neither its interpreter nor one of its threads."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SIGEV_THREAD = 2
+"""A timer that is due calls a function in a thread of the C library."""
+
+
+class _Event(ctypes.Structure):
+    """``struct sigevent`` of Linux on 64 bits."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("function", ctypes.c_void_p),
+        ("attributes", ctypes.c_void_p),
+        ("rest", ctypes.c_char * 32),
+    )
+
+
+@contextmanager
+def ends_within(limit: float, code: int) -> Iterator[None]:
+    """End of this process with exit code ``code`` where the block takes longer than ``limit`` [s].
+
+    Also where a library hangs that was called with the interpreter's lock held, so that no thread
+    of Python comes to its turn again.  Nothing is flushed: for blocks after which nothing is left
+    to write.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    exit_now = ctypes.cast(libc._exit, ctypes.c_void_p).value
+    event, timer = _Event(value=code, notify=SIGEV_THREAD, function=exit_now), ctypes.c_void_p()
+    if libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
+        raise OSError(ctypes.get_errno(), "a timer for the end of the process")
+    seconds, part = divmod(limit, 1.0)
+    due = (ctypes.c_long * 4)(0, 0, int(seconds), int(part * 1e9))  # not again; then from now
+    libc.timer_settime(timer, 0, due, None)
+    try:
+        yield
+    finally:
+        libc.timer_delete(timer)
