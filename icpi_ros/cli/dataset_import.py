@@ -12,9 +12,10 @@ from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.evaluate.dataset_from_bags import import_bags
-from icpi_ros.evaluate.dataset_from_runs import import_runs, together
+from icpi_ros.evaluate.dataset_from_runs import import_runs
 from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.dataset.dataset import coverage, fingerprint, load, save, shipped, solved_share
+from icpi_ros.learn.dataset.joining import together
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS

@@ -196,6 +196,12 @@ ARGUMENTS = (
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
+        "learn_from", "auto", "earlier runs of the store, of the same task, arm and backend, that a "
+        "run learns from: store = all, none, or ids with commas between; auto: all where there is "
+        "no data set",
+        nodes=(IMPROVER,), graphs=LIVE,
+    ),
+    Setting(
         "model", "", "model of the improver llm; empty = its default",
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),

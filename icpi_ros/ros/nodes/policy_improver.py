@@ -58,6 +58,7 @@ class PolicyImprover(IcpiNode):
             why_not=feasibility_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
+            learn_from=values["learn_from"],
             fallback=values["fallback"] == ALLOW,
         )
         deadlines = Deadlines(
