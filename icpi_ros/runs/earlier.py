@@ -16,8 +16,8 @@ import numpy as np
 from icpi_ros.core.errors import DatasetError, StoreError, UsageError, require_kind
 from icpi_ros.core.types import Trial
 from icpi_ros.learn.building.hindsight import best_as_label, choose_pairs, relabel, shows_outcome
-from icpi_ros.learn.dataset.dataset import Dataset, empty
-from icpi_ros.learn.dataset.execution import UNKNOWN, Execution, mixture
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.dataset.execution import Execution, mixture
 from icpi_ros.learn.dataset.joining import join, together
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
 from icpi_ros.runs.store.records import RunRecord, RunSummary, UnknownRun
@@ -217,11 +217,13 @@ def _shows(task: Task, trial: Trial) -> bool:
 
 
 def learned_text(trials: Mapping[str, int]) -> str:
-    """Return how much a run learns from: ``3 earlier runs (14 trials)``; empty = nothing."""
+    """Return how much a run learns from: ``3 earlier runs of this store (14 trials)``; empty =
+    nothing.
+    """
     if not trials:
         return ""
     count = _counted(sum(trials.values()), "trial")
-    return f"{_counted(len(trials), 'earlier run')} ({count})"
+    return f"{_counted(len(trials), 'earlier run')} of this store ({count})"
 
 
 def _counted(count: int, what: str) -> str:

@@ -62,8 +62,8 @@ class Run(RunProgress):
         storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: way of execution from here on; stored with each trial.
-        remark: one line for the person: of a resumed run unknown facts about its earlier execution,
-            of a new one the earlier runs that it does not learn from; empty = none.
+        remark: one line, empty = none: of a resumed run unknown facts about its earlier execution,
+            of a new one the earlier runs that it does not learn from.
         why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
@@ -102,15 +102,13 @@ class Run(RunProgress):
             storage: of the trials; None = in memory.
             execution: of its trials, as far as that is known.
             mix: examples of another arm are meant; the stored configuration names it.
-            learn_from: earlier runs of the storage, of the same task, arm and backend, whose trials
-                stand behind the data set: ``store`` = all, ``none``, ids of runs, or ``auto`` = all
-                where there is no data set.
-            proposals: source of theta, the first one included; None = the improver.  A run with its
-                own learns from no other.
+            learn_from: earlier runs of the storage that stand behind the data set: ``store`` = all
+                of the task, arm and backend, ``none``, ids, ``auto`` = all if there is no data set.
+            proposals: source of theta, the first one included; None = the improver.
 
         Raises:
             UsageError: any argument is not allowed, the message names it; or the data set is of
-                another arm and ``mix`` is false, or an earlier run that is named does not fit.
+                another arm and ``mix`` is false, or an earlier run does not fit.
             StoreError: the run cannot be stored.
         """
         task = task if isinstance(task, Task) else TASKS.get(task)
@@ -129,9 +127,7 @@ class Run(RunProgress):
             options=named(options),
             max_step=real(max_step),
         )
-        prepared = prepare(
-            task, config, dataset, proposals, storage, execution, mix, learn_from
-        )
+        prepared = prepare(task, config, dataset, proposals, storage, execution, mix, learn_from)
         storage = MemoryStorage() if storage is None else storage
         run_id = storage.create_run(prepared.config, execution)
         self._begin(storage, run_id, prepared, execution)

@@ -196,8 +196,8 @@ ARGUMENTS = (
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
-        "learn_from", "auto", "earlier runs of the store, of the same task, arm and backend, that a "
-        "run learns from: store = all, none, or ids with commas between; auto: all where there is "
+        "learn_from", "auto", "earlier runs of the same task, arm and backend whose trials stand "
+        "behind the data set: store = all, none, or ids with commas between; auto: all if there is "
         "no data set",
         nodes=(IMPROVER,), graphs=LIVE,
     ),

@@ -22,12 +22,15 @@ def differences(a: RunRecord, b: RunRecord) -> dict[str, Pair]:
     Names are those of the configuration, ``options.k`` for what is inside of one, and
     ``execution.arm`` and so on for how the runs began.
     """
-    one, other = (
-        _flat(record.config.as_dict() | {"execution": asdict(record.execution)})
-        for record in (a, b)
-    )
+    one, other = (_flat(_settings(record)) for record in (a, b))
     pairs = {name: (one.get(name), other.get(name)) for name in (*one, *other)}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    learned = ", ".join(f"{run_id} ({n})" for run_id, n in record.config.learned_from.items())
+    own = {"learned_from": learned, "execution": asdict(record.execution)}
+    return record.config.as_dict() | own
 
 
 def cost_pairs(a: Sequence[Trial], b: Sequence[Trial]) -> list[dict[str, Any]]:

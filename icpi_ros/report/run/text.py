@@ -10,6 +10,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
+from icpi_ros.runs.earlier import learned_text
 from icpi_ros.runs.store.records import RunRecord
 
 _MAX_REASON = 60
@@ -47,6 +48,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
     lines = [
         f"run {record.run_id}: {config.task} with {config.improver}, seed {config.seed}, {end}",
         *mixed_lines(record),
+        *learned_lines(record),
         *run_table(trials, space).split("\n"),
     ]
     lines += [
@@ -65,6 +67,15 @@ def mixed_lines(record: RunRecord) -> list[str]:
         "data set of another arm on purpose": record.config.dataset_arm,
     }
     return [f"! {what}: {value}" for what, value in found.items() if value]
+
+
+def learned_lines(record: RunRecord) -> list[str]:
+    """Return the earlier runs that a run learns from, as one line; none if there are none."""
+    trials = record.config.learned_from
+    if not trials:
+        return []
+    each = ", ".join(f"{run_id} ({count})" for run_id, count in trials.items())
+    return [f"learns from {learned_text(trials)}: {each}"]
 
 
 def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:

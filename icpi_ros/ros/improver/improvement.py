@@ -171,7 +171,7 @@ class ImprovementJob:
         else:
             self._listener.log(f"run {run.run_id} continues from trial {run.resumed_from}")
         if learned := learned_text(run.config.learned_from):
-            self._listener.log(f"it learns from {learned} of this store")
+            self._listener.log(f"it learns from {learned}")
         if run.remark:
             self._listener.log(run.remark)
 
