@@ -244,10 +244,8 @@ def _checked_learn_from(
 
     Raises:
         UsageError: the store cannot be written, a named run does not fit, or the setting is that of
-            a graph or of the resumed run.
+            an attached graph.
     """
-    if args.learn_from and args.resume:
-        raise UsageError("--learn-from: a resumed run keeps what it learns from: leave it out")
     if args.learn_from and arm is None:
         raise UsageError(
             "--learn-from: what an attached graph learns from is its own affair: start it with "

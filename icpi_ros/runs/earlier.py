@@ -42,7 +42,7 @@ class EarlierRuns:
     """Runs that a new run learns from.
 
     Attributes:
-        trials: number of trials by id of the run, the oldest run first.
+        trials: number of trials by id of the run, in the order of the ids.
         left_out: number of runs that are not learnt from, by reason.
     """
 
@@ -113,7 +113,7 @@ def earlier_runs(
             chosen[run.run_id] = min(count, room)
         elif why or count:
             left_out[why or _TOO_MANY] += 1
-    return EarlierRuns(dict(reversed(chosen.items())), left_out)
+    return EarlierRuns(dict(sorted(chosen.items())), left_out)
 
 
 def _listed(storage: Storage, task: Task, named: Sequence[str]) -> list[RunSummary]:
@@ -169,7 +169,7 @@ def examples_behind(
     if not trials:
         return known
     parts, arms = [], list[ArmId]()
-    for group, (run_id, count) in enumerate(trials.items()):
+    for group, (run_id, count) in enumerate(sorted(trials.items())):
         record, executed = _stored(storage, run_id, count)
         parts.append(_examples(task, record, executed, group))
         arms.append(ArmId.of_way(record.execution))
@@ -217,9 +217,7 @@ def _shows(task: Task, trial: Trial) -> bool:
 
 
 def learned_text(trials: Mapping[str, int]) -> str:
-    """Return how much a run learns from: ``3 earlier runs of this store (14 trials)``; empty =
-    nothing.
-    """
+    """Return ``3 earlier runs of this store (14 trials)``; empty = a run learns from none."""
     if not trials:
         return ""
     count = _counted(sum(trials.values()), "trial")

@@ -44,7 +44,7 @@ class RunConfig:
         dataset_arm: arm of the data set where that is another than the run's, on purpose; empty =
             the same, or not known.
         learned_from: earlier runs of the store whose trials stand behind the data set: the number
-            of trials by id of the run, the oldest run first.
+            of trials by id of the run, in the order of the ids.
     """
 
     task: str
