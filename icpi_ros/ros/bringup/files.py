@@ -110,6 +110,21 @@ def _store(values: Mapping[str, Any]) -> None:
         raise UsageError(f"cannot make {path}: {folder} cannot be written")
 
 
+def _learn_from(values: Mapping[str, Any]) -> None:
+    """Look the runs up that are named."""
+    from icpi_ros.runs.earlier import names_of
+    from icpi_ros.runs.store.store import TrialStore, default_path
+
+    names = names_of(str(values["learn_from"]))
+    path = _path(values, "store") if values.get("store") else default_path()
+    if names and not path.exists():
+        raise UsageError(f"there is no trial store at {path}")
+    if names:
+        with TrialStore(path) as store:
+            for name in names:
+                store.run(name)
+
+
 def _mapping(values: Mapping[str, Any]) -> None:
     from icpi_ros.bags.topics import read_mapping
 
@@ -145,9 +160,10 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "calibration": _calibration,
     "dataset": _dataset,
     "store": _store,
+    "learn_from": _learn_from,
     "mapping": _mapping,
     "bag": _bag,
     "options": _options,
 }
-"""By the parameter that names a file.  ``params_file`` and ``physics`` are read for the parameters
-themselves, ``record`` must not be there yet: the description of the graph sees to these."""
+"""By the parameter that names a file or runs.  ``params_file`` and ``physics`` are read for the
+parameters themselves, ``record`` must not be there yet: the description of the graph sees to them."""
