@@ -166,4 +166,4 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "options": _options,
 }
 """By the parameter that names a file or runs.  ``params_file`` and ``physics`` are read for the
-parameters themselves, ``record`` must not be there yet: the description of the graph sees to them."""
+parameters themselves, ``record`` must not be there yet: the graph's description sees to these."""
