@@ -105,14 +105,13 @@ def earlier_runs(
         why = _why_not(storage, run, task, execution)
         if named and why:
             raise UsageError(f"learn_from: run {run.run_id} is {why}, so its trials do not fit")
-        count = 0 if why else len(_usable(storage.trials(run.run_id)))
-        if named and not count:
-            raise UsageError(f"learn_from: run {run.run_id} has no trial with an outcome")
         room = MAX_TRIALS - sum(chosen.values())
-        if count and room:
-            chosen[run.run_id] = min(count, room)
-        elif why or count:
+        if why or not room:
             left_out[why or _TOO_MANY] += 1
+        elif count := len(_usable(storage.trials(run.run_id))):
+            chosen[run.run_id] = min(count, room)
+        elif named:
+            raise UsageError(f"learn_from: run {run.run_id} has no trial with an outcome")
     return EarlierRuns(dict(sorted(chosen.items())), left_out)
 
 
