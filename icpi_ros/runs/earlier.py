@@ -59,8 +59,8 @@ class EarlierRuns:
         return f"does not learn from {_counted(count, 'earlier run')} of the task: {reasons}"
 
 
-def names_of(learn_from: str | Sequence[str]) -> list[str]:
-    """Return the ids of runs in a value of ``learn_from``; empty = it is one of the words.
+def read_learn_from(learn_from: str | Sequence[str]) -> tuple[str, list[str]]:
+    """Return the word in a value of the setting, or "" and the ids of runs.
 
     Raises:
         InvalidValue: it is no text and no list of texts.
@@ -75,13 +75,13 @@ def names_of(learn_from: str | Sequence[str]) -> list[str]:
     for name in names:
         require_kind("learn_from", name, str, allowed)
     if len(names) == 1 and names[0] in (AUTO, STORE, NONE):
-        return []
+        return names[0], []
     wrong = [n for n in names if not n or n in (AUTO, STORE, NONE) or names.count(n) > 1]
     if wrong or not names:
         raise UsageError(
             f"learn_from = {learn_from!r} is not allowed: {allowed}, each once; see `icpi runs`"
         )
-    return names
+    return "", names
 
 
 def earlier_runs(

@@ -26,7 +26,14 @@ from icpi_ros.learn.dataset.dataset import (
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import Spending, spent_on
-from icpi_ros.runs.earlier import AUTO, NONE, EarlierRuns, earlier_runs, examples_behind, names_of
+from icpi_ros.runs.earlier import (
+    AUTO,
+    NONE,
+    EarlierRuns,
+    earlier_runs,
+    examples_behind,
+    read_learn_from,
+)
 from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
@@ -120,12 +127,12 @@ def find_earlier_runs(
         UnknownName: no such improver.
         UsageError: a value that is not allowed, or a named run that does not fit.
     """
-    named_runs = names_of(learn_from)
+    word, ids = read_learn_from(learn_from)
     has_set = dataset is not None or shipped_path(task.name).exists()
-    nothing = learn_from == NONE or (learn_from == AUTO and has_set)
+    nothing = word == NONE or (word == AUTO and has_set)
     if nothing or storage is None or not IMPROVERS.get(improver).needs_dataset:
         return EarlierRuns()
-    return earlier_runs(storage, task, execution, named_runs)
+    return earlier_runs(storage, task, execution, ids)
 
 
 def _examples_beside(

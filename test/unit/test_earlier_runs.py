@@ -75,7 +75,7 @@ def test_where_there_is_no_data_set_a_run_learns_from_the_store(store):
     assert go_on(run, 3).best.cost < 0.01
 
 
-@pytest.mark.parametrize("learn_from", ["auto", "none"])
+@pytest.mark.parametrize("learn_from", ["auto", "none", ["none"], " none "])
 def test_a_data_set_is_enough(store, learn_from):
     add_run(store)
     run = begin(store, dataset=toy_dataset(), learn_from=learn_from)

@@ -112,17 +112,17 @@ def _store(values: Mapping[str, Any]) -> None:
 
 def _learn_from(values: Mapping[str, Any]) -> None:
     """Look the runs up that are named."""
-    from icpi_ros.runs.earlier import names_of
+    from icpi_ros.runs.earlier import read_learn_from
     from icpi_ros.runs.store.store import TrialStore, default_path
 
-    names = names_of(str(values["learn_from"]))
+    _, ids = read_learn_from(str(values["learn_from"]))
     path = _path(values, "store") if values.get("store") else default_path()
-    if names and not path.exists():
+    if ids and not path.exists():
         raise UsageError(f"there is no trial store at {path}")
-    if names:
+    if ids:
         with TrialStore(path) as store:
-            for name in names:
-                store.run(name)
+            for run_id in ids:
+                store.run(run_id)
 
 
 def _mapping(values: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ from icpi_ros.ros.bringup.checklist import STORE, Line, State
 from icpi_ros.ros.bringup.instance import domain_id
 from icpi_ros.ros.improver.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
-from icpi_ros.runs.earlier import names_of
+from icpi_ros.runs.earlier import read_learn_from
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW
 from icpi_ros.tasks import TASKS
@@ -48,7 +48,7 @@ class PolicyImprover(IcpiNode):
         gate = gate_of(arm, values["limits"])
         names = ("model", "base_url", "key_variable", "deadline")
         options = parse_options(values["options"])
-        names_of(values["learn_from"])  # a wrong one shows before a run
+        read_learn_from(values["learn_from"])  # a wrong one shows before a run
         check_shared(options, [values["improver"]], IMPROVERS)  # a goal may ask another one
         self._setup = Setup(
             task=task,
