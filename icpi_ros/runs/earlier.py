@@ -20,6 +20,7 @@ from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution, mixture
 from icpi_ros.learn.dataset.joining import join, together
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
+from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.store.records import RunRecord, RunSummary, UnknownRun
 from icpi_ros.runs.store.storage import Storage
 from icpi_ros.tasks.base import Task
@@ -196,10 +197,20 @@ def _stored(storage: Storage, run_id: str, count: int) -> tuple[RunRecord, list[
 
 
 def _examples(task: Task, record: RunRecord, trials: Sequence[Trial], group: int) -> Dataset:
-    """Return the examples of one run: its trials to its own goal, and pairs by hindsight."""
+    """Return the examples of one run.
+
+    Of a task whose goals vary: its trials to its own goal, and pairs by hindsight.  Of another one
+    its trials to the task's goal alone: a few other goals in a set with one goal make the outcome
+    model learn from these few how outcomes depend on it, and proposals ten times worse.
+    """
     goal = np.array(record.config.goal, dtype=np.float64)
     outcomes = [trial.outcome for trial in trials if trial.outcome is not None]
+    if not task.goal_varies and all(trial.trajectory for trial in trials):
+        goal = task.default_goal
+        outcomes = [outcome(task, goal, t.theta, t.trajectory) for t in trials if t.trajectory]
     parts = [best_as_label(task, goal, outcomes, group)]
+    if not task.goal_varies:
+        return parts[0]
     seen = [(t.theta, t.trajectory) for t in trials if t.trajectory and _shows(task, t)]
     pairs = choose_pairs(len(seen), MAX_PAIRS, np.random.default_rng(0))
     if len(pairs):

@@ -1,11 +1,12 @@
 """Earlier runs of a store become examples of the next one: which, how many, and that they stay."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from pushing_task import PUSHING
-from toy_task import TOY, rollout, toy_dataset
+from toy_task import rollout, toy_dataset
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, InvalidValue, UsageError
@@ -19,13 +20,30 @@ from icpi_ros.runs.store.storage import MemoryStorage
 from icpi_ros.runs.store.store import RunConfig, TrialStore, UnknownRun
 from icpi_ros.tasks import TASKS
 
+
+class Varied(type(PUSHING)):
+    goal_varies = True
+
+
+class Fixed(type(PUSHING)):
+    name = "toy-push-fixed"
+
+
+class NoHindsight(Varied):
+    name = "toy-push-no-hindsight"
+
+    def outcome_goal(self, trajectory):
+        return None
+
+
+VARIED, FIXED, NO_HINDSIGHT = Varied(), Fixed(), NoHindsight()
 HERE = Execution(Backend.IN_PROCESS, "ur5e", "aaaa")
 WITH_SET = {"improver": "ridge", "dataset": toy_dataset(), "trials": 9, "execution": HERE}
 
 
 @pytest.fixture(autouse=True)
 def tasks(monkeypatch):
-    for task in (TOY, PUSHING):
+    for task in (VARIED, FIXED, NO_HINDSIGHT):
         monkeypatch.setitem(TASKS._loaded, task.name, task)
 
 
@@ -42,14 +60,15 @@ def go_on(run, trials, grip=0.6):
     return run
 
 
-def add_run(store, trials=5, task=PUSHING, grip=0.6, seed=0, execution=HERE, **more):
+def add_run(store, trials=5, task=VARIED, grip=0.6, seed=0, execution=HERE, **more):
     """Store a run of random trials; return its id."""
-    run = Run(task, improver="random", trials=9, seed=seed, storage=store, execution=execution)
+    own = {"improver": "random", "trials": 9, "storage": store} | more
+    run = Run(task, seed=seed, execution=execution, **own)
     go_on(run, trials, grip).close()
     return run.run_id
 
 
-def begin(store, task=PUSHING, **more):
+def begin(store, task=VARIED, **more):
     values = {"improver": "ridge", "trials": 9, "storage": store, "execution": HERE, "seed": 3}
     return Run(task, **values | more)
 
@@ -62,7 +81,7 @@ def test_where_there_is_no_data_set_a_run_learns_from_the_store(store):
     assert run.config.learned_from == counts
     assert store.run(run.run_id).config.learned_from == run.config.learned_from
     assert (run.config.dataset_hash, run.remark) == ("", "")
-    data = examples_of(store, run.run_id, PUSHING, "ridge", None)
+    data = examples_of(store, run.run_id, VARIED, "ridge", None)
     sizes = [counts[run_id] ** 2 for run_id in sorted(counts)]  # itself, and pairs by hindsight
     assert np.unique(data.group, return_counts=True)[1].tolist() == sizes
     solved = data.label_cost < 1e-9
@@ -70,7 +89,7 @@ def test_where_there_is_no_data_set_a_run_learns_from_the_store(store):
     by_run = {4: 0.5, 3: 0.7}
     grips = np.array([by_run[counts[run_id]] for run_id in sorted(counts)])[data.group[solved]]
     ends = map(rollout, (data.theta + data.dtheta)[solved], grips)
-    errors = [PUSHING.error(end, goal) for end, goal in zip(ends, data.goal[solved], strict=True)]
+    errors = [VARIED.error(end, goal) for end, goal in zip(ends, data.goal[solved], strict=True)]
     np.testing.assert_allclose(errors, 0.0, atol=1e-12)
     assert go_on(run, 3).best.cost < 0.01
 
@@ -80,14 +99,14 @@ def test_a_data_set_is_enough(store, learn_from):
     add_run(store)
     run = begin(store, dataset=toy_dataset(), learn_from=learn_from)
     assert not run.config.learned_from
-    assert examples_of(store, run.run_id, PUSHING, "ridge", toy_dataset()) is not None
+    assert examples_of(store, run.run_id, VARIED, "ridge", toy_dataset()) is not None
 
 
 def test_earlier_runs_stand_behind_a_data_set_that_is_asked_for(store):
     ids = [add_run(store, 2), add_run(store, 2, seed=1)]
     known = toy_dataset()
     run = begin(store, dataset=known, learn_from="store")
-    data = examples_of(store, run.run_id, PUSHING, "ridge", known)
+    data = examples_of(store, run.run_id, VARIED, "ridge", known)
     np.testing.assert_array_equal(data.theta[: len(known)], known.theta)
     assert sorted(set(data.group[len(known) :] - known.group.max())) == [1, 2]
     assert data.provenance["runs"] == dict.fromkeys(ids, 2)
@@ -131,7 +150,7 @@ def changed_run(store):
     config = RunConfig(PUSHING.name, "random", (0.6, 0.42), 3, definition_hash="0123456789abcdef")
     run_id = store.create_run(config, HERE)
     theta = PUSHING.space.lower
-    known = Run(PUSHING, improver="random", trials=1, execution=HERE)
+    known = Run(VARIED, improver="random", trials=1, execution=HERE)
     trial = go_on(known, 1).trials[0]
     store.begin_trial(run_id, 0, theta, trial.proposal, False, HERE)
     store.finish_trial(run_id, trial)
@@ -202,37 +221,53 @@ def test_the_latest_trials_are_learnt_from(store, monkeypatch):
 
 def test_a_long_run_gives_a_part_of_its_pairs(store):
     add_run(store, 9)
-    data = examples_of(store, begin(store).run_id, PUSHING, "ridge", None)
+    data = examples_of(store, begin(store).run_id, VARIED, "ridge", None)
     assert len(data) == 9 + earlier.MAX_PAIRS
 
 
-def test_a_task_without_hindsight_goals_takes_the_best_trial_as_label(store):
-    first = add_run(store, 5, task=TOY)
-    trials = store.trials(first)
-    best = min(trials, key=lambda trial: trial.cost)
-    run = begin(store, task=TOY, learn_from="store", dataset=toy_dataset())
-    data = examples_of(store, run.run_id, TOY, "ridge", toy_dataset())
-    added = slice(len(toy_dataset()), None)
-    np.testing.assert_array_equal(data.theta[added], [trial.theta for trial in trials])
-    np.testing.assert_array_equal(data.error[added], [trial.error for trial in trials])
-    solved = (data.theta + data.dtheta)[added]
-    np.testing.assert_allclose(solved, np.tile(best.theta, (5, 1)), atol=1e-15)
-    assert set(data.label_cost[added]) == {best.cost}
+def test_a_task_with_one_goal_takes_its_trials_to_that_goal(store):
+    other = np.array([0.55, 0.4])
+    ids = [add_run(store, 5, task=FIXED), add_run(store, 5, task=FIXED, seed=1, goal=other)]
+    known = replace(toy_dataset(), task=FIXED.name)
+    run = begin(store, task=FIXED, learn_from="store", dataset=known)
+    data = examples_of(store, run.run_id, FIXED, "ridge", known)
+    assert len(data) == len(known) + 10
+    assert (data.goal == FIXED.default_goal).all()
+    for place, run_id in enumerate(sorted(ids)):
+        rows = slice(len(known) + 5 * place, len(known) + 5 * place + 5)
+        trials = store.trials(run_id)
+        errors = [FIXED.error(trial.trajectory, FIXED.default_goal) for trial in trials]
+        costs = [FIXED.cost(error) for error in errors]
+        best = trials[int(np.argmin(costs))].theta
+        np.testing.assert_array_equal(data.theta[rows], [trial.theta for trial in trials])
+        np.testing.assert_array_equal(data.error[rows], errors)
+        solved = (data.theta + data.dtheta)[rows]
+        np.testing.assert_allclose(solved, np.tile(best, (5, 1)), atol=1e-15)
+        assert set(data.label_cost[rows]) == {min(costs)}
+
+
+def test_a_task_without_hindsight_goals_takes_its_trials_to_their_own_goal(store):
+    goal = np.array([0.55, 0.4])
+    add_run(store, 5, task=NO_HINDSIGHT, goal=goal)
+    known = replace(toy_dataset(), task=NO_HINDSIGHT.name)
+    run = begin(store, task=NO_HINDSIGHT, learn_from="store", dataset=known)
+    data = examples_of(store, run.run_id, NO_HINDSIGHT, "ridge", known)
+    np.testing.assert_array_equal(data.goal[len(known) :], np.tile(goal, (5, 1)))
 
 
 def test_errors_without_a_trajectory_are_learnt_from(store):
-    run = Run(PUSHING, improver="random", trials=3, storage=store, execution=HERE)
+    run = Run(VARIED, improver="random", trials=3, storage=store, execution=HERE)
     while not run.finished:
         run.tell(PUSHING.error(rollout(run.ask().theta), run.goal))
     run = begin(store, learn_from="store", dataset=toy_dataset())
-    assert len(examples_of(store, run.run_id, PUSHING, "ridge", toy_dataset())) == 60 + 3
+    assert len(examples_of(store, run.run_id, VARIED, "ridge", toy_dataset())) == 60 + 3
 
 
 def test_without_a_store_there_is_nothing_to_learn_from():
-    run = Run(PUSHING, learn_from="store", seed=3, **WITH_SET)
+    run = Run(VARIED, learn_from="store", seed=3, **WITH_SET)
     assert not run.config.learned_from
     with pytest.raises(DatasetError, match="no data set of task"):
-        Run(PUSHING, improver="ridge", learn_from="store")
+        Run(VARIED, improver="ridge", learn_from="store")
 
 
 def test_a_run_with_proposals_of_its_own_learns_from_no_other():
