@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from icpi_ros.learn.dataset import dataset as datasets
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots import ARMS, find_arm
 from icpi_ros.robots.base import Arm
+from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.in_process import execution_in_process, run_simulated
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW, named, require_model, whole
@@ -47,6 +48,7 @@ def improve(
     noise: float | None = None,
     latency: float | None = None,
     mix: bool = False,
+    learn_from: str | Sequence[str] = AUTO,
     fallback: str = "refuse",
     storage: Storage | None = None,
     progress: bool = True,
@@ -68,6 +70,9 @@ def improve(
         noise: standard deviation of the simulated sensor [m]; None = the task's own.
         latency: of the simulated sensor [s]; None = the task's own.
         mix: examples of another arm are meant.
+        learn_from: earlier runs of ``storage`` that it learns from as well: ``store`` = all of the
+            same task, arm and backend, ``none``, ids of runs, or ``auto`` = all where there is no
+            data set.
         fallback: ``allow`` = begin although the improver's model cannot be asked.
         storage: where the trials go; None = in memory.
         progress: show a bar on standard error.
@@ -98,6 +103,7 @@ def improve(
         storage=storage,
         execution=execution_in_process(arm),
         mix=mix,
+        learn_from=learn_from,
     )
     with tqdm(total=trials, desc=run.config.task, unit="trial", disable=not progress) as bar:
 

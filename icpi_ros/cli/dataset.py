@@ -15,13 +15,14 @@ from icpi_ros.core.errors import DatasetError, Kind, UsageError, invalid
 from icpi_ros.core.text import printable
 from icpi_ros.core.units import Length
 from icpi_ros.evaluate.dataset_from_bags import import_bags
-from icpi_ros.evaluate.dataset_from_runs import import_runs, together
+from icpi_ros.evaluate.dataset_from_runs import import_runs
 from icpi_ros.evaluate.physics import physics_file
 from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.building.build import build_file, kept
 from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import coverage, fingerprint, load, save, shipped, solved_share
+from icpi_ros.learn.dataset.joining import together
 from icpi_ros.learn.dataset.parquet import metadata
 from icpi_ros.learn.retrieval import DEFAULT_K
 from icpi_ros.perception.calibration.file import load_camera

@@ -136,6 +136,7 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "task": plan.task.name,
         "arm": arm_argument(plan.arm, plan.task) if plan.arm else "",
         "mix": "true" if plan.mix else "false",
+        "learn_from": plan.learn_from,
         "improver": plan.improver,
         "namespace": args.namespace,
         "real_time_factor": args.real_time_factor,

@@ -19,7 +19,7 @@ from icpi_ros.learn.dataset.dataset import check_arm, load
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.token_count import count_tokens
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.setup import examples_hash, find_examples
+from icpi_ros.runs.setup import examples_of, find_examples
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
@@ -27,6 +27,7 @@ from icpi_ros.tasks.feasibility import simulated_feasibility
 
 if TYPE_CHECKING:
     from icpi_ros.core.types import Array
+    from icpi_ros.learn.dataset.dataset import Dataset
     from icpi_ros.robots.base import Arm
     from icpi_ros.tasks.base import Task
 
@@ -50,12 +51,17 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
     path = (args.store or default_path()).absolute()
     if not path.exists():
         raise UsageError(f"there is no trial store at {path}")
-    with TrialStore(path) as store:
-        config, trials = store.run(args.run_id).config, store.trials(args.run_id)
     if args.arm or args.mix:
         raise UsageError("--arm and --mix are for simulated trials: leave them out with --run-id")
     if args.goal is not None:
         raise UsageError("--goal is that of the stored run: leave it out")
+    with TrialStore(path) as store:
+        config, trials = store.run(args.run_id).config, store.trials(args.run_id)
+        own = str(config.improver).startswith("llm")
+        name = args.improver or (config.improver if own else "llm")
+        task = TASKS.get(config.task)
+        _kind(name)
+        examples = examples_of(store, args.run_id, task, name, _given(args, task))
     history = [trial.outcome for trial in trials if trial.outcome is not None]
     count = len(history) if args.trial is None else args.trial
     if not 1 <= count <= len(history):
@@ -63,16 +69,8 @@ def _stored(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
             f"--trial {count}: run {args.run_id} has {len(history)} observed trials, "
             "a prompt needs at least one before it"
         )
-    own = str(config.improver).startswith("llm")
-    name = args.improver or (config.improver if own else "llm")
     options = dict(config.options) if name == config.improver else {}
-    improver = _improver(
-        TASKS.get(config.task), list(config.goal), name, options | model_options(args), args
-    )
-    if config.dataset_hash != examples_hash(improver.context.dataset):
-        raise UsageError(
-            f"run {args.run_id} began with another data set: give that one with --dataset"
-        )
+    improver = _improver(task, list(config.goal), name, options | model_options(args), examples)
     return improver, history[:count]
 
 
@@ -84,21 +82,31 @@ def _simulated(args: argparse.Namespace) -> tuple[Llm, Sequence[Outcome]]:
         task.default_goal if args.goal is None else of_space("--goal", args.goal, task.goal_space)
     )
     goal = task.check_goal(asked)
-    improver = _improver(task, goal.tolist(), args.improver or "llm", model_options(args), args)
+    name = args.improver or "llm"
+    _kind(name)
+    examples = find_examples(task, name, _given(args, task))
+    improver = _improver(task, goal.tolist(), name, model_options(args), examples)
     check_arm(improver.context.dataset, ArmId.of(arm), args.mix)
     return improver, _simulate(task, arm, improver, goal, args.seed, args.trial or 1)
 
 
-def _improver(
-    task: Task, goal: list[float], name: str, options: dict[str, Any], args: argparse.Namespace
-) -> Llm:
+def _given(args: argparse.Namespace, task: Task) -> Dataset | None:
+    return load(args.dataset, task) if args.dataset else None
+
+
+def _kind(name: str) -> type[Llm]:
     kind = IMPROVERS.get(name)
     if not issubclass(kind, Llm):
         known = ", ".join(n for n in IMPROVERS if n.startswith("llm"))
         raise UsageError(f"--improver {name} sends no prompt: choose one of {known}")
-    dataset = find_examples(task, name, load(args.dataset, task) if args.dataset else None)
-    context = Context(task.space, np.array(goal), task.cost_mask, dataset, options)
-    return kind(context, proposes=False)
+    return kind
+
+
+def _improver(
+    task: Task, goal: list[float], name: str, options: dict[str, Any], examples: Dataset
+) -> Llm:
+    context = Context(task.space, np.array(goal), task.cost_mask, examples, options)
+    return _kind(name)(context, proposes=False)
 
 
 def _simulate(

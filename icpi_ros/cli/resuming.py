@@ -55,6 +55,8 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
             )
     if model_options(args):
         raise UsageError("a resumed run keeps the options of its improver: leave them out")
+    if args.learn_from:
+        raise UsageError("a resumed run keeps what it learns from: leave --learn-from out")
     return config
 
 

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +35,12 @@ from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
+from icpi_ros.runs.earlier import AUTO, learned_text
 from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.setup import ALLOW, find_examples, require_model
-from icpi_ros.runs.store.store import TrialStore, default_path
+from icpi_ros.runs.setup import ALLOW, find_earlier_runs, find_examples, require_model
+from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 from icpi_ros.settings.table import POSES, find
 from icpi_ros.tasks import TASKS
 
@@ -60,9 +62,10 @@ class Plan:
     """A checked request.  ``resume`` None = a new run; paths None = not wanted.
 
     ``goal``: (g,) [units of the task's goal space].  ``target_cost`` [m]: ends the run at once.
-    ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
+    ``arm``: that executes; None = that of an attached graph.  ``learn_from``, ``fallback``: values
+    of the settings.  ``again``: options that carry out
     a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
-    ``fallback``: value of the setting.  ``begun``: the id of the run, once it has one.
+    ``begun``: the id of the run, once it has one.
     """
 
     task: Task
@@ -82,6 +85,7 @@ class Plan:
     picture: Path | None
     again: tuple[str, ...]
     mix: bool
+    learn_from: str
     fallback: str
     begun: list[str] = field(default_factory=list)
 
@@ -91,6 +95,12 @@ class Plan:
         what = f"{self.task.name} with {self.improver}, seed {self.seed}"
         what += "" if resumed_from is None else f", continues from trial {resumed_from}"
         print(f"run {printable(run_id)}: {what}", flush=True)
+        with TrialStore(self.store) as store, suppress(UnknownRun):  # of an attached graph another
+            if learned := learned_text(store.run(run_id).config.learned_from):
+                print(
+                    f"learns from {learned}: --learn-from none leaves them out",
+                    flush=True,
+                )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -152,8 +162,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         _check_examples(args, task, arm, improver, dataset)
     observation = _observation(args, task)
     picture = checked_picture(args.picture) if args.picture else None
-    with TrialStore(store):
-        pass  # one that cannot be written is found out before anything starts
+    learn_from = _checked_learn_from(args, task, arm, improver, dataset, store)
     _check_model(args, improver, config or {"options": options}, store)
     return Plan(
         task=task,
@@ -173,6 +182,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         picture=picture,
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
+        learn_from=learn_from,
         fallback=args.fallback or find("fallback").default,
     )
 
@@ -223,6 +233,35 @@ def _check_examples(
         )
 
 
+def _checked_learn_from(
+    args: argparse.Namespace,
+    task: Task,
+    arm: Arm | None,
+    improver: str,
+    dataset: Dataset | None,
+    store: Path,
+) -> str:
+    """Return the value of the setting, and say which runs of the store a new run leaves out.
+
+    Raises:
+        UsageError: the store cannot be written, a named run does not fit, or the setting is that of
+            an attached graph.
+    """
+    if args.learn_from and arm is None:
+        raise UsageError(
+            "--learn-from: what an attached graph learns from is its own affair: start it with "
+            f"learn_from:={args.learn_from}"
+        )
+    learn_from: str = args.learn_from or AUTO
+    with TrialStore(store) as opened:
+        if arm is not None and not args.resume:
+            way = simulation(args, arm)
+            found = find_earlier_runs(opened, task, improver, way, learn_from, dataset)
+            if found.remark:
+                print(f"note: {found.remark}", flush=True)
+    return learn_from
+
+
 def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
@@ -270,6 +309,7 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
         storage=store,
         execution=execution,
         mix=plan.mix,
+        learn_from=plan.learn_from,
     )
 
 

@@ -15,19 +15,14 @@ from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.trials import RecordedTrial, read_trials
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.types import Trial
-from icpi_ros.evaluate.dataset_from_runs import (
-    MIN_TRIALS,
-    ImportedDataset,
-    choose,
-    join,
-    shows_outcome,
-)
+from icpi_ros.evaluate.dataset_from_runs import MIN_TRIALS, ImportedDataset
 from icpi_ros.evaluate.recorded_runs import RecordedRun, group
 from icpi_ros.evaluate.reperception import executed_of, see_runs
 from icpi_ros.evaluate.request import EvaluationRequest
-from icpi_ros.learn.building.hindsight import all_pairs, relabel
+from icpi_ros.learn.building.hindsight import all_pairs, relabel, shows_outcome
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution
+from icpi_ros.learn.dataset.joining import choose, join
 from icpi_ros.learn.dataset.mixing import ArmId, distinct, refuse_ways, two_ways
 from icpi_ros.perception.sources import SeenPath
 from icpi_ros.tasks.base import Task

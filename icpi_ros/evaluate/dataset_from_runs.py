@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from icpi_ros import __version__
-from icpi_ros.core.errors import DatasetError, InvalidValue, ObservationMissing
-from icpi_ros.core.types import ObjectTrajectory, TrialStatus
-from icpi_ros.learn.building.hindsight import all_pairs, outcome_goal, relabel
-from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
+from icpi_ros.core.errors import DatasetError, InvalidValue
+from icpi_ros.core.types import TrialStatus
+from icpi_ros.learn.building.hindsight import all_pairs, relabel, shows_outcome
+from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution, refuse_mixed
-from icpi_ros.learn.dataset.mixing import ArmId, distinct, refuse_ways, two_arms, two_ways
+from icpi_ros.learn.dataset.joining import choose, join
+from icpi_ros.learn.dataset.mixing import ArmId, distinct, refuse_ways, two_ways
 from icpi_ros.runs.store.store import RunRecord, TrialStore
 from icpi_ros.tasks.base import Task
 
@@ -115,57 +116,6 @@ def _check_run(run: RunRecord, task: Task) -> None:
             f"run {run.run_id} was made with another definition of task {task.name} "
             f"({config.definition_hash}, now {task.definition_hash()}): its trials do not fit"
         )
-
-
-def shows_outcome(task: Task, trajectory: ObjectTrajectory | None) -> bool:
-    """Return whether a trajectory shows what became of the object."""
-    if trajectory is None:
-        return False
-    try:
-        return bool(np.isfinite(outcome_goal(task, trajectory)).all())
-    except ObservationMissing:
-        return False
-
-
-def join(task: Task, parts: Sequence[Dataset]) -> Dataset:
-    """Return several sets of one task as one; their groups must differ where their physics do."""
-    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
-    columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
-    return Dataset(task=task.name, **columns)
-
-
-def together(known: Dataset, added: Dataset, task: Task, mix: bool = False) -> Dataset:
-    """Return ``added`` behind ``known``, as physics of their own; provenance names both.
-
-    Args:
-        known: first.
-        added: second.
-        task: of both.
-        mix: they may be of different arms; provenance names them.
-
-    Raises:
-        DatasetError: they are of different arms, and that is not meant.
-    """
-    pair = two_arms((*known.arms, *added.arms))
-    found = "" if pair is None else f"examples of {pair[0]} and of {pair[1]}"
-    mixed = refuse_ways(found, "the data set", "leave out --with", mix)
-    first = 1 + int(np.max(known.group)) if len(known) else 0
-    shifted = replace(added, group=np.asarray(added.group, dtype=np.int64) + first)
-    note = {"examples": len(known), "fingerprint": fingerprint(known)}
-    made = {**added.provenance, "with": {**note, "provenance": known.provenance}}
-    all_mixed = "; ".join(filter(None, (added.provenance.get("mixed"), mixed)))
-    made |= {"mixed": all_mixed} if all_mixed else {}
-    arms = distinct((*known.arms, *added.arms))
-    return replace(join(task, [known, shifted]), provenance=made, arms=arms)
-
-
-def choose(dataset: Dataset, examples: int | None, seed: int) -> Dataset:
-    """Return at most so many examples, chosen at random; None = all."""
-    if examples is None or examples >= len(dataset):
-        return dataset
-    rows = np.sort(np.random.default_rng(seed).choice(len(dataset), examples, replace=False))
-    names = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
-    return replace(dataset, **{name: getattr(dataset, name)[rows] for name in names})
 
 
 def _provenance(

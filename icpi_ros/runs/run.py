@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -28,8 +28,8 @@ from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
-from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.motion.step_limit import StepLimit
+from icpi_ros.runs.earlier import AUTO
 from icpi_ros.runs.outcome import outcome
 from icpi_ros.runs.progress import RunProgress
 from icpi_ros.runs.proposals import Proposals, by_operator, lowest_cost, next_trial
@@ -62,7 +62,8 @@ class Run(RunProgress):
         storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: way of execution from here on; stored with each trial.
-        remark: of a resumed run: unknown facts about its earlier execution; empty = none.
+        remark: one line, empty = none: of a resumed run unknown facts about its earlier execution,
+            of a new one the earlier runs that it does not learn from.
         why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
@@ -81,6 +82,7 @@ class Run(RunProgress):
         storage: Storage | None = None,
         execution: Execution = UNKNOWN_EXECUTION,
         mix: bool = False,
+        learn_from: str | Sequence[str] = AUTO,
         proposals: Proposals | None = None,
     ) -> None:
         """Check the arguments and store a new run.
@@ -100,11 +102,13 @@ class Run(RunProgress):
             storage: of the trials; None = in memory.
             execution: of its trials, as far as that is known.
             mix: examples of another arm are meant; the stored configuration names it.
+            learn_from: earlier runs of the storage that stand behind the data set: ``store`` = all
+                of the task, arm and backend, ``none``, ids, ``auto`` = all if there is no data set.
             proposals: source of theta, the first one included; None = the improver.
 
         Raises:
             UsageError: any argument is not allowed, the message names it; or the data set is of
-                another arm and ``mix`` is false.
+                another arm and ``mix`` is false, or an earlier run does not fit.
             StoreError: the run cannot be stored.
         """
         task = task if isinstance(task, Task) else TASKS.get(task)
@@ -123,7 +127,7 @@ class Run(RunProgress):
             options=named(options),
             max_step=real(max_step),
         )
-        prepared = prepare(task, config, dataset, proposals, ArmId.of_way(execution), mix)
+        prepared = prepare(task, config, dataset, proposals, storage, execution, mix, learn_from)
         storage = MemoryStorage() if storage is None else storage
         run_id = storage.create_run(prepared.config, execution)
         self._begin(storage, run_id, prepared, execution)
@@ -135,7 +139,7 @@ class Run(RunProgress):
         self.task, self.config = prepared.task, prepared.config
         self.execution = execution
         self.why_not: FeasibilityCheck = anything
-        self.remark = ""
+        self.remark = prepared.remark
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None
         self.state, self.reason, self._proposals = "open", "", prepared.proposals

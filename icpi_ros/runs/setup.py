@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
@@ -21,10 +21,19 @@ from icpi_ros.learn.dataset.dataset import (
     empty,
     fingerprint,
     shipped,
+    shipped_path,
 )
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import Spending, spent_on
+from icpi_ros.runs.earlier import (
+    AUTO,
+    NONE,
+    EarlierRuns,
+    earlier_runs,
+    examples_behind,
+    read_learn_from,
+)
 from icpi_ros.runs.proposals import Proposals, Proposer, SeededProposals
 from icpi_ros.runs.store.lease import RunInUse
 from icpi_ros.runs.store.records import RunConfig
@@ -94,6 +103,45 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
         check_task(dataset, task)
         return dataset
     return shipped(task) if IMPROVERS.get(improver).needs_dataset else empty(task)
+
+
+def find_earlier_runs(
+    storage: Storage | None,
+    task: Task,
+    improver: str,
+    execution: Execution,
+    learn_from: str | Sequence[str],
+    dataset: Dataset | None,
+) -> EarlierRuns:
+    """Return the earlier runs that a new run learns from.
+
+    Args:
+        storage: of the runs; None = there is none.
+        task: of the run.
+        improver: of the run; one that learns from no examples learns from no runs.
+        execution: of its trials.
+        learn_from: value of the setting of this name.
+        dataset: given to the run; None = the shipped one, if there is one.
+
+    Raises:
+        UnknownName: no such improver.
+        UsageError: a value that is not allowed, or a named run that does not fit.
+    """
+    word, ids = read_learn_from(learn_from)
+    has_set = dataset is not None or shipped_path(task.name).exists()
+    nothing = word == NONE or (word == AUTO and has_set)
+    if nothing or storage is None or not IMPROVERS.get(improver).needs_dataset:
+        return EarlierRuns()
+    return earlier_runs(storage, task, execution, ids)
+
+
+def _examples_beside(
+    task: Task, improver: str, dataset: Dataset | None, learned_from: Mapping[str, int]
+) -> Dataset:
+    """Return :func:`find_examples`, or none where none is shipped and there are earlier runs."""
+    if dataset is None and learned_from and not shipped_path(task.name).exists():
+        return empty(task)
+    return find_examples(task, improver, dataset)
 
 
 def examples_hash(dataset: Dataset) -> str:
@@ -179,12 +227,16 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """Task, configuration and source of proposals of a run that was checked."""
+    """Task, configuration and source of proposals of a run that was checked.
+
+    ``remark``: facts about a new run that a person should know, in one line; empty = none.
+    """
 
     task: Task
     config: RunConfig
     proposals: Proposals
     continuation: Continuation = field(default_factory=Continuation)
+    remark: str = ""
 
 
 def prepare(
@@ -192,36 +244,72 @@ def prepare(
     config: RunConfig,
     dataset: Dataset | None,
     proposals: Proposals | None,
-    arm: ArmId,
+    storage: Storage | None,
+    execution: Execution,
     mix: bool,
+    learn_from: str | Sequence[str],
 ) -> PreparedRun:
     """Complete the configuration of a new run and check it; nothing is written.
 
     Args:
         task: of the run.
-        config: versions, hashes and arm of the data set are filled in.
+        config: versions, hashes, arm of the data set and earlier runs are filled in.
         dataset: examples; None = the shipped set, where the improver needs one.
-        proposals: source of theta; None = the improver.
-        arm: that executes the trials.
+        proposals: source of theta; None = the improver.  With its own a run learns from no other.
+        storage: of the earlier runs that it may learn from; None = there is none.
+        execution: of its trials.
         mix: examples of another arm are meant.
+        learn_from: value of the setting of this name.
 
     Raises:
         UsageError: a value is not allowed, or the data set is of another task, or of another arm
-            and ``mix`` is false.
+            and ``mix`` is false, or a named earlier run does not fit.
     """
-    if proposals is not None and dataset is None:
-        dataset = empty(task)
-    examples = find_examples(task, config.improver, dataset)
+    if proposals is not None:
+        dataset, storage = empty(task) if dataset is None else dataset, None
+    earlier = find_earlier_runs(storage, task, config.improver, execution, learn_from, dataset)
+    examples = _examples_beside(task, config.improver, dataset, earlier.trials)
     config = replace(
         config,
         versions=versions(),
         definition_hash=task.definition_hash(),
         dataset_hash=examples_hash(examples),
-        dataset_arm=check_arm(examples, arm, mix),
+        dataset_arm=check_arm(examples, ArmId.of_way(execution), mix),
+        learned_from=earlier.trials,
     )
     check_run(config)
+    if storage is not None:
+        examples = examples_behind(examples, storage, task, earlier.trials)
     source = proposals or SeededProposals(make_proposer(task, config, examples), config.seed)
-    return PreparedRun(task, config, source)
+    return PreparedRun(task, config, source, remark=earlier.remark)
+
+
+def examples_of(
+    storage: Storage, run_id: str, task: Task, improver: str, dataset: Dataset | None
+) -> Dataset:
+    """Return the examples that a stored run began with, those of earlier runs included.
+
+    Args:
+        storage: of the run and of those that it learns from.
+        run_id: of the run.
+        task: of the run.
+        improver: that learns from them.
+        dataset: the run's; None = the shipped one.
+
+    Raises:
+        UsageError: it is another data set, or a run that it learns from is gone.
+    """
+    config = storage.run(run_id).config
+    examples = _examples_beside(task, improver, dataset, config.learned_from)
+    if config.dataset_hash != examples_hash(examples):
+        raise UsageError(
+            f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
+            "give that one with --dataset, or start a new run"
+        )
+    try:
+        return examples_behind(examples, storage, task, config.learned_from)
+    except UsageError as exc:
+        raise UsageError(f"run {run_id}: {exc}") from exc
 
 
 def resumable(
@@ -232,8 +320,8 @@ def resumable(
     Raises:
         UnknownRun: no such run.
         RunInUse: a run of this process is writing it.
-        UsageError: the task's definition or the data set is not that of the run, or it would mix
-            arms or backends without a permission.
+        UsageError: the task's definition or the data set is not that of the run, a run that it
+            learns from is gone, or it would mix arms or backends without a permission.
     """
     if storage.holds(run_id):
         raise RunInUse(f"run {run_id} is still under way in this process: wait for its end")
@@ -245,12 +333,7 @@ def resumable(
             f"({config.definition_hash}, now {task.definition_hash()}): start a new run"
         )
     continuation = check_execution(storage, run_id, execution)
-    examples = find_examples(task, config.improver, dataset)
-    if config.dataset_hash != examples_hash(examples):
-        raise UsageError(
-            f"run {run_id} began with another data set ({config.dataset_hash or 'none'}): "
-            "give that one with --dataset, or start a new run"
-        )
+    examples = examples_of(storage, run_id, task, config.improver, dataset)
     spent = spent_on(storage.trials(run_id, all_attempts=True))
     proposals = SeededProposals(make_proposer(task, config, examples, spent), config.seed)
     return PreparedRun(task, config, proposals, continuation)

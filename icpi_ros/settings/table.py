@@ -193,6 +193,12 @@ ARGUMENTS = (
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),
     Setting(
+        "learn_from", "auto", "earlier runs of the same task, arm and backend whose trials stand "
+        "behind the data set: store = all, none, or ids with commas between; auto: all if there is "
+        "no data set",
+        nodes=(IMPROVER,), graphs=LIVE,
+    ),
+    Setting(
         "model", "", "model of the improver llm; empty = its default",
         nodes=(IMPROVER, PLAYER), graphs=ALL,
     ),

@@ -9,6 +9,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.description import GRAPHS
 from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.bringup.processes import BackgroundGraph
+from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
 
 NOISE = bytes(range(128, 256)) * 8
@@ -47,6 +48,25 @@ def refused(started, capsys, *words):
     assert errors.startswith("icpi: error: ")
     assert errors.count("\n") == 1, errors
     return errors
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("store,none", "learn_from = 'store,none' is not allowed: auto, store, none, or ids"),
+        ("nothing", "learn_from: there is no trial store at"),
+    ],
+)
+def test_runs_that_are_not_there_are_refused(started, capsys, tmp_path, value, told):
+    store = f"store:={tmp_path / 'trials.sqlite'}"
+    assert told in refused(started, capsys, "sim", f"learn_from:={value}", store)
+    if value == "nothing":
+        with TrialStore(tmp_path / "trials.sqlite"):
+            pass
+        assert "no run 'nothing' in" in refused(
+            started, capsys, "sim", "learn_from:=nothing", store
+        )
+        assert up(capsys, "sim", "learn_from:=store", store)[0] == 0
 
 
 def test_all_arguments_that_speak_of_files_are_known_here():

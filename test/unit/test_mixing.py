@@ -21,12 +21,13 @@ from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
 from icpi_ros.evaluate.dataset_from_bags import import_bags
-from icpi_ros.evaluate.dataset_from_runs import import_runs, together
+from icpi_ros.evaluate.dataset_from_runs import import_runs
 from icpi_ros.evaluate.evaluation import evaluate
 from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
 from icpi_ros.evaluate.request import EvaluationRequest
 from icpi_ros.learn.dataset.dataset import check_arm, load, save, shipped
 from icpi_ros.learn.dataset.execution import Backend, Execution
+from icpi_ros.learn.dataset.joining import together
 from icpi_ros.learn.dataset.mixing import ArmId, distinct, two_arms, two_ways
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.store.store import RunConfig, TrialStore

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from icpi_benchmarks.program import run_program
-from icpi_benchmarks.recorded import imported_set, ranking
+from icpi_benchmarks.recorded import earlier_runs, imported_set, ranking
 
+from icpi_ros.learn.dataset.dataset import shipped
+from icpi_ros.learn.dataset.joining import choose
 from icpi_ros.robots.ur5e import UR5E
 
 
@@ -31,7 +33,23 @@ def test_all_sources_of_examples_begin_with_the_same_first_attempt(monkeypatch):
     assert (np.diff(costs, axis=1) <= 0.0).all()
 
 
-@pytest.mark.parametrize("program", [imported_set, ranking])
+@pytest.mark.slow
+def test_a_run_after_earlier_ones_begins_with_the_same_first_attempt(monkeypatch):
+    small = choose(shipped(earlier_runs.TASKS.get("slide-gc")), 40, 0)
+    monkeypatch.setattr(earlier_runs, "shipped", lambda task: small)
+    monkeypatch.setattr(earlier_runs, "SETS", ("shipped",))
+    monkeypatch.setattr(earlier_runs, "EARLIER_TRIALS", 2)
+    monkeypatch.setattr(earlier_runs, "ADJUSTMENTS", 1)
+    found = earlier_runs.run_draw(earlier_runs.TASKS.get("slide-gc"), UR5E, 0, 0, (0, 1))
+    ways = [(row["physics"], row["runs"]) for row in found]
+    assert ways == [("same", 0), ("same", 1), ("other", 1)]
+    costs = np.array([row["costs"] for row in found])
+    assert costs.shape == (3, 2)
+    assert len(set(costs[:, 0])) == 1
+    assert len(set(costs[:, 1])) == 3
+
+
+@pytest.mark.parametrize("program", [earlier_runs, imported_set, ranking])
 def test_bad_arguments_of_a_program_are_refused(program, capsys):
     assert run_program(program, ["--task", "juggle"]) == 2
     assert "unknown task" in capsys.readouterr().err

@@ -22,10 +22,10 @@ from icpi_benchmarks.program import run_program
 from icpi_ros.cli.arguments import whole
 from icpi_ros.cli.json_output import kept
 from icpi_ros.core.types import Array, ObjectTrajectory
-from icpi_ros.evaluate.dataset_from_runs import together
 from icpi_ros.improvers.base import Context
 from icpi_ros.learn.building.hindsight import all_pairs, relabel
 from icpi_ros.learn.dataset.dataset import Dataset, empty, shipped
+from icpi_ros.learn.dataset.joining import together
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.proposals import Proposer, SeededProposals

@@ -56,6 +56,7 @@ def run(parser: argparse.ArgumentParser) -> None:
     )
     add_setting(parser, "target_cost", "default: 0")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
+    add_setting(parser, "learn_from", "default: auto")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
     add_arm(parser, "the task's own; with --resume: that of the run")
     add_mix(

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from icpi_ros.core.errors import DatasetError
-from icpi_ros.core.types import Array, Indices, ObjectTrajectory
+from icpi_ros.core.errors import DatasetError, ObservationMissing
+from icpi_ros.core.types import Array, Indices, ObjectTrajectory, Outcome
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.tasks.base import Task
 
@@ -64,6 +64,26 @@ def relabel(
     )
 
 
+def best_as_label(task: Task, goal: Array, outcomes: Sequence[Outcome], group: int) -> Dataset:
+    """Return one example per outcome to a goal ``(g,)``, labelled with the best of them.
+
+    For tasks without hindsight goals; ``label_cost`` says how far the label is from solving.
+    """
+    n = len(outcomes)
+    best = min(outcomes, key=lambda outcome: outcome.cost)
+    thetas = np.stack([outcome.theta for outcome in outcomes])
+    return Dataset(
+        task=task.name,
+        theta=thetas,
+        error=np.stack([outcome.error for outcome in outcomes]),
+        dtheta=best.theta - thetas,
+        goal=np.tile(goal, (n, 1)),
+        cost=np.array([outcome.cost for outcome in outcomes], dtype=np.float64),
+        label_cost=np.full(n, best.cost, dtype=np.float64),
+        group=np.full(n, group, dtype=np.int64),
+    )
+
+
 def outcome_goal(task: Task, trajectory: ObjectTrajectory) -> Array:
     """Return the goal ``(g,)`` that an outcome reaches.
 
@@ -78,3 +98,13 @@ def outcome_goal(task: Task, trajectory: ObjectTrajectory) -> Array:
             "reaches (Task.outcome_goal); use brute-force labels"
         )
     return goal
+
+
+def shows_outcome(task: Task, trajectory: ObjectTrajectory | None) -> bool:
+    """Return whether a trajectory shows what became of the object."""
+    if trajectory is None:
+        return False
+    try:
+        return bool(np.isfinite(outcome_goal(task, trajectory)).all())
+    except ObservationMissing:
+        return False

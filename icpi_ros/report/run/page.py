@@ -30,7 +30,7 @@ from icpi_ros.report.page import (
     table,
 )
 from icpi_ros.report.picture import plot_svg
-from icpi_ros.report.run.text import mixed_lines, prediction, spending_line
+from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction, spending_line
 from icpi_ros.runs.picture import draw_costs, draw_paths
 from icpi_ros.runs.store.records import RunRecord
 from icpi_ros.tasks.base import Task
@@ -103,7 +103,7 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
     begun = f", begun {record.created[:19]} UTC" if record.created else ""
     return paragraph(
         f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.", "lead"
-    ) + joined(map(paragraph, [result, *mixed_lines(record)]))
+    ) + joined(map(paragraph, [result, *mixed_lines(record), *learned_lines(record)]))
 
 
 def _arm(trials: Sequence[Trial]) -> list[Markup]:
@@ -226,6 +226,7 @@ def _repeat(record: RunRecord) -> Markup:
     words += ["--trials", str(config.budget), "--seed", str(config.seed)]
     words += [f"--goal={','.join(f'{value!r}' for value in config.goal)}"]
     words += ["--target-cost", repr(config.target_cost)] if config.target_cost else []
+    words += ["--learn-from", ",".join(config.learned_from)] if config.learned_from else []
     for key, value in config.options.items():
         words += ["--option", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     text = json.dumps(config.as_dict(), indent=1, ensure_ascii=False, sort_keys=True)

@@ -13,6 +13,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
+from icpi_ros.runs.earlier import learned_text
 from icpi_ros.runs.store.records import RunRecord
 
 _MAX_REASON = 60
@@ -51,6 +52,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
     lines = [
         f"run {record.run_id}: {config.task} with {config.improver}, seed {config.seed}, {end}",
         *mixed_lines(record),
+        *learned_lines(record),
         *run_table(trials, space).split("\n"),
     ]
     lines += [
@@ -69,6 +71,15 @@ def mixed_lines(record: RunRecord) -> list[str]:
         "data set of another arm on purpose": record.config.dataset_arm,
     }
     return [f"! {what}: {value}" for what, value in found.items() if value]
+
+
+def learned_lines(record: RunRecord) -> list[str]:
+    """Return the earlier runs that a run learns from, as one line; none if there are none."""
+    trials = record.config.learned_from
+    if not trials:
+        return []
+    each = ", ".join(f"{run_id} ({count})" for run_id, count in trials.items())
+    return [f"learns from {learned_text(trials)}: {each}"]
 
 
 def run_table(trials: Sequence[Trial], space: ParameterSpace) -> str:
@@ -190,12 +201,15 @@ def differences(a: RunRecord, b: RunRecord) -> dict[str, Pair]:
     Names are those of the configuration, ``options.k`` for what is inside of one, and
     ``execution.arm`` and so on for how the runs began.
     """
-    one, other = (
-        _flat(record.config.as_dict() | {"execution": asdict(record.execution)})
-        for record in (a, b)
-    )
+    one, other = (_flat(_settings(record)) for record in (a, b))
     pairs = {name: (one.get(name), other.get(name)) for name in (*one, *other)}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    learned = ", ".join(f"{run_id} ({n})" for run_id, n in record.config.learned_from.items())
+    own = {"learned_from": learned, "execution": asdict(record.execution)}
+    return record.config.as_dict() | own
 
 
 def cost_pairs(a: Sequence[Trial], b: Sequence[Trial]) -> list[dict[str, Any]]:

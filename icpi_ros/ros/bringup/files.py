@@ -110,6 +110,21 @@ def _store(values: Mapping[str, Any]) -> None:
         raise UsageError(f"cannot make {path}: {folder} cannot be written")
 
 
+def _learn_from(values: Mapping[str, Any]) -> None:
+    """Look the runs up that are named."""
+    from icpi_ros.runs.earlier import read_learn_from
+    from icpi_ros.runs.store.store import TrialStore, default_path
+
+    _, ids = read_learn_from(str(values["learn_from"]))
+    path = _path(values, "store") if values.get("store") else default_path()
+    if ids and not path.exists():
+        raise UsageError(f"there is no trial store at {path}")
+    if ids:
+        with TrialStore(path) as store:
+            for run_id in ids:
+                store.run(run_id)
+
+
 def _mapping(values: Mapping[str, Any]) -> None:
     from icpi_ros.bags.topics import read_mapping
 
@@ -145,9 +160,10 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "calibration": _calibration,
     "dataset": _dataset,
     "store": _store,
+    "learn_from": _learn_from,
     "mapping": _mapping,
     "bag": _bag,
     "options": _options,
 }
-"""By the parameter that names a file.  ``params_file`` and ``physics`` are read for the parameters
-themselves, ``record`` must not be there yet: the description of the graph sees to these."""
+"""By the parameter that names a file or runs.  ``params_file`` and ``physics`` are read for the
+parameters themselves, ``record`` must not be there yet: the graph's description sees to these."""

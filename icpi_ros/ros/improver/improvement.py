@@ -30,6 +30,7 @@ from icpi_ros.learn.dataset.dataset import Dataset, load
 from icpi_ros.learn.dataset.execution import Execution
 from icpi_ros.ros.base.convert import proposal_msg
 from icpi_ros.ros.improver.motion_client import MotionClient
+from icpi_ros.runs.earlier import AUTO, learned_text
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import require_model
 from icpi_ros.runs.store.store import TrialStore, UnknownRun
@@ -59,6 +60,8 @@ class Setup:
     """Execution of trials by the graph, as far as this node knows it."""
     mix: bool = False
     """Examples of another arm are meant."""
+    learn_from: str = AUTO
+    """Earlier runs of the store that a run learns from."""
     fallback: bool = False
     """A run begins although its model cannot be asked."""
 
@@ -149,6 +152,7 @@ class ImprovementJob:
             storage=store,
             execution=self._setup.execution,
             mix=self._setup.mix,
+            learn_from=self._setup.learn_from,
         )
 
     def _require_model(self, improver: str, options: Mapping[str, Any]) -> None:
@@ -166,6 +170,8 @@ class ImprovementJob:
                 )
         else:
             self._listener.log(f"run {run.run_id} continues from trial {run.resumed_from}")
+        if learned := learned_text(run.config.learned_from):
+            self._listener.log(f"it learns from {learned}")
         if run.remark:
             self._listener.log(run.remark)
 

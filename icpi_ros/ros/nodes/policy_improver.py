@@ -30,6 +30,7 @@ from icpi_ros.ros.bringup.checklist import NAMED, STORE, Line, State
 from icpi_ros.ros.bringup.instance import domain_id
 from icpi_ros.ros.improver.improvement import ImprovementJob, Listener, Setup, result_msg
 from icpi_ros.ros.improver.motion_client import Deadlines, MotionClient
+from icpi_ros.runs.earlier import read_learn_from
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import ALLOW
 from icpi_ros.settings.table import find
@@ -48,6 +49,7 @@ class PolicyImprover(IcpiNode):
         gate = gate_of(arm, values["limits"])
         names = ("model", "base_url", "key_variable", "deadline")
         options = parse_options(values["options"])
+        read_learn_from(values["learn_from"])  # a wrong one shows before a run
         check_shared(options, [values["improver"]], IMPROVERS)  # a goal may ask another one
         self._setup = Setup(
             task=task,
@@ -59,6 +61,7 @@ class PolicyImprover(IcpiNode):
             why_not=feasibility_of(task, arm, gate),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
+            learn_from=values["learn_from"],
             fallback=values["fallback"] == ALLOW,
         )
         deadlines = Deadlines(

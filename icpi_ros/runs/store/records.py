@@ -43,6 +43,8 @@ class RunConfig:
             parameter's range, 0 (exclusive) to 1 (no limit).
         dataset_arm: arm of the data set where that is another than the run's, on purpose; empty =
             the same, or not known.
+        learned_from: earlier runs of the store whose trials stand behind the data set: the number
+            of trials by id of the run, in the order of the ids.
     """
 
     task: str
@@ -57,6 +59,7 @@ class RunConfig:
     dataset_hash: str = ""
     max_step: float = 1.0
     dataset_arm: str = ""
+    learned_from: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""
