@@ -27,7 +27,7 @@ from icpi_ros.runs.store.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
 from icpi_ros.sim.world import load_model
-from icpi_ros.tasks import TASKS
+from icpi_ros.tasks import TASKS, find_task
 from icpi_ros.tasks.base import Task
 
 Part = TypeVar("Part", bound=Task | Arm | type[Improver])
@@ -56,7 +56,7 @@ def improve(
     The same run as ``icpi run --in-process``: same arguments, same trials.
 
     Args:
-        task: what to improve, or its name.
+        task: what to improve, its name, or the path of its YAML file.
         improver: registered improver.
         goal: ``(g,)``; None = the task's default goal.
         trials: number of trials in all, the first attempt included.
@@ -121,7 +121,7 @@ def rollout(
     """Simulate the path of a task's object under a theta.
 
     Args:
-        task: what is executed, or its name.
+        task: what is executed, its name, or the path of its YAML file.
         theta: ``(d,)`` policy parameters, or ``(N, d)`` for a list of trajectories.
         physics: hidden physics ``(P,)``; None = that of ``seed``, as in :func:`improve`.
         seed: of the hidden physics.
@@ -199,7 +199,7 @@ def _origin(part: object) -> str:
 
 
 def _task(task: str | Task) -> Task:
-    return task if isinstance(task, Task) else TASKS.get(task)
+    return task if isinstance(task, Task) else find_task(task)
 
 
 def _rows(task: Task, theta: Any) -> tuple[list[Array], bool]:

@@ -45,7 +45,7 @@ from icpi_ros.runs.setup import (
 )
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.runs.store.storage import MemoryStorage, Storage
-from icpi_ros.tasks import TASKS
+from icpi_ros.tasks import find_task
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything
 
@@ -86,7 +86,7 @@ class Run(RunProgress):
         """Check the arguments and store a new run.
 
         Args:
-            task: to improve, or its name.
+            task: to improve, its name, or the path of its YAML file.
             improver: registered improver.
             goal: ``(g,)``; None = the task's default goal.  With ``proposals`` of its own it may be
                 outside the task's region, such as what an outcome reached.
@@ -107,7 +107,7 @@ class Run(RunProgress):
                 another arm and ``mix`` is false.
             StoreError: the run cannot be stored.
         """
-        task = task if isinstance(task, Task) else TASKS.get(task)
+        task = task if isinstance(task, Task) else find_task(task)
         check_surroundings(storage, execution, mix)
         check = task.check_goal if proposals is None else task.goal_space.as_vector
         checked = check(task.default_goal if goal is None else goal)

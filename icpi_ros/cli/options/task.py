@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "describe",
         help="parameters, goals, hidden physics, cost; measured: is it worth iterating",
     )
-    describe.add_argument("name", help="task, see `icpi task list`")
+    describe.add_argument(
+        "task", metavar="name", help="task, see `icpi task list`, or its YAML file"
+    )
     add_arm(describe)
     describe.add_argument("--quick", action="store_true", help="measure nothing")
     describe.add_argument(
