@@ -59,12 +59,14 @@ ALL_FELL_BACK = 3
 class Plan:
     """A checked request.  ``resume`` empty = a new run; paths None = not wanted.
 
-    ``arm``: that executes; None = that of an attached graph.  ``again``: options that carry out
-    a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
-    ``fallback``: value of the setting.  ``begun``: the id of the run, once it has one.
+    ``world``: task whose scene is simulated.  ``arm``: that executes; None = that of an attached
+    graph.  ``again``: options that carry out a resumed run in the same way.  ``mix``: a new run may
+    learn from a data set of another arm.  ``fallback``, ``first``: values of the settings.
+    ``begun``: the id of the run, once it has one.
     """
 
     task: Task
+    world: Task
     arm: Arm | None
     improver: str
     observation: Observation
@@ -82,6 +84,7 @@ class Plan:
     again: tuple[str, ...]
     mix: bool
     fallback: str
+    first: str
     begun: list[str] = field(default_factory=list)
 
     def announce(self, run_id: str, resumed_from: int | None) -> None:
@@ -143,7 +146,8 @@ def make_plan(args: argparse.Namespace) -> Plan:
     goal = task.check_goal(config.get("goal") or asked).tolist()
     options = model_options(args)
     kind.check(options)
-    arm = arm_of_run(args, task, store)
+    world = _world(args, task)
+    arm = arm_of_run(args, task, world, store)
     dataset = load(args.dataset, task) if args.dataset else None
     if args.resume:
         settle_mix(args, store, task, arm)
@@ -156,6 +160,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     _check_model(args, improver, config or {"options": options}, store)
     return Plan(
         task=task,
+        world=world,
         arm=arm,
         improver=improver,
         observation=observation,
@@ -173,7 +178,28 @@ def make_plan(args: argparse.Namespace) -> Plan:
         again=again(args, store, arm),
         mix=args.mix and not args.resume,
         fallback=args.fallback or find("fallback").default,
+        first=config.get("first") or args.first or find("first").default,
     )
+
+
+def _world(args: argparse.Namespace, task: Task) -> Task:
+    """Return the task whose scene is simulated.
+
+    Raises:
+        UsageError: it has none, or an attached graph was asked for another than its own.
+    """
+    if args.attach:
+        if args.world:
+            raise UsageError(
+                f"--world {args.world}: with --attach the world is that of the graph, which was "
+                "started with world:=TASK: leave --world out"
+            )
+        return task
+    if args.world == task.name:
+        args.world = None
+    world = TASKS.get(args.world) if args.world else task
+    _ = world.required_scene  # refused before anything starts
+    return world
 
 
 def _check_model(
@@ -188,6 +214,11 @@ def _check_model(
         raise UsageError(
             "--fallback: what an attached graph does without its model is its own affair: start it "
             f"with fallback:={args.fallback}"
+        )
+    if args.attach and args.first and not args.resume:
+        raise UsageError(
+            "--first: how runs of an attached graph begin is its own affair: start it with "
+            f"first:={args.first}"
         )
     if not args.in_process or args.fallback == ALLOW or is_finished(args, store):
         return
@@ -250,7 +281,7 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
         plan.announce(improvement.run_id, improvement.resumed_from)
-        run_simulated(improvement, arm, plan.observation, show)
+        run_simulated(improvement, arm, plan.observation, show, plan.world)
         return improvement.run_id
 
 
@@ -269,6 +300,7 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
         storage=store,
         execution=execution,
         mix=plan.mix,
+        first=plan.first,
     )
 
 

@@ -23,9 +23,8 @@ from icpi_ros.core.text import error_line
 
 VARIABLE = "ICPI_PLUGINS"
 """Environment variable of plug-ins, separated as folders in ``PATH`` are."""
-READERS: Mapping[str, str] = {
-    ending: "icpi_ros.tasks.described.reading:register" for ending in (".yaml", ".yml")
-}
+_TASK_READER = "icpi_ros.tasks.described.reading:register"
+READERS: Mapping[str, str] = {".yaml": _TASK_READER, ".yml": _TASK_READER}
 """Function that registers what a file describes, by the ending of its name; imported when asked
 for, as the entries of a registry are."""
 _HERE, _LIBRARY = str(Path(__file__).parents[1]), os.path.dirname(os.__file__) + "/importlib"

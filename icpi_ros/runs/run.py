@@ -78,6 +78,7 @@ class Run(RunProgress):
         options: Mapping[str, Any] | None = None,
         target_cost: float = 0.0,
         max_step: float = 1.0,
+        first: str = "demonstration",
         storage: Storage | None = None,
         execution: Execution = UNKNOWN_EXECUTION,
         mix: bool = False,
@@ -97,6 +98,7 @@ class Run(RunProgress):
             target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
             max_step: largest change of theta from an executed trial, a share of each parameter's
                 range; what is proposed beyond is moved back and marked as projected.
+            first: first trial: ``demonstration``, of a task that has one, or ``random``.
             storage: of the trials; None = in memory.
             execution: of its trials, as far as that is known.
             mix: examples of another arm are meant; the stored configuration names it.
@@ -122,6 +124,7 @@ class Run(RunProgress):
             seed=whole(seed),
             options=named(options),
             max_step=real(max_step),
+            first=first,
         )
         prepared = prepare(task, config, dataset, proposals, ArmId.of_way(execution), mix)
         storage = MemoryStorage() if storage is None else storage

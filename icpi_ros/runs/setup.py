@@ -35,6 +35,8 @@ from icpi_ros.tasks.base import Task
 
 ALLOW = "allow"
 """Value of the setting ``fallback`` with which a run goes on without its model."""
+RANDOM = "random"
+"""Value of the setting ``first`` of a run that does not begin with the demonstration."""
 MAX_BUDGET = int(find("trials").upper)
 
 
@@ -220,8 +222,16 @@ def prepare(
         dataset_arm=check_arm(examples, arm, mix),
     )
     check_run(config)
-    source = proposals or SeededProposals(make_proposer(task, config, examples), config.seed)
+    source = proposals or _seeded(task, config, examples)
     return PreparedRun(task, config, source)
+
+
+def _seeded(
+    task: Task, config: RunConfig, dataset: Dataset, spent: Spending | None = None
+) -> SeededProposals:
+    """Return the improver's proposals after a first trial that is that of the configuration."""
+    first = None if config.first == RANDOM else task.first_theta
+    return SeededProposals(make_proposer(task, config, dataset, spent), config.seed, first)
 
 
 def resumable(
@@ -252,5 +262,5 @@ def resumable(
             "give that one with --dataset, or start a new run"
         )
     spent = spent_on(storage.trials(run_id, all_attempts=True))
-    proposals = SeededProposals(make_proposer(task, config, examples, spent), config.seed)
+    proposals = _seeded(task, config, examples, spent)
     return PreparedRun(task, config, proposals, continuation)

@@ -22,7 +22,12 @@ TRIALS: int = find("trials").default
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi run` takes."""
-    parser.add_argument("--task", help="task, see `icpi task list`")
+    parser.add_argument("--task", help="task, see `icpi task list`, or its YAML file")
+    parser.add_argument(
+        "--world",
+        metavar="TASK",
+        help="task in whose scene and physics the motions are simulated; default: the task's own",
+    )
     parser.add_argument(
         "--improver", help="who proposes; a wrong name lists all (default: embedded)"
     )
@@ -40,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in metres, or with units as 60cm,42cm; default: the task's own",
     )
     add_setting(parser, "target_cost", "default: 0")
+    add_setting(parser, "first", "default: demonstration")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
     add_arm(parser, "the task's own; with --resume: that of the run")

@@ -68,6 +68,8 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
     load_all(given.get("plugins", ""))
     values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
     values |= {name: task_name(values[name]) for name in TASK_NAMES if name in values}
+    if values.get("world") == values.get("task"):
+        values |= {"world": ""} if "world" in values else {}
     for argument in arguments:
         value = values[argument.name]
         if argument.choices and value not in (*argument.choices, argument.default):

@@ -61,6 +61,8 @@ class Setup:
     """Examples of another arm are meant."""
     fallback: bool = False
     """A run begins although its model cannot be asked."""
+    first: str = "demonstration"
+    """First trial of new runs: the demonstration, of a task that has one, or random."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class ImprovementJob:
             storage=store,
             execution=self._setup.execution,
             mix=self._setup.mix,
+            first=self._setup.first,
         )
 
     def _require_model(self, improver: str, options: Mapping[str, Any]) -> None:

@@ -59,6 +59,7 @@ class PolicyImprover(IcpiNode):
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
             fallback=values["fallback"] == ALLOW,
+            first=values["first"],
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]
@@ -128,6 +129,7 @@ def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace:
         controller="simulated" if backend is Backend.SIMULATED else values["controller"],
         domain=str(domain_id()),
         namespace=namespace,
+        world=values["world"] if backend is Backend.SIMULATED else "",
         dry_run=UNKNOWN if backend is Backend.UNKNOWN else str(values["dry_run"]).lower(),
     )
 

@@ -43,6 +43,7 @@ class RunConfig:
             parameter's range, 0 (exclusive) to 1 (no limit).
         dataset_arm: arm of the data set where that is another than the run's, on purpose; empty =
             the same, or not known.
+        first: first trial: ``demonstration``, of a task that has one, or ``random``.
     """
 
     task: str
@@ -57,6 +58,7 @@ class RunConfig:
     dataset_hash: str = ""
     max_step: float = 1.0
     dataset_arm: str = ""
+    first: str = "demonstration"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,7 @@ def motion_of(top: DescriptionBlock, folder: Path, arm: Arm) -> tuple[MotionFami
         raise block.fail("ready", f"left out: it is of a strike, a {kinds[0]} has its own")
     named = _parameters(block)
     shape = {name: pair for name, pair in named.items() if name != RELEASE.name}
-    read = {"strike": _strike, "swing": _swing, "demonstration": _demonstration}[kinds[0]]
-    family = read(block, shape, folder, arm)
+    family = _READERS[kinds[0]](block, shape, folder, arm)
     _check_middle(block, family, arm)
     if RELEASE.name not in named:
         return family, family.space
@@ -141,6 +140,11 @@ def _demonstration(
         text = f"{block.where}: demonstration: {exc}"
         refusal = Refusal(text, exc.refusal.kind, "demonstration", field="demonstration")
         raise DescriptionError(refusal) from exc
+
+
+_READERS: Mapping[
+    str, Callable[[DescriptionBlock, Mapping[str, Bounds], Path, Arm], MotionFamily]
+] = {"strike": _strike, "swing": _swing, "demonstration": _demonstration}
 
 
 def _check_middle(block: DescriptionBlock, family: MotionFamily, arm: Arm) -> None:

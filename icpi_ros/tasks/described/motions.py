@@ -116,11 +116,32 @@ class SwingFamily:
         return {"swing": self.acceleration, "joints": list(self.joints)}
 
 
+class RecordedMotion(Protocol):
+    """Motion made from recordings, with a box of parameters around it."""
+
+    @property
+    def space(self) -> ParameterSpace:
+        """Box of theta."""
+
+    @property
+    def demonstrated(self) -> Array:
+        """Theta ``(d,)`` of the first recording."""
+
+    def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
+        """Return one motion for each theta of ``(N, d)``."""
+
+    def ready(self, theta: Array, arm: Arm) -> Array:
+        """Return the pose ``(n,)`` [rad] before the approach."""
+
+    def hash_data(self) -> bytes:
+        """Return all that decides the motions."""
+
+
 @dataclass(frozen=True)
 class DemonstrationFamily:
     """Motions made from demonstrations."""
 
-    motion: Any  # a DemonstratedMotion
+    motion: RecordedMotion
 
     @property
     def space(self) -> ParameterSpace:

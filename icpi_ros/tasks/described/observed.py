@@ -145,7 +145,7 @@ class CrossingPosition(ObservedPosition):
 
     def position(self, trajectory: ObjectTrajectory, goal: Array) -> Array:
         """See :meth:`ObservedPosition.position`."""
-        seen = np.isfinite(trajectory.positions).all(axis=1)
+        seen = np.asarray(np.isfinite(trajectory.positions).all(axis=1))
         there = np.flatnonzero(seen)
         above = trajectory.positions[there, AXES.index(self.axis)] >= self.level
         step = np.diff(above.astype(np.int64))  # 1: from below to above
