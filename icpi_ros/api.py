@@ -27,8 +27,8 @@ from icpi_ros.runs.setup import ALLOW, named, require_model, whole
 from icpi_ros.runs.store.storage import Storage
 from icpi_ros.settings.table import find
 from icpi_ros.sim.rollout import rollout as simulate
-from icpi_ros.sim.world import load_model
-from icpi_ros.tasks import TASKS
+from icpi_ros.sim.world import World, load_model
+from icpi_ros.tasks import TASKS, find_task
 from icpi_ros.tasks.base import Task
 
 Part = TypeVar("Part", bound=Task | Arm | type[Improver])
@@ -45,6 +45,8 @@ def improve(
     options: Mapping[str, Any] | None = None,
     target_cost: float = 0.0,
     arm: str | Arm | None = None,
+    world: str | Task | None = None,
+    first: str = "demonstration",
     noise: float | None = None,
     latency: float | None = None,
     mix: bool = False,
@@ -58,7 +60,7 @@ def improve(
     The same run as ``icpi run --in-process``: same arguments, same trials.
 
     Args:
-        task: what to improve, or its name.
+        task: what to improve, its name, or the path of its YAML file.
         improver: registered improver.
         goal: ``(g,)``; None = the task's default goal.
         trials: number of trials in all, the first attempt included.
@@ -67,6 +69,9 @@ def improve(
         options: settings of the improver.
         target_cost: stop when a trial costs at most this [m]; 0 = use all trials.
         arm: that executes, its name or the path of its description; None = the task's own.
+        world: task in whose scene and physics the motions are carried out, its name or file; None =
+            the task itself.
+        first: first trial: ``demonstration``, of a task that has one, or ``random``.
         noise: standard deviation of the simulated sensor [m]; None = the task's own.
         latency: of the simulated sensor [s]; None = the task's own.
         mix: examples of another arm are meant.
@@ -86,7 +91,8 @@ def improve(
             gone.
     """
     task = _task(task)
-    arm = _arm(task, arm)
+    simulated = task if world is None else _task(world)
+    arm = _arm(task, arm, simulated)
     observation = task.observation.with_given(noise, latency)
     find("fallback").check(fallback)
     if fallback != ALLOW:
@@ -101,7 +107,8 @@ def improve(
         options=options,
         target_cost=target_cost,
         storage=storage,
-        execution=execution_in_process(arm),
+        first=first,
+        execution=execution_in_process(arm, "" if simulated is task else simulated.name),
         mix=mix,
         learn_from=learn_from,
     )
@@ -112,7 +119,7 @@ def improve(
             if run.best is not None:
                 bar.set_postfix_str(f"best {millimetres(run.best.cost)}")
 
-        run_simulated(run, arm, observation=observation, on_trial=show)
+        run_simulated(run, arm, observation=observation, on_trial=show, world=simulated)
     return run
 
 
@@ -123,15 +130,17 @@ def rollout(
     physics: ArrayLike | None = None,
     seed: int = 0,
     arm: str | Arm | None = None,
+    world: str | Task | None = None,
 ) -> ObjectTrajectory | list[ObjectTrajectory]:
     """Simulate the path of a task's object under a theta.
 
     Args:
-        task: what is executed, or its name.
+        task: what is executed, its name, or the path of its YAML file.
         theta: ``(d,)`` policy parameters, or ``(N, d)`` for a list of trajectories.
         physics: hidden physics ``(P,)``; None = that of ``seed``, as in :func:`improve`.
         seed: of the hidden physics.
         arm: that executes, its name or the path of its description; None = the task's own.
+        world: task in whose scene the motion is carried out; None = the task itself.
 
     Returns:
         The object's trajectory in frame ``base``, from the start of the motion until it rests.
@@ -141,12 +150,14 @@ def rollout(
         MotionRefused: the arm cannot execute a theta.
     """
     task = _task(task)
-    arm = _arm(task, arm)
+    simulated = task if world is None else _task(world)
+    arm = _arm(task, arm, simulated)
     rows, many = _rows(task, theta)
     find("seed").check(whole(seed))
-    known = task.seeded_physics(seed) if physics is None else physics
-    hidden = task.physics_space.as_vector(known)
-    found = simulate(task, arm, hidden, np.array(rows)).trajectories
+    known = simulated.seeded_physics(seed) if physics is None else physics
+    hidden = simulated.physics_space.as_vector(known)
+    scene = World(simulated, arm, hidden)
+    found = simulate(task, arm, hidden, np.array(rows), world=scene).trajectories
     return found if many else found[0]
 
 
@@ -205,7 +216,7 @@ def _origin(part: object) -> str:
 
 
 def _task(task: str | Task) -> Task:
-    return task if isinstance(task, Task) else TASKS.get(task)
+    return task if isinstance(task, Task) else find_task(task)
 
 
 def _rows(task: Task, theta: Any) -> tuple[list[Array], bool]:
@@ -217,8 +228,8 @@ def _rows(task: Task, theta: Any) -> tuple[list[Array], bool]:
     return [task.space.validate(row) for row in (theta if many else [theta])], many
 
 
-def _arm(task: Task, arm: str | Arm | None) -> Arm:
+def _arm(task: Task, arm: str | Arm | None, world: Task) -> Arm:
     found = arm if isinstance(arm, Arm) else find_arm(arm or task.arm)
-    if found.name != task.arm:  # refused now where the scene does not take it
-        load_model(task, task.seeded_physics(0), found)
+    if found.name != world.arm:  # refused now where the scene does not take it
+        load_model(world, world.seeded_physics(0), found)
     return found

@@ -167,8 +167,15 @@ def add_mix(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--mix", action="store_true", help=f"{what}; the result says so")
 
 
-def chosen_arm(given: str | None, task: Task) -> Arm:
+def chosen_arm(given: str | None, task: Task, world: Task | None = None) -> Arm:
     """Return the arm that ``--arm`` names, else the task's own; it can be simulated with the task.
+
+    Where the task has no scene nothing is simulated.
+
+    Args:
+        given: value of ``--arm``.
+        task: that the arm executes.
+        world: task in whose scene it does; None = the same.
 
     Raises:
         UsageError: no such arm, a bad file, or a scene of the task that does not take it.
@@ -176,10 +183,11 @@ def chosen_arm(given: str | None, task: Task) -> Arm:
     from icpi_ros.robots import ARMS, find_arm
 
     arm = find_arm(given) if given else ARMS.get(task.arm)
-    if arm.name != task.arm:
+    scene = world or task
+    if arm.name != scene.arm and scene.scene is not None:
         from icpi_ros.sim.world import load_model
 
-        load_model(task, task.seeded_physics(0), arm)
+        load_model(scene, scene.seeded_physics(0), arm)
     return arm
 
 
@@ -190,7 +198,14 @@ def arm_argument(arm: Arm, task: Task) -> str:
     return "" if arm.name == task.arm else argument_of(arm)
 
 
-def same_arm(given: str | None, task: Task, known: Sequence[ArmId], what: str, mix: bool) -> Arm:
+def same_arm(
+    given: str | None,
+    task: Task,
+    known: Sequence[ArmId],
+    what: str,
+    mix: bool,
+    world: Task | None = None,
+) -> Arm:
     """Return the arm of recorded trials: that of ``--arm``, else the recorded one.
 
     Args:
@@ -199,6 +214,7 @@ def same_arm(given: str | None, task: Task, known: Sequence[ArmId], what: str, m
         known: arms that executed them; none = not known.
         what: the trials, to begin a message with, such as ``run 3``.
         mix: another arm is meant.
+        world: see :func:`chosen_arm`.
 
     Raises:
         UsageError: it is another arm than the recorded one and ``mix`` is false, the recorded one
@@ -209,9 +225,9 @@ def same_arm(given: str | None, task: Task, known: Sequence[ArmId], what: str, m
 
     recorded = known[0] if known else None
     if given or recorded is None:
-        arm = chosen_arm(given, task)
+        arm = chosen_arm(given, task, world)
     elif recorded.name in ARMS:
-        arm = chosen_arm(recorded.name, task)
+        arm = chosen_arm(recorded.name, task, world)
     else:
         raise UsageError(
             f"{what} was executed with {recorded}, an arm of a file: give that file with --arm"

@@ -131,9 +131,10 @@ def reserved_domain() -> Iterator[None]:
 
 def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
     """Return the simulated graph for a plan, not started yet; its output goes to a log."""
-    physics = plan.task.seeded_physics(plan.seed)
+    physics = plan.world.seeded_physics(plan.seed)
     arguments = {
         "task": plan.task.name,
+        "world": "" if plan.world is plan.task else plan.world.name,
         "arm": arm_argument(plan.arm, plan.task) if plan.arm else "",
         "mix": "true" if plan.mix else "false",
         "learn_from": plan.learn_from,
@@ -146,6 +147,7 @@ def _graph(args: argparse.Namespace, plan: Plan) -> BackgroundGraph:
         "log_level": args.log_level,
         "source": args.source,
         "fallback": plan.fallback,
+        "first": plan.first,
         "options": json.dumps(plan.options) if plan.options else "",
     }
     texts = {name: str(value) for name, value in arguments.items()}

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from icpi_ros import __version__
 from icpi_ros.cli.commands import COMMANDS, Command, find, listed, overview, under
-from icpi_ros.cli.parser import Parser, add_plugin, load_plugins, split_plugins
+from icpi_ros.cli.parser import Parser, add_plugin, load_plugins, load_tasks, split_plugins
 from icpi_ros.core.errors import IcpiError
 from icpi_ros.core.text import did_you_mean, printable
 
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with output.alone() if output else nullcontext():
             if args.takes_plugins:
                 load_plugins(plugins)
+                load_tasks(args)
             return int(function(args.run)(args))
     except IcpiError as exc:
         print(f"icpi: error: {printable(str(exc))}", file=sys.stderr)

@@ -15,6 +15,9 @@ from icpi_ros.core.text import did_you_mean, printable
 
 _NEGATIVE = re.compile(r"-(\.?\d|inf|nan)", re.ASCII)
 
+TASK_OPTIONS = ("task", "tasks", "world")
+"""Arguments of commands that hold a task, or several with commas between."""
+
 
 class Parser(argparse.ArgumentParser):
     """Argument parser of one command and, as argparse makes them of the same class, its verbs."""
@@ -77,6 +80,19 @@ def split_plugins(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     add_plugin(parser)
     found, rest = parser.parse_known_args(argv)
     return rest, found.plugin
+
+
+def load_tasks(args: argparse.Namespace) -> None:
+    """Load the tasks that arguments name by a YAML file, and put their names in place.
+
+    Raises:
+        UsageError: see :func:`icpi_ros.core.plugins.load`.
+    """
+    from icpi_ros.core.plugins import task_name
+
+    for option in TASK_OPTIONS:
+        if isinstance(given := getattr(args, option, None), str):
+            setattr(args, option, ",".join(task_name(each) for each in given.split(",")))
 
 
 def load_plugins(given: Sequence[str]) -> None:

@@ -43,6 +43,7 @@ def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:
         "seed": args.seed,
         "goal": args.goal,
         "target_cost": args.target_cost,
+        "first": args.first,
     }
     for name, value in asked.items():
         found = list(config[name]) if name == "goal" else config[name]
@@ -68,7 +69,7 @@ def is_finished(args: argparse.Namespace, store: Path) -> bool:
         return opened.run(args.resume).state == "finished"
 
 
-def arm_of_run(args: argparse.Namespace, task: Task, store: Path) -> Arm | None:
+def arm_of_run(args: argparse.Namespace, task: Task, world: Task, store: Path) -> Arm | None:
     """Return the arm that executes: that of a resumed run unless ``--arm`` names one.
 
     None = that of the graph which the run is attached to.
@@ -85,10 +86,10 @@ def arm_of_run(args: argparse.Namespace, task: Task, store: Path) -> Arm | None:
             )
         return None
     if args.arm or not args.resume:
-        return chosen_arm(args.arm, task)
+        return chosen_arm(args.arm, task, world)
     with TrialStore(store) as opened:
         known = distinct([ArmId.of_way(last_execution(opened, args.resume))])
-    return same_arm(None, task, known, f"run {args.resume}", mix=True)
+    return same_arm(None, task, known, f"run {args.resume}", mix=True, world=world)
 
 
 def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | None) -> None:
@@ -121,11 +122,13 @@ def withdraw_mix(args: argparse.Namespace) -> None:
 
 def simulation(args: argparse.Namespace, arm: Arm) -> Execution:
     """Return how the simulation that is started here executes trials."""
+    world = args.world or ""
     if args.in_process:
-        return execution_in_process(arm)
+        return execution_in_process(arm, world)
     own = {"limits": "", "dry_run": "false"}
     namespace = "/" + args.namespace.strip("/")
     graph = {"source": args.source, "controller": "simulated", "namespace": namespace}
+    graph["world"] = world
     return Execution.of(Backend.SIMULATED, arm, arm.limits, **own, **graph)
 
 
@@ -138,6 +141,7 @@ def again(args: argparse.Namespace, store: Path, arm: Arm | None) -> tuple[str, 
         words += [name, str(path.absolute())] if path else []
     words += ["--arm", argument_of(arm)] if args.arm and arm else []
     words += ["--fallback", args.fallback] if args.fallback else []
+    words += ["--world", args.world] if args.world else []
     if args.in_process:
         noises = {"--noise": args.noise, "--latency": args.latency}
         given = [(name, repr(value)) for name, value in noises.items() if value is not None]

@@ -62,13 +62,15 @@ class Plan:
     """A checked request.  ``resume`` None = a new run; paths None = not wanted.
 
     ``goal``: (g,) [units of the task's goal space].  ``target_cost`` [m]: ends the run at once.
-    ``arm``: that executes; None = that of an attached graph.  ``learn_from``, ``fallback``: values
-    of the settings.  ``again``: options that carry out
-    a resumed run in the same way.  ``mix``: a new run may learn from a data set of another arm.
+    ``world``: task whose scene is simulated.  ``arm``: that executes; None = that of an attached
+    graph.  ``learn_from``, ``fallback``, ``first``: values of the settings.  ``again``: options
+    that carry out a resumed run in the same way.  ``mix``: a new run may learn from a data set of
+    another arm.
     ``begun``: the id of the run, once it has one.
     """
 
     task: Task
+    world: Task
     arm: Arm | None
     improver: str
     observation: Observation
@@ -87,6 +89,7 @@ class Plan:
     mix: bool
     learn_from: str
     fallback: str
+    first: str
     begun: list[str] = field(default_factory=list)
 
     def announce(self, run_id: str, resumed_from: int | None) -> None:
@@ -154,7 +157,8 @@ def make_plan(args: argparse.Namespace) -> Plan:
     goal = task.check_goal(config.get("goal") or asked).tolist()
     options = model_options(args)
     kind.check(options)
-    arm = arm_of_run(args, task, store)
+    world = _world(args, task)
+    arm = arm_of_run(args, task, world, store)
     dataset = load(args.dataset, task) if args.dataset else None
     if args.resume:
         settle_mix(args, store, task, arm)
@@ -166,6 +170,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     _check_model(args, improver, config or {"options": options}, store)
     return Plan(
         task=task,
+        world=world,
         arm=arm,
         improver=improver,
         observation=observation,
@@ -184,7 +189,28 @@ def make_plan(args: argparse.Namespace) -> Plan:
         mix=args.mix and not args.resume,
         learn_from=learn_from,
         fallback=args.fallback or find("fallback").default,
+        first=config.get("first") or args.first or find("first").default,
     )
+
+
+def _world(args: argparse.Namespace, task: Task) -> Task:
+    """Return the task whose scene is simulated.
+
+    Raises:
+        UsageError: it has none, or an attached graph was asked for another than its own.
+    """
+    if args.attach:
+        if args.world:
+            raise UsageError(
+                f"--world {args.world}: with --attach the world is that of the graph, which was "
+                "started with world:=TASK: leave --world out"
+            )
+        return task
+    if args.world == task.name:
+        args.world = None
+    world = TASKS.get(args.world) if args.world else task
+    _ = world.required_scene  # refused before anything starts
+    return world
 
 
 def _check_model(
@@ -199,6 +225,11 @@ def _check_model(
         raise UsageError(
             "--fallback: what an attached graph does without its model is its own affair: start it "
             f"with fallback:={args.fallback}"
+        )
+    if args.attach and args.first and not args.resume:
+        raise UsageError(
+            "--first: how runs of an attached graph begin is its own affair: start it with "
+            f"first:={args.first}"
         )
     if not args.in_process or args.fallback == ALLOW or is_finished(args, store):
         return
@@ -290,7 +321,7 @@ def _in_process(plan: Plan, arm: Arm, execution: Execution, show: Callable[[Tria
     with TrialStore(plan.store) as store:
         improvement = _open_run(plan, store, execution)
         plan.announce(improvement.run_id, improvement.resumed_from)
-        run_simulated(improvement, arm, plan.observation, show)
+        run_simulated(improvement, arm, plan.observation, show, plan.world)
         return improvement.run_id
 
 
@@ -310,6 +341,7 @@ def _open_run(plan: Plan, store: TrialStore, execution: Execution) -> Run:
         execution=execution,
         mix=plan.mix,
         learn_from=plan.learn_from,
+        first=plan.first,
     )
 
 

@@ -30,13 +30,13 @@ PICTURED = 2
 
 def describe_task(args: argparse.Namespace) -> int:
     """Print what a task's parameters, goals, physics, error and cost are, and what it measures."""
-    task = TASKS.get(args.name)
+    task = TASKS.get(args.task)
     arm = chosen_arm(args.arm, task)
     picture = checked_picture(args.picture) if args.picture else None
     plan = SurveyPlan(draws=args.draws, seed=args.seed, threads=len(os.sched_getaffinity(0)))
     _print_definition(task, arm)
     with kept(args.json, task.definition() | {"arm": arm.name}) as content:
-        if not args.quick:
+        if not args.quick and task.scene is not None:
             content["measured"] = _measure(task, arm, plan)
         if picture:
             _draw(task, arm, plan, picture)
@@ -51,8 +51,13 @@ def _print_definition(task: Task, arm: Arm) -> None:
     _print_space("goal", task.goal_space)
     varies = "goals are drawn from this region" if task.goal_varies else "fixed unless asked for"
     print(f"  default {', '.join(f'{v:g}' for v in task.default_goal)}; {varies}")
-    _print_space("hidden physics (simulation only)", task.physics_space)
-    _print_space("shifted physics, to measure what happens outside the data", task.shifted_space)
+    if task.scene is None:
+        print("no scene: it is not simulated, unless in the world of another task")
+    else:
+        _print_space("hidden physics (simulation only)", task.physics_space)
+        _print_space(
+            "shifted physics, to measure what happens outside the data", task.shifted_space
+        )
     counted = [n for n, m in zip(task.error_names, task.cost_mask, strict=True) if m > 0]
     print(f"error: {', '.join(task.error_names)}")
     print(f"raw form: {', '.join(task.raw_names)}")

@@ -184,7 +184,7 @@ class CalibrationFileError(UsageError):
 
 
 class DescriptionError(UsageError):
-    """An arm's description that is missing, damaged, or holds a value that is not allowed."""
+    """A description of an arm or a task that is missing, damaged, or holds what is not allowed."""
 
 
 class ModelUnavailable(UsageError):

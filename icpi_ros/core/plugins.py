@@ -1,5 +1,7 @@
 """Plug-ins: modules and files of other people; they register tasks, improvers, arms, sources.
 
+A YAML file describes one task, and is a plug-in of its own.
+
 Installed packages need none of this, see the entry points of :mod:`icpi_ros.core.registry`.
 """
 
@@ -9,17 +11,22 @@ import hashlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import cast
 
-from icpi_ros.core.errors import IcpiError, UsageError
+from icpi_ros.core.errors import DescriptionError, IcpiError, UsageError
 from icpi_ros.core.registry import registered
 from icpi_ros.core.text import error_line
 
 VARIABLE = "ICPI_PLUGINS"
 """Environment variable of plug-ins, separated as folders in ``PATH`` are."""
+_TASK_READER = "icpi_ros.tasks.described.reading:register"
+READERS: Mapping[str, str] = {".yaml": _TASK_READER, ".yml": _TASK_READER}
+"""Function that registers what a file describes, by the ending of its name; imported when asked
+for, as the entries of a registry are."""
 _HERE, _LIBRARY = str(Path(__file__).parents[1]), os.path.dirname(os.__file__) + "/importlib"
 _loaded: list[str] = []
 _brought: dict[str, list[tuple[str, str]]] = {}
@@ -58,7 +65,8 @@ def load(sources: Iterable[str]) -> None:
     """Load plug-ins, each of them once.
 
     Args:
-        sources: names of modules, or paths of files (with a folder in it, or the end ``.py``).
+        sources: names of modules, or paths of files (with a folder in it, or the end ``.py``,
+            ``.yaml`` or ``.yml``).
 
     Raises:
         UsageError: one is missing, raises an error, registers nothing, or takes a name that is
@@ -71,6 +79,18 @@ def load(sources: Iterable[str]) -> None:
             _loaded.append(name)
 
 
+def task_name(text: str) -> str:
+    """Return the name of a task that is given by it, or by a YAML file, which is loaded then.
+
+    Raises:
+        UsageError: see :func:`load`.
+    """
+    if not text.endswith(tuple(READERS)):
+        return text
+    load([text])
+    return next(name for kind, name in brought_by(text) if kind == "task")
+
+
 def brought_by(source: str) -> list[tuple[str, str]]:
     """Return kind and name of all that a loaded plug-in registered."""
     return _brought.get(_named(source)[0], [])
@@ -78,7 +98,7 @@ def brought_by(source: str) -> list[tuple[str, str]]:
 
 def _named(source: str) -> tuple[str, bool]:
     """Return a plug-in's name here, and whether it is a file."""
-    is_file = source.endswith(".py") or os.sep in source
+    is_file = source.endswith((".py", *READERS)) or os.sep in source
     return str(Path(source).expanduser().resolve()) if is_file else source, is_file
 
 
@@ -86,7 +106,9 @@ def _load(name: str, is_file: bool) -> None:
     """Import one plug-in; what it registered is forgotten where it fails."""
     before, known = len(registered), set(sys.modules)
     try:
-        if is_file:
+        if name.endswith(tuple(READERS)):
+            _read_file(Path(name))
+        elif is_file:
             _import_file(Path(name))
         else:
             import_module(name)
@@ -104,7 +126,7 @@ def _load(name: str, is_file: bool) -> None:
         for module in set(sys.modules) - known:
             if module in (name, _module_name(name)):
                 del sys.modules[module]
-        if isinstance(exc, PluginError):
+        if isinstance(exc, PluginError) or _names_itself(exc, name):
             raise
         raise PluginError(f"plug-in {name}{_place(exc, name)}: {_reason(exc, name)}") from exc
 
@@ -124,8 +146,21 @@ def _import_file(path: Path) -> None:
     spec.loader.exec_module(module)
 
 
+def _read_file(path: Path) -> None:
+    """Register what a file describes."""
+    if os.pathsep in str(path):
+        raise PluginError(f"task {path}: a {os.pathsep!r} in its path: move the file")
+    module, function = READERS[path.suffix].split(":")
+    cast("Callable[[Path], None]", getattr(import_module(module), function))(path)
+
+
 def _module_name(path: str) -> str:
     return f"icpi_plugin_{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+
+
+def _names_itself(exc: BaseException, name: str) -> bool:
+    """Return whether an error is of a task's file, which names it, the key and the value."""
+    return isinstance(exc, DescriptionError) and name.endswith(tuple(READERS))
 
 
 def _place(exc: BaseException, name: str) -> str:

@@ -20,6 +20,8 @@ from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
 from icpi_ros.sim.rollout import rollout
+from icpi_ros.sim.world import World
+from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import simulated_feasibility
 from icpi_ros.tasks.observation import OBSERVE_STREAM, Observation, observe
 
@@ -66,14 +68,24 @@ def run_in_process(
         on_trial(run.trials[-1])
 
 
-def execution_in_process(arm: Arm) -> Execution:
-    """Return the way in which trials with ``arm`` are executed here."""
-    none = {"source": "rollout", "controller": "none", "domain": "", "namespace": ""}
+def execution_in_process(arm: Arm, world: str = "") -> Execution:
+    """Return the way in which trials with ``arm`` are executed here; see Execution.world."""
+    none = {
+        "source": "rollout",
+        "controller": "none",
+        "domain": "",
+        "namespace": "",
+        "world": world,
+    }
     return Execution.of(Backend.IN_PROCESS, arm, arm.limits, limits="", dry_run="false", **none)
 
 
 def run_simulated(
-    run: Run, arm: Arm, observation: Observation, on_trial: Callable[[Trial], None]
+    run: Run,
+    arm: Arm,
+    observation: Observation,
+    on_trial: Callable[[Trial], None],
+    world: Task | None = None,
 ) -> None:
     """Drive a run to its end: physics, first attempt and noise are those of its seed.
 
@@ -82,12 +94,13 @@ def run_simulated(
         arm: that executes.
         observation: the sensor's view of the object's path.
         on_trial: called with every trial after it is stored.
+        world: task in whose scene and physics the motions are carried out; None = the run's own.
 
     Raises:
         StoreError, KeyboardInterrupt: as :func:`run_in_process`.
     """
-    task, seed = run.task, run.config.seed
-    physics = task.seeded_physics(seed)
+    task, seed, simulated = run.task, run.config.seed, world or run.task
+    physics = simulated.seeded_physics(seed)
     run.why_not = simulated_feasibility(task, arm)
 
     def execute(theta: Array) -> ObjectTrajectory:
@@ -95,11 +108,14 @@ def run_simulated(
             raise MotionRefused(why)
         rng = np.random.default_rng([seed, len(run.history), OBSERVE_STREAM])
         try:
-            true = rollout(task, arm, physics, theta[np.newaxis]).trajectories[0]
+            scene = World(simulated, arm, physics)
+            true = rollout(task, arm, physics, theta[np.newaxis], world=scene).trajectories[0]
         except IcpiError:
             raise
         except Exception as exc:  # a task of a plug-in
-            raise IcpiError(f"task {task.name} cannot be simulated: {error_line(exc)}") from exc
+            raise IcpiError(
+                f"task {simulated.name} cannot be simulated: {error_line(exc)}"
+            ) from exc
         return observe(true, observation, rng)
 
     run_in_process(run, execute, on_trial)

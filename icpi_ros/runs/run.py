@@ -45,7 +45,7 @@ from icpi_ros.runs.setup import (
 )
 from icpi_ros.runs.store.records import RunConfig, origin_of
 from icpi_ros.runs.store.storage import MemoryStorage, Storage
-from icpi_ros.tasks import TASKS
+from icpi_ros.tasks import find_task
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import Confined, Confinement, FeasibilityCheck, anything
 
@@ -79,6 +79,7 @@ class Run(RunProgress):
         options: Mapping[str, Any] | None = None,
         target_cost: float = 0.0,
         max_step: float = 1.0,
+        first: str = "demonstration",
         storage: Storage | None = None,
         execution: Execution = UNKNOWN_EXECUTION,
         mix: bool = False,
@@ -88,7 +89,7 @@ class Run(RunProgress):
         """Check the arguments and store a new run.
 
         Args:
-            task: to improve, or its name.
+            task: to improve, its name, or the path of its YAML file.
             improver: registered improver.
             goal: ``(g,)``; None = the task's default goal.  With ``proposals`` of its own it may be
                 outside the task's region, such as what an outcome reached.
@@ -99,6 +100,7 @@ class Run(RunProgress):
             target_cost: stop when a trial costs at most this [m]; 0 = use the whole budget.
             max_step: largest change of theta from an executed trial, a share of each parameter's
                 range; what is proposed beyond is moved back and marked as projected.
+            first: first trial: ``demonstration``, of a task that has one, or ``random``.
             storage: of the trials; None = in memory.
             execution: of its trials, as far as that is known.
             mix: examples of another arm are meant; the stored configuration names it.
@@ -111,7 +113,7 @@ class Run(RunProgress):
                 another arm and ``mix`` is false, or an earlier run does not fit.
             StoreError: the run cannot be stored.
         """
-        task = task if isinstance(task, Task) else TASKS.get(task)
+        task = task if isinstance(task, Task) else find_task(task)
         check_surroundings(storage, execution, mix)
         check = task.check_goal if proposals is None else task.goal_space.as_vector
         checked = check(task.default_goal if goal is None else goal)
@@ -126,6 +128,7 @@ class Run(RunProgress):
             seed=whole(seed),
             options=named(options),
             max_step=real(max_step),
+            first=first,
         )
         prepared = prepare(task, config, dataset, proposals, storage, execution, mix, learn_from)
         storage = MemoryStorage() if storage is None else storage

@@ -44,6 +44,8 @@ from icpi_ros.tasks.base import Task
 
 ALLOW = "allow"
 """Value of the setting ``fallback`` with which a run goes on without its model."""
+RANDOM = "random"
+"""Value of the setting ``first`` of a run that does not begin with the demonstration."""
 MAX_BUDGET = int(find("trials").upper)
 
 
@@ -280,7 +282,7 @@ def prepare(
     check_run(config)
     if storage is not None:
         examples = examples_behind(examples, storage, task, earlier.trials)
-    source = proposals or SeededProposals(make_proposer(task, config, examples), config.seed)
+    source = proposals or _seeded(task, config, examples)
     return PreparedRun(task, config, source, remark=earlier.remark)
 
 
@@ -312,6 +314,14 @@ def examples_of(
         raise UsageError(f"run {run_id}: {exc}") from exc
 
 
+def _seeded(
+    task: Task, config: RunConfig, dataset: Dataset, spent: Spending | None = None
+) -> SeededProposals:
+    """Return the improver's proposals after a first trial that is that of the configuration."""
+    first = None if config.first == RANDOM else task.first_theta
+    return SeededProposals(make_proposer(task, config, dataset, spent), config.seed, first)
+
+
 def resumable(
     storage: Storage, run_id: str, dataset: Dataset | None, execution: Execution
 ) -> PreparedRun:
@@ -335,5 +345,5 @@ def resumable(
     continuation = check_execution(storage, run_id, execution)
     examples = examples_of(storage, run_id, task, config.improver, dataset)
     spent = spent_on(storage.trials(run_id, all_attempts=True))
-    proposals = SeededProposals(make_proposer(task, config, examples, spent), config.seed)
+    proposals = _seeded(task, config, examples, spent)
     return PreparedRun(task, config, proposals, continuation)

@@ -43,8 +43,13 @@ ARGUMENTS = (
         lower=0, upper=2**64 - 1, nodes=(PLAYER,), graphs=REPLAY, run="seed",
     ),
     Setting(
-        "task", "slide", "task to improve",
+        "task", "slide", "task to improve: a name or a YAML file",
         nodes=(ARM, PERCEPTION, EXECUTOR, IMPROVER, PLAYER, VIEWER), graphs=ALL,
+    ),
+    Setting(
+        "world", "", f"{IN_SIM} task in whose scene the motions are carried out, its hidden "
+        "physics included; empty = the task itself",
+        nodes=(ARM, PERCEPTION, IMPROVER), graphs=LIVE,
     ),
     Setting(
         "arm", "", "arm: a name or a description file (YAML); empty = the task's",
@@ -215,6 +220,11 @@ ARGUMENTS = (
         "fallback", "refuse", "what becomes of a run whose model cannot be asked: refuse it before "
         "its first trial, or allow that another improver stands in",
         choices=("refuse", "allow"), nodes=(IMPROVER,), graphs=LIVE,
+    ),
+    Setting(
+        "first", "demonstration", "first trial of a run: the demonstration, where the task has "
+        "one, or random",
+        choices=("demonstration", "random"), nodes=(IMPROVER,), graphs=LIVE, run="first",
     ),
     Setting(
         "options", "", 'more options of the improver, a JSON object such as {"digits": 3}',

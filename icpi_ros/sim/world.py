@@ -37,10 +37,11 @@ def load_model(task: Task, physics: Array, arm: Arm | None = None) -> mujoco.MjM
             or None, leaves the scene as it is.
 
     Raises:
-        UsageError: the scene has no arm that can be replaced, or there is no model of ``arm``.
+        UsageError: there is no scene, it has no arm that can be replaced, or there is no model of
+            ``arm``.
     """
-    path = Path(task.scene)
-    path = path if path.is_absolute() else share_path("sim", task.scene)
+    path = Path(task.required_scene)
+    path = path if path.is_absolute() else share_path("sim", str(path))
     shared = share_path("sim", "ur5e.xml").parent
     arms = {file.name: file.read_bytes() for file in shared.glob("ur5e*.xml")}
     if isinstance(arm, DescribedArm):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from icpi_ros.core.errors import ObservationMissing
+from icpi_ros.core.errors import ObservationMissing, UsageError
 from icpi_ros.core.html import table
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, ObjectTrajectory
@@ -37,8 +38,9 @@ class Task(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    scene: ClassVar[str]
-    """File name of the MuJoCo scene in ``sim/``, or the absolute path of a scene elsewhere."""
+    scene: ClassVar[str | None]
+    """File name of the MuJoCo scene in ``sim/``, or the absolute path of a scene elsewhere; None =
+    the task has none and is not simulated, see :meth:`required_scene`."""
     revision: ClassVar[int]
     """Raised whenever the scene or the motion changes: older data sets and runs no longer fit."""
     arm: ClassVar[str] = "ur5e"
@@ -68,8 +70,13 @@ class Task(ABC):
     scalable: ClassVar[bool] = False
     """True: the outcome does not depend on the speed of the motion, so that the first motions of
     a run may be slower.  False where the speed is what is learnt."""
+    within_limits: ClassVar[bool] = True
+    """True: the task's own arm can execute every theta of the space, so a simulation does not ask
+    its gate."""
     camera_target: ClassVar[CameraTarget | None] = None
     """Object that a camera looks for; None = no camera, positions come from elsewhere."""
+    dataset: ClassVar[Path | None] = None
+    """File of examples of a task from outside; None = the one that comes with the package."""
     observation: Observation = PERFECT
     """Error of the sensor on the object's path; simulation only, perfect unless set."""
 
@@ -87,6 +94,26 @@ class Task(ABC):
         ]
         title = f"task {self.name}: {self.summary}"
         return table(title, ("", "parameter", "range", "meaning"), rows)
+
+    @property
+    def first_theta(self) -> Array | None:
+        """Theta ``(d,)`` that a run should try first, such as a demonstration; None = any."""
+        return None
+
+    @property
+    def required_scene(self) -> str:
+        """The scene, for what simulates.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self.scene is None:
+            raise UsageError(
+                f"task {self.name} has no scene and cannot be simulated here: give the task in "
+                "whose scene its motions are to be tried (icpi run --world TASK, a graph: "
+                "world:=TASK), or add scene: FILE.xml to its file"
+            )
+        return self.scene
 
     @property
     def how_to_reset(self) -> str:
@@ -202,7 +229,7 @@ class Task(ABC):
     def sample_shifted(self, rng: np.random.Generator) -> Array:
         """Sample physics ``(P,)`` of the wider range, at least one quantity outside the data's."""
         physics = self.shifted_space.sample(rng)
-        if not self.physics_space.contains(physics):
+        if len(physics) == 0 or not self.physics_space.contains(physics):
             return physics
         i = int(rng.integers(len(physics)))
         inner, outer = self.physics_space.parameters[i], self.shifted_space.parameters[i]

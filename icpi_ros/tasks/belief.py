@@ -39,7 +39,7 @@ class Belief:
         """Return the belief about the physics of ``task`` from ``(P,)`` and ``(P, P)``."""
         rows = tuple(tuple(float(v) for v in row) for row in covariance)
         middle = tuple(float(v) for v in mean)
-        return cls(task.name, task.scene, task.physics_space.names, middle, rows)
+        return cls(task.name, task.required_scene, task.physics_space.names, middle, rows)
 
     @property
     def deviations(self) -> Array:

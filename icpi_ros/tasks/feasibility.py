@@ -47,9 +47,11 @@ def feasibility_of(task: Task, arm: Arm, gate: SafetyGate) -> FeasibilityCheck:
 def simulated_feasibility(task: Task, arm: Arm) -> FeasibilityCheck:
     """Return the check of whether a simulated arm can execute a theta.
 
-    The arm that a task is made for can execute all of them; every other one is asked its gate.
+    The arm that a task is made for can execute all of them, as a rule; every other one is asked
+    its gate.
     """
-    return anything if arm.name == task.arm else feasibility_of(task, arm, SafetyGate(arm))
+    able = task.within_limits and arm.name == task.arm
+    return anything if able else feasibility_of(task, arm, SafetyGate(arm))
 
 
 def moved_back(

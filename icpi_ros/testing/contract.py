@@ -12,6 +12,7 @@ from icpi_ros.improvers import IMPROVERS
 from icpi_ros.perception.sources import SOURCES
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
 from icpi_ros.testing import arms, improvers, sources, tasks
 
 CONTRACTS: tuple[tuple[Registry[Any], tuple[Callable[[Any], None], ...]], ...] = (
@@ -47,11 +48,16 @@ def checks(names: set[tuple[str, str]] | None = None) -> Iterator[ContractCheck]
         for name in outside:
             if names is not None and (registry.kind, name) not in names:
                 continue
-            for function in functions:
+            unable = tasks.SIMULATED if _has_no_scene(registry.registered_as(name)) else ()
+            for function in (each for each in functions if each not in unable):
                 what = (function.__doc__ or function.__name__).splitlines()[0].rstrip(".")
                 yield ContractCheck(
                     f"{registry.kind} {name}", what, partial(_run, registry, name, function)
                 )
+
+
+def _has_no_scene(part: Any) -> bool:
+    return isinstance(part, Task) and part.scene is None
 
 
 def _run(registry: Registry[Any], name: str, function: Callable[[Any], None]) -> None:

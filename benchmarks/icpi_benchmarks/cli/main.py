@@ -93,6 +93,7 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
     improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
     found = tuple(TASKS.get(name) for name in tasks)
     for task in found:
+        _ = task.required_scene
         chosen_arm(args.arm, task)
     return ContestPlan(
         tasks=found,

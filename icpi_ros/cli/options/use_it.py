@@ -37,7 +37,12 @@ def demo(parser: argparse.ArgumentParser) -> None:
 
 def run(parser: argparse.ArgumentParser) -> None:
     """Add what `icpi run` takes."""
-    parser.add_argument("--task", help="task, see `icpi task list`")
+    parser.add_argument("--task", help="task, see `icpi task list`, or its YAML file")
+    parser.add_argument(
+        "--world",
+        metavar="TASK",
+        help="task in whose scene and physics the motions are simulated; default: the task's own",
+    )
     parser.add_argument(
         "--improver", help="who proposes; a wrong name lists all (default: embedded)"
     )
@@ -55,6 +60,7 @@ def run(parser: argparse.ArgumentParser) -> None:
         help="in metres, or with units as 60cm,42cm; default: the task's own",
     )
     add_setting(parser, "target_cost", "default: 0")
+    add_setting(parser, "first", "default: demonstration")
     parser.add_argument("--dataset", type=Path, help="examples; default: the shipped set")
     add_setting(parser, "learn_from", "default: auto")
     parser.add_argument("--resume", metavar="RUN", help="continue a stored run, see `icpi runs`")
@@ -170,7 +176,9 @@ def task(parser: argparse.ArgumentParser) -> None:
     describe = verbs.add_parser(
         "describe", help="parameters, goals, hidden physics, cost; measured: is it worth iterating"
     )
-    describe.add_argument("name", help="task, see `icpi task list`")
+    describe.add_argument(
+        "task", metavar="name", help="task, see `icpi task list`, or its YAML file"
+    )
     add_arm(describe)
     describe.add_argument("--quick", action="store_true", help="measure nothing")
     describe.add_argument(

@@ -134,12 +134,12 @@ def load(path: str | Path, task: Task) -> Dataset:
 
 
 def shipped(task: Task) -> Dataset:
-    """Read the data set of ``task`` that comes with the package.
+    """Read the data set of ``task`` that comes with the package, or that its file names.
 
     Raises:
         DatasetError: there is none; the message has the command that builds one.
     """
-    path = shipped_path(task.name)
+    path = task.dataset or shipped_path(task.name)
     if not path.exists():
         raise DatasetError(
             f"no data set of task {task.name!r} comes with icpi_ros: build one with "

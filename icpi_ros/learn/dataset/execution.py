@@ -64,6 +64,7 @@ class Execution:
         domain: ROS_DOMAIN_ID as text; empty = no ROS.
         namespace: ROS namespace, ``/`` = the root; empty = no ROS.
         dry_run: ``true``: nothing moves; ``false``.
+        world: task whose scene is simulated; empty = the run's own, or a real arm.
     """
 
     backend: Backend = Backend.UNKNOWN
@@ -76,6 +77,7 @@ class Execution:
     domain: str = UNKNOWN
     namespace: str = UNKNOWN
     dry_run: str = UNKNOWN
+    world: str = UNKNOWN
 
     @classmethod
     def of(cls, backend: Backend, arm: Arm, in_force: ArmLimits, **more: str) -> Execution:
@@ -88,6 +90,8 @@ class Execution:
         words = [_WORDS[self.backend]]
         if self.backend in _GRAPHS and self.namespace not in ("", "/", UNKNOWN):
             words.append(f"in namespace {self.namespace}")
+        if self.world not in ("", UNKNOWN):
+            words.append(f"in the world of {self.world}")
         if self.arm != UNKNOWN:
             words.append(f"with {self.arm}")
         return " ".join(words)
@@ -130,7 +134,7 @@ def mixture(before: Execution, now: Execution) -> str:
         values = {getattr(before, name), getattr(now, name)}
         return UNKNOWN not in values and len(values) == 2
 
-    if differ("backend") or differ("arm"):
+    if differ("backend") or differ("arm") or differ("world"):
         return f"was executed {before}; this would continue it {now}"
     if differ("arm_hash"):
         return (

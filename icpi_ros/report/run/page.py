@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from icpi_ros.core.plugins import as_options
 from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
@@ -32,6 +33,7 @@ from icpi_ros.report.page import (
 from icpi_ros.report.picture import plot_svg
 from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction, spending_line
 from icpi_ros.runs.picture import draw_costs, draw_paths
+from icpi_ros.runs.setup import RANDOM
 from icpi_ros.runs.store.records import RunRecord
 from icpi_ros.tasks.base import Task
 
@@ -227,6 +229,8 @@ def _repeat(record: RunRecord) -> Markup:
     words += [f"--goal={','.join(f'{value!r}' for value in config.goal)}"]
     words += ["--target-cost", repr(config.target_cost)] if config.target_cost else []
     words += ["--learn-from", ",".join(config.learned_from)] if config.learned_from else []
+    words += ["--first", config.first] if config.first == RANDOM else []
+    words += as_options()
     for key, value in config.options.items():
         words += ["--option", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     text = json.dumps(config.as_dict(), indent=1, ensure_ascii=False, sort_keys=True)

@@ -15,9 +15,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.plugins import as_text, load_all
+from icpi_ros.core.plugins import as_text, load_all, task_name
 from icpi_ros.core.text import printable
-from icpi_ros.ros.bringup.arguments import with_names
+from icpi_ros.ros.bringup.arguments import TASK_NAMES, with_names
 from icpi_ros.settings.setting import Setting
 from icpi_ros.settings.table import PLAYER, of_node
 
@@ -87,7 +87,9 @@ def _declare(node: Node, setting: Setting, relaxed: bool) -> Any:
         return []
     except (InvalidParameterTypeException, InvalidParameterValueException) as exc:
         raise UsageError(_refusal(node, setting)) from exc
-    if setting.choices and value not in setting.choices:
+    if setting.name in TASK_NAMES:
+        value = task_name(value)
+    if setting.choices and value not in (*setting.choices, setting.default):
         raise UsageError(_refusal(node, setting))
     return list(value) if kind is Parameter.Type.DOUBLE_ARRAY else value
 

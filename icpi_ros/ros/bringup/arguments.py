@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.plugins import load_all
+from icpi_ros.core.plugins import load_all, task_name
 from icpi_ros.core.registry import Registry
 from icpi_ros.core.text import did_you_mean
 from icpi_ros.improvers import IMPROVERS
@@ -16,8 +16,11 @@ from icpi_ros.settings.setting import TRUTH, Setting, as_text
 from icpi_ros.settings.table import of_graph
 from icpi_ros.tasks import TASKS
 
+TASK_NAMES = ("task", "world")
+"""Settings that a task's YAML file may be given for."""
 NAMES: Mapping[str, Collection[str]] = {
     "task": TASKS,
+    "world": TASKS,
     "improver": IMPROVERS,
     "backend": tuple(Backend),
     "source": SOURCES,
@@ -67,9 +70,12 @@ def checked(arguments: Sequence[Argument], given: Mapping[str, str]) -> dict[str
             raise UsageError(f"unknown argument {name!r}: {known}")
     load_all(given.get("plugins", ""))
     values = {argument.name: given.get(argument.name, argument.default) for argument in arguments}
+    values |= {name: task_name(values[name]) for name in TASK_NAMES if name in values}
+    if values.get("world") == values.get("task"):
+        values |= {"world": ""} if "world" in values else {}
     for argument in arguments:
         value = values[argument.name]
-        if argument.choices and value not in argument.choices:
+        if argument.choices and value not in (*argument.choices, argument.default):
             more = ", or give plugins:=FILE or install its package"
             raise UsageError(
                 f"argument {argument.name} = {value!r} is not allowed: one of "

@@ -108,6 +108,8 @@ def graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
         raise UsageError(f"unknown graph {name!r}: choose one of {', '.join(GRAPHS)}")
     values = checked(GRAPHS[name], given)
     check_name(values["namespace"], "argument namespace =")
+    if name == "sim":
+        _check_scene(values)
     specs = _specs(_parameters(name, values), values)
     file = ParamsFile(values["params_file"] or None)
     for spec in specs:
@@ -166,7 +168,7 @@ def _as_asked(parameters: dict[str, Any], values: Mapping[str, str]) -> dict[str
     usual = {
         name
         for name, value in parameters.items()
-        if name.startswith((*SENSORS, "physics")) and value == find(name).usual
+        if name.startswith((*SENSORS, "physics", "world")) and value == find(name).usual
     }
     usual.discard("physics_seed")
     return images | {name: value for name, value in parameters.items() if name not in usual}
@@ -248,11 +250,23 @@ def new_folder(text: str) -> Path:
     return folder
 
 
+def _check_scene(values: Mapping[str, str]) -> None:
+    """Refuse a simulation without a scene.
+
+    Raises:
+        UsageError: neither the world nor the task has one.
+    """
+    from icpi_ros.tasks import TASKS
+
+    if (name := values["world"] or values["task"]) not in TASKS.built_in:
+        _ = TASKS.get(name).required_scene
+
+
 def _physics(values: Mapping[str, str]) -> list[float]:
     """Return the physics that are asked for: numbers, or those of a calibrated YAML."""
     from icpi_ros.tasks import TASKS
 
-    text, task = values["physics"], TASKS.get(values["task"])
+    text, task = values["physics"], TASKS.get(values["world"] or values["task"])
     if text.endswith((".yaml", ".yml")):
         from icpi_ros.evaluate.physics.physics_file import load
 

@@ -16,7 +16,7 @@ from icpi_ros.core.errors import IcpiError, UsageError
 from icpi_ros.robots import find_arm
 from icpi_ros.ros.bringup.description import NodeSpec, graph
 from icpi_ros.ros.bringup.params_file import ParamsFile
-from icpi_ros.tasks import TASKS
+from icpi_ros.tasks import find_task
 
 
 def checked_graph(name: str, given: Mapping[str, str]) -> list[NodeSpec]:
@@ -70,7 +70,7 @@ def _path(values: Mapping[str, Any], name: str) -> Path:
 
 
 def _task(values: Mapping[str, Any]) -> Any:
-    return TASKS.get(str(values["task"]))
+    return find_task(str(values["task"]))
 
 
 def _arm(values: Mapping[str, Any]) -> None:

@@ -64,6 +64,8 @@ class Setup:
     """Earlier runs of the store that a run learns from."""
     fallback: bool = False
     """A run begins although its model cannot be asked."""
+    first: str = "demonstration"
+    """First trial of new runs: the demonstration, of a task that has one, or random."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class ImprovementJob:
             execution=self._setup.execution,
             mix=self._setup.mix,
             learn_from=self._setup.learn_from,
+            first=self._setup.first,
         )
 
     def _require_model(self, improver: str, options: Mapping[str, Any]) -> None:

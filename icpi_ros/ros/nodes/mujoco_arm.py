@@ -67,7 +67,8 @@ class MujocoArm(IcpiNode):
         self.hold(self.resolve_topic_name("/clock"), "a simulation that publishes")
         task = TASKS.get(values["task"])
         arm = find_arm(values["arm"] or task.arm)
-        world = World(task, arm, physics_of(task, values))
+        self._scene = TASKS.get(values["world"] or values["task"])
+        world = World(self._scene, arm, physics_of(self._scene, values))
         self._arm = prefixed(arm, values["joint_prefix"])
         self._camera = self._open_camera(world, values)
         see = None if self._camera is None else self._camera.see
@@ -96,14 +97,14 @@ class MujocoArm(IcpiNode):
         arm_faults.follow_parameters(self, lambda plan: self._put("fault", plan))
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         self._thread.start()
-        self.get_logger().info(f"simulating {task.name} with {self._arm.name}")
+        self.get_logger().info(f"simulating {self._scene.name} with {self._arm.name}")
 
     def _open_camera(self, world: World, values: dict[str, Any]) -> CameraPort | None:
         if not values["camera"]:
             return None
         settings = camera_port.settings_of(values)
         free = values["real_time_factor"] == 0.0
-        name, sought = values["camera_name"], TASKS.get(values["task"]).camera_target
+        name, sought = values["camera_name"], self._scene.camera_target
         painted = None if sought is None else sought.target
         return CameraPort(self, world.model, name, settings, free, painted)
 

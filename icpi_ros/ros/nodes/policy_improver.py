@@ -63,6 +63,7 @@ class PolicyImprover(IcpiNode):
             mix=values["mix"],
             learn_from=values["learn_from"],
             fallback=values["fallback"] == ALLOW,
+            first=values["first"],
         )
         deadlines = Deadlines(
             values["connect_timeout"], values["heartbeat_timeout"], values["observation_timeout"]
@@ -137,6 +138,7 @@ def _execution(values: Mapping[str, Any], arm: Arm, gate: SafetyGate, namespace:
         controller="simulated" if backend is Backend.SIMULATED else values["controller"],
         domain=str(domain_id()),
         namespace=namespace,
+        world=values["world"] if backend is Backend.SIMULATED else "",
         dry_run=UNKNOWN if backend is Backend.UNKNOWN else str(values["dry_run"]).lower(),
     )
 

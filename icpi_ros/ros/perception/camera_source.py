@@ -32,6 +32,7 @@ from icpi_ros.ros.perception.camera_health import CameraHealth
 from icpi_ros.ros.perception.images import ImageBuffer
 from icpi_ros.ros.perception.sources import PER_SECOND, Feed, OnMeasured
 from icpi_ros.sim.scene_camera import scene_camera
+from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
 COUNT_PERIOD = 0.05
@@ -56,7 +57,8 @@ class CameraFeed(Feed):
         """See :func:`.sources.open_feed`; a calibration file replaces camera_info."""
         self._node, self._on_measured = node, on_measured
         file = values["calibration"]
-        camera = load_camera(Path(file).expanduser()) if file else partial(scene_camera, task)
+        scene = TASKS.get(values["world"]) if values["world"] else task
+        camera = load_camera(Path(file).expanduser()) if file else partial(scene_camera, scene)
         self.source = cast(ImageSource, kind(task, values["history"], camera))
         self._infos, self._info_rate = 0, Rate()
         self._health = CameraHealth(node.get_logger().error)

@@ -45,6 +45,7 @@ class RunConfig:
             the same, or not known.
         learned_from: earlier runs of the store whose trials stand behind the data set: the number
             of trials by id of the run, in the order of the ids.
+        first: first trial: ``demonstration``, of a task that has one, or ``random``.
     """
 
     task: str
@@ -60,6 +61,7 @@ class RunConfig:
     max_step: float = 1.0
     dataset_arm: str = ""
     learned_from: Mapping[str, int] = field(default_factory=dict)
+    first: str = "demonstration"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON types."""
