@@ -1,0 +1,1 @@
+"""Motions from demonstrations: recordings of joints, their geometry, families of motions."""
