@@ -14,8 +14,8 @@ from icpi_ros.core.types import Array
 from icpi_ros.motion.demonstration.family import DemonstratedMotion
 from icpi_ros.motion.safety import SafetyGate
 
-HALVINGS = 5
-"""Bisections of each search: bounds are found to 1/32 of the wanted range."""
+HALVINGS = 4
+"""Bisections of each search: bounds are found to 1/16 of the wanted range."""
 EDGE_SHARE = 0.01
 """A parameter nearer to a bound than this share of its range is at the edge."""
 
@@ -67,6 +67,9 @@ class _Search:
         self._ways = np.stack([space.lower - self._centre, space.upper - self._centre])
         """``(2, d)`` from the demonstrated theta to the wanted lower and upper bounds."""
         self._reasons: dict[tuple[int, int], Refusal] = {}
+        """The last refusal that a bound met."""
+        self._worst: tuple[int, ...] = ()
+        """Corner that was refused last: it is tried first."""
 
     def found(self) -> FeasibleBox:
         reason = self._refusal(self._centre)
@@ -79,7 +82,7 @@ class _Search:
         shares = np.ones(self._ways.shape)
         for side in self._sides():
             shares[side] = self._largest(side, np.zeros_like(shares))
-        whole = self._bisected(lambda share: self._corners_pass(share * shares, None))
+        whole = self._bisected(lambda share: self._corners_pass(share * shares))
         if whole < 1.0:
             cut = whole * shares
             for side in self._sides():
@@ -112,18 +115,21 @@ class _Search:
             good, bad = (middle, bad) if passes(middle) else (good, middle)
         return good
 
-    def _corners_pass(self, shares: Array, side: tuple[int, int] | None) -> bool:
+    def _corners_pass(self, shares: Array, side: tuple[int, int] | None = None) -> bool:
         """Return whether all corners pass, or those at one ``side``; its refusal is kept."""
         bounds = self._centre + shares * self._ways
         d = len(self._centre)
         choices = [(0,) if shares[0, i] == shares[1, i] == 0.0 else (0, 1) for i in range(d)]
         if side is not None:
             choices[side[1]] = (side[0],)
-        for corner in itertools.product(*choices):
+        corners = list(itertools.product(*choices))
+        corners.sort(key=lambda corner: corner != self._worst)
+        for corner in corners:
             reason = self._refusal(bounds[corner, range(d)])
             if reason is not None:
-                for place in [side] if side else zip(corner, range(d), strict=True):
-                    self._reasons.setdefault(place, reason)
+                self._worst = corner
+                if side is not None:
+                    self._reasons[side] = reason
                 return False
         return True
 
@@ -143,7 +149,7 @@ class _Search:
                 wanted = (p.lower, p.upper)[side[0]]
                 notes.append(
                     f"{p.name}: {word} bound {p.text(float(bounds[side]))} instead of "
-                    f"{p.text(wanted)}: {self._reasons[side]}"
+                    f"{p.text(wanted)}: beyond it {self._reasons[side]}"
                 )
         parameters = tuple(
             replace(p, lower=float(low), upper=float(high))

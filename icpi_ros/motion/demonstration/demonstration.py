@@ -275,9 +275,7 @@ def _average(found: Sequence[Demonstration]) -> Demonstration:
     components = (kept[:, np.newaxis] * modes[: len(kept)]).reshape(-1, *mean.shape)
     remarks = tuple(line for one in found for line in one.remarks)
     peak, speed = share * length, float(np.mean([one.speed for one in found]))
-    return Demonstration(
-        first.arm, first.joints, stations, mean, peak, speed, components, remarks
-    )
+    return Demonstration(first.arm, first.joints, stations, mean, peak, speed, components, remarks)
 
 
 def _aligned(one: Demonstration, shares: Array, peak: float) -> Array:

@@ -116,8 +116,7 @@ class DemonstratedMotion:
         """
         self._check_joints(arm)
         blocks = [
-            self._block(thetas[at : at + BLOCK], arm)
-            for at in range(0, max(len(thetas), 1), BLOCK)
+            self._block(thetas[at : at + BLOCK], arm) for at in range(0, max(len(thetas), 1), BLOCK)
         ]
         times, q, qd, qdd = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         return TrajectoryBatch(arm.joints, times, q, qd, qdd)
@@ -133,7 +132,9 @@ class DemonstratedMotion:
             there = point + share * back
             q = followed(arm, start, there, rotation)
             inside = (q >= limits.lower).all() and (q <= limits.upper).all()
-            box = (there >= limits.workspace_lower).all() and (there <= limits.workspace_upper).all()
+            box = (there >= limits.workspace_lower).all() and (
+                there <= limits.workspace_upper
+            ).all()
             if inside and box:
                 return q
         return start
@@ -210,7 +211,9 @@ class DemonstratedMotion:
         steepest = np.abs(self._path(behind, 1)) / arm.limits.acceleration
         by_joints = BRAKE_SHARE * 2.0 / np.pi / float(steepest.max())
         brake = min(by_joints, arm.strike_deceleration) / reach
-        return np.asarray(shown.peak + np.maximum(shown.length - shown.peak, 0.5 * along**2 / brake))
+        return np.asarray(
+            shown.peak + np.maximum(shown.length - shown.peak, 0.5 * along**2 / brake)
+        )
 
     def _positions(self, thetas: Array, stations: Array, arm: Arm) -> Array:
         """Return joints ``(N, M, n)`` at ``stations`` ``(N, M)`` of the changed paths [rad]."""
@@ -253,10 +256,8 @@ class DemonstratedMotion:
         lost = ~np.isfinite(q).all(axis=(1, 2))
         if lost.any():
             theta = thetas[int(np.argmax(lost))]
-            text = (
-                f"the demonstrated motion with {self.space.describe(theta)} leaves the reach of "
-                f"{arm.name}: narrow the bounds of its parameters"
-            )
+            where = self.space.describe(theta)
+            text = f"the tool path leaves the reach of {arm.name} with {where}"
             raise MotionRefused(Refusal(text, Kind.OUT_OF_REACH, "tool path"))
 
 

@@ -53,9 +53,7 @@ class JointRecording:
                 Refusal(text, Kind.OUT_OF_BOUNDS, "between", "", (first, last), limit, "s")
             )
         times = self.times[inside]
-        return JointRecording(
-            self.joints, times - times[0], self.positions[inside], self.remarks
-        )
+        return JointRecording(self.joints, times - times[0], self.positions[inside], self.remarks)
 
 
 def recording_of(
@@ -173,7 +171,7 @@ class _Check:
         moved = np.abs(np.diff(q, axis=0))
         most = JUMP_FACTOR * limits.velocity * np.diff(times)[:, np.newaxis] + JUMP_SLACK
         if (moved > most).any():
-            at, joint = np.unravel_index(int(np.argmax(moved - most)), moved.shape)
+            at, joint = np.argwhere(moved > most)[0]
             value, allowed = float(moved[at, joint]), float(most[at, joint])
             text = (
                 f"{self.row(int(at) + 1)}: {self.arm.joints[joint]} jumps by {value:.3g} rad at "

@@ -48,7 +48,11 @@ def followed(arm: Arm, guess: Array, points: Array, rotations: Array) -> Array:
     :meth:`Arm.ik` would change to its own, and the demonstrated posture of a seventh joint.
     """
     n = guess.shape[-1]
-    q, wanted, turned = guess.reshape(-1, n).copy(), points.reshape(-1, 3), rotations.reshape(-1, 3, 3)
+    q, wanted, turned = (
+        guess.reshape(-1, n).copy(),
+        points.reshape(-1, 3),
+        rotations.reshape(-1, 3, 3),
+    )
     rows = np.arange(len(q))
     for _ in range(MAX_STEPS):
         point, rotation = arm.tool_pose(q[rows])
@@ -121,7 +125,8 @@ def level_direction(arm: Arm, q: Array, slope: Array, chord: Array) -> Array:
 
     Args:
         arm: that moves.
-        q, slope: ``(n,)`` joints [rad] and their change along the path.
+        q: ``(n,)`` joints [rad].
+        slope: ``(n,)`` their change along the path [rad/m].
         chord: ``(3,)`` taken where the tool moves straight up or down; then x of frame base.
     """
     for way in (arm.jacobian(q)[:3] @ slope, chord):
