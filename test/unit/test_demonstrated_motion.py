@@ -181,13 +181,12 @@ def test_derivatives_are_those_of_the_path_so_that_quintics_stay_smooth():
 
 def test_a_fast_motion_brakes_over_a_longer_way():
     family = made("push", {"speed": (0.3, 2.2)}, seeds=(2,))
-    slow, fast = (motion_of(family, [speed]) for speed in (0.4, 2.2))
+    slow, fast = (motion_of(family, [speed]) for speed in (0.4, 1.9))
     ends = [tool(motion)[-1] for motion in (slow, fast)]
-    assert ends[1][1] > ends[0][1] + 0.05
+    assert ends[1][1] > ends[0][1] + 0.02
     assert np.abs(ends[1] - ends[0])[[0, 2]].max() < 0.02  # straight on
-    assert (
-        np.abs(fast.accelerations[fast.times > fast.times[32]]).max() < ARM.limits.acceleration[0]
-    )
+    _, _, qdd = extremes(fast)
+    assert (np.abs(qdd) < ARM.limits.acceleration).all()
 
 
 def test_many_motions_at_once_are_the_same_as_one_by_one():

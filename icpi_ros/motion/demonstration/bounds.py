@@ -47,7 +47,7 @@ def feasible_box(motion: DemonstratedMotion, gate: SafetyGate) -> FeasibleBox:
     Raises:
         InvalidValue: the demonstrated theta itself does not pass; with the gate's reason.
     """
-    return _Search(motion, gate).found()
+    return _BoxSearch(motion, gate).found()
 
 
 def at_edge(theta: Array, space: ParameterSpace) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def at_edge(theta: Array, space: ParameterSpace) -> tuple[str, ...]:
     return tuple(name for name, edge in zip(space.names, at, strict=True) if edge)
 
 
-class _Search:
+class _BoxSearch:
     """Search of one box; a bound is a share, 0 to 1, of the way to the wanted one."""
 
     def __init__(self, motion: DemonstratedMotion, gate: SafetyGate) -> None:

@@ -172,7 +172,7 @@ def _moving_part(smooth: _Moving, noise: float, prefix: str) -> tuple[slice, lis
             f"{max(MIN_PEAK, 2.0 * threshold):.3f} m/s"
         )
         raise InvalidValue(Refusal(text, Kind.NO_MOTION, "tool speed", value=peak, unit="m/s"))
-    spans = _spans(times, pace > threshold)
+    spans = _spans(times, np.flatnonzero(pace > threshold))
     ways = [float(np.trapezoid(pace[a:b], times[a:b])) for a, b in spans]
     kept = [s for s, way in zip(spans, ways, strict=True) if way > FIDGET_SHARE * max(ways)]
     if len(kept) > 1:
@@ -197,16 +197,11 @@ def _moving_part(smooth: _Moving, noise: float, prefix: str) -> tuple[slice, lis
     return slice(first, last), remarks
 
 
-def _spans(times: Array, moves: Array) -> list[tuple[int, int]]:
+def _spans(times: Array, moving: Indices) -> list[tuple[int, int]]:
     """Return begin and end of every motion; a rest shorter than REST_TIME is part of one."""
-    edges = np.diff(np.concatenate([[0], moves.astype(int), [0]]))
-    spans: list[tuple[int, int]] = []
-    for begin, end in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
-        if spans and times[begin] - times[spans[-1][1] - 1] < REST_TIME:
-            spans[-1] = (spans[-1][0], int(end))
-        else:
-            spans.append((int(begin), int(end)))
-    return spans
+    rests = np.flatnonzero(np.diff(times[moving]) > REST_TIME)
+    first, last = moving[np.append(0, rests + 1)], moving[np.append(rests, -1)]
+    return [(int(a), int(b) + 1) for a, b in zip(first, last, strict=True)]
 
 
 def _several(times: Array, spans: list[tuple[int, int]], prefix: str) -> InvalidValue:
@@ -229,13 +224,15 @@ def _without_turns(speed: Array, begin: int, end: int) -> tuple[int, int]:
     return (begin if before is None else top - before), (end if behind is None else top + behind)
 
 
-def _turn(speed: Array, peak: float) -> Indices | None:
+def _turn(speed: Array, peak: float) -> int | None:
     """Return the slowest place from the peak on, up to where it is fast again; None = never is."""
     slow = np.flatnonzero(speed < DIP_SHARE * peak)
     if not len(slow):
         return None
     fast = np.flatnonzero(speed[slow[0] :] > DIP_SIDE * peak)
-    return slow[0] + np.argmin(speed[slow[0] : slow[0] + fast[0]]) if len(fast) else None
+    if not len(fast):
+        return None
+    return int(slow[0] + np.argmin(speed[slow[0] : slow[0] + fast[0]]))
 
 
 def least_bent(stations: Array, shown: Array, arm: Arm) -> Array:

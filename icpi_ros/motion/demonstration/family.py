@@ -137,7 +137,7 @@ class DemonstratedMotion:
             ).all()
             if inside and box:
                 return q
-        return start
+        return np.asarray(start)
 
     def _check_joints(self, arm: Arm) -> None:
         own = self.shown.joints
