@@ -8,7 +8,7 @@ import pytest
 from icpi_ros.core.errors import InvalidValue, Kind
 from icpi_ros.motion.demonstration.demonstration import demonstration_of
 from icpi_ros.motion.demonstration.recording import MIN_SAMPLES, JointRecording, recording_of
-from icpi_ros.motion.demonstration.recording_file import read_recording, write_recording
+from icpi_ros.motion.demonstration.recording_file import read_csv, write_csv
 from icpi_ros.robots import find_arm
 from icpi_ros.testing.demonstrations import pushed, thrown
 
@@ -22,21 +22,21 @@ def path(tmp_path):
 
 
 def lines_of(path):
-    write_recording(path, SHOWN)
+    write_csv(path, SHOWN)
     return path.read_text().splitlines()
 
 
 def refused(path, lines):
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(InvalidValue) as caught:
-        read_recording(path, ARM)
+        read_csv(path, ARM)
     assert "\n" not in str(caught.value)
     return caught.value
 
 
 def test_what_was_written_is_read_again(path):
-    write_recording(path, SHOWN)
-    read = read_recording(path, ARM)
+    write_csv(path, SHOWN)
+    read = read_csv(path, ARM)
     assert read.joints == ARM.joints
     np.testing.assert_array_equal(read.times, SHOWN.times)
     np.testing.assert_array_equal(read.positions, SHOWN.positions)
@@ -111,7 +111,7 @@ def test_a_bad_file_is_one_clear_line(path, fault):
 
 def test_a_missing_file_is_named(path):
     with pytest.raises(InvalidValue, match=r"cannot read recording .*push\.csv"):
-        read_recording(path, ARM)
+        read_csv(path, ARM)
 
 
 def joined(*parts):

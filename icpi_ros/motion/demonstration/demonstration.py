@@ -32,6 +32,8 @@ NOISE_FACTOR, PEAK_SHARE = 5.0, 0.03
 """It moves above this many times the noise of its speed, and above this share of its peak."""
 REST_TIME, END_REST = 0.3, 0.1
 """Rest between two motions [s], and least rest before and after one [s]."""
+MARGIN = 0.4
+"""Rest that is kept before and after the motion of a recording [s]."""
 FIDGET_SHARE = 0.1
 """Motions shorter than this share of the longest are ignored."""
 DIP_SHARE, DIP_SIDE = 0.15, 0.3
@@ -99,6 +101,18 @@ def demonstration_of(recordings: Sequence[JointRecording], arm: Arm) -> Demonstr
     return _average(found) if several else found[0]
 
 
+def motion_alone(recording: JointRecording, arm: Arm) -> JointRecording:
+    """Return a recording of one motion with only :data:`MARGIN` of rest before and after it.
+
+    Raises:
+        InvalidValue: it has no motion or several, or begins or ends in motion.
+    """
+    smooth, noise = _smoothed(recording, arm)
+    begin, end = _whole_motion(smooth, noise, "")[0]
+    first, last = smooth.times[begin] - MARGIN, smooth.times[end - 1] + MARGIN
+    return recording.between(float(first), float(last))
+
+
 def path_spline(stations: Array, positions: Array) -> Any:
     """Return the quintic spline through rows of ``positions`` at ``stations``: a BSpline."""
     from scipy.interpolate import make_interp_spline  # its import takes 0.2 s
@@ -150,8 +164,8 @@ def _smoothed(recording: JointRecording, arm: Arm) -> tuple[_Moving, float]:
     times = np.arange(0.0, recording.times[-1], step)
     even = make_interp_spline(recording.times, recording.positions, k=3)(times)
     window = max(2 * round(0.5 * SMOOTHING_TIME / step) + 1, 7)
-    q = savgol_filter(even, window, 3, axis=0)
-    qd = savgol_filter(even, window, 3, deriv=1, delta=step, axis=0)
+    q = savgol_filter(even, window, 3, axis=0, mode="nearest")
+    qd = savgol_filter(even, window, 3, deriv=1, delta=step, axis=0, mode="nearest")
     jacobian = arm.jacobian(q)[:, :3]
     speed = np.linalg.norm((jacobian @ qd[..., np.newaxis])[..., 0], axis=1)
     pace = np.hypot(speed, TURN_RADIUS * np.linalg.norm(qd, axis=1))
@@ -162,7 +176,19 @@ def _smoothed(recording: JointRecording, arm: Arm) -> tuple[_Moving, float]:
 
 
 def _moving_part(smooth: _Moving, noise: float, prefix: str) -> tuple[slice, list[str]]:
-    """Return the samples of the one motion, and remarks about what is left out."""
+    """Return the samples of the motion up to where it turns, and remarks about what is left out."""
+    (begin, end), fidgets = _whole_motion(smooth, noise, prefix)
+    remarks = [f"{prefix}{fidgets} small movements beside the motion are ignored"] * bool(fidgets)
+    first, last = _without_turns(smooth.speed, begin, end)
+    for cut, a, b in ((first > begin, begin, first), (last < end, last, end)):
+        if cut:
+            span = f"{smooth.times[a]:.2f} to {smooth.times[b - 1]:.2f} s"
+            remarks.append(f"{prefix}{span} are left out: the tool turns or pauses there")
+    return slice(first, last), remarks
+
+
+def _whole_motion(smooth: _Moving, noise: float, prefix: str) -> tuple[tuple[int, int], int]:
+    """Return begin and end of the one motion, and the number of small movements beside it."""
     times, pace = smooth.times, smooth.pace
     peak = float(pace.max())
     threshold = max(MIN_SPEED, NOISE_FACTOR * noise, PEAK_SHARE * peak)
@@ -185,16 +211,7 @@ def _moving_part(smooth: _Moving, noise: float, prefix: str) -> tuple[slice, lis
                 "and more before and after the motion, or choose a part with --between T0,T1"
             )
             raise InvalidValue(Refusal(text, Kind.NOT_AT_REST, "rest", value=float(rest), unit="s"))
-    fidgets = len(spans) - 1
-    remarks = [f"{prefix}{fidgets} small movements beside the motion are ignored"] * bool(fidgets)
-    first, last = _without_turns(smooth.speed, begin, end)
-    for cut, a, b in ((first > begin, begin, first), (last < end, last, end)):
-        if cut:
-            remarks.append(
-                f"{prefix}{times[a]:.2f} to {times[b - 1]:.2f} s are left out: the tool turns or "
-                "pauses there"
-            )
-    return slice(first, last), remarks
+    return (begin, end), len(spans) - 1
 
 
 def _spans(times: Array, moving: Indices) -> list[tuple[int, int]]:

@@ -34,7 +34,7 @@ def on_offer(shown: Demonstration) -> dict[str, Parameter]:
     low, high = (factor * shown.speed for factor in SPEED_FACTORS)
     offered = [Parameter(SPEED, "m/s", low, high, "peak speed of the tool"), *_FIXED]
     for joint in shown.joints:
-        meaning = f"offset of {joint} from the moment of peak speed on"
+        meaning = "offset of this joint from the moment of peak speed on"
         offered.append(Parameter(joint, "rad", -0.15, 0.15, meaning))
     for number in range(1, len(shown.components) + 1):
         meaning = "difference between the demonstrations, in standard deviations"

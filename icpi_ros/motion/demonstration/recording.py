@@ -78,7 +78,7 @@ def recording_of(
         InvalidValue: one line: joints are missing, a value is not finite, times do not increase
             or have a gap, a joint jumps or leaves the arm's limits, there are too few samples.
     """
-    prefix = _prefix(names, arm, source)
+    prefix = _required_prefix(names, arm, source)
     wanted = [f"{prefix}{joint}" for joint in arm.joints]
     columns = [list(names).index(name) for name in wanted]
     q = np.asarray(positions, dtype=np.float64)[:, columns]
@@ -94,24 +94,34 @@ def recording_of(
     return JointRecording(arm.joints, stamps, q, remarks)
 
 
-def _prefix(names: Sequence[str], arm: Arm, source: str) -> str:
-    """Return the prefix that all joints of the arm have in ``names``."""
+def arm_prefix(names: Sequence[str], arm: Arm) -> str | None:
+    """Return the prefix that all joints of the arm have in ``names``; None = there is no one."""
+    if set(arm.joints) <= set(names):
+        return ""
+    whole = _prefixes(names, arm)
+    return whole[0] if len(whole) == 1 else None
+
+
+def _prefixes(names: Sequence[str], arm: Arm) -> list[str]:
+    first = arm.joints[0]
+    ends = {name.removesuffix(first) for name in names if name.endswith(first)}
+    return sorted(p for p in ends if all(f"{p}{joint}" in names for joint in arm.joints))
+
+
+def _required_prefix(names: Sequence[str], arm: Arm, source: str) -> str:
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         text = f"{source}: joints are named more than once: {', '.join(twice)}"
         raise InvalidValue(Refusal(text, Kind.DUPLICATE, "joints", value=tuple(twice)))
-    if set(arm.joints) <= set(names):
-        return ""
-    ends = {name.removesuffix(arm.joints[0]) for name in names if name.endswith(arm.joints[0])}
-    whole = sorted(p for p in ends if all(f"{p}{joint}" in names for joint in arm.joints))
-    if len(whole) == 1:
-        return whole[0]
+    prefix = arm_prefix(names, arm)
+    if prefix is not None:
+        return prefix
     missing = ", ".join(joint for joint in arm.joints if joint not in names)
     text = (
         f"{source}: joints of arm {arm.name} are missing: {missing}; it has "
         f"{', '.join(names) or 'none'}: choose the arm that was recorded"
     )
-    if whole:
+    if whole := _prefixes(names, arm):
         text = f"{source}: several arms with the prefixes {', '.join(whole)}: leave one of them"
     raise InvalidValue(
         Refusal(text, Kind.WRONG_JOINTS, "joints", value=tuple(names), limit=arm.joints)

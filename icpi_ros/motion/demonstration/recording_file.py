@@ -20,7 +20,7 @@ FORM = f"{TIME},<joint>,<joint>,..."
 RECORDING_FILE = FileKind(InvalidValue, max_bytes=50_000_000, name="recording ")
 
 
-def read_recording(path: Path, arm: Arm) -> JointRecording:
+def read_csv(path: Path, arm: Arm) -> JointRecording:
     """Return the recording of the arm's joints in a file.
 
     Raises:
@@ -44,8 +44,8 @@ def read_recording(path: Path, arm: Arm) -> JointRecording:
     return recording_of(names, table[:, 0], table[:, 1:], arm, str(path), line)
 
 
-def write_recording(path: Path, recording: JointRecording) -> None:
-    """Write a recording so that :func:`read_recording` gives the same numbers again."""
+def write_csv(path: Path, recording: JointRecording) -> None:
+    """Write a recording so that :func:`read_csv` gives the same numbers again."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((TIME, *recording.joints))
