@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from icpi_ros.cli.arguments import checked_folder
-from icpi_ros.cli.json_output import kept
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import replacing
 from icpi_ros.core.space import Parameter
@@ -74,17 +74,8 @@ def new_task(args: argparse.Namespace) -> int:
         write_csv(path, recording)
     with replacing(outputs.task) as temporary:
         temporary.write_text(_yaml(args.name, motion, outputs, arm), encoding="utf-8")
-    shown = motion.shown
-    with kept(args.json, {"task": str(outputs.task)}) as content:
-        content |= {
-            "recordings": list(map(str, outputs.recordings)),
-            "length": shown.length,
-            "peak": shown.peak,
-            "speed": shown.speed,
-            "bounds": bounds,
-            "demonstrated": dict(zip(motion.space.names, motion.demonstrated, strict=True)),
-            "notes": [*shown.remarks, *box.notes],
-        }
+    if args.json:
+        args.json.write(_as_json(motion, box, outputs))
     _print(motion, box, outputs)
     return 0
 
@@ -203,6 +194,20 @@ def _yaml(name: str, motion: DemonstratedMotion, outputs: _Outputs, arm: Arm) ->
         y_low=y - GOAL_HALF,
         y_high=y + GOAL_HALF,
     )
+
+
+def _as_json(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs) -> dict[str, Any]:
+    shown, space = motion.shown, motion.space
+    return {
+        "task": str(outputs.task),
+        "recordings": list(map(str, outputs.recordings)),
+        "length": shown.length,
+        "peak": shown.peak,
+        "speed": shown.speed,
+        "bounds": {p.name: [p.lower, p.upper] for p in space.parameters},
+        "demonstrated": dict(zip(space.names, motion.demonstrated.tolist(), strict=True)),
+        "notes": [*shown.remarks, *box.notes],
+    }
 
 
 def _meaning(p: Parameter) -> str:
