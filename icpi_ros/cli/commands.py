@@ -73,7 +73,7 @@ _TABLE = {
         "runs": "List the stored runs, compare two, or delete one.",
         "report": "Show a benchmark, a stored run or a bag: tables, one HTML page, figures, "
         "exports.",
-        "task": "List the tasks, or describe one.",
+        "task": "List the tasks, describe one, or make one from a demonstrated motion.",
         "improver": "List the improvers, or describe one and its options.",
         "check-plugin": "Check all that a plug-in registers by the contract tests.",
         "doctor": "Check that everything this package needs is there.",

@@ -1,4 +1,4 @@
-"""List the tasks, or describe one."""
+"""List the tasks, describe one, or make one from a demonstrated motion."""
 
 from __future__ import annotations
 

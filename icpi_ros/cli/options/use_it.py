@@ -15,7 +15,9 @@ from icpi_ros.cli.arguments import (
     add_model,
     add_setting,
     add_store,
+    number,
     quantities,
+    ros_name,
     whole,
 )
 from icpi_ros.cli.json_output import add_json
@@ -168,8 +170,14 @@ def report(parser: argparse.ArgumentParser) -> None:
 
 
 def task(parser: argparse.ArgumentParser) -> None:
-    """Add ``list`` and ``describe``."""
-    verbs = parser.add_subparsers(required=True, metavar="list|describe")
+    """Add ``list``, ``describe``, ``new`` and ``try``."""
+    verbs = parser.add_subparsers(required=True, metavar="list|describe|new|try")
+    _add_new(verbs.add_parser("new", help="a task from a demonstrated motion: NAME.yaml and .csv"))
+    _add_try(
+        verbs.add_parser(
+            "try", help="before anything moves: does the arm allow its motions, is it observed"
+        )
+    )
     listing = verbs.add_parser("list", help="names and one line each")
     add_json(listing, "the list")
     listing.set_defaults(run="lists:list_tasks")
@@ -195,8 +203,14 @@ def task(parser: argparse.ArgumentParser) -> None:
 
 
 def improver(parser: argparse.ArgumentParser) -> None:
-    """Add ``list`` and ``describe``."""
-    verbs = parser.add_subparsers(required=True, metavar="list|describe")
+    """Add ``list``, ``describe``, ``new`` and ``try``."""
+    verbs = parser.add_subparsers(required=True, metavar="list|describe|new|try")
+    _add_new(verbs.add_parser("new", help="a task from a demonstrated motion: NAME.yaml and .csv"))
+    _add_try(
+        verbs.add_parser(
+            "try", help="before anything moves: does the arm allow its motions, is it observed"
+        )
+    )
     listing = verbs.add_parser("list", help="names, one line each, and what they need")
     listing.set_defaults(run="improver:list_improvers")
     describe = verbs.add_parser("describe", help="what it does, and its options")
@@ -221,3 +235,63 @@ def check_plugin(parser: argparse.ArgumentParser) -> None:
 def doctor(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     add_json(parser, "the checks")
+
+
+def _add_new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="of the task: small letters, digits, _ and -")
+    parser.add_argument(
+        "--from", dest="sources", type=Path, action="append", metavar="BAG|CSV",
+        help="recording of the joints, from rest to rest: a bag, or a CSV (time,<joint>,... in s "
+        "and rad); several times for several demonstrations. Without it the topic is recorded "
+        "until the arm has moved and rests",
+    )  # fmt: skip
+    parser.add_argument(
+        "--topic", type=ros_name, default="", metavar="NAME",
+        help="of the joint states (default: /joint_states, in a bag the only one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeout", type=number(1, 3600), default=60.0, metavar="S",
+        help="longest wait for the motion on the topic [s] (default: 60)",
+    )  # fmt: skip
+    add_arm(parser, "ur5e")
+    parser.add_argument(
+        "--limits", default="", metavar="FILE", help="tighter limits of the arm, YAML"
+    )
+    parser.add_argument(
+        "--parameters", default="speed,heading", metavar="NAME[=LOW:HIGH],..",
+        help="parameters of the motion (default: speed,heading); bounds that are not given are "
+        "proposed, and all are cut to what the arm can do",
+    )  # fmt: skip
+    parser.add_argument(
+        "--between", type=quantities, metavar="T0,T1",
+        help="part of the recording that holds the motion [s after its first sample]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="FOLDER", help="default: this folder"
+    )
+    add_json(parser, "the motion and its bounds")
+    parser.set_defaults(run="task_new:new_task")
+
+
+def _add_try(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="name", help="task, see `icpi task list`, or its YAML file")
+    add_arm(parser)
+    parser.add_argument(
+        "--samples",
+        type=whole(1, 4096),
+        default=64,
+        metavar="N",
+        help="thetas spread over the box for the share that passes, a power of two (default: 64)",
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="the motions over the table, SVG or PNG"
+    )
+    parser.add_argument(
+        "--trials",
+        metavar="RUN",
+        help="judge the recorded paths of a stored run with this task, and measure repeatability "
+        "from those of one theta (`icpi run --improver repeat`)",
+    )
+    add_store(parser)
+    add_json(parser, "what was found")
+    parser.set_defaults(run="task_try:try_task")

@@ -1,0 +1,68 @@
+"""Recordings of joints as CSV: ``time,<joint>,...`` in s and rad, one sample a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from icpi_ros.core.errors import InvalidValue, Kind, Refusal
+from icpi_ros.core.files import replacing
+from icpi_ros.core.types import Array
+from icpi_ros.core.yaml_files import FileKind, read_text, shown
+from icpi_ros.motion.demonstration.recording import JointRecording, recording_of
+from icpi_ros.robots.base import Arm
+
+TIME = "time"
+FORM = f"{TIME},<joint>,<joint>,..."
+RECORDING_FILE = FileKind(InvalidValue, max_bytes=50_000_000, name="recording ")
+
+
+def read_csv(path: Path, arm: Arm) -> JointRecording:
+    """Return the recording of the arm's joints in a file.
+
+    Raises:
+        InvalidValue: one line: see :func:`recording_of`; or the file is missing, too large, or
+            no CSV of that form.
+    """
+    rows = [row for row in csv.reader(io.StringIO(read_text(path, RECORDING_FILE))) if row]
+    header = [name.strip() for name in rows[0]] if rows else []
+    if len(header) < 2 or header[0] != TIME:
+        found = shown(",".join(header))
+        raise _bad(path, f"its first line must be {FORM}, is {found}")
+    columns = header[1:]
+    table = np.empty((len(rows) - 1, len(header)))
+    for at, row in enumerate(rows[1:]):
+        table[at] = _numbers(path, at + 2, row, header)
+    names = tuple(columns)
+
+    def line(sample: int) -> str:
+        return f"line {sample + 2}"
+
+    return recording_of(names, table[:, 0], table[:, 1:], arm, str(path), line)
+
+
+def write_csv(path: Path, recording: JointRecording) -> None:
+    """Write a recording so that :func:`read_csv` gives the same numbers again."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((TIME, *recording.joints))
+        for time, q in zip(recording.times, recording.positions, strict=True):
+            writer.writerow([repr(float(value)) for value in (time, *q)])
+
+
+def _numbers(path: Path, line: int, row: list[str], header: list[str]) -> Array:
+    if len(row) != len(header):
+        raise _bad(path, f"line {line} has {len(row)} values, the header {len(header)}")
+    for name, text in zip(header, row, strict=True):
+        try:
+            float(text)
+        except ValueError:
+            raise _bad(path, f"line {line}: {name} is {shown(text)}, not a number") from None
+    return np.array(row, dtype=np.float64)
+
+
+def _bad(path: Path, text: str) -> InvalidValue:
+    return InvalidValue(Refusal(f"{path}: {text}", Kind.FORM, "recording"))
