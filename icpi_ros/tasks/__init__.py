@@ -13,6 +13,7 @@ TASKS: Registry[Task] = Registry(
         "rope-swing-gc": "icpi_ros.tasks.rope_swing:ROPE_SWING_GC",
         "slide": "icpi_ros.tasks.slide:SLIDE",
         "slide-gc": "icpi_ros.tasks.slide:SLIDE_GC",
+        "toss-gc": "icpi_ros.tasks.toss:TOSS_GC",
     },
     lambda item: isinstance(item, Task),
 )
