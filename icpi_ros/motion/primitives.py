@@ -61,15 +61,38 @@ def strike_rotation(heading: Array) -> Array:
     return np.stack([np.cross(along, down), along, down], axis=-1)
 
 
-def strikes(arm: Arm, strike: Strike, speed: Array, heading: Array) -> TrajectoryBatch:
+def rising_rotation(heading: Array, elevation: Array) -> Array:
+    """Return tool rotations ``(..., 3, 3)`` of strikes that rise by ``elevation`` ``(...)`` [rad].
+
+    As :func:`strike_rotation`, then pitched about the tool's x: y is along the strike.
+    """
+    s, c, zero = np.sin(elevation), np.cos(elevation), np.zeros_like(elevation)
+    one = np.ones_like(elevation)
+    pitch = np.stack([one, zero, zero, zero, c, s, zero, -s, c], axis=-1)
+    turned = pitch.reshape(*np.shape(elevation), 3, 3)
+    return np.asarray(strike_rotation(heading) @ turned)
+
+
+def strikes(
+    arm: Arm, strike: Strike, speed: Array, heading: Array, elevation: Array | None = None
+) -> TrajectoryBatch:
     """Return one strike per peak ``speed`` ``(N,)`` [m/s] and ``heading`` ``(N,)`` [rad].
+
+    Args:
+        arm: that strikes.
+        strike: the fixed part.
+        speed: of the tool at its fastest.
+        heading: see :func:`strike_rotation`.
+        elevation: ``(N,)`` by which the line rises [rad], the blade stays square to it; None =
+            level.
 
     Raises:
         MotionRefused: a point of a strike is out of the arm's reach.
     """
     deceleration = min(strike.deceleration, arm.strike_deceleration)
     times, distance, rate, acceleration = _speed_profile(strike.run_up, deceleration, speed)
-    rotation = strike_rotation(heading)[:, np.newaxis]
+    tool = strike_rotation(heading) if elevation is None else rising_rotation(heading, elevation)
+    rotation = tool[:, np.newaxis]
     along = rotation[..., :, 1]
     arm_length = float(np.linalg.norm(strike.pivot - strike.start))
     origin = strike.pivot - arm_length * along

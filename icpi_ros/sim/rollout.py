@@ -96,6 +96,10 @@ class _Batch:
         self._rest, self._world = task.rest, world
         self._steps = round(task.rest.period / world.dt)
         self._motions = task.trajectories(thetas, arm)
+        self._releases = task.releases(thetas, arm)
+        self._quiet = self._motions.durations
+        if self._releases is not None:
+            self._quiet = np.maximum(self._quiet, world.openings(self._releases))
         self._limit = round(task.max_duration / task.rest.period) + 1
         self._paths = np.full((len(thetas), self._limit, 3), np.nan)
         ends = self._motions.durations / task.rest.period
@@ -131,10 +135,14 @@ class _Batch:
         steps = np.arange(begin * self._steps, (begin + count) * self._steps, dtype=np.float64)
         times = self._world.dt * steps
         strokes = self._motions.rows(active)
-        if times[0] > strokes.durations.max():
+        if times[0] > self._quiet[active].max():
             q = np.broadcast_to(strokes.positions[:, -1:], (len(active), 1, len(strokes.joints)))
-            return self._world.command(q, np.zeros_like(q))
-        return self._world.command(*strokes.sample(times))
+            return self._world.command(q, np.zeros_like(q), self._held(active, times[:1]))
+        return self._world.command(*strokes.sample(times), self._held(active, times))
+
+    def _held(self, active: Indices, times: Array) -> Array | float:
+        """Return the share of each step in which a gripper holds, 1 if it never lets go."""
+        return 1.0 if self._releases is None else self._world.held(times, self._releases[active])
 
     def _resting(self, active: Indices, begin: int, until: int) -> Indices:
         """Return the first resting sample of each active rollout, -1 while it moves."""

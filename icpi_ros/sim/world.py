@@ -13,6 +13,7 @@ from icpi_ros.core.resources import share_path
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.robots.base import Arm
 from icpi_ros.robots.described_arm import DescribedArm
+from icpi_ros.sim.gripper import Gripper
 from icpi_ros.sim.scene_arm import arm_model, exchanged
 from icpi_ros.tasks.base import Task
 
@@ -98,20 +99,42 @@ class World:
         self._site = self.model.site(OBJECT).id
         self._object_q, self._object_v = _subtree(self.model, self.model.body(task.object_body).id)
         self._object_start = self.model.qpos0[self._object_q].copy()
-        if self.model.jnt_type[self.model.body(task.object_body).jntadr[0]] == FREE:
+        self._gripper, self._open_order = Gripper.of(self.model), np.inf
+        joint = self.model.body(task.object_body).jntadr[0]
+        if self.model.jnt_type[joint] == FREE and self._gripper is None:
             self._object_start[2] = self._settled_height()
         self.reset()
         self._start_state = self._full_state()
 
-    def command(self, q: Array, qd: Array) -> Array:
+    def command(self, q: Array, qd: Array, held: Array | float = 1.0) -> Array:
         """Return servo commands for wanted ``(..., n)`` positions [rad] and velocities [rad/s].
 
         The servos are position servos with damping: the wanted velocity is fed forward through
-        the position command, ctrl = q + (kv / kp) qd.
+        the position command, ctrl = q + (kv / kp) qd.  A gripper holds for the share ``held``
+        ``(...)`` of the step, see :meth:`held`.
         """
         ctrl = np.empty((*q.shape[:-1], self.model.nu))
         ctrl[..., self._u] = q + self._gain * qd
+        if self._gripper is not None:
+            ctrl[..., self._gripper.actuators] = np.asarray(held)[..., np.newaxis]
         return ctrl
+
+    def openings(self, releases: Array) -> Array:
+        """Return the times ``(...)`` [s] at which a gripper opens that is told to at ``releases``.
+
+        They are later by its latency.
+        """
+        return releases + (0.0 if self._gripper is None else self._gripper.latency)
+
+    def held(self, times: Array, releases: Array) -> Array:
+        """Return the share of each step ``(..., S)`` in which a gripper holds the object.
+
+        Args:
+            times: begin of the steps ``(S,)`` [s].
+            releases: times ``(...)`` at which the gripper is told to let go [s].
+        """
+        left = self.openings(releases)[..., np.newaxis] - times
+        return np.asarray(np.clip(left / self.dt, 0.0, 1.0))
 
     def reset(self, q: Array | None = None) -> None:
         """Put the arm at rest at ``q`` ``(n,)`` [rad] (default home), the object at its start."""
@@ -124,13 +147,16 @@ class World:
     def reset_object(self, q: Array | None = None) -> None:
         """Put the object back at its start, at rest; the arm is not touched.
 
+        The start of an object that a gripper holds is the hand, which closes.
+
         Args:
             q: ``(n,)`` [rad] where an arm that stands is held: it is put there exactly and at
                 rest (a rope that hangs from it shakes it a little).
         """
         if q is not None:
             self.data.qpos[self._q], self.data.qvel[self._v] = q, 0.0
-        self.data.qpos[self._object_q] = self._object_start
+        self._open_order = np.inf
+        self.data.qpos[self._object_q] = self._object_starts(self.joint_positions)
         self.data.qvel[self._object_v] = 0.0
         mujoco.mj_forward(self.model, self.data)
 
@@ -140,7 +166,7 @@ class World:
         Raises:
             SimulationUnstable: the state is no longer finite.
         """
-        self.data.ctrl[:] = self.command(q, qd)
+        self.data.ctrl[:] = self.command(q, qd, self._held_now())
         mujoco.mj_step(self.model, self.data)
         if self.data.warning.number.any():
             raise SimulationUnstable(
@@ -152,7 +178,41 @@ class World:
         """Return full states ``(N, s)``: arm at rest at ``q`` ``(N, n)``, object at its start."""
         states = np.tile(self._start_state, (len(q), 1))
         states[:, 1 + self._q] = q
+        if self._gripper is not None:
+            first = 1 + self._object_q.start
+            states[:, first : first + 7] = self._object_starts(q)
         return states
+
+    def open_gripper(self, at: float) -> None:
+        """Order the gripper to let go at the simulated time ``at`` [s]; now, if that is past.
+
+        It opens by its latency later; an order that was given before is forgotten.
+        """
+        if self.gripped:
+            self._open_order = max(at, self.time)
+
+    def close_gripper(self) -> None:
+        """Take back an order to open; an object that has been let go is not caught again."""
+        if self.gripped:
+            self._open_order = np.inf
+
+    @property
+    def gripped(self) -> bool:
+        """True while a gripper holds the object; False without a gripper."""
+        return self._gripper is not None and self._held_now() > 0.0
+
+    def _held_now(self) -> float:
+        if self._gripper is None or self._open_order == np.inf:
+            return 1.0
+        return float(self.held(np.array([self.time]), np.array(self._open_order))[0])
+
+    def _object_starts(self, q: Array) -> Array:
+        """Return the object's joint positions at its start, one row per ``q`` ``(..., n)``."""
+        starts = np.tile(self._object_start, (*q.shape[:-1], 1))
+        if self._gripper is not None:
+            position, rotation = self._arm.tool_pose(q)
+            starts[..., :3] = position + rotation @ self._gripper.grasp
+        return starts
 
     @property
     def object_sensor(self) -> slice:

@@ -105,6 +105,9 @@ class _Motion:
         mujoco.mj_resetData(world.model, world.data)
         state = world.initial_states(self._motions.positions[:, 0])[0]
         mujoco.mj_setState(world.model, world.data, state, spec)
+        releases = task.releases(theta[np.newaxis], arm)
+        if releases is not None:
+            world.open_gripper(float(releases[0]))
 
     @property
     def path(self) -> ObjectTrajectory:

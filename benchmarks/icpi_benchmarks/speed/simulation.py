@@ -96,7 +96,7 @@ def _score(task: Task, arm: Arm, physics: Array, thetas: Array, threads: int) ->
 
 
 def _raw_parts(task: Task, arm: Arm, world: World, thetas: Array, steps: Array) -> list[_RawPart]:
-    motions = task.trajectories(thetas, arm)
+    motions, releases = task.trajectories(thetas, arm), task.releases(thetas, arm)
     states = world.initial_states(motions.positions[:, 0])
     parts = []
     for length in np.unique(steps):
@@ -104,7 +104,8 @@ def _raw_parts(task: Task, arm: Arm, world: World, thetas: Array, steps: Array) 
         for begin in range(0, len(rows), RAW_BATCH):
             some = rows[begin : begin + RAW_BATCH]
             times = world.dt * np.arange(int(length), dtype=np.float64)
-            control = world.command(*motions.rows(some).sample(times))
+            held = 1.0 if releases is None else world.held(times, releases[some])
+            control = world.command(*motions.rows(some).sample(times), held)
             parts.append(_RawPart(states[some], control))
     return parts
 
