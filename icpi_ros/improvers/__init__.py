@@ -31,6 +31,7 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "llm-steered": "icpi_ros.improvers.llm.steered:LlmSteered",
         "llm-zero": "icpi_ros.improvers.llm.zero:LlmZero",
         "random": "icpi_ros.improvers.random:Random",
+        "repeat": "icpi_ros.improvers.repeat:Repeat",
         "ridge": "icpi_ros.improvers.ridge:Ridge",
         "ridge-hindsight": "icpi_ros.improvers.ridge:RidgeHindsight",
     },

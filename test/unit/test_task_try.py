@@ -1,0 +1,98 @@
+"""`icpi task try`: a task before anything moves, and the repeatability of its trials."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from icpi_ros.cli.main import main
+from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import Proposal, Trial, TrialStatus
+from icpi_ros.evaluate.first_session import first_session
+from icpi_ros.evaluate.repeatability import repeatability
+from icpi_ros.robots import ARMS
+from icpi_ros.tasks import TASKS
+
+SLIDE = TASKS.get("slide")
+UR5E = ARMS.get("ur5e")
+
+
+def trial(number, theta, error):
+    theta, error = np.array(theta), np.array(error)
+    status = TrialStatus.DONE
+    return Trial(number, theta, Proposal(theta, "x"), status=status, error=error, cost=1.0)
+
+
+def test_repeatability_pools_the_deviations_of_all_repeated_thetas():
+    trials = [
+        trial(0, (1.0, 0.1), (0.010, 0.0)),
+        trial(1, (1.0, 0.1), (0.014, 0.0)),
+        trial(2, (1.2, 0.0), (0.5, 0.5)),
+        trial(3, (0.8, 0.0), (0.1, 0.003)),
+        trial(4, (0.8, 0.0), (0.1, -0.003)),
+    ]
+    found = repeatability(SLIDE, trials)
+    assert found.repeats == 2
+    np.testing.assert_allclose(found.std, [0.002, 0.003])
+    assert found.floor == pytest.approx(np.hypot(0.002, 0.003))
+    assert found.uncertainty == pytest.approx(0.5)
+
+
+def test_repeatability_needs_a_theta_that_was_observed_twice():
+    unseen = replace(trial(1, (1.0, 0.1), (0.0, 0.0)), status=TrialStatus.UNOBSERVED)
+    with pytest.raises(UsageError, match="no theta was executed and observed twice"):
+        repeatability(SLIDE, [trial(0, (1.0, 0.1), (0.0, 0.0)), unseen])
+
+
+def test_every_corner_of_slide_passes_with_its_own_arm():
+    found = first_session(SLIDE, UR5E, samples=8)
+    assert [one.label for one in found.corners] == [f"corner {n}" for n in (1, 2, 3, 4)]
+    assert all(one.refusal is None for one in found.motions)
+    assert (found.passed, found.share, found.reasons) == (8, 1.0, {})
+    slow, fast = found.corners[0], found.corners[-1]
+    assert slow.speed.max() == pytest.approx(0.6, rel=0.02)
+    assert fast.summary.tool_speed == pytest.approx(1.6, rel=0.01)
+
+
+def test_an_arm_that_is_too_slow_is_told_with_its_reason(tmp_path, capsys):
+    out = tmp_path / "found.json"
+    picture = tmp_path / "motions.svg"
+    words = ["task", "try", "slide", "--arm", "fr3", "--samples", "16"]
+    main([*words, "--json", str(out), "--picture", str(picture)])
+    found = json.loads(out.read_text())
+    refused = [one for one in found["motions"] if one["refusal"]]
+    assert refused and all(one["tool_speed"] is None for one in refused)
+    assert found["passed"] + sum(found["refused"].values()) == found["samples"] == 16
+    assert found["passed"] < 16
+    assert "REFUSED: " in capsys.readouterr().out
+    assert "from above" in picture.read_text()
+
+
+@pytest.fixture
+def repeated(tmp_path, capsys):
+    """Store and id of a run that executed one theta three times, with sensor noise."""
+    store = tmp_path / "store.sqlite"
+    words = ["--in-process", "--trials", "3", "--noise", "0.003", "--store", str(store)]
+    assert main(["run", "--task", "slide", "--improver", "repeat", *words]) == 0
+    run_id = capsys.readouterr().out.split()[1].rstrip(":")
+    return store, run_id
+
+
+def test_recorded_trials_are_judged_and_their_repeatability_is_said(repeated, tmp_path, capsys):
+    store, run_id = repeated
+    out = tmp_path / "found.json"
+    words = ["--samples", "2", "--trials", run_id, "--store", str(store), "--json", str(out)]
+    assert main(["task", "try", "slide", *words]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("to the default goal") == 3
+    assert "2 repeats, so known to 50%" in printed
+    found = json.loads(out.read_text())["trials"]
+    assert found["recorded"] == 3 and found["repeats"] == 2
+    assert 0.0 < found["repeatability"] < 0.02  # five times the noise of both coordinates
+
+
+def test_trials_of_another_task_are_refused(repeated, capsys):
+    store, run_id = repeated
+    assert main(["task", "try", "roll-gc", "--trials", run_id, "--store", str(store)]) == 2
+    assert f"run {run_id} is of task slide, not of roll-gc" in capsys.readouterr().err
