@@ -38,7 +38,8 @@ def try_task(args: argparse.Namespace) -> int:
     if args.picture:
         checked_picture(args.picture, FORMATS)
     trials = _trials(args, task) if args.trials else []
-    with kept(args.json, {"task": task.name, "arm": arm.name}) as content:
+    about: dict[str, Any] = {"task": task.name, "arm": arm.name}
+    with kept(args.json, about) as content:
         found = _session(task, arm, args.samples)
         for line in session_text(task, arm, found):
             print(printable(line))

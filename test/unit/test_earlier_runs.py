@@ -11,8 +11,7 @@ from toy_task import rollout, toy_dataset
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, InvalidValue, UsageError
 from icpi_ros.learn.dataset.execution import Backend, Execution
-from icpi_ros.report.run.difference import differences
-from icpi_ros.report.run.text import run_summary
+from icpi_ros.report.run.text import differences, run_summary
 from icpi_ros.runs import earlier
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import examples_of

@@ -62,7 +62,8 @@ def test_an_arm_that_is_too_slow_is_told_with_its_reason(tmp_path, capsys):
     main([*words, "--json", str(out), "--picture", str(picture)])
     found = json.loads(out.read_text())
     refused = [one for one in found["motions"] if one["refusal"]]
-    assert refused and all(one["tool_speed"] is None for one in refused)
+    assert refused
+    assert all(one["tool_speed"] is None for one in refused)
     assert found["passed"] + sum(found["refused"].values()) == found["samples"] == 16
     assert found["passed"] < 16
     assert "REFUSED: " in capsys.readouterr().out
@@ -88,7 +89,8 @@ def test_recorded_trials_are_judged_and_their_repeatability_is_said(repeated, tm
     assert printed.count("to the default goal") == 3
     assert "2 repeats, so known to 50%" in printed
     found = json.loads(out.read_text())["trials"]
-    assert found["recorded"] == 3 and found["repeats"] == 2
+    assert found["recorded"] == 3
+    assert found["repeats"] == 2
     assert 0.0 < found["repeatability"] < 0.02  # five times the noise of both coordinates
 
 
