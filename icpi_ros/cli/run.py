@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from icpi_ros.cli.resuming import (
 )
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
+from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.learn.dataset.dataset import check_arm, load
 from icpi_ros.learn.dataset.mixing import ArmId
@@ -35,7 +36,9 @@ from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
+from icpi_ros.robots import ARMS
 from icpi_ros.runs.earlier import AUTO, learned_text
+from icpi_ros.runs.edges import edges_of
 from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
@@ -45,7 +48,6 @@ from icpi_ros.settings.table import POSES, find
 from icpi_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from icpi_ros.core.types import Trial
     from icpi_ros.learn.dataset.dataset import Dataset
     from icpi_ros.learn.dataset.execution import Execution
     from icpi_ros.robots.base import Arm
@@ -367,6 +369,8 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.picture:
         save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
         print(f"picture: {plan.picture.absolute()}")
+    for line in _edge_lines(plan, trials):
+        print(line)
     if fell_back := fallback_line(record.config.improver, trials):
         _say(fell_back)
     if record.state != "finished":
@@ -376,3 +380,13 @@ def report(plan: Plan, run_id: str) -> int:
     if len(trials) < plan.trials:
         print(printable(f"run finished: {record.note}"))
     return ALL_FELL_BACK if fell_back else 0
+
+
+def _edge_lines(plan: Plan, trials: Sequence[Trial]) -> list[str]:
+    """Return a line for each bound at which the best theta is, with the room beyond it."""
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    if len(done) < 2:
+        return []
+    best = min(done, key=lambda trial: trial.cost)
+    arm = plan.arm or ARMS.get(plan.task.arm)
+    return [edge.text() for edge in edges_of(plan.task, arm, best.theta)]

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 
 Vector = NDArray[np.float64]
+EDGE_SHARE = 0.01
+"""A parameter nearer to a bound than this share of its range is at the edge."""
 TEXTS = "SU"
 """Kinds of arrays that hold texts."""
 
@@ -112,6 +114,13 @@ class ParameterSpace:
         )
         limit = (p.lower, p.upper)
         return Refusal(text, Kind.OUT_OF_BOUNDS, self.label, "", value, limit, p.unit, p.name)
+
+    def at_edge(self, vector: Vector) -> list[tuple[int, bool]]:
+        """Return the parameters that are at a bound, by index; True = at the upper one."""
+        near = EDGE_SHARE * (self._upper - self._lower)
+        low, high = vector <= self._lower + near, vector >= self._upper - near
+        varies = self._upper > self._lower
+        return [(int(i), bool(high[i])) for i in np.flatnonzero((low | high) & varies)]
 
     def as_vector(self, values: ArrayLike | Sequence[Any]) -> Vector:
         """Return ``values`` as a finite ``(d,)`` float64 vector, bounds not checked.

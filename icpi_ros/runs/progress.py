@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
+REPEAT = "repeat"
+"""Improver whose runs measure repeatability: none of them ends at it."""
 _SHOWN = ("trial", "status", "theta_", "error_", "cost", "provenance", "fallback_reason")
 """Beginnings of the columns that a notebook shows."""
 
@@ -95,6 +97,21 @@ class RunProgress:
         """The trial of lowest cost, None if none was observed."""
         done = [trial for trial in self.trials if trial.status is TrialStatus.DONE]
         return min(done, key=lambda trial: trial.cost, default=None)
+
+    def _completion(self) -> str | None:
+        """Return why no further trial is needed, one line; None = one is."""
+        lowest = self.best.cost if self.best is not None else np.inf
+        target, floor = self.config.target_cost, self.task.repeatability
+        if target > 0.0 and lowest <= target:
+            return f"target reached: {millimetres(lowest)}, at most {millimetres(target)} asked"
+        if self.config.improver != REPEAT and floor > 0.0 and lowest <= floor:
+            return (
+                f"at the floor of repeatability: {millimetres(lowest)}, repeats of one theta "
+                f"differ by {millimetres(floor)}"
+            )
+        if len(self.history) >= self.config.budget:
+            return f"all {self.config.budget} trials used"
+        return None
 
 
 def _cell(value: Value) -> str:

@@ -24,7 +24,6 @@ from numpy.typing import ArrayLike
 
 from icpi_ros.core.errors import BudgetSpent, IcpiError, InvalidValue, UsageError, require_kind
 from icpi_ros.core.types import Array, ObjectTrajectory, Tracking, Trial, TrialStatus
-from icpi_ros.core.units import millimetres
 from icpi_ros.improvers import DEFAULT_IMPROVER
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import UNKNOWN_EXECUTION, Execution
@@ -390,12 +389,8 @@ class Run(RunProgress):
         return trial
 
     def _end_if_complete(self) -> None:
-        best, target = self.best, self.config.target_cost
-        if best is not None and target > 0.0 and best.cost <= target:
-            reached, asked = millimetres(best.cost), millimetres(target)
-            self._end("finished", f"target reached: {reached}, at most {asked} asked")
-        elif len(self.history) >= self.config.budget:
-            self._end("finished", f"all {self.config.budget} trials used")
+        if reason := self._completion():
+            self._end("finished", reason)
 
     def _end(self, state: str, reason: str) -> None:
         self.state, self.reason = state, reason

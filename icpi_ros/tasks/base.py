@@ -77,6 +77,8 @@ class Task(ABC):
     """Object that a camera looks for; None = no camera, positions come from elsewhere."""
     dataset: ClassVar[Path | None] = None
     """File of examples of a task from outside; None = the one that comes with the package."""
+    repeatability: float = 0.0
+    """Cost [m] that repeats of one theta differ by; a run ends there.  0 = not known."""
     observation: Observation = PERFECT
     """Error of the sensor on the object's path; simulation only, perfect unless set."""
 

@@ -149,7 +149,9 @@ def top(trajectory: ObjectTrajectory) -> Array:
     """
     z = trajectory.positions[:, 2]
     middles = range(BEFORE, len(z) - AFTER)
-    tops = [n for n in middles if z[n] > START[2] + RISE and z[n] == z[n - BEFORE : n + AFTER + 1].max()]
+    tops = [
+        n for n in middles if z[n] > START[2] + RISE and z[n] == z[n - BEFORE : n + AFTER + 1].max()
+    ]
     if not tops:
         raise ObservationMissing("the ball was not seen around the top of its flight")
     around = slice(tops[0] - BEFORE, tops[0] + AFTER + 1)

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused, UnknownName
-from icpi_ros.motion.demonstration.bounds import at_edge, feasible_box
+from icpi_ros.motion.demonstration.bounds import feasible_box
 from icpi_ros.motion.demonstration.demonstration import TOLERANCE, demonstration_of
 from icpi_ros.motion.demonstration.family import DemonstratedMotion
 from icpi_ros.motion.demonstration.parameters import on_offer
@@ -320,10 +320,3 @@ def test_tighter_limits_give_a_smaller_box():
     family = made("throw", {"speed": (0.2, 2.0)})
     limits = ARM.limits.tightened({"tool_speed": 0.8}, ARM.joints)
     assert feasible_box(family, SafetyGate(ARM, limits)).bounds["speed"][1] <= 0.8
-
-
-def test_a_theta_at_a_bound_is_at_the_edge():
-    space = made("push", {"speed": (0.6, 1.6), "heading": (-0.3, 0.3)}).space
-    assert at_edge(np.array([1.599, 0.0]), space) == ("speed",)
-    assert at_edge(np.array([0.6, -0.3]), space) == ("speed", "heading")
-    assert at_edge(np.array([1.0, 0.2]), space) == ()

@@ -70,3 +70,13 @@ def test_registry_lists_the_valid_names_and_takes_new_ones():
         registry.get("e")
     with pytest.raises(ValueError, match="already"):
         registry.register("pi", 3)
+
+
+def test_parameters_at_a_bound_are_named_with_its_side():
+    space = ParameterSpace(
+        (Parameter("speed", "m/s", 0.6, 1.6), Parameter("fixed", "m", 0.1, 0.1),
+         Parameter("heading", "rad", -0.3, 0.3))
+    )  # fmt: skip
+    assert space.at_edge(np.array([1.599, 0.1, 0.0])) == [(0, True)]
+    assert space.at_edge(np.array([0.6, 0.1, -0.3])) == [(0, False), (2, False)]
+    assert space.at_edge(np.array([1.0, 0.1, 0.2])) == []

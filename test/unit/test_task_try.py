@@ -11,8 +11,12 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
 from icpi_ros.evaluate.first_session import first_session
 from icpi_ros.evaluate.repeatability import repeatability
+from icpi_ros.learn.dataset.dataset import shipped
 from icpi_ros.robots import ARMS
+from icpi_ros.runs.edges import edges_of
+from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.slide import Slide
 
 SLIDE = TASKS.get("slide")
 UR5E = ARMS.get("ur5e")
@@ -98,3 +102,34 @@ def test_trials_of_another_task_are_refused(repeated, capsys):
     store, run_id = repeated
     assert main(["task", "try", "roll-gc", "--trials", run_id, "--store", str(store)]) == 2
     assert f"run {run_id} is of task slide, not of roll-gc" in capsys.readouterr().err
+
+
+def test_a_best_theta_at_a_bound_is_told_with_the_room_that_the_arm_leaves():
+    upper, lower = edges_of(SLIDE, UR5E, np.array([1.6, -0.4]))
+    assert (upper.parameter.name, upper.upper, lower.parameter.name) == ("speed", True, "heading")
+    assert 1.6 < upper.room <= 2.1
+    assert "upper bound of speed, 1.6 m/s: a better one may be beyond" in upper.text()
+    assert lower.room < -0.4
+    assert edges_of(SLIDE, UR5E, np.array([1.0, 0.0])) == []
+
+
+def test_a_run_ends_at_the_floor_of_repeatability():
+    class Rough(Slide):
+        repeatability = 0.05
+
+    run = Run(Rough(), trials=8, dataset=shipped(SLIDE))
+    trial = run.ask()
+    run.tell(np.array([0.03, 0.03]))
+    assert trial.number == 0
+    assert run.finished
+    assert run.reason.startswith("at the floor of repeatability: 42.4 mm, repeats of one theta")
+
+
+def test_a_run_that_measures_repeatability_goes_on():
+    class Rough(Slide):
+        repeatability = 0.05
+
+    run = Run(Rough(), improver="repeat", trials=2)
+    run.ask()
+    run.tell(np.array([0.03, 0.03]))
+    assert not run.finished

@@ -16,8 +16,6 @@ from icpi_ros.motion.safety import SafetyGate
 
 HALVINGS = 4
 """Bisections of each search: bounds are found to 1/16 of the wanted range."""
-EDGE_SHARE = 0.01
-"""A parameter nearer to a bound than this share of its range is at the edge."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,6 @@ def feasible_box(motion: DemonstratedMotion, gate: SafetyGate) -> FeasibleBox:
         InvalidValue: the demonstrated theta itself does not pass; with the gate's reason.
     """
     return _BoxSearch(motion, gate).found()
-
-
-def at_edge(theta: Array, space: ParameterSpace) -> tuple[str, ...]:
-    """Return the names of the parameters that are at a bound of the box."""
-    near = EDGE_SHARE * (space.upper - space.lower)
-    at = (theta <= space.lower + near) | (theta >= space.upper - near)
-    return tuple(name for name, edge in zip(space.names, at, strict=True) if edge)
 
 
 class _BoxSearch:

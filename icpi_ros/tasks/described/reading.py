@@ -21,7 +21,7 @@ from icpi_ros.tasks.described.motion_reading import motion_of
 from icpi_ros.tasks.described.object_reading import object_of, start_of
 from icpi_ros.tasks.described.observed import ObservedPosition, TimedPosition
 from icpi_ros.tasks.described.position_reading import observed_of
-from icpi_ros.tasks.described.quantities import DURATION, REST_SPEED, WEIGHT, file_of
+from icpi_ros.tasks.described.quantities import DURATION, REPEATABILITY, REST_SPEED, WEIGHT, file_of
 from icpi_ros.tasks.described.scene import NO_PHYSICS
 from icpi_ros.tasks.described.scene_reading import scene_of
 from icpi_ros.tasks.described.task import DescribedTask
@@ -31,7 +31,7 @@ PERIOD = 0.01
 """Time between two samples of the object's path unless the file says another [s]."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _REQUIRED = ("task", "arm", "motion", "observe", "goal", "object", "rest", "max_duration")
-_OPTIONAL = ("summary", "cost", "reset", "scene", "physics", "dataset")
+_OPTIONAL = ("summary", "cost", "reset", "scene", "physics", "dataset", "repeatability")
 
 
 def register(path: Path) -> None:
@@ -76,6 +76,9 @@ def load_task(path: Path) -> DescribedTask:
         "scene": None if scene is None else scene.path,
         "physics_space": NO_PHYSICS if scene is None else scene.physics,
         "shifted_space": NO_PHYSICS if scene is None else scene.shifted,
+        "repeatability": top.number("repeatability", REPEATABILITY)
+        if top.has("repeatability")
+        else 0.0,
         "dataset": file_of(top, "dataset", path.parent) if top.has("dataset") else None,
     }
     return DescribedTask(path, facts, family, observed, start_of(top), scene)
