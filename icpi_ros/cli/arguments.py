@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from icpi_ros.core.errors import InvalidValue, UsageError
 from icpi_ros.core.files import check_folder_writable
 from icpi_ros.core.units import Length, parse_length, parse_quantity
-from icpi_ros.ros.bringup.names import check_name
+from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.settings.table import find
 
 if TYPE_CHECKING:

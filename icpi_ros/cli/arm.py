@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_ros.cli.arguments import checked_picture
 from icpi_ros.cli.progress import progress_bar
@@ -13,17 +13,13 @@ from icpi_ros.core.text import printable
 from icpi_ros.report.arm_picture import save_reach
 from icpi_ros.report.picture import FORMATS
 from icpi_ros.robots import find_arm
-from icpi_ros.robots.arm_check import check_arm
+from icpi_ros.robots.arm_check import ArmFinding, check_arm
 from icpi_ros.robots.arm_text import limits_text, origin_text
+from icpi_ros.robots.base import Arm
 from icpi_ros.robots.described_arm import DescribedArm
 from icpi_ros.tasks import TASKS
-from icpi_ros.tasks.reach import reach
-
-if TYPE_CHECKING:
-    from icpi_ros.robots.arm_check import ArmFinding
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
-    from icpi_ros.tasks.reach import Reach
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.reach import Reach, reach
 
 MAX_STRIKES = 20_000
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_output, checked_picture
 from icpi_ros.cli.calibrate_inputs import board_views, known_points
 from icpi_ros.cli.calibrate_report import camera_json, camera_text, now, table_json, table_text
 from icpi_ros.core.errors import UsageError
-from icpi_ros.perception.calibration.board import Board, BoardKind, save_board
-from icpi_ros.perception.calibration.camera_pose import locate
+from icpi_ros.perception.calibration.board import Board, BoardKind, Gray, save_board
+from icpi_ros.perception.calibration.camera_pose import CameraPoseResult, locate
 from icpi_ros.perception.calibration.file import Calibration, CalibrationOrigin, load, save
-from icpi_ros.perception.calibration.intrinsics import calibrate
+from icpi_ros.perception.calibration.intrinsics import IntrinsicsResult, calibrate
 from icpi_ros.perception.calibration.picture import save_camera_picture, save_table_picture
-
-if TYPE_CHECKING:
-    from icpi_ros.perception.calibration.board import Gray
-    from icpi_ros.perception.calibration.camera_pose import CameraPoseResult
-    from icpi_ros.perception.calibration.intrinsics import IntrinsicsResult
 
 
 def _board(args: argparse.Namespace) -> Board:

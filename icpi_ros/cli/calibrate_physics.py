@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,23 +17,19 @@ from icpi_ros.cli.dataset import build_shown
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.evaluate.physics.estimate import estimate_of
+from icpi_ros.evaluate.physics.estimate import PhysicsEstimate, estimate_of
 from icpi_ros.evaluate.physics.fit import FitEffort, fit
 from icpi_ros.evaluate.physics.physics_file import save
-from icpi_ros.evaluate.physics.recorded_trials import from_bag, from_store
+from icpi_ros.evaluate.physics.recorded_trials import CalibrationTrials, from_bag, from_store
 from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.report.physics import physics_json, physics_lines, save_physics_picture
 from icpi_ros.report.picture import FORMATS
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
-
-if TYPE_CHECKING:
-    from icpi_ros.evaluate.physics.estimate import PhysicsEstimate
-    from icpi_ros.evaluate.physics.recorded_trials import CalibrationTrials
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 
 def calibrate_physics(args: argparse.Namespace) -> int:

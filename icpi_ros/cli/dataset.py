@@ -6,37 +6,40 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_ros.cli.arguments import checked_output, checked_picture, chosen_arm
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DatasetError, Kind, UsageError, invalid
+from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.text import printable
 from icpi_ros.core.units import Length
 from icpi_ros.evaluate.dataset_from_bags import import_bags
-from icpi_ros.evaluate.dataset_from_runs import import_runs
+from icpi_ros.evaluate.dataset_from_runs import ImportedDataset, import_runs
 from icpi_ros.evaluate.physics import physics_file
 from icpi_ros.evaluate.request import EvaluationRequest
-from icpi_ros.learn.building.build import build_file, kept
+from icpi_ros.learn.building.build import BuildProgress, build_file, kept
 from icpi_ros.learn.building.plan import DatasetPlan
 from icpi_ros.learn.building.workers import Workers
-from icpi_ros.learn.dataset.dataset import coverage, fingerprint, load, save, shipped, solved_share
+from icpi_ros.learn.dataset.dataset import (
+    Dataset,
+    coverage,
+    fingerprint,
+    load,
+    save,
+    shipped,
+    solved_share,
+)
 from icpi_ros.learn.dataset.joining import together
 from icpi_ros.learn.dataset.parquet import metadata
 from icpi_ros.learn.retrieval import DEFAULT_K
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.core.space import ParameterSpace
-    from icpi_ros.evaluate.dataset_from_runs import ImportedDataset
-    from icpi_ros.learn.building.build import BuildProgress
-    from icpi_ros.learn.dataset.dataset import Dataset
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 INTERRUPTED = 130
 

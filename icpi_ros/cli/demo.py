@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from icpi_ros.cli import run as run_command
 from icpi_ros.cli.options import use_it
 from icpi_ros.cli.report_outputs import Outputs, write_stored_run
+from icpi_ros.core.types import Trial
 from icpi_ros.core.units import millimetres
 from icpi_ros.runs.store.store import TrialStore
-
-if TYPE_CHECKING:
-    from icpi_ros.core.types import Trial
 
 NEAR = 0.020
 """The demo has done its job when the puck stops this close to the goal [m]."""

@@ -15,13 +15,13 @@ from icpi_ros.cli.arguments import arm_argument
 from icpi_ros.cli.commands import need_ros
 from icpi_ros.core.errors import ExecutionFailed, UsageError
 from icpi_ros.core.text import printable
+from icpi_ros.core.types import Trial
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.ros.bringup.instance import domain_id, ensure_free, reserve_domain
 from icpi_ros.ros.bringup.processes import BackgroundGraph
 
 if TYPE_CHECKING:
     from icpi_ros.cli.run import Plan
-    from icpi_ros.core.types import Trial
 
 START_LIMIT, ATTACH_LIMIT = 30.0, 5.0
 """Longest wait for a graph that was just started, and for one that is up [s]."""

@@ -6,16 +6,14 @@ import argparse
 import sys
 from dataclasses import asdict
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.core.redact import jsonable
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.improvers.base import Improver
 from icpi_ros.improvers.options import options_of
 from icpi_ros.improvers.table import HEADER, row
-
-if TYPE_CHECKING:
-    from icpi_ros.improvers.base import Improver
 
 
 def list_improvers(args: argparse.Namespace) -> int:

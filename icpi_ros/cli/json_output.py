@@ -49,9 +49,8 @@ class JsonOutput:
 
     def write(self, content: object) -> None:
         """Write ``content`` as standard JSON: arrays as lists, null for what is not finite."""
-        from icpi_ros.core.redact import (
-            jsonable,  # numpy is 0.2 s that a wrong option need not take
-        )
+        # numpy is 0.2 s that a wrong option need not take
+        from icpi_ros.core.redact import jsonable
 
         self.write_text(json.dumps(jsonable(content), indent=1) + "\n")
 

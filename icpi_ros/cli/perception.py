@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 from tqdm import tqdm
@@ -21,9 +20,7 @@ from icpi_ros.perception.image_source import ImageSource
 from icpi_ros.perception.sources import ImageSample
 from icpi_ros.sim.scene_camera import scene_camera
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 
 def run_debug(args: argparse.Namespace) -> int:

@@ -5,31 +5,27 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from icpi_ros.cli.arguments import chosen_arm, model_options, of_space
 from icpi_ros.core.errors import UsageError
-from icpi_ros.core.types import Outcome
+from icpi_ros.core.types import Array, Outcome
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.llm.plain import Llm
-from icpi_ros.learn.dataset.dataset import check_arm, load
+from icpi_ros.learn.dataset.dataset import Dataset, check_arm, load
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.token_count import count_tokens
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import examples_of, find_examples
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import simulated_feasibility
-
-if TYPE_CHECKING:
-    from icpi_ros.core.types import Array
-    from icpi_ros.learn.dataset.dataset import Dataset
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from icpi_ros.cli.arguments import checked_folder, checked_output
 from icpi_ros.cli.commands import load
@@ -16,12 +15,9 @@ from icpi_ros.learn.dataset.mixing import refuse_ways, two_ways
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import run_summary
+from icpi_ros.runs.store.records import RunRecord
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.cli.report_outputs import Outputs
-    from icpi_ros.runs.store.records import RunRecord
 
 BENCHMARKS = "icpi_benchmarks.report.command"
 """Reports of results files, a part of the benchmarks."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from icpi_ros.bags.parameters import recorded_setup
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.report_outputs import Outputs, write_run
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import Trial
 from icpi_ros.evaluate.recorded_runs import group, settled
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.bag.sections import as_record, as_trials, bag_sections
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
-
-if TYPE_CHECKING:
-    from icpi_ros.core.types import Trial
 
 
 def report_bag(

@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.core.errors import UsageError
+from icpi_ros.core.types import Array, Trial
 from icpi_ros.learn.dataset.mixing import refuse_ways
-from icpi_ros.llm.client.budget import spent_on
+from icpi_ros.llm.client.budget import Spending, spent_on
 from icpi_ros.report.page import save
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json, write_csv, write_parquet
-from icpi_ros.report.run.page import run_page
+from icpi_ros.report.run.page import PageSection, run_page
 from icpi_ros.report.run.text import run_summary
 from icpi_ros.runs.picture import draw
+from icpi_ros.runs.store.records import RunRecord
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.runs.trial_tables import trial_rows
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.core.types import Array, Trial
-    from icpi_ros.llm.client.budget import Spending
-    from icpi_ros.report.run.page import PageSection
-    from icpi_ros.runs.store.records import RunRecord
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
 from icpi_ros.core.errors import UsageError
@@ -15,13 +15,11 @@ from icpi_ros.core.units import millimetres
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
 from icpi_ros.robots import argument_of
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import execution_in_process
 from icpi_ros.runs.setup import check_execution, last_execution
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
-
-if TYPE_CHECKING:
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 
 def stored_config(args: argparse.Namespace, store: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +30,15 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.core.types import Trial, TrialStatus
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
-from icpi_ros.learn.dataset.dataset import check_arm, load
+from icpi_ros.learn.dataset.dataset import Dataset, check_arm, load
+from icpi_ros.learn.dataset.execution import Execution
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.robots import ARMS
+from icpi_ros.robots.base import Arm
 from icpi_ros.runs.earlier import AUTO, learned_text
 from icpi_ros.runs.edges import edges_of
 from icpi_ros.runs.in_process import run_simulated
@@ -46,14 +48,8 @@ from icpi_ros.runs.setup import ALLOW, find_earlier_runs, find_examples, require
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 from icpi_ros.settings.table import POSES, find
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.learn.dataset.dataset import Dataset
-    from icpi_ros.learn.dataset.execution import Execution
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
-    from icpi_ros.tasks.observation import Observation
-
+from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.observation import Observation
 
 ALL_FELL_BACK = 3
 """Exit code of a complete run of which another improver made every proposal."""

@@ -9,16 +9,12 @@ from dataclasses import asdict
 from datetime import datetime
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import did_you_mean, printable
 from icpi_ros.core.units import millimetres
 from icpi_ros.report.run.text import cost_pairs, difference_text, differences
-from icpi_ros.runs.store.store import TrialStore, default_path
-
-if TYPE_CHECKING:
-    from icpi_ros.runs.store.store import RunSummary
+from icpi_ros.runs.store.store import RunSummary, TrialStore, default_path
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,24 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icpi_ros.cli.arguments import checked_picture, chosen_arm
 from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.progress import progress_bar
+from icpi_ros.core.space import ParameterSpace
 from icpi_ros.evaluate.survey import SurveyPlan, landscape, survey, survey_draws
 from icpi_ros.report.task_picture import save_landscape
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from icpi_ros.core.space import ParameterSpace
-    from icpi_ros.evaluate.survey import SurveyPlan
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 PICTURED = 2
 """Physics draws in the picture."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -22,6 +23,8 @@ from icpi_ros.core.files import replacing
 from icpi_ros.core.html import escaped, template, template_text
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.text import printable_lines
+
+Tone = Literal["", "good", "bad", "quiet"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class Cell:
         text: shown; escaped when it is written.
         sort: what the column sorts by [unit of the column]; NaN = by the text.
         small: shown after it, smaller.
-        tone: ``""``, ``"good"``, ``"bad"`` or ``"quiet"``.
+        tone: class of the style sheet; "" = like the text around it.
     """
 
     text: str
     sort: float = math.nan
     small: str = ""
-    tone: str = ""
+    tone: Tone = ""
 
     @property
     def sort_text(self) -> str:

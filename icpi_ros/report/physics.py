@@ -118,7 +118,10 @@ def physics_json(found: PhysicsEstimate) -> dict[str, Any]:
         "task": found.belief.task,
         "physics": list(found.belief.mean),
         "covariance": [list(row) for row in found.belief.covariance],
-        "parameters": [vars(p) | {"interval": list(p.interval)} for p in found.parameters],
+        "parameters": [
+            vars(p) | {"interval": list(p.interval), "border": p.border or ""}
+            for p in found.parameters
+        ],
         "tied": [list(pair) for pair in found.tied],
         "trials": [vars(trial) for trial in found.trials],
         "noise": found.noise,

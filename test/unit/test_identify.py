@@ -106,7 +106,7 @@ def test_trials_of_one_theta_tell_less():
 def test_physics_outside_the_range_end_at_its_border():
     found = estimate(recorded(np.array([0.45, 0.2, -0.9]), THETAS[:2]), effort=COARSE)
     assert found.parameters[FRICTION].border == "upper"
-    assert found.parameters[TILT].border == ""
+    assert found.parameters[TILT].border is None
 
 
 def test_the_file_gives_back_what_was_estimated(plain, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,10 @@ from icpi_ros.cli import run as run_command
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.options import use_it
+from icpi_ros.cli.run import Plan
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
-
-if TYPE_CHECKING:
-    from icpi_ros.cli.run import Plan
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,14 +6,12 @@ import argparse
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_benchmarks.speed.llm_client import measure
 from icpi_ros.cli.json_output import kept
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_benchmarks.contest.cell_log import finished_cells, kept
 from icpi_benchmarks.contest.conditions import preset
 from icpi_benchmarks.contest.entrants import entrants, option_text
 from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
+from icpi_benchmarks.contest.run import ContestProgress
 from icpi_benchmarks.contest.run import run as run_plan
 from icpi_benchmarks.report.text import bench_spending, bench_tables
 from icpi_benchmarks.results import Results, results_text
@@ -25,17 +26,13 @@ from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DatasetError, UsageError
 from icpi_ros.improvers.llm.plain import Llm
+from icpi_ros.learn.building.build import BuildProgress
 from icpi_ros.learn.building.workers import Workers
-from icpi_ros.learn.dataset.dataset import load
+from icpi_ros.learn.dataset.dataset import Dataset, load
 from icpi_ros.learn.dataset.parquet import metadata
 from icpi_ros.llm.connect import LOCAL_MODEL, require_reachable
 from icpi_ros.robots import find_arm
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_benchmarks.contest.run import ContestProgress
-    from icpi_ros.learn.building.build import BuildProgress
-    from icpi_ros.learn.dataset.dataset import Dataset
 
 INTERRUPTED = 130
 EXTRA_TIME = 5.0

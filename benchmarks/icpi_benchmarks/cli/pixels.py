@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_benchmarks.pixels import accuracy as pixels_accuracy
 from icpi_benchmarks.pixels import cost as pixels_cost
+from icpi_benchmarks.pixels.accuracy import Accuracy
 from icpi_benchmarks.pixels.cases import CASES
+from icpi_benchmarks.pixels.cost import Cost
 from icpi_ros.cli.arguments import chosen_arm
 from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.progress import progress_bar
@@ -19,13 +21,9 @@ from icpi_ros.learn.building.workers import Workers
 from icpi_ros.learn.dataset.dataset import check_arm, shipped
 from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.perception.targets import tracked_target
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_benchmarks.pixels.accuracy import Accuracy
-    from icpi_benchmarks.pixels.cost import Cost
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.base import Task
 
 
 def run(args: argparse.Namespace) -> int:

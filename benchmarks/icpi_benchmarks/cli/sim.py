@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_benchmarks.speed.simulation import measure, peak_memory
 from icpi_ros.cli.arguments import chosen_arm
 from icpi_ros.cli.json_output import kept
 from icpi_ros.core.errors import UsageError
+from icpi_ros.robots.base import Arm
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.robots.base import Arm
-    from icpi_ros.tasks.base import Task
-
+from icpi_ros.tasks.base import Task
 
 KEYS = ("task", "arm", "threads", "raw_seconds", "ours_seconds", "ratio", "steps", "rollouts")
 """Of a row in JSON."""

@@ -7,7 +7,7 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_benchmarks.graph.soak import (
     Soak,
@@ -24,12 +24,10 @@ from icpi_ros.cli.graph_run import reserved_domain
 from icpi_ros.core.errors import ExecutionFailed
 from icpi_ros.core.text import printable
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.robots.base import Arm
 from icpi_ros.ros.bringup.processes import BackgroundGraph
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.tasks import TASKS
-
-if TYPE_CHECKING:
-    from icpi_ros.robots.base import Arm
 
 
 def run(args: argparse.Namespace) -> int:

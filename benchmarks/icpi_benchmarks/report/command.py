@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
 from icpi_benchmarks.report.text import task_table
-from icpi_benchmarks.results import arms_of, mixed_lines, read
-from icpi_benchmarks.statistics.summaries import summarise
+from icpi_benchmarks.results import Results, arms_of, mixed_lines, read
+from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
 from icpi_ros.cli.report import MIXED
-from icpi_ros.cli.report_outputs import refuse_pages, say_page
+from icpi_ros.cli.report_outputs import Outputs, refuse_pages, say_page
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
 from icpi_ros.learn.dataset.mixing import refuse_ways
 from icpi_ros.report.page import save
-
-if TYPE_CHECKING:
-    from icpi_benchmarks.results import Results
-    from icpi_benchmarks.statistics.summaries import TaskSummary
-    from icpi_ros.cli.report_outputs import Outputs
 
 
 def report_file(path: Path, asked: Outputs) -> None:

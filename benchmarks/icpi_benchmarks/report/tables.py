@@ -26,7 +26,7 @@ from icpi_benchmarks.statistics.summaries import (
     TaskSummary,
     block_ratio,
 )
-from icpi_ros.report.page import Cell, TableColumn, paragraph, table
+from icpi_ros.report.page import Cell, TableColumn, Tone, paragraph, table
 
 _MAX_REASONS = 10
 """Rows per improver in the table of failures; the rest is summed up."""
@@ -139,7 +139,7 @@ def _against(
     if other is None:
         return Cell("-")
     found: IntervalEstimate = block_ratio(one.block, line.improver, other.improver, trial, one.seed)
-    tone = ""
+    tone: Tone = ""
     if judged:
         tone = "good" if found.high < 1.0 else "bad" if found.low > 1.0 else ""
     ends = f"[{significant(found.low)}, {significant(found.high)}]"

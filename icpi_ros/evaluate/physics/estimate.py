@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class ParameterEstimate:
         deviation: standard deviation [unit].
         interval: [unit] that holds the true value with probability ``LEVEL``, inside the range.
         known: False: the recordings hardly determine more than the task's range does.
-        border: ``lower`` or ``upper`` if the estimate lies at that end of its range, else "".
+        border: ``lower`` or ``upper`` if the estimate lies at that end of its range, else None.
     """
 
     name: str
@@ -46,7 +47,7 @@ class ParameterEstimate:
     deviation: float
     interval: tuple[float, float]
     known: bool
-    border: str
+    border: Literal["lower", "upper"] | None
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,9 @@ def _interval(scaled: Array, std: Array) -> tuple[Array, Array]:
     return np.where(unknown, -LEVEL, low), np.where(unknown, LEVEL, high)
 
 
-def _border(scaled: float, std: float) -> str:
+def _border(scaled: float, std: float) -> Literal["lower", "upper"] | None:
     if std > UNKNOWN_SHARE * PRIOR or abs(scaled) < BORDER_VALUE:
-        return ""
+        return None
     return "lower" if scaled < 0.0 else "upper"
 
 

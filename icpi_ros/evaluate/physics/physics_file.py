@@ -37,7 +37,7 @@ def save(path: Path, estimate: PhysicsEstimate, how: str, date: str) -> None:
                 "deviation": p.deviation,
                 "interval_90": list(p.interval),
                 "known": p.known,
-                "at_border": p.border,
+                "at_border": p.border or "",
             }
             for p in estimate.parameters
         },

@@ -151,9 +151,8 @@ def _skeleton(top: DescriptionBlock, path: Path) -> _Skeleton:
 
 
 def _from_urdf(top: DescriptionBlock, path: Path) -> _Skeleton:
-    from icpi_ros.robots.description.urdf import (
-        read_urdf,  # with an XML parser, which few arms need
-    )
+    # with an XML parser, which few arms need
+    from icpi_ros.robots.description.urdf import read_urdf
 
     block = top.inner("urdf", ("file", "base", "tip"))
     if top.has("flange"):

@@ -17,7 +17,7 @@ from icpi_ros.bags.formats.folder import check_folder
 from icpi_ros.core import plugins
 from icpi_ros.core.errors import UsageError
 from icpi_ros.ros.bringup.arguments import Argument, arguments, checked
-from icpi_ros.ros.bringup.names import check_name
+from icpi_ros.ros.bringup.instance import check_name
 from icpi_ros.ros.bringup.params_file import ParamsFile
 from icpi_ros.settings.table import find, of_node
 

@@ -1,12 +1,13 @@
-"""One node of a name per domain and namespace: a second one would fight over the same arm.
+"""Names in ROS, and one node of a name per domain and namespace; imports no ROS.
 
-DDS does not refuse a second node of the same name; two executors would both drive the arm.  A
-file lock does refuse, and the kernel drops it whatever way its holder ends.
+DDS does not refuse a second node of the same name; two executors would both drive the arm, and
+fight over it.  A file lock does refuse, and the kernel drops it whatever way its holder ends.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,22 @@ from icpi_ros.core.files import FileLock, LockTaken
 
 DOMAINS = range(1, 102)
 """Domain ids that do not meet the ephemeral ports of Linux; 0 is left to other people's nodes."""
+_NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*/?", re.ASCII)
+MAX_NAME = 200
+"""Longest name [characters]: topics of nodes come behind it, and DDS takes 255 in all."""
+NAME_FORM = "letters, digits and _, none begun with a digit, with single / between, as lab/arm_1"
+
+
+def check_name(name: str, what: str) -> str:
+    """Return a namespace or a topic's name that ROS takes; empty and ``/`` are the root.
+
+    Raises:
+        UsageError: it does not; ``what`` names it.
+    """
+    if name not in ("", "/") and not (len(name) <= MAX_NAME and _NAME.fullmatch(name)):
+        shown = repr(name) if len(name) <= MAX_NAME else f"a name of {len(name)} characters"
+        raise UsageError(f"{what} {shown} is not a ROS name: {NAME_FORM}")
+    return name
 
 
 def runtime_dir() -> Path:

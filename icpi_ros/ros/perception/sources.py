@@ -80,9 +80,8 @@ def open_feed(node: Node, task: Task, values: Mapping[str, Any], on_measured: On
     kind = SOURCES.get(values["source"])
     if kind.message_type != IMAGE:
         return TopicFeed(node, kind(task, values["history"]), on_measured)
-    from icpi_ros.ros.perception.camera_source import (
-        CameraFeed,  # OpenCV, which poses can do without
-    )
+    # OpenCV, which poses can do without
+    from icpi_ros.ros.perception.camera_source import CameraFeed
 
     return CameraFeed(node, kind, task, values, on_measured)
 
