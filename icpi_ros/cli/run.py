@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import checked_picture, model_options, of_space
+from icpi_ros.cli.arguments import check_source, checked_picture, model_options, of_space
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.options.run import TRIALS
@@ -226,6 +226,7 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
+    check_source(args.source)
     if args.source != POSES and args.in_process:
         raise UsageError(f"--source {args.source} needs a graph: leave out --in-process")
     if args.source != POSES and args.attach:
