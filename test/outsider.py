@@ -15,6 +15,7 @@ from uv import find_uv_bin
 
 from icpi_ros.core import plugins
 from icpi_ros.improvers import IMPROVERS
+from icpi_ros.perception.sources import SOURCES
 from icpi_ros.robots import ARMS
 from icpi_ros.tasks import TASKS
 
@@ -90,7 +91,7 @@ def install(site, name="stranger", entry_points=ENTRY_POINTS):
 def forgotten():
     """Know what comes with icpi_ros in the block, and after it what was known before."""
     with pytest.MonkeyPatch.context() as patch:
-        for registry in (TASKS, IMPROVERS, ARMS):
+        for registry in (TASKS, IMPROVERS, ARMS, SOURCES):
             ours = {n: item for n, item in registry._loaded.items() if n in registry.built_in}
             patch.setattr(registry, "_loaded", ours)
             patch.setitem(vars(registry), "_points", {})

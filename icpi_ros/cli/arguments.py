@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icpi_ros.core.errors import InvalidValue, UsageError
+from icpi_ros.core.errors import InvalidValue, UnknownName, UsageError
 from icpi_ros.core.files import check_folder_writable
 from icpi_ros.core.units import Length, parse_length, parse_quantity
 from icpi_ros.ros.bringup.instance import check_name
@@ -100,6 +100,20 @@ def add_setting(
         default=default,
         help=f"{setting.help}; {note}" if note else setting.help,
     )
+
+
+def check_source(name: str) -> None:
+    """Look a sensor source up; plug-ins, which may bring it, are loaded once a line is parsed.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    from icpi_ros.perception.sources import SOURCES
+
+    try:
+        SOURCES.get(name)
+    except UnknownName as exc:
+        raise UsageError(f"--source: {exc}") from exc
 
 
 def quantities(text: str) -> list[float]:

@@ -1,4 +1,4 @@
-"""Check of all that a plug-in registers, by the contract tests."""
+"""Check all that a plug-in registers by the contract tests."""
 
 from __future__ import annotations
 

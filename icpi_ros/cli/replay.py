@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from icpi_ros.cli.arguments import checked_output, model_options
+from icpi_ros.cli.arguments import check_source, checked_output, model_options
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
@@ -53,6 +53,8 @@ def make_request(args: argparse.Namespace) -> EvaluationRequest:
     check_shared(options, names)
     if args.task:
         TASKS.get(args.task)
+    if args.source:
+        check_source(args.source)
     if args.dataset and not args.task:
         raise UsageError("--dataset is of one task: say which with --task")
     return EvaluationRequest(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import checked_picture, model_options, of_space
+from icpi_ros.cli.arguments import check_source, checked_picture, model_options, of_space
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.options.use_it import TRIALS
@@ -295,10 +295,13 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
-    if args.source != POSES and (args.in_process or args.attach):
+    check_source(args.source)
+    if args.source != POSES and args.in_process:
+        raise UsageError(f"--source {args.source} needs a graph: leave out --in-process")
+    if args.source != POSES and args.attach:
         raise UsageError(
-            f"--source {args.source} is for a graph that is started here: leave out --in-process, "
-            f"or start the graph that you attach to with source:={args.source}"
+            f"--source {args.source}: positions come from where the graph takes them: start it "
+            f"with source:={args.source}"
         )
     return task.observation.with_given(args.noise, args.latency)
 

@@ -30,6 +30,7 @@ from icpi_ros.ros.bags.recorded import recorded as recorded_topics
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.perception.images import camera_info_msg
 from icpi_ros.ros.perception.sources import open_feed
+from icpi_ros.settings.table import PERCEPTION, PLAYER, RECORDER, of_node
 from icpi_ros.tasks import TASKS
 from icpi_ros.testing.synthetic_images import draw, expose, overhead
 
@@ -203,6 +204,8 @@ def test_a_replay_plays_a_new_sensor_into_perception(tmp_path, monkeypatch):
 def test_what_a_new_sensor_sends_is_recorded_and_played_without_another_line():
     new = Recorded("object_point", PointStamped, qos.SENSOR_EVERY, source="pointed")
     assert recorded_topics() == (*RECORDED, new)
+    for node in (PERCEPTION, RECORDER, PLAYER):  # they must know it, where a plug-in brings it
+        assert "plugins" in [setting.name for setting in of_node(node)]
 
 
 def test_a_bag_is_seen_by_the_source_of_its_recording(tmp_path):

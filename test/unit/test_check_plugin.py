@@ -101,3 +101,17 @@ def test_an_arm_of_a_file(tmp_path, capsys):
 
 def test_what_comes_with_the_package_is_left_to_our_own_tests():
     assert list(checks()) == []
+
+
+def test_the_sensor_source_of_the_documents_passes_and_one_without_a_type_does_not(
+    tmp_path, capsys
+):
+    good, bad = tmp_path / "pointed.py", tmp_path / "bare.py"
+    text = outsider.block("perception.md", "python")
+    good.write_text(text, encoding="utf-8")
+    code, lines = check(good, capsys)
+    assert (code, lines[-1]) == (0, "2 of 2 checks passed")
+    bad.write_text(text.replace("geometry_msgs/msg/", "").replace('r("pointed', 'r("bare'))
+    code, lines = check(bad, capsys)
+    assert (code, lines[-1]) == (1, "1 of 2 checks passed")
+    assert "message_type = 'PointStamped': write package/msg/Name" in lines[0]

@@ -200,3 +200,14 @@ def test_the_demo_ends_with_one_sentence():
     assert "after 1 more try the puck" in verdict([missed, trial(1, 0.001)])
     assert verdict([better]) == "The puck stopped 0.10 mm from the goal, and not closer afterwards."
     assert verdict([]) == "No trial was seen to its end."
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [("--in-process", "needs a graph: leave out"), ("--attach", "start it with source:=camera")],
+)
+def test_a_source_is_refused_where_it_would_be_ignored(way, reason, capsys):
+    assert main(["run", "--task", "slide", "--source", "camera", way]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--source camera" in line
+    assert reason in line

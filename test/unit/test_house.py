@@ -86,7 +86,7 @@ def test_no_room_is_crowded():
     assert set(crowded) == set(CROWDED), "make a sub-room, or say here why not"
 
 
-GROUPS = {"icpi_ros.tasks", "icpi_ros.improvers", "icpi_ros.arms"}
+GROUPS = {"icpi_ros.tasks", "icpi_ros.improvers", "icpi_ros.arms", "icpi_ros.sources"}
 """Entry points, which are no modules."""
 FILE = re.compile(r"`((?:icpi_ros|benchmarks|tools|test|launch|config)/[\w./]*)`")
 MODULE = re.compile(r"\b((?:icpi_ros|icpi_benchmarks)\.[a-z_]\w*(?:\.[a-z_]\w*)*)")
