@@ -22,7 +22,7 @@ FILES = {
     "physics": "physics.yaml",
 }
 """Arguments that name a file which must be there, and what it may be called."""
-BESIDE = ("store", "record", "options", "plugins")
+BESIDE = ("store", "record", "options", "plugins", "task")
 """Arguments that name a file which need not be there, or in other words."""
 UNUSED = ("real", "physics")
 """What the graph takes, so that one command line fits both, and does not read."""

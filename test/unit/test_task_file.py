@@ -191,7 +191,8 @@ def test_what_is_wrong_gives_one_line_with_file_and_key(tmp_path, key, value, mo
     with pytest.raises(DescriptionError) as caught:
         load_task(path)
     message = str(caught.value)
-    assert message.startswith(str(path)) and text in message
+    assert message.startswith(str(path))
+    assert text in message
     assert len(message.splitlines()) == 1
 
 
@@ -207,7 +208,7 @@ def test_what_is_wrong_gives_one_line_with_file_and_key(tmp_path, key, value, mo
 def test_a_file_that_is_no_description_gives_one_line(tmp_path, text, part):
     path = tmp_path / "throw.yaml"
     path.write_text(text)
-    with pytest.raises(DescriptionError, match="throw.yaml") as caught:
+    with pytest.raises(DescriptionError, match=r"throw\.yaml") as caught:
         load_task(path)
     assert part in str(caught.value)
 
@@ -221,9 +222,11 @@ def test_facts_are_those_of_the_file(tmp_path):
     }
     task = load_task(described.write(tmp_path, described.THROW | more))
     assert (task.name, task.summary, task.arm, task.scene) == ("throw", "throws", "ur5e", None)
-    assert task.space.names == ("speed", "heading") and task.space.units == ("m/s", "rad")
+    assert task.space.names == ("speed", "heading")
+    assert task.space.units == ("m/s", "rad")
     np.testing.assert_allclose(task.default_goal, [0.6, 0.415])
-    assert task.error_names == ("x [m]", "y [m]") and not task.goal_varies
+    assert task.error_names == ("x [m]", "y [m]")
+    assert not task.goal_varies
     assert task.cost(np.array([0.3, 0.8])) == pytest.approx(1.0)
     assert task.how_to_reset == "put it back"
     assert task.misplaced(np.array([0.61, -0.15, 0.4])) == ""

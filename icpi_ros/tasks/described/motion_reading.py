@@ -68,18 +68,29 @@ def motion_of(top: DescriptionBlock, folder: Path, arm: Arm) -> tuple[MotionFami
     return family, ParameterSpace((*family.space.parameters, let_go))
 
 
-def _parameters(block: DescriptionBlock) -> dict[str, Bounds]:
-    """Return the ranges of all parameters by name; units are checked by their motion."""
+def _parameters(block: DescriptionBlock) -> dict[str, Bounds | None]:
+    """Return the ranges of all parameters by name; units are checked by their motion.
+
+    None = the usual one, of a demonstration.
+    """
     value = block.content["parameters"]
     if not isinstance(value, dict) or not 1 <= len(value) <= MAX_PARAMETERS:
         raise block.fail(
             "parameters", f"1 to {MAX_PARAMETERS} names with their [lower, upper], such as speed"
         )
     inner = DescriptionBlock(f"{block.where}: parameters", value)
-    return {str(name): bounds(inner, name, ANY) for name in value}
+    proposed = block.has("demonstration")  # it knows the usual range of each of its parameters
+    return {
+        str(name): None
+        if given is None and proposed and name != RELEASE.name
+        else bounds(inner, name, ANY)
+        for name, given in value.items()
+    }
 
 
-def _box(block: DescriptionBlock, named: Mapping[str, Bounds], words: _Words) -> ParameterSpace:
+def _box(
+    block: DescriptionBlock, named: Mapping[str, Bounds | None], words: _Words
+) -> ParameterSpace:
     """Return the box of parameters, ``speed`` among them and each one known.
 
     Raises:
@@ -99,7 +110,7 @@ def _box(block: DescriptionBlock, named: Mapping[str, Bounds], words: _Words) ->
 
 
 def _strike(
-    block: DescriptionBlock, named: Mapping[str, Bounds], folder: Path, arm: Arm
+    block: DescriptionBlock, named: Mapping[str, Bounds | None], folder: Path, arm: Arm
 ) -> StrikeFamily:
     inner = block.inner("strike", ("start", "pivot", "run_up", "deceleration"))
     start, pivot = (inner.numbers(key, 3, LENGTH) for key in ("start", "pivot"))
@@ -113,7 +124,7 @@ def _strike(
 
 
 def _swing(
-    block: DescriptionBlock, named: Mapping[str, Bounds], folder: Path, arm: Arm
+    block: DescriptionBlock, named: Mapping[str, Bounds | None], folder: Path, arm: Arm
 ) -> SwingFamily:
     acceleration = block.inner("swing", ("acceleration",)).number("acceleration", ACCELERATION)
     words = {"speed": (JOINT_SPEED, "peak speed of the joint that travels farthest")}
@@ -126,7 +137,7 @@ def _swing(
 
 
 def _demonstration(
-    block: DescriptionBlock, named: Mapping[str, Bounds], folder: Path, arm: Arm
+    block: DescriptionBlock, named: Mapping[str, Bounds | None], folder: Path, arm: Arm
 ) -> DemonstrationFamily:
     value = block.content["demonstration"]
     files = value if isinstance(value, list) else [value]
@@ -143,7 +154,7 @@ def _demonstration(
 
 
 _READERS: Mapping[
-    str, Callable[[DescriptionBlock, Mapping[str, Bounds], Path, Arm], MotionFamily]
+    str, Callable[[DescriptionBlock, Mapping[str, Bounds | None], Path, Arm], MotionFamily]
 ] = {"strike": _strike, "swing": _swing, "demonstration": _demonstration}
 
 

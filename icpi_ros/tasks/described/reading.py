@@ -35,9 +35,18 @@ _OPTIONAL = ("summary", "cost", "reset", "scene", "physics", "dataset", "repeata
 
 
 def register(path: Path) -> None:
-    """Register the task of a file under its name; see :func:`load_task`."""
+    """Register the task of a file under its name; see :func:`load_task`.
+
+    Raises:
+        DescriptionError: see there, or the name is taken.
+    """
     task = load_task(path)
-    TASKS.register(task.name, task)
+    try:
+        TASKS.register(task.name, task)
+    except ValueError as exc:
+        text = f"{task.file}: {exc}"
+        refusal = Refusal(text, Kind.DUPLICATE, "task", value=task.name, field="task")
+        raise DescriptionError(refusal) from exc
 
 
 def load_task(path: Path) -> DescribedTask:
