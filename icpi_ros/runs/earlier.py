@@ -1,8 +1,12 @@
 """Earlier runs as examples of the next one: of the same task, executed by the same arm and backend.
 
 Nobody knows whether two runs had the same physics (another object, another friction), so each is a
-physics sample of its own.  Trials are never changed once they are done, so a run whose earlier
-runs are known by their ids and numbers of trials can make the same examples again.
+physics sample of its own.  Its trials are taken as they are: pairs by hindsight
+(:mod:`icpi_ros.learn.building.hindsight`) say no more of outcomes, and what `embedded` learnt from
+many pairs of a few runs was worse (docs/earlier_runs.md).
+
+Trials are never changed once they are done, so a run whose earlier runs are known by their ids and
+numbers of trials can make the same examples again.
 """
 
 from __future__ import annotations
@@ -13,9 +17,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from icpi_ros.core.errors import DatasetError, StoreError, UsageError, require_kind
+from icpi_ros.core.errors import StoreError, UsageError, require_kind
 from icpi_ros.core.types import Trial
-from icpi_ros.learn.building.hindsight import best_as_label, choose_pairs, relabel, shows_outcome
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Execution, mixture
 from icpi_ros.learn.dataset.joining import join, together
@@ -28,10 +31,8 @@ from icpi_ros.tasks.base import Task
 AUTO, STORE, NONE = "auto", "store", "none"
 """Values of the setting ``learn_from`` beside ids of runs: the store where there is no data set,
 the store in any case, nothing."""
-MAX_TRIALS = 100
+MAX_TRIALS = 200
 """Most trials that a run learns from, those of the latest runs: a larger fit takes longer."""
-MAX_PAIRS = 60
-"""Most hindsight examples of one run: every pair of eight trials."""
 _OTHER_WAY = "of another arm or backend"
 _OTHER_DEFINITION = "of another definition of the task"
 _UNREADABLE = "damaged, or of a newer icpi_ros"
@@ -197,33 +198,28 @@ def _stored(storage: Storage, run_id: str, count: int) -> tuple[RunRecord, list[
 
 
 def _examples(task: Task, record: RunRecord, trials: Sequence[Trial], group: int) -> Dataset:
-    """Return the examples of one run.
+    """Return the trials of one run as examples; the label of each is the best of them.
 
-    Of a task whose goals vary: its trials to its own goal, and pairs by hindsight.  Of another one
-    its trials to the task's goal alone: a few other goals in a set with one goal make the outcome
-    model learn from these few how outcomes depend on it, and proposals ten times worse.
+    To the goal of the run, or to the only one of a task whose goals do not vary: in a set with one
+    goal, a few others make the outcome model learn from these few how outcomes depend on it.
     """
     goal = np.array(record.config.goal, dtype=np.float64)
     outcomes = [trial.outcome for trial in trials if trial.outcome is not None]
     if not task.goal_varies and all(trial.trajectory for trial in trials):
         goal = task.default_goal
         outcomes = [outcome(task, goal, t.theta, t.trajectory) for t in trials if t.trajectory]
-    parts = [best_as_label(task, goal, outcomes, group)]
-    if not task.goal_varies:
-        return parts[0]
-    seen = [(t.theta, t.trajectory) for t in trials if t.trajectory and _shows(task, t)]
-    pairs = choose_pairs(len(seen), MAX_PAIRS, np.random.default_rng(0))
-    if len(pairs):
-        thetas = np.stack([theta for theta, _ in seen])
-        parts.append(relabel(task, thetas, [path for _, path in seen], pairs, group))
-    return join(task, parts)
-
-
-def _shows(task: Task, trial: Trial) -> bool:
-    try:
-        return shows_outcome(task, trial.trajectory)
-    except DatasetError:  # a task without hindsight goals
-        return False
+    n, best = len(outcomes), min(outcomes, key=lambda one: one.cost)
+    thetas = np.stack([one.theta for one in outcomes])
+    return Dataset(
+        task=task.name,
+        theta=thetas,
+        error=np.stack([one.error for one in outcomes]),
+        dtheta=best.theta - thetas,
+        goal=np.tile(goal, (n, 1)),
+        cost=np.array([one.cost for one in outcomes], dtype=np.float64),
+        label_cost=np.full(n, best.cost, dtype=np.float64),
+        group=np.full(n, group, dtype=np.int64),
+    )
 
 
 def learned_text(trials: Mapping[str, int]) -> str:

@@ -28,21 +28,14 @@ class Fixed(type(PUSHING)):
     name = "toy-push-fixed"
 
 
-class NoHindsight(Varied):
-    name = "toy-push-no-hindsight"
-
-    def outcome_goal(self, trajectory):
-        return None
-
-
-VARIED, FIXED, NO_HINDSIGHT = Varied(), Fixed(), NoHindsight()
+VARIED, FIXED = Varied(), Fixed()
 HERE = Execution(Backend.IN_PROCESS, "ur5e", "aaaa")
 WITH_SET = {"improver": "ridge", "dataset": toy_dataset(), "trials": 9, "execution": HERE}
 
 
 @pytest.fixture(autouse=True)
 def tasks(monkeypatch):
-    for task in (VARIED, FIXED, NO_HINDSIGHT):
+    for task in (VARIED, FIXED):
         monkeypatch.setitem(TASKS._loaded, task.name, task)
 
 
@@ -59,9 +52,9 @@ def go_on(run, trials, grip=0.6):
     return run
 
 
-def add_run(store, trials=5, task=VARIED, grip=0.6, seed=0, execution=HERE, **more):
+def add_run(store, trials=20, task=VARIED, grip=0.6, seed=0, execution=HERE, **more):
     """Store a run of random trials; return its id."""
-    own = {"improver": "random", "trials": 9, "storage": store} | more
+    own = {"improver": "random", "trials": 40, "storage": store} | more
     run = Run(task, seed=seed, execution=execution, **own)
     go_on(run, trials, grip).close()
     return run.run_id
@@ -75,22 +68,26 @@ def begin(store, task=VARIED, **more):
 def test_where_there_is_no_data_set_a_run_learns_from_the_store(store):
     with pytest.raises(DatasetError, match="no data set of task 'toy-push' comes with"):
         begin(store)
-    counts = {add_run(store, 4, grip=0.5): 4, add_run(store, 3, grip=0.7, seed=1): 3}
+    goal = np.array([0.55, 0.4])
+    counts = {add_run(store, 12, grip=0.5): 12, add_run(store, 9, grip=0.7, goal=goal): 9}
     run = begin(store)
     assert run.config.learned_from == counts
     assert store.run(run.run_id).config.learned_from == run.config.learned_from
     assert (run.config.dataset_hash, run.remark) == ("", "")
     data = examples_of(store, run.run_id, VARIED, "ridge", None)
-    sizes = [counts[run_id] ** 2 for run_id in sorted(counts)]  # itself, and pairs by hindsight
-    assert np.unique(data.group, return_counts=True)[1].tolist() == sizes
-    solved = data.label_cost < 1e-9
-    assert solved.sum() == 4 * 3 + 3 * 2
-    by_run = {4: 0.5, 3: 0.7}
-    grips = np.array([by_run[counts[run_id]] for run_id in sorted(counts)])[data.group[solved]]
-    ends = map(rollout, (data.theta + data.dtheta)[solved], grips)
-    errors = [VARIED.error(end, goal) for end, goal in zip(ends, data.goal[solved], strict=True)]
-    np.testing.assert_allclose(errors, 0.0, atol=1e-12)
-    assert go_on(run, 3).best.cost < 0.01
+    for group, run_id in enumerate(sorted(counts)):
+        rows = data.group == group
+        trials = store.trials(run_id)
+        best = min(trials, key=lambda trial: trial.cost)
+        assert rows.sum() == counts[run_id]
+        np.testing.assert_array_equal(data.theta[rows], [trial.theta for trial in trials])
+        np.testing.assert_array_equal(data.error[rows], [trial.error for trial in trials])
+        np.testing.assert_array_equal(data.cost[rows], [trial.cost for trial in trials])
+        assert (data.goal[rows] == store.run(run_id).config.goal).all()
+        solved = (data.theta + data.dtheta)[rows]
+        np.testing.assert_allclose(solved, np.tile(best.theta, (len(trials), 1)), atol=1e-15)
+        assert set(data.label_cost[rows]) == {best.cost}
+    assert not go_on(run, 3).finished
 
 
 @pytest.mark.parametrize("learn_from", ["auto", "none", ["none"], " none "])
@@ -193,7 +190,7 @@ def test_a_resumed_run_learns_from_exactly_the_same_trials(store):
     add_run(store, grip=0.45, seed=7)
     go_on(Run.resume(store, first, execution=HERE), 3, grip=0.45).close()
     again = go_on(Run.resume(store, run.run_id, execution=HERE), 2)
-    assert again.config.learned_from == {first: 5}
+    assert again.config.learned_from == {first: 20}
     np.testing.assert_array_equal([trial.theta for trial in again.trials], alone)
 
 
@@ -203,25 +200,19 @@ def test_a_run_is_not_resumed_without_a_run_that_it_learns_from(store):
     run.close()
     store.delete_run(first)
     with pytest.raises(
-        UsageError, match=f"run {run.run_id}: it learns from 5 trials of run {first}"
+        UsageError, match=f"run {run.run_id}: it learns from 20 trials of run {first}"
     ):
         Run.resume(store, run.run_id, execution=HERE)
     assert list(begin(store).config.learned_from) == [second]
 
 
 def test_the_latest_trials_are_learnt_from(store, monkeypatch):
-    monkeypatch.setattr(earlier, "MAX_TRIALS", 7)
-    oldest, middle, latest = (add_run(store, 4, seed=seed) for seed in range(3))
+    monkeypatch.setattr(earlier, "MAX_TRIALS", 27)
+    oldest, middle, latest = (add_run(store, 15, seed=seed) for seed in range(3))
     run = begin(store)
-    assert run.config.learned_from == {middle: 3, latest: 4}
+    assert run.config.learned_from == {middle: 12, latest: 15}
     assert "1 beyond the latest" in run.remark
     assert oldest not in run.config.learned_from
-
-
-def test_a_long_run_gives_a_part_of_its_pairs(store):
-    add_run(store, 9)
-    data = examples_of(store, begin(store).run_id, VARIED, "ridge", None)
-    assert len(data) == 9 + earlier.MAX_PAIRS
 
 
 def test_a_task_with_one_goal_takes_its_trials_to_that_goal(store):
@@ -243,15 +234,6 @@ def test_a_task_with_one_goal_takes_its_trials_to_that_goal(store):
         solved = (data.theta + data.dtheta)[rows]
         np.testing.assert_allclose(solved, np.tile(best, (5, 1)), atol=1e-15)
         assert set(data.label_cost[rows]) == {min(costs)}
-
-
-def test_a_task_without_hindsight_goals_takes_its_trials_to_their_own_goal(store):
-    goal = np.array([0.55, 0.4])
-    add_run(store, 5, task=NO_HINDSIGHT, goal=goal)
-    known = replace(toy_dataset(), task=NO_HINDSIGHT.name)
-    run = begin(store, task=NO_HINDSIGHT, learn_from="store", dataset=known)
-    data = examples_of(store, run.run_id, NO_HINDSIGHT, "ridge", known)
-    np.testing.assert_array_equal(data.goal[len(known) :], np.tile(goal, (5, 1)))
 
 
 def test_errors_without_a_trajectory_are_learnt_from(store):
@@ -283,13 +265,13 @@ def test_an_improver_that_learns_from_no_examples_learns_from_no_run(store):
 
 
 def test_it_is_shown(store):
-    ids = [add_run(store, 4), add_run(store, 3, seed=1)]
+    ids = [add_run(store, 14), add_run(store, 7, seed=1)]
     run = begin(store)
     plain = store.run(begin(store, learn_from="none", dataset=toy_dataset()).run_id)
     record = store.run(run.run_id)
-    told = ", ".join(f"{run_id} ({4 if run_id == ids[0] else 3})" for run_id in sorted(ids))
+    told = ", ".join(f"{run_id} ({14 if run_id == ids[0] else 7})" for run_id in sorted(ids))
     text = run_summary(record, [], PUSHING.space)
-    assert f"learns from 2 earlier runs of this store (7 trials): {told}" in text
+    assert f"learns from 2 earlier runs of this store (21 trials): {told}" in text
     assert differences(record, plain)["learned_from"] == (told, "")
     assert "learn" not in run_summary(plain, [], PUSHING.space)
 

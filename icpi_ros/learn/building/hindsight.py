@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from icpi_ros.core.errors import DatasetError, ObservationMissing
-from icpi_ros.core.types import Array, Indices, ObjectTrajectory, Outcome
+from icpi_ros.core.types import Array, Indices, ObjectTrajectory
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.tasks.base import Task
 
@@ -60,26 +60,6 @@ def relabel(
         goal=np.reshape([goals[b] for b in second], (n, g)),
         cost=np.array([task.cost(error) for error in errors], dtype=np.float64),
         label_cost=np.array([reached[b] for b in second], dtype=np.float64),
-        group=np.full(n, group, dtype=np.int64),
-    )
-
-
-def best_as_label(task: Task, goal: Array, outcomes: Sequence[Outcome], group: int) -> Dataset:
-    """Return one example per outcome to a goal ``(g,)``, labelled with the best of them.
-
-    For tasks without hindsight goals; ``label_cost`` says how far the label is from solving.
-    """
-    n = len(outcomes)
-    best = min(outcomes, key=lambda outcome: outcome.cost)
-    thetas = np.stack([outcome.theta for outcome in outcomes])
-    return Dataset(
-        task=task.name,
-        theta=thetas,
-        error=np.stack([outcome.error for outcome in outcomes]),
-        dtheta=best.theta - thetas,
-        goal=np.tile(goal, (n, 1)),
-        cost=np.array([outcome.cost for outcome in outcomes], dtype=np.float64),
-        label_cost=np.full(n, best.cost, dtype=np.float64),
         group=np.full(n, group, dtype=np.int64),
     )
 
