@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused, UnknownName
-from icpi_ros.motion.demonstration.bounds import at_edge, feasible_box
+from icpi_ros.motion.demonstration.bounds import at_edge, feasible_box, widened
 from icpi_ros.motion.demonstration.demonstration import TOLERANCE, demonstration_of
 from icpi_ros.motion.demonstration.family import DemonstratedMotion
 from icpi_ros.motion.demonstration.parameters import on_offer
@@ -338,3 +338,14 @@ def test_a_theta_at_a_bound_is_at_the_edge():
     assert at_edge(np.array([1.599, 0.0]), space) == ("speed",)
     assert at_edge(np.array([0.6, -0.3]), space) == ("speed", "heading")
     assert at_edge(np.array([1.0, 0.2]), space) == ()
+
+
+def test_a_box_is_widened_where_a_run_ended_at_its_edge_as_far_as_the_arm_allows():
+    family = made("push", {"speed": (0.3, 0.7), "heading": (-0.2, 0.2)})
+    bounds = widened(family, ["speed"], GATE).bounds
+    assert bounds["speed"] == pytest.approx((0.2, 0.8))
+    assert bounds["heading"] == (-0.2, 0.2)
+    fast = widened(made("push", {"speed": (0.6, 1.6)}), ["speed"], GATE)
+    assert fast.bounds["speed"][0] == pytest.approx(0.35)
+    assert 1.6 < fast.bounds["speed"][1] < 1.9
+    assert "speed: upper bound" in fast.notes[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +12,13 @@ from icpi_ros.core.errors import InvalidValue, MotionRefused, Refusal
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.motion.demonstration.family import DemonstratedMotion
+from icpi_ros.motion.demonstration.parameters import LEAST
 from icpi_ros.motion.safety import SafetyGate
 
 HALVINGS = 4
 """Bisections of each search: bounds are found to 1/16 of the wanted range."""
+WIDER_SHARE = 0.25
+"""Share of a range by which each of its bounds is moved outwards."""
 EDGE_SHARE = 0.01
 """A parameter nearer to a bound than this share of its range is at the edge."""
 
@@ -48,6 +51,24 @@ def feasible_box(motion: DemonstratedMotion, gate: SafetyGate) -> FeasibleBox:
         InvalidValue: the demonstrated theta itself does not pass; with the gate's reason.
     """
     return _BoxSearch(motion, gate).found()
+
+
+def widened(motion: DemonstratedMotion, names: Collection[str], gate: SafetyGate) -> FeasibleBox:
+    """Return the box with the ranges of some parameters half as wide again, as far as passes.
+
+    Both bounds move outwards, by a quarter of the range each; a run that ended at the edge of
+    its box may offer what it finds.
+
+    Raises:
+        InvalidValue: see :func:`feasible_box`.
+    """
+    parameters = []
+    for p in motion.space.parameters:
+        more = WIDER_SHARE * (p.upper - p.lower) * (p.name in names)
+        low = max(p.lower - more, LEAST.get(p.name, -np.inf))
+        parameters.append(replace(p, lower=low, upper=p.upper + more))
+    space = ParameterSpace(tuple(parameters), motion.space.label)
+    return feasible_box(replace(motion, space=space), gate)
 
 
 def at_edge(theta: Array, space: ParameterSpace) -> tuple[str, ...]:
