@@ -68,7 +68,7 @@ def new_task(args: argparse.Namespace) -> int:
     asked = DemonstratedMotion.of(recordings, arm, wanted)
     print(f"proposing bounds: every corner of {', '.join(wanted)} is checked by the gate ...")
     box = feasible_box(asked, gate)
-    bounds = {name: _rounded(*pair) for name, pair in box.bounds.items()}
+    bounds = _bounds(box)
     motion = DemonstratedMotion.of(recordings, arm, bounds)
     for path, recording in zip(outputs.recordings, recordings, strict=True):
         write_csv(path, recording)
@@ -161,6 +161,19 @@ def _wanted(text: str) -> dict[str, tuple[float, float] | None]:
             ) from None
         found[name] = (low, high) if given else None
     return found
+
+
+def _bounds(box: FeasibleBox) -> dict[str, tuple[float, float]]:
+    """Return the bounds of a box in few digits.
+
+    Raises:
+        UsageError: a parameter is left without any room.
+    """
+    for p in box.space.parameters:
+        if not p.lower < p.upper:
+            why = next((note for note in box.notes if note.startswith(f"{p.name}:")), p.name)
+            raise UsageError(f"--parameters: leave out {p.name}, it cannot be changed: {why}")
+    return {name: _rounded(*pair) for name, pair in box.bounds.items()}
 
 
 def _rounded(low: float, high: float) -> tuple[float, float]:

@@ -85,6 +85,18 @@ def test_every_motion_in_the_proposed_box_passes_the_gate(kind, choice, shares):
     passes(motion)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MAKERS)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), every=st.sampled_from([1, 4]))
+def test_whoever_shows_it_twice_the_speed_passes(kind, seed, every):
+    shown = MAKERS[kind](ARM, seed)
+    slow = JointRecording(ARM.joints, shown.times[::every], shown.positions[::every])
+    family = DemonstratedMotion.of([slow], ARM, {"speed": None})
+    for theta in (family.demonstrated, family.space.lower, family.space.upper):
+        passes(motion_of(family, theta))
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", MAKERS)
 def test_the_demonstrated_theta_goes_where_it_was_shown(kind, seed):
@@ -294,7 +306,6 @@ def test_a_box_that_passes_is_left_as_it_is():
     assert box.notes == ()
 
 
-@pytest.mark.slow
 def test_a_box_is_cut_to_what_the_arm_can_do_and_says_by_what():
     family = made("push", {"speed": (0.3, 3.0), "offset_z": (-0.05, 0.05)})
     box = feasible_box(family, GATE)

@@ -9,6 +9,7 @@ from icpi_ros.core.errors import InvalidValue, Kind
 from icpi_ros.motion.demonstration.demonstration import demonstration_of
 from icpi_ros.motion.demonstration.recording import MIN_SAMPLES, JointRecording, recording_of
 from icpi_ros.motion.demonstration.recording_file import read_csv, write_csv
+from icpi_ros.motion.primitives import slow_move
 from icpi_ros.robots import find_arm
 from icpi_ros.testing.demonstrations import pushed, thrown
 
@@ -156,6 +157,14 @@ def test_the_choice_that_is_offered_for_two_motions_holds_one():
     )
     assert chosen.length == pytest.approx(alone.length, abs=0.005)
     assert chosen.speed == pytest.approx(alone.speed, abs=0.01)
+
+
+def test_a_plan_from_rest_to_rest_needs_no_rest_beside_it():
+    times = np.arange(0.0, 2.0, 0.02)
+    plan = slow_move(ARM, ARM.home, ARM.home + np.array([0.4, 0, 0, 0, 0, 0]), 0.1, dwell=0.0)
+    q, _, _ = plan.sample(times * plan.duration / times[-1])
+    shown = demonstration_of([recording_of(ARM.joints, times, q, ARM)], ARM)
+    np.testing.assert_allclose(shown.positions[[0, -1]], plan.positions[[0, -1]], atol=5e-3)
 
 
 def test_several_recordings_are_told_apart():

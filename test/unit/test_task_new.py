@@ -74,6 +74,7 @@ def refused(capsys, *words):
     return err
 
 
+@pytest.mark.slow
 def test_a_csv_becomes_a_task_whose_motions_pass(capsys, tmp_path, push):
     out, task = made(
         capsys, tmp_path, "--from", push, "--parameters", "speed=0.3:2.2,heading=-0.2:0.2"
@@ -106,6 +107,7 @@ def test_the_recording_is_cut_to_its_motion(capsys, tmp_path):
     assert cut.times[-1] < SHOWN.times[-1]
 
 
+@pytest.mark.slow
 def test_several_demonstrations_have_a_file_each_and_components(capsys, tmp_path):
     words = []
     for seed in (0, 1):

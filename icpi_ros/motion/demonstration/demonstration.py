@@ -30,8 +30,9 @@ MIN_SPEED, MIN_PEAK = 0.004, 0.03
 """Speed below which the tool rests, and least peak speed of a motion [m/s]."""
 NOISE_FACTOR, PEAK_SHARE = 5.0, 0.03
 """It moves above this many times the noise of its speed, and above this share of its peak."""
-REST_TIME, END_REST = 0.3, 0.1
-"""Rest between two motions [s], and least rest before and after one [s]."""
+REST_TIME, END_REST, END_SHARE = 0.3, 0.1, 0.1
+"""Rest between two motions [s]; least rest before and after one [s], unless the recording begins
+and ends slower than this share of its peak: a plan is from rest to rest without any."""
 MARGIN = 0.4
 """Rest that is kept before and after the motion of a recording [s]."""
 FIDGET_SHARE = 0.1
@@ -204,8 +205,9 @@ def _whole_motion(smooth: _Moving, noise: float, prefix: str) -> tuple[tuple[int
     if len(kept) > 1:
         raise _several(times, kept, prefix)
     begin, end = kept[0]
-    for rest, word in ((times[begin], "begins"), (times[-1] - times[end - 1], "ends")):
-        if rest < END_REST:
+    rests = ((times[begin], 0, "begins"), (times[-1] - times[end - 1], -1, "ends"))
+    for rest, edge, word in rests:
+        if rest < END_REST and pace[edge] > END_SHARE * peak:
             text = (
                 f"{prefix}the recording {word} in motion: hold the arm at rest for {END_REST:g} s "
                 "and more before and after the motion, or choose a part with --between T0,T1"

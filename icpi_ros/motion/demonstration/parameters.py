@@ -15,7 +15,8 @@ OFFSETS = ("offset_x", "offset_y", "offset_z")
 COMPONENT = "component_"
 SPEED_FACTORS = (0.5, 2.0)
 """Default bounds of the speed, in demonstrated speeds."""
-MIN_REACH = 0.05
+LEAST = {SPEED: 1e-3, REACH: 0.05}
+"""Least values of parameters that cannot be 0 or negative."""
 MAX_PARAMETERS = 8
 _FIXED = (
     Parameter(HEADING, "rad", -0.3, 0.3, "turn of the tool path about the vertical at its start"),
@@ -85,7 +86,7 @@ def _bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     except (TypeError, ValueError):
         text = f"bounds of {name} = {bounds!r} are not allowed: two numbers, lower and upper"
         raise InvalidValue(Refusal(text, Kind.FORM, "bounds", field=name)) from None
-    least = {SPEED: 1e-3, REACH: MIN_REACH}.get(name, -np.inf)
+    least = LEAST.get(name, -np.inf)
     if not (np.isfinite([low, high]).all() and least <= low < high):
         above = f", at least {least:g}" if np.isfinite(least) else ""
         text = (
