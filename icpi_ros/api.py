@@ -229,6 +229,8 @@ def _rows(task: Task, theta: Any) -> tuple[list[Array], bool]:
 
 
 def _arm(task: Task, arm: str | Arm | None, world: Task) -> Arm:
+    """Return the arm that executes, if the world can be simulated with it."""
+    _ = world.required_scene
     found = arm if isinstance(arm, Arm) else find_arm(arm or task.arm)
     if found.name != world.arm:  # refused now where the scene does not take it
         load_model(world, world.seeded_physics(0), found)

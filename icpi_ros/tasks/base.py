@@ -62,7 +62,7 @@ class Task(ABC):
     error_names: ClassVar[tuple[str, ...]]
     """Names of the relative error features, with unit in brackets."""
     cost_mask: ClassVar[Array]
-    """``(m,)`` 1 for error dimensions that count in the cost, else 0."""
+    """``(m,)`` weight of each error dimension in the cost, as a rule 1; 0 = it does not count."""
     rest: ClassVar[RestRule]
     """Rule for the object at rest; the same in simulation and in the graph."""
     max_duration: ClassVar[float]
@@ -184,7 +184,7 @@ class Task(ABC):
         return None
 
     def cost(self, error: Array) -> float:
-        """Return the cost [m]: Euclidean norm of the error dimensions that count."""
+        """Return the cost [m]: Euclidean norm of the weighted error dimensions."""
         return float(np.linalg.norm(error * self.cost_mask))
 
     def last_seen(self, trajectory: ObjectTrajectory) -> Array:

@@ -1,6 +1,7 @@
 """A task in the world of another one, and the first trial of a run."""
 
 import shlex
+from functools import partial
 
 import described
 import numpy as np
@@ -53,6 +54,12 @@ def test_motions_are_carried_out_in_the_scene_and_the_physics_of_the_world(throw
     assert run.execution.world == "slide"
     path = icpi_ros.rollout(throw, thetas[0], world="slide", seed=4)
     np.testing.assert_array_equal(path.positions, paths[0].positions)
+
+
+def test_a_function_that_simulates_says_that_there_is_no_scene(throw):
+    for call in (icpi_ros.improve, partial(icpi_ros.rollout, theta=[1.0, 0.0])):
+        with pytest.raises(UsageError, match=r"task throw has no scene"):
+            call(throw)
 
 
 def test_its_own_world_is_no_other_one():
