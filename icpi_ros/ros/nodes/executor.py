@@ -20,6 +20,7 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.auto_port import make_port
 from icpi_ros.ros.arm_ports.controller_inquiry import ControllerInquiry
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
+from icpi_ros.ros.arm_ports.gripper_port import make_gripper
 from icpi_ros.ros.base import diagnostics
 from icpi_ros.ros.base.operator_port import OperatorPort
 from icpi_ros.ros.base.parameters import declare
@@ -60,6 +61,7 @@ class Executor(IcpiNode):
         self.changed = threading.Condition()
         self.port = make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
+        self.gripper = make_gripper(self, values) if self.task.lets_go(self.arm) else None
         self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])
         self._last = LastCommand()
@@ -137,6 +139,8 @@ class Executor(IcpiNode):
                 operator=self._operator,
                 latch=self.latch,
                 controller=watch,
+                gripper=self.gripper,
+                lets_go=self.guard.planner.lets_go,
                 limits=limits,
                 loosened=loosened,
                 simulated=simulated,
@@ -153,7 +157,8 @@ class Executor(IcpiNode):
         log = self.get_logger().info
         approval = Approval(self.task, planner, self._operator, rules, log, in_force)
         self._servers = ActionServers(self, EXECUTE_MOTION)
-        return Guard(rules, memory, planner, approval, controller, self._servers)
+        servers = self._servers
+        return Guard(rules, memory, planner, approval, controller, servers, self.gripper)
 
     def _report_loosened(self, lines: Sequence[str], simulated: bool) -> str:
         """Log what is off or loosened; return the text for the diagnostics, empty = none.
@@ -186,6 +191,7 @@ class Executor(IcpiNode):
                 self.settings,
                 self.leads,
                 self._last,
+                self.gripper,
             )
             problem = self.get_logger().error
             return TrialExecution(

@@ -38,6 +38,7 @@ from icpi_ros.ros.sim.camera_port import CameraPort
 from icpi_ros.ros.sim.pacer import Pacer, Sparing
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.ros.sim.simulated_controller import Answer, ControllerParameters, SimulatedController
+from icpi_ros.ros.sim.simulated_gripper import SimulatedGripper
 from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -79,6 +80,7 @@ class MujocoArm(IcpiNode):
             arm_faults.plan_of(values),
             simulated_controller.options_of(values),
             values["servo_lag"],
+            self._on_grip,
         )
         self._pacer = Pacer(values["real_time_factor"])
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
@@ -89,6 +91,11 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
+        self._gripper = (
+            SimulatedGripper(self, lambda order: self._put("hand", order), values["gripper_fault"])
+            if world.gripped
+            else None
+        )
         self._controller_parameters = ControllerParameters(
             self, values["controller_name"], self._arm.joints, values
         )
@@ -200,6 +207,8 @@ class MujocoArm(IcpiNode):
                 self._start(*item)
             elif kind == "hold":
                 self._report(self._sim.cancel(item))
+            elif kind == "hand":
+                self._sim.hand.take(item, self._sim.snapshot.ns)
             elif kind == "brake":
                 self._sim.brake()
             elif kind == "clear":
@@ -255,6 +264,10 @@ class MujocoArm(IcpiNode):
         for event in events:
             self._controller.report(event, self._pacer.due(event.due_ns or event.ns))
         self._controller.show(self._sim.snapshot)
+
+    def _on_grip(self, label: str, state: str, ns: int) -> None:
+        if self._gripper is not None:
+            self._gripper.report(label, state, ns)
 
     def _health(self) -> diagnostics.Health:
         now = self._sim.snapshot
