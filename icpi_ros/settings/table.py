@@ -307,7 +307,7 @@ SIMULATED_ARM_SETTINGS = (
     Setting("fault_motion", 1, "in which motion from rest, from 1", "", 1, 10**6, read_only=False),
     Setting("fault_after", 0.0, "when in that motion it begins", "s", 0.0, 60.0, read_only=False),
     Setting("gripper_fault", "", "what goes wrong with commands that open the gripper, for tests",
-            choices=("", "late", "reject", "abort", "stalled")),
+            choices=("", "late", "reject", "abort", "stalled"), read_only=False),
     Setting("controller_status", True, "say what became of each motion and why; a real controller "
             "does not"),
     Setting("interpolate_from_desired_state", False, "join trajectories from the last command, "

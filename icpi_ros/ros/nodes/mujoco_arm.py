@@ -92,7 +92,7 @@ class MujocoArm(IcpiNode):
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
         self._gripper = (
-            SimulatedGripper(self, lambda order: self._put("hand", order), values["gripper_fault"])
+            SimulatedGripper(self, lambda order: self._put("hand", order))
             if world.gripped
             else None
         )
@@ -208,7 +208,9 @@ class MujocoArm(IcpiNode):
             elif kind == "hold":
                 self._report(self._sim.cancel(item))
             elif kind == "hand":
-                self._sim.hand.take(item, self._sim.snapshot.ns)
+                now = self._sim.snapshot.ns  # it came while the next tick was waited for
+                came = min(max(now, self._pacer.at(item.arrival)), now + self._sim.tick_ns)
+                self._sim.hand.take(item, came)
             elif kind == "brake":
                 self._sim.brake()
             elif kind == "clear":

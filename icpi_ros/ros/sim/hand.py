@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from icpi_ros.core.types import SECOND
 from icpi_ros.sim.controller_orders import Event, MotionState
@@ -22,12 +23,14 @@ class HandOrder:
         label: of the motion that is to open it.
         moment: in that motion [ns].
         answer: called once it was obeyed.
+        arrival: steady time at which it came [s].
     """
 
     opens: bool | None = None
     label: str = ""
     moment: int = 0
     answer: Callable[[], None] = lambda: None
+    arrival: float = field(default_factory=time.monotonic)
 
 
 class Hand:

@@ -36,8 +36,6 @@ ACTIONS = {
 OPEN_SERVICE, CLOSE_SERVICE, OUTPUT = "open_gripper", "close_gripper", "digital_output"
 HALF_OPEN = 0.02
 """Position from which a command opens it [m]."""
-FAULTS = ("", "late", "reject", "abort", "stalled")
-"""Faults of a command that opens, described in docs/controller.md."""
 LATE = 0.3
 """Delay of a command that is accepted late [steady s]."""
 
@@ -48,11 +46,10 @@ class SimulatedGripper:
     Args:
         node: whose executor serves.
         put: hands a command to the simulation.
-        fault: of every command that opens; empty = none.
     """
 
-    def __init__(self, node: IcpiNode, put: Callable[[HandOrder], None], fault: str) -> None:
-        self._node, self._put, self._fault = node, put, fault
+    def __init__(self, node: IcpiNode, put: Callable[[HandOrder], None]) -> None:
+        self._node, self._put = node, put
         self._status = node.create_publisher(DiagnosticStatus, GRIPPER_STATUS, qos.EVENT)
         node.create_subscription(JointTrajectory, GRIPPER_BINDING, self._on_binding, qos.COMMAND)
         node.create_subscription(Bool, OUTPUT, self._on_output, qos.COMMAND)
@@ -66,6 +63,11 @@ class SimulatedGripper:
     def report(self, label: str, state: str, ns: int) -> None:
         """Say what became of a binding."""
         self._status.publish(convert.motion_status_msg(MotionStatus(label, state, ns)))
+
+    @property
+    def _fault(self) -> str:
+        """Fault of commands that open, now; empty = none."""
+        return str(self._node.get_parameter("gripper_fault").value)
 
     def _on_binding(self, msg: JointTrajectory) -> None:
         if not msg.points:
