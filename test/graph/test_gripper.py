@@ -106,3 +106,24 @@ def test_a_person_sees_the_release_and_puts_the_ball_into_the_gripper(tmp_path, 
     assert answer.error_code == Code.NONE, answer.error_msg
     assert answer.theta.tolist() == OTHER.tolist()
     assert answer.note.startswith(f"release at {motion.release:.4f} s: by the clock")
+
+
+@pytest.mark.slow
+def test_a_gripper_that_is_not_there_is_said_before_anything_moves(tmp_path, observer):
+    nodes = {"executor": {"start_timeout": 5.0}}
+    given = {"task": "toss-gc", "gripper": "action:nobody/gripper_cmd", "nodes": nodes}
+    with RunningGraph(tmp_path, env=with_control_msgs(), **given):
+        with ChecklistClient(NAMESPACE) as checklist:
+            observer.wait(
+                lambda: any(
+                    line.name == "gripper" and "nobody/gripper_cmd" in line.detail
+                    for line in checklist.checklist(HANG, 0.0).lines
+                ),
+                "the line about the gripper",
+            )
+        names = list(TOSS_GC.space.names)
+        _, result = observer.start(THETA.tolist(), theta_names=names, task="toss-gc")
+        answer = observer.reply(result).result
+    assert answer.error_code == Code.MOTION_REFUSED
+    assert answer.error_msg.startswith("nothing serves the action nobody/gripper_cmd of a gripper")
+    assert answer.motion_duration == 0.0

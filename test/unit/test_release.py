@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused
+from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused, UsageError
 from icpi_ros.motion.release import Release, release_at
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.summary import summarise
 from icpi_ros.robots.ur5e import UR5E
+from icpi_ros.ros.bringup.files import checked_graph
 from icpi_ros.ros.following.memory import RunMemory
 from icpi_ros.ros.following.planning import Planner
 from icpi_ros.ros.following.rules import ExecutorRules
@@ -172,3 +173,16 @@ def test_any_other_way_is_refused_in_one_line(text):
         gripper_choice(text)
     assert "action:/gripper_controller/gripper_cmd" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_task_that_lets_go_needs_a_gripper_before_any_node_starts():
+    real = {"task": "toss-gc", "unattended": "true"}
+    with pytest.raises(UsageError, match=r"toss-gc lets go of the ball .* gripper:=action:NAME"):
+        checked_graph("real", real)
+    with pytest.raises(UsageError, match="gripper = 'usb' is not allowed"):
+        checked_graph("real", real | {"gripper": "usb"})
+    for given in ({"gripper": "topic:/digital_output"}, {"dry_run": "true"}, {"task": "slide"}):
+        (executor,) = [s for s in checked_graph("real", real | given) if s.name == "executor"]
+        assert executor.parameters["gripper"] == given.get("gripper", "none")
+    (executor,) = [s for s in checked_graph("sim", {"task": "toss-gc"}) if s.name == "executor"]
+    assert executor.parameters["gripper"] == "simulated"

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from rclpy.node import Node
+
 from icpi_msgs.action import ExecuteMotion
-from icpi_ros.ros.arm_ports.gripper_port import GripperPort
+from icpi_ros.core.errors import UsageError
+from icpi_ros.robots.base import Arm
+from icpi_ros.ros.arm_ports.gripper_port import GripperPort, make_gripper
 from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.trial_ended import TrialEnded
+from icpi_ros.tasks.base import Task
 
 Code = ExecuteMotion.Result
 SET_IT = "gripper:=action:NAME, trigger:OPEN or topic:NAME"
 """Remedy where no gripper is set."""
 NO_GRIPPER = f"this task lets go in its motion, and nothing is set that opens a gripper: {SET_IT}"
+
+
+def gripper_of(node: Node, task: Task, arm: Arm, values: Mapping[str, Any]) -> GripperPort | None:
+    """Return the gripper of a task that lets go, None of any other and in a dry run without one.
+
+    Raises:
+        UsageError: the parameters name none, or none that can be used.
+    """
+    if not task.lets_go(arm):
+        return None
+    gripper = make_gripper(node, values)
+    if gripper is None and not values["dry_run"]:
+        raise UsageError(NO_GRIPPER)
+    return gripper
 
 
 def require(gripper: GripperPort | None, follower: MotionFollower, limit: float) -> None:

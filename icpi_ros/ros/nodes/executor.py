@@ -20,7 +20,6 @@ from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.auto_port import make_port
 from icpi_ros.ros.arm_ports.controller_inquiry import ControllerInquiry
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
-from icpi_ros.ros.arm_ports.gripper_port import make_gripper
 from icpi_ros.ros.base import diagnostics
 from icpi_ros.ros.base.operator_port import OperatorPort
 from icpi_ros.ros.base.parameters import declare
@@ -30,6 +29,7 @@ from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.base.topics import EXECUTE_MOTION
 from icpi_ros.ros.bringup.checklist import DRY_RUN, TASK
 from icpi_ros.ros.executor.approval import Approval
+from icpi_ros.ros.executor.gripping import gripper_of
 from icpi_ros.ros.executor.motion_job import MotionJob, result_msg
 from icpi_ros.ros.executor.outside_stop import OutsideStop
 from icpi_ros.ros.executor.readiness import Readiness, ReadinessParts
@@ -61,7 +61,7 @@ class Executor(IcpiNode):
         self.changed = threading.Condition()
         self.port = make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
-        self.gripper = make_gripper(self, values) if self.task.lets_go(self.arm) else None
+        self.gripper = gripper_of(self, self.task, self.arm, values)
         self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])
         self._last = LastCommand()
