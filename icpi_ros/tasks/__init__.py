@@ -8,6 +8,7 @@ from icpi_ros.tasks.base import Task
 TASKS: Registry[Task] = Registry(
     "task",
     {
+        "hit-gc": "icpi_ros.tasks.hit:HIT_GC",
         "roll-gc": "icpi_ros.tasks.roll:ROLL_GC",
         "rope-swing": "icpi_ros.tasks.rope_swing:ROPE_SWING",
         "rope-swing-gc": "icpi_ros.tasks.rope_swing:ROPE_SWING_GC",

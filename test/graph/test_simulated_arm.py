@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.types import ObjectTrajectory
 from icpi_ros.motion.carried_stop import carried_stop, rested
 from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
@@ -15,6 +16,7 @@ from icpi_ros.robots import ARMS
 from icpi_ros.ros.sim.arm_faults import FaultPlan
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.sim.controller_orders import MotionTolerances, Order, Tolerance
+from icpi_ros.sim.rollout import rollout
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
 
@@ -260,3 +262,26 @@ def test_a_strike_is_commanded_as_a_rollout_commands_it():
     q, qd, _ = stroke.sample(world.dt * np.arange(len(commands), dtype=np.float64))
     np.testing.assert_array_equal([command[0] for command in commands], q)
     np.testing.assert_array_equal([command[1] for command in commands], qd)
+
+
+def test_a_ball_in_the_gripper_is_carried_to_the_start_and_thrown_as_in_a_rollout():
+    task, theta = TASKS.get("toss-gc"), np.array([1.5, -0.1, 0.01])
+    physics, motion = task.seeded_physics(2), task.motion(theta, ARM)
+    world = World(task, ARM, physics)
+    simulated = SimulatedArm(world, ARM, task)
+    there = point_to_point(ARM, simulated.snapshot.q, motion.start, 0.5, 0.3)
+    simulated.start(Order("there", there))
+    until_events(simulated)
+    assert world.gripped
+    assert np.linalg.norm(world.object_position - ARM.tool_pose(motion.start)[0]) < 0.045
+    simulated.reset_object()
+    simulated.start(Order("throw", motion.trajectory))
+    world.open_gripper(world.time + motion.release)
+    path = [simulated.snapshot.position]
+    while len(path) <= round(task.max_duration / task.rest.period):
+        simulated.tick()
+        path.append(simulated.snapshot.position)
+    times = task.rest.period * np.arange(len(path))
+    expected = rollout(task, ARM, physics, theta[np.newaxis]).trajectories[0]
+    thrown = task.outcome_goal(ObjectTrajectory(times, np.array(path)))
+    np.testing.assert_allclose(thrown, task.outcome_goal(expected), atol=1e-6)

@@ -317,7 +317,7 @@ def test_examples_of_another_arm_are_refused_and_mixing_is_recorded(
 def test_the_shipped_sets_are_of_the_arms_of_their_tasks():
     from icpi_ros.learn.dataset.dataset import shipped
 
-    for name in ("slide", "slide-gc", "roll-gc", "rope-swing", "rope-swing-gc"):
+    for name in TASKS.built_in:
         task = TASKS.get(name)
         assert shipped(task).arms == (ArmId(task.arm),)
 
