@@ -82,7 +82,8 @@ class MujocoArm(IcpiNode):
             values["servo_lag"],
             self._on_grip,
         )
-        self._pacer = Pacer(values["real_time_factor"])
+        self._pace: float = values["real_time_factor"]
+        self._pacer, self._shown = Pacer(self._pace), time.monotonic()
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
         self._end = threading.Event()
@@ -208,9 +209,7 @@ class MujocoArm(IcpiNode):
             elif kind == "hold":
                 self._report(self._sim.cancel(item))
             elif kind == "hand":
-                now = self._sim.snapshot.ns  # it came while the next tick was waited for
-                came = min(max(now, self._pacer.at(item.arrival)), now + self._sim.tick_ns)
-                self._sim.hand.take(item, came)
+                self._sim.hand.take(item, self._came(item.arrival))
             elif kind == "brake":
                 self._sim.brake()
             elif kind == "clear":
@@ -222,6 +221,14 @@ class MujocoArm(IcpiNode):
                 item.set_result(self._sim.snapshot.ns)
                 if self.executor is not None:  # a foreign thread's result does not wake it
                     self.executor.wake()
+
+    def _came(self, arrival: float) -> int:
+        """Return the simulated time [ns] of what came at a steady time [s], since the last state.
+
+        A free-running simulation takes it at its present time.
+        """
+        since = (arrival - self._shown) * self._pace * SECOND
+        return self._sim.snapshot.ns + min(max(round(since), 0), self._sim.tick_ns)
 
     def _next(self) -> tuple[str, Any] | None:
         """Return the next command; a fault may keep it, and all that follow, waiting."""
@@ -251,7 +258,7 @@ class MujocoArm(IcpiNode):
             answer("")
 
     def _publish(self) -> None:
-        now = self._sim.snapshot
+        now, self._shown = self._sim.snapshot, time.monotonic()
         if self._clock_pace.passes(time.monotonic()):
             self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
         if self._camera is not None:  # before the rest: to render takes longest

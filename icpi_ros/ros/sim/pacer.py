@@ -44,13 +44,6 @@ class Pacer:
         elif ahead > 0.0:
             time.sleep(ahead)
 
-    def at(self, steady: float) -> int:
-        """Return the simulated time that is due at a steady time [s]; 0 where it runs freely."""
-        if self._anchor is None or self._factor == 0.0:
-            return 0
-        begin, begin_ns = self._anchor
-        return begin_ns + round((steady - begin) * self._factor * 1e9)
-
     def due(self, ns: int) -> float:
         """Return the steady time at which simulated time ``ns`` is due [s], at least now."""
         now = time.monotonic()
