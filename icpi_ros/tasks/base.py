@@ -151,6 +151,14 @@ class Task(ABC):
         """
         return None
 
+    def lets_go(self, arm: Arm) -> bool:
+        """Tell whether motions of ``arm`` end the hold of a gripper, as :meth:`releases` declares.
+
+        Asked once of the middle of the space: the gate refuses a motion that does otherwise.
+        """
+        middle = 0.5 * (self.space.lower + self.space.upper)
+        return self.releases(middle[np.newaxis, :], arm) is not None
+
     @abstractmethod
     def ready(self, theta: Array, arm: Arm) -> Array:
         """Return the pose ``(n,)`` [rad] clear of the object, before the approach."""
