@@ -123,9 +123,14 @@ def test_several_demonstrations_have_a_file_each_and_components(capsys, tmp_path
 def test_other_parameters_are_on_offer_as_comments(capsys, tmp_path, push):
     made(capsys, tmp_path, "--from", push)
     text = (tmp_path / "new" / "shove.yaml").read_text()
-    for name in ("elevation", "reach", "lateral", "offset_z", "wrist_3_joint"):
+    for name in ("elevation", "reach", "lateral", "offset_z", "wrist_3_joint", "release"):
         assert re.search(rf"^    # {name}: \[", text, re.MULTILINE)
     assert re.search(r"^    speed: \[", text, re.MULTILINE)
+
+
+def test_the_moment_of_release_goes_into_the_file_as_it_is(capsys, tmp_path, push):
+    _, task = made(capsys, tmp_path, "--from", push, "--parameters", "speed,release=-0.02:0.05")
+    assert task["motion"]["parameters"]["release"] == [-0.02, 0.05]
 
 
 def test_json_has_the_bounds_and_what_cut_them(capsys, tmp_path, push):
@@ -192,6 +197,8 @@ BAD_WORDS = {
     "parameter twice": (["shove", "--parameters", "speed,speed"], "speed is there twice"),
     "bounds": (["shove", "--parameters", "speed=fast"], "'speed=fast' is not allowed"),
     "reversed": (["shove", "--parameters", "speed=2:1"], "bounds of speed = 2 to 1"),
+    "release alone": (["shove", "--parameters", "release"], "a motion has 1 to 8 parameters"),
+    "release reversed": (["shove", "--parameters", "speed,release=1:0"], "bounds of release"),
     "one time": (["shove", "--between", "1"], "--between needs two times"),
     "no such part": (["shove", "--between", "90,99"], "leaves 0 samples"),
     "in motion": (["shove", "--between", "1.5,4"], "begins in motion"),
