@@ -180,6 +180,6 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "options": _options,
     "gripper": _gripper,
 }
-"""By the parameter that names a file, runs or the gripper.  ``params_file`` and ``physics`` are read
-for the parameters themselves, ``record`` must not be there yet: the description of the graph sees
-to these."""
+"""By the parameter that names a file, runs or the gripper.  ``params_file`` and ``physics`` are
+read for the parameters themselves, ``record`` must not be there yet: the description of the graph
+sees to these."""
