@@ -108,8 +108,8 @@ def run_simulated(
             raise MotionRefused(why)
         rng = np.random.default_rng([seed, len(run.history), OBSERVE_STREAM])
         try:
-            other = {} if simulated is task else {"world": World(simulated, arm, physics)}
-            true = rollout(task, arm, physics, theta[np.newaxis], **other).trajectories[0]
+            scene = None if simulated is task else World(simulated, arm, physics)
+            true = rollout(task, arm, physics, theta[np.newaxis], 1, scene).trajectories[0]
         except IcpiError:
             raise
         except Exception as exc:  # a task of a plug-in
