@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from icpi_ros.core.errors import ObservationMissing
 from icpi_ros.core.space import Parameter, ParameterSpace
@@ -40,8 +41,8 @@ READY_BACK = 0.05
 """Distance of the pose before the strike from its start, backwards [m]."""
 FREQUENCY = 150.0
 """Of the damped spring between blade and ball [rad/s]."""
-RISE = 0.015
-"""Least rise of the ball at the top of its flight [m]."""
+RISE = 0.012
+"""Least mean rise of the ball around the top of its flight [m]."""
 BEFORE, AFTER = 2, 5
 """Samples around the highest one through which the top of the flight is fitted: few before it,
 since the blade may still touch the ball."""
@@ -147,13 +148,14 @@ def top(trajectory: ObjectTrajectory) -> Array:
     Raises:
         ObservationMissing: there is none, or samples around it are missing.
     """
-    z = trajectory.positions[:, 2]
-    middles = range(BEFORE, len(z) - AFTER)
-    tops = [n for n in middles if z[n] > START[2] + RISE and z[n] == z[n - BEFORE : n + AFTER + 1].max()]
-    if not tops:
+    z, width = trajectory.positions[:, 2], BEFORE + AFTER + 1
+    windows = sliding_window_view(z, width) if len(z) >= width else np.empty((0, width))
+    risen = windows.mean(axis=1) > START[2] + RISE
+    tops = np.flatnonzero(risen & (windows[:, BEFORE] == windows.max(axis=1)))
+    if len(tops) == 0:
         raise ObservationMissing("the ball was not seen around the top of its flight")
-    around = slice(tops[0] - BEFORE, tops[0] + AFTER + 1)
-    times = trajectory.times[around] - trajectory.times[tops[0]]
+    around = slice(tops[0], tops[0] + width)
+    times = trajectory.times[around] - trajectory.times[tops[0] + BEFORE]
     fitted = np.polynomial.polynomial.polyfit(times, trajectory.positions[around], 2)
     vertex = np.clip(-0.5 * fitted[1, 2] / fitted[2, 2], times[0], times[-1])
     return np.asarray(fitted[0] + vertex * (fitted[1] + vertex * fitted[2]))

@@ -140,7 +140,7 @@ def test_temporarily_is_over_after_the_block():
 
 
 def test_an_unknown_name_says_what_could_have_it():
-    with pytest.raises(UnknownName, match=r"slide-gc, or give --plugin FILE or install its packag"):
+    with pytest.raises(UnknownName, match=r"toss-gc, or give --plugin FILE or install its package"):
         TASKS.get("push")
     with pytest.raises(UnknownName, match="the path of a YAML file, or give --plugin FILE"):
         find_arm("push")
