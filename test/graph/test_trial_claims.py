@@ -73,7 +73,7 @@ class Names(Follower):
         super().__init__(refused="")
         self.moved = []
 
-    def follow(self, trajectory, name, on_start=lambda ns: None):
+    def follow(self, trajectory, name, on_start=lambda ns: None, release=None):
         self.moved.append(name)
         return super().follow(trajectory, name, on_start)
 
