@@ -24,7 +24,7 @@ class FeasibleBox:
 
     Attributes:
         space: the box.
-        cuts: parameter, and one line, for each bound that was cut: the limit of the arm that cut it.
+        cuts: parameter, and one line with the limit of the arm, for each bound that was cut.
     """
 
     space: ParameterSpace
