@@ -37,7 +37,7 @@ from icpi_ros.report.run.text import fallback_line, run_table, spending_line, tr
 from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.setup import ALLOW, find_examples, require_model
+from icpi_ros.runs.setup import ALLOW, find_examples, remark_on_examples, require_model
 from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.settings.table import find
 from icpi_ros.tasks import TASKS
@@ -210,6 +210,8 @@ def _check_examples(
             )
         return
     mixed = ""
+    if remark := remark_on_examples(task, improver, dataset):
+        print(f"note: {remark}", flush=True)
     if dataset is not None or arm.name != task.arm:
         examples = find_examples(task, improver, dataset)
         mixed = check_arm(examples, ArmId.of(arm), args.mix)

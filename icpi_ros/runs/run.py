@@ -62,7 +62,8 @@ class Run(RunProgress):
         storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: way of execution from here on; stored with each trial.
-        remark: of a resumed run: unknown facts about its earlier execution; empty = none.
+        remark: one line about its examples, or about a resumed run's earlier execution; empty =
+            none.
         why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
@@ -135,7 +136,7 @@ class Run(RunProgress):
         self.task, self.config = prepared.task, prepared.config
         self.execution = execution
         self.why_not: FeasibilityCheck = anything
-        self.remark = ""
+        self.remark = prepared.remark
         self.trials: list[Trial] = []
         self.resumed_from: int | None = None
         self.state, self.reason, self._proposals = "open", "", prepared.proposals

@@ -99,6 +99,14 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
     return shipped(task) if takes else empty(task)
 
 
+def remark_on_examples(task: Task, improver: str, dataset: Dataset | None) -> str:
+    """Return one line where an improver that takes examples has none; empty = nothing to say."""
+    kind = IMPROVERS.get(improver)
+    if dataset is not None or not kind.uses_dataset or shipped_path(task.name).exists():
+        return ""
+    return f"no data set of task {task.name}: {improver} learns from the trials of the run alone"
+
+
 def examples_hash(dataset: Dataset) -> str:
     """Return the fingerprint of a run's data set; empty = no example."""
     return fingerprint(dataset) if len(dataset) else ""
@@ -182,12 +190,16 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """Task, configuration and source of proposals of a run that was checked."""
+    """Task, configuration and source of proposals of a run that was checked.
+
+    ``remark``: on its examples, one line; empty = none.
+    """
 
     task: Task
     config: RunConfig
     proposals: Proposals
     continuation: Continuation = field(default_factory=Continuation)
+    remark: str = ""
 
 
 def prepare(
@@ -212,8 +224,9 @@ def prepare(
         UsageError: a value is not allowed, or the data set is of another task, or of another arm
             and ``mix`` is false.
     """
+    remark = remark_on_examples(task, config.improver, dataset)
     if proposals is not None and dataset is None:
-        dataset = empty(task)
+        dataset, remark = empty(task), ""
     examples = find_examples(task, config.improver, dataset)
     config = replace(
         config,
@@ -224,7 +237,7 @@ def prepare(
     )
     check_run(config)
     source = proposals or SeededProposals(make_proposer(task, config, examples), config.seed)
-    return PreparedRun(task, config, source)
+    return PreparedRun(task, config, source, remark=remark)
 
 
 def resumable(
