@@ -101,8 +101,9 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
 
 def remark_on_examples(task: Task, improver: str, dataset: Dataset | None) -> str:
     """Return one line where an improver that takes examples has none; empty = nothing to say."""
-    kind = IMPROVERS.get(improver)
-    if dataset is not None or not kind.uses_dataset or shipped_path(task.name).exists():
+    if dataset is not None or shipped_path(task.name).exists():
+        return ""
+    if not IMPROVERS.get(improver).uses_dataset:
         return ""
     return f"no data set of task {task.name}: {improver} learns from the trials of the run alone"
 
@@ -224,9 +225,9 @@ def prepare(
         UsageError: a value is not allowed, or the data set is of another task, or of another arm
             and ``mix`` is false.
     """
-    remark = remark_on_examples(task, config.improver, dataset)
     if proposals is not None and dataset is None:
-        dataset, remark = empty(task), ""
+        dataset = empty(task)
+    remark = remark_on_examples(task, config.improver, dataset)
     examples = find_examples(task, config.improver, dataset)
     config = replace(
         config,
