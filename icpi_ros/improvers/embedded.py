@@ -25,7 +25,7 @@ import numpy as np
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, best, fresh
 from icpi_ros.learn.dataset.dataset import Dataset
-from icpi_ros.learn.outcome.belief import OutcomeBelief, DataBelief
+from icpi_ros.learn.outcome.belief import DataBelief, OutcomeBelief
 from icpi_ros.learn.outcome.model import OutcomeModel, outcome_model
 from icpi_ros.learn.outcome.planning import Search, candidates, forecast, normal_draws
 from icpi_ros.learn.outcome.posterior import Posterior

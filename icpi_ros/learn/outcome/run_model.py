@@ -96,7 +96,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class RunBelief:
-    """Belief about a run after its trials; see :class:`icpi_ros.learn.outcome.belief.OutcomeBelief`.
+    """Belief about a run after its trials; see :class:`.belief.OutcomeBelief`.
 
     Attributes:
         frame: of theta, goals and errors.
