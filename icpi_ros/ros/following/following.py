@@ -189,7 +189,7 @@ class MotionFollower:
             reply, recent = self._settings.reply_timeout, lambda: self._state.age <= RECENT
             self.wait(recent, reply, lambda: self._no_joint_state(RECENT))
             sent = sent.dated(self._state.ns)
-        letting_go = self._let_go(checked, label)
+        letting_go = self._letting_go = self._let_go(checked, label)
         self.look(0.0)  # where nothing was waited for, no look was taken
         self.sent = True
         self._last.set(None)
@@ -240,13 +240,11 @@ class MotionFollower:
 
     def _let_go(self, checked: CheckedTrajectory, label: str) -> LettingGo | None:
         """Return the release of a motion that is about to be sent; None = it has none."""
-        self._letting_go = None
-        if checked.release is not None:
-            leads = self._stopper.leads
-            one = LettingGo(self._gripper, checked, self._port, leads, self._settings)
-            self._letting_go = one  # a stop calls it off from here on
-            one.prepare(label, lambda: None if self._interruption else self._running, self.wait)
-        return self._letting_go
+        if checked.release is None:
+            return None
+        found = LettingGo(self._gripper, checked, self._port, self._stopper.leads, self._settings)
+        found.prepare(label, lambda: None if self._interruption else self._running, self.wait)
+        return found
 
     def _call_off(self) -> None:
         """Keep the gripper closed if it is still to let go; from any thread."""

@@ -88,8 +88,12 @@ class LettingGo:
         if self._gripper.timed:
             order = self._order = self._gripper.bind(label, self._release - self._latency)
             reply = self._settings.reply_timeout
-            wait(lambda: order.sent > 0.0 or order.done, reply, self._unanswered)
-            self.check()
+            try:
+                wait(lambda: order.sent > 0.0 or order.done, reply, self._unanswered)
+                self.check()
+            except BaseException:
+                self.call_off()  # nobody else knows of it yet
+                raise
 
     def follow(self, running: Running) -> None:
         """Keep the moment of a motion that started, or whose start is known better by now."""
