@@ -112,11 +112,14 @@ class DescribedTask(Task):
         return self._family.trajectories(self._shape(thetas), arm)
 
     def releases(self, thetas: Array, arm: Arm) -> Array | None:
-        """The moment of highest tool speed plus the last parameter; see :meth:`Task.releases`."""
+        """The moment of highest tool speed plus the last parameter; see :meth:`Task.releases`.
+
+        One outside of the motion is refused by the gate: moved into it, theta would not be what
+        was executed.
+        """
         if not self._lets_go:
             return None
-        motions = self.trajectories(thetas, arm)
-        return np.clip(peak_times(motions, arm) + thetas[:, -1], 0.0, motions.durations)
+        return peak_times(self.trajectories(thetas, arm), arm) + thetas[:, -1]
 
     def ready(self, theta: Array, arm: Arm) -> Array:
         """Pose of the file's family; see :meth:`Task.ready`."""
