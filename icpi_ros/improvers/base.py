@@ -61,6 +61,8 @@ class Improver(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     needs_dataset: ClassVar[bool] = True
+    uses_dataset: ClassVar[bool] = False
+    """Without ``needs_dataset``: it takes the shipped data set where there is one."""
     asks_model: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = NoOptions
     """Frozen dataclass of the options that it takes (:func:`icpi_ros.improvers.options.option`)."""
@@ -169,26 +171,45 @@ class IndexedImprover(Improver):
     def _fresh(
         self, theta: Array, base: Outcome, history: Sequence[Outcome], rng: np.random.Generator
     ) -> Array:
-        """Return ``theta``, or a small step from ``base`` if it was tried or is not finite."""
-        if np.isfinite(theta).all() and not self._tried(theta, history):
-            return theta
-        return self._explore(base, rng)
+        """Return :func:`fresh` of a theta."""
+        left = float(np.linalg.norm(self._error(base.error)))
+        return fresh(theta, base, history, self.context.space, left, rng)
 
     def _tried(self, theta: Array, history: Sequence[Outcome]) -> bool:
-        """Return whether ``theta``, projected into the space, was executed before."""
-        space = self.context.space
-        scaled = space.normalise(space.project(theta)[0])
-        done = space.normalise(np.array([outcome.theta for outcome in history]))
-        return bool(np.any(np.max(np.abs(done - scaled), axis=1) < REPEAT))
+        return tried(theta, history, self.context.space)
 
-    def _explore(self, base: Outcome, rng: np.random.Generator) -> Array:
-        """Return a small random step from a trial, inside the space."""
-        space = self.context.space
-        left = float(np.linalg.norm(self._error(base.error)))
-        size = max(EXPLORE_STD * min(left, 1.0), 2.0 * REPEAT)
-        scaled = space.normalise(base.theta) + size * rng.standard_normal(space.dim)
-        inward = np.where(np.abs(scaled) > 1.0, 2.0 * np.sign(scaled) - scaled, scaled)
-        return space.denormalise(np.clip(inward, -1.0, 1.0))
+
+def fresh(
+    theta: Array,
+    base: Outcome,
+    history: Sequence[Outcome],
+    space: ParameterSpace,
+    left: float,
+    rng: np.random.Generator,
+) -> Array:
+    """Return ``theta``, or a small step from ``base`` if it was tried or is not finite.
+
+    Args:
+        theta: ``(d,)`` to be tried.
+        base: from which a step is taken; inside the space.
+        history: of the run.
+        space: of theta.
+        left: scaled error of ``base``, 1 is usual; the step shrinks with it.
+        rng: of the step.
+    """
+    if np.isfinite(theta).all() and not tried(theta, history, space):
+        return theta
+    size = max(EXPLORE_STD * min(left, 1.0), 2.0 * REPEAT)
+    scaled = space.normalise(base.theta) + size * rng.standard_normal(space.dim)
+    inward = np.where(np.abs(scaled) > 1.0, 2.0 * np.sign(scaled) - scaled, scaled)
+    return space.denormalise(np.clip(inward, -1.0, 1.0))
+
+
+def tried(theta: Array, history: Sequence[Outcome], space: ParameterSpace) -> bool:
+    """Return whether ``theta``, projected into the space, was executed before."""
+    scaled = space.normalise(space.project(theta)[0])
+    done = space.normalise(np.array([outcome.theta for outcome in history]))
+    return bool(np.any(np.max(np.abs(done - scaled), axis=1) < REPEAT))
 
 
 def best(history: Sequence[Outcome]) -> Outcome:

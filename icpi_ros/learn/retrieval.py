@@ -92,9 +92,7 @@ class Index:
         from scipy.spatial import cKDTree  # lazily: a third of a second
 
         self.dataset = dataset
-        columns = (dataset.theta, dataset.error, dataset.dtheta)
-        if not all(np.isfinite(column).all() for column in columns):
-            raise DatasetError(f"{describe(dataset)} has examples that are not finite")
+        require_finite(dataset)
         self.scale = Scale.of(dataset, space, mask)
         self.points = self.scale.point(dataset.theta, dataset.error)
         self._tree = cKDTree(self.points)
@@ -147,6 +145,17 @@ class Index:
     def distances(self, point: Array, indices: NDArray[np.intp]) -> Array:
         """Return the scaled distances ``(k,)`` of examples to a scaled ``(d + m,)`` point."""
         return np.asarray(np.linalg.norm(self.points[indices] - point, axis=-1))
+
+
+def require_finite(dataset: Dataset) -> None:
+    """Check that all examples are finite.
+
+    Raises:
+        DatasetError: one is not.
+    """
+    columns = (dataset.theta, dataset.error, dataset.dtheta)
+    if not all(np.isfinite(column).all() for column in columns):
+        raise DatasetError(f"{describe(dataset)} has examples that are not finite")
 
 
 def describe(dataset: Dataset) -> str:

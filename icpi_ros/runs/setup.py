@@ -94,7 +94,7 @@ def _doubt(run_id: str, before: Execution, now: Execution) -> str:
 
 
 def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset:
-    """Return ``dataset``, or the shipped one, or none for an improver that needs none.
+    """Return ``dataset``, or the shipped one, or none for an improver that needs or has none.
 
     Raises:
         UnknownName: no such improver.
@@ -104,7 +104,9 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
         require_kind("dataset", dataset, Dataset, "a Dataset, see load_dataset")
         check_task(dataset, task)
         return dataset
-    return shipped(task) if IMPROVERS.get(improver).needs_dataset else empty(task)
+    kind = IMPROVERS.get(improver)
+    takes = kind.needs_dataset or (kind.uses_dataset and shipped_path(task.name).exists())
+    return shipped(task) if takes else empty(task)
 
 
 def find_earlier_runs(

@@ -21,22 +21,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icpi_ros.core.space import ParameterSpace
-from icpi_ros.core.types import Array, Indices
-from icpi_ros.learn.dataset.dataset import Dataset, fingerprint, trusted_labels
+from icpi_ros.core.types import Array
+from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
 from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
-from icpi_ros.learn.retrieval import Scale
+from icpi_ros.learn.outcome.rows import Frame, rows_of
 
 LATENT_DIM = 4
 """Numbers that stand for the hidden physics; 3 did as well on some tasks, 1 and 2 did not."""
-MAX_ROWS = 600
-"""The fit takes time cubic in the rows; of larger data sets a part is used."""
-MIN_ROWS = 10
-"""Rows per physics sample; where there are too many samples, some are left out."""
-VARIES = 0.05
-"""A goal coordinate varies if its standard deviation is above this share of the error's RMS."""
 UNKNOWN_RESIDUAL = 0.1
 """Residual where there are too few samples (under three) to measure it; see the posterior."""
 MIN_RESIDUAL = 0.005
@@ -44,14 +37,10 @@ MIN_RESIDUAL = 0.005
 
 
 @dataclass(frozen=True)
-class OutcomeModel:
+class OutcomeModel(Frame):
     """The fitted model; ``m`` errors that count, ``q`` latent numbers, standard normal a priori.
 
     Attributes:
-        scale: of theta and errors.
-        counted: ``(m,)`` indices of the error dimensions that count in the cost.
-        goal_mean: ``(g,)`` mean goal of the data set.
-        goal_scale: ``(g,)`` its standard deviation; all 0 if the goal is always the same.
         length: ``(x,)`` length scales of the inputs.
         centres: ``(N, x)`` inputs of the rows, divided by the length scales.
         weights: ``(N, (1 + q) m)`` of the rows' kernels, mean first.
@@ -60,48 +49,11 @@ class OutcomeModel:
             seen, scaled error (leave-one-sample-out).
     """
 
-    scale: Scale
-    counted: Indices
-    goal_mean: Array
-    goal_scale: Array
     length: Array
     centres: Array
     weights: Array
     plane: Array
     residual: float
-
-    def inputs(self, scaled: Array, goal: Array) -> Array:
-        """Return model inputs ``(n, x)`` of thetas ``(n, d)`` in [-1, 1] and one goal ``(g,)``."""
-        varies = self.goal_scale > 0.0
-        if not varies.any():
-            return scaled
-        offset = (goal - self.goal_mean)[varies] / self.goal_scale[varies]
-        return np.concatenate([scaled, np.tile(offset, (len(scaled), 1))], axis=1)
-
-    def offset(self, goal: Array) -> Array:
-        """Return ``(m,)``: scaled error minus this is what the model describes.
-
-        Zero where the goal is an input.  A coordinate that is the same in all examples does not
-        determine others; the error is then taken to be a position minus the goal if their
-        dimensions agree.
-        """
-        return np.asarray(self.offsets(goal[np.newaxis])[0])
-
-    def offsets(self, goals: Array) -> Array:
-        """Return :meth:`offset` of goals ``(n, g)``, ``(n, m)``."""
-        if goals.shape[1] != len(self.scale.rms):
-            return np.zeros((len(goals), len(self.counted)))
-        shift = np.where(self.goal_scale > 0.0, 0.0, (self.goal_mean - goals) / self.scale.rms)
-        return np.asarray(shift[:, self.counted])
-
-    def errors(self, error: Array) -> Array:
-        """Scale errors ``(n, all)`` and keep those that count ``(n, m)``."""
-        return np.asarray((error / self.scale.rms)[:, self.counted])
-
-    @property
-    def unit(self) -> Array:
-        """``(m,)`` cost [m] of one unit of each scaled error."""
-        return np.asarray((self.scale.rms * np.abs(self.scale.mask))[self.counted])
 
     def predict(self, inputs: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and basis ``(n, m, q)`` at inputs ``(n, x)``."""
@@ -148,20 +100,13 @@ def _cached(source: _Source) -> OutcomeModel:
 
 
 def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel:
-    scale = Scale.of(dataset, space, mask)
-    counted = np.flatnonzero(mask).astype(np.int64)
-    mean, std = dataset.goal.mean(axis=0), dataset.goal.std(axis=0)
-    least = VARIES * scale.rms if len(mean) == len(scale.rms) else 1e-6 * np.abs(mean)
-    std = np.where(std > least, std, 0.0)
-    mean = np.where(std > 0.0, mean, np.median(dataset.goal, axis=0))  # exact if all are equal
-    empty = np.empty((0, 0))
-    model = OutcomeModel(scale, counted, mean, std, np.ones(0), empty, empty, empty, 0.0)
-    rows = _rows(dataset, model)
+    frame = Frame.of(dataset, space, mask)
+    rows = rows_of(dataset, frame)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1))
-    return _conditioned(model, rows, found)
+    return _conditioned(frame, rows, found)
 
 
-def _conditioned(model: OutcomeModel, rows: Rows, found: Hyperparameters) -> OutcomeModel:
+def _conditioned(frame: Frame, rows: Rows, found: Hyperparameters) -> OutcomeModel:
     """Condition the fitted process on its rows; centre and whiten the latent vectors."""
     inverse: Array = np.linalg.inv(covariance(rows, found)).astype(np.float64)
     alpha: Array = np.asarray(inverse @ rows.errors, dtype=np.float64)
@@ -174,10 +119,11 @@ def _conditioned(model: OutcomeModel, rows: Rows, found: Hyperparameters) -> Out
     weights = found.scales.signal**2 * factors[:, :, np.newaxis] * alpha[:, np.newaxis, :]
     slope = rows.inputs.T @ alpha
     return OutcomeModel(
-        model.scale,
-        model.counted,
-        model.goal_mean,
-        model.goal_scale,
+        frame.scale,
+        frame.counted,
+        frame.goal_mean,
+        frame.goal_scale,
+        frame.shifts,
         found.length,
         rows.inputs / found.length,
         weights.reshape(len(rows.errors), -1),
@@ -197,60 +143,3 @@ def _left_out(rows: Rows, inverse: Array, alpha: Array) -> float:
         missed = np.linalg.solve(inverse[np.ix_(members, members)], alpha[members])
         squares.append(missed[~rows.doubtful[members]] ** 2)
     return float(np.sqrt(np.mean(np.concatenate(squares))))
-
-
-# --- rows of a data set -------------------------------------------------------------------------
-
-
-def _rows(dataset: Dataset, model: OutcomeModel) -> Rows:
-    """Return the rows of the examples and of their labels, of at most MAX_ROWS."""
-    theta, goal, group, doubtful = _labels(dataset)
-    zeros = np.zeros((len(theta), len(model.counted)))
-    thetas = model.scale.theta(np.concatenate([dataset.theta, theta]))
-    goals = np.concatenate([dataset.goal, goal])
-    varies = model.goal_scale > 0.0
-    offsets = (goals - model.goal_mean)[:, varies] / model.goal_scale[varies]
-    errors = np.concatenate([model.errors(dataset.error), zeros]) - model.offsets(goals)
-    groups = np.concatenate([np.asarray(dataset.group, dtype=np.int64), group])
-    doubt = np.concatenate([np.zeros(len(dataset), dtype=np.bool_), doubtful])
-    kept = _thinned(groups, np.arange(len(groups)) >= len(dataset))
-    return Rows(
-        np.concatenate([thetas, offsets], axis=1)[kept],
-        errors[kept],
-        np.unique(groups[kept], return_inverse=True)[1].astype(np.int64),
-        doubt[kept],
-        thetas.shape[1],
-    )
-
-
-def _labels(dataset: Dataset) -> tuple[Array, Array, Indices, NDArray[np.bool_]]:
-    """Return solved thetas ``(L, d)``, their goals, groups, and which of them are doubtful.
-
-    Examples of one draw and goal mostly share their label: it counts once.  Labels whose cost
-    was not measured, or that are far from solving, are averaged over the draw and goal.
-    """
-    solved = dataset.theta + dataset.dtheta
-    group = np.asarray(dataset.group, dtype=np.int64)
-    good = trusted_labels(dataset)
-    key = np.column_stack([group, dataset.goal, np.where(good[:, np.newaxis], solved, np.inf)])
-    first, which = np.unique(key.round(9), axis=0, return_index=True, return_inverse=True)[1:]
-    which = which.reshape(-1)
-    counts = np.bincount(which)[:, np.newaxis]
-    mean = np.zeros((len(first), solved.shape[1]))
-    np.add.at(mean, which, solved)
-    return mean / counts, dataset.goal[first], group[first], ~good[first]
-
-
-def _thinned(group: Indices, label: NDArray[np.bool_]) -> Indices:
-    """Return at most MAX_ROWS rows: of as many samples as can have MIN_ROWS each, labels first."""
-    if len(group) <= MAX_ROWS:
-        return np.arange(len(group))
-    rng = np.random.default_rng(0)
-    names, draw = np.unique(group, return_inverse=True)
-    chosen = rng.permutation(len(names))[: MAX_ROWS // MIN_ROWS]
-    shuffled = rng.permutation(len(group))
-    shuffled = shuffled[np.isin(draw[shuffled], chosen)]
-    shuffled = shuffled[np.lexsort((~label[shuffled], draw[shuffled]))]
-    starts = np.searchsorted(draw[shuffled], draw[shuffled])
-    turn = np.arange(len(shuffled)) - starts  # number of rows of its sample before a row
-    return np.sort(shuffled[np.argsort(turn, kind="stable")[:MAX_ROWS]])

@@ -1,0 +1,98 @@
+"""Belief about the outcomes of a run: its interface, and the belief that a data set gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from icpi_ros.core.types import Array
+from icpi_ros.learn.outcome.model import OutcomeModel
+from icpi_ros.learn.outcome.posterior import Posterior
+from icpi_ros.learn.retrieval import Scale
+
+
+class Belief(Protocol):
+    """Gaussian prediction of a run's scaled errors, ``m`` of which count, at scaled thetas."""
+
+    @property
+    def scale(self) -> Scale:
+        """Scale of theta and errors."""
+
+    @property
+    def unit(self) -> Array:
+        """``(m,)`` cost [m] of one unit of each scaled error."""
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a trial, scaled error."""
+
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        """Return mean ``(n, m)`` and variance ``(n, m)``, noise left out, at ``(n, d)``."""
+
+    def from_data(self, point: Array) -> float:
+        """Return the share of the knowledge at a point ``(d,)`` that is the data set's, 0 to 1.
+
+        Before any data the scaled error has variance V; the data set alone leaves D of it, data
+        set and trials together leave P.  The share is (V - D) / (V - P).
+        """
+
+
+@dataclass(frozen=True)
+class DataBelief:
+    """Belief of the outcome model of a data set after a run's trials.
+
+    Attributes:
+        posterior: of the model.
+        goal: ``(g,)`` of the run.
+        points: ``(c, d)`` of which ``known`` holds the model's prediction.
+        known: mean and basis, see :meth:`OutcomeModel.predict`.
+    """
+
+    posterior: Posterior
+    goal: Array
+    points: Array
+    known: tuple[Array, Array]
+
+    @property
+    def _model(self) -> OutcomeModel:
+        return self.posterior.model
+
+    @property
+    def scale(self) -> Scale:
+        """See :attr:`Belief.scale`."""
+        return self._model.scale
+
+    @property
+    def unit(self) -> Array:
+        """See :attr:`Belief.unit`."""
+        return self._model.unit
+
+    @property
+    def noise(self) -> float:
+        """See :attr:`Belief.noise`."""
+        return self.posterior.noise
+
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        """See :meth:`Belief.predict`."""
+        mean, variance = self.posterior.predict(points, self._prior(points))
+        return mean + self._model.offset(self.goal), variance
+
+    def _prior(self, points: Array) -> tuple[Array, Array]:
+        if points is self.points:
+            return self.known
+        return self._model.predict(self._model.inputs(points, self.goal))
+
+    def from_data(self, point: Array) -> float:
+        """See :meth:`Belief.from_data`; V is 1, the mean square of the scaled error."""
+        basis = self._prior(point[np.newaxis])[1][0]
+        before = float(np.mean(np.sum(basis**2, axis=1))) + self.posterior.residual**2
+        after = float(self.predict(point[np.newaxis])[1].mean())
+        return share(1.0, before, after)
+
+
+def share(prior: float, data: float, both: float) -> float:
+    """Return the share of :meth:`Belief.from_data` from the three variances V, D and P."""
+    learnt = prior - both
+    return float(np.clip((prior - data) / learnt, 0.0, 1.0)) if learnt > 0.0 else 0.0
