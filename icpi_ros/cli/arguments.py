@@ -371,3 +371,11 @@ def checked_output(path: Path) -> Path:
     if new:
         path.unlink()
     return path
+
+
+def draft_line(task: Task) -> str:
+    """Return the warning that a task's goal, object and rest are still guesses."""
+    return (
+        f"{task.name} is a draft: goal, object, rest and what is observed are guesses of "
+        "`icpi task new`; say what they are and take the line draft: true out of its file"
+    )

@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import check_source, checked_picture, model_options, of_space
+from icpi_ros.cli.arguments import (
+    check_source,
+    checked_picture,
+    draft_line,
+    model_options,
+    of_space,
+)
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.options.use_it import TRIALS
@@ -111,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         plan = make_plan(args)
+        if plan.task.draft:
+            _say(draft_line(plan.task))
         run_id = carried_out(args, plan)
     finally:
         withdraw_mix(args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,8 @@ OFFSETS = ("offset_x", "offset_y", "offset_z")
 COMPONENT = "component_"
 SPEED_FACTORS = (0.5, 2.0)
 """Default bounds of the speed, in demonstrated speeds."""
+FASTEST = 5.0
+"""Largest speed that is proposed if the arm can do it, in demonstrated speeds: a hand is slow."""
 LEAST = {SPEED: 1e-3, REACH: 0.05}
 """Least values of parameters that cannot be 0 or negative."""
 MAX_PARAMETERS = 8
@@ -41,6 +44,15 @@ def on_offer(shown: Demonstration) -> dict[str, Parameter]:
         meaning = "difference between the demonstrations, in standard deviations"
         offered.append(Parameter(f"{COMPONENT}{number}", "1", -1.5, 1.5, meaning))
     return {parameter.name: parameter for parameter in offered}
+
+
+def with_fastest(shown: Demonstration, space: ParameterSpace) -> ParameterSpace:
+    """Return the box with an upper bound of speed of :data:`FASTEST` demonstrated ones."""
+    top = FASTEST * shown.speed
+    return replace(
+        space,
+        parameters=tuple(replace(p, upper=top) if p.name == SPEED else p for p in space.parameters),
+    )
 
 
 def neutral(shown: Demonstration, name: str) -> float:
