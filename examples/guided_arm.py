@@ -25,6 +25,8 @@ from icpi_ros.testing.demonstrations import PUSH_HEIGHT, PUSH_START, RATE, pushe
 ARM = find_arm("ur5e")
 EVERY = 8
 """Samples of the made-up hand for each point of the motion that is sent."""
+LENGTH = 0.3
+"""Of the push [m]: at its end the arm does not stand between the object and the camera."""
 ABOVE = 0.15
 """Height of the way to the start above it [m]."""
 WAIT = 60.0
@@ -69,7 +71,7 @@ class GuidedArm:
 
 def push(seed, here):
     """Return the motion of a hand, from where the arm is."""
-    shown = pushed(ARM, seed)
+    shown = pushed(ARM, seed, length=LENGTH)
     rows = np.append(np.arange(0, len(shown.times) - 1, EVERY), len(shown.times) - 1)
     splines = [make_smoothing_spline(shown.times, q, lam=1e-7) for q in shown.positions.T]
     q, qd, qdd = (
@@ -90,7 +92,7 @@ def main(seed=0, namespace=""):
     arm.go(start)
     input("the arm is at the start; start `icpi task new push`, then press Enter to push: ")
     arm.move(push(int(seed), arm.q))
-    print(f"pushed in {len(pushed(ARM, int(seed)).times) / RATE:.1f} s, and holds")
+    print(f"pushed in {len(pushed(ARM, int(seed), length=LENGTH).times) / RATE:.1f} s, and holds")
     rclpy.shutdown()
 
 

@@ -40,6 +40,7 @@ motion:
   parameters:                # {count} of those on offer; narrow them, or choose others:
 {parameters}
 {others}
+    # release: [-0.1, 0.1]  # s after the tool is fastest; of an object in a gripper
 # All below is a guess: say what is observed, where it should come to be, and when it rests.
 draft: true                  # take this line away once that is said
 observe: {{at: rest, coordinates: [x, y]}}
@@ -255,7 +256,7 @@ def _print(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs, fast
         f"smoothed within {1e3 * TOLERANCE:g} mm"
     )
     for p, value in zip(motion.space.parameters, motion.demonstrated, strict=True):
-        print(f"  {p.name:10s} {p.lower:g} to {p.text(p.upper)}, demonstrated {p.text(value, 3)}")
+        print(f"  {p.name:10s} {p.lower:g} to {p.text(p.upper)}, first trial {p.text(value, 3)}")
     for note in box.notes:
         print(f"  cut: {note}")
     print("every corner of these bounds passes the gate")

@@ -230,6 +230,7 @@ BAD_WORDS = {
     "parameter": (["shove", "--parameters", "sped"], "unknown parameter 'sped'"),
     "parameter twice": (["shove", "--parameters", "speed,speed"], "speed is there twice"),
     "bounds": (["shove", "--parameters", "speed=fast"], "'speed=fast' is not allowed"),
+    "turn": (["shove", "--parameters", "heading=-9:9"], "at least -3.14 and at most 3.14 rad"),
     "reversed": (["shove", "--parameters", "speed=2:1"], "bounds of speed = 2 to 1"),
     "one time": (["shove", "--between", "1"], "--between needs two times"),
     "no such part": (["shove", "--between", "90,99"], "leaves 0 samples"),
