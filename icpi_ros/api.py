@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +66,8 @@ def improve(
         goal: ``(g,)``; None = the task's default goal.
         trials: number of trials in all, the first attempt included.
         seed: of the first attempt, the improver and the hidden physics.
-        dataset: examples, or their file; None = the shipped set.
+        dataset: examples, or their file; None = the shipped set; where there is none, the default
+            improver learns from the run alone (``remark`` of the run says so).
         options: settings of the improver.
         target_cost: stop when a trial costs at most this [m]; 0 = use all trials.
         arm: that executes, its name or the path of its description; None = the task's own.
@@ -112,6 +114,8 @@ def improve(
         mix=mix,
         learn_from=learn_from,
     )
+    if progress and run.remark:
+        tqdm.write(f"note: {run.remark}", file=sys.stderr)
     with tqdm(total=trials, desc=run.config.task, unit="trial", disable=not progress) as bar:
 
         def show(trial: Trial) -> None:
@@ -229,6 +233,8 @@ def _rows(task: Task, theta: Any) -> tuple[list[Array], bool]:
 
 
 def _arm(task: Task, arm: str | Arm | None, world: Task) -> Arm:
+    """Return the arm that executes, if the world can be simulated with it."""
+    _ = world.required_scene
     found = arm if isinstance(arm, Arm) else find_arm(arm or task.arm)
     if found.name != world.arm:  # refused now where the scene does not take it
         load_model(world, world.seeded_physics(0), found)

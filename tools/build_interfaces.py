@@ -108,7 +108,13 @@ def generate(package: Package, share: Path, work: Path) -> None:
         hashes = generate_type_hashes(
             **names, interface_files=idl, output_path=work / "hashes" / package.name
         )
-        run(TYPES, GenerateC(TYPES), type_description_files=hashes)
+        # It finds a description by the file's name alone, and a message may be called as an action.
+        for folder in sorted({path.parent.name for path in package.interfaces}):
+            part = [[f for f in made if _folder(f) == folder] for made in (idl, hashes)]
+            target = work / TYPES / package.name
+            GenerateC(TYPES).generate(
+                package.name, part[0], include, target, type_description_files=part[1]
+            )
 
     only = "typesupport_implementations"
     fast_dds, introspection = IMPLEMENTATIONS
@@ -122,6 +128,11 @@ def generate(package: Package, share: Path, work: Path) -> None:
     for path in package.interfaces:
         made = work / "hashes" / package.name / path.with_suffix(".json")
         shutil.copy(made, share / path.with_suffix(".json"))
+
+
+def _folder(name: str | Path) -> str:
+    """Return the last folder of a file that is named alone or as ``place:file``."""
+    return Path(str(name).rpartition(":")[2]).parent.name
 
 
 def _parse_once() -> Callable[[list[str]], None]:

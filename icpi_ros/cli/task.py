@@ -54,7 +54,8 @@ def _print_definition(task: Task, arm: Arm) -> None:
         _print_space(
             "shifted physics, to measure what happens outside the data", task.shifted_space
         )
-    counted = [n for n, m in zip(task.error_names, task.cost_mask, strict=True) if m > 0]
+    weights = zip(task.error_names, task.cost_mask, strict=True)
+    counted = [n if m == 1 else f"{m:g} {n}" for n, m in weights if m > 0]
     print(f"error: {', '.join(task.error_names)}")
     print(f"raw form: {', '.join(task.raw_names)}")
     print(f"cost [m]: Euclidean norm of {', '.join(counted)}")

@@ -27,6 +27,10 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.tasks import TASKS
 
 TOPIC = "/joint_states"
+RELEASE = Parameter(
+    "release", "s", -0.1, 0.1, "letting go of what a gripper holds, after the highest tool speed"
+)
+"""Parameter of every task that its motion knows nothing of: it goes into the file unchecked."""
 GOAL_BEYOND, GOAL_HALF = 0.2, 0.15
 """Guess of the goals: a square so far beyond the end of the motion, of this half side [m]."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -40,7 +44,6 @@ motion:
   parameters:                # {count} of those on offer; narrow them, or choose others:
 {parameters}
 {others}
-    # release: [-0.1, 0.1]  # s after the tool is fastest; of an object in a gripper
 # All below is a guess: say what is observed, where it should come to be, and when it rests.
 draft: true                  # take this line away once that is said
 observe: {{at: rest, coordinates: [x, y]}}
@@ -67,6 +70,7 @@ def new_task(args: argparse.Namespace) -> int:
     arm = find_arm(args.arm or "ur5e")
     wanted, gate = _wanted(args.parameters), gate_of(arm, args.limits)
     outputs = _outputs(args)
+    release = _release(wanted)
     recordings = [_prepared(one, args.between, arm) for one in _recordings(args, arm)]
     asked = _asked(recordings, arm, wanted)
     print(f"proposing bounds: every corner of {', '.join(wanted)} is checked by the gate ...")
@@ -76,7 +80,8 @@ def new_task(args: argparse.Namespace) -> int:
     for path, recording in zip(outputs.recordings, recordings, strict=True):
         write_csv(path, recording)
     with replacing(outputs.task) as temporary:
-        temporary.write_text(_yaml(args.name, motion, outputs, arm), encoding="utf-8")
+        text = _yaml(args.name, motion, outputs, arm, release)
+        temporary.write_text(text, encoding="utf-8")
     if args.json:
         args.json.write(_as_json(motion, box, outputs))
     _print(motion, box, outputs, fastest=_takes_fastest(wanted))
@@ -183,6 +188,14 @@ def _takes_fastest(wanted: Mapping[str, tuple[float, float] | None]) -> bool:
     return wanted.get(SPEED, ()) is None
 
 
+def _release(wanted: dict[str, tuple[float, float] | None]) -> Parameter | None:
+    """Take the moment of release out of the parameters; None = the task lets nothing go."""
+    if RELEASE.name not in wanted:
+        return None
+    low, high = wanted.pop(RELEASE.name) or (RELEASE.lower, RELEASE.upper)
+    return replace(RELEASE, lower=low, upper=high)
+
+
 def _bounds(box: FeasibleBox) -> dict[str, tuple[float, float]]:
     """Return the bounds of a box in few digits.
 
@@ -191,7 +204,7 @@ def _bounds(box: FeasibleBox) -> dict[str, tuple[float, float]]:
     """
     for p in box.space.parameters:
         if not p.lower < p.upper:
-            why = next((note for note in box.notes if note.startswith(f"{p.name}:")), p.name)
+            why = dict(box.cuts).get(p.name, p.name)
             raise UsageError(f"--parameters: leave out {p.name}, it cannot be changed: {why}")
     return {name: _rounded(*pair) for name, pair in box.bounds.items()}
 
@@ -203,13 +216,13 @@ def _rounded(low: float, high: float) -> tuple[float, float]:
     return float(f"{pair[0]:.6g}"), float(f"{pair[1]:.6g}")
 
 
-def _yaml(name: str, motion: DemonstratedMotion, outputs: _Outputs, arm: Arm) -> str:
+def _yaml(
+    name: str, motion: DemonstratedMotion, outputs: _Outputs, arm: Arm, release: Parameter | None
+) -> str:
     files = [path.name for path in outputs.recordings]
-    rows = [
-        f"    {p.name}: [{p.lower:g}, {p.upper:g}]  # {_meaning(p)}"
-        for p in motion.space.parameters
-    ]
-    others = [p for p in on_offer(motion.shown).values() if p.name not in motion.space.names]
+    chosen = [*motion.space.parameters, *filter(None, [release])]
+    names = {p.name for p in chosen}
+    offered = [*on_offer(motion.shown).values(), RELEASE]
     start, end = arm.tool_pose(motion.shown.positions[[0, -1]])[0]
     ahead = (end - start)[:2] / max(float(np.linalg.norm((end - start)[:2])), 1e-9)
     x, y = end[:2] + GOAL_BEYOND * ahead
@@ -217,16 +230,20 @@ def _yaml(name: str, motion: DemonstratedMotion, outputs: _Outputs, arm: Arm) ->
         name=name,
         arm=argument_of(arm),
         files=files[0] if len(files) == 1 else f"[{', '.join(files)}]",
-        count=motion.space.dim,
-        parameters="\n".join(rows),
-        others="\n".join(
-            f"    # {p.name}: [{p.lower:.3g}, {p.upper:.3g}]  # {_meaning(p)}" for p in others
-        ),
+        count=len(chosen),
+        parameters="\n".join(f"    {_row(p)}" for p in chosen),
+        others="\n".join(f"    # {_row(p)}" for p in offered if p.name not in names),
         x_low=x - GOAL_HALF,
         x_high=x + GOAL_HALF,
         y_low=y - GOAL_HALF,
         y_high=y + GOAL_HALF,
     )
+
+
+def _row(p: Parameter) -> str:
+    """Return a parameter as a line of the file: ``speed: [0.2, 0.8]  # m/s, peak speed ..``."""
+    unit = f"{p.shown_unit}, " if p.shown_unit else ""
+    return f"{p.name}: [{p.lower:.6g}, {p.upper:.6g}]  # {unit}{p.description}"
 
 
 def _as_json(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs) -> dict[str, Any]:
@@ -241,10 +258,6 @@ def _as_json(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs) ->
         "demonstrated": dict(zip(space.names, motion.demonstrated.tolist(), strict=True)),
         "notes": [*shown.remarks, *box.notes],
     }
-
-
-def _meaning(p: Parameter) -> str:
-    return f"{p.shown_unit}, {p.description}" if p.shown_unit else p.description
 
 
 def _print(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs, fastest: bool) -> None:

@@ -37,7 +37,7 @@ class Context:
     Attributes:
         space: policy parameters.
         goal: ``(g,)`` goal of the run.
-        cost_mask: ``(m,)`` 1 for error dimensions that count in the cost.
+        cost_mask: ``(m,)`` weight of each error dimension in the cost, 0 = it does not count.
         dataset: examples (theta, error, dtheta) of this task.
         options: of one improver, JSON values as they were given.
         spent: on its model, by a resumed run.

@@ -16,6 +16,7 @@ from icpi_ros.core.errors import InvalidValue, Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
 from icpi_ros.motion.extremes import extremes
 from icpi_ros.motion.path_check import ROUNDING, PathCheck, reaches
+from icpi_ros.motion.release import checked_time
 from icpi_ros.motion.trajectory import JointTrajectory, PathPoint
 from icpi_ros.robots.base import Arm, ArmLimits
 
@@ -33,10 +34,16 @@ _PASS = object()
 
 @dataclass(frozen=True)
 class CheckedTrajectory:
-    """Joint trajectory that passed the gate; cannot be made in any other way."""
+    """Joint trajectory that passed the gate; cannot be made in any other way.
+
+    Attributes:
+        trajectory: the motion.
+        release: time in it at which the gripper lets go [s]; None = it does not.
+    """
 
     trajectory: JointTrajectory
     token: InitVar[object] = None
+    release: float | None = None
 
     def __post_init__(self, token: object) -> None:
         """Refuse to exist unless the gate made it.
@@ -60,22 +67,26 @@ class SafetyGate:
                 touches itself at home.
         """
         self.limits = arm.limits if limits is None else _not_looser(limits, arm)
-        self._arm = arm
+        self.arm = arm
         self.path = PathCheck(arm, self.limits)
 
-    def check(self, trajectory: JointTrajectory, current: Array) -> CheckedTrajectory:
+    def check(
+        self, trajectory: JointTrajectory, current: Array, release: float | None = None
+    ) -> CheckedTrajectory:
         """Return the trajectory as checked, copied so that no caller can change it afterwards.
 
         Args:
             trajectory: the motion; between its points the controller's quintic is checked.
             current: ``(n,)`` present joint positions [rad].
+            release: time in it at which the gripper lets go [s]; None = it does not.
 
         Raises:
             MotionRefused: names the fault: joint, value, limit.
         """
         motion = self._in_form(trajectory)
+        moment = checked_time(release, motion.duration)
         self._check_ends(motion, current)
-        return self._checked(motion)
+        return self._checked(motion, moment)
 
     def check_stop(self, stop: JointTrajectory, begin: PathPoint) -> CheckedTrajectory:
         """Return a controlled stop as checked: as :meth:`check`, but it starts in motion.
@@ -94,18 +105,18 @@ class SafetyGate:
         self._check_begin(motion, begin)
         return self._checked(motion)
 
-    def _checked(self, motion: JointTrajectory) -> CheckedTrajectory:
+    def _checked(self, motion: JointTrajectory, release: float | None = None) -> CheckedTrajectory:
         with np.errstate(all="ignore"):  # what overflows is not inside any limit
             self._check_joints(motion)
             self.path.check(motion)
-        return CheckedTrajectory(motion, _PASS)
+        return CheckedTrajectory(motion, _PASS, release)
 
     def _in_form(self, t: JointTrajectory) -> JointTrajectory:
         """Return a private copy of a trajectory of the right shape: finite, in order, bounded."""
-        n = len(self._arm.joints)
-        if t.joints != self._arm.joints:
-            text = f"motion is for joints {t.joints}, the arm has {self._arm.joints}"
-            limit = self._arm.joints
+        n = len(self.arm.joints)
+        if t.joints != self.arm.joints:
+            text = f"motion is for joints {t.joints}, the arm has {self.arm.joints}"
+            limit = self.arm.joints
             raise MotionRefused(
                 Refusal(text, Kind.WRONG_JOINTS, "joints", value=t.joints, limit=limit)
             )
@@ -130,7 +141,7 @@ class SafetyGate:
         return t
 
     def _check_ends(self, t: JointTrajectory, current: Array) -> None:
-        if np.shape(current) != (len(self._arm.joints),) or not np.isfinite(current).all():
+        if np.shape(current) != (len(self.arm.joints),) or not np.isfinite(current).all():
             where = " ".join(str(current).split())  # numpy breaks its lines
             text = f"current joint positions are not known: {where}"
             raise MotionRefused(Refusal(text, Kind.UNKNOWN_POSE, "position", unit="rad"))
@@ -140,7 +151,7 @@ class SafetyGate:
         far = np.abs(t.positions[0] - current)
         worst = int(np.argmax(far))
         if far[worst] > START_TOLERANCE:
-            joint, off = self._arm.joints[worst], float(far[worst])
+            joint, off = self.arm.joints[worst], float(far[worst])
             text = (
                 f"{joint} is at {current[worst]:.6f} rad, the motion starts at "
                 f"{t.positions[0, worst]:.6f} rad: allowed difference {START_TOLERANCE:g} rad"
@@ -158,7 +169,7 @@ class SafetyGate:
             near = np.abs(found - expected) <= ROUNDING
             if not near.all():
                 i = int(np.argmin(near))
-                joint, value, limit = self._arm.joints[i], float(found[i]), float(expected[i])
+                joint, value, limit = self.arm.joints[i], float(found[i]), float(expected[i])
                 text = (
                     f"a stop starts where the path is: {what} of {joint} is "
                     f"{value:.6f}, expected {limit:.6f} {unit}"
@@ -183,7 +194,7 @@ class SafetyGate:
         worst = np.argmax(np.where(np.isnan(beyond), np.inf, beyond))
         row, joint = np.unravel_index(worst, beyond.shape)
         value, limit = float(values[row, joint]), (float(low[joint]), float(high[joint]))
-        name = self._arm.joints[joint]
+        name = self.arm.joints[joint]
         raise MotionRefused(reaches(Kind.JOINT_LIMIT, what, value, limit, unit, joint=name))
 
     def _not_finite(self, label: str, values: Array) -> MotionRefused:
@@ -191,7 +202,7 @@ class SafetyGate:
         bad = ~np.isfinite(values)
         point = int(np.argmax(bad.any(axis=1)))
         column = int(np.argmax(bad[point]))
-        joint = "" if label == "time" else self._arm.joints[column]
+        joint = "" if label == "time" else self.arm.joints[column]
         value, field = float(values[point, column]), f"points[{point}]"
         text = f"{label} of point {point} is not finite"
         return MotionRefused(Refusal(text, Kind.NOT_FINITE, label, joint, value=value, field=field))
@@ -200,7 +211,7 @@ class SafetyGate:
         """Return the refusal of a motion that is not at rest at some of ``points``."""
         ends = motion.velocities[points]
         row, joint = np.unravel_index(np.argmax(np.abs(ends)), ends.shape)
-        name, value = self._arm.joints[joint], float(ends[row, joint])
+        name, value = self.arm.joints[joint], float(ends[row, joint])
         return MotionRefused(
             Refusal(text, Kind.NOT_AT_REST, "velocity", name, value, (0.0, 0.0), "rad/s")
         )

@@ -10,6 +10,7 @@ from icpi_ros.core.errors import InvalidValue, Kind, Refusal
 from icpi_ros.core.types import Array
 from icpi_ros.motion.extremes import extremes
 from icpi_ros.motion.path_check import grid
+from icpi_ros.motion.release import Release, release_at
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
@@ -42,6 +43,7 @@ class MotionSummary:
             which nothing goes [m].
         clearance: smallest distance of the arm from itself [m], at most 1.
         nearest: names of the two pieces that come so near.
+        release: moment at which the gripper lets go; None = it does not.
     """
 
     duration: float
@@ -53,9 +55,16 @@ class MotionSummary:
     floor_distance: float
     clearance: float
     nearest: tuple[str, str]
+    release: Release | None = None
+
+    @property
+    def release_time(self) -> float | None:
+        """Time of the release [s]; None = there is none."""
+        return None if self.release is None else self.release.time
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text for a person."""
+        lets_go = () if self.release is None else (f"lets go {self.release.text}",)
         return (
             f"duration {self.duration:.2f} s",
             f"joint speed up to {self.speed.value:.2f} rad/s ({self.speed.joint}, "
@@ -66,6 +75,7 @@ class MotionSummary:
             f"lowest tool height {self.tool_height:.3f} m, lowest piece "
             f"{self.floor_distance:.3f} m above the lowest plane allowed",
             f"nearest to itself {self.clearance:.3f} m ({self.nearest[0]}, {self.nearest[1]})",
+            *lets_go,
         )
 
     def brief(self) -> str:
@@ -88,6 +98,7 @@ def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
     poses = gate.path.samples(trajectory, sparse).links
     clearance, one, other = min(gate.path.geometry.nearest(links) for links in poses)
     tool_speed = float(samples.speed.max())
+    moment = motion.release
     return MotionSummary(
         duration=trajectory.duration,
         speed=_peak(trajectory.joints, qd, limits.velocity),
@@ -98,6 +109,7 @@ def summarise(motion: CheckedTrajectory, gate: SafetyGate) -> MotionSummary:
         floor_distance=float(samples.lowest.min()) - gate.path.floor,
         clearance=clearance,
         nearest=(one, other),
+        release=None if moment is None else release_at(trajectory, moment, gate.arm),
     )
 
 

@@ -228,3 +228,13 @@ class Motion:
     def start(self) -> Array:
         """Joint positions ``(n,)`` [rad] at which the dynamic part starts."""
         return np.asarray(self.trajectory.positions[0])
+
+    def slowed(self, scale: float) -> Motion:
+        """Return it with its dynamic part slowed, let go at the same place of the path.
+
+        Raises:
+            InvalidValue: as :func:`slowed`.
+        """
+        slow = slowed(self.trajectory, scale)
+        release = None if self.release is None else self.release / scale
+        return Motion(self.ready, slow, release)

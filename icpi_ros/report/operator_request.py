@@ -9,6 +9,7 @@ import numpy as np
 
 from icpi_ros.core.text import printable
 from icpi_ros.core.units import millimetres
+from icpi_ros.motion.release import Release
 
 
 def request_text(request: Any, units: Sequence[str]) -> str:
@@ -46,6 +47,7 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
         lines.append(f"  predicted cost   {cost}")
     lines += [
         f"  stroke           {request.duration:.2f} s at {request.stroke_scale:.0%} speed",
+        *_release_lines(request),
         f"  fastest joint    {request.fastest_joint}, {request.joint_speed:.2f} rad/s "
         f"({request.joint_speed_share:.0%} of its limit)",
         f"  acceleration     {request.acceleration_share:.0%} of a limit",
@@ -63,6 +65,18 @@ def _motion_lines(request: Any, units: Sequence[str]) -> list[str]:
     if request.dry_run:
         lines.append("  dry run          nothing will move")
     return lines
+
+
+def _release_lines(request: Any) -> list[str]:
+    if not request.has_release:
+        return []
+    point, velocity = request.release_point, request.release_velocity
+    release = Release(
+        request.release,
+        np.array([point.x, point.y, point.z]),
+        np.array([velocity.x, velocity.y, velocity.z]),
+    )
+    return [f"  lets go          {release.text}"]
 
 
 def _parameter_line(request: Any, i: int, unit: str) -> str:

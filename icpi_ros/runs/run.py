@@ -61,8 +61,8 @@ class Run(RunProgress):
         storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: way of execution from here on; stored with each trial.
-        remark: one line, empty = none: of a resumed run unknown facts about its earlier execution,
-            of a new one the earlier runs that it does not learn from.
+        remark: one line about its examples, or about a resumed run's earlier execution; empty =
+            none.
         why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
@@ -284,9 +284,10 @@ class Run(RunProgress):
         self._pending = by_operator(pending, checked, by)
         return self._pending
 
-    def followed(self, tracking: Tracking) -> None:
-        """Note how the arm followed its last command in the trial under way, before its end."""
-        self._pending = replace(self._require_pending(), tracking=tracking)
+    def followed(self, tracking: Tracking, note: str = "") -> None:
+        """Note how the arm followed its last command in the trial under way, and a line to keep."""
+        notes = "; ".join(filter(None, (self._require_pending().note, note)))
+        self._pending = replace(self._require_pending(), tracking=tracking, note=notes)
 
     def tell(self, observed: ObjectTrajectory | ArrayLike, *, moving: float = math.nan) -> Trial:
         """Take the outcome of the trial under way; it is stored when this returns.

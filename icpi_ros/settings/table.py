@@ -129,6 +129,28 @@ ARGUMENTS = (
         nodes=(EXECUTOR, IMPROVER), graphs=LIVE,
     ),
     Setting(
+        "gripper", "none", "what opens the gripper of a task that lets go: none, action:NAME, "
+        "trigger:OPEN[,CLOSE], topic:NAME, or simulated (simulation only)",
+        nodes=(EXECUTOR,), graphs=LIVE, relaxed="simulated",
+    ),
+    Setting(
+        "gripper_latency", 0.0, "measured time from the command to the object free; the command "
+        "goes out so much before the release", "s", 0.0, 1.0,
+        nodes=(EXECUTOR, IMPROVER), graphs=LIVE,
+    ),
+    Setting(
+        "gripper_open", 0.04, "(action only) position of the open gripper [m], or [rad] where its "
+        "joint turns", "", -10.0, 10.0, nodes=(EXECUTOR,), graphs=LIVE,
+    ),
+    Setting(
+        "gripper_closed", 0.0, "(action only) position of the closed gripper, likewise",
+        "", -10.0, 10.0, nodes=(EXECUTOR,), graphs=LIVE,
+    ),
+    Setting(
+        "gripper_effort", 0.0, "(action only) largest effort of the gripper; 0 = its own",
+        "N", 0.0, 1000.0, nodes=(EXECUTOR,), graphs=LIVE,
+    ),
+    Setting(
         "viewer", True, "publish markers of arm, object, goal and proposal",
         graphs=ALL, relaxed=False,
     ),
@@ -297,6 +319,8 @@ SIMULATED_ARM_SETTINGS = (
                      "inactive")),
     Setting("fault_motion", 1, "in which motion from rest, from 1", "", 1, 10**6, read_only=False),
     Setting("fault_after", 0.0, "when in that motion it begins", "s", 0.0, 60.0, read_only=False),
+    Setting("gripper_fault", "", "what goes wrong with commands that open the gripper, for tests",
+            choices=("", "late", "reject", "abort", "stalled"), read_only=False),
     Setting("controller_status", True, "say what became of each motion and why; a real controller "
             "does not"),
     Setting("interpolate_from_desired_state", False, "join trajectories from the last command, "

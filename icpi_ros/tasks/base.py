@@ -62,7 +62,7 @@ class Task(ABC):
     error_names: ClassVar[tuple[str, ...]]
     """Names of the relative error features, with unit in brackets."""
     cost_mask: ClassVar[Array]
-    """``(m,)`` 1 for error dimensions that count in the cost, else 0."""
+    """``(m,)`` weight of each error dimension in the cost, as a rule 1; 0 = it does not count."""
     rest: ClassVar[RestRule]
     """Rule for the object at rest; the same in simulation and in the graph."""
     max_duration: ClassVar[float]
@@ -153,6 +153,14 @@ class Task(ABC):
         """
         return None
 
+    def lets_go(self, arm: Arm) -> bool:
+        """Tell whether motions of ``arm`` end the hold of a gripper, as :meth:`releases` declares.
+
+        Asked once of the middle of the space: the gate refuses a motion that does otherwise.
+        """
+        middle = 0.5 * (self.space.lower + self.space.upper)
+        return self.releases(middle[np.newaxis, :], arm) is not None
+
     @abstractmethod
     def ready(self, theta: Array, arm: Arm) -> Array:
         """Return the pose ``(n,)`` [rad] clear of the object, before the approach."""
@@ -186,7 +194,7 @@ class Task(ABC):
         return None
 
     def cost(self, error: Array) -> float:
-        """Return the cost [m]: Euclidean norm of the error dimensions that count."""
+        """Return the cost [m]: Euclidean norm of the weighted error dimensions."""
         return float(np.linalg.norm(error * self.cost_mask))
 
     def last_seen(self, trajectory: ObjectTrajectory) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from icpi_ros.core.errors import MotionRefused, Refusal
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import MOVED_BACK, Array, Proposal, Trial
+from icpi_ros.motion.release import too_soon
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.robots.base import Arm
@@ -30,16 +31,25 @@ def anything(theta: Array) -> Refusal | None:
     return None
 
 
-def feasibility_of(task: Task, arm: Arm, gate: SafetyGate) -> FeasibilityCheck:
-    """Return the check of whether the gate lets the motion of a theta pass."""
+def feasibility_of(
+    task: Task, arm: Arm, gate: SafetyGate, latency: float = 0.0
+) -> FeasibilityCheck:
+    """Return the check of whether the gate lets the motion of a theta pass.
+
+    Args:
+        task: whose motions are meant.
+        arm: that carries them out.
+        gate: of the arm.
+        latency: time that its gripper needs to let go [s].
+    """
 
     def why_not(theta: Array) -> Refusal | None:
         try:
             motion = task.motion(theta, arm)
-            gate.check(motion.trajectory, motion.start)
+            gate.check(motion.trajectory, motion.start, motion.release)
         except MotionRefused as exc:
             return exc.refusal
-        return None
+        return too_soon(motion.release, latency)
 
     return why_not
 

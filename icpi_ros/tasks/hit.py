@@ -41,8 +41,8 @@ READY_BACK = 0.05
 """Distance of the pose before the strike from its start, backwards [m]."""
 FREQUENCY = 150.0
 """Of the damped spring between blade and ball [rad/s]."""
-RISE = 0.015
-"""Least rise of the ball at the top of its flight [m]."""
+RISE = 0.012
+"""Least mean rise of the ball around the top of its flight [m]."""
 BEFORE, AFTER = 2, 5
 """Samples around the highest one through which the top of the flight is fitted: few before it,
 since the blade may still touch the ball."""
@@ -150,8 +150,8 @@ def top(trajectory: ObjectTrajectory) -> Array:
     """
     z, width = trajectory.positions[:, 2], BEFORE + AFTER + 1
     windows = sliding_window_view(z, width) if len(z) >= width else np.empty((0, width))
-    middle = windows[:, BEFORE]
-    tops = np.flatnonzero((middle > START[2] + RISE) & (middle == windows.max(axis=1)))
+    risen = windows.mean(axis=1) > START[2] + RISE
+    tops = np.flatnonzero(risen & (windows[:, BEFORE] == windows.max(axis=1)))
     if len(tops) == 0:
         raise ObservationMissing("the ball was not seen around the top of its flight")
     around = slice(tops[0], tops[0] + width)

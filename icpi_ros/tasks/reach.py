@@ -85,7 +85,7 @@ def _tried(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> tuple[Array,
             text = f"the pose before the motion leaves the reach of {arm.name}"
             return path, Refusal(text, Kind.OUT_OF_REACH, "pose before the motion")
         path, _ = arm.tool_pose(motion.trajectory.positions)
-        gate.check(motion.trajectory, motion.start)
+        gate.check(motion.trajectory, motion.start, motion.release)
     except MotionRefused as refused:
         return path, refused.refusal
     return path, None

@@ -105,7 +105,7 @@ def every_theta_passes_the_gate(task: Task) -> None:
     inner = task.space.sample(np.random.default_rng(0), 30)
     for theta in np.concatenate([_corners(task), inner]):
         motion = task.motion(theta, arm)
-        gate.check(motion.trajectory, motion.start)
+        gate.check(motion.trajectory, motion.start, motion.release)
         require(not motion.trajectory.velocities[-1].any(), f"theta {theta} does not end at rest")
 
 

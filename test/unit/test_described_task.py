@@ -86,6 +86,14 @@ def test_slide_as_yaml_has_the_same_boxes_draws_and_target(both):
     assert (yaml.rest, yaml.max_duration) == (python.rest, python.max_duration)
 
 
+def test_the_file_of_the_document_is_a_task(tmp_path):
+    path = tmp_path / "push.yaml"
+    path.write_text(outsider.block("yaml_task.md", "yaml"))
+    task = load_task(path)
+    assert (task.name, task.scene, task.goal_varies) == ("push", None, True)
+    assert task.camera_target.target.name == "puck"
+
+
 def test_a_swing_moves_the_named_joints_alone(tmp_path):
     motion = {
         "swing": {"acceleration": 10.0},

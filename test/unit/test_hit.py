@@ -79,3 +79,16 @@ def test_a_top_that_was_not_seen_is_not_guessed(missing):
 def test_a_ball_that_was_missed_has_no_top():
     with pytest.raises(ObservationMissing, match="top of its flight"):
         top(ObjectTrajectory(TIMES, np.tile(START, (80, 1))))
+
+
+def test_noise_is_not_taken_for_a_top():
+    rng = np.random.default_rng(0)
+    path = flight(start=0.304)
+    rise = 1.5 / 9.81
+    expected = START + np.array([0.0, rise, 0.5 * 1.5 * rise])
+    off = [
+        top(ObjectTrajectory(TIMES, path + 0.005 * rng.standard_normal(path.shape))) - expected
+        for _ in range(200)
+    ]
+    assert np.linalg.norm(off, axis=1).max() < 0.1
+    assert np.sqrt(np.mean(np.square(off), axis=0)).max() < 0.03

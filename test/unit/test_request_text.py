@@ -49,6 +49,7 @@ def request(**more):
         "lower": [0.6, -0.4],
         "upper": [1.6, 0.4],
         "proposal": PROPOSAL,
+        "has_release": False,
         "duration": 0.5,
         "stroke_scale": 1.0,
         "speed_scale": 0.3,
@@ -134,3 +135,18 @@ def test_what_is_allowed_is_what_is_in_force():
     assert "\n  in force         arm ur5e: module x\n" in text
     assert "\n                   limits of ur5e: tightened by limits.yaml\n" in text
     assert "\n  loosened         approval is off\n" in text
+
+
+def test_a_release_is_shown_with_place_speed_and_direction():
+    assert "lets go" not in request_text(request(), ("m/s", "rad"))
+    release = {
+        "has_release": True,
+        "release": 0.42,
+        "release_point": SimpleNamespace(x=0.66, y=0.88, z=0.5),
+        "release_velocity": SimpleNamespace(x=0.9, y=0.6667, z=-0.65),
+    }
+    text = request_text(request(**release), ("m/s", "rad"))
+    assert (
+        "  lets go          at 0.420 s, tool at 1.29 m/s, 1.10 m from the base, 0.50 m high, "
+        "going down 30 deg" in text.splitlines()
+    )

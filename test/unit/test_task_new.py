@@ -15,6 +15,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from icpi_ros.bags.joint_states import recorded_joints
 from icpi_ros.core.errors import InvalidValue, MotionRefused, UsageError
 from icpi_ros.motion.demonstration import DemonstratedMotion, read_csv, write_csv
+from icpi_ros.motion.demonstration.demonstration import demonstration_of
+from icpi_ros.motion.demonstration.parameters import on_offer
 from icpi_ros.motion.demonstration.recording import JointRecording
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots import find_arm
@@ -162,9 +164,14 @@ def test_several_demonstrations_have_a_file_each_and_components(capsys, tmp_path
 def test_other_parameters_are_on_offer_as_comments(capsys, tmp_path, push):
     made(capsys, tmp_path, "--from", push)
     text = (tmp_path / "new" / "shove.yaml").read_text()
-    for name in ("elevation", "reach", "lateral", "offset_z", "wrist_3_joint"):
+    for name in ("elevation", "reach", "lateral", "offset_z", "wrist_3_joint", "release"):
         assert re.search(rf"^    # {name}: \[", text, re.MULTILINE)
     assert re.search(r"^    speed: \[", text, re.MULTILINE)
+
+
+def test_the_moment_of_release_goes_into_the_file_as_it_is(capsys, tmp_path, push):
+    _, task = made(capsys, tmp_path, "--from", push, "--parameters", "speed,release=-0.02:0.05")
+    assert task["motion"]["parameters"]["release"] == [-0.02, 0.05]
 
 
 def test_json_has_the_bounds_and_what_cut_them(capsys, tmp_path, push):
@@ -177,6 +184,23 @@ def test_json_has_the_bounds_and_what_cut_them(capsys, tmp_path, push):
     assert content["bounds"]["speed"][0] == 0.3
     assert content["demonstrated"]["speed"] == pytest.approx(content["speed"])
     assert "velocity of" in content["notes"][0]
+
+
+def test_the_python_of_the_page_runs(push, monkeypatch):
+    push.rename(push.with_name("shove.csv"))
+    monkeypatch.chdir(push.parent)
+    names = {}
+    exec(outsider.block("own_motion.md", "python"), names)
+    assert names["motion"].space.names == ("speed", "heading")
+    assert len(names["trajectories"]) == 1
+
+
+def test_the_page_has_the_parameters_and_bounds_that_are_proposed():
+    page = (outsider.DOCS / "own_motion.md").read_text()
+    for p in on_offer(demonstration_of([SHOWN], ARM)).values():
+        if p.name not in (*ARM.joints, "speed"):
+            row = next(line for line in page.splitlines() if f"`{p.name}`" in line)
+            assert f"| {p.unit} | {p.lower:g} to {p.upper:g} |" in row
 
 
 def test_a_bag_gives_the_joints_that_were_recorded(tmp_path):
@@ -232,6 +256,8 @@ BAD_WORDS = {
     "bounds": (["shove", "--parameters", "speed=fast"], "'speed=fast' is not allowed"),
     "turn": (["shove", "--parameters", "heading=-9:9"], "at least -3.14 and at most 3.14 rad"),
     "reversed": (["shove", "--parameters", "speed=2:1"], "bounds of speed = 2 to 1"),
+    "release alone": (["shove", "--parameters", "release"], "a motion has 1 to 8 parameters"),
+    "release reversed": (["shove", "--parameters", "speed,release=1:0"], "bounds of release"),
     "one time": (["shove", "--between", "1"], "--between needs two times"),
     "no such part": (["shove", "--between", "90,99"], "leaves 0 samples"),
     "in motion": (["shove", "--between", "1.5,4"], "begins in motion"),

@@ -1,6 +1,7 @@
 """A task in the world of another one, and the first trial of a run."""
 
 import shlex
+from functools import partial
 
 import described
 import numpy as np
@@ -11,7 +12,7 @@ from toy_task import rollout as toy_rollout
 
 import icpi_ros
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import UnknownName, UsageError
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.runs.run import Run
@@ -53,6 +54,12 @@ def test_motions_are_carried_out_in_the_scene_and_the_physics_of_the_world(throw
     assert run.execution.world == "slide"
     path = icpi_ros.rollout(throw, thetas[0], world="slide", seed=4)
     np.testing.assert_array_equal(path.positions, paths[0].positions)
+
+
+def test_a_function_that_simulates_says_that_there_is_no_scene(throw):
+    for call in (icpi_ros.improve, partial(icpi_ros.rollout, theta=[1.0, 0.0])):
+        with pytest.raises(UsageError, match=r"task throw has no scene"):
+            call(throw)
 
 
 def test_its_own_world_is_no_other_one():
@@ -117,7 +124,7 @@ def test_the_nodes_of_a_graph_that_need_the_world_have_it(throw):
 
 
 def test_a_world_that_is_none_is_refused_before_a_node_starts(throw):
-    with pytest.raises(UsageError, match=r"argument world = 'slid' is not allowed: one of"):
+    with pytest.raises(UnknownName, match=r"unknown task 'slid': choose one of"):
         graph("sim", {"task": throw, "world": "slid"})
     with pytest.raises(UsageError, match="has no scene"):
         graph("sim", {"task": throw, "world": throw})

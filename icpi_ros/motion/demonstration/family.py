@@ -2,8 +2,8 @@
 
 The speed has a profile of its own: a raised cosine up to the place of the demonstrated peak, and
 one down to the end.  Libraries of time parameterisation do not fit: toppra makes the quickest
-timing within limits, whose peak speed and its place nobody chose; ruckig goes from state to state,
-not along a given path.
+timing within limits, with a peak that nobody chose, and ruckig goes from state to state, not along
+a path; harder braking would not help either, since joint speeds at the peak are what bounds it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _FIXED = (
 
 def on_offer(shown: Demonstration) -> dict[str, Parameter]:
     """Return all parameters that a demonstrated motion can have, with default bounds."""
-    low, high = (factor * shown.speed for factor in SPEED_FACTORS)
+    low, high = (float(f"{factor * shown.speed:.3g}") for factor in SPEED_FACTORS)
     offered = [Parameter(SPEED, "m/s", low, high, "peak speed of the tool"), *_FIXED]
     for joint in shown.joints:
         meaning = "offset of this joint from the moment of peak speed on"

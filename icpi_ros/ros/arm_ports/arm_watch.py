@@ -47,6 +47,15 @@ def no_velocity(port: ArmPort) -> str:
     return f"the arm's speed is unknown: {port.unusable or 'too few joint states so far'}"
 
 
+def moving(joints: Sequence[str], state: ArmState, seconds: float) -> str:
+    """Return the line for a client when the arm went on moving for ``seconds`` [s]."""
+    i = int(np.argmax(np.abs(state.qd)))
+    return (
+        f"the arm moves already: {joints[i]} at {state.qd[i]:.3f} rad/s for {seconds:g} s: "
+        "see what else drives it"
+    )
+
+
 def missing_states(port: ArmPort, seconds: float) -> str:
     """Return the line for a client when no usable joint state came for ``seconds`` [s]."""
     if reason := port.unusable:

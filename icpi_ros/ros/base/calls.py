@@ -95,9 +95,19 @@ class SafeActionClient:
             self._probes.append(self._probe.call_async(request))
         return False
 
-    def send(self, goal: Any, on_feedback: Callable[[Any], None]) -> Future:
-        """Send a goal; the future holds its handle."""
-        return self._call(lambda: self._client.send_goal_async(goal, on_feedback))
+    def send(
+        self,
+        goal: Any,
+        on_feedback: Callable[[Any], None],
+        on_send: Callable[[], None] = lambda: None,
+    ) -> Future:
+        """Send a goal; the future holds its handle; ``on_send`` is called when it goes out."""
+
+        def send() -> Future:
+            on_send()
+            return self._client.send_goal_async(goal, on_feedback)
+
+        return self._call(send)
 
     def cancel(self, handle: ClientGoalHandle) -> Future:
         """Ask for the end of a goal."""

@@ -35,6 +35,7 @@ REPORTED_BY: Mapping[str, str] = {
     "alone": EXECUTOR,
     "joint states": EXECUTOR,
     "controller": EXECUTOR,
+    "gripper": EXECUTOR,
     "sensor": PERCEPTION,
     "object": EXECUTOR,
     "gate": EXECUTOR,

@@ -154,6 +154,20 @@ def _options(values: Mapping[str, Any]) -> None:
         read_catalogue(Path(own).expanduser())
 
 
+def _gripper(values: Mapping[str, Any]) -> None:
+    """Check the way to a gripper; a task that lets go needs one, but for a dry run."""
+    from icpi_ros.settings.gripper import GripperKind, gripper_choice
+
+    kind, task = gripper_choice(str(values["gripper"])).kind, _task(values)
+    if kind is not GripperKind.NONE or values.get("dry_run"):
+        return
+    if task.lets_go(find_arm(str(values.get("arm") or task.arm))):
+        raise UsageError(
+            f"task {task.name} lets go of the {task.object_body} in its motion: say what opens the "
+            "gripper, gripper:=action:NAME, trigger:OPEN or topic:NAME"
+        )
+
+
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "arm": _arm,
     "limits": _limits,
@@ -164,6 +178,8 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "mapping": _mapping,
     "bag": _bag,
     "options": _options,
+    "gripper": _gripper,
 }
-"""By the parameter that names a file or runs.  ``params_file`` and ``physics`` are read for the
-parameters themselves, ``record`` must not be there yet: the graph's description sees to these."""
+"""By the parameter that names a file, runs or the gripper.  ``params_file`` and ``physics`` are
+read for the parameters themselves, ``record`` must not be there yet: the description of the graph
+sees to these."""

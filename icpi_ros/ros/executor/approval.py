@@ -101,7 +101,7 @@ class Approval:
         Raises:
             TrialEnded: the person denies it, does not answer in time, or it was interrupted.
         """
-        request = scene_request_msg(follower.now, trial_id, self._task)
+        request = scene_request_msg(follower.now, trial_id, self._task, self._planner.lets_go)
         request.remark = remark
         with self._closing():
             decision = self._ask(request, follower)

@@ -132,4 +132,5 @@ def result_msg(code: int, message: str, execution: TrialExecution | None = None)
         result.tracking_error = report.tracking.error
         result.tracking_joint = report.tracking.joint
         result.tracking_time = report.tracking.time
+        result.note = report.note
     return result

@@ -15,11 +15,13 @@ from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
 from icpi_ros.ros.arm_ports.controller_watch import ControllerWatch
+from icpi_ros.ros.arm_ports.gripper_port import GripperPort
 from icpi_ros.ros.base.diagnostics import Rate
 from icpi_ros.ros.base.operator_port import OperatorPort
 from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.bringup.checklist import Line, State, in_namespace
+from icpi_ros.ros.executor.gripping import SET_IT
 from icpi_ros.ros.executor.scene_port import ScenePort
 from icpi_ros.ros.following.rules import ExecutorRules, ExecutorSettings
 from icpi_ros.tasks.base import Task
@@ -40,6 +42,7 @@ class ReadinessParts:
     Attributes:
         limits: the limits in force and the file that tightened them, one line.
         loosened: a line for each protection that is off or looser than by default.
+        lets_go: the task lets go of something in its motion.
         simulated: the arm is a simulated one.
         namespace: of the node, absolute.
     """
@@ -55,6 +58,8 @@ class ReadinessParts:
     operator: OperatorPort
     latch: StopLatch
     controller: ControllerWatch
+    gripper: GripperPort | None
+    lets_go: bool
     limits: str
     loosened: Sequence[str]
     simulated: bool
@@ -80,6 +85,7 @@ class Readiness:
             self._alone(),
             self._joint_states(),
             self._parts.controller.line,
+            self._gripper(),
             self._object(busy),
             self._gate(busy),
             self._stop(),
@@ -119,6 +125,17 @@ class Readiness:
             slow = f"at least {RECOMMENDED_RATE:g} Hz are recommended"
             return Line("joint states", State.WARN, text, slow)
         return Line("joint states", State.OK, text)
+
+    def _gripper(self) -> Line:
+        gripper = self._parts.gripper
+        if not self._parts.lets_go:
+            return Line("gripper", State.OK, "the task lets go of nothing")
+        if gripper is not None and not (missing := gripper.missing):
+            latency = f"gripper_latency {self._parts.settings.gripper_latency:g} s"
+            return Line("gripper", State.OK, f"{gripper.name} opens it, {latency}")
+        why = missing if gripper is not None else "the task lets go, and nothing opens its gripper"
+        state = State.WARN if self._parts.rules.dry_run else State.WAITING
+        return Line("gripper", state, why, SET_IT if gripper is None else "")
 
     def _object(self, busy: bool) -> Line:
         seen, limit = self._parts.scene.seen, self._parts.settings.object_state_timeout

@@ -6,10 +6,14 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
+
+from geometry_msgs.msg import Vector3
 
 from icpi_msgs.msg import MotionSummary as MotionSummaryMsg
 from icpi_msgs.msg import OperatorRequest, Proposal
 from icpi_ros.core.errors import InvalidValue
+from icpi_ros.motion.release import Release
 from icpi_ros.ros.base.convert import header, point
 from icpi_ros.ros.following.planning import STROKE, MotionPlan, ShownMotion
 from icpi_ros.tasks.base import Task
@@ -80,21 +84,33 @@ def proposal_shown(proposal: Proposal, plan: MotionPlan) -> Proposal:
     return shown
 
 
-def scene_request_msg(ns: int, trial_id: str, task: Task) -> OperatorRequest:
-    """Return the question whether the scene is back and the workspace empty; no id yet."""
+def scene_request_msg(ns: int, trial_id: str, task: Task, lets_go: bool) -> OperatorRequest:
+    """Return the question whether the scene is back and the workspace empty; no id yet.
+
+    Args:
+        ns: its stamp.
+        trial_id: of the trial.
+        task: that is executed.
+        lets_go: its gripper holds the object until a release; it closes when this is confirmed.
+    """
+    put = task.how_to_reset
+    if lets_go:
+        put = f"put the {task.object_body} into the gripper, which is told to close then"
     return OperatorRequest(
         header=header(ns),
         kind=OperatorRequest.SCENE,
         trial_id=trial_id,
         task=task.name,
-        question=f"{task.how_to_reset}, leave the workspace, then confirm both",
+        question=f"{put}, leave the workspace, then confirm both",
     )
 
 
 def motion_summary_msg(motion: ShownMotion) -> MotionSummaryMsg:
     """Return a motion as a person is shown it."""
-    peaks = motion.summary
+    peaks, release = motion.summary, motion.summary.release
+    lets_go = {} if release is None else _release_fields(release)
     return MotionSummaryMsg(
+        **lets_go,
         label=motion.label,
         duration=peaks.duration,
         fastest_joint=peaks.speed.joint,
@@ -108,3 +124,13 @@ def motion_summary_msg(motion: ShownMotion) -> MotionSummaryMsg:
         clearance=peaks.clearance,
         tool_path=[point(p) for p in motion.path],
     )
+
+
+def _release_fields(release: Release) -> dict[str, Any]:
+    x, y, z = release.velocity.tolist()
+    return {
+        "has_release": True,
+        "release": release.time,
+        "release_point": point(release.point),
+        "release_velocity": Vector3(x=x, y=y, z=z),
+    }

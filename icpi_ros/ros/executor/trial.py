@@ -10,13 +10,15 @@ import numpy as np
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import Proposal, TrialWindow
-from icpi_ros.core.errors import MotionRefused
+from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import SECOND, Array, Tracking
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.ros.arm_ports.controller_inquiry import ANSWER, ControllerInquiry
+from icpi_ros.ros.arm_ports.gripper_port import GripperPort
 from icpi_ros.ros.base.convert import ns_from_seconds, to_ns
 from icpi_ros.ros.base.serving import ActionServers
 from icpi_ros.ros.executor.approval import Approval
+from icpi_ros.ros.executor.gripping import close, require
 from icpi_ros.ros.executor.scene_port import ObjectSighting, ScenePort
 from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.memory import RunMemory
@@ -44,7 +46,7 @@ MAX_SCENE_QUESTIONS = 20
 class Report:
     """Report of a trial: window [ns], planned motion and settling time [s], theta and who chose it.
 
-    ``tracking``: the last command to the arm, and how it followed.
+    ``tracking``: the last command to the arm, and how it followed.  ``note``: of the release.
     """
 
     start: int = 0
@@ -54,13 +56,15 @@ class Report:
     theta: Array = field(default_factory=lambda: np.empty(0))
     decided_by: str = ""
     tracking: Tracking = field(default_factory=Tracking)
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Guard:
     """Safeguards between a theta and the arm: rules, memory, planner, approval, its controller.
 
-    ``servers``: of the action itself; a second one would move the arm too.
+    ``servers``: of the action itself; a second one would move the arm too.  ``gripper``: of a
+    task that lets go, as far as there is one.
     """
 
     rules: ExecutorRules
@@ -69,6 +73,7 @@ class Guard:
     approval: Approval
     controller: ControllerInquiry
     servers: ActionServers
+    gripper: GripperPort | None = None
 
 
 def stopped(release: str) -> TrialEnded:
@@ -139,6 +144,7 @@ class TrialExecution:
         finally:
             self.report.motion = self._follower.planned
             self.report.tracking = self._follower.tracking
+            self.report.note = self._follower.note
         return self.report
 
     def _phases(self, theta: Array, proposal: Proposal) -> None:
@@ -153,6 +159,8 @@ class TrialExecution:
             self._ask_for_scene()
         else:
             self._reset_scene()
+        if motion.release is not None:
+            close(self._guard.gripper, self._follower, self._settings.reply_timeout)
         self._begin(Phase.APPROACHING)
         self._follower.move_to(motion.start, APPROACH, plan.slow_scale, plan.starts(motion.ready))
         self._require_sight(self._follower.now)
@@ -179,6 +187,8 @@ class TrialExecution:
         self._follower.await_arm()
         self._require_alone()  # before a person is asked
         self._require_controller()
+        if plan.motion.release is not None and not self._guard.rules.dry_run:
+            require(self._guard.gripper, self._follower, self._settings.start_timeout)
         if self._guard.rules.approval:
             self._on_phase(Phase.WAITING)
             plan = self._guard.approval.of(plan, self._trial_id, proposal, self._follower)
@@ -284,7 +294,10 @@ class TrialExecution:
             self._scene.watch_rest(start + samples * ns_from_seconds(rule.period))
             self._announce(TrialWindow.OPEN)
 
-        start = self._follower.follow(stroke, STROKE, open_window)
+        release = plan.motion.release
+        if plan.shown and plan.shown[-1].summary.release_time != release:
+            raise MotionRefused(Refusal("the release is another than was shown", Kind.START))
+        start = self._follower.follow(stroke, STROKE, open_window, release=release)
         return start + ns_from_seconds(stroke.duration)
 
     def _settle(self, stroke_end: int) -> None:

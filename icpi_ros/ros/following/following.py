@@ -17,25 +17,26 @@ import numpy as np
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND, Array, Tracking
 from icpi_ros.motion.primitives import SAME_POSE, slow_move
-from icpi_ros.motion.safety import SafetyGate
+from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.trajectory import JointTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.arm_ports import arm_watch
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort
+from icpi_ros.ros.arm_ports.gripper_port import GripperPort
 from icpi_ros.ros.base.convert import ns_from_seconds
+from icpi_ros.ros.following.answers import started, unreported
+from icpi_ros.ros.following.letting_go import LettingGo
 from icpi_ros.ros.following.memory import LastCommand
 from icpi_ros.ros.following.planning import elsewhere
 from icpi_ros.ros.following.prepared_stops import Leads
 from icpi_ros.ros.following.rules import ExecutorSettings
 from icpi_ros.ros.following.sending import RECENT, Running, path_start, sending
-from icpi_ros.ros.following.stopping import ENDS, Stopper
-from icpi_ros.ros.following.trial_ended import Code, GoalRejected, TrialEnded
+from icpi_ros.ros.following.stopping import Stopper
+from icpi_ros.ros.following.trial_ended import Code, TrialEnded
 
 MAX_CLOCK_STEP_BACK = 100_000_000
 """Largest step of the stamps backwards [ns]: what a busy network does."""
-UNEXPLAINED = "the controller's log says why"
-"""Reason of a rejection without one: a real controller gives its client none."""
 
 
 class MotionFollower:
@@ -51,6 +52,7 @@ class MotionFollower:
         settings: tolerances and deadlines.
         leads: what is measured of the way to the arm, kept from trial to trial.
         last: what the arm was last commanded, kept from trial to trial.
+        gripper: that lets go in motions with a release; None = there is none.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class MotionFollower:
         settings: ExecutorSettings,
         leads: Leads | None = None,
         last: LastCommand | None = None,
+        gripper: GripperPort | None = None,
     ) -> None:
         """Keep the parts; nothing moves yet."""
         self._arm, self.gate, self._port = arm, gate, port
@@ -69,6 +72,10 @@ class MotionFollower:
         timeout, limit = settings.joint_state_timeout, settings.stop_limit
         self._stopper = Stopper(port, gate, changed, timeout, limit, leads)
         self._last = last or LastCommand()
+        self._gripper = gripper
+        self._letting_go: LettingGo | None = None
+        self.note = ""
+        """One line about the release, for the record; empty = nothing was let go."""
         self._running: Running | None = None
         self._pending = self._unexplained = self._trial_id = ""
         self._interruption: TrialEnded | None = None
@@ -89,6 +96,7 @@ class MotionFollower:
             self._interruption = reason
         running = self._running
         try:
+            self._call_off()
             if running is not None:  # first of all, in the thread of the caller
                 self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
         finally:  # the worker stops the arm, whatever became of that
@@ -153,6 +161,7 @@ class MotionFollower:
         name: str,
         on_start: Callable[[int], None] = lambda ns: None,
         joined: bool = False,
+        release: float | None = None,
     ) -> int:
         """Send a motion, supervise it to its end, return the stamp of its start [ns].
 
@@ -162,6 +171,7 @@ class MotionFollower:
             on_start: called with the stamp of its start [ns].
             joined: it starts where the arm is measured, and what is commanded is not known: the
                 controller goes over into it up to its second point.
+            release: time in it at which the gripper lets go [s]; None = it stays as it is.
 
         Raises:
             MotionRefused: the gate refuses it.
@@ -171,13 +181,15 @@ class MotionFollower:
         state = self._at_rest()
         sent = sending(self._port, trajectory, joined)
         trajectory = sent.trajectory
-        checked = self.gate.check(trajectory, state.q)
+        moment = None if release is None else release + sent.rest
+        checked = self.gate.check(trajectory, state.q, moment)
         label = self._port.label(f"{self._trial_id}/{name}")
         self.planned += trajectory.duration
         if sent.stamp:  # planning took time, and a state may be old: its rest must lie ahead
             reply, recent = self._settings.reply_timeout, lambda: self._state.age <= RECENT
             self.wait(recent, reply, lambda: self._no_joint_state(RECENT))
             sent = sent.dated(self._state.ns)
+        letting_go = self._letting_go = self._let_go(checked, label)
         self.look(0.0)  # where nothing was waited for, no look was taken
         self.sent = True
         self._last.set(None)
@@ -185,11 +197,13 @@ class MotionFollower:
         self._unexplained = label
         self._port.send(sent.command(checked, label))
         self._pending = label if self._port.answers else ""
-        start = self._started(label)
+        start = started(self._port, label, self.wait, self._settings.reply_timeout)
         self._pending = ""
         running = sent.running(start, self._port.exact(label))
         self._stopper.prepare(running)
         self._running = running
+        if letting_go is not None:
+            letting_go.follow(running)
         on_start(path_start(sent, running))
         watchdog = running.start + ns_from_seconds(1.2 * trajectory.duration + 0.5)
         end = running.start + ns_from_seconds(trajectory.duration)
@@ -202,9 +216,13 @@ class MotionFollower:
             if (sharper := sent.sharper(running, self._port, label)) is not running:
                 running = self._running = sharper
                 self._stopper.prepare(running)
+                if letting_go is not None:
+                    letting_go.follow(running)
             self._stopper.passed(running)
             self._check_given_up(label)
             self._check_tracking(state, running, name)
+            if letting_go is not None:
+                letting_go.check()
             if state.ns > watchdog:
                 where = arm_watch.distance(self._arm.joints, state, np.abs(state.q - goal))
                 overdue = f"{name} is not at its end after 1.2 x its duration + 0.5 s: {where}"
@@ -213,9 +231,25 @@ class MotionFollower:
         self._running = None
         self._stopper.forget()
         # It stands where it should; its report has come late when simulated time ran ahead of it.
-        self.wait(lambda: self._over(label), self._settings.reply_timeout, self._unreported(name))
+        reply = self._settings.reply_timeout
+        self.wait(lambda: self._over(label), reply, lambda: unreported(name, reply))
         self._last.set(goal)
+        if letting_go is not None:
+            self.note, self._letting_go = letting_go.end(sent.rest, self.wait), None
         return path_start(sent, running)
+
+    def _let_go(self, checked: CheckedTrajectory, label: str) -> LettingGo | None:
+        """Return the release of a motion that is about to be sent; None = it has none."""
+        if checked.release is None:
+            return None
+        found = LettingGo(self._gripper, checked, self._port, self._stopper.leads, self._settings)
+        found.prepare(label, lambda: None if self._interruption else self._running, self.wait)
+        return found
+
+    def _call_off(self) -> None:
+        """Keep the gripper closed if it is still to let go; from any thread."""
+        if (letting_go := self._letting_go) is not None:
+            letting_go.call_off()
 
     def await_controller(self) -> None:
         """Wait for the controller, which may come later than joint states.
@@ -240,57 +274,26 @@ class MotionFollower:
             found[:] = [state]
             return state.stands
 
-        def moving() -> TrialEnded:
+        def refused() -> TrialEnded:
             if not found[0].has_velocity:
                 return TrialEnded(Code.ARM_SILENT, arm_watch.no_velocity(self._port))
-            i = int(np.argmax(np.abs(found[0].qd)))
-            return TrialEnded(
-                Code.MOTION_REFUSED,
-                f"the arm moves already: {self._arm.joints[i]} at {found[0].qd[i]:.3f} rad/s "
-                f"for {self._settings.reply_timeout:g} s: see what else drives it",
-            )
+            moving = arm_watch.moving(self._arm.joints, found[0], self._settings.reply_timeout)
+            return TrialEnded(Code.MOTION_REFUSED, moving)
 
-        self.wait(stands, self._settings.reply_timeout, moving)
+        self.wait(stands, self._settings.reply_timeout, refused)
         return found[0]
-
-    def _started(self, label: str) -> int:
-        """Wait until the controller has taken the motion; return the stamp of its start."""
-        if not self._port.answers:
-            return self._port.now  # it starts on receipt
-        reply = self._settings.reply_timeout
-
-        def unanswered() -> TrialEnded:
-            return TrialEnded(Code.ARM_SILENT, f"the controller took no motion within {reply:g} s")
-
-        def answered() -> bool:
-            return self._port.status(label, "accepted", *ENDS) is not None
-
-        self.wait(answered, reply, unanswered)
-        status = self._port.status(label, "accepted") or self._port.status(label, "accepted", *ENDS)
-        if status is None or status.state == "rejected":
-            reason = status.reason if status is not None else ""
-            text = f"the arm rejected the motion: {reason or UNEXPLAINED}"
-            raise GoalRejected(text, explained=bool(reason))
-        return status.ns
 
     def _over(self, label: str) -> bool:
         """Tell whether the controller is done with a motion, as far as it answers."""
         self._check_given_up(label)
         return not self._port.answers or self._port.status(label, "done") is not None
 
-    def _unreported(self, name: str) -> Callable[[], TrialEnded]:
-        limit = self._settings.reply_timeout
-        text = f"{name} is at its end, but the controller did not say so within {limit:g} s"
-        return lambda: TrialEnded(Code.ARM_FAILED, text)
-
     def _check_clock(self, state: ArmState, latest: int) -> int:
         """Return the latest stamp so far [ns]; end the trial if the arm's clock went back."""
         if latest - state.ns > MAX_CLOCK_STEP_BACK:
             self._running = None  # nothing is known of its time any more: it cannot be braked on
-            raise TrialEnded(
-                Code.ARM_SILENT,
-                f"the clock of joint_states went back by {(latest - state.ns) / SECOND:.3g} s",
-            )
+            back = f"went back by {(latest - state.ns) / SECOND:.3g} s"
+            raise TrialEnded(Code.ARM_SILENT, f"the clock of joint_states {back}")
         return max(latest, state.ns)
 
     def _check_given_up(self, label: str) -> None:
@@ -315,12 +318,9 @@ class MotionFollower:
         aligned, off = running.aligned(state)
         joints, elapsed = self._arm.joints, aligned.elapsed(state.ns)
         self.tracking = arm_watch.worst(self.tracking, joints, off, elapsed)
-        if off.max() > self._settings.tracking_tolerance:
-            raise TrialEnded(
-                Code.TRACKING_FAILED,
-                f"{name} left its path: {arm_watch.distance(joints, state, off)}, "
-                f"allowed {self._settings.tracking_tolerance:g} rad",
-            )
+        if off.max() > (allowed := self._settings.tracking_tolerance):
+            where = f"{arm_watch.distance(joints, state, off)}, allowed {allowed:g} rad"
+            raise TrialEnded(Code.TRACKING_FAILED, f"{name} left its path: {where}")
 
     def look(self, timeout: float) -> None:
         """Wait for news, at most ``timeout`` [s]; end if cancelled or without good states."""
@@ -360,6 +360,7 @@ class MotionFollower:
 
     def stop_arm(self) -> bool:
         """Brake and wait until the arm stands; tell whether it was seen to."""
+        self._call_off()
         running, self._running = self._running, None
         pending, self._pending = self._pending, ""
         if running is not None or pending:

@@ -10,6 +10,7 @@ import numpy as np
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import Array
 from icpi_ros.motion.primitives import SAME_POSE, slow_move
+from icpi_ros.motion.release import declared, too_soon
 from icpi_ros.motion.safety import CheckedTrajectory, SafetyGate
 from icpi_ros.motion.step_limit import StepLimit
 from icpi_ros.motion.summary import MotionSummary, summarise, tool_path
@@ -86,12 +87,15 @@ class Planner:
         self._task, self._arm, self._gate = task, arm, gate
         self._rules, self._memory = rules, memory
         self._steps = StepLimit(task.space, rules.max_step)
+        self.lets_go = task.lets_go(arm)
+        """True if the task lets go of something in its motion."""
 
     def plan(self, theta: Array, run_id: str) -> MotionPlan:
         """Return the checked plan of an execution of theta ``(d,)`` in a run.
 
         Raises:
-            MotionRefused: the step is too large, the strike is out of reach or breaks a limit.
+            MotionRefused: the step is too large, the strike is out of reach, breaks a limit, or
+                lets go as it may not.
         """
         executed = self._memory.executed(run_id)
         if refusal := self._steps.refuse(theta, executed):
@@ -99,13 +103,16 @@ class Planner:
         motion = self._task.motion(theta, self._arm)
         ramp = self._memory.ramp(run_id, self._rules.ramp_scale, self._rules.ramp_trials)
         scale = ramp if self._task.scalable else 1.0
-        stroke = slowed(motion.trajectory, scale)
+        stroke = motion.slowed(scale)
         # The whole strike is checked before anything moves, and again at its start.
-        checked = self._gate.check(stroke, motion.start)
+        checked = self._gate.check(stroke.trajectory, motion.start, stroke.release)
+        latency = self._rules.gripper_latency
+        if refusal := declared(stroke.release, self.lets_go) or too_soon(stroke.release, latency):
+            raise MotionRefused(refusal)
         return MotionPlan(
             theta=theta,
             dtheta=theta - executed[-1] if executed else None,
-            motion=Motion(motion.ready, stroke),
+            motion=stroke,
             slow_scale=ramp,
             stroke_scale=scale,
             rehearsal=self._rehearsal(motion, ramp) if ramp < scale else None,

@@ -34,6 +34,8 @@ OFFSETS = 100
 """Joint states among which the quickest is looked for: the two clocks drift apart."""
 MAX_VALUES = 200
 """Values of which the quantile is taken."""
+MAX_DELAY = 20_000_000
+"""Longest delay of the newest joint state that is taken for one [ns]."""
 QUANTILE = 0.99
 """Quantile of measured times that a lead allows for, 0 to 1."""
 
@@ -82,6 +84,19 @@ class Leads:
         self._last_ns = ns
         self._offsets.append(arrival - ns / SECOND)
         self.delay.add(self._offsets[-1] - min(self._offsets))
+
+    def arm_time(self, estimated: int) -> int:
+        """Return the arm's time now [ns], by the quickest of the last states.
+
+        Args:
+            estimated: the same from the newest state, which may have come late [ns].
+        """
+        offsets = list(self._offsets)
+        if not offsets:
+            return estimated
+        quickest = int((time.monotonic() - min(offsets)) * SECOND)
+        # Nearly always ahead by what the newest was late; far off, another clock was begun.
+        return quickest if 0 <= quickest - estimated <= MAX_DELAY else estimated
 
     @property
     def prepared(self) -> float:

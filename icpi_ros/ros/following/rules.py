@@ -22,6 +22,7 @@ class ExecutorSettings:
         joint_state_timeout: longest steady time without a joint state [s].
         object_state_timeout: longest steady time without an object state [s].
         reply_timeout: longest steady time for the controller or the scene to answer [s].
+        gripper_latency: time from a gripper's command until the object is free [s].
         stop_limit: longest steady time until a stopped arm stands [s]; no parameter.
     """
 
@@ -32,6 +33,7 @@ class ExecutorSettings:
     joint_state_timeout: float = find("joint_state_timeout").default
     object_state_timeout: float = find("object_state_timeout").default
     reply_timeout: float = find("reply_timeout").default
+    gripper_latency: float = find("gripper_latency").default
     stop_limit: float = 2.0
 
 
@@ -53,6 +55,8 @@ class ExecutorRules:
         rehearse: during the ramp go through a strike slowly before the scene is put back.
         max_step: largest change of theta between executions of a run, a share of each
             parameter's range, 0 to 1.
+        gripper: way to the gripper of a task that lets go; see :mod:`icpi_ros.settings.gripper`.
+        gripper_latency: time from the command until the object is free [s].
     """
 
     speed_scale: float = find("speed_scale").usual
@@ -64,6 +68,8 @@ class ExecutorRules:
     ramp_scale: float = find("ramp_scale").usual
     rehearse: bool = find("rehearse").usual
     max_step: float = find("max_step").usual
+    gripper: str = find("gripper").usual
+    gripper_latency: float = find("gripper_latency").usual
 
     @property
     def operator_resets(self) -> bool:

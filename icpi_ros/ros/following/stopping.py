@@ -19,6 +19,7 @@ from icpi_ros.motion.stop import safe_stop
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
 from icpi_ros.ros.arm_ports.arm_port import ArmPort, MotionCommand
 from icpi_ros.ros.base.convert import ns_from_seconds
+from icpi_ros.ros.following.answers import ENDS
 from icpi_ros.ros.following.prepared_stops import Leads, PreparedStops
 from icpi_ros.ros.following.sending import Running
 
@@ -41,8 +42,6 @@ MAX_JOIN_TIME = 0.5
 """Longest steady time to wait until a motion is where its path is known [s]."""
 MAX_STOP_DELAY = 0.15
 """Arm's time after the planned end of a stop when a moving arm is commanded to hold [s]."""
-ENDS = ("rejected", "done", "aborted", "cancelled", "replaced")
-"""States of a motion that is over."""
 MAX_HOLDS = 4
 """Holds that are sent to an arm that moves on, each more gentle."""
 

@@ -60,7 +60,7 @@ class MotionClient:
         trial_id: str,
         proposal: Proposal,
         on_change: Callable[[Array, str], None],
-        on_tracking: Callable[[Tracking], None],
+        on_tracking: Callable[[Tracking, str], None],
     ) -> tuple[ObjectTrajectory, float]:
         """Execute a proposal's theta; return what was seen and how long things moved [s].
 
@@ -69,7 +69,8 @@ class MotionClient:
             proposal: with the theta to execute.
             on_change: called with what was executed instead, and whose decision it was, before
                 anything is raised or returned.
-            on_tracking: called with how the arm followed its last command, likewise.
+            on_tracking: called with how the arm followed its last command, and one line to keep
+                with the trial, likewise.
 
         Raises:
             ExecutionCancelled: cancelled from here or there, or rejected by a person; the arm
@@ -80,7 +81,7 @@ class MotionClient:
         result = self._result(trial_id, proposal)
         if result.decided_by:
             on_change(np.array(result.theta), result.decided_by)
-        on_tracking(tracking_from(result))
+        on_tracking(tracking_from(result), result.note)
         if result.error_code == Code.PERCEPTION_SILENT:
             raise ObservationMissing(result.error_msg)
         if result.error_code in (Code.CANCELLED, Code.REJECTED, Code.DRY_RUN):

@@ -29,6 +29,7 @@ from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.base.topics import EXECUTE_MOTION
 from icpi_ros.ros.bringup.checklist import DRY_RUN, TASK
 from icpi_ros.ros.executor.approval import Approval
+from icpi_ros.ros.executor.gripping import gripper_of
 from icpi_ros.ros.executor.motion_job import MotionJob, result_msg
 from icpi_ros.ros.executor.outside_stop import OutsideStop
 from icpi_ros.ros.executor.readiness import Readiness, ReadinessParts
@@ -60,6 +61,7 @@ class Executor(IcpiNode):
         self.changed = threading.Condition()
         self.port = make_port(self, self.arm, self.changed, values)
         self.scene = ScenePort(self, self.changed)
+        self.gripper = gripper_of(self, self.task, self.arm, values)
         self.gate, limits_file = gate_and_file(self.arm, values["limits"])
         self.leads = Leads(values["controller_rate"])
         self._last = LastCommand()
@@ -137,6 +139,8 @@ class Executor(IcpiNode):
                 operator=self._operator,
                 latch=self.latch,
                 controller=watch,
+                gripper=self.gripper,
+                lets_go=self.guard.planner.lets_go,
                 limits=limits,
                 loosened=loosened,
                 simulated=simulated,
@@ -153,7 +157,8 @@ class Executor(IcpiNode):
         log = self.get_logger().info
         approval = Approval(self.task, planner, self._operator, rules, log, in_force)
         self._servers = ActionServers(self, EXECUTE_MOTION)
-        return Guard(rules, memory, planner, approval, controller, self._servers)
+        servers = self._servers
+        return Guard(rules, memory, planner, approval, controller, servers, self.gripper)
 
     def _report_loosened(self, lines: Sequence[str], simulated: bool) -> str:
         """Log what is off or loosened; return the text for the diagnostics, empty = none.
@@ -186,6 +191,7 @@ class Executor(IcpiNode):
                 self.settings,
                 self.leads,
                 self._last,
+                self.gripper,
             )
             problem = self.get_logger().error
             return TrialExecution(

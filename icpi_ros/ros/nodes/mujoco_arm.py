@@ -38,6 +38,7 @@ from icpi_ros.ros.sim.camera_port import CameraPort
 from icpi_ros.ros.sim.pacer import Pacer, Sparing
 from icpi_ros.ros.sim.simulated_arm import SimulatedArm
 from icpi_ros.ros.sim.simulated_controller import Answer, ControllerParameters, SimulatedController
+from icpi_ros.ros.sim.simulated_gripper import SimulatedGripper
 from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.world import World
 from icpi_ros.tasks import TASKS
@@ -80,8 +81,10 @@ class MujocoArm(IcpiNode):
             arm_faults.plan_of(values),
             simulated_controller.options_of(values),
             values["servo_lag"],
+            self._on_grip,
         )
-        self._pacer = Pacer(values["real_time_factor"])
+        self._pace: float = values["real_time_factor"]
+        self._pacer, self._shown = Pacer(self._pace), time.monotonic()
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue(INBOX)
         self._wake = threading.Event()
         self._end = threading.Event()
@@ -90,6 +93,11 @@ class MujocoArm(IcpiNode):
         self._late: tuple[tuple[str, Any], float] | None = None
         self._open_topics(values["publish_pose"])
         self._controller = SimulatedController(self, self._arm, self._order, self._hold, values)
+        self._gripper = (
+            SimulatedGripper(self, lambda order: self._put("hand", order))
+            if world.gripped
+            else None
+        )
         self._controller_parameters = ControllerParameters(
             self, values["controller_name"], self._arm.joints, values
         )
@@ -201,6 +209,8 @@ class MujocoArm(IcpiNode):
                 self._start(*item)
             elif kind == "hold":
                 self._report(self._sim.cancel(item))
+            elif kind == "hand":
+                self._sim.hand.take(item, self._came(item.arrival))
             elif kind == "brake":
                 self._sim.brake()
             elif kind == "clear":
@@ -212,6 +222,14 @@ class MujocoArm(IcpiNode):
                 item.set_result(self._sim.snapshot.ns)
                 if self.executor is not None:  # a foreign thread's result does not wake it
                     self.executor.wake()
+
+    def _came(self, arrival: float) -> int:
+        """Return the simulated time [ns] of what came at a steady time [s], since the last state.
+
+        A free-running simulation takes it at its present time.
+        """
+        since = (arrival - self._shown) * self._pace * SECOND
+        return self._sim.snapshot.ns + min(max(round(since), 0), self._sim.tick_ns)
 
     def _next(self) -> tuple[str, Any] | None:
         """Return the next command; a fault may keep it, and all that follow, waiting."""
@@ -241,7 +259,7 @@ class MujocoArm(IcpiNode):
             answer(None)
 
     def _publish(self) -> None:
-        now = self._sim.snapshot
+        now, self._shown = self._sim.snapshot, time.monotonic()
         if self._clock_pace.passes(time.monotonic()):
             self._clock_out.publish(Clock(clock=convert.time_msg(now.ns)))
         if self._camera is not None:  # before the rest: to render takes longest
@@ -256,6 +274,10 @@ class MujocoArm(IcpiNode):
         for event in events:
             self._controller.report(event, self._pacer.due(event.due_ns or event.ns))
         self._controller.show(self._sim.snapshot)
+
+    def _on_grip(self, label: str, state: str, ns: int) -> None:
+        if self._gripper is not None:
+            self._gripper.report(label, state, ns)
 
     def _health(self) -> diagnostics.Health:
         now = self._sim.snapshot

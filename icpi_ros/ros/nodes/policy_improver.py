@@ -58,7 +58,7 @@ class PolicyImprover(IcpiNode):
             dataset=Path(values["dataset"]).expanduser() if values["dataset"] else None,
             options=options | {name: values[name] for name in names if values[name]},
             max_step=values["max_step"],
-            why_not=feasibility_of(task, arm, gate),
+            why_not=feasibility_of(task, arm, gate, values["gripper_latency"]),
             execution=_execution(values, arm, gate, self.get_namespace()),
             mix=values["mix"],
             learn_from=values["learn_from"],

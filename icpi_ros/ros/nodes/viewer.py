@@ -21,6 +21,7 @@ from icpi_msgs.msg import ObjectState, ObjectTrajectory, OperatorRequest, Trial
 from icpi_msgs.msg import Proposal as ProposalMsg
 from icpi_ros.core.errors import IcpiError, InvalidValue
 from icpi_ros.core.types import Array
+from icpi_ros.motion.release import release_at
 from icpi_ros.motion.summary import tool_path
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import Arm, prefixed
@@ -106,6 +107,14 @@ class Viewer(IcpiNode):
         text = f"trial {msg.trial}: {self._task.space.describe(theta)} ({msg.provenance})"
         self._markers["proposal"] = proposal_markers(self._ns, path, text)
         self._markers["slow"] = [slow_marker(self._ns, [])]  # of another theta
+        self._markers["release"] = [release_marker(self._ns, self._release_point(theta))]
+
+    def _release_point(self, theta: Array) -> Point | None:
+        """Return the tool point at which the gripper lets go; None = it does not."""
+        motion = self._task.motion(theta, self._arm)
+        if motion.release is None:
+            return None
+        return convert.point(release_at(motion.trajectory, motion.release, self._arm).point)
 
     def _on_request(self, msg: OperatorRequest) -> None:
         if msg.kind == OperatorRequest.MOTION:
@@ -113,6 +122,8 @@ class Viewer(IcpiNode):
             self._markers["proposal"] = shown
             slow = [list(motion.tool_path) for motion in msg.motions[:-1]]
             self._markers["slow"] = [slow_marker(self._ns, slow)]
+            point = msg.release_point if msg.has_release else None
+            self._markers["release"] = [release_marker(self._ns, point)]
 
     def _on_trial(self, msg: Trial) -> None:
         self._show_goal(np.array(msg.goal))
@@ -134,6 +145,7 @@ OBJECT = ColorRGBA(r=0.85, g=0.20, b=0.10, a=1.0)
 GOAL = ColorRGBA(r=0.10, g=0.65, b=0.20, a=0.9)
 PROPOSAL = ColorRGBA(r=0.15, g=0.35, b=0.90, a=1.0)
 SLOW = ColorRGBA(r=0.95, g=0.60, b=0.10, a=0.7)
+RELEASE = ColorRGBA(r=0.90, g=0.15, b=0.75, a=1.0)
 PATH_WIDTH = 0.004
 """Width of lines [m]."""
 
@@ -197,6 +209,17 @@ def slow_marker(ns: int, tool_paths: Sequence[Sequence[Point]]) -> Marker:
         for ends in pairwise(path):
             marker.points += ends
     marker.action = Marker.ADD if marker.points else Marker.DELETE
+    return marker
+
+
+def release_marker(ns: int, point: Point | None) -> Marker:
+    """Return a ball at the tool point at which the gripper lets go; without one it is removed."""
+    marker = _marker(ns, "release", 0, Marker.SPHERE, RELEASE)
+    marker.scale = _cube(0.03)
+    if point is None:
+        marker.action = Marker.DELETE
+    else:
+        marker.pose.position = point
     return marker
 
 

@@ -23,6 +23,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.base.convert import ns_from_seconds
 from icpi_ros.ros.sim.arm_faults import Fault, FaultPlan, Faults
+from icpi_ros.ros.sim.hand import Hand
 from icpi_ros.sim.controller_orders import Event, Order
 from icpi_ros.sim.trajectory_controller import ControllerOptions, JointCommand, TrajectoryController
 from icpi_ros.sim.world import World
@@ -60,6 +61,7 @@ class SimulatedArm:
         fault: FaultPlan | None = None,
         options: ControllerOptions | None = None,
         servo_lag: float = 0.0,
+        grip: Callable[[str, str, int], None] | None = None,
     ) -> None:
         """Hold the arm where it is.
 
@@ -72,6 +74,7 @@ class SimulatedArm:
             fault: what is to go wrong.
             options: of the controller; its rate is that of the simulation's steps.
             servo_lag: how much later than its controller commands the arm moves [s].
+            grip: called with what becomes of a bound opening, see :class:`Hand`.
         """
         self._world, self._arm, self._task = world, arm, task
         self._see = see or (lambda ns, qpos: None)
@@ -84,6 +87,7 @@ class SimulatedArm:
         self._controller = TrajectoryController(arm.joints, here, options)
         still = JointCommand(here, np.zeros_like(here), np.zeros_like(here))
         self._on_its_way = deque([still] * (1 + round(servo_lag / world.dt)))
+        self.hand = Hand(world, grip or (lambda label, state, ns: None))
         self._busy_until = 0
         self._may_move_until = 0
         self.snapshot = self._look(0)
@@ -107,13 +111,16 @@ class SimulatedArm:
             if kind is Fault.INACTIVE:
                 self._controller.active = False
         events = self._controller.take(order, now)
+        self.hand.see(events)
         seconds = order.trajectory.duration + self._task.max_duration
         self._may_move_until = max(now, order.start_ns) + ns_from_seconds(seconds)
         return events
 
     def cancel(self, label: str) -> tuple[Event, ...]:
         """Cancel the goal of this label, if it is under way."""
-        return self._controller.cancel(self.snapshot.ns, label)
+        events = self._controller.cancel(self.snapshot.ns, label)
+        self.hand.see(events)
+        return events
 
     def clear_fault(self) -> None:
         """End what a fault left behind."""
@@ -160,13 +167,17 @@ class SimulatedArm:
                 ns, world.joint_positions, world.joint_velocities
             )
             events.extend(news)
+            self.hand.see(news)
             self._on_its_way.append(command)
             now = self._on_its_way.popleft()
             world.step(*self.faults.distort(now.q, now.qd, world.dt))
             self._see(ns + self._step_ns, world.data.qpos)
         self.snapshot = self._look(before.ns + self.tick_ns)
         self._note_activity(before)
-        return (*events, *self._fail())
+        failed = self._fail()
+        self.hand.see(failed)
+        self.hand.look(self.snapshot.ns)
+        return (*events, *failed)
 
     @property
     def busy(self) -> bool:

@@ -18,8 +18,8 @@ WEIGHT = Quantity("1", 1000.0)
 REPEATABILITY = Quantity("m", 1.0, "lengths are in m, not in mm", positive=True)
 SHARE = Quantity("1", 1.0, "a share, not per cent", positive=True)
 HUE = Quantity("deg", 360.0)
-AGILITY = Quantity("", 1e6, positive=True)
-ANY = Quantity("", 1e9)
+AGILITY = Quantity("in its unit", 1e6, positive=True)
+ANY = Quantity("in its unit", 1e9)
 
 
 def bounds(block: DescriptionBlock, key: str, quantity: Quantity) -> tuple[float, float]:
@@ -30,7 +30,7 @@ def bounds(block: DescriptionBlock, key: str, quantity: Quantity) -> tuple[float
     """
     lower, upper = block.numbers(key, 2, quantity).tolist()
     if not lower < upper:
-        raise block.fail(key, f"[lower, upper] [{quantity.unit or '1'}], the lower one first")
+        raise block.fail(key, f"[lower, upper] [{quantity.unit}], the lower one first")
     return lower, upper
 
 
