@@ -102,11 +102,11 @@ def add_setting(
     )
 
 
-def check_source(name: str) -> None:
+def check_source(name: str, task: Task | None = None) -> None:
     """Look a sensor source up; plug-ins, which may bring it, are loaded once a line is parsed.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or the task has nothing that a camera looks for.
     """
     from icpi_ros.perception.sources import SOURCES
 
@@ -114,6 +114,10 @@ def check_source(name: str) -> None:
         SOURCES.get(name)
     except UnknownName as exc:
         raise UsageError(f"--source: {exc}") from exc
+    if name == "camera" and task is not None:
+        from icpi_ros.perception.targets import tracked_target
+
+        tracked_target(task)
 
 
 def quantities(text: str) -> list[float]:
@@ -371,11 +375,3 @@ def checked_output(path: Path) -> Path:
     if new:
         path.unlink()
     return path
-
-
-def draft_line(task: Task) -> str:
-    """Return the warning that a task's goal, object and rest are still guesses."""
-    return (
-        f"{task.name} is a draft: goal, object, rest and what is observed are guesses of "
-        "`icpi task new`; say what they are and take the line draft: true out of its file"
-    )

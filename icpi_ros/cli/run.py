@@ -13,13 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.cli.arguments import (
-    check_source,
-    checked_picture,
-    draft_line,
-    model_options,
-    of_space,
-)
+from icpi_ros.cli.arguments import check_source, checked_picture, model_options, of_space
 from icpi_ros.cli.graph_run import through_graph
 from icpi_ros.cli.json_output import JsonOutput
 from icpi_ros.cli.options.use_it import TRIALS
@@ -123,8 +117,8 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         plan = make_plan(args)
-        if plan.task.draft:
-            _say(draft_line(plan.task))
+        if plan.task.caution:
+            _say(plan.task.caution)
         run_id = carried_out(args, plan)
     finally:
         withdraw_mix(args)
@@ -309,7 +303,7 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
-    check_source(args.source)
+    check_source(args.source, task)
     if args.source != POSES and args.in_process:
         raise UsageError(f"--source {args.source} needs a graph: leave out --in-process")
     if args.source != POSES and args.attach:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from icpi_ros.cli.arguments import checked_picture, chosen_arm, draft_line
+from icpi_ros.cli.arguments import checked_picture, chosen_arm
 from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import ObservationMissing, TaskFailed, UsageError
@@ -43,8 +43,8 @@ def try_task(args: argparse.Namespace) -> int:
         found = _session(task, arm, args.samples)
         for line in session_text(task, arm, found):
             print(printable(line))
-        if task.draft:
-            print(draft_line(task))
+        if task.caution:
+            print(printable(task.caution))
         content.update(session_json(found))
         if args.picture:
             save_session(args.picture, task, arm, found)

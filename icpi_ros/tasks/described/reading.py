@@ -36,6 +36,10 @@ from icpi_ros.tasks.described.task import DescribedTask
 TASK_FILE = FileKind(DescriptionError)
 PERIOD = 0.01
 """Time between two samples of the object's path unless the file says another [s]."""
+DRAFT = (
+    "{name} is a draft: goal, object, rest and what is observed are guesses of `icpi task new`; "
+    "say what they are and take the line draft: true out of its file"
+)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _REQUIRED = ("task", "arm", "motion", "observe", "goal", "object", "rest", "max_duration")
 _OPTIONAL = ("summary", "cost", "reset", "scene", "physics", "dataset", "repeatability", "draft")
@@ -95,7 +99,7 @@ def load_task(path: Path) -> DescribedTask:
         "repeatability": top.number("repeatability", REPEATABILITY)
         if top.has("repeatability")
         else 0.0,
-        "draft": flag(top, "draft"),
+        "caution": DRAFT.format(name=name) if flag(top, "draft") else "",
         "dataset": file_of(top, "dataset", path.parent) if top.has("dataset") else None,
     }
     return DescribedTask(path, facts, family, observed, start_of(top), scene)
