@@ -78,6 +78,12 @@ def _edited(shown, folder):
 def approved(person, trials):
     """Approve every motion and confirm every scene of so many trials."""
     last = None
+    person.question(OperatorRequest.MOTION)
+    show = icpi(["approve", "--namespace", NAMESPACE, "--show"])  # without the file of the task
+    shown, error = show.communicate(timeout=HANG)
+    assert show.returncode == 0, error
+    assert "of task push" in shown
+    assert "(allowed -0.3 to 0.3)" in shown
     for kind in (OperatorRequest.MOTION, OperatorRequest.SCENE) * trials:
         question = person.question(kind, after=last)
         last = question.request_id
