@@ -134,8 +134,10 @@ def find_earlier_runs(
     word, ids = read_learn_from(learn_from)
     has_set = dataset is not None or shipped_path(task.name).exists()
     nothing = word == NONE or (word == AUTO and has_set)
+    if nothing or storage is None:
+        return EarlierRuns()
     kind = IMPROVERS.get(improver)
-    if nothing or storage is None or not (kind.needs_dataset or kind.uses_dataset):
+    if not (kind.needs_dataset or kind.uses_dataset):
         return EarlierRuns()
     return earlier_runs(storage, task, execution, ids)
 

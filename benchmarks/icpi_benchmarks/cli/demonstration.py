@@ -64,28 +64,25 @@ def _tasks(
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the lines of the tables: mean / median / worst best cost [mm]."""
     lines: list[str] = []
-    keys = dict.fromkeys(
-        (row["world"], row["parameters"], row["condition"], row["improver"]) for row in rows
-    )
-    for key in sorted(keys, key=lambda key: key[:3]):
-        chosen = [row for row in rows if _key(row) == key]
-        best = _best(chosen)
-        columns = [n for n in SHOWN if n < best.shape[1]]
-        if not lines or _key_head(key) != head:
-            head = _key_head(key)
-            lines += ["" for _ in lines[:1]] + [f"{head}, {len(chosen)} draws{_floor(chosen)}"]
-            lines.append(f"{'improver':<14}{'first':>16}" + "".join(f"{n:>24}" for n in columns))
-        cells = "".join(f"{_cell(best[:, n]):>24}" for n in columns)
-        lines.append(f"{key[3]:<14}{_cell(best[:, 0]):>16}{cells}")
-    return lines
+    keys = dict.fromkeys(map(_key, rows))
+    for head in sorted({key[:3] for key in keys}):
+        alike = [row for row in rows if _key(row)[:3] == head]
+        draws = {(row["demonstration"], row["draw"]): row["reachable"] for row in alike}
+        found = [cost for cost in draws.values() if cost is not None]
+        world, count, condition = head
+        floor = f"; best theta found in the box {_cell(np.array(found))}" if found else ""
+        lines += ["", f"{world}, {count} parameters, {condition}, {len(draws)} draws{floor}"]
+        lines.append(f"{'improver':<14}{'first':>16}" + "".join(f"{n:>24}" for n in SHOWN))
+        for name in dict.fromkeys(key[3] for key in keys if key[:3] == head):
+            best = _best([row for row in alike if row["improver"] == name])
+            columns = [n for n in SHOWN if n < best.shape[1]]
+            cells = "".join(f"{_cell(best[:, n]):>24}" for n in columns)
+            lines.append(f"{name:<14}{_cell(best[:, 0]):>16}{cells}")
+    return lines[1:]
 
 
 def _key(row: dict[str, Any]) -> Key:
     return row["world"], row["parameters"], row["condition"], row["improver"]
-
-
-def _key_head(key: Key) -> str:
-    return f"{key[0]}, {key[1]} parameters, {key[2]}"
 
 
 def _best(rows: Sequence[dict[str, Any]]) -> Array:
@@ -93,13 +90,6 @@ def _best(rows: Sequence[dict[str, Any]]) -> Array:
     return np.array(
         [[np.inf if cost is None else cost for cost in row["best_costs"]] for row in rows]
     )
-
-
-def _floor(rows: Sequence[dict[str, Any]]) -> str:
-    found = [row["reachable"] for row in rows if row["reachable"] is not None]
-    if not found:
-        return ""
-    return f"; best theta found in the box {_cell(np.array(found))}"
 
 
 def _cell(costs: Array) -> str:
