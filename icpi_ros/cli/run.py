@@ -44,7 +44,13 @@ from icpi_ros.runs.edges import edges_of
 from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
-from icpi_ros.runs.setup import ALLOW, find_earlier_runs, find_examples, require_model
+from icpi_ros.runs.setup import (
+    ALLOW,
+    find_earlier_runs,
+    find_examples,
+    remark_on_examples,
+    require_model,
+)
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 from icpi_ros.settings.table import POSES, find
 from icpi_ros.tasks import TASKS
@@ -286,8 +292,8 @@ def _checked_learn_from(
         if arm is not None and not args.resume:
             way = simulation(args, arm)
             found = find_earlier_runs(opened, task, improver, way, learn_from, dataset)
-            if found.remark:
-                print(f"note: {found.remark}", flush=True)
+            if remark := remark_on_examples(task, improver, dataset, found):
+                print(f"note: {remark}", flush=True)
     return learn_from
 
 

@@ -185,7 +185,7 @@ def _bounds(box: FeasibleBox) -> dict[str, tuple[float, float]]:
     """
     for p in box.space.parameters:
         if not p.lower < p.upper:
-            why = next((note for note in box.notes if note.startswith(f"{p.name}:")), p.name)
+            why = dict(box.cuts).get(p.name, p.name)
             raise UsageError(f"--parameters: leave out {p.name}, it cannot be changed: {why}")
     return {name: _rounded(*pair) for name, pair in box.bounds.items()}
 

@@ -109,7 +109,7 @@ def run_simulated(
         rng = np.random.default_rng([seed, len(run.history), OBSERVE_STREAM])
         try:
             other = None if simulated is task else World(simulated, arm, physics)
-            true = rollout(task, arm, physics, theta[np.newaxis], world=other).trajectories[0]
+            true = rollout(task, arm, physics, theta[np.newaxis], 1, other).trajectories[0]
         except IcpiError:
             raise
         except Exception as exc:  # a task of a plug-in

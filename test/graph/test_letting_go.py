@@ -209,6 +209,24 @@ def test_a_gripper_that_does_not_answer_ends_the_trial():
     assert throw.failure() == "hand: nothing was heard of the release within 0.2 s"
 
 
+def broken(opens):
+    raise RuntimeError("no network")
+
+
+def test_a_command_that_cannot_be_sent_ends_the_trial():
+    throw = Throw()
+    throw.hand.command = broken
+    throw.at(DUE).ended()
+    assert throw.failure() == "hand could not be told to open: no network"
+
+
+def test_a_command_to_close_that_cannot_be_sent_does_not_keep_the_arm_from_braking():
+    throw = Throw().at(DUE).ended()
+    throw.hand.command = broken
+    throw.one.call_off()
+    assert throw.failure() == "hand could not be told to close: no network"
+
+
 def test_no_motion_lets_go_without_a_gripper_or_without_the_gate():
     port, settings = Port(), ExecutorSettings()
     for hand, release in ((None, RELEASE), (Hand(port), None)):

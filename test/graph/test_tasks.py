@@ -13,8 +13,7 @@ from icpi_ros.tasks import TASKS
 
 from .conftest import HANG, RunningGraph
 
-# test_run has slide; toss-gc needs a gripper, test_gripper has it.
-OTHERS = [name for name in TASKS.names() if name not in ("slide", "toss-gc")]
+OTHERS = [name for name in TASKS.names() if name != "slide"]  # test_run has slide
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -73,7 +73,7 @@ class Names(Follower):
         super().__init__(refused="")
         self.moved = []
 
-    def follow(self, trajectory, name, on_start=lambda ns: None):
+    def follow(self, trajectory, name, on_start=lambda ns: None, release=None):
         self.moved.append(name)
         return super().follow(trajectory, name, on_start)
 
@@ -224,10 +224,13 @@ def test_each_further_hold_may_go_further_and_stays_inside_the_joint_limits():
 )
 def test_a_run_fails_with_its_trial_but_a_no_or_a_dry_run_cancels_it(code, error):
     client = MotionClient.__new__(MotionClient)  # without a node: the executor has answered
-    answer = Code(error_code=code, error_msg="why")
+    answer, notes = Code(error_code=code, error_msg="why", note="release at 0.3 s"), []
     client._result = lambda trial_id, proposal: answer
     with pytest.raises(error, match=r"^why$"):
-        client.execute("trial", Proposal(), lambda theta, by: None, lambda tracking: None)
+        client.execute(
+            "trial", Proposal(), lambda *change: None, lambda *told: notes.append(told[1])
+        )
+    assert notes == ["release at 0.3 s"]
 
 
 # --- nodes and commands -----------------------------------------------------------------------

@@ -32,7 +32,7 @@ class Follower:
         self._refused = refused
         self.stops = 0
 
-    cause = ""
+    cause = note = ""
     tracking = Tracking()
 
     def begin(self, trial_id):
@@ -51,7 +51,7 @@ class Follower:
     def move_to(self, goal, name, slower=1.0, shown_from=None):
         self.follow(None, name)
 
-    def follow(self, trajectory, name, on_start=lambda ns: None):
+    def follow(self, trajectory, name, on_start=lambda ns: None, release=None):
         if name == self._refused:
             text = f"{name} is refused"
             raise MotionRefused(Refusal(text, Kind.JOINT_LIMIT, "velocity", "elbow", 4.0))
@@ -130,7 +130,9 @@ def test_a_second_executor_ends_a_trial_before_each_of_its_motions():
         move = follower.follow
         names = []
 
-        def follow(trajectory, name, on_start=lambda ns: None, move=move, names=names):
+        def follow(
+            trajectory, name, on_start=lambda ns: None, move=move, names=names, release=None
+        ):
             names.append(name)
             return move(trajectory, name, on_start)
 

@@ -319,7 +319,7 @@ def test_a_small_data_set_is_the_beginning_of_the_shipped_one():
     found = datasets.under(Condition(examples=25), SLIDE, shipped(SLIDE))
     assert len(found) == 25
     assert np.array_equal(found.theta, shipped(SLIDE).theta[:25])
-    with pytest.raises(InvalidValue, match="examples = 400: the data set of slide has 1 to 300"):
+    with pytest.raises(InvalidValue, match="examples = 400: the data set of slide has 0 to 300"):
         datasets.under(Condition(examples=400), SLIDE, shipped(SLIDE))
 
 
@@ -363,7 +363,7 @@ def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
 def test_presets_are_sound():
     assert set(PRESETS) == {
         "main", "smoke", "data-size", "label-noise", "features", "k", "shift", "noise",
-        "tokens", "llm", "llm-context",
+        "tokens", "llm", "llm-context", "cold",
     }  # fmt: skip
     for chosen in PRESETS.values():
         names = [condition.name for condition in chosen.conditions]
@@ -373,7 +373,7 @@ def test_presets_are_sound():
     assert [c.noise for c in PRESETS["noise"].conditions] == [0.0, 0.001, 0.002, 0.005, 0.01]
     assert preset("main").with_draws("shifted").conditions[0].name == "shifted"
     with pytest.raises(
-        UnknownName, match=r"unknown preset 'all': choose one of data-size, .*smoke"
+        UnknownName, match=r"unknown preset 'all': choose one of cold, data-size, .*smoke"
     ):
         preset("all")
 
@@ -464,7 +464,7 @@ def test_files_that_are_no_results_at_all(out):
 # --- the command --------------------------------------------------------------------------------
 
 BAD = {
-    "preset": (["--preset", "all"], "unknown preset 'all': choose one of data-size"),
+    "preset": (["--preset", "all"], "unknown preset 'all': choose one of cold, data-size"),
     "improver": (["--improvers", "ridge,magic"], "unknown improver 'magic': choose one of"),
     "task": (["--tasks", "juggle"], "unknown task 'juggle': choose one of"),
     "no instance": (["--instances", "0"], "argument --instances: '0': allowed are integers 1"),

@@ -90,6 +90,17 @@ def test_where_there_is_no_data_set_a_run_learns_from_the_store(store):
     assert not go_on(run, 3).finished
 
 
+def test_embedded_learns_from_the_store_where_there_is_no_data_set(store):
+    alone = go_on(begin(store, improver="embedded"), 3)
+    with_one = begin(store, improver="embedded")
+    assert with_one.config.learned_from == {alone.run_id: 3}
+    go_on(with_one, 3)
+    first, second = ([trial.theta for trial in run.trials] for run in (alone, with_one))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert not np.array_equal(first[1], second[1])
+    assert with_one.trials[1].proposal.provenance == "embedded"
+
+
 @pytest.mark.parametrize("learn_from", ["auto", "none", ["none"], " none "])
 def test_a_data_set_is_enough(store, learn_from):
     add_run(store)

@@ -136,8 +136,8 @@ def test_worker_processes_have_the_files(tmp_path):
 
 
 def test_a_run_that_needs_examples_says_how_to_make_them(folder, capsys):
-    given = ["run", "--task", "push", "--in-process", "--store", str(folder[0] / "t.sqlite")]
-    assert main([*given, *folder[1]]) == 2
+    given = ["run", "--task", "push", "--improver", "knn", "--in-process", *folder[1]]
+    assert main([*given, "--store", str(folder[0] / "t.sqlite")]) == 2
     error = capsys.readouterr().err
     words = shlex.join(["icpi", "dataset", "build", *plugins.as_options(), "--task", "push"])
     assert f"build one with `{words} --out FILE`, and give it with" in error

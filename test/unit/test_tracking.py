@@ -130,9 +130,13 @@ def test_tracking_is_kept_whatever_becomes_of_the_trial(tmp_path):
     with TrialStore(tmp_path / "t.db") as store:
         run = Run(TOY, improver="random", trials=3, seed=0, storage=store)
         run.ask()
-        run.followed(STOPPED)
+        run.followed(STOPPED, "release at 0.3 s")
         assert run.fail("the arm's state is unknown").tracking == STOPPED
-        assert store.trials(run.run_id)[0].tracking == STOPPED
+        (trial,) = store.trials(run.run_id)
+        assert (trial.tracking, trial.note) == (
+            STOPPED,
+            "the arm's state is unknown; release at 0.3 s",
+        )
         run.close()
 
 

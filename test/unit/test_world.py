@@ -12,7 +12,7 @@ from toy_task import rollout as toy_rollout
 
 import icpi_ros
 from icpi_ros.cli.main import main
-from icpi_ros.core.errors import UsageError
+from icpi_ros.core.errors import UnknownName, UsageError
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.runs.run import Run
@@ -124,7 +124,7 @@ def test_the_nodes_of_a_graph_that_need_the_world_have_it(throw):
 
 
 def test_a_world_that_is_none_is_refused_before_a_node_starts(throw):
-    with pytest.raises(UsageError, match=r"argument world = 'slid' is not allowed: one of"):
+    with pytest.raises(UnknownName, match=r"unknown task 'slid': choose one of"):
         graph("sim", {"task": throw, "world": "slid"})
     with pytest.raises(UsageError, match="has no scene"):
         graph("sim", {"task": throw, "world": throw})

@@ -20,7 +20,7 @@ class Condition:
     Attributes:
         name: short and unique, for example ``examples=100``; the plain one has none.
         draws: of the instances: ``test``, ``shifted`` (physics outside the data) or ``train``.
-        examples: size of the data set, the first of 500; None = the shipped one of 300.
+        examples: size of the data set, the first of 500, 0 = none; None = the shipped one of 300.
         label_noise: standard deviation of noise on the labels, as a share of the half-range of
             each policy parameter.
         noise: standard deviation of the sensor's noise on every coordinate [m].
@@ -106,6 +106,13 @@ PRESETS: dict[str, Preset] = {
         tuple(
             Condition(f"examples={count}", examples=count) for count in (25, 50, 100, 200, 300, 500)
         ),
+    ),
+    "cold": Preset(
+        "what is reached without examples, or with a few?",
+        ("embedded", "bo", "cma", "random"),
+        tuple(Condition(f"examples={count}", examples=count) for count in (0, 5, 20, 100, 300)),
+        instances=100,
+        trials=11,
     ),
     "label-noise": Preset(
         "what do wrong labels cost?",

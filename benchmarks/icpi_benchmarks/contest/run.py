@@ -107,7 +107,8 @@ def check(plan: ContestPlan) -> None:
     for task in plan.tasks:
         for condition in plan.conditions:
             whole = plan.examples(task)
-            dataset = datasets.first(whole, min(condition.examples or len(whole), len(whole)))
+            count = len(whole) if condition.examples is None else condition.examples
+            dataset = datasets.first(whole, min(count, len(whole)))
             for entrant in entrants(plan.improvers):
                 _check_entrant(entrant, task, condition, dataset, plan)
     _refuse_keys(plan)  # by now the variables that models.yaml names are known, too

@@ -47,7 +47,7 @@ SETS = ("shipped", "none")
 Row = dict[str, Any]
 
 
-class _Table:
+class _PhysicsSample:
     """A task under one hidden physics."""
 
     def __init__(self, task: Task, arm: Arm, physics: Array) -> None:
@@ -69,8 +69,8 @@ def run_draw(
 ) -> list[Row]:
     """Return the best costs [m] after 0, 1, ... adjustments, a row per way to learn."""
     rng = np.random.default_rng([seed, number, STREAM])
-    own = _Table(task, arm, task.sample_physics(rng))
-    others = [_Table(task, arm, task.sample_physics(rng)) for _ in range(max(counts))]
+    own = _PhysicsSample(task, arm, task.sample_physics(rng))
+    others = [_PhysicsSample(task, arm, task.sample_physics(rng)) for _ in range(max(counts))]
     goals = [task.sample_goal(rng) for _ in range(max(counts))]
     goal, known = task.sample_goal(rng), shipped(task)
     rows: list[Row] = []
@@ -92,7 +92,11 @@ def run_draw(
 
 
 def _earlier(
-    task: Task, tables: Sequence[_Table], goals: Sequence[Array], examples: Dataset, number: int
+    task: Task,
+    tables: Sequence[_PhysicsSample],
+    goals: Sequence[Array],
+    examples: Dataset,
+    number: int,
 ) -> tuple[MemoryStorage, list[str]]:
     """Return a storage with earlier runs, and their ids."""
     storage, ids = MemoryStorage(), []

@@ -24,11 +24,16 @@ class FeasibleBox:
 
     Attributes:
         space: the box.
-        notes: one line for each bound that was cut: the limit of the arm that cut it.
+        cuts: parameter, and one line with the limit of the arm, for each bound that was cut.
     """
 
     space: ParameterSpace
-    notes: tuple[str, ...]
+    cuts: tuple[tuple[str, str], ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines of the cuts."""
+        return tuple(line for _, line in self.cuts)
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -133,17 +138,18 @@ class _BoxSearch:
         return None
 
     def _box(self, shares: Array) -> FeasibleBox:
-        bounds, notes = self._centre + shares * self._ways, []
+        bounds, cuts = self._centre + shares * self._ways, []
         for side in self._sides():
             if shares[side] < 1.0:
                 p, word = self._motion.space.parameters[side[1]], ("lower", "upper")[side[0]]
                 wanted = (p.lower, p.upper)[side[0]]
-                notes.append(
+                line = (
                     f"{p.name}: {word} bound {p.text(float(bounds[side]))} instead of "
                     f"{p.text(wanted)}: beyond it {self._reasons[side]}"
                 )
+                cuts.append((p.name, line))
         parameters = tuple(
             replace(p, lower=float(low), upper=float(high))
             for p, low, high in zip(self._motion.space.parameters, *bounds, strict=True)
         )
-        return FeasibleBox(ParameterSpace(parameters, self._motion.space.label), tuple(notes))
+        return FeasibleBox(ParameterSpace(parameters, self._motion.space.label), tuple(cuts))

@@ -95,8 +95,8 @@ class MotionFollower:
         if self._interruption is None:
             self._interruption = reason
         running = self._running
-        self._call_off()
         try:
+            self._call_off()
             if running is not None:  # first of all, in the thread of the caller
                 self._stopper.fire(running, self._settings.tracking_tolerance, self._trial_id)
         finally:  # the worker stops the arm, whatever became of that

@@ -100,14 +100,20 @@ class LettingGo:
             self._thread.start()
 
     def call_off(self) -> None:
-        """Keep it closed, at once; what has just been told to open is told to close."""
+        """Keep it closed, at once; what has just been told to open is told to close.
+
+        Raises nothing: the stop of the arm must go on.
+        """
         with self._news:
             if self._off:
                 return
             self._off = True
             self._news.notify_all()
             if self._order is not None and not self._released:
-                self._gripper.take_back(self._order)
+                try:
+                    self._gripper.take_back(self._order)
+                except Exception as exc:
+                    self._trouble = f"{self._gripper.name} could not be told to close: {exc}"
 
     def check(self) -> None:
         """See what became of it.
@@ -198,7 +204,10 @@ class LettingGo:
             elif doubt := self._doubt():
                 self._trouble = f"the gripper stayed closed: {doubt}"
             else:
-                self._order = self._gripper.command(opens=True)
+                try:
+                    self._order = self._gripper.command(opens=True)
+                except Exception as exc:
+                    self._trouble = f"{self._gripper.name} could not be told to open: {exc}"
         if self._order is not None:
             self._measure(self._order, asked, late)
 
