@@ -25,6 +25,8 @@ TIME_LIMIT = 60.0
 """Of one proposal [s]."""
 SHOWN = (3, 5, 6, 8, 10)
 """Numbers of adjustments that the table shows."""
+WHICH = ("demonstration", "draw")
+"""Parts of a row that say which draw it is."""
 Key = tuple[str, int, str, str]
 """World, number of parameters, condition, improver."""
 
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         for _, found in Workers(workers).run(cells, range(total)):
             rows.extend(found)
             bar.update(1)
+        rows.sort(key=lambda row: [row[name] for name in ("world", "parameters", *WHICH)])
     print("\n".join(table(rows)))
     return 0
 
@@ -72,10 +75,10 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
         world, count, condition = head
         floor = f"; best theta found in the box {_cell(np.array(found))}" if found else ""
         lines += ["", f"{world}, {count} parameters, {condition}, {len(draws)} draws{floor}"]
-        lines.append(f"{'improver':<14}{'first':>16}" + "".join(f"{n:>24}" for n in SHOWN))
+        columns = [n for n in SHOWN if n < len(alike[0]["best_costs"])]
+        lines.append(f"{'improver':<14}{'first':>16}" + "".join(f"{n:>24}" for n in columns))
         for name in dict.fromkeys(key[3] for key in keys if key[:3] == head):
             best = _best([row for row in alike if row["improver"] == name])
-            columns = [n for n in SHOWN if n < best.shape[1]]
             cells = "".join(f"{_cell(best[:, n]):>24}" for n in columns)
             lines.append(f"{name:<14}{_cell(best[:, 0]):>16}{cells}")
     return lines[1:]
