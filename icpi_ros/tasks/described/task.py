@@ -128,10 +128,12 @@ class DescribedTask(Task):
 
         See :meth:`Task.releases`.
         """
-        varies = self.space.dim > self._family.space.dim
-        if not varies and self._release is None:
+        after: Array | float | None = self._release
+        if self.space.dim > self._family.space.dim:
+            after = thetas[:, -1]
+        if after is None:
             return None
-        motions, after = self.trajectories(thetas, arm), thetas[:, -1] if varies else self._release
+        motions = self.trajectories(thetas, arm)
         return np.clip(peak_times(motions, arm) + after, 0.0, motions.durations)
 
     def ready(self, theta: Array, arm: Arm) -> Array:
