@@ -88,6 +88,7 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
         chosen = chosen.with_draws(args.draws)
     tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.built_in)
     improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
+    chosen = chosen.with_improvers(improvers)
     found = tuple(TASKS.get(name) for name in tasks)
     for task in found:
         _ = task.required_scene

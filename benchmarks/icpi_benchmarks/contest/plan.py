@@ -93,6 +93,11 @@ class ContestPlan:
         _once("condition", [condition.name for condition in self.conditions])
         self._check_datasets()
         entrants(self.improvers)
+        for condition in self.conditions:
+            if not condition.players(self.improvers):
+                who = ", ".join(condition.improvers)
+                text = f"condition {condition.name!r} needs one of these improvers: {who}"
+                raise invalid(text, "improvers", self.improvers, condition.improvers)
 
     def _check_datasets(self) -> None:
         names = [dataset.task for dataset in self.datasets]
@@ -156,7 +161,7 @@ class ContestPlan:
         """True if a command can repeat it: the conditions are those of its preset."""
         if self.preset not in PRESETS:
             return False
-        named = PRESETS[self.preset]
+        named = PRESETS[self.preset].with_improvers(self.improvers)
         try:
             return self.conditions == named.with_draws(self.draws or "test").conditions
         except InvalidValue:  # it compares draws

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.results import Results
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
@@ -161,6 +162,7 @@ def check(results: Results) -> None:
     for condition in results.config["conditions"]:
         label = condition.get("name") if isinstance(condition, dict) else None
         _require(label, *_TEXT, "config: name of a condition")
+        _require(condition.get("improvers", []), list, "a list", f"config: {label}: improvers")
     for label in (*results.config["tasks"], *results.config["improvers"]):
         _require(label, *_TEXT, "config: name of a task or improver")
     if not results.rows:
@@ -186,7 +188,7 @@ def _where(condition: str, task: str) -> str:
 def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any]) -> ResultBlock:
     """Put rows in their places and check that they are the ones that ``config`` asks for."""
     condition, task = key
-    improvers = tuple(config["improvers"])
+    improvers = _players(condition, config)
     shape = (len(improvers), config["instances"], config["trials"])
     where = _where(condition, task)
     if len(rows) != prod(shape):
@@ -234,6 +236,12 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         failures=texts(_failure)[:, kept],
         fallbacks=texts(lambda row: str(row.get("fallback_reason") or ""))[:, kept],
     )
+
+
+def _players(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the improvers that take part under a condition; in older files all of them do."""
+    named = next((one for one in config["conditions"] if one["name"] == name), {})
+    return Condition(improvers=tuple(named.get("improvers", ()))).players(config["improvers"])
 
 
 def _failure(row: Row) -> str:
