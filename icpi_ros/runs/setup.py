@@ -156,7 +156,7 @@ def remark_on_examples(
 ) -> str:
     """Return one line on what a new run does not learn from; empty = nothing to say."""
     alone = ""
-    has_set = dataset is not None or shipped_path(task.name).exists()
+    has_set = dataset is not None or own_path(task).exists()
     if not has_set and not earlier.trials and IMPROVERS.get(improver).uses_dataset:
         alone = f"no data set of task {task.name}: {improver} learns from the run's own trials"
     return "; ".join(filter(None, (alone, earlier.remark)))

@@ -103,6 +103,8 @@ ALL = (
     "ridge-oracle",
 )
 """All that need no server."""
+NULLS = ("null-label", "null-mean")
+"""Improvers beside every one that asks a language model."""
 _DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm", "random")
 _RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
 
@@ -165,6 +167,7 @@ PRESETS: dict[str, Preset] = {
         (
             "in-context:history=true:repeats=allow",
             *(f"llm:history=true:repeats=allow:digits={digits}" for digits in (2, 3, 4)),
+            *NULLS,
         ),
         instances=100,
     ),
@@ -181,12 +184,13 @@ PRESETS: dict[str, Preset] = {
             "llm-steered",
             "llm-plan",
             "llm-plan:predictor=llm",
+            *NULLS,
         ),
         instances=50,
     ),
     "llm-context": Preset(
         "what should a language model be shown? (needs a server: --model)",
-        ("llm",),
+        ("llm", *NULLS),
         (
             Condition("plain"),
             *(

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from icpi_benchmarks.contest.conditions import PRESETS, Condition
-from icpi_benchmarks.contest.entrants import entrants
+from icpi_benchmarks.contest.entrants import SUBSTITUTE, entrants
 from icpi_benchmarks.contest.play import ContestRules
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions
@@ -200,6 +200,7 @@ class ContestPlan:
             "tasks": [task.name for task in self.tasks],
             "improvers": list(self.improvers),
             "default": default,
+            "substitute": SUBSTITUTE,
             "conditions": [condition.as_dict() for condition in self.conditions],
             "versions": dict(all_versions()),
             "definitions": {task.name: task.definition_hash() for task in self.tasks},

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_benchmarks.contest.conditions import Condition
-from icpi_benchmarks.results import Results
+from icpi_benchmarks.results import Results, is_own_step
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
 
@@ -60,6 +60,7 @@ class ResultBlock:
         predicted_std: ``(I, N, T)`` predicted standard deviation [m]; NaN = unknown.
         failures: ``(I, N, T)`` reason of a failed trial, of a refusal its kind; "" = none failed.
         fallbacks: ``(I, N, T)`` reason why another improver proposed; "" = none did.
+        own: ``(I, N, T)`` True where the improver itself proposed an adjustment.
     """
 
     condition: str
@@ -74,6 +75,7 @@ class ResultBlock:
     predicted_std: Array
     failures: NDArray[np.object_]
     fallbacks: NDArray[np.object_]
+    own: Flags
 
     @property
     def trials(self) -> int:
@@ -102,6 +104,13 @@ class ResultBlock:
             limit = tuple(self.improvers)
             raise invalid(text, "improver", improver, limit, kind=Kind.UNKNOWN_NAME)
         return self.improvers.index(improver)
+
+    @property
+    def own_improved(self) -> Flags:
+        """``(I, N, T)`` True where such an adjustment cost less than all trials before it."""
+        found = np.zeros_like(self.own)
+        found[:, :, 1:] = self.own[:, :, 1:] & (self.cost[:, :, 1:] < self.best[:, :, :-1])
+        return found
 
     @property
     def where(self) -> str:
@@ -214,7 +223,7 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         filled[flat] = [np.nan if row.get(name) is None else row[name] for row in rows]
         return filled.reshape(shape)
 
-    def texts(of: Callable[[Row], str]) -> NDArray[np.object_]:
+    def texts(of: Callable[[Row], str | bool]) -> NDArray[np.object_]:
         filled = np.empty(len(rows), dtype=object)
         filled[flat] = [of(row) for row in rows]
         return filled.reshape(shape)
@@ -235,6 +244,7 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         predicted_std=numbers("predicted_std")[:, kept],
         failures=texts(_failure)[:, kept],
         fallbacks=texts(lambda row: str(row.get("fallback_reason") or ""))[:, kept],
+        own=texts(is_own_step)[:, kept].astype(np.bool_),
     )
 
 
