@@ -23,11 +23,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from icpi_ros.core.types import Array, Outcome, Proposal
-from icpi_ros.improvers.base import Context, Improver, best, fresh
+from icpi_ros.improvers.base import Context, Improver, best, failures, fresh
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import DataBelief, OutcomeBelief
 from icpi_ros.learn.outcome.model import OutcomeModel, outcome_model
-from icpi_ros.learn.outcome.planning import Search, candidates, forecast, normal_draws
+from icpi_ros.learn.outcome.planning import (
+    Search,
+    candidates,
+    farthest,
+    forecast,
+    normal_draws,
+    off_the_line,
+)
 from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.outcome.run_model import run_belief
 from icpi_ros.learn.retrieval import require_finite
@@ -40,6 +47,10 @@ MAX_FEW examples are rows of the run's own model, which is as good on a table, b
 MAX_FEW = 40
 MAX_TRIALS = 12
 """Only the cheapest trials count, so that a long history stays cheap."""
+FAR = 0.1
+"""Scaled error above which a run that no longer improves may be in a wrong valley."""
+STUCK = 3
+"""Trials without improvement after which every second one looks elsewhere."""
 MAX_OWN_TRIALS = 40
 """The same where the run's own trials are all, or nearly all, that is known."""
 
@@ -78,9 +89,14 @@ class Embedded(Improver):
         start = time.perf_counter()
         space, base = self.context.space, best(history)
         belief = self._belief(history)
-        search = Search(belief, self._draws)
-        scaled = search.run(self._candidates, space.normalise(base.theta), base.cost, rng)
+        search = Search(belief, self._draws, belief.others())
+        first = space.normalise(base.theta)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
+        scaled = search.run(self._candidates, first, base.cost, rng)
+        if len(history) == 1 and not len(self.context.dataset):
+            scaled = off_the_line(scaled, first, rng)
+        elif self._model is None and left > FAR and _looks_elsewhere(failures(history)):
+            scaled = farthest(self._candidates, self._scaled(np.array([t.theta for t in history])))
         theta = fresh(space.denormalise(scaled), base, history, space, left, rng)
         point = self._scaled(theta[np.newaxis])
         costs, stds = forecast(belief, point)
@@ -109,6 +125,11 @@ class Embedded(Improver):
         scaled = context.space.normalise(thetas)
         posterior = Posterior.of(model, scaled, errors, context.goal)
         return DataBelief(posterior, context.goal, self._candidates, self._known)
+
+
+def _looks_elsewhere(failed: int) -> bool:
+    """Return whether a run is to look elsewhere after so many trials without improvement."""
+    return failed >= STUCK and (failed - STUCK) % 2 == 0
 
 
 def _few(data: Dataset) -> bool:

@@ -31,6 +31,9 @@ class OutcomeBelief(Protocol):
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean ``(n, m)`` and variance ``(n, m)``, noise left out, at ``(n, d)``."""
 
+    def others(self) -> tuple[OutcomeBelief, ...]:
+        """Return beliefs that explain the rows nearly as well, for planning."""
+
     def from_data(self, point: Array) -> float:
         """Return the share of the knowledge at a point ``(d,)`` that is the data set's, 0 to 1.
 
@@ -83,6 +86,10 @@ class DataBelief:
         if points is self.points:
             return self.known
         return self._model.predict(self._model.inputs(points, self.goal))
+
+    def others(self) -> tuple[OutcomeBelief, ...]:
+        """See :meth:`OutcomeBelief.others`: the data set settles it, there are none."""
+        return ()
 
     def from_data(self, point: Array) -> float:
         """See :meth:`OutcomeBelief.from_data`; V is 1, the mean square of the scaled error."""

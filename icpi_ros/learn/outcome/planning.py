@@ -30,6 +30,8 @@ NEWTON_OFFSET = 1e-3
 """Scaled half-width of the central differences of the predicted error."""
 MIN_SLOPE = 1e-2
 """Singular values of the slope below this share of the largest are not inverted."""
+SIDESTEP = 0.2
+"""Scaled length by which the second trial leaves the line through the first."""
 PREDICTION_DRAWS = 256
 PLANNING_DRAWS = 64
 MEAN_SHARE = 1e-3
@@ -62,10 +64,12 @@ class Search:
     Attributes:
         belief: about the run.
         draws: ``(n, m)`` standard normal samples that expectations are taken over.
+        others: beliefs that are as possible: what a theta promises is the mean over all.
     """
 
     belief: OutcomeBelief
     draws: Array
+    others: tuple[OutcomeBelief, ...] = ()
 
     def run(self, points: Array, base: Array, lowest: float, rng: np.random.Generator) -> Array:
         """Return the scaled theta ``(d,)`` that promises most.
@@ -92,9 +96,14 @@ class Search:
 
         The mean over fixed draws of min(cost, lowest); low is good.
         """
-        mean, variance = self.belief.predict(points)
+        beliefs = (self.belief, *self.others)
+        promised = [self._promise(belief, points, lowest) for belief in beliefs]
+        return np.asarray(np.mean(promised, axis=0))
+
+    def _promise(self, belief: OutcomeBelief, points: Array, lowest: float) -> Array:
+        mean, variance = belief.predict(points)
         squares = np.zeros((len(points), len(self.draws)))
-        for k, unit in enumerate(self.belief.unit):
+        for k, unit in enumerate(belief.unit):
             noise = np.sqrt(variance[:, k : k + 1]) * self.draws[:, k]
             squares += (unit * (mean[:, k : k + 1] + noise)) ** 2
         costs = np.sqrt(squares)
@@ -113,6 +122,31 @@ class Search:
         steps = -np.einsum("nm,nmd->nd", values[:, 0], inverse)
         length = np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
         return np.asarray(points + steps * np.minimum(1.0, NEWTON_REACH / length))
+
+
+def off_the_line(scaled: Array, first: Array, rng: np.random.Generator) -> Array:
+    """Return a second theta ``(d,)`` moved sideways from the line through the first trial.
+
+    Two trials on a line along one parameter leave the effect of the others to be guessed.  The
+    way is random, at right angles to the step, SIDESTEP long, and to the side that has room.
+    """
+    step = scaled - first
+    along = step / max(float(np.linalg.norm(step)), 1e-9)
+    across = rng.standard_normal(len(scaled))
+    across -= along * (along @ across)
+    size = float(np.linalg.norm(across))
+    if size < 1e-6:  # one parameter has no other direction
+        return scaled
+    sides = np.array([1.0, -1.0])[:, np.newaxis] * across * (SIDESTEP / size)
+    moved = np.clip(scaled + sides, -1.0, 1.0)
+    lost = np.abs(scaled + sides - moved).sum(axis=1)
+    return np.asarray(moved[int(np.argmin(lost))])
+
+
+def farthest(points: Array, tried: Array) -> Array:
+    """Return the point ``(d,)`` of ``(c, d)`` that is farthest from all of ``tried`` ``(n, d)``."""
+    gaps = np.sum((points[:, np.newaxis] - tried) ** 2, axis=2)
+    return np.asarray(points[int(np.argmax(gaps.min(axis=1)))])
 
 
 def forecast(belief: OutcomeBelief, points: Array) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ the trials so far: nothing is kept between proposals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ JITTER = 1e-7
 """Least variance of a row, scaled error; keeps trials of the same theta apart."""
 DOUBT = 0.3
 """Standard deviation of a label whose cost was not measured, scaled error."""
+OTHER_LENGTHS = (0.6, 1.6)
+"""Factors on the fitted length scales of theta and goals that planning reckons with besides."""
 MAX_LOG = 15.0
 """Largest logarithm of a hyperparameter that is tried."""
 
@@ -117,9 +119,23 @@ class RunBelief:
     @classmethod
     def of(cls, frame: RowFrame, goal: Array, rows: RunRows) -> RunBelief:
         """Fit the kernel and condition on the rows."""
-        kernel = fit_kernel(rows)
+        return cls.with_kernel(frame, goal, rows, fit_kernel(rows))
+
+    @classmethod
+    def with_kernel(cls, frame: RowFrame, goal: Array, rows: RunRows, kernel: Kernel) -> RunBelief:
+        """Condition a kernel on the rows."""
         factor = _inverse_root(_covariance(rows, kernel))
         return cls(frame, goal, rows, kernel, factor, factor.T @ (factor @ rows.errors))
+
+    def others(self) -> tuple[RunBelief, ...]:
+        """Beliefs with shorter and longer length scales; see :meth:`OutcomeBelief.others`.
+
+        A few trials hardly tell the lengths: one fit alone is too sure of itself.
+        """
+        kernels = (replace(self.kernel, length=f * self.kernel.length) for f in OTHER_LENGTHS)
+        return tuple(
+            RunBelief.with_kernel(self.frame, self.goal, self.rows, kernel) for kernel in kernels
+        )
 
     @property
     def scale(self) -> Scale:

@@ -15,7 +15,9 @@ _MARKS = re.compile(
     r"|(?P<gemma><\|channel>)|(?P<gemma_end><channel\|>)",
     re.IGNORECASE,
 )
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w*)[^<]*(?:<\|(?!message|channel)\w+\|>[^<]*)*<\|message\|>")
+_CHANNEL = re.compile(
+    r"<\|channel\|>\s*(\w*)[^<]*(?:<\|(?!message|channel)\w+\|>[^<]*)*<\|message\|>"
+)
 _SPOKEN = re.compile(r"\s*(?:analysis|commentary)(?=[A-Z\n\"'({])")
 """Beginning of a Harmony reply whose special tokens a server has dropped."""
 _FINAL = "assistantfinal"

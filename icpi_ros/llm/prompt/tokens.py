@@ -98,7 +98,9 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     try:
         text = after_thoughts(reply).replace("\u2212", "-")
     except UnfinishedThought:
-        raise CompletionFailed(f"the reply ends in an unfinished thought: {excerpt(reply)!r}") from None
+        raise CompletionFailed(
+            f"the reply ends in an unfinished thought: {excerpt(reply)!r}"
+        ) from None
     if len(text) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
     if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
