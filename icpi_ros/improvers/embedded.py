@@ -49,6 +49,9 @@ MAX_TRIALS = 12
 """Only the cheapest trials count, so that a long history stays cheap."""
 FAR = 0.1
 """Scaled error above which a run that no longer improves may be in a wrong valley."""
+ALL_FREE = 6
+"""Trials after which all parameters are changed, where there are two more than errors that count;
+until then the last ones are those of the best trial."""
 STUCK = 3
 """Trials without improvement after which every second one looks elsewhere."""
 MAX_OWN_TRIALS = 40
@@ -89,12 +92,13 @@ class Embedded(Improver):
         start = time.perf_counter()
         space, base = self.context.space, best(history)
         belief = self._belief(history)
-        search = Search(belief, self._draws, belief.others())
+        search = Search(belief, self._draws, belief.others(), self._held(history))
         first = space.normalise(base.theta)
         left = float(np.linalg.norm(belief.scale.error(base.error)))
         scaled = search.run(self._candidates, first, base.cost, rng)
         if len(history) == 1 and not len(self.context.dataset):
-            scaled = off_the_line(scaled, first, rng)
+            free = space.dim - (0 if search.held is None else len(search.held))
+            scaled[:free] = off_the_line(scaled[:free], first[:free], rng)
         elif self._model is None and left > FAR and _looks_elsewhere(failures(history)):
             scaled = farthest(self._candidates, self._scaled(np.array([t.theta for t in history])))
         theta = fresh(space.denormalise(scaled), base, history, space, left, rng)
@@ -104,6 +108,21 @@ class Embedded(Improver):
         latency = time.perf_counter() - start
         predicted = float(costs[0]), float(stds[0])
         return Proposal(theta, self.name, "", latency, *predicted, details)
+
+    def _held(self, history: Sequence[Outcome]) -> Array | None:
+        """Return the last parameters ``(h,)`` of the best trial, where they are held still.
+
+        As many parameters as errors count can reach the goal; the first trials learn these, in
+        the order of the space.
+        """
+        free = int(np.count_nonzero(self.context.cost_mask))
+        if (
+            len(self.context.dataset)
+            or len(history) >= ALL_FREE
+            or self.context.space.dim < free + 2
+        ):
+            return None
+        return np.asarray(self._scaled(best(history).theta[np.newaxis])[0, free:])
 
     def forecast(self, history: Sequence[Outcome], thetas: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation ``(n,)`` [m] of the costs of thetas ``(n, d)``."""

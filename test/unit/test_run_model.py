@@ -13,6 +13,7 @@ from icpi_ros.core.types import Outcome
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.outcome.planning import SIDESTEP, off_the_line
 from icpi_ros.learn.outcome.run_model import KernelObjective, RunRows
 
 
@@ -121,3 +122,60 @@ def test_examples_that_are_not_finite_are_refused():
     data.error[2, 0] = np.nan
     with pytest.raises(DatasetError, match="not finite"):
         Embedded(toy.context(data))
+
+
+def four_parameters():
+    """Improver of four parameters of which the first two decide the toy's error."""
+    more = tuple(Parameter(f"more_{i}", "1", -1.0, 1.0) for i in range(2))
+    space = ParameterSpace((*toy.SPACE.parameters, *more))
+    nothing = Dataset("toy", *(np.empty((0, n)) for n in (4, 2, 4, 2)), *[np.empty(0)] * 3)
+    return Embedded(Context(space, toy.GOAL, toy.MASK, nothing))
+
+
+def tried(thetas, cost=0.3):
+    errors = [np.array([cost, 0.1 * i]) for i in range(len(thetas))]
+    return [
+        Outcome(np.array(theta), error, float(np.linalg.norm(error)))
+        for theta, error in zip(thetas, errors, strict=True)
+    ]
+
+
+def test_the_second_trial_leaves_the_line_through_the_first():
+    rng = np.random.default_rng(0)
+    first, scaled = np.zeros(3), np.array([0.5, 0.0, 0.0])
+    for _ in range(20):
+        moved = off_the_line(scaled, first, rng)
+        assert np.linalg.norm(moved - scaled) == pytest.approx(SIDESTEP)
+        assert (moved - scaled) @ (scaled - first) == pytest.approx(0.0, abs=1e-12)
+    corner = np.array([1.0, 1.0])
+    assert np.abs(off_the_line(corner, np.array([0.0, 1.0]), rng)).max() <= 1.0
+    np.testing.assert_array_equal(off_the_line(np.array([0.3]), np.zeros(1), rng), [0.3])
+
+
+def test_the_last_parameters_wait_until_the_first_are_learnt():
+    improver, rng = four_parameters(), np.random.default_rng(1)
+    thetas = improver.context.space.sample(rng, 6)
+    few = improver.propose(tried(thetas[:3]), np.random.default_rng(3)).theta
+    np.testing.assert_allclose(few[2:], thetas[0, 2:])
+    assert np.abs(few[:2] - thetas[0, :2]).max() > 1e-3
+    many = improver.propose(tried(thetas), np.random.default_rng(3)).theta
+    assert np.abs(many[2:] - thetas[0, 2:]).max() > 1e-3
+
+
+def test_a_run_that_is_stuck_far_from_the_goal_looks_where_none_was():
+    thetas = [(1.0, 0.0), (1.02, 0.01), (0.98, -0.01), (1.01, 0.02)]
+    history = tried(thetas)
+    scaled = toy.SPACE.normalise(np.array(thetas))
+    found = toy.SPACE.normalise(propose(examples(0), history).theta)
+    assert np.linalg.norm(scaled - found, axis=1).min() > 1.0
+
+
+def test_a_run_that_has_nearly_arrived_stays_near():
+    thetas = [(0.7, 0.3), (1.0, 0.0), (1.02, 0.01), (0.98, -0.01), (1.01, 0.02)]
+    errors = [(0.4, 0.3), (0.004, 0.003), (0.006, 0.0), (0.0, 0.007), (0.005, 0.004)]
+    history = [
+        Outcome(np.array(theta), np.array(error), float(np.linalg.norm(error)))
+        for theta, error in zip(thetas, errors, strict=True)
+    ]
+    found = toy.SPACE.normalise(propose(examples(0), history).theta)
+    assert np.linalg.norm(found - toy.SPACE.normalise(np.array(thetas[1]))) < 0.3

@@ -65,11 +65,13 @@ class Search:
         belief: about the run.
         draws: ``(n, m)`` standard normal samples that expectations are taken over.
         others: beliefs that are as possible: what a theta promises is the mean over all.
+        held: ``(h,)`` values of the last parameters, which are not changed yet; None = none is.
     """
 
     belief: OutcomeBelief
     draws: Array
     others: tuple[OutcomeBelief, ...] = ()
+    held: Array | None = None
 
     def run(self, points: Array, base: Array, lowest: float, rng: np.random.Generator) -> Array:
         """Return the scaled theta ``(d,)`` that promises most.
@@ -80,16 +82,24 @@ class Search:
             lowest: its cost [m].
             rng: of the refinements.
         """
+        points = self._held(points)
         found = self.promise(points, lowest)
         order = np.argsort(found, kind="stable")[: KEPT_CANDIDATES - 1]
         kept = np.concatenate([points[order], np.clip(base, -1.0, 1.0)[np.newaxis]])
         for radius in RADII:
             around = kept[0] + radius * rng.standard_normal((RANDOM_CANDIDATES, len(base)))
             stepped = self._newton(kept)
-            near = np.clip(np.concatenate([kept, stepped, around]), -1.0, 1.0)
+            near = self._held(np.clip(np.concatenate([kept, stepped, around]), -1.0, 1.0))
             costs = self.promise(near, lowest)
             kept = near[np.argsort(costs, kind="stable")[:KEPT_CANDIDATES]]
         return np.asarray(kept[0])
+
+    def _held(self, points: Array) -> Array:
+        """Return points with the held parameters in place."""
+        if self.held is None:
+            return points
+        free = points[:, : points.shape[1] - len(self.held)]
+        return np.concatenate([free, np.tile(self.held, (len(points), 1))], axis=1)
 
     def promise(self, points: Array, lowest: float) -> Array:
         """Return the run's expected best cost ``(n,)`` [m] after trying scaled thetas ``(n, d)``.
