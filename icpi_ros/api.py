@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +66,8 @@ def improve(
         goal: ``(g,)``; None = the task's default goal.
         trials: number of trials in all, the first attempt included.
         seed: of the first attempt, the improver and the hidden physics.
-        dataset: examples, or their file; None = the shipped set.
+        dataset: examples, or their file; None = the shipped set; where there is none, the default
+            improver learns from the run alone (``remark`` of the run says so).
         options: settings of the improver.
         target_cost: stop when a trial costs at most this [m]; 0 = use all trials.
         arm: that executes, its name or the path of its description; None = the task's own.
@@ -112,6 +114,8 @@ def improve(
         mix=mix,
         learn_from=learn_from,
     )
+    if progress and run.remark:
+        tqdm.write(f"note: {run.remark}", file=sys.stderr)
     with tqdm(total=trials, desc=run.config.task, unit="trial", disable=not progress) as bar:
 
         def show(trial: Trial) -> None:

@@ -49,6 +49,7 @@ from icpi_ros.runs.setup import (
     find_earlier_runs,
     find_examples,
     last_execution,
+    remark_on_examples,
     require_model,
 )
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
@@ -117,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         plan = make_plan(args)
+        if plan.task.caution:
+            _say(plan.task.caution)
         run_id = carried_out(args, plan)
     finally:
         withdraw_mix(args)
@@ -292,8 +295,8 @@ def _checked_learn_from(
         if arm is not None and not args.resume:
             way = simulation(args, arm)
             found = find_earlier_runs(opened, task, improver, way, learn_from, dataset)
-            if found.remark:
-                print(f"note: {found.remark}", flush=True)
+            if remark := remark_on_examples(task, improver, dataset, found):
+                print(f"note: {remark}", flush=True)
     return learn_from
 
 
@@ -301,7 +304,7 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
-    check_source(args.source)
+    check_source(args.source, task)
     if args.source != POSES and args.in_process:
         raise UsageError(f"--source {args.source} needs a graph: leave out --in-process")
     if args.source != POSES and args.attach:

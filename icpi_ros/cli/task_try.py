@@ -43,6 +43,8 @@ def try_task(args: argparse.Namespace) -> int:
         found = _session(task, arm, args.samples)
         for line in session_text(task, arm, found):
             print(printable(line))
+        if task.caution:
+            print(printable(task.caution))
         content.update(session_json(found))
         if args.picture:
             save_session(args.picture, task, arm, found)

@@ -5,7 +5,7 @@ At every step, from the data set and from all trials of the run:
 1. With a data set, :mod:`icpi_ros.learn.outcome.model` predicts how outcomes vary with theta, and
    how that varies with a few latent numbers which stand for the hidden physics (fitted once per
    data set), and :mod:`icpi_ros.learn.outcome.posterior` conditions it on the run's trials
-   (in-run hindsight).  With no example, or fewer than 20, :mod:`icpi_ros.learn.outcome.run_model`
+   (in-run hindsight).  With no example, or a few, :mod:`icpi_ros.learn.outcome.run_model`
    learns from the run's own trials, the examples being trials of other physics.
 2. :mod:`icpi_ros.learn.outcome.planning` searches the theta after which the best cost of the run
    is expected to be lowest.
@@ -24,7 +24,8 @@ import numpy as np
 
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context, Improver, best, fresh
-from icpi_ros.learn.outcome.belief import Belief, DataBelief
+from icpi_ros.learn.dataset.dataset import Dataset
+from icpi_ros.learn.outcome.belief import DataBelief, OutcomeBelief
 from icpi_ros.learn.outcome.model import OutcomeModel, outcome_model
 from icpi_ros.learn.outcome.planning import Search, candidates, forecast, normal_draws
 from icpi_ros.learn.outcome.posterior import Posterior
@@ -33,6 +34,10 @@ from icpi_ros.learn.retrieval import require_finite
 
 MIN_EXAMPLES = 20
 """Smallest data set that the latent-physics model is fitted to."""
+MIN_SAMPLES = 4
+"""Physics samples that it needs to learn how physics varies; with fewer, data sets of up to
+MAX_FEW examples are rows of the run's own model, which is as good on a table, better on a rope."""
+MAX_FEW = 40
 MAX_TRIALS = 12
 """Only the cheapest trials count, so that a long history stays cheap."""
 MAX_OWN_TRIALS = 40
@@ -60,7 +65,7 @@ class Embedded(Improver):
         self._candidates = candidates(data, context.space)
         self._draws = normal_draws(int(np.count_nonzero(context.cost_mask)))
         self._model: OutcomeModel | None = None
-        if len(data) >= MIN_EXAMPLES:
+        if not _few(data):
             self._model = outcome_model(data, context.space, context.cost_mask)
             inputs = self._model.inputs(self._candidates, context.goal)
             self._known = self._model.predict(inputs)
@@ -68,7 +73,7 @@ class Embedded(Improver):
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the best theta found, predicted cost and its std; see :meth:`Improver.propose`.
 
-        Its details hold ``belief_from_data``, see :meth:`Belief.from_data`.
+        Its details hold ``belief_from_data``, see :meth:`OutcomeBelief.from_data`.
         """
         start = time.perf_counter()
         space, base = self.context.space, best(history)
@@ -91,7 +96,7 @@ class Embedded(Improver):
     def _scaled(self, thetas: Array) -> Array:
         return np.asarray(np.clip(self.context.space.normalise(thetas), -1.0, 1.0))
 
-    def _belief(self, history: Sequence[Outcome]) -> Belief:
+    def _belief(self, history: Sequence[Outcome]) -> OutcomeBelief:
         """Return the belief after trials of the run."""
         context, model = self.context, self._model
         kept = sorted(history, key=lambda trial: trial.cost)
@@ -104,3 +109,9 @@ class Embedded(Improver):
         scaled = context.space.normalise(thetas)
         posterior = Posterior.of(model, scaled, errors, context.goal)
         return DataBelief(posterior, context.goal, self._candidates, self._known)
+
+
+def _few(data: Dataset) -> bool:
+    """Return whether a data set is too small for the latent-physics model."""
+    samples = len(np.unique(data.group))
+    return len(data) < MIN_EXAMPLES or (samples < MIN_SAMPLES and len(data) <= MAX_FEW)

@@ -61,8 +61,8 @@ class Run(RunProgress):
         storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: way of execution from here on; stored with each trial.
-        remark: one line, empty = none: of a resumed run unknown facts about its earlier execution,
-            of a new one the earlier runs that it does not learn from.
+        remark: one line about its examples, or about a resumed run's earlier execution; empty =
+            none.
         why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 

@@ -151,6 +151,17 @@ def _examples_beside(
     return find_examples(task, improver, dataset)
 
 
+def remark_on_examples(
+    task: Task, improver: str, dataset: Dataset | None, earlier: EarlierRuns
+) -> str:
+    """Return one line on what a new run does not learn from; empty = nothing to say."""
+    alone = ""
+    has_set = dataset is not None or own_path(task).exists()
+    if not has_set and not earlier.trials and IMPROVERS.get(improver).uses_dataset:
+        alone = f"no data set of task {task.name}: {improver} learns from the run's own trials"
+    return "; ".join(filter(None, (alone, earlier.remark)))
+
+
 def examples_hash(dataset: Dataset) -> str:
     """Return the fingerprint of a run's data set; empty = no example."""
     return fingerprint(dataset) if len(dataset) else ""
@@ -287,8 +298,10 @@ def prepare(
     check_run(config)
     if storage is not None:
         examples = examples_behind(examples, storage, task, earlier.trials)
-    source = proposals or _seeded(task, config, examples)
-    return PreparedRun(task, config, source, remark=earlier.remark)
+    if proposals is not None:
+        return PreparedRun(task, config, proposals)
+    remark = remark_on_examples(task, config.improver, dataset, earlier)
+    return PreparedRun(task, config, _seeded(task, config, examples), remark=remark)
 
 
 def examples_of(

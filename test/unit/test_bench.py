@@ -15,6 +15,7 @@ from icpi_benchmarks.contest import datasets
 from icpi_benchmarks.contest.conditions import PRESETS, Condition, preset
 from icpi_benchmarks.contest.plan import ContestPlan
 from icpi_benchmarks.contest.run import run
+from icpi_benchmarks.report.text import bench_tables
 from icpi_benchmarks.results import Results
 from pushing_task import PUSHING_GOALS, closed_form
 
@@ -319,7 +320,7 @@ def test_a_small_data_set_is_the_beginning_of_the_shipped_one():
     found = datasets.under(Condition(examples=25), SLIDE, shipped(SLIDE))
     assert len(found) == 25
     assert np.array_equal(found.theta, shipped(SLIDE).theta[:25])
-    with pytest.raises(InvalidValue, match="examples = 400: the data set of slide has 1 to 300"):
+    with pytest.raises(InvalidValue, match="examples = 400: the data set of slide has 0 to 300"):
         datasets.under(Condition(examples=400), SLIDE, shipped(SLIDE))
 
 
@@ -360,10 +361,36 @@ def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
     assert not folder.exists()
 
 
+def test_improvers_take_part_under_the_conditions_that_name_them(out):
+    conditions = (
+        Condition("examples=0", examples=0),
+        Condition("examples=5", examples=5, improvers=("embedded",)),
+    )
+    plan = replace(
+        SMALL, tasks=(SLIDE,), improvers=("embedded", "random"), conditions=conditions, instances=1
+    )
+    found = run(plan, out=out)
+    played = {(row["condition"], row["improver"]) for row in found.rows}
+    assert played == {
+        ("examples=0", "embedded"), ("examples=0", "random"), ("examples=5", "embedded"),
+    }  # fmt: skip
+    tables = bench_tables(results.read(out))
+    assert ["random" in table for table in tables] == [True, False]
+
+
+def test_conditions_under_which_no_improver_plays_are_left_out():
+    cold = preset("cold").with_improvers(("bo", "random"))
+    assert [condition.name for condition in cold.conditions] == ["examples=0"]
+    wanted = {"improvers": ("bo", "random"), "preset": "cold"}
+    assert "--preset cold" in replace(SMALL, **wanted, conditions=cold.conditions).command()
+    with pytest.raises(InvalidValue, match="'examples=5' needs one of these improvers: embedded"):
+        replace(SMALL, **wanted, conditions=preset("cold").conditions)
+
+
 def test_presets_are_sound():
     assert set(PRESETS) == {
         "main", "smoke", "data-size", "label-noise", "features", "k", "shift", "noise",
-        "tokens", "llm", "llm-context",
+        "tokens", "llm", "llm-context", "cold",
     }  # fmt: skip
     for chosen in PRESETS.values():
         names = [condition.name for condition in chosen.conditions]
@@ -373,7 +400,7 @@ def test_presets_are_sound():
     assert [c.noise for c in PRESETS["noise"].conditions] == [0.0, 0.001, 0.002, 0.005, 0.01]
     assert preset("main").with_draws("shifted").conditions[0].name == "shifted"
     with pytest.raises(
-        UnknownName, match=r"unknown preset 'all': choose one of data-size, .*smoke"
+        UnknownName, match=r"unknown preset 'all': choose one of cold, data-size, .*smoke"
     ):
         preset("all")
 
@@ -464,7 +491,7 @@ def test_files_that_are_no_results_at_all(out):
 # --- the command --------------------------------------------------------------------------------
 
 BAD = {
-    "preset": (["--preset", "all"], "unknown preset 'all': choose one of data-size"),
+    "preset": (["--preset", "all"], "unknown preset 'all': choose one of cold, data-size"),
     "improver": (["--improvers", "ridge,magic"], "unknown improver 'magic': choose one of"),
     "task": (["--tasks", "juggle"], "unknown task 'juggle': choose one of"),
     "no instance": (["--instances", "0"], "argument --instances: '0': allowed are integers 1"),

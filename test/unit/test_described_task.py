@@ -126,6 +126,17 @@ def test_a_release_outside_of_the_motion_is_refused_not_moved_into_it(tmp_path, 
     assert "is outside of the motion: allowed 0 to" in str(refusal)
 
 
+def test_a_release_may_be_the_same_for_all_thetas(tmp_path):
+    free = load_task(described.write(tmp_path))
+    path = described.write(tmp_path, described.changed("motion.release", -0.05))
+    task, thetas = load_task(path), np.array([[1.0, 0.1], [0.8, 0.0]])
+    assert task.space.names == ("speed", "heading")
+    assert free.releases(thetas, UR5E) is None
+    expected = 2.0 * 0.22 / thetas[:, 0] - 0.05
+    np.testing.assert_allclose(task.releases(thetas, UR5E), expected, atol=1e-3)
+    assert task.definition_hash() != free.definition_hash()
+
+
 def test_a_theta_of_its_own_box_may_be_beyond_its_arm(tmp_path, both):
     """Nobody has tried a described task over its whole box: the gate is asked in simulation."""
     wide = described.changed("motion.parameters.speed", [1.0, 3.0])

@@ -10,8 +10,9 @@ from icpi_ros.core.types import Outcome
 from icpi_ros.improvers.base import best
 from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.learn.outcome import fit as outcome_fit
-from icpi_ros.learn.outcome.model import LATENT_DIM, MAX_ROWS, outcome_model
+from icpi_ros.learn.outcome.model import LATENT_DIM, outcome_model
 from icpi_ros.learn.outcome.posterior import Posterior
+from icpi_ros.learn.outcome.rows import MAX_ROWS
 
 pytestmark = pytest.mark.slow
 

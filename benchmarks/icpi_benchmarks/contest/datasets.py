@@ -71,7 +71,7 @@ def under(
     if condition.examples is not None:
         more = whole if whole and condition.examples > len(dataset) else dataset
         dataset = first(more, condition.examples)
-    if condition.label_noise > 0.0:
+    if condition.label_noise > 0.0 and len(dataset):
         seed = int(dataset.provenance.get("seed", 0))
         dataset = with_label_noise(dataset, task, condition.label_noise, seed)
     return dataset
@@ -83,8 +83,8 @@ def first(dataset: Dataset, count: int) -> Dataset:
     Raises:
         InvalidValue: there are fewer.
     """
-    if not 1 <= count <= len(dataset):
-        text = f"examples = {count}: the data set of {dataset.task} has 1 to {len(dataset)}"
-        raise invalid(text, "examples", count, (1, len(dataset)))
+    if not 0 <= count <= len(dataset):
+        text = f"examples = {count}: the data set of {dataset.task} has 0 to {len(dataset)}"
+        raise invalid(text, "examples", count, (0, len(dataset)))
     columns = ("theta", "error", "dtheta", "goal", "cost", "label_cost", "group")
     return replace(dataset, **{name: getattr(dataset, name)[:count] for name in columns})

@@ -13,7 +13,7 @@ from icpi_ros.learn.outcome.posterior import Posterior
 from icpi_ros.learn.retrieval import Scale
 
 
-class Belief(Protocol):
+class OutcomeBelief(Protocol):
     """Gaussian prediction of a run's scaled errors, ``m`` of which count, at scaled thetas."""
 
     @property
@@ -61,21 +61,21 @@ class DataBelief:
 
     @property
     def scale(self) -> Scale:
-        """See :attr:`Belief.scale`."""
+        """See :attr:`OutcomeBelief.scale`."""
         return self._model.scale
 
     @property
     def unit(self) -> Array:
-        """See :attr:`Belief.unit`."""
+        """See :attr:`OutcomeBelief.unit`."""
         return self._model.unit
 
     @property
     def noise(self) -> float:
-        """See :attr:`Belief.noise`."""
+        """See :attr:`OutcomeBelief.noise`."""
         return self.posterior.noise
 
     def predict(self, points: Array) -> tuple[Array, Array]:
-        """See :meth:`Belief.predict`."""
+        """See :meth:`OutcomeBelief.predict`."""
         mean, variance = self.posterior.predict(points, self._prior(points))
         return mean + self._model.offset(self.goal), variance
 
@@ -85,7 +85,7 @@ class DataBelief:
         return self._model.predict(self._model.inputs(points, self.goal))
 
     def from_data(self, point: Array) -> float:
-        """See :meth:`Belief.from_data`; V is 1, the mean square of the scaled error."""
+        """See :meth:`OutcomeBelief.from_data`; V is 1, the mean square of the scaled error."""
         basis = self._prior(point[np.newaxis])[1][0]
         before = float(np.mean(np.sum(basis**2, axis=1))) + self.posterior.residual**2
         after = float(self.predict(point[np.newaxis])[1].mean())
@@ -93,6 +93,6 @@ class DataBelief:
 
 
 def share(prior: float, data: float, both: float) -> float:
-    """Return the share of :meth:`Belief.from_data` from the three variances V, D and P."""
+    """Return the share of :meth:`OutcomeBelief.from_data` from the three variances V, D and P."""
     learnt = prior - both
     return float(np.clip((prior - data) / learnt, 0.0, 1.0)) if learnt > 0.0 else 0.0

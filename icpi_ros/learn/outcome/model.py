@@ -26,7 +26,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset, fingerprint
 from icpi_ros.learn.outcome.fit import Hyperparameters, Rows, covariance, fit
-from icpi_ros.learn.outcome.rows import Frame, rows_of
+from icpi_ros.learn.outcome.rows import RowFrame, rows_of
 
 LATENT_DIM = 4
 """Numbers that stand for the hidden physics; 3 did as well on some tasks, 1 and 2 did not."""
@@ -37,7 +37,7 @@ MIN_RESIDUAL = 0.005
 
 
 @dataclass(frozen=True)
-class OutcomeModel(Frame):
+class OutcomeModel(RowFrame):
     """The fitted model; ``m`` errors that count, ``q`` latent numbers, standard normal a priori.
 
     Attributes:
@@ -100,13 +100,13 @@ def _cached(source: _Source) -> OutcomeModel:
 
 
 def _learn(dataset: Dataset, space: ParameterSpace, mask: Array) -> OutcomeModel:
-    frame = Frame.of(dataset, space, mask)
+    frame = RowFrame.of(dataset, space, mask)
     rows = rows_of(dataset, frame)
     found = fit(rows, min(LATENT_DIM, rows.groups - 1))
     return _conditioned(frame, rows, found)
 
 
-def _conditioned(frame: Frame, rows: Rows, found: Hyperparameters) -> OutcomeModel:
+def _conditioned(frame: RowFrame, rows: Rows, found: Hyperparameters) -> OutcomeModel:
     """Condition the fitted process on its rows; centre and whiten the latent vectors."""
     inverse: Array = np.linalg.inv(covariance(rows, found)).astype(np.float64)
     alpha: Array = np.asarray(inverse @ rows.errors, dtype=np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
-from icpi_ros.learn.outcome.belief import Belief
+from icpi_ros.learn.outcome.belief import OutcomeBelief
 
 SOBOL_CANDIDATES = 256
 """Quasi-random candidates over the whole box."""
@@ -64,7 +64,7 @@ class Search:
         draws: ``(n, m)`` standard normal samples that expectations are taken over.
     """
 
-    belief: Belief
+    belief: OutcomeBelief
     draws: Array
 
     def run(self, points: Array, base: Array, lowest: float, rng: np.random.Generator) -> Array:
@@ -115,7 +115,7 @@ class Search:
         return np.asarray(points + steps * np.minimum(1.0, NEWTON_REACH / length))
 
 
-def forecast(belief: Belief, points: Array) -> tuple[Array, Array]:
+def forecast(belief: OutcomeBelief, points: Array) -> tuple[Array, Array]:
     """Return mean and standard deviation ``(n,)`` [m] of the costs of scaled thetas ``(n, d)``."""
     mean, variance = belief.predict(points)
     std = np.sqrt(variance + belief.noise**2)

@@ -22,7 +22,7 @@ VARIES = 0.05
 
 
 @dataclass(frozen=True)
-class Frame:
+class RowFrame:
     """Scale of theta, goals and errors; ``m`` errors that count.
 
     Attributes:
@@ -40,7 +40,7 @@ class Frame:
     shifts: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, dataset: Dataset, space: ParameterSpace, mask: Array) -> Frame:
+    def of(cls, dataset: Dataset, space: ParameterSpace, mask: Array) -> RowFrame:
         """Return the frame of a data set; ``mask`` ``(m,)`` of the errors that count."""
         scale = Scale.of(dataset, space, mask)
         std = goal_spread(dataset.goal, scale.rms)
@@ -94,7 +94,7 @@ def goal_spread(goals: Array, rms: Array) -> Array:
     return np.where(std > least, std, 0.0)
 
 
-def rows_of(dataset: Dataset, frame: Frame) -> Rows:
+def rows_of(dataset: Dataset, frame: RowFrame) -> Rows:
     """Return the rows of the examples and of their labels, of at most MAX_ROWS."""
     theta, goal, group, doubtful = _labels(dataset)
     zeros = np.zeros((len(theta), len(frame.counted)))

@@ -27,7 +27,7 @@ from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.outcome.belief import share
-from icpi_ros.learn.outcome.rows import Frame, counted, goal_spread, rows_of
+from icpi_ros.learn.outcome.rows import RowFrame, counted, goal_spread, rows_of
 from icpi_ros.learn.retrieval import Scale
 
 LENGTH = np.log((1.2, 5.0))
@@ -96,7 +96,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class RunBelief:
-    """Belief about a run after its trials; see :class:`icpi_ros.learn.outcome.belief.Belief`.
+    """Belief about a run after its trials; see :class:`.belief.OutcomeBelief`.
 
     Attributes:
         frame: of theta, goals and errors.
@@ -107,7 +107,7 @@ class RunBelief:
         solved: ``(n, m)`` covariance^-1 errors.
     """
 
-    frame: Frame
+    frame: RowFrame
     goal: Array
     rows: RunRows
     kernel: Kernel
@@ -115,7 +115,7 @@ class RunBelief:
     solved: Array
 
     @classmethod
-    def of(cls, frame: Frame, goal: Array, rows: RunRows) -> RunBelief:
+    def of(cls, frame: RowFrame, goal: Array, rows: RunRows) -> RunBelief:
         """Fit the kernel and condition on the rows."""
         kernel = fit_kernel(rows)
         factor = _inverse_root(_covariance(rows, kernel))
@@ -123,21 +123,21 @@ class RunBelief:
 
     @property
     def scale(self) -> Scale:
-        """See :attr:`Belief.scale`."""
+        """See :attr:`OutcomeBelief.scale`."""
         return self.frame.scale
 
     @property
     def unit(self) -> Array:
-        """See :attr:`Belief.unit`."""
+        """See :attr:`OutcomeBelief.unit`."""
         return self.frame.unit
 
     @property
     def noise(self) -> float:
-        """See :attr:`Belief.noise`."""
+        """See :attr:`OutcomeBelief.noise`."""
         return self.kernel.noise
 
     def predict(self, points: Array) -> tuple[Array, Array]:
-        """See :meth:`Belief.predict`."""
+        """See :meth:`OutcomeBelief.predict`."""
         inputs = self.frame.inputs(points, self.goal)
         cross = self._cross(inputs)
         explained = np.sum((cross @ self.factor.T) ** 2, axis=1)
@@ -150,7 +150,7 @@ class RunBelief:
         return np.asarray(factor * self.kernel(inputs, self.rows.inputs))
 
     def from_data(self, point: Array) -> float:
-        """See :meth:`Belief.from_data`; V is the variance of the kernel."""
+        """See :meth:`OutcomeBelief.from_data`; V is the variance of the kernel."""
         inputs = self.frame.inputs(point[np.newaxis], self.goal)
         examples = len(self.rows.inputs) - self.rows.trials
         covariance = _covariance(self.rows, self.kernel)[:examples, :examples]
@@ -182,7 +182,7 @@ def run_belief(
 
 def _frame(
     dataset: Dataset, space: ParameterSpace, mask: Array, goal: Array, errors: Array
-) -> Frame:
+) -> RowFrame:
     """Return a frame in which all errors that count have one unit, the RMS of all rows."""
     chosen = counted(mask)
     weighted = (np.concatenate([dataset.error, errors]) * np.abs(mask))[:, chosen]
@@ -191,10 +191,10 @@ def _frame(
     rms[chosen] = size / np.abs(mask)[chosen]
     spread = goal_spread(np.vstack([dataset.goal, goal]), rms)
     shifts = np.ones(len(goal), dtype=np.bool_)
-    return Frame(Scale(space, rms, np.asarray(mask, float)), chosen, goal, spread, shifts)
+    return RowFrame(Scale(space, rms, np.asarray(mask, float)), chosen, goal, spread, shifts)
 
 
-def _rows(frame: Frame, dataset: Dataset, goal: Array, thetas: Array, errors: Array) -> RunRows:
+def _rows(frame: RowFrame, dataset: Dataset, goal: Array, thetas: Array, errors: Array) -> RunRows:
     """Return the rows of the examples, then those of the trials."""
     own = frame.inputs(frame.scale.theta(thetas), goal)
     group = np.full(len(own), -1)

@@ -17,7 +17,9 @@ from icpi_ros.robots.base import Arm
 
 TIME = "time"
 FORM = f"{TIME},<joint>,<joint>,..."
-RECORDING_FILE = FileKind(InvalidValue, max_bytes=50_000_000, name="recording ")
+RECORDING_FILE = FileKind(
+    InvalidValue, max_bytes=50_000_000, name="recording ", invalid="{path}: no CSV"
+)
 
 
 def read_csv(path: Path, arm: Arm) -> JointRecording:
