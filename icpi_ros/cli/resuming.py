@@ -14,7 +14,7 @@ from icpi_ros.core.plugins import as_options
 from icpi_ros.core.units import millimetres
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
-from icpi_ros.robots import argument_of
+from icpi_ros.robots import ARMS, argument_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import execution_in_process
 from icpi_ros.runs.setup import check_execution, last_execution
@@ -88,6 +88,11 @@ def arm_of_run(args: argparse.Namespace, task: Task, world: Task, store: Path) -
     with TrialStore(store) as opened:
         known = distinct([ArmId.of_way(last_execution(opened, args.resume))])
     return same_arm(None, task, known, f"run {args.resume}", mix=True, world=world)
+
+
+def arm_of_way(way: Execution) -> Arm | None:
+    """Return the arm of an attached graph; None = not known here, or under tighter limits."""
+    return ARMS.get(way.arm) if way.arm in ARMS and not way.limits else None
 
 
 def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | None) -> None:

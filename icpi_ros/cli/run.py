@@ -20,6 +20,7 @@ from icpi_ros.cli.options.use_it import TRIALS
 from icpi_ros.cli.resuming import (
     again,
     arm_of_run,
+    arm_of_way,
     is_finished,
     settle_mix,
     simulation,
@@ -37,7 +38,6 @@ from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
-from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.earlier import AUTO, learned_text
 from icpi_ros.runs.edges import edges_of
@@ -48,6 +48,7 @@ from icpi_ros.runs.setup import (
     ALLOW,
     find_earlier_runs,
     find_examples,
+    last_execution,
     remark_on_examples,
     require_model,
 )
@@ -367,6 +368,7 @@ def report(plan: Plan, run_id: str) -> int:
     with TrialStore(plan.store) as store:
         record, trials = store.run(run_id), store.trials(run_id)
         spent = spent_on(store.trials(run_id, all_attempts=True))
+        way = last_execution(store, run_id)
     print(run_table(trials, plan.task.space))
     if spent.calls:
         print(f"model: {spending_line(spent)}")
@@ -376,7 +378,7 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.picture:
         save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
         print(f"picture: {plan.picture.absolute()}")
-    for line in _edge_lines(plan, trials):
+    for line in _edge_lines(plan.task, plan.arm or arm_of_way(way), trials):
         print(line)
     if fell_back := fallback_line(record.config.improver, trials):
         _say(fell_back)
@@ -389,11 +391,10 @@ def report(plan: Plan, run_id: str) -> int:
     return ALL_FELL_BACK if fell_back else 0
 
 
-def _edge_lines(plan: Plan, trials: Sequence[Trial]) -> list[str]:
+def _edge_lines(task: Task, arm: Arm | None, trials: Sequence[Trial]) -> list[str]:
     """Return a line for each bound at which the best theta is, with the room beyond it."""
     done = [trial for trial in trials if trial.status is TrialStatus.DONE]
     if len(done) < 2:
         return []
     best = min(done, key=lambda trial: trial.cost)
-    arm = plan.arm or ARMS.get(plan.task.arm)
-    return [edge.text() for edge in edges_of(plan.task, arm, best.theta)]
+    return [edge.text() for edge in edges_of(task, arm, best.theta)]

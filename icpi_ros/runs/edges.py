@@ -26,7 +26,7 @@ class Edge:
         parameter: with its bounds.
         upper: True = the upper bound.
         room: farthest value beyond the bound that the arm can execute, all else as in theta;
-            None = none.
+            None = none; NaN = not known.
     """
 
     parameter: Parameter
@@ -40,13 +40,26 @@ class Edge:
         line = f"the best theta is at the {side} bound of {p.name}, {bound}"
         if self.room is None:
             return f"{line}; the arm allows no more there"
-        return f"{line}: a better one may be beyond; the arm allows up to {p.text(self.room, 3)}"
+        line += ": a better one may be beyond"
+        if np.isnan(self.room):
+            return line
+        return f"{line}; the arm allows up to {p.text(self.room, 3)}"
 
 
-def edges_of(task: Task, arm: Arm, theta: Array) -> list[Edge]:
-    """Return the bounds of the task's box at which a theta ``(d,)`` is."""
+def edges_of(task: Task, arm: Arm | None, theta: Array) -> list[Edge]:
+    """Return the bounds of the task's box at which a theta ``(d,)`` is.
+
+    Args:
+        task: whose box is meant.
+        arm: under its own limits; None = it, or the limits in force, are not known here.
+        theta: the best of a run.
+    """
     return [
-        Edge(task.space.parameters[i], upper, _room(task, arm, theta, i, upper))
+        Edge(
+            task.space.parameters[i],
+            upper,
+            np.nan if arm is None else _room(task, arm, theta, i, upper),
+        )
         for i, upper in task.space.at_edge(theta)
     ]
 

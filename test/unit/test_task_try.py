@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from icpi_ros.cli.main import main
+from icpi_ros.cli.resuming import arm_of_way
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Proposal, Trial, TrialStatus
 from icpi_ros.evaluate.first_session import first_session
 from icpi_ros.evaluate.repeatability import repeatability
 from icpi_ros.learn.dataset.dataset import shipped
+from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.robots import ARMS
 from icpi_ros.runs.edges import edges_of
 from icpi_ros.runs.run import Run
@@ -113,6 +115,17 @@ def test_a_best_theta_at_a_bound_is_told_with_the_room_that_the_arm_leaves():
     assert "upper bound of speed, 1.6 m/s: a better one may be beyond" in upper.text()
     assert lower.room < -0.4
     assert edges_of(SLIDE, UR5E, np.array([1.0, 0.0])) == []
+
+
+def test_room_beyond_a_bound_is_not_guessed_where_arm_or_limits_are_not_known():
+    (edge,) = edges_of(SLIDE, None, np.array([1.6, 0.0]))
+    assert edge.text().endswith("upper bound of speed, 1.6 m/s: a better one may be beyond")
+    own = Execution(Backend.REAL, "ur5e", limits="")
+    assert [arm_of_way(way) for way in (own, replace(own, limits="tight.yaml"), Execution())] == [
+        UR5E,
+        None,
+        None,
+    ]
 
 
 def test_room_beyond_a_bound_ends_where_the_task_cannot_say_what_would_move():
