@@ -84,7 +84,7 @@ class Improver(ABC):
 
     @property
     def may_be_replaced(self) -> bool:
-        """Whether another improver stands in for it where it makes no proposal."""
+        """True if another improver may stand in for it where it makes no proposal."""
         return True
 
     def __repr__(self) -> str:

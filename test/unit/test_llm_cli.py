@@ -200,6 +200,8 @@ def test_bench_with_a_model_is_repeatable_from_its_cassette(capsys, url, httpser
     for one, other in zip(*rows, strict=True):
         assert (one["improver"], one["theta"]) == (other["improver"], other["theta"])
     label = f"llm:base_url={url}:model=toy:cassette={tape}"
+    assert {row["improver"] for row in rows[0]} == {"in-context", label, "null-label", "null-mean"}
+    assert json.loads(files[0].read_text())["config"]["substitute"] == "hold"
     spent = [row["spent"]["calls"] for row in rows[0] if row["improver"] == label and row["trial"]]
     assert spent == [1, 1, 1, 1]
     assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())

@@ -45,7 +45,9 @@ def main(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--improvers",
         metavar="I,..",
-        help="instead of the preset's; with options NAME:KEY=VALUE, for example ridge:k=10",
+        help="instead of the preset's; with options NAME:KEY=VALUE, for example ridge:k=10. Beside "
+        "language models stand their nulls; a proposal that one did not make costs it a trial "
+        "(llm:substitute=hold, unless another is given)",
     )
     parser.add_argument(
         "--model",

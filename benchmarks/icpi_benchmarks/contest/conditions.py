@@ -172,7 +172,7 @@ PRESETS: dict[str, Preset] = {
         instances=100,
     ),
     "llm": Preset(
-        "which way to ask a language model? (needs a server: --model)",
+        "which way to ask a language model? its own steps, against nulls (needs a server: --model)",
         (
             "embedded",
             "in-context",
@@ -189,7 +189,7 @@ PRESETS: dict[str, Preset] = {
         instances=50,
     ),
     "llm-context": Preset(
-        "what should a language model be shown? (needs a server: --model)",
+        "what should a language model be shown? own steps, against nulls (needs a server: --model)",
         ("llm", *NULLS),
         (
             Condition("plain"),
