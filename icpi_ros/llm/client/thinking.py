@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+MAX_MARKS = 1000
+"""Most marks of a reply: with more it is taken for one that does not end."""
 _TAGS = "think|thinking|thought|thoughts|reason|reasoning|analysis|reflection|scratchpad"
 _MARKS = re.compile(
     rf"<\s*(?:seed:)?(?P<tag>{_TAGS})\b[^<>\n]*>?"
@@ -58,7 +60,9 @@ def _after_marks(reply: str) -> str:
     """Return the text behind the last closing mark; one may come without its opening."""
     opened: Counter[str] = Counter()
     start = 0
-    for mark in _MARKS.finditer(reply):
+    for number, mark in enumerate(_MARKS.finditer(reply)):
+        if number == MAX_MARKS:
+            raise UnfinishedThought
         kind = mark.lastgroup or ""
         if kind in ("tag", "end"):
             name = mark[kind].lower()
