@@ -190,6 +190,14 @@ def test_no_key(make, caplog, data, monkeypatch):
     assert_fallback(propose(improver, caplog), data, "no API key: set OPENAI_API_KEY")
 
 
+def test_numbers_are_held_to_what_can_be_accepted(data):
+    """An adjustment to the parameter's range at the prompt's digits, a predicted outcome not."""
+    improver, model = scripted("llm-plan", data, predictor="llm", digits=3)
+    improver.propose(HISTORY, np.random.default_rng(0))
+    assert model.requests[0].largest == 2000
+    assert model.requests[-1].largest is None
+
+
 # --- rules --------------------------------------------------------------------------------------
 
 

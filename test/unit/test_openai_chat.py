@@ -165,6 +165,16 @@ def test_reply_with_json_schema(make, httpserver):
     assert (schema["required"], schema["additionalProperties"]) == (["output"], False)
 
 
+@pytest.mark.parametrize("form", ["json_schema", "json_object+schema"])
+def test_a_schema_says_how_large_numbers_may_be(make, httpserver, form):
+    httpserver.expect_request(PATH).respond_with_json(http_models.body('{"output": [1, 2]}'))
+    ask(make(formats=(form,)), largest=20_000)
+    asked = sent(httpserver)[0]["response_format"]
+    schema = asked["json_schema"]["schema"] if form == "json_schema" else asked["schema"]
+    items = schema["properties"]["output"]["items"]
+    assert items == {"type": "integer", "minimum": -20_000, "maximum": 20_000}
+
+
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
 def test_passing_faults_are_retried(chat, httpserver, status):
     httpserver.expect_ordered_request(PATH).respond_with_data("busy", status=status)

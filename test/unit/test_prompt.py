@@ -165,7 +165,7 @@ def test_replies_that_are_understood(reply):
         ('<reasoning>{"output": [50, -20]}', "unfinished thought"),
         ('<think>{"output": [50, -20]}</thinking>{"output": [50, -20]}', "unfinished thought"),
         ('<|channel|>analysis<|message|>{"output": [50, -20]}', "unfinished thought"),
-        ('<|channel|>final<|message|>50 -20<|channel|>analysis<|message|>or', "unfinished thought"),
+        ("<|channel|>final<|message|>50 -20<|channel|>analysis<|message|>or", "unfinished"),
         ("<|channel|>final 50 -20", "unfinished thought"),
         ('analysisWe could say {"output": [50, -20]}', "unfinished thought"),
         ('<|channel>thought\n{"output": [50, -20]}', "unfinished thought"),

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client.bodies import Unreadable

@@ -17,7 +17,9 @@ _MARKS = re.compile(
     r"|(?P<gemma><\|channel>)|(?P<gemma_end><channel\|>)",
     re.IGNORECASE,
 )
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w*)[^<]*(?:<\|(?!message|channel)\w+\|>[^<]*)*<\|message\|>")
+_CHANNEL = re.compile(
+    r"<\|channel\|>\s*(\w*)[^<]*(?:<\|(?!message|channel)\w+\|>[^<]*)*<\|message\|>"
+)
 _SPOKEN = re.compile(r"\s*(?:analysis|commentary)(?=[A-Z\n\"'({])")
 """Beginning of a Harmony reply whose special tokens a server has dropped."""
 _FINAL = "assistantfinal"
@@ -64,10 +66,7 @@ def _after_marks(reply: str) -> str:
         if number == MAX_MARKS:
             raise UnfinishedThought
         kind = mark.lastgroup or ""
-        if kind in ("tag", "end"):
-            name = mark[kind].lower()
-        else:
-            name = kind.removesuffix("_end")
+        name = mark[kind].lower() if kind in ("tag", "end") else kind.removesuffix("_end")
         if not kind.endswith("end"):
             opened[name] += 1
             continue

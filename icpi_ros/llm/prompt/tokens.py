@@ -25,6 +25,7 @@ ARROW = "->"
 _MARK = re.compile(r"\boutputs?\b(?:\s+(?:is|are))?\s*[:=]?", re.IGNORECASE)
 """Announcement of an answer in prose; the last one of a line counts."""
 NO_NUMBER = "?"
+"""Stands for an entry of an answer that is neither a number nor a text."""
 _LOOSE = re.compile(rf"[\"']{ANSWER}[\"']\s*:", re.IGNORECASE)
 """Key of an answer outside of any JSON that can be read."""
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
