@@ -93,6 +93,15 @@ def answer(data, status=200, kind="application/json", **headers):
 good = answer(GOOD)
 
 
+def stream(*pieces):
+    """The events of a streamed reply, its text in pieces."""
+    deltas = [{"index": 0, "delta": {"content": piece}} for piece in pieces]
+    chunks = [{"choices": [delta]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    lines = [f"data: {json.dumps(chunk)}" for chunk in chunks]
+    return "\n\n".join([*lines, "data: [DONE]", ""]).encode()
+
+
 def status(code, **headers):
     """A refusal that repeats the key, as some servers do."""
     echo = {"error": {"message": f"Incorrect API key provided: {http_models.KEY}"}}

@@ -190,6 +190,14 @@ def test_no_key(make, caplog, data, monkeypatch):
     assert_fallback(propose(improver, caplog), data, "no API key: set OPENAI_API_KEY")
 
 
+def test_numbers_are_held_to_what_can_be_accepted(data):
+    """An adjustment to the parameter's range at the prompt's digits, a predicted outcome not."""
+    improver, model = scripted("llm-plan", data, predictor="llm", digits=3)
+    improver.propose(HISTORY, np.random.default_rng(0))
+    assert model.requests[0].largest == 2000
+    assert model.requests[-1].largest is None
+
+
 # --- rules --------------------------------------------------------------------------------------
 
 
@@ -237,8 +245,10 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
     """Mutations of good and bad replies: a theta near the box, or CompletionFailed."""
     improver, _ = scripted("llm", data)
     base, rng = HISTORY[-1], np.random.default_rng(5)
+    pattern = improver.pattern(HISTORY)
+    query = improver.messages(HISTORY)[-1]["content"].splitlines()[-1]
     alphabet = list('0123456789+-.,eE[]{}"| \n>outpNaInf\u2212')
-    good = ['{"output": [1200, -340]}', "+01200 -00340", "[12, 7]", "x | y -> +00012 -00007"]
+    good = ['{"output": [1200, -340]}', "+01200 -00340", "[12, 7]", f"{query} +00012 -00007"]
     counts = {"accepted": 0, "refused": 0}
     size = 100_000
     # Drawn at once: one by one they would take three times as long as the parser.
@@ -254,7 +264,7 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
                 alphabet[n] for n in inserted[number][change][:added]
             ]
         try:
-            outputs = improver._writer.outputs("".join(letters), 2)
+            outputs = improver._writer.outputs("".join(letters), pattern)
             theta = improver._accepted(base, outputs, HISTORY)
         except CompletionFailed:
             counts["refused"] += 1

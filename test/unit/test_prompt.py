@@ -13,6 +13,8 @@ from icpi_ros.llm.prompt.text import PromptWriter
 from icpi_ros.llm.prompt.tokens import MAX_REPLY, NumberFormat, excerpt, read_numbers
 
 WRITER = PromptWriter(NumberFormat(3))
+QUERY = ((100.0, -200.0), (300.0, 400.0))
+"""Groups of the line "+0100 -0200 | +0300 +0400 ->"."""
 finite = st.floats(-1e6, 1e6)
 
 
@@ -68,10 +70,27 @@ def test_digits_out_of_range(digits):
         "<think>" + "1 2 " * 6_000 + "</think>\n+0050 -0020",
         "50 \u221220",
         "+50\n-20",
+        "`100 -200 | +300 +400 -> +0050 -0020`",
+        "+0100 -0200 | +0300 +0400->[50, -20]",
+        "+0111 -0222 | +0333 +0444 -> +0007 +0008\n+0100 -0200 | +0300 +0400 -> +0050 -0020",
+        "+0050 -0020\n+0100 -0200 | +0300 +0400 -> +0050 -0020",
+        "+0050 -0020\n+0111 -0222 | +0333 +0444 -> +0007 +0008",
+        '{"thought": {"x": [7, 8]}, "output": [50, -20]}',
+        '{"answer": {"output": [50, -20]}}',
+        '{"reasoning": "as {x} and {\\"output\\": [7, 8]}", "output": [50, -20]}',
+        '{"output": [50, -20], "output": [50, -20]}',
+        '{"Output": [50, -20]}',
+        '<thinking>{"output": [7, 8]}</thinking>\n{"output": [50, -20]}',
+        '<|channel|>analysis<|message|>{"output": [7, 8]}<|end|><|start|>assistant'
+        '<|channel|>final <|constrain|>json<|message|>{"output": [50, -20]}<|return|>',
+        'analysisMaybe {"output": [7, 8]}.assistantfinal{"output": [50, -20]}',
+        '<|channel>thought\n{"output": [7, 8]}<channel|>{"output": [50, -20]}',
+        '[THINK]{"output": [7, 8]}[/THINK]{"output": [50, -20]}',
+        'so 7 8\n</think>\n{"output": [50, -20]}',
     ],
 )
 def test_replies_that_are_understood(reply):
-    assert read_numbers(reply, 2) == [50.0, -20.0]
+    assert read_numbers(reply, 2, QUERY) == [50.0, -20.0]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +131,47 @@ def test_replies_that_are_understood(reply):
         ("+-5 6", "no answer"),
         ("1,234", "no answer"),
         ("+0050", "1 numbers"),
+        # a group of the query
+        ('{"output": [100, -200]}', "repeats an input"),
+        ('{"output": [300, 400]}', "repeats an input"),
+        ("+0300 +0400", "repeats an input"),
+        ("+0100 -0200\n+0111 | +0222 -> +0333 +0444", "repeats an input"),
+        ("+0100 -0200 | +0300 +0400 -> +0300 +0400", "repeats an input"),
+        ('{"output": "+0100 -0200"}', "repeats an input"),
+        # another line than the query
+        ("+0111 -0222 | +0333 +0444 -> +0050 -0020", "another line"),
+        ("+0300 +0400 | +0100 -0200 -> +0050 -0020", "another line"),
+        ("+0100 -0200 | +0300 -> +0050 -0020", "another line"),
+        ("+0300 +0400 -> +0050 -0020", "another line"),
+        ("x | y -> +0050 -0020", "another line"),
+        ("+0100 -0200 | +0300 +0400 -> +0007 +0008 -> +0050 -0020", "another line"),
+        ("+0111 -0222 | +0333 +0444 -> +0007 +0008\n+0050 -0020", "another line"),
+        ("-> +0050 -0020\n-> +0051 -0020", "several answers"),
+        ("+0050 -0020\n+0100 -0200 | +0300 +0400 -> +0051 -0020", "several answers"),
+        # two answers in one object, or beside what is no JSON
+        ('{"output": [50, -20], "output": [1, 2]}', "several answers"),
+        ('{"output": [1, 2], "\\u006futput": [50, -20]}', "several answers"),
+        ('{"output": [50, -20], "OUTPUT": [1, 2]}', "several answers"),
+        ('{"output": [50, -20], "next": {"output": [1, 2]}}', "several answers"),
+        ('{"all": [{"output": [50, -20]}, {"output": [1, 2]}]}', "several answers"),
+        ("{'draft': {\"output\": [1, 2]}, 'output': [50, -20]}", "cut off or broken"),
+        # thoughts that do not end
+        ('<think>maybe {"output": [50, -20]} or', "unfinished thought"),
+        ("<think>\nFirst:\n50 -20\nno", "unfinished thought"),
+        ('<think>a</think><think>maybe {"output": [50, -20]}', "unfinished thought"),
+        ('<think><think>a</think>{"output": [50, -20]}', "unfinished thought"),
+        ('{"output": [50, -20]}<think>or', "unfinished thought"),
+        ('<Thinking mode="x">{"output": [50, -20]}', "unfinished thought"),
+        ('<reasoning>{"output": [50, -20]}', "unfinished thought"),
+        ('<think>{"output": [50, -20]}</thinking>{"output": [50, -20]}', "unfinished thought"),
+        ('<|channel|>analysis<|message|>{"output": [50, -20]}', "unfinished thought"),
+        ("<|channel|>final<|message|>50 -20<|channel|>analysis<|message|>or", "unfinished"),
+        ("<|channel|>final 50 -20", "unfinished thought"),
+        ('analysisWe could say {"output": [50, -20]}', "unfinished thought"),
+        ('<|channel>thought\n{"output": [50, -20]}', "unfinished thought"),
+        ('[THINK]{"output": [50, -20]}', "unfinished thought"),
+        ('<|START_THINKING|>{"output": [50, -20]}', "unfinished thought"),
+        ('{"output": [50, -20]}</think>', "no answer"),
         ("[1, 2, 3]", "3 numbers"),
         ("1 2 3", "3 numbers"),
         ("[NaN, 5]", "no integer"),
@@ -135,7 +195,7 @@ def test_replies_that_are_understood(reply):
 )
 def test_replies_that_are_not(reply, words):
     with pytest.raises(CompletionFailed, match=words) as caught:
-        read_numbers(reply, 2)
+        read_numbers(reply, 2, QUERY)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
 
@@ -152,6 +212,12 @@ pieces = st.sampled_from([*NUMBERS, *MARKS, "```", "<think>", "</think>"])
 @example("{" * 20_000)
 @example('{"output":' * 2_000)
 @example("[a" * 9_000)
+@example("<|channel|>" * 9_000)
+@example("<think>" * 9_000 + "</think>" * 9_000)
+@example('{"output":' * 900 + "1" + "}" * 900)
+@example("{" * 9_000 + "}" * 9_000)
+@example("+" + "0" * 19_990 + ".")
+@example(" " * 19_990 + "```" + " x")
 @example("<think>" * 2_800)
 @example("1e" * 10_000)
 @example("\n" * 20_000)
@@ -160,7 +226,7 @@ pieces = st.sampled_from([*NUMBERS, *MARKS, "```", "<think>", "</think>"])
 def test_any_text_gives_finite_numbers_or_completion_failed(reply):
     message = ""
     try:
-        outputs = WRITER.outputs(reply, 2)
+        outputs = WRITER.outputs(reply, pattern())
     except CompletionFailed as exc:
         message = str(exc)
     else:

@@ -114,6 +114,11 @@ def expected(chat):
     return [round(float(v) * 10**numbers.digits) for v in complete(pattern).mean]
 
 
+def asked(chat):
+    """The pattern that a chat asks to complete."""
+    return read_prompt(chat[1]["content"])[0]
+
+
 def schema(key="output", least=2, most=2):
     items = {"type": "array", "items": {"type": "integer"}, "minItems": least, "maxItems": most}
     inner = {"type": "object", "properties": {key: items}, "required": [key]}
@@ -157,8 +162,8 @@ def test_what_is_served_is_what_the_model_completes(client, seed):
     chat = messages(seed)
     assert json.loads(texts(ask(client, chat))[0]) == {"output": expected(chat)}
     np.testing.assert_allclose(
-        WRITER.outputs(texts(ask(client, chat))[0], 2),
-        complete(read_prompt(chat[1]["content"])[0]).mean,
+        WRITER.outputs(texts(ask(client, chat))[0], asked(chat)),
+        complete(asked(chat)).mean,
         atol=0.500001 * WRITER.numbers.quantum,
     )
 
@@ -229,8 +234,8 @@ def test_draws_follow_temperature_and_seed(client):
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
 def test_draws_are_spread_about_the_mean_as_the_model_is_unsure(client, temperature):
     reply = texts(ask(client, n=128, temperature=temperature, seed=1))
-    drawn = np.array([WRITER.outputs(text, 2) for text in reply])
-    guess = complete(read_prompt(messages()[1]["content"])[0])
+    drawn = np.array([WRITER.outputs(text, asked(messages())) for text in reply])
+    guess = complete(asked(messages()))
     spread = temperature * guess.std
     np.testing.assert_allclose(drawn.mean(axis=0), guess.mean, atol=4.0 * spread / 128**0.5)
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.3)

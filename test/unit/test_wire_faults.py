@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import socket
 import threading
 import time
 import traceback
@@ -61,6 +62,10 @@ def choice(**fields):
     return answer({"choices": [fields]})
 
 
+def error(**fields):
+    return answer({"error": fields})
+
+
 # What the server does, one request after the other: how it ends (None = well), requests made.
 PASSING = {
     "429, soon": ([status(429, Retry_After="0.2"), faults.good], 2),
@@ -83,6 +88,21 @@ PASSING = {
     "two closes": ([faults.hang_up, faults.hang_up, faults.good], 3),
     "garbage": ([part(b"\x16\x03\x01 what?\r\n\r\n", faults.hang_up), faults.good], 2),
     "wrong content type": ([answer(GOOD, kind="text/html")], 1),
+    "429 in 200": ([error(code=429), faults.good], 2),
+    "502 in 200": ([error(code="502"), faults.good], 2),
+    "overloaded in 200": ([error(type="overloaded_error"), faults.good], 2),
+    "nameless error in 200": ([answer({"error": "runner stopped"}), faults.good], 2),
+    "detail in 200": ([answer({"detail": "Internal"}), faults.good], 2),
+    "error of a choice": ([choice(error={"code": 502}, finish_reason="error"), faults.good], 2),
+    "null choices": ([answer({"choices": None}), faults.good], 2),
+    "empty choices": ([answer({"choices": []}), faults.good], 2),
+    "empty body": ([answer(b""), faults.good], 2),
+    "429 in 200, soon": (
+        [answer({"error": {"code": 429}}, Retry_After="0.1"), faults.good],
+        2,
+    ),
+    "comments": ([answer(b": PROCESSING\n\n\n: PROCESSING\n" + GOOD)], 1),
+    "stream": ([answer(faults.stream("1", " 2"), kind="text/event-stream")], 1),
     "no content type": ([part(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, faults.hang_up)], 1),
 }
 WITHIN = r"within [12]\.\d s"  # what was left of DEADLINE when it was asked
@@ -108,8 +128,19 @@ LASTING = {
     "HTML": ([answer(b"<html>Hello</html>", kind="text/html")], "not JSON", 1),
     "a list": ([answer([1])], "not an object", 1),
     "text in JSON": ([answer("1 2")], "not JSON|not an object", 1),
-    "no choices": ([answer({"choices": []})], "without choices", 1),
-    "an error with 200": ([answer({"error": {"message": KEY}})], "without choices", 1),
+    "no choices": ([answer({})], "without choices", 1),
+    "empty choices for ever": ([answer({"choices": []})], r"without choices \(5 tries\)", 5),
+    "an error with 200": ([error(message=KEY)], r"names no status \(5 tries\)", 5),
+    "401 in 200": ([error(code=401, message=KEY)], "status 401: the key in OPENAI_API_KEY", 1),
+    "400 in 200": ([error(type="invalid_request_error")], "status 400.*models.yaml", 1),
+    "no quota in 200": ([error(code="insufficient_quota")], "no quota left", 1),
+    "429 in 200, late": (
+        [answer({"error": {"code": 429}}, Retry_After="60")],
+        "status 429; a retry would miss the deadline",
+        1,
+    ),
+    "broken stream": ([answer(faults.stream("1", " 2")[:-20])], "broke a stream off|unreadable", 1),
+    "reasoning": ([choice(message={"reasoning_content": "1 2"})], "with reasoning_content$", 1),
     "null content": ([choice(message={"content": None})], "without text", 1),
     "no message": ([choice(index=0)], "without text", 1),
     "content filter": ([choice(finish_reason="content_filter")], "content_filter", 1),
@@ -123,7 +154,7 @@ LASTING = {
     "compressed": ([answer(gzip.compress(GOOD), Content_Encoding="gzip")], "compressed", 1),
     "redirect": ([status(307, Location="/elsewhere")], "redirects are not followed", 1),
     "found": ([status(302, Location="http://127.0.0.1:9/")], "redirects are not followed", 1),
-    "204": ([answer(b"", 204)], "empty response", 1),
+    "204": ([answer(b"", 204)], r"empty response \(5 tries\)", 5),
     "400": ([status(400)], "models.yaml", 1),
     "401": ([status(401)], "OPENAI_API_KEY was not accepted", 1),
     "403": ([status(403)], "OPENAI_API_KEY was not accepted", 1),
@@ -183,6 +214,32 @@ def test_failure_at_the_first_rung_only(server):
     server.script = [status(500), status(500), faults.good]
     completion = ask(client(server, formats=("json_schema", "text")), AMPLE)
     assert (completion.format, completion.spent.calls) == ("text", 3)
+
+
+@pytest.mark.parametrize("refusal", [status(400), status(422), error(code=400), status(501)])
+def test_several_choices_that_are_refused_are_asked_for_one_by_one(server, refusal):
+    """The format stays the best one, and the refusal is remembered."""
+    server.script = [refusal, faults.good]
+    chat = client(server, formats=("json_schema", "text"), samples=True)
+    first = ask(chat, samples=3)
+    assert (len(first.texts), first.format, server.requests) == (3, "json_schema", 4)
+    assert "n = 3" in first.tries[0]
+    second = ask(chat, samples=2)
+    assert (len(second.texts), second.tries, server.requests) == (2, (), 6)
+
+
+def test_a_format_that_is_refused_with_one_choice_too_is_the_fault(server):
+    server.script = [status(400), status(400), faults.good]
+    chat = client(server, formats=("json_schema", "text"), samples=True)
+    assert ask(chat, samples=2).format == "text"
+    assert not working_formats().single(chat.endpoint, "toy")
+
+
+def test_a_prompt_that_is_refused_however_it_is_asked(server):
+    server.script = [status(400)]
+    with pytest.raises(CompletionFailed, match=r"HTTP 400.*\(2 tries\)"):
+        ask(client(server, samples=True), samples=2)
+    assert server.requests == 2
 
 
 def test_connections_are_kept(server, chat):
@@ -290,15 +347,92 @@ def test_a_forked_child_has_its_own_loop(server, chat):
     assert ask(chat).texts == ("1 2",)
 
 
-@pytest.mark.parametrize("proxy", ["ftp://me:hunter2@localhost", "socks5://me:hunter2@localhost:1"])
-def test_proxy_that_cannot_be(server, monkeypatch, proxy):
+BAD_PROXIES = ["ftp://me:hunter2@localhost", "socks5://me:hunter2@localhost:1"]
+ELSEWHERE = "http://models.invalid/v1"
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    """An environment without proxies, and a wire that has not seen one."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     wire._wire.cache_clear()
+    yield
+    wire._wire.cache_clear()
+
+
+@pytest.fixture
+def nobody():
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("proxy", BAD_PROXIES)
+def test_proxy_that_cannot_be(no_proxy, monkeypatch, proxy):
     monkeypatch.setenv("ALL_PROXY", proxy)
-    chat = client(server)
+    chat = OpenAIChat(Profile("toy", "toy", base_url=ELSEWHERE), Meter())
     with pytest.raises(CompletionFailed, match=r"check the environment .*ALL_PROXY") as caught:
         ask(chat)
     assert "hunter2" not in str(caught.value)
-    assert server.requests == 0
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_proxy_that_does_not_answer_is_named(no_proxy, nobody, monkeypatch, variable):
+    monkeypatch.setenv(variable, f"http://me:hunter2@127.0.0.1:{nobody}")
+    chat = OpenAIChat(Profile("toy", "toy", base_url=ELSEWHERE), Meter())
+    with pytest.raises(CompletionFailed) as caught:
+        ask(chat)
+    named = f"through the proxy http://127.0.0.1:{nobody} ({variable.upper()})"
+    assert named in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_proxy_that_stalls_is_named(no_proxy, server, monkeypatch):
+    server.script = [faults.stall]
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    chat = OpenAIChat(Profile("toy", "toy", base_url=ELSEWHERE), Meter())
+    with pytest.raises(CompletionFailed, match=r"through the proxy .* within 0\.\d s"):
+        ask(chat, 0.3)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "LOCALHOST"])
+@pytest.mark.parametrize("proxy", [*BAD_PROXIES, "http://127.0.0.1:9"])
+def test_loopback_never_goes_through_a_proxy(no_proxy, server, monkeypatch, proxy, host):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    url = server.url.replace("127.0.0.1", host)
+    if host == "127.0.0.2":  # nobody listens there
+        assert wire.proxy_before(url) == ""
+        return
+    assert ask(client(server, base_url=url)).texts == ("1 2",)
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://[::1]:9/v1", True),
+        ("http://[::ffff:127.0.0.1]/v1", True),
+        ("http://models.localhost:9/v1", True),
+        ("http://localhost./v1", True),
+        ("http://localhost.example/v1", False),
+        ("http://127.0.0.1.example/v1", False),
+        ("http://10.0.0.1/v1", False),
+        ("http://[::1/v1", False),
+        ("", False),
+    ],
+)
+def test_which_servers_are_on_this_machine(url, here):
+    assert wire.is_this_machine(url) is here
+
+
+def test_hosts_without_a_proxy(no_proxy, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "proxy.example:3128")
+    assert wire.proxy_before(ELSEWHERE) == "http://proxy.example:3128 (HTTP_PROXY)"
+    assert wire.proxy_before("https://models.invalid/v1") == ""
+    monkeypatch.setenv("NO_PROXY", "models.invalid")
+    assert wire.proxy_before(ELSEWHERE) == ""
 
 
 def test_key_is_kept_nowhere(server, chat, monkeypatch):
@@ -313,7 +447,7 @@ def test_key_is_kept_nowhere(server, chat, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     gc.collect()
     kept = wire.wire()
-    holders = [kept.client(server.url), kept.http.headers, vars(chat)]
+    holders = [kept.client(server.url), kept.http(server.url).headers, vars(chat)]
     assert not any(secret in repr(vars(h) if hasattr(h, "__dict__") else h) for h in holders)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
+from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Message
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
 
@@ -64,6 +65,7 @@ class Asker:
         accept: Callable[[Array], T],
         samples: int | None = None,
         described: bool = True,
+        longest: float | None = MAX_ADJUSTMENT,
     ) -> list[T]:
         """Return ``accept`` of the scaled outputs ``(q,)`` of every usable reply.
 
@@ -73,6 +75,7 @@ class Asker:
             accept: may raise CompletionFailed to refuse a reply.
             samples: replies wanted; None = as the options say.
             described: whether the description of the task, if any, belongs to it.
+            longest: scaled output that can be accepted, with either sign; None = any.
 
         Raises:
             CompletionFailed: no reply is usable; the message is the reason.
@@ -83,7 +86,16 @@ class Asker:
         exchange: dict[str, Any] = {"purpose": purpose, "messages": list(messages)}
         self._exchanges.append(exchange)
         self.answered = False
-        completion = self._complete(messages, pattern.width, samples or self._options.samples)
+        largest = None if longest is None else round(longest / writer.numbers.quantum)
+        request = CompletionRequest(
+            messages=tuple(messages),
+            numbers=pattern.width,
+            samples=samples or self._options.samples,
+            temperature=self._options.temperature,
+            seed=int(self._seeds.integers(MAX_SEED)),
+            largest=largest,
+        )
+        completion = self._complete(request)
         refused: list[str] = []
         exchange |= {
             "replies": list(completion.texts),
@@ -116,14 +128,7 @@ class Asker:
             "exchanges": self._exchanges,
         }
 
-    def _complete(self, messages: Sequence[Message], numbers: int, samples: int) -> Completion:
-        request = CompletionRequest(
-            messages=tuple(messages),
-            numbers=numbers,
-            samples=samples,
-            temperature=self._options.temperature,
-            seed=int(self._seeds.integers(MAX_SEED)),
-        )
+    def _complete(self, request: CompletionRequest) -> Completion:
         try:
             return self._completer.complete(request, self._until)
         except BudgetSpent as exc:

@@ -86,7 +86,7 @@ class LlmPlan(Llm):
         """Return the cost [m] that the model predicts for a theta ``(d,)``; NaN if it fails."""
         pattern = self._outcomes.pattern(history, base, theta, self._k)
         try:
-            (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, described=False)
+            (error,) = asker.outputs(pattern, "outcome", lambda o: o, 1, False, None)
         except CompletionFailed:
             return float("nan")
         return float(np.linalg.norm(error * self._scale.rms * self.context.cost_mask))

@@ -22,6 +22,8 @@ class CompletionRequest:
         samples: independent replies wanted, at least 1.
         temperature: of sampling, a factor; None = the server's own default.
         seed: of sampling, for servers that take one; None = none is sent.
+        largest: integer that none of the reply may exceed, with either sign, for servers that can
+            be held to it; None = no limit.  It is no part of what distinguishes requests.
     """
 
     messages: tuple[Message, ...]
@@ -29,6 +31,7 @@ class CompletionRequest:
     samples: int = 1
     temperature: float | None = None
     seed: int | None = None
+    largest: int | None = None
 
 
 @dataclass(frozen=True)

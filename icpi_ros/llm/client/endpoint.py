@@ -129,7 +129,7 @@ class Endpoint:
         """
         profile = self.profile
         body: dict[str, Any] = {"model": profile.model, "messages": list(request.messages)}
-        body |= response_format(reply_format, request.numbers)
+        body |= response_format(reply_format, request.numbers, request.largest)
         if n > 1:
             body["n"] = n
         if profile.temperature and request.temperature is not None:

@@ -28,13 +28,17 @@ TRANSIENT_STATUS = 500
 """The one of them that can also pass: it must come twice."""
 
 
-def response_format(reply_format: ReplyFormat, numbers: int) -> dict[str, Any]:
+def response_format(
+    reply_format: ReplyFormat, numbers: int, largest: int | None = None
+) -> dict[str, Any]:
     """Return the fields of a request that ask for one format of the reply."""
     if reply_format == ReplyFormat.JSON_SCHEMA:
-        schema = {"name": "output", "strict": True, "schema": reply_schema(numbers)}
+        schema = {"name": "output", "strict": True, "schema": reply_schema(numbers, largest)}
         return {"response_format": {"type": reply_format, "json_schema": schema}}
     if reply_format == ReplyFormat.JSON_OBJECT_SCHEMA:
-        return {"response_format": {"type": "json_object", "schema": reply_schema(numbers)}}
+        return {
+            "response_format": {"type": "json_object", "schema": reply_schema(numbers, largest)}
+        }
     return (
         {"response_format": {"type": reply_format}}
         if reply_format == ReplyFormat.JSON_OBJECT
@@ -42,11 +46,12 @@ def response_format(reply_format: ReplyFormat, numbers: int) -> dict[str, Any]:
     )
 
 
-def reply_schema(numbers: int) -> dict[str, Any]:
-    """Return the JSON schema of ``{"output": [integers]}``."""
+def reply_schema(numbers: int, largest: int | None = None) -> dict[str, Any]:
+    """Return the JSON schema of ``{"output": [integers]}``, ``largest`` with either sign."""
+    bounds = {} if largest is None else {"minimum": -largest, "maximum": largest}
     output = {
         "type": "array",
-        "items": {"type": "integer"},
+        "items": {"type": "integer"} | bounds,
         "minItems": numbers,
         "maxItems": numbers,
     }

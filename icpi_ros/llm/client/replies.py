@@ -178,7 +178,7 @@ def _read_choice(choice: Any) -> tuple[str | None, str | None]:
     if None in texts:
         return None, "answered with parts of text that divide a number"
     if not texts:
-        return None, "answered without text" + _instead(message, choice, reason)
+        return None, "answered without text" + _instead(message, reason)
     if any(text != texts[0] for text in texts):
         return None, "answered with two texts in one choice"
     cut = _CUT.get(reason.lower()) if isinstance(reason, str) else None
@@ -206,12 +206,12 @@ def _text(content: Any) -> str | None:
     return text
 
 
-def _instead(message: dict[str, Any], choice: dict[str, Any], reason: Any) -> str:
+def _instead(message: dict[str, Any], reason: Any) -> str:
     """Return what came in place of a text: the fields that hold something, the reason."""
     held = [name for name in _OTHERS if message.get(name)]
     if message.get("content") and not isinstance(message["content"], str):
-        held.append("content, in another form than text,")
-    said = f" in content: {' and '.join(held)} held something" if held else ""
+        held.append("content in another form")
+    said = f" in content, but with {' and '.join(held)}" if held else ""
     known = isinstance(reason, str) and reason.isidentifier() and len(reason) < 40
     return said + (f" (finish_reason {reason})" if known else "")
 

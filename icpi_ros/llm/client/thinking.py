@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+MAX_MARKS = 1000
+"""Most marks of a reply: with more it is taken for one that does not end."""
 _TAGS = "think|thinking|thought|thoughts|reason|reasoning|analysis|reflection|scratchpad"
 _MARKS = re.compile(
     rf"<\s*(?:seed:)?(?P<tag>{_TAGS})\b[^<>\n]*>?"
@@ -60,12 +62,11 @@ def _after_marks(reply: str) -> str:
     """Return the text behind the last closing mark; one may come without its opening."""
     opened: Counter[str] = Counter()
     start = 0
-    for mark in _MARKS.finditer(reply):
+    for number, mark in enumerate(_MARKS.finditer(reply)):
+        if number == MAX_MARKS:
+            raise UnfinishedThought
         kind = mark.lastgroup or ""
-        if kind in ("tag", "end"):
-            name = mark[kind].lower()
-        else:
-            name = kind.removesuffix("_end")
+        name = mark[kind].lower() if kind in ("tag", "end") else kind.removesuffix("_end")
         if not kind.endswith("end"):
             opened[name] += 1
             continue

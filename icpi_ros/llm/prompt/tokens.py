@@ -24,6 +24,8 @@ ARROW = "->"
 """Mark between the inputs and the outputs of a line."""
 _MARK = re.compile(r"\boutputs?\b(?:\s+(?:is|are))?\s*[:=]?", re.IGNORECASE)
 """Announcement of an answer in prose; the last one of a line counts."""
+NO_NUMBER = "?"
+"""Stands for an entry of an answer that is neither a number nor a text."""
 _LOOSE = re.compile(rf"[\"']{ANSWER}[\"']\s*:", re.IGNORECASE)
 """Key of an answer outside of any JSON that can be read."""
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
@@ -98,9 +100,8 @@ def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     try:
         text = after_thoughts(reply).replace("\u2212", "-")
     except UnfinishedThought:
-        raise CompletionFailed(
-            f"the reply ends in an unfinished thought: {excerpt(reply)!r}"
-        ) from None
+        why = f"the reply ends in an unfinished thought: {excerpt(reply)!r}"
+        raise CompletionFailed(why) from None
     if len(text) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
     if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
@@ -143,10 +144,10 @@ def _words(text: str, count: int, query: Groups, reply: str) -> list[str]:
 
 
 def _entries(value: Any) -> list[str]:
-    """Return the entries of a list, or the words of a text; what is no number stays what it is."""
+    """Return the entries of a list, or the words of a text; what is no number is marked as such."""
     if isinstance(value, list):
-        return [entry.strip() if isinstance(entry, str) else repr(entry) for entry in value]
-    return _split(value) if isinstance(value, str) else [repr(value)]
+        return [entry.strip() if isinstance(entry, str) else NO_NUMBER for entry in value]
+    return _split(value) if isinstance(value, str) else [NO_NUMBER]
 
 
 def _lines(text: str, count: int, query: Groups) -> list[list[str]]:
@@ -154,7 +155,8 @@ def _lines(text: str, count: int, query: Groups) -> list[list[str]]:
     whole = _numbers(text)
     if len(whole) == count:
         return [whole]
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line.strip("`* \t") for line in text.splitlines()]
+    lines = [line for line in lines if line]
     completed = [line.rpartition(ARROW) for line in lines if ARROW in line]
     found = [_numbers(right) for left, _, right in completed if _is_query(left, query)]
     plain = [line for line in lines if ARROW not in line]
@@ -167,10 +169,9 @@ def _lines(text: str, count: int, query: Groups) -> list[list[str]]:
 
 def _is_query(left: str, query: Groups) -> bool:
     """Return whether the left side of a completed line is the query, or is left out."""
-    bare = left.strip("`*> \t")
-    if not bare:
+    if not left.strip():
         return True
-    groups = [_numbers(group) for group in bare.split("|")]
+    groups = [_numbers(group) for group in left.split("|")]
     if not all(map(_INTEGER.fullmatch, (word for group in groups for word in group))):
         return False
     return [list(map(float, group)) for group in groups] == [list(group) for group in query]
