@@ -133,8 +133,8 @@ class RunningGraph:
     def pids(self):
         return {n: int(p) for n, p in re.findall(r"(\w+) started \(pid=(\d+)\)", self.text())}
 
-    def alive(self):
-        return "" if self.process.alive else self.process.reason()
+    def death(self):
+        return None if self.process.alive else self.process.reason()
 
     def wait_until_ended(self, limit=HANG):
         return self.process.process.wait(limit)
@@ -179,8 +179,8 @@ def record(folder, **arguments):
 
     with RunningGraph(folder, record=folder / "bag", **arguments) as graph:
         with ImproveClient(NAMESPACE) as client:
-            client.connect(HANG, graph.alive)
-            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+            client.connect(HANG, graph.death)
+            calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
             request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
             result = client.improve(request, calls)
         wait_until_recorded(folder / "bag", arguments.get("source", "tracked_pose"))

@@ -35,7 +35,7 @@ class FaultyArm:
         self.clear = node.create_client(Trigger, "mujoco_arm/clear_fault")
         observer.wait(self.set.service_is_ready, "the arm's parameters")
         observer.wait(self.clear.service_is_ready, "clear_fault")
-        client.connect(HANG, graph.alive)
+        client.connect(HANG, graph.death)
 
     def fail(self, kind, after, motion=STROKE):
         values = {"fault": kind, "fault_motion": motion, "fault_after": after}
@@ -54,7 +54,7 @@ class FaultyArm:
         shown = []
         self.client.improve(
             ImproveRequest("slide", "random", budget=1, seed=seed),
-            Callbacks(on_trial=shown.append, alive=self.graph.alive),
+            Callbacks(on_trial=shown.append, death=self.graph.death),
         )
         (trial,) = shown
         return trial
@@ -106,7 +106,7 @@ class FaultyArm:
 def warm(graph):
     """Run a first trial: every later one has a retreat, an approach and a stroke."""
     with ImproveClient(NAMESPACE) as client:
-        client.connect(HANG, graph.alive)
+        client.connect(HANG, graph.death)
         result = begun_in_time(lambda: client.improve(ImproveRequest("slide", "random", budget=1)))
         assert result.error_code == 0, result.error_msg
 

@@ -96,7 +96,7 @@ def test_a_trial_takes_its_motion_and_settling_time(timed, observer):
 
 
 def test_cancelling_a_run_keeps_its_trials_and_the_graph(timed, client, observer):
-    client.connect(HANG, timed.alive)
+    client.connect(HANG, timed.death)
     shown = []
 
     def interrupt_in_the_second(trial):

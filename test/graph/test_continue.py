@@ -16,7 +16,7 @@ from .conftest import HANG, NAMESPACE
 
 
 def test_the_printed_command_finishes_the_run_in_the_attached_graph(fast, client):
-    client.connect(HANG, fast.alive)  # who attaches waits less long than a busy machine may need
+    client.connect(HANG, fast.death)  # who attaches waits less long than a busy machine may need
     given = "run --attach --task slide --improver ridge --trials 20 --target-cost 0.0"
     first = icpi([*given.split(), "--namespace", NAMESPACE, "--store", fast.store])
     told = []

@@ -46,10 +46,10 @@ def graph_of(folder, way, **arguments):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_throw_lets_go_at_its_moment_and_lands_where_the_rollout_does(way, tmp_path, domain):
     with graph_of(tmp_path, way) as graph, ImproveClient(NAMESPACE) as client:
-        client.connect(HANG, graph.alive)
+        client.connect(HANG, graph.death)
         for _ in range(ATTEMPTS):
             request = ImproveRequest("toss-gc", "random", budget=2, seed=1)
-            result = client.improve(request, Callbacks(alive=graph.alive))
+            result = client.improve(request, Callbacks(death=graph.death))
             if "ms late, allowed" not in result.error_msg:
                 break
     assert (result.error_code, result.error_msg) == (0, "")

@@ -17,8 +17,8 @@ def learning(tmp_path_factory, domain):
 
 
 def test_the_second_run_learns_from_the_first(learning, client):
-    client.connect(HANG, learning.alive)
-    calls = Callbacks(lambda *run: None, lambda trial: None, learning.alive)
+    client.connect(HANG, learning.death)
+    calls = Callbacks(lambda *run: None, lambda trial: None, learning.death)
     request = ImproveRequest("slide", "knn", budget=2, seed=3)
     first = client.improve(request, calls)
     assert first.error_code == 0, first.error_msg

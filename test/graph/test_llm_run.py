@@ -59,8 +59,8 @@ def ended(tmp_path_factory, domain):
         with RunningGraph(folder, **options) as graph, ImproveClient(NAMESPACE) as client:
             trials = node.record(TrialMsg, TRIALS, qos.RECORD)
             proposals = node.record(ProposalMsg, PROPOSALS, qos.RECORD)
-            client.connect(HANG, graph.alive)
-            calls = Callbacks(lambda *_: None, lambda _: None, graph.alive)
+            client.connect(HANG, graph.death)
+            calls = Callbacks(lambda *_: None, lambda _: None, graph.death)
             result = client.improve(ImproveRequest("slide", "llm", budget=6, seed=3), calls)
             node.wait(lambda: len(trials) == result.trials, "all trials")
             names = parameters(node)

@@ -180,7 +180,7 @@ def test_the_ramp_ends_after_the_first_executions_of_a_run(careful, observer, pe
 def test_a_run_keeps_what_a_person_changed_and_why_theta_was_moved_back(
     careful, client, observer, person
 ):
-    client.connect(HANG, careful.alive)
+    client.connect(HANG, careful.death)
     trials, asked, sheets = [], [], []
 
     def answer(last):

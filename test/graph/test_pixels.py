@@ -21,8 +21,8 @@ TRIALS = 3
 
 def improve(graph, client):
     shown = []
-    client.connect(HANG, graph.alive)
-    calls = Callbacks(lambda *run: None, shown.append, graph.alive)
+    client.connect(HANG, graph.death)
+    calls = Callbacks(lambda *run: None, shown.append, graph.death)
     request = ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3)
     return client.improve(request, calls), shown
 

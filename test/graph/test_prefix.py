@@ -17,9 +17,9 @@ def test_a_graph_with_a_prefix_runs_and_records_how_the_arm_followed(
     with RunningGraph(tmp_path, joint_prefix="left_") as graph:
         states = observer.record(JointState, JOINT_STATES, qos.SENSOR_LATEST)
         sent = observer.record(JointTrajectory, CONTROLLER_TRAJECTORY, qos.COMMAND)
-        client.connect(60.0, graph.alive)
+        client.connect(60.0, graph.death)
         request = ImproveRequest("slide", "random", budget=1, seed=3)
-        result = client.improve(request, Callbacks(alive=graph.alive))
+        result = client.improve(request, Callbacks(death=graph.death))
         assert (result.error_code, result.error_msg) == (0, "")
     assert all(name.startswith("left_") for name in states[-1].name)
     assert all(name.startswith("left_") for name in sent[-1].joint_names)

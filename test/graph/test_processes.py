@@ -31,15 +31,15 @@ CODES = Improve.Result
 def run(graph, request, **calls):
     """Carry out a run with a client of its own."""
     with ImproveClient(NAMESPACE) as client:
-        client.connect(HANG, graph.alive)
-        return client.improve(request, Callbacks(alive=graph.alive, **calls))
+        client.connect(HANG, graph.death)
+        return client.improve(request, Callbacks(death=graph.death, **calls))
 
 
 def test_silent_perception_is_recorded_retried_once_and_ends_the_run(tmp_path, domain):
     nodes = {"executor": {"object_state_timeout": 3.0}}
     with RunningGraph(tmp_path, nodes=nodes) as graph:
         with ImproveClient(NAMESPACE) as client:
-            client.connect(HANG, graph.alive)
+            client.connect(HANG, graph.death)
             assert (
                 client.improve(ImproveRequest("slide", "random", budget=1)).trials == 1
             )  # all are there

@@ -85,7 +85,7 @@ class Approver(threading.Thread):
 
 
 def test_a_run_on_somebody_else_s_arm_with_a_person_beside_it(real, client, person, capsys):
-    client.connect(HANG, real.alive)
+    client.connect(HANG, real.death)
     hand = Approver(person)
     hand.start()
     trials = []

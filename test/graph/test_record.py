@@ -82,8 +82,8 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, observer):
     with RunningGraph(tmp_path, record=tmp_path / "bag", real_time_factor=0.5) as graph:
         poses = observer.record(PoseStamped, "object_pose", qos.SENSOR_EVERY)
         with ImproveClient("test") as client:
-            client.connect(HANG, graph.alive)
-            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+            client.connect(HANG, graph.death)
+            calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
             result = client.improve(ImproveRequest("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg
             os.kill(graph.pids()["recorder"], signal.SIGKILL)

@@ -24,8 +24,8 @@ def filmed(tmp_path_factory, domain):
     recorded = {"source": "camera", "camera_rate": RATE, "record": folder / "bag"}
     with RunningGraph(folder, **recorded) as graph:
         with ImproveClient("test") as client:
-            client.connect(HANG, graph.alive)
-            calls = Callbacks(lambda *run: None, lambda trial: None, graph.alive)
+            client.connect(HANG, graph.death)
+            calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
             result = client.improve(ImproveRequest("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg
         graph.process.stop()

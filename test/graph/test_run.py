@@ -29,8 +29,8 @@ def finished(fast):
 
     shown, runs = [], []
     with ImproveClient("test") as client:
-        client.connect(HANG, fast.alive)
-        calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.alive)
+        client.connect(HANG, fast.death)
+        calls = Callbacks(lambda *run: runs.append(run), shown.append, fast.death)
         result = client.improve(
             ImproveRequest("slide", "ridge-hindsight", budget=TRIALS, seed=3), calls
         )
@@ -122,7 +122,7 @@ def test_a_bad_motion_is_refused_with_its_reason(fast, observer, fields, code, w
     ],
 )
 def test_a_bad_run_is_refused_with_its_reason(fast, client, fields, code, words):
-    client.connect(HANG, fast.alive)
+    client.connect(HANG, fast.death)
     result = client.improve(ImproveRequest(**({"task": "slide"} | fields)))
     assert result.error_code == getattr(Improve.Result, code)
     assert words in result.error_msg

@@ -21,9 +21,9 @@ def test_graph_and_rollout_end_at_the_same_place(name, tmp_path, domain):
     assert os.environ["ROS_DOMAIN_ID"] == str(domain)
     task = TASKS.get(name)
     with RunningGraph(tmp_path, task=name) as graph, ImproveClient("test") as client:
-        client.connect(HANG, graph.alive)
+        client.connect(HANG, graph.death)
         result = client.improve(
-            ImproveRequest(name, "random", budget=2, seed=1), Callbacks(alive=graph.alive)
+            ImproveRequest(name, "random", budget=2, seed=1), Callbacks(death=graph.death)
         )
         assert (result.error_code, result.error_msg) == (0, "")
     with TrialStore(graph.store) as store:

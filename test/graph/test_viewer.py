@@ -25,7 +25,7 @@ def by_namespace(array):
 
 
 def test_arm_object_goal_proposal_and_path_are_shown(viewed, client, observer):
-    client.connect(HANG, viewed.alive)
+    client.connect(HANG, viewed.death)
     seen = observer.record(MarkerArray, "markers", qos.LATCHED)
     result = client.improve(ImproveRequest("slide", "random", budget=2, seed=3))
     assert result.error_code == 0
@@ -55,7 +55,7 @@ def rviz_topics(config):
 
 
 def test_the_views_name_topics_and_services_of_the_graph(viewed, client, observer):
-    client.connect(HANG, viewed.alive)
+    client.connect(HANG, viewed.death)
     node = observer.node
     types = {"rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray"}
 

@@ -73,7 +73,7 @@ def load_task(path: Path) -> DescribedTask:
     if not _NAME.fullmatch(name):
         raise top.fail("task", "small letters, digits, _ and -, a letter first, at most 40")
     arm = _arm(top, path.parent)
-    family, space = motion_of(top, path.parent, arm)
+    family, space, release = motion_of(top, path.parent, arm)
     what, camera = object_of(top)
     observed, rest, duration = observed_of(top), _rest(top), top.number("max_duration", DURATION)
     _check_window(top, observed, rest, duration)
@@ -102,7 +102,7 @@ def load_task(path: Path) -> DescribedTask:
         "caution": DRAFT.format(name=name) if flag(top, "draft") else "",
         "dataset": file_of(top, "dataset", path.parent) if top.has("dataset") else None,
     }
-    return DescribedTask(path, facts, family, observed, start_of(top), scene)
+    return DescribedTask(path, facts, family, observed, start_of(top), scene, release)
 
 
 def _arm(top: DescriptionBlock, folder: Path) -> Arm:
