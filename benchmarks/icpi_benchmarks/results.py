@@ -54,6 +54,8 @@ ROW_KEYS = (
     "projected",
     "theta",
 )
+MIN_OWN = 0.9
+"""Share of its adjustments that an improver must have proposed itself to be ranked."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,21 @@ class Results:
         instances: :data:`INSTANCE_KEYS` of each (condition, task, instance).
         rows: :data:`ROW_KEYS` of each trial, by condition, task, instance, improver, trial.
             ``cost`` [m] is None where the trial failed; ``failure`` says why, ``refusal`` (not in
-            older files) the same in fields, where there are some.
+            older files) the same in fields, where there are some; ``own_step`` and
+            ``own_improved`` (neither) as in :func:`is_own_step`.
     """
 
     config: Mapping[str, Any]
     instances: list[dict[str, Any]]
     rows: list[dict[str, Any]]
+
+
+def is_own_step(row: Mapping[str, Any]) -> bool:
+    """Return whether the improver itself proposed an adjustment: no other one, and not none.
+
+    It improved if its true cost is below the best one before it.
+    """
+    return row["trial"] > 0 and row["theta"] is not None and not row["fallback_reason"]
 
 
 def arms_of(config: Mapping[str, Any]) -> dict[str, ArmId]:

@@ -18,17 +18,18 @@ Simulate = Callable[[Array], list[ObjectTrajectory | Refusal]]
 """Function from thetas ``(N, d)`` to the object's paths, or the reasons why there is none."""
 
 
-def simulator(task: Task, arm: Arm, physics: Array) -> Simulate:
+def simulator(task: Task, arm: Arm, physics: Array, world: Task | None = None) -> Simulate:
     """Return a simulator of thetas with ``arm`` under ``physics`` ``(P,)``, all in one scene.
 
     A theta that the arm cannot execute is not simulated; a batch in which one diverges is
-    repeated one by one, so that only that one fails.
+    repeated one by one, so that only that one fails.  The scene and the physics are those of
+    ``world``, None = the task itself.
     """
     worlds, why_not = list[World](), simulated_feasibility(task, arm)
 
     def run(thetas: Array) -> list[ObjectTrajectory]:
         if not worlds:
-            worlds.append(World(task, arm, physics))
+            worlds.append(World(world or task, arm, physics))
         return rollout(task, arm, physics, thetas, world=worlds[0]).trajectories
 
     def simulate(thetas: Array) -> list[ObjectTrajectory | Refusal]:

@@ -102,11 +102,11 @@ def add_setting(
     )
 
 
-def check_source(name: str) -> None:
+def check_source(name: str, task: Task | None = None) -> None:
     """Look a sensor source up; plug-ins, which may bring it, are loaded once a line is parsed.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or the task has nothing that a camera looks for.
     """
     from icpi_ros.perception.sources import SOURCES
 
@@ -114,6 +114,10 @@ def check_source(name: str) -> None:
         SOURCES.get(name)
     except UnknownName as exc:
         raise UsageError(f"--source: {exc}") from exc
+    if name == "camera" and task is not None:
+        from icpi_ros.perception.targets import tracked_target
+
+        tracked_target(task)
 
 
 def quantities(text: str) -> list[float]:

@@ -108,6 +108,8 @@ _TABLE = {
         "nothing left.",
         "bench pixels": "Measure what observing through a simulated camera costs, against ground "
         "truth.",
+        "bench demonstration": "Improve motions from demonstrations in worlds that their tasks "
+        "know nothing of, without data.",
         "bench llm": "Time what the improver llm costs besides the model, against a bare HTTP "
         "round trip.",
         "bench bag": "Time how fast a bag is read that is made for it.",

@@ -117,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         plan = make_plan(args)
+        if plan.task.caution:
+            _say(plan.task.caution)
         run_id = carried_out(args, plan)
     finally:
         withdraw_mix(args)
@@ -301,7 +303,7 @@ def _observation(args: argparse.Namespace, task: Task) -> Observation:
     """Return what the simulated sensor does: as asked for, else the task's own."""
     if not (args.noise is None is args.latency or args.in_process):
         raise UsageError("--noise and --latency simulate a sensor: they need --in-process")
-    check_source(args.source)
+    check_source(args.source, task)
     if args.source != POSES and args.in_process:
         raise UsageError(f"--source {args.source} needs a graph: leave out --in-process")
     if args.source != POSES and args.attach:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from icpi_ros.core.space import Parameter
 from icpi_ros.motion.demonstration import DemonstratedMotion, read_csv, write_csv
 from icpi_ros.motion.demonstration.bounds import FeasibleBox, feasible_box
 from icpi_ros.motion.demonstration.demonstration import TOLERANCE, motion_alone
-from icpi_ros.motion.demonstration.parameters import on_offer
+from icpi_ros.motion.demonstration.parameters import FASTEST, SPEED, on_offer, with_fastest
 from icpi_ros.motion.demonstration.recording import JointRecording
 from icpi_ros.motion.limits_file import gate_of
 from icpi_ros.robots import argument_of, find_arm
@@ -44,6 +45,7 @@ motion:
 {parameters}
 {others}
 # All below is a guess: say what is observed, where it should come to be, and when it rests.
+draft: true                  # take this line away once that is said
 observe: {{at: rest, coordinates: [x, y]}}
 goal:                        # m, frame base
   x: {{lower: {x_low:.2f}, upper: {x_high:.2f}}}
@@ -70,7 +72,7 @@ def new_task(args: argparse.Namespace) -> int:
     outputs = _outputs(args)
     release = _release(wanted)
     recordings = [_prepared(one, args.between, arm) for one in _recordings(args, arm)]
-    asked = DemonstratedMotion.of(recordings, arm, wanted)
+    asked = _asked(recordings, arm, wanted)
     print(f"proposing bounds: every corner of {', '.join(wanted)} is checked by the gate ...")
     box = feasible_box(asked, gate)
     bounds = _bounds(box)
@@ -82,7 +84,7 @@ def new_task(args: argparse.Namespace) -> int:
         temporary.write_text(text, encoding="utf-8")
     if args.json:
         args.json.write(_as_json(motion, box, outputs))
-    _print(motion, box, outputs)
+    _print(motion, box, outputs, fastest=_takes_fastest(wanted))
     return 0
 
 
@@ -169,6 +171,23 @@ def _wanted(text: str) -> dict[str, tuple[float, float] | None]:
     return found
 
 
+def _asked(
+    recordings: Sequence[JointRecording],
+    arm: Arm,
+    wanted: Mapping[str, tuple[float, float] | None],
+) -> DemonstratedMotion:
+    """Return the motions whose box is to be cut; where no bounds of speed are given, fast ones."""
+    motion = DemonstratedMotion.of(recordings, arm, wanted)
+    if not _takes_fastest(wanted):
+        return motion
+    return replace(motion, space=with_fastest(motion.shown, motion.space))
+
+
+def _takes_fastest(wanted: Mapping[str, tuple[float, float] | None]) -> bool:
+    """Tell whether the speed is a parameter whose bounds nobody gave."""
+    return wanted.get(SPEED, ()) is None
+
+
 def _release(wanted: dict[str, tuple[float, float] | None]) -> Parameter | None:
     """Take the moment of release out of the parameters; None = the task lets nothing go."""
     if RELEASE.name not in wanted:
@@ -241,7 +260,7 @@ def _as_json(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs) ->
     }
 
 
-def _print(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs) -> None:
+def _print(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs, fastest: bool) -> None:
     shown = motion.shown
     for line in shown.remarks:
         print(line)
@@ -250,9 +269,17 @@ def _print(motion: DemonstratedMotion, box: FeasibleBox, outputs: _Outputs) -> N
         f"smoothed within {1e3 * TOLERANCE:g} mm"
     )
     for p, value in zip(motion.space.parameters, motion.demonstrated, strict=True):
-        print(f"  {p.name:10s} {p.lower:g} to {p.text(p.upper)}, demonstrated {p.text(value, 3)}")
+        print(f"  {p.name:10s} {p.lower:g} to {p.text(p.upper)}, first trial {p.text(value, 3)}")
     for note in box.notes:
         print(f"  cut: {note}")
     print("every corner of these bounds passes the gate")
+    if fastest:
+        print(
+            f"the upper bound of {SPEED} is what the arm can do, at most {FASTEST:g} x what was "
+            "shown: narrow it to what the motion needs"
+        )
     print(f"written: {outputs.task}, {', '.join(map(str, outputs.recordings))}")
-    print(f"next: say in {outputs.task} what is observed, the goal and the object")
+    print(
+        f"next: say in {outputs.task} what is observed, the goal and the object, then "
+        f"icpi task try {shlex.quote(str(outputs.task))} --picture try.png"
+    )

@@ -43,6 +43,8 @@ def try_task(args: argparse.Namespace) -> int:
         found = _session(task, arm, args.samples)
         for line in session_text(task, arm, found):
             print(printable(line))
+        if task.caution:
+            print(printable(task.caution))
         content.update(session_json(found))
         if args.picture:
             save_session(args.picture, task, arm, found)
@@ -69,7 +71,13 @@ def _trials(args: argparse.Namespace, task: Task) -> list[Trial]:
             raise UsageError(
                 f"run {args.trials} is of task {record.config.task}, not of {task.name}"
             )
-        found = [trial for trial in store.trials(args.trials) if trial.trajectory is not None]
+        trials = store.trials(args.trials)
+    if any(len(trial.theta) != task.space.dim for trial in trials):
+        raise UsageError(
+            f"run {args.trials} was made with other parameters than {', '.join(task.space.names)}: "
+            "its trials do not fit this definition of the task"
+        )
+    found = [trial for trial in trials if trial.trajectory is not None]
     if not found:
         raise UsageError(f"run {args.trials} has no trial with a recorded path")
     return found

@@ -9,10 +9,11 @@ programs decide by these, never by the message.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 from icpi_ros.core.text import did_you_mean
@@ -230,7 +231,13 @@ class ExecutionCancelled(IcpiError):
 
 
 class CompletionFailed(IcpiError):
-    """A sequence model gave no usable answer (network, refusal, malformed reply)."""
+    """A sequence model gave no usable answer (network, refusal, malformed reply).
+
+    Attributes:
+        details: record of what was asked and paid for, as in a proposal.
+    """
+
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class BudgetSpent(IcpiError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from icpi_ros.core.errors import BudgetSpent, DatasetError, UsageError
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, DatasetError, UsageError
 from icpi_ros.core.types import Array
 from icpi_ros.evaluate.outcomes import OutcomeEstimate, OutcomeEstimator, RankedImprover, rank
 from icpi_ros.evaluate.proposals import (
@@ -161,6 +161,6 @@ class _Asking:
                 bench.solution(name, instance, OTHER_SEED + k)
                 for k, instance in enumerate(one.instances)
             ]
-        except (UsageError, BudgetSpent) as exc:
+        except (UsageError, BudgetSpent, CompletionFailed) as exc:
             return EvaluatedImprover(failed=str(exc))
         return EvaluatedImprover(tuple(proposed), hindsight=tuple(hindsight))

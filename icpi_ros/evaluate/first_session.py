@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,7 @@ from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.motion.summary import MotionSummary, summarise
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
+from icpi_ros.tasks.feasibility import feasibility_of
 
 PATH_POINTS = 200
 """Points of a drawn path, equal steps in time."""
@@ -95,17 +97,13 @@ def first_session(
     for label, theta in _named_thetas(task):
         motions.append(_tried(task, arm, gate, label, theta))
         on_motion()
-    reasons: dict[str, int] = {}
-    passed = 0
+    why_not, reasons = feasibility_of(task, arm, gate), Counter[str]()
     for theta in _spread(task, samples):
-        reason = _refusal(task, arm, gate, theta)
-        if reason is None:
-            passed += 1
-        else:
-            reasons[reason] = reasons.get(reason, 0) + 1
+        if (refusal := why_not(theta)) is not None:
+            reasons[refusal.brief] += 1
         on_motion()
-    ordered = dict(sorted(reasons.items(), key=lambda item: -item[1]))
-    return FirstSession(tuple(motions), samples, passed, ordered)
+    passed = samples - reasons.total()
+    return FirstSession(tuple(motions), samples, passed, dict(reasons.most_common()))
 
 
 def count_of_motions(task: Task, samples: int) -> int:
@@ -137,17 +135,8 @@ def _tried(task: Task, arm: Arm, gate: SafetyGate, label: str, theta: Array) -> 
         motion = task.motion(theta, arm)
         times = np.linspace(0.0, motion.trajectory.duration, PATH_POINTS)
         tool, release = arm.tool_pose(motion.trajectory.sample(times)[0])[0], motion.release
-        summary = summarise(gate.check(motion.trajectory, motion.start), gate)
+        checked = gate.check(motion.trajectory, motion.start, release)
+        summary = summarise(checked, gate)
     except MotionRefused as refused:
         return TriedMotion(label, theta, str(refused), None, times, tool, release)
     return TriedMotion(label, theta, None, summary, times, tool, release)
-
-
-def _refusal(task: Task, arm: Arm, gate: SafetyGate, theta: Array) -> str | None:
-    """Return why the arm cannot execute theta, in few words; None = it can."""
-    try:
-        motion = task.motion(theta, arm)
-        gate.check(motion.trajectory, motion.start)
-    except MotionRefused as refused:
-        return refused.refusal.brief
-    return None

@@ -30,6 +30,8 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "llm-samples": "icpi_ros.improvers.llm.samples:LlmSamples",
         "llm-steered": "icpi_ros.improvers.llm.steered:LlmSteered",
         "llm-zero": "icpi_ros.improvers.llm.zero:LlmZero",
+        "null-label": "icpi_ros.improvers.knn:NullLabel",
+        "null-mean": "icpi_ros.improvers.knn:NullMean",
         "random": "icpi_ros.improvers.random:Random",
         "repeat": "icpi_ros.improvers.repeat:Repeat",
         "ridge": "icpi_ros.improvers.ridge:Ridge",

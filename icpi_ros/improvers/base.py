@@ -82,6 +82,11 @@ class Improver(ABC):
         check_modules(type(self))
         self.context = context
 
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether another improver stands in for it where it makes no proposal."""
+        return True
+
     def __repr__(self) -> str:
         """Return one line: name, and number of examples."""
         return f"<Improver {self.name}: {len(self.context.dataset)} examples>"

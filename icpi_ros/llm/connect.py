@@ -144,7 +144,7 @@ def _no_answer(endpoint: Endpoint, limit: float) -> str | None:
     try:
         return wire().run(_refusal(endpoint, until), until)
     except TimeoutError:
-        return f"no answer from {endpoint.shown} within {limit:g} s: is it running?"
+        return f"no answer from {endpoint.addressee.way} within {limit:g} s: is it running?"
 
 
 async def _refusal(endpoint: Endpoint, until: float) -> str | None:
@@ -161,8 +161,7 @@ async def _failure(endpoint: Endpoint) -> Failure | None:
     try:
         await endpoint.list_models()
     except Exception as exc:
-        profile = endpoint.profile
-        return classify(exc, endpoint.shown, profile.model, profile.key_variable)
+        return classify(exc, endpoint.addressee)
     return None
 
 

@@ -81,7 +81,8 @@ def tracked_target(task: Task) -> TrackedTarget:
     sought = task.camera_target
     if sought is None:
         raise UsageError(
-            f"task {task.name!r} has no camera target: give its class a camera_target, or take "
+            f"task {task.name!r} has no camera target: give its class a camera_target (in a YAML "
+            "file object a camera), or take "
             "positions from source tracked_pose"
         )
     return TrackedTarget(sought.target, sought.plane, _settings(sought.agility))

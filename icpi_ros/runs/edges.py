@@ -60,7 +60,11 @@ def _room(task: Task, arm: Arm, theta: Array, index: int, upper: bool) -> float 
     def passes(share: float) -> bool:
         tried = np.array(theta)
         tried[index] = bound + share * way
-        return why_not(tried) is None
+        try:
+            with np.errstate(all="ignore"):
+                return why_not(tried) is None
+        except Exception:  # outside of its box a task promises nothing, such as speeds below 0
+            return False
 
     good, bad = 0.0, 1.0
     if passes(1.0):

@@ -49,6 +49,7 @@ class Proposer:
 
         Raises:
             BudgetSpent: the budget of the model is used up.
+            CompletionFailed: no answer of its model, and nothing may stand in for it.
 
         Every improver that is asked gets its own ``default_rng([seed, number])``, so that a
         fallback does not depend on how far the failed one came.
@@ -65,9 +66,12 @@ class Proposer:
         self, history: Sequence[Outcome], seed: int, number: int
     ) -> Iterator[tuple[str, Callable[[], Proposal]]]:
         """Yield the improver and those that stand in for it, in turn."""
-        substitutes = (DEFAULT_IMPROVER,) if len(self.context.dataset) else ()
+        replaced = self._built[self.improver].may_be_replaced
+        substitutes = (DEFAULT_IMPROVER,) if replaced and len(self.context.dataset) else ()
         for name in dict.fromkeys((self.improver, *substitutes)):
             yield name, partial(self._ask, name, history, np.random.default_rng([seed, number]))
+        if not replaced:
+            return
         draw = partial(self.context.space.sample, np.random.default_rng([seed, number]))
         yield LAST_RESORT, lambda: Proposal(theta=draw(), provenance=LAST_RESORT)
 

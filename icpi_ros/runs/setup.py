@@ -20,8 +20,8 @@ from icpi_ros.learn.dataset.dataset import (
     check_task,
     empty,
     fingerprint,
+    own_path,
     shipped,
-    shipped_path,
 )
 from icpi_ros.learn.dataset.execution import Backend, Execution, latest, mixture, remedy
 from icpi_ros.learn.dataset.mixing import ArmId
@@ -94,7 +94,7 @@ def _doubt(run_id: str, before: Execution, now: Execution) -> str:
 
 
 def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset:
-    """Return ``dataset``, or the shipped one, or none for an improver that needs or has none.
+    """Return ``dataset``, or the task's own, or none for an improver that needs or has none.
 
     Raises:
         UnknownName: no such improver.
@@ -105,7 +105,7 @@ def find_examples(task: Task, improver: str, dataset: Dataset | None) -> Dataset
         check_task(dataset, task)
         return dataset
     kind = IMPROVERS.get(improver)
-    takes = kind.needs_dataset or (kind.uses_dataset and shipped_path(task.name).exists())
+    takes = kind.needs_dataset or (kind.uses_dataset and own_path(task).exists())
     return shipped(task) if takes else empty(task)
 
 
@@ -132,7 +132,7 @@ def find_earlier_runs(
         UsageError: a value that is not allowed, or a named run that does not fit.
     """
     word, ids = read_learn_from(learn_from)
-    has_set = dataset is not None or shipped_path(task.name).exists()
+    has_set = dataset is not None or own_path(task).exists()
     nothing = word == NONE or (word == AUTO and has_set)
     if nothing or storage is None:
         return EarlierRuns()
@@ -145,8 +145,8 @@ def find_earlier_runs(
 def _examples_beside(
     task: Task, improver: str, dataset: Dataset | None, learned_from: Mapping[str, int]
 ) -> Dataset:
-    """Return :func:`find_examples`, or none where none is shipped and there are earlier runs."""
-    if dataset is None and learned_from and not shipped_path(task.name).exists():
+    """Return :func:`find_examples`, or none where the task has none and there are earlier runs."""
+    if dataset is None and learned_from and not own_path(task).exists():
         return empty(task)
     return find_examples(task, improver, dataset)
 
@@ -156,7 +156,7 @@ def remark_on_examples(
 ) -> str:
     """Return one line on what a new run does not learn from; empty = nothing to say."""
     alone = ""
-    has_set = dataset is not None or shipped_path(task.name).exists()
+    has_set = dataset is not None or own_path(task).exists()
     if not has_set and not earlier.trials and IMPROVERS.get(improver).uses_dataset:
         alone = f"no data set of task {task.name}: {improver} learns from the run's own trials"
     return "; ".join(filter(None, (alone, earlier.remark)))

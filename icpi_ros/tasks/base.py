@@ -79,6 +79,8 @@ class Task(ABC):
     """File of examples of a task from outside; None = the one that comes with the package."""
     repeatability: float = 0.0
     """Cost [m] that repeats of one theta differ by; a run ends there.  0 = not known."""
+    caution: str = ""
+    """One line that is said before a run; empty = nothing."""
     observation: Observation = PERFECT
     """Error of the sensor on the object's path; simulation only, perfect unless set."""
 

@@ -35,22 +35,25 @@ THROW_TRAVEL = (0.0, 0.3, -0.9, -0.3, 0.0, 0.0)
 _STREAM = 0xDE30
 
 
-def pushed(arm: Arm, seed: int = 0, speed: float = PUSH_SPEED) -> JointRecording:
+def pushed(
+    arm: Arm, seed: int = 0, speed: float = PUSH_SPEED, length: float = PUSH_LENGTH
+) -> JointRecording:
     """Return a push of the tool along +y just above the table.
 
     Args:
         arm: that was guided.
         seed: of the hand; every one pushes differently.
         speed: peak of the tool [m/s], before the hand's tremble.
+        length: of the push [m].
 
     Raises:
         InvalidValue: the push is out of the arm's reach.
     """
     rng = np.random.default_rng([_STREAM, 1, seed])
-    share = _share(rng, 1.875 * PUSH_LENGTH / speed)
+    share = _share(rng, 1.875 * length / speed)
     lateral = _wobble(rng, share, rng.uniform(*WOBBLE))
     above = np.abs(_wobble(rng, share, 0.3 * WOBBLE[0]))
-    along = PUSH_START[1] + PUSH_LENGTH * share
+    along = PUSH_START[1] + length * share
     points = np.stack([PUSH_START[0] + lateral, along, PUSH_HEIGHT + above], axis=1)
     headings = rng.uniform(-0.03, 0.03) * share + _wobble(rng, share, 0.01)
     q = arm.ik(points, strike_rotation(headings))

@@ -1,10 +1,12 @@
 """The moment of a release, on a clock that the test sets: a gripper is told then, or never."""
 
+import math
 import threading
 import time
 
 import numpy as np
 import pytest
+from rclpy.task import Future
 
 from icpi_ros.core.errors import MotionRefused
 from icpi_ros.core.types import SECOND
@@ -12,7 +14,7 @@ from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.gripper_port import GripperOrder, GripperPort
+from icpi_ros.ros.arm_ports.gripper_port import ActionGripper, GripperOrder, GripperPort
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.letting_go import MAX_LATE, LettingGo
@@ -23,6 +25,7 @@ from icpi_ros.ros.following.trial_ended import Code, TrialEnded
 
 GATE = SafetyGate(UR5E)
 PATH = point_to_point(UR5E, UR5E.home, UR5E.home + 0.05, 0.2)
+QUICK = point_to_point(UR5E, UR5E.home, UR5E.home + 0.5, 0.9)
 RELEASE, LATENCY = 0.4, 0.1
 BEGIN = 5 * SECOND
 DUE = BEGIN + round((RELEASE - LATENCY) * SECOND)
@@ -74,7 +77,7 @@ class Hand(GripperPort):
         super().__init__("hand")
         self.port, self.log, self.what = port, port.log, end
 
-    def command(self, opens):
+    def command(self, opens, latest=math.inf):
         order = GripperOrder(opens)
         order.went_out()
         self.log.append(order.verb)
@@ -149,8 +152,20 @@ def test_a_start_that_is_known_better_by_now_moves_the_moment():
 def test_a_start_that_is_only_estimated_is_noted():
     throw = Throw()
     throw.one.follow(Running(PATH, BEGIN, False))
+    throw.running = Running(PATH, BEGIN, False)
+    throw.port.q = PATH.at(RELEASE - LATENCY).position
     throw.at(DUE).ended()
     assert throw.one.end(0.0, throw.wait).endswith("the motion's start is only estimated")
+
+
+def test_an_estimated_start_that_the_arm_contradicts_keeps_it_closed():
+    throw = Throw()
+    throw.one.follow(Running(QUICK, BEGIN, False))
+    throw.running = Running(QUICK, BEGIN, False)
+    throw.port.q = QUICK.at(RELEASE - LATENCY - 0.06).position
+    throw.at(DUE).ended()
+    assert throw.port.log == []
+    assert throw.failure().endswith("the motion's start is only estimated, and 60 ms off")
 
 
 def test_what_is_called_off_before_its_moment_stays_closed():
@@ -209,7 +224,7 @@ def test_a_gripper_that_does_not_answer_ends_the_trial():
     assert throw.failure() == "hand: nothing was heard of the release within 0.2 s"
 
 
-def broken(opens):
+def broken(opens, latest=math.inf):
     raise RuntimeError("no network")
 
 
@@ -302,3 +317,62 @@ def test_a_controller_s_fault_before_the_release_leaves_it_closed():
     time.sleep(0.1)
     assert "open" not in follower.port.log
     assert [exc.code for exc in follower.ended] == [Code.ARM_FAILED]
+
+
+class Busy:
+    """The client of an action in a process whose own thread is busy: it sends when it is told."""
+
+    present = True
+
+    def __init__(self):
+        self.waiting, self.sent = [], []
+
+    def ready(self):
+        return True
+
+    def send(self, goal, on_feedback, on_send):
+        reply = Future()
+
+        def send():
+            try:
+                on_send()
+                self.sent.append(goal)
+            except RuntimeError as exc:
+                reply.set_exception(exc)
+
+        self.waiting.append(send)
+        return reply
+
+    def go_on(self):
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """An action's gripper behind a busy client; its goals are True to open, False to close."""
+    one, client = ActionGripper.__new__(ActionGripper), Busy()
+    GripperPort.__init__(one, "gripper_cmd")
+    one._client, one._goals, one._lock = client, {}, threading.Lock()
+    monkeypatch.setattr(ActionGripper, "_goal", lambda self, opens: opens)
+    return one, client
+
+
+def test_an_action_s_command_that_waited_too_long_to_be_sent_is_not_sent(busy):
+    gripper, client = busy
+    order = gripper.command(True, time.monotonic() + 0.02)
+    time.sleep(0.03)
+    client.go_on()
+    assert client.sent == []
+    assert order.trouble == "the gripper was not told to open: its moment had passed"
+    gripper.command(True, time.monotonic() + WAIT)
+    client.go_on()
+    assert client.sent == [True]
+
+
+def test_an_action_s_command_that_is_taken_back_before_it_was_sent_is_not_sent(busy):
+    gripper, client = busy
+    order = gripper.command(True, time.monotonic() + WAIT)
+    gripper.take_back(order)
+    client.go_on()
+    assert client.sent == [False]

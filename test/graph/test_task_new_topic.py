@@ -61,4 +61,5 @@ def test_a_topic_without_joint_states_is_one_line(observer, tmp_path):
     done = icpi("1", "shove", "--topic", "/nowhere", "--out", tmp_path)
     assert done.returncode == 1
     assert "no joint state of arm ur5e on /nowhere" in done.stderr
+    assert "joint states are on no topic" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from icpi_benchmarks.contest import datasets
 from icpi_benchmarks.contest.conditions import PRESETS, Condition, preset
 from icpi_benchmarks.contest.plan import ContestPlan
 from icpi_benchmarks.contest.run import run
+from icpi_benchmarks.report.text import bench_tables
 from icpi_benchmarks.results import Results
 from pushing_task import PUSHING_GOALS, closed_form
 
@@ -358,6 +359,32 @@ def test_a_large_data_set_is_built_beside_the_output_once(out, monkeypatch):
     assert len(made) == 50
     assert len(set(found.config["datasets"].values())) == 2
     assert not folder.exists()
+
+
+def test_improvers_take_part_under_the_conditions_that_name_them(out):
+    conditions = (
+        Condition("examples=0", examples=0),
+        Condition("examples=5", examples=5, improvers=("embedded",)),
+    )
+    plan = replace(
+        SMALL, tasks=(SLIDE,), improvers=("embedded", "random"), conditions=conditions, instances=1
+    )
+    found = run(plan, out=out)
+    played = {(row["condition"], row["improver"]) for row in found.rows}
+    assert played == {
+        ("examples=0", "embedded"), ("examples=0", "random"), ("examples=5", "embedded"),
+    }  # fmt: skip
+    tables = bench_tables(results.read(out))
+    assert ["random" in table for table in tables] == [True, False]
+
+
+def test_conditions_under_which_no_improver_plays_are_left_out():
+    cold = preset("cold").with_improvers(("bo", "random"))
+    assert [condition.name for condition in cold.conditions] == ["examples=0"]
+    wanted = {"improvers": ("bo", "random"), "preset": "cold"}
+    assert "--preset cold" in replace(SMALL, **wanted, conditions=cold.conditions).command()
+    with pytest.raises(InvalidValue, match="'examples=5' needs one of these improvers: embedded"):
+        replace(SMALL, **wanted, conditions=preset("cold").conditions)
 
 
 def test_presets_are_sound():

@@ -42,6 +42,10 @@ def made(kind, parameters, seeds=(0,), arm=ARM):
     return DemonstratedMotion.of([MAKERS[kind](arm, seed) for seed in seeds], arm, parameters)
 
 
+def made_of(recording, parameters):
+    return DemonstratedMotion.of([recording], ARM, parameters)
+
+
 @functools.cache
 def boxed(kind, choice):
     """Return a family whose space is the box that was proposed for it."""
@@ -122,6 +126,14 @@ def test_speed_is_the_peak_speed_of_the_tool_at_the_demonstrated_place(kind):
         speeds = np.linalg.norm(np.diff(points, axis=0), axis=1) / (motion.duration / 3999)
         assert speeds.max() == pytest.approx(speed, rel=0.02)
         assert np.linalg.norm(points[np.argmax(speeds)] - place) < 0.04
+
+
+def test_a_tool_point_that_only_turns_on_the_spot_is_no_motion():
+    shown = pushed(ARM)
+    turned = np.tile(shown.positions[:1], (len(shown.times), 1))
+    turned[:, -1] += shown.positions[:, 0] - shown.positions[0, 0]
+    with pytest.raises(InvalidValue, match="the tool point turns on the spot"):
+        made_of(JointRecording(shown.joints, shown.times, turned), {"speed": None})
 
 
 def test_heading_turns_the_tool_path_about_its_start():

@@ -106,18 +106,35 @@ def test_a_swing_moves_the_named_joints_alone(tmp_path):
     assert np.abs(trajectory.velocities).max() == pytest.approx(1.5)
 
 
-def test_the_moment_of_release_counts_from_the_highest_speed_and_stays_in_the_motion(tmp_path):
+def test_the_moment_of_release_counts_from_the_highest_speed(tmp_path):
     path = described.write(tmp_path, described.changed("motion.parameters.release", [-3.0, 3.0]))
     task = load_task(path)
     assert task.space.names == ("speed", "heading", "release")
     peak = 2.0 * 0.22 / 1.0  # the end of a run-up at 1 m/s
-    thetas = np.array([[1.0, 0.1, r] for r in (-3.0, -0.05, 0.0, 0.02, 3.0)])
-    ends = task.trajectories(thetas, UR5E).durations
-    expected = [0.0, peak - 0.05, peak, peak + 0.02, ends[0]]
-    np.testing.assert_allclose(task.releases(thetas, UR5E), expected, atol=1e-3)
+    offsets = np.array([-3.0, -0.05, 0.0, 0.02, 3.0])
+    thetas = np.array([[1.0, 0.1, offset] for offset in offsets])
+    np.testing.assert_allclose(task.releases(thetas, UR5E), peak + offsets, atol=1e-3)
     assert task.motion(thetas[2], UR5E).release == pytest.approx(peak, abs=1e-3)
     smooth = peak_times(task.trajectories(thetas, UR5E), UR5E)
     np.testing.assert_allclose(smooth, peak, atol=1e-3)
+
+
+@pytest.mark.parametrize("offset", [-3.0, 3.0])
+def test_a_release_outside_of_the_motion_is_refused_not_moved_into_it(tmp_path, offset):
+    path = described.write(tmp_path, described.changed("motion.parameters.release", [-3.0, 3.0]))
+    refusal = simulated_feasibility(load_task(path), UR5E)(np.array([1.0, 0.1, offset]))
+    assert "is outside of the motion: allowed 0 to" in str(refusal)
+
+
+def test_a_release_may_be_the_same_for_all_thetas(tmp_path):
+    free = load_task(described.write(tmp_path))
+    path = described.write(tmp_path, described.changed("motion.release", -0.05))
+    task, thetas = load_task(path), np.array([[1.0, 0.1], [0.8, 0.0]])
+    assert task.space.names == ("speed", "heading")
+    assert free.releases(thetas, UR5E) is None
+    expected = 2.0 * 0.22 / thetas[:, 0] - 0.05
+    np.testing.assert_allclose(task.releases(thetas, UR5E), expected, atol=1e-3)
+    assert task.definition_hash() != free.definition_hash()
 
 
 def test_a_theta_of_its_own_box_may_be_beyond_its_arm(tmp_path, both):

@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 from pushing_task import PUSHING
-from toy_task import rollout, toy_dataset
+from toy_task import TOY, rollout, toy_dataset
 
 from icpi_ros.cli.main import main
 from icpi_ros.core.errors import DatasetError, InvalidValue, UsageError
+from icpi_ros.learn.dataset.dataset import fingerprint, save
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.report.run.text import differences, run_summary
 from icpi_ros.runs import earlier
@@ -43,6 +44,19 @@ def tasks(monkeypatch):
 def store(tmp_path):
     with TrialStore(tmp_path / "trials.sqlite") as opened:
         yield opened
+
+
+@pytest.mark.parametrize("improver", ["embedded", "ridge"])
+def test_the_data_set_that_a_task_names_is_its_own_and_earlier_runs_stay_out(
+    store, tmp_path, monkeypatch, improver
+):
+    path = tmp_path / "own.parquet"
+    save(toy_dataset(), path, TOY)
+    add_run(store, task=TOY)
+    monkeypatch.setattr(type(TOY), "dataset", path)
+    run = Run(TOY, improver=improver, trials=2, storage=store, execution=HERE)
+    assert run.config.learned_from == {}
+    assert run.config.dataset_hash == fingerprint(toy_dataset())
 
 
 def go_on(run, trials, grip=0.6):

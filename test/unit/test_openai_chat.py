@@ -20,7 +20,7 @@ from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
-from icpi_ros.llm.client.responses import read_reply
+from icpi_ros.llm.client.replies import read_reply
 
 SLACK = 60.0
 """What a busy machine may add to a deadline [s]."""

@@ -83,6 +83,14 @@ BAD_FILES = {
     "NaN": (changed(9, 3, "nan"), Kind.NOT_FINITE, r"line 10: elbow_joint is nan"),
     "infinite time": (changed(9, 0, "inf"), Kind.NOT_FINITE, r"line 10: time is inf"),
     "no number": (changed(9, 3, "1,5"), Kind.FORM, "line 10 has 8 values, the header 7"),
+    "one number in two": (changed(9, 3, "1_0"), Kind.FORM, "line 10: elbow_joint is '1_0'"),
+    "foreign digits": (changed(9, 3, "\u0661"), Kind.FORM, "line 10: elbow_joint is"),
+    "no end of a text": (changed(9, 3, '"' + 200_000 * "x"), Kind.FORM, "line 10 is no CSV"),
+    "text behind an empty line": (
+        lambda lines: changed(9, 3, "fast")(["", *lines]),
+        Kind.FORM,
+        "line 10: elbow_joint is 'fast'",
+    ),
     "text": (changed(9, 3, "fast"), Kind.FORM, "line 10: elbow_joint is 'fast'"),
     "repeated stamp": (
         lambda lines: [*lines[:20], lines[19], *lines[20:]],

@@ -72,6 +72,12 @@ BAD = [
         {},
         "release[0] is -50: must be at most 10 s (times ar",
     ),
+    (
+        "motion.parameters",
+        {"speed": [0.6, 1.6], "release": [-0.1, 0.1]},
+        {"motion": described.STRIKE | {"release": 0.0}},
+        ": motion: release is 0.0: must be left out: it is one of the parameters",
+    ),
     ("motion.ready", {"back": 0.1}, {}, ": motion: ready: height is missing"),
     (
         "observe.at",

@@ -13,7 +13,7 @@ from icpi_here import icpi
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from icpi_ros.bags.joint_states import recorded_joints
-from icpi_ros.core.errors import InvalidValue, UsageError
+from icpi_ros.core.errors import InvalidValue, MotionRefused, UsageError
 from icpi_ros.motion.demonstration import DemonstratedMotion, read_csv, write_csv
 from icpi_ros.motion.demonstration.demonstration import demonstration_of
 from icpi_ros.motion.demonstration.parameters import on_offer
@@ -99,6 +99,44 @@ def test_a_csv_becomes_a_task_whose_motions_pass(capsys, tmp_path, push):
     whole = DemonstratedMotion.of([SHOWN], ARM, motion["parameters"])
     assert family.shown.length == pytest.approx(whole.shown.length, abs=1e-3)
     assert family.shown.peak == pytest.approx(whole.shown.peak, abs=1e-2)
+
+
+@pytest.mark.slow
+def test_a_speed_without_bounds_reaches_what_the_arm_can_do(capsys, tmp_path, push):
+    out, task = made(capsys, tmp_path, "--from", push, "--parameters", "speed")
+    low, high = task["motion"]["parameters"]["speed"]
+    shown = DemonstratedMotion.of([SHOWN], ARM, {"speed": None})
+    speed = shown.shown.speed
+    assert low == pytest.approx(0.5 * speed, rel=0.02)
+    assert 3.0 * speed < high < 5.0 * speed
+    assert "the upper bound of speed is what the arm can do" in out
+    faster = DemonstratedMotion.of([SHOWN], ARM, {"speed": (low, 1.1 * high)})
+    trajectory = faster.trajectories(np.array([[1.1 * high]]), ARM)[0]
+    with pytest.raises(MotionRefused):
+        SafetyGate(ARM).check(trajectory, trajectory.positions[0])
+
+
+def test_bounds_of_speed_that_are_given_are_kept(capsys, tmp_path, push):
+    out, task = made(capsys, tmp_path, "--from", push, "--parameters", "speed=0.3:0.9")
+    assert task["motion"]["parameters"]["speed"] == [0.3, 0.9]
+    assert "what the arm can do" not in out
+
+
+@pytest.mark.slow
+def test_a_draft_says_so_until_its_line_is_taken_away(capsys, tmp_path, push):
+    made(capsys, tmp_path, "--from", push, "--parameters", "speed")
+    file = tmp_path / "new" / "shove.yaml"
+    trying = ("task", "try", file, "--samples", "4")
+    run = ("run", "--in-process", "--task", file, "--world", "slide", "--improver", "random",
+           "--trials", "1", "--store", tmp_path / "store.sqlite")  # fmt: skip
+    said = "shove is a draft: goal, object, rest"
+    with outsider.forgotten():
+        assert said in icpi(capsys, *trying)[1]
+    with outsider.forgotten():
+        assert said in icpi(capsys, *run)[2]
+    file.write_text("".join(line for line in file.open() if not line.startswith("draft:")))
+    with outsider.forgotten():
+        assert said not in icpi(capsys, *trying)[1]
 
 
 def test_the_recording_is_cut_to_its_motion(capsys, tmp_path):
@@ -216,6 +254,7 @@ BAD_WORDS = {
     "parameter": (["shove", "--parameters", "sped"], "unknown parameter 'sped'"),
     "parameter twice": (["shove", "--parameters", "speed,speed"], "speed is there twice"),
     "bounds": (["shove", "--parameters", "speed=fast"], "'speed=fast' is not allowed"),
+    "turn": (["shove", "--parameters", "heading=-9:9"], "at least -3.14 and at most 3.14 rad"),
     "reversed": (["shove", "--parameters", "speed=2:1"], "bounds of speed = 2 to 1"),
     "release alone": (["shove", "--parameters", "release"], "a motion has 1 to 8 parameters"),
     "release reversed": (["shove", "--parameters", "speed,release=1:0"], "bounds of release"),

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import described
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from icpi_ros.robots import ARMS
 from icpi_ros.runs.edges import edges_of
 from icpi_ros.runs.run import Run
 from icpi_ros.tasks import TASKS
+from icpi_ros.tasks.described.reading import load_task
 from icpi_ros.tasks.slide import Slide
 
 SLIDE = TASKS.get("slide")
@@ -111,6 +113,36 @@ def test_a_best_theta_at_a_bound_is_told_with_the_room_that_the_arm_leaves():
     assert "upper bound of speed, 1.6 m/s: a better one may be beyond" in upper.text()
     assert lower.room < -0.4
     assert edges_of(SLIDE, UR5E, np.array([1.0, 0.0])) == []
+
+
+def test_room_beyond_a_bound_ends_where_the_task_cannot_say_what_would_move():
+    class Strict(Slide):
+        def trajectories(self, thetas, arm):
+            if (thetas[:, 0] < 0.5).any():
+                raise ValueError("attempt to get argmax of an empty sequence")
+            return super().trajectories(thetas, arm)
+
+    (edge,) = edges_of(Strict(), UR5E, np.array([0.6, 0.0]))
+    assert 0.5 <= edge.room < 0.6
+
+
+def test_a_corner_whose_release_is_outside_of_its_motion_is_told(tmp_path):
+    wide = described.changed("motion.parameters.release", [-0.05, 3.0])
+    task = load_task(described.write(tmp_path, wide))
+    found = first_session(task, UR5E, samples=4)
+    refused = [one.refusal for one in found.corners if one.theta[-1] == 3.0]
+    assert all("is outside of the motion" in reason for reason in refused)
+    assert found.reasons["release"] == 4 - found.passed > 0
+    assert next(one for one in found.corners if one.theta[-1] < 0.0).summary.release is not None
+
+
+def test_trials_of_other_parameters_are_refused(repeated, tmp_path, capsys):
+    store, run_id = repeated
+    more = described.SCENE | {"task": "slide"}
+    content = described.changed("motion.parameters", {"speed": [0.6, 1.6]}, more)
+    with TASKS.temporarily("slide", load_task(described.write(tmp_path, content))):
+        assert main(["task", "try", "slide", "--trials", run_id, "--store", str(store)]) == 2
+    assert "was made with other parameters than speed" in capsys.readouterr().err
 
 
 def test_a_run_ends_at_the_floor_of_repeatability():

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client import responses, wire
+from icpi_ros.llm.client import bodies, replies, responses, wire
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
@@ -342,8 +342,8 @@ some = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=200)
 def test_any_response_is_read_or_refused(data):
     try:
-        reply = responses.read_reply(data)
-    except responses.Unreadable:
+        reply = replies.read_reply(data)
+    except bodies.Unreadable:
         return
     assert reply.choices >= max(1, len(reply.texts))
     assert all(text.strip() for text in reply.texts)

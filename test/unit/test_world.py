@@ -81,7 +81,9 @@ def test_a_run_goes_on_in_its_world_alone(tmp_path, throw, capsys):
     with outsider.forgotten():
         other = ["roll-gc" if word == "slide" else word for word in words]
         assert main(other) == 2
-    assert "in the world of slide" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert "in the world of slide" in refused
+    assert "go on with --in-process --world slide and the same arm" in refused
     with outsider.forgotten():
         assert main(words) == 0
 

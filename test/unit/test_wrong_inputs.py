@@ -166,6 +166,8 @@ CASES = [
     ("approve --decision aprove", "'aprove'", "did you mean 'approve'?"),
     ("approve --theta 1,2", "--theta", "--decision edit"),
     ("approve --decision edit --theta 1,x", "--theta", "'1,x'"),
+    ("run --task slide --source camera --in-process", "camera", "needs a graph"),
+    ("task try slide --samples 7", "--samples", "7"),
     ("approve --json", "--json", "--show"),
     ("approve --decision approve --request -1", "--request", "'-1'"),
     ("arm check ur6e", "unknown arm 'ur6e'", "did you mean 'ur5e'?"),

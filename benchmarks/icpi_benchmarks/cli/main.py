@@ -15,7 +15,7 @@ from typing import Any
 
 from icpi_benchmarks.contest.cell_log import finished_cells, kept
 from icpi_benchmarks.contest.conditions import preset
-from icpi_benchmarks.contest.entrants import entrants, option_text
+from icpi_benchmarks.contest.entrants import entrants, option_text, with_nulls
 from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
 from icpi_benchmarks.contest.run import ContestProgress
 from icpi_benchmarks.contest.run import run as run_plan
@@ -87,7 +87,9 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
     if args.draws:
         chosen = chosen.with_draws(args.draws)
     tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.built_in)
-    improvers = _with_model(_names("--improvers", args.improvers) or chosen.improvers, args)
+    improvers = with_nulls(_names("--improvers", args.improvers) or chosen.improvers)
+    improvers = _with_model(improvers, args)
+    chosen = chosen.with_improvers(improvers)
     found = tuple(TASKS.get(name) for name in tasks)
     for task in found:
         _ = task.required_scene

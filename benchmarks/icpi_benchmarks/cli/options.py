@@ -20,6 +20,9 @@ from icpi_ros.cli.json_output import add_json
 FEWEST = 100
 """Trials that are needed to see memory grow."""
 TASKS_SEEN = "slide,roll-gc"
+WORLDS = "slide,toss-gc"
+COLD = "embedded,bo,cma,random"
+"""Improvers that need no examples."""
 
 
 def main(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +160,49 @@ def pixels(parser: argparse.ArgumentParser) -> None:
         "--instances", type=whole(0, 100_000), default=50, help="of cost, per task; 0 = none"
     )
     parser.add_argument("--seed", type=whole(0, 2**31), default=0)
+    parser.add_argument(
+        "--workers", type=whole(1, 256), help="processes; default: one per processor"
+    )
+    add_json(parser)
+
+
+def demonstration(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--worlds", metavar="W,..", default=WORLDS, help="default: %(default)s")
+    parser.add_argument(
+        "--parameters",
+        type=whole(2, 4),
+        action="append",
+        metavar="N",
+        help="2 or 4; may be given more than once; default: both",
+    )
+    parser.add_argument(
+        "--improvers", metavar="I,..", default=COLD, help="as of `icpi bench`; default: %(default)s"
+    )
+    parser.add_argument(
+        "--demonstrations", type=whole(1, 100), default=3, metavar="N", help="default: 3"
+    )
+    parser.add_argument(
+        "--instances",
+        type=whole(1, 100_000),
+        default=20,
+        metavar="N",
+        help="draws of physics and goal for each demonstration (default: 20)",
+    )
+    parser.add_argument("--adjustments", type=whole(1, 100), default=10, metavar="K")
+    parser.add_argument(
+        "--noise",
+        type=length(0.0, 1.0),
+        action="append",
+        metavar="M",
+        help="of the sensor, on every coordinate [m], or 3mm; may be given more than once; "
+        "default: none",
+    )
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0)
+    parser.add_argument("--draws", choices=("test", "train"), default="test", help="default: test")
+    parser.add_argument(
+        "--no-search", action="store_true", help="do not search what the best theta reaches"
+    )
     parser.add_argument(
         "--workers", type=whole(1, 256), help="processes; default: one per processor"
     )

@@ -74,9 +74,9 @@ class TaskCells:
         instance = draw_instance(self.task, condition.draws, self.rules.seed, number, why_not)
         simulate = simulator(self.task, self.arm, instance.physics)
         bench = SharedRollouts(self.task, instance, condition.noise, self.rules.seed, simulate)
-        rows = play(
-            self.task, self.arm, condition, instance, self.entrants, dataset, self.rules, bench
-        )
+        playing = condition.players([entrant.label for entrant in self.entrants])
+        who = [entrant for entrant in self.entrants if entrant.label in playing]
+        rows = play(self.task, self.arm, condition, instance, who, dataset, self.rules, bench)
         entry = {
             "task": self.task.name,
             "condition": condition.name,

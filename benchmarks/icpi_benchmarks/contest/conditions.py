@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ class Condition:
             each policy parameter.
         noise: standard deviation of the sensor's noise on every coordinate [m].
         options: given to every improver that has them.
+        improvers: names of those that take part; () = all.
     """
 
     name: str = ""
@@ -33,10 +34,19 @@ class Condition:
     label_noise: float = 0.0
     noise: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    improvers: tuple[str, ...] = ()
+
+    def players(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the ``labels`` of improvers that take part."""
+        return tuple(
+            label
+            for label in labels
+            if not self.improvers or label.partition(":")[0] in self.improvers
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
-        return asdict(self) | {"options": dict(self.options)}
+        return asdict(self) | {"options": dict(self.options), "improvers": list(self.improvers)}
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,11 @@ class Preset:
     tasks: tuple[str, ...] = ()
     instances: int = 200
     trials: int = 6
+
+    def with_improvers(self, labels: Sequence[str]) -> Preset:
+        """Return it with other improvers, and the conditions under which one of them plays."""
+        played = tuple(one for one in self.conditions if one.players(labels))
+        return replace(self, improvers=tuple(labels), conditions=played)
 
     def with_draws(self, draws: str) -> Preset:
         """Return it with other instances.
@@ -88,6 +103,8 @@ ALL = (
     "ridge-oracle",
 )
 """All that need no server."""
+NULLS = ("null-label", "null-mean")
+"""Improvers beside every one that asks a language model."""
 _DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm", "random")
 _RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
 
@@ -110,7 +127,13 @@ PRESETS: dict[str, Preset] = {
     "cold": Preset(
         "what is reached without examples, or with a few?",
         ("embedded", "bo", "cma", "random"),
-        tuple(Condition(f"examples={count}", examples=count) for count in (0, 5, 20, 100, 300)),
+        (
+            Condition("examples=0", examples=0),
+            *(
+                Condition(f"examples={count}", examples=count, improvers=("embedded",))
+                for count in (5, 20, 100, 300)
+            ),
+        ),
         instances=100,
         trials=11,
     ),
@@ -144,6 +167,7 @@ PRESETS: dict[str, Preset] = {
         (
             "in-context:history=true:repeats=allow",
             *(f"llm:history=true:repeats=allow:digits={digits}" for digits in (2, 3, 4)),
+            *NULLS,
         ),
         instances=100,
     ),
@@ -160,12 +184,13 @@ PRESETS: dict[str, Preset] = {
             "llm-steered",
             "llm-plan",
             "llm-plan:predictor=llm",
+            *NULLS,
         ),
         instances=50,
     ),
     "llm-context": Preset(
         "what should a language model be shown? (needs a server: --model)",
-        ("llm",),
+        ("llm", *NULLS),
         (
             Condition("plain"),
             *(

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from icpi_benchmarks.contest.conditions import NULLS
 from icpi_benchmarks.contest.oracles import ORACLES
 from icpi_ros.core.errors import IcpiError, InvalidValue, Kind, UnknownName, invalid
 from icpi_ros.core.registry import REMEDY
 from icpi_ros.core.types import Array
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
+from icpi_ros.improvers.llm.options import HOLD
 from icpi_ros.improvers.options import options_of, parse_option
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
@@ -22,8 +24,11 @@ from icpi_ros.tasks.base import Task
 
 _OPTION = re.compile(r":(?=[a-z_]+=)")
 """Start of an option; the colon of a URL is none."""
-
-
+_SHOWN = ("k", "features")
+"""Options that say which examples a model is shown."""
+SUBSTITUTE = HOLD
+"""In a benchmark, a proposal that a model did not make costs it a trial: no other improver's may
+count as its own.  The option ``substitute`` of an entrant says otherwise."""
 TRANSPORT = frozenset(
     {"base_url", "cassette", "cassette_mode", "deadline", "key_variable", "models"}
     | {"max_calls", "max_money", "max_seconds", "max_tokens"}
@@ -74,7 +79,8 @@ class Entrant:
         Raises:
             UsageError: it refuses its options or the data set.
         """
-        context = Context(task.space, goal, task.cost_mask, dataset, dict(self.options))
+        held = {"substitute": SUBSTITUTE} if self.takes("substitute") else {}
+        context = Context(task.space, goal, task.cost_mask, dataset, held | dict(self.options))
         extra = (task, arm, physics) if self.informed else ()
         improver: Improver = self.kind(context, *extra)
         return improver
@@ -97,6 +103,16 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
     return [_entrant(label) for label in labels]
 
 
+def with_nulls(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return ``labels`` and the nulls of those that ask a model, with the same k and features."""
+    found = list(labels)
+    for entrant in entrants(labels):
+        if entrant.kind.asks_model:
+            own = [f"{key}={entrant.options[key]}" for key in _SHOWN if key in entrant.options]
+            found += [":".join([null, *own]) for null in NULLS]
+    return tuple(dict.fromkeys(found))
+
+
 def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:
     """Return those of ``labels`` that do not take a condition's ``option``.
 
@@ -106,6 +122,16 @@ def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:
     for label in labels:
         with contextlib.suppress(IcpiError):
             if not _entrant(label).takes(option):
+                found.append(label)
+    return tuple(found)
+
+
+def with_option(option: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``labels`` whose improver has an option; unknown ones are left out."""
+    found = []
+    for label in labels:
+        with contextlib.suppress(IcpiError):
+            if option in options_of(_entrant(label).kind.Options):
                 found.append(label)
     return tuple(found)
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from icpi_benchmarks.contest.conditions import PRESETS, Condition
-from icpi_benchmarks.contest.entrants import entrants
+from icpi_benchmarks.contest.entrants import SUBSTITUTE, entrants
 from icpi_benchmarks.contest.play import ContestRules
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions
@@ -93,6 +93,11 @@ class ContestPlan:
         _once("condition", [condition.name for condition in self.conditions])
         self._check_datasets()
         entrants(self.improvers)
+        for condition in self.conditions:
+            if not condition.players(self.improvers):
+                who = ", ".join(condition.improvers)
+                text = f"condition {condition.name!r} needs one of these improvers: {who}"
+                raise invalid(text, "improvers", self.improvers, condition.improvers)
 
     def _check_datasets(self) -> None:
         names = [dataset.task for dataset in self.datasets]
@@ -156,7 +161,7 @@ class ContestPlan:
         """True if a command can repeat it: the conditions are those of its preset."""
         if self.preset not in PRESETS:
             return False
-        named = PRESETS[self.preset]
+        named = PRESETS[self.preset].with_improvers(self.improvers)
         try:
             return self.conditions == named.with_draws(self.draws or "test").conditions
         except InvalidValue:  # it compares draws
@@ -195,6 +200,7 @@ class ContestPlan:
             "tasks": [task.name for task in self.tasks],
             "improvers": list(self.improvers),
             "default": default,
+            "substitute": SUBSTITUTE,
             "conditions": [condition.as_dict() for condition in self.conditions],
             "versions": dict(all_versions()),
             "definitions": {task.name: task.definition_hash() for task in self.tasks},

@@ -18,8 +18,9 @@ from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.contest.deadline import Deadline, TookTooLong, build_limit, still_busy
 from icpi_benchmarks.contest.entrants import Entrant
 from icpi_benchmarks.instances import Instance, proposal_rng
+from icpi_benchmarks.results import is_own_step
 from icpi_benchmarks.simulator import Simulate
-from icpi_ros.core.errors import Kind, ObservationMissing, Refusal
+from icpi_ros.core.errors import CompletionFailed, Kind, ObservationMissing, Refusal
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.types import Array, ObjectTrajectory, Outcome, Proposal, Trial
 from icpi_ros.improvers.base import Improver
@@ -38,6 +39,7 @@ _TRIAL_KEYS = (
     *("projected", "theta"),
 )
 _ROW_KEYS = ("trial", "cost", "best_cost", "seconds", *_TRIAL_KEYS[:2], "failure", *_TRIAL_KEYS[2:])
+OWN_KEYS = ("own_step", "own_improved")
 _NOTHING: Row = dict.fromkeys(_ROW_KEYS) | {"fallback_reason": "", "projected": False}
 """Row of an improver that gave no theta, in the order of all rows."""
 
@@ -67,11 +69,15 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """Attempt at a proposal: a trial under way, or none because of ``failure``."""
+    """Attempt at a proposal: a trial under way, or none because of ``failure``.
+
+    What a model cost that gave no answer is ``spent``.
+    """
 
     trial: Trial | None = None
     seconds: float = 0.0
     failure: str | None = None
+    spent: dict[str, Any] | None = None
 
 
 class SharedRollouts:
@@ -155,7 +161,7 @@ class _Player:
             return _Attempt(failure="not asked: the first attempt failed")
         if self._out:
             return _Attempt(failure=_one_line(f"not asked again: {self._out}"))
-        begin = time.perf_counter()
+        begin, spent = time.perf_counter(), None
         try:
             return self.begin(*self._answer(rng))
         except TookTooLong as exc:
@@ -163,7 +169,10 @@ class _Player:
             reason = str(exc)
         except (Exception, SystemExit) as exc:  # whatever an improver does, the others go on
             reason = f"{type(exc).__name__}: {exc}"
-        return _Attempt(seconds=time.perf_counter() - begin, failure=_one_line(reason))
+            if isinstance(exc, CompletionFailed):
+                spent = exc.details.get("spent")
+        seconds = time.perf_counter() - begin
+        return _Attempt(seconds=seconds, failure=_one_line(reason), spent=spent)
 
     def _answer(self, rng: np.random.Generator) -> tuple[Proposal, float]:
         """Return the improver's proposal and the wall time that it took [s]."""
@@ -176,6 +185,7 @@ class _Player:
     def record(self, number: int, attempt: _Attempt, result: _Result | Refusal | None) -> None:
         """Add the row of an attempt; ``result`` is None if there was nothing to execute."""
         failure, refusal = attempt.failure, None
+        best_before = self._best_cost
         if isinstance(result, _Result):
             before = self._run.best
             told = self._run.tell(result.error)
@@ -185,18 +195,19 @@ class _Player:
             failure = _one_line(result.text)
             refusal = _fields(result)
             self._run.skip(failure)
-        self.rows.append(
-            {
-                **(_NOTHING | {"provenance": self.label}),
-                **({} if attempt.trial is None else _told(attempt.trial)),
-                "trial": number,
-                "cost": result.cost if isinstance(result, _Result) else None,
-                "best_cost": self._best_cost,
-                "seconds": round(attempt.seconds, 7),
-                "failure": failure,
-                "refusal": refusal,
-            }
-        )
+        row = {
+            **(_NOTHING | {"provenance": self.label, "spent": attempt.spent}),
+            **({} if attempt.trial is None else _told(attempt.trial)),
+            "trial": number,
+            "cost": result.cost if isinstance(result, _Result) else None,
+            "best_cost": self._best_cost,
+            "seconds": round(attempt.seconds, 7),
+            "failure": failure,
+            "refusal": refusal,
+        }
+        own, cost = is_own_step(row), row["cost"]
+        better = own and cost is not None and best_before is not None and cost < best_before
+        self.rows.append(row | dict(zip(OWN_KEYS, (own, better), strict=True)))
 
     def close(self) -> None:
         self._deadline.close()

@@ -101,15 +101,15 @@ def check(plan: ContestPlan) -> None:
     """
     plan.mixed()
     _refuse_keys(plan)
-    for entrant in entrants(plan.improvers):
-        for condition in plan.conditions:
+    for condition in plan.conditions:
+        for entrant in entrants(condition.players(plan.improvers)):
             _check_options(entrant.under(condition.options))
     for task in plan.tasks:
         for condition in plan.conditions:
             whole = plan.examples(task)
             count = len(whole) if condition.examples is None else condition.examples
             dataset = datasets.first(whole, min(count, len(whole)))
-            for entrant in entrants(plan.improvers):
+            for entrant in entrants(condition.players(plan.improvers)):
                 _check_entrant(entrant, task, condition, dataset, plan)
     _refuse_keys(plan)  # by now the variables that models.yaml names are known, too
 

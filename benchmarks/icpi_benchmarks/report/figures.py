@@ -47,7 +47,8 @@ def pair_draws(found: TaskSummary) -> dict[str, Draw]:
     def draw(improver: str) -> Draw:
         return lambda axes: plots.draw_pairs(axes, found, improver, trials, span)
 
-    return {name: draw(name) for name in found.block.improvers if name != found.default}
+    others = [line.improver for line in found.ranked if line.improver != found.default]
+    return {name: draw(name) for name in others}
 
 
 def pair_colours(trials: int) -> str:
@@ -61,7 +62,7 @@ def pair_colours(trials: int) -> str:
 
 def calibration_draws(found: TaskSummary) -> dict[str, Draw]:
     """Return predicted against actual cost for every improver that predicts."""
-    known = {line.improver: line.calibration for line in found.improvers if line.calibration}
+    known = {line.improver: line.calibration for line in found.ranked if line.calibration}
     if not known:
         return {}
     span = plots.calibration_span(list(known.values()))

@@ -24,6 +24,7 @@ from icpi_benchmarks.report.tables import calibration_table, overview, task_tabl
 from icpi_benchmarks.report.words import (
     instances_text,
     key_trials,
+    model_notes,
     nothing_text,
     percent,
     significant,
@@ -31,7 +32,7 @@ from icpi_benchmarks.report.words import (
     title,
     unused_text,
 )
-from icpi_benchmarks.results import Results, arms_of, mixed_lines
+from icpi_benchmarks.results import MIN_OWN, Results, arms_of, mixed_lines
 from icpi_benchmarks.statistics.intervals import RESAMPLES
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
 from icpi_ros.report import page as kit
@@ -261,7 +262,7 @@ def _calibrations(key: str, one: TaskSummary) -> Markup:
         "lie within one predicted standard deviation and 95 % within two, and the median |z| "
         "would be 0.67."
     )
-    known_lines = [line.calibration for line in one.improvers if line.calibration]
+    known_lines = [line.calibration for line in one.ranked if line.calibration]
     text += _thinned(max(int((known.trial > 1).sum()) for known in known_lines))
     return (
         head
@@ -304,6 +305,11 @@ def _reading(config: Any, found: Sequence[TaskSummary]) -> Markup:
             "A failed trial (the improver raised, answered nonsense, took too long, or the motion "
             "had no outcome) keeps the best cost so far and uses up one adjustment. No instance "
             "is dropped because an improver failed on it.",
+            "Own steps are the adjustments that the improver itself proposed, of all that it was "
+            "asked for; “improved” are those of them that cost less than all trials before. "
+            f"Improvers with fewer than {percent(MIN_OWN)} own steps are not ranked: they stand "
+            "in a table of their own, in no plot, and are never the best other.",
+            *model_notes(config),
             "ms is the mean wall time of a proposal, simulation not counted.",
         ]
     )

@@ -39,7 +39,7 @@ def draw_cost_curves(axes: Axes, found: TaskSummary, statistic: str) -> None:
     """
     looks = styles(found.block.improvers, found.default)
     steps = np.arange(found.block.trials)
-    for line in found.improvers:
+    for line in found.ranked:
         look = looks[line.improver]
         low, high = (_mm(getattr(line, f"{statistic}_{end}")) for end in ("low", "high"))
         axes.fill_between(steps, low, high, color=look.colour, alpha=look.band, linewidth=0)
@@ -49,15 +49,15 @@ def draw_cost_curves(axes: Axes, found: TaskSummary, statistic: str) -> None:
     _frame(axes, "adjustments after the common first attempt", f"{statistic} best cost [mm]")
     _log_ticks(axes, "y")
     _whole_steps(axes, found.block.trials)
-    ends = [float(_mm(getattr(line, statistic)[-1:])[0]) for line in found.improvers]
-    _label_right(axes, float(steps[-1]), ends, [looks[i] for i in found.block.improvers])
+    ends = [float(_mm(getattr(line, statistic)[-1:])[0]) for line in found.ranked]
+    _label_right(axes, float(steps[-1]), ends, [looks[line.improver] for line in found.ranked])
 
 
 def draw_success(axes: Axes, found: TaskSummary) -> None:
     """Draw the share of instances within the threshold over the number of adjustments."""
     looks = styles(found.block.improvers, found.default)
     steps = np.arange(found.block.trials)
-    for line in found.improvers:
+    for line in found.ranked:
         axes.plot(steps, 100.0 * line.success, **looks[line.improver].line)
     axes.set_ylim(-3.0, 103.0)
     _frame(
@@ -66,8 +66,8 @@ def draw_success(axes: Axes, found: TaskSummary) -> None:
         f"instances at {threshold_text(found.threshold)} or less [%]",
     )
     _whole_steps(axes, found.block.trials)
-    ends = [100.0 * float(line.success[-1]) for line in found.improvers]
-    _label_right(axes, float(steps[-1]), ends, [looks[i] for i in found.block.improvers])
+    ends = [100.0 * float(line.success[-1]) for line in found.ranked]
+    _label_right(axes, float(steps[-1]), ends, [looks[line.improver] for line in found.ranked])
 
 
 def draw_pairs(
@@ -113,10 +113,12 @@ def draw_study(axes: Axes, found: Sequence[TaskSummary], trial: int) -> None:
     unsorted, name = condition_places([one.condition for one in found])
     order = np.argsort(unsorted, kind="stable")
     places, found = unsorted[order], [found[k] for k in order]
-    labels = list(dict.fromkeys(i for one in found for i in one.block.improvers))
-    looks, ends = styles(labels, found[0].default), []
+    everyone = list(dict.fromkeys(i for one in found for i in one.block.improvers))
+    ranked = [{line.improver for line in one.ranked} for one in found]
+    labels = [label for label in everyone if any(label in some for some in ranked)]
+    looks, ends = styles(everyone, found[0].default), []
     for n, improver in enumerate(labels):
-        here = [k for k, one in enumerate(found) if improver in one.block.improvers]
+        here = [k for k, some in enumerate(ranked) if improver in some]
         lines = [found[k].of(improver) for k in here]
         mean, low, high = (
             _mm(np.array([getattr(line, part)[trial] for line in lines]))
@@ -260,6 +262,8 @@ def _square(axes: Axes, span: tuple[float, float]) -> None:
 
 def _label_right(axes: Axes, x: float, values: Sequence[float], looks: Sequence[Style]) -> None:
     """Write the names beside the right ends of the lines, moved apart where they would touch."""
+    if not len(values):
+        return
     to_points = 72.0 / axes.figure.dpi
     heights = axes.transData.transform([(x, value) for value in values])[:, 1] * to_points
     box = axes.get_window_extent()  # labels need final limits: nothing may be drawn after them

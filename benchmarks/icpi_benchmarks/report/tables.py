@@ -9,10 +9,13 @@ from markupsafe import Markup
 
 from icpi_benchmarks.report.style import plain
 from icpi_benchmarks.report.words import (
+    APART,
+    improved_text,
     is_oracle,
     key_trials,
     milliseconds,
     mm,
+    own_text,
     percent,
     ratio_text,
     shown_trials,
@@ -26,7 +29,7 @@ from icpi_benchmarks.statistics.summaries import (
     TaskSummary,
     block_ratio,
 )
-from icpi_ros.report.page import Cell, TableColumn, Tone, paragraph, table
+from icpi_ros.report.page import Cell, TableColumn, Tone, joined, paragraph, table
 
 _MAX_REASONS = 10
 """Rows per improver in the table of failures; the rest is summed up."""
@@ -34,7 +37,7 @@ _MAX_REASON_LENGTH = 300
 
 
 def task_table(found: TaskSummary) -> Markup:
-    """Return the table of one condition and task, improvers as rows."""
+    """Return the table of one condition and task, improvers as rows; those not ranked below it."""
     trials = found.block.trials
     columns = [
         TableColumn("improver", numeric=False),
@@ -57,13 +60,20 @@ def task_table(found: TaskSummary) -> Markup:
             )
             for n in key_trials(trials)
         ),
+        TableColumn(
+            "own steps", "adjustments that the improver itself proposed, of those asked for"
+        ),
+        TableColumn("improved", "own steps that cost less than all trials before them"),
         TableColumn("ms", "mean wall time of a proposal"),
         TableColumn("failed", "trials that failed"),
-        TableColumn("fell back", "proposals that another improver made"),
     ]
-    rows = [_row(line, found) for line in found.improvers]
-    marked = [found.block.row_of(found.default)]
-    return table(columns, rows, f"{title(found)}: improvers", marked)
+    marked = [n for n, line in enumerate(found.ranked) if line.improver == found.default]
+    rows = [[_row(line, found) for line in lines] for lines in (found.ranked, found.apart)]
+    name = f"{title(found)}: improvers"
+    shown = [table(columns, rows[0], name, marked)] if rows[0] else []
+    if rows[1]:
+        shown += [paragraph(f"{APART}:", "bad"), table(columns, rows[1], f"{name}, {APART}")]
+    return joined(shown)
 
 
 def _row(line: ImproverSummary, found: TaskSummary) -> list[Cell]:
@@ -78,9 +88,10 @@ def _row(line: ImproverSummary, found: TaskSummary) -> list[Cell]:
         Cell(percent(line.success[-1]), float(line.success[-1])),
         Cell(line.steps.text, steps, percent(line.steps.reached)),
         *(_ratio_cell(line, n) for n in key_trials(trials)),
+        Cell(own_text(line), line.own_steps, tone="" if line.ranked else "bad"),
+        Cell(improved_text(line), line.own_improved),
         Cell(milliseconds(line.proposal_seconds), line.proposal_seconds),
         _count_cell(float(line.failures.sum())),
-        _count_cell(float(line.fallbacks.sum())),
     ]
 
 
@@ -115,8 +126,8 @@ def overview(found: Sequence[TaskSummary], trial: int) -> Markup:
 
 def _overview_row(one: TaskSummary, trial: int) -> list[Cell]:
     line = one.of(one.default)
-    rivals = [i for i in one.improvers if i is not line and not is_oracle(i.improver)]
-    limits = [i for i in one.improvers if i is not line and is_oracle(i.improver)]
+    rivals = [i for i in one.ranked if i is not line and not is_oracle(i.improver)]
+    limits = [i for i in one.ranked if i is not line and is_oracle(i.improver)]
     rival = min(rivals, key=lambda other: float(other.mean[trial]), default=None)
     limit = min(limits, key=lambda other: float(other.mean[trial]), default=None)
     interval = f"[{mm(line.mean_low[trial])}, {mm(line.mean_high[trial])}]"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from icpi_benchmarks.report.words import (
+    APART,
     cost_text,
-    count_text,
+    improved_text,
     instances_text,
     key_trials,
     milliseconds,
+    model_notes,
     nothing_text,
+    own_text,
     percent,
     ratio_text,
     shown_trials,
@@ -25,6 +28,7 @@ from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.run.text import spending_line
 
 _MAX_LINE = 100
+_MAX_REASONS = 3
 
 
 def bench_tables(results: Results) -> list[str]:
@@ -32,14 +36,17 @@ def bench_tables(results: Results) -> list[str]:
 
     Columns: mean / 95th percentile of the best cost so far [mm] after some numbers of
     adjustments, success after the last, median adjustments to the threshold, mean cost as a
-    multiple of the default's with its paired 95 % interval, wall time of a proposal [ms].
-    Failures and fallbacks follow below each table.  What was mixed on purpose comes first.
+    multiple of the default's with its paired 95 % interval, steps that were the improver's own and
+    those of them that improved, wall time of a proposal [ms].  Improvers whose steps are not their
+    own, failures and fallbacks follow below each table.  What was mixed on purpose comes first,
+    how to read a benchmark of language models last.
 
     Raises:
         InvalidValue: rows are missing or there twice.
     """
     mixed = [printable(line) for line in mixed_lines(results.config)]
-    return [*mixed, *(task_table(found) for found in summarise(results))]
+    tables = [task_table(found) for found in summarise(results)]
+    return [*mixed, *tables, *map(printable, model_notes(results.config))]
 
 
 def bench_spending(results: Results) -> str:
@@ -64,12 +71,17 @@ def task_table(found: TaskSummary) -> str:
         f"<= {threshold_text(found.threshold)}",
         "steps",
         *(f"ratio at {n} [95 %]" for n in key_trials(trials)),
+        "own steps",
+        "improved",
         "ms",
     ]
-    rows = [header, *(_row(line, found) for line in found.improvers)]
+    rows = [header, *(_row(line, found) for line in (*found.ranked, *found.apart))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    rule = "  ".join("-" * width for width in widths)
+    lines.insert(1, rule)
+    if found.apart:
+        lines[2 + len(found.ranked) : 2 + len(found.ranked)] = [f"{APART}:"]
     notes = [unused] if (unused := unused_text(found)) else []
     shown = [_heading(found), *lines, *notes, *_troubles(found.improvers)]
     return "\n".join(map(printable, shown))
@@ -90,6 +102,8 @@ def _row(line: ImproverSummary, found: TaskSummary) -> list[str]:
         percent(line.success[-1]),
         line.steps.text,
         *(ratio_text(line, n) for n in key_trials(trials)),
+        own_text(line),
+        improved_text(line),
         milliseconds(line.proposal_seconds),
     ]
 
@@ -102,7 +116,10 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _troubles(lines: Sequence[ImproverSummary]) -> list[str]:
-    """Return a line per improver with failures or fallbacks."""
+    """Return a line per improver with failures or fallbacks, and one below it per reason.
+
+    However long a label is, the reason is not cut off for it.
+    """
     found = []
     for line in lines:
         for kind, reasons in (
@@ -111,10 +128,13 @@ def _troubles(lines: Sequence[ImproverSummary]) -> list[str]:
         ):
             if reasons:
                 total = sum(number for _, number in reasons)
-                found.append(_shortened(f"! {line.improver} {kind} {total}: {count_text(reasons)}"))
+                found.append(f"! {line.improver} {kind} {total}:")
+                found += [_shortened(f"{n} x {why}") for why, n in reasons[:_MAX_REASONS]]
+            if len(reasons) > _MAX_REASONS:
+                found.append(f"    {len(reasons) - _MAX_REASONS} other reasons")
     return found
 
 
 def _shortened(text: str) -> str:
-    line = printable(" ".join(text.split()))
+    line = "    " + printable(" ".join(text.split()))
     return line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "..."

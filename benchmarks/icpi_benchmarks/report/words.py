@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+from icpi_benchmarks.contest.conditions import NULLS
+from icpi_benchmarks.contest.entrants import with_option
+from icpi_benchmarks.results import MIN_OWN
 from icpi_benchmarks.statistics.summaries import ImproverSummary, TaskSummary
+from icpi_ros.improvers.llm.options import HOLD
 
 _SHOWN = (0, 1, 2, 3, 5, 8, 10, 15, 20, 50)
 KEY_TRIAL = 3
 """Adjustments after which improvers are compared first."""
+APART = f"not ranked: more than {100.0 * (1.0 - MIN_OWN):.0f} % of their steps are not their own"
+"""Line above such improvers."""
+HELD = (
+    "A proposal that a model did not make costs it a trial: the best theta is repeated "
+    "(substitute=hold), no other improver's counts as its own."
+)
+OLDER = "Made by an older version: where a model failed, embedded's proposals are in its costs."
+NULLS_MEAN = (
+    "null-label and null-mean adjust by a random one, and by the mean, of the k labels that a "
+    "model is shown: a model that is no better has read nothing out of them."
+)
 
 
 def shown_trials(trials: int) -> list[int]:
@@ -108,6 +125,24 @@ def unused_text(found: TaskSummary) -> str:
     )
 
 
-def count_text(values: tuple[tuple[str, int], ...]) -> str:
-    """Return reasons with their numbers, one line: ``3 x diverged; 1 x time limit``."""
-    return "; ".join(f"{number} x {reason}" for reason, number in values)
+def own_text(line: ImproverSummary) -> str:
+    """Return the number of own steps of those asked for: ``118 / 120``; ``-`` without any."""
+    return f"{line.own_steps} / {line.steps_asked}" if line.steps_asked else "-"
+
+
+def improved_text(line: ImproverSummary) -> str:
+    """Return the number of own steps that improved, and its share: ``96, 81 %``."""
+    if not line.own_steps:
+        return "-"
+    return f"{line.own_improved}, {percent(line.own_improved / line.own_steps)}"
+
+
+def model_notes(config: Mapping[str, Any]) -> list[str]:
+    """Return sentences on reading a benchmark of language models; none where none was asked."""
+    labels = config["improvers"]
+    if not with_option("substitute", labels):
+        return []
+    notes = [HELD if config.get("substitute") == HOLD else OLDER]
+    if not {label.split(":")[0] for label in labels}.isdisjoint(NULLS):
+        notes.append(NULLS_MEAN)
+    return notes

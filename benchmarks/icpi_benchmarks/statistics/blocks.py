@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_benchmarks.results import Results
+from icpi_benchmarks.contest.conditions import Condition
+from icpi_benchmarks.results import Results, is_own_step
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
 
@@ -59,6 +60,7 @@ class ResultBlock:
         predicted_std: ``(I, N, T)`` predicted standard deviation [m]; NaN = unknown.
         failures: ``(I, N, T)`` reason of a failed trial, of a refusal its kind; "" = none failed.
         fallbacks: ``(I, N, T)`` reason why another improver proposed; "" = none did.
+        own: ``(I, N, T)`` True where the improver itself proposed an adjustment.
     """
 
     condition: str
@@ -73,6 +75,7 @@ class ResultBlock:
     predicted_std: Array
     failures: NDArray[np.object_]
     fallbacks: NDArray[np.object_]
+    own: Flags
 
     @property
     def trials(self) -> int:
@@ -101,6 +104,13 @@ class ResultBlock:
             limit = tuple(self.improvers)
             raise invalid(text, "improver", improver, limit, kind=Kind.UNKNOWN_NAME)
         return self.improvers.index(improver)
+
+    @property
+    def own_improved(self) -> Flags:
+        """``(I, N, T)`` True where such an adjustment cost less than all trials before it."""
+        found = np.zeros_like(self.own)
+        found[:, :, 1:] = self.own[:, :, 1:] & (self.cost[:, :, 1:] < self.best[:, :, :-1])
+        return found
 
     @property
     def where(self) -> str:
@@ -161,6 +171,7 @@ def check(results: Results) -> None:
     for condition in results.config["conditions"]:
         label = condition.get("name") if isinstance(condition, dict) else None
         _require(label, *_TEXT, "config: name of a condition")
+        _require(condition.get("improvers", []), list, "a list", f"config: {label}: improvers")
     for label in (*results.config["tasks"], *results.config["improvers"]):
         _require(label, *_TEXT, "config: name of a task or improver")
     if not results.rows:
@@ -186,7 +197,7 @@ def _where(condition: str, task: str) -> str:
 def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any]) -> ResultBlock:
     """Put rows in their places and check that they are the ones that ``config`` asks for."""
     condition, task = key
-    improvers = tuple(config["improvers"])
+    improvers = _players(condition, config)
     shape = (len(improvers), config["instances"], config["trials"])
     where = _where(condition, task)
     if len(rows) != prod(shape):
@@ -212,7 +223,7 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         filled[flat] = [np.nan if row.get(name) is None else row[name] for row in rows]
         return filled.reshape(shape)
 
-    def texts(of: Callable[[Row], str]) -> NDArray[np.object_]:
+    def texts(of: Callable[[Row], str | bool]) -> NDArray[np.object_]:
         filled = np.empty(len(rows), dtype=object)
         filled[flat] = [of(row) for row in rows]
         return filled.reshape(shape)
@@ -233,7 +244,14 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         predicted_std=numbers("predicted_std")[:, kept],
         failures=texts(_failure)[:, kept],
         fallbacks=texts(lambda row: str(row.get("fallback_reason") or ""))[:, kept],
+        own=texts(is_own_step)[:, kept].astype(np.bool_),
     )
+
+
+def _players(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the improvers that take part under a condition; in older files all of them do."""
+    named = next((one for one in config["conditions"] if one["name"] == name), {})
+    return Condition(improvers=tuple(named.get("improvers", ()))).players(config["improvers"])
 
 
 def _failure(row: Row) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icpi_benchmarks.contest.entrants import without
-from icpi_benchmarks.results import Results
+from icpi_benchmarks.results import MIN_OWN, Results
 from icpi_benchmarks.statistics.blocks import ResultBlock, block, blocks
 from icpi_benchmarks.statistics.intervals import (
     divided,
@@ -99,6 +99,10 @@ class ImproverSummary:
         steps: adjustments to the threshold.
         calibration: predictions against outcomes; None = it predicts nothing.
         failure_reasons, fallback_reasons: reason and how often, the most frequent first.
+        steps_asked: adjustments that it was asked for, of all instances.
+        own_steps: those that it proposed itself.
+        own_improved: own steps that cost less than all trials before them.
+        ranked: whether at least 90 % are its own: else its costs are no measure of it.
     """
 
     improver: str
@@ -120,6 +124,10 @@ class ImproverSummary:
     calibration: PredictionCalibration | None
     failure_reasons: tuple[tuple[str, int], ...]
     fallback_reasons: tuple[tuple[str, int], ...]
+    steps_asked: int
+    own_steps: int
+    own_improved: int
+    ranked: bool
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ class TaskSummary:
 
     Attributes:
         condition, task: names.
-        default: label that the ratios refer to.
+        default: label that the ratios refer to; ranked wherever any improver is.
         threshold: best cost that counts as success [m].
         seed: of the run; fixes the resamples.
         block: the rows behind it.
@@ -144,6 +152,16 @@ class TaskSummary:
     block: ResultBlock
     improvers: tuple[ImproverSummary, ...]
     unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def ranked(self) -> tuple[ImproverSummary, ...]:
+        """Improvers whose steps are their own, in the order of the run."""
+        return tuple(line for line in self.improvers if line.ranked)
+
+    @property
+    def apart(self) -> tuple[ImproverSummary, ...]:
+        """The others, which are shown apart."""
+        return tuple(line for line in self.improvers if not line.ranked)
 
     def of(self, improver: str) -> ImproverSummary:
         """Return one improver's summary.
@@ -227,7 +245,7 @@ def _require_instances(found: ResultBlock) -> None:
 
 
 def _task_summary(found: ResultBlock, default: str, threshold: float, seed: int) -> TaskSummary:
-    reference = default if default in found.improvers else found.improvers[0]
+    reference = _reference(found, default)
     if not found.instances:
         return TaskSummary(found.condition, found.task, reference, threshold, seed, found, ())
     by_instance = np.moveaxis(found.best, 1, 0)
@@ -255,6 +273,18 @@ def _task_summary(found: ResultBlock, default: str, threshold: float, seed: int)
     )
 
 
+def _reference(found: ResultBlock, default: str) -> str:
+    """Return the default, or the first improver of the run, that is ranked; else it anyway."""
+    wanted = list(dict.fromkeys((default, *found.improvers)))
+    known = [label for label in wanted if label in found.improvers]
+    return next((label for label in known if _is_ranked(found, label)), known[0])
+
+
+def _is_ranked(found: ResultBlock, label: str) -> bool:
+    own = found.own[found.row_of(label), :, 1:]
+    return own.size == 0 or float(own.mean()) >= MIN_OWN
+
+
 def _improver_summary(
     found: ResultBlock, i: int, threshold: float, bands: dict[str, tuple[Array, Array]]
 ) -> ImproverSummary:
@@ -275,6 +305,10 @@ def _improver_summary(
         calibration=_calibration(found, i),
         failure_reasons=_counted(found.failures[i].ravel()),
         fallback_reasons=_counted(found.fallbacks[i].ravel()),
+        steps_asked=found.own[i, :, 1:].size,
+        own_steps=int(found.own[i].sum()),
+        own_improved=int(found.own_improved[i].sum()),
+        ranked=_is_ranked(found, found.improvers[i]),
         **named,
     )
 

@@ -278,7 +278,8 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
     add_arm(parser)
     parser.add_argument(
         "--samples",
-        type=whole(1, 4096),
+        type=int,
+        choices=[2**n for n in range(13)],
         default=64,
         metavar="N",
         help="thetas spread over the box for the share that passes, a power of two (default: 64)",

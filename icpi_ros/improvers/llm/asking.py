@@ -96,7 +96,7 @@ class Asker:
         found: list[T] = []
         for text in completion.texts:
             try:
-                found.append(accept(self._writer.outputs(text, pattern.width)))
+                found.append(accept(self._writer.outputs(text, pattern)))
             except CompletionFailed as exc:
                 refused.append(str(exc))
         if not found:

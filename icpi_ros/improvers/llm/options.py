@@ -17,6 +17,9 @@ from icpi_ros.llm.prompt.tokens import DEFAULT_DIGITS
 DEFAULT_DEADLINE = 30.0
 """Wall time of one proposal, all calls and retries included [s]."""
 MAX_DEADLINE = 3600.0
+SUBSTITUTES = EMBEDDED, HOLD, FAIL = ("embedded", "hold", "fail")
+"""Values of the option ``substitute``; the setting ``fallback`` of a run is another thing: whether
+it begins although its model cannot be asked."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class PatternOptions(IndexedOptions):
     )
     repeats: str = option(
         "refuse", "what becomes of a theta that was tried already", choices=("refuse", "allow")
+    )
+    substitute: str = option(
+        EMBEDDED,
+        "in place of a proposal that the model did not make: embedded's, the best trial again "
+        "(hold), or none, which ends a run and is a failed trial of a benchmark (fail); `icpi "
+        "bench` has hold where none is given",
+        choices=SUBSTITUTES,
     )
 
 

@@ -20,7 +20,7 @@ from icpi_ros.improvers.base import (
     without_options,
 )
 from icpi_ros.improvers.embedded import Embedded
-from icpi_ros.improvers.llm.options import PatternOptions
+from icpi_ros.improvers.llm.options import EMBEDDED, FAIL, HOLD, PatternOptions
 from icpi_ros.llm.prompt.examples import AdjustmentPatterns
 from icpi_ros.llm.prompt.pattern import Pattern
 
@@ -33,15 +33,15 @@ class PatternImprover(IndexedImprover):
 
     Rules for what a model answers: an adjustment beyond a parameter's whole range is refused; a
     theta that was tried is refused unless the options allow it; a theta out of bounds is projected
-    by the loop, which records it.  What is refused, or did not come, is replaced by ``embedded``'s
-    proposal, and the proposal says so.
+    by the loop, which records it.  What is refused, or did not come, is replaced as the option
+    ``substitute`` says, and the proposal says so.
     """
 
     Options = PatternOptions
     options: PatternOptions
 
     def __init__(self, context: Context, proposes: bool = True) -> None:
-        """Index the data set, fit ``embedded`` (seconds, once per process).
+        """Index the data set, fit ``embedded`` if it may be needed (seconds, once per process).
 
         The substitute is fitted now because a proposal has no seconds to spare.
 
@@ -61,7 +61,13 @@ class PatternImprover(IndexedImprover):
 
     def _get_ready(self) -> None:
         """Make the parts that only a proposal needs; the substitute last: it takes seconds."""
-        self._substitute = Embedded(without_options(self.context))
+        if self.options.substitute == EMBEDDED:
+            self._embedded = Embedded(without_options(self.context))
+
+    @property
+    def may_be_replaced(self) -> bool:
+        """See :attr:`Improver.may_be_replaced`."""
+        return self.options.substitute != FAIL
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return the pattern that a proposal for ``history`` asks to complete."""
@@ -69,17 +75,29 @@ class PatternImprover(IndexedImprover):
         return self._adjustments.pattern(history, base, self._k, self.options.history)
 
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
-        """Return base + the completed dtheta, or embedded's; see :meth:`Improver.propose`."""
+        """Return base + the completed dtheta, or the substitute's; see :meth:`Improver.propose`.
+
+        Raises:
+            CompletionFailed: the model made no proposal, and there is no substitute.
+        """
         start = time.perf_counter()
         details: dict[str, Any] = {}
-        # Here the record of what was asked is kept, further up it is not.
-        proposal = first_answer(
-            (
-                (self.name, lambda: self._named(history, rng, details)),
-                (self._substitute.name, lambda: self._substitute.propose(history, rng)),
-            )
-        )
+        asked = [(self.name, lambda: self._named(history, rng, details))]
+        if self.may_be_replaced:
+            asked.append((self.options.substitute, lambda: self._replacement(history, rng)))
+        try:
+            # Here the record of what was asked is kept, further up it is not.
+            proposal = first_answer(asked)
+        except CompletionFailed as exc:
+            exc.details = details
+            raise
         return replace(proposal, latency=time.perf_counter() - start, details=details)
+
+    def _replacement(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
+        """Return embedded's proposal, or the best trial again, which gains nothing."""
+        if self.options.substitute == HOLD:
+            return Proposal(best(history).theta.copy(), HOLD)
+        return self._embedded.propose(history, rng)
 
     def _named(
         self, history: Sequence[Outcome], rng: np.random.Generator, details: dict[str, Any]

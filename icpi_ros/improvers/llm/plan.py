@@ -16,8 +16,10 @@ import numpy as np
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.core.redact import jsonable
 from icpi_ros.core.types import Array, Outcome, Proposal
+from icpi_ros.improvers.base import without_options
+from icpi_ros.improvers.embedded import Embedded
 from icpi_ros.improvers.llm.asking import Asker
-from icpi_ros.improvers.llm.options import LlmOptions
+from icpi_ros.improvers.llm.options import EMBEDDED, LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import option
 from icpi_ros.llm.prompt.examples import OutcomePatterns
@@ -31,9 +33,7 @@ class PlanOptions(LlmOptions):
     start: str = "best"
     samples: int = 8
     temperature: float = 0.7
-    predictor: str = option(
-        "embedded", "model that predicts the outcomes", choices=("embedded", "llm")
-    )
+    predictor: str = option(EMBEDDED, "model that predicts the outcomes", choices=(EMBEDDED, "llm"))
 
 
 class LlmPlan(Llm):
@@ -44,6 +44,11 @@ class LlmPlan(Llm):
     Options = PlanOptions
     options: PlanOptions
 
+    def _get_ready(self) -> None:
+        super()._get_ready()
+        if self.options.predictor == EMBEDDED:
+            self._forecaster = Embedded(without_options(self.context))
+
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
         base = self._base(history)
         thetas = self._distinct(self._thetas(history, base, asker))
@@ -51,7 +56,7 @@ class LlmPlan(Llm):
             costs = np.array([self._predicted(history, base, theta, asker) for theta in thetas])
             stds = np.full(len(costs), np.nan)
         else:
-            costs, stds = self._substitute.forecast(history, thetas)
+            costs, stds = self._forecaster.forecast(history, thetas)
         details["candidates"] = [
             {
                 "theta": theta.tolist(),

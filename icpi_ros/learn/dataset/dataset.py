@@ -139,7 +139,7 @@ def shipped(task: Task) -> Dataset:
     Raises:
         DatasetError: there is none; the message has the command that builds one.
     """
-    path = task.dataset or shipped_path(task.name)
+    path = own_path(task)
     if not path.exists():
         raise DatasetError(
             f"no data set of task {task.name!r} comes with icpi_ros: build one with "
@@ -147,6 +147,11 @@ def shipped(task: Task) -> Dataset:
             "dataset:=FILE)"
         )
     return load(path, task)
+
+
+def own_path(task: Task) -> Path:
+    """Return the path of a task's own data set, which may not be there: its file's, or shipped."""
+    return task.dataset or shipped_path(task.name)
 
 
 def shipped_path(name: str) -> Path:

@@ -160,6 +160,8 @@ def refuse_mixed(run_id: str, mixed: str) -> None:
 def remedy(before: Execution) -> str:
     """Return the advice against mixing, as an error ends."""
     how = _OPTIONS.get(before.backend, "the same graph")
+    if before.world not in ("", UNKNOWN):
+        how += f" --world {before.world}" if how.startswith("--") else f", world {before.world}"
     return f"go on with {how} and the same arm, or give --mix if mixing is meant"
 
 

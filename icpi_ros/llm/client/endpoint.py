@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +13,9 @@ from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client.completer import CompletionRequest
 from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
-from icpi_ros.llm.client.wire import wire
+from icpi_ros.llm.client.responses import Addressee
+from icpi_ros.llm.client.wire import is_this_machine, proxy_before, wire
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Hosts that are this machine."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _NO_KEY = "none"
 """Key for a server that needs none: the header must hold something."""
@@ -53,10 +53,14 @@ class Endpoint:
     @property
     def is_here(self) -> bool:
         """True if the server is on this machine: it is asked without a key if none is set."""
-        try:
-            return urlsplit(self.base_url).hostname in LOOPBACK
-        except ValueError:
-            return False
+        return is_this_machine(self.base_url)
+
+    @property
+    def addressee(self) -> Addressee:
+        """The endpoint as its failures name it."""
+        profile = self.profile
+        proxy = proxy_before(self.base_url)
+        return Addressee(self.shown, profile.model, profile.key_variable, proxy)
 
     def check(self) -> None:
         """Check everything that can be wrong before the network is used.
@@ -90,8 +94,8 @@ class Endpoint:
     def _client(self) -> Any:
         return wire().client(self.base_url)
 
-    async def send(self, fields: dict[str, Any]) -> bytes:
-        """Post one request and return the body of the response; raises what ``openai`` raises.
+    async def send(self, fields: dict[str, Any]) -> tuple[bytes, Mapping[str, str]]:
+        """Post one request; return body and headers of the response, raise what ``openai`` raises.
 
         The package's own models of a response are not used: they take 0.4 ms and let wrong
         types through.
@@ -101,7 +105,7 @@ class Endpoint:
         response = await self._client().post(
             "/chat/completions", body=fields, cast_to=httpx2.Response, options=self._options()
         )
-        return bytes(response.content)
+        return bytes(response.content), response.headers
 
     async def list_models(self) -> None:
         """Ask for the list of models, which costs nothing; raises what ``openai`` raises."""

@@ -59,10 +59,14 @@ def reply_schema(numbers: int) -> dict[str, Any]:
 
 
 class WorkingFormats:
-    """Formats that worked, by endpoint and model; used from any thread."""
+    """Formats that worked, and who gives one choice only, by endpoint and model.
+
+    It is used from any thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._single: set[tuple[str, str]] = set()
         self._worked: dict[tuple[str, str], ReplyFormat] = {}
 
     def to_try(
@@ -80,10 +84,21 @@ class WorkingFormats:
             if FORMATS.index(reply_format) < FORMATS.index(known):
                 self._worked[endpoint, model] = reply_format
 
+    def found_single(self, endpoint: str, model: str) -> None:
+        """Remember that a request for several choices is refused."""
+        with self._lock:
+            self._single.add((endpoint, model))
+
+    def single(self, endpoint: str, model: str) -> bool:
+        """Return whether a request for several choices is known to be refused."""
+        with self._lock:
+            return (endpoint, model) in self._single
+
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
             self._worked.clear()
+            self._single.clear()
 
 
 @functools.cache

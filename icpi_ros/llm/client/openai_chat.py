@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, InvalidValue
 from icpi_ros.core.redact import redact_texts, watch
+from icpi_ros.llm.client.bodies import Unreadable
 from icpi_ros.llm.client.budget import Meter, Spending
 from icpi_ros.llm.client.completer import Completion, CompletionRequest, Message
 from icpi_ros.llm.client.endpoint import Endpoint
@@ -23,15 +24,8 @@ from icpi_ros.llm.client.formats import (
     working_formats,
 )
 from icpi_ros.llm.client.profile import Profile
-from icpi_ros.llm.client.responses import (
-    Failure,
-    Reply,
-    Tokens,
-    Unreadable,
-    classify,
-    pause,
-    read_reply,
-)
+from icpi_ros.llm.client.replies import Reply, Tokens, read_reply
+from icpi_ros.llm.client.responses import Failure, classify, classify_unreadable, pause
 from icpi_ros.llm.client.token_count import count_tokens
 from icpi_ros.llm.client.wire import wire
 
@@ -69,7 +63,7 @@ class OpenAIChat:
         self._missing = ""
         watch(profile.key_variable)
         try:
-            wire()
+            wire().http(self.base_url)
         except CompletionFailed as exc:
             self._missing = str(exc)
 
@@ -98,7 +92,8 @@ class OpenAIChat:
             return wire().run(self._exchange(request, until), until)
         except TimeoutError:  # the loop itself hangs or is overrun
             seconds = max(until - start, 0.0)
-            return CompletionFailed(f"no answer from {self.endpoint} within {seconds:.1f} s")
+            way = self._endpoint.addressee.way
+            return CompletionFailed(f"no answer from {way} within {seconds:.1f} s")
 
     async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
         meter = CompletionMeter(self.meter, self.profile)
@@ -210,7 +205,7 @@ class Exchange:
 
     def _too_late(self) -> str:
         last = f" (last: {self._tries[-1]})" if self._tries else ""
-        return f"no answer from {self._endpoint.shown} within {self._allowed:.1f} s{last}"
+        return f"no answer from {self._endpoint.addressee.way} within {self._allowed:.1f} s{last}"
 
     def _result(self) -> Completion | IcpiError:
         texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
@@ -229,11 +224,12 @@ class Exchange:
     async def _gather(self) -> None:
         """Ask until all samples are there, some call has failed or nothing more comes."""
         wanted = self._request.samples
-        per_call = wanted if self._endpoint.profile.samples else 1
+        several = self._endpoint.profile.samples and not working_formats().single(*self._where)
+        per_call = wanted if several else 1
         # The first call alone finds the format; the others need not repeat its fallbacks.
         first = wanted if len(self._formats()) == 1 else per_call
         await self._round(_split(first, per_call))
-        if self._endpoint.profile.samples:  # ask again for as many as it gives
+        if several:  # ask again for as many as it gives
             per_call = max(1, self._choices)
         for _ in range(_MAX_ROUNDS):
             before = self._choices
@@ -263,17 +259,26 @@ class Exchange:
                     self._stop = BudgetSpent(str(exc))
 
     async def _attempts(self, n: int, offset: int) -> None:
-        """Ask until there is a reply, and keep it, or no hope."""
+        """Ask until there is a reply, and keep it, or no hope.
+
+        A refusal of several choices is taken for one of their number first: only if the same
+        format is refused with one choice, too, it was the format.
+        """
         formats, failed, tries, doubted = list(self._formats()), 0, 0, False
+        refused: ReplyFormat | None = None  # format in which several choices were refused
         while True:
             tries += 1
             outcome = await self._ask(n, offset, formats[0])
             if isinstance(outcome, Reply):
+                if refused == formats[0]:
+                    working_formats().found_single(*self._where)
                 return self._keep(outcome, n, offset, formats[0])
-            if outcome.status in FALLBACK_STATUS and self._may_fall_back(formats):
-                self._tries.append(f"{formats[0]}: {outcome.line}")
+            if outcome.status in FALLBACK_STATUS and (n > 1 or self._may_fall_back(formats)):
+                self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
-                if not doubted:
+                if not doubted and n > 1:
+                    n, refused = 1, formats[0]
+                elif not doubted:
                     formats.pop(0)
                 continue
             failed += 1
@@ -281,9 +286,12 @@ class Exchange:
             if not await self._wait(outcome, failed, tries):
                 return None
 
+    @property
+    def _where(self) -> tuple[str, str]:
+        return self._endpoint.shown, self._endpoint.profile.model
+
     def _formats(self) -> tuple[ReplyFormat, ...]:
-        profile = self._endpoint.profile
-        return working_formats().to_try(self._endpoint.shown, profile.model, profile.formats)
+        return working_formats().to_try(*self._where, self._endpoint.profile.formats)
 
     def _may_fall_back(self, formats: list[ReplyFormat]) -> bool:
         """Return whether there is a simpler format and this one has not worked for another call."""
@@ -310,16 +318,17 @@ class Exchange:
         endpoint, request = self._endpoint, self._request
         self._meter.begin()
         reply, billed = None, True
+        headers: Mapping[str, str] = {}
         try:
-            reply = read_reply(
-                await endpoint.send(endpoint.fields(request, reply_format, n, offset))
-            )
+            body, headers = await endpoint.send(endpoint.fields(request, reply_format, n, offset))
+            reply = read_reply(body)
             return reply
         except Unreadable as exc:
-            return Failure(f"{endpoint.shown} {exc}")
+            failure = classify_unreadable(exc, endpoint.addressee, headers)
+            billed = failure.lost
+            return failure
         except Exception as exc:
-            profile = endpoint.profile
-            failure = classify(exc, endpoint.shown, profile.model, profile.key_variable)
+            failure = classify(exc, endpoint.addressee)
             billed = failure.lost
             return failure
         finally:
@@ -331,8 +340,7 @@ class Exchange:
         if reply.texts:
             self._texts[offset] = reply.texts[:n]
             self._model, self._format = reply.model or self._model, reply_format
-            profile = self._endpoint.profile
-            working_formats().worked(self._endpoint.shown, profile.model, reply_format)
+            working_formats().worked(*self._where, reply_format)
 
 
 def _split(total: int, size: int) -> list[int]:

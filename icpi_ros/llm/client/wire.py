@@ -1,4 +1,4 @@
-"""One event loop and one kept HTTP client per process, for every client of a model.
+"""One event loop and its kept HTTP clients per process, for every client of a model.
 
 Connections stay open between calls, so a proposal pays for TCP and TLS once.  Everything that
 touches the client or a meter runs in the loop's own thread; callers of any thread wait there.
@@ -12,7 +12,9 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
 
@@ -30,15 +32,11 @@ class UnusableBody(Exception):
 
 
 class Wire:
-    """A running event loop and the HTTP client that belongs to it.
-
-    Attributes:
-        http: the kept ``httpx2.AsyncClient``; to be used in the loop only.
-    """
+    """A running event loop and the HTTP clients that belong to it."""
 
     def __init__(self) -> None:
-        """Start the loop's thread and make the client; about 20 ms, for the TLS context."""
-        self.http = _http_client()
+        """Start the loop's thread."""
+        self._http: dict[bool, Any] = {}  # by whether the server is on this machine
         self._clients: dict[str, Any] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="model wire", daemon=True).start()
@@ -58,9 +56,27 @@ class Wire:
                 base_url=base_url,
                 max_retries=0,
                 timeout=None,
-                http_client=self.http,
+                http_client=self.http(base_url),
             )
         return self._clients[base_url]
+
+    def http(self, base_url: str) -> Any:
+        """Return the kept ``httpx2.AsyncClient`` for a server; to be used in the loop only.
+
+        The first one of a kind takes about 20 ms, for the TLS context.
+
+        Raises:
+            CompletionFailed: the environment's proxy or TLS settings are wrong.
+        """
+        here = is_this_machine(base_url)
+        if here not in self._http:
+            try:
+                self._http[here] = _http_client(here)
+            except (ImportError, OSError, ValueError) as exc:  # can hold a proxy's password
+                why = f"the HTTP client cannot be made ({type(exc).__name__}): check the"
+                settings = "environment (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE)"
+                raise CompletionFailed(f"{why} {settings}") from None
+        return self._http[here]
 
     def run(self, work: Coroutine[Any, Any, _Result], until: float) -> _Result:
         """Return the result of ``work``, which is cancelled at ``until`` [s of monotonic time].
@@ -81,7 +97,7 @@ def wire() -> Wire:
     Two threads that are first at the same time may make one each; both work.
 
     Raises:
-        CompletionFailed: a package is missing or the environment's proxy or TLS settings are wrong.
+        CompletionFailed: a package is missing.
     """
     return _wire(os.getpid())  # threads do not survive a fork: a child needs its own
 
@@ -93,21 +109,57 @@ def _wire(pid: int) -> Wire:
     except ImportError as exc:
         why = f"the openai package cannot be imported ({exc}): install openai>=3,<4"
         raise CompletionFailed(why) from None
+    return Wire()
+
+
+def is_this_machine(url: str) -> bool:
+    """Return whether the host of a URL is this machine by its name or address alone."""
     try:
-        return Wire()
-    except (ImportError, OSError, ValueError) as exc:  # its text can hold a proxy's password
-        why = f"the HTTP client cannot be made ({type(exc).__name__}): check the environment"
-        raise CompletionFailed(f"{why} (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE)") from None
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
 
 
-def _http_client() -> Any:
+def proxy_before(url: str) -> str:
+    """Return the proxy that the environment sets before a server, without its password.
+
+    It is empty where there is none; its variable follows in brackets.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
+    try:
+        parts = urlsplit(url)
+        proxies = getproxies()
+        name = next((name for name in (parts.scheme, "all") if proxies.get(name)), "")
+        if not name or is_this_machine(url) or proxy_bypass(parts.hostname or ""):
+            return ""
+        address = proxies[name]
+        proxy = urlsplit(address if "://" in address else f"http://{address}")
+        port = f":{proxy.port}" if proxy.port else ""
+        return f"{proxy.scheme}://{proxy.hostname}{port} ({name.upper()}_PROXY)"
+    except ValueError:
+        return ""
+
+
+def _http_client(here: bool) -> Any:
     """Return a client without deadlines of its own that follows no redirects.
 
-    A redirect would take prompt and key to a server that was not configured.
+    A redirect would take prompt and key to a server that was not configured, and so would a
+    proxy where the server is on this machine, ``here``.
     """
     import httpx2
 
     return httpx2.AsyncClient(
+        trust_env=not here,
+        verify=httpx2.create_ssl_context(),
         timeout=None,
         limits=httpx2.Limits(
             max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE

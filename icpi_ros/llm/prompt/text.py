@@ -19,7 +19,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.learn.retrieval import Scale
 from icpi_ros.llm.client.completer import Message
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
-from icpi_ros.llm.prompt.tokens import NumberFormat, read_numbers
+from icpi_ros.llm.prompt.tokens import ARROW, NumberFormat, read_numbers
 
 INSTRUCTION = (
     "You complete number sequences. Each line maps an input to an output: the input has groups "
@@ -30,7 +30,7 @@ INSTRUCTION = (
     "integers as the output group has; no words, no explanation."
 )
 SHARED, OWN = "other systems:", "this system:"
-ARROW, BAR = " ->", " | "
+BAR = " | "
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,26 @@ class PromptWriter:
         lines = [self.description] if self.description else []
         if len(pattern.shared):
             lines += [SHARED, *self._written(pattern.shared)]
-        lines += [OWN, *self._written(pattern.own), self._input(pattern.query) + ARROW]
+        lines += [OWN, *self._written(pattern.own), f"{self._input(pattern.query)} {ARROW}"]
         return (
             {"role": "system", "content": INSTRUCTION},
             {"role": "user", "content": "\n".join(lines)},
         )
 
-    def outputs(self, reply: str, width: int) -> Array:
-        """Read the scaled outputs ``(width,)``, finite, from a model's reply.
+    def outputs(self, reply: str, pattern: Pattern) -> Array:
+        """Read the scaled outputs ``(q,)`` of a pattern's query, finite, from a model's reply.
 
         Raises:
-            CompletionFailed: the reply does not hold exactly ``width`` integers.
+            CompletionFailed: the reply does not hold exactly ``q`` integers, or answers another
+                line, or repeats an input of the query.
         """
-        return self.numbers.decode(read_numbers(reply, width))
+        query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
+        return self.numbers.decode(read_numbers(reply, pattern.width, query))
 
     def _written(self, lines: PatternLines) -> Iterator[str]:
         for n, outputs in enumerate(lines.outputs):
             inputs = self._input(tuple(group[n] for group in lines.inputs))
-            yield f"{inputs}{ARROW} {self.numbers.encode(outputs)}"
+            yield f"{inputs} {ARROW} {self.numbers.encode(outputs)}"
 
     def _input(self, groups: tuple[Array, ...]) -> str:
         return BAR.join(map(self.numbers.encode, groups))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +11,21 @@ import numpy as np
 
 from icpi_ros.core.errors import CompletionFailed, invalid
 from icpi_ros.core.types import Array
+from icpi_ros.llm.client.objects import MAX_REPLY, find_objects
+from icpi_ros.llm.client.thinking import UnfinishedThought, after_thoughts
 
 DEFAULT_DIGITS = 4
-MAX_REPLY = 20_000
-"""Longest answer, after the thinking, that is searched for numbers [characters]."""
 ANSWER = "output"
 """Key of the answer in a JSON reply."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}(?:[eE]\+?[0-9]{1,3})?")
 _NUMBER = re.compile(r"[-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
-_OBJECT = re.compile(r"\{[^{}]*\}")
-_MARK = re.compile(r"(?:->|\boutputs?\b(?:\s+(?:is|are))?)\s*[:=]?", re.IGNORECASE)
+ARROW = "->"
+"""Mark between the inputs and the outputs of a line."""
+_MARK = re.compile(r"\boutputs?\b(?:\s+(?:is|are))?\s*[:=]?", re.IGNORECASE)
 """Announcement of an answer in prose; the last one of a line counts."""
-_SIGNED = re.compile(r"(?<![\w.+-])(?:\+|(-))?0*([0-9]+)(?![\w.])")
+_LOOSE = re.compile(rf"[\"']{ANSWER}[\"']\s*:", re.IGNORECASE)
+"""Key of an answer outside of any JSON that can be read."""
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
 _THOUSANDS = re.compile(r"\d,\d")
 
@@ -72,25 +73,38 @@ class NumberFormat:
         return np.asarray(np.array(numbers, dtype=np.float64) / 10**self.digits)
 
 
-def read_numbers(reply: str, count: int) -> list[float]:
+Groups = Sequence[Sequence[float]]
+"""Groups of a line's inputs, as integers."""
+
+
+def read_numbers(reply: str, count: int, query: Groups = ()) -> list[float]:
     """Find the ``count`` integers that a reply answers with, or nothing: no guess reaches an arm.
 
-    Understood are, after reasoning up to </think>: a JSON object whose ``output`` is a list, or a
+    Understood are, behind thoughts that ended: a JSON object whose ``output`` is a list, or a
     text, of just these integers; numbers alone in the text, or on one line, in brackets or not; the
     rest of a line after "->" or "output is".  If the text begins with the numbers and goes on with
     lines of its own invention ("... ->"), the first line counts.  Refused are replies that hold
-    several different answers, decimals (0.512 would be taken for 0.000512), and what was cut off.
+    several different answers, the answer to another line than the query, a group of the query
+    itself, decimals (0.512 would be taken for 0.000512), and what was cut off.
+
+    Args:
+        reply: the model's text.
+        count: integers wanted.
+        query: groups of the line that the model was to complete.
 
     Raises:
         CompletionFailed: anything else; the message is one line.
     """
-    text = reply.rpartition("</think>")[2].replace("\u2212", "-")
+    try:
+        text = after_thoughts(reply).replace("\u2212", "-")
+    except UnfinishedThought:
+        raise CompletionFailed(f"the reply ends in an unfinished thought: {excerpt(reply)!r}") from None
     if len(text) > MAX_REPLY:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
     if any(text.count(mark) != text.count(end) for mark, end in ("[]", "{}")):
         # The last number of a reply that was cut off would be a wrong one.
         raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
-    words = _words(text, count, reply)
+    words = _words(text, count, query, reply)
     if len(words) != count:
         raise CompletionFailed(
             f"the reply holds {len(words)} numbers instead of {count}: {excerpt(reply)!r}"
@@ -100,31 +114,30 @@ def read_numbers(reply: str, count: int) -> list[float]:
     values = [float(word) for word in words]
     if not np.isfinite(values).all():
         raise CompletionFailed(f"the reply holds a number that is not finite: {excerpt(reply)!r}")
+    if any(values == list(group) for group in query):
+        raise CompletionFailed(f"the reply repeats an input of its line: {excerpt(reply)!r}")
     return values
 
 
-def _words(text: str, count: int, reply: str) -> list[str]:
+def _words(text: str, count: int, query: Groups, reply: str) -> list[str]:
     """Return the numbers of the answer, as written.
 
     Raises:
         CompletionFailed: there are several answers, or objects without any.
     """
-    answers = _answers(text)
-    if answers is None:
-        answers = _lines(_FENCE.sub("", text), count)
+    found = find_objects(text)
+    if found.objects:
+        answers = [_entries(value) for value in found.values(ANSWER)]
+        if _LOOSE.search(found.rest):
+            raise CompletionFailed(f"the reply is cut off or broken: {excerpt(reply)!r}")
+    else:
+        answers = _lines(_FENCE.sub("", text), count, query)
     if not answers:
-        raise CompletionFailed(f"the reply holds no answer: {excerpt(reply)!r}")
+        other = "answers another line" if ARROW in text else "holds no answer"
+        raise CompletionFailed(f"the reply {other}: {excerpt(reply)!r}")
     if any(answer != answers[0] for answer in answers):
         raise CompletionFailed(f"the reply holds several answers: {excerpt(reply)!r}")
     return answers[0]
-
-
-def _answers(text: str) -> list[list[str]] | None:
-    """Return the values under ``output`` of JSON objects; None if there are no objects."""
-    objects = [value for value in map(_parsed, _OBJECT.findall(text)) if value is not None]
-    if not objects:
-        return None
-    return [_entries(value[ANSWER]) for value in objects if ANSWER in value]
 
 
 def _entries(value: Any) -> list[str]:
@@ -134,28 +147,31 @@ def _entries(value: Any) -> list[str]:
     return _split(value) if isinstance(value, str) else [repr(value)]
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
-    """Return a JSON object; numbers written as in the prompt (+0050) are no JSON, but meant."""
-    for written in (text, _SIGNED.sub(r"\1\2", text)):
-        try:
-            value = json.loads(written, parse_int=str, parse_float=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            continue
-        return value if isinstance(value, dict) else None
-    return None
-
-
-def _lines(text: str, count: int) -> list[list[str]]:
+def _lines(text: str, count: int, query: Groups) -> list[list[str]]:
     """Return the answers of a text without objects: all of it, or its lines of numbers."""
     whole = _numbers(text)
     if len(whole) == count:
         return [whole]
     lines = [line for line in text.splitlines() if line.strip()]
-    first = _numbers(lines[0]) if lines else []
-    if len(first) == count and all("->" in line for line in lines[1:]):
-        return [first]  # it went on with a pattern of its own
-    found = [_numbers(_MARK.split(line)[-1]) for line in lines]
-    return [words for words in found if len(words) == count] or ([whole] if whole else [])
+    completed = [line.rpartition(ARROW) for line in lines if ARROW in line]
+    found = [_numbers(right) for left, _, right in completed if _is_query(left, query)]
+    plain = [line for line in lines if ARROW not in line]
+    # Beside completed lines, numbers alone are an answer only if such lines go on from them.
+    if not completed or (plain == lines[:1] and _numbers(plain[0])):
+        found += [_numbers(_MARK.split(line)[-1]) for line in plain]
+    fitting = [words for words in found if len(words) == count]
+    return fitting or ([whole] if whole else [])
+
+
+def _is_query(left: str, query: Groups) -> bool:
+    """Return whether the left side of a completed line is the query, or is left out."""
+    bare = left.strip("`*> \t")
+    if not bare:
+        return True
+    groups = [_numbers(group) for group in bare.split("|")]
+    if not all(map(_INTEGER.fullmatch, (word for group in groups for word in group))):
+        return False
+    return [list(map(float, group)) for group in groups] == [list(group) for group in query]
 
 
 def _numbers(text: str) -> list[str]:

@@ -144,13 +144,20 @@ def _shown_once(recording: JointRecording, arm: Arm, prefix: str) -> Demonstrati
     stations = np.linspace(0.0, way[-1], STATIONS)
     shown = np.stack([np.interp(stations, way, column) for column in q.T], axis=1)
     fastest = int(np.argmax(smooth.speed[part]))
+    speed = float(smooth.speed[part][fastest])
+    if speed < MIN_SPEED:
+        text = (
+            f"{prefix}the tool point turns on the spot, it is never faster than {speed:.4f} m/s: "
+            f"a motion needs {MIN_SPEED:g} m/s there; show one in which it moves"
+        )
+        raise InvalidValue(Refusal(text, Kind.NO_MOTION, "tool speed", value=speed, unit="m/s"))
     return Demonstration(
         arm.name,
         recording.joints,
         stations,
         least_bent(stations, shown, arm),
         float(way[fastest]),
-        float(smooth.speed[part][fastest]),
+        speed,
         np.empty((0, *shown.shape)),
         (*recording.remarks, *remarks),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,8 +16,12 @@ OFFSETS = ("offset_x", "offset_y", "offset_z")
 COMPONENT = "component_"
 SPEED_FACTORS = (0.5, 2.0)
 """Default bounds of the speed, in demonstrated speeds."""
+FASTEST = 5.0
+"""Largest speed that is proposed if the arm can do it, in demonstrated speeds: a hand is slow."""
 LEAST = {SPEED: 1e-3, REACH: 0.05}
 """Least values of parameters that cannot be 0 or negative."""
+MOST = {HEADING: np.pi, ELEVATION: 0.5 * np.pi}
+"""Largest sizes of turns, either way."""
 MAX_PARAMETERS = 8
 _FIXED = (
     Parameter(HEADING, "rad", -0.3, 0.3, "turn of the tool path about the vertical at its start"),
@@ -41,6 +46,15 @@ def on_offer(shown: Demonstration) -> dict[str, Parameter]:
         meaning = "difference between the demonstrations, in standard deviations"
         offered.append(Parameter(f"{COMPONENT}{number}", "1", -1.5, 1.5, meaning))
     return {parameter.name: parameter for parameter in offered}
+
+
+def with_fastest(shown: Demonstration, space: ParameterSpace) -> ParameterSpace:
+    """Return the box with an upper bound of speed of :data:`FASTEST` demonstrated ones."""
+    top = FASTEST * shown.speed
+    return replace(
+        space,
+        parameters=tuple(replace(p, upper=top) if p.name == SPEED else p for p in space.parameters),
+    )
 
 
 def neutral(shown: Demonstration, name: str) -> float:
@@ -86,13 +100,15 @@ def _bounds(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     except (TypeError, ValueError):
         text = f"bounds of {name} = {bounds!r} are not allowed: two numbers, lower and upper"
         raise InvalidValue(Refusal(text, Kind.FORM, "bounds", field=name)) from None
-    least = LEAST.get(name, -np.inf)
-    if not (np.isfinite([low, high]).all() and least <= low < high):
-        above = f", at least {least:g}" if np.isfinite(least) else ""
+    most = MOST.get(name, np.inf)
+    least = LEAST.get(name, -most)
+    if not (np.isfinite([low, high]).all() and least <= low < high <= most):
+        above = f", at least {least:.3g}" if np.isfinite(least) else ""
+        below = f" and at most {most:.3g} rad" if np.isfinite(most) else ""
         text = (
             f"bounds of {name} = {low:g} to {high:g} are not allowed: two increasing finite "
-            f"numbers{above}"
+            f"numbers{above}{below}"
         )
-        limit = (least, np.inf)
+        limit = (least, most)
         raise InvalidValue(Refusal(text, Kind.OUT_OF_BOUNDS, "bounds", "", low, limit, field=name))
     return low, high

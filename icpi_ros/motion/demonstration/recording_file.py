@@ -17,7 +17,9 @@ from icpi_ros.robots.base import Arm
 
 TIME = "time"
 FORM = f"{TIME},<joint>,<joint>,..."
-RECORDING_FILE = FileKind(InvalidValue, max_bytes=50_000_000, name="recording ")
+RECORDING_FILE = FileKind(
+    InvalidValue, max_bytes=50_000_000, name="recording ", invalid="{path}: no CSV"
+)
 
 
 def read_csv(path: Path, arm: Arm) -> JointRecording:
@@ -27,21 +29,19 @@ def read_csv(path: Path, arm: Arm) -> JointRecording:
         InvalidValue: one line: see :func:`recording_of`; or the file is missing, too large, or
             no CSV of that form.
     """
-    rows = [row for row in csv.reader(io.StringIO(read_text(path, RECORDING_FILE))) if row]
-    header = [name.strip() for name in rows[0]] if rows else []
+    rows = _rows(path)
+    header = [name.strip() for name in rows[0][1]] if rows else []
     if len(header) < 2 or header[0] != TIME:
         found = shown(",".join(header))
         raise _bad(path, f"its first line must be {FORM}, is {found}")
-    columns = header[1:]
     table = np.empty((len(rows) - 1, len(header)))
-    for at, row in enumerate(rows[1:]):
-        table[at] = _numbers(path, at + 2, row, header)
-    names = tuple(columns)
+    for at, (line, row) in enumerate(rows[1:]):
+        table[at] = _numbers(path, line, row, header)
 
-    def line(sample: int) -> str:
-        return f"line {sample + 2}"
+    def line_of(sample: int) -> str:
+        return f"line {rows[sample + 1][0]}"
 
-    return recording_of(names, table[:, 0], table[:, 1:], arm, str(path), line)
+    return recording_of(header[1:], table[:, 0], table[:, 1:], arm, str(path), line_of)
 
 
 def write_csv(path: Path, recording: JointRecording) -> None:
@@ -53,12 +53,22 @@ def write_csv(path: Path, recording: JointRecording) -> None:
             writer.writerow([repr(float(value)) for value in (time, *q)])
 
 
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the number and the cells of every line that is not empty."""
+    text = read_text(path, RECORDING_FILE).removeprefix("\ufeff")
+    reader = csv.reader(io.StringIO(text))
+    try:
+        return [(reader.line_num, row) for row in reader if row]
+    except csv.Error as exc:
+        raise _bad(path, f"line {reader.line_num} is no CSV: {exc}") from None
+
+
 def _numbers(path: Path, line: int, row: list[str], header: list[str]) -> Array:
     if len(row) != len(header):
         raise _bad(path, f"line {line} has {len(row)} values, the header {len(header)}")
     for name, text in zip(header, row, strict=True):
         try:
-            float(text)
+            float(text if text.isascii() and "_" not in text else "")
         except ValueError:
             raise _bad(path, f"line {line}: {name} is {shown(text)}, not a number") from None
     return np.array(row, dtype=np.float64)

@@ -7,11 +7,13 @@ needs.  The simulated arm's own keeps the moment by itself, by the clock of the 
 from __future__ import annotations
 
 import importlib
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from action_msgs.msg import GoalStatus
@@ -54,9 +56,18 @@ class GripperOrder:
     trouble: str = ""
     unwanted: bool = False
 
-    def went_out(self) -> None:
-        """Note that it goes out now."""
-        self.sent = time.monotonic()
+    def went_out(self, latest: float = math.inf) -> None:
+        """Note that it goes out now.
+
+        Raises:
+            RuntimeError: it was taken back, or ``latest`` (steady time [s]) has passed: the caller
+                must not send it.
+        """
+        now = time.monotonic()
+        if self.unwanted or now > latest:
+            self.end(f"the gripper was not told to {self.verb}: its moment had passed")
+            raise RuntimeError(self.trouble)
+        self.sent = now
 
     def end(self, trouble: str = "") -> None:
         """Note that it is over; the first end counts."""
@@ -88,8 +99,13 @@ class GripperPort(ABC):
         """Reason why nothing takes commands, one line; empty = it is there."""
 
     @abstractmethod
-    def command(self, opens: bool) -> GripperOrder:
-        """Tell it to open or to close."""
+    def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
+        """Tell it to open or to close.
+
+        Args:
+            opens: it is to open, else to close.
+            latest: steady time after which nothing may go out any more [s].
+        """
 
     def take_back(self, order: GripperOrder) -> None:
         """Tell it to stay, or go, closed: the motion in which it was to open was stopped."""
@@ -136,13 +152,15 @@ class ActionGripper(GripperPort):
             return ""
         return f"nothing serves the action {self.name} of a gripper"
 
-    def command(self, opens: bool) -> GripperOrder:
+    def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
         """See the class."""
         order, client = GripperOrder(opens), self._client
         if client is None:
             order.end(self.missing)
             return order
-        reply = client.send(self._goal(opens), lambda feedback: None, order.went_out)
+        # The executor's thread sends, which may be busy: it asks once more whether it still may.
+        out = partial(order.went_out, latest)
+        reply = client.send(self._goal(opens), lambda feedback: None, out)
         reply.add_done_callback(lambda future: self._on_reply(client, order, future))
         return order
 
@@ -213,7 +231,7 @@ class TriggerGripper(GripperPort):
         gone = [c.srv_name for c in self._clients if not c.service_is_ready()]
         return f"nothing serves {', '.join(gone)} (std_srvs/Trigger) of a gripper" if gone else ""
 
-    def command(self, opens: bool) -> GripperOrder:
+    def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
         """See the class; without a service that closes a person does."""
         order = GripperOrder(opens)
         if not opens and len(self._clients) < 2:
@@ -252,7 +270,7 @@ class TopicGripper(GripperPort):
             return ""
         return f"nothing listens to the topic {self.name} (std_msgs/Bool) of a gripper"
 
-    def command(self, opens: bool) -> GripperOrder:
+    def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
         """See the class."""
         order = GripperOrder(opens)
         order.went_out()
@@ -286,7 +304,7 @@ class BoundGripper(GripperPort):
             return ""
         return "no simulated arm has a gripper here: gripper:=simulated is for a simulation only"
 
-    def command(self, opens: bool) -> GripperOrder:
+    def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
         """See the class; whatever was bound is forgotten, and a reset puts the object in."""
         order = GripperOrder(opens)
         order.went_out()

@@ -86,9 +86,13 @@ class JointClient(ClientNode):
 
     def _missing(self) -> str:
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
+        kind = "sensor_msgs/msg/JointState"
+        known = self.node.get_topic_names_and_types()
+        others = sorted(name for name, kinds in known if kind in kinds and name != self._topic)
+        why = self._problem or f"joint states are on {', '.join(others) or 'no topic'}"
         return (
             f"no joint state of arm {self._arm.name} on {self._topic} for {STATE_TIMEOUT:g} s "
-            f"(ROS_DOMAIN_ID {domain}){': ' if self._problem else ''}{self._problem}"
+            f"(ROS_DOMAIN_ID {domain}): {why}"
         )
 
     def _on_state(self, msg: JointState) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from icpi_ros.core.errors import Kind, MotionRefused, Refusal
 from icpi_ros.core.types import SECOND
@@ -26,6 +27,9 @@ from icpi_ros.ros.following.trial_ended import Code, TrialEnded
 MAX_LATE = 0.03
 """Latest that a command may go out after its moment, arm's time [s]: 3 cm at 1 m/s.  What would be
 later is not sent at all."""
+MISFIT = 0.01
+"""Distance [rad] by which another start of the motion fits the arm better, where its start is only
+estimated, that is not taken for noise."""
 LOOK = 0.02
 """Longest time between two looks at the arm's clock [s]: its pace may change."""
 
@@ -84,8 +88,12 @@ class LettingGo:
         if self._gripper.timed:
             order = self._order = self._gripper.bind(label, self._release - self._latency)
             reply = self._settings.reply_timeout
-            wait(lambda: order.sent > 0.0 or order.done, reply, self._unanswered)
-            self.check()
+            try:
+                wait(lambda: order.sent > 0.0 or order.done, reply, self._unanswered)
+                self.check()
+            except BaseException:
+                self.call_off()  # nobody else knows of it yet
+                raise
 
     def follow(self, running: Running) -> None:
         """Keep the moment of a motion that started, or whose start is known better by now."""
@@ -160,9 +168,13 @@ class LettingGo:
             return "the joint states are silent"
         if self._port.status(self._label, "aborted", "cancelled", "replaced") is not None:
             return "the controller ended the motion"
-        off = float(running.aligned(state)[1].max())
+        aligned, distances = running.aligned(state)
+        off, apart = float(distances.max()), abs(aligned.start - running.start) / SECOND
         if off > settings.tracking_tolerance:
             return f"the arm is {off:.4f} rad off its path"
+        as_estimated = float(replace(running, exact=True).aligned(state)[1].max())
+        if apart > MAX_LATE and as_estimated > off + MISFIT:
+            return f"the motion's start is only estimated, and {1e3 * apart:.0f} ms off"
         return self._port.doubt
 
     def _unanswered(self) -> TrialEnded:
@@ -205,7 +217,8 @@ class LettingGo:
                 self._trouble = f"the gripper stayed closed: {doubt}"
             else:
                 try:
-                    self._order = self._gripper.command(opens=True)
+                    pace = max(self._port.pace, 0.01)
+                    self._order = self._gripper.command(True, asked + (MAX_LATE - late) / pace)
                 except Exception as exc:
                     self._trouble = f"{self._gripper.name} could not be told to open: {exc}"
         if self._order is not None:
@@ -216,6 +229,8 @@ class LettingGo:
         deadline = asked + 1.0
         while order.sent == 0.0 and not order.done and time.monotonic() < deadline:
             time.sleep(1e-3)
+        if order.done and order.sent == 0.0:
+            return  # nothing went out: its trouble says why
         self._late = late + ((order.sent or deadline) - asked) * self._port.pace
         if self._late > MAX_LATE:
             self._trouble = f"the gripper opened late: {_too_late('was sent', self._late)}"

@@ -44,13 +44,18 @@ _STRIKE: _Words = {
 }
 
 
-def motion_of(top: DescriptionBlock, folder: Path, arm: Arm) -> tuple[MotionFamily, ParameterSpace]:
-    """Return the motions of a file and the whole box of theta, moment of release last.
+def motion_of(
+    top: DescriptionBlock, folder: Path, arm: Arm
+) -> tuple[MotionFamily, ParameterSpace, float | None]:
+    """Return the motions of a file, the whole box of theta, and a release that does not change.
+
+    The moment of release is the last of theta where it is a parameter; else it is a number [s],
+    after the tool is fastest, or None: nothing is let go.
 
     Raises:
         DescriptionError: they are not what is allowed, or the middle of the box is no motion.
     """
-    block = top.inner("motion", ("parameters",), (*_KINDS, "ready"))
+    block = top.inner("motion", ("parameters",), (*_KINDS, "ready", "release"))
     kinds = [kind for kind in _KINDS if block.has(kind)]
     if len(kinds) != 1:
         text = f"{block.where} has {' and '.join(kinds) or 'none'} of {', '.join(_KINDS)}: name one"
@@ -61,11 +66,14 @@ def motion_of(top: DescriptionBlock, folder: Path, arm: Arm) -> tuple[MotionFami
     shape = {name: pair for name, pair in named.items() if name != RELEASE.name}
     family = _READERS[kinds[0]](block, shape, folder, arm)
     _check_middle(block, family, arm)
+    fixed = block.number("release", MOMENT) if block.has("release") else None
     if RELEASE.name not in named:
-        return family, family.space
+        return family, family.space, fixed
+    if fixed is not None:
+        raise block.fail("release", "left out: it is one of the parameters")
     lower, upper = bounds(block.inner("parameters", tuple(named)), RELEASE.name, MOMENT)
     let_go = Parameter(RELEASE.name, RELEASE.unit, lower, upper, RELEASE.description)
-    return family, ParameterSpace((*family.space.parameters, let_go))
+    return family, ParameterSpace((*family.space.parameters, let_go)), None
 
 
 def _parameters(block: DescriptionBlock) -> dict[str, Bounds | None]:

@@ -34,6 +34,18 @@ def bounds(block: DescriptionBlock, key: str, quantity: Quantity) -> tuple[float
     return lower, upper
 
 
+def flag(block: DescriptionBlock, key: str) -> bool:
+    """Return a true or false, false where the key is left out.
+
+    Raises:
+        DescriptionError: it is something else.
+    """
+    value = block.content.get(key, False)
+    if not isinstance(value, bool):
+        raise block.fail(key, "true or false")
+    return value
+
+
 def place(block: DescriptionBlock, key: str) -> dict[str, float]:
     """Return named coordinates of a place [m], any of x, y and z, in this order.
 

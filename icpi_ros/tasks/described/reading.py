@@ -21,7 +21,14 @@ from icpi_ros.tasks.described.motion_reading import motion_of
 from icpi_ros.tasks.described.object_reading import object_of, start_of
 from icpi_ros.tasks.described.observed import ObservedPosition, TimedPosition
 from icpi_ros.tasks.described.position_reading import observed_of
-from icpi_ros.tasks.described.quantities import DURATION, REPEATABILITY, REST_SPEED, WEIGHT, file_of
+from icpi_ros.tasks.described.quantities import (
+    DURATION,
+    REPEATABILITY,
+    REST_SPEED,
+    WEIGHT,
+    file_of,
+    flag,
+)
 from icpi_ros.tasks.described.scene import NO_PHYSICS
 from icpi_ros.tasks.described.scene_reading import scene_of
 from icpi_ros.tasks.described.task import DescribedTask
@@ -29,9 +36,13 @@ from icpi_ros.tasks.described.task import DescribedTask
 TASK_FILE = FileKind(DescriptionError)
 PERIOD = 0.01
 """Time between two samples of the object's path unless the file says another [s]."""
+DRAFT = (
+    "{name} is a draft: goal, object, rest and what is observed are guesses of `icpi task new`; "
+    "say what they are and take the line draft: true out of its file"
+)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _REQUIRED = ("task", "arm", "motion", "observe", "goal", "object", "rest", "max_duration")
-_OPTIONAL = ("summary", "cost", "reset", "scene", "physics", "dataset", "repeatability")
+_OPTIONAL = ("summary", "cost", "reset", "scene", "physics", "dataset", "repeatability", "draft")
 
 
 def register(path: Path) -> None:
@@ -62,7 +73,7 @@ def load_task(path: Path) -> DescribedTask:
     if not _NAME.fullmatch(name):
         raise top.fail("task", "small letters, digits, _ and -, a letter first, at most 40")
     arm = _arm(top, path.parent)
-    family, space = motion_of(top, path.parent, arm)
+    family, space, release = motion_of(top, path.parent, arm)
     what, camera = object_of(top)
     observed, rest, duration = observed_of(top), _rest(top), top.number("max_duration", DURATION)
     _check_window(top, observed, rest, duration)
@@ -88,9 +99,10 @@ def load_task(path: Path) -> DescribedTask:
         "repeatability": top.number("repeatability", REPEATABILITY)
         if top.has("repeatability")
         else 0.0,
+        "caution": DRAFT.format(name=name) if flag(top, "draft") else "",
         "dataset": file_of(top, "dataset", path.parent) if top.has("dataset") else None,
     }
-    return DescribedTask(path, facts, family, observed, start_of(top), scene)
+    return DescribedTask(path, facts, family, observed, start_of(top), scene, release)
 
 
 def _arm(top: DescriptionBlock, folder: Path) -> Arm:
@@ -156,9 +168,7 @@ def _goal(
 ) -> tuple[ParameterSpace, Array, bool]:
     """Return the region of goals, the default one, and whether goals are drawn from the region."""
     block = top.inner("goal", observed.axes, ("varies",))
-    varies = block.content.get("varies", False)
-    if not isinstance(varies, bool):
-        raise block.fail("varies", "true or false")
+    varies = flag(block, "varies")
     parameters, default = list[Parameter](), list[float]()
     for axis in observed.axes:
         inner = block.inner(axis, ("lower", "upper"), ("default",))

@@ -98,10 +98,12 @@ def _unit(block: DescriptionBlock, setter: str) -> str:
     units = SETTERS[setter].units
     if not block.has("unit"):
         return units[0]
-    value = str(block.content["unit"])
+    value = block.content["unit"]
+    if isinstance(value, int):  # YAML reads 1 as a number
+        value = str(value)
     if value not in units:
         raise block.fail("unit", f"{' or '.join(units)}, in which the model has {setter}")
-    return value
+    return str(value)
 
 
 def _shifted(

@@ -76,12 +76,24 @@ class DescribedTask(Task):
         observed: ObservedPosition,
         start: StartPlace,
         scene: SceneDescription | None,
+        release: float | None = None,
     ) -> None:
-        """Keep what was read; ``facts`` are attributes of :class:`Task` by name."""
+        """Keep what was read.
+
+        Args:
+            file: absolute path.
+            facts: attributes of :class:`Task` by name.
+            family: of motions.
+            observed: position on the object's path.
+            start: of the object.
+            scene: None = there is none.
+            release: after the tool is fastest [s], where it is no parameter; None = nothing is
+                let go.
+        """
         vars(self).update(facts)  # Task has them on its class, and each file its own
         self.file, self._family, self._observed = file, family, observed
         self._start, self._scene = start, scene
-        self._lets_go = self.space.dim > family.space.dim
+        self._release = release
 
     @property
     def how_to_reset(self) -> str:
@@ -112,11 +124,17 @@ class DescribedTask(Task):
         return self._family.trajectories(self._shape(thetas), arm)
 
     def releases(self, thetas: Array, arm: Arm) -> Array | None:
-        """The moment of highest tool speed plus the last parameter; see :meth:`Task.releases`."""
-        if not self._lets_go:
+        """The moment of highest tool speed plus the last parameter, or the file's number.
+
+        One outside of the motion is refused by the gate: moved into it, theta would not be what
+        was executed.  See :meth:`Task.releases`.
+        """
+        after: Array | float | None = self._release
+        if self.space.dim > self._family.space.dim:
+            after = thetas[:, -1]
+        if after is None:
             return None
-        motions = self.trajectories(thetas, arm)
-        return np.clip(peak_times(motions, arm) + thetas[:, -1], 0.0, motions.durations)
+        return np.asarray(peak_times(self.trajectories(thetas, arm), arm) + after)
 
     def ready(self, theta: Array, arm: Arm) -> Array:
         """Pose of the file's family; see :meth:`Task.ready`."""
@@ -161,7 +179,8 @@ class DescribedTask(Task):
         observed = self._observed.definition() | {"axes": list(self._observed.axes)}
         place = dict(self._start.place or {})
         more = {"motion": self._family.definition(), "observe": observed, "start": place}
-        return super().definition() | more | scene
+        fixed = {} if self._release is None else {"release": self._release}
+        return super().definition() | more | fixed | scene
 
 
 def _at(place: Mapping[str, float]) -> str:

@@ -1,0 +1,1 @@
+"""Benchmark of tasks made from a demonstration, in worlds that they know nothing of."""
