@@ -6,10 +6,20 @@ import sys
 
 import warm
 
+PATIENT = """
+import sys
+from icpi_ros.cli import graph_run
+from icpi_ros.cli.main import main
+
+graph_run.START_LIMIT = graph_run.ATTACH_LIMIT = 90.0
+sys.exit(main())
+"""
+"""A person's patience is not that of a busy machine: this only ends a hang [s]."""
+
 
 def icpi(arguments):
     return warm.Popen(
-        [sys.executable, "-m", "icpi_ros.cli.main", *map(str, arguments)],
+        [sys.executable, "-c", PATIENT, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,19 +9,24 @@ from sensor_msgs.msg import JointState
 
 from icpi_msgs.action import ExecuteMotion
 from icpi_msgs.msg import TrialWindow
+from icpi_ros.core.types import SECOND
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.base import convert, qos
 from icpi_ros.ros.base.topics import JOINT_STATES, OBJECT_POSE, TRIAL_WINDOW
 from icpi_ros.tasks.toss import TOSS_GC
 
-from .test_gripper import THETA, graph_of
+from .test_gripper import LATE, THETA, graph_of
 
 Code = ExecuteMotion.Result
 RELEASE = TOSS_GC.motion(THETA, UR5E).release
+SURELY = RELEASE - 0.1
+"""Time in the stroke [s]: a stop by then came before the release, late joint states or not."""
 HELD = 0.045
 """Distance from the tool point within which the ball is in the hand [m]; it hangs 0.04 below."""
 MOVES = 0.1
 """Joint speed of an arm that has begun its throw, long before it lets go [rad/s]."""
+ATTEMPTS = 5
+"""How often a throw is begun for which a busy machine was too slow."""
 THROW = 2
 """Number of a throw among the motions from rest after one that came to its end: after a retreat."""
 
@@ -50,8 +55,27 @@ class Thrower:
         return handle, result
 
     def throw(self):
-        """Return the answer to a throw that nobody stops."""
-        return self.observer.reply(self.begin()[1]).result
+        """Return the answer to a throw that nobody stops, once a busy machine kept its moment."""
+        for _ in range(ATTEMPTS):
+            answer = self.observer.reply(self.begin()[1]).result
+            if LATE not in answer.error_msg:
+                break
+        return answer
+
+    def stopped(self, stop, afterwards=lambda: None):
+        """Return the answer to a throw that ``stop(handle)`` ends before it lets go.
+
+        A busy machine may come too late: another one is stopped.
+        """
+        for _ in range(ATTEMPTS):
+            handle, result = self.begin()
+            stop(handle)
+            seen = convert.to_ns(self.joints[-1].header.stamp)
+            answer = self.observer.reply(result).result
+            afterwards()
+            if seen < convert.to_ns(self.windows[0].start) + SURELY * SECOND:
+                return answer
+        raise AssertionError(f"{ATTEMPTS} throws were over before they were stopped")
 
     def held(self):
         """Tell whether the ball is in the hand, well after the arm has come to rest."""
@@ -82,9 +106,7 @@ def thrower(slowly, observer):
 
 @pytest.mark.slow
 def test_a_cancelled_throw_keeps_the_ball(thrower):
-    handle, result = thrower.begin()
-    thrower.observer.cancel(handle)
-    answer = thrower.observer.reply(result).result
+    answer = thrower.stopped(thrower.observer.cancel)
     assert (answer.error_code, answer.last_motion) == (Code.CANCELLED, "stroke, then stopped")
     assert thrower.held()
     assert answer.note == ""
@@ -92,12 +114,9 @@ def test_a_cancelled_throw_keeps_the_ball(thrower):
 
 @pytest.mark.slow
 def test_the_software_stop_keeps_the_ball(thrower, person):
-    _, result = thrower.begin()
-    person.stop()
-    answer = thrower.observer.reply(result).result
+    answer = thrower.stopped(lambda handle: person.stop(), person.reset)
     assert (answer.error_code, answer.last_motion) == (Code.STOPPED, "stroke, then stopped")
     assert thrower.held()
-    person.reset()
 
 
 @pytest.mark.slow

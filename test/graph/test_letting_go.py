@@ -36,7 +36,7 @@ WAIT = 60.0
 class Port:
     """An arm that stands where its motion begins, on a clock that stands."""
 
-    has_controller, answers, reports_start, pace = True, False, False, 1.0
+    has_controller, answers, reports_start, pace = True, False, False, 0.0
     doubt = unusable = ""
 
     def __init__(self):

@@ -8,7 +8,7 @@ from icpi_ros.ros.base.topics import CONTROLLER_TRAJECTORY, JOINT_STATES
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveRequest
 from icpi_ros.runs.store.store import TrialStore
 
-from .conftest import RunningGraph
+from .conftest import HANG, RunningGraph
 
 
 def test_a_graph_with_a_prefix_runs_and_records_how_the_arm_followed(
@@ -17,7 +17,7 @@ def test_a_graph_with_a_prefix_runs_and_records_how_the_arm_followed(
     with RunningGraph(tmp_path, joint_prefix="left_") as graph:
         states = observer.record(JointState, JOINT_STATES, qos.SENSOR_LATEST)
         sent = observer.record(JointTrajectory, CONTROLLER_TRAJECTORY, qos.COMMAND)
-        client.connect(60.0, graph.death)
+        client.connect(HANG, graph.death)
         request = ImproveRequest("slide", "random", budget=1, seed=3)
         result = client.improve(request, Callbacks(death=graph.death))
         assert (result.error_code, result.error_msg) == (0, "")

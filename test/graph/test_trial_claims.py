@@ -28,6 +28,7 @@ from icpi_ros.ros.base.parameters import declare
 from icpi_ros.ros.base.stop_latch import StopLatch
 from icpi_ros.ros.bringup.checklist import State
 from icpi_ros.ros.bringup.description import graph
+from icpi_ros.ros.clients import operator_client
 from icpi_ros.ros.executor.approval import Approval
 from icpi_ros.ros.executor.request_msg import InForce
 from icpi_ros.ros.executor.scene_port import ObjectSighting
@@ -43,7 +44,7 @@ from icpi_ros.ros.nodes.policy_improver import PolicyImprover
 from icpi_ros.settings.table import of_node
 from icpi_ros.tasks import TASKS
 
-from .conftest import NAMESPACE
+from .conftest import HANG, NAMESPACE
 from .test_approval import YES, Person
 from .test_arm_following import Port, arrives, follower
 from .test_arm_stopping import state_at
@@ -236,7 +237,8 @@ def test_a_run_fails_with_its_trial_but_a_no_or_a_dry_run_cancels_it(code, error
 # --- nodes and commands -----------------------------------------------------------------------
 
 
-def test_icpi_stop_presses_the_software_stop_and_releases_it(observer, capsys):
+def test_icpi_stop_presses_the_software_stop_and_releases_it(observer, capsys, monkeypatch):
+    monkeypatch.setattr(operator_client, "ANSWER", HANG)
     pressed = []
     latch = StopLatch(observer.node, lambda: pressed.append(1) or "", lambda: False)
     stop = ["stop", "--namespace", NAMESPACE]

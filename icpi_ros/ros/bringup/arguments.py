@@ -20,7 +20,6 @@ TASK_NAMES = ("task", "world")
 """Settings that a task's YAML file may be given for."""
 NAMES: Mapping[str, Collection[str]] = {
     "task": TASKS,
-    "world": TASKS,
     "improver": IMPROVERS,
     "backend": tuple(Backend),
     "source": SOURCES,
