@@ -118,7 +118,7 @@ class RunBelief:
     def of(cls, frame: RowFrame, goal: Array, rows: RunRows) -> RunBelief:
         """Fit the kernel and condition on the rows."""
         kernel = fit_kernel(rows)
-        factor = _inverse_root(_covariance(rows, kernel))
+        factor = _inverse_root(covariance(rows, kernel))
         return cls(frame, goal, rows, kernel, factor, factor.T @ (factor @ rows.errors))
 
     @property
@@ -153,9 +153,9 @@ class RunBelief:
         """See :meth:`OutcomeBelief.from_data`; V is the variance of the kernel."""
         inputs = self.frame.inputs(point[np.newaxis], self.goal)
         examples = len(self.rows.inputs) - self.rows.trials
-        covariance = _covariance(self.rows, self.kernel)[:examples, :examples]
+        known = covariance(self.rows, self.kernel)[:examples, :examples]
         cross = self._cross(inputs)[0, :examples]
-        explained = float(cross @ np.linalg.solve(covariance, cross)) if examples else 0.0
+        explained = float(cross @ np.linalg.solve(known, cross)) if examples else 0.0
         prior = float(self.kernel.variance(inputs)[0])
         return share(prior, prior - explained, float(self.predict(point[np.newaxis])[1][0, 0]))
 
@@ -228,7 +228,8 @@ def fit_kernel(rows: RunRows) -> Kernel:
     return objective.kernel(found[1])
 
 
-def _covariance(rows: RunRows, kernel: Kernel) -> Array:
+def covariance(rows: RunRows, kernel: Kernel) -> Array:
+    """Return the covariance ``(n, n)`` of rows, noise included."""
     total = kernel.between(rows.alike) * kernel(rows.inputs, rows.inputs)
     return np.asarray(total + np.diag(kernel.noise**2 + JITTER + rows.doubt))
 
