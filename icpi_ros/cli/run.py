@@ -36,6 +36,7 @@ from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json
+from icpi_ros.report.run.remarks import remark_lines
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.robots import ARMS
 from icpi_ros.robots.base import Arm
@@ -374,8 +375,8 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.picture:
         save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
         print(f"picture: {plan.picture.absolute()}")
-    for line in _edge_lines(plan, trials):
-        print(line)
+    for line in (*_edge_lines(plan, trials), *remark_lines(trials)):
+        print(printable(line))
     if fell_back := fallback_line(record.config.improver, trials):
         _say(fell_back)
     if record.state != "finished":
