@@ -166,7 +166,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     arm = arm_of_run(args, task, world, store)
     dataset = load(args.dataset, task) if args.dataset else None
     if args.resume:
-        settle_mix(args, store, task, arm)
+        settle_mix(args, store, task, arm, dataset)
     else:
         _check_examples(args, task, arm, improver, dataset)
     observation = _observation(args, task)
