@@ -31,6 +31,11 @@ NOISE_EVIDENCE = 4.0
 """Least logarithms of the likelihood ratios, 400 to 1 and 55 to 1.  The first one is that high
 because a live parameter has had 5 by chance, for a trial or two."""
 
+MAX_FITS = 2
+"""Parameters that are looked at, those of the longest length scales: a fit takes milliseconds."""
+PLAIN_EFFECT = -20.0
+"""Logarithm of the likelihood ratio per trial, without a new fit, below which no fit is tried."""
+
 
 def without_effect(belief: RunBelief) -> list[int]:
     """Return the indices of the parameters that changed nothing in the run's trials so far.
@@ -44,11 +49,14 @@ def without_effect(belief: RunBelief) -> list[int]:
     thetas = rows.inputs[-rows.trials :, : rows.theta_dim]
     usual = log_likelihood(rows, kernel)
     found = []
-    for index in range(rows.theta_dim):
+    longest = np.argsort(-kernel.length[: rows.theta_dim], kind="stable")[:MAX_FITS]
+    for index in sorted(longest.tolist()):
         if kernel.length[index] < USUAL_LENGTH or _widest_gap(thetas[:, index]) > MAX_GAP:
             continue
         left_out = _without(rows, index)
-        if log_likelihood(left_out, fit_kernel(left_out)) - usual >= EFFECT_EVIDENCE:
+        if log_likelihood(left_out, kernel) - usual < PLAIN_EFFECT * rows.trials:
+            continue
+        if log_likelihood(left_out, fit_kernel(left_out, [0.0])) - usual >= EFFECT_EVIDENCE:
             found.append(index)
     return found if len(found) < rows.theta_dim else []
 

@@ -18,6 +18,7 @@ the trials so far: nothing is kept between proposals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -211,14 +212,14 @@ def _rows(frame: RowFrame, dataset: Dataset, goal: Array, thetas: Array, errors:
 # --- fit ----------------------------------------------------------------------------------------
 
 
-def fit_kernel(rows: RunRows) -> Kernel:
-    """Return the most likely kernel; deterministic."""
+def fit_kernel(rows: RunRows, shifts: Sequence[float] = STARTS) -> Kernel:
+    """Return the most likely kernel, fitted from starts as in :data:`STARTS`; deterministic."""
     from scipy.optimize import minimize
 
     objective = KernelObjective(rows)
     options = {"maxiter": ITERATIONS}
     found: tuple[float, Array] | None = None
-    for shift in STARTS:
+    for shift in shifts:
         start = objective.mean.copy()
         start[: rows.theta_dim] += shift
         result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
