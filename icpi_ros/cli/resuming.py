@@ -12,12 +12,13 @@ from icpi_ros.cli.arguments import chosen_arm, model_options, same_arm
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.plugins import as_options
 from icpi_ros.core.units import millimetres
+from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.learn.dataset.execution import Backend, Execution
 from icpi_ros.learn.dataset.mixing import ArmId, distinct
 from icpi_ros.robots import ARMS, argument_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.in_process import execution_in_process
-from icpi_ros.runs.setup import check_execution, last_execution
+from icpi_ros.runs.setup import check_execution, last_execution, remark_on_resumed
 from icpi_ros.runs.store.store import TrialStore, UnknownRun, default_path
 from icpi_ros.tasks.base import Task
 
@@ -95,7 +96,9 @@ def arm_of_way(way: Execution) -> Arm | None:
     return ARMS.get(way.arm) if way.arm in ARMS and not way.limits else None
 
 
-def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | None) -> None:
+def settle_mix(
+    args: argparse.Namespace, store: Path, task: Task, arm: Arm | None, dataset: Dataset | None
+) -> None:
     """Store whether a resumed run may mix arms or backends, then refuse what would mix them.
 
     Only its policy_improver knows what an attached graph is made of, and checks it.
@@ -109,8 +112,9 @@ def settle_mix(args: argparse.Namespace, store: Path, task: Task, arm: Arm | Non
         before = last_execution(opened, args.resume)
         now = before if arm is None else simulation(args, arm)
         found = check_execution(opened, args.resume, now)
-    if found.remark:
-        print(f"note: {found.remark}", flush=True)
+        alone = remark_on_resumed(opened.run(args.resume).config, task, dataset)
+    for remark in filter(None, (found.remark, alone)):
+        print(f"note: {remark}", flush=True)
 
 
 def withdraw_mix(args: argparse.Namespace) -> None:

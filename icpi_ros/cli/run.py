@@ -37,6 +37,7 @@ from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.llm.client.budget import spent_on
 from icpi_ros.report.picture import save_figure
 from icpi_ros.report.run.export import record_json
+from icpi_ros.report.run.remarks import remark_lines
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.earlier import AUTO, learned_text
@@ -168,7 +169,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     arm = arm_of_run(args, task, world, store)
     dataset = load(args.dataset, task) if args.dataset else None
     if args.resume:
-        settle_mix(args, store, task, arm)
+        settle_mix(args, store, task, arm, dataset)
     else:
         _check_examples(args, task, arm, improver, dataset)
     observation = _observation(args, task)
@@ -378,8 +379,9 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.picture:
         save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
         print(f"picture: {plan.picture.absolute()}")
-    for line in _edge_lines(plan.task, plan.arm or arm_of_way(way), trials):
-        print(line)
+    edges = _edge_lines(plan.task, plan.arm or arm_of_way(way), trials)
+    for line in (*edges, *remark_lines(trials)):
+        print(printable(line))
     if fell_back := fallback_line(record.config.improver, trials):
         _say(fell_back)
     if record.state != "finished":

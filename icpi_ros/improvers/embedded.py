@@ -36,7 +36,8 @@ from icpi_ros.learn.outcome.planning import (
     off_the_line,
 )
 from icpi_ros.learn.outcome.posterior import Posterior
-from icpi_ros.learn.outcome.run_model import run_belief
+from icpi_ros.learn.outcome.remarks import noise_above, without_effect
+from icpi_ros.learn.outcome.run_model import RunBelief, run_belief
 from icpi_ros.learn.retrieval import require_finite
 
 MIN_EXAMPLES = 20
@@ -87,7 +88,9 @@ class Embedded(Improver):
     def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
         """Return the best theta found, predicted cost and its std; see :meth:`Improver.propose`.
 
-        Its details hold ``belief_from_data``, see :meth:`OutcomeBelief.from_data`.
+        Its details hold ``belief_from_data``, see :meth:`OutcomeBelief.from_data`, and where the
+        run's own model has them ``no_effect``, names of parameters that changed nothing, and
+        ``noise``, the unexplained deviation of a trial [m] if it is above the best cost.
         """
         start = time.perf_counter()
         space, base = self.context.space, best(history)
@@ -105,6 +108,8 @@ class Embedded(Improver):
         point = self._scaled(theta[np.newaxis])
         costs, stds = forecast(belief, point)
         details: dict[str, Any] = {"belief_from_data": round(belief.from_data(point[0]), 3)}
+        if isinstance(belief, RunBelief):
+            details |= self._remarks(belief, base.cost)
         latency = time.perf_counter() - start
         predicted = float(costs[0]), float(stds[0])
         return Proposal(theta, self.name, "", latency, *predicted, details)
@@ -123,6 +128,13 @@ class Embedded(Improver):
         ):
             return None
         return np.asarray(self._scaled(best(history).theta[np.newaxis])[0, free:])
+
+    def _remarks(self, belief: RunBelief, lowest: float) -> dict[str, Any]:
+        """Return what the trials say of the parameters and of the noise, for the details."""
+        names = [self.context.space.parameters[i].name for i in without_effect(belief)]
+        noise = noise_above(belief, lowest)
+        found: dict[str, Any] = {"no_effect": names} if names else {}
+        return found if noise is None else found | {"noise": round(noise, 6)}
 
     def forecast(self, history: Sequence[Outcome], thetas: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation ``(n,)`` [m] of the costs of thetas ``(n, d)``."""

@@ -61,8 +61,7 @@ class Run(RunProgress):
         storage: of its trials.
         resumed_from: number of the trial that a resumed run continues at; None for a new run.
         execution: way of execution from here on; stored with each trial.
-        remark: one line about its examples, or about a resumed run's earlier execution; empty =
-            none.
+        remark: one line about its examples and a resumed run's earlier execution; empty = none.
         why_not: reason why the arm cannot execute a theta; set before the first trial.
     """
 
@@ -190,7 +189,7 @@ class Run(RunProgress):
                 self.trials.append(trial)
             else:  # not paid for twice, and the same theta again
                 self._again = trial
-        self.resumed_from, self.remark = len(self.trials), continuation.remark
+        self.resumed_from = len(self.trials)
         if continuation.permitted:
             what = continuation.mixed and f"from trial {self.resumed_from} {continuation.mixed}"
             self.storage.note_mix(self.run_id, what)

@@ -154,12 +154,17 @@ def _examples_beside(
 def remark_on_examples(
     task: Task, improver: str, dataset: Dataset | None, earlier: EarlierRuns
 ) -> str:
-    """Return one line on what a new run does not learn from; empty = nothing to say."""
+    """Return one line on what a run does not learn from; empty = nothing to say."""
     alone = ""
     has_set = dataset is not None or own_path(task).exists()
     if not has_set and not earlier.trials and IMPROVERS.get(improver).uses_dataset:
         alone = f"no data set of task {task.name}: {improver} learns from the run's own trials"
     return "; ".join(filter(None, (alone, earlier.remark)))
+
+
+def remark_on_resumed(config: RunConfig, task: Task, dataset: Dataset | None) -> str:
+    """Return one line on what a resumed run does not learn from; empty = nothing to say."""
+    return remark_on_examples(task, config.improver, dataset, EarlierRuns(config.learned_from))
 
 
 def examples_hash(dataset: Dataset) -> str:
@@ -247,7 +252,7 @@ def versions() -> dict[str, str]:
 class PreparedRun:
     """Task, configuration and source of proposals of a run that was checked.
 
-    ``remark``: facts about a new run that a person should know, in one line; empty = none.
+    ``remark``: facts about the run that a person should know, in one line; empty = none.
     """
 
     task: Task
@@ -364,4 +369,6 @@ def resumable(
     examples = examples_of(storage, run_id, task, config.improver, dataset)
     spent = spent_on(storage.trials(run_id, all_attempts=True))
     proposals = _seeded(task, config, examples, spent)
-    return PreparedRun(task, config, proposals, continuation)
+    alone = remark_on_resumed(config, task, dataset)
+    remark = "; ".join(filter(None, (continuation.remark, alone)))
+    return PreparedRun(task, config, proposals, continuation, remark)

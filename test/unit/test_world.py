@@ -16,6 +16,7 @@ from icpi_ros.core.errors import UnknownName, UsageError
 from icpi_ros.robots import ARMS
 from icpi_ros.ros.bringup.description import graph
 from icpi_ros.runs.run import Run
+from icpi_ros.runs.store.storage import MemoryStorage
 from icpi_ros.runs.store.store import TrialStore
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks import TASKS
@@ -86,6 +87,28 @@ def test_a_run_goes_on_in_its_world_alone(tmp_path, throw, capsys):
     assert "go on with --in-process --world slide and the same arm" in refused
     with outsider.forgotten():
         assert main(words) == 0
+
+
+def test_a_run_without_a_data_set_says_so_and_so_does_the_one_that_goes_on(tmp_path, throw, capsys):
+    store = str(tmp_path / "t.sqlite")
+    given = ["--task", throw, "--world", "slide", "--in-process", "--store", store]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("icpi_ros.runs.in_process.observe", _interrupted)
+        assert main(["run", *given, "--trials", "3"]) == 130
+    said = "note: no data set of task throw: embedded learns from the run's own trials\n"
+    begun = capsys.readouterr().out
+    assert begun.count(said) == 1
+    with outsider.forgotten():
+        assert main(shlex.split(begun.split("continue with: ")[1])[1:]) == 0
+    assert capsys.readouterr().out.count(said) == 1
+    with TrialStore(store) as opened:
+        (record,) = opened.runs()
+        assert opened.trials(record.run_id)[2].proposal.details["belief_from_data"] == 0.0
+    run = Run(throw, storage=MemoryStorage(), trials=2)
+    run.close()
+    again = Run.resume(run.storage, run.run_id)
+    assert f"note: {run.remark}\n" == said
+    assert run.remark in again.remark
 
 
 def _interrupted(*_):

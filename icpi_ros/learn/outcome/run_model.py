@@ -18,6 +18,7 @@ the trials so far: nothing is kept between proposals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,7 +125,7 @@ class RunBelief:
     @classmethod
     def with_kernel(cls, frame: RowFrame, goal: Array, rows: RunRows, kernel: Kernel) -> RunBelief:
         """Condition a kernel on the rows."""
-        factor = _inverse_root(_covariance(rows, kernel))
+        factor = _inverse_root(covariance(rows, kernel))
         return cls(frame, goal, rows, kernel, factor, factor.T @ (factor @ rows.errors))
 
     def others(self) -> tuple[RunBelief, ...]:
@@ -169,9 +170,9 @@ class RunBelief:
         """See :meth:`OutcomeBelief.from_data`; V is the variance of the kernel."""
         inputs = self.frame.inputs(point[np.newaxis], self.goal)
         examples = len(self.rows.inputs) - self.rows.trials
-        covariance = _covariance(self.rows, self.kernel)[:examples, :examples]
+        known = covariance(self.rows, self.kernel)[:examples, :examples]
         cross = self._cross(inputs)[0, :examples]
-        explained = float(cross @ np.linalg.solve(covariance, cross)) if examples else 0.0
+        explained = float(cross @ np.linalg.solve(known, cross)) if examples else 0.0
         prior = float(self.kernel.variance(inputs)[0])
         return share(prior, prior - explained, float(self.predict(point[np.newaxis])[1][0, 0]))
 
@@ -227,14 +228,14 @@ def _rows(frame: RowFrame, dataset: Dataset, goal: Array, thetas: Array, errors:
 # --- fit ----------------------------------------------------------------------------------------
 
 
-def fit_kernel(rows: RunRows) -> Kernel:
-    """Return the most likely kernel; deterministic."""
+def fit_kernel(rows: RunRows, shifts: Sequence[float] = STARTS) -> Kernel:
+    """Return the most likely kernel, fitted from starts as in :data:`STARTS`; deterministic."""
     from scipy.optimize import minimize
 
     objective = KernelObjective(rows)
     options = {"maxiter": ITERATIONS}
     found: tuple[float, Array] | None = None
-    for shift in STARTS:
+    for shift in shifts:
         start = objective.mean.copy()
         start[: rows.theta_dim] += shift
         result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
@@ -244,7 +245,8 @@ def fit_kernel(rows: RunRows) -> Kernel:
     return objective.kernel(found[1])
 
 
-def _covariance(rows: RunRows, kernel: Kernel) -> Array:
+def covariance(rows: RunRows, kernel: Kernel) -> Array:
+    """Return the covariance ``(n, n)`` of rows, noise included."""
     total = kernel.between(rows.alike) * kernel(rows.inputs, rows.inputs)
     return np.asarray(total + np.diag(kernel.noise**2 + JITTER + rows.doubt))
 

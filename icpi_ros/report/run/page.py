@@ -31,6 +31,7 @@ from icpi_ros.report.page import (
     table,
 )
 from icpi_ros.report.picture import plot_svg
+from icpi_ros.report.run.remarks import belief_lines, remark_lines
 from icpi_ros.report.run.text import learned_lines, mixed_lines, prediction, spending_line
 from icpi_ros.runs.picture import draw_costs, draw_paths
 from icpi_ros.runs.setup import RANDOM
@@ -105,7 +106,15 @@ def _lead(record: RunRecord, task: Task, trials: Sequence[Trial], goal: Array) -
     begun = f", begun {record.created[:19]} UTC" if record.created else ""
     return paragraph(
         f"Run {record.run_id}{begun}. State: {end}. Goal: {aim}. Seed {record.config.seed}.", "lead"
-    ) + joined(map(paragraph, [result, *mixed_lines(record), *learned_lines(record)]))
+    ) + joined(
+        map(
+            paragraph,
+            [
+                *(result, *mixed_lines(record), *learned_lines(record)),
+                *(*belief_lines(trials), *remark_lines(trials)),
+            ],
+        )
+    )
 
 
 def _arm(trials: Sequence[Trial]) -> list[Markup]:

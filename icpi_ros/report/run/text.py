@@ -13,6 +13,7 @@ from icpi_ros.core.text import printable
 from icpi_ros.core.types import Proposal, Tracking, Trial, TrialStatus
 from icpi_ros.core.units import millimetres
 from icpi_ros.llm.client.budget import Spending
+from icpi_ros.report.run.remarks import belief_lines, remark_lines
 from icpi_ros.runs.earlier import learned_text
 from icpi_ros.runs.store.records import RunRecord
 
@@ -53,6 +54,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
         f"run {record.run_id}: {config.task} with {config.improver}, seed {config.seed}, {end}",
         *mixed_lines(record),
         *learned_lines(record),
+        *belief_lines(trials),
         *run_table(trials, space).split("\n"),
     ]
     lines += [
@@ -60,7 +62,7 @@ def run_summary(record: RunRecord, trials: Sequence[Trial], space: ParameterSpac
         for trial in trials
         if trial.status is not TrialStatus.DONE
     ]
-    lines += tracking_lines(trials)
+    lines += [*remark_lines(trials), *tracking_lines(trials)]
     return "\n".join(map(printable, lines))
 
 
