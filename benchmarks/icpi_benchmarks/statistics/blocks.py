@@ -250,7 +250,8 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
 
 def _players(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the improvers that take part under a condition; in older files all of them do."""
-    named = next((one for one in config["conditions"] if one["name"] == name), {})
+    none: dict[str, Any] = {}
+    named = next((one for one in config["conditions"] if one["name"] == name), none)
     return Condition(improvers=tuple(named.get("improvers", ()))).players(config["improvers"])
 
 
