@@ -78,7 +78,7 @@ def log_likelihood(rows: RunRows, kernel: Kernel) -> float:
     """Return the logarithm of the likelihood of the errors, without its constant."""
     factor = np.linalg.cholesky(covariance(rows, kernel))
     white = np.linalg.solve(factor, rows.errors)
-    size = rows.errors.shape[1] * float(np.log(np.diag(factor)).sum())
+    size: float = rows.errors.shape[1] * float(np.log(np.diag(factor)).sum())
     return -0.5 * float(np.vdot(white, white)) - size
 
 
