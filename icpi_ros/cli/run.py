@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from icpi_ros.cli.resuming import (
 )
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import printable
-from icpi_ros.core.types import Trial, TrialStatus
+from icpi_ros.core.types import Trial
 from icpi_ros.improvers import DEFAULT_IMPROVER, IMPROVERS
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, load
 from icpi_ros.learn.dataset.execution import Execution
@@ -41,7 +41,7 @@ from icpi_ros.report.run.remarks import remark_lines
 from icpi_ros.report.run.text import fallback_line, run_table, spending_line, trial_line
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.earlier import AUTO, learned_text
-from icpi_ros.runs.edges import edges_of
+from icpi_ros.runs.edges import edge_lines
 from icpi_ros.runs.in_process import run_simulated
 from icpi_ros.runs.picture import draw
 from icpi_ros.runs.run import Run
@@ -379,7 +379,7 @@ def report(plan: Plan, run_id: str) -> int:
     if plan.picture:
         save_figure(plan.picture, draw(plan.task, np.array(record.config.goal), trials))
         print(f"picture: {plan.picture.absolute()}")
-    edges = _edge_lines(plan.task, plan.arm or arm_of_way(way), trials)
+    edges = edge_lines(plan.task, plan.arm or arm_of_way(way), trials)
     for line in (*edges, *remark_lines(trials)):
         print(printable(line))
     if fell_back := fallback_line(record.config.improver, trials):
@@ -391,12 +391,3 @@ def report(plan: Plan, run_id: str) -> int:
     if len(trials) < plan.trials:
         print(printable(f"run finished: {record.note}"))
     return ALL_FELL_BACK if fell_back else 0
-
-
-def _edge_lines(task: Task, arm: Arm | None, trials: Sequence[Trial]) -> list[str]:
-    """Return a line for each bound at which the best theta is, with the room beyond it."""
-    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
-    if len(done) < 2:
-        return []
-    best = min(done, key=lambda trial: trial.cost)
-    return [edge.text() for edge in edges_of(task, arm, best.theta)]

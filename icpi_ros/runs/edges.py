@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from icpi_ros.core.space import Parameter
-from icpi_ros.core.types import Array
+from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
@@ -44,6 +45,15 @@ class Edge:
         if np.isnan(self.room):
             return line
         return f"{line}; the arm allows up to {p.text(self.room, 3)}"
+
+
+def edge_lines(task: Task, arm: Arm | None, trials: Sequence[Trial]) -> list[str]:
+    """Return a line for each bound at which the best theta is, with the room beyond it."""
+    done = [trial for trial in trials if trial.status is TrialStatus.DONE]
+    if len(done) < 2:
+        return []
+    best = min(done, key=lambda trial: trial.cost)
+    return [edge.text() for edge in edges_of(task, arm, best.theta)]
 
 
 def edges_of(task: Task, arm: Arm | None, theta: Array) -> list[Edge]:

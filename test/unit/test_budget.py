@@ -12,7 +12,7 @@ from icpi_ros.core.errors import BudgetSpent, InvalidValue
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
 from icpi_ros.llm.client.openai_chat import CompletionMeter, OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
-from icpi_ros.llm.client.responses import Reply, Tokens
+from icpi_ros.llm.client.replies import Reply, Tokens
 from icpi_ros.llm.client.token_count import count_tokens
 
 MESSAGES = [{"role": "system", "content": "abc"}, {"role": "user", "content": "defghi"}]

@@ -255,6 +255,7 @@ CASES = [
     ("bench stop --arm missing.yaml", "missing.yaml"),
     ("bench soak --trials 10", "--trials", "'10'", "100 to 1000"),
     ("bench soak --improver embeded", "'embeded'"),
+    ("bench demonstration --worlds slidee", "'slidee'"),
     ("bench pixels --cases idael", "'idael'", "did you mean 'ideal'?"),
     ("bench llm --proposals 1", "--proposals", "'1'", "20 to 900"),
     ("bench llm --tasks slidee", "'slidee'"),

@@ -250,8 +250,9 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
 
 def _players(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the improvers that take part under a condition; in older files all of them do."""
-    none: dict[str, Any] = {}
-    named = next((one for one in config["conditions"] if one["name"] == name), none)
+    named: Mapping[str, Any] = next(
+        (one for one in config["conditions"] if one["name"] == name), {}
+    )
     return Condition(improvers=tuple(named.get("improvers", ()))).players(config["improvers"])
 
 
