@@ -78,12 +78,6 @@ def test_a_dead_parameter_is_found(noise):
         assert no_effect(history[:5]) == []
 
 
-def test_a_dead_parameter_is_found_in_a_run():
-    found = details(curved, 3, 8, seed=1)
-    assert [n for n, each in found.items() if "no_effect" in each] == [8]
-    assert found[8]["no_effect"] == ["spare"]
-
-
 @pytest.mark.parametrize("noise", [0.0, 0.003])
 @pytest.mark.parametrize("problem", [curved, weak, stepped])
 def test_a_live_parameter_is_not(problem, noise):
