@@ -81,12 +81,13 @@ def save_session(path: str | Path, task: Task, arm: Arm, found: FirstSession) ->
 
     figure = Figure(figsize=(13.5, 4.8), dpi=110, layout="constrained")
     above, side, speed = figure.subplots(1, 3)
+    across = _longer_axis(found)
     for one in sorted(found.motions, key=lambda one: one.label == "first trial"):
-        _draw_motion(above, side, speed, one)
+        _draw_motion(above, side, speed, one, across)
     _draw_goals(above, task)
-    _draw_arm(above, side, arm)
+    _draw_arm(above, side, arm, across)
     above.set(xlabel="x [m]", ylabel="y [m]", title="tool from above")
-    side.set(xlabel="x [m]", ylabel="z [m]", title="tool from the side")
+    side.set(xlabel=f"{'xy'[across]} [m]", ylabel="z [m]", title="tool from the side")
     speed.set(xlabel="time [s]", ylabel="tool speed [m/s]", title="speed")
     for axes in (above, side):
         axes.set_aspect("equal", adjustable="datalim")
@@ -113,17 +114,23 @@ def _verdict(one: TriedMotion) -> str:
     )
 
 
-def _draw_motion(above: Axes, side: Axes, speed: Axes, one: TriedMotion) -> None:
+def _longer_axis(found: FirstSession) -> int:
+    """Return 0 or 1: x or y, along which the motions go farther."""
+    paths = [one.tool[:, :2] for one in found.motions if len(one.tool)]
+    return int(np.argmax(np.max([np.ptp(path, axis=0) for path in paths], axis=0))) if paths else 0
+
+
+def _draw_motion(above: Axes, side: Axes, speed: Axes, one: TriedMotion, across: int) -> None:
     colour = _PASSED if one.refusal is None else _REFUSED
     style: dict[str, Any] = {"color": colour, "linewidth": 1.0, "alpha": 0.7}
     if one.label == "first trial":
         style = {"color": "0.1", "linewidth": 2.2}
     above.plot(one.tool[:, 0], one.tool[:, 1], **style)
-    side.plot(one.tool[:, 0], one.tool[:, 2], **style)
+    side.plot(one.tool[:, across], one.tool[:, 2], **style)
     speed.plot(one.times, one.speed, **style)
     if one.release is not None and len(one.times):
         at = int(np.argmin(np.abs(one.times - one.release)))
-        for axes, x, y in ((above, 0, 1), (side, 0, 2)):
+        for axes, x, y in ((above, 0, 1), (side, across, 2)):
             axes.plot(one.tool[at, x], one.tool[at, y], "o", color=style["color"], markersize=5)
         speed.plot(one.times[at], one.speed[at], "o", color=style["color"], markersize=5)
 
@@ -139,10 +146,10 @@ def _draw_goals(axes: Axes, task: Task) -> None:
     axes.plot(point[0], point[1], "*", color=_GOAL, markersize=14, markeredgecolor="0.3")
 
 
-def _draw_arm(above: Axes, side: Axes, arm: Arm) -> None:
+def _draw_arm(above: Axes, side: Axes, arm: Arm, across: int) -> None:
     spine = np.array([*arm.links(arm.home)[1:, :3, 3], arm.tool_pose(arm.home)[0]])
-    for axes, y in ((above, 1), (side, 2)):
-        axes.plot(spine[:, 0], spine[:, y], "o-", color="0.6", linewidth=2.0, markersize=3)
+    for axes, x, y in ((above, 0, 1), (side, across, 2)):
+        axes.plot(spine[:, x], spine[:, y], "o-", color="0.6", linewidth=2.0, markersize=3)
     above.margins(0.08)
 
 
