@@ -413,3 +413,10 @@ def test_json_of_list_and_describe(capsys, tmp_path):
     assert options["deadline"]["unit"] == "s"
     assert (options["digits"]["type"], options["digits"]["high"]) == ("whole number", 9)
     assert options["max_calls"]["default"] is None
+
+
+@pytest.mark.parametrize("verb", ["new", "try"])
+def test_improvers_are_listed_and_described_alone(verb, capsys):
+    with pytest.raises(SystemExit):
+        main(["improver", verb, "push"])
+    assert f"invalid choice: '{verb}' (choose from" in capsys.readouterr().err

@@ -203,14 +203,8 @@ def task(parser: argparse.ArgumentParser) -> None:
 
 
 def improver(parser: argparse.ArgumentParser) -> None:
-    """Add ``list``, ``describe``, ``new`` and ``try``."""
-    verbs = parser.add_subparsers(required=True, metavar="list|describe|new|try")
-    _add_new(verbs.add_parser("new", help="a task from a demonstrated motion: NAME.yaml and .csv"))
-    _add_try(
-        verbs.add_parser(
-            "try", help="before anything moves: does the arm allow its motions, is it observed"
-        )
-    )
+    """Add ``list`` and ``describe``."""
+    verbs = parser.add_subparsers(required=True, metavar="list|describe")
     listing = verbs.add_parser("list", help="names, one line each, and what they need")
     listing.set_defaults(run="improver:list_improvers")
     describe = verbs.add_parser("describe", help="what it does, and its options")
