@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from icpi_ros.motion.primitives import point_to_point
 from icpi_ros.motion.safety import SafetyGate
 from icpi_ros.robots.ur5e import UR5E
 from icpi_ros.ros.arm_ports.arm_feed import ArmState
-from icpi_ros.ros.arm_ports.gripper_port import ActionGripper, GripperOrder, GripperPort
+from icpi_ros.ros.arm_ports.gripper_port import (
+    ActionGripper,
+    GripperOrder,
+    GripperPort,
+    TopicGripper,
+    TriggerGripper,
+)
 from icpi_ros.ros.base.convert import MotionStatus
 from icpi_ros.ros.following.following import MotionFollower
 from icpi_ros.ros.following.letting_go import MAX_LATE, LettingGo
@@ -376,3 +383,24 @@ def test_an_action_s_command_that_is_taken_back_before_it_was_sent_is_not_sent(b
     gripper.take_back(order)
     client.go_on()
     assert client.sent == [False]
+
+
+def quick(kind, **fields):
+    """A port that sends at once, with what it sends to in place of a node."""
+    one = kind.__new__(kind)
+    GripperPort.__init__(one, "hand")
+    vars(one).update(fields)
+    return one
+
+
+@pytest.mark.parametrize("kind", [TriggerGripper, TopicGripper])
+def test_no_gripper_is_told_to_open_after_its_moment(kind):
+    sent = []
+    client = SimpleNamespace(call_async=lambda request: sent.append(request) or Future())
+    fields = {"_clients": [client, client]} if kind is TriggerGripper else {}
+    gripper = quick(kind, _out=SimpleNamespace(publish=sent.append), **fields)
+    with pytest.raises(RuntimeError, match="its moment had passed"):
+        gripper.command(True, time.monotonic() - 0.001)
+    assert sent == []
+    gripper.command(True, time.monotonic() + WAIT)
+    assert len(sent) == 1

@@ -237,7 +237,7 @@ class TriggerGripper(GripperPort):
         if not opens and len(self._clients) < 2:
             order.end()
             return order
-        order.went_out()
+        order.went_out(latest)
         future = self._clients[0 if opens else 1].call_async(Trigger.Request())
         future.add_done_callback(lambda reply: self._on_reply(order, reply))
         return order
@@ -273,7 +273,7 @@ class TopicGripper(GripperPort):
     def command(self, opens: bool, latest: float = math.inf) -> GripperOrder:
         """See the class."""
         order = GripperOrder(opens)
-        order.went_out()
+        order.went_out(latest)
         self._out.publish(Bool(data=opens))
         order.end()
         return order
