@@ -228,11 +228,23 @@ def test_several_choices_that_are_refused_are_asked_for_one_by_one(server, refus
     assert (len(second.texts), second.tries, server.requests) == (2, (), 6)
 
 
+def test_a_server_that_has_given_several_choices_is_not_doubted_for_a_passing_fault(server):
+    body = http_models.body("1 2")
+    three = faults.answer(body | {"choices": 3 * body["choices"]})
+    server.script = [three, status(500), status(500), three]
+    chat = client(server, formats=("json_schema", "text"), samples=True)
+    assert len(ask(chat, samples=3).texts) == 3
+    again = ask(chat, samples=3)
+    assert (len(again.texts), again.format) == (3, "json_schema")
+    assert server.requests == 4  # both faults were waited out, none was worked around
+    assert working_formats().several(chat.endpoint, "toy")
+
+
 def test_a_format_that_is_refused_with_one_choice_too_is_the_fault(server):
     server.script = [status(400), status(400), faults.good]
     chat = client(server, formats=("json_schema", "text"), samples=True)
     assert ask(chat, samples=2).format == "text"
-    assert not working_formats().single(chat.endpoint, "toy")
+    assert working_formats().several(chat.endpoint, "toy") is not False
 
 
 def test_a_prompt_that_is_refused_however_it_is_asked(server):

@@ -71,7 +71,7 @@ class WorkingFormats:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._single: set[tuple[str, str]] = set()
+        self._several: dict[tuple[str, str], bool] = {}
         self._worked: dict[tuple[str, str], ReplyFormat] = {}
 
     def to_try(
@@ -92,18 +92,23 @@ class WorkingFormats:
     def found_single(self, endpoint: str, model: str) -> None:
         """Remember that a request for several choices is refused."""
         with self._lock:
-            self._single.add((endpoint, model))
+            self._several[endpoint, model] = False
 
-    def single(self, endpoint: str, model: str) -> bool:
-        """Return whether a request for several choices is known to be refused."""
+    def found_several(self, endpoint: str, model: str) -> None:
+        """Remember that a request for several choices was answered with several."""
         with self._lock:
-            return (endpoint, model) in self._single
+            self._several[endpoint, model] = True
+
+    def several(self, endpoint: str, model: str) -> bool | None:
+        """Return whether several choices may be asked for at once; None = not known."""
+        with self._lock:
+            return self._several.get((endpoint, model))
 
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
             self._worked.clear()
-            self._single.clear()
+            self._several.clear()
 
 
 @functools.cache

@@ -224,7 +224,9 @@ class Exchange:
     async def _gather(self) -> None:
         """Ask until all samples are there, some call has failed or nothing more comes."""
         wanted = self._request.samples
-        several = self._endpoint.profile.samples and not working_formats().single(*self._where)
+        several = (
+            self._endpoint.profile.samples and working_formats().several(*self._where) is not False
+        )
         per_call = wanted if several else 1
         # The first call alone finds the format; the others need not repeat its fallbacks.
         first = wanted if len(self._formats()) == 1 else per_call
@@ -270,13 +272,16 @@ class Exchange:
             tries += 1
             outcome = await self._ask(n, offset, formats[0])
             if isinstance(outcome, Reply):
+                if n > 1 and outcome.choices > 1:
+                    working_formats().found_several(*self._where)
                 if refused == formats[0]:
                     working_formats().found_single(*self._where)
                 return self._keep(outcome, n, offset, formats[0])
-            if outcome.status in FALLBACK_STATUS and (n > 1 or self._may_fall_back(formats)):
+            doubtful = n > 1 and not working_formats().several(*self._where)
+            if outcome.status in FALLBACK_STATUS and (doubtful or self._may_fall_back(formats)):
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
-                if not doubted and n > 1:
+                if not doubted and doubtful:
                     n, refused = 1, formats[0]
                 elif not doubted:
                     formats.pop(0)
