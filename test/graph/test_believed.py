@@ -25,7 +25,8 @@ from .observer import Observer
 Code, Phase = ExecuteMotion.Result, ExecuteMotion.Feedback
 DRIVER = "driver_states"
 THETA = [1.2, 0.1]
-OFFSET = 0.3
+OFFSET = 2.0
+"""More than any joint moves while a busy machine drops some of the states [rad]."""
 
 
 class Arm:
@@ -169,10 +170,9 @@ def test_a_jump_in_motion_stops_the_arm_on_its_path(arm):
     before, arm.change = len(arm.sent), elsewhere
     answer = arm.observer.reply(result).result
     arm.change = arm.unchanged
-    if "left its path" not in answer.error_msg:  # what a slow machine may see first
-        assert answer.error_code == Code.ARM_SILENT
-        assert "the arm's state is unknown" in answer.error_msg
-        assert "jumped from" in answer.error_msg
+    assert answer.error_code == Code.ARM_SILENT
+    assert "the arm's state is unknown" in answer.error_msg
+    assert "jumped from" in answer.error_msg
     labels = [msg.header.frame_id for msg in arm.sent[before:]]
     assert any("/stop/" in label for label in labels), labels  # braked on the path
     arm.observer.wait(lambda: arm.speed() < 0.02, "a standing arm")

@@ -1,16 +1,21 @@
 """A trial that only a camera saw: recorded with its images, seen again in a replay."""
 
+from contextlib import closing
+from functools import partial
+
 import numpy as np
 import pytest
+from observer import Observer
 
 from icpi_msgs.msg import ObjectTrajectory, Proposal
 from icpi_ros.bags.reader import Bag
 from icpi_ros.bags.samples import stream_samples
 from icpi_ros.bags.trials import read_trials
 from icpi_ros.ros.base import convert, qos
+from icpi_ros.ros.base.topics import CAMERA_IMAGE
 from icpi_ros.ros.clients.improve_client import Callbacks, ImproveClient, ImproveRequest
 
-from .conftest import HANG, RunningGraph
+from .conftest import HANG, NAMESPACE, RunningGraph
 
 RATE = 30
 """Of the camera [Hz]: half of the usual, which shows as much."""
@@ -23,8 +28,12 @@ def filmed(tmp_path_factory, domain):
     folder = tmp_path_factory.mktemp("filmed")
     recorded = {"source": "camera", "camera_rate": RATE, "record": folder / "bag"}
     with RunningGraph(folder, **recorded) as graph:
-        with ImproveClient("test") as client:
+        with ImproveClient("test") as client, closing(Observer("/" + NAMESPACE)) as graph_view:
             client.connect(HANG, graph.death)
+            # A free-running trial is over in half a second: a recorder that is found later has
+            # the last of its images alone.
+            listening = partial(graph_view.node.count_subscribers, CAMERA_IMAGE)
+            graph_view.wait(lambda: listening() > 1, "perception and the recorder", HANG)
             calls = Callbacks(lambda *run: None, lambda trial: None, graph.death)
             result = client.improve(ImproveRequest("slide", "random", budget=1, seed=3), calls)
             assert result.error_code == 0, result.error_msg
