@@ -23,7 +23,22 @@ if TYPE_CHECKING:
     from icpi_ros.core.space import ParameterSpace
     from icpi_ros.learn.dataset.mixing import ArmId
     from icpi_ros.robots.base import Arm
+    from icpi_ros.runs.store.store import TrialStore
     from icpi_ros.tasks.base import Task
+
+
+def opened_store(path: Path | None) -> TrialStore:
+    """Open a trial store that is there; None = the default one.
+
+    Raises:
+        UsageError: it is not.
+    """
+    from icpi_ros.runs.store.store import TrialStore, default_path
+
+    path = path or default_path()
+    if not path.exists():
+        raise UsageError(f"there is no trial store at {path}: name one with --store")
+    return TrialStore(path)
 
 
 def whole(low: int, high: int) -> type[int]:

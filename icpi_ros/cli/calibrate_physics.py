@@ -10,7 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from icpi_ros.cli.arguments import arm_argument, checked_output, checked_picture, same_arm
+from icpi_ros.cli.arguments import (
+    arm_argument,
+    checked_output,
+    checked_picture,
+    opened_store,
+    same_arm,
+)
 from icpi_ros.cli.bags import refuse_inside
 from icpi_ros.cli.calibrate_report import now
 from icpi_ros.cli.dataset import build_shown
@@ -27,7 +33,6 @@ from icpi_ros.learn.dataset.mixing import ArmId
 from icpi_ros.report.physics import physics_json, physics_lines, save_physics_picture
 from icpi_ros.report.picture import FORMATS
 from icpi_ros.robots.base import Arm
-from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.sim.rollout import rollout
 from icpi_ros.tasks.base import Task
 
@@ -74,10 +79,7 @@ def _check(args: argparse.Namespace) -> None:
 def _recording(args: argparse.Namespace) -> CalibrationTrials:
     if args.bag:
         return from_bag(args.bag, args.task or None, args.run_id or None, args.trials)
-    path = args.store or default_path()
-    if not path.exists():
-        raise UsageError(f"there is no trial store at {path}: name one with --store")
-    with TrialStore(path) as store:
+    with opened_store(args.store) as store:
         return from_store(store, args.run_id, args.task or None, args.trials, args.mix)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.cli.arguments import checked_output, checked_picture, chosen_arm
+from icpi_ros.cli.arguments import checked_output, checked_picture, chosen_arm, opened_store
 from icpi_ros.cli.bags import open_bag, refuse_inside
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import DatasetError, Kind, UsageError, invalid
@@ -37,7 +37,6 @@ from icpi_ros.learn.retrieval import DEFAULT_K
 from icpi_ros.perception.calibration.file import load_camera
 from icpi_ros.report.dataset import describe_dataset, save_dataset_picture
 from icpi_ros.robots.base import Arm
-from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
@@ -192,10 +191,7 @@ def _known(name: str, task: Task) -> Dataset:
 def _import_store(args: argparse.Namespace, task: Task) -> ImportedDataset:
     if args.one_physics or args.topics or args.calibration:
         raise UsageError("--one-physics, --topics and --calibration are about bags: give --bag")
-    path = args.store or default_path()
-    if not path.exists():
-        raise UsageError(f"there is no trial store at {path}: name one with --store")
-    with TrialStore(path) as store:
+    with opened_store(args.store) as store:
         return import_runs(store, task, args.runs, args.examples, args.seed, args.mix)
 
 

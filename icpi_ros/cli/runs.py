@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from math import isnan
-from pathlib import Path
 
+from icpi_ros.cli.arguments import opened_store
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.text import did_you_mean, printable
 from icpi_ros.core.units import millimetres
@@ -73,7 +73,7 @@ def _line(run: RunSummary) -> str:
 def compare_runs(args: argparse.Namespace) -> int:
     """Print how two runs differ, and what each trial cost."""
     a, b = args.runs
-    with _store(args.store) as store:
+    with opened_store(args.store) as store:
         records = store.run(a), store.run(b)
         costs = cost_pairs(store.trials(a), store.trials(b))
     print(difference_text(records, costs))
@@ -84,7 +84,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 def delete_run(args: argparse.Namespace) -> int:
     """Delete a run for good; 0 = it is gone."""
-    with _store(args.store) as store:
+    with opened_store(args.store) as store:
         store.run(args.deleted)  # refused if there is none
         store.lease(args.deleted)  # refused if it is in use
         summary = next(run for run in store.runs() if run.run_id == args.deleted)
@@ -100,15 +100,3 @@ def delete_run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write({"deleted": args.deleted, "trials": summary.trials})
     return 0
-
-
-def _store(path: Path | None) -> TrialStore:
-    """Open a store that is there.
-
-    Raises:
-        UsageError: it is not.
-    """
-    path = path or default_path()
-    if not path.exists():
-        raise UsageError(f"there is no trial store at {path}: name one with --store")
-    return TrialStore(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from icpi_ros.cli.arguments import checked_picture, chosen_arm
+from icpi_ros.cli.arguments import checked_picture, chosen_arm, opened_store
 from icpi_ros.cli.json_output import kept
 from icpi_ros.cli.progress import progress_bar
 from icpi_ros.core.errors import ObservationMissing, TaskFailed, UsageError
@@ -22,7 +22,6 @@ from icpi_ros.report.first_session import (
 from icpi_ros.report.picture import FORMATS
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.outcome import outcome
-from icpi_ros.runs.store.store import TrialStore, default_path
 from icpi_ros.tasks import TASKS
 from icpi_ros.tasks.base import Task
 
@@ -64,8 +63,7 @@ def _session(task: Task, arm: Arm, samples: int) -> FirstSession:
 
 
 def _trials(args: argparse.Namespace, task: Task) -> list[Trial]:
-    path = (args.store or default_path()).absolute()
-    with TrialStore(path) as store:
+    with opened_store(args.store) as store:
         record = store.run(args.trials)
         if record.config.task != task.name:
             raise UsageError(

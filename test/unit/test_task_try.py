@@ -178,3 +178,10 @@ def test_a_run_that_measures_repeatability_goes_on():
     run.ask()
     run.tell(np.array([0.03, 0.03]))
     assert not run.finished
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path, capsys):
+    store = tmp_path / "typo.sqlite"
+    assert main(["task", "try", "slide", "--trials", "RUN", "--store", str(store)]) == 2
+    assert f"there is no trial store at {store}: name one with --store" in capsys.readouterr().err
+    assert not store.exists()
