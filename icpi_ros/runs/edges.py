@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icpi_ros.core.bisection import last_passing
 from icpi_ros.core.space import Parameter
 from icpi_ros.core.types import Array, Trial, TrialStatus
 from icpi_ros.motion.safety import SafetyGate
@@ -89,10 +90,5 @@ def _room(task: Task, arm: Arm, theta: Array, index: int, upper: bool) -> float 
         except Exception:  # outside of its box a task promises nothing, such as speeds below 0
             return False
 
-    good, bad = 0.0, 1.0
-    if passes(1.0):
-        return float(bound + way)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (good + bad)
-        good, bad = (middle, bad) if passes(middle) else (good, middle)
-    return float(bound + good * way) if good > 0.0 else None
+    share = 1.0 if passes(1.0) else last_passing(passes, HALVINGS)
+    return float(bound + share * way) if share > 0.0 else None

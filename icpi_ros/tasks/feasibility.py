@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from icpi_ros.core.bisection import last_passing
 from icpi_ros.core.errors import MotionRefused, Refusal
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import MOVED_BACK, Array, Proposal, Trial
@@ -90,14 +91,9 @@ def moved_back(
     nearest = next((other for other in by_distance if not why_not(other)), None)
     if nearest is None:
         return theta, None
-    good, bad = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = 0.5 * (good + bad)
-        if why_not(nearest + middle * (theta - nearest)):
-            bad = middle
-        else:
-            good = middle
-    return nearest + good * (theta - nearest), reason
+    way = theta - nearest
+    share = last_passing(lambda share: not why_not(nearest + share * way), HALVINGS)
+    return nearest + share * way, reason
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from icpi_ros.core.bisection import last_passing
 from icpi_ros.core.errors import InvalidValue, MotionRefused, Refusal
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
@@ -103,13 +104,7 @@ class _BoxSearch:
 
     @staticmethod
     def _bisected(passes: Callable[[float], bool]) -> float:
-        if passes(1.0):
-            return 1.0
-        good, bad = 0.0, 1.0
-        for _ in range(HALVINGS):
-            middle = 0.5 * (good + bad)
-            good, bad = (middle, bad) if passes(middle) else (good, middle)
-        return good
+        return 1.0 if passes(1.0) else last_passing(passes, HALVINGS)
 
     def _corners_pass(self, shares: Array, side: tuple[int, int] | None = None) -> bool:
         """Return whether all corners pass, or those at one ``side``; its refusal is kept."""
