@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -103,13 +104,16 @@ def run_simulated(
     physics = simulated.seeded_physics(seed)
     run.why_not = simulated_feasibility(task, arm)
 
+    @cache
+    def world_of_run() -> World | None:
+        return None if simulated is task else World(simulated, arm, physics)
+
     def execute(theta: Array) -> ObjectTrajectory:
         if why := run.why_not(theta):
             raise MotionRefused(why)
         rng = np.random.default_rng([seed, len(run.history), OBSERVE_STREAM])
         try:
-            other = None if simulated is task else World(simulated, arm, physics)
-            true = rollout(task, arm, physics, theta[np.newaxis], 1, other).trajectories[0]
+            true = rollout(task, arm, physics, theta[np.newaxis], 1, world_of_run()).trajectories[0]
         except IcpiError:
             raise
         except Exception as exc:  # a task of a plug-in

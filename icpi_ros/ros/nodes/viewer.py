@@ -23,6 +23,7 @@ from icpi_ros.core.errors import IcpiError, InvalidValue
 from icpi_ros.core.types import Array
 from icpi_ros.motion.release import release_at
 from icpi_ros.motion.summary import tool_path
+from icpi_ros.motion.trajectory import Motion
 from icpi_ros.robots import find_arm
 from icpi_ros.robots.base import Arm, prefixed
 from icpi_ros.ros.base import convert, diagnostics, qos
@@ -99,19 +100,18 @@ class Viewer(IcpiNode):
     def _on_proposal(self, msg: ProposalMsg) -> None:
         try:
             theta = self._task.space.validate(msg.theta)
-            stroke = self._task.motion(theta, self._arm).trajectory
+            motion = self._task.motion(theta, self._arm)
         except IcpiError as exc:
             self.get_logger().warning(f"proposal of trial {msg.trial} cannot be shown: {exc}")
             return
-        path = [convert.point(p) for p in tool_path(stroke, self._arm, PATH_STEP)]
+        path = [convert.point(p) for p in tool_path(motion.trajectory, self._arm, PATH_STEP)]
         text = f"trial {msg.trial}: {self._task.space.describe(theta)} ({msg.provenance})"
         self._markers["proposal"] = proposal_markers(self._ns, path, text)
         self._markers["slow"] = [slow_marker(self._ns, [])]  # of another theta
-        self._markers["release"] = [release_marker(self._ns, self._release_point(theta))]
+        self._markers["release"] = [release_marker(self._ns, self._release_point(motion))]
 
-    def _release_point(self, theta: Array) -> Point | None:
-        """Return the tool point at which the gripper lets go; None = it does not."""
-        motion = self._task.motion(theta, self._arm)
+    def _release_point(self, motion: Motion) -> Point | None:
+        """Return the tool point at which the gripper lets go [m], ``base``; None = it does not."""
         if motion.release is None:
             return None
         return convert.point(release_at(motion.trajectory, motion.release, self._arm).point)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -151,10 +149,11 @@ def _demonstration(
     files = value if isinstance(value, list) else [value]
     if not files or not all(isinstance(file, str) and file.strip() for file in files):
         raise block.fail("demonstration", "the name of a CSV file, or a list of such names")
-    room: Any = import_module("icpi_ros.motion.demonstration")
+    from icpi_ros.motion.demonstration import DemonstratedMotion, read_csv
+
     try:
-        recordings = [room.read_csv(folder / Path(file).expanduser(), arm) for file in files]
-        return DemonstrationFamily(room.DemonstratedMotion.of(recordings, arm, dict(named)))
+        recordings = [read_csv(folder / Path(file).expanduser(), arm) for file in files]
+        return DemonstrationFamily(DemonstratedMotion.of(recordings, arm, dict(named)))
     except IcpiError as exc:
         text = f"{block.where}: demonstration: {exc}"
         refusal = Refusal(text, exc.refusal.kind, "demonstration", field="demonstration")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from icpi_ros.core.types import Array
 from icpi_ros.motion.primitives import Strike, strike_rotation, strikes, swings
 from icpi_ros.motion.trajectory import TrajectoryBatch
 from icpi_ros.robots.base import Arm
+
+if TYPE_CHECKING:
+    from icpi_ros.motion.demonstration import DemonstratedMotion
 
 PEAK_STEP = 0.002
 """Distance of the instants among which the fastest of a motion is looked for [s]."""
@@ -116,32 +119,11 @@ class SwingFamily:
         return {"swing": self.acceleration, "joints": list(self.joints)}
 
 
-class RecordedMotion(Protocol):
-    """Motion made from recordings, with a box of parameters around it."""
-
-    @property
-    def space(self) -> ParameterSpace:
-        """Box of theta."""
-
-    @property
-    def demonstrated(self) -> Array:
-        """Theta ``(d,)`` of the first recording."""
-
-    def trajectories(self, thetas: Array, arm: Arm) -> TrajectoryBatch:
-        """Return one motion for each theta of ``(N, d)``."""
-
-    def ready(self, theta: Array, arm: Arm) -> Array:
-        """Return the pose ``(n,)`` [rad] before the approach."""
-
-    def hash_data(self) -> bytes:
-        """Return all that decides the motions."""
-
-
 @dataclass(frozen=True)
 class DemonstrationFamily:
     """Motions made from demonstrations."""
 
-    motion: RecordedMotion
+    motion: DemonstratedMotion
 
     @property
     def space(self) -> ParameterSpace:

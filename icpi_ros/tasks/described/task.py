@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from icpi_ros.core.types import Array, ObjectTrajectory
-from icpi_ros.motion.trajectory import TrajectoryBatch
+from icpi_ros.motion.trajectory import Motion, TrajectoryBatch
 from icpi_ros.robots.base import Arm
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.described.motions import MotionFamily, peak_times
@@ -129,12 +129,27 @@ class DescribedTask(Task):
         One outside of the motion is refused by the gate: moved into it, theta would not be what
         was executed.  See :meth:`Task.releases`.
         """
-        after: Array | float | None = self._release
-        if self.space.dim > self._family.space.dim:
-            after = thetas[:, -1]
-        if after is None:
+        if not self.lets_go(arm):  # a rollout without a release need not make motions twice
             return None
-        return np.asarray(peak_times(self.trajectories(thetas, arm), arm) + after)
+        return self._releases(thetas, self.trajectories(thetas, arm), arm)
+
+    def _releases(self, thetas: Array, motions: TrajectoryBatch, arm: Arm) -> Array | None:
+        """Return :meth:`releases` of thetas whose motions are there already."""
+        varies = self.space.dim > self._family.space.dim
+        after = thetas[:, -1] if varies else self._release
+        return None if after is None else np.asarray(peak_times(motions, arm) + after)
+
+    def lets_go(self, arm: Arm) -> bool:
+        """Tell whether the file has a release, as a parameter or a number."""
+        return self._release is not None or self.space.dim > self._family.space.dim
+
+    def motion(self, theta: Array, arm: Arm) -> Motion:
+        """Motion of one theta, made once; see :meth:`Task.motion`."""
+        thetas = theta[np.newaxis, :]
+        motions = self.trajectories(thetas, arm)
+        releases = self._releases(thetas, motions, arm)
+        release = None if releases is None else float(releases[0])
+        return Motion(self.ready(theta, arm), motions[0], release)
 
     def ready(self, theta: Array, arm: Arm) -> Array:
         """Pose of the file's family; see :meth:`Task.ready`."""
