@@ -25,7 +25,7 @@ class Release:
     Attributes:
         time: since the start of the motion [s].
         point: ``(3,)`` of the tool point then [m], frame ``base``.
-        velocity: ``(3,)`` of the tool point then [m/s].
+        velocity: ``(3,)`` of the tool point then [m/s], frame ``base``.
     """
 
     time: float
@@ -114,7 +114,7 @@ def declared(release: float | None, holds: bool) -> Refusal | None:
     """Return why a motion may not let go as it does; None = it may.
 
     Args:
-        release: of the motion.
+        release: of the motion, time since its start [s]; None = it has none.
         holds: the task declares that its gripper holds something until a release.
     """
     if (release is not None) == holds:

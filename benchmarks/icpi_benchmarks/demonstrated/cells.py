@@ -134,6 +134,7 @@ def _joined(trials: Sequence[Row]) -> dict[str, Any]:
         "thetas": [row["theta"] for row in trials],
         "seconds": [row["seconds"] for row in trials],
         "failures": [row["failure"] for row in trials],
+        "fallback_reasons": [row["fallback_reason"] for row in trials],
     }
 
 

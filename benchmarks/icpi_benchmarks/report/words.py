@@ -19,7 +19,8 @@ APART = f"not ranked: more than {100.0 * (1.0 - MIN_OWN):.0f} % of their steps a
 """Line above such improvers."""
 HELD = (
     "A proposal that a model did not make costs it a trial: the best theta is repeated "
-    "(substitute=hold), no other improver's counts as its own."
+    "(substitute=hold), no other improver's counts as its own, unless its label has "
+    "another substitute."
 )
 OLDER = "Made by an older version: where a model failed, embedded's proposals are in its costs."
 NULLS_MEAN = (

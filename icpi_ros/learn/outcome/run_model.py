@@ -170,9 +170,8 @@ class RunBelief:
         """See :meth:`OutcomeBelief.from_data`; V is the variance of the kernel."""
         inputs = self.frame.inputs(point[np.newaxis], self.goal)
         examples = len(self.rows.inputs) - self.rows.trials
-        known = covariance(self.rows, self.kernel)[:examples, :examples]
         cross = self._cross(inputs)[0, :examples]
-        explained = float(cross @ np.linalg.solve(known, cross)) if examples else 0.0
+        explained = float(np.sum((self.factor[:examples, :examples] @ cross) ** 2))
         prior = float(self.kernel.variance(inputs)[0])
         return share(prior, prior - explained, float(self.predict(point[np.newaxis])[1][0, 0]))
 

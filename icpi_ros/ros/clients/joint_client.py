@@ -14,6 +14,7 @@ from icpi_ros.core.types import SECOND, Array
 from icpi_ros.motion.demonstration.recording import JointRecording, recording_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.ros.base import qos
+from icpi_ros.ros.base.convert import to_ns
 from icpi_ros.ros.base.joint_reading import UnusableState, read_joints
 from icpi_ros.ros.clients.client_node import ClientNode
 
@@ -47,9 +48,6 @@ class JointClient(ClientNode):
             raise UsageError(f"--topic {topic!r} is no name of a topic") from exc
         self.spin()
 
-    def __enter__(self) -> JointClient:
-        return self
-
     def recorded(self, timeout: float) -> JointRecording:
         """Return all from now until the arm has moved and rested again.
 
@@ -63,11 +61,10 @@ class JointClient(ClientNode):
         deadline = time.monotonic() + timeout
         with self.changed:
             while not self._has_moved_and_rests():
-                count = len(self._rows)
                 self.changed.wait(min(STATE_TIMEOUT, max(deadline - time.monotonic(), 0.0)))
                 if time.monotonic() > deadline:
                     raise ObservationMissing(self._unfinished(timeout))
-                if len(self._rows) == count and not self._rows:
+                if not self._rows:
                     raise ObservationMissing(self._missing())
             stamps, rows = np.array(self._stamps), np.stack(self._rows)
         times = (stamps - stamps[0]) / SECOND
@@ -102,7 +99,7 @@ class JointClient(ClientNode):
             with self.changed:
                 self._problem = str(exc)
             return
-        stamp = msg.header.stamp.sec * SECOND + msg.header.stamp.nanosec
+        stamp = to_ns(msg.header.stamp)
         with self.changed:
             if not self._rows or np.abs(read.q - self._rests_at).max() > RESTED:
                 self._rests_since, self._rests_at = stamp, read.q

@@ -55,7 +55,6 @@ class ExecutorRules:
         rehearse: during the ramp go through a strike slowly before the scene is put back.
         max_step: largest change of theta between executions of a run, a share of each
             parameter's range, 0 to 1.
-        gripper: way to the gripper of a task that lets go; see :mod:`icpi_ros.settings.gripper`.
         gripper_latency: time from the command until the object is free [s].
     """
 
@@ -68,7 +67,6 @@ class ExecutorRules:
     ramp_scale: float = find("ramp_scale").usual
     rehearse: bool = find("rehearse").usual
     max_step: float = find("max_step").usual
-    gripper: str = find("gripper").usual
     gripper_latency: float = find("gripper_latency").usual
 
     @property
