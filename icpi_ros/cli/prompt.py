@@ -31,14 +31,18 @@ from icpi_ros.tasks.feasibility import simulated_feasibility
 def run(args: argparse.Namespace) -> int:
     """Carry out ``icpi prompt``."""
     improver, history = _stored(args) if args.run_id else _simulated(args)
-    messages = improver.messages(history)
+    prompt = improver.prompt(history)
     if args.json:
-        args.json.write(messages)
+        args.json.write(prompt.text or prompt.messages)
     if args.json is None or args.json.path:
-        print("\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages))
-    tokens = sum(count_tokens(message["content"]) for message in messages)
-    characters = sum(len(message["content"]) for message in messages)
-    print(f"about {tokens} tokens (estimated), {characters} characters", file=sys.stderr)
+        chat = [f"[{message['role']}]\n{message['content']}" for message in prompt.messages]
+        print(prompt.text or "\n\n".join(chat))
+    tokens = sum(map(count_tokens, prompt.contents))
+    characters = sum(map(len, prompt.contents))
+    print(
+        f"wire {prompt.wire}: about {tokens} tokens (estimated), {characters} characters",
+        file=sys.stderr,
+    )
     return 0
 
 

@@ -13,12 +13,12 @@ from icpi_ros.core.errors import CompletionFailed, UsageError
 from icpi_ros.core.redact import watch
 from icpi_ros.llm.cassettes.cassette import AUTO, REPLAY, Cassette, RecordedCompleter
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.completer import Completer
+from icpi_ros.llm.client.completer import Completer, Wire
+from icpi_ros.llm.client.connections import connections
 from icpi_ros.llm.client.endpoint import Endpoint
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile, find_profile
 from icpi_ros.llm.client.responses import Failure, classify
-from icpi_ros.llm.client.wire import wire
 
 LOCAL_MODEL = "icpi-in-context"
 """The model of `icpi serve`."""
@@ -38,6 +38,7 @@ class ModelChoice:
         key_variable: environment variable that holds the key; empty = the entry's.
         cassette: file that holds requests and replies; empty = none.
         cassette_mode: ``auto`` asks for what is missing and records it, ``replay`` never asks.
+        wire: by which it is asked; ``auto`` = as the entry says.
     """
 
     model: str = ""
@@ -46,6 +47,19 @@ class ModelChoice:
     key_variable: str = ""
     cassette: str = ""
     cassette_mode: str = "auto"
+    wire: str = AUTO
+
+
+def wires_of(profile: Profile) -> tuple[Wire, ...]:
+    """Return the wires to try: the profile's, else what the kind of server allows.
+
+    A server of this machine mostly completes bare lines (llama.cpp, vLLM, LM Studio), which small
+    models do best; others have chat alone.
+    """
+    if profile.wire is not None:
+        return (profile.wire,)
+    here = Endpoint.of(profile).is_here
+    return (Wire.COMPLETION, Wire.TURNS) if here else (Wire.JSON,)
 
 
 def connect(choice: ModelChoice, meter: Meter) -> Completer:
@@ -96,6 +110,7 @@ def profile_of(choice: ModelChoice) -> Profile:
         profile,
         base_url=choice.base_url or profile.base_url,
         key_variable=choice.key_variable or profile.key_variable,
+        wire=profile.wire if choice.wire == AUTO else Wire(choice.wire),
     )
 
 
@@ -142,7 +157,7 @@ def _no_answer(endpoint: Endpoint, limit: float) -> str | None:
     """Return the reason why the endpoint cannot be asked; None = it can."""
     until = time.monotonic() + limit
     try:
-        return wire().run(_refusal(endpoint, until), until)
+        return connections().run(_refusal(endpoint, until), until)
     except TimeoutError:
         return f"no answer from {endpoint.addressee.way} within {limit:g} s: is it running?"
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client import bodies, replies, responses, wire
+from icpi_ros.llm.client import bodies, connections, replies, responses
 from icpi_ros.llm.client.budget import Meter
 from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
@@ -316,8 +316,8 @@ def test_one_loop_for_all_calls(server, chat):
 
 
 def test_a_loop_that_hangs_does_not_hang_the_caller(monkeypatch):
-    monkeypatch.setattr(wire, "GRACE", 0.05)
-    own, release = wire.Wire(), threading.Event()
+    monkeypatch.setattr(connections, "GRACE", 0.05)
+    own, release = connections.Connections(), threading.Event()
 
     async def block():
         release.wait(120.0)
@@ -332,7 +332,7 @@ def test_a_loop_that_hangs_does_not_hang_the_caller(monkeypatch):
 def test_work_is_cancelled_at_the_deadline(monkeypatch):
     import asyncio
 
-    monkeypatch.setattr(wire, "GRACE", 0.05)
+    monkeypatch.setattr(connections, "GRACE", 0.05)
     cancelled = threading.Event()
 
     async def sleep():
@@ -342,7 +342,7 @@ def test_work_is_cancelled_at_the_deadline(monkeypatch):
             cancelled.set()
 
     with pytest.raises(TimeoutError):
-        wire.wire().run(sleep(), time.monotonic() + 0.05)
+        connections.connections().run(sleep(), time.monotonic() + 0.05)
     assert cancelled.wait(300.0)
 
 
@@ -369,9 +369,9 @@ def no_proxy(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    wire._wire.cache_clear()
+    connections._connections.cache_clear()
     yield
-    wire._wire.cache_clear()
+    connections._connections.cache_clear()
 
 
 @pytest.fixture
@@ -416,7 +416,7 @@ def test_loopback_never_goes_through_a_proxy(no_proxy, server, monkeypatch, prox
     monkeypatch.setenv("ALL_PROXY", proxy)
     url = server.url.replace("127.0.0.1", host)
     if host == "127.0.0.2":  # nobody listens there
-        assert wire.proxy_before(url) == ""
+        assert connections.proxy_before(url) == ""
         return
     assert ask(client(server, base_url=url)).texts == ("1 2",)
 
@@ -436,15 +436,15 @@ def test_loopback_never_goes_through_a_proxy(no_proxy, server, monkeypatch, prox
     ],
 )
 def test_which_servers_are_on_this_machine(url, here):
-    assert wire.is_this_machine(url) is here
+    assert connections.is_this_machine(url) is here
 
 
 def test_hosts_without_a_proxy(no_proxy, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "proxy.example:3128")
-    assert wire.proxy_before(ELSEWHERE) == "http://proxy.example:3128 (HTTP_PROXY)"
-    assert wire.proxy_before("https://models.invalid/v1") == ""
+    assert connections.proxy_before(ELSEWHERE) == "http://proxy.example:3128 (HTTP_PROXY)"
+    assert connections.proxy_before("https://models.invalid/v1") == ""
     monkeypatch.setenv("NO_PROXY", "models.invalid")
-    assert wire.proxy_before(ELSEWHERE) == ""
+    assert connections.proxy_before(ELSEWHERE) == ""
 
 
 def test_key_is_kept_nowhere(server, chat, monkeypatch):
@@ -458,7 +458,7 @@ def test_key_is_kept_nowhere(server, chat, monkeypatch):
     ask(chat)
     monkeypatch.delenv("OPENAI_API_KEY")
     gc.collect()
-    kept = wire.wire()
+    kept = connections.connections()
     holders = [kept.client(server.url), kept.http(server.url).headers, vars(chat)]
     assert not any(secret in repr(vars(h) if hasattr(h, "__dict__") else h) for h in holders)
 

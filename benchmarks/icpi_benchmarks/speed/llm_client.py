@@ -60,10 +60,10 @@ def measure(task: Task, count: int, folder: Path, **options: Any) -> OverheadRow
     with _server() as port, _store(task, folder) as store:
         os.environ.setdefault("ICPI_BENCH_KEY", "none")
         given = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "canned", **options}
-        given["key_variable"] = "ICPI_BENCH_KEY"
+        given |= {"key_variable": "ICPI_BENCH_KEY", "wire": "json"}
         context = Context(task.space, task.default_goal, task.cost_mask, shipped(task), given)
         improver, history = Llm(context), _history(task)
-        body = json.dumps({"model": "canned", "messages": improver.messages(history)})
+        body = json.dumps({"model": "canned", "messages": improver.prompt(history).messages})
         round_trip = _bare(port, body.encode())
         times = [_once(improver, history, round_trip, store, n) for n in range(WARM_UP + count)]
     bare, proposal, stored = np.array(times[WARM_UP:]).T

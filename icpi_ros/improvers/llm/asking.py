@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Prompt
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
 
@@ -28,7 +29,7 @@ class Asker:
 
     Args:
         completer: the model.
-        writer: of prompts.
+        writers: of prompts, by wire; at most the first two are used.
         options: deadline, samples, temperature.
         meter: of the run.
         rng: of the proposal; seeds of sampling follow from its state, which stays as it is.
@@ -40,17 +41,13 @@ class Asker:
     def __init__(
         self,
         completer: Completer,
-        writer: PromptWriter,
+        writers: Sequence[PromptWriter],
         options: LlmOptions,
         meter: Meter,
         rng: np.random.Generator,
     ) -> None:
-        self._completer, self._writer, self._options, self._meter = (
-            completer,
-            writer,
-            options,
-            meter,
-        )
+        self._completer, self._writers = completer, writers
+        self._options, self._meter = options, meter
         self._until = time.monotonic() + options.deadline
         self._seeds = np.random.default_rng(zlib.crc32(repr(rng.bit_generator.state).encode()))
         self._before = meter.spent
@@ -81,14 +78,19 @@ class Asker:
             CompletionFailed: no reply is usable; the message is the reason.
             BudgetSpent: the budget was used up before this proposal's first call.
         """
-        writer = self._writer if described else PromptWriter(self._writer.numbers)
-        messages = writer.messages(pattern)
-        exchange: dict[str, Any] = {"purpose": purpose, "messages": list(messages)}
+        writers = {
+            writer.wire: writer if described else replace(writer, description="")
+            for writer in self._writers
+        }
+        prompt, *others = [writer.prompt(pattern) for writer in writers.values()]
+        exchange = {"purpose": purpose} | _shown(prompt)
         self._exchanges.append(exchange)
         self.answered = False
-        largest = None if longest is None else round(longest / writer.numbers.quantum)
+        quantum = writers[prompt.wire].numbers.quantum
+        largest = None if longest is None else round(longest / quantum)
         request = CompletionRequest(
-            messages=tuple(messages),
+            prompt=prompt,
+            otherwise=others[0] if others else None,
             numbers=pattern.width,
             samples=samples or self._options.samples,
             temperature=self._options.temperature,
@@ -97,7 +99,8 @@ class Asker:
         )
         completion = self._complete(request)
         refused: list[str] = []
-        exchange |= {
+        used = next((p for p in others if p.wire == completion.wire), prompt)
+        exchange |= _shown(used) | {
             "replies": list(completion.texts),
             "format": completion.format,
             "tries": list(completion.tries),
@@ -108,7 +111,7 @@ class Asker:
         found: list[T] = []
         for text in completion.texts:
             try:
-                found.append(accept(self._writer.outputs(text, pattern)))
+                found.append(accept(writers[used.wire].outputs(text, pattern)))
             except CompletionFailed as exc:
                 refused.append(str(exc))
         if not found:
@@ -136,3 +139,10 @@ class Asker:
                 raise
             # What was asked already is paid for and must be on record: with this trial.
             raise CompletionFailed(str(exc)) from exc
+
+
+def _shown(prompt: Prompt) -> dict[str, Any]:
+    """Return the record of a prompt."""
+    if prompt.text:
+        return {"wire": str(prompt.wire), "prompt": prompt.text}
+    return {"wire": str(prompt.wire), "messages": list(prompt.messages)}

@@ -18,8 +18,7 @@ from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import fixed
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
-from icpi_ros.llm.prompt.text import PromptWriter, describe_costs
-from icpi_ros.llm.prompt.tokens import NumberFormat
+from icpi_ros.llm.prompt.text import describe_costs
 
 MAX_PAIRS = 20
 
@@ -43,6 +42,7 @@ class LlmOpro(Llm):
     name: ClassVar[str] = "llm-opro"
     summary: ClassVar[str] = "language model that sees (theta, cost) pairs only (OPRO, ProPS)"
     Options = OproOptions
+    fuses: ClassVar[bool] = False
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:
         """Return the best trials as ``cost -> theta``, worst first, then cost 0 to complete."""
@@ -57,12 +57,8 @@ class LlmOpro(Llm):
         """Cost [m] that is written as 1: its RMS in the data set."""
         return float(np.sqrt(np.mean(self.context.dataset.cost**2))) or 1.0
 
-    def _make_writer(self, numbers: NumberFormat) -> PromptWriter:
-        if not self.options.describe:
-            return PromptWriter(numbers)
-        name, space = self.context.dataset.task, self.context.space
-        unit = numbers.encode(np.ones(1))
-        return PromptWriter(numbers, describe_costs(name, space, unit, self._unit))
+    def _description(self, unit: str) -> str:
+        return describe_costs(self.context.dataset.task, self.context.space, unit, self._unit)
 
     def _ask(self, history: Sequence[Outcome], asker: Asker, details: dict[str, Any]) -> Proposal:
         def accept(outputs: Array) -> Array:

@@ -6,17 +6,22 @@ import math
 from dataclasses import dataclass, fields
 
 from icpi_ros.improvers.base import IndexedOptions
+from icpi_ros.improvers.llm.fusion import FUSIONS, MEDIAN
 from icpi_ros.improvers.options import option
-from icpi_ros.llm.cassettes.cassette import MODES
+from icpi_ros.llm.cassettes.cassette import AUTO, MODES
 from icpi_ros.llm.client.budget import Budget
-from icpi_ros.llm.client.profile import VARIABLE_NAME, is_plain_url
+from icpi_ros.llm.client.completer import WIRES
+from icpi_ros.llm.client.profile import SIZES, VARIABLE_NAME, is_plain_url
 from icpi_ros.llm.connect import ModelChoice
 from icpi_ros.llm.prompt.examples import ORDERS
 from icpi_ros.llm.prompt.tokens import DEFAULT_DIGITS
 
-DEFAULT_DEADLINE = 30.0
-"""Wall time of one proposal, all calls and retries included [s]."""
+DEFAULT_DEADLINE, LOCAL_DEADLINE = 30.0, 120.0
+"""Wall time of one proposal, all calls and retries included [s]: elsewhere, and where the model
+computes on this machine."""
 MAX_DEADLINE = 3600.0
+SMALL = {"k": 5, "digits": 3, "samples": 5, "temperature": 0.7}
+"""Other defaults for a small model: with more examples and longer numbers it answers worse."""
 SUBSTITUTES = EMBEDDED, HOLD, FAIL = ("embedded", "hold", "fail")
 """Values of the option ``substitute``; the setting ``fallback`` of a run is another thing: whether
 it begins although its model cannot be asked."""
@@ -72,9 +77,23 @@ class LlmOptions(PatternOptions):
         valid=_is_variable,
         allowed="the name of an environment variable (capitals, digits and _), not the key",
     )
+    wire: str = option(
+        AUTO,
+        "how a model is asked: completion (bare lines), turns (a chat with the examples as turns) "
+        "or json (an instruction, answered with JSON); auto: as the entry says, else completion "
+        "or turns on this machine and json elsewhere",
+        choices=(AUTO, *WIRES),
+    )
+    size: str = option(
+        AUTO,
+        "of the model: small has other defaults, k=5, digits=3, samples=5, temperature=0.7; auto: "
+        "as the entry says, else large",
+        choices=(AUTO, *SIZES),
+    )
     deadline: float = option(
         DEFAULT_DEADLINE,
-        "time for one proposal, all calls and retries included",
+        "time for one proposal, all calls and retries included; 120 by default with a model on "
+        "this machine",
         unit="s",
         low=1e-3,
         high=MAX_DEADLINE,
@@ -82,7 +101,8 @@ class LlmOptions(PatternOptions):
     digits: int = option(DEFAULT_DIGITS, "decimal places of a number in a prompt", low=1, high=9)
     describe: bool = option(False, "begin with a short description of the task")
     temperature: float = option(0.0, "of sampling, where the model takes one", low=0.0, high=2.0)
-    samples: int = option(1, "replies per question", low=1, high=64)
+    samples: int = option(1, "replies per question, fused into one", low=1, high=64)
+    fuse: str = option(MEDIAN, "how samples are fused", choices=FUSIONS)
     cassette: str = option("", "file that holds requests and replies; empty = none")
     cassette_mode: str = option(
         "auto", "auto asks for what is missing and records it, replay never asks", choices=MODES
@@ -99,7 +119,7 @@ class LlmOptions(PatternOptions):
     @property
     def choice(self) -> ModelChoice:
         """Choice of the model."""
-        return ModelChoice(*(getattr(self, f.name) for f in fields(ModelChoice)))
+        return ModelChoice(**{f.name: getattr(self, f.name) for f in fields(ModelChoice)})
 
     @property
     def budget(self) -> Budget:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from icpi_ros.core.redact import jsonable
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.llm.asking import Asker
-from icpi_ros.improvers.llm.options import LlmOptions
+from icpi_ros.improvers.llm.fusion import fuse
+from icpi_ros.improvers.llm.options import LOCAL_DEADLINE, SMALL, LlmOptions
 from icpi_ros.improvers.llm.pattern import PatternImprover
+from icpi_ros.improvers.options import options_of
+from icpi_ros.llm.cassettes.cassette import AUTO
 from icpi_ros.llm.client.budget import Meter
-from icpi_ros.llm.client.completer import Completer, Message
-from icpi_ros.llm.connect import connect, require_answer
+from icpi_ros.llm.client.completer import Completer, Prompt, Wire
+from icpi_ros.llm.client.endpoint import Endpoint
+from icpi_ros.llm.client.profile import Size
+from icpi_ros.llm.connect import connect, profile_of, require_answer, wires_of
 from icpi_ros.llm.prompt.text import PromptWriter, describe
-from icpi_ros.llm.prompt.tokens import NumberFormat
 
 
 class Llm(PatternImprover):
@@ -29,6 +35,8 @@ class Llm(PatternImprover):
     name: ClassVar[str] = "llm"
     summary: ClassVar[str] = "language model behind any OpenAI-compatible endpoint (ICPI)"
     asks_model: ClassVar[bool] = True
+    fuses: ClassVar[bool] = True
+    """Whether several answers become one."""
     Options = LlmOptions
     options: LlmOptions
 
@@ -47,7 +55,38 @@ class Llm(PatternImprover):
         """
         self._given = completer
         super().__init__(context, proposes)
-        self._writer = self._make_writer(NumberFormat(self.options.digits))
+        wires = wires_of(profile_of(self.options.choice))
+        self._writers = tuple(map(self._make_writer, wires))
+
+    @classmethod
+    def chosen(cls, options: Mapping[str, Any]) -> Any:
+        """Return ``options`` as one of ``Options``; defaults are by the model and where it is.
+
+        Raises:
+            InvalidValue: an unknown option, a value that is not allowed, or a catalogue of models
+                that cannot be read.
+        """
+        given = super().chosen(options)
+        profile = profile_of(given.choice)
+        defaults: dict[str, Any] = {}
+        if Endpoint.of(profile).is_here:
+            defaults["deadline"] = LOCAL_DEADLINE
+        if (profile.size if given.size == AUTO else given.size) == Size.SMALL:
+            defaults |= cls.small_defaults()
+        return super().chosen(cls.taken(defaults) | dict(options))
+
+    @classmethod
+    def small_defaults(cls) -> dict[str, Any]:
+        """Return the defaults for a small model; those of a variant's own stay."""
+        own = options_of(cls.Options)
+        common = options_of(LlmOptions)
+        return {
+            name: value
+            for name, value in SMALL.items()
+            if name in own
+            and own[name].default == common[name].default
+            and (name != "samples" or cls.fuses)
+        }
 
     @classmethod
     def require_model(cls, options: Mapping[str, Any]) -> None:
@@ -61,18 +100,22 @@ class Llm(PatternImprover):
         self._completer = self._given or connect(self.options.choice, self._meter)
         super()._get_ready()
 
-    def messages(self, history: Sequence[Outcome]) -> tuple[Message, ...]:
-        """Return the chat messages that a proposal for ``history`` sends first."""
-        return self._writer.messages(self.pattern(history))
+    def prompt(self, history: Sequence[Outcome]) -> Prompt:
+        """Return the prompt that a proposal for ``history`` sends first."""
+        return self._writers[0].prompt(self.pattern(history))
 
-    def _make_writer(self, numbers: NumberFormat) -> PromptWriter:
+    def _make_writer(self, wire: Wire) -> PromptWriter:
+        writer = PromptWriter(wire, self.options.digits)
         if not self.options.describe:
-            return PromptWriter(numbers)
-        context, unit = self.context, numbers.encode(np.ones(1))
-        text = describe(
+            return writer
+        return replace(writer, description=self._description(writer.numbers.encode(np.ones(1))))
+
+    def _description(self, unit: str) -> str:
+        """Return the text about the task, in which ``unit`` is how 1 is written."""
+        context = self.context
+        return describe(
             context.dataset.task, context.space, self._index.scale, unit, self._features.raw
         )
-        return PromptWriter(numbers, text)
 
     def _answer(
         self, history: Sequence[Outcome], rng: np.random.Generator, details: dict[str, Any]
@@ -82,7 +125,7 @@ class Llm(PatternImprover):
         ``details`` gets ``model``, ``spent`` (:class:`icpi_ros.llm.client.budget.Spending`) and
         ``exchanges``: ``purpose``, ``messages``, ``replies``, ``format``, ``tries``, ``refused``.
         """
-        asker = Asker(self._completer, self._writer, self.options, self._meter, rng)
+        asker = Asker(self._completer, self._writers, self.options, self._meter, rng)
         try:
             return self._ask(history, asker, details)
         finally:
@@ -95,8 +138,28 @@ class Llm(PatternImprover):
             CompletionFailed: no usable answer.
         """
         base = self._base(history)
-        thetas = self._thetas(history, base, asker)
-        return Proposal(thetas[0], self.name)
+        if self.options.samples == 1:
+            return Proposal(self._thetas(history, base, asker)[0], self.name)
+        return self._fused(history, base, asker, details)
+
+    def _fused(
+        self, history: Sequence[Outcome], base: Outcome, asker: Asker, details: dict[str, Any]
+    ) -> Proposal:
+        """Return the proposal that several answers make.
+
+        ``details`` gets ``samples`` and ``spread``, their std [units of theta].
+        """
+
+        def accept(outputs: Array) -> Array:  # a repeat is judged after the fusion
+            self._require_near(outputs)
+            return outputs
+
+        found = np.array(asker.outputs(self.pattern(history), "adjustment", accept))
+        place, std = fuse(found, self.options.fuse)
+        scale = self._index.scale
+        details["samples"] = (base.theta + scale.unscale_dtheta(found)).tolist()
+        details["spread"] = jsonable(scale.unscale_dtheta(std))
+        return Proposal(self._accepted(base, place, history), self.name)
 
     def _thetas(self, history: Sequence[Outcome], base: Outcome, asker: Asker) -> list[Array]:
         """Return the acceptable answers ``(d,)`` to :meth:`pattern`, at least one."""

@@ -42,6 +42,7 @@ class LlmPlan(Llm):
     name: ClassVar[str] = "llm-plan"
     summary: ClassVar[str] = "language model that predicts the outcomes of its proposals (DICP)"
     Options = PlanOptions
+    fuses: ClassVar[bool] = False
     options: PlanOptions
 
     def _get_ready(self) -> None:

@@ -121,6 +121,7 @@ class LlmSteered(Llm):
     name: ClassVar[str] = "llm-steered"
     summary: ClassVar[str] = "language model held to the region of good examples (ICPO)"
     Options = SteeredOptions
+    fuses: ClassVar[bool] = False
     options: SteeredOptions
 
     def pattern(self, history: Sequence[Outcome]) -> Pattern:

@@ -20,7 +20,7 @@ from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, Usage
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Wire
 
 AUTO, REPLAY = "auto", "replay"
 MODES = (AUTO, REPLAY)
@@ -133,6 +133,7 @@ class RecordedCompleter:
             model=found["model"],
             format=found["format"],
             tries=tuple(found["tries"]),
+            wire=Wire(found.get("wire", Wire.JSON)),
             replayed=True,
         )
 
@@ -171,7 +172,7 @@ _ERRORS: dict[str, type[IcpiError]] = {
 def request_content(request: CompletionRequest, model: str) -> dict[str, Any]:
     """Return the content by which requests differ."""
     content = dataclasses.asdict(request) | {"model": model}
-    del content["largest"]  # follows from the prompt, and cassettes are older than it
+    del content["largest"], content["otherwise"]  # follow from the pattern
     return content
 
 

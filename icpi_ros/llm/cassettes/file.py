@@ -14,6 +14,7 @@ from typing import Any
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import lock_until_closed
 from icpi_ros.core.redact import redact
+from icpi_ros.llm.client.completer import WIRES, Wire
 
 VERSION = 1
 _START = '{"cassette":'
@@ -173,6 +174,7 @@ def _is_complete(entry: dict[str, Any]) -> bool:
         else {"error": str, "line": str}
     )
     fitting = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
+    fitting = fitting and entry.get("wire", Wire.JSON) in WIRES
     return fitting and _are_texts(entry) and _are_numbers(entry["spent"])
 
 

@@ -1,8 +1,9 @@
-"""The completer seam: chat messages in, texts and what they cost out."""
+"""The completer seam: a prompt in, texts and what they cost out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from icpi_ros.llm.client.budget import Spending
@@ -11,27 +12,72 @@ Message: TypeAlias = dict[str, str]
 """A chat message: ``role`` ("system", "user" or "assistant") and ``content``."""
 
 
+class Wire(StrEnum):
+    """Ways to put a pattern to a server.
+
+    ``completion`` sends bare lines to complete (``/completions``), ``turns`` a chat with the
+    examples as its turns, ``json`` a chat with an instruction that is answered with JSON.
+    """
+
+    COMPLETION = "completion"
+    TURNS = "turns"
+    JSON = "json"
+
+
+WIRES = tuple(Wire)
+ANSWER_TOKENS, TOKENS_PER_NUMBER = 16, 8
+"""Token limit of an answer where a server is told one: constant part, and per number."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as one wire carries it.
+
+    Attributes:
+        wire: that carries it.
+        messages: the chat; empty for ``completion``.
+        text: to be completed; empty for the others.
+    """
+
+    wire: Wire
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """All its texts: what a model reads, but for roles."""
+        return (self.text,) if self.text else tuple(m["content"] for m in self.messages)
+
+
 @dataclass(frozen=True)
 class CompletionRequest:
     """Request to a model.
 
     Attributes:
-        messages: the chat.
+        prompt: to be answered.
         numbers: integers that the reply should hold; servers that can are held to
-            ``{"output": [integers]}`` of that length.
+            ``{"output": [integers]}`` of that length if the prompt asks for JSON.
         samples: independent replies wanted, at least 1.
         temperature: of sampling, a factor; None = the server's own default.
         seed: of sampling, for servers that take one; None = none is sent.
         largest: integer that none of the reply may exceed, with either sign, for servers that can
             be held to it; None = no limit.  It is no part of what distinguishes requests.
+        otherwise: the same question over another wire, for a server that does not serve the
+            first; None = there is none.  It is no part of what distinguishes requests.
     """
 
-    messages: tuple[Message, ...]
+    prompt: Prompt
     numbers: int
     samples: int = 1
     temperature: float | None = None
     seed: int | None = None
     largest: int | None = None
+    otherwise: Prompt | None = None
+
+    @property
+    def answer_tokens(self) -> int:
+        """Token limit that leaves room for the reply, if it has nothing but the numbers."""
+        return ANSWER_TOKENS + TOKENS_PER_NUMBER * self.numbers
 
 
 @dataclass(frozen=True)
@@ -46,6 +92,7 @@ class Completion:
             ``json_object+schema``, ``json_object``, ``text``.
         tries: failures on the way, one line each.
         replayed: True if it comes from a cassette.
+        wire: that was used.
     """
 
     texts: tuple[str, ...]
@@ -54,6 +101,7 @@ class Completion:
     format: str = "text"
     tries: tuple[str, ...] = ()
     replayed: bool = False
+    wire: Wire = Wire.JSON
 
 
 class Completer(Protocol):

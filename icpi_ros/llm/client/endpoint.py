@@ -10,13 +10,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import CompletionFailed
-from icpi_ros.llm.client.completer import CompletionRequest
+from icpi_ros.llm.client.completer import CompletionRequest, Prompt, Wire
+from icpi_ros.llm.client.connections import connections, is_this_machine, proxy_before
 from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.responses import Addressee
-from icpi_ros.llm.client.wire import is_this_machine, proxy_before, wire
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
+PATHS = {
+    Wire.COMPLETION: "/completions",
+    Wire.TURNS: "/chat/completions",
+    Wire.JSON: "/chat/completions",
+}
+LINE_END = "\n"
+"""Where a bare completion stops: the model would invent further lines."""
 _NO_KEY = "none"
 """Key for a server that needs none: the header must hold something."""
 
@@ -92,9 +99,9 @@ class Endpoint:
         return key
 
     def _client(self) -> Any:
-        return wire().client(self.base_url)
+        return connections().client(self.base_url)
 
-    async def send(self, fields: dict[str, Any]) -> tuple[bytes, Mapping[str, str]]:
+    async def send(self, fields: dict[str, Any], wire: Wire) -> tuple[bytes, Mapping[str, str]]:
         """Post one request; return body and headers of the response, raise what ``openai`` raises.
 
         The package's own models of a response are not used: they take 0.4 ms and let wrong
@@ -103,7 +110,7 @@ class Endpoint:
         import httpx2
 
         response = await self._client().post(
-            "/chat/completions", body=fields, cast_to=httpx2.Response, options=self._options()
+            PATHS[wire], body=fields, cast_to=httpx2.Response, options=self._options()
         )
         return bytes(response.content), response.headers
 
@@ -117,27 +124,40 @@ class Endpoint:
         return {"headers": {"Authorization": f"Bearer {self._key()}"}}
 
     def fields(
-        self, request: CompletionRequest, reply_format: ReplyFormat, n: int, offset: int
+        self,
+        request: CompletionRequest,
+        prompt: Prompt,
+        reply_format: ReplyFormat,
+        n: int,
+        offset: int,
     ) -> dict[str, Any]:
-        """Return the body of a request: only what the profile allows.
+        """Return the body of a request: of a chat only what the profile allows.
+
+        Every server of ``/completions`` takes stop, limit, temperature and seed.
 
         Args:
             request: to be sent.
+            prompt: of the request, over the wire that is used.
             reply_format: format of the reply.
             n: choices wanted.
             offset: number of the first of them among the samples of ``request``.
         """
         profile = self.profile
-        body: dict[str, Any] = {"model": profile.model, "messages": list(request.messages)}
-        body |= response_format(reply_format, request.numbers, request.largest)
+        bare = prompt.wire == Wire.COMPLETION
+        body: dict[str, Any] = {"model": profile.model}
+        if bare:
+            body |= {"prompt": prompt.text, "stop": [LINE_END], "max_tokens": request.answer_tokens}
+        else:
+            body["messages"] = list(prompt.messages)
+            body |= response_format(reply_format, request.numbers, request.largest)
         if n > 1:
             body["n"] = n
-        if profile.temperature and request.temperature is not None:
+        if (profile.temperature or bare) and request.temperature is not None:
             body["temperature"] = request.temperature
-        if profile.seed and request.seed is not None:
+        if (profile.seed or bare) and request.seed is not None:
             body["seed"] = request.seed + offset
-        if profile.token_limit:
-            body[profile.token_limit] = profile.max_tokens
-        if profile.effort:
+        if profile.token_limit and not bare:
+            body[profile.token_limit] = profile.max_tokens or request.answer_tokens
+        if profile.effort and not bare:
             body["reasoning_effort"] = profile.effort
         return body

@@ -13,15 +13,22 @@ from typing import Any
 
 
 class ReplyFormat(StrEnum):
-    """Formats of a reply, best first; the second is how llama.cpp spells the first."""
+    """Formats of a reply, best first; the first and third are llama.cpp's own.
 
+    ``grammar`` allows no free white space, which small models write without end; nothing tells
+    whether a server obeys it, so it is tried only where an entry of models.yaml names it.
+    """
+
+    GRAMMAR = "grammar"
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT_SCHEMA = "json_object+schema"
     JSON_OBJECT = "json_object"
     TEXT = "text"
 
 
-FORMATS = tuple(ReplyFormat)
+ALL_FORMATS = tuple(ReplyFormat)
+FORMATS = ALL_FORMATS[1:]
+"""Formats to try where nothing is known of a server."""
 FALLBACK_STATUS = frozenset({400, 415, 422, 500, 501})
 """HTTP statuses with which servers refuse a format that they do not know."""
 TRANSIENT_STATUS = 500
@@ -32,6 +39,8 @@ def response_format(
     reply_format: ReplyFormat, numbers: int, largest: int | None = None
 ) -> dict[str, Any]:
     """Return the fields of a request that ask for one format of the reply."""
+    if reply_format == ReplyFormat.GRAMMAR:
+        return {"grammar": reply_grammar(numbers)}
     if reply_format == ReplyFormat.JSON_SCHEMA:
         schema = {"name": "output", "strict": True, "schema": reply_schema(numbers, largest)}
         return {"response_format": {"type": reply_format, "json_schema": schema}}
@@ -63,8 +72,15 @@ def reply_schema(numbers: int, largest: int | None = None) -> dict[str, Any]:
     }
 
 
+def reply_grammar(numbers: int) -> str:
+    """Return ``{"output":[integers]}`` in the notation of llama.cpp (GBNF), blanks left out."""
+    listed = ' "," '.join(["integer"] * numbers)
+    integer = 'integer ::= "-"? ("0" | [1-9] [0-9]{0,14})'
+    return f'root ::= "{{\\"output\\":[" {listed} "]}}"\n{integer}\n'
+
+
 class WorkingFormats:
-    """Formats that worked, and who gives one choice only, by endpoint and model.
+    """What worked by endpoint and model: formats, several choices, bare completion.
 
     It is used from any thread.
     """
@@ -73,6 +89,7 @@ class WorkingFormats:
         self._lock = threading.Lock()
         self._several: dict[tuple[str, str], bool] = {}
         self._worked: dict[tuple[str, str], ReplyFormat] = {}
+        self._completes: dict[tuple[str, str], bool] = {}
 
     def to_try(
         self, endpoint: str, model: str, formats: tuple[ReplyFormat, ...]
@@ -86,7 +103,7 @@ class WorkingFormats:
         """Remember a format that was answered; a better one is not given up for a worse."""
         with self._lock:
             known = self._worked.setdefault((endpoint, model), reply_format)
-            if FORMATS.index(reply_format) < FORMATS.index(known):
+            if ALL_FORMATS.index(reply_format) < ALL_FORMATS.index(known):
                 self._worked[endpoint, model] = reply_format
 
     def found_single(self, endpoint: str, model: str) -> None:
@@ -104,9 +121,20 @@ class WorkingFormats:
         with self._lock:
             return self._several.get((endpoint, model))
 
+    def found_completing(self, endpoint: str, model: str, completes: bool) -> None:
+        """Remember whether bare lines are completed."""
+        with self._lock:
+            self._completes.setdefault((endpoint, model), completes)
+
+    def completes(self, endpoint: str, model: str) -> bool | None:
+        """Return whether bare lines are completed; None = not known."""
+        with self._lock:
+            return self._completes.get((endpoint, model))
+
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
+            self._completes.clear()
             self._worked.clear()
             self._several.clear()
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, InvalidValue
 from icpi_ros.core.redact import redact_texts, watch
 from icpi_ros.llm.client.bodies import Unreadable
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completion, CompletionRequest, Message
-from icpi_ros.llm.client.endpoint import Endpoint
+from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Wire
+from icpi_ros.llm.client.connections import connections
+from icpi_ros.llm.client.endpoint import PATHS, Endpoint
 from icpi_ros.llm.client.formats import (
     FALLBACK_STATUS,
     TRANSIENT_STATUS,
@@ -27,13 +28,15 @@ from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.replies import Reply, Tokens, read_reply
 from icpi_ros.llm.client.responses import Failure, classify, classify_unreadable, pause
 from icpi_ros.llm.client.token_count import count_tokens
-from icpi_ros.llm.client.wire import wire
 
 MAX_ATTEMPTS = 5
 """Failures of a request, those that lead to a simpler format not counted."""
 MAX_CONCURRENT = 4
 """Requests of one completion that are under way at the same time."""
+SLOW_REMEDY = "raise the option deadline or ask for less (k, samples, a smaller model)"
 _MAX_ROUNDS = 3
+_NOT_SERVED = frozenset({404, 405, 501})
+"""HTTP statuses with which servers refuse a path that they do not have."""
 
 
 class OpenAIChat:
@@ -63,7 +66,7 @@ class OpenAIChat:
         self._missing = ""
         watch(profile.key_variable)
         try:
-            wire().http(self.base_url)
+            connections().http(self.base_url)
         except CompletionFailed as exc:
             self._missing = str(exc)
 
@@ -89,11 +92,11 @@ class OpenAIChat:
     def _outcome(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
         start = time.monotonic()
         try:
-            return wire().run(self._exchange(request, until), until)
+            return connections().run(self._exchange(request, until), until)
         except TimeoutError:  # the loop itself hangs or is overrun
             seconds = max(until - start, 0.0)
             way = self._endpoint.addressee.way
-            return CompletionFailed(f"no answer from {way} within {seconds:.1f} s")
+            return CompletionFailed(f"no answer from {way} within {seconds:.1f} s: {SLOW_REMEDY}")
 
     async def _exchange(self, request: CompletionRequest, until: float) -> Completion | IcpiError:
         meter = CompletionMeter(self.meter, self.profile)
@@ -123,18 +126,18 @@ class CompletionMeter:
         self._meter.require()
         self._charge(Spending(calls=1))
 
-    def end(self, messages: Sequence[Message], reply: Reply | None, billed: bool) -> None:
+    def end(self, prompt: Prompt, reply: Reply | None, billed: bool) -> None:
         """Charge what the call cost.
 
         Args:
-            messages: the prompt.
+            prompt: that was sent.
             reply: None = there is none.
             billed: False if the server did not work on the request, as far as one can know.
         """
         if not billed:
             self._charge(self._cost(Tokens(), estimated=False))
         elif reply is None or reply.tokens is None:
-            self._charge(self._cost(self._guess(messages, reply), estimated=True))
+            self._charge(self._cost(self._guess(prompt, reply), estimated=True))
         else:
             self._charge(self._cost(reply.tokens, estimated=False))
 
@@ -142,9 +145,9 @@ class CompletionMeter:
         """Charge the time since the last call."""
         self._charge(Spending())
 
-    def _guess(self, messages: Sequence[Message], reply: Reply | None) -> Tokens:
-        prompt = sum(count_tokens(message.get("content", "")) for message in messages)
-        return Tokens(prompt, sum(map(count_tokens, reply.texts)) if reply else 0)
+    def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
+        answered = sum(map(count_tokens, reply.texts)) if reply else 0
+        return Tokens(sum(map(count_tokens, prompt.contents)), answered)
 
     def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
         return Spending(
@@ -172,6 +175,7 @@ class Exchange:
     ) -> None:
         """Remember what is asked, and ``until`` [s of monotonic time]; nothing is sent yet."""
         self._endpoint, self._request, self._until, self._meter = endpoint, request, until, meter
+        self._prompt = request.prompt
         self._allowed = until - time.monotonic()
         self._gate = asyncio.Semaphore(MAX_CONCURRENT)
         self._texts: dict[int, tuple[str, ...]] = {}  # by number of the first sample
@@ -205,7 +209,8 @@ class Exchange:
 
     def _too_late(self) -> str:
         last = f" (last: {self._tries[-1]})" if self._tries else ""
-        return f"no answer from {self._endpoint.addressee.way} within {self._allowed:.1f} s{last}"
+        why = f"no answer from {self._endpoint.addressee.way} within {self._allowed:.1f} s{last}"
+        return f"{why}: {SLOW_REMEDY}"
 
     def _result(self) -> Completion | IcpiError:
         texts = tuple(text for _, some in sorted(self._texts.items()) for text in some)
@@ -219,14 +224,16 @@ class Exchange:
             model=model,
             format=str(self._format),
             tries=tuple(self._tries + end),
+            wire=self._prompt.wire,
         )
 
     async def _gather(self) -> None:
         """Ask until all samples are there, some call has failed or nothing more comes."""
         wanted = self._request.samples
-        several = (
-            self._endpoint.profile.samples and working_formats().several(*self._where) is not False
-        )
+        if working_formats().completes(*self._where) is False:
+            self._take_other_wire()
+        told = self._endpoint.profile.samples or self._prompt.wire == Wire.COMPLETION
+        several = told and working_formats().several(*self._where) is not False
         per_call = wanted if several else 1
         # The first call alone finds the format; the others need not repeat its fallbacks.
         first = wanted if len(self._formats()) == 1 else per_call
@@ -270,6 +277,7 @@ class Exchange:
         refused: ReplyFormat | None = None  # format in which several choices were refused
         while True:
             tries += 1
+            prompt = self._prompt
             outcome = await self._ask(n, offset, formats[0])
             if isinstance(outcome, Reply):
                 if n > 1 and outcome.choices > 1:
@@ -277,6 +285,11 @@ class Exchange:
                 if refused == formats[0]:
                     working_formats().found_single(*self._where)
                 return self._keep(outcome, n, offset, formats[0])
+            if outcome.status in _NOT_SERVED and self._may_change_wire(prompt):
+                self._tries.append(f"{prompt.wire}: {outcome.line}")
+                self._take_other_wire()
+                formats = list(self._formats())
+                continue
             doubtful = n > 1 and not working_formats().several(*self._where)
             if outcome.status in FALLBACK_STATUS and (doubtful or self._may_fall_back(formats)):
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
@@ -293,9 +306,25 @@ class Exchange:
 
     @property
     def _where(self) -> tuple[str, str]:
-        return self._endpoint.shown, self._endpoint.profile.model
+        return self._endpoint.shown + PATHS[self._prompt.wire], self._endpoint.profile.model
+
+    def _may_change_wire(self, refused: Prompt) -> bool:
+        """Return whether there is another wire and this one has not worked for another call."""
+        other = self._request.otherwise
+        if other is None or refused is other:
+            return False
+        return self._prompt is other or not working_formats().completes(*self._where)
+
+    def _take_other_wire(self) -> None:
+        """Go on with the other prompt, if there is one; another call may have done so."""
+        other = self._request.otherwise
+        if other is not None and self._prompt is not other:
+            working_formats().found_completing(*self._where, completes=False)
+            self._prompt = other
 
     def _formats(self) -> tuple[ReplyFormat, ...]:
+        if self._prompt.wire != Wire.JSON:
+            return (ReplyFormat.TEXT,)
         return working_formats().to_try(*self._where, self._endpoint.profile.formats)
 
     def _may_fall_back(self, formats: list[ReplyFormat]) -> bool:
@@ -320,12 +349,13 @@ class Exchange:
 
     async def _ask(self, n: int, offset: int, reply_format: ReplyFormat) -> Reply | Failure:
         """Send one request and charge it, however it ends."""
-        endpoint, request = self._endpoint, self._request
+        endpoint, request, prompt = self._endpoint, self._request, self._prompt
         self._meter.begin()
         reply, billed = None, True
         headers: Mapping[str, str] = {}
         try:
-            body, headers = await endpoint.send(endpoint.fields(request, reply_format, n, offset))
+            fields = endpoint.fields(request, prompt, reply_format, n, offset)
+            body, headers = await endpoint.send(fields, prompt.wire)
             reply = read_reply(body)
             return reply
         except Unreadable as exc:
@@ -337,7 +367,7 @@ class Exchange:
             billed = failure.lost
             return failure
         finally:
-            self._meter.end(request.messages, reply, billed)
+            self._meter.end(prompt, reply, billed)
 
     def _keep(self, reply: Reply, n: int, offset: int, reply_format: ReplyFormat) -> None:
         self._choices += min(reply.choices, n)
@@ -345,7 +375,10 @@ class Exchange:
         if reply.texts:
             self._texts[offset] = reply.texts[:n]
             self._model, self._format = reply.model or self._model, reply_format
-            working_formats().worked(*self._where, reply_format)
+            if self._prompt.wire == Wire.JSON:
+                working_formats().worked(*self._where, reply_format)
+            elif self._prompt.wire == Wire.COMPLETION:
+                working_formats().found_completing(*self._where, completes=True)
 
 
 def _split(total: int, size: int) -> list[int]:

@@ -13,21 +13,33 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.redact import redact_text
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.yaml_files import FileKind, read_yaml, unknown_key
-from icpi_ros.llm.client.formats import FORMATS, ReplyFormat
+from icpi_ros.llm.client.completer import WIRES, Wire
+from icpi_ros.llm.client.formats import ALL_FORMATS, FORMATS, ReplyFormat
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 """Of an environment variable that holds a key; keys themselves mostly have small letters."""
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 _PER = 1e6
 """Prices are per this many tokens."""
+
+
+class Size(StrEnum):
+    """Sizes of a model, by which what it is shown has other defaults."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+SIZES = tuple(Size)
 
 
 @dataclass(frozen=True)
@@ -60,13 +72,15 @@ class Profile:
         key_variable: environment variable that holds the key.
         needs_key: False if the server may be asked without a key.
         token_limit: name of the field that limits a reply's tokens; None = no limit is sent.
-        max_tokens: the limit, if one is sent [tokens].
+        max_tokens: the limit, if one is sent [tokens]; 0 = by what is asked for.
         temperature: True if the server takes one.
         seed: True if the server takes one.
         samples: True if the server gives several choices for ``n`` above 1.
         effort: ``reasoning_effort``; None = not sent.
         formats: formats of a reply to try, best first.
         price: of tokens.
+        wire: by which it is asked; None = by where its server is.
+        size: of the model.
     """
 
     name: str
@@ -82,6 +96,8 @@ class Profile:
     effort: str | None = None
     formats: tuple[ReplyFormat, ...] = FORMATS
     price: Price = Price()
+    wire: Wire | None = None
+    size: Size = Size.LARGE
 
     @property
     def priced(self) -> bool:
@@ -119,6 +135,7 @@ FILE_VARIABLE = "ICPI_MODELS"
 MODELS_FILE = FileKind(InvalidValue, name="the models file ")
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 _Read = Callable[[Any], Any]
+_Choice = TypeVar("_Choice", Wire, Size)
 
 
 class _Wrong(Exception):
@@ -211,6 +228,8 @@ def _readers() -> Mapping[str, _Read]:
         "effort": lambda value: {"effort": _effort(value)},
         "formats": lambda value: {"formats": _formats(value)},
         "price": lambda value: {"price": _price(value)},
+        "wire": lambda value: {"wire": _one_of(WIRES, value)},
+        "size": lambda value: {"size": _one_of(SIZES, value)},
     }
 
 
@@ -244,19 +263,27 @@ def _url(value: Any) -> str:
     return str(value).strip()
 
 
+def _one_of(choices: tuple[_Choice, ...], value: Any) -> _Choice:
+    if value not in choices:
+        raise _Wrong(f"one of {', '.join(choices)}")
+    return choices[choices.index(value)]
+
+
 def _formats(value: Any) -> tuple[ReplyFormat, ...]:
-    chosen = tuple(one for one in FORMATS if isinstance(value, list) and one in value)
+    chosen = tuple(one for one in ALL_FORMATS if isinstance(value, list) and one in value)
     if not chosen or list(chosen) != value:
-        raise _Wrong(f"a list of one or more of {', '.join(FORMATS)}, in this order")
+        raise _Wrong(f"a list of one or more of {', '.join(ALL_FORMATS)}, in this order")
     return chosen
 
 
 def _token_limit(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != {"name", "value"}:
-        raise _Wrong("a mapping {name: ..., value: ...}")
-    name, limit = value["name"], value["value"]
+    if not isinstance(value, dict) or not {"name"} <= set(value) <= {"name", "value"}:
+        raise _Wrong("a mapping {name: ..., value: ...}, value left out = by what is asked for")
+    name, limit = value["name"], value.get("value")
     if name not in TOKEN_LIMITS:
         raise _Wrong(f"a mapping whose name is one of {', '.join(TOKEN_LIMITS)}")
+    if "value" not in value:
+        return {"token_limit": name, "max_tokens": 0}
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise _Wrong("a mapping whose value is a whole number above 0")
     return {"token_limit": name, "max_tokens": limit}

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from icpi_ros.core.errors import CompletionFailed
 from icpi_ros.llm.client.bodies import Unreadable
-from icpi_ros.llm.client.wire import UnusableBody
+from icpi_ros.llm.client.connections import UnusableBody
 
 RETRY_STATUS = (408, 409, 429)
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 8.0

@@ -1,15 +1,17 @@
 """Patterns as prompts: one line "inputs -> outputs" per example, the last one to complete.
 
-ICPI completes sequences in context.  The task-agnostic instruction comes first and never changes,
-so that a server can cache it, then an optional description of the task, then the examples, then
-the query.  :func:`read_prompt` is the inverse, from the text alone.
+ICPI completes sequences in context.  Over the wire ``completion`` a prompt is these lines and
+nothing else; over ``turns`` every example is a question and its answer; over ``json`` a
+task-agnostic instruction comes first.  What never changes comes first everywhere, then examples of
+the data set, then those of the run, then the query, so that a server can cache the beginning.
+:func:`read_prompt` is the inverse, from the text alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,19 +19,24 @@ from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array
 from icpi_ros.learn.retrieval import Scale
-from icpi_ros.llm.client.completer import Message
+from icpi_ros.llm.client.completer import Message, Prompt, Wire
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
-from icpi_ros.llm.prompt.tokens import ARROW, NumberFormat, read_numbers
+from icpi_ros.llm.prompt.tokens import ARROW, DEFAULT_DIGITS, NumberFormat, read_numbers
 
 INSTRUCTION = (
     "You complete number sequences. Each line maps an input to an output: the input has groups "
-    "of signed integers separated by '|', the output is one group after '->'. Outputs follow a "
-    "smooth pattern of the inputs. Lines under 'other systems' show similar patterns; lines "
-    "under 'this system' follow the very pattern to complete. Later lines are closer to the "
-    'last one. Complete the last line. Answer with JSON only: {"output": [integers]}, as many '
-    "integers as the output group has; no words, no explanation."
+    "of integers separated by '|', the output is one group after '->'. The integer after 'unit:' "
+    "stands for 1. Outputs follow a smooth pattern of the inputs. Lines under 'other systems' "
+    "show similar patterns; lines under 'this system' follow the very pattern to complete. Later "
+    "lines are closer to the last one. Complete the last line. Answer with JSON only: "
+    '{"output": [integers]}, as many integers as the output group has; no words, no explanation.'
+)
+TURNS_INSTRUCTION = (
+    "You map groups of signed integers to one group of signed integers, by a smooth pattern that "
+    "the examples follow. Answer with the integers only."
 )
 SHARED, OWN = "other systems:", "this system:"
+UNIT = "unit:"
 BAR = " | "
 
 
@@ -38,23 +45,52 @@ class PromptWriter:
     """Writes patterns, reads replies.
 
     Attributes:
-        numbers: format of scaled numbers.
+        wire: that carries the prompt.
+        digits: decimal places of scaled numbers.
         description: lines about the task, before the examples; empty = none.
     """
 
-    numbers: NumberFormat = field(default_factory=NumberFormat)
+    wire: Wire = Wire.JSON
+    digits: int = DEFAULT_DIGITS
     description: str = ""
 
-    def messages(self, pattern: Pattern) -> tuple[Message, ...]:
-        """Return the chat messages that ask for the outputs of the pattern's query."""
+    @property
+    def numbers(self) -> NumberFormat:
+        """Format of scaled numbers: JSON has no padded ones."""
+        return NumberFormat(self.digits, padded=self.wire != Wire.JSON)
+
+    def prompt(self, pattern: Pattern) -> Prompt:
+        """Return the prompt that asks for the outputs of the pattern's query."""
+        if self.wire == Wire.COMPLETION:
+            return Prompt(self.wire, text="\n".join(self._lines(pattern)))
+        messages = self._turns(pattern) if self.wire == Wire.TURNS else self._chat(pattern)
+        return Prompt(self.wire, tuple(messages))
+
+    def _lines(self, pattern: Pattern) -> Iterator[str]:
+        if self.description:
+            yield self.description
+        for inputs, outputs in (*self._written(pattern.shared), *self._written(pattern.own)):
+            yield f"{inputs} {ARROW} {outputs}"
+        yield f"{self._input(pattern.query)} {ARROW}"
+
+    def _turns(self, pattern: Pattern) -> Iterator[Message]:
+        told = filter(None, (TURNS_INSTRUCTION, self.description))
+        yield {"role": "system", "content": "\n".join(told)}
+        for inputs, outputs in (*self._written(pattern.shared), *self._written(pattern.own)):
+            yield {"role": "user", "content": inputs}
+            yield {"role": "assistant", "content": outputs}
+        yield {"role": "user", "content": self._input(pattern.query)}
+
+    def _chat(self, pattern: Pattern) -> Iterator[Message]:
         lines = [self.description] if self.description else []
-        if len(pattern.shared):
-            lines += [SHARED, *self._written(pattern.shared)]
-        lines += [OWN, *self._written(pattern.own), f"{self._input(pattern.query)} {ARROW}"]
-        return (
-            {"role": "system", "content": INSTRUCTION},
-            {"role": "user", "content": "\n".join(lines)},
-        )
+        lines.append(f"{UNIT} {self.numbers.encode(np.ones(1))}")
+        for title, some in ((SHARED, pattern.shared), (OWN, pattern.own)):
+            if len(some) or title == OWN:
+                lines.append(title)
+            lines += [f"{inputs} {ARROW} {outputs}" for inputs, outputs in self._written(some)]
+        lines.append(f"{self._input(pattern.query)} {ARROW}")
+        yield {"role": "system", "content": INSTRUCTION}
+        yield {"role": "user", "content": "\n".join(lines)}
 
     def outputs(self, reply: str, pattern: Pattern) -> Array:
         """Read the scaled outputs ``(q,)`` of a pattern's query, finite, from a model's reply.
@@ -66,10 +102,11 @@ class PromptWriter:
         query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
         return self.numbers.decode(read_numbers(reply, pattern.width, query))
 
-    def _written(self, lines: PatternLines) -> Iterator[str]:
+    def _written(self, lines: PatternLines) -> Iterator[tuple[str, str]]:
+        """Yield inputs and outputs of every line."""
         for n, outputs in enumerate(lines.outputs):
             inputs = self._input(tuple(group[n] for group in lines.inputs))
-            yield f"{inputs} {ARROW} {self.numbers.encode(outputs)}"
+            yield inputs, self.numbers.encode(outputs)
 
     def _input(self, groups: tuple[Array, ...]) -> str:
         return BAR.join(map(self.numbers.encode, groups))
@@ -102,7 +139,7 @@ def describe(task: str, space: ParameterSpace, scale: Scale, unit: str, raw: boo
 def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -> str:
     """Return the text on a pattern ``cost -> parameters``; ``unit`` of cost is ``metres`` [m]."""
     parameters = ", ".join(
-        f"{p.name} [{p.unit}] (-{unit[1:]} is {p.lower:.4g}, {unit} is {p.upper:.4g})"
+        f"{p.name} [{p.unit}] (-{unit.lstrip('+')} is {p.lower:.4g}, {unit} is {p.upper:.4g})"
         for p in space.parameters
     )
     return (
@@ -115,8 +152,17 @@ def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -
 
 MAX_LINES = 2000
 """Most lines of a prompt."""
-_GROUP = r"[-+][0-9]{2,300}(?: +[-+][0-9]{2,300})*"
-_LINE = re.compile(rf"({_GROUP}(?: *\| *{_GROUP})*) *->(?: *({_GROUP}))? *")
+_NUMBERS = {True: r"[-+][0-9]{2,300}", False: r"-?[0-9]{1,300}"}
+"""Of a line, by whether they are padded."""
+_UNIT = re.compile(rf"{UNIT} *(10{{1,9}})")
+
+
+def _line_pattern(padded: bool) -> re.Pattern[str]:
+    group = rf"{_NUMBERS[padded]}(?: +{_NUMBERS[padded]})*"
+    return re.compile(rf"({group}(?: *\| *{group})*) *->(?: *({group}))? *")
+
+
+_LINES = {padded: _line_pattern(padded) for padded in _NUMBERS}
 
 _Row = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]
 """Groups of inputs and the outputs, as written; no outputs = the query."""
@@ -125,9 +171,10 @@ _Row = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]
 def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
     """Return the pattern that a prompt asks to complete, and the format of its numbers.
 
-    Lines that are no examples are skipped, as headings and descriptions are.  The quantum follows
-    from the width of the shortest number, as fixed-width integers are written (``+0512``: 3
-    digits); it is wrong if all numbers are beyond +-10.
+    Lines that are no examples are skipped, as headings and descriptions are.  The quantum stands
+    behind "unit:", and numbers are then as JSON writes them; without it the quantum follows from
+    the width of the shortest number, as fixed-width integers are written (``+0512``: 3 digits),
+    and it is wrong if all numbers are beyond +-10.
 
     Raises:
         InvalidValue: there is no query, or a line does not fit the others; names it.
@@ -135,13 +182,16 @@ def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
     shared, own = list[_Row](), list[_Row]()
     into, query = shared, None
     headings = {SHARED: shared, OWN: own}
+    digits: int | None = None
     lines = text.splitlines()
     if len(lines) > MAX_LINES:
         raise InvalidValue(f"the prompt has {len(lines)} lines: allowed are at most {MAX_LINES}")
-    for number, line in enumerate(lines, 1):
-        found = _LINE.fullmatch(line.strip())
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if unit := _UNIT.fullmatch(line):
+            digits = len(unit[1]) - 1
+        found = _LINES[digits is None].fullmatch(line)
         if found is None:
-            into = headings.get(line.strip(), into)
+            into = headings.get(line, into)
             continue
         if query is not None:
             raise InvalidValue(f"line {number} comes after the line to complete")
@@ -153,7 +203,7 @@ def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
             query = row
     if query is None:
         raise InvalidValue('no line to complete: the last line must end with "->"')
-    return _pattern(shared, own, query)
+    return _pattern(shared, own, query, digits)
 
 
 def _row(found: re.Match[str]) -> _Row:
@@ -169,9 +219,11 @@ def _require_alike(row: _Row, others: Sequence[_Row], number: int) -> None:
             raise InvalidValue(f"line {number} has other numbers of inputs or outputs")
 
 
-def _pattern(shared: list[_Row], own: list[_Row], query: _Row) -> tuple[Pattern, NumberFormat]:
+def _pattern(
+    shared: list[_Row], own: list[_Row], query: _Row, digits: int | None
+) -> tuple[Pattern, NumberFormat]:
     rows = [*shared, *own, query]
-    numbers = _format(rows)
+    numbers = _format(rows) if digits is None else NumberFormat(digits, padded=False)
     sizes = [len(group) for group in query[0]]
     width = len(rows[0][1]) or sizes[0]  # without an example: an adjustment of the first group
     asked = tuple(_scaled(group, numbers) for group in query[0])

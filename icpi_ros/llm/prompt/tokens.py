@@ -34,16 +34,18 @@ _THOUSANDS = re.compile(r"\d,\d")
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """Scaled numbers as signed integers: 0.512 is ``+0512`` with 3 digits.
+    """Scaled numbers as integers: 0.512 is ``+0512`` with 3 digits, or ``512`` as JSON writes it.
 
-    Larger numbers simply get longer (nothing is clipped); numbers within +-10 have one width.
+    Larger numbers simply get longer (nothing is clipped); padded ones within +-10 have one width.
 
     Attributes:
         digits: decimal places kept, 1 to 9; the quantum is 10^-digits of the scaled unit, that
             is of half a parameter's range, or of an error dimension's RMS.
+        padded: with a sign and leading zeros, which JSON does not have.
     """
 
     digits: int = DEFAULT_DIGITS
+    padded: bool = True
 
     def __post_init__(self) -> None:
         """Refuse formats that a float cannot fill.
@@ -62,12 +64,12 @@ class NumberFormat:
 
     @property
     def width(self) -> int:
-        """Characters of a number within +-10: the sign, a digit, the decimal places."""
+        """Characters of a padded number within +-10: the sign, a digit, the decimal places."""
         return self.digits + 2
 
     def encode(self, values: Array) -> str:
         """Write scaled, finite ``(n,)`` values, separated by spaces."""
-        form = f"%+0{self.width}d"
+        form = f"%+0{self.width}d" if self.padded else "%d"
         return " ".join([form % round(count) for count in (values * 10**self.digits).tolist()])
 
     def decode(self, numbers: Sequence[float]) -> Array:

@@ -306,7 +306,9 @@ def _questions(trial: Trial) -> Markup:
 
 def _exchange(exchange: Mapping[str, Any]) -> str:
     replayed = " (from a cassette)" if exchange.get("replayed") else ""
-    parts = [f"[{exchange.get('purpose')}]{replayed}"]
+    wire = f", wire {exchange['wire']}" if "wire" in exchange else ""
+    parts = [f"[{exchange.get('purpose')}{wire}]{replayed}"]
+    parts += [str(exchange["prompt"])] if "prompt" in exchange else []
     parts += [f"{m['role']}: {m['content']}" for m in exchange.get("messages", ())]
     parts += [f"reply: {text}" for text in exchange.get("replies", ())]
     parts += [f"refused: {why}" for why in exchange.get("refused", ())]

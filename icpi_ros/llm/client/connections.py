@@ -31,7 +31,7 @@ class UnusableBody(Exception):
     """A response that is not read to its end; the text continues "<endpoint> ..."."""
 
 
-class Wire:
+class Connections:
     """A running event loop and the HTTP clients that belong to it."""
 
     def __init__(self) -> None:
@@ -39,7 +39,9 @@ class Wire:
         self._http: dict[bool, Any] = {}  # by whether the server is on this machine
         self._clients: dict[str, Any] = {}
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="model wire", daemon=True).start()
+        threading.Thread(
+            target=self._loop.run_forever, name="model connections", daemon=True
+        ).start()
 
     def client(self, base_url: str) -> Any:
         """Return the ``AsyncOpenAI`` of a server; to be used in the loop only.
@@ -91,25 +93,25 @@ class Wire:
             future.cancel()
 
 
-def wire() -> Wire:
-    """Return this process's wire, made at first use.
+def connections() -> Connections:
+    """Return this process's connections, made at first use.
 
     Two threads that are first at the same time may make one each; both work.
 
     Raises:
         CompletionFailed: a package is missing.
     """
-    return _wire(os.getpid())  # threads do not survive a fork: a child needs its own
+    return _connections(os.getpid())  # threads do not survive a fork: a child needs its own
 
 
 @functools.cache
-def _wire(pid: int) -> Wire:
+def _connections(pid: int) -> Connections:
     try:
         import openai  # noqa: F401  # paid for here, not in the first call
     except ImportError as exc:
         why = f"the openai package cannot be imported ({exc}): install openai>=3,<4"
         raise CompletionFailed(why) from None
-    return Wire()
+    return Connections()
 
 
 def is_this_machine(url: str) -> bool:
