@@ -17,7 +17,9 @@ from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, load
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.llm.client.token_count import count_tokens
+from icpi_ros.llm.client.endpoint import Endpoint
+from icpi_ros.llm.client.token_count import count_chat
+from icpi_ros.llm.connect import profile_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import examples_of, find_examples
@@ -36,9 +38,10 @@ def run(args: argparse.Namespace) -> int:
         args.json.write(messages)
     if args.json is None or args.json.path:
         print("\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages))
-    tokens = sum(count_tokens(message["content"]) for message in messages)
+    kind = Endpoint.of(profile_of(improver.options.choice)).tokeniser
+    tokens = count_chat(messages, kind)
     characters = sum(len(message["content"]) for message in messages)
-    print(f"about {tokens} tokens (estimated), {characters} characters", file=sys.stderr)
+    print(f"about {tokens} tokens (estimated, {kind}), {characters} characters", file=sys.stderr)
     return 0
 
 

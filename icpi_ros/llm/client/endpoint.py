@@ -14,6 +14,7 @@ from icpi_ros.llm.client.completer import CompletionRequest
 from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.responses import Addressee
+from icpi_ros.llm.client.token_count import Tokeniser
 from icpi_ros.llm.client.wire import is_this_machine, proxy_before, wire
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -54,6 +55,16 @@ class Endpoint:
     def is_here(self) -> bool:
         """True if the server is on this machine: it is asked without a key if none is set."""
         return is_this_machine(self.base_url)
+
+    @property
+    def tokeniser(self) -> Tokeniser:
+        """Kind of the model's tokeniser; without an entry small models are taken to run here.
+
+        The small models that were measured have a token per digit, and a count that is too low is
+        worse than one too high: budget and context end sooner than it says.
+        """
+        here = Tokeniser.PER_DIGIT if self.is_here else Tokeniser.PER_THREE_DIGITS
+        return self.profile.tokeniser or here
 
     @property
     def addressee(self) -> Addressee:

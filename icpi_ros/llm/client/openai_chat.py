@@ -26,7 +26,7 @@ from icpi_ros.llm.client.formats import (
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.replies import Reply, Tokens, read_reply
 from icpi_ros.llm.client.responses import Failure, classify, classify_unreadable, pause
-from icpi_ros.llm.client.token_count import count_tokens
+from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.client.wire import wire
 
 MAX_ATTEMPTS = 5
@@ -112,6 +112,7 @@ class CompletionMeter:
     def __init__(self, meter: Meter, profile: Profile) -> None:
         self.spent = Spending()
         self._meter, self._profile = meter, profile
+        self._tokeniser = Endpoint.of(profile).tokeniser
         self._counted = time.monotonic()
 
     def begin(self) -> None:
@@ -143,8 +144,8 @@ class CompletionMeter:
         self._charge(Spending())
 
     def _guess(self, messages: Sequence[Message], reply: Reply | None) -> Tokens:
-        prompt = sum(count_tokens(message.get("content", "")) for message in messages)
-        return Tokens(prompt, sum(map(count_tokens, reply.texts)) if reply else 0)
+        kind, texts = self._tokeniser, reply.texts if reply else ()
+        return Tokens(count_chat(messages, kind), sum(count_tokens(text, kind) for text in texts))
 
     def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
         return Spending(

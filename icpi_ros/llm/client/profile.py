@@ -22,6 +22,7 @@ from icpi_ros.core.redact import redact_text
 from icpi_ros.core.resources import share_path
 from icpi_ros.core.yaml_files import FileKind, read_yaml, unknown_key
 from icpi_ros.llm.client.formats import FORMATS, ReplyFormat
+from icpi_ros.llm.client.token_count import Tokeniser
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 """Of an environment variable that holds a key; keys themselves mostly have small letters."""
@@ -67,6 +68,7 @@ class Profile:
         effort: ``reasoning_effort``; None = not sent.
         formats: formats of a reply to try, best first.
         price: of tokens.
+        tokeniser: its kind, for estimates; None = by the endpoint, see :class:`Endpoint`.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Profile:
     effort: str | None = None
     formats: tuple[ReplyFormat, ...] = FORMATS
     price: Price = Price()
+    tokeniser: Tokeniser | None = None
 
     @property
     def priced(self) -> bool:
@@ -211,6 +214,7 @@ def _readers() -> Mapping[str, _Read]:
         "effort": lambda value: {"effort": _effort(value)},
         "formats": lambda value: {"formats": _formats(value)},
         "price": lambda value: {"price": _price(value)},
+        "tokeniser": lambda value: {"tokeniser": _tokeniser(value)},
     }
 
 
@@ -249,6 +253,12 @@ def _formats(value: Any) -> tuple[ReplyFormat, ...]:
     if not chosen or list(chosen) != value:
         raise _Wrong(f"a list of one or more of {', '.join(FORMATS)}, in this order")
     return chosen
+
+
+def _tokeniser(value: Any) -> Tokeniser:
+    if value not in tuple(Tokeniser):
+        raise _Wrong(f"one of {', '.join(Tokeniser)}")
+    return Tokeniser(value)
 
 
 def _token_limit(value: Any) -> dict[str, Any]:
