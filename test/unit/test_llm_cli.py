@@ -58,7 +58,14 @@ def test_prompt_is_printed_with_its_token_count_and_nothing_is_sent(capsys, http
     assert out.startswith("[system]\nYou complete number sequences.")
     assert out.count(" -> ") == 5
     assert out.rstrip().endswith("->")
-    assert re.fullmatch(r"wire json: about \d+ tokens \(estimated\), \d+ characters\n", err)
+    shown = r"wire json: about (\d+) tokens \(estimated, per-three-digits\), \d+ characters\n"
+    by_three = int(re.fullmatch(shown, err)[1])
+    local = ["--model", "toy", "--base-url", httpserver.url_for("/v1"), "--option", "wire=json"]
+    assert main(["prompt", "--task", "roll-gc", "--option", "k=5", *local]) == 0
+    same, err = capsys.readouterr()
+    assert same == out
+    by_one = int(re.match(r"wire json: about (\d+) tokens \(estimated, per-digit\),", err)[1])
+    assert by_one > 1.2 * by_three
     assert httpserver.log == []
 
 
