@@ -30,7 +30,6 @@ from icpi_ros.llm.client.token_count import (
     cut,
 )
 from icpi_ros.llm.prompt.text import INSTRUCTION
-from icpi_ros.llm.prompt.tokens import ARROW
 from icpi_ros.tasks import TASKS
 
 PER_DIGIT, PER_THREE_DIGITS = Tokeniser
@@ -51,35 +50,14 @@ def rows(name):
 
 
 @functools.cache
-def prompt(task, digits, k):
-    """The chat that llm (llm-zero without examples) sends after an example of the data set."""
+def prompt(wire, task, digits, k):
+    """The prompt that llm (llm-zero without examples) sends after an example of the data set."""
     task = TASKS.get(task)
     data, name = shipped(task), "llm" if k else "llm-zero"
-    options = {"digits": digits} | ({"k": k} if k else {})
+    options = {"wire": wire, "digits": digits} | ({"k": k} if k else {})
     context = Context(task.space, task.default_goal, task.cost_mask, data, options)
     trial = Outcome(data.theta[0], data.error[0], float(data.cost[0]))
-    return IMPROVERS.get(name)(context, proposes=False).messages([trial])
-
-
-def lines(chat):
-    return [line for line in chat[1]["content"].splitlines() if ARROW in line and line[0] in "+-"]
-
-
-def turns(chat):
-    """Each example as a question and its answer, a small model's way to be asked."""
-    yield {"role": "system", "content": "Complete the pattern: answer with the numbers only."}
-    for line in lines(chat):
-        inputs, arrow, outputs = line.partition(ARROW)
-        yield {"role": "user", "content": inputs + arrow}
-        if outputs:
-            yield {"role": "assistant", "content": outputs.strip()}
-
-
-FORMS = {
-    "chat": list,
-    "turns": lambda chat: list(turns(chat)),
-    "lines": lambda c: "\n".join(lines(c)),
-}
+    return IMPROVERS.get(name)(context, proposes=False).prompt([trial])
 
 
 def answer(form, numbers, digits):
@@ -94,10 +72,9 @@ def answer(form, numbers, digits):
     "row", rows("token_counts.csv"), ids=lambda row: "-".join([*row.values()][:4])
 )
 def test_prompts_are_counted_within_a_tenth_of_the_vocabularies(row):
-    text = FORMS[row["form"]](prompt(row["task"], int(row["digits"]), int(row["k"])))
+    asked = prompt(row["wire"], row["task"], int(row["digits"]), int(row["k"]))
     for name, kind in VOCABULARIES.items():
-        count = count_tokens if isinstance(text, str) else count_chat
-        assert count(text, kind) == pytest.approx(int(row[name]), rel=0.1), name
+        assert asked.tokens(kind) == pytest.approx(int(row[name]), rel=0.1), name
 
 
 @pytest.mark.parametrize("form", ["text", "json", "json-in-lines"])
@@ -128,7 +105,7 @@ def test_any_answer_fits_its_tokens(values, kind):
     ("text", "tokens"),  # as both cl100k_base and o200k_base count
     [
         ("", 0),
-        (INSTRUCTION, 107),
+        (INSTRUCTION, 117),
         ("+0512 -0031", 6),
         (LINE, 20),
         ("\n".join([LINE] * 20), 20 * 20 + 19),
