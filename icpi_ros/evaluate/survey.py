@@ -15,6 +15,7 @@ from icpi_ros.core.errors import UsageError
 from icpi_ros.core.types import Array, ObjectTrajectory
 from icpi_ros.robots.base import Arm
 from icpi_ros.sim.rollout import rollout
+from icpi_ros.sim.world import World
 from icpi_ros.tasks.base import Task
 from icpi_ros.tasks.feasibility import simulated_feasibility
 
@@ -189,13 +190,16 @@ class _World:
 
     def __init__(self, task: Task, arm: Arm, physics: Array, threads: int) -> None:
         self.task, self._arm, self._physics, self._threads = task, arm, physics, threads
+        self._scene = World(task, arm, physics)
         self._why_not = simulated_feasibility(task, arm)
 
     def paths(self, thetas: Array) -> Paths:
         possible = np.array([not self._why_not(theta) for theta in thetas], dtype=bool)
         if not possible.any():
             return [None] * len(thetas)
-        made = rollout(self.task, self._arm, self._physics, thetas[possible], self._threads)
+        made = rollout(
+            self.task, self._arm, self._physics, thetas[possible], self._threads, self._scene
+        )
         found = iter(made.trajectories)
         return [next(found) if each else None for each in possible]
 

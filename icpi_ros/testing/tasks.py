@@ -27,6 +27,8 @@ DEFINED = {"name", "revision", "arm", "theta", "goal", "default_goal", "goal_var
 REACHED, NOISE = 0.02, 0.01
 """Largest cost of a goal's best theta, and largest noise of the cost, as shares of what a random
 theta costs."""
+PLAN = SurveyPlan(draws=2, samples=64, line=9, seed=1, threads=2)
+"""Size of the survey that finds both."""
 
 
 def _arm(task: Task) -> Arm:
@@ -161,14 +163,16 @@ def what_was_not_seen_is_not_guessed(task: Task) -> None:
                 raise AssertionError(f"{read.__name__} of nothing is {found}")
 
 
-def goals_can_be_reached_and_need_adapting_to(task: Task, first_cost: float = 0.0) -> None:
+def goals_can_be_reached_and_need_adapting_to(
+    task: Task, first_cost: float = 0.0, plan: SurveyPlan = PLAN
+) -> None:
     """Every goal can be reached, and not without adapting to the physics.
 
     A task's scale is the mean cost of a random theta: millimetres for one, a metre for another.
 
-    ``first_cost``: least mean cost of a random theta [m].
+    ``first_cost``: least mean cost of a random theta [m]; ``plan``: of the survey, a smaller one
+    finds less good thetas and so asks for more.
     """
-    plan = SurveyPlan(draws=2, samples=64, line=9, seed=1, threads=2)
     found = survey(task, _arm(task), plan)
     best, noise = float(found.best_cost.max()), float(np.median(found.noise))
     other, first = float(found.other_cost.mean()), float(found.first_cost.mean())

@@ -80,7 +80,8 @@ def test_data_set_one_example_short(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IMPROVERS.built_in)
-def test_useless_data_sets(name, data):
+def test_useless_data_sets(name):
+    data = toy.dataset(size=60)
     constant = np.zeros_like(data.theta)
     for useless in (
         replace(data, theta=constant + 1.0, error=constant, dtheta=constant),

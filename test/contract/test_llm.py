@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 
 import http_models
@@ -251,7 +252,7 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
     query = improver.prompt(HISTORY).messages[-1]["content"].splitlines()[-1]
     alphabet = list('0123456789+-.,eE[]{}"| \n>outpNaInf\u2212')
     good = ['{"output": [1200, -340]}', "+01200 -00340", "[12, 7]", f"{query} +00012 -00007"]
-    counts = {"accepted": 0, "refused": 0}
+    replies, accepted = Counter(), {}  # by reply: three in ten are the same as one before
     size = 100_000
     # Drawn at once: one by one they would take three times as long as the parser.
     changes, lengths = rng.integers(0, 6, size), rng.integers(0, 3, (size, 6, 2)).tolist()
@@ -265,17 +266,22 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
             letters[place : place + removed] = [
                 alphabet[n] for n in inserted[number][change][:added]
             ]
+        reply = "".join(letters)
+        replies[reply] += 1
+        if reply in accepted:
+            continue
         try:
-            outputs = improver._writers[0].outputs("".join(letters), pattern)
+            outputs = improver._writers[0].outputs(reply, pattern)
             theta = improver._accepted(base, outputs, HISTORY)
         except CompletionFailed:
-            counts["refused"] += 1
+            accepted[reply] = False
             continue
-        counts["accepted"] += 1
+        accepted[reply] = True
         assert np.isfinite(theta).all()
         assert (np.abs(theta - base.theta) <= 2.0 * toy.SPACE.half_range + 1e-12).all()
         assert toy.SPACE.contains(toy.SPACE.project(theta)[0])
-    assert min(counts.values()) > 10_000
+    good_ones = sum(count for reply, count in replies.items() if accepted[reply])
+    assert 10_000 < good_ones < size - 10_000
 
 
 # --- variants -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from icpi_ros.cli import task as task_command
 from icpi_ros.cli.demo import verdict
 from icpi_ros.cli.main import main
 from icpi_ros.core.types import Trial
+from icpi_ros.learn.building import search
 from icpi_ros.tasks import TASKS
 
 
@@ -151,11 +152,19 @@ def test_describe_measures_unless_told_to_be_quick(here, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path, here):
+def test_a_data_set_is_built_and_shown_and_repeatable(tmp_path, here, monkeypatch):
+    """In two processes, by a search that begins with 16 thetas instead of 256."""
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    for build, file in zip((icpi, here), files, strict=True):
-        build("dataset", "build", "--task", "slide", "--examples", 4, "--draws", 1,
-              "--seed", 3, "--k", 1, "--out", file)  # fmt: skip
+    words = ("dataset", "build", "--task", "slide", "--examples", "4", "--draws", "1",
+             "--seed", "3", "--k", "1", "--out")  # fmt: skip
+    code = (
+        "import sys; from icpi_ros.cli.main import main; "
+        "from icpi_ros.learn.building import search; search.GLOBAL_SAMPLES = 16; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    subprocess.run([sys.executable, "-c", code, *words, files[0]], check=True, timeout=600)
+    monkeypatch.setattr(search, "GLOBAL_SAMPLES", 16)
+    here(*words, files[1])
     assert files[0].read_bytes() == files[1].read_bytes()
     shown, _ = here("dataset", "show", files[0])
     for word in ("4 examples of slide", "seed: 3", "label: brute"):
