@@ -115,6 +115,7 @@ class CompletionMeter:
     def __init__(self, meter: Meter, profile: Profile) -> None:
         self.spent = Spending()
         self._meter, self._profile = meter, profile
+        self._tokeniser = Endpoint.of(profile).tokeniser
         self._counted = time.monotonic()
 
     def begin(self) -> None:
@@ -146,8 +147,8 @@ class CompletionMeter:
         self._charge(Spending())
 
     def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
-        answered = sum(map(count_tokens, reply.texts)) if reply else 0
-        return Tokens(sum(map(count_tokens, prompt.contents)), answered)
+        kind, texts = self._tokeniser, reply.texts if reply else ()
+        return Tokens(prompt.tokens(kind), sum(count_tokens(text, kind) for text in texts))
 
     def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
         return Spending(
@@ -288,14 +289,17 @@ class Exchange:
             if outcome.status in _NOT_SERVED and self._may_change_wire(prompt):
                 self._tries.append(f"{prompt.wire}: {outcome.line}")
                 self._take_other_wire()
-                formats = list(self._formats())
                 continue
             doubtful = n > 1 and not working_formats().several(*self._where)
-            if outcome.status in FALLBACK_STATUS and (doubtful or self._may_fall_back(formats)):
+            changeable = self._may_change_wire(prompt)
+            adaptable = doubtful or changeable or self._may_fall_back(formats)
+            if outcome.status in FALLBACK_STATUS and adaptable:
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 if not doubted and doubtful:
                     n, refused = 1, formats[0]
+                elif not doubted and changeable:
+                    self._take_other_wire()
                 elif not doubted:
                     formats.pop(0)
                 continue
@@ -306,7 +310,8 @@ class Exchange:
 
     @property
     def _where(self) -> tuple[str, str]:
-        return self._endpoint.shown + PATHS[self._prompt.wire], self._endpoint.profile.model
+        path = PATHS[Wire.COMPLETION] if self._prompt.wire == Wire.COMPLETION else ""
+        return self._endpoint.shown + path, self._endpoint.profile.model
 
     def _may_change_wire(self, refused: Prompt) -> bool:
         """Return whether there is another wire and this one has not worked for another call."""
