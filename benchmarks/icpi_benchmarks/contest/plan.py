@@ -157,13 +157,21 @@ class ContestPlan:
         return {name: arm for name, arm in found.items() if arm}
 
     def rivals(self) -> dict[str, list[str]]:
-        """Return by label of who asks a model whom it must beat: its nulls, and knn."""
+        """Return by label of who asks a model whom it must beat: its nulls, knn, the reference."""
         asking = [entrant for entrant in self.entrants() if entrant.kind.asks_model]
-        wanted = {one.label: dict.fromkeys((*nulls_of(one), *NULLS, RIVAL)) for one in asking}
+        named = self.reference if self.reference in [one.label for one in asking] else RIVAL
+        wanted = {one.label: (*nulls_of(one), *NULLS, RIVAL, named) for one in asking}
         return {
-            label: [other for other in others if other in self.improvers]
+            label: [one for one in dict.fromkeys(others) if one in self.improvers and one != label]
             for label, others in wanted.items()
         }
+
+    @property
+    def reference(self) -> str:
+        """Label that the others are compared with: the preset's, embedded, else the first."""
+        named = PRESETS[self.preset].reference if self.preset in PRESETS else ""
+        known = [label for label in (named, REFERENCE) if label in self.improvers]
+        return known[0] if known else self.improvers[0]
 
     @property
     def rules(self) -> ContestRules:
@@ -209,9 +217,6 @@ class ContestPlan:
 
     def config(self) -> dict[str, Any]:
         """Return the plan's part of the results file; without command and data sets."""
-        named = PRESETS[self.preset].reference if self.preset in PRESETS else ""
-        known = [label for label in (named, REFERENCE) if label in self.improvers]
-        default = known[0] if known else self.improvers[0]
         return {
             "preset": self.preset if self.has_command else "",
             "seed": self.seed,
@@ -221,7 +226,7 @@ class ContestPlan:
             "threshold_m": self.threshold,
             "tasks": [task.name for task in self.tasks],
             "improvers": list(self.improvers),
-            "default": default,
+            "default": self.reference,
             "substitute": SUBSTITUTE,
             "rivals": self.rivals(),
             "conditions": [condition.as_dict() for condition in self.conditions],

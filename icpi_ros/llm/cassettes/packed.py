@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from icpi_ros.core.errors import UsageError
@@ -55,7 +55,7 @@ def unpacked(data: bytes) -> bytes:
 
 def packed(entries: Iterable[Mapping[str, Any]]) -> bytes:
     """Return the content of a packed file with these entries: the same for the same entries."""
-    lines = (json.dumps(_rounded(entry), separators=(",", ":")) + "\n" for entry in entries)
+    lines = (json.dumps(_slim(entry), separators=(",", ":")) + "\n" for entry in entries)
     text = "".join(lines).encode("ascii")
     if len(text) > MAX_UNPACKED:
         raise ValueError(f"would unpack to more than {MAX_UNPACKED >> 20} MiB")
@@ -79,9 +79,14 @@ def write_packed(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
     return len(data)
 
 
-def _rounded(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry with wall times to the millisecond: the rest is noise that takes space."""
-    spent = dict(entry["spent"])
+def _slim(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry with wall times to the millisecond, and weights without their folder.
+
+    Some servers call a model by the path of its file, which is that of the recording machine.
+    """
+    slim, spent = dict(entry), dict(entry["spent"])
     if "seconds" in spent:
         spent["seconds"] = round(spent["seconds"], SECONDS_DECIMALS)
-    return dict(entry) | {"spent": spent}
+    if slim.get("model", "").endswith(".gguf"):
+        slim["model"] = PurePath(slim["model"]).name
+    return slim | {"spent": spent}
