@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Recordings:
         records: whether models are asked for what is missing; else none is ever asked.
     """
 
-    folder: Path = SHIPPED
+    folder: Path = field(default_factory=lambda: SHIPPED)
     records: bool = False
 
     @property

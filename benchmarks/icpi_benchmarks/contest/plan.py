@@ -156,6 +156,7 @@ class ContestPlan:
         }
         return {name: arm for name, arm in found.items() if arm}
 
+    @functools.cached_property
     def rivals(self) -> dict[str, list[str]]:
         """Return by label of who asks a model whom it must beat: its nulls, knn, the reference."""
         asking = [entrant for entrant in self.entrants() if entrant.kind.asks_model]
@@ -228,7 +229,7 @@ class ContestPlan:
             "improvers": list(self.improvers),
             "default": self.reference,
             "substitute": SUBSTITUTE,
-            "rivals": self.rivals(),
+            "rivals": self.rivals,
             "conditions": [condition.as_dict() for condition in self.conditions],
             "versions": dict(all_versions()),
             "definitions": {task.name: task.definition_hash() for task in self.tasks},
