@@ -111,4 +111,4 @@ def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, 
 
 def _verdicts(found: TaskSummary) -> list[dict[str, Any]]:
     trial = key_trials(found.block.trials)[0]
-    return [asdict(v) | {"outcome": v.outcome, "trial": trial} for v in verdicts(found, trial)]
+    return [asdict(v) | {"judgement": v.judgement, "trial": trial} for v in verdicts(found, trial)]

@@ -145,7 +145,7 @@ def improved_text(line: ImproverSummary) -> str:
 
 def outcomes_text(found: Sequence[Verdict]) -> str:
     """Return verdicts on one improver: ``better than knn 0.81 [0.7, 0.93]; within noise ...``."""
-    return "; ".join(f"{one.outcome} {one.rival} {estimate_text(one.ratio)}" for one in found)
+    return "; ".join(f"{one.judgement} {one.rival} {estimate_text(one.ratio)}" for one in found)
 
 
 def estimate_text(found: IntervalEstimate) -> str:

@@ -1,4 +1,4 @@
-"""What an improver's model did in one condition and task: replies, tokens, waiting."""
+"""Replies, tokens and waiting of an improver's model in one condition and task."""
 
 from __future__ import annotations
 

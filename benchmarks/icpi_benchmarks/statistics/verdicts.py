@@ -13,7 +13,7 @@ from icpi_benchmarks.statistics.model_use import ModelUse
 from icpi_benchmarks.statistics.summaries import IntervalEstimate, TaskSummary, block_ratio
 
 
-class Outcome(StrEnum):
+class Judgement(StrEnum):
     """Result of a paired comparison by its 95 % interval."""
 
     BETTER = "better than"
@@ -36,11 +36,11 @@ class Verdict:
     ratio: IntervalEstimate
 
     @property
-    def outcome(self) -> Outcome:
+    def judgement(self) -> Judgement:
         """Side of 1 on which the interval of the ratio lies; noise if it holds 1."""
         if self.ratio.high < 1.0:
-            return Outcome.BETTER
-        return Outcome.WORSE if self.ratio.low > 1.0 else Outcome.NOISE
+            return Judgement.BETTER
+        return Judgement.WORSE if self.ratio.low > 1.0 else Judgement.NOISE
 
 
 def verdicts(found: TaskSummary, trial: int) -> tuple[Verdict, ...]:
