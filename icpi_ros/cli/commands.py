@@ -112,6 +112,8 @@ _TABLE = {
         "know nothing of, without data.",
         "bench llm": "Time what the improver llm costs besides the model, against a bare HTTP "
         "round trip.",
+        "bench pack": "Pack the recorded cassettes of language models, small and ready to be "
+        "shipped.",
         "bench bag": "Time how fast a bag is read that is made for it.",
     },
     "language models": {

@@ -240,5 +240,9 @@ class CompletionFailed(IcpiError):
     details: Mapping[str, Any] = MappingProxyType({})
 
 
+class NotOnCassette(CompletionFailed):
+    """A replay was asked for what was never recorded: it says nothing about the model."""
+
+
 class BudgetSpent(IcpiError):
     """A run's model has used up a limit that its user set: the run ends, it has not failed."""

@@ -89,7 +89,7 @@ def contest(kinds, number=0, trials=5, limit=LIMIT, noise=0.0, condition=None, *
     rows = play(TASK, UR5E, condition or Condition(), instance, who, DATA, rules, bench)
     json.dumps(rows, allow_nan=False)
     assert [row["improver"] for row in rows] == [label for label in kinds for _ in range(trials)]
-    assert all(set(row) == {*ROW_KEYS, *OWN_KEYS, "spent", "refusal"} for row in rows)
+    assert all(set(row) == {*ROW_KEYS, *OWN_KEYS, "spent", "asked", "refusal"} for row in rows)
     return {label: [row for row in rows if row["improver"] == label] for label in kinds}
 
 

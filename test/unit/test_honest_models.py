@@ -36,7 +36,7 @@ LONG = "llm:cassette=/" + "a-long-way/" * 20 + "tape.jsonl"
 
 
 def good(request):
-    pattern, numbers = read_prompt(request.messages[-1]["content"])
+    pattern, numbers = read_prompt(request.prompt.messages[-1]["content"])
     return f'{{"output": "{numbers.encode(complete(pattern).mean)}"}}'
 
 

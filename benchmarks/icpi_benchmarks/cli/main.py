@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from icpi_benchmarks.cassettes.recordings import Recordings
 from icpi_benchmarks.contest.cell_log import finished_cells, kept
-from icpi_benchmarks.contest.conditions import preset
+from icpi_benchmarks.contest.conditions import Preset, preset
 from icpi_benchmarks.contest.entrants import entrants, option_text, with_nulls
 from icpi_benchmarks.contest.plan import DEFAULT_TIME_LIMIT, ContestPlan
 from icpi_benchmarks.contest.run import ContestProgress
@@ -42,7 +43,8 @@ EXTRA_TIME = 5.0
 def run(args: argparse.Namespace) -> int:
     """Run, keep and print; the same arguments give the same rows, and continue a broken run."""
     plan = _plan(args)
-    workers = Workers(args.workers or len(os.sched_getaffinity(0)), args.dask)
+    alone = args.record is not None  # a server that is asked by two is slower for both
+    workers = Workers(args.workers or (1 if alone else len(os.sched_getaffinity(0))), args.dask)
     with tempfile.TemporaryDirectory() as folder:
         out = _results_file(args.json, Path(folder))
         rest = partial(_rest, args.json, out, plan)
@@ -87,8 +89,9 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
     if args.draws:
         chosen = chosen.with_draws(args.draws)
     tasks = _names("--tasks", args.tasks) or chosen.tasks or tuple(TASKS.built_in)
-    improvers = with_nulls(_names("--improvers", args.improvers) or chosen.improvers)
-    improvers = _with_model(improvers, args)
+    recordings = _recordings(args, chosen)
+    improvers = _names("--improvers", args.improvers) or chosen.improvers
+    improvers = with_nulls(_with_model(improvers, recordings, args), recordings)
     chosen = chosen.with_improvers(improvers)
     found = tuple(TASKS.get(name) for name in tasks)
     for task in found:
@@ -101,7 +104,7 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
         instances=args.instances or chosen.instances,
         trials=args.trials or chosen.trials,
         seed=args.seed,
-        time_limit=_time_limit(improvers, args),
+        time_limit=_time_limit(improvers, recordings, args),
         threshold=args.threshold,
         preset=args.preset,
         draws=args.draws or "",
@@ -109,7 +112,26 @@ def _plan(args: argparse.Namespace) -> ContestPlan:
         datasets=tuple(_dataset(path) for path in args.dataset),
         dataset_files=tuple(str(path.absolute()) for path in args.dataset),
         mix=args.mix,
+        recordings=recordings,
     )
+
+
+def _recordings(args: argparse.Namespace, chosen: Preset) -> Recordings | None:
+    """Return the recordings that models are replayed from or added to; None = neither.
+
+    Raises:
+        UsageError: two places are given, or a folder is missing or cannot be made.
+    """
+    given = [n for n in ("record", "cassettes", "cassette") if getattr(args, n) is not None]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]}: give one of them")
+    if args.cassettes and not args.cassettes.is_dir():
+        raise UsageError(f"--cassettes {args.cassettes}: no such folder")
+    if folder := args.record or args.cassettes:
+        found = Recordings(folder.absolute(), records=args.record is not None)
+        found.make_folder()
+        return found
+    return Recordings() if chosen.recorded and not args.cassette else None
 
 
 def _dataset(path: Path) -> Dataset:
@@ -124,7 +146,9 @@ def _dataset(path: Path) -> Dataset:
     return load(path, TASKS.get(name))
 
 
-def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, ...]:
+def _with_model(
+    labels: Sequence[str], recordings: Recordings | None, args: argparse.Namespace
+) -> tuple[str, ...]:
     """Return improvers with the model and cassette that they are asked with, as options.
 
     Raises:
@@ -137,24 +161,31 @@ def _with_model(labels: Sequence[str], args: argparse.Namespace) -> tuple[str, .
         given = {"model": model, "cassette": cassette}
         extra = [option_text(k, v) for k, v in given.items() if v and entrant.takes(k)]
         found.append(":".join([entrant.label, *extra]))
-    for entrant in entrants(found):
+    choices = []
+    for entrant in (one.using(recordings) for one in entrants(found)):
         if issubclass(entrant.kind, Llm):
             try:
                 entrant.kind.check(entrant.options)
             except UsageError as exc:
                 exc.args = (f"improver {entrant.label.split(':')[0]}: {exc}",)
                 raise
-            require_reachable(entrant.kind.chosen(entrant.options).choice)
+            choices.append(entrant.kind.chosen(entrant.options).choice)
+            require_reachable(choices[-1])
+    if recordings:
+        recordings.require_servers(choices)
     return tuple(found)
 
 
-def _time_limit(labels: Sequence[str], args: argparse.Namespace) -> float:
+def _time_limit(
+    labels: Sequence[str], recordings: Recordings | None, args: argparse.Namespace
+) -> float:
     """Return the limit of one proposal [s]: a model must have time to miss its own deadline.
 
     Raises:
         UsageError: the limit that was given is too short for that.
     """
-    kinds = [(e, e.kind) for e in entrants(labels) if issubclass(e.kind, Llm)]
+    asking = [entrant.using(recordings) for entrant in entrants(labels)]
+    kinds = [(e, e.kind) for e in asking if issubclass(e.kind, Llm)]
     longest = max((kind.chosen(e.options).deadline for e, kind in kinds), default=0.0)
     if args.time_limit is None:
         return max(DEFAULT_TIME_LIMIT, longest + EXTRA_TIME)

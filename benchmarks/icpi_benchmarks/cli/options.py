@@ -56,6 +56,20 @@ def main(parser: argparse.ArgumentParser) -> None:
     )
     add_cassette(parser)
     parser.add_argument(
+        "--cassettes",
+        type=Path,
+        metavar="FOLDER",
+        help="replay every model's answers from its cassette MODEL.jsonl or MODEL.jsonl.xz in "
+        "FOLDER, and never ask (presets models and small: the shipped ones)",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help="ask the models' servers, and record the answers in FOLDER/MODEL.jsonl; what is there "
+        "is not asked again. FOLDER/models.yaml, if there is one, says where the servers are",
+    )
+    parser.add_argument(
         "--instances", type=whole(1, 100_000), metavar="N", help="per task (preset: 200)"
     )
     parser.add_argument(
@@ -216,6 +230,13 @@ def llm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", metavar="T,..", help="default: all")
     parser.add_argument("--proposals", type=whole(20, 900), default=300, metavar="N")
     parser.add_argument("--history", action="store_true", help="show the run's own trials, too")
+    add_json(parser)
+
+
+def pack(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the program."""
+    parser.add_argument("folder", type=Path, help="of `icpi bench --record`")
+    parser.add_argument("--into", type=Path, required=True, metavar="FOLDER")
     add_json(parser)
 
 

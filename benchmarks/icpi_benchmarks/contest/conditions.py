@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from icpi_ros.core.errors import InvalidValue, UnknownName
+from icpi_ros.llm.client.completer import WIRES
 
 MAX_EXAMPLES = 500
 """Largest data set of a condition: 50 physics draws of 10 examples each."""
@@ -25,7 +26,7 @@ class Condition:
             each policy parameter.
         noise: standard deviation of the sensor's noise on every coordinate [m].
         options: given to every improver that has them.
-        improvers: names of those that take part; () = all.
+        improvers: names or whole labels of those that take part; () = all.
     """
 
     name: str = ""
@@ -41,7 +42,7 @@ class Condition:
         return tuple(
             label
             for label in labels
-            if not self.improvers or label.partition(":")[0] in self.improvers
+            if not self.improvers or {label, label.partition(":")[0]} & set(self.improvers)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,6 +61,8 @@ class Preset:
         tasks: names; () = all.
         instances: per task and condition.
         trials: per instance, the common first attempt included.
+        reference: label that the others are compared with; "" = embedded, else the first.
+        recorded: whether its models are replayed from the shipped cassettes.
     """
 
     summary: str
@@ -68,11 +71,17 @@ class Preset:
     tasks: tuple[str, ...] = ()
     instances: int = 200
     trials: int = 6
+    reference: str = ""
+    recorded: bool = False
 
     def with_improvers(self, labels: Sequence[str]) -> Preset:
-        """Return it with other improvers, and the conditions under which one of them plays."""
+        """Return it with other improvers, and the conditions under which one of them plays.
+
+        If they are those of no condition, they play under a plain one.
+        """
         played = tuple(one for one in self.conditions if one.players(labels))
-        return replace(self, improvers=tuple(labels), conditions=played)
+        plain = replace(self.conditions[0], name="", improvers=(), options={})
+        return replace(self, improvers=tuple(labels), conditions=played or (plain,))
 
     def with_draws(self, draws: str) -> Preset:
         """Return it with other instances.
@@ -105,6 +114,31 @@ ALL = (
 """All that need no server."""
 NULLS = ("null-label", "null-mean")
 """Improvers beside every one that asks a language model."""
+MODELS = ("smollm2-135m", "gemma-270m", "qwen-0.5b", "qwen-1.5b")
+"""Language models with shipped answers, entries of cassettes/models.yaml."""
+_SMALL = "llm:model=gemma-270m:wire=completion"
+"""The one whose context is varied: k=5, digits=3, samples=5 at temperature 0.7, no history."""
+_SMALL_TASKS = ("slide", "slide-gc", "roll-gc")
+_BESIDE = ("knn", "ridge", "in-context", "embedded")
+"""Improvers beside the models, on the same instances."""
+
+
+def _nulls(*counts: int) -> tuple[str, ...]:
+    return tuple(f"{null}:k={k}" for k in counts for null in NULLS)
+
+
+def _factor(name: str, levels: Sequence[str], *counts: int) -> Condition:
+    """Return the condition with the levels of one factor, beside the usual one and the nulls."""
+    varied = tuple(f"{_SMALL}:{level}" for level in levels)
+    return Condition(name, improvers=(_SMALL, *varied, *_nulls(*counts), *_BESIDE))
+
+
+_FACTORS = (
+    _factor("k", ("k=3", "k=10", "k=20"), 3, 5, 10, 20),
+    _factor("digits", ("digits=2", "digits=4"), 5),
+    _factor("samples", ("samples=1", "samples=1:temperature=0", "samples=9"), 5),
+    _factor("history", ("history=true",), 5),
+)
 _DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm", "random")
 _RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
 
@@ -211,6 +245,29 @@ PRESETS: dict[str, Preset] = {
             ),
         ),
         instances=50,
+    ),
+    "models": Preset(
+        "which small language model, over which wire? from shipped answers, no model needed",
+        (
+            *(f"llm:model={name}:wire={wire}" for name in MODELS for wire in WIRES),
+            *_nulls(5),
+            *_BESIDE,
+        ),
+        tasks=_SMALL_TASKS,
+        instances=12,
+        trials=4,
+        reference="knn",
+        recorded=True,
+    ),
+    "small": Preset(
+        "what should a small model be shown (k, digits, samples, history)? from shipped answers",
+        tuple(dict.fromkeys(label for one in _FACTORS for label in one.improvers)),
+        _FACTORS,
+        tasks=_SMALL_TASKS,
+        instances=12,
+        trials=4,
+        reference=_SMALL,
+        recorded=True,
     ),
     "noise": Preset(
         "what does a noisy sensor cost?",

@@ -9,14 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from icpi_benchmarks.cassettes.recordings import Recordings
 from icpi_benchmarks.contest.conditions import NULLS
 from icpi_benchmarks.contest.oracles import ORACLES
-from icpi_ros.core.errors import IcpiError, InvalidValue, Kind, UnknownName, invalid
+from icpi_ros.core.errors import (
+    IcpiError,
+    InvalidValue,
+    Kind,
+    UnknownName,
+    UsageError,
+    invalid,
+)
 from icpi_ros.core.registry import REMEDY
 from icpi_ros.core.types import Array
 from icpi_ros.improvers import IMPROVERS
 from icpi_ros.improvers.base import Context, Improver
 from icpi_ros.improvers.llm.options import HOLD
+from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.improvers.options import options_of, parse_option
 from icpi_ros.learn.dataset.dataset import Dataset
 from icpi_ros.robots.base import Arm
@@ -62,6 +71,12 @@ class Entrant:
         kept = [part for part in parts if part.partition("=")[0] not in TRANSPORT]
         return ":".join([name, *kept])
 
+    def using(self, recordings: Recordings | None) -> Entrant:
+        """Return it with the model and the cassette that recordings have for it, if it asks one."""
+        if recordings is None or not issubclass(self.kind, Llm):
+            return self
+        return replace(self, options=recordings.options(self.options))
+
     def takes(self, option: str) -> bool:
         """Return True if a condition can set ``option``: it has it and does not set it itself."""
         return option in options_of(self.kind.Options) and option not in self.options
@@ -103,14 +118,28 @@ def entrants(labels: Sequence[str]) -> list[Entrant]:
     return [_entrant(label) for label in labels]
 
 
-def with_nulls(labels: Sequence[str]) -> tuple[str, ...]:
+def with_nulls(labels: Sequence[str], recordings: Recordings | None = None) -> tuple[str, ...]:
     """Return ``labels`` and the nulls of those that ask a model, with the same k and features."""
     found = list(labels)
     for entrant in entrants(labels):
-        if entrant.kind.asks_model:
-            own = [f"{key}={entrant.options[key]}" for key in _SHOWN if key in entrant.options]
-            found += [":".join([null, *own]) for null in NULLS]
+        found += nulls_of(entrant.using(recordings))
     return tuple(dict.fromkeys(found))
+
+
+def nulls_of(entrant: Entrant) -> tuple[str, ...]:
+    """Return the nulls of an entrant, none if it asks no model.
+
+    Without an option of its own, a small model that the label names has a k of its own, too.
+    """
+    if not entrant.kind.asks_model:
+        return ()
+    shown = {key: entrant.options[key] for key in _SHOWN if key in entrant.options}
+    if "model" in entrant.options and "k" not in shown and "k" in options_of(entrant.kind.Options):
+        with contextlib.suppress(UsageError):  # a wrong option is refused elsewhere
+            k = entrant.kind.chosen(entrant.options).k
+            shown |= {} if k == options_of(entrant.kind.Options)["k"].default else {"k": k}
+    own = [f"{key}={shown[key]}" for key in _SHOWN if key in shown]
+    return tuple(":".join([null, *own]) for null in NULLS)
 
 
 def without(option: str, labels: Sequence[str]) -> tuple[str, ...]:

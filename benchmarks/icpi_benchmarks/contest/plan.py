@@ -13,8 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
-from icpi_benchmarks.contest.conditions import PRESETS, Condition
-from icpi_benchmarks.contest.entrants import SUBSTITUTE, entrants
+from icpi_benchmarks.cassettes.recordings import Recordings
+from icpi_benchmarks.contest.conditions import NULLS, PRESETS, Condition
+from icpi_benchmarks.contest.entrants import SUBSTITUTE, Entrant, entrants, nulls_of
 from icpi_benchmarks.contest.play import ContestRules
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.learn.building.build import versions
@@ -30,6 +31,8 @@ DEFAULT_THRESHOLD = 0.005
 """Cost from which on an instance counts as solved [m]."""
 REFERENCE = "embedded"
 """The improver that others are compared with, where it takes part."""
+RIVAL = "knn"
+"""The improver of the same examples that a language model is worth asking if it beats."""
 OPTIONAL = ("bayesian-optimization", "scikit-learn", "cmaes", "openai")
 """Packages whose versions matter to some improvers, if they are installed."""
 
@@ -53,6 +56,7 @@ class ContestPlan:
         datasets: examples of single tasks; the others have the shipped ones.
         dataset_files: where those come from, for the command.
         mix: examples of another arm are meant.
+        recordings: of the models that are asked; None = their labels say where to find them.
     """
 
     tasks: tuple[Task, ...]
@@ -69,6 +73,7 @@ class ContestPlan:
     datasets: tuple[Dataset, ...] = ()
     dataset_files: tuple[str, ...] = ()
     mix: bool = False
+    recordings: Recordings | None = None
 
     def __post_init__(self) -> None:
         """Refuse a plan that cannot be run.
@@ -114,6 +119,11 @@ class ContestPlan:
         """Return the arm that executes one of the tasks."""
         return self.arm or ARMS.get(task.arm)
 
+    def entrants(self, labels: Sequence[str] | None = None) -> tuple[Entrant, ...]:
+        """Return the entrants that ``labels`` name (None = all), with their recordings."""
+        found = entrants(self.improvers if labels is None else labels)
+        return tuple(entrant.using(self.recordings) for entrant in found)
+
     def own_examples(self, task: Task) -> Dataset | None:
         """Return the examples that were given for a task; None = none were."""
         return next((data for data in self.datasets if data.task == task.name), None)
@@ -145,6 +155,24 @@ class ContestPlan:
             for task in self.tasks
         }
         return {name: arm for name, arm in found.items() if arm}
+
+    @functools.cached_property
+    def rivals(self) -> dict[str, list[str]]:
+        """Return by label of who asks a model whom it must beat: its nulls, knn, the reference."""
+        asking = [entrant for entrant in self.entrants() if entrant.kind.asks_model]
+        named = self.reference if self.reference in [one.label for one in asking] else RIVAL
+        wanted = {one.label: (*nulls_of(one), *NULLS, RIVAL, named) for one in asking}
+        return {
+            label: [one for one in dict.fromkeys(others) if one in self.improvers and one != label]
+            for label, others in wanted.items()
+        }
+
+    @property
+    def reference(self) -> str:
+        """Label that the others are compared with: the preset's, embedded, else the first."""
+        named = PRESETS[self.preset].reference if self.preset in PRESETS else ""
+        known = [label for label in (named, REFERENCE) if label in self.improvers]
+        return known[0] if known else self.improvers[0]
 
     @property
     def rules(self) -> ContestRules:
@@ -181,6 +209,7 @@ class ContestPlan:
         parts += ["--arm", argument_of(self.arm)] if self.arm else []
         parts += [word for file in self.dataset_files for word in ("--dataset", file)]
         parts += ["--mix"] if self.mix else []
+        parts += self.recordings.arguments if self.recordings else []
         parts += ["--instances", str(self.instances), "--trials", str(self.trials)]
         parts += ["--seed", str(self.seed), "--time-limit", f"{self.time_limit!r}"]
         parts += ["--threshold", f"{self.threshold!r}"]
@@ -189,7 +218,6 @@ class ContestPlan:
 
     def config(self) -> dict[str, Any]:
         """Return the plan's part of the results file; without command and data sets."""
-        default = REFERENCE if REFERENCE in self.improvers else self.improvers[0]
         return {
             "preset": self.preset if self.has_command else "",
             "seed": self.seed,
@@ -199,8 +227,9 @@ class ContestPlan:
             "threshold_m": self.threshold,
             "tasks": [task.name for task in self.tasks],
             "improvers": list(self.improvers),
-            "default": default,
+            "default": self.reference,
             "substitute": SUBSTITUTE,
+            "rivals": self.rivals,
             "conditions": [condition.as_dict() for condition in self.conditions],
             "versions": dict(all_versions()),
             "definitions": {task.name: task.definition_hash() for task in self.tasks},

@@ -7,7 +7,7 @@ together.  What one improver does changes nothing for the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -71,13 +71,14 @@ class _Result:
 class _Attempt:
     """Attempt at a proposal: a trial under way, or none because of ``failure``.
 
-    What a model cost that gave no answer is ``spent``.
+    What a model cost that gave no answer is ``spent``, what it replied ``asked``.
     """
 
     trial: Trial | None = None
     seconds: float = 0.0
     failure: str | None = None
     spent: dict[str, Any] | None = None
+    asked: dict[str, int] | None = None
 
 
 class SharedRollouts:
@@ -161,7 +162,7 @@ class _Player:
             return _Attempt(failure="not asked: the first attempt failed")
         if self._out:
             return _Attempt(failure=_one_line(f"not asked again: {self._out}"))
-        begin, spent = time.perf_counter(), None
+        begin, spent, asked = time.perf_counter(), None, None
         try:
             return self.begin(*self._answer(rng))
         except TookTooLong as exc:
@@ -170,9 +171,10 @@ class _Player:
         except (Exception, SystemExit) as exc:  # whatever an improver does, the others go on
             reason = f"{type(exc).__name__}: {exc}"
             if isinstance(exc, CompletionFailed):
-                spent = exc.details.get("spent")
+                spent, asked = exc.details.get("spent"), replies_of(exc.details)
         seconds = time.perf_counter() - begin
-        return _Attempt(seconds=seconds, failure=_one_line(reason), spent=spent)
+        failure = _one_line(reason)
+        return _Attempt(seconds=seconds, failure=failure, spent=spent, asked=asked)
 
     def _answer(self, rng: np.random.Generator) -> tuple[Proposal, float]:
         """Return the improver's proposal and the wall time that it took [s]."""
@@ -197,6 +199,7 @@ class _Player:
             self._run.skip(failure)
         row = {
             **(_NOTHING | {"provenance": self.label, "spent": attempt.spent}),
+            "asked": attempt.asked,
             **({} if attempt.trial is None else _told(attempt.trial)),
             "trial": number,
             "cost": result.cost if isinstance(result, _Result) else None,
@@ -216,7 +219,23 @@ class _Player:
 def _told(trial: Trial) -> Row:
     """Return the part of a row about a trial that was begun, without its outcome."""
     known = trial_json(trial)
-    return {name: known[name] for name in _TRIAL_KEYS}
+    found = {name: known[name] for name in _TRIAL_KEYS}
+    return found | {"asked": replies_of(trial.proposal.details)}
+
+
+def replies_of(details: Mapping[str, Any]) -> dict[str, int] | None:
+    """Return what came of a proposal's questions to a model; None if it asked none.
+
+    ``replies`` came, ``read`` of them held numbers, ``missing`` questions were not on cassette.
+    """
+    exchanges = details.get("exchanges")
+    if not exchanges:
+        return None
+    return {
+        "replies": sum(len(one.get("replies", ())) for one in exchanges),
+        "read": sum(one.get("read", 0) for one in exchanges),
+        "missing": sum(one.get("missing", False) for one in exchanges),
+    }
 
 
 def _fields(refusal: Refusal) -> dict[str, str] | None:

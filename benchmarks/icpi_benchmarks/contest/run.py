@@ -102,14 +102,14 @@ def check(plan: ContestPlan) -> None:
     plan.mixed()
     _refuse_keys(plan)
     for condition in plan.conditions:
-        for entrant in entrants(condition.players(plan.improvers)):
+        for entrant in plan.entrants(condition.players(plan.improvers)):
             _check_options(entrant.under(condition.options))
     for task in plan.tasks:
         for condition in plan.conditions:
             whole = plan.examples(task)
             count = len(whole) if condition.examples is None else condition.examples
             dataset = datasets.first(whole, min(count, len(whole)))
-            for entrant in entrants(condition.players(plan.improvers)):
+            for entrant in plan.entrants(condition.players(plan.improvers)):
                 _check_entrant(entrant, task, condition, dataset, plan)
     _refuse_keys(plan)  # by now the variables that models.yaml names are known, too
 
@@ -220,8 +220,7 @@ class _Benchmark:
             name = f"{task.name}/{condition.name}"
             self._fingerprints[name] = fingerprint(made[kind])
         found = tuple(made[c.examples, c.label_noise] for c in plan.conditions)
-        who = tuple(entrants(plan.improvers))
-        arm = plan.arm_of(task)
+        who, arm = plan.entrants(), plan.arm_of(task)
         return TaskCells(task, arm, plan.conditions, plan.instances, who, found, plan.rules)
 
     def _large(self, task: Task) -> Dataset | None:

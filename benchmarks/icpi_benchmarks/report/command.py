@@ -9,10 +9,11 @@ from typing import Any
 
 from icpi_benchmarks.report.figures import save_pngs
 from icpi_benchmarks.report.page import bench_page
-from icpi_benchmarks.report.text import task_table
-from icpi_benchmarks.report.words import model_notes
-from icpi_benchmarks.results import Results, arms_of, mixed_lines, read
+from icpi_benchmarks.report.text import summary_tables, task_table
+from icpi_benchmarks.report.words import key_trials
+from icpi_benchmarks.results import Results, arms_of, read
 from icpi_benchmarks.statistics.summaries import TaskSummary, summarise
+from icpi_benchmarks.statistics.verdicts import verdicts
 from icpi_ros.cli.report import MIXED
 from icpi_ros.cli.report_outputs import Outputs, refuse_pages, say_page
 from icpi_ros.core.errors import UsageError
@@ -39,9 +40,7 @@ def report_file(path: Path, asked: Outputs) -> None:
     if folder:
         print(f"{len(save_pngs(folder, found))} figures in {folder.absolute()}")
     if not page and not folder:
-        mixed, notes = mixed_lines(results.config), model_notes(results.config)
-        shown = [*map(printable, mixed), *map(task_table, found), *map(printable, notes)]
-        print("\n\n".join(shown))
+        print("\n\n".join(summary_tables(results, found)))
 
 
 def report_files(paths: Sequence[Path], asked: Outputs, mix: bool) -> None:
@@ -102,7 +101,14 @@ def benchmark_json(results: Results, found: Sequence[TaskSummary]) -> dict[str, 
             "default": one.default,
             "threshold": one.threshold,
             "improvers": [asdict(improver) for improver in one.improvers],
+            "models": {label: asdict(use) for label, use in one.block.use.items()},
+            "verdicts": _verdicts(one),
         }
         for one in found
     ]
     return {"config": results.config, "tasks": tasks}
+
+
+def _verdicts(found: TaskSummary) -> list[dict[str, Any]]:
+    trial = key_trials(found.block.trials)[0]
+    return [asdict(v) | {"judgement": v.judgement, "trial": trial} for v in verdicts(found, trial)]

@@ -20,10 +20,17 @@ from icpi_benchmarks.report.figures import (
     study_draws,
 )
 from icpi_benchmarks.report.plots import MAX_DOTS
-from icpi_benchmarks.report.tables import calibration_table, overview, task_table, trouble_table
+from icpi_benchmarks.report.tables import (
+    calibration_table,
+    model_table,
+    overview,
+    task_table,
+    trouble_table,
+)
 from icpi_benchmarks.report.words import (
     instances_text,
     key_trials,
+    missing_text,
     model_notes,
     nothing_text,
     percent,
@@ -90,6 +97,8 @@ def _what_was_run(config: Any, found: Sequence[TaskSummary]) -> Markup:
         *(kit.paragraph(line) for line in mixed_lines(config)),
         _command(config, "The command that repeats it:"),
     ]
+    if missing := missing_text(found):
+        lines.append(kit.paragraph(missing, "bad"))
     lost = sum(len(one.block.left_out) for one in found)
     if lost:
         lines.append(
@@ -182,6 +191,7 @@ def _condition(key: str, one: TaskSummary, detailed: bool) -> Markup:
         kit.paragraph(f"{instances_text(one)}; ratios to {one.default}."),
         task_table(one),
         *([kit.paragraph(f"{unused}.", "note")] if (unused := unused_text(one)) else []),
+        model_table(one),
         _curves(key, one),
         kit.heading("Failures and fallbacks"),
         trouble_table(one),

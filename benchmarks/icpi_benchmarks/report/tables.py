@@ -10,14 +10,17 @@ from markupsafe import Markup
 from icpi_benchmarks.report.style import plain
 from icpi_benchmarks.report.words import (
     APART,
+    WAITED,
     improved_text,
     is_oracle,
     key_trials,
     milliseconds,
     mm,
+    outcomes_text,
     own_text,
     percent,
     ratio_text,
+    share_text,
     shown_trials,
     significant,
     threshold_text,
@@ -29,6 +32,7 @@ from icpi_benchmarks.statistics.summaries import (
     TaskSummary,
     block_ratio,
 )
+from icpi_benchmarks.statistics.verdicts import improved_share, verdicts
 from icpi_ros.report.page import Cell, TableColumn, Tone, joined, paragraph, table
 
 _MAX_REASONS = 10
@@ -155,6 +159,40 @@ def _against(
         tone = "good" if found.high < 1.0 else "bad" if found.low > 1.0 else ""
     ends = f"[{significant(found.low)}, {significant(found.high)}]"
     return Cell(significant(found.value), found.value, ends, tone)
+
+
+def model_table(found: TaskSummary) -> Markup:
+    """Return a row per improver that asked a model: replies, cost, verdicts; "" without any."""
+    use, trial = found.block.use, key_trials(found.block.trials)[0]
+    if not use:
+        return Markup("")
+    columns = [
+        TableColumn("asked a model", numeric=False),
+        TableColumn("readable", "replies that hold the numbers asked for"),
+        TableColumn("improved", "share of own steps that improved, 95 % interval"),
+        TableColumn("tokens", "of a proposal, as the server reported"),
+        TableColumn("s", WAITED),
+        TableColumn("not on cassette", "proposals that say nothing of the model"),
+        TableColumn(
+            f"verdict after {trial}", "ratio of mean best costs, paired", numeric=False, wraps=True
+        ),
+    ]
+    judged = verdicts(found, trial)
+    rows = []
+    for label in filter(use.__contains__, found.block.improvers):
+        one, share = use[label], improved_share(found, label)
+        rows.append(
+            [
+                Cell(label),
+                Cell(percent(one.readable), one.readable),
+                Cell(share_text(share), share.value),
+                Cell(significant(one.tokens_each), one.tokens_each),
+                Cell(significant(one.seconds_each), one.seconds_each),
+                _count_cell(one.missing),
+                Cell(outcomes_text([v for v in judged if v.improver == label])),
+            ]
+        )
+    return table(columns, rows, f"{title(found)}: models")
 
 
 def trouble_table(found: TaskSummary) -> Markup:

@@ -6,23 +6,29 @@ from collections.abc import Sequence
 
 from icpi_benchmarks.report.words import (
     APART,
+    WAITED,
     cost_text,
     improved_text,
     instances_text,
     key_trials,
     milliseconds,
+    missing_text,
     model_notes,
     nothing_text,
+    outcomes_text,
     own_text,
     percent,
     ratio_text,
+    share_text,
     shown_trials,
+    significant,
     threshold_text,
     title,
     unused_text,
 )
 from icpi_benchmarks.results import Results, mixed_lines
 from icpi_benchmarks.statistics.summaries import ImproverSummary, TaskSummary, summarise
+from icpi_benchmarks.statistics.verdicts import Verdict, improved_share, verdicts
 from icpi_ros.core.text import printable
 from icpi_ros.llm.client.budget import Spending
 from icpi_ros.report.run.text import spending_line
@@ -44,9 +50,14 @@ def bench_tables(results: Results) -> list[str]:
     Raises:
         InvalidValue: rows are missing or there twice.
     """
-    mixed = [printable(line) for line in mixed_lines(results.config)]
-    tables = [task_table(found) for found in summarise(results)]
-    return [*mixed, *tables, *map(printable, model_notes(results.config))]
+    return summary_tables(results, summarise(results))
+
+
+def summary_tables(results: Results, found: Sequence[TaskSummary]) -> list[str]:
+    """As :func:`bench_tables`, of a summary that is at hand."""
+    notes = [*model_notes(results.config), missing_text(found)]
+    shown = [*mixed_lines(results.config), *map(task_table, found), *filter(None, notes)]
+    return [printable(text) if "\n" not in text else text for text in shown]
 
 
 def bench_spending(results: Results) -> str:
@@ -83,7 +94,7 @@ def task_table(found: TaskSummary) -> str:
     if found.apart:
         lines[2 + len(found.ranked) : 2 + len(found.ranked)] = [f"{APART}:"]
     notes = [unused] if (unused := unused_text(found)) else []
-    shown = [_heading(found), *lines, *notes, *_troubles(found.improvers)]
+    shown = [_heading(found), *lines, *notes, *_models(found), *_troubles(found.improvers)]
     return "\n".join(map(printable, shown))
 
 
@@ -106,6 +117,43 @@ def _row(line: ImproverSummary, found: TaskSummary) -> list[str]:
         improved_text(line),
         milliseconds(line.proposal_seconds),
     ]
+
+
+def _models(found: TaskSummary) -> list[str]:
+    """Return a table of those that asked a model, and the verdicts on them; empty without any."""
+    use = found.block.use
+    if not use:
+        return []
+    header = ["asked a model", "readable", "improved [95 %]", "tokens", "s", "not on cassette"]
+    rows = [header]
+    for label in filter(use.__contains__, found.block.improvers):
+        one = use[label]
+        rows.append(
+            [
+                label,
+                percent(one.readable),
+                share_text(improved_share(found, label)),
+                significant(one.tokens_each),
+                significant(one.seconds_each),
+                str(one.missing),
+            ]
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    trial = key_trials(found.block.trials)[0]
+    return [
+        *("  ".join(_padded(row, widths)).rstrip() for row in rows),
+        WAITED,
+        *_verdict_lines(verdicts(found, trial), trial),
+    ]
+
+
+def _verdict_lines(found: Sequence[Verdict], trial: int) -> list[str]:
+    """Return a line per improver: how its mean best cost compares with its rivals'."""
+    by_label: dict[str, list[Verdict]] = {}
+    for one in found:
+        by_label.setdefault(one.improver, []).append(one)
+    head = [f"after {trial}, ratio of mean best costs, paired [95 %]:"] if found else []
+    return head + [f"  {label}: {outcomes_text(ones)}" for label, ones in by_label.items()]
 
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from icpi_benchmarks.contest.conditions import NULLS
 from icpi_benchmarks.contest.entrants import with_option
 from icpi_benchmarks.results import MIN_OWN
-from icpi_benchmarks.statistics.summaries import ImproverSummary, TaskSummary
+from icpi_benchmarks.statistics.summaries import ImproverSummary, IntervalEstimate, TaskSummary
+from icpi_benchmarks.statistics.verdicts import Verdict
 from icpi_ros.improvers.llm.options import HOLD
 
 _SHOWN = (0, 1, 2, 3, 5, 8, 10, 15, 20, 50)
@@ -23,6 +24,10 @@ HELD = (
     "another substitute."
 )
 OLDER = "Made by an older version: where a model failed, embedded's proposals are in its costs."
+WAITED = (
+    "s: waiting for the model per proposal, on the machine that asked it when it was recorded, "
+    "whatever else that did: no measurement of speed."
+)
 NULLS_MEAN = (
     "null-label and null-mean adjust by a random one, and by the mean, of the k labels that a "
     "model is shown: a model that is no better has read nothing out of them."
@@ -136,6 +141,37 @@ def improved_text(line: ImproverSummary) -> str:
     if not line.own_steps:
         return "-"
     return f"{line.own_improved}, {percent(line.own_improved / line.own_steps)}"
+
+
+def outcomes_text(found: Sequence[Verdict]) -> str:
+    """Return verdicts on one improver: ``better than knn 0.81 [0.7, 0.93]; within noise ...``."""
+    return "; ".join(f"{one.judgement} {one.rival} {estimate_text(one.ratio)}" for one in found)
+
+
+def estimate_text(found: IntervalEstimate) -> str:
+    """Return a number with its interval: ``0.81 [0.70, 0.93]``."""
+    return f"{significant(found.value)} [{significant(found.low)}, {significant(found.high)}]"
+
+
+def share_text(found: IntervalEstimate) -> str:
+    """Return a share with its interval: ``81 % [70 %, 90 %]``; ``-`` if there is none."""
+    if math.isnan(found.value):
+        return "-"
+    return f"{percent(found.value)} [{percent(found.low)}, {percent(found.high)}]"
+
+
+def missing_text(found: Sequence[TaskSummary]) -> str:
+    """Return a sentence on the proposals that are not on cassette; "" if all are."""
+    use = [one for task in found for one in task.block.use.values()]
+    missing = sum(one.missing for one in use)
+    if not missing:
+        return ""
+    return (
+        f"! {missing} of {missing + sum(one.proposals for one in use)} proposals of language "
+        "models are NOT ON CASSETTE: what was asked differs from what was recorded (other options "
+        "or draws, or another processor's last digit). They count as steps that were not the "
+        "model's own, and say nothing of it."
+    )
 
 
 def model_notes(config: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from icpi_benchmarks.contest.conditions import Condition
 from icpi_benchmarks.results import Results, is_own_step
+from icpi_benchmarks.statistics.model_use import ModelUse, model_use
 from icpi_ros.core.errors import InvalidValue, Kind, invalid
 from icpi_ros.core.types import Array
 
@@ -61,6 +62,7 @@ class ResultBlock:
         failures: ``(I, N, T)`` reason of a failed trial, of a refusal its kind; "" = none failed.
         fallbacks: ``(I, N, T)`` reason why another improver proposed; "" = none did.
         own: ``(I, N, T)`` True where the improver itself proposed an adjustment.
+        use: of their models, by label of those that asked one.
     """
 
     condition: str
@@ -76,6 +78,7 @@ class ResultBlock:
     failures: NDArray[np.object_]
     fallbacks: NDArray[np.object_]
     own: Flags
+    use: Mapping[str, ModelUse]
 
     @property
     def trials(self) -> int:
@@ -245,6 +248,7 @@ def _block(key: tuple[str, str], rows: Sequence[Row], config: Mapping[str, Any])
         failures=texts(_failure)[:, kept],
         fallbacks=texts(lambda row: str(row.get("fallback_reason") or ""))[:, kept],
         own=texts(is_own_step)[:, kept].astype(np.bool_),
+        use=model_use(row for row in rows if kept[row["instance"]]),
     )
 
 

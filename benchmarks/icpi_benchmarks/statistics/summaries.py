@@ -142,6 +142,7 @@ class TaskSummary:
         block: the rows behind it.
         improvers: summaries in the order of the run; none if no instance has a first outcome.
         unused: option that the condition sets, to the labels of those who do not take it.
+        rivals: of improvers that ask a model, by label: whom they must beat.
     """
 
     condition: str
@@ -152,6 +153,7 @@ class TaskSummary:
     block: ResultBlock
     improvers: tuple[ImproverSummary, ...]
     unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rivals: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def ranked(self) -> tuple[ImproverSummary, ...]:
@@ -183,9 +185,12 @@ def summarise(results: Results) -> list[TaskSummary]:
     found, config = blocks(results), results.config
     threshold, seed = float(config["threshold_m"]), int(config["seed"])
     unused = {one["name"]: _unused(one, config["improvers"]) for one in config["conditions"]}
+    rivals = config["rivals"] if isinstance(config.get("rivals"), dict) else {}
     return [
         replace(
-            _task_summary(one, config["default"], threshold, seed), unused=unused[one.condition]
+            _task_summary(one, config["default"], threshold, seed),
+            unused=unused[one.condition],
+            rivals=rivals,
         )
         for one in found
     ]

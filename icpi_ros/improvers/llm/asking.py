@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from icpi_ros.core.errors import BudgetSpent, CompletionFailed
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, NotOnCassette
 from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
@@ -83,7 +83,7 @@ class Asker:
             for writer in self._writers
         }
         prompt, *others = [writer.prompt(pattern) for writer in writers.values()]
-        exchange = {"purpose": purpose} | _shown(prompt)
+        exchange: dict[str, Any] = {"purpose": purpose} | _shown(prompt)
         self._exchanges.append(exchange)
         self.answered = False
         quantum = writers[prompt.wire].numbers.quantum
@@ -97,7 +97,11 @@ class Asker:
             seed=int(self._seeds.integers(MAX_SEED)),
             largest=largest,
         )
-        completion = self._complete(request)
+        try:
+            completion = self._complete(request)
+        except NotOnCassette:
+            exchange["missing"] = True
+            raise
         refused: list[str] = []
         used = next((p for p in others if p.wire == completion.wire), prompt)
         exchange |= _shown(used) | {
@@ -105,13 +109,16 @@ class Asker:
             "format": completion.format,
             "tries": list(completion.tries),
             "refused": refused,
+            "read": 0,
             "replayed": completion.replayed,
         }
         self._model, self.answered = completion.model, True
         found: list[T] = []
         for text in completion.texts:
             try:
-                found.append(accept(writers[used.wire].outputs(text, pattern)))
+                outputs = writers[used.wire].outputs(text, pattern)
+                exchange["read"] += 1
+                found.append(accept(outputs))
             except CompletionFailed as exc:
                 refused.append(str(exc))
         if not found:

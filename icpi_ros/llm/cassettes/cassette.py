@@ -1,7 +1,7 @@
 """Completions recorded in a file and played back: the same run again, without the model.
 
 The file holds JSON lines and only ever grows; processes that record into one file at the same
-time take turns.  URL, headers and keys are never in it.
+time take turns.  URL, headers and keys are never in it.  A packed one is replayed only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from icpi_ros.core.errors import BudgetSpent, CompletionFailed, IcpiError, UsageError
+from icpi_ros.core.errors import (
+    BudgetSpent,
+    CompletionFailed,
+    IcpiError,
+    NotOnCassette,
+    UsageError,
+)
 from icpi_ros.core.redact import redact_text
 from icpi_ros.llm.cassettes.file import CassetteFile, cassette_file
 from icpi_ros.llm.client.budget import Meter, Spending
@@ -44,8 +50,8 @@ class Cassette:
         """Read the file.
 
         Raises:
-            UsageError: unknown mode; the file is missing (replay), cannot be written (auto) or
-                is no cassette.
+            UsageError: unknown mode; the file is missing (replay), cannot be written or is packed
+                (auto), or is no cassette.
         """
         if self.mode not in MODES:
             raise UsageError(
@@ -53,6 +59,11 @@ class Cassette:
             )
         self._check_access()
         self.file.refresh()
+        if self.mode == AUTO and self.file.is_packed:
+            raise UsageError(
+                f"the cassette {self.path} is packed, nothing can be recorded into it: replay it "
+                "with cassette_mode=replay, or record into another file"
+            )
 
     @property
     def file(self) -> CassetteFile:
@@ -104,7 +115,7 @@ class RecordedCompleter:
             return self._replay(found)
         if self._inner is None:
             path = self._cassette.path
-            raise CompletionFailed(f"not on cassette {path}: request {key[:12]}, {occurrence + 1}.")
+            raise NotOnCassette(f"not on cassette {path}: request {key[:12]}, {occurrence + 1}.")
         return self._ask(self._inner, request, until, {"key": key, "occurrence": occurrence})
 
     def _identify(self, request: CompletionRequest) -> tuple[str, int]:

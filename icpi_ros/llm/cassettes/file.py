@@ -1,4 +1,7 @@
-"""The file of a cassette: JSON lines, append-only, shared between threads and processes."""
+"""The file of a cassette: JSON lines, append-only, shared between threads and processes.
+
+A packed one (:mod:`icpi_ros.llm.cassettes.packed`) is only read.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import math
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from icpi_ros.core.errors import UsageError
 from icpi_ros.core.files import lock_until_closed
 from icpi_ros.core.redact import redact
+from icpi_ros.llm.cassettes.packed import MAGIC, MAX_PACKED, is_packed, unpacked
 from icpi_ros.llm.client.completer import WIRES, Wire
 
 VERSION = 1
@@ -41,11 +45,22 @@ class CassetteFile:
         self._last = b""  # what stands just before it
         self._cut_at = -1
         self._is_ours = False  # a line of it was read
+        self._is_packed = False
 
     def find(self, key: str, occurrence: int) -> dict[str, Any] | None:
         """Return the latest entry of the ``occurrence``-th request of that key, counted from 0."""
         with self._lock:
             return self._entries.get((key, occurrence))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the latest entry of every request, without its text, in the file's order."""
+        with self._lock:
+            return list(self._entries.values())
+
+    @property
+    def is_packed(self) -> bool:
+        """Return whether what was read is a packed file."""
+        return self._is_packed
 
     def refresh(self) -> None:
         """Read what has been added to the file; all of it if it is another one.
@@ -65,6 +80,12 @@ class CassetteFile:
         with self.path.open("rb") as file:
             lock_until_closed(file.fileno(), shared=True)  # never half a line of another process
             stamp = _stamp(os.fstat(file.fileno()))
+            if is_packed(file.read(len(MAGIC))):
+                self._read_packed(file)
+                self._stamp = stamp
+                return
+            if self._is_packed:
+                self._start_over()
             file.seek(self._end - len(self._last))
             news = file.read()
             if not self._has_grown(stamp, news):
@@ -73,6 +94,19 @@ class CassetteFile:
                 news = file.read()
         self._take(news[len(self._last) :])
         self._stamp = stamp
+
+    def _read_packed(self, file: BinaryIO) -> None:
+        """Read a packed file, which is another one whenever it has changed."""
+        self._start_over()
+        file.seek(0)
+        try:
+            text = unpacked(file.read(MAX_PACKED + 1))
+        except ValueError as exc:
+            raise UsageError(
+                f"cannot read the cassette {self.path}: the packed file {exc}; get it again"
+            ) from None
+        self._take(text)
+        self._last, self._end, self._is_packed = b"", 0, True
 
     def _has_grown(self, stamp: tuple[int, int, int], news: bytes) -> bool:
         """Return whether a file is what was read, and perhaps more."""
