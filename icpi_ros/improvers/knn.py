@@ -3,9 +3,6 @@
 ``knn-copy`` copies the adjustment of the nearest example, ``knn`` averages those of the k nearest.
 Their ``-hindsight`` forms add the run's own ordered pairs to the examples: had trial j's outcome
 been the goal, trial i would have had the error e_i - e_j and needed theta_j - theta_i.
-
-``null-label`` and ``null-mean`` are the nulls of improvers that show k examples to a language
-model: who is no better has read nothing out of them.
 """
 
 from __future__ import annotations
@@ -116,31 +113,3 @@ class KnnCopyHindsight(KnnCopy):
     name: ClassVar[str] = "knn-copy-hindsight"
     summary: ClassVar[str] = "knn-copy with the run's own pairs among the examples"
     hindsight: ClassVar[bool] = True
-
-
-class NullMean(IndexedImprover):
-    """Plain mean of the adjustments of the examples that ``llm`` would show, see its ``k``."""
-
-    name: ClassVar[str] = "null-mean"
-    summary: ClassVar[str] = "null of llm: the plain mean of the k retrieved adjustments"
-
-    def propose(self, history: Sequence[Outcome], rng: np.random.Generator) -> Proposal:
-        """Return the latest theta + an adjustment; see :meth:`Improver.propose`."""
-        start, base = time.perf_counter(), history[-1]
-        near = self._index.query(base.theta, self._seen(base), self._k)
-        theta = base.theta + self._adjustment(self.context.dataset.dtheta[near], rng)
-        return Proposal(theta, self.name, latency=time.perf_counter() - start)
-
-    def _adjustment(self, labels: Array, rng: np.random.Generator) -> Array:
-        """Return one adjustment ``(d,)`` made of those of the examples ``(k, d)``."""
-        return np.asarray(labels.mean(axis=0))
-
-
-class NullLabel(NullMean):
-    """The adjustment of a random one of those examples."""
-
-    name: ClassVar[str] = "null-label"
-    summary: ClassVar[str] = "null of llm: a random one of the k retrieved adjustments"
-
-    def _adjustment(self, labels: Array, rng: np.random.Generator) -> Array:
-        return np.asarray(rng.choice(labels))

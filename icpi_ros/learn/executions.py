@@ -14,6 +14,7 @@ import numpy as np
 from icpi_ros.core.space import ParameterSpace
 from icpi_ros.core.types import Array, Indices
 from icpi_ros.learn.dataset.dataset import Dataset, trusted_labels
+from icpi_ros.learn.regression import ordered_pairs
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,8 @@ class Executions:
         thetas = np.concatenate([dataset.theta, (dataset.theta + dataset.dtheta)[good]])
         points = np.clip(space.normalise(thetas), -1.0, 1.0)
         none = np.zeros_like(dataset.error)
-        movable = dataset.error.shape[1] == len(goal)
-        shift = dataset.goal - goal if movable else none
-        apart = dataset.goal[:, :0] if movable else dataset.goal
-        key = np.column_stack([dataset.group, apart])
-        draw = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
+        shift = dataset.goal - goal if _movable(dataset, goal) else none
+        draw = draws(dataset, goal)
         errors = np.concatenate([dataset.error + shift, shift[good]])
         draw = np.concatenate([draw, draw[good]])
         # One solution may be the label of many examples, equal but for rounding.
@@ -59,6 +57,34 @@ class Executions:
         i, j = np.triu_indices(len(among), 1)
         same = self.draw[among[i]] == self.draw[among[j]]
         return among[i[same]], among[j[same]]
+
+
+def draws(dataset: Dataset, goal: Array) -> Indices:
+    """Return the number ``(N,)`` of each example's physics sample, for a run with ``goal``."""
+    apart = dataset.goal[:, :0] if _movable(dataset, goal) else dataset.goal
+    key = np.column_stack([dataset.group, apart])
+    return np.asarray(np.unique(key, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)
+
+
+def _movable(dataset: Dataset, goal: Array) -> bool:
+    """Return whether errors are states minus goals, and can be taken to another goal."""
+    return bool(dataset.error.shape[1] == len(goal))
+
+
+MAX_STEPS = 20_000
+"""Most pairs of executions that are returned, evenly chosen."""
+
+
+def steps(done: Executions) -> tuple[Indices, Indices]:
+    """Return from where to where: pairs ``(n,)`` of executions of one sample, both ways."""
+    found = [np.empty((2, 0), dtype=np.int64)]
+    for number in np.unique(done.draw):
+        members = np.flatnonzero(done.draw == number)
+        i, j = ordered_pairs(len(members))
+        found.append(np.stack([members[i], members[j]]))
+    pairs = np.concatenate(found, axis=1)
+    every = max(1, -(-pairs.shape[1] // MAX_STEPS))
+    return pairs[0, ::every], pairs[1, ::every]
 
 
 LENGTH = 1.2

@@ -8,7 +8,7 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icpi_ros.improvers.llm.samples import fuse
+from icpi_ros.improvers.llm.fusion import fuse
 from icpi_ros.improvers.llm.steered import MIN_RADIUS, Region, shown
 from icpi_ros.learn.features import Features
 from icpi_ros.learn.retrieval import Index, Scale

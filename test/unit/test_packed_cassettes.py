@@ -200,11 +200,11 @@ def test_a_benchmark_is_recorded_packed_and_replayed_without_the_model(
         line for line in text.split("asked a model")[1].splitlines() if line.startswith(MODEL)
     ).split()
     assert (label, readable, tokens, seconds, missing) == (MODEL, "100", "191", "1.25", "0")
-    assert "null-mean:k=5" in text
+    assert "null-mean:k=8:examples=pairs" in text
     assert "NOT ON CASSETTE" not in text
     config = json.loads(again.read_text())["config"]
     assert str(tmp_path) not in json.dumps(config)
-    assert config["rivals"] == {MODEL: ["null-label:k=5", "null-mean:k=5", "knn"]}
+    assert config["rivals"] == {MODEL: ["null-label:k=8:examples=pairs", "null-mean:k=8:examples=pairs", "knn"]}
     assert config["default"] == "knn"
 
 

@@ -120,7 +120,8 @@ def test_the_wire_of_a_server_is_by_choice_entry_and_place(choice, wires):
 
 def test_a_small_model_is_shown_less_and_asked_more_often():
     small, large = Llm.chosen({"size": "small"}), Llm.chosen({})
-    assert (small.k, small.digits, small.samples, small.temperature) == (5, 3, 5, 0.7)
+    assert (small.k, small.digits, small.samples, small.temperature) == (8, 2, 5, 0.7)
+    assert (small.examples, small.inputs, small.numbers) == ("pairs", "error", "fitted")
     assert (large.k, large.digits, large.samples, large.temperature) == (20, 4, 1, 0.0)
     assert Llm.chosen({"size": "small", "k": 9}).k == 9
     assert LlmSamples.chosen({"size": "small"}).samples == 8  # its own

@@ -117,27 +117,37 @@ NULLS = ("null-label", "null-mean")
 MODELS = ("smollm2-135m", "gemma-270m", "qwen-0.5b", "qwen-1.5b")
 """Language models with shipped answers, entries of cassettes/models.yaml."""
 _SMALL = "llm:model=gemma-270m:wire=completion"
-"""The one whose context is varied: k=5, digits=3, samples=5 at temperature 0.7, no history."""
+"""The one whose context is varied; otherwise it has the defaults of a small model."""
 _SMALL_TASKS = ("slide", "slide-gc", "roll-gc")
 _BESIDE = ("knn", "ridge", "in-context", "embedded")
 """Improvers beside the models, on the same instances."""
 
 
-def _nulls(*counts: int) -> tuple[str, ...]:
-    return tuple(f"{null}:k={k}" for k in counts for null in NULLS)
+def _nulls(*counts: int, examples: str = "pairs") -> tuple[str, ...]:
+    return tuple(f"{null}:k={k}:examples={examples}" for k in counts for null in NULLS)
 
 
-def _factor(name: str, levels: Sequence[str], *counts: int) -> Condition:
+def _factor(name: str, levels: Sequence[str], nulls: Sequence[str] = ()) -> Condition:
     """Return the condition with the levels of one factor, beside the usual one and the nulls."""
     varied = tuple(f"{_SMALL}:{level}" for level in levels)
-    return Condition(name, improvers=(_SMALL, *varied, *_nulls(*counts), *_BESIDE))
+    return Condition(name, improvers=(_SMALL, *varied, *_nulls(8), *nulls, *_BESIDE))
 
 
 _FACTORS = (
-    _factor("k", ("k=3", "k=10", "k=20"), 3, 5, 10, 20),
-    _factor("digits", ("digits=2", "digits=4"), 5),
-    _factor("samples", ("samples=1", "samples=1:temperature=0", "samples=9"), 5),
-    _factor("history", ("history=true",), 5),
+    _factor("k", ("k=3", "k=5", "k=10", "k=20"), _nulls(3, 5, 10, 20)),
+    _factor("digits", ("digits=3", "digits=4")),
+    _factor("samples", ("samples=1", "samples=1:temperature=0", "samples=9")),
+    _factor("history", ("history=true",)),
+    _factor(
+        "form",
+        (
+            "numbers=fixed:digits=3",
+            "inputs=both",
+            "examples=labels",
+            "examples=labels:inputs=both:numbers=fixed:digits=3:k=5",
+        ),
+        _nulls(8, 5, examples="labels"),
+    ),
 )
 _DATA = ("embedded", "gauss-newton", "ridge-hindsight", "ridge", "knn", "bo-warm", "random")
 _RETRIEVING = ("embedded", "ridge-hindsight", "ridge", "knn", "knn-copy")
@@ -250,7 +260,7 @@ PRESETS: dict[str, Preset] = {
         "which small language model, over which wire? from shipped answers, no model needed",
         (
             *(f"llm:model={name}:wire={wire}" for name in MODELS for wire in WIRES),
-            *_nulls(5),
+            *_nulls(8),
             *_BESIDE,
         ),
         tasks=_SMALL_TASKS,
@@ -260,7 +270,7 @@ PRESETS: dict[str, Preset] = {
         recorded=True,
     ),
     "small": Preset(
-        "what should a small model be shown (k, digits, samples, history)? from shipped answers",
+        "what should a small model be shown, and how? from shipped answers",
         tuple(dict.fromkeys(label for one in _FACTORS for label in one.improvers)),
         _FACTORS,
         tasks=_SMALL_TASKS,

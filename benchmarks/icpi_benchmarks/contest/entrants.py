@@ -33,7 +33,7 @@ from icpi_ros.tasks.base import Task
 
 _OPTION = re.compile(r":(?=[a-z_]+=)")
 """Start of an option; the colon of a URL is none."""
-_SHOWN = ("k", "features")
+_SHOWN = ("k", "features", "examples")
 """Options that say which examples a model is shown."""
 SUBSTITUTE = HOLD
 """In a benchmark, a proposal that a model did not make costs it a trial: no other improver's may
@@ -129,15 +129,17 @@ def with_nulls(labels: Sequence[str], recordings: Recordings | None = None) -> t
 def nulls_of(entrant: Entrant) -> tuple[str, ...]:
     """Return the nulls of an entrant, none if it asks no model.
 
-    Without an option of its own, a small model that the label names has a k of its own, too.
+    A small model that the label names has defaults of its own, which its nulls share.
     """
     if not entrant.kind.asks_model:
         return ()
+    known = options_of(entrant.kind.Options)
     shown = {key: entrant.options[key] for key in _SHOWN if key in entrant.options}
-    if "model" in entrant.options and "k" not in shown and "k" in options_of(entrant.kind.Options):
-        with contextlib.suppress(UsageError):  # a wrong option is refused elsewhere
-            k = entrant.kind.chosen(entrant.options).k
-            shown |= {} if k == options_of(entrant.kind.Options)["k"].default else {"k": k}
+    with contextlib.suppress(UsageError):  # a wrong option is refused elsewhere
+        chosen = entrant.kind.chosen(entrant.options) if "model" in entrant.options else None
+        for key in _SHOWN if chosen is not None else ():
+            if key in known and getattr(chosen, key) != known[key].default:
+                shown.setdefault(key, getattr(chosen, key))
     own = [f"{key}={shown[key]}" for key in _SHOWN if key in shown]
     return tuple(":".join([null, *own]) for null in NULLS)
 

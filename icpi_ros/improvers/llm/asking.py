@@ -86,8 +86,7 @@ class Asker:
         exchange: dict[str, Any] = {"purpose": purpose} | _shown(prompt)
         self._exchanges.append(exchange)
         self.answered = False
-        quantum = writers[prompt.wire].numbers.quantum
-        largest = None if longest is None else round(longest / quantum)
+        largest = None if longest is None else writers[prompt.wire].largest(pattern, longest)
         request = CompletionRequest(
             prompt=prompt,
             otherwise=others[0] if others else None,

@@ -30,6 +30,8 @@ class OproOptions(LlmOptions):
     k: int = fixed(LlmOptions.k)
     features: str = fixed(LlmOptions.features)
     order: str = fixed(LlmOptions.order)
+    examples: str = fixed(LlmOptions.examples)
+    inputs: str = fixed(LlmOptions.inputs)
     history: bool = fixed(LlmOptions.history)
     start: str = fixed(LlmOptions.start)
     describe: bool = True

@@ -13,24 +13,49 @@ from icpi_ros.llm.client.budget import Budget
 from icpi_ros.llm.client.completer import WIRES
 from icpi_ros.llm.client.profile import SIZES, VARIABLE_NAME, is_plain_url
 from icpi_ros.llm.connect import ModelChoice
-from icpi_ros.llm.prompt.examples import ORDERS
+from icpi_ros.llm.prompt.examples import BOTH, ERROR, EXAMPLES, INPUTS, LABELS, ORDERS, PAIRS
+from icpi_ros.llm.prompt.text import FITTED, FIXED, NUMBERS
 from icpi_ros.llm.prompt.tokens import DEFAULT_DIGITS
 
 DEFAULT_DEADLINE, LOCAL_DEADLINE = 30.0, 120.0
 """Wall time of one proposal, all calls and retries included [s]: elsewhere, and where the model
 computes on this machine."""
 MAX_DEADLINE = 3600.0
-SMALL = {"k": 5, "digits": 3, "samples": 5, "temperature": 0.7}
-"""Other defaults for a small model: with more examples and longer numbers it answers worse."""
+SMALL = {
+    "k": 8,
+    "examples": PAIRS,
+    "inputs": ERROR,
+    "digits": 2,
+    "numbers": FITTED,
+    "samples": 5,
+    "temperature": 0.7,
+}
+"""Other defaults for a small model, chosen on training draws: it reads few short lines best, and
+most of what they bring comes of which examples they are."""
 SUBSTITUTES = EMBEDDED, HOLD, FAIL = ("embedded", "hold", "fail")
 """Values of the option ``substitute``; the setting ``fallback`` of a run is another thing: whether
 it begins although its model cannot be asked."""
 
 
 @dataclass(frozen=True)
-class PatternOptions(IndexedOptions):
+class ShownOptions(IndexedOptions):
+    """Options of the examples that are shown."""
+
+    examples: str = option(
+        LABELS,
+        "where they are from: labels of the data set, nearest by theta and error, or also pairs of "
+        "its executions, near at the scale of the error, at most two of one physics",
+        choices=EXAMPLES,
+    )
+
+
+@dataclass(frozen=True)
+class PatternOptions(ShownOptions):
     """Options of the context of a proposal."""
 
+    inputs: str = option(
+        BOTH, "inputs of a line: theta and error, or the error alone", choices=INPUTS
+    )
     order: str = option(
         ORDERS[0], "order of the examples: by distance, or by cost, or shuffled", choices=ORDERS
     )
@@ -86,8 +111,8 @@ class LlmOptions(PatternOptions):
     )
     size: str = option(
         AUTO,
-        "of the model: small has other defaults, k=5, digits=3, samples=5, temperature=0.7; auto: "
-        "as the entry says, else large",
+        "of the model: small has other defaults, k=8, examples=pairs, inputs=error, digits=2, "
+        "numbers=fitted, samples=5, temperature=0.7; auto: as the entry says, else large",
         choices=(AUTO, *map(str, SIZES)),
     )
     deadline: float = option(
@@ -99,6 +124,11 @@ class LlmOptions(PatternOptions):
         high=MAX_DEADLINE,
     )
     digits: int = option(DEFAULT_DIGITS, "decimal places of a number in a prompt", low=1, high=9)
+    numbers: str = option(
+        FIXED,
+        "scale of the numbers in a prompt: fixed, or fitted to the columns of its own lines",
+        choices=NUMBERS,
+    )
     describe: bool = option(False, "begin with a short description of the task")
     temperature: float = option(0.0, "of sampling, where the model takes one", low=0.0, high=2.0)
     samples: int = option(1, "replies per question, fused into one", low=1, high=64)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from icpi_ros.core.errors import BudgetSpent, CompletionFailed
+from icpi_ros.core.errors import BudgetSpent, CompletionFailed, invalid
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import (
     Context,
@@ -20,12 +20,28 @@ from icpi_ros.improvers.base import (
     without_options,
 )
 from icpi_ros.improvers.embedded import Embedded
-from icpi_ros.improvers.llm.options import EMBEDDED, FAIL, HOLD, PatternOptions
-from icpi_ros.llm.prompt.examples import AdjustmentPatterns
+from icpi_ros.improvers.llm.options import EMBEDDED, FAIL, HOLD, PatternOptions, ShownOptions
+from icpi_ros.learn.retrieval import Scale
+from icpi_ros.llm.prompt.examples import LABELS, AdjustmentPatterns
+from icpi_ros.llm.prompt.pair_examples import PairExamples
 from icpi_ros.llm.prompt.pattern import Pattern
 
 MAX_ADJUSTMENT = 2.0
 """Longest accepted adjustment of a parameter, in half ranges: from one border to the other."""
+
+
+def chosen_pairs(options: ShownOptions, context: Context, scale: Scale) -> PairExamples | None:
+    """Return the pairs to choose examples from; None = the labels alone.
+
+    Raises:
+        InvalidValue: pairs of features that have none.
+    """
+    if options.examples == LABELS or not len(context.dataset):
+        return None
+    if options.features != "error":
+        text = "option examples = 'pairs' shows errors: leave features at 'error'"
+        raise invalid(text, "options.features", options.features, ("error",))
+    return PairExamples.of(context.dataset, scale, context.goal)
 
 
 class PatternImprover(IndexedImprover):
@@ -54,7 +70,12 @@ class PatternImprover(IndexedImprover):
         """
         super().__init__(context)
         self._adjustments = AdjustmentPatterns(
-            context.dataset, self._features, self._index, self.options.order
+            context.dataset,
+            self._features,
+            self._index,
+            self.options.order,
+            chosen_pairs(self.options, context, self._scale),
+            self.options.inputs,
         )
         if proposes:
             self._get_ready()

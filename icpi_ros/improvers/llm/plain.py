@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from icpi_ros.core.errors import InvalidValue
+from icpi_ros.core.errors import InvalidValue, invalid
 from icpi_ros.core.redact import jsonable
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context
@@ -23,7 +23,7 @@ from icpi_ros.llm.client.completer import Completer, Prompt, Wire
 from icpi_ros.llm.client.endpoint import Endpoint
 from icpi_ros.llm.client.profile import Size
 from icpi_ros.llm.connect import connect, profile_of, require_answer, wires_of
-from icpi_ros.llm.prompt.text import PromptWriter, describe
+from icpi_ros.llm.prompt.text import FITTED, FIXED, PromptWriter, describe
 
 
 class Llm(PatternImprover):
@@ -56,6 +56,9 @@ class Llm(PatternImprover):
         """
         self._given = completer
         super().__init__(context, proposes)
+        if self.options.describe and self.options.numbers == FITTED:
+            text = "option describe tells the units of numbers: set numbers=fixed, too"
+            raise invalid(text, "options.numbers", FITTED, (FIXED,))
         wires = wires_of(profile_of(self.options.choice))
         self._writers = tuple(map(self._make_writer, wires))
 
@@ -91,6 +94,8 @@ class Llm(PatternImprover):
             if name in own
             and own[name].default == common[name].default
             and (name != "samples" or cls.fuses)
+            # A description tells the units of numbers, which fitted ones do not have.
+            and not (own["describe"].default and name in ("numbers", "digits"))
         }
 
     @classmethod
@@ -110,7 +115,8 @@ class Llm(PatternImprover):
         return self._writers[0].prompt(self.pattern(history))
 
     def _make_writer(self, wire: Wire) -> PromptWriter:
-        writer = PromptWriter(wire, self.options.digits)
+        fitted = self.options.numbers == FITTED
+        writer = PromptWriter(wire, self.options.digits, fitted=fitted)
         if not self.options.describe:
             return writer
         return replace(writer, description=self._description(writer.numbers.encode(np.ones(1))))

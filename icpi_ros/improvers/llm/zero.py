@@ -19,6 +19,8 @@ class ZeroOptions(LlmOptions):
 
     k: int = fixed(LlmOptions.k)
     order: str = fixed(LlmOptions.order)
+    examples: str = fixed(LlmOptions.examples)
+    inputs: str = fixed(LlmOptions.inputs)
     describe: bool = True
 
 

@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 
 from icpi_ros.core.types import Array, Indices, Outcome
 from icpi_ros.learn.dataset.dataset import Dataset
-from icpi_ros.learn.executions import Executions
+from icpi_ros.learn.executions import Executions, steps
 from icpi_ros.learn.features import Features
 from icpi_ros.learn.regression import ordered_pairs
 from icpi_ros.learn.retrieval import Index, Scale
+from icpi_ros.llm.prompt.pair_examples import PairExamples
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 
 ORDERS = ("nearest-last", "nearest-first", "best-last", "random")
 """Of the retrieved examples: by distance to the trial, or by their cost (OPRO), or shuffled."""
+LABELS, PAIRS = EXAMPLES = ("labels", "pairs")
+BOTH, ERROR = INPUTS = ("both", "error")
 MAX_TRIALS = 6
 """The nearest trials of a run make pairs: at most 30 lines."""
 
@@ -36,12 +39,16 @@ class AdjustmentPatterns:
         features: of an outcome.
         index: the examples, features in place of errors.
         order: one of ``ORDERS``.
+        pairs: examples to choose from in place of the data set's; None = those.
+        inputs: of a line, one of ``INPUTS``.
     """
 
     dataset: Dataset
     features: Features
     index: Index
     order: str = ORDERS[0]
+    pairs: PairExamples | None = None
+    inputs: str = BOTH
 
     def pattern(self, history: Sequence[Outcome], base: Outcome, k: int, own: bool) -> Pattern:
         """Return the pattern that asks for the adjustment of a trial.
@@ -53,13 +60,17 @@ class AdjustmentPatterns:
             own: show the run's own trials, as hindsight pairs: had trial j's outcome been the
                 goal, trial i would have had the error e_i - e_j and needed theta_j - theta_i.
         """
-        return Pattern(
-            self._retrieved(base, k),
-            self._pairs(history if own else history[:0], base),
-            self._input(base.theta, self.features.trial(base.error)),
+        query = self._input(base.theta, self.features.trial(base.error))
+        pattern = Pattern(
+            self.retrieved(base, k), self._pairs(history if own else history[:0], base), query
         )
+        return pattern.without_first() if self.inputs == ERROR else pattern
 
-    def _retrieved(self, base: Outcome, k: int) -> PatternLines:
+    def retrieved(self, base: Outcome, k: int) -> PatternLines:
+        """Return the ``k`` examples for a trial, both groups of inputs, in their order."""
+        if self.pairs is not None and k:
+            theta, error = self._input(base.theta, base.error)
+            return self._ordered(self.pairs.nearest(theta, error, k))
         nearest = np.empty(0, dtype=np.intp)
         if k:
             nearest = self.index.query(base.theta, self.features.trial(base.error), k)
@@ -67,6 +78,17 @@ class AdjustmentPatterns:
         examples = self.index.dataset
         inputs = self._input(examples.theta[chosen], examples.error[chosen])
         return PatternLines(inputs, self.index.scale.dtheta(examples.dtheta[chosen]))
+
+    def _ordered(self, lines: PatternLines) -> PatternLines:
+        """Return lines that come nearest last in the order asked for."""
+        if self.order == "nearest-first":
+            return lines.take(np.arange(len(lines))[::-1])
+        if self.order == "best-last":
+            sizes = np.linalg.norm(lines.inputs[-1], axis=1)
+            return lines.take(np.argsort(-sizes, kind="stable"))
+        if self.order == "random":
+            return lines.take(np.random.default_rng(0).permutation(len(lines)))
+        return lines
 
     def _order(self, nearest: NDArray[np.intp]) -> Indices:
         """Return the order ``(k,)`` of examples that come nearest first."""
@@ -102,10 +124,6 @@ class AdjustmentPatterns:
         return self.index.scale.theta(theta), np.asarray(seen / self.index.scale.rms)
 
 
-MAX_STEPS = 20_000
-"""Most examples of the data set that are searched, evenly chosen."""
-
-
 class OutcomePatterns:
     """Outcome patterns of one run.
 
@@ -120,7 +138,7 @@ class OutcomePatterns:
 
         self._scale = scale
         done = Executions.of(dataset, scale.space, goal)
-        i, j = _steps(done.draw)
+        i, j = steps(done)
         errors = done.errors / scale.rms
         self._lines = PatternLines(
             (done.points[i], errors[i], done.points[j] - done.points[i]), errors[j]
@@ -158,15 +176,3 @@ class OutcomePatterns:
         lines = PatternLines((points[i], errors[i], points[j] - points[i]), errors[j])
         far = np.linalg.norm(lines.joined - np.concatenate(query), axis=1)
         return lines.take(np.argsort(-far, kind="stable"))
-
-
-def _steps(draw: Indices) -> tuple[Indices, Indices]:
-    """Return from where to where: pairs of executions ``(n,)`` of one draw, both ways."""
-    found = [np.empty((2, 0), dtype=np.int64)]
-    for number in np.unique(draw):
-        members = np.flatnonzero(draw == number)
-        i, j = ordered_pairs(len(members))
-        found.append(np.stack([members[i], members[j]]))
-    steps = np.concatenate(found, axis=1)
-    every = max(1, -(-steps.shape[1] // MAX_STEPS))
-    return steps[0, ::every], steps[1, ::every]

@@ -9,6 +9,7 @@ the data set, then those of the run, then the query, so that a server can cache 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ TURNS_INSTRUCTION = (
     "You map groups of signed integers to one group of signed integers, by a smooth pattern that "
     "the examples follow. Answer with the integers only."
 )
+FIXED, FITTED = NUMBERS = ("fixed", "fitted")
 SHARED, OWN = "other systems:", "this system:"
 UNIT = "unit:"
 BAR = " | "
@@ -48,19 +50,29 @@ class PromptWriter:
         wire: that carries the prompt.
         digits: decimal places of scaled numbers.
         description: lines about the task, before the examples; empty = none.
+        fitted: scale every column by its largest number in the pattern, so that no digit is idle
+            where all are small.
     """
 
     wire: Wire = Wire.JSON
     digits: int = DEFAULT_DIGITS
     description: str = ""
+    fitted: bool = False
 
     @property
     def numbers(self) -> NumberFormat:
-        """Format of scaled numbers: JSON has no padded ones."""
-        return NumberFormat(self.digits, padded=self.wire != Wire.JSON)
+        """Format of scaled numbers: JSON has no padded ones, fitted ones are below 1."""
+        return NumberFormat(self.digits, padded=self.wire != Wire.JSON, ones=not self.fitted)
+
+    def largest(self, pattern: Pattern, longest: float) -> int:
+        """Return the integer that stands for a scaled output of a pattern, rounded up."""
+        scale = pattern.fitted()[1].min() if self.fitted else 1.0
+        return math.ceil(longest / scale / self.numbers.quantum)
 
     def prompt(self, pattern: Pattern) -> Prompt:
         """Return the prompt that asks for the outputs of the pattern's query."""
+        if self.fitted:
+            pattern = pattern.fitted()[0]
         if self.wire == Wire.COMPLETION:
             return Prompt(self.wire, text="\n".join(self._lines(pattern)))
         messages = self._turns(pattern) if self.wire == Wire.TURNS else self._chat(pattern)
@@ -99,8 +111,11 @@ class PromptWriter:
             CompletionFailed: the reply does not hold exactly ``q`` integers, or answers another
                 line, or repeats an input of the query.
         """
+        scale: Array | float = 1.0
+        if self.fitted:
+            pattern, scale = pattern.fitted()
         query = [list(map(float, self.numbers.encode(group).split())) for group in pattern.query]
-        return self.numbers.decode(read_numbers(reply, pattern.width, query))
+        return self.numbers.decode(read_numbers(reply, pattern.width, query)) * scale
 
     def _written(self, lines: PatternLines) -> Iterator[tuple[str, str]]:
         """Yield inputs and outputs of every line."""

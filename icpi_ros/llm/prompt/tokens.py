@@ -42,10 +42,12 @@ class NumberFormat:
         digits: decimal places kept, 1 to 9; the quantum is 10^-digits of the scaled unit, that
             is of half a parameter's range, or of an error dimension's RMS.
         padded: with a sign and leading zeros, which JSON does not have.
+        ones: with room for a digit before the decimal places, if padded.
     """
 
     digits: int = DEFAULT_DIGITS
     padded: bool = True
+    ones: bool = True
 
     def __post_init__(self) -> None:
         """Refuse formats that a float cannot fill.
@@ -64,8 +66,8 @@ class NumberFormat:
 
     @property
     def width(self) -> int:
-        """Characters of a padded number within +-10: the sign, a digit, the decimal places."""
-        return self.digits + 2
+        """Characters of a padded number within +-10 (+-1 without ones): sign, digit, places."""
+        return self.digits + 1 + self.ones
 
     def encode(self, values: Array) -> str:
         """Write scaled, finite ``(n,)`` values, separated by spaces."""
