@@ -204,7 +204,9 @@ def test_a_benchmark_is_recorded_packed_and_replayed_without_the_model(
     assert "NOT ON CASSETTE" not in text
     config = json.loads(again.read_text())["config"]
     assert str(tmp_path) not in json.dumps(config)
-    assert config["rivals"] == {MODEL: ["null-label:k=8:examples=pairs", "null-mean:k=8:examples=pairs", "knn"]}
+    assert config["rivals"] == {
+        MODEL: ["null-label:k=8:examples=pairs", "null-mean:k=8:examples=pairs", "knn"]
+    }
     assert config["default"] == "knn"
 
 

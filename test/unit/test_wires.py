@@ -71,7 +71,10 @@ def test_turns_are_asked_without_a_format(make, httpserver):
     httpserver.expect_request(PATH).respond_with_json(http_models.body("+0050"))
     completion = ask(make(token_limit="max_tokens"), prompt=TURNS, numbers=1)
     assert (completion.wire, completion.format) == (Wire.TURNS, "text")
-    assert set(httpserver.log[0][0].json) == {"model", "messages", "max_tokens"}
+    ask(make(token_limit="max_tokens", max_tokens=400), prompt=TURNS, numbers=1)
+    short, roomy = (request.json for request, _ in httpserver.log)
+    assert set(short) == {"model", "messages", "max_tokens", "stop"}
+    assert set(roomy) == {"model", "messages", "max_tokens"}  # a model that thinks writes lines
 
 
 @pytest.mark.parametrize("status", [404, 405, 501, 400, 500])
@@ -159,4 +162,6 @@ def test_several_answers_become_one_whoever_asks():
 
 
 def test_the_grammar_has_no_free_blank():
-    assert reply_grammar(2).splitlines()[0] == 'root ::= "{\\"output\\":[" integer "," integer "]}"'
+    root, integer = reply_grammar(2, 200).splitlines()
+    assert root == 'root ::= "{\\"output\\":[" integer "," integer "]}"'
+    assert integer == 'integer ::= "-"? ("0" | [1-9] [0-9]{0,2})'

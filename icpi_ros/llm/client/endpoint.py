@@ -162,6 +162,8 @@ class Endpoint:
         else:
             body["messages"] = list(prompt.messages)
             body |= response_format(reply_format, request.numbers, request.largest)
+            if prompt.wire == Wire.TURNS and profile.token_limit and not profile.max_tokens:
+                body["stop"] = [LINE_END]  # there is no room for thoughts before the numbers
         if n > 1:
             body["n"] = n
         if (profile.temperature or bare) and request.temperature is not None:

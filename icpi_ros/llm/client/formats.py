@@ -31,6 +31,8 @@ FORMATS = ALL_FORMATS[1:]
 """Formats to try where nothing is known of a server."""
 FALLBACK_STATUS = frozenset({400, 415, 422, 500, 501})
 """HTTP statuses with which servers refuse a format that they do not know."""
+MAX_DIGITS = 15
+"""Of an integer in a grammar, where no largest one is known."""
 TRANSIENT_STATUS = 500
 """The one of them that can also pass: it must come twice."""
 
@@ -40,7 +42,7 @@ def response_format(
 ) -> dict[str, Any]:
     """Return the fields of a request that ask for one format of the reply."""
     if reply_format == ReplyFormat.GRAMMAR:
-        return {"grammar": reply_grammar(numbers)}
+        return {"grammar": reply_grammar(numbers, largest)}
     if reply_format == ReplyFormat.JSON_SCHEMA:
         schema = {"name": "output", "strict": True, "schema": reply_schema(numbers, largest)}
         return {"response_format": {"type": reply_format, "json_schema": schema}}
@@ -72,10 +74,14 @@ def reply_schema(numbers: int, largest: int | None = None) -> dict[str, Any]:
     }
 
 
-def reply_grammar(numbers: int) -> str:
-    """Return ``{"output":[integers]}`` in the notation of llama.cpp (GBNF), blanks left out."""
+def reply_grammar(numbers: int, largest: int | None = None) -> str:
+    """Return ``{"output":[integers]}`` in the notation of llama.cpp (GBNF), blanks left out.
+
+    No integer has more digits than ``largest``: small models would go on without end.
+    """
     listed = ' "," '.join(["integer"] * numbers)
-    integer = 'integer ::= "-"? ("0" | [1-9] [0-9]{0,14})'
+    more = MAX_DIGITS if largest is None else len(str(largest))
+    integer = f'integer ::= "-"? ("0" | [1-9] [0-9]{{0,{more - 1}}})'
     return f'root ::= "{{\\"output\\":[" {listed} "]}}"\n{integer}\n'
 
 
