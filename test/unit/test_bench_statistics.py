@@ -8,7 +8,9 @@ import pytest
 from bench_data import condition, config, realistic, results_of, row
 from icpi_benchmarks.results import Results
 from icpi_benchmarks.statistics.intervals import RESAMPLES, median_interval, resampled_means
+from icpi_benchmarks.statistics.model_use import model_use
 from icpi_benchmarks.statistics.summaries import ratio, steps_to_threshold, summarise
+from icpi_benchmarks.statistics.verdicts import improved_share, verdicts
 
 from icpi_ros.core.errors import InvalidValue
 
@@ -287,3 +289,46 @@ def test_a_ratio_names_what_there_is():
         ratio(results, "roll-gc", "other", "embedded", 0)
     with pytest.raises(InvalidValue, match="allowed are 0 to 0"):
         ratio(results, "slide", "other", "embedded", 3)
+
+
+# --- verdicts -----------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_within_noise_where_the_paired_interval_holds_one():
+    rng = np.random.default_rng(5)
+    start = rng.lognormal(np.log(0.2), 0.7, 12)
+    shares = {"llm": rng.uniform(0.2, 0.3, 12), "knn": rng.uniform(0.05, 0.1, 12)}
+    shares |= {"null-mean": shares["llm"] * rng.uniform(0.7, 1.4, 12), "null-label": np.ones(12)}
+    costs = {label: np.stack([start, start * share], axis=1) for label, share in shares.items()}
+    found = one(results_of(costs, rivals={"llm": ["null-label", "null-mean", "knn", "absent"]}))
+    judged = {verdict.rival: verdict for verdict in verdicts(found, 1)}
+    assert {rival: str(verdict.judgement) for rival, verdict in judged.items()} == {
+        "null-label": "better than", "null-mean": "within noise of", "knn": "worse than",
+    }  # fmt: skip
+    ends = judged["knn"].ratio
+    direct = ratio(results_of(costs), "slide", "llm", "knn", 1)
+    assert (ends.value, ends.low, ends.high) == (direct.value, direct.low, direct.high)
+
+
+def test_the_interval_of_the_improved_share_is_over_instances():
+    better = np.repeat([True, False], (9, 3))
+    costs = np.stack([np.ones(12), np.where(better, 0.5, 2.0), np.where(better, 0.2, 3.0)], axis=1)
+    found = improved_share(one(results_of({"llm": costs})), "llm")
+    assert found.value == 0.75
+    assert (found.low, found.high) == (0.5, 1.0)  # binomial(12, 0.75): 6 to 12 of 12 instances
+
+
+def test_what_a_model_did_is_summed_over_its_proposals():
+    paid = {"calls": 1, "prompt_tokens": 180, "completion_tokens": 20, "seconds": 3.0}
+    asked = {"wanted": 5, "read": 4, "missing": 0}
+    rows = [
+        row("llm", 0, 0, 1.0, 1.0, asked=None),
+        row("llm", 0, 1, 0.5, 0.5, asked=asked, spent=paid),
+        row("llm", 0, 2, 0.4, 0.4, asked=asked, spent=paid | {"seconds": 5.0}),
+        row("llm", 0, 3, 0.4, 0.4, asked={"wanted": 0, "read": 0, "missing": 1}, spent={}),
+        row("ridge", 0, 1, 0.4, 0.4),
+    ]
+    (label, use), *others = model_use(rows).items()
+    assert (label, others) == ("llm", [])
+    assert (use.readable, use.tokens_each, use.seconds_each) == (0.8, 200.0, 4.0)
+    assert (use.proposals, use.missing) == (2, 1)

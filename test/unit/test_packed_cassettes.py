@@ -223,7 +223,7 @@ def test_a_recording_goes_on_and_a_replay_says_what_it_lacks(folder, tmp_path, c
     assert "ratio of mean best costs" not in text  # no verdict on what is not known
     rows = json.loads(out.read_text())["rows"]
     asked = [row["asked"] for row in rows if row["improver"] == MODEL and row["trial"]]
-    known, unknown = {"replies": 5, "read": 5, "missing": 0}, {"replies": 0, "read": 0}
+    known, unknown = {"wanted": 5, "read": 5, "missing": 0}, {"wanted": 0, "read": 0}
     assert asked == [*4 * [known], *2 * [unknown | {"missing": 1}]]
     (found,) = summarise(read(out))
     assert (found.block.use[MODEL].proposals, found.block.use[MODEL].missing) == (4, 2)

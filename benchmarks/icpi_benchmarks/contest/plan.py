@@ -160,7 +160,7 @@ class ContestPlan:
     def rivals(self) -> dict[str, list[str]]:
         """Return by label of who asks a model whom it must beat: its nulls, knn, the reference."""
         asking = [entrant for entrant in self.entrants() if entrant.kind.asks_model]
-        named = self.reference if self.reference in [one.label for one in asking] else RIVAL
+        named = PRESETS[self.preset].reference if self.preset in PRESETS else ""
         wanted = {one.label: (*nulls_of(one), *NULLS, RIVAL, named) for one in asking}
         return {
             label: [one for one in dict.fromkeys(others) if one in self.improvers and one != label]

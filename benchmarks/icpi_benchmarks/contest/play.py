@@ -226,13 +226,14 @@ def _told(trial: Trial) -> Row:
 def replies_of(details: Mapping[str, Any]) -> dict[str, int] | None:
     """Return what came of a proposal's questions to a model; None if it asked none.
 
-    ``replies`` came, ``read`` of them held numbers, ``missing`` questions were not on cassette.
+    ``wanted`` replies, ``read`` of them came and held numbers, ``missing`` questions were not on
+    cassette; those are not among the wanted.
     """
     exchanges = details.get("exchanges")
     if not exchanges:
         return None
     return {
-        "replies": sum(len(one.get("replies", ())) for one in exchanges),
+        "wanted": sum(one.get("samples", 0) for one in exchanges if not one.get("missing")),
         "read": sum(one.get("read", 0) for one in exchanges),
         "missing": sum(one.get("missing", False) for one in exchanges),
     }

@@ -168,7 +168,9 @@ def model_table(found: TaskSummary) -> Markup:
         return Markup("")
     columns = [
         TableColumn("asked a model", numeric=False),
-        TableColumn("readable", "replies that hold the numbers asked for"),
+        TableColumn(
+            "readable", "replies that came and hold the numbers asked for, of those wanted"
+        ),
         TableColumn("improved", "share of own steps that improved, 95 % interval"),
         TableColumn("tokens", "of a proposal, as the server reported"),
         TableColumn("s", WAITED),

@@ -16,15 +16,15 @@ class ModelUse:
 
     Attributes:
         proposals: adjustments that a model answered, or failed to answer.
-        replies: that came; several per proposal where samples are fused.
-        read: replies that hold the numbers asked for.
+        wanted: replies; several per proposal where samples are fused.
+        read: those that came and hold the numbers asked for.
         missing: questions that a replayed cassette has no answer to: they say nothing of the model.
         tokens: of prompts and replies, as the server reported.
         seconds: waiting for the model, as recorded where it is replayed [s].
     """
 
     proposals: int = 0
-    replies: int = 0
+    wanted: int = 0
     read: int = 0
     missing: int = 0
     tokens: int = 0
@@ -36,8 +36,8 @@ class ModelUse:
 
     @property
     def readable(self) -> float:
-        """Share of replies that could be read, 0 to 1; NaN without any."""
-        return self.read / self.replies if self.replies else math.nan
+        """Share of the wanted replies that could be read, 0 to 1; NaN without any."""
+        return self.read / self.wanted if self.wanted else math.nan
 
     @property
     def tokens_each(self) -> float:
@@ -62,6 +62,6 @@ def model_use(rows: Iterable[Mapping[str, Any]]) -> dict[str, ModelUse]:
 def _of(row: Mapping[str, Any]) -> ModelUse:
     asked, paid = row["asked"], row.get("spent")
     spent = Spending.from_dict(paid) if isinstance(paid, dict) else Spending()
-    counts = {name: int(asked.get(name, 0)) for name in ("replies", "read", "missing")}
+    counts = {name: int(asked.get(name, 0)) for name in ("wanted", "read", "missing")}
     answered = int(spent.calls > 0)
     return ModelUse(answered, **counts, tokens=spent.tokens, seconds=spent.seconds)

@@ -96,6 +96,7 @@ class Asker:
             seed=int(self._seeds.integers(MAX_SEED)),
             largest=largest,
         )
+        exchange["samples"] = request.samples
         try:
             completion = self._complete(request)
         except NotOnCassette:

@@ -135,7 +135,8 @@ class Llm(PatternImprover):
 
         ``details`` gets ``model``, ``spent`` (:class:`icpi_ros.llm.client.budget.Spending`) and
         ``exchanges``: ``purpose``, ``messages``, ``replies``, ``format``, ``tries``, ``refused``,
-        ``read`` (replies that hold numbers, be they refused), ``missing`` (not on cassette).
+        ``samples`` (replies wanted), ``read`` (those that hold numbers, be they refused),
+        ``missing`` (not on cassette).
         """
         asker = Asker(self._completer, self._writers, self.options, self._meter, rng)
         try:
