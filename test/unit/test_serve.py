@@ -20,7 +20,7 @@ from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.prompt.completion import complete
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import PromptWriter, read_prompt
-from icpi_ros.llm.server import server
+from icpi_ros.llm.server import server, web
 from icpi_ros.llm.server.answering import MAX_COUNT
 from icpi_ros.llm.server.request import MODEL
 
@@ -363,7 +363,7 @@ async def call(application, receive):
 
 
 def test_a_body_that_does_not_arrive(monkeypatch):
-    monkeypatch.setattr(server, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(web, "BODY_DEADLINE", 0.05)
 
     async def scenario():
         with anyio.fail_after(PATIENCE):

@@ -116,10 +116,24 @@ def describe_costs(task: str, space: ParameterSpace, unit: str, metres: float) -
 MAX_LINES = 2000
 """Most lines of a prompt."""
 _GROUP = r"[-+][0-9]{2,300}(?: +[-+][0-9]{2,300})*"
-_LINE = re.compile(rf"({_GROUP}(?: *\| *{_GROUP})*) *->(?: *({_GROUP}))? *")
+_INPUTS = rf"{_GROUP}(?: *\| *{_GROUP})*"
+_LINE = re.compile(rf"({_INPUTS}) *->(?: *({_GROUP}))? *")
+_LEFT = re.compile(rf"({_INPUTS}) *(?:->)?")
 
 _Row = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]
 """Groups of inputs and the outputs, as written; no outputs = the query."""
+
+
+def query_line(text: str) -> str | None:
+    """Return a message that is the left side of a line, with its arrow or not, as a query."""
+    found = _LEFT.fullmatch(text.strip())
+    return f"{found[1]} {ARROW}" if found else None
+
+
+def example_line(left: str, right: str) -> str | None:
+    """Return two messages, the left side of a line and its outputs, as a line."""
+    query = query_line(left)
+    return f"{query} {right.strip()}" if query and re.fullmatch(_GROUP, right.strip()) else None
 
 
 def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:
