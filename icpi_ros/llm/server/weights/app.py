@@ -118,7 +118,8 @@ class _Endpoint:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(leave_with_client)
             try:
-                told = await self._counted(self._told(await self._llama.post(path, json=fields)))
+                reply = await self._llama.post(path, json=fields)
+                told = await self._counted(self._told(reply), fields["max_tokens"])
             except httpx2.HTTPError as exc:
                 failure = Refused(f"llama.cpp does not answer ({type(exc).__name__})", status=500)
             except Refused as exc:  # not through the group, which would wrap it
@@ -128,7 +129,7 @@ class _Endpoint:
             raise failure
         return JSONResponse(told) if told is not None else Response(status_code=CLOSED)
 
-    async def _counted(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def _counted(self, body: dict[str, Any], limit: int) -> dict[str, Any]:
         """Return an answer under the model's name, with the tokens of all its choices.
 
         llama.cpp counts those of the first one alone.
@@ -137,7 +138,7 @@ class _Endpoint:
         for choice in body.get("choices", [])[1:]:
             text = choice.get("text") or (choice.get("message") or {}).get("content") or ""
             counted = await self._llama.post("/tokenize", json={"content": text})
-            more = len(counted.json().get("tokens", []))
+            more = min(len(counted.json().get("tokens", [])), limit)
             usage = {
                 **usage,
                 **{

@@ -35,7 +35,9 @@ STDERR = 2
 _LEVELS = {"debug": 5, "info": 3}
 """Verbosity by level of the log; errors alone at any other."""
 ERRORS = 1
-_CAUSE = re.compile(r"(?:error loading model|llama_model_load|failed|error)\b.*", re.IGNORECASE)
+_CAUSE = re.compile(
+    r"(?:error loading model: )+(?P<why>.+)|(?P<other>\b(?:failed|error)\b.+)", re.IGNORECASE
+)
 
 
 class NoRuntime(UsageError):
@@ -165,6 +167,7 @@ def _parameters(llama: Any, header: Header, sizes: Sizes, log_level: str, listen
     # Prompts are kept where they are computed; no second copy of up to 8 GB.
     wanted.cache_ram_mib, wanted.cache_idle_slots = 0, False
     wanted.n_ctx_checkpoints = CHECKPOINTS
+    wanted.fit_params = False  # it loads the model twice, and may take another context
     return wanted
 
 
@@ -194,7 +197,9 @@ def _start(llama: Any, wanted: Any, header: Header) -> Any:
 
 
 def _cause(log: str) -> str:
-    """Return the first complaint of a log of llama.cpp on one line; "" = there is none."""
-    lines = (_CAUSE.search(line) for line in log.splitlines())
-    found = next((line for line in lines if line), None)
-    return printable(found[0].strip()) if found else ""
+    """Return the first complaint of a log of llama.cpp on one line; "" = there is none.
+
+    A text from outside: what llama.cpp printed.
+    """
+    found = _CAUSE.search(log)
+    return printable((found["why"] or found["other"]).strip()) if found else ""
