@@ -71,7 +71,7 @@ class Header:
                     return cls._of(path, _Reader(content))
         except OSError as exc:
             raise WeightsUnusable(f"cannot read {path}: {exc.strerror}") from None
-        except (struct.error, IndexError):
+        except (struct.error, IndexError, OverflowError):
             raise _cut_off(path) from None
         except (ValueError, UnicodeDecodeError) as exc:
             raise WeightsUnusable(f"{path} is not a valid GGUF file: {exc}") from None
