@@ -344,7 +344,12 @@ def test_requests_that_are_not_handed_on(header, tmp_path, change, status, words
     assert words in json.loads(text)["error"]["message"]
 
 
-TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 99, "message": "try"}
+TOO_LONG = {
+    "type": "exceed_context_size_error",
+    "n_prompt_tokens": 99,
+    "n_ctx": 64,
+    "message": "try",
+}
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def application(model: ServedModel, answering: Sequence[BaseRoute], remote: bool
         *answering,
     ]
     handlers = {Refused: _refused, HTTPException: _http_error, Exception: _broken}
-    guard = Middleware(Guard, remote=remote)
+    guard = Middleware(PageGuard, remote=remote)
     return Starlette(routes=routes, exception_handlers=handlers, middleware=[guard])
 
 
@@ -70,7 +70,7 @@ async def read_body(request: Request) -> bytes:
     return bytes(kept)
 
 
-class Guard:
+class PageGuard:
     """Refusal of what comes from web pages: a browser on this machine opens any page's connections.
 
     A page of another origin sends ``Origin``; one that had its own name changed to this machine's

@@ -84,14 +84,14 @@ def create_app(
     model: ServedModel, socket: Path, sizes: llama.Sizes, remote: bool = False
 ) -> Starlette:
     """Return the application in front of llama.cpp at ``socket``."""
-    endpoint = _Endpoint(model, socket, sizes)
+    endpoint = _Forwarding(model, socket, sizes)
     routes = [
         Route(path, endpoint.answer, methods=["POST"], name=path) for path in (COMPLETIONS, CHAT)
     ]
     return application(model, routes, remote)
 
 
-class _Endpoint:
+class _Forwarding:
     """Hands checked requests on; a client that hangs up takes its request with it."""
 
     def __init__(self, model: ServedModel, socket: Path, sizes: llama.Sizes) -> None:
@@ -119,7 +119,7 @@ class _Endpoint:
             tasks.start_soon(leave_with_client)
             try:
                 reply = await self._llama.post(path, json=fields)
-                told = await self._counted(self._told(reply), fields["max_tokens"])
+                told = await self._counted(_told(reply), fields["max_tokens"])
             except httpx2.HTTPError as exc:
                 failure = Refused(f"llama.cpp does not answer ({type(exc).__name__})", status=500)
             except Refused as exc:  # not through the group, which would wrap it
@@ -173,27 +173,29 @@ class _Endpoint:
             more = f"{exc.message}; icpi serve --parallel allows more"
             raise Refused(more, "n") from None
 
-    def _refusal(self, error: dict[str, Any], status: int) -> Refused:
-        """Return an error of llama.cpp, whose message is its own, on one line."""
-        if error.get("type") == "exceed_context_size_error":
-            return Refused(
-                f"the prompt has {error.get('n_prompt_tokens')} tokens, a choice may have "
-                f"{self._sizes.context} with its prompt: icpi serve --context allows more",
-                code="context_length_exceeded",
-            )
-        message = " ".join(str(error.get("message") or "llama.cpp failed without a reason").split())
-        return Refused(message, status=status if status >= 400 else 500)
 
-    def _told(self, reply: httpx2.Response) -> dict[str, Any]:
-        """Return the body of an answer.
+def _refusal(error: dict[str, Any], status: int) -> Refused:
+    """Return an error of llama.cpp, whose message is its own, on one line."""
+    if error.get("type") == "exceed_context_size_error":
+        return Refused(
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, a choice may have "
+            f"{error.get('n_ctx')} with its prompt: icpi serve --context allows more",
+            code="context_length_exceeded",
+        )
+    message = " ".join(str(error.get("message") or "llama.cpp failed without a reason").split())
+    return Refused(message, status=status if status >= 400 else 500)
 
-        Raises:
-            Refused: it is an error.
-        """
-        body: Any = None
-        with suppress(ValueError):
-            body = json.loads(reply.content)
-        if isinstance(body, dict) and "error" not in body and reply.is_success:
-            return body
-        error = body.get("error") if isinstance(body, dict) else None
-        raise self._refusal(error if isinstance(error, dict) else {}, reply.status_code)
+
+def _told(reply: httpx2.Response) -> dict[str, Any]:
+    """Return the body of an answer.
+
+    Raises:
+        Refused: it is an error.
+    """
+    body: Any = None
+    with suppress(ValueError):
+        body = json.loads(reply.content)
+    if isinstance(body, dict) and "error" not in body and reply.is_success:
+        return body
+    error = body.get("error") if isinstance(body, dict) else None
+    raise _refusal(error if isinstance(error, dict) else {}, reply.status_code)
