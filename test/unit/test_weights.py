@@ -263,8 +263,9 @@ async def call(application, path, fields, gone=None):
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
-def application_of(header, socket):
-    return app.create_app(app.served(header, "1.0"), socket, llama.Sizes(1, 64, 2))
+def application_of(header, socket, ending=None):
+    model, sizes = app.served(header, "1.0"), llama.Sizes(1, 64, 2)
+    return app.create_app(model, socket, sizes, ending or anyio.Event())
 
 
 def served(header, folder, fields, answer):
@@ -307,7 +308,8 @@ def test_what_is_known_is_handed_on_and_the_answer_has_the_models_name(header, t
     assert asked[1:] == [("/tokenize", {"content": " +0"})]
 
 
-def test_a_client_that_hangs_up_takes_its_request_with_it(header, tmp_path):
+@pytest.mark.parametrize(("who", "status"), [("client", 499), ("server", 503)])
+def test_a_request_is_given_up_with_its_client_and_with_the_server(header, tmp_path, who, status):
     async def scenario():
         begun, ended = anyio.Event(), anyio.Event()
 
@@ -319,12 +321,13 @@ def test_a_client_that_hangs_up_takes_its_request_with_it(header, tmp_path):
 
         with anyio.fail_after(PATIENCE):
             async with upstream(tmp_path, answer) as socket:
-                application = application_of(header, socket)
-                found = await call(application, app.COMPLETIONS, ASKED, begun)
+                application = application_of(header, socket, begun if who == "server" else None)
+                gone = begun if who == "client" else None
+                found = await call(application, app.COMPLETIONS, ASKED, gone)
                 await ended.wait()
-        return found
+        return found[0]
 
-    assert anyio.run(scenario) == (499, b"")
+    assert anyio.run(scenario) == status
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import anyio
 from starlette.applications import Starlette
 from uvicorn import Config, Server
 from uvicorn.config import LOGGING_CONFIG
@@ -80,11 +81,14 @@ class AnnouncedServer(Server):
 
     The signals are its own from the moment it is made: one that comes while a model is loaded ends
     it before it listens.  Make it in the main thread.
+
+    Attributes:
+        ending: set when no more requests are taken, so that those under way can be given up.
     """
 
     def __init__(self, log_level: str) -> None:
         """Take the signals."""
-        self._log_level, self._served = log_level, ""
+        self._log_level, self._served, self.ending = log_level, "", anyio.Event()
         super().__init__(_config(None, log_level))
         # uvicorn passes a signal on, after its own clean end, to the handler it found.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -104,6 +108,11 @@ class AnnouncedServer(Server):
             host, port = listening.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             print(f"icpi serve: http://{shown}:{port}/v1, {self._served}", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell what is under way, and wait for it."""
+        self.ending.set()
+        await super().shutdown(sockets)
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """End as soon as what is under way is answered."""

@@ -63,7 +63,7 @@ def serve_weights(
     server = AnnouncedServer(log_level)
     with address.open() as listening, llama.running(header, sizes, log_level) as socket:
         model = served(header, runtime)
-        app = create_app(model, socket, sizes, address.remote)
+        app = create_app(model, socket, sizes, server.ending, address.remote)
         server.answer(app, listening, model.line)
 
 
@@ -81,10 +81,14 @@ def served(header: Header, runtime: str) -> ServedModel:
 
 
 def create_app(
-    model: ServedModel, socket: Path, sizes: llama.Sizes, remote: bool = False
+    model: ServedModel,
+    socket: Path,
+    sizes: llama.Sizes,
+    ending: anyio.Event,
+    remote: bool = False,
 ) -> Starlette:
-    """Return the application in front of llama.cpp at ``socket``."""
-    endpoint = _Forwarding(model, socket, sizes)
+    """Return the application in front of llama.cpp at ``socket``; ``ending`` gives requests up."""
+    endpoint = _Forwarding(model, socket, sizes, ending)
     routes = [
         Route(path, endpoint.answer, methods=["POST"], name=path) for path in (COMPLETIONS, CHAT)
     ]
@@ -94,8 +98,10 @@ def create_app(
 class _Forwarding:
     """Hands checked requests on; a client that hangs up takes its request with it."""
 
-    def __init__(self, model: ServedModel, socket: Path, sizes: llama.Sizes) -> None:
-        self._model, self._sizes = model, sizes
+    def __init__(
+        self, model: ServedModel, socket: Path, sizes: llama.Sizes, ending: anyio.Event
+    ) -> None:
+        self._model, self._sizes, self._ending = model, sizes, ending
         transport = httpx2.AsyncHTTPTransport(
             uds=str(socket), limits=httpx2.Limits(max_keepalive_connections=0)
         )
@@ -115,19 +121,28 @@ class _Forwarding:
                 pass
             tasks.cancel_scope.cancel()
 
+        async def leave_with_server() -> None:
+            await self._ending.wait()
+            tasks.cancel_scope.cancel()
+
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(leave_with_client)
+            tasks.start_soon(leave_with_server)
             try:
-                reply = await self._llama.post(path, json=fields)
+                reply = await self._llama.post(path, content=json.dumps(fields).encode())
                 told = await self._counted(_told(reply), fields["max_tokens"])
             except httpx2.HTTPError as exc:
                 failure = Refused(f"llama.cpp does not answer ({type(exc).__name__})", status=500)
             except Refused as exc:  # not through the group, which would wrap it
                 failure = exc
             tasks.cancel_scope.cancel()
+        if told is not None:
+            return JSONResponse(told)
+        if failure is None and self._ending.is_set():
+            failure = Refused("icpi serve was told to end", status=503)
         if failure is not None:
             raise failure
-        return JSONResponse(told) if told is not None else Response(status_code=CLOSED)
+        return Response(status_code=CLOSED)
 
     async def _counted(self, body: dict[str, Any], limit: int) -> dict[str, Any]:
         """Return an answer under the model's name, with the tokens of all its choices.
