@@ -303,7 +303,7 @@ def test_what_is_known_is_handed_on_and_the_answer_has_the_models_name(header, t
     assert asked[0] == (
         "/v1/completions",
         {"prompt": "+01 ->", "n": 2, "stop": ["\n"], "seed": 3, "temperature": 0.7,
-         "max_tokens": 8},
+         "max_tokens": 8, "cache_prompt": False},
     )  # fmt: skip
     assert asked[1:] == [("/tokenize", {"content": " +0"})]
 

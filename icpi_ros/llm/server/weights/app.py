@@ -176,6 +176,8 @@ class _Forwarding:
             (handed_on["prompt"],) = handed_on["prompt"]
         if path == COMPLETIONS and not isinstance(handed_on.get("prompt"), str):
             raise Refused("prompt is not a text, or a list of one", "prompt")
+        # A prompt that is read in other pieces gives other last digits, and so other samples.
+        handed_on.setdefault("cache_prompt", False)
         handed_on["n"] = self._choices(fields)
         handed_on["max_tokens"] = min((n for n in limits if n is not None), default=DEFAULT_LIMIT)
         return handed_on
