@@ -49,6 +49,7 @@ setup(
     extras_require={
         "bench": requirements("bench"),
         "dask": ["dask[distributed]"],
+        "local-llm": requirements("local-llm"),
         "notebook": ["jupyterlab", "pandas"],
         "pandas": ["pandas"],
     },

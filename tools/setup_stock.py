@@ -43,6 +43,8 @@ def install_packages(
     constraints = _held_back(steps, steps.state / "constraints.txt")
     wanted = [group for group in groups if group != "ros"]
     files = [part for name in wanted for part in ("-r", str(repo / f"requirements/{name}.in"))]
+    if wanted == ["weights"]:  # what it depends on would be compiled, and nothing uses it
+        files.append("--no-deps")
     with steps.step(" and ".join(wanted), "installing the packages that the distribution lacks"):
         installer.add(steps, "-c", str(constraints), *files)
 

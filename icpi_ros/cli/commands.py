@@ -118,7 +118,8 @@ _TABLE = {
     },
     "language models": {
         "prompt": "Print the prompt that a language model would get, without sending it.",
-        "serve": "Serve the in-context model as an OpenAI-compatible endpoint on this machine.",
+        "serve": "Serve a language model, or a stand-in, as an OpenAI-compatible endpoint on this "
+        "machine.",
     },
 }
 COMMANDS = {

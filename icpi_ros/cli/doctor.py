@@ -30,6 +30,8 @@ MAX_DOMAIN = 101
 """Largest ROS_DOMAIN_ID whose ports stay below the ephemeral ports of Linux."""
 KEY_VARIABLE = "OPENAI_API_KEY"
 SET_UP = "run `make setup` in the checkout"
+LLAMA = "xllamacpp"
+SET_UP_LLAMA = "run `make setup SETUP_FLAGS=--with=local-llm` in the checkout"
 
 RENDER = """
 import mujoco
@@ -86,6 +88,7 @@ def run_checks() -> list[Check]:
         check_domain,
         check_store,
         check_key,
+        check_local_model,
     )
     return [check() for check in checks]
 
@@ -193,6 +196,19 @@ def check_key() -> Check:
     present = bool(os.environ.get(KEY_VARIABLE))
     detail = f"{KEY_VARIABLE} is {'set' if present else 'not set'} (only the improver llm reads it)"
     return Check("API key", True, detail, required=False)
+
+
+def check_local_model() -> Check:
+    """llama.cpp is there and loads, for `icpi serve --weights`."""
+    name = "local models"
+    try:
+        version = importlib.metadata.version(LLAMA)
+    except importlib.metadata.PackageNotFoundError:
+        detail = f"{LLAMA} is not installed (only `icpi serve --weights` needs it)"
+        return Check(name, True, detail, required=False)
+    failure = run_child(f"import {LLAMA}")
+    detail = failure or f"{LLAMA} {version}"
+    return Check(name, not failure, detail, SET_UP_LLAMA if failure else "", required=False)
 
 
 def run_child(code: str, env: dict[str, str] | None = None) -> str:

@@ -17,8 +17,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+CACHE = "ICPI_CACHE"
+"""Environment variable with the folder of caches; else the user's (XDG base directory
+specification: a relative ``XDG_CACHE_HOME`` does not count)."""
 HASH_DIGITS = 12
 """Hexadecimal digits of a hash that are shown."""
+
+
+def cache_folder(kind: str) -> Path:
+    """Return the folder of one kind of what can be made again; it need not exist.
+
+    Raises:
+        RuntimeError: this user has no home, and no folder is named.
+    """
+    if chosen := os.environ.get(CACHE):
+        return Path(chosen) / kind
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "icpi" / kind
 
 
 @contextlib.contextmanager

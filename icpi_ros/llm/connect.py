@@ -21,7 +21,12 @@ from icpi_ros.llm.client.profile import Profile, find_profile
 from icpi_ros.llm.client.responses import Failure, classify
 
 LOCAL_MODEL = "icpi-in-context"
-"""The model of `icpi serve`."""
+"""The stand-in of `icpi serve`."""
+_STARTS = {
+    LOCAL_MODEL: "`icpi serve`",
+    "icpi-local": "`icpi serve --weights PACKAGE|FILE.gguf`",
+}
+"""Commands that start a model of this package."""
 CONNECT_TIMEOUT = 1.0
 """Time for a server of this machine to accept [s]."""
 
@@ -90,7 +95,7 @@ def require_reachable(choice: ModelChoice) -> None:
     try:
         socket.create_connection(address, CONNECT_TIMEOUT).close()
     except OSError:
-        start = "`icpi serve`" if choice.model == LOCAL_MODEL else "its server"
+        start = _STARTS.get(choice.model, "its server")
         raise UsageError(
             f"model {choice.model}: no server listens at {url.hostname}:{address[1]}, "
             f"start {start} first"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import toy
 
+from icpi_ros.core.files import CACHE
 from icpi_ros.learn.outcome import fit
 from icpi_ros.learn.outcome.model import _cached, outcome_model
 
@@ -12,7 +13,7 @@ VALUES = np.array([1.0, -2.5, 1e-300])
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(fit.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     return tmp_path / "cache" / "fits"
 
 
@@ -50,12 +51,12 @@ def test_objects_are_never_unpickled(folder):
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv(fit.FOLDER, str(tmp_path / "file"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "file"))
     assert fit.stored("a", 3, lambda: VALUES) is VALUES
 
 
 def test_a_user_without_a_home_has_no_cache(monkeypatch):
-    monkeypatch.delenv(fit.FOLDER)
+    monkeypatch.delenv(CACHE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
     def homeless():
@@ -66,7 +67,7 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch):
 
 
 def test_a_relative_cache_folder_does_not_count(monkeypatch, tmp_path):
-    monkeypatch.delenv(fit.FOLDER)
+    monkeypatch.delenv(CACHE)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     assert fit.folder() == tmp_path / ".cache/icpi/fits"

@@ -93,7 +93,7 @@ def pins(group):
     return [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
 
 
-@pytest.mark.parametrize("group", [*BASE, "bench", "dev", "uv"])
+@pytest.mark.parametrize("group", [*BASE, "bench", "local-llm", "weights", "dev", "uv"])
 def test_the_lock_has_hashes_and_names_no_host_and_no_folder_of_a_machine(group):
     assert pins(group)
     assert [pin for pin in pins(group) if not PIN.fullmatch(pin)] == []

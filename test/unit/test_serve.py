@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
+import gguf_files
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ from icpi_ros.llm.client.token_count import count_chat, count_tokens
 from icpi_ros.llm.prompt.completion import complete
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import PromptWriter, read_prompt
-from icpi_ros.llm.server import server
+from icpi_ros.llm.server import server, web
 from icpi_ros.llm.server.answering import MAX_COUNT
 from icpi_ros.llm.server.request import MODEL
 
@@ -154,7 +155,8 @@ def test_the_model_says_what_it_is(client, port):
     assert status == 200
     assert "not a language model" in text
     status, text = post(port, None, "/health", "GET")
-    assert (status, json.loads(text)["status"]) == (200, "ok")
+    health = json.loads(text)
+    assert (status, health["status"], health["language_model"]) == (200, "ok", False)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -347,6 +349,132 @@ def test_requests_side_by_side_get_their_own_answers(client):
         assert json.loads(texts(reply)[0]) == {"output": expected(chat)}
 
 
+def lines_of(chat):
+    """The lines of a chat's prompt without headings: examples, then the query."""
+    return [line for line in chat[1]["content"].splitlines() if "->" in line]
+
+
+def completed(client, prompt, **extra):
+    reply = client.completions.create(model=MODEL, prompt=prompt, **extra)
+    assert reply.object == "text_completion"
+    return reply
+
+
+def test_raw_lines_are_completed_as_the_prompt_writes_numbers(client):
+    lines = lines_of(messages())
+    reply = completed(client, "\n".join(lines), stop=["\n"], n=2)
+    chat = [{"role": "user", "content": "\n".join(lines)}]
+    assert [choice.text for choice in reply.choices] == [f" {texts(ask(client, chat))[0]}"] * 2
+    assert re.fullmatch(r" [-+]\d{5} [-+]\d{5}", reply.choices[0].text)
+    assert {choice.finish_reason for choice in reply.choices} == {"stop"}
+    assert completed(client, ["\n".join(lines)]).choices[0].text == reply.choices[0].text
+    assert reply.usage.prompt_tokens == count_tokens("\n".join(lines))
+
+
+def test_raw_lines_take_temperature_seed_limit_and_stop(client):
+    prompt = "\n".join(lines_of(messages()))
+    drawn = [c.text for c in completed(client, prompt, n=4, temperature=1, seed=5).choices]
+    assert len(set(drawn)) == 4
+    again = completed(client, prompt, n=4, temperature=1, seed=5)
+    assert [choice.text for choice in again.choices] == drawn
+    whole = completed(client, prompt).choices[0].text
+    (short,) = completed(client, prompt, max_tokens=3).choices
+    assert (short.finish_reason, whole.startswith(short.text)) == ("length", True)
+    assert count_tokens(short.text) <= 3
+    (stopped,) = completed(client, prompt, stop=whole[6:]).choices
+    assert (stopped.finish_reason, stopped.text) == ("stop", whole[:6])
+
+
+@pytest.mark.parametrize("arrow", ["", " ->"])
+def test_examples_as_turns_are_completed_as_in_one_message(client, arrow):
+    *examples, query = lines_of(messages())
+    turns = [{"role": "system", "content": "Complete the sequence."}]
+    for line in examples:
+        left, _, right = line.partition(" ->")
+        turns.append({"role": "user", "content": left + arrow})
+        turns.append({"role": "assistant", "content": right.strip()})
+    turns.append({"role": "user", "content": query.removesuffix(" ->") + arrow})
+    one = [turns[0], {"role": "user", "content": "\n".join([*examples, query])}]
+    for sampling in ({}, {"temperature": 1.0, "n": 3}):
+        assert texts(ask(client, turns, **sampling)) == texts(ask(client, one, **sampling))
+
+
+def test_turns_that_are_no_examples_are_passed_over(client):
+    user = {"role": "user", "content": "+0100 ->"}
+    talk = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "+0100"}]
+    assert texts(ask(client, [*talk, user])) == texts(ask(client, [user])) == ["+0000"]
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"prompt": None}, "prompt"),
+        ({"prompt": ["+01 ->", "+02 ->"]}, "prompt"),
+        ({"prompt": "Hello?"}, "prompt"),
+        ({"prompt": "+0100 " * 1001 + "->"}, "prompt"),
+        ({"stop": [1]}, "stop"),
+        ({"stop": [""]}, "stop"),
+        ({"stop": list("abcde")}, "stop"),
+        ({"model": "icpi-local"}, "model"),
+    ],
+)
+def test_completions_that_are_refused(port, change, param):
+    fields = {"model": MODEL, "prompt": "+0100 ->"} | change
+    status, error = error_of(port, fields, path="/v1/completions")
+    assert (status, error["param"]) == (404 if param == "model" else 400, param)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://localhost:8888"}, 403),
+        ({"Host": "rebound.example:8377"}, 403),
+        ({"Host": "127.0.0.1.example"}, 403),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "[::1]:8377"}, 200),
+    ],
+)
+def test_web_pages_are_refused(port, headers, status):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/v1/models", headers=headers)
+        assert connection.getresponse().status == status
+    finally:
+        connection.close()
+
+
+def test_weights_are_served_in_the_place_of_the_stand_in(tmp_path):
+    pytest.importorskip("xllamacpp")
+    path = tmp_path / "toy-weights.gguf"
+    path.write_bytes(gguf_files.model())
+    sizes = ("--threads", 1, "--parallel", 2, "--context", 64)
+    process = start("--weights", path, "--port", 0, *sizes)
+    try:
+        line = first_line(process)
+        assert "model toy-weights (a language model: 'random weights'" in line
+        port = int(re.search(r":(\d+)/v1", line)[1])
+        fields = {"model": "icpi-local", "n": 2, "max_tokens": 2, "logit_bias": {"2": -100}}
+        for where, more in {
+            "/v1/completions": {"prompt": "+01 ->"},
+            "/v1/chat/completions": {"messages": [{"role": "user", "content": "+01 ->"}]},
+        }.items():
+            status, text = post(port, json.dumps(fields | more), where)
+            reply = json.loads(text)
+            assert (status, reply["model"], len(reply["choices"])) == (200, "toy-weights", 2)
+        health = json.loads(post(port, None, "/health", "GET")[1])
+        assert (health["model"], health["language_model"]) == ("toy-weights", True)
+        assert "a language model" in post(port, None, "/", "GET")[1]
+        (card,) = json.loads(post(port, None, "/v1/models", "GET")[1])["data"]
+        assert card["id"] == "toy-weights"
+        too_long = {"model": "toy-weights", "prompt": "+0123 " * 90}
+        assert "--context" in error_of(port, too_long, path="/v1/completions")[1]["message"]
+        assert error_of(port, GOOD)[0] == 404
+    finally:
+        code, out, err = end(process, signal.SIGTERM)
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
 SCOPE = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [],
          "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http"}  # fmt: skip
 
@@ -363,7 +491,7 @@ async def call(application, receive):
 
 
 def test_a_body_that_does_not_arrive(monkeypatch):
-    monkeypatch.setattr(server, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(web, "BODY_DEADLINE", 0.05)
 
     async def scenario():
         with anyio.fail_after(PATIENCE):

@@ -37,12 +37,36 @@ def prompt(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(parser: argparse.ArgumentParser) -> None:
-    """Add the address."""
+    """Add the address, and what a model with weights takes."""
+    parser.add_argument(
+        "--weights",
+        metavar="PACKAGE|FILE.gguf",
+        help="a language model: an installed package that holds one, or its file (default: the "
+        "stand-in, which is no language model)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="loopback address (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=whole(0, 65535), default=8377, help="0 = any free one (default: 8377)"
     )
     parser.add_argument(
         "--allow-remote", action="store_true", help="allow other addresses: there are no keys"
+    )
+    sizes = parser.add_argument_group("a model with weights")
+    sizes.add_argument(
+        "--threads",
+        type=whole(1, 1024),
+        help="of the computation (default: the physical cores that it may use)",
+    )
+    sizes.add_argument(
+        "--context",
+        type=whole(64, 2**20),
+        metavar="TOKENS",
+        help="of a choice with its prompt (default: 2048, or what the model was trained with)",
+    )
+    sizes.add_argument(
+        "--parallel",
+        type=whole(1, 128),
+        metavar="N",
+        help="choices that are computed at the same time, and most of a request (default: 5)",
     )
     parser.add_argument("--log-level", choices=("debug", "info", "warn", "error"), default="warn")

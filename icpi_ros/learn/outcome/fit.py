@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icpi_ros.core.files import replacing
+from icpi_ros.core.files import cache_folder, replacing
 from icpi_ros.core.types import Array, Indices
 
 ITERATIONS = 150
@@ -248,9 +247,6 @@ def _diagonal(square: Array) -> Array:
     return square.reshape(-1)[:: len(square) + 1]
 
 
-FOLDER = "ICPI_CACHE"
-"""Environment variable with the folder; else the user's cache (XDG base directory specification:
-a relative ``XDG_CACHE_HOME`` does not count)."""
 MAX_FILES = 512
 """Fits that are kept, 3 kB each; the oldest go."""
 
@@ -261,10 +257,7 @@ def folder() -> Path:
     Raises:
         RuntimeError: this user has no home, and no folder is named.
     """
-    if chosen := os.environ.get(FOLDER):
-        return Path(chosen) / "fits"
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "icpi" / "fits"
+    return cache_folder("fits")
 
 
 def stored(key: str, size: int, compute: Callable[[], Array]) -> Array:

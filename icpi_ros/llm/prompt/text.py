@@ -169,18 +169,31 @@ MAX_LINES = 2000
 """Most lines of a prompt."""
 _NUMBERS = {True: r"[-+][0-9]{2,300}", False: r"-?[0-9]{1,300}"}
 """Of a line, by whether they are padded."""
+_GROUPS = {padded: rf"{number}(?: +{number})*" for padded, number in _NUMBERS.items()}
+_INPUTS = {padded: rf"{group}(?: *\| *{group})*" for padded, group in _GROUPS.items()}
+_LINES = {
+    padded: re.compile(rf"({_INPUTS[padded]}) *->(?: *({_GROUPS[padded]}))? *")
+    for padded in _NUMBERS
+}
+_LEFT = re.compile(rf"({_INPUTS[True]}) *(?:->)?")
 _UNIT = re.compile(rf"{UNIT} *(10{{1,9}})")
-
-
-def _line_pattern(padded: bool) -> re.Pattern[str]:
-    group = rf"{_NUMBERS[padded]}(?: +{_NUMBERS[padded]})*"
-    return re.compile(rf"({group}(?: *\| *{group})*) *->(?: *({group}))? *")
-
-
-_LINES = {padded: _line_pattern(padded) for padded in _NUMBERS}
 
 _Row = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]
 """Groups of inputs and the outputs, as written; no outputs = the query."""
+
+
+def query_line(text: str) -> str | None:
+    """Return a message that is the left side of a line, with its arrow or not, as a query."""
+    found = _LEFT.fullmatch(text.strip())
+    return f"{found[1]} {ARROW}" if found else None
+
+
+def example_line(left: str, right: str) -> str | None:
+    """Return two messages, the left side of a line and its outputs, as a line."""
+    query = query_line(left)
+    return (
+        f"{query} {right.strip()}" if query and re.fullmatch(_GROUPS[True], right.strip()) else None
+    )
 
 
 def read_prompt(text: str) -> tuple[Pattern, NumberFormat]:

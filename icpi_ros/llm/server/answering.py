@@ -1,4 +1,4 @@
-"""Completed patterns as answers of a chat model."""
+"""Completed patterns as answers of a model of text or of chats."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,30 +15,17 @@ import numpy as np
 from icpi_ros import __version__
 from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.types import Array
-from icpi_ros.llm.client.token_count import count_chat, count_tokens, cut
+from icpi_ros.llm.client.token_count import count_tokens, cut
 from icpi_ros.llm.prompt.completion import Guess, complete
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import read_prompt
 from icpi_ros.llm.prompt.tokens import NumberFormat
-from icpi_ros.llm.server.request import MODEL, ChatRequest, Form, Refused
+from icpi_ros.llm.server.request import MODEL, PatternRequest, Refused
 
-DESCRIPTION = "not a language model: it completes number patterns"
 MAX_OUTPUTS = 1000
 """Most numbers of an answer."""
 MAX_COUNT = 10**15
 """Largest integer that is answered: exact as a float."""
-
-
-def model_card() -> dict[str, Any]:
-    """Return the server's description of its model."""
-    return {
-        "id": MODEL,
-        "object": "model",
-        "created": 0,
-        "owned_by": "icpi_ros",
-        "description": DESCRIPTION,
-        "version": __version__,
-    }
 
 
 def respond(body: bytes) -> dict[str, Any]:
@@ -46,30 +34,59 @@ def respond(body: bytes) -> dict[str, Any]:
     Raises:
         Refused: there is no answer; the message is the reason.
     """
-    request = ChatRequest.parse(body)
-    texts = answers(request)
-    written = [text if request.limit is None else cut(text, request.limit) for text in texts]
+    request = PatternRequest.chat(body)
+    return _object(
+        ("chatcmpl", "chat.completion"),
+        request,
+        answers(request),
+        lambda text: {"message": {"role": "assistant", "content": text, "refusal": None}},
+    )
+
+
+def respond_completion(body: bytes) -> dict[str, Any]:
+    """Return the answer to the body of a request, as a text completion object: " +0012 -0100".
+
+    Raises:
+        Refused: there is no answer; the message is the reason.
+    """
+    request = PatternRequest.completion(body)
+    texts = [f" {text}" for text in answers(request)]
+    return _object(("cmpl", "text_completion"), request, texts, lambda text: {"text": text})
+
+
+def _object(
+    kind: tuple[str, str],
+    request: PatternRequest,
+    texts: list[str],
+    told: Callable[[str], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return OpenAI's object of a ``kind`` (of its id, its own); ``told`` wraps a choice's text."""
+    written = [_ended(text, request) for text in texts]
     choices = [
-        {
-            "index": index,
-            "message": {"role": "assistant", "content": short, "refusal": None},
-            "logprobs": None,
-            "finish_reason": "stop" if short == text else "length",
-        }
-        for index, (short, text) in enumerate(zip(written, texts, strict=True))
+        {"index": n, **told(text), "logprobs": None, "finish_reason": reason}
+        for n, (text, reason) in enumerate(written)
     ]
+    prefix, name = kind
     return {
-        "id": f"chatcmpl-{uuid.uuid4().hex}",
-        "object": "chat.completion",
+        "id": f"{prefix}-{uuid.uuid4().hex}",
+        "object": name,
         "created": int(time.time()),
         "model": MODEL,
         "system_fingerprint": f"icpi_ros-{__version__}",
         "choices": choices,
-        "usage": _usage(request, written),
+        "usage": _usage(request, [text for text, _ in written]),
     }
 
 
-def answers(request: ChatRequest) -> list[str]:
+def _ended(text: str, request: PatternRequest) -> tuple[str, str]:
+    """Return the part of a text that is answered, and the reason of its end."""
+    ends = [found for stop in request.stop if (found := text.find(stop)) >= 0]
+    whole = text[: min(ends, default=len(text))]
+    short = whole if request.limit is None else cut(whole, request.limit)
+    return short, "stop" if short == whole else "length"
+
+
+def answers(request: PatternRequest) -> list[str]:
     """Return the ``n`` whole answers.
 
     Raises:
@@ -78,18 +95,19 @@ def answers(request: ChatRequest) -> list[str]:
     try:
         pattern, numbers = read_prompt(request.prompt)
     except InvalidValue as exc:
-        raise Refused(str(exc), "messages") from None
-    guess = _guess(_fitted(pattern, request.form))
+        raise Refused(str(exc), request.source) from None
+    guess = _guess(_fitted(pattern, request))
     draws = _draws(guess, request)
     return [_written(draw, numbers, request.form.key) for draw in draws]
 
 
-def _fitted(pattern: Pattern, form: Form) -> Pattern:
+def _fitted(pattern: Pattern, request: PatternRequest) -> Pattern:
     """Return the pattern with as many outputs as the form allows; lines decide, if there are any.
 
     Raises:
         Refused: the lines have another number of outputs, or there are too many.
     """
+    form = request.form
     if form.least and not len(pattern.shared) + len(pattern.own):
         width = form.least
         if width <= MAX_OUTPUTS:
@@ -98,7 +116,7 @@ def _fitted(pattern: Pattern, form: Form) -> Pattern:
     else:
         width = pattern.width
     if width > MAX_OUTPUTS:
-        raise Refused(f"{width} outputs: allowed are at most {MAX_OUTPUTS}", "messages")
+        raise Refused(f"{width} outputs: allowed are at most {MAX_OUTPUTS}", request.source)
     if width < form.least or (form.most is not None and width > form.most):
         span = f"{form.least} to {'any' if form.most is None else form.most}"
         message = f"the lines have {width} outputs, the schema allows {span} in {form.key!r}"
@@ -118,7 +136,7 @@ def _guess(pattern: Pattern) -> Guess:
     return guess
 
 
-def _draws(guess: Guess, request: ChatRequest) -> Array:
+def _draws(guess: Guess, request: PatternRequest) -> Array:
     """Return the outputs ``(n, q)`` of each choice, scaled."""
     if request.temperature == 0.0:
         return np.tile(guess.mean, (request.n, 1))
@@ -137,12 +155,11 @@ def _written(outputs: Array, numbers: NumberFormat, key: str | None) -> str:
     return json.dumps({key: [round(float(v) * 10**numbers.digits) for v in clamped]})
 
 
-def _usage(request: ChatRequest, written: list[str]) -> dict[str, Any]:
-    prompt = count_chat([{"content": content} for content in request.contents])
+def _usage(request: PatternRequest, written: list[str]) -> dict[str, Any]:
     completion = sum(map(count_tokens, written))
     return {
-        "prompt_tokens": prompt,
+        "prompt_tokens": request.tokens,
         "completion_tokens": completion,
-        "total_tokens": prompt + completion,
+        "total_tokens": request.tokens + completion,
         "prompt_tokens_details": {"cached_tokens": 0},
     }

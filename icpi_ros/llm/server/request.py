@@ -1,4 +1,4 @@
-"""Chat Completions requests: the fields that count here, checked."""
+"""Requests for completions of text and of chats: the fields that count here, checked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from icpi_ros import __version__
+from icpi_ros.llm.client.token_count import count_chat, count_tokens
+from icpi_ros.llm.prompt.text import example_line, query_line
 from icpi_ros.llm.prompt.tokens import ANSWER, excerpt
 
 MODEL = "icpi-in-context"
+DESCRIPTION = "not a language model: it completes number patterns"
 MAX_CHOICES = 128
+MAX_STOPS = 4
 MAX_TEMPERATURE = 2.0
 """Largest factor on the standard deviation of draws."""
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
@@ -37,6 +42,58 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class ServedModel:
+    """The model behind an endpoint, as it says itself.
+
+    Attributes:
+        name: in every answer.
+        description: one line: is it a language model, which one.
+        is_language_model: False for the stand-in.
+        owner: of the model, as OpenAI's list of models has it.
+        alias: another name under which it may be asked; "" = none.
+    """
+
+    name: str
+    description: str
+    is_language_model: bool
+    owner: str
+    alias: str = ""
+
+    @property
+    def line(self) -> str:
+        """The model and its description, for people."""
+        return f"model {self.name} ({self.description})"
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The model as an entry of OpenAI's list of models."""
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": 0,
+            "owned_by": self.owner,
+            "language_model": self.is_language_model,
+            "description": self.description,
+            "version": __version__,
+        }
+
+    def require(self, asked: Any) -> None:
+        """Check that a request is for this model.
+
+        Raises:
+            Refused: it names none, or another.
+        """
+        if not isinstance(asked, str) or not asked:
+            raise Refused(f"model is missing: this server has {self.name}", "model")
+        if asked not in (self.name, self.alias):
+            message = f"the model {excerpt(asked)!r} does not exist: this server has {self.line}"
+            raise Refused(message, "model", "model_not_found", 404)
+
+
+STAND_IN = ServedModel(MODEL, DESCRIPTION, False, "icpi_ros")
+
+
+@dataclass(frozen=True)
 class Form:
     """Notation of an answer.
 
@@ -52,79 +109,128 @@ class Form:
 
 
 @dataclass(frozen=True)
-class ChatRequest:
-    """A checked request.
+class PatternRequest:
+    """A checked request for the outputs of one line.
 
     Attributes:
-        contents: texts of all messages.
-        prompt: text of the last user message.
+        prompt: text with the lines.
+        source: field that holds it.
+        tokens: of the whole request.
         form: of the answer.
         n: choices wanted, 1 to 128.
         temperature: 0 = the mean; above: draws with so many times the standard deviation.
         seed: of the draws; None = they follow from the prompt.
         limit: most tokens of an answer; None = no limit.
+        stop: texts before which an answer ends.
     """
 
-    contents: tuple[str, ...]
     prompt: str
+    source: str
+    tokens: int
     form: Form
     n: int
     temperature: float
     seed: int | None
     limit: int | None
+    stop: tuple[str, ...]
 
     @classmethod
-    def parse(cls, body: bytes) -> ChatRequest:
-        """Read the body of a request; fields that are not known are ignored.
+    def chat(cls, body: bytes) -> PatternRequest:
+        """Read a request for the next message of a chat; fields that are not known are ignored.
 
         Raises:
             Refused: it is not answered; the message is one line.
         """
-        fields = _json(body)
-        _require_model(fields.get("model"))
-        if fields.get("stream"):
-            raise Refused("stream is not offered: ask without it", "stream")
+        fields = _common(body)
         messages = _messages(fields.get("messages"))
-        asked = [content for role, content in messages if role == "user"]
-        if not asked:
-            raise Refused('messages holds none of role "user": nothing to complete', "messages")
         instructions = [content for role, content in messages if role in ("system", "developer")]
-        limits = [_whole(fields, name, None, 1) for name in _LIMITS]
-        return cls(
-            contents=tuple(content for _, content in messages),
-            prompt=asked[-1],
-            form=_form(fields.get("response_format"), any(map(_JSON.search, instructions))),
-            n=_whole(fields, "n", 1, 1, MAX_CHOICES) or 1,
-            temperature=_temperature(fields.get("temperature")),
-            seed=_whole(fields, "seed", None, -_SEED_RANGE, _SEED_RANGE - 1),
-            limit=min((limit for limit in limits if limit is not None), default=None),
-        )
+        form = _form(fields.get("response_format"), any(map(_JSON.search, instructions)))
+        tokens = count_chat([{"content": content} for _, content in messages])
+        return cls(_lines(messages), "messages", tokens, form, **_sampling(fields))
+
+    @classmethod
+    def completion(cls, body: bytes) -> PatternRequest:
+        """Read a request for the continuation of a text, as :meth:`chat` does.
+
+        Raises:
+            Refused: it is not answered; the message is one line.
+        """
+        fields = _common(body)
+        prompt = fields.get("prompt")
+        if isinstance(prompt, list) and len(prompt) == 1:
+            prompt = prompt[0]
+        if not isinstance(prompt, str):
+            raise Refused("prompt is not a text, or a list of one", "prompt")
+        tokens = count_tokens(prompt)
+        return cls(prompt, "prompt", tokens, Form(key=None), **_sampling(fields))
 
 
-_LIMITS = ("max_tokens", "max_completion_tokens")
+def _common(body: bytes) -> dict[str, Any]:
+    """Return the fields of a request to the stand-in."""
+    fields = read_fields(body)
+    STAND_IN.require(fields.get("model"))
+    return fields
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def _sampling(fields: dict[str, Any]) -> dict[str, Any]:
+    limits = [whole(fields, name, None, 1) for name in LIMITS]
+    return {
+        "n": whole(fields, "n", 1, 1, MAX_CHOICES) or 1,
+        "temperature": _temperature(fields.get("temperature")),
+        "seed": whole(fields, "seed", None, -_SEED_RANGE, _SEED_RANGE - 1),
+        "limit": min((limit for limit in limits if limit is not None), default=None),
+        "stop": _stop(fields.get("stop")),
+    }
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    texts = [] if value is None else value if isinstance(value, list) else [value]
+    if len(texts) > MAX_STOPS or not all(isinstance(text, str) and text for text in texts):
+        raise Refused(f"stop: allowed are a text or a list of at most {MAX_STOPS}", "stop")
+    return tuple(texts)
+
+
+def _lines(messages: list[tuple[str, str]]) -> str:
+    """Return the text to complete: the turns of the chat as lines, or its last user message.
+
+    The examples are turns if every user message is the left side of a line, and all but the last
+    one are answered by the outputs.
+    """
+    asked = [n for n, (role, _) in enumerate(messages) if role == "user"]
+    if not asked:
+        raise Refused('messages holds none of role "user": nothing to complete', "messages")
+    turns = [_turn(messages[n : n + 2]) for n in asked[:-1]]
+    last = messages[asked[-1]][1]
+    query = query_line(last)
+    if query is None or None in turns:
+        return last
+    return "\n".join([*filter(None, turns), query])
+
+
+def _turn(pair: list[tuple[str, str]]) -> str | None:
+    """Return a question and its answer as a line; None = they are no example."""
+    (_, left), (role, right) = pair
+    return example_line(left, right) if role == "assistant" else None
+
+
+LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+def read_fields(body: bytes) -> dict[str, Any]:
+    """Return the fields of a request that does not ask for a stream.
+
+    Raises:
+        Refused: the body is no JSON object, or a stream is asked for.
+    """
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise Refused(f"the body is not JSON: {excerpt(str(exc), 100)}") from None
     if not isinstance(fields, dict):
         raise Refused("the body is not a JSON object")
+    if fields.get("stream"):
+        raise Refused("stream is not offered: ask without it", "stream")
     return fields
-
-
-def _require_model(model: Any) -> None:
-    if not isinstance(model, str) or not model:
-        raise Refused(f"model is missing: this server has {MODEL}", "model")
-    if model != MODEL:
-        raise unknown_model(model)
-
-
-def unknown_model(model: str) -> Refused:
-    """Return the error about a model that this server does not have."""
-    message = f"the model {excerpt(model)!r} does not exist: this server has {MODEL}"
-    return Refused(message, "model", "model_not_found", 404)
 
 
 def _messages(messages: Any) -> list[tuple[str, str]]:
@@ -145,9 +251,14 @@ def _message(message: Any, where: str) -> tuple[str, str]:
     return message["role"], "\n".join(texts)
 
 
-def _whole(
+def whole(
     fields: dict[str, Any], name: str, default: int | None, low: int, high: int = 2**31
 ) -> int | None:
+    """Return an integer from ``low`` to ``high``, or ``default`` where there is none.
+
+    Raises:
+        Refused: anything else.
+    """
     value = fields.get(name)
     if value is None:
         return default
@@ -194,8 +305,8 @@ def _schema_form(wrapped: Any) -> Form:
     if len(lists) != 1:
         return Form()
     spec = properties[lists[0]]
-    least = _whole(spec, "minItems", 0, 0) or 0
-    return Form(lists[0], least, _whole(spec, "maxItems", None, 0))
+    least = whole(spec, "minItems", 0, 0) or 0
+    return Form(lists[0], least, whole(spec, "maxItems", None, 0))
 
 
 def _is_list(spec: Any) -> bool:

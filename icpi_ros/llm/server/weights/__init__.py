@@ -1,0 +1,1 @@
+"""Language models with weights of their own, in files of the GGUF format."""
