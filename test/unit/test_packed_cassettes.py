@@ -11,7 +11,7 @@ import icpi_benchmarks.cassettes.recordings as recordings
 import pytest
 from http_models import ask
 from icpi_benchmarks.cassettes.recordings import SHIPPED, Recordings
-from icpi_benchmarks.contest.conditions import MODELS, PRESETS
+from icpi_benchmarks.contest.conditions import ASKED_BY, MODELS, PRESETS
 from icpi_benchmarks.contest.entrants import entrants, with_nulls
 from icpi_benchmarks.report.tables import model_table
 from icpi_benchmarks.results import read
@@ -24,7 +24,7 @@ from icpi_ros.llm.cassettes import packed as packing
 from icpi_ros.llm.cassettes.cassette import Cassette, RecordedCompleter
 from icpi_ros.llm.cassettes.file import CassetteFile
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completion
+from icpi_ros.llm.client.completer import WIRES, Completion
 from icpi_ros.llm.client.profile import find_profile
 
 BENCHMARKS = SHIPPED.parents[1]
@@ -260,6 +260,7 @@ def test_shipped_models_are_named_on_the_wire_as_in_the_presets():
 
 
 def test_presets_of_shipped_models_have_the_nulls_of_every_k():
+    assert ASKED_BY == WIRES
     for name in ("models", "small"):
         improvers = PRESETS[name].improvers
         records = Recordings(Path("/nowhere"), records=True)

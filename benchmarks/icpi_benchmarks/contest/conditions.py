@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from icpi_ros.core.errors import InvalidValue, UnknownName
-from icpi_ros.llm.client.completer import WIRES
 
 MAX_EXAMPLES = 500
 """Largest data set of a condition: 50 physics draws of 10 examples each."""
@@ -116,6 +115,8 @@ NULLS = ("null-label", "null-mean")
 """Improvers beside every one that asks a language model."""
 MODELS = ("smollm2-135m", "gemma-270m", "qwen-0.5b", "qwen-1.5b")
 """Language models with shipped answers, entries of cassettes/models.yaml."""
+ASKED_BY = ("completion", "turns", "json")
+"""The wires; written out because options are parsed before anything heavy is imported."""
 _SMALL = "llm:model=gemma-270m:wire=completion"
 """The one whose context is varied; otherwise it has the defaults of a small model."""
 _SMALL_TASKS = ("slide", "slide-gc", "roll-gc")
@@ -259,7 +260,7 @@ PRESETS: dict[str, Preset] = {
     "models": Preset(
         "which small language model, over which wire? from shipped answers, no model needed",
         (
-            *(f"llm:model={name}:wire={wire}" for name in MODELS for wire in WIRES),
+            *(f"llm:model={name}:wire={wire}" for name in MODELS for wire in ASKED_BY),
             *_nulls(8),
             *_BESIDE,
         ),
