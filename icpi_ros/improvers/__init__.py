@@ -25,6 +25,7 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "knn-copy-hindsight": "icpi_ros.improvers.knn:KnnCopyHindsight",
         "knn-hindsight": "icpi_ros.improvers.knn:KnnHindsight",
         "llm": "icpi_ros.improvers.llm.plain:Llm",
+        "llm-expect": "icpi_ros.improvers.llm.expect:LlmExpect",
         "llm-opro": "icpi_ros.improvers.llm.opro:LlmOpro",
         "llm-plan": "icpi_ros.improvers.llm.plan:LlmPlan",
         "llm-samples": "icpi_ros.improvers.llm.samples:LlmSamples",

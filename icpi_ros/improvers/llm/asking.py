@@ -15,9 +15,11 @@ from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Prompt
+from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Prompt, Token
+from icpi_ros.llm.prompt.expectation import Expectation, NotWeighed, expect
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
+from icpi_ros.llm.prompt.tokens import NumberFormat
 
 T = TypeVar("T")
 MAX_SEED = 2**31 - 1
@@ -36,6 +38,8 @@ class Asker:
 
     Attributes:
         answered: whether the last question got a reply, usable or not.
+        stds: scaled standard deviations ``(q,)`` of the accepted replies to the last question,
+            of those whose tokens' probabilities were told.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Asker:
         self._before = meter.spent
         self._model = ""
         self.answered = False
+        self.stds: list[Array] = []
         self._exchanges: list[dict[str, Any]] = []
 
     def outputs(
@@ -85,7 +90,7 @@ class Asker:
         prompt, *others = [writer.prompt(pattern) for writer in writers.values()]
         exchange = {"purpose": purpose} | _shown(prompt)
         self._exchanges.append(exchange)
-        self.answered = False
+        self.answered, self.stds = False, []
         quantum = writers[prompt.wire].numbers.quantum
         largest = None if longest is None else round(longest / quantum)
         request = CompletionRequest(
@@ -96,6 +101,7 @@ class Asker:
             temperature=self._options.temperature,
             seed=int(self._seeds.integers(MAX_SEED)),
             largest=largest,
+            logprobs=self._options.logprobs,
         )
         completion = self._complete(request)
         refused: list[str] = []
@@ -109,9 +115,17 @@ class Asker:
         }
         self._model, self.answered = completion.model, True
         found: list[T] = []
-        for text in completion.texts:
+        for n, text in enumerate(completion.texts):
             try:
-                found.append(accept(writers[used.wire].outputs(text, pattern)))
+                outputs = writers[used.wire].outputs(text, pattern)
+                if not request.logprobs:
+                    found.append(accept(outputs))
+                    continue
+                tokens = completion.tokens[n] if completion.tokens else None
+                weighed = _weighed(text, tokens, writers[used.wire].numbers, request, exchange)
+                found.append(accept(outputs if weighed is None else weighed.mean))
+                if weighed is not None:
+                    self.stds.append(weighed.std)
             except CompletionFailed as exc:
                 refused.append(str(exc))
         if not found:
@@ -139,6 +153,26 @@ class Asker:
                 raise
             # What was asked already is paid for and must be on record: with this trial.
             raise CompletionFailed(str(exc)) from exc
+
+
+def _weighed(
+    text: str,
+    tokens: Sequence[Token] | None,
+    numbers: NumberFormat,
+    request: CompletionRequest,
+    exchange: dict[str, Any],
+) -> Expectation | None:
+    """Return the expectation of a reply, or None; ``exchange`` gets it, or why there is none."""
+    try:
+        if tokens is None:
+            raise NotWeighed("the server tells no probabilities of tokens that can be read")
+        found = expect(text, tokens, numbers, request.numbers, request.largest)
+    except NotWeighed as exc:
+        exchange.setdefault("not_weighed", []).append(str(exc))
+        return None
+    kept = {"mean": found.mean.tolist(), "std": found.std.tolist()}
+    exchange.setdefault("weighed", []).append(kept)
+    return found
 
 
 def _shown(prompt: Prompt) -> dict[str, Any]:

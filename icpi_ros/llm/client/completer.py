@@ -50,6 +50,20 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Token:
+    """A token of a reply and what could have stood in its place.
+
+    Attributes:
+        text: of the token.
+        options: the likeliest tokens there, itself among them if it is one: text and natural
+            logarithm of the probability.
+    """
+
+    text: str
+    options: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class CompletionRequest:
     """Request to a model.
 
@@ -64,6 +78,8 @@ class CompletionRequest:
             be held to it; None = no limit.  It is no part of what distinguishes requests.
         otherwise: the same question over another wire, for a server that does not serve the
             first; None = there is none.  It is no part of what distinguishes requests.
+        logprobs: likeliest tokens wanted at every place of the reply, with their probabilities,
+            from servers that give them; 0 = none.
     """
 
     prompt: Prompt
@@ -73,6 +89,7 @@ class CompletionRequest:
     seed: int | None = None
     largest: int | None = None
     otherwise: Prompt | None = None
+    logprobs: int = 0
 
     @property
     def answer_tokens(self) -> int:
@@ -93,6 +110,7 @@ class Completion:
         tries: failures on the way, one line each.
         replayed: True if it comes from a cassette.
         wire: that was used.
+        tokens: of each text, where they were asked for; None = the server did not tell them.
     """
 
     texts: tuple[str, ...]
@@ -102,6 +120,7 @@ class Completion:
     tries: tuple[str, ...] = ()
     replayed: bool = False
     wire: Wire = Wire.JSON
+    tokens: tuple[tuple[Token, ...] | None, ...] = ()
 
 
 class Completer(Protocol):
