@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from werkzeug import Response
 
-from icpi_ros.llm.client.completer import CompletionRequest
+from icpi_ros.llm.client.completer import CompletionRequest, Prompt, Wire
 
 PATH = "/v1/chat/completions"
 KEY = "sk-marked-0123456789abcdef"
 MESSAGES = [{"role": "user", "content": "+0001 ->"}]
-REQUEST = CompletionRequest(tuple(MESSAGES), numbers=2)
+REQUEST = CompletionRequest(Prompt(Wire.JSON, tuple(MESSAGES)), numbers=2)
 
 
 def ask(completer, seconds=20.0, **changes):

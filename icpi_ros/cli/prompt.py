@@ -17,7 +17,8 @@ from icpi_ros.improvers.base import Context
 from icpi_ros.improvers.llm.plain import Llm
 from icpi_ros.learn.dataset.dataset import Dataset, check_arm, load
 from icpi_ros.learn.dataset.mixing import ArmId
-from icpi_ros.llm.client.token_count import count_tokens
+from icpi_ros.llm.client.endpoint import Endpoint
+from icpi_ros.llm.connect import profile_of
 from icpi_ros.robots.base import Arm
 from icpi_ros.runs.run import Run
 from icpi_ros.runs.setup import examples_of, find_examples
@@ -37,12 +38,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json is None or args.json.path:
         chat = [f"[{message['role']}]\n{message['content']}" for message in prompt.messages]
         print(prompt.text or "\n\n".join(chat))
-    tokens = sum(map(count_tokens, prompt.contents))
+    kind = Endpoint.of(profile_of(improver.options.choice)).tokeniser
+    size = f"about {prompt.tokens(kind)} tokens (estimated, {kind})"
     characters = sum(map(len, prompt.contents))
-    print(
-        f"wire {prompt.wire}: about {tokens} tokens (estimated), {characters} characters",
-        file=sys.stderr,
-    )
+    print(f"wire {prompt.wire}: {size}, {characters} characters", file=sys.stderr)
     return 0
 
 

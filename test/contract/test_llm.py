@@ -55,6 +55,7 @@ def make(httpserver, data):
 
     def build(kind=Llm, **options):
         wire = {"model": "toy", "base_url": httpserver.url_for("/v1"), "deadline": DEADLINE}
+        wire["wire"] = "json"
         return kind(toy.context(data, **(wire | options)))
 
     return build
@@ -75,7 +76,7 @@ class Scripted:
 
 def answer(request, number=0):
     """What ``icpi serve`` would say, drawn around its answer if a temperature is asked for."""
-    pattern, numbers = read_prompt(request.messages[-1]["content"])
+    pattern, numbers = read_prompt(request.prompt.messages[-1]["content"])
     guess = complete(replace(pattern))
     rng = np.random.default_rng(request.seed)
     outputs = [
@@ -126,7 +127,8 @@ def test_good_reply(make, httpserver, caplog):
     (exchange,) = proposal.details["exchanges"]
     assert exchange["replies"] == ['{"output": [1000, -5000]}']
     assert exchange["messages"] == httpserver.log[0][0].json["messages"]
-    assert len(exchange["messages"][1]["content"].splitlines()) == 20 + 3
+    assert len(exchange["messages"][1]["content"].splitlines()) == 20 + 4
+    assert exchange["wire"] == "json"
     assert proposal.details["model"] == "toy-model-1"
     spent = Spending.from_dict(proposal.details["spent"])
     assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (1, 300, 4)
@@ -246,7 +248,7 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
     improver, _ = scripted("llm", data)
     base, rng = HISTORY[-1], np.random.default_rng(5)
     pattern = improver.pattern(HISTORY)
-    query = improver.messages(HISTORY)[-1]["content"].splitlines()[-1]
+    query = improver.prompt(HISTORY).messages[-1]["content"].splitlines()[-1]
     alphabet = list('0123456789+-.,eE[]{}"| \n>outpNaInf\u2212')
     good = ['{"output": [1200, -340]}', "+01200 -00340", "[12, 7]", f"{query} +00012 -00007"]
     counts = {"accepted": 0, "refused": 0}
@@ -264,7 +266,7 @@ def test_a_hundred_thousand_replies_through_the_parser(data):
                 alphabet[n] for n in inserted[number][change][:added]
             ]
         try:
-            outputs = improver._writer.outputs("".join(letters), pattern)
+            outputs = improver._writers[0].outputs("".join(letters), pattern)
             theta = improver._accepted(base, outputs, HISTORY)
         except CompletionFailed:
             counts["refused"] += 1
@@ -301,13 +303,13 @@ def test_the_same_history_and_generator_ask_the_same(data, name):
 
 
 def test_zero_shows_no_example_but_says_what_it_is_about(data):
-    text = scripted("llm-zero", data)[0].messages(HISTORY)[1]["content"]
+    text = scripted("llm-zero", data)[0].prompt(HISTORY).messages[1]["content"]
     assert "speed [m/s]" in text
     assert [line for line in text.splitlines() if "->" in line] == [text.splitlines()[-1]]
 
 
 def test_opro_shows_costs_and_thetas_worst_first(data):
-    text = scripted("llm-opro", data)[0].messages(HISTORY)[1]["content"]
+    text = scripted("llm-opro", data)[0].prompt(HISTORY).messages[1]["content"]
     pattern, _ = read_prompt(text)
     assert len(pattern.shared) == 0
     costs = pattern.own.inputs[0][:, 0]
@@ -346,12 +348,12 @@ def test_an_error_of_ours_keeps_the_record_of_what_was_paid_for(data, caplog, mo
 
 def test_descriptions_fit_what_is_shown(data):
     raw, _ = scripted("llm-zero", data, features="raw")
-    assert "state and then the goal" in raw.messages(HISTORY)[1]["content"]
+    assert "state and then the goal" in raw.prompt(HISTORY).messages[1]["content"]
     plan, model = scripted("llm-plan", data, describe=True, predictor="llm")
     plan.propose(HISTORY, np.random.default_rng(0))
-    told = [request.messages[1]["content"] for request in model.requests]
+    told = [request.prompt.messages[1]["content"] for request in model.requests]
     assert "change of the parameters" in told[0]
-    assert all(text.startswith("other systems:") for text in told[1:])
+    assert all(text.startswith("unit: 10000\nother systems:") for text in told[1:])
 
 
 def test_some_bad_samples_are_left_out_and_named(data, caplog):
@@ -507,12 +509,12 @@ def test_more_examples_asked_for_than_there_are(make):
 def test_options_of_the_prompt(data):
     def lines(**options):
         improver, _ = scripted("llm", data, **options)
-        return improver.messages(HISTORY)[1]["content"].splitlines()
+        return improver.prompt(HISTORY).messages[1]["content"].splitlines()
 
-    assert len(lines(k=7)) == 7 + 3
-    assert len(lines(history=True)) == 20 + 2 + 3
+    assert len(lines(k=7)) == 7 + 4
+    assert len(lines(history=True)) == 20 + 2 + 4
     assert "speed" in lines(describe=True)[0]
-    assert len(lines(digits=2)[-1].split()[0]) == 4
+    assert lines(digits=2)[0] == "unit: 100"
     assert len(lines(features="raw")[-1].split()) == 2 + 1 + 4 + 1
     assert (
         lines(start="best")[-1] != lines()[-1] or min(HISTORY, key=lambda t: t.cost) is HISTORY[-1]

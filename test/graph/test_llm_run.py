@@ -51,7 +51,9 @@ def ended(tmp_path_factory, domain):
         "model": "toy",
         "base_url": server.url_for("/v1"),
         "key_variable": "MARKED_API_KEY",
-        "options": json.dumps({"max_calls": BUDGET, "cassette": str(folder / "tape.jsonl")}),
+        "options": json.dumps(
+            {"wire": "json", "max_calls": BUDGET, "cassette": str(folder / "tape.jsonl")}
+        ),
         "log_level": "debug",
     }
     node = Observer("/" + NAMESPACE)

@@ -13,10 +13,10 @@ from icpi_ros.llm.client.budget import Budget, Meter, Spending
 from icpi_ros.llm.client.openai_chat import CompletionMeter, OpenAIChat
 from icpi_ros.llm.client.profile import Price, Profile
 from icpi_ros.llm.client.replies import Reply, Tokens
-from icpi_ros.llm.client.token_count import count_tokens
+from icpi_ros.llm.client.token_count import Tokeniser, count_chat
 
 MESSAGES = [{"role": "system", "content": "abc"}, {"role": "user", "content": "defghi"}]
-PROMPT = sum(count_tokens(message["content"]) for message in MESSAGES)
+PROMPT = count_chat(MESSAGES)
 PRICED = Profile("m", "m", price=Price(input=1.0, output=10.0, cached_input=0.1))
 counts = st.integers(0, 10**6)
 spendings = st.builds(
@@ -108,6 +108,23 @@ def test_estimates(reply, billed, expected):
     spent = account.spent
     assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == expected
     assert spent.money == pytest.approx((expected[0] + 10 * expected[1]) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "tokens"),
+    [
+        (None, None, 2),
+        (None, "http://127.0.0.1:8080/v1", 4),  # small models run here
+        (Tokeniser.PER_DIGIT, None, 4),
+        (Tokeniser.PER_THREE_DIGITS, "http://127.0.0.1:8080/v1", 2),
+    ],
+)
+def test_estimates_by_kind_of_tokeniser(monkeypatch, kind, url, tokens):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    account = tab(profile=Profile("m", "m", base_url=url, tokeniser=kind))
+    account.begin()
+    account.end([], Reply(("1234",), 1), billed=True)
+    assert account.spent.completion_tokens == tokens
 
 
 def test_time_is_counted_once(monkeypatch):

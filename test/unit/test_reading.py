@@ -1,5 +1,7 @@
 """Prompts read back: what was written comes back, anything else is refused in one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
@@ -7,9 +9,9 @@ from hypothesis import strategies as st
 from linear_time import seconds
 
 from icpi_ros.core.errors import InvalidValue
+from icpi_ros.llm.client.completer import Wire
 from icpi_ros.llm.prompt.pattern import Pattern, PatternLines
 from icpi_ros.llm.prompt.text import MAX_LINES, OWN, SHARED, PromptWriter, read_prompt
-from icpi_ros.llm.prompt.tokens import NumberFormat
 
 scaled = st.one_of(st.floats(-1.5, 1.5), st.floats(-9.9, 9.9), st.floats(-1e5, 1e5))
 
@@ -35,8 +37,9 @@ def numbers_of(pattern):
     return np.concatenate([p.ravel() for p in [*parts, pattern.own.outputs, *pattern.query]])
 
 
-def text_of(pattern, digits=4, description=""):
-    return PromptWriter(NumberFormat(digits), description).messages(pattern)[1]["content"]
+def text_of(pattern, digits=4, description="", wire=Wire.JSON):
+    prompt = PromptWriter(wire, digits, description).prompt(pattern)
+    return prompt.text or prompt.messages[1]["content"]
 
 
 def slide(shared=3, own=2, digits=4):
@@ -66,11 +69,18 @@ def require_alike(found, pattern, quantum):
 
 
 @settings(max_examples=150, deadline=None)
-@given(patterns(), st.integers(1, 9), st.sampled_from(["", "Task: push.", "a -> b\n\n| 1 2 ->"]))
-def test_what_was_written_is_read_back(pattern, digits, description):
-    # Were all numbers longer than the format's width, their quantum could not be known.
-    assume(np.abs(numbers_of(pattern)).min() < 9.9)
-    found, numbers = read_prompt(text_of(pattern, digits, description))
+@given(
+    patterns(),
+    st.integers(1, 9),
+    st.sampled_from(["", "Task: push.", "a -> b\n\n| 1 2 ->"]),
+    st.sampled_from([Wire.JSON, Wire.COMPLETION]),
+)
+def test_what_was_written_is_read_back(pattern, digits, description, wire):
+    if wire == Wire.COMPLETION:
+        # Were all numbers longer than the format's width, their quantum could not be known.
+        assume(np.abs(numbers_of(pattern)).min() < 9.9)
+        pattern = replace(pattern, own=pattern.own.take(np.empty(0, dtype=np.intp)))
+    found, numbers = read_prompt(text_of(pattern, digits, description, wire))
     assert numbers.digits == digits
     require_alike(found, pattern, numbers.quantum)
 
@@ -82,7 +92,7 @@ def test_the_quantum_survives_a_majority_of_large_numbers():
         PatternLines((np.empty((0, 1)), np.empty((0, 1))), np.empty((0, 1))),
         (np.array([0.25]), np.array([-80.0])),
     )
-    found, numbers = read_prompt(text_of(pattern, 3))
+    found, numbers = read_prompt(text_of(pattern, 3, wire=Wire.COMPLETION))
     assert numbers.digits == 3
     require_alike(found, pattern, numbers.quantum)
 

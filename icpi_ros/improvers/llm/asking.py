@@ -15,7 +15,14 @@ from icpi_ros.core.types import Array
 from icpi_ros.improvers.llm.options import LlmOptions
 from icpi_ros.improvers.llm.pattern import MAX_ADJUSTMENT
 from icpi_ros.llm.client.budget import Meter, Spending
-from icpi_ros.llm.client.completer import Completer, Completion, CompletionRequest, Prompt, Token
+from icpi_ros.llm.client.completer import (
+    Completer,
+    Completion,
+    CompletionRequest,
+    Prompt,
+    Token,
+    Wire,
+)
 from icpi_ros.llm.prompt.expectation import Expectation, NotWeighed, expect
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
@@ -101,7 +108,7 @@ class Asker:
             temperature=self._options.temperature,
             seed=int(self._seeds.integers(MAX_SEED)),
             largest=largest,
-            logprobs=self._options.logprobs,
+            logprobs=0 if prompt.wire == Wire.JSON else self._options.logprobs,
         )
         completion = self._complete(request)
         refused: list[str] = []
@@ -118,7 +125,7 @@ class Asker:
         for n, text in enumerate(completion.texts):
             try:
                 outputs = writers[used.wire].outputs(text, pattern)
-                if not request.logprobs:
+                if not self._options.logprobs:
                     found.append(accept(outputs))
                     continue
                 tokens = completion.tokens[n] if completion.tokens else None
@@ -164,8 +171,6 @@ def _weighed(
 ) -> Expectation | None:
     """Return the expectation of a reply, or None; ``exchange`` gets it, or why there is none."""
     try:
-        if tokens is None:
-            raise NotWeighed("the server tells no probabilities of tokens that can be read")
         found = expect(text, tokens, numbers, request.numbers, request.largest)
     except NotWeighed as exc:
         exchange.setdefault("not_weighed", []).append(str(exc))

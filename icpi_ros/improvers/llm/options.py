@@ -82,13 +82,13 @@ class LlmOptions(PatternOptions):
         "how a model is asked: completion (bare lines), turns (a chat with the examples as turns) "
         "or json (an instruction, answered with JSON); auto: as the entry says, else completion "
         "or turns on this machine and json elsewhere",
-        choices=(AUTO, *WIRES),
+        choices=(AUTO, *map(str, WIRES)),
     )
     size: str = option(
         AUTO,
         "of the model: small has other defaults, k=5, digits=3, samples=5, temperature=0.7; auto: "
         "as the entry says, else large",
-        choices=(AUTO, *SIZES),
+        choices=(AUTO, *map(str, SIZES)),
     )
     deadline: float = option(
         DEFAULT_DEADLINE,

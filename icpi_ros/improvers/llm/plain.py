@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from icpi_ros.core.errors import InvalidValue
 from icpi_ros.core.redact import jsonable
 from icpi_ros.core.types import Array, Outcome, Proposal
 from icpi_ros.improvers.base import Context
@@ -62,12 +63,16 @@ class Llm(PatternImprover):
     def chosen(cls, options: Mapping[str, Any]) -> Any:
         """Return ``options`` as one of ``Options``; defaults are by the model and where it is.
 
+        A catalogue of models that cannot be read is refused where it is needed.
+
         Raises:
-            InvalidValue: an unknown option, a value that is not allowed, or a catalogue of models
-                that cannot be read.
+            InvalidValue: an unknown option, or a value that is not allowed.
         """
         given = super().chosen(options)
-        profile = profile_of(given.choice)
+        try:
+            profile = profile_of(given.choice)
+        except InvalidValue:
+            return given
         defaults: dict[str, Any] = {}
         if Endpoint.of(profile).is_here:
             defaults["deadline"] = LOCAL_DEADLINE

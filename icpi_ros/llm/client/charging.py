@@ -6,6 +6,7 @@ import time
 
 from icpi_ros.llm.client.budget import Meter, Spending
 from icpi_ros.llm.client.completer import Prompt
+from icpi_ros.llm.client.endpoint import Endpoint
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.replies import Reply, Tokens
 from icpi_ros.llm.client.token_count import count_tokens
@@ -23,6 +24,7 @@ class CompletionMeter:
     def __init__(self, meter: Meter, profile: Profile) -> None:
         self.spent = Spending()
         self._meter, self._profile = meter, profile
+        self._tokeniser = Endpoint.of(profile).tokeniser
         self._counted = time.monotonic()
 
     def begin(self) -> None:
@@ -54,8 +56,8 @@ class CompletionMeter:
         self._charge(Spending())
 
     def _guess(self, prompt: Prompt, reply: Reply | None) -> Tokens:
-        answered = sum(map(count_tokens, reply.texts)) if reply else 0
-        return Tokens(sum(map(count_tokens, prompt.contents)), answered)
+        kind, texts = self._tokeniser, reply.texts if reply else ()
+        return Tokens(prompt.tokens(kind), sum(count_tokens(text, kind) for text in texts))
 
     def _cost(self, tokens: Tokens, estimated: bool) -> Spending:
         return Spending(

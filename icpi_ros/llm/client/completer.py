@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from icpi_ros.llm.client.budget import Spending
+from icpi_ros.llm.client.token_count import Tokeniser, answer_tokens, count_chat, count_tokens
 
 Message: TypeAlias = dict[str, str]
 """A chat message: ``role`` ("system", "user" or "assistant") and ``content``."""
@@ -25,8 +26,8 @@ class Wire(StrEnum):
 
 
 WIRES = tuple(Wire)
-ANSWER_TOKENS, TOKENS_PER_NUMBER = 16, 8
-"""Token limit of an answer where a server is told one: constant part, and per number."""
+UNLIMITED_WIDTH = 12
+"""Width of the longest number where none is said to be the largest [characters]."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Prompt:
     def contents(self) -> tuple[str, ...]:
         """All its texts: what a model reads, but for roles."""
         return (self.text,) if self.text else tuple(m["content"] for m in self.messages)
+
+    def tokens(self, kind: Tokeniser) -> int:
+        """Return the estimated tokens of it, framing included."""
+        return count_tokens(self.text, kind) if self.text else count_chat(self.messages, kind)
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,11 @@ class CompletionRequest:
     otherwise: Prompt | None = None
     logprobs: int = 0
 
-    @property
-    def answer_tokens(self) -> int:
-        """Token limit that leaves room for the reply, if it has nothing but the numbers."""
-        return ANSWER_TOKENS + TOKENS_PER_NUMBER * self.numbers
+    def answer_tokens(self, kind: Tokeniser) -> int:
+        """Return a token limit that leaves room for the numbers, and for nothing else."""
+        # A padded number can be a digit longer than the largest one, and has its sign.
+        width = UNLIMITED_WIDTH if self.largest is None else len(str(self.largest)) + 2
+        return answer_tokens(self.numbers, width, kind)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from icpi_ros.llm.client.connections import connections, is_this_machine, proxy_
 from icpi_ros.llm.client.formats import ReplyFormat, response_format
 from icpi_ros.llm.client.profile import Profile
 from icpi_ros.llm.client.responses import Addressee
+from icpi_ros.llm.client.token_count import Tokeniser
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 PATHS = {
@@ -61,6 +62,16 @@ class Endpoint:
     def is_here(self) -> bool:
         """True if the server is on this machine: it is asked without a key if none is set."""
         return is_this_machine(self.base_url)
+
+    @property
+    def tokeniser(self) -> Tokeniser:
+        """Kind of the model's tokeniser; without an entry small models are taken to run here.
+
+        The small models that were measured have a token per digit, and a count that is too low is
+        worse than one too high: budget and context end sooner than it says.
+        """
+        here = Tokeniser.PER_DIGIT if self.is_here else Tokeniser.PER_THREE_DIGITS
+        return self.profile.tokeniser or here
 
     @property
     def addressee(self) -> Addressee:
@@ -146,9 +157,10 @@ class Endpoint:
         """
         profile = self.profile
         bare = prompt.wire == Wire.COMPLETION
+        limit = request.answer_tokens(self.tokeniser)
         body: dict[str, Any] = {"model": profile.model}
         if bare:
-            body |= {"prompt": prompt.text, "stop": [LINE_END], "max_tokens": request.answer_tokens}
+            body |= {"prompt": prompt.text, "stop": [LINE_END], "max_tokens": limit}
         else:
             body["messages"] = list(prompt.messages)
             body |= response_format(reply_format, request.numbers, request.largest)
@@ -162,7 +174,7 @@ class Endpoint:
         if (profile.seed or bare) and request.seed is not None:
             body["seed"] = request.seed + offset
         if profile.token_limit and not bare:
-            body[profile.token_limit] = profile.max_tokens or request.answer_tokens
+            body[profile.token_limit] = profile.max_tokens or limit
         if profile.effort and not bare:
             body["reasoning_effort"] = profile.effort
         return body

@@ -80,7 +80,7 @@ def reply_grammar(numbers: int) -> str:
 
 
 class WorkingFormats:
-    """What worked by endpoint and model: formats, several choices, bare completion, probabilities.
+    """Abilities of servers by endpoint and model: formats, several choices, bare completion.
 
     It is used from any thread.
     """

@@ -241,11 +241,15 @@ class Exchange:
                 without = None if doubted else (n, formats[0])
                 continue
             doubtful = n > 1 and not working_formats().several(*self._where)
-            if outcome.status in FALLBACK_STATUS and (doubtful or self._may_fall_back(formats)):
+            changeable = self._may_change_wire(prompt)
+            adaptable = doubtful or changeable or self._may_fall_back(formats)
+            if outcome.status in FALLBACK_STATUS and adaptable:
                 self._tries.append(f"{formats[0]}{f', n = {n}' * (n > 1)}: {outcome.line}")
                 doubted = outcome.status == TRANSIENT_STATUS and not doubted
                 if not doubted and doubtful:
                     n, refused = 1, formats[0]
+                elif not doubted and changeable:
+                    self._take_other_wire()
                 elif not doubted:
                     formats.pop(0)
                 continue
@@ -256,7 +260,8 @@ class Exchange:
 
     @property
     def _where(self) -> tuple[str, str]:
-        return self._endpoint.shown + PATHS[self._prompt.wire], self._endpoint.profile.model
+        path = PATHS[Wire.COMPLETION] if self._prompt.wire == Wire.COMPLETION else ""
+        return self._endpoint.shown + path, self._endpoint.profile.model
 
     @property
     def _logprobs(self) -> int:

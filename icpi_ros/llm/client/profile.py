@@ -24,6 +24,7 @@ from icpi_ros.core.resources import share_path
 from icpi_ros.core.yaml_files import FileKind, read_yaml, unknown_key
 from icpi_ros.llm.client.completer import WIRES, Wire
 from icpi_ros.llm.client.formats import ALL_FORMATS, FORMATS, ReplyFormat
+from icpi_ros.llm.client.token_count import Tokeniser
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 """Of an environment variable that holds a key; keys themselves mostly have small letters."""
@@ -81,6 +82,7 @@ class Profile:
         price: of tokens.
         wire: by which it is asked; None = by where its server is.
         size: of the model.
+        tokeniser: its kind, for estimates; None = by the endpoint, see :class:`Endpoint`.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Profile:
     price: Price = Price()
     wire: Wire | None = None
     size: Size = Size.LARGE
+    tokeniser: Tokeniser | None = None
 
     @property
     def priced(self) -> bool:
@@ -135,7 +138,7 @@ FILE_VARIABLE = "ICPI_MODELS"
 MODELS_FILE = FileKind(InvalidValue, name="the models file ")
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 _Read = Callable[[Any], Any]
-_Choice = TypeVar("_Choice", Wire, Size)
+_Choice = TypeVar("_Choice", Wire, Size, Tokeniser)
 
 
 class _Wrong(Exception):
@@ -230,6 +233,7 @@ def _readers() -> Mapping[str, _Read]:
         "price": lambda value: {"price": _price(value)},
         "wire": lambda value: {"wire": _one_of(WIRES, value)},
         "size": lambda value: {"size": _one_of(SIZES, value)},
+        "tokeniser": lambda value: {"tokeniser": _one_of(tuple(Tokeniser), value)},
     }
 
 

@@ -42,7 +42,7 @@ class Expectation:
 
 def expect(
     text: str,
-    tokens: Sequence[Token],
+    tokens: Sequence[Token] | None,
     numbers: NumberFormat,
     count: int,
     largest: int | None = None,
@@ -51,7 +51,7 @@ def expect(
 
     Args:
         text: the answer.
-        tokens: of which it was made.
+        tokens: of which it was made; None = not told.
         numbers: as they are written.
         count: of numbers.
         largest: integer that none may exceed, with either sign; None = no limit.
@@ -62,6 +62,8 @@ def expect(
     """
     if not numbers.padded:
         raise NotWeighed("numbers as JSON writes them have no fixed width")
+    if tokens is None:
+        raise NotWeighed("the server tells no probabilities of tokens that can be read")
     joined = "".join(token.text for token in tokens)
     start = len(joined) - len(joined.lstrip())
     if not joined.startswith(text.strip(), start):
