@@ -26,6 +26,7 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "knn-hindsight": "icpi_ros.improvers.knn:KnnHindsight",
         "llm": "icpi_ros.improvers.llm.plain:Llm",
         "llm-expect": "icpi_ros.improvers.llm.expect:LlmExpect",
+        "llm-model": "icpi_ros.improvers.llm.model:LlmModel",
         "llm-opro": "icpi_ros.improvers.llm.opro:LlmOpro",
         "llm-plan": "icpi_ros.improvers.llm.plan:LlmPlan",
         "llm-samples": "icpi_ros.improvers.llm.samples:LlmSamples",

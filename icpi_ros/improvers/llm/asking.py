@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,14 +24,70 @@ from icpi_ros.llm.client.completer import (
     Token,
     Wire,
 )
-from icpi_ros.llm.prompt.expectation import Expectation, NotWeighed, expect
+from icpi_ros.llm.prompt.expectation import NotWeighed, expect
 from icpi_ros.llm.prompt.pattern import Pattern
 from icpi_ros.llm.prompt.text import PromptWriter
-from icpi_ros.llm.prompt.tokens import NumberFormat
 
 T = TypeVar("T")
 MAX_SEED = 2**31 - 1
 """Largest seed of sampling that all servers take."""
+
+
+MAX_AT_ONCE = 4
+"""Questions that are under way at the same time."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predicted outcome.
+
+    Attributes:
+        error: ``(m,)`` scaled.
+        std: ``(m,)`` of the model's own distribution; None = not told.
+    """
+
+    error: Array
+    std: Array | None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A request, its place in the record, and what its replies are read by."""
+
+    request: CompletionRequest
+    exchange: dict[str, Any]
+    writers: Mapping[Wire, PromptWriter]
+    pattern: Pattern | None
+
+    def asked(self, wire: Wire) -> Prompt:
+        """Return the prompt that went over a wire."""
+        other = self.request.otherwise
+        return other if other is not None and other.wire == wire else self.request.prompt
+
+    def read(
+        self, text: str, tokens: Sequence[Token] | None, wire: Wire, weigh: int
+    ) -> tuple[Array, Array | None]:
+        """Return the scaled outputs ``(q,)`` of a reply, and their std if it was weighed.
+
+        ``exchange`` gets the expectation, or why there is none.
+
+        Raises:
+            CompletionFailed: the reply cannot be read.
+        """
+        assert self.pattern is not None
+        writer = self.writers[self.asked(wire).wire]
+        outputs = writer.outputs(text, self.pattern)
+        if not weigh:
+            return outputs, None
+        request = self.request
+        try:
+            found = expect(text, tokens, writer.numbers, request.numbers, request.largest)
+        except NotWeighed as exc:
+            self.exchange.setdefault("not_weighed", []).append(str(exc))
+            return outputs, None
+        kept = {"mean": found.mean.tolist(), "std": found.std.tolist()}
+        self.exchange.setdefault("weighed", []).append(kept)
+        return found.mean, found.std
 
 
 class Asker:
@@ -90,16 +147,72 @@ class Asker:
             CompletionFailed: no reply is usable; the message is the reason.
             BudgetSpent: the budget was used up before this proposal's first call.
         """
+        question = self._question(pattern, purpose, samples, described, longest)
+        return self._read(question, self._complete(question), accept)
+
+    def outcomes(self, patterns: Sequence[Pattern]) -> list[Predicted | None]:
+        """Return the predicted outcomes of all patterns, a few asked at the same time; None = none.
+
+        The first one is asked alone: it finds out what the server can do.
+
+        Raises:
+            BudgetSpent: the budget was used up before this proposal's first call.
+        """
+        questions = [self._question(one, "outcome", 1, False, None) for one in patterns]
+        first = [self._tried(question) for question in questions[:1]]
+        with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
+            completions = first + list(pool.map(self._tried, questions[1:]))
+        return list(map(self._predicted, questions, completions))
+
+    def answer(
+        self, prompt: Prompt, purpose: str, read: Callable[[str], T], numbers: int, words: int
+    ) -> T:
+        """Return ``read`` of the first usable reply in words to a prompt.
+
+        Args:
+            prompt: a chat.
+            purpose: for the record.
+            read: may raise CompletionFailed to refuse a reply.
+            numbers: that the reply should hold.
+            words: token limit of the reply.
+
+        Raises:
+            CompletionFailed: no reply is usable; the message is the reason.
+            BudgetSpent: the budget was used up before this proposal's first call.
+        """
+        request = CompletionRequest(
+            prompt,
+            numbers,
+            samples=self._options.samples,
+            temperature=self._options.temperature,
+            seed=int(self._seeds.integers(MAX_SEED)),
+            words=words,
+        )
+        question = _Question(request, self._recorded(prompt, purpose), {}, None)
+        completion = self._complete(question)
+        self._keep(question, completion)
+        for text in completion.texts:
+            try:
+                return read(text)
+            except CompletionFailed as exc:
+                question.exchange["refused"].append(str(exc))
+        raise CompletionFailed(question.exchange["refused"][-1])
+
+    def _question(
+        self,
+        pattern: Pattern,
+        purpose: str,
+        samples: int | None,
+        described: bool,
+        longest: float | None,
+    ) -> _Question:
+        """Return a pattern as a request and its place in the record; see :meth:`outputs`."""
         writers = {
             writer.wire: writer if described else replace(writer, description="")
             for writer in self._writers
         }
         prompt, *others = [writer.prompt(pattern) for writer in writers.values()]
-        exchange = {"purpose": purpose} | _shown(prompt)
-        self._exchanges.append(exchange)
-        self.answered, self.stds = False, []
         quantum = writers[prompt.wire].numbers.quantum
-        largest = None if longest is None else round(longest / quantum)
         request = CompletionRequest(
             prompt=prompt,
             otherwise=others[0] if others else None,
@@ -107,37 +220,71 @@ class Asker:
             samples=samples or self._options.samples,
             temperature=self._options.temperature,
             seed=int(self._seeds.integers(MAX_SEED)),
-            largest=largest,
+            largest=None if longest is None else round(longest / quantum),
             logprobs=0 if prompt.wire == Wire.JSON else self._options.logprobs,
         )
-        completion = self._complete(request)
-        refused: list[str] = []
-        used = next((p for p in others if p.wire == completion.wire), prompt)
-        exchange |= _shown(used) | {
-            "replies": list(completion.texts),
-            "format": completion.format,
-            "tries": list(completion.tries),
-            "refused": refused,
-            "replayed": completion.replayed,
-        }
+        return _Question(request, self._recorded(prompt, purpose), writers, pattern)
+
+    def _recorded(self, prompt: Prompt, purpose: str) -> dict[str, Any]:
+        exchange = {"purpose": purpose} | _shown(prompt)
+        self._exchanges.append(exchange)
+        return exchange
+
+    def _keep(self, question: _Question, completion: Completion) -> None:
+        """Keep what was answered for the record."""
+        question.exchange.update(
+            _shown(question.asked(completion.wire))
+            | {
+                "replies": list(completion.texts),
+                "format": completion.format,
+                "tries": list(completion.tries),
+                "refused": [],
+                "replayed": completion.replayed,
+            }
+        )
         self._model, self.answered = completion.model, True
+
+    def _read(
+        self, question: _Question, completion: Completion, accept: Callable[[Array], T]
+    ) -> list[T]:
+        """Return ``accept`` of the outputs of every usable reply; see :meth:`outputs`."""
+        self._keep(question, completion)
+        self.stds = []
         found: list[T] = []
+        refused: list[str] = question.exchange["refused"]
         for n, text in enumerate(completion.texts):
             try:
-                outputs = writers[used.wire].outputs(text, pattern)
-                if not self._options.logprobs:
-                    found.append(accept(outputs))
-                    continue
                 tokens = completion.tokens[n] if completion.tokens else None
-                weighed = _weighed(text, tokens, writers[used.wire].numbers, request, exchange)
-                found.append(accept(outputs if weighed is None else weighed.mean))
-                if weighed is not None:
-                    self.stds.append(weighed.std)
+                outputs, std = question.read(text, tokens, completion.wire, self._options.logprobs)
+                found.append(accept(outputs))
+                if std is not None:
+                    self.stds.append(std)
             except CompletionFailed as exc:
                 refused.append(str(exc))
         if not found:
             raise CompletionFailed(refused[-1] if refused else "no reply came")
         return found
+
+    def _tried(self, question: _Question) -> Completion | Exception:
+        """Return the completion of a question, or why there is none; in any thread."""
+        try:
+            return self._completer.complete(question.request, self._until)
+        except (BudgetSpent, CompletionFailed) as exc:
+            return exc
+
+    def _predicted(
+        self, question: _Question, completion: Completion | Exception
+    ) -> Predicted | None:
+        if isinstance(completion, BudgetSpent) and self.spent.calls == 0:
+            raise completion
+        if isinstance(completion, Exception):
+            question.exchange["failed"] = str(completion)
+            return None
+        try:
+            (error,) = self._read(question, completion, lambda outputs: outputs)
+        except CompletionFailed:
+            return None
+        return Predicted(error, self.stds[0] if self.stds else None)
 
     @property
     def spent(self) -> Spending:
@@ -152,32 +299,15 @@ class Asker:
             "exchanges": self._exchanges,
         }
 
-    def _complete(self, request: CompletionRequest) -> Completion:
+    def _complete(self, question: _Question) -> Completion:
+        self.answered = False
         try:
-            return self._completer.complete(request, self._until)
+            return self._completer.complete(question.request, self._until)
         except BudgetSpent as exc:
             if self.spent.calls == 0:
                 raise
             # What was asked already is paid for and must be on record: with this trial.
             raise CompletionFailed(str(exc)) from exc
-
-
-def _weighed(
-    text: str,
-    tokens: Sequence[Token] | None,
-    numbers: NumberFormat,
-    request: CompletionRequest,
-    exchange: dict[str, Any],
-) -> Expectation | None:
-    """Return the expectation of a reply, or None; ``exchange`` gets it, or why there is none."""
-    try:
-        found = expect(text, tokens, numbers, request.numbers, request.largest)
-    except NotWeighed as exc:
-        exchange.setdefault("not_weighed", []).append(str(exc))
-        return None
-    kept = {"mean": found.mean.tolist(), "std": found.std.tolist()}
-    exchange.setdefault("weighed", []).append(kept)
-    return found
 
 
 def _shown(prompt: Prompt) -> dict[str, Any]:

@@ -174,8 +174,9 @@ def request_content(request: CompletionRequest, model: str) -> dict[str, Any]:
     """Return the content by which requests differ."""
     content = dataclasses.asdict(request) | {"model": model}
     del content["largest"], content["otherwise"]  # follow from the pattern
-    if not content["logprobs"]:  # the keys of older cassettes stay as they are
-        del content["logprobs"]
+    for name in ("logprobs", "words"):
+        if not content[name]:  # the keys of other requests stay as they were
+            del content[name]
     return content
 
 

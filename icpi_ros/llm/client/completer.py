@@ -85,6 +85,7 @@ class CompletionRequest:
             first; None = there is none.  It is no part of what distinguishes requests.
         logprobs: likeliest tokens wanted at every place of the reply, with their probabilities,
             from servers that give them; 0 = none.
+        words: token limit of a reply in words; 0 = the reply has nothing but the numbers.
     """
 
     prompt: Prompt
@@ -95,9 +96,12 @@ class CompletionRequest:
     largest: int | None = None
     otherwise: Prompt | None = None
     logprobs: int = 0
+    words: int = 0
 
     def answer_tokens(self, kind: Tokeniser) -> int:
-        """Return a token limit that leaves room for the numbers, and for nothing else."""
+        """Return a token limit that leaves room for the numbers, or for the words."""
+        if self.words:
+            return self.words
         # A padded number can be a digit longer than the largest one, and has its sign.
         width = UNLIMITED_WIDTH if self.largest is None else len(str(self.largest)) + 2
         return answer_tokens(self.numbers, width, kind)
