@@ -29,6 +29,8 @@ IMPROVERS: Registry[type[Improver]] = Registry(
         "llm-model": "icpi_ros.improvers.llm.model:LlmModel",
         "llm-opro": "icpi_ros.improvers.llm.opro:LlmOpro",
         "llm-plan": "icpi_ros.improvers.llm.plan:LlmPlan",
+        "llm-props": "icpi_ros.improvers.llm.props:LlmProps",
+        "llm-reflect": "icpi_ros.improvers.llm.reflect:LlmReflect",
         "llm-samples": "icpi_ros.improvers.llm.samples:LlmSamples",
         "llm-steered": "icpi_ros.improvers.llm.steered:LlmSteered",
         "llm-zero": "icpi_ros.improvers.llm.zero:LlmZero",
