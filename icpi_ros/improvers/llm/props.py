@@ -20,8 +20,9 @@ from icpi_ros.llm.client.completer import Message, Prompt, Wire
 
 SYSTEM = "You tune the parameters of a robot's motion from the outcomes of its attempts."
 WANTED = (
-    "Choose the parameters of the next attempt, none that were tried. Say in one short sentence "
-    "why. Then end with one line: theta: {names}, as {count} numbers in this order and these units."
+    "Choose the parameters of the next attempt: others than those tried. Answer with two lines and "
+    "nothing else: the first is theta: and the numbers of {names}, as above; the second is reason: "
+    "and one short sentence."
 )
 
 
@@ -78,8 +79,7 @@ class LlmProps(Llm):
 
     def _proposal(self, history: Sequence[Outcome], advice: str) -> Prompt:
         names = ", ".join(p.name for p in self.context.space.parameters)
-        wanted = WANTED.format(names=names, count=self.context.space.dim)
-        return self._chat(history, *filter(None, (advice, wanted)))
+        return self._chat(history, *filter(None, (advice, WANTED.format(names=names))))
 
     def _chat(self, history: Sequence[Outcome], *more: str) -> Prompt:
         """Return the task, the trials and ``more`` as a chat."""

@@ -21,7 +21,7 @@ MAX_SHOWN = 20
 ANSWER = "theta"
 """Key of the answer."""
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
-_LAST = re.compile(rf"[`*\s]*{ANSWER}[`*\s]*[:=][`*\s]*(.+?)[`*\s]*\.?[`*\s]*", re.IGNORECASE)
+_LINE = re.compile(rf"[`*\s]*{ANSWER}[`*\s]*[:=][`*\s]*(.+?)[`*\s]*\.?[`*\s]*", re.IGNORECASE)
 
 
 def task_in_words(context: Context) -> str:
@@ -54,11 +54,12 @@ def trials_in_words(history: Sequence[Outcome], space: ParameterSpace) -> str:
 
 
 def _trial_in_words(number: int, trial: Outcome, space: ParameterSpace) -> str:
-    theta = ", ".join(
-        f"{p.name} = {value:.4g}" for p, value in zip(space.parameters, trial.theta, strict=True)
-    )
+    """Return a trial; its parameters as they are to be answered."""
+    theta = ", ".join(f"{value:.4g}" for value in trial.theta)
+    names = ", ".join(p.name for p in space.parameters)
     return (
-        f"Attempt {number}: {theta}; error ({_numbers(trial.error)}), cost {1e3 * trial.cost:.4g}"
+        f"Attempt {number} ({names}):\ntheta: {theta}\n"
+        f"error: {_numbers(trial.error)}\ncost: {1e3 * trial.cost:.4g} mm"
     )
 
 
@@ -78,7 +79,7 @@ def path_in_words(path: ObjectTrajectory | None, points: int) -> str:
 
 
 def read_theta(reply: str, names: Sequence[str]) -> Array:
-    """Return the theta ``(d,)`` that a reply ends with, finite: JSON or a last line "theta: ...".
+    """Return the theta ``(d,)`` of a reply, finite: of its JSON, or of its line "theta: ...".
 
     Args:
         reply: the model's text.
@@ -96,9 +97,9 @@ def read_theta(reply: str, names: Sequence[str]) -> Array:
         raise CompletionFailed(f"the reply has {len(text)} characters: more than {MAX_REPLY}")
     answers = [_entries(value, names) for value in find_objects(text).values(ANSWER)]
     if not answers:
-        lines = [line for line in text.splitlines() if line.strip("`*- \t")]
-        found = _LAST.fullmatch(lines[-1]) if lines else None
-        answers = [_words(found[1], names)] if found else []
+        answers = [
+            _words(found[1], names) for found in map(_LINE.fullmatch, text.splitlines()) if found
+        ]
     if not answers:
         raise CompletionFailed(f"the reply holds no theta: {excerpt(reply)!r}")
     if any(answer != answers[0] for answer in answers):
